@@ -1,0 +1,26 @@
+// Package phi keeps protected health information closed: at rest, in text, and as a reference.
+//
+// Three forms, and no fourth:
+//
+//   - Text is a value in memory. It masks itself in every ordinary way of printing or marshalling; Reveal is the one way
+//     out, and Marshal calls it for bytes that are about to be sealed.
+//   - Sealed bytes lie in Redis and in the ledger. They open only with the key of their tenant and the same associated
+//     data they were sealed with: a payload moved to another tenant, kind, task or cache key is an ErrOpen, not a leak.
+//   - Ref is a keyed digest that stands for an identifier wherever people can look: keys, logs, spans, events, errors.
+//
+// # Keys
+//
+// Keys is a Tink keyset with one or more PRF keys (HKDF-SHA256). Everything else is derived:
+//
+//	PRF(key, "rounds/1/seal" tenant) -> AES-256-GCM key of the tenant      key = primary for Seal, the named one for Open
+//	PRF(key, "rounds/1/ref" tenant)  -> HMAC-SHA256 key for the tenant's refs   key = always the first of the set
+//
+// Rotation adds a key and makes it primary; what was sealed before opens as long as its key stays in the set. The first
+// key must never be removed: refs are compared over months (uniqueness, shadows, dead letters) and so must not change.
+//
+// Cached values are sealed with a DataKey instead: a random key per tenant that lies, wrapped by the Sealer, in the
+// ledger. Deleting that row makes every cached value of the tenant unreadable, wherever copies of it lie.
+//
+// Random 96-bit nonces allow 2^32 messages for each derived key before a collision becomes likelier than 2^-32 (NIST SP
+// 800-38D, 8.3); rotate the keyset before a tenant gets there.
+package phi

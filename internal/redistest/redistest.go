@@ -1,0 +1,144 @@
+// Package redistest gives each test a Redis database of its own on a real redis-server.
+//
+// One server is started for each test binary, on a unix socket in a temporary folder, with 4,096 databases; New hands
+// out the next one, so all tests can run in parallel although asynq's key names are fixed. Pub/sub channels are not
+// divided by database: use tenants or names of your own there.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+)
+
+const databases = 4096
+
+var (
+	start    sync.Once
+	instance *server
+	startErr error
+	next     atomic.Int64
+)
+
+type server struct {
+	socket, dir string
+	cmd         *exec.Cmd
+}
+
+// Main is the body of a TestMain: it runs the tests, stops the server, and fails when a goroutine was left behind.
+func Main(m *testing.M) {
+	code := m.Run()
+	Stop()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// Stop ends the server, if one was started. Main calls it; a TestMain that does more of its own calls it itself.
+func Stop() {
+	if instance != nil {
+		_ = instance.cmd.Process.Kill()
+		_ = instance.cmd.Wait()
+		_ = os.RemoveAll(instance.dir)
+	}
+}
+
+// New returns a client of an empty database that no other test has. It fails the test when redis-server is not
+// installed; "make test" installs it.
+func New(t testing.TB) *redis.Client {
+	t.Helper()
+	o, err := redis.ParseURL(URL(t))
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	o.ContextTimeoutEnabled = true
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// URL is New for code that dials by itself.
+func URL(t testing.TB) string {
+	t.Helper()
+	start.Do(func() { instance, startErr = launch() })
+	if startErr != nil {
+		t.Fatalf("redistest: %v", startErr)
+	}
+	n := next.Add(1)
+	if n >= databases {
+		t.Fatalf("redistest: more than %d databases asked for", databases)
+	}
+	return fmt.Sprintf("unix://%s?db=%d", instance.socket, n)
+}
+
+// Mini returns a client of an embedded miniredis whose clock moves with real time. It shows that a script is portable;
+// it proves nothing about speed or persistence.
+func Mini(t testing.TB) *redis.Client {
+	t.Helper()
+	m := miniredis.RunT(t)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-stop:
+				return
+			case now := <-tick.C:
+				m.FastForward(now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+	c := redis.NewClient(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func launch() (*server, error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("redis-server is not installed (make test installs it): %w", err)
+	}
+	dir, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{socket: filepath.Join(dir, "s"), dir: dir}
+	s.cmd = exec.Command(path, "--port", "0", "--unixsocket", s.socket, "--databases", fmt.Sprint(databases),
+		"--save", "", "--appendonly", "no", "--dir", dir, "--logfile", filepath.Join(dir, "log"))
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1})
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for c.Ping(ctx).Err() != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			_ = s.cmd.Process.Kill()
+			return nil, fmt.Errorf("redis-server did not answer within 20 s; see %s", filepath.Join(dir, "log"))
+		}
+	}
+	return s, nil
+}
