@@ -11,7 +11,10 @@ const Mask = "[phi]"
 
 // Text is a string that identifies or describes a person: a name, a date of birth, a note, a record number. Every
 // ordinary way of printing, logging or marshalling it gives Mask, also for the empty Text, because "has no phone number"
-// is a fact about the person too. Comparison, length and map keys work as for a string.
+// is a fact about the person too. Comparison and length work as for a string.
+//
+// One hole is encoding/json's: it writes the keys of a map whose key type is a string kind as they are. Never use Text
+// as the key of a map that is marshalled.
 type Text string
 
 // Reveal returns the value itself. Each call is a place where PHI leaves its wrapping: towards the vendor, into bytes
@@ -30,7 +33,7 @@ func (t Text) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, Mask) }
 // LogValue returns Mask.
 func (t Text) LogValue() slog.Value { return slog.StringValue(Mask) }
 
-// MarshalText returns Mask; encoding/xml, encoding/json (map keys) and others use it. It never fails.
+// MarshalText returns Mask; encoding/xml and others use it. It never fails.
 func (t Text) MarshalText() ([]byte, error) { return []byte(Mask), nil }
 
 // MarshalJSON returns Mask as a JSON string. Marshal of this package is the one encoder that reveals. It never fails.
