@@ -27,16 +27,16 @@ func TestTextMasksItselfEverywhere(t *testing.T) {
 	type person struct {
 		Name Text
 		Ptr  *Text
-		Map  map[Text]Text
+		Map  map[string]Text
 	}
 	n := Text(secret)
-	p := person{Name: n, Ptr: &n, Map: map[Text]Text{n: n}}
+	p := person{Name: n, Ptr: &n, Map: map[string]Text{"k": n}}
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s", "%T"} {
 		fmt.Fprintf(&out, verb+"\n", n)
 		fmt.Fprintf(&out, verb+"\n", p)
 	}
-	fmt.Fprintln(&out, n, []Text{n}, fmt.Errorf("for %v", n))
+	fmt.Fprintln(&out, n, map[Text]int{n: 1}, []Text{n}, fmt.Errorf("for %v", n))
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		slog.New(h).Info("m", "name", n, "person", p, slog.Any("list", []Text{n}))
 	}
