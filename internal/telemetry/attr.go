@@ -1,0 +1,97 @@
+package telemetry
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Attr is one attribute of a span. Its key and the spelling of its value are
+// on the allow-list, because only the constructors of this package make one.
+// The zero value is ignored.
+type Attr struct{ kv attribute.KeyValue }
+
+// Tenant names the tenant by its public alias, "clinic-a".
+func Tenant(id string) Attr { return text("tenant", id) }
+
+// Kind names a task's kind, "schedule.sync".
+func Kind(kind string) Attr { return text("kind", kind) }
+
+// Lane names the queue a task waits in, "sync".
+func Lane(lane string) Attr { return text("lane", lane) }
+
+// Task names a task by its ID, which is made of a lane and keyed digests.
+func Task(id string) Attr { return text("task", id) }
+
+// Schedule names a schedule of the plan, "day-sweep".
+func Schedule(name string) Attr { return text("schedule", name) }
+
+// Operation names an operation of the vendor, "GetAppointments".
+func Operation(name string) Attr { return text("operation", name) }
+
+// Code names how something failed, "throttled". An empty code is ignored:
+// success has none.
+func Code(code string) Attr {
+	if code == "" {
+		return Attr{}
+	}
+	return text("code", code)
+}
+
+// Outcome names how a task ended: "done", "retry", "later" or "dead".
+func Outcome(outcome string) Attr { return text("outcome", outcome) }
+
+// Reason names why something waits, "pace".
+func Reason(reason string) Attr { return text("reason", reason) }
+
+// Class names a class of cached entries, "appointment".
+func Class(class string) Attr { return text("class", class) }
+
+// State names the state a cached entry was found in, "fresh".
+func State(state string) Attr { return text("state", state) }
+
+// View names a kind of view, "day-board"; never one day's board.
+func View(view string) Attr { return text("view", view) }
+
+// Ref stands for a document. Anything but a ref becomes "[invalid]", so that
+// an identifier passed by mistake stays here.
+func Ref(ref string) Attr { return text("ref", ref) }
+
+// Practice stands for a practice by its ref.
+func Practice(ref string) Attr { return text("practice", ref) }
+
+// Attempt counts a task's attempts, the first being 1.
+func Attempt(n int) Attr { return number("attempt", int64(n)) }
+
+// Rows counts what a call or query returned.
+func Rows(n int) Attr { return number("rows", int64(n)) }
+
+// Changed counts the rows that differ from what was known.
+func Changed(n int) Attr { return number("changed", int64(n)) }
+
+// Bytes is the size of a body or value.
+func Bytes(n int) Attr { return number("bytes", int64(n)) }
+
+// WaitMS is how long something waited before it began, exported in whole
+// milliseconds.
+func WaitMS(d time.Duration) Attr { return number("wait_ms", d.Milliseconds()) }
+
+// text makes the attribute of a key whose spelling the vocabulary knows.
+func text(key, value string) Attr {
+	return Attr{attribute.String(key, vocabulary[key].clean(value))}
+}
+
+func number(key string, value int64) Attr {
+	return Attr{attribute.Int64(key, value)}
+}
+
+// keyValues unpacks attributes and leaves out empty ones.
+func keyValues(attrs []Attr) []attribute.KeyValue {
+	kvs := make([]attribute.KeyValue, 0, len(attrs))
+	for _, a := range attrs {
+		if a.kv.Valid() {
+			kvs = append(kvs, a.kv)
+		}
+	}
+	return kvs
+}

@@ -1,0 +1,212 @@
+package telemetry
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-isatty"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// LogOptions says how the log looks.
+type LogOptions struct {
+	// JSON writes one object per line with the names that Cloud Logging
+	// reads. False: lines for people.
+	JSON bool
+	// Level is the lowest level written. Nil: info. A [slog.LevelVar] can
+	// change it while the process runs.
+	Level slog.Leveler
+	// NoColor keeps lines for people free of colours. They have none anyway
+	// when the writer is not a terminal.
+	NoColor bool
+	// Project is the Google Cloud project whose traces the lines belong to.
+	// Empty: lines carry the plain trace_id and span_id.
+	Project string
+}
+
+// NewLogger returns a log that writes to w. Keys outside the vocabulary are
+// written with "[dropped]" for a value, and counted. Values of other types
+// than numbers, times, bools, strings and errors are dropped too, since a
+// printed struct may hold anything. Lines written inside a span carry its IDs.
+func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
+	level := o.Level
+	if level == nil {
+		level = slog.LevelInfo
+	}
+	var inner slog.Handler
+	if o.JSON {
+		inner = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudName})
+	} else {
+		inner = tint.NewHandler(w, &tint.Options{
+			Level: level, TimeFormat: time.TimeOnly, NoColor: o.NoColor || !terminal(w),
+		})
+	}
+	return slog.New(&filter{inner: inner, project: o.Project})
+}
+
+// cloudName renames what slog writes on every line to what Cloud Logging
+// reads. Times keep their name.
+func cloudName(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.MessageKey:
+		a.Key = "message"
+	case slog.LevelKey:
+		if level, ok := a.Value.Any().(slog.Level); ok {
+			return slog.String("severity", severity(level))
+		}
+	}
+	return a
+}
+
+func severity(l slog.Level) string {
+	switch {
+	case l >= slog.LevelError:
+		return "ERROR"
+	case l >= slog.LevelWarn:
+		return "WARNING"
+	case l >= slog.LevelInfo:
+		return "INFO"
+	default:
+		return "DEBUG"
+	}
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// filter passes the vocabulary and drops the rest. Groups are flattened: a
+// group's name says nothing about what its members may hold.
+type filter struct {
+	inner   slog.Handler
+	project string
+	lost    int // values dropped from attributes that every line carries
+}
+
+func (f *filter) Enabled(ctx context.Context, l slog.Level) bool { return f.inner.Enabled(ctx, l) }
+
+func (f *filter) Handle(ctx context.Context, r slog.Record) error {
+	attrs := make([]slog.Attr, 0, r.NumAttrs()+3)
+	total := f.lost
+	r.Attrs(func(a slog.Attr) bool {
+		var lost int
+		attrs, lost = clean(attrs, a)
+		total += lost
+		return true
+	})
+	countDropped(ctx, total)
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		attrs = append(attrs, f.traceAttrs(span)...)
+	}
+	out := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	out.AddAttrs(attrs...)
+	return f.inner.Handle(ctx, out)
+}
+
+func (f *filter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	kept := make([]slog.Attr, 0, len(attrs))
+	total := f.lost
+	for _, a := range attrs {
+		var lost int
+		kept, lost = clean(kept, a)
+		total += lost
+	}
+	return &filter{inner: f.inner.WithAttrs(kept), project: f.project, lost: total}
+}
+
+func (f *filter) WithGroup(string) slog.Handler { return f }
+
+func (f *filter) traceAttrs(span trace.SpanContext) []slog.Attr {
+	if f.project == "" {
+		return []slog.Attr{
+			slog.String("trace_id", span.TraceID().String()),
+			slog.String("span_id", span.SpanID().String()),
+		}
+	}
+	return []slog.Attr{
+		slog.String("logging.googleapis.com/trace", "projects/"+f.project+"/traces/"+span.TraceID().String()),
+		slog.String("logging.googleapis.com/spanId", span.SpanID().String()),
+		slog.Bool("logging.googleapis.com/trace_sampled", span.IsSampled()),
+	}
+}
+
+// clean appends the attribute to kept as it may be written, members of groups
+// one by one, and counts the values it kept out.
+func clean(kept []slog.Attr, a slog.Attr) ([]slog.Attr, int) {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		total := 0
+		for _, member := range v.Group() {
+			var lost int
+			kept, lost = clean(kept, member)
+			total += lost
+		}
+		return kept, total
+	}
+	if a.Key == "" {
+		return kept, 0
+	}
+	if v, ok := vocabulary[a.Key].logValue(v); ok {
+		return append(kept, slog.Attr{Key: a.Key, Value: v}), 0
+	}
+	return append(kept, slog.String(foreignKey(a.Key), dropped)), 1
+}
+
+// foreignKey is the key under which a dropped value shows. One that is not a
+// word was made from data, and one that slog writes itself would appear twice.
+func foreignKey(key string) string {
+	switch key {
+	case slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey, "severity", "message":
+		return "key"
+	}
+	if word.clean(key) == invalid {
+		return "key"
+	}
+	return key
+}
+
+// logValue returns the value as the spelling allows it; false means that it
+// must not be written at all. Types defined on strings and numbers pass as
+// what they are: a text that must not show resolves to its mask before.
+func (s spelling) logValue(v slog.Value) (slog.Value, bool) {
+	if s == unknown {
+		return v, false
+	}
+	switch v.Kind() {
+	case slog.KindString:
+		return s.logString(v.String()), true
+	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindTime:
+		return v, s != ref && s != alias
+	case slog.KindDuration:
+		return slog.StringValue(v.Duration().String()), s == figure
+	default:
+		return s.logAny(v.Any())
+	}
+}
+
+func (s spelling) logString(value string) slog.Value {
+	return slog.StringValue(s.clean(value))
+}
+
+func (s spelling) logAny(v any) (slog.Value, bool) {
+	if err, ok := v.(error); ok {
+		return s.logString(err.Error()), s == prose
+	}
+	switch rv := reflect.ValueOf(v); {
+	case rv.Kind() == reflect.String:
+		return s.logString(rv.String()), true
+	case rv.CanInt() && s == figure:
+		return slog.Int64Value(rv.Int()), true
+	default:
+		return slog.Value{}, false
+	}
+}

@@ -1,0 +1,107 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// instruments are all metrics there are. Labels are names given in code, so
+// the number of series is bounded; a tenant is never a label.
+type instruments struct {
+	tasks        metric.Int64Counter
+	taskDuration metric.Float64Histogram
+	taskWait     metric.Float64Histogram
+	calls        metric.Int64Counter
+	callDuration metric.Float64Histogram
+	refusals     metric.Int64Counter
+	cacheReads   metric.Int64Counter
+	dataAge      metric.Float64Histogram
+	droppedLogs  metric.Int64Counter
+}
+
+// Bucket bounds in seconds. Each list has a bound at every objective that is
+// promised for what it measures, so that the promise can be read off exactly.
+var (
+	waitBounds = []float64{.005, .01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
+	callBounds = []float64{.05, .1, .25, .5, 1, 2.5, 5, 7, 10, 20, 30, 60}
+	ageBounds  = []float64{1, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600}
+)
+
+func newInstruments(m metric.Meter) (*instruments, error) {
+	var errs []error
+	counter := func(name, unit, about string) metric.Int64Counter {
+		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(about))
+		errs = append(errs, err)
+		return c
+	}
+	seconds := func(name, about string, bounds []float64) metric.Float64Histogram {
+		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(about),
+			metric.WithExplicitBucketBoundaries(bounds...))
+		errs = append(errs, err)
+		return h
+	}
+	i := &instruments{
+		tasks:        counter("rounds.tasks", "{attempt}", "Attempts of tasks, by how they ended."),
+		taskDuration: seconds("rounds.task.duration", "How long an attempt ran.", callBounds),
+		taskWait:     seconds("rounds.task.wait", "From a task's demand to its first start.", waitBounds),
+		calls:        counter("rounds.vendor.calls", "{call}", "Calls of the vendor, by how they ended."),
+		callDuration: seconds("rounds.vendor.duration", "How long a call of the vendor took.", callBounds),
+		refusals:     counter("rounds.vendor.throttled", "{call}", "Calls that the vendor refused as too frequent."),
+		cacheReads:   counter("rounds.cache.reads", "{read}", "Reads of the cache, by the state they found."),
+		dataAge:      seconds("rounds.data.age", "Age of data when it was read.", ageBounds),
+		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values kept out of log lines."),
+	}
+	return i, errors.Join(errs...)
+}
+
+// TaskEnded counts one attempt of a task and how long it ran. Outcome is
+// "done", "retry", "later" or "dead"; code is empty after success.
+func TaskEnded(ctx context.Context, kind, lane, outcome, code string, ran time.Duration) {
+	m := from(ctx).metrics
+	m.tasks.Add(ctx, 1, labels(Kind(kind), Lane(lane), Outcome(outcome), Code(code)))
+	m.taskDuration.Record(ctx, ran.Seconds(), labels(Kind(kind), Lane(lane), Outcome(outcome)))
+}
+
+// TaskWaited records how long a task waited from its demand to its start.
+// Call it on the first attempt only: later ones wait because they were told to.
+func TaskWaited(ctx context.Context, kind, lane string, wait time.Duration) {
+	from(ctx).metrics.taskWait.Record(ctx, wait.Seconds(), labels(Kind(kind), Lane(lane)))
+}
+
+// VendorCalled counts one call that was sent to the vendor and its latency.
+// The code is empty after success.
+func VendorCalled(ctx context.Context, operation, code string, latency time.Duration) {
+	m := from(ctx).metrics
+	m.calls.Add(ctx, 1, labels(Operation(operation), Code(code)))
+	m.callDuration.Record(ctx, latency.Seconds(), labels(Operation(operation)))
+}
+
+// VendorThrottled counts one call that the vendor refused as too frequent.
+// It should stay at zero: it means that our pace is wrong.
+func VendorThrottled(ctx context.Context, operation string) {
+	from(ctx).metrics.refusals.Add(ctx, 1, labels(Operation(operation)))
+}
+
+// CacheRead counts one read of the cache by the state it found, "fresh".
+func CacheRead(ctx context.Context, class, state string) {
+	from(ctx).metrics.cacheReads.Add(ctx, 1, labels(Class(class), State(state)))
+}
+
+// DataRead records how old data was when somebody read it.
+func DataRead(ctx context.Context, class string, age time.Duration) {
+	from(ctx).metrics.dataAge.Record(ctx, age.Seconds(), labels(Class(class)))
+}
+
+func countDropped(ctx context.Context, n int) {
+	if n > 0 {
+		from(ctx).metrics.droppedLogs.Add(ctx, int64(n))
+	}
+}
+
+func labels(attrs ...Attr) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(keyValues(attrs)...))
+}

@@ -1,0 +1,144 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// SpanName is what a span is about. The names are closed: a name made at run
+// time could hold anything, and no backend can group by it. The zero value is
+// a span called "unknown".
+type SpanName int
+
+// The spans of Rounds, in the order in which one task's way meets them.
+const (
+	// SpanRequest is an HTTP request answered by the gateway or the monitor.
+	SpanRequest SpanName = iota + 1
+	// SpanTick is the plan deciding what is due.
+	SpanTick
+	// SpanEnqueue is a producer handing tasks to the queue.
+	SpanEnqueue
+	// SpanTask is one attempt of one task.
+	SpanTask
+	// SpanGate is a vendor call waiting for its turn.
+	SpanGate
+	// SpanVendor is one call of the vendor, its answer decoded.
+	SpanVendor
+	// SpanCacheRead is a read of the cache that had to ask Redis.
+	SpanCacheRead
+	// SpanCacheFill is a write of one entry.
+	SpanCacheFill
+	// SpanInvalidate is the one script that makes entries stale and appends
+	// the event.
+	SpanInvalidate
+	// SpanView is a view put together from documents.
+	SpanView
+)
+
+var spans = map[SpanName]struct {
+	name string
+	kind trace.SpanKind
+}{
+	SpanRequest:    {"http.request", trace.SpanKindServer},
+	SpanTick:       {"plan.tick", trace.SpanKindInternal},
+	SpanEnqueue:    {"task.enqueue", trace.SpanKindProducer},
+	SpanTask:       {"task.work", trace.SpanKindConsumer},
+	SpanGate:       {"vendor.gate", trace.SpanKindInternal},
+	SpanVendor:     {"vendor.call", trace.SpanKindClient},
+	SpanCacheRead:  {"cache.read", trace.SpanKindClient},
+	SpanCacheFill:  {"cache.fill", trace.SpanKindClient},
+	SpanInvalidate: {"cache.invalidate", trace.SpanKindClient},
+	SpanView:       {"view.build", trace.SpanKindInternal},
+}
+
+// String returns the name as exporters see it.
+func (n SpanName) String() string {
+	if s, ok := spans[n]; ok {
+		return s.name
+	}
+	return "unknown"
+}
+
+// Span is one timed piece of work. It is never nil; without an exporter its
+// methods do nothing. End it once, normally by defer.
+type Span struct{ span trace.Span }
+
+// Start opens a span under the one in ctx, or under what [Extract] or [Link]
+// put there, and returns a context that carries it.
+func Start(ctx context.Context, name SpanName, attrs ...Attr) (context.Context, *Span) {
+	opts := []trace.SpanStartOption{
+		trace.WithSpanKind(spans[name].kind),
+		trace.WithAttributes(keyValues(attrs)...),
+	}
+	if origin, ok := ctx.Value(linkKey{}).(trace.SpanContext); ok && origin.IsValid() {
+		opts = append(opts, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: origin}))
+		ctx = context.WithValue(ctx, linkKey{}, nil)
+	}
+	ctx, span := from(ctx).tracer.Start(ctx, name.String(), opts...)
+	return ctx, &Span{span}
+}
+
+// Set adds attributes learnt while the work ran. A later value of the same
+// key replaces the earlier one.
+func (s *Span) Set(attrs ...Attr) { s.span.SetAttributes(keyValues(attrs)...) }
+
+// End closes the span. An empty code means success; any other marks the span
+// as failed and is its attribute "code". Error texts have no way in.
+func (s *Span) End(code string) {
+	if code != "" {
+		a := Code(code)
+		s.span.SetAttributes(a.kv)
+		s.span.SetStatus(codes.Error, a.kv.Value.AsString())
+	}
+	s.span.End()
+}
+
+// header is the only one we write. W3C's tracestate and baggage are left out
+// on purpose: both carry what a caller outside put there, and a task's headers
+// lie in Redis unsealed.
+const header = "traceparent"
+
+var w3c propagation.TraceContext
+
+// Inject writes the span in ctx into headers as a W3C traceparent. Without a
+// span in ctx the headers stay as they are. headers must not be nil.
+func Inject(ctx context.Context, headers map[string]string) {
+	carrier := propagation.MapCarrier{}
+	w3c.Inject(ctx, carrier)
+	if parent, ok := carrier[header]; ok {
+		headers[header] = parent
+	}
+}
+
+// Extract returns a context whose next span is a child of the span that
+// [Inject] wrote into headers. Missing or malformed headers change nothing:
+// they come from outside, and a trace is never worth a task.
+func Extract(ctx context.Context, headers map[string]string) context.Context {
+	origin := carried(headers)
+	if !origin.IsValid() {
+		return ctx
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, origin)
+}
+
+// Link returns a context whose next span begins a new trace and points at the
+// span in headers. It is for work that happens long after its demand, which
+// would otherwise stretch the demand's trace over hours.
+func Link(ctx context.Context, headers map[string]string) context.Context {
+	origin := carried(headers)
+	if !origin.IsValid() {
+		return ctx
+	}
+	return context.WithValue(ctx, linkKey{}, origin)
+}
+
+// linkKey holds the span context that the next Start links to.
+type linkKey struct{}
+
+func carried(headers map[string]string) trace.SpanContext {
+	carrier := propagation.MapCarrier{header: headers[header]}
+	return trace.SpanContextFromContext(w3c.Extract(context.Background(), carrier))
+}
