@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/exporters/autoexport"
@@ -51,6 +53,7 @@ type Telemetry struct {
 	tracer  trace.Tracer
 	metrics *instruments
 	stop    []func(context.Context) error
+	once    sync.Once
 }
 
 // silent records nothing. It serves contexts that carry no Telemetry.
@@ -86,6 +89,10 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Endpoint == "" && getenv("OTEL_SDK_DISABLED") == "true" {
 		return t, nil
 	}
+	// The exporters would only log a URL they cannot read.
+	if _, err := url.Parse(o.Endpoint); err != nil {
+		return nil, errors.New("set up telemetry: endpoint is not a URL") // which may hold a password
+	}
 	res, err := describe(ctx, o, getenv)
 	if err != nil {
 		return nil, fmt.Errorf("set up telemetry: describe service: %w", err)
@@ -103,9 +110,11 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownLimit)
 	defer cancel()
 	var errs []error
-	for _, stop := range t.stop {
-		errs = append(errs, stop(ctx))
-	}
+	t.once.Do(func() {
+		for _, stop := range t.stop {
+			errs = append(errs, stop(ctx))
+		}
+	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("shut down telemetry: %w", err)
 	}

@@ -1,0 +1,82 @@
+package otlptest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func post(t *testing.T, url, body string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+func TestMalformedExportIsRefusedAndReported(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/v1/traces", "/v1/metrics"} {
+		r, err := otlptest.Listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := post(t, r.URL()+path, "not protobuf"); got != http.StatusBadRequest {
+			t.Errorf("%s answered %d, want 400", path, got)
+		}
+		if err := r.Close(); err == nil {
+			t.Errorf("%s: close told nothing of the malformed export", path)
+		}
+	}
+}
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	r := otlptest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Wait(ctx, func(s []otlptest.Span) bool { return len(s) > 0 }); !errors.Is(err, context.Canceled) {
+		t.Errorf("wait for nothing = %v, want canceled", err)
+	}
+
+	tel, err := telemetry.Setup(t.Context(), telemetry.Options{Endpoint: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := telemetry.Start(telemetry.With(t.Context(), tel), telemetry.SpanView, telemetry.View("day-board"))
+	span.End("")
+	stopped := make(chan error, 1)
+	go func() { stopped <- tel.Shutdown(t.Context()) }()
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	spans, err := r.Wait(ctx, func(s []otlptest.Span) bool { return len(s) > 0 })
+	if err != nil || spans[0].Name != "view.build" || spans[0].End.Before(spans[0].Start) {
+		t.Errorf("waited for %v, %v; want view.build", spans, err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if !bytes.Contains(bytes.Join(r.Bodies(), nil), []byte("day-board")) {
+		t.Error("the bodies do not hold what was sent")
+	}
+}
