@@ -1,0 +1,171 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Worker is what cmd/worker runs with.
+type Worker struct {
+	Mode      Mode
+	Redis     Redis
+	LedgerURL Secret // postgres://… or sqlite:FILE; a secret because it may carry a password
+	Keyset    Secret // the contents of the keyset file, unparsed
+	Endpoint  string // where the vendor's SOAP service answers
+	Tenants   []Tenant
+	Health    string // host:port to serve health on; empty serves none
+}
+
+// Scheduler is what cmd/scheduler runs with. It never calls the vendor, so it has no endpoint.
+type Scheduler struct {
+	Mode      Mode
+	Redis     Redis
+	LedgerURL Secret
+	Keyset    Secret
+	Tenants   []Tenant
+	Health    string
+}
+
+// Mode says which rules hold. The zero value is production.
+type Mode uint8
+
+// The modes.
+const (
+	Production Mode = iota // ROUNDS_ENV=production, or unset, or anything we do not know
+	Dev                    // ROUNDS_ENV=dev
+)
+
+// String returns the mode as ROUNDS_ENV spells it.
+func (m Mode) String() string {
+	if m == Dev {
+		return "dev"
+	}
+	return "production"
+}
+
+// The default health addresses differ, so that one machine can run both processes unconfigured.
+const (
+	workerHealth    = ":8081"
+	schedulerHealth = ":8082"
+)
+
+// LoadWorker reads and checks the worker's environment. The error, if any, is an [*Error] with every problem.
+func LoadWorker(getenv func(string) string) (Worker, error) {
+	l := newLoader(getenv)
+	w := Worker{
+		Mode:      l.mode,
+		Redis:     l.redis(),
+		LedgerURL: l.ledger(),
+		Keyset:    l.keyset(),
+		Endpoint:  l.endpoint(),
+		Tenants:   l.tenants(),
+		Health:    l.health(workerHealth),
+	}
+	l.collector()
+	return w, l.problems.err()
+}
+
+// LoadScheduler reads and checks the scheduler's environment. The error, if any, is an [*Error] with every problem.
+func LoadScheduler(getenv func(string) string) (Scheduler, error) {
+	l := newLoader(getenv)
+	s := Scheduler{
+		Mode:      l.mode,
+		Redis:     l.redis(),
+		LedgerURL: l.ledger(),
+		Keyset:    l.keyset(),
+		Tenants:   l.tenants(),
+		Health:    l.health(schedulerHealth),
+	}
+	l.collector()
+	return s, l.problems.err()
+}
+
+// variables are the values as the environment spells them. Everything is a string here, so that a bad value becomes a
+// problem of ours, which does not repeat it, and not one of the parser's, which would.
+type variables struct {
+	Env        string `env:"ROUNDS_ENV"`
+	QueueRedis string `env:"ROUNDS_QUEUE_REDIS"`
+	CacheRedis string `env:"ROUNDS_CACHE_REDIS"`
+	Ledger     string `env:"ROUNDS_LEDGER"`
+	Keys       string `env:"ROUNDS_KEYS"`
+	Endpoint   string `env:"ROUNDS_TEBRA_ENDPOINT" envDefault:"https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"`
+	Tenants    string `env:"ROUNDS_TENANTS"`
+	Health     string `env:"ROUNDS_HEALTH_ADDR"`
+	Collector  string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+}
+
+// loader checks one concern per method and remembers what was wrong.
+type loader struct {
+	getenv   func(string) string
+	vars     variables
+	mode     Mode
+	problems problems
+}
+
+func newLoader(getenv func(string) string) *loader {
+	l := &loader{getenv: getenv}
+	if err := l.read(); err != nil {
+		// Strings cannot fail to parse, so this is a fault of the variables' own declaration. The text stays out: it
+		// may quote a value.
+		l.problems.add("environment", "could not be read", "report this: no value of a variable can cause it")
+	}
+	switch l.vars.Env {
+	case "dev":
+		l.mode = Dev
+	case "production", "":
+	default:
+		l.problems.add("ROUNDS_ENV", "is neither dev nor production", "set it to one of the two, or leave it out for production")
+	}
+	return l
+}
+
+// read fills l.vars from getenv; a variable set to nothing counts as not set.
+func (l *loader) read() error {
+	fields, err := env.GetFieldParams(&l.vars)
+	if err != nil {
+		return err
+	}
+	set := make(map[string]string, len(fields))
+	for _, f := range fields {
+		if v := l.getenv(f.Key); v != "" {
+			set[f.Key] = v
+		}
+	}
+	return env.ParseWithOptions(&l.vars, env.Options{Environment: set})
+}
+
+// health returns the address to serve health on: fallback unless set, none for "off".
+func (l *loader) health(fallback string) string {
+	const name = "ROUNDS_HEALTH_ADDR"
+	switch l.vars.Health {
+	case "":
+		return fallback
+	case "off":
+		return ""
+	}
+	_, port, err := net.SplitHostPort(l.vars.Health)
+	if err != nil {
+		l.problems.add(name, "is not host:port", "set it like :8081 or 127.0.0.1:8081, or to off")
+		return ""
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		l.problems.add(name, "has no usable port", "use a number from 0 to 65535; 0 takes any free port")
+		return ""
+	}
+	return l.vars.Health
+}
+
+// collector checks the one OTEL variable whose mistakes would show only as missing traces. The rest is read by the
+// exporters themselves, as the OpenTelemetry specification says.
+func (l *loader) collector() {
+	if l.vars.Collector == "" {
+		return
+	}
+	u, err := url.Parse(l.vars.Collector)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		l.problems.add("OTEL_EXPORTER_OTLP_ENDPOINT", "is not an http or https URL", "set it like http://127.0.0.1:4318, or leave it out")
+	}
+}

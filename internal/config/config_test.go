@@ -1,0 +1,310 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata" // the tests' zones must not depend on the machine
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const leak = "hunter2-do-not-print"
+
+// write puts contents into a new file only its owner may read.
+func write(t *testing.T, name, contents string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// production returns an environment that satisfies every rule, to be spoilt one variable at a time.
+func production(t *testing.T) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"ROUNDS_QUEUE_REDIS": "rediss://:" + leak + "@queue.clinic.net:6379/0",
+		"ROUNDS_CACHE_REDIS": "rediss://:" + leak + "@cache.clinic.net:6379/0",
+		"ROUNDS_LEDGER":      "postgres://rounds:" + leak + "@db.clinic.net/rounds",
+		"ROUNDS_KEYS":        write(t, "keys.json", `{"primaryKeyId": 1}`),
+		"ROUNDS_TENANTS":     write(t, "tenants.yaml", goodTenants),
+		"CLINIC_A_KEY":       leak,
+		"CLINIC_A_USER":      "api@clinic-a.net",
+		"CLINIC_A_PASSWORD":  leak,
+	}
+}
+
+const goodTenants = `tenants:
+  - id: clinic-a
+    timezone: America/Chicago
+    opening_hours: {mon: "08:00-17:30", sat: "09:00-24:00"}
+    tebra: {customer_key: "env:CLINIC_A_KEY", user: "env:CLINIC_A_USER", password: "env:CLINIC_A_PASSWORD"}
+    practices:
+      - {id: 7, name: North Side}
+      - {id: "8", name: South Side}
+`
+
+func getenv(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
+}
+
+// problemsOf returns what a load found, by variable, and fails when a secret shows anywhere in it.
+func problemsOf(t *testing.T, err error) map[string][]string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %T, want *Error", err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", err, e.Problems(), e.Problems()); strings.Contains(text, leak) {
+		t.Fatalf("the error shows a secret: %s", text)
+	}
+	found := map[string][]string{}
+	for _, p := range e.Problems() {
+		if p.Variable == "" || p.Wrong == "" || p.Fix == "" {
+			t.Errorf("problem without variable, fault or remedy: %+v", p)
+		}
+		found[p.Variable] = append(found[p.Variable], p.Wrong)
+	}
+	return found
+}
+
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	env := production(t)
+	w, err := LoadWorker(getenv(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Worker{
+		Mode:      Production,
+		Redis:     Redis{Queue: Secret(env["ROUNDS_QUEUE_REDIS"]), Cache: Secret(env["ROUNDS_CACHE_REDIS"])},
+		LedgerURL: Secret(env["ROUNDS_LEDGER"]),
+		Keyset:    `{"primaryKeyId": 1}`,
+		Endpoint:  "https://webservice.kareo.com/services/soap/2.1/KareoServices.svc",
+		Health:    ":8081",
+		Tenants: []Tenant{{
+			ID: "clinic-a", TimeZone: "America/Chicago",
+			Hours:       map[string]string{"mon": "08:00-17:30", "sat": "09:00-24:00"},
+			Credentials: Credentials{CustomerKey: leak, User: "api@clinic-a.net", Password: leak},
+			Practices:   []Practice{{ID: "7", Name: "North Side"}, {ID: "8", Name: "South Side"}},
+		}},
+	}
+	if diff := cmp.Diff(want, w); diff != "" {
+		t.Errorf("worker (-want +got):\n%s", diff)
+	}
+	s, err := LoadScheduler(getenv(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Scheduler{
+		Mode: w.Mode, Redis: w.Redis, LedgerURL: w.LedgerURL, Keyset: w.Keyset, Tenants: w.Tenants, Health: ":8082",
+	}, s); diff != "" {
+		t.Errorf("scheduler (-want +got):\n%s", diff)
+	}
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", w, w, w, w, w, w.Redis.Queue), mustJSON(t, w)} {
+		if strings.Contains(text, leak) {
+			t.Errorf("printing the settings shows a secret: %s", text)
+		}
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestSecretIsMaskedInLogs(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	slog.New(slog.NewTextHandler(&out, nil)).InfoContext(t.Context(), "x", "key", Secret(leak))
+	if strings.Contains(out.String(), leak) || !strings.Contains(out.String(), mask) {
+		t.Errorf("logged %q", out.String())
+	}
+	if Secret(leak).String() != mask || Secret(leak).Reveal() != leak {
+		t.Error("String shows the secret, or Reveal does not")
+	}
+}
+
+// Nothing set: everything required is named at once.
+func TestEmptyEnvironment(t *testing.T) {
+	t.Parallel()
+	_, err := LoadWorker(func(string) string { return "" })
+	want := map[string][]string{
+		"ROUNDS_QUEUE_REDIS": {"is not set"},
+		"ROUNDS_CACHE_REDIS": {"is not set"},
+		"ROUNDS_LEDGER":      {"is not set"},
+		"ROUNDS_KEYS":        {"is not set"},
+	}
+	if diff := cmp.Diff(want, problemsOf(t, err)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if text := err.Error(); strings.Count(text, "\n") != 4 || !strings.Contains(text, "configuration: 4 problem(s)") {
+		t.Errorf("error text: %s", text)
+	}
+}
+
+// One variable spoilt at a time: exactly that one is named.
+func TestBadVariables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := write(t, "open.json", "{}")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	big := write(t, "big.json", strings.Repeat("x", maxKeyset+1))
+	for _, tc := range []struct {
+		name, variable, value string
+		dev                   bool // is it wrong in dev too?
+		wrong                 string
+	}{
+		{"mode", "ROUNDS_ENV", "staging", true, "is neither dev nor production"},
+		{"mode in capitals", "ROUNDS_ENV", "DEV", true, "is neither dev nor production"},
+		{"queue scheme", "ROUNDS_QUEUE_REDIS", "http://q.clinic.net", true, "has a scheme that is not Redis"},
+		{"queue no scheme", "ROUNDS_QUEUE_REDIS", "q.clinic.net:6379", true, "has a scheme that is not Redis"},
+		{"queue not a URL", "ROUNDS_QUEUE_REDIS", "redis://:" + leak + "%zz@q", true, "is not a URL"},
+		{"queue no host", "ROUNDS_QUEUE_REDIS", "rediss://", true, "names no host"},
+		{"queue no socket", "ROUNDS_QUEUE_REDIS", "unix://", true, "names no socket"},
+		{"queue in clear", "ROUNDS_QUEUE_REDIS", "redis://:" + leak + "@q.clinic.net", false, "is not encrypted"},
+		{"sentinel in clear", "ROUNDS_QUEUE_REDIS", "redis+sentinel://s1,s2/main/0", false, "is not encrypted"},
+		{"cluster in clear", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000", false, "is not encrypted"},
+		{"one server", "ROUNDS_CACHE_REDIS", "rediss://QUEUE.clinic.net/1", false, "names the same server as ROUNDS_QUEUE_REDIS"},
+		{"one server, listed", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:1,queue.clinic.net:6379", false, "names the same server as ROUNDS_QUEUE_REDIS"},
+		{"one server, as addr", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:1?addr=queue.clinic.net:6379", false, "names the same server as ROUNDS_QUEUE_REDIS"},
+		{"ledger scheme", "ROUNDS_LEDGER", "mysql://db/x", true, "is neither postgres:// nor sqlite:"},
+		{"ledger path only", "ROUNDS_LEDGER", "/var/ledger.db", true, "is neither postgres:// nor sqlite:"},
+		{"ledger without slashes", "ROUNDS_LEDGER", "postgres:" + leak, true, "is not a PostgreSQL URL"},
+		{"ledger sqlite no file", "ROUNDS_LEDGER", "sqlite:", true, "names no file"},
+		{"ledger sqlite", "ROUNDS_LEDGER", "sqlite:rounds.db", false, "is SQLite, which serves one host only"},
+		{"keys missing", "ROUNDS_KEYS", filepath.Join(dir, "nowhere"), true, "names a file that does not exist"},
+		{"keys below a file", "ROUNDS_KEYS", filepath.Join(open, "x"), true, "names a file that cannot be looked at"},
+		{"keys directory", "ROUNDS_KEYS", dir, true, "names something that is not a file"},
+		{"keys device", "ROUNDS_KEYS", "/dev/zero", true, "names something that is not a file"},
+		{"keys empty", "ROUNDS_KEYS", write(t, "empty", " \n"), true, "names an empty file"},
+		{"keys huge", "ROUNDS_KEYS", big, true, "names a file that is too large"},
+		{"keys open to all", "ROUNDS_KEYS", open, false, "names a file that everybody may read"},
+		{"endpoint http", "ROUNDS_TEBRA_ENDPOINT", "http://webservice.kareo.com/x", false, "is plain http"},
+		{"endpoint scheme", "ROUNDS_TEBRA_ENDPOINT", "ftp://webservice.kareo.com", true, "is not an https URL"},
+		{"endpoint not a URL", "ROUNDS_TEBRA_ENDPOINT", "://" + leak, true, "is not an https URL"},
+		{"endpoint user", "ROUNDS_TEBRA_ENDPOINT", "https://u:" + leak + "@vendor.com/", true, "has a user, a query or a fragment"},
+		{"endpoint query", "ROUNDS_TEBRA_ENDPOINT", "https://vendor.com/?key=" + leak, true, "has a user, a query or a fragment"},
+		{"endpoint IPv4", "ROUNDS_TEBRA_ENDPOINT", "https://10.0.0.1/", false, "is not a public host name"},
+		{"endpoint IPv6", "ROUNDS_TEBRA_ENDPOINT", "https://[::1]/", false, "is not a public host name"},
+		{"endpoint short IP", "ROUNDS_TEBRA_ENDPOINT", "https://127.1/", false, "is not a public host name"},
+		{"endpoint hex IP", "ROUNDS_TEBRA_ENDPOINT", "https://0x7f.1/", false, "is not a public host name"},
+		{"endpoint number", "ROUNDS_TEBRA_ENDPOINT", "https://2130706433/", false, "is not a public host name"},
+		{"endpoint localhost", "ROUNDS_TEBRA_ENDPOINT", "https://localhost/", false, "is not a public host name"},
+		{"endpoint sub.localhost.", "ROUNDS_TEBRA_ENDPOINT", "https://a.LOCALHOST./", false, "is not a public host name"},
+		{"endpoint metadata", "ROUNDS_TEBRA_ENDPOINT", "https://metadata.google.internal/", false, "is not a public host name"},
+		{"health", "ROUNDS_HEALTH_ADDR", "8081", true, "is not host:port"},
+		{"health port name", "ROUNDS_HEALTH_ADDR", ":http", true, "has no usable port"},
+		{"health port range", "ROUNDS_HEALTH_ADDR", ":65536", true, "has no usable port"},
+		{"health port sign", "ROUNDS_HEALTH_ADDR", ":+1", true, "has no usable port"},
+		{"collector", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", true, "is not an http or https URL"},
+		{"tenants missing", "ROUNDS_TENANTS", filepath.Join(dir, "nowhere"), true, "names a file that does not exist"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			env := production(t)
+			env[tc.variable] = tc.value
+			_, err := LoadWorker(getenv(env))
+			if diff := cmp.Diff(map[string][]string{tc.variable: {tc.wrong}}, problemsOf(t, err)); diff != "" {
+				t.Errorf("in production (-want +got):\n%s", diff)
+			}
+			if tc.variable == "ROUNDS_ENV" {
+				return
+			}
+			env["ROUNDS_ENV"] = "dev"
+			_, err = LoadWorker(getenv(env))
+			if found := len(problemsOf(t, err)) > 0; found != tc.dev {
+				t.Errorf("in dev: %v, want a problem: %v", err, tc.dev)
+			}
+		})
+	}
+}
+
+func TestGoodVariables(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, variable, value string }{
+		{"production by name", "ROUNDS_ENV", "production"},
+		{"unix socket", "ROUNDS_QUEUE_REDIS", "unix:///run/redis.sock?db=3"},
+		{"sentinel", "ROUNDS_QUEUE_REDIS", "rediss+sentinel://s1:26379,s2:26379/main/0"},
+		{"cluster", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:7000,c2:7000"},
+		{"same host, other port", "ROUNDS_CACHE_REDIS", "rediss://queue.clinic.net:6380"},
+		{"postgresql", "ROUNDS_LEDGER", "postgresql://db/rounds?sslmode=verify-full"},
+		{"no tenants", "ROUNDS_TENANTS", ""},
+		{"endpoint", "ROUNDS_TEBRA_ENDPOINT", "https://api.vendor.com/x"},
+		{"health with host", "ROUNDS_HEALTH_ADDR", "127.0.0.1:0"},
+		{"health off", "ROUNDS_HEALTH_ADDR", "off"},
+		{"collector", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			env := production(t)
+			env[tc.variable] = tc.value
+			w, err := LoadWorker(getenv(env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.value == "off" && w.Health != "" {
+				t.Errorf("health is served at %q", w.Health)
+			}
+		})
+	}
+}
+
+// Two masters watched by the same Sentinels are two servers.
+func TestSentinelMastersAreServers(t *testing.T) {
+	t.Parallel()
+	env := production(t)
+	env["ROUNDS_QUEUE_REDIS"] = "rediss+sentinel://s1,s2/queue/0"
+	env["ROUNDS_CACHE_REDIS"] = "rediss+sentinel://s1,s2/cache/0"
+	if _, err := LoadWorker(getenv(env)); err != nil {
+		t.Error(err)
+	}
+	env["ROUNDS_CACHE_REDIS"] = "rediss+sentinel://s2,s3/queue/1"
+	if _, err := LoadWorker(getenv(env)); problemsOf(t, err)["ROUNDS_CACHE_REDIS"] == nil {
+		t.Error("one master for both roles was accepted")
+	}
+}
+
+func TestModeString(t *testing.T) {
+	t.Parallel()
+	if Dev.String() != "dev" || Production.String() != "production" {
+		t.Errorf("modes print as %s and %s", Dev, Production)
+	}
+}
+
+// A pipe must be refused without being opened: opening one waits for a writer.
+func TestKeysInPipe(t *testing.T) {
+	t.Parallel()
+	env := production(t)
+	env["ROUNDS_KEYS"] = pipe(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := LoadWorker(getenv(env))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if diff := cmp.Diff(map[string][]string{"ROUNDS_KEYS": {"names something that is not a file"}}, problemsOf(t, err)); diff != "" {
+			t.Error(diff)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("loading waits for a writer of the pipe")
+	}
+}

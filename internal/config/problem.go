@@ -1,0 +1,50 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Problem is one thing wrong with the configuration. Its fields never hold a configured value that might be secret.
+type Problem struct {
+	Variable string // the environment variable to look at
+	Wrong    string // what is wrong
+	Fix      string // what to do about it
+}
+
+// String returns "VARIABLE wrong; fix".
+func (p Problem) String() string { return p.Variable + " " + p.Wrong + "; " + p.Fix }
+
+// Error says that a process cannot start with this environment. Callers end with the exit code for wrong usage, 2.
+type Error struct {
+	problems []Problem
+}
+
+// Error returns all problems, one per line below a heading.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "configuration: %d problem(s)", len(e.problems))
+	for _, p := range e.problems {
+		b.WriteString("\n  ")
+		b.WriteString(p.String())
+	}
+	return b.String()
+}
+
+// Problems returns what is wrong, in the order of the variables; never empty.
+func (e *Error) Problems() []Problem { return e.problems }
+
+// problems collects what the checks find.
+type problems []Problem
+
+func (ps *problems) add(variable, wrong, fix string) {
+	*ps = append(*ps, Problem{Variable: variable, Wrong: wrong, Fix: fix})
+}
+
+// err returns nil when nothing was found; never a typed nil.
+func (ps *problems) err() error {
+	if len(*ps) == 0 {
+		return nil
+	}
+	return &Error{problems: *ps}
+}

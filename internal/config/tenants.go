@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Tenant is one account at the vendor as ROUNDS_TENANTS describes it.
+type Tenant struct {
+	ID          string            // 1 to 40 of a-z, 0-9 and '-', unique in the file
+	TimeZone    string            // an IANA zone that this machine knows
+	Hours       map[string]string // opening hours by mon…sun, "08:00-17:30"; a missing day is closed
+	Credentials Credentials
+	Practices   []Practice // at least one
+}
+
+// Credentials are what the vendor knows the tenant by.
+type Credentials struct {
+	CustomerKey Secret
+	User        Secret
+	Password    Secret
+}
+
+// Practice is one practice of a tenant.
+type Practice struct {
+	ID   string // the vendor's number, unique in the tenant
+	Name string // as the vendor spells it: list calls filter by it; unique in the tenant
+}
+
+const (
+	tenantsName = "ROUNDS_TENANTS"
+	maxTenants  = 10_000
+)
+
+var days = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+
+// tenants reads and checks the tenants' file. Without one there are none: the ledger may know them already.
+func (l *loader) tenants() []Tenant {
+	if l.vars.Tenants == "" {
+		return nil
+	}
+	data, wrong, fix := readFile(l.vars.Tenants, maxTenantsFile, false)
+	if wrong != "" {
+		l.problems.add(tenantsName, wrong, fix)
+		return nil
+	}
+	file, wrong, fix := parseTenants(data)
+	if wrong != "" {
+		l.problems.add(tenantsName, wrong, fix)
+		return nil
+	}
+	switch n := len(file.Tenants); {
+	case n == 0:
+		l.problems.add(tenantsName, "lists no tenant", "add one below tenants:, or leave the variable out")
+	case n > maxTenants:
+		l.problems.add(tenantsName, fmt.Sprintf("lists more than %d tenants", maxTenants), "split the deployment")
+		return nil
+	}
+	seen := make(map[string]bool, len(file.Tenants))
+	out := make([]Tenant, 0, len(file.Tenants))
+	for i, raw := range file.Tenants {
+		c := tenantCheck{loader: l, where: fmt.Sprintf("tenant %d", i+1)}
+		switch {
+		case !validID(raw.ID):
+			c.wrong("has no usable id", "use 1 to 40 of a-z, 0-9 and '-', a letter or digit first")
+		case seen[raw.ID]:
+			c.wrong("has the id of an earlier one", "give each tenant its own")
+		default:
+			c.where += " (" + raw.ID + ")"
+		}
+		seen[raw.ID] = true
+		out = append(out, c.tenant(raw))
+	}
+	return out
+}
+
+// tenantCheck checks one tenant and says in each problem which one it was.
+type tenantCheck struct {
+	loader *loader
+	where  string
+}
+
+func (c tenantCheck) wrong(wrong, fix string) {
+	c.loader.problems.add(tenantsName, c.where+" "+wrong, fix)
+}
+
+func (c tenantCheck) tenant(raw rawTenant) Tenant {
+	// The empty zone and "Local" load, but mean whatever the machine happens to be set to.
+	if _, err := time.LoadLocation(raw.TimeZone); err != nil || raw.TimeZone == "" || raw.TimeZone == "Local" {
+		c.wrong("has an unknown timezone", "use an IANA name such as America/Chicago")
+	}
+	for _, day := range slices.Sorted(maps.Keys(raw.Hours)) {
+		switch {
+		case !slices.Contains(days, day):
+			c.wrong("has opening_hours for something that is no day", "use mon, tue, wed, thu, fri, sat, sun")
+		case !validHours(raw.Hours[day]):
+			c.wrong("has opening_hours on "+day+" that are no hours", `write them like "08:00-17:30", opening before closing`)
+		}
+	}
+	return Tenant{
+		ID:       raw.ID,
+		TimeZone: raw.TimeZone,
+		Hours:    raw.Hours,
+		Credentials: Credentials{
+			CustomerKey: c.secret("customer_key", raw.Tebra.CustomerKey),
+			User:        c.secret("user", raw.Tebra.User),
+			Password:    c.secret("password", raw.Tebra.Password),
+		},
+		Practices: c.practices(raw.Practices),
+	}
+}
+
+func (c tenantCheck) practices(raw []rawPractice) []Practice {
+	if len(raw) == 0 {
+		c.wrong("has no practice", "add one below practices:")
+	}
+	ids, names := map[string]bool{}, map[string]bool{}
+	out := make([]Practice, 0, len(raw))
+	for i, p := range raw {
+		n, err := strconv.ParseInt(p.ID, 10, 64)
+		switch {
+		case err != nil || n <= 0 || strconv.FormatInt(n, 10) != p.ID:
+			c.wrong(fmt.Sprintf("practice %d has no usable id", i+1), "use the vendor's number, above 0")
+		case ids[p.ID]:
+			c.wrong(fmt.Sprintf("practice %d has the id of an earlier one", i+1), "list each practice once")
+		}
+		switch {
+		case strings.TrimSpace(p.Name) != p.Name || p.Name == "":
+			c.wrong(fmt.Sprintf("practice %d has no usable name", i+1), "spell it exactly as the vendor does, without spaces around it")
+		case names[p.Name]:
+			c.wrong(fmt.Sprintf("practice %d has the name of an earlier one", i+1), "list each practice once")
+		}
+		ids[p.ID], names[p.Name] = true, true
+		out = append(out, Practice(p))
+	}
+	return out
+}
+
+// maxSecret is far above any credential of the vendor's.
+const maxSecret = 64 << 10
+
+// secret resolves env:NAME and file:PATH. One newline at the end of a file is not part of the secret: editors and
+// secret stores add it. A literal is taken in dev only.
+func (c tenantCheck) secret(field, ref string) Secret {
+	kind, rest, _ := strings.Cut(ref, ":")
+	var value string
+	switch kind {
+	case "env":
+		value = c.loader.getenv(rest)
+	case "file":
+		data, wrong, fix := readFile(rest, maxSecret, c.loader.mode == Production)
+		if wrong != "" {
+			c.wrong("has a tebra."+field+" that "+wrong, fix)
+			return ""
+		}
+		value = strings.TrimSuffix(strings.TrimSuffix(data, "\n"), "\r")
+	default:
+		if ref != "" && c.loader.mode == Production {
+			c.wrong("has tebra."+field+" in clear", "write env:NAME or file:PATH instead, and change the secret: it has been in a file")
+			return ""
+		}
+		value = ref
+	}
+	switch {
+	case strings.TrimSpace(value) == "":
+		c.wrong("has an empty tebra."+field, "set it to env:NAME or file:PATH, with something behind it")
+	case strings.ContainsAny(value, "\r\n\x00"):
+		c.wrong("has a tebra."+field+" of more than one line", "keep the secret alone on one line")
+	case c.loader.mode == Production && placeholder(value):
+		c.wrong("has the tebra."+field+" of an example", "put the real one there")
+	}
+	return Secret(value)
+}
+
+// placeholder tells whether a secret is what templates and READMEs put where one belongs.
+func placeholder(s string) bool {
+	s = strings.ToLower(strings.TrimSpace(s))
+	switch s {
+	case "changeme", "change-me", "change_me", "example", "secret", "password", "customer-key", "customer_key", "user":
+		return true
+	}
+	return strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") || strings.HasPrefix(s, "your-") || strings.HasPrefix(s, "your_")
+}
+
+// validID repeats the rule for tenant IDs, which stand in keys; packages of this row do not import each other.
+func validID(s string) bool {
+	if s == "" || len(s) > 40 || s[0] == '-' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// validHours tells whether s is HH:MM-HH:MM with the first before the second; 24:00 may close a day.
+func validHours(s string) bool {
+	from, to, ok := strings.Cut(s, "-")
+	if !ok {
+		return false
+	}
+	a, okA := minutes(from)
+	b, okB := minutes(to)
+	return okA && okB && a < b
+}
+
+func minutes(s string) (int, bool) {
+	if s == "24:00" {
+		return 24 * 60, true
+	}
+	t, err := time.Parse("15:04", s)
+	return t.Hour()*60 + t.Minute(), err == nil && len(s) == len("15:04")
+}
