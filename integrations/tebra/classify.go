@@ -1,0 +1,157 @@
+package tebra
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// answer is all that one attempt brought back. classify makes one verdict of it.
+type answer struct {
+	ended  error  // how the context ended, nil while it had not
+	broken error  // what the transport said instead of an answer
+	sent   bool   // the vendor may have seen the request
+	status int    // HTTP status
+	media  string // media type, lower case, without parameters
+	reply  reply
+	shape  error // why the body could not be read to its end as this operation's answer
+	bytes  int64
+	rows   int
+}
+
+// classify is the only place that decides what an answer means. The order matters: a throttle text comes before the
+// security part, because the vendor may not have looked at the credentials when it throttles.
+func (a *answer) classify() (code Code, reason string) {
+	rep := &a.reply
+	switch {
+	case errors.Is(a.ended, context.DeadlineExceeded):
+		return Timeout, ""
+	case a.ended != nil:
+		return Canceled, ""
+	case a.broken != nil:
+		return broken(a.broken)
+	case rep.fault != "" && a.shape == nil:
+		return faulted(rep.fault)
+	case a.status == http.StatusTooManyRequests:
+		return Throttled, "status"
+	case a.status == http.StatusUnauthorized:
+		return Unauthenticated, "status"
+	case a.status == http.StatusForbidden:
+		return Denied, "status"
+	case a.status >= 300 && a.status < 400:
+		return Malformed, "redirect"
+	case a.status == http.StatusNotFound, a.status == http.StatusProxyAuthRequired,
+		a.status == http.StatusRequestTimeout, a.status >= 500:
+		return Unavailable, "status" // the address or the way to it; a missing record is never said by status
+	case a.status >= 400:
+		return Invalid, "status"
+	case a.status != http.StatusOK:
+		return Malformed, "status"
+	case a.media == "text/html":
+		return Unavailable, "html"
+	case a.media != "" && !isXML(a.media):
+		return Malformed, "media"
+	case errors.Is(a.shape, errCut):
+		return Unavailable, "cut"
+	case a.shape != nil:
+		return Malformed, shapeWord(a.shape)
+	case rep.isError && throttled(rep.message):
+		return Throttled, ""
+	case rep.security.badKey:
+		return Unauthenticated, "key"
+	case rep.security.unauthenticated:
+		return Unauthenticated, ""
+	case rep.security.unauthorized:
+		return Denied, ""
+	case rep.isError:
+		return worded(rep.message)
+	case !rep.payload:
+		return Malformed, "payload"
+	}
+	return "", ""
+}
+
+// interval is the spacing that a throttle answer names, 0 when there is none.
+func (a *answer) interval() time.Duration { return throttleInterval(a.reply.message) }
+
+func throttled(message string) bool {
+	return strings.HasPrefix(strings.TrimSpace(message), "429") ||
+		strings.Contains(strings.ToLower(message), "requested more than allowed")
+}
+
+// worded reads a business error. The texts are those that integrators report; the vendor documents none.
+func worded(message string) (Code, string) {
+	text := strings.ToLower(message)
+	has := func(part string) bool { return strings.Contains(text, part) }
+	switch {
+	case has("invalid user name"), has("unable to find user"):
+		return Unauthenticated, ""
+	case has("invalid customer key"):
+		return Unauthenticated, "key"
+	case has("not authorized for practice"):
+		return Denied, "practice"
+	case has("not authorized"):
+		return Denied, ""
+	case has("object reference not set"), has("error translating"), has("must have valid"):
+		return Invalid, ""
+	}
+	return Unknown, ""
+}
+
+// faulted reads a SOAP fault. InternalServiceFault is what an outage looks like; a few bad requests look the same, and
+// nothing in the answer tells which.
+func faulted(code string) (Code, string) {
+	switch code {
+	case "InternalServiceFault", "Server":
+		return Unavailable, "fault"
+	case "DeserializationFailed", "ActionNotSupported", "Client", "VersionMismatch", "MustUnderstand":
+		return Invalid, "fault"
+	}
+	return Unknown, "fault"
+}
+
+// broken reads what the transport said. The words tell an operator where to look.
+func broken(err error) (Code, string) {
+	var dns *net.DNSError
+	var op *net.OpError
+	var alert tls.AlertError
+	var record tls.RecordHeaderError
+	var cert *tls.CertificateVerificationError
+	var host x509.HostnameError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return Unavailable, "dns"
+	case errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &record), errors.As(err, &host):
+		return Unavailable, "tls"
+	case errors.As(err, &op) && op.Op == "dial":
+		return Unavailable, "dial"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return Timeout, "transport"
+	}
+	return Unavailable, "connection"
+}
+
+// undialled reports that err comes from before there was a connection, so nothing was sent.
+func undialled(err error) bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+func shapeWord(err error) string {
+	var s shapeError
+	if errors.As(err, &s) {
+		return string(s)
+	}
+	return "shape"
+}
+
+func isXML(media string) bool {
+	return media == "text/xml" || media == "application/xml" || media == "application/soap+xml"
+}

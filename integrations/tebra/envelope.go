@@ -1,0 +1,215 @@
+package tebra
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reply is what an envelope says about a call, apart from the records in it.
+type reply struct {
+	fault    string // local part of the fault code; "" without a fault
+	isError  bool
+	message  string // the vendor's words: read by classify, shown to nobody
+	security security
+	payload  bool // the operation's own member was there
+	found    bool // and it was not nil
+}
+
+// security is the vendor's verdict on the credentials. Only an explicit false counts: the vendor leaves the whole part
+// out of some errors.
+type security struct{ unauthenticated, badKey, unauthorized bool }
+
+// envelope reads the answer to op, handing each member of the result to read. Envelope, body and the operation's root
+// must be exactly the ones expected; an answer to another operation is refused before any of it is used.
+func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (reply, error) {
+	var rep reply
+	root, ok, err := r.next()
+	switch {
+	case err != nil:
+		return rep, err
+	case !ok || root.Name != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
+		return rep, shapeError("envelope")
+	}
+	bodies := 0
+	err = r.children(nsSOAP, func(el xml.StartElement) error {
+		if el.Name.Local != "Body" {
+			return nil
+		}
+		if bodies++; bodies > 1 {
+			return shapeError("body")
+		}
+		return r.body(op, &rep, read)
+	})
+	switch {
+	case errors.Is(err, errFull):
+		return rep, nil // what is left is more of the same
+	case err != nil:
+		return rep, err
+	case bodies == 0:
+		return rep, shapeError("body")
+	}
+	return rep, r.end()
+}
+
+// end accepts nothing but white space and comments after the document.
+func (r *reader) end() error {
+	for {
+		tok, err := r.dec.Token()
+		if errors.Is(err, io.EOF) && errors.Is(r.guard.err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return r.failure(err)
+		}
+		switch t := tok.(type) {
+		case xml.Comment:
+		case xml.CharData:
+			if strings.TrimSpace(string(t)) != "" {
+				return shapeError("trailing")
+			}
+		default:
+			return shapeError("trailing")
+		}
+	}
+}
+
+func (r *reader) body(op *Operation, rep *reply, read func(xml.StartElement) error) error {
+	el, ok, err := r.next()
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return shapeError("body")
+	case el.Name == xml.Name{Space: nsSOAP, Local: "Fault"}:
+		if err := r.fault(rep); err != nil {
+			return err
+		}
+	case el.Name == xml.Name{Space: nsKareo, Local: op.Name + "Response"}:
+		if err := r.children(nsKareo, func(el xml.StartElement) error {
+			if el.Name.Local != op.Name+"Result" {
+				return shapeError("operation")
+			}
+			return r.result(op, rep, read)
+		}); err != nil {
+			return err
+		}
+	default:
+		return shapeError("operation")
+	}
+	_, more, err := r.next()
+	if err == nil && more {
+		return shapeError("body")
+	}
+	return err
+}
+
+func (r *reader) result(op *Operation, rep *reply, read func(xml.StartElement) error) error {
+	return r.children(nsKareo, func(el xml.StartElement) error {
+		switch el.Name.Local {
+		case "ErrorResponse":
+			return r.errorResponse(rep)
+		case "SecurityResponse":
+			return r.securityResponse(&rep.security)
+		}
+		if rep.isError {
+			return nil // rows beside an error are placeholders at best
+		}
+		if el.Name.Local == op.payload {
+			rep.payload = true
+			rep.found = !isNil(el)
+		}
+		return read(el)
+	})
+}
+
+func (r *reader) errorResponse(rep *reply) error {
+	return r.children(nsKareo, func(el xml.StartElement) (err error) {
+		switch el.Name.Local {
+		case "ErrorMessage":
+			rep.message, err = r.text()
+		case "IsError":
+			rep.isError, err = r.boolean()
+		}
+		return err
+	})
+}
+
+func (r *reader) securityResponse(s *security) error {
+	refused := func(into *bool) error {
+		ok, err := r.boolean()
+		*into = !ok
+		return err
+	}
+	return r.children(nsKareo, func(el xml.StartElement) error {
+		switch el.Name.Local {
+		case "Authenticated":
+			return refused(&s.unauthenticated)
+		case "Authorized":
+			return refused(&s.unauthorized)
+		case "CustomerKeyValid":
+			return refused(&s.badKey)
+		}
+		return nil // SecurityResultSuccess means opposite things in the vendor's guide and in its answers
+	})
+}
+
+func (r *reader) boolean() (bool, error) {
+	text, err := r.text()
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	}
+	return false, shapeError("boolean")
+}
+
+// fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; it is not kept.
+func (r *reader) fault(rep *reply) error {
+	if err := r.children("", func(el xml.StartElement) error {
+		if el.Name.Local != "faultcode" {
+			return nil
+		}
+		code, err := r.text()
+		_, local, found := strings.Cut(strings.TrimSpace(code), ":")
+		if !found {
+			local = strings.TrimSpace(code)
+		}
+		rep.fault = local
+		return err
+	}); err != nil {
+		return err
+	}
+	if rep.fault == "" {
+		return shapeError("fault")
+	}
+	return nil
+}
+
+// throttleInterval finds "… 1000 milliseconds …" in a throttle answer; 0 when it names none or one beyond reason.
+func throttleInterval(message string) time.Duration {
+	words := strings.Fields(message)
+	for i := 1; i < len(words); i++ {
+		unit := time.Duration(0)
+		switch w := strings.ToLower(strings.Trim(words[i], ".,;")); {
+		case strings.HasPrefix(w, "millisecond"), w == "ms":
+			unit = time.Millisecond
+		case strings.HasPrefix(w, "second"):
+			unit = time.Second
+		default:
+			continue
+		}
+		n, err := strconv.ParseInt(words[i-1], 10, 32)
+		if d := time.Duration(n) * unit; err == nil && d > 0 && d <= 10*time.Minute {
+			return d
+		}
+	}
+	return 0
+}

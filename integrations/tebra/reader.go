@@ -1,0 +1,218 @@
+package tebra
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Bounds of one answer. A day's list is 100 kB and five levels below its root; these leave room and still end.
+const (
+	maxDepth = 32
+	maxToken = 4 << 20 // bytes between two '<': a note may be long, a start tag or text without end is an attack
+	maxRows  = 10_000  // the vendor cuts its lists here
+)
+
+// shapeError says in one word in which way an answer is not what the operation answers. It never quotes the answer.
+type shapeError string
+
+func (e shapeError) Error() string { return "answer is misshapen: " + string(e) }
+
+// errCut says that the answer ended before its document did.
+var errCut = errors.New("answer is cut short")
+
+// guard bounds what the XML decoder may be fed, and remembers why the feed ended.
+type guard struct {
+	r     io.Reader
+	limit int64
+	n     int64
+	run   int
+	err   error // the first error of r, io.EOF included, or a shapeError of our own
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.r.Read(p)
+	for _, b := range p[:n] {
+		if g.run++; b == '<' {
+			g.run = 0
+		}
+		if g.run > maxToken {
+			g.err = shapeError("token")
+			return 0, g.err
+		}
+	}
+	if g.n += int64(n); g.n > g.limit {
+		g.err = shapeError("size")
+		return 0, g.err
+	}
+	g.err = err
+	return n, err
+}
+
+// reader walks one answer as a stream: nothing of it is held but the element at hand.
+type reader struct {
+	dec   *xml.Decoder
+	guard *guard
+	depth int
+	rows  int
+	full  bool // more rows than maxRows, or as many: there may be others
+}
+
+func newReader(r io.Reader, limit int64) *reader {
+	g := &guard{r: r, limit: limit}
+	return &reader{dec: xml.NewDecoder(g), guard: g}
+}
+
+// token returns the next start, end or text. It refuses what a SOAP answer never has: document types (entities),
+// processing instructions, and depth.
+func (r *reader) token() (xml.Token, error) {
+	for {
+		tok, err := r.dec.Token()
+		if err != nil {
+			return nil, r.failure(err)
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			if r.depth++; r.depth > maxDepth {
+				return nil, shapeError("depth")
+			}
+			return t, nil
+		case xml.EndElement:
+			r.depth--
+			return t, nil
+		case xml.CharData:
+			return t, nil
+		case xml.Directive:
+			return nil, shapeError("doctype")
+		case xml.ProcInst:
+			if t.Target != "xml" {
+				return nil, shapeError("instruction")
+			}
+		}
+	}
+}
+
+// failure tells a feed that broke or ended too soon from a document that is wrong where it stands.
+func (r *reader) failure(err error) error {
+	feed := r.guard.err
+	var shape shapeError
+	switch {
+	case errors.As(feed, &shape):
+		return shape
+	case feed != nil && !errors.Is(feed, io.EOF):
+		return errCut
+	case feed != nil && r.dec.InputOffset() >= r.guard.n:
+		return errCut
+	case errors.Is(err, io.EOF):
+		return errCut
+	}
+	return shapeError("syntax")
+}
+
+// next returns the next start element, or ok false at the end of the element around it. Text between elements must be
+// white space.
+func (r *reader) next() (el xml.StartElement, ok bool, err error) {
+	for {
+		tok, err := r.token()
+		if err != nil {
+			return el, false, err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			return t, true, nil
+		case xml.EndElement:
+			return el, false, nil
+		case xml.CharData:
+			if len(strings.TrimSpace(string(t))) > 0 {
+				return el, false, shapeError("text")
+			}
+		}
+	}
+}
+
+// children calls fn with each child of the element at hand; fn may read the child or leave it. A child in another
+// namespace is refused, not skipped: the vendor has two that differ by a slash, and rows skipped one by one would pass
+// for an empty list.
+func (r *reader) children(ns string, fn func(el xml.StartElement) error) error {
+	level := r.depth
+	for {
+		el, ok, err := r.next()
+		if err != nil || !ok {
+			return err
+		}
+		if el.Name.Space != ns {
+			return shapeError("namespace")
+		}
+		if err := fn(el); err != nil {
+			return err
+		}
+		for r.depth > level {
+			if _, err := r.token(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// text returns the text of the element at hand, which must not have children. Comments and CDATA inside are no border.
+func (r *reader) text() (string, error) {
+	var b strings.Builder
+	for {
+		tok, err := r.token()
+		if err != nil {
+			return "", err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			return "", shapeError("nesting")
+		case xml.EndElement:
+			return b.String(), nil
+		case xml.CharData:
+			b.Write(t)
+		}
+	}
+}
+
+// fields calls set with name and text of every child of a flat record.
+func (r *reader) fields(set func(name, value string)) error {
+	return r.children(nsKareo, func(el xml.StartElement) error {
+		value, err := r.text()
+		if err == nil {
+			set(el.Name.Local, value)
+		}
+		return err
+	})
+}
+
+// errFull ends a list whose rows are as many as the vendor hands out.
+var errFull = errors.New("list is full")
+
+// list calls row for every element called name of the list at hand, up to maxRows. Another name is refused for the same
+// reason as another namespace is.
+func (r *reader) list(name string, row func() error) error {
+	return r.children(nsKareo, func(el xml.StartElement) error {
+		if el.Name.Local != name {
+			return shapeError("row")
+		}
+		if r.rows == maxRows {
+			return errFull
+		}
+		r.rows++
+		r.full = r.rows == maxRows
+		return row()
+	})
+}
+
+// isNil reports whether the element says that it has no value.
+func isNil(el xml.StartElement) bool {
+	for _, a := range el.Attr {
+		if a.Name.Space == "http://www.w3.org/2001/XMLSchema-instance" && a.Name.Local == "nil" {
+			return a.Value == "true" || a.Value == "1"
+		}
+	}
+	return false
+}
