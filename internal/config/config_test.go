@@ -183,8 +183,9 @@ func TestBadVariables(t *testing.T) {
 		{"sentinel in clear", "ROUNDS_QUEUE_REDIS", "redis+sentinel://s1,s2/main/0", false, "is not encrypted"},
 		{"cluster in clear", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000", false, "is not encrypted"},
 		{"one server", "ROUNDS_CACHE_REDIS", "rediss://QUEUE.clinic.net/1", false, "names the same server as ROUNDS_QUEUE_REDIS"},
-		{"one server, listed", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:1,queue.clinic.net:6379", false, "names the same server as ROUNDS_QUEUE_REDIS"},
-		{"one server, as addr", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:1?addr=queue.clinic.net:6379", false, "names the same server as ROUNDS_QUEUE_REDIS"},
+		{"one server, listed", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:1,queue.clinic.net?tls=true", false, "names the same server as ROUNDS_QUEUE_REDIS"},
+		{"cluster, tls misspelt", "ROUNDS_CACHE_REDIS", "redis+cluster://c1?tls=yes", false, "is not encrypted"},
+		{"cluster, empty host", "ROUNDS_CACHE_REDIS", "redis+cluster://c1,?tls=true", true, "names no host"},
 		{"ledger scheme", "ROUNDS_LEDGER", "mysql://db/x", true, "is neither postgres:// nor sqlite:"},
 		{"ledger path only", "ROUNDS_LEDGER", "/var/ledger.db", true, "is neither postgres:// nor sqlite:"},
 		{"ledger without slashes", "ROUNDS_LEDGER", "postgres:" + leak, true, "is not a PostgreSQL URL"},
@@ -242,8 +243,8 @@ func TestGoodVariables(t *testing.T) {
 	for _, tc := range []struct{ name, variable, value string }{
 		{"production by name", "ROUNDS_ENV", "production"},
 		{"unix socket", "ROUNDS_QUEUE_REDIS", "unix:///run/redis.sock?db=3"},
-		{"sentinel", "ROUNDS_QUEUE_REDIS", "rediss+sentinel://s1:26379,s2:26379/main/0"},
-		{"cluster", "ROUNDS_CACHE_REDIS", "rediss+cluster://c1:7000,c2:7000"},
+		{"sentinel", "ROUNDS_QUEUE_REDIS", "redis+sentinel://:p@s1,s2:26379/main/0?tls=true"},
+		{"cluster", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000,c2?tls=true"},
 		{"same host, other port", "ROUNDS_CACHE_REDIS", "rediss://queue.clinic.net:6380"},
 		{"postgresql", "ROUNDS_LEDGER", "postgresql://db/rounds?sslmode=verify-full"},
 		{"no tenants", "ROUNDS_TENANTS", ""},
@@ -271,12 +272,12 @@ func TestGoodVariables(t *testing.T) {
 func TestSentinelMastersAreServers(t *testing.T) {
 	t.Parallel()
 	env := production(t)
-	env["ROUNDS_QUEUE_REDIS"] = "rediss+sentinel://s1,s2/queue/0"
-	env["ROUNDS_CACHE_REDIS"] = "rediss+sentinel://s1,s2/cache/0"
+	env["ROUNDS_QUEUE_REDIS"] = "redis+sentinel://s1,s2/queue/0?tls=true"
+	env["ROUNDS_CACHE_REDIS"] = "redis+sentinel://s1,s2/cache/0?tls=true"
 	if _, err := LoadWorker(getenv(env)); err != nil {
 		t.Error(err)
 	}
-	env["ROUNDS_CACHE_REDIS"] = "rediss+sentinel://s2,s3/queue/1"
+	env["ROUNDS_CACHE_REDIS"] = "redis+sentinel://S2:26379,s3/queue/1?tls=true"
 	if _, err := LoadWorker(getenv(env)); problemsOf(t, err)["ROUNDS_CACHE_REDIS"] == nil {
 		t.Error("one master for both roles was accepted")
 	}

@@ -13,87 +13,88 @@ type Redis struct {
 	Cache Secret // documents, views, events: nothing that cannot be rebuilt
 }
 
-// redisSchemes are the URL schemes understood, and whether the connection is encrypted or never leaves the machine.
-var redisSchemes = map[string]bool{
-	"redis":           false,
-	"rediss":          true,
-	"redis+sentinel":  false,
-	"rediss+sentinel": true,
-	"redis+cluster":   false,
-	"rediss+cluster":  true,
-	"unix":            true,
-}
-
-const redisFix = "set it like rediss://HOST:6379/0, or redis+sentinel://, redis+cluster:// and their rediss+ forms"
+const redisFix = "set it like rediss://HOST:6379/0, redis+sentinel://HOST,HOST/MASTER?tls=true or redis+cluster://HOST,HOST?tls=true"
 
 // redis reads both roles. They may share a server in dev only: one server's eviction policy cannot suit both.
 func (l *loader) redis() Redis {
-	queue := l.redisURL("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
-	cache := l.redisURL("ROUNDS_CACHE_REDIS", l.vars.CacheRedis)
-	if queue != nil && cache != nil && l.mode == Production && sharesServer(queue, cache) {
+	queue := l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
+	cache := l.redisServers("ROUNDS_CACHE_REDIS", l.vars.CacheRedis)
+	shared := func(server string) bool { return slices.Contains(queue, server) }
+	if l.mode == Production && slices.ContainsFunc(cache, shared) {
 		l.problems.add("ROUNDS_CACHE_REDIS", "names the same server as ROUNDS_QUEUE_REDIS",
 			"use a second server: the queue must never evict, the cache must never fill the queue's memory")
 	}
 	return Redis{Queue: Secret(l.vars.QueueRedis), Cache: Secret(l.vars.CacheRedis)}
 }
 
-// redisURL returns the parsed address, or nil after adding a problem.
-func (l *loader) redisURL(name, value string) *url.URL {
+// redisServers returns what the URL names, spelt so that equal servers are equal strings, or nil after adding a problem.
+// It looks at the text only: two names of one server pass here and are found by the check at start, which asks them.
+func (l *loader) redisServers(name, value string) []string {
 	if value == "" {
 		l.problems.add(name, "is not set", redisFix)
 		return nil
 	}
-	u, err := url.Parse(value)
+	u, hosts, err := parseRedis(value)
 	if err != nil {
 		l.problems.add(name, "is not a URL", redisFix)
 		return nil
 	}
-	local, known := redisSchemes[u.Scheme]
-	switch {
-	case !known:
+	private, port := false, "6379" // private: encrypted, or never leaves the machine
+	switch u.Scheme {
+	case "unix":
+		if u.Path == "" {
+			l.problems.add(name, "names no socket", "set it like unix:///run/redis.sock?db=0")
+			return nil
+		}
+		return []string{u.Path}
+	case "redis":
+	case "rediss":
+		private = true
+	case "redis+sentinel":
+		private, port = u.Query().Get("tls") == "true", "26379"
+	case "redis+cluster":
+		private = u.Query().Get("tls") == "true"
+	default:
 		l.problems.add(name, "has a scheme that is not Redis", redisFix)
 		return nil
-	case u.Scheme == "unix" && u.Path == "":
-		l.problems.add(name, "names no socket", "set it like unix:///run/redis.sock?db=0")
-		return nil
-	case u.Scheme != "unix" && u.Hostname() == "":
+	}
+	if slices.Contains(hosts, "") {
 		l.problems.add(name, "names no host", redisFix)
 		return nil
-	case l.mode == Production && !local:
-		l.problems.add(name, "is not encrypted", "use a rediss scheme, or ROUNDS_ENV=dev on your own machine")
 	}
-	return u
-}
-
-// sharesServer tells whether two addresses have a host (and port) in common. It looks at the text only: two names of one
-// server pass here and are found by the check at start, which asks the servers.
-func sharesServer(a, b *url.URL) bool {
-	in := servers(b)
-	return slices.ContainsFunc(servers(a), func(s string) bool { return slices.Contains(in, s) })
-}
-
-// servers returns the socket, or every host:port of a list as Sentinel and cluster URLs carry them. For Sentinel the
-// path's first element, the master's name, belongs to the address: one set of Sentinels may watch many masters.
-func servers(u *url.URL) []string {
-	if u.Scheme == "unix" {
-		return []string{u.Path}
-	}
-	var suffix string
-	if strings.HasSuffix(u.Scheme, "+sentinel") {
-		suffix, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-		suffix = "/" + suffix
-	}
-	hosts := strings.Split(u.Host, ",")
-	for _, addr := range u.Query()["addr"] {
-		hosts = append(hosts, strings.Split(addr, ",")...)
+	if l.mode == Production && !private {
+		l.problems.add(name, "is not encrypted", "use rediss:// or ?tls=true, or ROUNDS_ENV=dev on your own machine")
 	}
 	for i, h := range hosts {
 		if _, _, err := net.SplitHostPort(h); err != nil {
-			h += ":6379"
+			h = net.JoinHostPort(strings.Trim(h, "[]"), port)
 		}
-		hosts[i] = strings.ToLower(h) + suffix
+		hosts[i] = strings.ToLower(h) + master(u)
 	}
 	return hosts
+}
+
+// parseRedis parses a URL whose host may be a list, which net/url does not take: it sees the first of them.
+func parseRedis(value string) (*url.URL, []string, error) {
+	scheme, rest, _ := strings.Cut(value, "://")
+	authority, tail := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, tail = rest[:i], rest[i:]
+	}
+	list := authority[strings.LastIndexByte(authority, '@')+1:]
+	hosts := strings.Split(list, ",")
+	u, err := url.Parse(scheme + "://" + strings.TrimSuffix(authority, list) + hosts[0] + tail)
+	return u, hosts, err
+}
+
+// master returns "/" and the master's name for Sentinel, where it belongs to the address: one set of Sentinels may watch
+// many masters.
+func master(u *url.URL) string {
+	if u.Scheme != "redis+sentinel" {
+		return ""
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	return "/" + name
 }
 
 const ledgerFix = "set it like postgres://HOST/DATABASE, or sqlite:FILE with ROUNDS_ENV=dev"
