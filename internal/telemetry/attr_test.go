@@ -23,8 +23,8 @@ func TestEveryAttributeIsInTheVocabulary(t *testing.T) {
 	attrs := map[string]Attr{
 		"attempt": Attempt(1), "rows": Rows(1), "changed": Changed(1), "bytes": Bytes(1), "wait_ms": WaitMS(time.Second),
 	}
-	for key, make := range textConstructors {
-		attrs[key] = make("x")
+	for key, attr := range textConstructors {
+		attrs[key] = attr("x")
 	}
 	for key, a := range attrs {
 		if string(a.kv.Key) != key {
@@ -78,8 +78,8 @@ func TestNoConstructorPassesFreeText(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.String().Draw(t, "value")
-		for key, make := range textConstructors {
-			got := make(value).kv.Value.AsString()
+		for key, attr := range textConstructors {
+			got := attr(value).kv.Value.AsString()
 			if got == invalid || got == "" && key == "code" {
 				continue
 			}

@@ -42,7 +42,7 @@ func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	if o.JSON {
 		inner = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudName})
 	} else {
-		inner = tint.NewHandler(w, &tint.Options{
+		inner = tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly, NoColor: o.NoColor || !terminal(w),
 		})
 	}

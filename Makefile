@@ -1,0 +1,50 @@
+# Every target is one line of "make help": the words after ## are its manual.
+
+# Tools live in a module of their own, so that their dependencies never choose
+# a version for the product.
+TOOL := go tool -modfile=tools/go.mod
+PACKAGES ?= ./...
+FUZZTIME ?= 5s
+
+.DEFAULT_GOAL := help
+.PHONY: help ci test race soak lint fmt fuzz-smoke golden demo needs hooks
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+ci: ## what the pipeline runs: test, lint, race, fuzz smoke
+	@.ci/run
+
+test: needs ## run all tests; installs redis-server and PostgreSQL when they are missing
+	@scripts/test -timeout 5m $(PACKAGES)
+
+race: ## run all tests under the race detector, in random order; installs a C compiler when there is none
+	@scripts/install-needs test race
+	@CGO_ENABLED=1 scripts/test -race -shuffle=on -timeout 10m $(PACKAGES)
+
+soak: needs ## run what takes too long for every change (build tag soak)
+	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
+
+lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the first run builds it)
+	@go vet ./...
+	@go vet -tags soak ./...
+	@$(TOOL) golangci-lint run --timeout 15m
+
+fmt: ## format all Go files
+	@$(TOOL) golangci-lint fmt
+
+fuzz-smoke: needs ## run every fuzz target for $(FUZZTIME)
+	@scripts/fuzz-smoke $(FUZZTIME)
+
+golden: needs ## rewrite the golden files and show what changed
+	@scripts/golden
+
+demo: ## play a practice in one process: simulator, worker, scheduler, cache
+	@go run ./cmd/rounds demo
+
+needs: ## install what the tests need from the system's packages, when it is missing
+	@scripts/install-needs test
+
+hooks: ## let git run the checks in .githooks before each commit
+	@git config core.hooksPath .githooks
+	@echo "git runs .githooks/pre-commit before each commit from now on"
