@@ -1,0 +1,87 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// This file is the one place that knows asynq v0.26.0 beyond its API. Every
+// line is held by a test that runs asynq itself; see asynq_test.go.
+
+// Names of asynq's keys. Those of a queue begin with asynq:{queue}: so that a
+// queue lies on one slot.
+const (
+	asynqQueues    = "asynq:queues"
+	suffixPending  = ":pending"
+	suffixPaused   = ":paused"
+	suffixActive   = ":active"
+	suffixLease    = ":lease"
+	suffixRetry    = ":retry"
+	suffixSchedule = ":scheduled"
+)
+
+func asynqKey(lane, suffix string) string { return "asynq:{" + lane + "}" + suffix }
+
+// asynqTaskPrefix precedes a task's ID in the key of its hash. The hash has
+// the fields msg (the encoded task), state and, while pending, pending_since.
+func asynqTaskPrefix(lane string) string { return asynqKey(lane, ":t:") }
+
+// shape is what a script of asynq's does, told by the keys it is given. The
+// text of a script may change without harm, its keys may not.
+type shape int
+
+const (
+	shapeOther shape = iota
+	// shapeDequeue pops one task: pending, paused, active, lease.
+	shapeDequeue
+	// shapeAck ends an attempt: done, complete, retry, archive and requeue
+	// all take a task out of active and lease, in that order.
+	shapeAck
+)
+
+func shapeOf(keys []string) shape {
+	if len(keys) == 4 && strings.HasSuffix(keys[0], suffixPending) && strings.HasSuffix(keys[1], suffixPaused) &&
+		strings.HasSuffix(keys[2], suffixActive) && strings.HasSuffix(keys[3], suffixLease) {
+		return shapeDequeue
+	}
+	active := slices.IndexFunc(keys, func(k string) bool { return strings.HasSuffix(k, suffixActive) })
+	if active >= 0 && active+1 < len(keys) && strings.HasSuffix(keys[active+1], suffixLease) {
+		return shapeAck
+	}
+	return shapeOther
+}
+
+// notFound is what an ack answers when the task is not active any more.
+const notFound = "NOT FOUND"
+
+// recorded is what asynq's client was about to store for one task.
+type recorded struct {
+	message []byte
+	// score is the Unix second the task is scheduled for, 0 for at once.
+	score int64
+	// pendingSince is asynq's own time stamp in nanoseconds, 0 if scheduled.
+	pendingSince int64
+}
+
+// readCall takes the arguments of asynq's enqueue or schedule script apart:
+//
+//	enqueue   KEYS task, pending    ARGV message, id, now in nanoseconds
+//	schedule  KEYS task, scheduled  ARGV message, score, id
+func readCall(id ID, keys []string, args []any) (recorded, error) {
+	if len(keys) != 2 || len(args) != 3 || keys[0] != asynqTaskPrefix(id.Lane)+id.String() {
+		return recorded{}, fmt.Errorf("queue: asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args))
+	}
+	message, ok := args[0].([]byte)
+	switch {
+	case ok && keys[1] == asynqKey(id.Lane, suffixPending) && args[1] == id.String():
+		if now, isInt := args[2].(int64); isInt {
+			return recorded{message: message, pendingSince: now}, nil
+		}
+	case ok && keys[1] == asynqKey(id.Lane, suffixSchedule) && args[2] == id.String():
+		if score, isInt := args[1].(int64); isInt {
+			return recorded{message: message, score: score}, nil
+		}
+	}
+	return recorded{}, fmt.Errorf("queue: asynq enqueues with unknown arguments")
+}

@@ -1,0 +1,158 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Finding is something about a Redis that an operator should know.
+type Finding struct {
+	// Code is stable: version, policy, persistence, shared, unknown.
+	Code string
+	// Text says what is wrong and what to set. It holds no address.
+	Text string
+	// Fatal findings must keep the process from starting.
+	Fatal bool
+}
+
+// Check reads what INFO says of each master behind rdb and compares it with
+// what the role needs: Redis 6.2 or newer; no allkeys-* policy anywhere, no
+// volatile-* and an append-only file for the queue. A missing file is fatal
+// in production only. It never sends CONFIG, which managed services refuse.
+// Leave it out for an embedded server, which has nothing of this.
+func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production bool) ([]Finding, error) {
+	infos, err := readInfo(ctx, rdb)
+	if err != nil {
+		return nil, fmt.Errorf("check %s redis: %w", role, clean(err))
+	}
+	var out []Finding
+	seen := map[string]bool{}
+	for _, info := range infos {
+		for _, f := range judge(info, role, production) {
+			if !seen[f.Code] {
+				seen[f.Code] = true
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}
+
+func judge(info map[string]string, role Role, production bool) []Finding {
+	var out []Finding
+	version := info["redis_version"]
+	switch {
+	case version == "":
+		out = append(out, Finding{Code: "unknown", Fatal: production,
+			Text: "the server does not tell its version, policy and persistence"})
+		return out
+	case older(version, 6, 2):
+		out = append(out, Finding{Code: "version", Fatal: true, Text: "redis 6.2 or newer is needed"})
+	}
+	policy := info["maxmemory_policy"]
+	switch {
+	case strings.HasPrefix(policy, "allkeys-"):
+		out = append(out, Finding{Code: "policy", Fatal: true,
+			Text: "maxmemory-policy allkeys-* drops live keys: set noeviction"})
+	case role == RoleQueue && strings.HasPrefix(policy, "volatile-"):
+		out = append(out, Finding{Code: "policy", Fatal: true,
+			Text: "maxmemory-policy volatile-* drops keys of the queue: set noeviction"})
+	}
+	if role == RoleQueue && info["aof_enabled"] != "1" {
+		out = append(out, Finding{Code: "persistence", Fatal: production,
+			Text: "no append-only file: a restart loses accepted tasks; set appendonly yes"})
+	}
+	return out
+}
+
+// CheckShared reports when two roles live on one server, where the cache can
+// starve the queue of memory: fatal in production.
+func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, production bool) ([]Finding, error) {
+	a, err := RunID(ctx, queue)
+	if err != nil {
+		return nil, err
+	}
+	b, err := RunID(ctx, cache)
+	if err != nil {
+		return nil, err
+	}
+	if a != b || a == embeddedRunID {
+		return nil, nil
+	}
+	return []Finding{{Code: "shared", Fatal: production,
+		Text: "queue and cache are one server: a full cache stops the queue; use two"}}, nil
+}
+
+// embeddedRunID stands for a server that has no run id.
+const embeddedRunID = "embedded"
+
+// RunID returns the run id of the server, which changes when it restarts. A
+// cluster's is the ids of its masters, sorted by address. An embedded server
+// that has none gives a constant.
+func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
+	infos, err := readInfo(ctx, rdb)
+	if err != nil {
+		return "", fmt.Errorf("read run id: %w", clean(err))
+	}
+	ids := make([]string, 0, len(infos))
+	for _, info := range infos {
+		if id := info["run_id"]; id != "" {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return embeddedRunID, nil
+	}
+	return strings.Join(sorted(ids), ","), nil
+}
+
+// readInfo returns the fields of INFO of every master. A server that refuses
+// the sections, as embedded ones do, gives an empty map.
+func readInfo(ctx context.Context, rdb redis.UniversalClient) ([]map[string]string, error) {
+	one := func(ctx context.Context, c redis.Cmdable) (map[string]string, error) {
+		fields := map[string]string{}
+		for _, section := range []string{"server", "memory", "persistence"} {
+			text, err := c.Info(ctx, section).Result()
+			if refused(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			for line := range strings.Lines(text) {
+				if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+					fields[name] = value
+				}
+			}
+		}
+		return fields, nil
+	}
+	cluster, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		info, err := one(ctx, rdb)
+		return []map[string]string{info}, err
+	}
+	var mu sync.Mutex
+	var out []map[string]string
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		info, err := one(ctx, c)
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, info)
+		return err
+	})
+	return out, err
+}
+
+func older(version string, major, minor int) bool {
+	a, rest, _ := strings.Cut(version, ".")
+	b, _, _ := strings.Cut(rest, ".")
+	x, errX := strconv.Atoi(a)
+	y, errY := strconv.Atoi(b)
+	return errX != nil || errY != nil || x < major || x == major && y < minor
+}

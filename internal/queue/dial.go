@@ -1,0 +1,257 @@
+package queue
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Role is what a Redis is used for. The zero value is RoleQueue, the stricter.
+type Role int
+
+const (
+	// RoleQueue is asynq's Redis, with flow's keys: it must not lose a key.
+	RoleQueue Role = iota
+	// RoleCache may lose any key at any time.
+	RoleCache
+)
+
+// String returns "queue" or "cache".
+func (r Role) String() string {
+	if r == RoleCache {
+		return "cache"
+	}
+	return "queue"
+}
+
+// DialOptions says how clients of one Redis behave. The zero value is for the
+// queue.
+type DialOptions struct {
+	// Role decides about repeated commands: a client of the queue repeats
+	// none, since a script that ran and whose answer was lost must not run
+	// again unseen. A client of the cache repeats twice.
+	Role Role
+	// PoolSize bounds connections for each node. Defaults to 10 for each CPU.
+	PoolSize int
+	// Timeout bounds one command, from writing it to its reply. Defaults to
+	// 3 s, a tenth of asynq's lease.
+	Timeout time.Duration
+}
+
+const (
+	defaultTimeout = 3 * time.Second
+	dialTimeout    = 2 * time.Second
+	cacheRetries   = 2
+)
+
+// ErrURL is returned by Dial for a URL it cannot use. Its text never holds
+// the URL, which holds the password.
+var ErrURL = errors.New("not a redis url")
+
+// Dial returns a client for
+//
+//	redis://[user:password@]host[:6379][/db]           one server
+//	rediss://…                                          the same over TLS 1.2+
+//	unix://[user:password@]/path/to.sock[?db=n]
+//	redis+sentinel://[user:password@]host:26379[,host…]/master[/db]
+//	redis+cluster://[user:password@]host:6379[,host…]
+//
+// The user and password of a sentinel URL are those of the data servers;
+// sentinel_user and sentinel_password in its query are the sentinels'. Sentinel
+// and cluster speak TLS with ?tls=true. Dial connects at the first command: a process must be
+// able to start, and say that it waits, while Redis is away. All clients in
+// this program come from here.
+func Dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
+	c, err := dial(rawURL, o)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s redis: %w", o.Role, err)
+	}
+	return c, nil
+}
+
+func dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	scheme, _, _ := strings.Cut(rawURL, "://")
+	switch scheme {
+	case "redis", "rediss", "unix":
+		opts, err := redis.ParseURL(rawURL)
+		if err != nil {
+			return nil, ErrURL
+		}
+		o.apply(opts)
+		return redis.NewClient(opts), nil
+	case "redis+sentinel", "redis+cluster":
+		u, err := parseMulti(rawURL)
+		if err != nil {
+			return nil, err
+		}
+		if scheme == "redis+cluster" {
+			return u.cluster(o)
+		}
+		return u.sentinel(o)
+	}
+	return nil, fmt.Errorf("%w: scheme is none of redis, rediss, unix, redis+sentinel, redis+cluster", ErrURL)
+}
+
+// apply sets what a URL must not decide. Identity and maintenance commands on
+// each new connection are left out: they are errors in the log of older servers.
+func (o DialOptions) apply(opts *redis.Options) {
+	opts.ContextTimeoutEnabled = true
+	opts.MaxRetries = o.retries()
+	opts.DialTimeout, opts.DialerRetries = dialTimeout, 1
+	opts.ReadTimeout, opts.WriteTimeout = o.Timeout, o.Timeout
+	opts.PoolSize, opts.PoolTimeout = o.PoolSize, o.Timeout
+	opts.DisableIdentity = true
+	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if opts.TLSConfig != nil {
+		opts.TLSConfig.MinVersion = tls.VersionTLS12
+	}
+}
+
+func (o DialOptions) retries() int {
+	if o.Role == RoleCache {
+		return cacheRetries
+	}
+	return -1
+}
+
+// multiURL is a URL of several hosts.
+type multiURL struct {
+	hosts                []string
+	user, password       string
+	sentinelUser, sentPw string
+	path                 []string
+	tls                  bool
+}
+
+func parseMulti(rawURL string) (multiURL, error) {
+	scheme, rest, _ := strings.Cut(rawURL, "://")
+	// net/url takes one host, so the list is parsed as its first host and the rest put back.
+	authority, tail := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, tail = rest[:i], rest[i:]
+	}
+	userinfo, list := "", authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		userinfo, list = authority[:i+1], authority[i+1:]
+	}
+	hosts := strings.Split(list, ",")
+	u, err := url.Parse(scheme + "://" + userinfo + "host" + tail)
+	if err != nil || u.Fragment != "" {
+		return multiURL{}, ErrURL
+	}
+	port := "6379"
+	if scheme == "redis+sentinel" {
+		port = "26379"
+	}
+	m := multiURL{user: u.User.Username(), path: strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' })}
+	m.password, _ = u.User.Password()
+	for _, h := range hosts {
+		if h == "" {
+			return multiURL{}, fmt.Errorf("%w: a host is empty", ErrURL)
+		}
+		if _, _, err := net.SplitHostPort(h); err != nil {
+			h = net.JoinHostPort(strings.Trim(h, "[]"), port)
+		}
+		m.hosts = append(m.hosts, h)
+	}
+	for name, values := range u.Query() {
+		value := values[len(values)-1]
+		switch name {
+		case "tls":
+			if m.tls, err = strconv.ParseBool(value); err != nil {
+				return multiURL{}, fmt.Errorf("%w: tls is neither true nor false", ErrURL)
+			}
+		case "sentinel_user":
+			m.sentinelUser = value
+		case "sentinel_password":
+			m.sentPw = value
+		default:
+			return multiURL{}, fmt.Errorf("%w: unknown parameter", ErrURL)
+		}
+	}
+	return m, nil
+}
+
+func (m multiURL) tlsConfig() *tls.Config {
+	if !m.tls {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12}
+}
+
+func (m multiURL) cluster(o DialOptions) (redis.UniversalClient, error) {
+	if len(m.path) > 0 {
+		return nil, fmt.Errorf("%w: a cluster has no database number", ErrURL)
+	}
+	return redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: m.hosts, Username: m.user, Password: m.password, TLSConfig: m.tlsConfig(),
+		ContextTimeoutEnabled: true, MaxRetries: o.retries(), DialTimeout: dialTimeout, DialerRetries: 1,
+		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.PoolSize,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}), nil
+}
+
+func (m multiURL) sentinel(o DialOptions) (redis.UniversalClient, error) {
+	if len(m.path) < 1 || len(m.path) > 2 {
+		return nil, fmt.Errorf("%w: a sentinel url ends in /master or /master/db", ErrURL)
+	}
+	db := 0
+	if len(m.path) == 2 {
+		var err error
+		if db, err = strconv.Atoi(m.path[1]); err != nil || db < 0 {
+			return nil, fmt.Errorf("%w: database is not a number", ErrURL)
+		}
+	}
+	return redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName: m.path[0], SentinelAddrs: m.hosts, DB: db, TLSConfig: m.tlsConfig(),
+		Username: m.user, Password: m.password, SentinelUsername: m.sentinelUser, SentinelPassword: m.sentPw,
+		ContextTimeoutEnabled: true, MaxRetries: o.retries(), DialTimeout: dialTimeout, DialerRetries: 1,
+		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.PoolSize,
+		DisableIdentity: true,
+	}), nil
+}
+
+// ErrUnavailable means that Redis could not be asked or did not answer. What
+// was sent may have happened.
+var ErrUnavailable = errors.New("redis unavailable")
+
+// RedisError is an error reply of Redis, told by its first word (OOM,
+// READONLY, WRONGTYPE). The rest of the reply is kept out of our texts.
+type RedisError struct{ Word string }
+
+// Error returns "redis refused: " and the word.
+func (e *RedisError) Error() string { return "redis refused: " + e.Word }
+
+// clean makes an error of the client fit to be shown and stored: contexts'
+// errors stay, replies keep their first word, the rest is ErrUnavailable.
+func clean(err error) error {
+	var reply redis.Error
+	switch {
+	case err == nil || errors.Is(err, ErrUnavailable):
+		return err
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &reply):
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		if word == "" || strings.ToUpper(word) != word || len(word) > 20 {
+			word = "ERR"
+		}
+		return &RedisError{Word: word}
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrUnavailable, context.DeadlineExceeded)
+	}
+	return ErrUnavailable
+}

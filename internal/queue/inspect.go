@@ -1,0 +1,46 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrNoTask means that asynq has no such task: never added, or done.
+var ErrNoTask = errors.New("queue: no such task")
+
+// Find returns what asynq knows of a task that has not ended, or is dead:
+// ErrNoTask otherwise. Info.Payload is sealed and Info.LastErr is a code.
+func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
+	info, err := asynq.NewInspectorFromRedisClient(bound{rdb, ctx}).GetTaskInfo(id.Lane, id.String())
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return nil, ErrNoTask
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("find task: %w", ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("find task: %w", ErrUnavailable)
+	}
+	return info, nil
+}
+
+// bound gives the caller's context to asynq's inspector, which has none.
+type bound struct {
+	redis.UniversalClient
+	ctx context.Context //nolint:containedctx // lives for one call
+}
+
+func (b bound) EvalSha(_ context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return b.UniversalClient.EvalSha(b.ctx, sha, keys, args...)
+}
+
+func (b bound) Eval(_ context.Context, source string, keys []string, args ...any) *redis.Cmd {
+	return b.UniversalClient.Eval(b.ctx, source, keys, args...)
+}
+
+func (b bound) SIsMember(_ context.Context, key string, member any) *redis.BoolCmd {
+	return b.UniversalClient.SIsMember(b.ctx, key, member)
+}

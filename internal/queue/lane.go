@@ -1,0 +1,26 @@
+package queue
+
+import "slices"
+
+// The lanes, most urgent first. They are asynq queue names and part of every
+// task's ID: frozen.
+const (
+	// Interactive is for what somebody waits for.
+	Interactive = "interactive"
+	// Push carries changes to the vendor.
+	Push = "push"
+	// Sync keeps documents fresh.
+	Sync = "sync"
+	// Warm rebuilds views before they are asked for.
+	Warm = "warm"
+	// Quarantine holds tasks that took a worker down with them.
+	Quarantine = "quarantine"
+)
+
+var lanes = []string{Interactive, Push, Sync, Warm, Quarantine}
+
+// Lanes returns every lane, most urgent first.
+func Lanes() []string { return slices.Clone(lanes) }
+
+// KnownLane reports whether name is a lane.
+func KnownLane(name string) bool { return slices.Contains(lanes, name) }

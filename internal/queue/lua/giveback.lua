@@ -1,0 +1,26 @@
+-- Gives the generation back when a started task is to wait again, or tells that a newer task replaces it.
+--
+-- KEYS[1] generation   KEYS[2] scheduled   KEYS[3] retry
+-- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation   ARGV[3] generation of the task
+-- ARGV[4] the generation after it   ARGV[5] Unix second the task is to run again
+-- ARGV[6] life of the generation in seconds
+--
+-- Returns kept, or superseded.
+
+local g = redis.call('GET', KEYS[1])
+local nextID = ARGV[2] .. ARGV[4]
+local nextKey = ARGV[1] .. nextID
+
+if g and tonumber(g) > tonumber(ARGV[4]) then return 'superseded' end
+if g == ARGV[4] and redis.call('EXISTS', nextKey) == 1 then
+  local state = redis.call('HGET', nextKey, 'state')
+  if state == 'pending' or state == 'active' then return 'superseded' end
+  local set = (state == 'scheduled' and KEYS[2]) or (state == 'retry' and KEYS[3])
+  local at = set and redis.call('ZSCORE', set, nextID)
+  if at and tonumber(at) <= tonumber(ARGV[5]) then return 'superseded' end
+  return 'kept'
+end
+
+if not g or g == ARGV[4] then redis.call('SET', KEYS[1], ARGV[3]) end
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[6]) then redis.call('EXPIRE', KEYS[1], ARGV[6]) end
+return 'kept'

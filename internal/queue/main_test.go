@@ -1,0 +1,192 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// digest returns a well-formed digest made of one letter.
+func digest(letter string) string { return strings.Repeat(letter, digestLen) }
+
+func demand(lane, letter string) Demand {
+	return Demand{
+		Lane: lane, Digest: digest(letter), Kind: "test.run", Timeout: time.Minute,
+		Encode: func(id string) ([]byte, map[string]string, error) {
+			return []byte("sealed for " + id), map[string]string{"tenant": "clinic-a"}, nil
+		},
+	}
+}
+
+func enqueue(t *testing.T, p *Producer, d Demand) Receipt {
+	t.Helper()
+	receipts, err := p.Enqueue(t.Context(), []Demand{d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipts[0]
+}
+
+func parse(t *testing.T, id string) ID {
+	t.Helper()
+	parsed, err := ParseID(id)
+	if err != nil {
+		t.Fatalf("%q: %v", id, err)
+	}
+	return parsed
+}
+
+// eventually polls until ok, and fails the test after ten seconds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// handler is a Handler made of a function: every error is a failure that waits
+// an hour, unless later is set.
+type handler struct {
+	process func(ctx context.Context, t *asynq.Task) error
+	delay   time.Duration
+	excused bool
+}
+
+func (h handler) ProcessTask(ctx context.Context, t *asynq.Task) error { return h.process(ctx, t) }
+func (h handler) IsFailure(error) bool                                 { return !h.excused }
+func (h handler) RetryDelay(int, error, *asynq.Task) time.Duration {
+	if h.delay != 0 {
+		return h.delay
+	}
+	return time.Hour
+}
+
+// serve starts a server that is stopped when the test ends.
+func serve(t *testing.T, o ServerOptions) *Server {
+	t.Helper()
+	o.Check = 10 * time.Millisecond
+	if o.Drain == (Drain{}) {
+		o.Drain = Drain{Soft: 200 * time.Millisecond, Hard: 600 * time.Millisecond, Limit: 2 * time.Second}
+	}
+	s, err := NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	return s
+}
+
+// flaky lets a test fail scripts before or after Redis ran them.
+type flaky struct {
+	redis.UniversalClient
+	mu     sync.Mutex
+	before func(keys []string) error
+	after  func(keys []string) error
+}
+
+func (f *flaky) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	if err := f.ask(f.before, keys); err != nil {
+		return failed(ctx, err)
+	}
+	cmd := f.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	if missingScript(cmd.Err()) {
+		return cmd
+	}
+	if err := f.ask(f.after, keys); err != nil {
+		return failed(ctx, err)
+	}
+	return cmd
+}
+
+func (f *flaky) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
+	cmd := f.UniversalClient.Eval(ctx, source, keys, args...)
+	if err := f.ask(f.after, keys); err != nil {
+		return failed(ctx, err)
+	}
+	return cmd
+}
+
+func (f *flaky) ask(rule func([]string) error, keys []string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if rule == nil {
+		return nil
+	}
+	return rule(keys)
+}
+
+func failed(ctx context.Context, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(err)
+	return cmd
+}
+
+var errLost error = &net.OpError{Op: "read", Net: "tcp", Err: io.EOF}
+
+// privateRedis is a redis-server of one test, to be killed and started again
+// on the same data.
+type privateRedis struct {
+	dir, socket string
+	cmd         *exec.Cmd
+}
+
+func newPrivateRedis(t *testing.T) *privateRedis {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rq") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &privateRedis{dir: dir, socket: filepath.Join(dir, "s")}
+	t.Cleanup(func() { r.kill(); _ = os.RemoveAll(dir) })
+	return r
+}
+
+func (r *privateRedis) url() string { return "unix://" + r.socket }
+
+func (r *privateRedis) start(t *testing.T) {
+	t.Helper()
+	r.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--dir", r.dir, "--logfile", "log")
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket, MaxRetries: -1, DialerRetries: 1})
+	defer func() { _ = c.Close() }()
+	eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
+}
+
+func (r *privateRedis) kill() {
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+		r.cmd = nil
+	}
+}
+
+var errFailed = errors.New("failed")

@@ -1,0 +1,109 @@
+package queue
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/start.lua
+var startSource string
+
+//go:embed lua/giveback.lua
+var giveBackSource string
+
+var (
+	startScript    = redis.NewScript(startSource)
+	giveBackScript = redis.NewScript(giveBackSource)
+)
+
+// OutcomeLife is how long an outcome can be asked for.
+const OutcomeLife = time.Hour
+
+// Outcome is how a task ended for good.
+type Outcome struct {
+	// State is "done" or "dead".
+	State string `json:"state"`
+	// Code says why; empty after plain success.
+	Code string `json:"code,omitempty"`
+	// Tenant is the tenant's alias.
+	Tenant string `json:"tenant"`
+	// Kind is the task's kind.
+	Kind string `json:"kind"`
+	// Attempts counts the attempts that were made, the last included.
+	Attempts int `json:"attempts"`
+	// FinishedAt is when the last attempt ended.
+	FinishedAt time.Time `json:"finished_at"`
+}
+
+// Runs keeps what asynq does not know about running tasks: when a demand must
+// cause another run, and how a task ended. It is safe for concurrent use.
+type Runs struct{ rdb redis.UniversalClient }
+
+// NewRuns returns Runs on rdb, which stays the caller's.
+func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
+
+// Start is called before user code runs: demands from here on are for the next
+// generation. Calling it again, after a crash, changes nothing.
+func (r *Runs) Start(ctx context.Context, id ID) error {
+	err := startScript.Run(ctx, r.rdb, []string{id.generationKey()},
+		strconv.FormatUint(id.Generation, 10), int64(generationLife/time.Second)).Err()
+	if err != nil {
+		return fmt.Errorf("start task: %w", clean(err))
+	}
+	return nil
+}
+
+// GiveBack is called when a run ends and its task is to wait until at, so that
+// demands join it again. It reports true when a newer task does the same no
+// later: the run's task is then to be dropped. Without a Start before it, it
+// changes nothing.
+func (r *Runs) GiveBack(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
+	life := generationLife + max(0, time.Until(at))
+	verdict, err := giveBackScript.Run(ctx, r.rdb,
+		[]string{id.generationKey(), asynqKey(id.Lane, suffixSchedule), asynqKey(id.Lane, suffixRetry)},
+		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10),
+		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second)).Text()
+	if err != nil {
+		return false, fmt.Errorf("give task back: %w", clean(err))
+	}
+	return verdict == "superseded", nil
+}
+
+// Finish keeps the outcome for OutcomeLife, under a key of its own: asynq
+// deletes a task that is done, and its retention would block the ID.
+func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
+	data, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("keep outcome: %w", err)
+	}
+	if err := r.rdb.Set(ctx, id.outcomeKey(), data, OutcomeLife).Err(); err != nil {
+		return fmt.Errorf("keep outcome: %w", clean(err))
+	}
+	return nil
+}
+
+// ErrNoOutcome means that the task has not ended, or more than OutcomeLife ago.
+var ErrNoOutcome = errors.New("queue: no outcome")
+
+// Outcome returns what Finish kept, or ErrNoOutcome.
+func (r *Runs) Outcome(ctx context.Context, id ID) (Outcome, error) {
+	data, err := r.rdb.Get(ctx, id.outcomeKey()).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return Outcome{}, ErrNoOutcome
+	}
+	if err != nil {
+		return Outcome{}, fmt.Errorf("read outcome: %w", clean(err))
+	}
+	var o Outcome
+	if err := json.Unmarshal(data, &o); err != nil {
+		return Outcome{}, errors.New("read outcome: malformed")
+	}
+	return o, nil
+}
