@@ -1,0 +1,286 @@
+package rounds_test
+
+import (
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// checkBinaries looks at everything that a program links, ours or not.
+func checkBinaries(t *testing.T) {
+	programs, err := filepath.Glob("cmd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range programs {
+		program = filepath.ToSlash(program)
+		linked := strings.Fields(golist(t, "-deps", "-f", "{{.ImportPath}}", "./"+program))
+		banned := []string{"testing", "testing/quick"}
+		if program == "cmd/monitor" {
+			banned = append(banned, module+"/internal/phi", module+"/internal/app")
+		}
+		for _, pkg := range banned {
+			if slices.Contains(linked, pkg) {
+				t.Errorf("%s links %s", program, pkg)
+			}
+		}
+	}
+}
+
+// checkPublicAPI wants signatures that people outside can write down: no
+// exported name of tasks mentions a type from internal.
+func checkPublicAPI(t *testing.T) {
+	for _, pkg := range []string{"tasks", "tasks/taskstest"} {
+		if _, err := os.Stat(pkg); err != nil {
+			continue // checkRooms says when it is gone
+		}
+		scope := exported(t, module+"/"+pkg).Scope()
+		for _, name := range scope.Names() {
+			object := scope.Lookup(name)
+			if !object.Exported() {
+				continue
+			}
+			for _, hidden := range internalsIn(object) {
+				t.Errorf("%s.%s shows %s, which nobody outside can name", pkg, name, hidden)
+			}
+		}
+	}
+}
+
+// exported returns the package as the compiler's export data has it.
+func exported(t *testing.T, pkg string) *types.Package {
+	t.Helper()
+	files := map[string]string{}
+	for line := range strings.Lines(golist(t, "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", pkg)) {
+		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		files[name] = file
+	}
+	lookup := func(name string) (io.ReadCloser, error) { return os.Open(files[name]) }
+	p, err := importer.ForCompiler(token.NewFileSet(), "gc", lookup).Import(pkg)
+	if err != nil {
+		t.Fatalf("load %s: %v", pkg, err)
+	}
+	return p
+}
+
+// internalsIn lists the types of our internal packages that an exported object
+// shows: in its signature, its exported fields and the exported methods of
+// what it declares.
+func internalsIn(object types.Object) []string {
+	w := &walker{object: object, seen: map[types.Type]bool{}}
+	w.visit(object.Type())
+	slices.Sort(w.found)
+	return slices.Compact(w.found)
+}
+
+type walker struct {
+	object types.Object
+	seen   map[types.Type]bool
+	found  []string
+}
+
+func (w *walker) visit(t types.Type) {
+	if t == nil || w.seen[t] {
+		return
+	}
+	w.seen[t] = true
+	switch t := t.(type) {
+	case *types.Named:
+		w.named(t)
+	case *types.Alias:
+		w.visit(types.Unalias(t))
+	case *types.Signature:
+		w.signature(t)
+	case *types.Struct:
+		for f := range t.Fields() {
+			if f.Exported() {
+				w.visit(f.Type())
+			}
+		}
+	case *types.Interface:
+		for m := range t.Methods() {
+			w.signature(m.Signature())
+		}
+		for e := range t.EmbeddedTypes() {
+			w.visit(e)
+		}
+	case *types.Map:
+		w.visit(t.Key())
+		w.visit(t.Elem())
+	case interface{ Elem() types.Type }: // pointer, slice, array, channel
+		w.visit(t.Elem())
+	}
+}
+
+// named looks inside a type only where it is declared: others of ours are
+// looked at under their own name, and what is not ours cannot hold ours.
+func (w *walker) named(t *types.Named) {
+	if p := t.Obj().Pkg(); p != nil && strings.HasPrefix(p.Path(), module+"/internal/") {
+		w.found = append(w.found, strings.TrimPrefix(p.Path(), module+"/")+"."+t.Obj().Name())
+		return
+	}
+	for arg := range t.TypeArgs().Types() {
+		w.visit(arg)
+	}
+	if t.Obj() != w.object {
+		return
+	}
+	w.visit(t.Underlying())
+	for m := range t.Methods() {
+		if m.Exported() {
+			w.signature(m.Signature())
+		}
+	}
+}
+
+func (w *walker) signature(s *types.Signature) {
+	for _, tuple := range []*types.Tuple{s.Params(), s.Results()} {
+		for v := range tuple.Variables() {
+			w.visit(v.Type())
+		}
+	}
+	for p := range s.TypeParams().TypeParams() {
+		w.visit(p.Constraint())
+	}
+}
+
+func golist(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
+}
+
+// planted is source text that breaks the house's rules, each piece in one way.
+var planted = map[string]struct {
+	name, text string
+	want       string // part of what the check of that name says
+}{
+	"imports":      {"internal/cache/x.go", `import "github.com/workflow-bolt/rounds/tasks"`, "row 3 may not import row 4"},
+	"owners":       {"internal/cache/x.go", `import "github.com/hibiken/asynq"`, "internal/cache/x.go imports github.com/hibiken/asynq"},
+	"calls":        {"internal/cache/x.go", `import sys "os"; var _ = sys.Getenv("HOME")`, "uses sys.Getenv"},
+	"rooms":        {"internal/utils/x.go", ``, "internal/utils has no row"},
+	"package docs": {"internal/cache/x.go", ``, "has 0 package comments"},
+	"log keys":     {"internal/cache/x.go", `import "log/slog"; func f(l *slog.Logger) { l.InfoContext(nil, "x", "lane", "sync", "patient", "x") }`, `logs the key "patient"`},
+	"skips":        {"internal/cache/x_test.go", `func TestX(t *testing.T) { t.Skip("later") }`, "skips a test"},
+}
+
+// A rule that finds nothing may be a rule that looks at nothing.
+func TestArchFindsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
+	for name, check := range checks {
+		p := planted[name]
+		faults := strings.Join(check([]source{parseText(t, p.name, p.text)}), "\n")
+		if !strings.Contains(faults, p.want) || p.want == "" {
+			t.Errorf("%s says %q, want %q in it", name, faults, p.want)
+		}
+	}
+}
+
+func TestArchImportRules(t *testing.T) {
+	t.Parallel()
+	rooms := map[string]room{}
+	for _, r := range house {
+		rooms[r.path] = r
+	}
+	for _, row := range []struct {
+		from, to string
+		ok       bool
+	}{
+		{"internal/cache", "internal/events", true},
+		{"internal/cache", "internal/queue", false},
+		{"internal/events", "internal/cache", false},
+		{"internal/telemetry", "internal/tenant", false},
+		{"internal/practice", "integrations/tebra", true},
+		{"tasks", "integrations/tebra", false},
+		{"tasks", "internal/cache", false},
+		{"tasks", "internal/queue", true},
+		{"integrations/tebra", "internal/phi", true},
+		{"integrations/tebra", "internal/tenant", false},
+		{"internal/work", "integrations/tebra/tebratest", false},
+		{"internal/app", "integrations/tebra/tebratest", true},
+		{"internal/app", "internal/cli", false},
+		{"internal/cli", "internal/app", true},
+		{"internal/work", "internal/plan", false},
+		{"internal/ledger", "internal/pgtest", false},
+		{"cmd/monitor", "internal/app", false},
+		{"internal/work", "internal/nowhere", false},
+	} {
+		if reason := forbidden(rooms[row.from], rooms[row.to]); (reason == "") != row.ok {
+			t.Errorf("%s imports %s: %q, want allowed=%v", row.from, row.to, reason, row.ok)
+		}
+	}
+}
+
+func TestArchSeesHiddenTypes(t *testing.T) {
+	t.Parallel()
+	hidden := types.NewPackage(module+"/internal/phi", "phi")
+	name := types.NewTypeName(token.NoPos, hidden, "Keys", nil)
+	types.NewNamed(name, types.NewStruct(nil, nil), nil)
+	hidden.Scope().Insert(name)
+	hidden.MarkComplete()
+
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "x.go", `package x
+		import "`+module+`/internal/phi"
+		type Field struct { Keys *phi.Keys }
+		type unexported struct { keys []phi.Keys }
+		type Fine struct { keys phi.Keys; Other *Field }
+		func Param(map[string]phi.Keys) {}
+		func Result() (func() chan phi.Keys) { return nil }
+		type Method int
+		func (Method) Keys() phi.Keys { panic(0) }
+		func (Method) keys() phi.Keys { panic(0) }
+		type Iface interface { Keys() [2]phi.Keys }
+		func Generic[T interface{ *phi.Keys }](T) {}
+	`, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := types.Config{Importer: only{hidden}}
+	pkg, err := conf.Check("x", fset, []*ast.File{file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, n := range pkg.Scope().Names() {
+		if object := pkg.Scope().Lookup(n); object.Exported() {
+			got[n] = len(internalsIn(object)) > 0
+		}
+	}
+	want := map[string]bool{"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("objects that show a hidden type (-want +got):\n%s", diff)
+	}
+}
+
+// only imports one package, whatever is asked for.
+type only struct{ pkg *types.Package }
+
+func (o only) Import(string) (*types.Package, error) { return o.pkg, nil }
+
+func parseText(t *testing.T, name, text string) source {
+	t.Helper()
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, "package x\n"+text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source{filepath.ToSlash(filepath.Dir(name)), name, strings.HasSuffix(name, "_test.go"), file, fset}
+}

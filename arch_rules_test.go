@@ -1,0 +1,128 @@
+package rounds_test
+
+// The rules of the house as data. arch_test.go holds the code against them.
+
+// module is our own path; rules name our packages without it.
+const module = "github.com/workflow-bolt/rounds"
+
+// A room is one package, or all packages under a folder when its path ends in
+// "/...". It may import the rooms of lower rows, and nothing beside or above
+// it except what the row says. The rule is about what gets built: a test may
+// look over the fence.
+type room struct {
+	path string
+	row  int
+	// only, when not nil, names the one selection of our packages it may import.
+	only []string
+	// beside names packages of its own row that it may import too.
+	beside []string
+	// by, when not nil, names the only packages that may import it.
+	by []string
+	// planned marks a room that is not built yet. The mark goes when it is.
+	planned bool
+	why     string
+}
+
+// testsOnly is a value of room.by: nothing that gets built imports the room.
+var testsOnly = []string{}
+
+var house = []room{
+	// Row 7: programs.
+	{path: "cmd/worker", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "a main function reads the environment and calls the wiring"},
+	{path: "cmd/scheduler", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "as the worker"},
+	{path: "cmd/gateway", row: 7, planned: true, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "as the worker"},
+	{path: "cmd/rounds", row: 7, only: []string{"internal/cli"}, why: "the command tree is internal/cli's; here is only its start"},
+	{path: "cmd/monitor", row: 7, planned: true, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "the monitor must not be able to open a payload, so it never meets the wiring that can"},
+
+	// Row 6: wiring and commands.
+	{path: "internal/cli", row: 6, beside: []string{"internal/app"}, why: "commands start the same processes that the binaries start"},
+	{path: "internal/app", row: 6, why: "the one place that knows everybody, and the order of the pipeline"},
+
+	// Row 5: what the processes do.
+	{path: "internal/gateway", row: 5, planned: true, why: "HTTP over cache and queue"},
+	{path: "internal/monitor", row: 5, planned: true, only: []string{"internal/queue", "internal/ledger", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
+	{path: "internal/work", row: 5, why: "what each kind of task does"},
+	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
+	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},
+
+	// Row 4: what a practice is, what a task is, when a call may go out.
+	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
+	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
+	{path: "tasks", row: 4, only: []string{"internal/queue", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
+	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "for the tests of those who use tasks; imports testing"},
+
+	// Row 3: the vendor, the cache, the queue.
+	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client knows the protocol and nothing of queue, cache or flow"},
+	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli"}, why: "the simulator serves tests and the demo; no worker links it by accident"},
+	{path: "internal/cache", row: 3, why: "stamps, tags and the three scripts; appends events in them"},
+	{path: "internal/queue", row: 3, why: "the engine under asynq, and the one constructor of Redis clients"},
+
+	// Row 2: stores.
+	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
+	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
+
+	// Row 1: the ground, each of it standing alone.
+	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
+	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
+	{path: "internal/telemetry", row: 1, why: "the one vocabulary of what leaves the process"},
+	{path: "internal/config", row: 1, why: "the environment as values; knows nobody's options"},
+	{path: "internal/lifecycle", row: 1, why: "start, stop, health"},
+
+	// Row 0: for tests. They import nothing of ours and no product imports them.
+	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
+	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
+	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/app", "internal/cli"}, why: "the collector of tests, and of the demo when it inspects itself"},
+}
+
+// An owner is a package of others that few of ours may import. Its path covers
+// everything below it.
+type owner struct {
+	path string
+	of   []string // who may import it, "/..." covers what is below
+	why  string
+}
+
+var owners = []owner{
+	{"github.com/hibiken/asynq", []string{"tasks/...", "internal/queue", "internal/monitor", "internal/app"}, "what we rely on in asynq stays where its characterisation tests are"},
+	{"go.opentelemetry.io", []string{"internal/telemetry/..."}, "attributes are closed because nobody else can make one"},
+	{"github.com/tink-crypto", []string{"internal/phi"}, "sealing has one home"},
+	{"crypto/aes", []string{"internal/phi"}, "sealing has one home"},
+	{"crypto/cipher", []string{"internal/phi"}, "sealing has one home"},
+	{"crypto/hmac", []string{"internal/phi"}, "refs are made in one place, or they would not match"},
+	{"crypto/hkdf", []string{"internal/phi"}, "keys are derived in one place"},
+	{"github.com/sony/gobreaker", []string{"internal/flow"}, "one breaker per scope, and one place that decides scopes"},
+	{"github.com/cenkalti/backoff", []string{"integrations/tebra", "internal/flow"}, "two retry clocks: inside a call here, everything longer is the queue's"},
+	{"database/sql", []string{"internal/ledger"}, "what cannot be rebuilt lies in one store"},
+	{"github.com/jackc/pgx", []string{"internal/ledger", "internal/pgtest"}, "the ledger's driver"},
+	{"modernc.org/sqlite", []string{"internal/ledger"}, "the ledger's driver on one host"},
+	{"github.com/pressly/goose", []string{"internal/ledger"}, "the ledger's migrations"},
+	{"github.com/alicebob/miniredis", []string{"internal/app", "internal/redistest"}, "the embedded Redis of demo and tests; no product runs on it"},
+	{"github.com/robfig/cron", []string{"internal/plan"}, "schedules are read in one place"},
+	{"github.com/spf13/cobra", []string{"internal/cli"}, "commands have one home"},
+	{"github.com/caarlos0/env", []string{"internal/config"}, "the environment is read in one place"},
+	{"github.com/lmittmann/tint", []string{"internal/telemetry"}, "the log is set up in one place"},
+	{"github.com/google/go-cmp", []string{"tasks/taskstest"}, "for tests"},
+	{"pgregory.net/rapid", nil, "for tests"},
+	{"go.uber.org/goleak", []string{"internal/redistest", "internal/pgtest"}, "for tests"},
+	{"testing", []string{"internal/redistest", "internal/pgtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},
+	{"log", nil, "the log is slog"},
+	{"math/rand", nil, "math/rand/v2 where chance is enough"},
+}
+
+// notOwned are packages below an owned path that stand for themselves.
+var notOwned = map[string]bool{"log/slog": true, "math/rand/v2": true}
+
+// A call is a function that few of ours may name.
+type call struct {
+	pkg  string
+	name []string
+	of   []string
+	why  string
+}
+
+var calls = []call{
+	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, []string{"cmd/..."}, "run gets its environment as an argument, so that tests have their own"},
+	{"os", []string{"Exit"}, []string{"cmd/...", "internal/redistest", "internal/pgtest"}, "exiting skips every deferred close"},
+	{"github.com/redis/go-redis/v9", []string{"NewClient", "NewClusterClient", "NewFailoverClient", "NewFailoverClusterClient", "NewUniversalClient", "NewRing", "NewSentinelClient"}, []string{"internal/queue", "internal/redistest"}, "one constructor of clients knows our timeouts, and that credentials stay out of errors"},
+	{"log/slog", []string{"SetDefault"}, nil, "loggers are passed; a process-wide one mixes tests"},
+}
