@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlitecode "modernc.org/sqlite/lib"
+)
+
+var (
+	// ErrNotFound means that the row asked for, or the tenant that a new row would belong to, is not in the ledger.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrConflict means that the row is no longer in the state from which the change is allowed.
+	ErrConflict = errors.New("already decided")
+	// ErrInvalid means that an argument is out of bounds. The text says which; trying again cannot help.
+	ErrInvalid = errors.New("invalid")
+	// ErrURL means that the ledger's address is not one that Open understands. The text never repeats it.
+	ErrURL = errors.New("ledger url must be postgres://USER:PASSWORD@HOST/DATABASE or sqlite:FILE")
+)
+
+// invalid returns an ErrInvalid that says what is wrong. The text must not repeat the value.
+func invalid(format string, a ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, a...)...)
+}
+
+// fault names the operation and says by code what the database refused. It drops the database's own error on purpose:
+// its text may quote the values of a row, and a connection's the address. Only a context's end stays reachable.
+func fault(operation string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", operation, context.DeadlineExceeded)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", operation, context.Canceled)
+	case isForeignKey(err):
+		return fmt.Errorf("%s: tenant: %w", operation, ErrNotFound)
+	}
+	return fmt.Errorf("%s: %s", operation, reason(err))
+}
+
+func reason(err error) string {
+	if code := sqliteCode(err); code != 0 {
+		return "sqlite code " + strconv.Itoa(code)
+	}
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return "sqlstate " + refused.Code
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the database's host name does not resolve"
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return "no connection to the database"
+	}
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) {
+		return "the connection is closed"
+	}
+	return "the database failed"
+}
+
+func isForeignKey(err error) bool {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return refused.Code == "23503"
+	}
+	return sqliteCode(err) == sqlitecode.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
+// sqliteCode returns SQLite's extended result code, and 0 for an error that is not SQLite's.
+func sqliteCode(err error) int {
+	if failed, ok := errors.AsType[*sqlite.Error](err); ok {
+		return failed.Code()
+	}
+	return 0
+}

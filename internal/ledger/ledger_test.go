@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/workflow-bolt/rounds/internal/pgtest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == buryUntilKilled {
+		buryForever(os.Args[2])
+	}
+	pgtest.Main(m)
+}
+
+var dialects = []string{SQLite, Postgres}
+
+// noon is an instant with microseconds in it.
+var noon = time.Date(2026, time.March, 2, 12, 0, 0, 123456000, time.UTC)
+
+// each runs a test on a fresh, migrated ledger of either dialect.
+func each(t *testing.T, test func(t *testing.T, l *Ledger)) {
+	t.Helper()
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			l := open(t, address(t, dialect))
+			if err := l.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			test(t, l)
+		})
+	}
+}
+
+// address names a fresh, empty database.
+func address(t *testing.T, dialect string) string {
+	t.Helper()
+	if dialect == Postgres {
+		return pgtest.URL(t)
+	}
+	return "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
+}
+
+func open(t *testing.T, address string) *Ledger {
+	t.Helper()
+	l, err := Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// apply makes tenants known that nothing is said about.
+func apply(t *testing.T, l *Ledger, ids ...tenant.ID) {
+	t.Helper()
+	var tenants []Tenant
+	for _, id := range ids {
+		tenants = append(tenants, Tenant{ID: id, TimeZone: "UTC"})
+	}
+	if _, err := l.ApplyTenants(t.Context(), tenants); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// must fails the test on an error and returns the value.
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}

@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+)
+
+func TestMigrateByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			where := address(t, dialect)
+			var all errgroup.Group
+			for range 8 { // each with connections of its own, as processes have
+				all.Go(func() error {
+					l, err := Open(t.Context(), where)
+					if err != nil {
+						return err
+					}
+					if err := l.Migrate(t.Context()); err != nil {
+						return err
+					}
+					return l.Close()
+				})
+			}
+			if err := all.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			l := open(t, where)
+			var times int
+			row := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM goose_db_version WHERE version_id = 1")
+			if err := row.Scan(&times); err != nil || times != 1 {
+				t.Errorf("migration 1 was applied %d times (%v)", times, err)
+			}
+			apply(t, l, "clinic-a")
+		})
+	}
+}
+
+func TestMigrateAgainKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a")
+		if err := l.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "tenants", len(must[[]Tenant](t)(l.Tenants(t.Context()))), 1)
+	})
+}
+
+// A program that is rolled back meets the schema of its successor.
+func TestMigrateLeavesANewerSchemaAlone(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		applied := any(true)
+		if l.Dialect() == SQLite {
+			applied = 1
+		}
+		_, err := l.db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, $1)", applied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Migrate(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A schema that cannot be brought up is reported, not tried for ever.
+func TestMigrateGivesUpOnAForeignSchema(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			l := open(t, address(t, dialect))
+			if _, err := l.db.ExecContext(t.Context(), "CREATE TABLE tenants (other TEXT)"); err != nil {
+				t.Fatal(err)
+			}
+			err := l.Migrate(t.Context())
+			if err == nil || !strings.HasPrefix(err.Error(), "migrate ledger: sql") {
+				t.Errorf("Migrate = %v, want the database's code", err)
+			}
+		})
+	}
+}
+
+func TestMigrateGivesItsLockBack(t *testing.T) {
+	t.Parallel()
+	l := open(t, address(t, Postgres))
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn := must[*sql.Conn](t)(l.db.Conn(t.Context()))
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
+		t.Errorf("the lock is still held: %v", err)
+	}
+}

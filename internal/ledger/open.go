@@ -1,0 +1,147 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+)
+
+// The names that Dialect returns.
+const (
+	Postgres = "postgres"
+	SQLite   = "sqlite"
+)
+
+const (
+	// callTimeout bounds a call that touches a few rows, waiting for a connection included. Open's ping has it too, so a
+	// database that does not answer is reported within it.
+	callTimeout = 5 * time.Second
+	// batchTimeout bounds a call that writes many rows in one transaction.
+	batchTimeout = 30 * time.Second
+	// busyTimeout is how long SQLite waits for another process to finish writing. It ends before callTimeout so that the
+	// reason is reported instead of a bare deadline.
+	busyTimeout = 4 * time.Second
+
+	postgresConnections = 8
+	idleConnections     = 2
+	idleTime            = 5 * time.Minute
+	connectionLifetime  = 30 * time.Minute
+)
+
+// Ledger is the store. It is safe for concurrent use. The zero value is not usable: see Open.
+type Ledger struct {
+	db      *sql.DB
+	dialect string
+}
+
+// Open connects to the ledger at address: postgres://USER:PASSWORD@HOST/DATABASE with pgx's parameters, or sqlite:FILE,
+// which makes the file, readable by its owner alone, in a folder that exists. It asks the database once and fails within
+// five seconds when there is no answer. It does not touch the schema: see Migrate.
+//
+// An address that is not understood is ErrURL. No error repeats the address or the password in it.
+func Open(ctx context.Context, address string) (*Ledger, error) {
+	var l *Ledger
+	var err error
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		l, err = openSQLite(path)
+	} else {
+		l, err = openPostgres(address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Ping(ctx); err != nil {
+		_ = l.Close() // the ping's error is the one to tell
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	return l, nil
+}
+
+func openPostgres(address string) (*Ledger, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, ErrURL // the parser's words would repeat the address
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		return nil, fmt.Errorf("%w: no database in it", ErrURL)
+	}
+	if u.Host == "" && !u.Query().Has("host") {
+		return nil, fmt.Errorf("%w: no host in it", ErrURL)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a parameter is not understood, or a certificate file is not readable", ErrURL)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = callTimeout
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "rounds"
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(postgresConnections)
+	db.SetMaxIdleConns(idleConnections)
+	db.SetConnMaxIdleTime(idleTime)
+	db.SetConnMaxLifetime(connectionLifetime)
+	return &Ledger{db: db, dialect: Postgres}, nil
+}
+
+// openSQLite uses one connection: SQLite lets one writer in at a time, and a queue inside the process is fair and wakes at
+// once, while its own waiting polls. Other processes are waited for by the busy timeout.
+func openSQLite(path string) (*Ledger, error) {
+	switch {
+	case path == "", strings.Contains(path, ":memory:"), strings.HasPrefix(path, "//"), strings.HasPrefix(path, "file:"):
+		return nil, fmt.Errorf("%w: FILE must be a path in this file system", ErrURL)
+	case strings.ContainsAny(path, "?\x00"):
+		return nil, fmt.Errorf("%w: FILE takes no parameters", ErrURL)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault("open ledger: file", err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fault("open ledger: file", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fault("open ledger: file", err)
+	}
+	connector, err := sqlite.NewConnector(path + "?" + url.Values{
+		"_busy_timeout": {fmt.Sprint(busyTimeout.Milliseconds())},
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"}, // a commit that was acknowledged survives a power cut
+		"_foreign_keys": {"on"},
+		"_txlock":       {"immediate"}, // a transaction that reads first would fail, not wait, when it comes to write
+		"_dqs":          {"0"},
+	}.Encode())
+	if err != nil {
+		return nil, fault("open ledger", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	return &Ledger{db: db, dialect: SQLite}, nil
+}
+
+// Dialect returns Postgres or SQLite.
+func (l *Ledger) Dialect() string { return l.dialect }
+
+// Ping returns nil when the database answers within five seconds.
+func (l *Ledger) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return fault("ping", l.db.PingContext(ctx))
+}
+
+// Close closes the connections. Calls under way end first; later ones fail.
+func (l *Ledger) Close() error {
+	return fault("close ledger", l.db.Close())
+}

@@ -1,0 +1,222 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+const (
+	maxTenants     = 10_000
+	maxPractices   = 500      // of one tenant
+	maxCredentials = 16 << 10 // bytes, sealed
+)
+
+// Tenant is one account at the vendor as its operator described it.
+type Tenant struct {
+	ID          tenant.ID
+	TimeZone    string     // IANA name ("America/Chicago")
+	Hours       Hours      // opening hours in TimeZone
+	Credentials []byte     // the account's credentials, sealed; compared as bytes, so seal anew only what changed
+	Practices   []Practice // in order of ID when read
+}
+
+// Practice is one practice of a tenant.
+type Practice struct {
+	ID   string // the vendor's number for the practice
+	Name string // the practice's name at the vendor, as requests must spell it
+}
+
+// ApplyTenants makes the given tenants' rows like what is given, in one transaction, and returns how many tenants were
+// new or different. Rows that are alike are not written. The list of a tenant's practices is complete: a practice that is
+// missing from it is removed. The list of tenants is not: a tenant that is missing stays, since removing one destroys the
+// key of all that is cached for it, and that must not follow from a shortened file.
+//
+// Every tenant that is not acceptable is named by its ID in one ErrInvalid, and then nothing is written.
+func (l *Ledger) ApplyTenants(ctx context.Context, tenants []Tenant) (changed int, err error) {
+	if err := checkTenants(tenants); err != nil {
+		return 0, err
+	}
+	// Processes that start together apply the same file; one order for all keeps them from a deadlock.
+	tenants = slices.SortedFunc(slices.Values(tenants), func(a, b Tenant) int {
+		return strings.Compare(string(a.ID), string(b.ID))
+	})
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	err = l.atomically(ctx, func(tx *sql.Tx) error {
+		changed = 0
+		for _, t := range tenants {
+			different, err := applyTenant(ctx, tx, t)
+			if err != nil {
+				return err
+			}
+			if different {
+				changed++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fault("apply tenants", err)
+	}
+	return changed, nil
+}
+
+// applyTenant begins with the tenant's row: PostgreSQL locks it even when the condition keeps it from being written, so
+// that two processes never interleave within one tenant.
+func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err error) {
+	hours, err := object(t.Hours)
+	if err != nil {
+		return false, err
+	}
+	different, err = wrote(tx.ExecContext(ctx, `INSERT INTO tenants (id, time_zone, hours, credentials) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE
+		SET time_zone = excluded.time_zone, hours = excluded.hours, credentials = excluded.credentials
+		WHERE tenants.time_zone <> excluded.time_zone OR tenants.hours <> excluded.hours
+			OR tenants.credentials <> excluded.credentials`,
+		string(t.ID), t.TimeZone, hours, notNull(t.Credentials)))
+	if err != nil {
+		return false, err
+	}
+	kept := make([]any, 0, 1+len(t.Practices))
+	kept = append(kept, string(t.ID))
+	for _, p := range t.Practices {
+		kept = append(kept, p.ID)
+		renamed, err := wrote(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name WHERE practices.name <> excluded.name`,
+			string(t.ID), p.ID, p.Name))
+		if err != nil {
+			return false, err
+		}
+		different = different || renamed
+	}
+	removed, err := wrote(tx.ExecContext(ctx, `DELETE FROM practices WHERE tenant_id = $1`+notIn(kept), kept...))
+	return different || removed, err
+}
+
+// notIn returns the condition that an id is none of the parameters from the second on.
+func notIn(args []any) string {
+	if len(args) < 2 {
+		return ""
+	}
+	return " AND id NOT IN (" + parameters(2, len(args)) + ")"
+}
+
+// Tenants returns all tenants in order of their IDs.
+func (l *Ledger) Tenants(ctx context.Context) ([]Tenant, error) {
+	return l.tenants(ctx, "")
+}
+
+// Tenant returns one tenant, or ErrNotFound.
+func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
+	if err := checkTenant(id); err != nil {
+		return Tenant{}, err
+	}
+	found, err := l.tenants(ctx, `WHERE t.id = $1`, string(id))
+	if err != nil {
+		return Tenant{}, err
+	}
+	if len(found) == 0 {
+		return Tenant{}, fmt.Errorf("tenant: %w", ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// tenants reads tenants and practices in one statement, so that what it returns was true at one moment. It orders them
+// itself: the two databases don't agree on how text sorts.
+func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tenant, error) {
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name
+		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
+	if err != nil {
+		return nil, fault("read tenants", err)
+	}
+	joined, err := collect("read tenants", found, scanTenant)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(joined, func(a, b Tenant) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	var all []Tenant
+	for _, t := range joined {
+		if last := len(all) - 1; last >= 0 && all[last].ID == t.ID {
+			all[last].Practices = append(all[last].Practices, t.Practices...)
+			continue
+		}
+		all = append(all, t)
+	}
+	for _, t := range all {
+		slices.SortFunc(t.Practices, func(a, b Practice) int { return strings.Compare(a.ID, b.ID) })
+	}
+	return all, nil
+}
+
+// scanTenant reads a tenant with one of its practices, or with none.
+func scanTenant(row *sql.Rows) (Tenant, error) {
+	var t Tenant
+	var hours string
+	var practice, name sql.NullString
+	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name); err != nil {
+		return Tenant{}, err
+	}
+	if practice.Valid {
+		t.Practices = []Practice{{ID: practice.String, Name: name.String}}
+	}
+	t.Credentials = nilIfEmpty(t.Credentials)
+	m, err := members(hours)
+	t.Hours = m
+	return t, err
+}
+
+func checkTenants(tenants []Tenant) error {
+	if len(tenants) > maxTenants {
+		return invalid("more than %d tenants", maxTenants)
+	}
+	var problems []error
+	seen := make(map[tenant.ID]bool, len(tenants))
+	for i, t := range tenants {
+		if err := checkTenant(t.ID); err != nil {
+			problems = append(problems, fmt.Errorf("tenant number %d: %w", i+1, err))
+			continue
+		}
+		if seen[t.ID] {
+			problems = append(problems, fmt.Errorf("tenant %s: %w", t.ID, invalid("given twice")))
+			continue
+		}
+		seen[t.ID] = true
+		if err := t.check(); err != nil {
+			problems = append(problems, fmt.Errorf("tenant %s: %w", t.ID, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (t Tenant) check() error {
+	err := errors.Join(checkZone(t.TimeZone), t.Hours.check(), checkBytes("credentials", t.Credentials, maxCredentials))
+	if len(t.Practices) > maxPractices {
+		return errors.Join(err, invalid("more than %d practices", maxPractices))
+	}
+	seen := make(map[string]bool, len(t.Practices))
+	for _, p := range t.Practices {
+		err = errors.Join(err, checkName("practice's id", p.ID, maxCode), checkName("practice's name", p.Name, maxCode))
+		if seen[p.ID] {
+			err = errors.Join(err, invalid("a practice is given twice"))
+		}
+		seen[p.ID] = true
+	}
+	return err
+}
+
+// checkZone refuses the names that mean another zone on another machine.
+func checkZone(name string) error {
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		return invalid("time zone is not an IANA name, or this machine has no zone data")
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+func tick(schedule string, after time.Duration) Tick {
+	return Tick{Tenant: "clinic-a", Schedule: schedule, At: noon.Add(after)}
+}
+
+func TestTicksAreDueUntilSent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a", "clinic-b")
+		other := Tick{Tenant: "clinic-b", Schedule: "sync", At: noon.Add(time.Minute)}
+		given := []Tick{tick("sync", 2*time.Minute), other, tick("sync", time.Minute), tick("warm", time.Minute), tick("sync", time.Minute)}
+		equal(t, "added", must[int](t)(l.AddDue(t.Context(), given)), 4)
+		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), given)), 0)
+		equal(t, "added of none", must[int](t)(l.AddDue(t.Context(), nil)), 0)
+		want := []Tick{tick("sync", time.Minute), tick("warm", time.Minute), other, tick("sync", 2*time.Minute)}
+		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), 0)), want)
+		equal(t, "the first", must[[]Tick](t)(l.Due(t.Context(), 1)), want[:1])
+
+		for range 2 { // the second changes nothing
+			if err := l.MarkSent(t.Context(), want[1], noon.Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		equal(t, "due after one was sent", must[[]Tick](t)(l.Due(t.Context(), 0)), slices.Delete(slices.Clone(want), 1, 2))
+		equal(t, "added when sent", must[int](t)(l.AddDue(t.Context(), given)), 0)
+		equal(t, "due after adding again", len(must[[]Tick](t)(l.Due(t.Context(), 0))), 3)
+	})
+}
+
+func TestMarkSentKeepsTheFirstTime(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a")
+		must[int](t)(l.AddDue(t.Context(), []Tick{tick("sync", 0)}))
+		for _, now := range []time.Time{noon, noon.Add(time.Hour)} {
+			if err := l.MarkSent(t.Context(), tick("sync", 0), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var sent int64
+		if err := l.db.QueryRowContext(t.Context(), "SELECT sent_at FROM ticks").Scan(&sent); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "sent", restored(sent), noon)
+	})
+}
+
+func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a")
+		var given []Tick
+		for n := range 2*ticksAtOnce + 10 {
+			given = append(given, tick("sync", time.Duration(n)*time.Second))
+		}
+		var added atomic.Int64
+		var all errgroup.Group
+		for n := range 8 {
+			own := slices.Clone(given)
+			if n%2 == 0 {
+				slices.Reverse(own)
+			}
+			all.Go(func() error {
+				a, err := l.AddDue(t.Context(), own)
+				added.Add(int64(a))
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "added by all", added.Load(), int64(len(given)))
+		equal(t, "listed at most", len(must[[]Tick](t)(l.Due(t.Context(), 1<<20))), maxRows)
+		var stored int
+		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&stored); err != nil || stored != len(given) {
+			t.Errorf("%d ticks are stored of %d (%v)", stored, len(given), err)
+		}
+	})
+}
+
+func TestLastTick(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a", "clinic-b")
+		last := func() []any {
+			at, known, err := l.LastTick(t.Context(), "clinic-a", "sync")
+			return []any{at, known, err}
+		}
+		must[int](t)(l.AddDue(t.Context(), []Tick{tick("warm", time.Hour), {Tenant: "clinic-b", Schedule: "sync", At: noon}}))
+		equal(t, "never", last(), []any{time.Time{}, false, nil})
+		must[int](t)(l.AddDue(t.Context(), []Tick{tick("sync", time.Minute), tick("sync", 0)}))
+		equal(t, "due", last(), []any{noon.Add(time.Minute), true, nil})
+		if err := l.MarkSent(t.Context(), tick("sync", time.Minute), noon); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "sent", last(), []any{noon.Add(time.Minute), true, nil})
+	})
+}
+
+func TestAddDueForgetsWhatWasSentLongAgo(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a")
+		const day = 24 * time.Hour
+		unsent, edge := tick("sync", -20*day), tick("sync", -7*day)
+		old := []Tick{tick("sync", -10*day), unsent, edge, tick("warm", -10*day)}
+		must[int](t)(l.AddDue(t.Context(), old))
+		for _, k := range old {
+			if k != unsent {
+				if err := l.MarkSent(t.Context(), k, noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		must[int](t)(l.AddDue(t.Context(), []Tick{tick("sync", 0), tick("sync", day)}))
+		var left int
+		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "left: unsent, a week old, of another schedule, two new", left, 5)
+		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), 0)), []Tick{unsent, tick("sync", 0), tick("sync", day)})
+		// A batch that reaches back keeps what it names: adding it again must not make sent ticks due.
+		again := []Tick{edge, tick("sync", day)}
+		equal(t, "added", must[int](t)(l.AddDue(t.Context(), again)), 0)
+		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), again)), 0)
+	})
+}
+
+func TestTickRefusals(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, "clinic-a")
+		good := tick("sync", 0)
+		for _, bad := range []Tick{
+			{},
+			{Tenant: "", Schedule: "sync", At: noon},
+			{Tenant: "Clinic A", Schedule: "sync", At: noon},
+			{Tenant: "clinic-a", At: noon},
+			{Tenant: "clinic-a", Schedule: secret + "\n", At: noon},
+			{Tenant: "clinic-a", Schedule: strings.Repeat("s", maxCode+1), At: noon},
+			{Tenant: "clinic-a", Schedule: "sync"},
+		} {
+			_, err := l.AddDue(t.Context(), []Tick{good, bad})
+			if !errors.Is(err, ErrInvalid) || strings.Contains(err.Error(), secret) {
+				t.Errorf("AddDue(%+v) = %v", bad, err)
+			}
+			if err := l.MarkSent(t.Context(), bad, noon); !errors.Is(err, ErrInvalid) {
+				t.Errorf("MarkSent(%+v) = %v", bad, err)
+			}
+		}
+		if _, err := l.AddDue(t.Context(), []Tick{good, {Tenant: "clinic-x", Schedule: "sync", At: noon}}); !errors.Is(err, ErrNotFound) {
+			t.Errorf("unknown tenant: %v", err)
+		}
+		if _, err := l.AddDue(t.Context(), make([]Tick, maxTicks+1)); !errors.Is(err, ErrInvalid) {
+			t.Errorf("too many: %v", err)
+		}
+		if err := l.MarkSent(t.Context(), good, noon); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a tick whose batch was refused is there: %v", err)
+		}
+		if err := l.MarkSent(t.Context(), good, time.Time{}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("no time: %v", err)
+		}
+		if _, err := l.Due(t.Context(), -1); !errors.Is(err, ErrInvalid) {
+			t.Errorf("negative limit: %v", err)
+		}
+		if _, _, err := l.LastTick(t.Context(), "clinic-a", ""); !errors.Is(err, ErrInvalid) {
+			t.Errorf("no schedule: %v", err)
+		}
+	})
+}
