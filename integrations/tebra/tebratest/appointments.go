@@ -1,0 +1,189 @@
+package tebratest
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const usLayout = "1/2/2006 3:04:05 PM"
+
+func usDate(t time.Time) string { return t.Format(usLayout) }
+
+var errRange = errors.New("range is too long")
+
+// window is a range of calendar days, or of moments where the filter names a time of day.
+type window struct{ from, to time.Time }
+
+func (w window) set() bool { return !w.from.IsZero() || !w.to.IsZero() }
+
+func (w window) holds(t time.Time) bool {
+	return (w.from.IsZero() || !t.Before(w.from)) && (w.to.IsZero() || !t.After(w.to))
+}
+
+// appointmentQuery is a GetAppointments filter as the vendor understands it.
+type appointmentQuery struct {
+	filter                    message
+	visits, created, modified window
+	shift                     *time.Location // rows are written at this offset; nil is the practice's zone
+}
+
+func getAppointments(s *Server, a *account, request message) (result, error) {
+	filter, ok := request.object("Filter")
+	if !ok {
+		return result{
+			problem: "Object reference not set to an instance of an object.",
+			stack:   "   at KareoServicesWCF.Validation.ValidationHelper.ValidateDateTimeFields(Object filter)",
+		}, nil
+	}
+	var all []record
+	for _, c := range a.clinics {
+		if !accepts(filter.text("PracticeName"), c.practice.Name) || !accepts(filter.text("ServiceLocationName"), c.site()) {
+			continue
+		}
+		q, err := c.query(filter)
+		if errors.Is(err, errRange) && !s.faults.LongRanges {
+			return result{}, err
+		}
+		if err != nil && !errors.Is(err, errRange) {
+			return failed("A date of the filter is not valid."), nil
+		}
+		for _, v := range c.search(q) {
+			all = append(all, c.row(v, q))
+		}
+	}
+	return s.rows("Appointments", "AppointmentData", request, all), nil
+}
+
+// query reads the filter, with the vendor's default window where it names no dates.
+func (c *Clinic) query(filter message) (appointmentQuery, error) {
+	q := appointmentQuery{filter: filter}
+	zone := c.zone
+	if hours, err := strconv.Atoi(filter.text("TimeZoneOffsetFromGMT")); err == nil {
+		q.shift = time.FixedZone("", hours*3600)
+		zone = q.shift
+	}
+	var errs [3]error
+	q.visits, errs[0] = readWindow(filter, "StartDate", "EndDate", zone)
+	q.created, errs[1] = readWindow(filter, "FromCreatedDate", "ToCreatedDate", zone)
+	q.modified, errs[2] = readWindow(filter, "FromLastModifiedDate", "ToLastModifiedDate", zone)
+	if err := errors.Join(errs[:]...); err != nil {
+		return q, err
+	}
+	// Changes are compared by day, whatever time of day the filter names.
+	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
+	now := c.now()
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, c.zone)
+	switch {
+	case q.visits.from.IsZero() && q.visits.to.IsZero():
+		if !q.created.set() && !q.modified.set() {
+			q.visits.from = today.AddDate(0, 0, -3)
+		}
+	case q.visits.from.IsZero():
+		q.visits.from = today.AddDate(0, 0, -7)
+	case q.visits.to.IsZero():
+		q.visits.to = q.visits.from.AddDate(0, 0, 7)
+	}
+	if !q.visits.to.IsZero() && q.visits.to.Sub(q.visits.from) > 60*24*time.Hour+2*time.Hour {
+		return q, errRange
+	}
+	return q, nil
+}
+
+func (w window) wholeDays() window {
+	if !w.from.IsZero() {
+		w.from = time.Date(w.from.Year(), w.from.Month(), w.from.Day(), 0, 0, 0, 0, w.from.Location())
+	}
+	if !w.to.IsZero() {
+		w.to = time.Date(w.to.Year(), w.to.Month(), w.to.Day(), 23, 59, 59, 999_999_999, w.to.Location())
+	}
+	return w
+}
+
+func readWindow(filter message, from, to string, zone *time.Location) (w window, err error) {
+	if w.from, _, err = readDate(filter.text(from), zone); err != nil {
+		return w, err
+	}
+	var bare bool
+	w.to, bare, err = readDate(filter.text(to), zone)
+	if bare { // a day as the upper bound means all of it
+		w.to = w.to.AddDate(0, 0, 1).Add(-time.Nanosecond)
+	}
+	return w, err
+}
+
+func readDate(text string, zone *time.Location) (t time.Time, bare bool, err error) {
+	if text == "" {
+		return t, false, nil
+	}
+	for _, layout := range []string{time.DateOnly, "1/2/2006", usLayout, time.RFC3339, "2006-01-02T15:04:05"} {
+		if t, err = time.ParseInLocation(layout, text, zone); err == nil {
+			return t, layout == time.DateOnly || layout == "1/2/2006", nil
+		}
+	}
+	return t, false, err
+}
+
+// search returns the visits that the query matches. Days are looked through one by one: those that the window names, and
+// without a window those in which something can have changed or been booked.
+func (c *Clinic) search(q appointmentQuery) []*Visit {
+	first, last := c.span(q)
+	var found []*Visit
+	for number := first; number <= last; number++ {
+		for _, v := range c.day(number) {
+			if q.matches(v) {
+				found = append(found, v)
+			}
+		}
+	}
+	return found
+}
+
+// span is the range of days to look at. A range of changes reaches 60 days ahead of what it names: nobody is booked, and
+// few are moved, beyond. An open end is the end of what the vendor would answer at once.
+func (c *Clinic) span(q appointmentQuery) (first, last int) {
+	from, to := q.visits.from, q.visits.to
+	if !q.visits.set() {
+		from, to = q.created.from, q.created.to
+		if q.modified.set() {
+			from, to = q.modified.from, q.modified.to
+		}
+		from = from.AddDate(0, 0, -60)
+		to = to.AddDate(0, 0, 60)
+	}
+	if to.IsZero() || to.Before(from) {
+		to = from.AddDate(0, 0, 60)
+	}
+	return dayNumber(from.In(c.zone)), dayNumber(to.In(c.zone))
+}
+
+func (q appointmentQuery) matches(v *Visit) bool {
+	f := q.filter
+	return q.visits.holds(v.Start) && q.created.holds(v.Created) && q.modified.holds(v.Modified) &&
+		accepts(f.text("ConfirmationStatus"), v.Status) && accepts(f.text("PatientID"), v.PatientID) &&
+		accepts(f.text("ResourceName"), v.Provider) && accepts(f.text("AppointmentReason"), v.Reason) &&
+		(accepts(f.text("Type"), "P") || accepts(f.text("Type"), "Patient")) &&
+		strings.Contains(strings.ToLower(v.Patient), strings.ToLower(f.text("PatientFullName")))
+}
+
+// site is the one place that a simulated practice has.
+func (c *Clinic) site() string { return c.practice.Name + " Main Office" }
+
+func (c *Clinic) row(v *Visit, q appointmentQuery) record {
+	date := func(t time.Time) string {
+		if q.shift != nil {
+			return usDate(t.In(q.shift))
+		}
+		return usDate(t.In(c.zone))
+	}
+	return record{
+		"AllDay": "False", "AppointmentDuration": strconv.Itoa(int(v.End.Sub(v.Start).Minutes())),
+		"AppointmentReason1": v.Reason, "AppointmentReasonID1": strconv.Itoa(1 + len(v.Reason)),
+		"ConfirmationStatus": v.Status, "CreatedDate": date(v.Created), "EndDate": date(v.End), "ID": v.ID,
+		"LastModifiedDate": date(v.Modified), "PatientFullName": v.Patient, "PatientID": v.PatientID,
+		"PracticeID": strconv.Itoa(c.practice.ID), "PracticeName": c.practice.Name, "Recurring": "False",
+		"ResourceID1": v.ProviderID, "ResourceName1": v.Provider, "ResourceTypeID1": "1",
+		"ServiceLocationID": strconv.Itoa(c.index + 3), "ServiceLocationName": c.site(), "StartDate": date(v.Start), "Type": "P",
+	}
+}

@@ -1,0 +1,93 @@
+package tebratest
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// Invented on the spot, and recognisable as such. The odd ones are what breaks careless XML, HTML and columns.
+var (
+	firstNames = []string{
+		"Avery", "Blair", "Casey", "Devon", "Ellis", "Finley", "Gray", "Harper", "Indigo", "Jules", "Kit", "Lane",
+		"Marlow", "Noor", "Oakley", "Perry", "Quinn", "Remy", "Sage", "Tatum", "Umber", "Vesper", "Wren", "Yael",
+		"Zephyr", "Anne-Marie", "J.", "Ünal", "דוגמה", "例",
+	}
+	lastNames = []string{
+		"Alderly", "Brackwater", "Cindermoor", "Dovelane", "Elmsworth", "Fennimark", "Glasswick", "Hollowmere",
+		"Ironvale", "Jasperton", "Kestrelby", "Larkstone", "Mossgrove", "Northbeam", "Ottersley", "Pinehearth",
+		"Quillfeather", "Rushbrook", "Saltmarrow", "Thistledown", "Underbough", "Vinterholm", "Willowmist", "Yarrowgate",
+		"O'Sample", "D'Test-Fixture", "Ampers & Sons", "<Angle>", "בדיקה", "]]>End", "van der Fabricated",
+	}
+	streets  = []string{"Sample Street", "Fixture Lane", "Placeholder Avenue", "Mock Road"}
+	insurers = []string{"Imaginary Mutual", "Example Health Plan", "Fictional Care Group"}
+	reasons  = []string{"Follow Up", "New Patient", "Annual Exam", "Lab Review", "Procedure", "Telehealth"}
+	doctors  = []string{"Fabricant", "Mockford", "Stubbington", "Placeheld", "Specimen", "Paradigm"}
+)
+
+// Person is a patient as tests and demos see one.
+type Person struct {
+	ID        string
+	FirstName string
+	LastName  string
+	BirthDate time.Time // midnight UTC
+	Phone     string
+	Email     string
+	Modified  time.Time
+}
+
+// Name is what appointment rows call the person.
+func (p Person) Name() string { return p.FirstName + " " + p.LastName }
+
+// draw returns the generator of one thing: the same for the same seed, place and names, whatever was asked before.
+func (c *Clinic) draw(what string, n int) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%d/%s/%d", c.server.config.Seed, c.index, what, n)
+	return rand.New(rand.NewPCG(h.Sum64(), uint64(n)))
+}
+
+func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
+
+// patient returns the n-th patient (from 0) as it stands, edits included. The caller holds the server's lock.
+func (c *Clinic) patient(n int) Person {
+	if p, ok := c.edited[n]; ok {
+		return p
+	}
+	r := c.draw("patient", n)
+	p := Person{
+		ID:        strconv.Itoa(c.base() + n + 1),
+		FirstName: pick(r, firstNames),
+		LastName:  pick(r, lastNames),
+		BirthDate: time.Date(1935, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, r.IntN(85*365)),
+		Phone:     fmt.Sprintf("(%03d) 555-01%02d", 200+r.IntN(700), r.IntN(100)),
+	}
+	p.Email = "patient" + p.ID + "@example.test"
+	p.Modified = c.born.AddDate(0, 0, -30-r.IntN(900)).Add(-time.Duration(r.IntN(86400)) * time.Second)
+	return p
+}
+
+// number returns the n of a patient's identifier.
+func (c *Clinic) number(id string) (n int, ok bool) {
+	v, err := strconv.Atoi(id)
+	n = v - c.base() - 1
+	return n, err == nil && n >= 0 && n < c.patients
+}
+
+// base keeps identifiers of different practices apart, in every account: mixing them up must show.
+func (c *Clinic) base() int { return (c.index + 1) * 1_000_000 }
+
+// provider is one doctor of a clinic.
+type provider struct{ id, first, last string }
+
+func (p provider) name() string { return "Dr. " + p.first + " " + p.last }
+
+func (c *Clinic) provider(i int) provider {
+	r := c.draw("provider", i)
+	last := doctors[i%len(doctors)]
+	if round := i / len(doctors); round > 0 {
+		last += " " + strconv.Itoa(round+1)
+	}
+	return provider{id: strconv.Itoa(c.index*100 + i + 7), first: pick(r, firstNames[:24]), last: last}
+}

@@ -1,0 +1,167 @@
+package tebratest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+	_ "time/tzdata" // practices name IANA zones, wherever the simulator runs
+)
+
+// Path is where the service answers, as at the vendor.
+const Path = "/services/soap/2.1/KareoServices.svc"
+
+// Config describes the simulated vendor. The zero Config is one account (DefaultAccount) without latency, with the
+// vendor's throttles, at the real time.
+type Config struct {
+	Seed      int64
+	Accounts  []Account
+	Now       func() time.Time // the simulated wall clock; nil is time.Now
+	Latency   Latency
+	Throttles Throttles
+	Faults    Faults // as at the start; SetFaults changes them
+}
+
+// Account is one customer of the vendor.
+type Account struct {
+	CustomerKey string
+	User        string
+	Password    string
+	Practices   []Practice
+}
+
+// Practice is one practice of an account. Zero counts mean the reference practice: 4 providers, 3,000 patients, 90 visits
+// a day; a negative count is none.
+type Practice struct {
+	ID           int    // small and unique in the account; 0 is its place in the list, from 1
+	Name         string // "" is "Example Practice" and its ID
+	Zone         string // IANA; "" is America/Chicago
+	Providers    int
+	Patients     int // at most 900,000
+	VisitsPerDay int // at most 900
+}
+
+// DefaultAccount is the account that a Config without accounts has.
+func DefaultAccount() Account {
+	return Account{
+		CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password",
+		Practices: []Practice{{ID: 1, Name: "Example Practice", Zone: "America/Chicago"}},
+	}
+}
+
+// Latency is how long answers take, drawn from a log-normal distribution with these quantiles. The zero Latency is none.
+// Throttled and refused calls are answered at once, as the vendor does.
+type Latency struct{ P50, P95 time.Duration }
+
+// Server is the simulated vendor. It is safe for concurrent use, and starts nothing that would have to be stopped.
+type Server struct {
+	config   Config
+	accounts []*account
+	clinics  []*Clinic
+	mux      *http.ServeMux
+	throttle throttle
+	log      callLog
+
+	mu     sync.Mutex // guards faults, latency and everything that clinics hold
+	faults Faults
+	rng    *rand.Rand // latency only: people and days must not depend on the order of calls
+}
+
+type account struct {
+	Account
+	id      int // CustomerId
+	clinics []*Clinic
+}
+
+// New returns a server, or an error naming what of the Config does not do.
+func New(c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if len(c.Accounts) == 0 {
+		c.Accounts = []Account{DefaultAccount()}
+	}
+	s := &Server{
+		config: c, faults: c.Faults.clone(),
+		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), // reproducible on purpose
+	}
+	s.throttle = throttle{config: c.Throttles, last: map[throttleKey]time.Time{}}
+	s.log.counts = map[string]Count{}
+	keys := map[string]bool{}
+	for i, a := range c.Accounts {
+		if a.CustomerKey == "" || keys[a.CustomerKey] {
+			return nil, fmt.Errorf("tebratest: account %d: customer key is empty or used before", i)
+		}
+		keys[a.CustomerKey] = true
+		if err := s.addAccount(a); err != nil {
+			return nil, fmt.Errorf("tebratest: account %d: %w", i, err)
+		}
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+func (s *Server) addAccount(a Account) error {
+	acc := &account{Account: a, id: 4711 + len(s.accounts)}
+	names, ids := map[string]bool{}, map[int]bool{}
+	for i, p := range a.Practices {
+		p.ID = cmp.Or(p.ID, i+1)
+		p.Name = cmp.Or(p.Name, fmt.Sprintf("Example Practice %d", p.ID))
+		p.Zone = cmp.Or(p.Zone, "America/Chicago")
+		p.Providers = count(p.Providers, 4)
+		p.Patients = count(p.Patients, 3000)
+		p.VisitsPerDay = count(p.VisitsPerDay, 90)
+		if names[p.Name] || ids[p.ID] {
+			return errors.New("two practices share a name or an id")
+		}
+		if p.Patients > 900_000 || p.VisitsPerDay > 900 || p.VisitsPerDay > 0 && (p.Providers == 0 || p.Patients == 0) {
+			return errors.New("a practice has more patients or visits than there are numbers or people for")
+		}
+		names[p.Name], ids[p.ID] = true, true
+		zone, err := time.LoadLocation(p.Zone)
+		if err != nil {
+			return errors.New("a practice has an unknown zone")
+		}
+		clinic := newClinic(s, acc, len(s.clinics), p, zone)
+		s.clinics = append(s.clinics, clinic)
+		acc.clinics = append(acc.clinics, clinic)
+	}
+	s.accounts = append(s.accounts, acc)
+	return nil
+}
+
+func count(n, zero int) int {
+	if n == 0 {
+		return zero
+	}
+	return max(n, 0)
+}
+
+// Clinics returns every practice, in the order of the Config.
+func (s *Server) Clinics() []*Clinic { return append([]*Clinic(nil), s.clinics...) }
+
+// Clinic returns the practice with this ID of the account with this customer key, or nil.
+func (s *Server) Clinic(customerKey string, id int) *Clinic {
+	for _, c := range s.clinics {
+		if c.account.CustomerKey == customerKey && c.practice.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// Account returns the account that the clinic belongs to, with the credentials that a client needs.
+func (c *Clinic) Account() Account { return c.account.Account }
+
+// ServeHTTP answers the vendor's path and /control/.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+Path, s.serveSOAP)
+	s.control(mux)
+	return mux
+}

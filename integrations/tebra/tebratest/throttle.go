@@ -1,0 +1,126 @@
+package tebratest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Throttles say how the simulator limits calls, per account and operation, by the real time at which they arrive. The
+// zero Throttles are the vendor's documented intervals, at which a call spaced by exactly one interval is still refused.
+type Throttles struct {
+	Off       bool
+	Intervals map[string]time.Duration // by operation, instead of the documented ones; an entry of 0 is no limit
+	Scale     float64                  // multiplies every documented interval, for benches in a hurry; 0 is 1
+	Margin    time.Duration            // what the server really wants beyond the interval that it names
+	Extend    bool                     // a refused call starts the window anew
+}
+
+// documented is the table of the vendor's guide, in its own spelling.
+var documented = map[string]time.Duration{
+	"GetPatient": 250 * time.Millisecond, "SearchPatient": 250 * time.Millisecond,
+	"GetAppointment": 500 * time.Millisecond, "GetEncounterDetails": 500 * time.Millisecond,
+	"GetPractices": 500 * time.Millisecond, "GetProcedureCode": 500 * time.Millisecond,
+	"GetProviders": 500 * time.Millisecond, "GetServiceLocations": 500 * time.Millisecond,
+	"CreateAppointment": 500 * time.Millisecond, "CreateEncounter": 500 * time.Millisecond,
+	"CreatePatient": 500 * time.Millisecond, "CreatePayments": 500 * time.Millisecond,
+	"UpdateAppointment": 500 * time.Millisecond, "UpdateEncounterStatus": 500 * time.Millisecond,
+	"DeleteAppointment": 500 * time.Millisecond,
+	"GetAppointments":   time.Second, "GetCharges": time.Second, "GetExternalVendors": time.Second,
+	"GetPatients": time.Second, "GetPayments": time.Second, "GetTransactions": time.Second, "UpdatePatient": time.Second,
+	"GetAllPatients": 5 * time.Second, "GetThrottles": 5 * time.Second,
+}
+
+// interval is what the server says the operation's spacing is; 0 is no limit.
+func (t Throttles) interval(op string) time.Duration {
+	if t.Off {
+		return 0
+	}
+	if d, ok := t.Intervals[op]; ok {
+		return d
+	}
+	if t.Scale > 0 {
+		return time.Duration(float64(documented[op]) * t.Scale)
+	}
+	return documented[op]
+}
+
+func (t Throttles) rows() []record {
+	names := maps.Clone(documented)
+	maps.Copy(names, t.Intervals)
+	var rows []record
+	for _, op := range slices.Sorted(maps.Keys(names)) {
+		ms := float64(t.interval(op)) / float64(time.Millisecond)
+		rows = append(rows, record{"Endpoint": op, "ThrottleTimeMs": fmt.Sprintf("%g", ms)})
+	}
+	return rows
+}
+
+type throttleKey struct {
+	account int
+	op      string
+}
+
+type throttle struct {
+	config Throttles
+	mu     sync.Mutex
+	last   map[throttleKey]time.Time
+}
+
+// refuse reports whether a call that arrived now comes too soon, and the interval to name.
+func (t *throttle) refuse(account int, op string, arrived time.Time) (time.Duration, bool) {
+	interval := t.config.interval(op)
+	if interval <= 0 {
+		return 0, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := throttleKey{account, op}
+	last, before := t.last[key]
+	if before && arrived.Sub(last) <= interval+t.config.Margin {
+		if t.config.Extend {
+			t.last[key] = arrived
+		}
+		return interval, true
+	}
+	t.last[key] = arrived
+	return interval, false
+}
+
+// throttleText is the vendor's wording.
+func throttleText(op string, interval time.Duration) string {
+	return fmt.Sprintf("429: %s endpoint requested more than allowed over time interval %d milliseconds. "+
+		"Please wait to try again.", op, interval.Milliseconds())
+}
+
+// delay waits as long as the vendor would work on an answer; false when the caller left meanwhile.
+func (s *Server) delay(ctx context.Context) bool {
+	s.mu.Lock()
+	d := s.config.Latency.draw(s.rng.NormFloat64)
+	s.mu.Unlock()
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// draw turns a standard normal draw into a log-normal one through both quantiles; 1.645 is the normal one's own p95.
+// Beyond twenty medians it is cut: one draw in a million should not hold up a bench.
+func (l Latency) draw(normal func() float64) time.Duration {
+	if l.P50 <= 0 {
+		return 0
+	}
+	sigma := math.Log(float64(max(l.P95, l.P50))/float64(l.P50)) / 1.645
+	return min(time.Duration(float64(l.P50)*math.Exp(sigma*normal())), 20*l.P50)
+}

@@ -1,0 +1,70 @@
+package tebratest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// Transport is an http.RoundTripper that calls a handler directly, without a network. It works inside a testing/synctest
+// bubble, where a listener would block. The handler runs in the caller's goroutine and ends with the request's context.
+type Transport struct{ Handler http.Handler }
+
+// Client returns an HTTP client whose every request the server answers, whatever its host.
+func (s *Server) Client() *http.Client { return &http.Client{Transport: Transport{Handler: s}} }
+
+// RoundTrip implements http.RoundTripper. A body shorter than its Content-Length ends in io.ErrUnexpectedEOF, as it does
+// over a network.
+func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	inner := r.Clone(r.Context())
+	if inner.Body == nil {
+		inner.Body = http.NoBody
+	}
+	defer inner.Body.Close()
+	rec := &recorder{header: http.Header{}}
+	t.Handler.ServeHTTP(rec, inner)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	length := int64(rec.body.Len())
+	var body io.Reader = &rec.body
+	if want, err := strconv.ParseInt(rec.sent.Get("Content-Length"), 10, 64); err == nil && want > length {
+		length, body = want, io.MultiReader(body, cutReader{})
+	}
+	return &http.Response{
+		Status: http.StatusText(rec.status), StatusCode: rec.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: rec.sent, ContentLength: length, Body: io.NopCloser(body), Request: r,
+	}, nil
+}
+
+type cutReader struct{}
+
+func (cutReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// recorder is the least of a ResponseWriter.
+type recorder struct {
+	header http.Header
+	sent   http.Header // as it was when the status went out
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status, r.sent = status, r.header.Clone()
+	}
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	return r.body.Write(p)
+}
