@@ -25,7 +25,8 @@
 //	give back  the run ends but its task will wait again (retry, later): g+1
 //	           becomes g, so that demands join the waiting task. Where g+1 has
 //	           been demanded meanwhile, g is superseded and is dropped: the
-//	           run of g+1 begins later and does all that g would.
+//	           run of g+1 begins later and does all that g would, no later
+//	           than g would have.
 //
 // From this follows: a thousand equal demands while one waits cause one run;
 // a demand while one runs causes exactly one more; a dead task blocks nothing.

@@ -61,8 +61,8 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 }
 
 // GiveBack is called when a run ends and its task is to wait until at, so that
-// demands join it again. It reports true when a newer task does the same no
-// later: the run's task is then to be dropped. Without a Start before it, it
+// demands join it again. It reports true when a newer task waits and does the
+// same no later: the run's task is then to be dropped. Without a Start before it, it
 // changes nothing.
 func (r *Runs) GiveBack(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(at))

@@ -1,4 +1,5 @@
--- Gives the generation back when a started task is to wait again, or tells that a newer task replaces it.
+-- Gives the generation back when a started task is to wait again, or tells that a newer task replaces it. A newer one
+-- that is scheduled for later is moved forward: it takes over what the older was asked for.
 --
 -- KEYS[1] generation   KEYS[2] scheduled   KEYS[3] retry
 -- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation   ARGV[3] generation of the task
@@ -9,16 +10,17 @@
 
 local g = redis.call('GET', KEYS[1])
 local nextID = ARGV[2] .. ARGV[4]
-local nextKey = ARGV[1] .. nextID
 
 if g and tonumber(g) > tonumber(ARGV[4]) then return 'superseded' end
-if g == ARGV[4] and redis.call('EXISTS', nextKey) == 1 then
-  local state = redis.call('HGET', nextKey, 'state')
-  if state == 'pending' or state == 'active' then return 'superseded' end
-  local set = (state == 'scheduled' and KEYS[2]) or (state == 'retry' and KEYS[3])
-  local at = set and redis.call('ZSCORE', set, nextID)
-  if at and tonumber(at) <= tonumber(ARGV[5]) then return 'superseded' end
-  return 'kept'
+if g == ARGV[4] then
+  local state = redis.call('HGET', ARGV[1] .. nextID, 'state')
+  if state == 'scheduled' then
+    local at = redis.call('ZSCORE', KEYS[2], nextID)
+    if at and tonumber(at) > tonumber(ARGV[5]) then redis.call('ZADD', KEYS[2], ARGV[5], nextID) end
+    if at then return 'superseded' end
+  elseif state == 'pending' or state == 'active' or (state == 'retry' and redis.call('ZSCORE', KEYS[3], nextID)) then
+    return 'superseded'
+  end
 end
 
 if not g or g == ARGV[4] then redis.call('SET', KEYS[1], ARGV[3]) end

@@ -1,0 +1,144 @@
+package queue
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// The promise of the generations, for every order of events on one digest:
+// each demand is followed by the start of a run, or by the death of a task
+// that carried it; and without crashes no more than one task waits.
+func TestGenerationsLoseNoDemand(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		rdb.FlushDB(t.Context())
+		m := &model{t: t, rdb: rdb, p: NewProducer(rdb), runs: NewRuns(rdb)}
+		rt.Repeat(map[string]func(*rapid.T){
+			"demand":    func(*rapid.T) { m.demand(0) },
+			"schedule":  func(*rapid.T) { m.demand(time.Hour) },
+			"pop":       func(*rapid.T) { m.pop() },
+			"start":     func(rt *rapid.T) { m.start(pick(rt, m.popped)) },
+			"done":      func(rt *rapid.T) { m.end(pick(rt, m.started), "done") },
+			"retry":     func(rt *rapid.T) { m.end(pick(rt, m.started), "retry") },
+			"die":       func(rt *rapid.T) { m.end(pick(rt, m.started), "archived") },
+			"die early": func(rt *rapid.T) { m.dieEarly(pick(rt, m.popped)) },
+			"forward":   func(*rapid.T) { forward(t, rdb, Sync) },
+			"": func(rt *rapid.T) {
+				if n := m.waiting(); n > 1 {
+					rt.Fatalf("%d tasks wait", n)
+				}
+			},
+		})
+		m.quiesce()
+		if m.lastDemand > m.lastCover {
+			rt.Fatalf("a demand at step %d was never followed by a run (last start or death at %d)", m.lastDemand, m.lastCover)
+		}
+	})
+}
+
+type model struct {
+	t                     *testing.T
+	rdb                   *redis.Client
+	p                     *Producer
+	runs                  *Runs
+	step                  int
+	lastDemand, lastCover int
+	popped, started       []ID
+}
+
+func pick(rt *rapid.T, from []ID) ID {
+	if len(from) == 0 {
+		rt.Skip("none")
+	}
+	return rapid.SampledFrom(from).Draw(rt, "id")
+}
+
+func (m *model) demand(in time.Duration) {
+	d := demand(Sync, "a")
+	if in > 0 {
+		d.At = time.Now().Add(in)
+	}
+	m.step++
+	m.lastDemand = m.step
+	enqueue(m.t, m.p, d)
+}
+
+func (m *model) pop() {
+	if id, ok := pop(m.t, m.rdb, Sync); ok {
+		m.popped = append(m.popped, id)
+	}
+}
+
+func (m *model) start(id ID) {
+	must(m.t, m.runs.Start(m.t.Context(), id))
+	m.popped = without(m.popped, id)
+	m.started = append(m.started, id)
+	m.step++
+	m.lastCover = m.step
+}
+
+// end does what the router does: give back before a retry, and drop what was
+// superseded.
+func (m *model) end(id ID, state string) {
+	m.started = without(m.started, id)
+	if state == "retry" {
+		superseded, err := m.runs.GiveBack(m.t.Context(), id, time.Now())
+		must(m.t, err)
+		if superseded {
+			state = "done"
+		}
+	}
+	finish(m.t, m.rdb, id, state)
+}
+
+func (m *model) dieEarly(id ID) {
+	m.popped = without(m.popped, id)
+	finish(m.t, m.rdb, id, "archived")
+	m.step++
+	m.lastCover = m.step // a dead letter tells of it
+}
+
+func (m *model) waiting() int {
+	pipe := m.rdb.Pipeline()
+	counts := []*redis.IntCmd{
+		pipe.LLen(m.t.Context(), asynqKey(Sync, suffixPending)),
+		pipe.ZCard(m.t.Context(), asynqKey(Sync, suffixSchedule)),
+		pipe.ZCard(m.t.Context(), asynqKey(Sync, suffixRetry)),
+	}
+	_, err := pipe.Exec(m.t.Context())
+	must(m.t, err)
+	n := len(m.popped)
+	for _, c := range counts {
+		n += int(c.Val())
+	}
+	return n
+}
+
+func (m *model) quiesce() {
+	for m.waiting()+len(m.started) > 0 {
+		forward(m.t, m.rdb, Sync)
+		m.pop()
+		for _, id := range m.popped {
+			m.start(id)
+		}
+		for _, id := range m.started {
+			m.end(id, "done")
+		}
+	}
+}
+
+func without(ids []ID, id ID) []ID {
+	var out []ID
+	for _, x := range ids {
+		if x != id {
+			out = append(out, x)
+		}
+	}
+	return out
+}
