@@ -6,10 +6,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +79,7 @@ var checks = map[string]func([]source) []string{
 	"package docs": checkPackageDocs,
 	"log keys":     checkLogKeys,
 	"skips":        checkSkips,
+	"dependencies": checkDependencies,
 }
 
 // parseModule reads every Go file of the module, whatever its build tags say.
@@ -373,8 +377,8 @@ func logKeys(s source, call *ast.CallExpr) []string {
 }
 
 // checkSkips refuses tests that can pass without running. What takes too long
-// carries the build tag soak, what is missing gets installed by make test.
-// A fuzz target may skip an input.
+// carries the build tag soak, what is missing gets installed by make test. A
+// fuzz target may skip an input, and a property a step that does not apply.
 func checkSkips(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -383,23 +387,96 @@ func checkSkips(sources []source) []string {
 			if !ok || !s.test || strings.HasPrefix(f.Name.Name, "Fuzz") {
 				continue
 			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				sel, ok := n.(*ast.SelectorExpr)
-				if ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name) {
-					faults = addf(faults, "%s skips a test: a test that does not run proves nothing", s.at(n))
-				}
-				return true
-			})
+			ast.Walk(&skipFinder{report: func(n ast.Node) {
+				faults = addf(faults, "%s skips a test: a test that does not run proves nothing", s.at(n))
+			}}, f)
 		}
 	}
 	return faults
 }
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+// skipFinder walks a function and knows which names are a test's t there.
+type skipFinder struct {
+	report func(ast.Node)
+	tests  map[string]bool
 }
+
+func (v *skipFinder) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.FuncType:
+		return nil
+	case *ast.FuncDecl:
+		return v.inside(n.Type)
+	case *ast.FuncLit:
+		return v.inside(n.Type)
+	case *ast.SelectorExpr:
+		id, ok := n.X.(*ast.Ident)
+		if ok && v.tests[id.Name] && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, n.Sel.Name) {
+			v.report(n)
+		}
+	}
+	return v
+}
+
+// inside returns the finder for a function's body: its parameters hide the
+// names outside.
+func (v *skipFinder) inside(f *ast.FuncType) *skipFinder {
+	tests := maps.Clone(v.tests)
+	if tests == nil {
+		tests = map[string]bool{}
+	}
+	for _, param := range f.Params.List {
+		for _, name := range param.Names {
+			tests[name.Name] = slices.Contains([]string{"*testing.T", "testing.TB", "*testing.B"}, types.ExprString(param.Type))
+		}
+	}
+	return &skipFinder{v.report, tests}
+}
+
+// dependencyList is the page that names every module we import.
+const dependencyList = "docs/adr/0005-direct-dependencies.md"
+
+var moduleInTable = regexp.MustCompile("`([a-z0-9.-]+\\.[a-z]+/[^`]+)`")
+
+// checkDependencies compares what is imported, tests included, with the page
+// that gives a reason for each module.
+func checkDependencies(sources []source) []string {
+	page, err := os.ReadFile(dependencyList)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	used := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "|") {
+			for _, m := range moduleInTable.FindAllStringSubmatch(line, -1) {
+				used[m[1]] = false
+			}
+		}
+	}
+	var faults []string
+	for _, s := range sources {
+		for _, imported := range s.imports() {
+			first, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(first, ".") || covers(module, imported) {
+				continue
+			}
+			listed := false
+			for _, m := range sortedKeys(used) {
+				if covers(m, imported) {
+					used[m], listed = true, true
+				}
+			}
+			if !listed {
+				faults = addf(faults, "%s imports %s, which %s gives no reason for", s.name, imported, dependencyList)
+			}
+		}
+	}
+	for _, m := range sortedKeys(used) {
+		if !used[m] {
+			faults = addf(faults, "%s names %s, which nothing imports", dependencyList, m)
+		}
+	}
+	return faults
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
