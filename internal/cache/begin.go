@@ -1,0 +1,35 @@
+package cache
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+//go:embed lua/begin.lua
+var beginLua string
+
+var beginScript = redis.NewScript(preludeLua + beginLua)
+
+// Begin draws a stamp from the tenant's clock for a load that begins now and fills many entries, as one answer of a list
+// does. The grant has no lease: nobody is kept from loading the same. Entries filled with it are refused where something
+// was invalidated, or filled by a later grant, after it was drawn.
+func (c *Cache) Begin(ctx context.Context, id tenant.ID) (Grant, error) {
+	if _, err := tenant.Parse(string(id)); err != nil {
+		return Grant{}, fmt.Errorf("cache: %w", err)
+	}
+	out, err := beginScript.Run(ctx, c.rdb, []string{metaKey(id)}, c.runID(), random(8)).Slice()
+	if err != nil {
+		return Grant{}, fmt.Errorf("begin: %w", err)
+	}
+	if len(out) != 2 {
+		return Grant{}, errAnswer
+	}
+	stamp, _ := out[0].(string)
+	epoch, _ := out[1].(string)
+	return parseGrant(stamp, epoch, "")
+}

@@ -1,0 +1,15 @@
+-- Draws a stamp for a load that is about to begin, without a lease: the caller stores many entries from one look at the
+-- source and keeps others from looking at the same time by other means.
+--
+-- KEYS  1 meta
+-- ARGV  1 run id   2 epoch to begin if one must begin
+-- returns {stamp, epoch}
+local m = redis.call('HMGET', KEYS[1], 'e', 'c', 'r')
+local e, c = m[1], math.max(tonumber(m[2] or '0') + 1, now)
+if (not e) or m[3] ~= ARGV[1] then
+  begin(KEYS[1], ARGV[2], c, ARGV[1], e)
+  e = ARGV[2]
+else
+  redis.call('HSET', KEYS[1], 'c', dec(c))
+end
+return {dec(c), e}

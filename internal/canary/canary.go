@@ -1,0 +1,165 @@
+// Package canary searches what a system leaves behind for a person who must not be found there.
+//
+// A synthetic patient with unmistakable names and numbers is planted at the vendor. After a run, every byte of every
+// place where people can look is searched for them: in clear, in other case, in hexadecimal, in base64 at each of its
+// three alignments, percent-encoded and in UTF-16. A search that finds nothing proves something only if it would have
+// found a leak, so the tests of each place plant one.
+package canary
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// minNeedle is the shortest value worth searching for: three letters are found in any noise.
+const minNeedle = 6
+
+// Needles are the forms in which a person's values could lie somewhere. The zero value finds nothing.
+type Needles struct {
+	folded [][]byte // searched for without regard to case
+	exact  [][]byte
+}
+
+// New prepares a search for the values: names, numbers, addresses. Values shorter than six bytes are refused, because
+// they would be found by accident.
+func New(values ...string) (Needles, error) {
+	var n Needles
+	for i, v := range values {
+		if len(v) < minNeedle {
+			return Needles{}, fmt.Errorf("canary: value %d is too short to mean anything", i)
+		}
+		n.folded = append(n.folded, lower([]byte(v)), lower([]byte(url.QueryEscape(v))), []byte(hex.EncodeToString([]byte(v))))
+		n.exact = append(n.exact, wide(v))
+		for shift := range 3 {
+			n.exact = append(n.exact, based(v, shift, base64.RawStdEncoding), based(v, shift, base64.RawURLEncoding))
+		}
+	}
+	return n, nil
+}
+
+// based is what of v shows in base64 when shift bytes precede it: the characters that neighbours cannot influence.
+func based(v string, shift int, enc *base64.Encoding) []byte {
+	text := enc.EncodeToString([]byte(strings.Repeat("x", shift) + v))
+	first := (shift*8 + 5) / 6
+	last := (shift + len(v)) * 8 / 6
+	return []byte(text[first:last])
+}
+
+func wide(v string) []byte {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(v)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return out
+}
+
+func lower(b []byte) []byte { return bytes.ToLower(b) }
+
+// In reports whether data holds the person.
+func (n Needles) In(data []byte) bool {
+	contains := func(hay []byte) func([]byte) bool {
+		return func(needle []byte) bool { return bytes.Contains(hay, needle) }
+	}
+	return slices.ContainsFunc(n.exact, contains(data)) || slices.ContainsFunc(n.folded, contains(lower(data)))
+}
+
+// Redis searches every key of the database and everything that lies under it. It returns how many keys it looked at and
+// how many of them hold the person. Keys that vanish meanwhile are no error; a type of value it does not know is one.
+func (n Needles) Redis(ctx context.Context, rdb redis.UniversalClient) (seen, hits int, err error) {
+	var cursor uint64
+	for {
+		var keys []string
+		if keys, cursor, err = rdb.Scan(ctx, cursor, "*", 500).Result(); err != nil {
+			return seen, hits, fmt.Errorf("canary: scan: %w", err)
+		}
+		for _, key := range keys {
+			parts, err := dump(ctx, rdb, key)
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return seen, hits, err
+			}
+			seen++
+			if slices.ContainsFunc(append(parts, key), func(s string) bool { return n.In([]byte(s)) }) {
+				hits++
+			}
+		}
+		if cursor == 0 {
+			return seen, hits, nil
+		}
+	}
+}
+
+func dump(ctx context.Context, rdb redis.UniversalClient, key string) ([]string, error) {
+	kind, err := rdb.Type(ctx, key).Result()
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "none":
+		return nil, nil
+	case "string":
+		v, err := rdb.Get(ctx, key).Result()
+		return []string{v}, err
+	case "list":
+		return rdb.LRange(ctx, key, 0, -1).Result()
+	case "set":
+		return rdb.SMembers(ctx, key).Result()
+	case "zset":
+		return rdb.ZRange(ctx, key, 0, -1).Result()
+	case "hash":
+		var out []string
+		fields, err := rdb.HGetAll(ctx, key).Result()
+		for f, v := range fields {
+			out = append(out, f, v)
+		}
+		return out, err
+	case "stream":
+		var out []string
+		entries, err := rdb.XRange(ctx, key, "-", "+").Result()
+		for _, e := range entries {
+			for f, v := range e.Values {
+				out = append(out, f, fmt.Sprint(v))
+			}
+		}
+		return out, err
+	}
+	return nil, fmt.Errorf("canary: a value of type %s cannot be searched", kind)
+}
+
+// Files searches the bytes of every file below dir: a database's pages and journals as well as logs. It returns how many
+// files it looked at and how many hold the person.
+func (n Needles) Files(dir string) (seen, hits int, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a journal that was folded in meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		seen++
+		if n.In(data) {
+			hits++
+		}
+		return nil
+	})
+	if err != nil {
+		return seen, hits, fmt.Errorf("canary: read files: %w", err)
+	}
+	return seen, hits, nil
+}

@@ -1,0 +1,295 @@
+package practice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// maxChanges is how many visits one atomic invalidation carries. A larger change is applied in parts: each visit is
+// right at every moment, the roster changes with the last part.
+const maxChanges = 100
+
+// Answer is what the vendor said about one day of one practice.
+type Answer struct {
+	Practice string
+	Date     Date
+	Visits   []Appointment // of this day only
+	Partial  bool          // the list was cut at the vendor's limit: nothing may be concluded from absence
+	Since    cache.Grant   // from Begin, before the vendor was asked
+}
+
+// Applied says what an answer changed.
+type Applied struct {
+	Added, Changed, Removed int
+	// Doubtful means that the answer was empty or less than half as large as what is known. Nothing was removed; the
+	// vendor has to be asked a second time, and will be believed if it says the same.
+	Doubtful bool
+}
+
+// Any reports whether anything changed.
+func (a Applied) Any() bool { return a.Added+a.Changed+a.Removed > 0 }
+
+// ApplyDay compares the vendor's answer with what is known of the day, makes what changed invalid together with an event
+// in the log, and caches the new content. What did not change causes nothing, except that the day's age is renewed.
+//
+// cache.ErrConflict means that another run applied an answer in between; which of the two answers is newer is not known,
+// so the vendor must be asked again.
+func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, error) {
+	d := &dayChange{store: s, tenant: t, names: s.Names(t), seal: s.keys.For(t.String()), answer: a}
+	if err := d.compare(ctx); err != nil {
+		return Applied{}, err
+	}
+	grant, err := d.commit(ctx)
+	if err != nil {
+		return Applied{}, err
+	}
+	return d.result, d.fill(ctx, grant)
+}
+
+// dayChange is one application of an answer: compare, commit, fill.
+type dayChange struct {
+	store  *Store
+	tenant tenant.ID
+	names  Names
+	seal   *phi.Sealer
+	answer Answer
+
+	roster  shadow[dayShadow]
+	next    dayShadow
+	changes []visitChange
+	same    []Appointment
+	result  Applied
+}
+
+// visitChange is a visit that is new, different or gone (now is nil).
+type visitChange struct {
+	now    *Appointment
+	id     phi.Text
+	hash   phi.Ref
+	before shadow[visitShadow]
+}
+
+func (d *dayChange) compare(ctx context.Context) error {
+	var err error
+	day := d.names.Day(d.answer.Practice, d.answer.Date)
+	if d.roster, err = readShadow[dayShadow](ctx, d.store.cache, d.seal, d.tenant, day); err != nil {
+		return err
+	}
+	slices.SortFunc(d.answer.Visits, func(a, b Appointment) int {
+		if c := a.Start.Compare(b.Start); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID.Reveal(), b.ID.Reveal())
+	})
+	d.answer.Visits = slices.CompactFunc(d.answer.Visits, func(a, b Appointment) bool { return a.ID == b.ID })
+	here := make(map[phi.Text]bool, len(d.answer.Visits))
+	var refs []phi.Ref
+	for _, a := range d.answer.Visits {
+		here[a.ID] = true
+		refs = append(refs, d.names.Appointment(a.ID))
+	}
+	var gone []phi.Text
+	for _, id := range d.roster.facts.Visits {
+		if !here[id] {
+			gone = append(gone, id)
+			refs = append(refs, d.names.Appointment(id))
+		}
+	}
+	before, err := readShadows[visitShadow](ctx, d.store.cache, d.seal, d.tenant, refs)
+	if err != nil {
+		return err
+	}
+	if err := d.compareVisits(before); err != nil {
+		return err
+	}
+	d.next.Visits = make([]phi.Text, 0, len(here)+len(gone))
+	for _, a := range d.answer.Visits {
+		d.next.Visits = append(d.next.Visits, a.ID)
+	}
+	return d.compareGone(gone, before[len(d.answer.Visits):])
+}
+
+func (d *dayChange) compareVisits(before []shadow[visitShadow]) error {
+	for i := range d.answer.Visits {
+		a := &d.answer.Visits[i]
+		hash, err := Hash(d.seal, a)
+		if err != nil {
+			return fmt.Errorf("hash appointment: %w", err)
+		}
+		switch was := before[i]; {
+		case was.known && was.facts.Hash == hash:
+			d.same = append(d.same, *a)
+			continue
+		case was.known:
+			d.result.Changed++
+		default:
+			d.result.Added++
+		}
+		d.changes = append(d.changes, visitChange{now: a, id: a.ID, hash: hash, before: before[i]})
+	}
+	return nil
+}
+
+// compareGone decides what becomes of visits that were known and are not in the answer. A vendor in trouble answers
+// "nothing found" with success, so an answer that is empty or less than half as large removes nothing until a second
+// one agrees.
+func (d *dayChange) compareGone(gone []phi.Text, before []shadow[visitShadow]) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	if d.answer.Partial {
+		d.next.Visits = append(d.next.Visits, gone...)
+		return nil
+	}
+	if len(d.answer.Visits)*2 < len(d.roster.facts.Visits) {
+		doubt, err := Hash(d.seal, d.next.Visits)
+		if err != nil {
+			return fmt.Errorf("hash roster: %w", err)
+		}
+		if d.roster.facts.Doubt != doubt {
+			d.next.Doubt = doubt
+			d.next.Visits = append(d.next.Visits, gone...)
+			d.result.Doubtful = true
+			return nil
+		}
+	}
+	for i, id := range gone {
+		if before[i].known && before[i].facts.Day != d.answer.Date {
+			continue // it moved to another day, whose answer took it along
+		}
+		d.changes = append(d.changes, visitChange{id: id, before: before[i]})
+	}
+	d.result.Removed = len(gone)
+	return nil
+}
+
+// commit makes the change visible: tags, event and shadows in one atomic step for each part.
+func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
+	grant := d.answer.Since
+	rosterChanged := !d.roster.known || !slices.Equal(d.roster.facts.Visits, d.next.Visits) ||
+		d.roster.facts.Doubt != d.next.Doubt
+	parts := slices.Collect(slices.Chunk(d.changes, maxChanges))
+	if len(parts) == 0 && rosterChanged {
+		parts = append(parts, nil)
+	}
+	for i, part := range parts {
+		change, err := d.part(part)
+		if err != nil {
+			return cache.Grant{}, err
+		}
+		if rosterChanged && i == len(parts)-1 {
+			next, err := d.roster.next(d.seal, &d.next)
+			if err != nil {
+				return cache.Grant{}, err
+			}
+			change.Shadows = append(change.Shadows, next)
+		}
+		if grant, err = d.store.cache.Invalidate(ctx, d.tenant, change); err != nil {
+			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
+		}
+	}
+	return grant, nil
+}
+
+func (d *dayChange) part(part []visitChange) (cache.Change, error) {
+	n, practice := d.names, d.answer.Practice
+	tags := map[cache.Tag]bool{cache.TagOf(n.Day(practice, d.answer.Date)): true}
+	change := cache.Change{Event: events.Body{
+		Kind: events.AppointmentChanged, Practice: n.Practice(practice),
+		Views: []phi.Ref{n.Board(practice, d.answer.Date)},
+	}}
+	for _, c := range part {
+		ref := n.Appointment(c.id)
+		tags[cache.TagOf(ref)] = true
+		var facts *visitShadow
+		if c.now != nil {
+			facts = &visitShadow{Hash: c.hash, Practice: practice, Day: d.answer.Date}
+		}
+		if was := c.before.facts; c.before.known && was.Day != d.answer.Date {
+			tags[cache.TagOf(n.Day(was.Practice, was.Day))] = true
+			change.Event.Views = appendNew(change.Event.Views, n.Board(was.Practice, was.Day))
+		}
+		next, err := c.before.next(d.seal, facts)
+		if err != nil {
+			return cache.Change{}, err
+		}
+		change.Shadows = append(change.Shadows, next)
+		change.Event.Refs = append(change.Event.Refs, ref)
+	}
+	if len(change.Event.Refs) > events.MaxRefs {
+		change.Event.Refs = nil // "some of this practice's"
+	}
+	for tag := range tags {
+		change.Tags = append(change.Tags, tag)
+	}
+	return change, nil
+}
+
+func appendNew(list []phi.Ref, r phi.Ref) []phi.Ref {
+	if slices.Contains(list, r) || len(list) >= events.MaxRefs {
+		return list
+	}
+	return append(list, r)
+}
+
+// fill caches what the answer says: changed visits and the roster under the commit's stamp, unchanged visits whose copies
+// were lost under the stamp drawn before the vendor was asked. Refusals mean that something newer happened.
+func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
+	for _, c := range d.changes {
+		if c.now != nil {
+			if err := d.fillVisit(ctx, *c.now, grant); err != nil {
+				return err
+			}
+		}
+	}
+	keys := make([]cache.Key, len(d.same))
+	for i, a := range d.same {
+		keys[i] = cache.Key{Tenant: d.tenant, Class: visitClass, ID: d.names.Appointment(a.ID)}
+	}
+	have, err := d.store.peekAll(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("read visits: %w", err)
+	}
+	for i, e := range have {
+		if e.State != cache.Fresh {
+			if err := d.fillVisit(ctx, d.same[i], d.answer.Since); err != nil {
+				return err
+			}
+		}
+	}
+	if d.result.Doubtful {
+		return nil // the roster was not confirmed: its age must go on growing
+	}
+	n := d.names
+	return d.store.fill(ctx, cache.Key{Tenant: d.tenant, Class: dayClass, ID: n.Day(d.answer.Practice, d.answer.Date)},
+		Day{Practice: d.answer.Practice, Date: d.answer.Date, Visits: d.next.Visits}, grant,
+		n.Day(d.answer.Practice, d.answer.Date), n.Practice(d.answer.Practice))
+}
+
+func (d *dayChange) fillVisit(ctx context.Context, a Appointment, grant cache.Grant) error {
+	ref := d.names.Appointment(a.ID)
+	return d.store.fill(ctx, cache.Key{Tenant: d.tenant, Class: visitClass, ID: ref}, a, grant, ref, d.names.Practice(a.Practice))
+}
+
+// fill caches one document under the tags of the refs. That the cache refuses it is not an error.
+func (s *Store) fill(ctx context.Context, k cache.Key, document any, grant cache.Grant, tags ...phi.Ref) error {
+	data, err := phi.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", k.Class.Name, err)
+	}
+	v := cache.Value{Bytes: data}
+	for _, r := range tags {
+		v.Tags = append(v.Tags, cache.TagOf(r))
+	}
+	if _, err := s.cache.Fill(ctx, k, grant, v); err != nil {
+		return fmt.Errorf("fill %s: %w", k.Class.Name, err)
+	}
+	return nil
+}

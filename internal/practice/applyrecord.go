@@ -1,0 +1,92 @@
+package practice
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// ApplyPatient caches a patient's record that was read under the grant, and reports whether it differs from what was
+// known. Errors are as in ApplyDay.
+func (s *Store) ApplyPatient(ctx context.Context, t tenant.ID, p Patient, since cache.Grant) (bool, error) {
+	n := s.Names(t)
+	return s.apply(ctx, t, record{
+		key: cache.Key{Tenant: t, Class: patientClass, ID: n.Patient(p.ID)}, document: p, since: since,
+		cascade: n.Cascade(Record{Noun: NounPatient, ID: p.ID}), event: events.PatientChanged,
+	})
+}
+
+// ForgetPatient remembers that the vendor knows no such patient.
+func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, since cache.Grant) error {
+	n := s.Names(t)
+	_, err := s.apply(ctx, t, record{
+		key: cache.Key{Tenant: t, Class: patientClass, ID: n.Patient(id)}, since: since,
+		cascade: n.Cascade(Record{Noun: NounPatient, ID: id}), event: events.PatientChanged,
+	})
+	return err
+}
+
+// ApplyDirectory caches a practice's directory and reports whether it differs from what was known.
+func (s *Store) ApplyDirectory(ctx context.Context, t tenant.ID, d Directory, since cache.Grant) (bool, error) {
+	n := s.Names(t)
+	return s.apply(ctx, t, record{
+		key: cache.Key{Tenant: t, Class: directoryClass, ID: n.Directory(d.Practice)}, document: d, practice: d.Practice,
+		since:   since,
+		cascade: n.Cascade(Record{Noun: NounDirectory, Practice: d.Practice}), event: events.DirectoryChanged,
+	})
+}
+
+// record is one document with a shadow of its own. A nil document is one that does not exist; an empty practice means
+// that it belongs to the whole account.
+type record struct {
+	key      cache.Key
+	document any
+	practice string
+	since    cache.Grant
+	cascade  []cache.Tag
+	event    string
+}
+
+func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool, err error) {
+	seal, n := s.keys.For(t.String()), s.Names(t)
+	was, err := readShadow[recordShadow](ctx, s.cache, seal, t, r.key.ID)
+	if err != nil {
+		return false, err
+	}
+	hash, err := Hash(seal, r.document)
+	if err != nil {
+		return false, fmt.Errorf("hash %s: %w", r.key.Class.Name, err)
+	}
+	grant := r.since
+	if !was.known || was.facts.Hash != hash {
+		next, err := was.next(seal, &recordShadow{Hash: hash})
+		if err != nil {
+			return false, err
+		}
+		body := events.Body{Kind: r.event, Refs: []phi.Ref{r.key.ID}}
+		if r.practice != "" {
+			body.Practice = n.Practice(r.practice)
+		}
+		grant, err = s.cache.Invalidate(ctx, t, cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body})
+		if err != nil {
+			return false, fmt.Errorf("apply %s: %w", r.key.Class.Name, err)
+		}
+		changed = true
+	}
+	tags := []phi.Ref{r.key.ID}
+	if r.practice != "" {
+		tags = append(tags, n.Practice(r.practice))
+	}
+	if r.document != nil {
+		return changed, s.fill(ctx, r.key, r.document, grant, tags...)
+	}
+	absent := cache.Value{Negative: true, Tags: []cache.Tag{cache.TagOf(r.key.ID)}}
+	if _, err := s.cache.Fill(ctx, r.key, grant, absent); err != nil {
+		return false, fmt.Errorf("fill %s: %w", r.key.Class.Name, err)
+	}
+	return changed, nil
+}

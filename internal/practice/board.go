@@ -1,0 +1,84 @@
+package practice
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// Board is the day board of one practice: every visit of the day in the order of start.
+type Board struct {
+	Practice string     `json:"practice"`
+	Date     Date       `json:"date"`
+	Rows     []BoardRow `json:"rows"`
+}
+
+// BoardRow is one visit on the board. A patient whose record could not be fetched has Known false and the name that the
+// appointment itself carries: one missing record never empties a board.
+type BoardRow struct {
+	Appointment phi.Text  `json:"appointment"`
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
+	Status      Status    `json:"status"`
+	Patient     phi.Text  `json:"patient,omitzero"`
+	Name        phi.Text  `json:"name,omitzero"`
+	Born        phi.Text  `json:"born,omitzero"`
+	Phone       phi.Text  `json:"phone,omitzero"`
+	Known       bool      `json:"known"`
+	Reason      phi.Text  `json:"reason,omitzero"`
+	Provider    string    `json:"provider,omitzero"`
+	Location    string    `json:"location,omitzero"`
+}
+
+// BuildBoard puts a board together. Patients are looked up by id; the directory may be nil. Cancelled and rescheduled
+// visits stay on the board with their status: the front desk must see that they will not come.
+func BuildBoard(practice string, d Date, visits []Appointment, patients map[phi.Text]Patient, dir *Directory) Board {
+	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
+	for _, a := range visits {
+		b.Rows = append(b.Rows, boardRow(a, patients, dir))
+	}
+	slices.SortStableFunc(b.Rows, func(x, y BoardRow) int {
+		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
+	})
+	return b
+}
+
+func boardRow(a Appointment, patients map[phi.Text]Patient, dir *Directory) BoardRow {
+	row := BoardRow{
+		Appointment: a.ID, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
+		Known: a.Patient == "", Location: a.Location,
+	}
+	if len(a.Reasons) > 0 {
+		row.Reason = a.Reasons[0]
+	}
+	if len(a.Resources) > 0 {
+		row.Provider = dir.name(a.Resources[0])
+	}
+	if p, ok := patients[a.Patient]; ok && a.Patient != "" {
+		row.Known = true
+		row.Name = p.FullName()
+		row.Born = p.Born
+		row.Phone = cmp.Or(p.Mobile, p.Home)
+	}
+	return row
+}
+
+// name prefers the directory's spelling to the one in the appointment, which the vendor keeps from the day of booking.
+func (d *Directory) name(r Resource) string {
+	if d != nil {
+		for _, p := range d.Providers {
+			if p.ID == r.ID && p.Name != "" {
+				return p.Name
+			}
+		}
+	}
+	return r.Name
+}
+
+// FullName is first, middle and last name with single spaces; empty when all three are.
+func (p Patient) FullName() phi.Text {
+	return phi.Text(strings.Join(strings.Fields(p.First.Reveal()+" "+p.Middle.Reveal()+" "+p.Last.Reveal()), " "))
+}

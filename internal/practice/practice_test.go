@@ -1,0 +1,229 @@
+package practice
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+func zone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}
+
+func newKeys(t testing.TB) *phi.Keys {
+	t.Helper()
+	k, err := phi.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestDate(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", "2026-2-3", "2026-02-30", "20260203", "1899-12-31", "2200-01-01", "2026-02-03T00:00"} {
+		if _, err := ParseDate(bad); !errors.Is(err, ErrDate) {
+			t.Errorf("ParseDate(%q) = %v", bad, err)
+		}
+	}
+	ny := zone(t, "America/New_York")
+	if got := DateOf(time.Date(2026, 3, 3, 3, 0, 0, 0, time.UTC), ny); got != "2026-03-02" {
+		t.Errorf("three in the morning of Greenwich is %s in New York", got)
+	}
+	if got := Date("2026-02-28").Add(1); got != "2026-03-01" {
+		t.Errorf("the day after is %s", got)
+	}
+	if got := Days("2026-12-30", "2027-01-02"); !slices.Equal(got, []Date{"2026-12-30", "2026-12-31", "2027-01-01", "2027-01-02"}) {
+		t.Errorf("Days = %v", got)
+	}
+	if got := Days("2026-01-02", "2026-01-01"); got != nil {
+		t.Errorf("a reversed range has days: %v", got)
+	}
+	if got := Date("").Time(ny); !got.IsZero() {
+		t.Errorf("no day begins at %v", got)
+	}
+}
+
+func TestDateKeepsItsDay(t *testing.T) {
+	t.Parallel()
+	zones := []string{"America/New_York", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "America/Sao_Paulo", "UTC"}
+	rapid.Check(t, func(r *rapid.T) {
+		loc := zone(t, rapid.SampledFrom(zones).Draw(r, "zone"))
+		at := time.Unix(rapid.Int64Range(0, 4_000_000_000).Draw(r, "at"), 0)
+		d := DateOf(at, loc)
+		if parsed, err := ParseDate(string(d)); err != nil || parsed != d {
+			r.Fatalf("%s does not parse", d)
+		}
+		if start := d.Time(loc); start.After(at) || !at.Before(d.Add(1).Time(loc).Add(time.Hour)) {
+			r.Fatalf("%v is not within %s", at, d)
+		}
+		if n := rapid.IntRange(-400, 400).Draw(r, "n"); d.Add(n).Add(-n) != d {
+			r.Fatalf("%s plus and minus %d days is another day", d, n)
+		}
+	})
+}
+
+func TestParseStatus(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]Status{
+		"Scheduled": Scheduled, "CheckedIn": CheckedIn, "Check-in": CheckedIn, "check in ": CheckedIn, "No Show": NoShow,
+		"no-show": NoShow, "noshow": NoShow, "Cancelled": Cancelled, "canceled": Cancelled, "Check-out": CheckedOut,
+		"ReadyToBeSeen": Ready, "NeedsReschedule": NeedsReschedule, "": Unknown, "Unknown": Unknown, "Vanished": Unknown,
+		"Сancelled": Unknown, // the first letter is Cyrillic
+	} {
+		if got := ParseStatus(word); got != want {
+			t.Errorf("ParseStatus(%q) = %s, want %s", word, got, want)
+		}
+	}
+}
+
+func FuzzParseStatus(f *testing.F) {
+	f.Add("Check-in")
+	f.Fuzz(func(t *testing.T, word string) {
+		s := ParseStatus(word)
+		if s == "" {
+			t.Fatal("no status at all")
+		}
+		if again := ParseStatus(string(s)); s != Unknown && s != Ready && again != s {
+			t.Fatalf("%s reads back as %s", s, again)
+		}
+	})
+}
+
+func TestFromAppointment(t *testing.T) {
+	t.Parallel()
+	chicago := zone(t, "America/Chicago")
+	row := tebra.Appointment{
+		ID: "900001", PatientID: "1001", PatientName: "Quill Testperson", Status: "Check-in", PracticeID: "7",
+		Start: time.Date(2026, 3, 2, 23, 30, 0, 0, chicago), End: time.Date(2026, 3, 3, 0, 15, 0, 0, chicago),
+		Reasons: []tebra.Reason{{ID: "1"}, {ID: "2", Name: "Follow up"}}, ServiceLocationName: "Main",
+		Resources: []tebra.Resource{{ID: "70", Name: "Room 1", Type: "2"}, {ID: "7", Name: "Dr Example", Type: "1"}},
+	}
+	got, err := FromAppointment("7", row, chicago)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Appointment{
+		ID: "900001", Practice: "7", Day: "2026-03-02", Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
+		PatientName: "Quill Testperson", Status: CheckedIn, Reasons: []phi.Text{"Follow up"},
+		Resources: []Resource{{ID: "7", Name: "Dr Example"}}, Location: "Main",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	foreign := row
+	foreign.PracticeID = "8"
+	if _, err := FromAppointment("7", foreign, chicago); !errors.Is(err, ErrForeign) {
+		t.Errorf("a row of practice 8: %v", err)
+	}
+	for name, spoil := range map[string]func(*tebra.Appointment){
+		"no id": func(a *tebra.Appointment) { a.ID = "" }, "no start": func(a *tebra.Appointment) { a.Start = time.Time{} },
+	} {
+		bad := row
+		spoil(&bad)
+		if _, err := FromAppointment("7", bad, chicago); !errors.Is(err, ErrRow) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	row.End = row.Start.Add(-time.Hour)
+	if a, err := FromAppointment("7", row, chicago); err != nil || !a.End.Equal(a.Start) {
+		t.Errorf("an end before the start gives %v, %v", a.End, err)
+	}
+}
+
+func TestFromProviders(t *testing.T) {
+	t.Parallel()
+	got := FromProviders("7", []tebra.Provider{
+		{ID: "9", FullName: "Dr Nine", PracticeID: "7", Active: true, Type: "Normal Provider"},
+		{ID: "8", FullName: "Dr Eight", Type: "Normal Provider"},
+		{ID: "3", FullName: "Dr Elsewhere", PracticeID: "4"},
+		{ID: "2", FullName: "Dr Referring", PracticeID: "7", Type: "Referring Provider"},
+		{},
+	})
+	want := Directory{Practice: "7", Providers: []Provider{{ID: "8", Name: "Dr Eight"}, {ID: "9", Name: "Dr Nine", Active: true}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBoardSurvivesMissingPatients(t *testing.T) {
+	t.Parallel()
+	at := func(h int) time.Time { return time.Date(2026, 3, 2, h, 0, 0, 0, time.UTC) }
+	visits := []Appointment{
+		{ID: "2", Start: at(10), Patient: "12", PatientName: "From The Row", Status: Scheduled, Resources: []Resource{{ID: "7", Name: "Old Name"}}},
+		{ID: "1", Start: at(9), Patient: "11", PatientName: "Old Spelling", Status: Cancelled, Reasons: []phi.Text{"Check", "Other"}},
+		{ID: "3", Start: at(9), Status: Scheduled},
+	}
+	patients := map[phi.Text]Patient{"11": {ID: "11", First: "Ada", Last: "Testperson", Born: "1980-01-02", Home: "555-0100"}}
+	dir := &Directory{Providers: []Provider{{ID: "7", Name: "New Name"}}}
+	got := BuildBoard("7", "2026-03-02", visits, patients, dir)
+	want := Board{Practice: "7", Date: "2026-03-02", Rows: []BoardRow{
+		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check"},
+		{Appointment: "3", Start: at(9), Status: Scheduled, Known: true},
+		{Appointment: "2", Start: at(10), Status: Scheduled, Patient: "12", Name: "From The Row", Provider: "New Name"},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if b := BuildBoard("7", "2026-03-02", visits, nil, nil); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
+		t.Errorf("without patients and directory the board has %d rows", len(b.Rows))
+	}
+}
+
+func TestGraphHasNoCycle(t *testing.T) {
+	t.Parallel()
+	var visit func(n Noun, path []Noun)
+	visit = func(n Noun, path []Noun) {
+		if slices.Contains(path, n) {
+			t.Fatalf("%v leads back to %s", path, n)
+		}
+		for _, child := range Graph[n] {
+			visit(child, append(path, n))
+		}
+	}
+	for n := range Graph {
+		visit(n, nil)
+	}
+}
+
+// The tags that a change bumps must meet the tags that everything built on the record carries.
+func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
+	t.Parallel()
+	n := NewNames(newKeys(t).For("a"))
+	board := []cache.Tag{cache.TagOf(n.Day("7", "2026-03-02")), cache.TagOf(n.Patients()), cache.TagOf(n.Directory("7")), cache.TagOf(n.Practice("7"))}
+	for name, c := range map[string]struct {
+		r    Record
+		meet []cache.Tag
+		want bool
+	}{
+		"appointment, itself":           {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-02"}, []cache.Tag{cache.TagOf(n.Appointment("1"))}, true},
+		"appointment, its board":        {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-02"}, board, true},
+		"appointment, of another day":   {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-03"}, board, false},
+		"appointment, whose day nobody": {Record{Noun: NounAppointment, ID: "1", Practice: "7"}, board, false},
+		"patient, the boards":           {Record{Noun: NounPatient, ID: "1"}, board, true},
+		"directory, its boards":         {Record{Noun: NounDirectory, Practice: "7"}, board, true},
+		"directory of another practice": {Record{Noun: NounDirectory, Practice: "8"}, board, false},
+		"practice, its boards":          {Record{Noun: NounPractice, Practice: "7"}, board, true},
+	} {
+		met := slices.ContainsFunc(n.Cascade(c.r), func(tag cache.Tag) bool { return slices.Contains(c.meet, tag) })
+		if met != c.want {
+			t.Errorf("%s: reached %v, want %v", name, met, c.want)
+		}
+	}
+}
