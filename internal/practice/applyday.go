@@ -242,12 +242,25 @@ func appendNew(list []phi.Ref, r phi.Ref) []phi.Ref {
 // fill caches what the answer says: changed visits and the roster under the commit's stamp, unchanged visits whose copies
 // were lost under the stamp drawn before the vendor was asked. Refusals mean that something newer happened.
 func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
+	var fresh, lost []cache.Item
 	for _, c := range d.changes {
 		if c.now != nil {
-			if err := d.fillVisit(ctx, *c.now, grant); err != nil {
+			item, err := d.visitItem(*c.now)
+			if err != nil {
 				return err
 			}
+			fresh = append(fresh, item)
 		}
+	}
+	if !d.result.Doubtful { // else the roster was not confirmed, and its age must go on growing
+		n, a := d.names, d.answer
+		day := n.Day(a.Practice, a.Date)
+		item, err := documentItem(cache.Key{Tenant: d.tenant, Class: dayClass, ID: day},
+			Day{Practice: a.Practice, Date: a.Date, Visits: d.next.Visits}, day, n.Practice(a.Practice))
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, item)
 	}
 	keys := make([]cache.Key, len(d.same))
 	for i, a := range d.same {
@@ -259,37 +272,43 @@ func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
 	}
 	for i, e := range have {
 		if e.State != cache.Fresh {
-			if err := d.fillVisit(ctx, d.same[i], d.answer.Since); err != nil {
+			item, err := d.visitItem(d.same[i])
+			if err != nil {
 				return err
 			}
+			lost = append(lost, item)
 		}
 	}
-	if d.result.Doubtful {
-		return nil // the roster was not confirmed: its age must go on growing
+	if err := d.store.fillAll(ctx, d.answer.Since, lost); err != nil {
+		return err
 	}
-	n := d.names
-	return d.store.fill(ctx, cache.Key{Tenant: d.tenant, Class: dayClass, ID: n.Day(d.answer.Practice, d.answer.Date)},
-		Day{Practice: d.answer.Practice, Date: d.answer.Date, Visits: d.next.Visits}, grant,
-		n.Day(d.answer.Practice, d.answer.Date), n.Practice(d.answer.Practice))
+	return d.store.fillAll(ctx, grant, fresh)
 }
 
-func (d *dayChange) fillVisit(ctx context.Context, a Appointment, grant cache.Grant) error {
+func (d *dayChange) visitItem(a Appointment) (cache.Item, error) {
 	ref := d.names.Appointment(a.ID)
-	return d.store.fill(ctx, cache.Key{Tenant: d.tenant, Class: visitClass, ID: ref}, a, grant, ref, d.names.Practice(a.Practice))
+	return documentItem(cache.Key{Tenant: d.tenant, Class: visitClass, ID: ref}, a, ref, d.names.Practice(a.Practice))
 }
 
-// fill caches one document under the tags of the refs. That the cache refuses it is not an error.
-func (s *Store) fill(ctx context.Context, k cache.Key, document any, grant cache.Grant, tags ...phi.Ref) error {
+// documentItem encodes one document under the tags of the refs.
+func documentItem(k cache.Key, document any, tags ...phi.Ref) (cache.Item, error) {
 	data, err := phi.Marshal(document)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", k.Class.Name, err)
+		return cache.Item{}, fmt.Errorf("encode %s: %w", k.Class.Name, err)
 	}
-	v := cache.Value{Bytes: data}
+	item := cache.Item{Key: k, Value: cache.Value{Bytes: data}}
 	for _, r := range tags {
-		v.Tags = append(v.Tags, cache.TagOf(r))
+		item.Value.Tags = append(item.Value.Tags, cache.TagOf(r))
 	}
-	if _, err := s.cache.Fill(ctx, k, grant, v); err != nil {
-		return fmt.Errorf("fill %s: %w", k.Class.Name, err)
+	return item, nil
+}
+
+// fillAll caches documents. That the cache refuses one is not an error: something newer happened to it.
+func (s *Store) fillAll(ctx context.Context, grant cache.Grant, items []cache.Item) error {
+	for part := range slices.Chunk(items, cache.MaxFill) {
+		if _, err := s.cache.FillMany(ctx, grant, part); err != nil {
+			return fmt.Errorf("fill documents: %w", err)
+		}
 	}
 	return nil
 }

@@ -77,16 +77,15 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 		}
 		changed = true
 	}
-	tags := []phi.Ref{r.key.ID}
-	if r.practice != "" {
-		tags = append(tags, n.Practice(r.practice))
-	}
+	item := cache.Item{Key: r.key, Value: cache.Value{Negative: true, Tags: []cache.Tag{cache.TagOf(r.key.ID)}}}
 	if r.document != nil {
-		return changed, s.fill(ctx, r.key, r.document, grant, tags...)
+		tags := []phi.Ref{r.key.ID}
+		if r.practice != "" {
+			tags = append(tags, n.Practice(r.practice))
+		}
+		if item, err = documentItem(r.key, r.document, tags...); err != nil {
+			return false, err
+		}
 	}
-	absent := cache.Value{Negative: true, Tags: []cache.Tag{cache.TagOf(r.key.ID)}}
-	if _, err := s.cache.Fill(ctx, r.key, grant, absent); err != nil {
-		return false, fmt.Errorf("fill %s: %w", r.key.Class.Name, err)
-	}
-	return changed, nil
+	return changed, s.fillAll(ctx, grant, []cache.Item{item})
 }
