@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -71,12 +73,17 @@ var ErrURL = errors.New("not a redis url")
 // able to start, and say that it waits, while Redis is away. All clients in
 // this program come from here.
 func Dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
+	mute()
 	c, err := dial(rawURL, o)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s redis: %w", o.Role, err)
 	}
 	return c, nil
 }
+
+// mute stops the client library from writing on stderr: what fails comes back
+// as an error, and its lines name addresses and repeat for each connection.
+var mute = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 func dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
 	if o.Timeout <= 0 {

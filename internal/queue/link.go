@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // How the link waits. A dequeue that failed is slowed down, because asynq asks
@@ -28,6 +29,32 @@ type link struct {
 	// hangs cannot hold a process that has to go.
 	cut    context.Context //nolint:containedctx // lives as long as the server
 	failed atomic.Int64    // dequeues that failed in a row
+	// ears is where asynq listens for cancellations.
+	ears redis.UniversalClient
+}
+
+// newEars returns a client of asynq's subscriber alone, which panics when its
+// client is closed below it: nobody but the server closes this one. A client
+// of a type we do not know, a test's, is shared.
+func newEars(rdb redis.UniversalClient) (ears redis.UniversalClient, closeEars func()) {
+	switch c := rdb.(type) {
+	case *redis.Client:
+		o := *c.Options()
+		o.PushNotificationProcessor = nil // belongs to the client it came from
+		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+		ears = redis.NewClient(&o)
+	case *redis.ClusterClient:
+		o := *c.Options()
+		ears = redis.NewClusterClient(&o)
+	default:
+		return rdb, func() {}
+	}
+	return ears, func() { _ = ears.Close() }
+}
+
+// Subscribe listens on the client of its own.
+func (l *link) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
+	return l.ears.Subscribe(ctx, channels...)
 }
 
 // EvalSha runs a script as its shape demands.

@@ -181,6 +181,17 @@ func (r *privateRedis) start(t *testing.T) {
 	eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
 }
 
+// dialPrivate closes the client after everything the test starts later.
+func dialPrivate(t *testing.T, r *privateRedis) redis.UniversalClient {
+	t.Helper()
+	c, err := Dial(r.url(), DialOptions{Timeout: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 func (r *privateRedis) kill() {
 	if r.cmd != nil {
 		_ = r.cmd.Process.Kill()

@@ -30,8 +30,10 @@ const (
 	// batch is how many scripts go into one pipeline.
 	batch = 200
 	// rounds bounds how often a batch is tried: wrong guesses, a flushed
-	// script cache and lost connections take a round each.
-	rounds = 6
+	// script cache and lost connections take a round each, and after a restart
+	// of Redis every pooled connection is lost. Without Redis it is given up
+	// after some two seconds.
+	rounds = 20
 	// guesses bounds how many generations a producer remembers.
 	guesses = 8192
 )
@@ -123,7 +125,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 	var last error
 	for round := range rounds {
 		if round > 0 && last != nil {
-			if err := pause(ctx, backoff(round, 20*time.Millisecond, time.Second)); err != nil {
+			if err := pause(ctx, backoff(round, 5*time.Millisecond, 250*time.Millisecond)); err != nil {
 				return err
 			}
 		}

@@ -395,11 +395,7 @@ func TestScriptCacheMayBeFlushedAtAnyTime(t *testing.T) {
 	t.Parallel()
 	rdb := newPrivateRedis(t)
 	rdb.start(t)
-	c, err := Dial(rdb.url(), DialOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
+	c := dialPrivate(t, rdb)
 	p := NewProducer(c)
 	for i := range 5 {
 		must(t, c.ScriptFlush(t.Context()).Err())

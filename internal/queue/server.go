@@ -84,6 +84,7 @@ type Server struct {
 	servers []*asynq.Server
 
 	draining  chan struct{}
+	closeEars func()
 	runs      context.Context //nolint:containedctx // parent of every handler's context
 	cancel    context.CancelCauseFunc
 	cut       context.CancelFunc
@@ -111,9 +112,11 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.runs, s.cancel = context.WithCancelCause(context.Background())
 	cut, cancel := context.WithCancel(context.Background())
 	s.cut = cancel
+	var ears redis.UniversalClient
+	ears, s.closeEars = newEars(o.Redis)
 	s.servers = []*asynq.Server{
-		s.engine(cut, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
-		s.engine(cut, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
+		s.engine(cut, ears, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
+		s.engine(cut, ears, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
 	}
 	return s, nil
 }
@@ -137,8 +140,8 @@ func or[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-func (s *Server) engine(cut context.Context, slots int, weights map[string]int) *asynq.Server {
-	l := &link{UniversalClient: s.o.Redis, draining: s.draining, cut: cut}
+func (s *Server) engine(cut context.Context, ears redis.UniversalClient, slots int, weights map[string]int) *asynq.Server {
+	l := &link{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, ears: ears}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              slots,
 		Queues:                   weights,
@@ -232,6 +235,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 			wg.Go(srv.Shutdown)
 		}
 		wg.Wait()
+		s.closeEars()
 		s.handlers.Wait()
 	}()
 	select {
