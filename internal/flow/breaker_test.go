@@ -1,0 +1,424 @@
+package flow
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+var (
+	down      = tebra.Outcome{Code: tebra.Unavailable}
+	hangs     = tebra.Outcome{Code: tebra.Timeout}
+	lockout   = tebra.Outcome{Code: tebra.Unauthenticated}
+	gibberish = tebra.Outcome{Code: tebra.Malformed}
+)
+
+// condition returns what the fleet knows of one breaker.
+func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) State {
+	t.Helper()
+	states, err := f.States(t.Context(), ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Scope == scope {
+			return s
+		}
+	}
+	return State{Scope: scope, Condition: Closed}
+}
+
+// Every code against every kind of breaker.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	codes := []tebra.Code{
+		"", tebra.Throttled, tebra.Unauthenticated, tebra.Denied, tebra.Invalid, tebra.NotFound, tebra.Conflict,
+		tebra.Unavailable, tebra.Timeout, tebra.Canceled, tebra.Malformed, tebra.Unknown,
+	}
+	want := map[scopeKind][]verdict{
+		hostScope:       {good, answered, answered, answered, answered, answered, answered, bad, bad, silent, silent, silent},
+		classScope:      {good, silent, silent, answered, answered, answered, answered, bad, bad, silent, bad, bad},
+		credentialScope: {good, silent, bad, answered, answered, answered, answered, silent, silent, silent, silent, silent},
+	}
+	for kind, verdicts := range want {
+		for i, code := range codes {
+			if got := judge(kind, tebra.Outcome{Code: code}); got != verdicts[i] {
+				t.Errorf("kind %d, code %q: verdict %d, want %d", kind, code, got, verdicts[i])
+			}
+			if got := judge(kind, tebra.Outcome{Code: code, Void: true}); got != silent {
+				t.Errorf("kind %d, void %q: verdict %d", kind, code, got)
+			}
+		}
+	}
+	unreachable := tebra.Outcome{Code: tebra.Unavailable, NotSent: true}
+	if judge(hostScope, unreachable) != bad || judge(classScope, unreachable) != silent {
+		t.Error("a vendor that cannot be reached is the host's failure and nobody else's")
+	}
+}
+
+// Three failures in a row, of any tenant, open the host's breaker for the fleet; nothing is attempted then.
+func TestHostOpens(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		one, two := newFlow(t, rdb), newFlow(t, rdb)
+		other := getPatient()
+		other.Account = "clinic-b"
+		call(t, one, getPatient(), down)
+		call(t, one, getPatient(), hangs)
+		call(t, one, getPatient(), tebra.Outcome{}) // in a row, it said
+		call(t, one, getPatient(), down)
+		call(t, one, getPatient(), tebra.Outcome{Code: tebra.NotFound}) // says nothing
+		call(t, one, other, tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
+		if c := condition(t, two, "host"); c.Condition != Closed {
+			t.Fatalf("too early: %+v", c)
+		}
+		began := time.Now()
+		call(t, one, getPatient(), hangs)
+		for _, f := range []*Flow{one, two} {
+			for _, c := range []tebra.Call{getPatient(), other, interactive(other)} {
+				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
+				r := refused(t, f, c, BreakerReason)
+				if at, _ := r.NotBefore(); at.Sub(began) < 240*time.Millisecond || r.Scope != "host" {
+					t.Errorf("come back after %v for %s", at.Sub(began), r.Scope)
+				}
+				if rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() != before {
+					t.Error("an open breaker spends budget")
+				}
+			}
+		}
+		c := condition(t, two, "host")
+		c.Until = time.Time{}
+		if diff := cmp.Diff(State{Scope: "host", Condition: Open, Opens: 1, Reason: "timeout"}, c); diff != "" {
+			t.Errorf("state (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Background callers refused by a breaker come back one by one, after it may have closed.
+func TestBreakerRefusalsAreBooked(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.Breakers.Open, o.Breakers.MaxOpen = time.Second, time.Second })
+	c := slowly(getPatient(), 60*time.Millisecond)
+	opened(t, f, c)
+	var last time.Time
+	for i := range 10 {
+		at, _ := refused(t, f, c, BreakerReason).NotBefore()
+		if gap := at.Sub(last); i > 0 && gap < 80*time.Millisecond {
+			t.Errorf("%d comes %v after the one before, want 100ms", i, gap)
+		}
+		last = at
+	}
+}
+
+// opened opens the host's breaker.
+func opened(t *testing.T, f *Flow, c tebra.Call) {
+	t.Helper()
+	for range 3 {
+		call(t, f, c, down)
+	}
+	if s := condition(t, f, "host"); s.Condition != Open {
+		t.Fatalf("not open: %+v", s)
+	}
+}
+
+// due waits until the host's breaker lets a probe through.
+func due(t *testing.T, f *Flow) {
+	t.Helper()
+	s := condition(t, f, "host")
+	until(t, s.Until.Add(5*time.Millisecond))
+	if s := condition(t, f, "host"); s.Condition != Probing {
+		t.Fatalf("no probe due: %+v", s)
+	}
+}
+
+// When the time is over, one call in the fleet tries; all others wait for its outcome.
+func TestOneProbe(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		flows := []*Flow{newFlow(t, rdb), newFlow(t, rdb), newFlow(t, rdb)}
+		opened(t, flows[0], getPatient())
+		due(t, flows[0])
+		var through atomic.Int64
+		var probe atomic.Pointer[pass]
+		var wg sync.WaitGroup
+		for i := range 12 {
+			wg.Go(func() {
+				c := getPatient()
+				c.Account = "clinic-" + string(rune('a'+i%4))
+				if p, err := flows[i%3].Enter(t.Context(), c); err == nil {
+					through.Add(1)
+					probe.Store(p.(*pass))
+				}
+			})
+		}
+		wg.Wait()
+		if through.Load() != 1 {
+			t.Fatalf("%d probes", through.Load())
+		}
+		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // an answer is an answer
+		if s := condition(t, flows[1], "host"); s.Condition != Ramp || s.Opens != 1 {
+			t.Errorf("after the probe: %+v", s)
+		}
+		for _, f := range flows {
+			call(t, f, getPatient(), tebra.Outcome{})
+		}
+	})
+}
+
+// A probe that learnt nothing gives its permission back.
+func TestProbeWithoutOutcome(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb)
+		opened(t, f, getPatient())
+		due(t, f)
+		for _, o := range []tebra.Outcome{{Void: true, NotSent: true}, {Code: tebra.Canceled}} {
+			p := enter(t, f, getPatient())
+			refused(t, f, getPatient(), BreakerReason)
+			p.Done(t.Context(), o)
+		}
+		call(t, f, getPatient(), tebra.Outcome{})
+		if s := condition(t, f, "host"); s.Condition != Ramp {
+			t.Errorf("after the probe: %+v", s)
+		}
+	})
+}
+
+// A prober that dies blocks nobody for longer than its permission lasts.
+func TestProbeDies(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb, func(o *Options) { o.Breakers.Probe = 200 * time.Millisecond })
+		opened(t, f, getPatient())
+		due(t, f)
+		enter(t, f, getPatient())
+		at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
+		if d := time.Until(at); d > 200*time.Millisecond {
+			t.Errorf("come back in %v", d)
+		}
+		until(t, time.Now().Add(250*time.Millisecond))
+		call(t, f, getPatient(), tebra.Outcome{})
+	})
+}
+
+// A failed probe opens for twice as long, a fifth more or less, up to the longest period; so does one failure in the ramp.
+func TestOpensLonger(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb, func(o *Options) {
+			o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Ramp = 100*time.Millisecond, 300*time.Millisecond, 5*time.Second
+		})
+		check := func(what string, opens int, period time.Duration) {
+			t.Helper()
+			s := condition(t, f, "host")
+			left := time.Until(s.Until)
+			if s.Opens != opens || left > period*6/5 || left < period*4/5-60*time.Millisecond {
+				t.Errorf("%s: %d openings, %v to go; want %d, %v", what, s.Opens, left, opens, period)
+			}
+		}
+		opened(t, f, getPatient())
+		check("at first", 1, 100*time.Millisecond)
+		due(t, f)
+		call(t, f, getPatient(), down)
+		check("after a failed probe", 2, 200*time.Millisecond)
+		due(t, f)
+		call(t, f, getPatient(), tebra.Outcome{})
+		call(t, f, getPatient(), tebra.Outcome{})
+		call(t, f, getPatient(), down)
+		check("after one failure in the ramp", 3, 300*time.Millisecond)
+	})
+}
+
+// After a closing, the pace comes back in steps.
+func TestRamp(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	b := f.host
+	for since, want := range map[time.Duration]int{0: 4, 300: 4, 500: 2, 700: 2, 900: 1, math.MaxInt32: 1} {
+		if got := b.slow(view{closed: time.Now().Add(-since * time.Millisecond)}); got != want {
+			t.Errorf("%d ms after closing the pace is divided by %d, want %d", since, got, want)
+		}
+	}
+	if got := b.slow(view{}); got != 1 {
+		t.Errorf("a breaker that never opened divides the pace by %d", got)
+	}
+	opened(t, f, getPatient())
+	due(t, f)
+	call(t, f, getPatient(), tebra.Outcome{})
+	p := enter(t, f, slowly(getPatient(), 50*time.Millisecond))
+	defer p.Done(t.Context(), tebra.Outcome{})
+	if gap := micros(p.slot.next - p.slot.at); gap != 4*90*time.Millisecond {
+		t.Errorf("in the ramp a slot takes %v, want four times 90ms", gap)
+	}
+}
+
+// Refused credentials close the door of their tenant at once, and of nobody else.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		one, two := newFlow(t, rdb), newFlow(t, rdb)
+		other := getPatient()
+		other.Account = "clinic-b"
+		call(t, one, getPatient(), lockout)
+		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
+		for _, f := range []*Flow{one, two} {
+			if r := refused(t, f, list, BreakerReason); r.Scope != "credential" {
+				t.Errorf("refused by %s", r.Scope)
+			}
+			call(t, f, other, tebra.Outcome{})
+		}
+		s := condition(t, two, "credential", clinic, "clinic-b")
+		if s.Condition != Open || s.Tenant != clinic || s.Reason != "unauthenticated" {
+			t.Errorf("state: %+v", s)
+		}
+	})
+}
+
+// A class opens for its tenant after five failures in a row, or when half of at least ten calls fail.
+func TestClassOpens(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb, func(o *Options) { o.Breakers.HostFailures = 1000 })
+		for range 4 {
+			call(t, f, getPatient(), gibberish)
+		}
+		if s := condition(t, f, "read_one", clinic); s.Condition != Closed {
+			t.Fatalf("too early: %+v", s)
+		}
+		call(t, f, getPatient(), hangs)
+		if r := refused(t, f, getPatient(), BreakerReason); r.Scope != "read_one" {
+			t.Errorf("refused by %s", r.Scope)
+		}
+		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
+		for i := range 10 {
+			o := tebra.Outcome{}
+			if i%2 == 1 {
+				o = down
+			}
+			call(t, f, list, o)
+		}
+		if r := refused(t, f, list, BreakerReason); r.Scope != "read_list" {
+			t.Errorf("refused by %s", r.Scope)
+		}
+	})
+}
+
+// Callers who wait in their slots when a breaker opens do not call.
+func TestOpeningReachesWaiting(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	f := newFlow(t, rdb, func(o *Options) { o.Breakers.Open, o.Breakers.MaxOpen = time.Minute, time.Minute })
+	c := slowly(getPatient(), 300*time.Millisecond)
+	fast := getPatient()
+	fast.Operation = "GetProviders"
+	call(t, f, fast, down)
+	call(t, f, fast, down)
+	last := enter(t, f, fast)
+	call(t, f, c, tebra.Outcome{Code: tebra.NotFound})
+	done := make(chan error, 1)
+	go func() {
+		p, err := f.Enter(t.Context(), c)
+		if err == nil {
+			p.Done(t.Context(), tebra.Outcome{})
+		}
+		done <- err
+	}()
+	waiting(t, f, 2)
+	last.Done(t.Context(), down)
+	var r *Refused
+	if err := <-done; !errors.As(err, &r) || r.Reason != BreakerReason {
+		t.Errorf("after the breaker had opened: %v", err)
+	}
+}
+
+// Evidence from before the last opening must not make it longer.
+func TestLateFailures(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	passes := make([]*pass, 6)
+	for i := range passes {
+		passes[i] = enter(t, f, getPatient())
+	}
+	for _, p := range passes {
+		p.Done(t.Context(), down)
+	}
+	if s := condition(t, f, "host"); s.Opens != 1 {
+		t.Errorf("%d openings of one outage", s.Opens)
+	}
+}
+
+// When Redis cannot be told, this process keeps to itself what it saw.
+func TestTripsAlone(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	f := newFlow(t, rdb)
+	b := f.host
+	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
+	healthy := b.o.Redis
+	b.o.Redis = closedClient(t)
+	for _, p := range passes {
+		p.Done(t.Context(), down)
+	}
+	b.o.Redis = healthy
+	if s := condition(t, f, "host"); s.Condition != Closed {
+		t.Fatalf("told after all: %+v", s)
+	}
+	at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
+	until(t, at.Add(50*time.Millisecond))
+	call(t, f, getPatient(), tebra.Outcome{}) // its own trial, which goes well
+	call(t, f, getPatient(), tebra.Outcome{})
+}
+
+func closedClient(t *testing.T) *redis.Client {
+	t.Helper()
+	c := redistest.New(t)
+	_ = c.Close()
+	return c
+}
+
+// Many callers, all outcomes, two processes: nothing is left behind, and all that was taken is given back.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	outcomes := []tebra.Outcome{
+		{}, {}, {}, down, hangs, {Void: true, NotSent: true}, {Code: tebra.Throttled}, {Code: tebra.NotFound},
+		{Code: tebra.Canceled}, {Code: tebra.Unavailable, NotSent: true},
+	}
+	flows := []*Flow{newFlow(t, rdb), newFlow(t, rdb)}
+	for _, f := range flows {
+		f.options.MaxWait = 100 * time.Millisecond
+	}
+	var granted atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			for j := range 15 {
+				c := getPatient()
+				c.Interactive = (i+j)%3 == 0
+				if p, err := flows[i%2].Enter(t.Context(), c); err == nil {
+					granted.Add(1)
+					p.Done(t.Context(), outcomes[(i*7+j)%len(outcomes)])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if granted.Load() == 0 {
+		t.Error("nothing was granted")
+	}
+	for _, f := range flows {
+		if fl := f.account(clinic).flight; len(fl.common)+len(fl.reserved) != 0 {
+			t.Error("places are left taken")
+		}
+	}
+}

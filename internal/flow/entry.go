@@ -1,0 +1,180 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+)
+
+// entry is one caller on its way through the gate.
+type entry struct {
+	flow     *Flow
+	call     tebra.Call
+	pace     string // key of its budget
+	flight   *flight
+	breakers []*breaker
+	deadline time.Time // no wait goes beyond it
+}
+
+// turn goes through everything once. It returns neither pass nor error when a grant was overtaken by events: a breaker
+// moved, the operation was blocked, or the slot passed while its answer was on the way.
+func (e *entry) turn(ctx context.Context) (tebra.Pass, error) {
+	if refused, err := e.look(ctx); refused != nil || err != nil {
+		return nil, firstError(refused, err)
+	}
+	leave, err := e.board(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &pass{entry: e, leave: leave}
+	if refused := e.admit(ctx, p); refused != nil {
+		p.undo(ctx)
+		return nil, refused
+	}
+	if len(p.admissions) < len(e.breakers) {
+		p.undo(ctx)
+		return nil, nil //nolint:nilnil // a breaker moved; see above
+	}
+	used, err := e.slot(ctx, p)
+	if err != nil || !used {
+		p.undo(ctx)
+		return nil, err
+	}
+	return p, nil
+}
+
+// look refuses while a breaker is open, before anything is taken.
+func (e *entry) look(ctx context.Context) (*Refused, error) {
+	for _, b := range e.breakers {
+		v, err := b.look(ctx)
+		if err != nil {
+			return e.unreachable(ctx)
+		}
+		if wait := time.Until(v.until); !v.until.IsZero() && wait > 0 {
+			return e.refuse(ctx, BreakerReason, b.scope.String(), wait), nil
+		}
+	}
+	return nil, nil //nolint:nilnil // nothing stands against the call
+}
+
+// board takes a place among the tenant's calls under way.
+func (e *entry) board(ctx context.Context) (func(), error) {
+	waitCtx, cancel := context.WithDeadline(ctx, e.deadline)
+	defer cancel()
+	if leave := e.flight.board(waitCtx, e.call.Interactive); leave != nil {
+		return leave, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, e.refuse(ctx, InFlightReason, "", time.Second)
+}
+
+// admit passes the breakers, as a probe where one is due. It stops short, without an error, at a breaker that moved.
+func (e *entry) admit(ctx context.Context, p *pass) error {
+	for _, b := range e.breakers {
+		a, wait, err := b.admit(ctx)
+		switch {
+		case err != nil:
+			return firstError(e.unreachable(ctx))
+		case wait > 0:
+			return e.refuse(ctx, BreakerReason, b.scope.String(), wait)
+		case a == nil:
+			return nil
+		}
+		p.admissions = append(p.admissions, a)
+	}
+	return nil
+}
+
+// slot takes a slot and waits for it. It returns false when the slot may not be used after all.
+func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
+	limit := time.Until(e.deadline)
+	if d, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(d)) // a slot after the caller's own end would be lost
+	}
+	slow := 1
+	for _, a := range p.admissions {
+		slow = max(slow, a.slow)
+	}
+	s, err := e.flow.pace.take(ctx, e.pace, e.call, limit, slow)
+	if err != nil {
+		return false, firstError(e.unreachable(ctx))
+	}
+	switch s.verdict {
+	case granted:
+	case refusedByBlock:
+		return false, e.refusal(BlockedReason, "", s.wait)
+	case calendarFull:
+		return false, e.refusal(PaceReason, "", between(s.wait/2, s.wait))
+	default:
+		return false, e.refusal(PaceReason, "", s.wait)
+	}
+	p.slot, p.taken = s, true
+	if s.wait <= 0 {
+		return true, nil
+	}
+	if err := sleep(ctx, s.wait); err != nil {
+		return false, err
+	}
+	for _, a := range p.admissions {
+		if a.breaker.moved(a.gen) {
+			return false, nil
+		}
+	}
+	blocked, err := e.flow.pace.blocked(ctx, e.pace, s)
+	if err != nil {
+		return false, firstError(e.unreachable(ctx))
+	}
+	return !blocked && time.Now().Before(p.SendBy()), nil
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// refuse books a background caller for a time at least wait from now; an interactive one comes back at that time.
+func (e *entry) refuse(ctx context.Context, why Reason, scope string, wait time.Duration) *Refused {
+	if e.call.Interactive {
+		return e.refusal(why, scope, wait)
+	}
+	s, err := e.flow.pace.book(ctx, e.pace, e.call, wait)
+	switch {
+	case err != nil:
+		wait += between(0, wait)
+	case s.verdict == calendarFull:
+		wait = max(wait, between(s.wait/2, s.wait))
+	default:
+		wait = s.wait
+	}
+	return e.refusal(why, scope, wait)
+}
+
+func (e *entry) refusal(why Reason, scope string, wait time.Duration) *Refused {
+	return &Refused{Reason: why, Scope: scope, until: time.Now().Add(wait)}
+}
+
+// unreachable is the answer when Redis gave none: the caller's own end, or a refusal.
+func (e *entry) unreachable(ctx context.Context) (*Refused, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return e.refusal(RedisReason, "", between(time.Second, 2*time.Second)), nil
+}
+
+// firstError returns the one that is there, and never a typed nil.
+func firstError(refused *Refused, err error) error {
+	if err != nil || refused == nil {
+		return err
+	}
+	return refused
+}

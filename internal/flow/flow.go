@@ -1,0 +1,198 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// Options configures a Flow. Everything but Redis has a default that suits the vendor; demos and tests scale it.
+type Options struct {
+	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost throttles. Required.
+	Redis redis.UniversalClient
+	// MaxWait is how long a caller may wait in its slot. Defaults to 2 s.
+	MaxWait time.Duration
+	// MinMargin is the least margin on top of an interval. Defaults to 25 ms.
+	MinMargin time.Duration
+	// InFlight is how many calls one tenant may have under way from this process. Defaults to 8, at least 1; a quarter,
+	// rounded down, is kept for interactive calls.
+	InFlight int
+	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to 5 s.
+	InteractiveMemory time.Duration
+	// Horizon is how far ahead the background is booked. Defaults to one hour.
+	Horizon time.Duration
+	// Breakers says when breakers open and for how long.
+	Breakers Breakers
+}
+
+// Breakers configures the breakers.
+type Breakers struct {
+	// HostFailures in a row, of any tenant, open the host's breaker. Defaults to 3.
+	HostFailures int
+	// ClassFailures in a row, or half of at least twice as many calls within a minute, open a class's breaker.
+	// Defaults to 5.
+	ClassFailures int
+	// Open is how long a breaker stays open at first; each further time it is doubled, up to MaxOpen. Both vary by a
+	// fifth either way. Default to 15 s and 5 min.
+	Open, MaxOpen time.Duration
+	// Credential and MaxCredential are the same for refused credentials. Default to 5 min and 1 h.
+	Credential, MaxCredential time.Duration
+	// Probe is after how long a probe without an outcome is given up. Defaults to 45 s: longer than any call.
+	Probe time.Duration
+	// Ramp is the length of each of the two steps after closing: a quarter, then half of the pace. Defaults to 15 s.
+	Ramp time.Duration
+	// Cache is how old a process's view of a breaker may be. Defaults to 250 ms.
+	Cache time.Duration
+}
+
+// withDefaults fills what is not set.
+func (o Options) withDefaults() Options {
+	orDefault(&o.MaxWait, 2*time.Second)
+	orDefault(&o.MinMargin, 25*time.Millisecond)
+	orDefault(&o.InFlight, 8)
+	orDefault(&o.InteractiveMemory, 5*time.Second)
+	orDefault(&o.Horizon, time.Hour)
+	b := &o.Breakers
+	orDefault(&b.HostFailures, 3)
+	orDefault(&b.ClassFailures, 5)
+	orDefault(&b.Open, 15*time.Second)
+	orDefault(&b.MaxOpen, 5*time.Minute)
+	orDefault(&b.Credential, 5*time.Minute)
+	orDefault(&b.MaxCredential, time.Hour)
+	orDefault(&b.Probe, 45*time.Second)
+	orDefault(&b.Ramp, 15*time.Second)
+	orDefault(&b.Cache, 250*time.Millisecond)
+	return o
+}
+
+func orDefault[T int | time.Duration](v *T, otherwise T) {
+	if *v == 0 {
+		*v = otherwise
+	}
+}
+
+func (o Options) check() error {
+	b := o.Breakers
+	for _, d := range []time.Duration{
+		o.MaxWait, o.MinMargin, o.InteractiveMemory, o.Horizon, b.Open, b.Credential, b.Probe, b.Ramp, b.Cache,
+	} {
+		if d < 0 {
+			return errors.New("flow: a negative duration in Options")
+		}
+	}
+	switch {
+	case o.Redis == nil:
+		return errors.New("flow: Options.Redis is required")
+	case o.InFlight < 0 || b.HostFailures < 0 || b.ClassFailures < 0:
+		return errors.New("flow: a negative count in Options")
+	case b.MaxOpen < b.Open || b.MaxCredential < b.Credential:
+		return errors.New("flow: a breaker's longest period is shorter than its first")
+	}
+	return nil
+}
+
+// Flow is the gate of one process; all processes on one Redis share its budgets and breakers. It starts no goroutine and
+// needs no closing. It is safe for concurrent use.
+type Flow struct {
+	options Options
+	pace    pacer
+	host    *breaker
+
+	mu      sync.Mutex
+	tenants map[tenant.ID]*account // grows with the tenants of the ledger, which are few
+}
+
+var _ tebra.Gate = (*Flow)(nil)
+
+// account is what one process keeps for one tenant.
+type account struct {
+	flight     *flight
+	credential *breaker
+	classes    [tebra.System + 1]*breaker // by class; the zero class has none
+}
+
+// New returns a Flow. It does not talk to Redis yet.
+func New(o Options) (*Flow, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return &Flow{
+		options: o,
+		pace:    pacer{o: o},
+		host:    newBreaker(o, scope{kind: hostScope}),
+		tenants: make(map[tenant.ID]*account),
+	}, nil
+}
+
+func (f *Flow) account(id tenant.ID) *account {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.tenants[id]
+	if a == nil {
+		a = &account{
+			flight:     newFlight(f.options.InFlight),
+			credential: newBreaker(f.options, scope{kind: credentialScope, tenant: id}),
+		}
+		for c := tebra.ReadOne; c <= tebra.System; c++ {
+			a.classes[c] = newBreaker(f.options, scope{kind: classScope, tenant: id, class: c})
+		}
+		f.tenants[id] = a
+	}
+	return a
+}
+
+// maxTurns bounds how often one Enter starts anew because its grant was overtaken by events.
+const maxTurns = 4
+
+// Enter waits for the call's turn, at most Options.MaxWait, or refuses with a [*Refused] that knows when to come back.
+// Other errors are the context's, or say that the call itself makes no sense.
+func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
+	id, err := tenant.Parse(c.Account)
+	if err != nil {
+		return nil, fmt.Errorf("enter: account: %w", err)
+	}
+	if c.Class < tebra.ReadOne || c.Class > tebra.System || c.Operation == "" {
+		return nil, errors.New("enter: call without a class or an operation")
+	}
+	if c.Interval <= 0 {
+		return nil, errors.New("enter: call without an interval")
+	}
+	account := f.account(id)
+	e := entry{
+		flow: f, call: c, pace: paceKey(id, c.Operation), flight: account.flight,
+		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
+		deadline: time.Now().Add(f.options.MaxWait),
+	}
+	for range maxTurns {
+		p, err := e.turn(ctx)
+		if p != nil || err != nil {
+			return p, err
+		}
+	}
+	return nil, e.refuse(ctx, PaceReason, "", time.Second)
+}
+
+// SetIntervals stores what the vendor's own GetThrottles says, by operation, for all processes. Intervals outside
+// 1 ms…1 min are refused, and none is stored then.
+func (f *Flow) SetIntervals(ctx context.Context, id tenant.ID, intervals map[string]time.Duration) error {
+	for _, d := range intervals {
+		if d < time.Millisecond || d > maxInterval {
+			return errors.New("set intervals: an interval is outside 1 ms to 1 min")
+		}
+	}
+	return f.pace.setIntervals(ctx, id, intervals)
+}
+
+// between returns a random duration from low up to high, so that callers who were refused together part.
+func between(low, high time.Duration) time.Duration {
+	return low + time.Duration(rand.Int64N(int64(high-low)+1))
+}

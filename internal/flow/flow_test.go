@@ -1,0 +1,298 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+const clinic = tenant.ID("clinic-a")
+
+// everywhere runs a test on redis-server and on the embedded one, since the scripts must do the same on both.
+func everywhere(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
+	t.Helper()
+	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, redistest.New(t)) })
+	t.Run("miniredis", func(t *testing.T) { t.Parallel(); test(t, redistest.Mini(t)) })
+}
+
+// quick are breakers for impatient tests. The cache is short, so that processes agree at once.
+var quick = Breakers{
+	Open: 300 * time.Millisecond, MaxOpen: 1200 * time.Millisecond, Credential: 300 * time.Millisecond,
+	MaxCredential: 1200 * time.Millisecond, Ramp: 400 * time.Millisecond, Probe: 3 * time.Second, Cache: time.Millisecond,
+}
+
+func newFlow(t *testing.T, rdb redis.UniversalClient, change ...func(*Options)) *Flow {
+	t.Helper()
+	o := Options{Redis: rdb, MinMargin: 40 * time.Millisecond, Breakers: quick}
+	for _, c := range change {
+		c(&o)
+	}
+	f, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// getPatient is a background call with a pace that hardly holds anybody up.
+func getPatient() tebra.Call {
+	return tebra.Call{
+		Account: clinic.String(), Operation: "GetPatient", Class: tebra.ReadOne, Interval: 2 * time.Millisecond,
+	}
+}
+
+func slowly(c tebra.Call, interval time.Duration) tebra.Call {
+	c.Interval = interval
+	return c
+}
+
+func interactive(c tebra.Call) tebra.Call {
+	c.Interactive = true
+	return c
+}
+
+// enter enters and fails the test when it may not.
+func enter(t *testing.T, f *Flow, c tebra.Call) *pass {
+	t.Helper()
+	p, err := f.Enter(t.Context(), c)
+	if err != nil {
+		t.Fatalf("enter: %v", err)
+	}
+	return p.(*pass)
+}
+
+// call makes one attempt with that outcome.
+func call(t *testing.T, f *Flow, c tebra.Call, o tebra.Outcome) {
+	t.Helper()
+	enter(t, f, c).Done(t.Context(), o)
+}
+
+// refused enters and fails the test unless it is refused for that reason.
+func refused(t *testing.T, f *Flow, c tebra.Call, why Reason) *Refused {
+	t.Helper()
+	p, err := f.Enter(t.Context(), c)
+	if err == nil {
+		p.Done(t.Context(), tebra.Outcome{Void: true, NotSent: true})
+		t.Fatalf("granted, want a refusal for %s", why)
+	}
+	var r *Refused
+	if !errors.As(err, &r) || r.Reason != why {
+		t.Fatalf("enter: %v, want a refusal for %s", err, why)
+	}
+	at, reason := r.NotBefore()
+	if !at.After(time.Now().Add(-time.Second)) || reason != string(why) {
+		t.Fatalf("come back at %v for %q", at, reason)
+	}
+	return r
+}
+
+// until waits for a moment of the real clock, which is the one that Redis goes by.
+func until(t *testing.T, at time.Time) {
+	t.Helper()
+	if err := sleep(t.Context(), time.Until(at)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	for name, o := range map[string]Options{
+		"no redis":         {},
+		"negative wait":    {Redis: rdb, MaxWait: -1},
+		"negative margin":  {Redis: rdb, MinMargin: -1},
+		"negative cap":     {Redis: rdb, InFlight: -1},
+		"negative trip":    {Redis: rdb, Breakers: Breakers{HostFailures: -3}},
+		"negative ramp":    {Redis: rdb, Breakers: Breakers{Ramp: -1}},
+		"shrinking":        {Redis: rdb, Breakers: Breakers{Open: time.Hour}},
+		"shrinking secret": {Redis: rdb, Breakers: Breakers{Credential: 2 * time.Hour}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	f, err := New(Options{Redis: rdb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := f.options; o.MaxWait != 2*time.Second || o.InFlight != 8 || o.Breakers.Open != 15*time.Second ||
+		o.Breakers.MaxOpen != 5*time.Minute || o.Breakers.Cache != 250*time.Millisecond || o.MinMargin != 25*time.Millisecond {
+		t.Errorf("defaults: %+v", o)
+	}
+}
+
+func TestEnterRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	for name, spoil := range map[string]func(*tebra.Call){
+		"no account":    func(c *tebra.Call) { c.Account = "" },
+		"other account": func(c *tebra.Call) { c.Account = "a}b" },
+		"no operation":  func(c *tebra.Call) { c.Operation = "" },
+		"no class":      func(c *tebra.Call) { c.Class = 0 },
+		"unknown class": func(c *tebra.Call) { c.Class = 9 },
+		"no interval":   func(c *tebra.Call) { c.Interval = 0 },
+	} {
+		c := getPatient()
+		spoil(&c)
+		p, err := f.Enter(t.Context(), c)
+		var r *Refused
+		if p != nil || err == nil || errors.As(err, &r) {
+			t.Errorf("%s: %v, %v; want an error that is no refusal", name, p, err)
+		}
+	}
+}
+
+// Redis gone: nothing new starts, and who asks comes back in a second or two.
+func TestRedisGone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []tebra.Call{getPatient(), interactive(getPatient())} {
+		rdb := redistest.New(t)
+		f := newFlow(t, rdb)
+		call(t, f, c, tebra.Outcome{})
+		p := enter(t, f, c)
+		_ = rdb.Close()
+		f.host.forget()
+		at, _ := refused(t, f, c, RedisReason).NotBefore()
+		if d := time.Until(at); d < 900*time.Millisecond || d > 2*time.Second {
+			t.Errorf("come back in %v", d)
+		}
+		p.Done(t.Context(), tebra.Outcome{Code: tebra.Throttled}) // cannot be learnt; must not hang or panic
+		if _, err := f.States(t.Context(), clinic); err == nil {
+			t.Error("states without Redis")
+		}
+		if err := f.SetIntervals(t.Context(), clinic, map[string]time.Duration{"x": time.Second}); err == nil {
+			t.Error("intervals stored without Redis")
+		}
+	}
+}
+
+// Redis goes while a caller waits in its slot: the slot may have been blocked in the meantime, so it is not used.
+func TestRedisGoneInTheSlot(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	f := newFlow(t, rdb)
+	c := slowly(getPatient(), 200*time.Millisecond)
+	call(t, f, c, tebra.Outcome{})
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Enter(t.Context(), c)
+		done <- err
+	}()
+	waiting(t, f, 1)
+	_ = rdb.Close()
+	var r *Refused
+	if err := <-done; !errors.As(err, &r) || r.Reason != RedisReason {
+		t.Errorf("enter: %v", err)
+	}
+	if n := len(f.account(clinic).flight.common); n != 0 {
+		t.Errorf("%d places not given back", n)
+	}
+}
+
+// waiting waits until n callers of the clinic have a place.
+func waiting(t *testing.T, f *Flow, n int) {
+	t.Helper()
+	fl := f.account(clinic).flight
+	for len(fl.common)+len(fl.reserved) < n {
+		until(t, time.Now().Add(time.Millisecond))
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb)
+		c := slowly(getPatient(), 500*time.Millisecond)
+		call(t, f, c, tebra.Outcome{})
+		before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
+
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := f.Enter(ctx, c)
+			done <- err
+		}()
+		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == before {
+			until(t, time.Now().Add(time.Millisecond))
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("enter: %v", err)
+		}
+		if after := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val(); after != before {
+			t.Error("the slot of a caller who left is not given back")
+		}
+		if _, err := f.Enter(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("entering with an ended context: %v", err)
+		}
+		if n := len(f.account(clinic).flight.common); n != 0 {
+			t.Errorf("%d places not given back", n)
+		}
+	})
+}
+
+// A caller whose own deadline is nearer than the slot is refused at once, and the slot is not taken.
+func TestDeadlineBeforeSlot(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	c := interactive(slowly(getPatient(), 500*time.Millisecond))
+	call(t, f, c, tebra.Outcome{})
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	var r *Refused
+	if _, err := f.Enter(ctx, c); !errors.As(err, &r) || r.Reason != PaceReason {
+		t.Errorf("enter: %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("waited for nothing")
+	}
+}
+
+func TestInFlightCap(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.InFlight, o.MaxWait = 4, 250*time.Millisecond })
+	other := getPatient()
+	other.Account = "clinic-b"
+	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
+	refused(t, f, getPatient(), InFlightReason)                     // the fourth place is interactive's
+	passes = append(passes, enter(t, f, interactive(getPatient()))) // who takes it
+	refused(t, f, interactive(getPatient()), InFlightReason)        // and it is one place
+	enter(t, f, other).Done(t.Context(), tebra.Outcome{})           // other tenants have their own
+	for _, p := range passes {
+		p.Done(t.Context(), tebra.Outcome{})
+		p.Done(t.Context(), tebra.Outcome{}) // a second Done frees nothing twice
+	}
+	fl := f.account(clinic).flight
+	if len(fl.common) != 0 || len(fl.reserved) != 0 {
+		t.Errorf("%d and %d places taken at the end", len(fl.common), len(fl.reserved))
+	}
+}
+
+func TestRefusedSpeaks(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		r    Refused
+		want string
+	}{
+		{Refused{Reason: PaceReason}, "not now: pace"},
+		{Refused{Reason: BreakerReason, Scope: "host"}, "not now: breaker host"},
+	} {
+		if got := fmt.Sprint(&tc.r); got != tc.want {
+			t.Errorf("%q, want %q", got, tc.want)
+		}
+	}
+	var knows interface{ NotBefore() (time.Time, string) }
+	if !errors.As(fmt.Errorf("call: %w", &Refused{}), &knows) {
+		t.Error("a wrapped refusal is not recognised")
+	}
+}

@@ -1,0 +1,84 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// State is one breaker as an operator sees it: names and codes only.
+type State struct {
+	Scope     string    // host, credential, read_one, read_list, write or system
+	Tenant    tenant.ID // whose; empty for the host
+	Condition Condition
+	Until     time.Time // open: when a probe is due, on this process's clock; zero otherwise
+	Opens     int       // openings in a row; it stays through the ramp
+	Reason    string    // code of the failure that opened it last; empty when it never was
+}
+
+// Condition is how far a breaker lets calls through.
+type Condition string
+
+// The conditions.
+const (
+	Closed  Condition = "closed"  // everything passes
+	Open    Condition = "open"    // nothing passes
+	Probing Condition = "probing" // one call of the fleet may try
+	Ramp    Condition = "ramp"    // closed a moment ago: slower than usual
+)
+
+// States reads what the fleet knows: the host's breaker, and of the given tenants each one that is not closed.
+func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
+	scopes := []scope{{kind: hostScope}}
+	for _, id := range ids {
+		scopes = append(scopes, scope{kind: credentialScope, tenant: id})
+		for c := tebra.ReadOne; c <= tebra.System; c++ {
+			scopes = append(scopes, scope{kind: classScope, tenant: id, class: c})
+		}
+	}
+	replies := make([]*redis.Cmd, len(scopes))
+	asked := time.Now()
+	_, err := f.options.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, s := range scopes {
+			replies[i] = lookScript.Eval(ctx, pipe, []string{s.key()})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read breakers: %w", err)
+	}
+	var out []State
+	for i, s := range scopes {
+		reply, err := replies[i].Slice()
+		if err != nil {
+			return nil, fmt.Errorf("read breakers: %w", err)
+		}
+		v, err := parseView(reply, asked)
+		if err != nil {
+			return nil, err
+		}
+		if st := f.state(s, v); s.kind == hostScope || st.Condition != Closed {
+			out = append(out, st)
+		}
+	}
+	return out, nil
+}
+
+func (f *Flow) state(s scope, v view) State {
+	st := State{Scope: s.String(), Tenant: s.tenant, Condition: Closed, Opens: int(v.opens), Reason: v.reason}
+	now := time.Now()
+	switch {
+	case v.until.After(now):
+		st.Condition, st.Until = Open, v.until
+	case !v.until.IsZero():
+		st.Condition = Probing
+	case !v.closed.IsZero() && now.Before(v.closed.Add(2*f.options.Breakers.Ramp)):
+		st.Condition = Ramp
+	}
+	return st
+}
