@@ -12,7 +12,8 @@ import (
 // sends (whole hours cannot say half of the world's zones, nor a change of daylight saving inside a range), they are the
 // practice's wall clock. The caller therefore says in which *time.Location to read them. A value that names its zone
 // is taken at its word. Reads that have no location (a patient, a provider) give the wall clock as if it were UTC.
-// Wall times that do not exist (the gap in spring) move by the gap, and those that exist twice mean one of the two.
+// Wall times that do not exist (the gap in spring) move by the gap, forth or back, and those that exist twice mean one of
+// the two.
 
 // rowLayouts are the forms seen in answers. Go's "1", "2" and "3" also accept two digits.
 var rowLayouts = []string{

@@ -1,0 +1,98 @@
+package tebra
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestRowTimes(t *testing.T) {
+	t.Parallel()
+	chicago, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	utc := func(y int, m time.Month, d, h, min int) time.Time { return time.Date(y, m, d, h, min, 0, 0, time.UTC) }
+	for text, want := range map[string]time.Time{
+		"2/24/2026 11:00:00 AM":     utc(2026, 2, 24, 17, 0),
+		"02/04/2026 01:05:00 PM":    utc(2026, 2, 4, 19, 5),
+		"7/4/2026 12:00:00 AM":      utc(2026, 7, 4, 5, 0),
+		"7/4/2026 12:30 PM":         utc(2026, 7, 4, 17, 30),
+		"7/4/2026":                  utc(2026, 7, 4, 5, 0),
+		"2026-07-04":                utc(2026, 7, 4, 5, 0),
+		"2026-07-04T12:00:00":       utc(2026, 7, 4, 17, 0),
+		"2026-07-04T12:00:00Z":      utc(2026, 7, 4, 12, 0),
+		"2026-07-04T12:00:00-06:00": utc(2026, 7, 4, 18, 0),
+		" 2026-07-04 12:00:00 ":     utc(2026, 7, 4, 17, 0),
+		"":                          {},
+		"1/1/0001 12:00:00 AM":      {},
+		"0001-01-01T00:00:00":       {},
+	} {
+		got, ok := parseRowTime(text, chicago)
+		if !ok || !got.Equal(want) {
+			t.Errorf("%q: got %v, %t, want %v", text, got.UTC(), ok, want)
+		}
+	}
+	for _, text := range []string{
+		"2/30/2026", "2/29/2027 9:00:00 AM", "13/1/2026", "2/24/2026 24:00:00 AM", "2/24/2026 13:00:00 PM", "1/1/20266", "today",
+		"2026-02-24T24:00:00", "1/1/1899", "1/1/2200", "24.02.2026", "1771952400",
+	} {
+		if got, ok := parseRowTime(text, chicago); ok {
+			t.Errorf("%q: got %v, want a refusal", text, got)
+		}
+	}
+	if got, ok := parseRowTime("3/8/2026 2:30:00 AM", chicago); !ok || !got.Equal(utc(2026, 3, 8, 7, 30)) && !got.Equal(utc(2026, 3, 8, 8, 30)) {
+		t.Errorf("a wall time that does not exist: got %v, want an hour before or after", got.UTC())
+	}
+	if got, ok := parseRowTime("11/1/2026 1:30:00 AM", chicago); !ok || !got.Equal(utc(2026, 11, 1, 6, 30)) && !got.Equal(utc(2026, 11, 1, 7, 30)) {
+		t.Errorf("a wall time that comes twice: got %v, want one of the two", got.UTC())
+	}
+}
+
+func TestBirthDatesDoNotMoveBetweenZones(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"7/4/1980 12:00:00 AM": "1980-07-04", "1980-07-04T00:00:00": "1980-07-04", "7/4/1980": "1980-07-04",
+		"7/4/1980 11:59:59 PM": "1980-07-04", "": "", "1/1/0001 12:00:00 AM": "",
+	} {
+		if got, ok := parseRowDate(text); !ok || got != want {
+			t.Errorf("%q: got %q, %t, want %q", text, got, ok, want)
+		}
+	}
+}
+
+func TestDaysOfARangeAreWrittenWhole(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		zone := time.FixedZone("", rapid.IntRange(-14, 14).Draw(t, "offset")*3600)
+		from := time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "from"), 0).In(zone)
+		n := rapid.IntRange(1, 400).Draw(t, "days")
+		to := time.Date(from.Year(), from.Month(), from.Day()+n-1, rapid.IntRange(0, 23).Draw(t, "hour"), 0, 0, 0, zone)
+		if got := days(from, to); got != n {
+			t.Fatalf("days(%v, %v) = %d, want %d", from, to, got, n)
+		}
+		first, ok := parseRowTime(startOfDay(from), zone)
+		last, ok2 := parseRowTime(endOfDay(from), zone)
+		if !ok || !ok2 || first.After(from) || last.Before(from) || last.Sub(first) != 24*time.Hour-time.Second {
+			t.Fatalf("%v is not within %v to %v", from, first, last)
+		}
+	})
+	if startOfDay(time.Time{}) != "" || endOfDay(time.Time{}) != "" {
+		t.Error("no day is written as one")
+	}
+}
+
+func TestNumberedColumns(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{"ResourceID1": 0, "ResourceID9": 8, "ResourceID10": 9} {
+		if stem, i, ok := cutNumber(name); !ok || stem != "ResourceID" || i != want {
+			t.Errorf("%s: got %s, %d, %t", name, stem, i, ok)
+		}
+	}
+	for _, name := range []string{"ID", "ResourceID", "ResourceID0", "ResourceID11", "ResourceID01", ""} {
+		if _, _, ok := cutNumber(name); ok {
+			t.Errorf("%q passes for a numbered column", name)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package tebra
+
+import (
+	"encoding/xml"
+	"strings"
+	"testing"
+	"time"
+)
+
+const fuzzHead = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>` +
+	`<GetAppointmentsResponse xmlns="http://www.kareo.com/api/schemas/"><GetAppointmentsResult>` +
+	`<ErrorResponse><IsError>false</IsError></ErrorResponse><Appointments>`
+
+const fuzzTail = `</Appointments></GetAppointmentsResult></GetAppointmentsResponse></s:Body></s:Envelope>`
+
+// readAppointments decodes as AppointmentsService.List does, without a call around it.
+func readAppointments(body string, limit int64) (rows []Appointment, rep reply, read int64, err error) {
+	r := newReader(strings.NewReader(body), limit)
+	rep, err = r.envelope(&opGetAppointments, func(el xml.StartElement) error {
+		if el.Name.Local != opGetAppointments.payload {
+			return nil
+		}
+		return r.list("AppointmentData", func() error {
+			row, err := r.appointment(time.UTC)
+			if err == nil {
+				rows = append(rows, row)
+			}
+			return err
+		})
+	})
+	return rows, rep, r.guard.n, err
+}
+
+func FuzzEnvelope(f *testing.F) {
+	f.Add(fuzzHead + "<AppointmentData><ID>1</ID></AppointmentData>" + fuzzTail)
+	f.Add(fuzzHead + fuzzTail + fuzzHead)
+	f.Add(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>a:X</faultcode></s:Fault></s:Body></s:Envelope>`)
+	f.Add("<!DOCTYPE x [<!ENTITY a \"b\">]>")
+	f.Add(strings.Repeat("<a>", 100))
+	f.Add("\xff\xfe<\x00")
+	f.Fuzz(func(t *testing.T, body string) {
+		const limit = 64 << 10
+		_, rep, read, err := readAppointments(body, limit)
+		if read > limit+1<<16 {
+			t.Errorf("read %d bytes over a limit of %d", read, limit)
+		}
+		a := answer{status: 200, reply: rep, shape: err, sent: true}
+		code, reason := a.classify()
+		if err != nil && code == "" {
+			t.Errorf("unread answer passes as success: %v", err)
+		}
+		if code == "" && !rep.payload {
+			t.Error("success without a payload")
+		}
+		if len(reason) > 20 {
+			t.Errorf("reason %q is no word of ours", reason)
+		}
+		_, again, _, err2 := readAppointments(body, limit)
+		if again != rep || (err == nil) != (err2 == nil) {
+			t.Error("the same answer reads differently twice")
+		}
+	})
+}
+
+func FuzzRows(f *testing.F) {
+	f.Add("<AppointmentData><ID>1</ID><StartDate>2/24/2026 11:00:00 AM</StartDate><ResourceID10>4</ResourceID10></AppointmentData>")
+	f.Add("<AppointmentData/><AppointmentData><ID/></AppointmentData>")
+	f.Add(`<AppointmentData><ID xmlns="http://www.kareo.com/api/schemas">1</ID></AppointmentData>`)
+	f.Add("<AppointmentData><AppointmentReason0>a</AppointmentReason0><ResourceName11>b</ResourceName11></AppointmentData>")
+	f.Fuzz(func(t *testing.T, inside string) {
+		rows, _, _, err := readAppointments(fuzzHead+inside+fuzzTail, 64<<10)
+		if err != nil {
+			return
+		}
+		if len(rows) > strings.Count(inside, "AppointmentData") {
+			t.Errorf("%d rows out of nothing", len(rows))
+		}
+		for _, row := range rows {
+			if len(row.Resources) > 10 || len(row.Reasons) > 10 {
+				t.Errorf("%d resources, %d reasons", len(row.Resources), len(row.Reasons))
+			}
+			for _, at := range []time.Time{row.Start, row.End, row.Created, row.LastModified} {
+				if !at.IsZero() && (at.Year() < 1899 || at.Year() > 2200) {
+					t.Errorf("a date in the year %d", at.Year())
+				}
+			}
+		}
+	})
+}
+
+func FuzzDates(f *testing.F) {
+	for _, text := range []string{"2/24/2026 11:00:00 AM", "1/1/0001 12:00:00 AM", "2026-02-24T11:00:00Z", "2/30/2026", "24:00", "", "1/1/20266"} {
+		f.Add(text)
+	}
+	chicago, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		at, ok := parseRowTime(text, chicago)
+		if !ok && !at.IsZero() {
+			t.Error("a time comes with its refusal")
+		}
+		date, dateOK := parseRowDate(text)
+		if dateOK && date != "" {
+			if again, ok := parseRowDate(date); !ok || again != date {
+				t.Errorf("%q does not read back as itself", date)
+			}
+		}
+		if ok && !at.IsZero() {
+			back, ok := parseRowTime(at.In(time.UTC).Format("2006-01-02T15:04:05.999999999Z07:00"), chicago)
+			if !ok || !back.Equal(at) {
+				t.Errorf("%v reads back as %v", at, back)
+			}
+		}
+	})
+}
