@@ -176,6 +176,15 @@ func (c *Clinic) AddPatient() Person {
 
 // SetPhone changes a patient's phone number.
 func (c *Clinic) SetPhone(id, phone string) error {
+	return c.changePatient(id, func(p *Person) { p.Phone = phone })
+}
+
+// SetName changes a patient's name. Visits that are booked already keep the old one, as the vendor's rows do.
+func (c *Clinic) SetName(id, first, last string) error {
+	return c.changePatient(id, func(p *Person) { p.FirstName, p.LastName = first, last })
+}
+
+func (c *Clinic) changePatient(id string, edit func(*Person)) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	n, ok := c.number(id)
@@ -183,7 +192,8 @@ func (c *Clinic) SetPhone(id, phone string) error {
 		return ErrNoSuch
 	}
 	p := c.patient(n)
-	p.Phone, p.Modified = phone, c.now()
+	edit(&p)
+	p.Modified = c.now()
 	c.edited[n] = p
 	return nil
 }
