@@ -1,0 +1,95 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// Options say what a Cache stands on.
+type Options struct {
+	// Redis is the cache's Redis, required. It must send everything to primaries: a replica's versions are old.
+	Redis redis.UniversalClient
+	// Key gives a tenant's data key, required. The answer is kept for five minutes.
+	Key func(context.Context, tenant.ID) (*phi.DataKey, error)
+	// Sealer gives a tenant's keyed digests, required; (*phi.Keys).For fits.
+	Sealer func(tenant string) *phi.Sealer
+	// RunID tells which server answers now: the run id of the primary (of all primaries, joined, in a cluster). When it
+	// changes, a new epoch begins, because the new server may lack the last invalidations. It is called for each
+	// operation and must be cheap. Nil means one that never changes, which suits an embedded server alone.
+	RunID func() string
+	// Retain is how long the event log reaches back. Zero means ten minutes.
+	Retain time.Duration
+}
+
+// Cache is the coherent cache. It is safe for concurrent use, starts no goroutine and needs no closing.
+type Cache struct {
+	rdb     redis.UniversalClient
+	vault   *vault
+	runID   func() string
+	retain  time.Duration
+	classes classes
+	hints   hints
+	flights flights
+}
+
+// New returns a Cache, or an error that names each missing option.
+func New(o Options) (*Cache, error) {
+	var missing []error
+	if o.Redis == nil {
+		missing = append(missing, errors.New("redis is required"))
+	}
+	if o.Key == nil {
+		missing = append(missing, errors.New("key is required"))
+	}
+	if o.Sealer == nil {
+		missing = append(missing, errors.New("sealer is required"))
+	}
+	if o.Retain < 0 {
+		missing = append(missing, errors.New("retain is negative"))
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("cache options: %w", errors.Join(missing...))
+	}
+	v, err := newVault(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache{rdb: o.Redis, vault: v, runID: o.RunID, retain: o.Retain}
+	if c.runID == nil {
+		c.runID = func() string { return "-" }
+	}
+	if c.retain == 0 {
+		c.retain = 10 * time.Minute
+	}
+	return c, nil
+}
+
+// LimitError is returned when a caller asks for more than one operation may carry. Repeating it cannot help.
+type LimitError struct {
+	// What is counted: "tags of an entry", "tags of a change", "shadows", "bytes of a value", …
+	What string
+	// Got and Max are the count and the limit.
+	Got, Max int
+}
+
+// Error says what was too much.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("cache: %d %s, at most %d allowed", e.Got, e.What, e.Max)
+}
+
+// Permanent reports that a retry would fail in the same way.
+func (e *LimitError) Permanent() bool { return true }
+
+func limit(what string, got, most int) error {
+	if got <= most {
+		return nil
+	}
+	return &LimitError{What: what, Got: got, Max: most}
+}

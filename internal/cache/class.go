@@ -1,0 +1,165 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// MaxHard is the longest time an entry may live. Old versions are forgotten once nothing can be older than this, so it is
+// part of the wire format: all processes must agree on it.
+const MaxHard = 7 * 24 * time.Hour
+
+// maxFillAge is the oldest stamp with which an entry may still be stored, and so the longest that a load may take.
+const maxFillAge = 10 * time.Minute
+
+const (
+	defaultLease    = 20 * time.Second
+	defaultNegative = 30 * time.Second
+)
+
+// Class is what entries of one sort have in common. Classes are made once, at start, and not changed afterwards; two
+// classes of one Cache never share a name.
+type Class struct {
+	// Name stands in keys and in figures: a-z and '-', at most 40 bytes.
+	Name string
+	// Schema is the version of the value's encoding. Another schema reads other keys; tags are shared by all schemas.
+	Schema int
+	// Soft is how long after its load began an entry counts as fresh. Zero means until Hard.
+	Soft time.Duration
+	// Hard is how long an entry is kept at all; required, at most MaxHard.
+	Hard time.Duration
+	// Negative is how long it is remembered that a thing does not exist. Zero means 30 s.
+	Negative time.Duration
+	// Lease is how long one caller may load before another tries too; it should be twice what slow loads take. Zero
+	// means 20 s. It only limits stampedes: a load that outlives its lease is refused only if it raced a change.
+	Lease time.Duration
+	// ServeStale is how long past Soft an entry may still be served while its source fails, counted from its load and
+	// whether it merely aged or was invalidated. Zero means never. Hard bounds it.
+	ServeStale time.Duration
+}
+
+func (c *Class) check() error {
+	switch {
+	case c == nil:
+		return errors.New("cache: key without a class")
+	case !isClassName(c.Name):
+		return errors.New("cache: class name must be 1 to 40 of a-z and '-'")
+	case c.Schema < 0:
+		return fmt.Errorf("cache: class %s: schema is negative", c.Name)
+	case c.Hard < time.Millisecond || c.Hard > MaxHard:
+		return fmt.Errorf("cache: class %s: hard must be 1 ms to %v", c.Name, MaxHard)
+	case c.Soft < 0 || c.Soft > c.Hard:
+		return fmt.Errorf("cache: class %s: soft must be 0 to hard", c.Name)
+	case c.Negative < 0 || c.Negative > c.Hard:
+		return fmt.Errorf("cache: class %s: negative must be 0 to hard", c.Name)
+	case c.Lease < 0 || c.Lease > maxFillAge:
+		return fmt.Errorf("cache: class %s: lease must be 0 to %v", c.Name, maxFillAge)
+	case c.ServeStale < 0:
+		return fmt.Errorf("cache: class %s: serve stale is negative", c.Name)
+	}
+	return nil
+}
+
+func isClassName(s string) bool {
+	for _, r := range []byte(s) {
+		if (r < 'a' || r > 'z') && r != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 40
+}
+
+// soft is the time from the load to the end of freshness.
+func (c *Class) soft(negative bool) time.Duration {
+	switch {
+	case negative:
+		return c.hard(true)
+	case c.Soft == 0:
+		return c.Hard
+	}
+	return c.Soft
+}
+
+// hard is the time from the fill to the end of the entry.
+func (c *Class) hard(negative bool) time.Duration {
+	switch {
+	case !negative:
+		return c.Hard
+	case c.Negative == 0:
+		return min(defaultNegative, c.Hard)
+	}
+	return c.Negative
+}
+
+func (c *Class) lease() time.Duration {
+	if c.Lease == 0 {
+		return defaultLease
+	}
+	return c.Lease
+}
+
+// Serves reports whether an entry may be shown although it is not fresh, because its source fails: it has a value and is
+// not older than the class allows.
+func (c *Class) Serves(e Entry) bool {
+	switch e.State {
+	case Fresh:
+		return true
+	case Soft, Stale, Suspect:
+		return c.ServeStale > 0 && e.present && e.Age <= c.soft(e.Negative)+c.ServeStale
+	case Miss:
+	}
+	return false
+}
+
+// Key names one entry. All fields but Scope are required.
+type Key struct {
+	Tenant tenant.ID
+	Class  *Class
+	// ID is the thing cached, or the parameters of a view.
+	ID phi.Ref
+	// Scope tells apart what different sets of permissions may see of the thing; empty for what all may see.
+	Scope string
+}
+
+func (k Key) check() error {
+	if _, err := tenant.Parse(string(k.Tenant)); err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	if k.ID == "" {
+		return errors.New("cache: key without an id")
+	}
+	return k.Class.check()
+}
+
+func (k Key) entry() string { return k.spell("d") }
+
+func (k Key) lease() string { return k.spell("l") }
+
+func (k Key) spell(part string) string {
+	scope := k.Scope
+	if scope == "" {
+		scope = "-"
+	}
+	return k.Tenant.Key("c1", part, k.Class.Name, strconv.Itoa(k.Class.Schema), scope, string(k.ID))
+}
+
+func metaKey(id tenant.ID) string { return id.Key("c1", "m") }
+
+func shadowKey(id tenant.ID, name string) string { return id.Key("c1", "s", name) }
+
+// Tag names a thing that entries depend on.
+type Tag = events.Tag
+
+// TagOf is the tag of the thing that a ref stands for: a document, or a collection such as the appointments of one
+// provider's day. Two refs that give one tag (one pair in 2^64) cost a needless miss.
+func TagOf(ref phi.Ref) Tag {
+	sum := sha256.Sum256([]byte(ref))
+	return Tag(sum[:8])
+}

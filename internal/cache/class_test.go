@@ -1,0 +1,109 @@
+package cache
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+func TestClassCheck(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]*Class{
+		"none":            nil,
+		"nameless":        {Hard: time.Hour},
+		"name of a thing": {Name: "Patient 7", Hard: time.Hour},
+		"long name":       {Name: strings.Repeat("x", 41), Hard: time.Hour},
+		"schema":          {Name: "c", Hard: time.Hour, Schema: -1},
+		"no hard":         {Name: "c"},
+		"hard":            {Name: "c", Hard: MaxHard + 1},
+		"soft":            {Name: "c", Hard: time.Hour, Soft: time.Hour + 1},
+		"negative":        {Name: "c", Hard: time.Hour, Negative: -1},
+		"lease":           {Name: "c", Hard: time.Hour, Lease: maxFillAge + 1},
+		"stale":           {Name: "c", Hard: time.Hour, ServeStale: -1},
+	} {
+		if err := c.check(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if err := (&Class{Name: "day-board", Hard: time.Hour}).check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKeyNames(t *testing.T) {
+	t.Parallel()
+	k := Key{Tenant: "clinic-a", Class: &Class{Name: "day-board", Schema: 3, Hard: time.Hour}, ID: "abc"}
+	if got := k.entry(); got != "c1:{clinic-a}:d:day-board:3:-:abc" {
+		t.Error(got)
+	}
+	k.Scope = "x"
+	if got := k.lease(); got != "c1:{clinic-a}:l:day-board:3:x:abc" {
+		t.Error(got)
+	}
+	for name, bad := range map[string]Key{
+		"no tenant":  {Class: k.Class, ID: "abc"},
+		"bad tenant": {Tenant: tenant.ID("A{}"), Class: k.Class, ID: "abc"},
+		"no class":   {Tenant: "clinic-a", ID: "abc"},
+		"no id":      {Tenant: "clinic-a", Class: k.Class},
+	} {
+		if err := bad.check(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	t.Parallel()
+	c := &Class{Name: "c", Soft: time.Minute, Hard: time.Hour, ServeStale: 9 * time.Minute}
+	entry := func(s State, age time.Duration) Entry { return Entry{State: s, Age: age, present: true} }
+	for name, row := range map[string]struct {
+		c    *Class
+		e    Entry
+		want bool
+	}{
+		"fresh":            {c, entry(Fresh, 0), true},
+		"soft":             {c, entry(Soft, 10*time.Minute), true},
+		"stale":            {c, entry(Stale, 10*time.Minute), true},
+		"suspect":          {c, entry(Suspect, 10*time.Minute), true},
+		"too old":          {c, entry(Soft, 10*time.Minute+1), false},
+		"miss":             {c, Entry{}, false},
+		"value not wanted": {c, Entry{State: Stale}, false},
+		"never":            {&Class{Name: "c", Hard: time.Hour}, entry(Stale, 0), false},
+		"old absence":      {c, Entry{State: Stale, Age: 9*time.Minute + 31*time.Second, Negative: true, present: true}, false},
+	} {
+		if got := row.c.Serves(row.e); got != row.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestTagOf(t *testing.T) {
+	t.Parallel()
+	seen := make(map[Tag]phi.Ref)
+	for n := range 1000 {
+		r := ref(n)
+		if other, ok := seen[TagOf(r)]; ok {
+			t.Fatalf("%s and %s have one tag", r, other)
+		}
+		seen[TagOf(r)] = r
+		if TagOf(r) != TagOf(r) {
+			t.Fatal("not stable")
+		}
+	}
+}
+
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	_, err := New(Options{Retain: -1})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"redis", "key", "sealer", "retain"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+-- Moves the versions of all tags of a change to one new clock, swaps the shadows, appends the event and rings the
+-- doorbell: all of it, or nothing when a shadow is not as expected.
+--
+-- KEYS  1 meta   2 stream   3.. shadows
+-- ARGV  1 run id   2 epoch to begin if one must begin   3 retention of the log µs   4 channel   5 event id   6 body
+--       7 tags, 8 bytes each, joined
+--       8.. for each shadow: expected value, next value, time to live ms ("0" none); "" stands for an absent shadow
+-- returns {1, stamp, epoch, previous event} or {0, number of the first shadow that differs}
+for i = 3, #KEYS do
+  local was = redis.call('GET', KEYS[i]) or ''
+  if was ~= ARGV[8 + (i - 3) * 3] then return {0, i - 2} end
+end
+
+local m = redis.call('HMGET', KEYS[1], 'e', 'c', 'r')
+local e, c = m[1], math.max(tonumber(m[2] or '0') + 1, now)
+local p = '0'
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+if #last > 0 then                                        -- the log may have outlived a lost meta hash
+  p = last[1][1]:match('^(%d+)')
+  c = math.max(c, tonumber(p) + 1)
+end
+local s = dec(c)
+if (not e) or m[3] ~= ARGV[1] then
+  begin(KEYS[1], ARGV[2], c, ARGV[1], e)
+  e = ARGV[2]
+end
+
+local a = {'c', s}
+for i = 1, #ARGV[7], 8 do
+  a[#a + 1] = ARGV[7]:sub(i, i + 7)
+  a[#a + 1] = s
+end
+redis.call('HSET', KEYS[1], unpack(a))
+
+for i = 3, #KEYS do
+  local j = 8 + (i - 3) * 3
+  if ARGV[j + 1] == '' then redis.call('DEL', KEYS[i])
+  elseif ARGV[j + 2] == '0' then redis.call('SET', KEYS[i], ARGV[j + 1])
+  else redis.call('SET', KEYS[i], ARGV[j + 1], 'PX', ARGV[j + 2]) end
+end
+
+redis.call('XADD', KEYS[2], 'MINID', '~', dec(now - tonumber(ARGV[3])), s .. '-0',
+  'p', p, 'e', e, 'n', dec(now), 'i', ARGV[5], 't', ARGV[7], 'b', ARGV[6])
+redis.call('PUBLISH', ARGV[4], s)
+return {1, s, e, p}

@@ -1,0 +1,34 @@
+-- Shared by all scripts of this folder; each is sent with these lines in front.
+-- No struct, bit, cjson or cmsgpack: the embedded Redis has none of them. Numbers are exact below 2^53.
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+
+local function dec(n) return string.format('%.0f', n) end
+
+local function u8(s, i)
+  local a, b, c, d, e, f, g, h = s:byte(i, i + 7)
+  return ((a * 256 + b) * 65536 + c * 256 + d) * 4294967296 + e * 16777216 + f * 65536 + g * 256 + h
+end
+
+local function p8(n)
+  local h = math.floor(n / 4294967296)
+  local l = n - h * 4294967296
+  local function w(x)
+    return string.char(math.floor(x / 16777216), math.floor(x / 65536) % 256, math.floor(x / 256) % 256, x % 256)
+  end
+  return w(h) .. w(l)
+end
+
+-- The number of an entry's tags, or nil when the bytes are not an entry of this format.
+local function tagcount(b)
+  if #b < 49 or b:byte(1) ~= 1 then return nil end
+  local k = b:byte(49)
+  if k > 32 or #b < 49 + k * 8 then return nil end
+  return k
+end
+
+-- Begins an epoch: entries of the one before become suspect, older ones invalid, loads under way are refused.
+local function begin(meta, epoch, clock, runid, before)
+  local s = dec(clock)
+  redis.call('HSET', meta, 'e', epoch, 'c', s, 'r', runid, 'f', s, 'pe', before or '')
+end

@@ -1,0 +1,66 @@
+-- Reads one entry, judges it, and grants the right to load it when that is needed and nobody else has it.
+-- The fresh path writes nothing.
+--
+-- KEYS  1 entry   2 meta   3 lease
+-- ARGV  1 token   2 lease ms   3 run id   4 epoch to begin if one must begin
+--       5 "1" to be given invalid and suspect bytes as well   6 first bytes of an entry that did not open, or ""
+--       7.. tags to check when there is no entry
+-- returns {state, held, entry or nil, stamp, epoch, wait ms, now µs}
+--       state  0 miss  1 fresh  2 soft-expired  3 invalidated  4 suspect
+--       held   0 no (fresh, or the caller loads with stamp and epoch)  1 somebody loads  2 the last load failed, wait
+local b = redis.call('GET', KEYS[1])
+local rejected = false
+if b and ((ARGV[6] ~= '' and b:sub(1, #ARGV[6]) == ARGV[6]) or not tagcount(b)) then
+  redis.call('UNLINK', KEYS[1])
+  b, rejected = false, true
+end
+
+local q = {'e', 'c', 'r', 'f', 'pe'}
+if b then
+  for i = 1, tagcount(b) do q[5 + i] = b:sub(42 + i * 8, 49 + i * 8) end
+else
+  for i = 7, #ARGV do q[i - 1] = ARGV[i] end
+end
+local m = redis.call('HMGET', KEYS[2], unpack(q))
+local hi = 0
+for i = 6, #q do
+  if m[i] then hi = math.max(hi, tonumber(m[i])) end
+end
+
+local e, c, f, pe = m[1], tonumber(m[2] or '0'), tonumber(m[4] or '0'), m[5]
+if (not e) or m[3] ~= ARGV[3] then
+  pe, e = e or '', ARGV[4]
+  c = math.max(c + 1, now)
+  f = c
+  begin(KEYS[2], e, c, ARGV[3], pe)
+end
+
+local state = 0
+if b then
+  local ep = b:sub(13, 20)
+  if hi > u8(b, 5) then state = 3
+  elseif ep ~= e then
+    -- Stamps of another timeline cannot be compared with versions of this one, so a version since the fence counts.
+    if ep == pe and hi < f then state = 4 else state = 3 end
+  elseif now >= u8(b, 21) then state = 2
+  else return {1, 0, b, '', '', 0, dec(now)} end
+end
+
+local out = b
+if state >= 3 and ARGV[5] ~= '1' then
+  if state == 3 then redis.call('UNLINK', KEYS[1]) end
+  out = false
+end
+
+-- A holder whose snapshot a later invalidation has outdated is taken over: its fill will be refused anyway. So is one
+-- whose result turned out not to open.
+local held = redis.call('GET', KEYS[3])
+if held and not rejected and #held > 16 and u8(held, 1) >= hi and held:sub(9, 16) == e then
+  local failed = held:sub(17) == '!'
+  return {state, failed and 2 or 1, out, '', '', math.max(redis.call('PTTL', KEYS[3]), 0), dec(now)}
+end
+
+c = math.max(c + 1, now)
+redis.call('HSET', KEYS[2], 'c', dec(c))
+redis.call('SET', KEYS[3], p8(c) .. e .. ARGV[1], 'PX', ARGV[2])
+return {state, 0, out, dec(c), e, 0, dec(now)}

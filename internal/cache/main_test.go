@@ -1,0 +1,165 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+var tenants atomic.Int64
+
+// bundle is a Cache on a database of its own, with one tenant that no other test has.
+type bundle struct {
+	*Cache
+	t     testing.TB
+	rdb   *redis.Client
+	keys  *phi.Keys
+	id    tenant.ID
+	runID atomic.Value
+}
+
+var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour, ServeStale: time.Hour}
+
+func setup(t testing.TB, open func(testing.TB) *redis.Client) *bundle {
+	t.Helper()
+	keys, err := phi.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle{t: t, rdb: open(t), keys: keys, id: tenant.ID(fmt.Sprintf("clinic-%d", tenants.Add(1)))}
+	b.runID.Store("run-1")
+	b.Cache = b.another(b.rdb)
+	return b
+}
+
+// another is a second process that shares Redis and keys.
+func (b *bundle) another(rdb redis.UniversalClient) *Cache {
+	b.t.Helper()
+	dataKeys := make(map[tenant.ID]*phi.DataKey)
+	for _, id := range []tenant.ID{b.id, b.id + "-x"} {
+		sealer := b.keys.For(string(id))
+		wrapped := b.wrapped(sealer, id)
+		key, err := sealer.Unwrap(wrapped)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		dataKeys[id] = key
+	}
+	c, err := New(Options{
+		Redis: rdb, Sealer: b.keys.For, RunID: func() string { return b.runID.Load().(string) },
+		Key: func(_ context.Context, id tenant.ID) (*phi.DataKey, error) { return dataKeys[id], nil },
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// wrapped keeps the data keys beside the entries, as the ledger does.
+func (b *bundle) wrapped(s *phi.Sealer, id tenant.ID) []byte {
+	b.t.Helper()
+	key, err := phi.NewDataKey()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	w, err := s.Wrap(key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	name := "test:" + string(id)
+	if err := b.rdb.SetNX(b.t.Context(), name, w, 0).Err(); err != nil {
+		b.t.Fatal(err)
+	}
+	got, err := b.rdb.Get(b.t.Context(), name).Bytes()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return got
+}
+
+func onBoth(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	for name, open := range map[string]func(testing.TB) *redis.Client{"redis": redistest.New, "mini": redistest.Mini} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, setup(t, open))
+		})
+	}
+}
+
+func ref(n int) phi.Ref {
+	const digits = "abcdefghijklmnopqrstuvwxyz234567"
+	return phi.Ref(strings.Repeat("a", 23) + string([]byte{digits[n/32%32], digits[n%32], 'a'}))
+}
+
+func (b *bundle) key(n int) Key { return Key{Tenant: b.id, Class: patients, ID: ref(n)} }
+
+func change(tags ...Tag) Change {
+	return Change{Tags: tags, Event: events.Body{Kind: events.PatientChanged}}
+}
+
+func value(s string, tags ...Tag) Value { return Value{Bytes: []byte(s), Tags: tags} }
+
+// grant reads a key that must need loading.
+func (b *bundle) grant(k Key) Grant {
+	b.t.Helper()
+	_, g, err := b.Read(b.t.Context(), k, true)
+	if err != nil || !g.usable() {
+		b.t.Fatalf("no grant: %+v, %v", g, err)
+	}
+	return g
+}
+
+func (b *bundle) fill(k Key, g Grant, v Value, want Result) {
+	b.t.Helper()
+	got, err := b.Fill(b.t.Context(), k, g, v)
+	if err != nil || got != want {
+		b.t.Fatalf("Fill = %v, %v, want %v", got, err, want)
+	}
+}
+
+// store loads and fills in one go.
+func (b *bundle) store(k Key, v Value) Grant {
+	b.t.Helper()
+	g := b.grant(k)
+	b.fill(k, g, v, OK)
+	return g
+}
+
+func (b *bundle) bump(tags ...Tag) Grant {
+	b.t.Helper()
+	g, err := b.Invalidate(b.t.Context(), b.id, change(tags...))
+	if err != nil {
+		b.t.Fatalf("Invalidate: %v", err)
+	}
+	return g
+}
+
+// want checks that Peek finds a key in this state.
+func (b *bundle) want(k Key, state State, val string) Entry {
+	b.t.Helper()
+	e, err := b.Peek(b.t.Context(), k)
+	if err != nil {
+		b.t.Fatalf("Peek: %v", err)
+	}
+	if e.State != state || string(e.Value) != val {
+		b.t.Fatalf("Peek = %v %q, want %v %q", e.State, e.Value, state, val)
+	}
+	return e
+}
+
+func xadd(key string, clock uint64) *redis.XAddArgs {
+	return &redis.XAddArgs{Stream: key, ID: fmt.Sprintf("%d-0", clock), Values: []string{"p", "0"}}
+}

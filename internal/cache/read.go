@@ -1,0 +1,162 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// rejectPrefix is how much of an entry names it when it turned out not to open: header and nonce, and so unique.
+const rejectPrefix = headerFixed + MaxTags*8 + 12
+
+// Grant is the right to store what is loaded from now on: its stamp was drawn from the tenant's clock before the load
+// begins, which is what makes a later invalidation visible to Fill. The zero value allows nothing.
+type Grant struct {
+	// Stamp and Epoch go into the entry.
+	Stamp uint64
+	Epoch [8]byte
+	// Token is the caller's lease; empty for a grant of Invalidate, which has none.
+	Token string
+	// Held says that there is no grant, because somebody else loads. Ask again within Wait.
+	Held bool
+	// Failed says beside Held that nobody loads at present: the last load failed, and Wait is the pause after it.
+	Failed bool
+	Wait   time.Duration
+}
+
+// usable reports whether a Fill may be tried with it.
+func (g Grant) usable() bool { return !g.Held && g.Stamp > 0 }
+
+// Read returns what lies under a key and, unless it is Fresh, either the grant to load it or the news that somebody else
+// does. With wantStale the value of a Stale or Suspect entry comes too, and is kept; without, a Stale one is deleted.
+//
+// Who gets a grant loads and calls Fill, or Release when the load failed; who does neither makes others wait for the lease.
+func (c *Cache) Read(ctx context.Context, k Key, wantStale bool) (Entry, Grant, error) {
+	kn, err := c.classes.of(k)
+	if err != nil {
+		return Entry{}, Grant{}, err
+	}
+	e, g, err := c.read(ctx, k, kn, wantStale)
+	if err == nil {
+		kn.states[e.State].Add(1)
+	}
+	return e, g, err
+}
+
+func (c *Cache) read(ctx context.Context, k Key, kn *known, wantStale bool) (Entry, Grant, error) {
+	reject := ""
+	for {
+		raw, state, g, now, err := c.readOnce(ctx, k, wantStale, reject)
+		if err != nil {
+			return Entry{}, Grant{}, err
+		}
+		if raw == "" {
+			return Entry{State: state}, g, nil
+		}
+		e, err := c.decode(ctx, k, kn, raw, state, now)
+		if err != nil {
+			return Entry{}, Grant{}, fmt.Errorf("open cache entry: %w", err)
+		}
+		if e.present {
+			c.hints.learn(k.entry(), nil, e.Tags)
+			return e, g, nil
+		}
+		reject = raw[:min(len(raw), rejectPrefix)]
+	}
+}
+
+func (c *Cache) readOnce(ctx context.Context, k Key, wantStale bool, reject string) (raw string, state State, g Grant, now uint64, err error) {
+	token := random(16)
+	want := "0"
+	if wantStale {
+		want = "1"
+	}
+	args := []any{token, k.Class.lease().Milliseconds(), c.runID(), random(8), want, reject}
+	for t := range c.hints.of([]string{k.entry()}) {
+		args = append(args, string(t[:]))
+	}
+	keys := []string{k.entry(), metaKey(k.Tenant), k.lease()}
+	out, err := readScript.Run(ctx, c.rdb, keys, args...).Slice()
+	if err != nil {
+		return "", 0, Grant{}, 0, fmt.Errorf("read cache: %w", err)
+	}
+	if len(out) != 7 {
+		return "", 0, Grant{}, 0, errAnswer
+	}
+	st, _ := out[0].(int64)
+	held, _ := out[1].(int64)
+	raw, _ = out[2].(string)
+	stamp, _ := out[3].(string)
+	epoch, _ := out[4].(string)
+	wait, _ := out[5].(int64)
+	at, _ := out[6].(string)
+	if now, err = strconv.ParseUint(at, 10, 64); err != nil || st < 0 || st > int64(Suspect) {
+		return "", 0, Grant{}, 0, errAnswer
+	}
+	state = State(st) //nolint:gosec // checked
+	switch {
+	case held != 0:
+		g = Grant{Held: true, Failed: held == 2, Wait: time.Duration(wait) * time.Millisecond}
+	case state != Fresh:
+		if g, err = parseGrant(stamp, epoch, token); err != nil {
+			return "", 0, Grant{}, 0, err
+		}
+	}
+	return raw, state, g, now, nil
+}
+
+func parseGrant(stamp, epoch, token string) (Grant, error) {
+	n, err := strconv.ParseUint(stamp, 10, 64)
+	if err != nil || n == 0 || n >= maxClock || len(epoch) != 8 {
+		return Grant{}, errAnswer
+	}
+	return Grant{Stamp: n, Epoch: [8]byte([]byte(epoch)), Token: token}, nil
+}
+
+// Release gives a grant of Read back after a load that brought nothing. With a pause, callers meanwhile get Held and
+// Failed instead of a grant, so that a source that just failed is not asked by everybody. Grants without a lease, and
+// leases that have passed to somebody else, are left alone.
+func (c *Cache) Release(ctx context.Context, k Key, g Grant, pause time.Duration) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	if g.Token == "" {
+		return nil
+	}
+	err := releaseScript.Run(ctx, c.rdb, []string{k.lease()}, g.Token, max(pause, 0).Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("release cache lease: %w", err)
+	}
+	return nil
+}
+
+// Shadows returns what is remembered of the named things, in their order; nil for one that is not.
+func (c *Cache) Shadows(ctx context.Context, id tenant.ID, names ...string) ([][]byte, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if _, err := tenant.Parse(string(id)); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	keys := make([]string, len(names))
+	for i, n := range names {
+		keys[i] = shadowKey(id, n)
+	}
+	vals, err := c.rdb.MGet(ctx, keys...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read shadows: %w", err)
+	}
+	if len(vals) != len(names) {
+		return nil, errAnswer
+	}
+	out := make([][]byte, len(names))
+	for i, v := range vals {
+		if s, ok := v.(string); ok {
+			out[i] = []byte(s)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,197 @@
+package cache
+
+import (
+	"testing"
+	"time"
+)
+
+// reads checks the whole answer of one Read and returns its grant.
+func (b *bundle) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
+	b.t.Helper()
+	e, g, err := b.Read(b.t.Context(), k, wantStale)
+	if err != nil {
+		b.t.Fatalf("Read: %v", err)
+	}
+	if e.State != state || string(e.Value) != val || g.Held != held {
+		b.t.Fatalf("Read = %v %q held=%v, want %v %q held=%v", e.State, e.Value, g.Held, state, val, held)
+	}
+	if granted := state != Fresh && !held; g.usable() != granted {
+		b.t.Fatalf("Read = %v with grant %+v", e.State, g)
+	}
+	if g.Held && (g.Wait <= 0 || g.Wait > k.Class.lease()) {
+		b.t.Fatalf("held for %v", g.Wait)
+	}
+	return g
+}
+
+func TestReadGrantsOneLoadAtATime(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		g := b.reads(k, false, Miss, "", false)
+		b.reads(k, false, Miss, "", true)
+		b.reads(b.key(2), false, Miss, "", false) // another key, another lease
+		b.fill(k, g, value("v1", TagOf(k.ID)), OK)
+		b.reads(k, false, Fresh, "v1", false)
+	})
+}
+
+func TestReadOfASoftEntry(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		k.Class = &Class{Name: "soft", Soft: time.Microsecond, Hard: time.Hour}
+		b.store(k, value("v1", TagOf(k.ID)))
+		g := b.reads(k, false, Soft, "v1", false)
+		b.reads(k, false, Soft, "v1", true)
+		b.fill(k, g, value("v2", TagOf(k.ID)), OK)
+		b.reads(k, false, Soft, "v2", false)
+	})
+}
+
+func TestReadOfAnInvalidatedEntry(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		b.store(k, value("v1", TagOf(k.ID), Tag{9}))
+		b.bump(Tag{8})
+		b.reads(k, true, Fresh, "v1", false)
+		b.bump(Tag{9})
+		b.reads(k, true, Stale, "v1", false)
+		b.reads(k, true, Stale, "v1", true)
+		b.reads(k, false, Stale, "", true) // not wanted: gone
+		b.reads(k, true, Miss, "", true)
+	})
+}
+
+func TestReadTakesOverALoadThatCannotSucceed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		b.store(k, value("v1", Tag{9}))
+		b.bump(Tag{9})
+		slow := b.reads(k, true, Stale, "v1", false)
+		b.bump(Tag{9})
+		fast := b.reads(k, true, Stale, "v1", false)
+		b.fill(k, slow, value("old", Tag{9}), Raced)
+		b.reads(k, true, Stale, "v1", true) // the refused one has not taken the other's lease along
+		b.fill(k, fast, value("new", Tag{9}), OK)
+		b.want(k, Fresh, "new")
+	})
+}
+
+func TestReadKnowsTheTagsOfAnEntryThatIsGone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		b.store(k, value("v1", Tag{9}))
+		b.rdb.Del(t.Context(), k.entry())
+		slow := b.reads(k, true, Miss, "", false)
+		b.bump(Tag{9})
+		b.reads(k, true, Miss, "", false)
+		b.fill(k, slow, value("old", Tag{9}), Raced)
+	})
+}
+
+func TestReadAfterAChangeOfServers(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		kept, touched, later := b.key(1), b.key(2), b.key(3)
+		b.store(kept, value("v1", TagOf(kept.ID)))
+		b.store(touched, value("v2", TagOf(touched.ID)))
+		loading := b.grant(later)
+		b.runID.Store("run-2")
+		b.want(kept, Suspect, "v1")
+		b.bump(TagOf(touched.ID))
+		b.want(kept, Suspect, "v1")
+		b.want(touched, Stale, "v2")
+		g := b.reads(kept, true, Suspect, "v1", false)
+		b.reads(kept, true, Suspect, "v1", true)
+		b.reads(kept, false, Suspect, "", true)
+		b.reads(touched, true, Stale, "v2", false)
+		b.fill(later, loading, value("v3"), Epoch)
+		b.fill(kept, g, value("v4", TagOf(kept.ID)), OK)
+		b.want(kept, Fresh, "v4")
+		b.store(later, value("v3"))
+		b.runID.Store("run-3")
+		b.reads(touched, true, Stale, "v2", false) // begins an epoch; what is two epochs old is worth nothing
+		b.want(later, Suspect, "v3")
+		b.runID.Store("run-4")
+		b.bump()
+		b.want(later, Stale, "v3")
+	})
+}
+
+func TestReadAfterAFlush(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		b.store(k, value("v1", TagOf(k.ID)))
+		loading := b.grant(b.key(2))
+		saved := b.rdb.Get(t.Context(), k.entry()).Val()
+		b.rdb.FlushDB(t.Context())
+		b.want(k, Miss, "")
+		b.fill(b.key(2), loading, value("v2"), Epoch)
+		b.reads(k, true, Miss, "", false)
+		b.rdb.Set(t.Context(), k.entry(), saved, 0) // an entry that a replica kept
+		b.want(k, Stale, "v1")
+		b.rdb.Del(t.Context(), metaKey(b.id))
+		b.want(k, Stale, "v1")
+		b.rdb.Del(t.Context(), k.lease())
+		b.reads(k, true, Stale, "v1", false)
+	})
+}
+
+func TestReleaseLetsOthersLoad(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		g := b.grant(k)
+		if err := b.Release(t.Context(), k, g, 0); err != nil {
+			t.Fatal(err)
+		}
+		second := b.reads(k, false, Miss, "", false)
+		if err := b.Release(t.Context(), k, g, 0); err != nil { // no longer the first one's to give back
+			t.Fatal(err)
+		}
+		b.reads(k, false, Miss, "", true)
+		if err := b.Release(t.Context(), k, second, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if held := b.reads(k, false, Miss, "", true); !held.Failed {
+			t.Errorf("after a failed load: %+v", held)
+		}
+		if err := b.Release(t.Context(), k, b.bump(), 0); err != nil { // a grant without a lease
+			t.Error(err)
+		}
+		b.reads(k, false, Miss, "", true)
+	})
+}
+
+func TestLeaseEndsByItself(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		k.Class = &Class{Name: "short", Hard: time.Hour, Lease: 60 * time.Millisecond}
+		first := b.grant(k)
+		deadline := time.NewTimer(10 * time.Second)
+		defer deadline.Stop()
+		for {
+			_, g, err := b.Read(t.Context(), k, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !g.Held {
+				b.fill(k, g, value("second"), OK)
+				break
+			}
+			select {
+			case <-deadline.C:
+				t.Fatal("the lease never ended")
+			default:
+			}
+		}
+		b.fill(k, first, value("first"), Older)
+		b.want(k, Fresh, "second")
+	})
+}

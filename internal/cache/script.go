@@ -1,0 +1,87 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/prelude.lua
+var preludeLua string
+
+//go:embed lua/read.lua
+var readLua string
+
+//go:embed lua/fill.lua
+var fillLua string
+
+//go:embed lua/invalidate.lua
+var invalidateLua string
+
+//go:embed lua/release.lua
+var releaseLua string
+
+//go:embed lua/sweep.lua
+var sweepLua string
+
+var (
+	readScript       = redis.NewScript(preludeLua + readLua)
+	fillScript       = redis.NewScript(preludeLua + fillLua)
+	invalidateScript = redis.NewScript(preludeLua + invalidateLua)
+	releaseScript    = redis.NewScript(releaseLua)
+	sweepScript      = redis.NewScript(preludeLua + sweepLua)
+)
+
+var errAnswer = errors.New("cache: a script answered out of shape")
+
+// call is one run of a script.
+type call struct {
+	keys []string
+	args []any
+}
+
+// runMany runs one script several times in one round trip. A server that does not know the script yet is sent it with the
+// first call of a second one.
+func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []call) ([]*redis.Cmd, error) {
+	if len(calls) == 1 {
+		cmd := s.Run(ctx, c.rdb, calls[0].keys, calls[0].args...)
+		return []*redis.Cmd{cmd}, cmd.Err()
+	}
+	cmds := make([]*redis.Cmd, len(calls))
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, cl := range calls {
+			cmds[i] = s.EvalSha(ctx, p, cl.keys, cl.args...)
+		}
+		return nil
+	})
+	if !unknownScript(err) {
+		return cmds, err
+	}
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		first := true
+		for i, cl := range calls {
+			switch {
+			case !unknownScript(cmds[i].Err()):
+			case first:
+				cmds[i], first = s.Eval(ctx, p, cl.keys, cl.args...), false
+			default:
+				cmds[i] = s.EvalSha(ctx, p, cl.keys, cl.args...)
+			}
+		}
+		return nil
+	})
+	return cmds, err
+}
+
+func unknownScript(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") }
+
+// random returns n random bytes for a token or an epoch.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return string(b)
+}

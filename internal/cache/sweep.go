@@ -1,0 +1,52 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// sweepStep is how many fields one step looks at.
+const sweepStep = 256
+
+// Sweep forgets the versions of one tenant that no entry can need any more: those older than the longest life of an entry
+// and the longest age of a stamp together. It returns how many. It goes once through the tenant's hash in small steps,
+// stops when the context ends, and may run at any time, anywhere, more than once.
+func (c *Cache) Sweep(ctx context.Context, id tenant.ID) (int, error) {
+	if _, err := tenant.Parse(string(id)); err != nil {
+		return 0, fmt.Errorf("cache: %w", err)
+	}
+	horizon := uint64((MaxHard + maxFillAge).Microseconds()) //nolint:gosec // a constant
+	return c.sweep(ctx, id, horizon)
+}
+
+func (c *Cache) sweep(ctx context.Context, id tenant.ID, horizon uint64) (int, error) {
+	removed := 0
+	for cursor := uint64(0); ; {
+		fields, next, err := c.rdb.HScan(ctx, metaKey(id), cursor, "", sweepStep).Result()
+		if err != nil {
+			return removed, fmt.Errorf("sweep versions: %w", err)
+		}
+		var tags []any
+		for i := 0; i+1 < len(fields); i += 2 {
+			if len(fields[i]) == len(Tag{}) {
+				tags = append(tags, fields[i])
+			}
+		}
+		// A server may return more than was asked for: small hashes come whole.
+		for len(tags) > 0 {
+			n := min(len(tags), sweepStep)
+			args := append([]any{horizon}, tags[:n]...)
+			gone, err := sweepScript.Run(ctx, c.rdb, []string{metaKey(id)}, args...).Int()
+			if err != nil {
+				return removed, fmt.Errorf("sweep versions: %w", err)
+			}
+			removed += gone
+			tags = tags[n:]
+		}
+		if cursor = next; cursor == 0 {
+			return removed, nil
+		}
+	}
+}
