@@ -75,17 +75,18 @@ func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
 	now := c.now()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, c.zone)
-	switch {
-	case q.visits.from.IsZero() && q.visits.to.IsZero():
-		if !q.created.set() && !q.modified.set() {
+	if q.visits.set() || !q.created.set() && !q.modified.set() {
+		switch {
+		case !q.visits.set():
 			q.visits.from = today.AddDate(0, 0, -3)
+		case q.visits.from.IsZero():
+			q.visits.from = today.AddDate(0, 0, -7)
 		}
-	case q.visits.from.IsZero():
-		q.visits.from = today.AddDate(0, 0, -7)
-	case q.visits.to.IsZero():
-		q.visits.to = q.visits.from.AddDate(0, 0, 7)
+		if q.visits.to.IsZero() {
+			q.visits.to = q.visits.from.AddDate(0, 0, 7)
+		}
 	}
-	if !q.visits.to.IsZero() && q.visits.to.Sub(q.visits.from) > 60*24*time.Hour+2*time.Hour {
+	if q.visits.to.Sub(q.visits.from) > 60*24*time.Hour+2*time.Hour {
 		return q, errRange
 	}
 	return q, nil

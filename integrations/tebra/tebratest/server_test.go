@@ -1,0 +1,412 @@
+package tebratest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// noon is when the simulations of these tests begin: a Tuesday in Chicago.
+var noon = time.Date(2026, 2, 24, 18, 0, 0, 0, time.UTC)
+
+func newServer(t testing.TB, config tebratest.Config) *tebratest.Server {
+	t.Helper()
+	if config.Now == nil {
+		config.Now = func() time.Time { return noon }
+	}
+	s, err := tebratest.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newClient(t testing.TB, s *tebratest.Server, a tebratest.Account) *tebra.Client {
+	t.Helper()
+	c, err := tebra.New(tebra.Options{
+		Account: a.CustomerKey, HTTPClient: s.Client(),
+		Credentials: tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var unthrottled = tebratest.Throttles{Off: true}
+
+func listDay(t testing.TB, c *tebra.Client, at *tebratest.Clinic, from, to time.Time) []tebra.Appointment {
+	t.Helper()
+	list, err := c.Appointments.List(t.Context(), tebra.ListAppointmentsRequest{
+		PracticeName: at.Practice().Name, From: from, To: to, Location: at.Location(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Rows
+}
+
+func TestClientAndStaffSeeTheSameDay(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Seed: 7, Throttles: unthrottled})
+	clinic := s.Clinics()[0]
+	c := newClient(t, s, clinic.Account())
+	for _, day := range []time.Time{noon, noon.AddDate(0, 0, -30), noon.AddDate(0, 0, 12), time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)} {
+		want, got := clinic.Appointments(day), listDay(t, c, clinic, day, day)
+		if len(want) != 90 || len(got) != len(want) {
+			t.Fatalf("%s: staff sees %d visits, the client %d, want 90", day.Format(time.DateOnly), len(want), len(got))
+		}
+		opens := time.Date(day.Year(), day.Month(), day.Day(), 8, 0, 0, 0, clinic.Location())
+		for i, v := range want {
+			row := got[i]
+			if row.ID.Reveal() != v.ID || row.PatientID.Reveal() != v.PatientID || row.PatientName.Reveal() != v.Patient ||
+				!row.Start.Equal(v.Start) || !row.End.Equal(v.End) || row.Status != v.Status ||
+				!row.LastModified.Equal(v.Modified) || !row.Created.Equal(v.Created) || row.Providers()[0].ID.Reveal() != v.ProviderID {
+				t.Fatalf("%s: visit %d differs", day.Format(time.DateOnly), i)
+			}
+			if v.Start.Before(opens) || v.End.After(opens.Add(9*time.Hour+30*time.Minute)) || !v.End.After(v.Start) {
+				t.Errorf("visit from %v to %v is outside of the opening hours", v.Start, v.End)
+			}
+			if !v.Created.Before(noon) || v.Created.After(v.Start) || v.Modified.Before(v.Created) {
+				t.Errorf("visit of %v was made at %v and changed at %v", v.Start, v.Created, v.Modified)
+			}
+		}
+	}
+}
+
+func TestProvidersAreNeverInTwoPlaces(t *testing.T) {
+	t.Parallel()
+	for _, visits := range []int{1, 3, 4, 90, 91, 300} {
+		s := newServer(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", Practices: []tebratest.Practice{{VisitsPerDay: visits}}}}})
+		busy := map[string]time.Time{}
+		all := s.Clinics()[0].Appointments(noon)
+		for _, v := range all {
+			if v.Start.Before(busy[v.ProviderID]) {
+				t.Errorf("%d visits: provider %s is double-booked at %v", visits, v.ProviderID, v.Start)
+			}
+			busy[v.ProviderID] = v.End
+		}
+		if len(all) != visits {
+			t.Errorf("%d visits, want %d", len(all), visits)
+		}
+	}
+}
+
+func TestSameSeedSamePeopleInWhateverOrder(t *testing.T) {
+	t.Parallel()
+	days := []time.Time{noon, noon.AddDate(0, 0, 1), noon.AddDate(0, 0, 2)}
+	see := func(seed int64, order []int) (all [3][]tebratest.Visit, people []tebratest.Person) {
+		c := newServer(t, tebratest.Config{Seed: seed}).Clinics()[0]
+		for _, i := range order {
+			all[i] = c.Appointments(days[i])
+		}
+		return all, c.Patients()
+	}
+	a, people := see(1, []int{0, 1, 2})
+	b, same := see(1, []int{2, 0, 1})
+	if !cmp.Equal(a, b) || !cmp.Equal(people, same) {
+		t.Error("the order of asking changes what is there")
+	}
+	if c, others := see(2, []int{0, 1, 2}); cmp.Equal(a, c) || cmp.Equal(people, others) {
+		t.Error("another seed makes the same people")
+	}
+	odd := 0
+	for _, p := range people {
+		if strings.ContainsAny(p.Name(), "'&<>]") {
+			odd++
+		}
+	}
+	if len(people) != 3000 || odd < 100 {
+		t.Errorf("%d people with %d odd names, want 3000 with many", len(people), odd)
+	}
+}
+
+func TestStaffEditsReachTheClient(t *testing.T) {
+	t.Parallel()
+	now := noon
+	s := newServer(t, tebratest.Config{Throttles: unthrottled, Now: func() time.Time { return now }})
+	clinic := s.Clinics()[0]
+	c := newClient(t, s, clinic.Account())
+	visits := clinic.Appointments(noon)
+	before := listDay(t, c, clinic, noon, noon)
+	now = noon.Add(time.Hour)
+
+	tomorrow := visits[1].Start.AddDate(0, 0, 1)
+	newcomer := clinic.AddPatient()
+	booked, err := clinic.Book(newcomer.ID, visits[2].Start.AddDate(0, 0, 5), 1)
+	for _, err := range []error{
+		err, clinic.SetStatus(visits[0].ID, tebratest.CheckedIn), clinic.Move(visits[1].ID, tomorrow),
+		clinic.Cancel(visits[2].ID), clinic.Delete(visits[3].ID),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := byID(listDay(t, c, clinic, noon, noon))
+	if len(before) != 90 || len(after) != 88 {
+		t.Fatalf("%d rows became %d, want 90 and 88", len(before), len(after))
+	}
+	if row := after[visits[0].ID]; row.Status != tebratest.CheckedIn || !row.LastModified.Equal(now) {
+		t.Errorf("checked in: status %q, changed at %v", row.Status, row.LastModified)
+	}
+	if after[visits[2].ID].Status != tebratest.Cancelled {
+		t.Error("a cancelled visit is not in the list as one")
+	}
+	moved, ok := byID(listDay(t, c, clinic, tomorrow, tomorrow))[visits[1].ID]
+	if !ok || !moved.Start.Equal(tomorrow) || moved.End.Sub(moved.Start) != visits[1].End.Sub(visits[1].Start) {
+		t.Errorf("moved: %t, at %v", ok, moved.Start)
+	}
+
+	changed, err := c.Appointments.List(t.Context(), tebra.ListAppointmentsRequest{
+		PracticeName: clinic.Practice().Name, ModifiedFrom: now, ModifiedTo: now, Location: clinic.Location(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := byID(changed.Rows)
+	for _, id := range []string{visits[0].ID, visits[1].ID, visits[2].ID, booked} {
+		if _, ok := ids[id]; !ok {
+			t.Error("a change of today is not among the changes of today")
+		}
+	}
+	if _, ok := ids[visits[3].ID]; ok || len(ids) != 4 {
+		t.Errorf("%d changes, the deleted one among them: %t; want the 4 that are still there", len(ids), ok)
+	}
+	patient, err := c.Patients.Get(t.Context(), newcomer.ID)
+	if err != nil || patient.FirstName.Reveal() != newcomer.FirstName {
+		t.Errorf("the new patient: %v", err)
+	}
+	if err := clinic.SetPhone(newcomer.ID, "(555) 555-0199"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := c.Patients.Get(t.Context(), newcomer.ID); err != nil || p.HomePhone.Reveal() != "(555) 555-0199" {
+		t.Errorf("the new phone number: %v", err)
+	}
+	for _, err := range []error{
+		clinic.SetStatus("1", "x"), clinic.Move(visits[3].ID, noon), clinic.SetPhone("1", ""), second(clinic.Book("1", noon, 0)),
+		second(clinic.Book(newcomer.ID, noon, 9)),
+	} {
+		if !errors.Is(err, tebratest.ErrNoSuch) {
+			t.Errorf("edit of nothing: %v", err)
+		}
+	}
+}
+
+func second(_ string, err error) error { return err }
+
+func byID(rows []tebra.Appointment) map[string]tebra.Appointment {
+	m := map[string]tebra.Appointment{}
+	for _, r := range rows {
+		m[r.ID.Reveal()] = r
+	}
+	return m
+}
+
+func TestAppointmentsAreFoundBeforeAnybodyAsksForTheirDay(t *testing.T) {
+	t.Parallel()
+	one, two := newServer(t, tebratest.Config{}).Clinics()[0], newServer(t, tebratest.Config{}).Clinics()[0]
+	id := one.Appointments(noon.AddDate(0, 0, 9))[5].ID
+	if err := two.SetStatus(id, tebratest.NoShow); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := two.Appointment(id); err != nil || v.Status != tebratest.NoShow {
+		t.Errorf("got %q, %v", v.Status, err)
+	}
+}
+
+func TestThrottlesCountByAccountAndOperation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		practice := []tebratest.Practice{{}}
+		s := newServer(t, tebratest.Config{
+			Accounts:  []tebratest.Account{{CustomerKey: "a", User: "u", Password: "p", Practices: practice}, {CustomerKey: "b", User: "u", Password: "p", Practices: practice}},
+			Throttles: tebratest.Throttles{Margin: 20 * time.Millisecond},
+		})
+		a, b := newClient(t, s, s.Clinics()[0].Account()), newClient(t, s, s.Clinics()[1].Account())
+		id := s.Clinics()[0].Patients()[0].ID
+		get := func(wait time.Duration, c *tebra.Client) error {
+			time.Sleep(wait)
+			_, err := c.Patients.Get(t.Context(), id)
+			return err
+		}
+		throttled := &tebra.Error{Code: tebra.Throttled}
+		for _, step := range []struct {
+			wait time.Duration
+			want error
+		}{{0, nil}, {100 * time.Millisecond, throttled}, {150 * time.Millisecond, throttled}, {20 * time.Millisecond, throttled}, {time.Millisecond, nil}} {
+			if err := get(step.wait, a); !errors.Is(err, step.want) {
+				t.Errorf("after %v: got %v, want %v", step.wait, err, step.want)
+			}
+		}
+		var e *tebra.Error
+		if err := get(0, a); !errors.As(err, &e) || e.Interval != 250*time.Millisecond {
+			t.Errorf("got %+v, want the interval named without its margin", e)
+		}
+		if err := get(0, b); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+			t.Errorf("another account: %v, want it to be let in, to nothing", err)
+		}
+		if _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
+			t.Errorf("another operation: %v", err)
+		}
+		want := map[string]tebratest.Count{"GetPatient": {Calls: 7, OK: 3, Throttled: 4}, "GetProviders": {Calls: 1, OK: 1}}
+		if diff := cmp.Diff(want, s.Counts()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
+	t.Parallel()
+	for _, extend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Extend: extend, Scale: 0.1}})
+			c := newClient(t, s, s.Clinics()[0].Account())
+			ok := 0
+			for range 20 {
+				if _, err := c.Patients.Get(t.Context(), "1000001"); err == nil {
+					ok++
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if want := map[bool]int{false: 10, true: 1}[extend]; ok != want {
+				t.Errorf("extend %t: %d of 20 calls were let in, want %d", extend, ok, want)
+			}
+		})
+	}
+}
+
+func TestThrottlesAreTold(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Intervals: map[string]time.Duration{"GetPatient": 40 * time.Millisecond}}})
+	got, err := newClient(t, s, s.Clinics()[0].Account()).System.Throttles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]time.Duration{}
+	for _, row := range got {
+		told[row.Operation] = row.Interval
+	}
+	for _, op := range tebra.Operations() {
+		want := op.Interval
+		if op.Name == "GetPatient" {
+			want = 40 * time.Millisecond
+		}
+		if told[op.Name] != want {
+			t.Errorf("%s: %v, want %v", op.Name, told[op.Name], want)
+		}
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{})
+	good := s.Clinics()[0].Account()
+	for name, edit := range map[string]func(*tebratest.Account){
+		"key": func(a *tebratest.Account) { a.CustomerKey = "x" }, "user": func(a *tebratest.Account) { a.User = "x" },
+		"password": func(a *tebratest.Account) { a.Password = "x" },
+	} {
+		a := good
+		edit(&a)
+		_, err := newClient(t, s, a).System.Throttles(t.Context())
+		if !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
+			t.Errorf("wrong %s: %v", name, err)
+		}
+	}
+	if n := s.Counts()["GetThrottles"]; n.Calls != 3 || n.OK != 0 || s.Calls(2)[0].Outcome != tebratest.OutcomeUnauthenticated {
+		t.Errorf("counts %+v", n)
+	}
+}
+
+func TestLatencyIsDrawnFromItsQuantiles(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, tebratest.Config{Throttles: unthrottled, Latency: tebratest.Latency{P50: 2500 * time.Millisecond, P95: 6600 * time.Millisecond}})
+		c := newClient(t, s, s.Clinics()[0].Account())
+		var took []time.Duration
+		for range 400 {
+			start := time.Now()
+			_, err := c.Patients.Get(t.Context(), "1000001")
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		if p50, p95 := took[200], took[380]; p50 < 2200*time.Millisecond || p50 > 2800*time.Millisecond || p95 < 5500*time.Millisecond || p95 > 8*time.Second {
+			t.Errorf("p50 %v, p95 %v, want about 2.5 s and 6.6 s", p50, p95)
+		}
+	})
+}
+
+func TestDateWindows(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: unthrottled})
+	clinic := s.Clinics()[0]
+	fault := `<faultcode xmlns:a="http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher">a:InternalServiceFault`
+	for _, tt := range []struct {
+		name, filter string
+		days         int
+		fault        bool
+	}{
+		{"one day, bare", "<k:EndDate>2026-02-24</k:EndDate><k:StartDate>2026-02-24</k:StartDate>", 1, false},
+		{"neither: a week from three days ago", "<k:Type>P</k:Type>", 7, false},
+		{"no end: seven days", "<k:StartDate>2/24/2026</k:StartDate>", 7, false},
+		{"no start: from seven days ago", "<k:EndDate>2/24/2026</k:EndDate>", 8, false},
+		{"start before end: the end is dropped", "<k:StartDate>2026-02-24</k:StartDate><k:EndDate>2026-02-24</k:EndDate>", 7, false},
+		{"60 days", "<k:EndDate>2026-04-24</k:EndDate><k:StartDate>2026-02-24</k:StartDate>", 60, false},
+		{"61 days", "<k:EndDate>2026-04-26</k:EndDate><k:StartDate>2026-02-24</k:StartDate>", 0, true},
+	} {
+		body := post(t, s, "GetAppointments", header(clinic.Account())+"<k:Fields/><k:Filter>"+tt.filter+"</k:Filter>")
+		if tt.fault {
+			if !strings.Contains(body, fault) {
+				t.Errorf("%s: no fault", tt.name)
+			}
+			continue
+		}
+		if n := strings.Count(body, "<ID>"); n != tt.days*90 {
+			t.Errorf("%s: %d rows, want %d days of 90", tt.name, n, tt.days)
+		}
+	}
+}
+
+// header is a request header in the schema's order.
+func header(a tebratest.Account) string {
+	return "<k:RequestHeader><k:CustomerKey>" + a.CustomerKey + "</k:CustomerKey><k:Password>" + a.Password +
+		"</k:Password><k:User>" + a.User + "</k:User></k:RequestHeader>"
+}
+
+// post sends members as an operation's request, unhelped by the client, and returns the answer.
+func post(t testing.TB, s *tebratest.Server, op, members string) string {
+	t.Helper()
+	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
+		`xmlns:n="http://www.kareo.com/api/schemas"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "text/xml; charset=utf-8")
+	r.Header.Set("SOAPAction", "http://www.kareo.com/api/schemas/KareoServices/"+op)
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, answer)
+}
