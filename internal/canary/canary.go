@@ -29,8 +29,9 @@ const minNeedle = 6
 
 // Needles are the forms in which a person's values could lie somewhere. The zero value finds nothing.
 type Needles struct {
-	folded [][]byte // searched for without regard to case
-	exact  [][]byte
+	folded  [][]byte // searched for without regard to case
+	exact   [][]byte
+	numbers [][]byte // searched for where no digit stands before or after: clocks are full of digits
 }
 
 // New prepares a search for the values: names, numbers, addresses. Values shorter than six bytes are refused, because
@@ -41,7 +42,12 @@ func New(values ...string) (Needles, error) {
 		if len(v) < minNeedle {
 			return Needles{}, fmt.Errorf("canary: value %d is too short to mean anything", i)
 		}
-		n.folded = append(n.folded, lower([]byte(v)), lower([]byte(url.QueryEscape(v))), []byte(hex.EncodeToString([]byte(v))))
+		if strings.Trim(v, "0123456789") == "" {
+			n.numbers = append(n.numbers, []byte(v))
+		} else {
+			n.folded = append(n.folded, lower([]byte(v)), lower([]byte(url.QueryEscape(v))))
+		}
+		n.folded = append(n.folded, []byte(hex.EncodeToString([]byte(v))))
 		n.exact = append(n.exact, wide(v))
 		for shift := range 3 {
 			n.exact = append(n.exact, based(v, shift, base64.RawStdEncoding), based(v, shift, base64.RawURLEncoding))
@@ -73,7 +79,22 @@ func (n Needles) In(data []byte) bool {
 	contains := func(hay []byte) func([]byte) bool {
 		return func(needle []byte) bool { return bytes.Contains(hay, needle) }
 	}
-	return slices.ContainsFunc(n.exact, contains(data)) || slices.ContainsFunc(n.folded, contains(lower(data)))
+	return slices.ContainsFunc(n.exact, contains(data)) || slices.ContainsFunc(n.folded, contains(lower(data))) ||
+		slices.ContainsFunc(n.numbers, func(number []byte) bool { return standsAlone(data, number) })
+}
+
+func standsAlone(data, number []byte) bool {
+	digit := func(i int) bool { return i >= 0 && i < len(data) && data[i] >= '0' && data[i] <= '9' }
+	for from := 0; ; {
+		i := bytes.Index(data[from:], number)
+		if i < 0 {
+			return false
+		}
+		if i += from; !digit(i-1) && !digit(i+len(number)) {
+			return true
+		}
+		from = i + 1
+	}
 }
 
 // Redis searches every key of the database and everything that lies under it. It returns how many keys it looked at and

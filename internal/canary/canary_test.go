@@ -40,7 +40,7 @@ func TestEveryForm(t *testing.T) {
 	for form, text := range map[string]string{
 		"clear": name, "upper": strings.ToUpper(name), "hex": hex.EncodeToString([]byte(name)),
 		"HEX": strings.ToUpper(hex.EncodeToString([]byte(name))), "query": url.QueryEscape(name), "UTF-16": string(wide),
-		"number": "id=1987650321;",
+		"number": "id=1987650321;", "number, after a longer one": "19876503210 1987650321",
 	} {
 		if !n.In([]byte("before " + text + " after")) {
 			t.Errorf("%s: not found", form)
@@ -48,6 +48,9 @@ func TestEveryForm(t *testing.T) {
 	}
 	if n.In([]byte("Zyxwine and Canaryvole are elsewhere, 198765032 1")) {
 		t.Error("found where it is not")
+	}
+	if n.In([]byte("at 19876503214455 and 71987650321")) {
+		t.Error("found inside of longer numbers")
 	}
 	if (canary.Needles{}).In([]byte(name)) {
 		t.Error("no needles find something")
