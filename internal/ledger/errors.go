@@ -25,6 +25,9 @@ var (
 	ErrURL = errors.New("ledger url must be postgres://USER:PASSWORD@HOST/DATABASE or sqlite:FILE")
 )
 
+// errBusy means that another process writes to the SQLite file.
+var errBusy = errors.New("sqlite code 5")
+
 // invalid returns an ErrInvalid that says what is wrong. The text must not repeat the value.
 func invalid(format string, a ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, a...)...)
@@ -42,6 +45,8 @@ func fault(operation string, err error) error {
 		return fmt.Errorf("%s: %w", operation, context.Canceled)
 	case isForeignKey(err):
 		return fmt.Errorf("%s: tenant: %w", operation, ErrNotFound)
+	case sqliteCode(err)&0xff == sqlitecode.SQLITE_BUSY:
+		return fmt.Errorf("%s: %w", operation, errBusy)
 	}
 	return fmt.Errorf("%s: %s", operation, reason(err))
 }

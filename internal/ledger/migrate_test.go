@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 	"testing"
 
@@ -91,15 +90,14 @@ func TestMigrateGivesUpOnAForeignSchema(t *testing.T) {
 
 func TestMigrateGivesItsLockBack(t *testing.T) {
 	t.Parallel()
-	l := open(t, address(t, Postgres))
+	where := address(t, Postgres)
+	l, other := open(t, where), open(t, where)
 	if err := l.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	conn := must[*sql.Conn](t)(l.db.Conn(t.Context()))
-	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	defer cancel()
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
+	if _, err := other.db.ExecContext(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
 		t.Errorf("the lock is still held: %v", err)
 	}
 }

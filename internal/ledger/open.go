@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -30,6 +31,7 @@ const (
 	// busyTimeout is how long SQLite waits for another process to finish writing. It ends before callTimeout so that the
 	// reason is reported instead of a bare deadline.
 	busyTimeout = 4 * time.Second
+	busyPause   = 10 * time.Millisecond
 
 	postgresConnections = 8
 	idleConnections     = 2
@@ -59,8 +61,8 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.Ping(ctx); err != nil {
-		_ = l.Close() // the ping's error is the one to tell
+	if err := l.reach(ctx); err != nil {
+		_ = l.Close() // the first answer's error is the one to tell
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	return l, nil
@@ -139,6 +141,24 @@ func (l *Ledger) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return fault("ping", l.db.PingContext(ctx))
+}
+
+// reach is the first Ping. When several connections turn a new SQLite file to WAL at the same time, SQLite refuses all but
+// one at once, whatever the busy timeout says; those try again.
+func (l *Ledger) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for {
+		err := l.Ping(ctx)
+		if !errors.Is(err, errBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyPause):
+		}
+	}
 }
 
 // Close closes the connections. Calls under way end first; later ones fail.

@@ -136,6 +136,29 @@ func TestOpenKeepsTheFilePrivateAndItsPromises(t *testing.T) {
 	}
 }
 
+// Two processes on one file: a transaction has the file to itself from its first moment, and who finds it taken learns it by
+// code.
+func TestSQLiteTransactionsExcludeOneAnother(t *testing.T) {
+	t.Parallel()
+	where := address(t, SQLite)
+	l, other := open(t, where), open(t, where)
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.db.ExecContext(t.Context(), "PRAGMA busy_timeout = 0"); err != nil {
+		t.Fatal(err)
+	}
+	err := l.atomically(t.Context(), func(*sql.Tx) error {
+		return other.Bury(t.Context(), letter("t1"))
+	})
+	if err == nil || err.Error() != "bury: sqlite code 5" {
+		t.Errorf("writing beside a transaction: %v", err)
+	}
+	if err := other.Bury(t.Context(), letter("t1")); err != nil {
+		t.Errorf("writing after it: %v", err)
+	}
+}
+
 func TestPingAndClose(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range dialects {
