@@ -260,7 +260,7 @@ func TestDeadlineBeforeSlot(t *testing.T) {
 
 func TestInFlightCap(t *testing.T) {
 	t.Parallel()
-	f := newFlow(t, redistest.New(t), func(o *Options) { o.InFlight, o.MaxWait = 4, 250*time.Millisecond })
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.InFlight, o.MaxWait = 4, 400*time.Millisecond })
 	other := getPatient()
 	other.Account = "clinic-b"
 	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
