@@ -175,7 +175,7 @@ var planted = map[string]struct {
 	"imports":      {"internal/cache/x.go", `import "github.com/workflow-bolt/rounds/tasks"`, "row 3 may not import row 4"},
 	"owners":       {"internal/cache/x.go", `import "github.com/hibiken/asynq"`, "internal/cache/x.go imports github.com/hibiken/asynq"},
 	"calls":        {"internal/cache/x.go", `import sys "os"; var _ = sys.Getenv("HOME")`, "uses sys.Getenv"},
-	"dependencies": {"internal/cache/x.go", `import "github.com/google/uuid"`, "imports github.com/google/uuid"},
+	"dependencies": {"internal/cache/x.go", `import "github.com/example/thing"`, "imports github.com/example/thing"},
 	"rooms":        {"internal/utils/x.go", ``, "internal/utils has no row"},
 	"package docs": {"internal/cache/x.go", ``, "has 0 package comments"},
 	"log keys":     {"internal/cache/x.go", `import "log/slog"; func f(l *slog.Logger) { l.InfoContext(nil, "x", "lane", "sync", "patient", "x") }`, `logs the key "patient"`},

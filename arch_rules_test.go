@@ -71,6 +71,7 @@ var house = []room{
 	// Row 0: for tests. They import nothing of ours and no product imports them.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
+	{path: "internal/canary", row: 0, by: []string{"internal/app", "internal/cli"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/app", "internal/cli"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
 

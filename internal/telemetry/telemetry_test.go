@@ -91,7 +91,7 @@ func TestWorkIsAChildOfItsDemand(t *testing.T) {
 
 	_, work := Start(Extract(ctx, headers), SpanTask)
 	work.End("")
-	later, linked := Start(Link(ctx, headers), SpanTask)
+	later, linked := Start(Link(demanding, headers), SpanTask)
 	_, inner := Start(later, SpanVendor)
 	inner.End("")
 	linked.End("")
