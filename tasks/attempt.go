@@ -1,0 +1,183 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// maxSealed is the largest payload that is opened, in bytes: far more than any
+// that this package seals.
+const maxSealed = 64 << 10
+
+// settleTime bounds what is written after an attempt: it goes on when the
+// attempt's own context has ended.
+const settleTime = 5 * time.Second
+
+// attempt is one delivery on its way through the router.
+type attempt struct {
+	*Router
+	d       Delivery
+	h       head
+	headErr error
+	id      queue.ID
+	idErr   error
+	began   time.Time
+}
+
+// run goes from the kind to the worker: route, open, decode, start, work.
+func (a *attempt) run(ctx context.Context, run *Run) *verdict {
+	if ctx.Err() != nil {
+		return judge(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
+	}
+	rt, ok := a.routes[a.d.Kind]
+	switch {
+	case !ok:
+		return dead(codeKind)
+	case a.headErr != nil:
+		return dead(codeHeaders)
+	case a.idErr != nil || a.id.Lane != a.d.Lane:
+		return dead(codeID)
+	case a.h.version > rt.version:
+		return later(time.Now().Add(newerWait), codeVersion)
+	case len(a.d.Payload) > maxSealed:
+		return dead(codeSize)
+	}
+	plain, err := a.keys.For(a.h.tenant.String()).Open(a.d.Payload, a.h.tenant.String(), a.d.Kind, a.d.ID)
+	if err != nil {
+		return dead(codeSeal)
+	}
+	task, code := rt.open(plain)
+	if code != "" {
+		return dead(code)
+	}
+	if a.d.Failed >= task.options.MaxAttempts {
+		return dead(codeExhausted) // its last attempt hung until asynq gave up on it
+	}
+	if a.runs != nil {
+		if err := a.runs.Start(ctx, a.id); err != nil {
+			return later(time.Now().Add(time.Second), codeUnavailable)
+		}
+	}
+	return a.work(ctx, run, task)
+}
+
+func (a *attempt) work(ctx context.Context, run *Run, task opened) *verdict {
+	ctx, cancel := context.WithTimeoutCause(ctx, task.options.Timeout, errTimeout)
+	defer cancel()
+	err := a.guard(ctx, run, func() error { return task.work(ctx, run) })
+	return judge(ctx, err, a.d.Failed, task.options.MaxAttempts)
+}
+
+// errPanic stands for a panic. Its value may hold anything and is not kept.
+var errPanic = errors.New(codePanic)
+
+// guard turns a panic into an error before asynq sees it, which would store
+// its value.
+func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error) {
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		r.log.ErrorContext(ctx, "task panicked", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "stack", string(debug.Stack()))
+		err = errPanic
+	}()
+	return f()
+}
+
+// settle writes down how the attempt ended and returns what asynq is told.
+func (a *attempt) settle(ctx context.Context, run *Run, v *verdict) *verdict {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
+		// The handler overstayed, or somebody cancelled it: asynq has put the task back already and another worker may
+		// have it. What this run would write could be about that one.
+		return v
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	switch {
+	case v == nil:
+		a.finish(ctx, run, OutcomeDone, "")
+		return nil
+	case v.State == OutcomeDead:
+		if err := a.buryLetter(ctx, run, v.Code); err != nil {
+			a.log.ErrorContext(ctx, "dead letter cannot be buried", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
+			return a.giveBack(ctx, run, later(time.Now().Add(buryWait), codeBury))
+		}
+		a.finish(ctx, run, OutcomeDead, v.Code)
+		return v
+	}
+	return a.giveBack(ctx, run, v)
+}
+
+// giveBack lets demands join the waiting task again, or drops it when an equal
+// one takes its place.
+func (a *attempt) giveBack(ctx context.Context, run *Run, v *verdict) *verdict {
+	if a.runs == nil || a.idErr != nil {
+		return v
+	}
+	superseded, err := a.runs.GiveBack(ctx, a.id, v.NextAt)
+	if err != nil {
+		// The task waits all the same; a demand meanwhile may run once more than needed.
+		a.log.WarnContext(ctx, "task cannot be given back", "task", run.ID, "error", err)
+	}
+	if !superseded {
+		return v
+	}
+	a.finish(ctx, run, OutcomeDone, codeSuperseded)
+	return nil
+}
+
+func (a *attempt) finish(ctx context.Context, run *Run, state, code string) {
+	if a.runs == nil || a.idErr != nil {
+		return
+	}
+	err := a.runs.Finish(ctx, a.id, queue.Outcome{
+		State: state, Code: code, Tenant: run.Tenant, Kind: run.Kind, Attempts: run.Attempt, FinishedAt: time.Now().UTC(),
+	})
+	if err != nil {
+		a.log.WarnContext(ctx, "outcome is not kept", "task", run.ID, "error", err)
+	}
+}
+
+// DeadLetter is a task that will not run again by itself. Everything in it may
+// be shown, except that Payload is sealed.
+type DeadLetter struct {
+	// TaskID is the task's ID. Burying one twice must be harmless.
+	TaskID string
+	// Tenant is the alias of the tenant. Empty when the task named none.
+	Tenant string
+	// Kind is the task's kind. Empty when it was malformed.
+	Kind string
+	// Lane is where the task lay.
+	Lane string
+	// Code says why it died.
+	Code string
+	// Attempts counts the attempts made, the last included.
+	Attempts int
+	// EnqueuedAt is when it was asked for. Zero when the task did not say.
+	EnqueuedAt time.Time
+	// DiedAt is now.
+	DiedAt time.Time
+	// Payload is the sealed arguments, as they travelled.
+	Payload []byte
+	// Headers is those of ours that came with them.
+	Headers map[string]string
+}
+
+func (a *attempt) buryLetter(ctx context.Context, run *Run, code string) error {
+	letter := DeadLetter{
+		TaskID: a.d.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
+		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.d.Payload, Headers: run.Headers,
+	}
+	if a.bury != nil {
+		if err := a.bury(ctx, letter); err != nil {
+			return err
+		}
+	}
+	a.log.ErrorContext(ctx, "task is dead", "tenant", run.Tenant, "kind", run.Kind, "lane", a.d.Lane, "task", a.d.ID,
+		"code", code, "attempts", run.Attempt, "duration", time.Since(a.began))
+	return nil
+}

@@ -1,0 +1,52 @@
+package tasks
+
+import (
+	"errors"
+	"time"
+)
+
+// The nouns that InvalidateEntity takes.
+const (
+	NounAppointment = "appointment"
+	NounPatient     = "patient"
+	NounProvider    = "provider"
+	NounPractice    = "practice"
+)
+
+// InvalidateEntity says that a record changed at the vendor: what is cached of
+// it is stale now, and is read anew. It is for those who cannot reach the cache
+// themselves; until it runs, readers see the old data.
+type InvalidateEntity struct {
+	// Practice is the practice's ID.
+	Practice string `json:"practice"`
+	// Noun is what kind of record it is.
+	Noun string `json:"noun"`
+	// ID is the record's ID. Empty only for NounPractice.
+	ID EntityID `json:"id,omitempty"`
+}
+
+// Kind returns "entity.invalidate".
+func (InvalidateEntity) Kind() string { return "entity.invalidate" }
+
+// Options puts the task into LaneInteractive: somebody sees old data until it
+// has run.
+func (InvalidateEntity) Options() Options {
+	return Options{Lane: LaneInteractive, Timeout: 15 * time.Second}
+}
+
+// Validate refuses unknown nouns and what is no identifier.
+func (a InvalidateEntity) Validate() error {
+	if err := checkID("practice", a.Practice); err != nil {
+		return err
+	}
+	switch a.Noun {
+	case NounAppointment, NounPatient, NounProvider:
+	case NounPractice:
+		if a.ID == "" {
+			return nil
+		}
+	default:
+		return errors.New("unknown noun")
+	}
+	return checkID("id", a.ID.Reveal())
+}

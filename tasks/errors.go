@@ -1,0 +1,268 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// This file is the one home of outcomes: what an error means for its task.
+// There are two clocks of retrying. Inside one vendor call, for what was not
+// sent, the vendor client waits at most two seconds; everything longer is here.
+
+// Codes that this package gives. Others come from the errors themselves.
+const (
+	codeError       = "error"
+	codePermanent   = "permanent"
+	codePanic       = "panic"
+	codeTimeout     = "timeout"
+	codeExhausted   = "exhausted"
+	codeDraining    = "draining"
+	codeCanceled    = "canceled"
+	codeUnavailable = "queue_unavailable"
+	codeBury        = "bury_failed"
+	codeSuperseded  = "superseded"
+	codeKind        = "unknown_kind"
+	codeID          = "malformed_id"
+	codeHeaders     = "malformed_headers"
+	codeVersion     = "newer_version"
+	codeSize        = "too_large"
+	codeSeal        = "does_not_open"
+	codePayload     = "malformed_payload"
+	codeInvalid     = "invalid_arguments"
+)
+
+const (
+	// retryBase and retryCap bound the random wait after a plain error.
+	retryBase = 2 * time.Second
+	retryCap  = 10 * time.Minute
+	// newerWait is how long a task of a newer version is left for a newer
+	// worker.
+	newerWait = 5 * time.Minute
+	// buryWait is how long a task lives on that could not be buried.
+	buryWait = 30 * time.Second
+	// farLater bounds Later: no error may park a task for good.
+	farLater = 7 * 24 * time.Hour
+	// stuck is how much longer than its Timeout a handler may take to notice
+	// before asynq gives up on it.
+	stuck = 10 * time.Second
+)
+
+// signal is an error that says what becomes of its task.
+type signal struct {
+	permanent bool
+	at        time.Time
+	reason    string
+	err       error
+}
+
+func (s *signal) Error() string {
+	if s.err != nil {
+		return s.err.Error()
+	}
+	return s.reason
+}
+
+func (s *signal) Unwrap() error { return s.err }
+
+// Permanent says that running the task again would not help: it becomes a dead
+// letter now. It returns nil for nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &signal{permanent: true, err: err}
+}
+
+// Later says that the task is to run at t, and that this was no failure. The
+// reason is a code ("vendor_throttled") that operators see. A t that has passed
+// means the next second; one more than a week ahead means a week.
+func Later(t time.Time, reason string) error { return &signal{at: t, reason: reason} }
+
+// Outcome is how one attempt ended.
+type Outcome struct {
+	// State is "done", "retry" (a failure that counts), "later" (none) or
+	// "dead".
+	State string
+	// Code says why. Empty after plain success.
+	Code string
+	// NextAt is when the task runs again after retry and later, on a whole
+	// second.
+	NextAt time.Time
+}
+
+// States of an Outcome.
+const (
+	OutcomeDone  = "done"
+	OutcomeRetry = "retry"
+	OutcomeLater = "later"
+	OutcomeDead  = "dead"
+)
+
+// OutcomeOf reads what Router.ProcessTask and Router.Deliver returned.
+func OutcomeOf(err error) Outcome {
+	var v *verdict
+	switch {
+	case err == nil:
+		return Outcome{State: OutcomeDone}
+	case errors.As(err, &v):
+		return v.Outcome
+	case errors.Is(err, queue.ErrDraining):
+		return Outcome{State: OutcomeLater, Code: codeDraining, NextAt: ceilSecond(time.Now())}
+	}
+	return Outcome{State: OutcomeRetry, Code: CodeOf(err)}
+}
+
+// verdict is the error that asynq gets. Its text, which asynq stores, is the
+// code.
+type verdict struct{ Outcome }
+
+// Error returns the code.
+func (v *verdict) Error() string { return v.Code }
+
+// Unwrap makes a dead letter one that asynq archives.
+func (v *verdict) Unwrap() error {
+	if v.State == OutcomeDead {
+		return asynq.SkipRetry
+	}
+	return nil
+}
+
+func dead(code string) *verdict { return &verdict{Outcome{State: OutcomeDead, Code: code}} }
+
+func later(at time.Time, code string) *verdict {
+	if limit := time.Now().Add(farLater); at.After(limit) {
+		at = limit
+	}
+	if now := time.Now(); at.Before(now) {
+		at = now
+	}
+	return &verdict{Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
+}
+
+// judge says what an error of a worker means. Nil is done.
+func judge(ctx context.Context, err error, failed, maxAttempts int) *verdict {
+	var s *signal
+	var notBefore interface {
+		NotBefore() (time.Time, string)
+	}
+	var permanent interface{ Permanent() bool }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &s) && s.permanent:
+		return dead(codeOr(s.err, codePermanent))
+	case s != nil:
+		return later(s.at, wordOr(s.reason, OutcomeLater))
+	case errors.Is(context.Cause(ctx), queue.ErrDraining):
+		return later(time.Now(), codeDraining)
+	case errors.As(err, &notBefore):
+		at, reason := notBefore.NotBefore()
+		return later(at, wordOr(reason, OutcomeLater))
+	case errors.As(err, &permanent) && permanent.Permanent():
+		return dead(codeOr(err, codePermanent))
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		return later(time.Now().Add(time.Second), codeCanceled)
+	}
+	code := codeOr(err, codeError)
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		code = codeTimeout
+	}
+	if failed+1 >= maxAttempts {
+		return dead(code)
+	}
+	return &verdict{Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
+}
+
+// errTimeout is the cause of a context that Options.Timeout ended.
+var errTimeout = errors.New(codeTimeout)
+
+// retryDelay is the wait after a failure that others came before: anything up
+// to 2 s doubled for each, so that what failed together does not come back
+// together.
+func retryDelay(failed int) time.Duration {
+	return rand.N(min(retryCap, retryBase<<min(failed, 16)))
+}
+
+// RetryDelay is asynq's RetryDelayFunc: the wait the outcome names.
+func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
+	var v *verdict
+	switch {
+	case errors.As(err, &v):
+		return max(0, time.Until(v.NextAt))
+	case errors.Is(err, asynq.ErrLeaseExpired), errors.Is(err, queue.ErrDraining):
+		return 0
+	case errors.Is(err, context.Canceled):
+		return time.Second
+	}
+	return retryDelay(retried)
+}
+
+// IsFailure is asynq's: only a retry counts as an attempt. A crash of the
+// worker, its shutdown and a cancellation say nothing about the task.
+func (r *Router) IsFailure(err error) bool {
+	var v *verdict
+	if errors.As(err, &v) {
+		return v.State == OutcomeRetry
+	}
+	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, queue.ErrDraining) && !errors.Is(err, context.Canceled)
+}
+
+// CodeOf returns the code of an error, which is all of it that is stored: what
+// its ErrorCode() string says, or its whole text if that is one word of
+// letters and '_', else "error".
+func CodeOf(err error) string { return codeOr(err, codeError) }
+
+func codeOr(err error, fallback string) string {
+	var coded interface{ ErrorCode() string }
+	if errors.As(err, &coded) {
+		return wordOr(coded.ErrorCode(), fallback)
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if text := err.Error(); isWord(text) {
+			return text
+		}
+	}
+	return fallback
+}
+
+// codeIf is for spans, where success has no code.
+func codeIf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return CodeOf(err)
+}
+
+func wordOr(word, fallback string) string {
+	if isWord(word) {
+		return word
+	}
+	return fallback
+}
+
+// isWord reports whether s is a code: letters and '_' with no digit, because a
+// record number must not pass for one.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxWord
+}
+
+const maxWord = 48
+
+// ceilSecond rounds up, since asynq's times are whole seconds and cut.
+func ceilSecond(t time.Time) time.Time {
+	if cut := t.Truncate(time.Second); !cut.Equal(t) {
+		return cut.Add(time.Second)
+	}
+	return t
+}

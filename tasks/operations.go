@@ -1,0 +1,26 @@
+package tasks
+
+import "slices"
+
+// Operation says what one run of a kind asks of the vendor.
+type Operation struct {
+	// Kind is the task's kind.
+	Kind string
+	// Name is the vendor's operation, "GetAppointments". Empty: none.
+	Name string
+	// Calls is how many calls of it one run makes, at most.
+	Calls int
+}
+
+// operations is kept beside the kinds so that booking knows the cost of a task
+// before anything of it is opened.
+var operations = []Operation{
+	{Kind: SyncSchedule{}.Kind(), Name: "GetAppointments", Calls: 1},
+	{Kind: SyncPatient{}.Kind(), Name: "GetPatient", Calls: 1},
+	{Kind: SyncDirectory{}.Kind(), Name: "GetProviders", Calls: 1},
+	{Kind: WarmView{}.Kind()},
+	{Kind: InvalidateEntity{}.Kind()},
+}
+
+// Operations returns what each kind of this package costs.
+func Operations() []Operation { return slices.Clone(operations) }

@@ -1,0 +1,25 @@
+package tasks
+
+import "time"
+
+// SyncPatient reads one patient from the vendor.
+type SyncPatient struct {
+	// Practice is the practice's ID.
+	Practice string `json:"practice"`
+	// Patient is the patient's ID.
+	Patient PatientID `json:"patient"`
+}
+
+// Kind returns "patient.sync".
+func (SyncPatient) Kind() string { return "patient.sync" }
+
+// Options puts the task into LaneSync; Interactive moves it.
+func (SyncPatient) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
+
+// Validate refuses identifiers that the vendor cannot have given.
+func (a SyncPatient) Validate() error {
+	if err := checkID("practice", a.Practice); err != nil {
+		return err
+	}
+	return checkID("patient", a.Patient.Reveal())
+}

@@ -1,0 +1,563 @@
+package tasks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+type refusal struct{ at time.Time }
+
+func (refusal) Error() string                    { return "not now: pace" }
+func (r refusal) NotBefore() (time.Time, string) { return r.at, "pace" }
+
+type hopeless struct{ permanent bool }
+
+func (hopeless) Error() string     { return "tebra GetPatient: denied" }
+func (h hopeless) Permanent() bool { return h.permanent }
+func (hopeless) ErrorCode() string { return "denied" }
+
+var errPlain = errors.New("patient 4711 would not open")
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	at := time.Now().Add(time.Hour).Truncate(time.Second)
+	for name, row := range map[string]struct {
+		err    error
+		failed int
+		want   string // state and code
+		in     time.Duration
+	}{
+		"done":                        {nil, 0, "done ", 0},
+		"plain":                       {errPlain, 0, "retry error", 3 * time.Second},
+		"plain word":                  {errors.New("vendor_asleep"), 1, "retry vendor_asleep", 5 * time.Second},
+		"wrapped word":                {fmt.Errorf("read 4711: %w", errors.New("gone")), 0, "retry gone", 3 * time.Second},
+		"coded":                       {hopeless{}, 0, "retry denied", 3 * time.Second},
+		"last plain":                  {errPlain, 2, "dead error", 0},
+		"permanent":                   {Permanent(errPlain), 0, "dead permanent", 0},
+		"permanent word":              {Permanent(errors.New("unknown_practice")), 0, "dead unknown_practice", 0},
+		"permanent inside":            {fmt.Errorf("x: %w", Permanent(errPlain)), 0, "dead permanent", 0},
+		"permanent by behaviour":      {fmt.Errorf("x: %w", hopeless{permanent: true}), 0, "dead denied", 0},
+		"later":                       {Later(at, "vendor_down"), 2, "later vendor_down", time.Hour},
+		"later inside":                {fmt.Errorf("x: %w", Later(at, "vendor_down")), 2, "later vendor_down", time.Hour},
+		"later, odd reason":           {Later(at, "patient 4711"), 0, "later later", time.Hour},
+		"later, past":                 {Later(time.Now().Add(-time.Hour), "a"), 0, "later a", time.Second},
+		"later, never":                {Later(at.AddDate(5000, 0, 0), "a"), 0, "later a", farLater + time.Second},
+		"later by behaviour":          {fmt.Errorf("x: %w", refusal{at}), 2, "later pace", time.Hour},
+		"our word before theirs":      {Permanent(refusal{at}), 0, "dead permanent", 0},
+		"our later before theirs":     {errors.Join(Later(at, "a"), hopeless{permanent: true}), 0, "later a", time.Hour},
+		"not now before hopeless":     {errors.Join(hopeless{permanent: true}, refusal{at}), 0, "later pace", time.Hour},
+		"nothing permanent is done":   {Permanent(nil), 0, "done ", 0},
+		"failures beyond the allowed": {nil, 3, "dead exhausted", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := b.router(t, RouterOptions{})
+			Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return row.err }))
+			d := b.seal(t, note{Text: "x"})
+			d.Failed = row.failed
+			err := r.Deliver(t.Context(), d)
+			o := OutcomeOf(err)
+			if got := o.State + " " + o.Code; got != row.want {
+				t.Errorf("outcome %q, want %q", got, row.want)
+			}
+			if err != nil && err.Error() != o.Code {
+				t.Errorf("the error's text is %q, which asynq would store", err)
+			}
+			if (o.State == OutcomeDead) != errors.Is(err, asynq.SkipRetry) {
+				t.Errorf("asynq would archive: %v", errors.Is(err, asynq.SkipRetry))
+			}
+			if (o.State == OutcomeRetry) != (err != nil && r.IsFailure(err)) {
+				t.Error("what counts is not what failed")
+			}
+			if delay := r.RetryDelay(row.failed, err, nil); o.State != OutcomeDone && delay > row.in {
+				t.Errorf("runs again in %v, want at most %v", delay, row.in)
+			}
+			if row.in >= time.Hour && time.Until(o.NextAt).Round(time.Minute) != row.in.Round(time.Minute) {
+				t.Errorf("runs again in %v, want %v", time.Until(o.NextAt), row.in)
+			}
+			if !o.NextAt.Equal(o.NextAt.Truncate(time.Second)) {
+				t.Errorf("%v is not a whole second", o.NextAt)
+			}
+		})
+	}
+}
+
+func TestRetryDelayHasFullJitterAndACap(t *testing.T) {
+	t.Parallel()
+	for failed, limit := range map[int]time.Duration{0: 2 * time.Second, 3: 16 * time.Second, 20: retryCap, 1 << 29: retryCap} {
+		low, high := limit, time.Duration(0)
+		for range 400 {
+			d := retryDelay(failed)
+			low, high = min(low, d), max(high, d)
+		}
+		if low < 0 || high > limit || low > limit/10 || high < limit*9/10 {
+			t.Errorf("after %d failures: between %v and %v, want it spread over %v", failed, low, high, limit)
+		}
+	}
+}
+
+func TestErrorsOfAsynqItself(t *testing.T) {
+	t.Parallel()
+	r := setup(t).router(t, RouterOptions{})
+	for err, row := range map[error]struct {
+		counts bool
+		within time.Duration
+	}{
+		asynq.ErrLeaseExpired:    {false, 0},
+		queue.ErrDraining:        {false, 0},
+		context.Canceled:         {false, time.Second},
+		context.DeadlineExceeded: {true, retryBase},
+	} {
+		if r.IsFailure(err) != row.counts || r.RetryDelay(0, err, nil) > row.within {
+			t.Errorf("%v: counts %v, again in %v", err, r.IsFailure(err), r.RetryDelay(0, err, nil))
+		}
+	}
+	if o := OutcomeOf(queue.ErrDraining); o.State != OutcomeLater {
+		t.Errorf("draining is %+v", o)
+	}
+	if o := OutcomeOf(errPlain); o.State != OutcomeRetry || o.Code != codeError {
+		t.Errorf("an error of others is %+v", o)
+	}
+}
+
+// The contexts that end a run, in a bubble: no real time passes.
+func TestEndedContexts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.seal(t, note{Text: "x"})
+	for name, row := range map[string]struct {
+		end  func(cancel context.CancelCauseFunc)
+		want string
+	}{
+		"timeout":  {func(context.CancelCauseFunc) {}, "retry timeout"},
+		"drain":    {func(cancel context.CancelCauseFunc) { cancel(queue.ErrDraining) }, "later draining"},
+		"operator": {func(cancel context.CancelCauseFunc) { cancel(nil) }, "later canceled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := b.router(t, RouterOptions{})
+				Handle(r, WorkerFunc[note](func(ctx context.Context, _ *Job[note]) error {
+					<-ctx.Done()
+					return ctx.Err()
+				}))
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				began := time.Now()
+				time.AfterFunc(time.Second, func() { row.end(cancel) })
+				o := OutcomeOf(r.Deliver(ctx, d))
+				if got := o.State + " " + o.Code; got != row.want {
+					t.Errorf("outcome %q, want %q", got, row.want)
+				}
+				if took := time.Since(began); name == "timeout" && took != defaultTimeout {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestTaskOfADrainingWorkerDoesNotStart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(queue.ErrDraining)
+	if o := OutcomeOf(r.Deliver(ctx, b.seal(t, note{}))); o.State != OutcomeLater {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestPanicKeepsItsValueToItself(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var log bytes.Buffer
+	r := b.router(t, RouterOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	Handle(r, WorkerFunc[note](func(_ context.Context, j *Job[note]) error { panic("patient " + j.Args.Text) }))
+	err := r.Deliver(t.Context(), b.seal(t, note{Text: "marigold"}))
+	if o := OutcomeOf(err); o.State != OutcomeRetry || o.Code != codePanic {
+		t.Errorf("outcome %+v", o)
+	}
+	if !strings.Contains(log.String(), "router_test.go") || strings.Contains(log.String(), "marigold") {
+		t.Errorf("the log lacks the stack or tells the value:\n%s", log.String())
+	}
+}
+
+// asynq's own mux would hand note.write.again to the worker of note.write.
+func TestKindsMatchExactly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	for _, kind := range []string{"note.write.again", "note.writer", "note", "note.writ", "Note.write", "note.write ", ""} {
+		d := b.seal(t, note{})
+		d.Kind = kind
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codeKind {
+			t.Errorf("%q: %+v", kind, o)
+		}
+	}
+}
+
+// A payload that is moved to another task, kind or tenant does not open.
+func TestPayloadIsBoundToItsTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
+	Handle(r, WorkerFunc[memo](func(context.Context, *Job[memo]) error { return nil }))
+	whole := b.seal(t, note{Text: "x"})
+	if o := OutcomeOf(r.Deliver(t.Context(), whole)); o.State != OutcomeDone {
+		t.Fatalf("untouched: %+v", o)
+	}
+	for name, move := range map[string]func(*Delivery){
+		"to another task": func(d *Delivery) { d.ID = b.seal(t, note{Text: "y"}).ID },
+		"to another generation": func(d *Delivery) {
+			id, _ := queue.ParseID(d.ID)
+			id.Generation++
+			d.ID = id.String()
+		},
+		"to another lane":   func(d *Delivery) { d.ID = strings.Replace(d.ID, "sync-", "warm-", 1); d.Lane = "warm" },
+		"to another kind":   func(d *Delivery) { d.Kind = "memo.write" },
+		"to another tenant": func(d *Delivery) { d.Headers[headerTenant] = "clinic-b" },
+	} {
+		d := b.seal(t, note{Text: "x"})
+		move(&d)
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codeSeal {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+// memo has the same JSON as note.
+type memo struct {
+	Text   string `json:"text"`
+	Number int64  `json:"number"`
+}
+
+func (memo) Kind() string { return "memo.write" }
+
+// What may lie in Redis where a task is expected. All of it is contained with
+// a code, and the next good task runs.
+func TestBadDeliveries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := setup(t)
+	keys, plain := b.client.keys.For("clinic-a"), []byte(`{"text":"x","number":1}`)
+	sealed := func(d *Delivery, plain string) {
+		box, err := keys.Seal([]byte(plain), "clinic-a", d.Kind, d.ID)
+		must(t, err)
+		d.Payload = box
+	}
+	for name, row := range map[string]struct {
+		spoil func(d *Delivery)
+		want  string
+	}{
+		"empty payload":            {func(d *Delivery) { d.Payload = nil }, codeSeal},
+		"random bytes":             {func(d *Delivery) { d.Payload = []byte("\x01\x02random") }, codeSeal},
+		"another keyset":           {func(d *Delivery) { d.Payload = other.seal(t, note{Text: "x"}).Payload }, codeSeal},
+		"bit flipped in the tag":   {func(d *Delivery) { d.Payload[len(d.Payload)-1] ^= 1 }, codeSeal},
+		"bit flipped in the nonce": {func(d *Delivery) { d.Payload[6] ^= 1 }, codeSeal},
+		"bit flipped in the key":   {func(d *Delivery) { d.Payload[2] ^= 1 }, codeSeal},
+		"cut":                      {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codeSeal},
+		"plain JSON":               {func(d *Delivery) { d.Payload = plain }, codeSeal},
+		"50 MB":                    {func(d *Delivery) { d.Payload = make([]byte, 50<<20) }, codeSize},
+		"not JSON":                 {func(d *Delivery) { sealed(d, "{") }, codePayload},
+		"null":                     {func(d *Delivery) { sealed(d, "null") }, codePayload},
+		"array":                    {func(d *Delivery) { sealed(d, "[]") }, codePayload},
+		"two documents":            {func(d *Delivery) { sealed(d, "{}{}") }, codePayload},
+		"duplicate member":         {func(d *Delivery) { sealed(d, `{"text":"a","text":"b"}`) }, codePayload},
+		"case variant":             {func(d *Delivery) { sealed(d, `{"Text":"a"}`) }, codePayload},
+		"unknown member":           {func(d *Delivery) { sealed(d, `{"text":"a","more":1}`) }, codePayload},
+		"number as text":           {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codePayload},
+		"number too large":         {func(d *Delivery) { sealed(d, `{"number":9223372036854775808}`) }, codePayload},
+		"invalid UTF-8":            {func(d *Delivery) { sealed(d, "{\"text\":\"\xff\"}") }, codePayload},
+		"nested 5,000 deep":        {func(d *Delivery) { sealed(d, strings.Repeat(`{"text":`, 5_000)) }, codePayload},
+		"refused by Validate":      {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codeInvalid},
+		"no headers":               {func(d *Delivery) { d.Headers = nil }, codeHeaders},
+		"no tenant":                {func(d *Delivery) { delete(d.Headers, headerTenant) }, codeHeaders},
+		"malformed tenant":         {func(d *Delivery) { d.Headers[headerTenant] = "A\n\x1b[31m" }, codeHeaders},
+		"no version":               {func(d *Delivery) { delete(d.Headers, headerVersion) }, codeHeaders},
+		"version 0":                {func(d *Delivery) { d.Headers[headerVersion] = "0" }, codeHeaders},
+		"version -1":               {func(d *Delivery) { d.Headers[headerVersion] = "-1" }, codeHeaders},
+		"version 01":               {func(d *Delivery) { d.Headers[headerVersion] = "01" }, codeHeaders},
+		"version of words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codeHeaders},
+		"malformed time":           {func(d *Delivery) { d.Headers[headerEnqueuedAt] = "yesterday" }, codeHeaders},
+		"kind with control bytes":  {func(d *Delivery) { d.Kind = "note.write\n\x1b[31m" }, codeKind},
+		"ID of another lane":       {func(d *Delivery) { d.Lane = LaneWarm }, codeID},
+		"ID of asynq's own":        {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codeID},
+		"no ID":                    {func(d *Delivery) { d.ID = "" }, codeID},
+		"more failures than tries": {func(d *Delivery) { d.Failed = 1 << 30 }, codeExhausted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var letters []DeadLetter
+			r := b.router(t, RouterOptions{Bury: func(_ context.Context, l DeadLetter) error { letters = append(letters, l); return nil }})
+			ran := 0
+			Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { ran++; return nil }))
+			d := b.seal(t, note{Text: "x"})
+			row.spoil(&d)
+			for range 2 { // the same twice gives the same
+				if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != row.want {
+					t.Errorf("outcome %+v, want dead %s", o, row.want)
+				}
+			}
+			if ran != 0 || len(letters) != 2 {
+				t.Errorf("ran %d times, %d letters", ran, len(letters))
+			}
+			for _, l := range letters {
+				if strings.ContainsAny(l.Kind+l.Tenant, "\n\x1b") || l.Code != row.want || l.DiedAt.IsZero() {
+					t.Errorf("letter of %q by %q with code %q", l.Kind, l.Tenant, l.Code)
+				}
+			}
+			if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{Text: "good"}))); o.State != OutcomeDone || ran != 1 {
+				t.Errorf("the next good task: %+v, ran %d", o, ran)
+			}
+		})
+	}
+}
+
+func TestOddHeadersCostNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var seen map[string]string
+	r := b.router(t, RouterOptions{Around: []Middleware{Observe, func(next Next) Next {
+		return func(ctx context.Context, run *Run) error { seen = run.Headers; return next(ctx, run) }
+	}}})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
+	d := b.seal(t, note{Text: "x"})
+	for i := range 100_000 {
+		d.Headers[fmt.Sprint("x", i)] = "y"
+	}
+	d.Headers[headerTrace] = strings.Repeat("z", 10_000)
+	if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDone {
+		t.Errorf("outcome %+v", o)
+	}
+	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, []string{headerEnqueuedAt, headerKey, headerTenant, headerVersion}) {
+		t.Errorf("headers carried on: %v", got)
+	}
+}
+
+func TestNewerVersionIsLeftForANewerWorker(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	d := b.seal(t, note{})
+	d.Headers[headerVersion] = "99"
+	d.Payload = []byte("of a shape that is not known yet")
+	o := OutcomeOf(r.Deliver(t.Context(), d))
+	if o.State != OutcomeLater || o.Code != codeVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestDeadLetterThatCannotBeBuriedLivesOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{Bury: func(context.Context, DeadLetter) error { return errors.New("ledger says 4711") }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return Permanent(errPlain) }))
+	err := r.Deliver(t.Context(), b.seal(t, note{}))
+	if o := OutcomeOf(err); o.State != OutcomeLater || o.Code != codeBury || errors.Is(err, asynq.SkipRetry) {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestDeadLetterHoldsWhatReplayNeeds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var got DeadLetter
+	r := b.router(t, RouterOptions{Bury: func(_ context.Context, l DeadLetter) error { got = l; return nil }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return errPlain }))
+	d := b.seal(t, note{Text: "x"})
+	d.Failed = 2
+	_ = r.Deliver(t.Context(), d)
+	want := DeadLetter{
+		TaskID: d.ID, Tenant: "clinic-a", Kind: "note.write", Lane: LaneSync, Code: codeError, Attempts: 3,
+		Payload: d.Payload, Headers: d.Headers, EnqueuedAt: got.EnqueuedAt, DiedAt: got.DiedAt,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if time.Since(got.EnqueuedAt) > time.Minute || time.Since(got.DiedAt) > time.Minute {
+		t.Errorf("enqueued %v, died %v", got.EnqueuedAt, got.DiedAt)
+	}
+}
+
+func TestMiddlewareOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var got []string
+	step := func(name string) Middleware {
+		return func(next Next) Next {
+			return func(ctx context.Context, run *Run) error {
+				got = append(got, name)
+				err := next(ctx, run)
+				got = append(got, name+" "+OutcomeOf(err).Code)
+				return err
+			}
+		}
+	}
+	r := b.router(t, RouterOptions{Around: []Middleware{step("a"), InTenant, step("b")}})
+	Handle(r, WorkerFunc[note](func(ctx context.Context, j *Job[note]) error {
+		id, _ := tenant.FromContext(ctx)
+		got = append(got, "work "+id.String())
+		return errors.New("failed")
+	}))
+	_ = r.Deliver(t.Context(), b.seal(t, note{}))
+	if diff := cmp.Diff([]string{"a", "b", "work clinic-a", "b failed", "a failed"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What fails or panics around a task is judged as if the worker had.
+func TestMiddlewareMayFail(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for want, around := range map[string]Middleware{
+		"retry gone":  func(Next) Next { return func(context.Context, *Run) error { return errors.New("gone") } },
+		"retry panic": func(Next) Next { return func(context.Context, *Run) error { panic("x") } },
+		"later shut":  func(Next) Next { return func(context.Context, *Run) error { return Later(time.Now(), "shut") } },
+		"dead closed": func(Next) Next { return func(context.Context, *Run) error { return Permanent(errors.New("closed")) } },
+	} {
+		r := b.router(t, RouterOptions{Around: []Middleware{around}})
+		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
+		if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State+" "+o.Code != want {
+			t.Errorf("%s: %+v", want, o)
+		}
+	}
+}
+
+func TestJobTellsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	var got Job[note]
+	Handle(r, WorkerFunc[note](func(_ context.Context, j *Job[note]) error { got = *j; return nil }))
+	d := b.seal(t, note{Text: "x", Number: 1 << 60})
+	d.Failed = 1
+	must(t, r.Deliver(t.Context(), d))
+	want := Job[note]{ID: d.ID, Tenant: "clinic-a", Attempt: 2, EnqueuedAt: got.EnqueuedAt, Args: note{Text: "x", Number: 1 << 60}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(note{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// renamed has a former name.
+type renamed struct{ note }
+
+func (renamed) Kind() string      { return "letter.write" }
+func (renamed) Aliases() []string { return []string{"note.write"} }
+
+func TestAliasesTakeTasksOfTheFormerName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{})
+	ran := 0
+	Handle(r, WorkerFunc[renamed](func(context.Context, *Job[renamed]) error { ran++; return nil }))
+	for _, d := range []Delivery{b.seal(t, note{Text: "x"}), b.seal(t, renamed{note{Text: "x"}})} {
+		must(t, r.Deliver(t.Context(), d))
+	}
+	if ran != 2 {
+		t.Errorf("ran %d of 2", ran)
+	}
+}
+
+type (
+	oddKind    struct{}
+	oddLane    struct{}
+	oddVersion struct{}
+)
+
+func (oddKind) Kind() string     { return "Odd" }
+func (oddLane) Kind() string     { return "odd.lane" }
+func (oddLane) Options() Options { return Options{Lane: "fast"} }
+func (oddVersion) Kind() string  { return "odd.version" }
+func (oddVersion) Version() int  { return 0 }
+
+func TestHandlePanicsForFaultsInTheProgram(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, register := range map[string]func(r *Router){
+		"taken":   func(r *Router) { Handle(r, WorkerFunc[note](nil)) },
+		"alias":   func(r *Router) { Handle(r, WorkerFunc[renamed](nil)) },
+		"kind":    func(r *Router) { Handle(r, WorkerFunc[oddKind](nil)) },
+		"lane":    func(r *Router) { Handle(r, WorkerFunc[oddLane](nil)) },
+		"version": func(r *Router) { Handle(r, WorkerFunc[oddVersion](nil)) },
+	} {
+		r := b.router(t, RouterOptions{})
+		Handle(r, WorkerFunc[note](nil))
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: registered", name)
+				}
+			}()
+			register(r)
+		}()
+	}
+}
+
+func TestNewRouterRefusesKeys(t *testing.T) {
+	t.Parallel()
+	if _, err := NewRouter(RouterOptions{Keys: []byte("{}")}); err == nil {
+		t.Error("made without keys")
+	}
+	if _, err := NewClient(ClientOptions{Keys: nil}); err == nil {
+		t.Error("client made without keys")
+	}
+}
+
+func FuzzDeliver(f *testing.F) {
+	b := setup(f)
+	r := b.router(f, RouterOptions{})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
+	d := b.seal(f, note{Text: "x"})
+	sealer := b.client.keys.For("clinic-a")
+	f.Add([]byte(`{"text":"x","number":1}`), true)
+	f.Add([]byte(`{"text":"invalid"}`), true)
+	f.Add(d.Payload, false)
+	f.Fuzz(func(t *testing.T, payload []byte, seal bool) {
+		d := d
+		if d.Payload = payload; seal {
+			var err error
+			if d.Payload, err = sealer.Seal(payload, "clinic-a", d.Kind, d.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDone && o.State != OutcomeDead {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}
+
+func FuzzHeaders(f *testing.F) {
+	f.Add("clinic-a", "1", "2026-11-23T10:00:00.123456789Z")
+	f.Add("", "01", "")
+	f.Fuzz(func(t *testing.T, owner, version, at string) {
+		headers := map[string]string{headerTenant: owner, headerVersion: version, headerEnqueuedAt: at}
+		h, err := readHead(headers)
+		if err != nil {
+			return
+		}
+		if h.tenant.String() != owner || fmt.Sprint(h.version) != version || h.version < 1 || h.enqueuedAt.Location() != time.UTC {
+			t.Errorf("read %+v", h)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// Args is what a task is about: a struct (not a pointer) that marshals to JSON
+// and holds identifiers, never a record. Beside Kind it may have:
+//
+//	Options() Options     lane, timeout, attempts
+//	Validate() error      asked before enqueueing and before running
+//	UniqueKey() string    what makes two tasks equal; the JSON by default
+//	Version() int         version of the JSON, from 1; see the package comment
+//	Aliases() []string    former kinds that this one's worker still takes
+//
+// The text of Validate's error reaches the caller of Enqueue: it names the
+// field and holds no value.
+type Args interface {
+	// Kind is the task's type, "noun.verb" in lower case, frozen once
+	// released.
+	Kind() string
+}
+
+// Options says how a task is queued and run. The zero value is a background
+// task of a minute with ten attempts.
+type Options struct {
+	// Lane is one of the lanes. Defaults to LaneSync.
+	Lane string
+	// Timeout is how long one attempt may take, at most MaxTimeout. Defaults
+	// to a minute.
+	Timeout time.Duration
+	// MaxAttempts is how many plain errors make a dead letter. Defaults to 10.
+	MaxAttempts int
+}
+
+// The lanes, most urgent first.
+const (
+	// LaneInteractive is for what somebody waits for.
+	LaneInteractive = queue.Interactive
+	// LanePush carries changes to the vendor.
+	LanePush = queue.Push
+	// LaneSync keeps documents fresh.
+	LaneSync = queue.Sync
+	// LaneWarm rebuilds views before they are asked for.
+	LaneWarm = queue.Warm
+)
+
+const (
+	// MaxTimeout is the longest Options.Timeout.
+	MaxTimeout = 30 * time.Minute
+	// MaxPayload is the largest JSON of a task's arguments in bytes. They are
+	// identifiers; asynq copies them with every heartbeat.
+	MaxPayload = 8 << 10
+
+	defaultTimeout  = time.Minute
+	defaultAttempts = 10
+)
+
+// Job is one attempt of one task, as a Worker sees it.
+type Job[T Args] struct {
+	// ID is the task's ID: the same for every attempt.
+	ID string
+	// Tenant is the alias of the tenant.
+	Tenant string
+	// Attempt counts from 1; what ended in Later did not count.
+	Attempt int
+	// EnqueuedAt is when the task was asked for, by the producer's clock.
+	EnqueuedAt time.Time
+	// Args is what was asked for, validated.
+	Args T
+}
+
+// Worker runs the tasks of one kind. What Work returns is told in the package
+// comment. The context ends with Options.Timeout and when the process is told
+// to stop; Work must end soon after, and must not leave goroutines behind. It
+// may be called many times at once, and twice for one task.
+type Worker[T Args] interface {
+	Work(ctx context.Context, job *Job[T]) error
+}
+
+// WorkerFunc is a Worker made of a function.
+type WorkerFunc[T Args] func(ctx context.Context, job *Job[T]) error
+
+// Work calls f.
+func (f WorkerFunc[T]) Work(ctx context.Context, job *Job[T]) error { return f(ctx, job) }
