@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/pressly/goose/v3"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -39,6 +42,37 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 			apply(t, l, "clinic-a")
 		})
 	}
+}
+
+// The other process gets its migration in between this one's look and its try. Nothing but the order of events tells that
+// failure from a real one.
+func TestMigrateRacingLooksAgainWhenItLost(t *testing.T) {
+	t.Parallel()
+	where := address(t, SQLite)
+	l, rival := open(t, where), open(t, where)
+	for _, step := range []struct {
+		name    string
+		between func(context.Context) error
+		lost    bool
+	}{
+		{"nobody got further", func(context.Context) error { return nil }, false},
+		{"the rival did", rival.Migrate, true},
+	} {
+		tries := 0
+		up := &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error {
+			tries++
+			return errors.Join(step.between(ctx), errors.New("table exists"))
+		}}
+		provider, err := goose.NewProvider(goose.DialectSQLite3, l.db, nil, goose.WithDisableGlobalRegistry(true),
+			goose.WithLogger(goose.NopLogger()), goose.WithGoMigrations(goose.NewGoMigration(1, up, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := migrateRacing(t.Context(), provider); (err == nil) != step.lost || tries != 1 {
+			t.Errorf("%s: %d tries, %v", step.name, tries, err)
+		}
+	}
+	apply(t, l, "clinic-a")
 }
 
 func TestMigrateAgainKeepsWhatIsThere(t *testing.T) {

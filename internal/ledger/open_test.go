@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/pgtest"
+	"modernc.org/sqlite"
 )
 
 const secret = "hunter2-secret"
@@ -157,6 +159,42 @@ func TestSQLiteTransactionsExcludeOneAnother(t *testing.T) {
 	if err := other.Bury(t.Context(), letter("t1")); err != nil {
 		t.Errorf("writing after it: %v", err)
 	}
+}
+
+// Turning a file to WAL needs it for oneself. SQLite then refuses at once where it should wait, and Open tries again.
+func TestOpenOutlivesTheRaceForWAL(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	reader := must[*sql.DB](t)(sql.Open("sqlite", path))
+	defer func() { _ = reader.Close() }()
+	if _, err := reader.ExecContext(t.Context(), "CREATE TABLE t (n INTEGER)"); err != nil {
+		t.Fatal(err)
+	}
+	reading := must[*sql.Tx](t)(reader.BeginTx(t.Context(), nil))
+	if _, err := reading.ExecContext(t.Context(), "SELECT COUNT(*) FROM t"); err != nil {
+		t.Fatal(err)
+	}
+	inner := must[driver.Connector](t)(sqlite.NewConnector(path + "?_busy_timeout=0&_journal_mode=WAL"))
+	tries := 0
+	l := &Ledger{dialect: SQLite, db: sql.OpenDB(beforeConnect{inner, func() {
+		if tries++; tries == 3 {
+			_ = reading.Rollback()
+		}
+	}})}
+	defer func() { _ = l.Close() }()
+	if err := l.reach(t.Context()); err != nil || tries != 3 {
+		t.Errorf("reach = %v after %d tries, want success at the third", err, tries)
+	}
+}
+
+type beforeConnect struct {
+	driver.Connector
+	do func()
+}
+
+func (c beforeConnect) Connect(ctx context.Context) (driver.Conn, error) {
+	c.do()
+	return c.Connector.Connect(ctx)
 }
 
 func TestPingAndClose(t *testing.T) {
