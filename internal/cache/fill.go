@@ -119,7 +119,7 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (call, *h
 	soft := jitter(k.Class.soft(v.Negative))
 	h := &header{
 		stamp: g.Stamp, epoch: g.Epoch, tags: tags,
-		soft: min(g.Stamp+uint64(soft.Microseconds()), maxClock-1),            //nolint:gosec // not negative
+		soft: min(g.Stamp+uint64(soft.Microseconds()), maxClock-1),          //nolint:gosec // not negative
 		cost: uint32(min(max(v.Cost, 0).Milliseconds(), int64(^uint32(0)))), //nolint:gosec // bounded
 	}
 	blob, err := c.vault.seal(ctx, k, h, v)

@@ -26,6 +26,7 @@ type bundle struct {
 	t     testing.TB
 	rdb   *redis.Client
 	keys  *phi.Keys
+	data  *phi.DataKey
 	id    tenant.ID
 	runID atomic.Value
 }
@@ -38,55 +39,30 @@ func setup(t testing.TB, open func(testing.TB) *redis.Client) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{t: t, rdb: open(t), keys: keys, id: tenant.ID(fmt.Sprintf("clinic-%d", tenants.Add(1)))}
+	data, err := phi.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle{t: t, rdb: open(t), keys: keys, data: data, id: newTenant()}
 	b.runID.Store("run-1")
 	b.Cache = b.another(b.rdb)
 	return b
 }
 
-// another is a second process that shares Redis and keys.
+func newTenant() tenant.ID { return tenant.ID(fmt.Sprintf("clinic-%d", tenants.Add(1))) }
+
+// another is a second process that shares Redis and keys. All tenants have one data key here: what keeps them apart in
+// these tests is what the seal is bound to.
 func (b *bundle) another(rdb redis.UniversalClient) *Cache {
 	b.t.Helper()
-	dataKeys := make(map[tenant.ID]*phi.DataKey)
-	for _, id := range []tenant.ID{b.id, b.id + "-x"} {
-		sealer := b.keys.For(string(id))
-		wrapped := b.wrapped(sealer, id)
-		key, err := sealer.Unwrap(wrapped)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		dataKeys[id] = key
-	}
 	c, err := New(Options{
 		Redis: rdb, Sealer: b.keys.For, RunID: func() string { return b.runID.Load().(string) },
-		Key: func(_ context.Context, id tenant.ID) (*phi.DataKey, error) { return dataKeys[id], nil },
+		Key: func(context.Context, tenant.ID) (*phi.DataKey, error) { return b.data, nil },
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return c
-}
-
-// wrapped keeps the data keys beside the entries, as the ledger does.
-func (b *bundle) wrapped(s *phi.Sealer, id tenant.ID) []byte {
-	b.t.Helper()
-	key, err := phi.NewDataKey()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	w, err := s.Wrap(key)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	name := "test:" + string(id)
-	if err := b.rdb.SetNX(b.t.Context(), name, w, 0).Err(); err != nil {
-		b.t.Fatal(err)
-	}
-	got, err := b.rdb.Get(b.t.Context(), name).Bytes()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return got
 }
 
 func onBoth(t *testing.T, test func(t *testing.T, b *bundle)) {

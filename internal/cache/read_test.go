@@ -122,6 +122,23 @@ func TestReadAfterAChangeOfServers(t *testing.T) {
 	})
 }
 
+func TestABumpAfterTheFenceCountsWhateverTheStampsSay(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bundle) {
+		k := b.key(1)
+		ahead := b.bump() // by a server whose clock was an hour ahead, and which is gone
+		ahead.Stamp += uint64(time.Hour.Microseconds())
+		b.fill(k, ahead, value("v1", Tag{1}), OK)
+		b.want(k, Fresh, "v1")
+		b.runID.Store("run-2")
+		b.bump(Tag{2})
+		b.want(k, Suspect, "v1")
+		b.bump(Tag{1})
+		b.want(k, Stale, "v1")
+		b.reads(k, true, Stale, "v1", false)
+	})
+}
+
 func TestReadAfterAFlush(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *bundle) {
