@@ -239,20 +239,98 @@ func TestOpensLonger(t *testing.T) {
 				t.Errorf("%s: %d openings, until %v; want %d, %v from %v", what, v.opens, v.until, opens, period, ended)
 			}
 		}
-		began = time.Now()
-		opened(t, f, getPatient())
+		call(t, f, getPatient(), down)
+		call(t, f, getPatient(), down)
+		fail := func() {
+			t.Helper()
+			p := enter(t, f, getPatient())
+			began = time.Now()
+			p.Done(t.Context(), down)
+		}
+		fail()
 		check("at first", 1, 100*time.Millisecond)
 		due(t, f)
-		began = time.Now()
-		call(t, f, getPatient(), down)
+		fail()
 		check("after a failed probe", 2, 200*time.Millisecond)
 		due(t, f)
 		call(t, f, getPatient(), tebra.Outcome{})
 		call(t, f, getPatient(), tebra.Outcome{})
-		began = time.Now()
-		call(t, f, getPatient(), down)
+		fail()
 		check("after one failure in the ramp", 3, 300*time.Millisecond)
 	})
+}
+
+// Late news must not move a breaker: who saw an older state has evidence about an older outage.
+func TestLateNews(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb, lasting)
+		b := f.host
+		fields := func() map[string]string { return rdb.HGetAll(t.Context(), b.scope.key()).Val() }
+		set := func(field string, v any) { rdb.HSet(t.Context(), b.scope.key(), field, v) }
+		b.open(t.Context(), 0, tebra.Timeout)
+		open := fields()
+		b.open(t.Context(), 1, tebra.Unavailable) // the same outage, seen by another process
+		b.open(t.Context(), 0, tebra.Unavailable)
+		b.close(t.Context(), 0)
+		if diff := cmp.Diff(open, fields()); diff != "" {
+			t.Errorf("late news moved an open breaker:\n%s", diff)
+		}
+		early := admission{breaker: b, gen: 1}
+		if wait, err := early.probe(t.Context()); err != nil || wait < time.Second || early.token != "" {
+			t.Errorf("a probe before its time: wait %v, token %q, %v", wait, early.token, err)
+		}
+		set("until", 1) // the time is over
+		b.open(t.Context(), 0, tebra.Unavailable)
+		a := admission{breaker: b, gen: 1}
+		if wait, err := a.probe(t.Context()); err != nil || wait != 0 || a.token == "" {
+			t.Fatalf("no probe when due: wait %v, %v", wait, err)
+		}
+		b.close(t.Context(), 1)
+		closed := fields()
+		b.close(t.Context(), 2)
+		b.close(t.Context(), 1)
+		b.open(t.Context(), 1, tebra.Timeout)
+		if diff := cmp.Diff(closed, fields()); diff != "" || closed["gen"] != "2" || closed["until"] != "0" {
+			t.Errorf("late news moved a closed breaker:\n%s%v", diff, closed)
+		}
+		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 0 {
+			t.Error("the permission to probe outlives the closing")
+		}
+		// Soon after a closing, openings go on counting; long after it, they start anew.
+		b.open(t.Context(), 2, tebra.Timeout)
+		if got := fields()["opens"]; got != "2" {
+			t.Errorf("%s openings, want 2", got)
+		}
+		set("until", 0)
+		set("closed", 1)
+		b.open(t.Context(), 3, tebra.Timeout)
+		if got := fields()["opens"]; got != "1" {
+			t.Errorf("%s openings long after the last, want 1", got)
+		}
+		// A permission that has ended may be another's by now.
+		rdb.Set(t.Context(), b.scope.key("probe"), "another's", 0)
+		a.release(t.Context())
+		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 1 {
+			t.Error("gave back another prober's permission")
+		}
+	})
+}
+
+// An answer that was asked for earlier must not undo what a later one said.
+func TestAdoptKeepsTheLatest(t *testing.T) {
+	t.Parallel()
+	b := newFlow(t, redistest.New(t)).host
+	now := time.Now()
+	b.adopt(view{gen: 2, asked: now})
+	b.adopt(view{gen: 1, asked: now.Add(-time.Second)})
+	if b.moved(2) {
+		t.Error("an old answer was taken over")
+	}
+	b.adopt(view{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
+	if b.moved(0) {
+		t.Error("a new answer was not taken over")
+	}
 }
 
 // After a closing, the pace comes back in steps.
