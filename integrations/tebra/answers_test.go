@@ -60,6 +60,8 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"translator", 200, xmlType, businessError("Error translating AppointmentCreate to CreateAppointmentV3Request"), tebra.Invalid, ""},
 		{"unknown business error with data beside it", 200, xmlType, businessError("Patient " + canary + " is odd"), tebra.Unknown, ""},
 
+		{"error beside a row that is misshapen", 200, xmlType, strings.Replace(businessError(throttle), "<AppointmentData/>", "<AppointmentData><StartDate>soon</StartDate></AppointmentData>", 1), tebra.Throttled, ""},
+
 		{"outage", 500, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault inside 200", 200, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault without prefix", 500, xmlType, fault("InternalServiceFault"), tebra.Unavailable, "fault"},

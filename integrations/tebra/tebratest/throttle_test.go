@@ -1,0 +1,119 @@
+package tebratest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+func TestThrottlesCountByAccountAndOperation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		practice := []tebratest.Practice{{}}
+		s := newServer(t, tebratest.Config{
+			Accounts:  []tebratest.Account{{CustomerKey: "a", User: "u", Password: "p", Practices: practice}, {CustomerKey: "b", User: "u", Password: "p", Practices: practice}},
+			Throttles: tebratest.Throttles{Margin: 20 * time.Millisecond},
+		})
+		a, b := newClient(t, s, s.Clinics()[0].Account()), newClient(t, s, s.Clinics()[1].Account())
+		id := s.Clinics()[0].Patients()[0].ID
+		get := func(wait time.Duration, c *tebra.Client) error {
+			time.Sleep(wait)
+			_, err := c.Patients.Get(t.Context(), id)
+			return err
+		}
+		throttled := &tebra.Error{Code: tebra.Throttled}
+		for _, step := range []struct {
+			wait time.Duration
+			want error
+		}{{0, nil}, {100 * time.Millisecond, throttled}, {150 * time.Millisecond, throttled}, {20 * time.Millisecond, throttled}, {time.Millisecond, nil}} {
+			if err := get(step.wait, a); !errors.Is(err, step.want) {
+				t.Errorf("after %v: got %v, want %v", step.wait, err, step.want)
+			}
+		}
+		var e *tebra.Error
+		if err := get(0, a); !errors.As(err, &e) || e.Interval != 250*time.Millisecond {
+			t.Errorf("got %+v, want the interval named without its margin", e)
+		}
+		if err := get(0, b); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+			t.Errorf("another account: %v, want it to be let in, to nothing", err)
+		}
+		if _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
+			t.Errorf("another operation: %v", err)
+		}
+		want := map[string]tebratest.Count{"GetPatient": {Calls: 7, OK: 3, Throttled: 4}, "GetProviders": {Calls: 1, OK: 1}}
+		if diff := cmp.Diff(want, s.Counts()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
+	t.Parallel()
+	for _, extend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Extend: extend, Scale: 0.1}})
+			c := newClient(t, s, s.Clinics()[0].Account())
+			ok := 0
+			for range 20 {
+				if _, err := c.Patients.Get(t.Context(), "1000001"); err == nil {
+					ok++
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if want := map[bool]int{false: 10, true: 1}[extend]; ok != want {
+				t.Errorf("extend %t: %d of 20 calls were let in, want %d", extend, ok, want)
+			}
+		})
+	}
+}
+
+func TestThrottlesAreTold(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Intervals: map[string]time.Duration{"GetPatient": 40 * time.Millisecond}}})
+	got, err := newClient(t, s, s.Clinics()[0].Account()).System.Throttles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]time.Duration{}
+	for _, row := range got {
+		told[row.Operation] = row.Interval
+	}
+	for _, op := range tebra.Operations() {
+		want := op.Interval
+		if op.Name == "GetPatient" {
+			want = 40 * time.Millisecond
+		}
+		if told[op.Name] != want {
+			t.Errorf("%s: %v, want %v", op.Name, told[op.Name], want)
+		}
+	}
+}
+
+func TestLatencyIsDrawnFromItsQuantiles(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, tebratest.Config{Throttles: unthrottled, Latency: tebratest.Latency{P50: 2500 * time.Millisecond, P95: 6600 * time.Millisecond}})
+		c := newClient(t, s, s.Clinics()[0].Account())
+		var took []time.Duration
+		for range 400 {
+			start := time.Now()
+			_, err := c.Patients.Get(t.Context(), "1000001")
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		if p50, p95 := took[200], took[380]; p50 < 2200*time.Millisecond || p50 > 2800*time.Millisecond || p95 < 5500*time.Millisecond || p95 > 8*time.Second {
+			t.Errorf("p50 %v, p95 %v, want about 2.5 s and 6.6 s", p50, p95)
+		}
+	})
+}
