@@ -179,7 +179,8 @@ func (c *Clinic) SetPhone(id, phone string) error {
 	return c.changePatient(id, func(p *Person) { p.Phone = phone })
 }
 
-// SetName changes a patient's name. Visits that are booked already keep the old one, as the vendor's rows do.
+// SetName changes a patient's name. Visits of days that were asked for before keep the old one; what the vendor does with
+// them is not known.
 func (c *Clinic) SetName(id, first, last string) error {
 	return c.changePatient(id, func(p *Person) { p.FirstName, p.LastName = first, last })
 }

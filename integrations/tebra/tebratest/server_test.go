@@ -192,8 +192,14 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 	if p, err := c.Patients.Get(t.Context(), newcomer.ID); err != nil || p.HomePhone.Reveal() != "(555) 555-0199" {
 		t.Errorf("the new phone number: %v", err)
 	}
+	if err := clinic.SetName(newcomer.ID, "Renamed", "Person"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := c.Patients.Get(t.Context(), newcomer.ID); err != nil || p.FullName.Reveal() != "Renamed Person" {
+		t.Errorf("the new name: %v", err)
+	}
 	for _, err := range []error{
-		clinic.SetStatus("1", "x"), clinic.Move(visits[3].ID, noon), clinic.SetPhone("1", ""), second(clinic.Book("1", noon, 0)),
+		clinic.SetStatus("1", "x"), clinic.SetName("1", "", ""), clinic.Move(visits[3].ID, noon), clinic.SetPhone("1", ""), second(clinic.Book("1", noon, 0)),
 		second(clinic.Book(newcomer.ID, noon, 9)),
 	} {
 		if !errors.Is(err, tebratest.ErrNoSuch) {
