@@ -1,0 +1,236 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/plan"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// DemoOptions say what a demo runs with. All of it has defaults.
+type DemoOptions struct {
+	QueueURL  string  // a configured Redis; else one is found or embedded
+	CacheURL  string  // defaults to QueueURL
+	Speed     float64 // of the calendar; defaults to 1
+	Seed      int64   // of the synthetic people
+	Patients  int     // in each practice; defaults to 40
+	Visits    int     // a day in each practice; defaults to 16
+	Latency   tebratest.Latency
+	Version   string
+	Logger    *slog.Logger // defaults to none
+	Collector string       // base URL to send spans to; empty sends none
+	// Prepare changes the simulated vendor before anybody asks it.
+	Prepare func(*tebratest.Server) error
+	// Ended is told of every attempt that ended.
+	Ended func(context.Context, Run)
+}
+
+// DemoPractice is one practice of a demo, seen from both sides.
+type DemoPractice struct {
+	Tenant tenant.ID
+	ID     string
+	Name   string
+	Clinic *tebratest.Clinic // its staff, at the vendor
+}
+
+// Demo is the whole system in one process: a simulated vendor, a worker, a scheduler, and whatever Redis there is.
+type Demo struct {
+	Redis     string // one of RedisConfigured, RedisServer, RedisEmbedded
+	Vendor    *tebratest.Server
+	Endpoint  string
+	Practices []DemoPractice
+	Clock     plan.Clock
+	Tools     *Tools
+	Dir       string // holds the ledger
+
+	stack     *lifecycle.Stack
+	processes *lifecycle.Group
+	stop      context.CancelFunc
+}
+
+// demoTenants are three practices in two time zones. Names, numbers and credentials are invented.
+var demoTenants = []struct {
+	id, zone  string
+	practices []string
+}{
+	{"lakeside", "America/Chicago", []string{"Lakeside Family Practice", "Lakeside Pediatrics"}},
+	{"harbor", "America/New_York", []string{"Harbor Internal Medicine"}},
+}
+
+// demoHours are the opening hours of every practice of a demo.
+var demoHours = map[string]string{
+	"mon": "08:00-17:30", "tue": "08:00-17:30", "wed": "08:00-17:30", "thu": "08:00-17:30", "fri": "08:00-17:30",
+}
+
+// demoMorning is when a demo's day begins: both zones are open.
+func demoMorning() time.Time { return time.Date(2026, 3, 2, 14, 5, 0, 0, time.UTC) }
+
+// StartDemo starts everything. Close ends it, also what a failed start leaves is closed.
+func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Demo{stack: &lifecycle.Stack{Logger: o.Logger}, Clock: plan.NewClock(demoMorning(), o.Speed)}
+	defer d.stack.Rollback(context.WithoutCancel(ctx), &err)
+
+	if d.Dir, err = os.MkdirTemp("", "rounds-demo-"); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	d.stack.Push("temporary folder", func(context.Context) error { return os.RemoveAll(d.Dir) })
+	kind, urls, err := demoRedis(ctx, d.stack, d.Dir, o.QueueURL, o.CacheURL)
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	d.Redis = kind
+	if err := d.serveVendor(ctx, o); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	keys, err := phi.Generate()
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	keyset, err := keys.JSON()
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	ledgerURL := config.Secret("sqlite:" + filepath.Join(d.Dir, "ledger.db"))
+	shared := config.Scheduler{
+		Mode: config.Dev, Redis: urls, LedgerURL: ledgerURL, Keyset: config.Secret(keyset), Tenants: d.tenants(),
+	}
+	if d.Tools, err = OpenTools(ctx, ToolsOptions{Config: shared, Version: o.Version, Logger: o.Logger}); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	d.stack.Push("tools", d.Tools.Close)
+	return d, d.run(ctx, o, shared)
+}
+
+func (d *Demo) serveVendor(ctx context.Context, o DemoOptions) (err error) {
+	cfg := tebratest.Config{Seed: o.Seed, Now: d.Clock.Now, Latency: o.Latency}
+	for i, t := range demoTenants {
+		a := tebratest.Account{
+			CustomerKey: fmt.Sprintf("demo-key-%d", i), User: t.id + "@example.test", Password: "demo-password-" + strconv.Itoa(i),
+		}
+		for _, name := range t.practices {
+			a.Practices = append(a.Practices, tebratest.Practice{
+				Name: name, Zone: t.zone, Patients: or(o.Patients, 40), VisitsPerDay: or(o.Visits, 16),
+			})
+		}
+		cfg.Accounts = append(cfg.Accounts, a)
+	}
+	if d.Vendor, err = tebratest.New(cfg); err != nil {
+		return err
+	}
+	if o.Prepare != nil {
+		if err := o.Prepare(d.Vendor); err != nil {
+			return err
+		}
+	}
+	clinics := d.Vendor.Clinics()
+	for _, t := range demoTenants {
+		for range t.practices {
+			c := clinics[len(d.Practices)]
+			p := c.Practice()
+			d.Practices = append(d.Practices, DemoPractice{
+				Tenant: tenant.ID(t.id), ID: strconv.Itoa(p.ID), Name: p.Name, Clinic: c,
+			})
+		}
+	}
+	return d.listen(ctx)
+}
+
+func or(v, otherwise int) int {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+func (d *Demo) listen(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	srv := &http.Server{Handler: d.Vendor, ReadHeaderTimeout: 5 * time.Second}
+	group := lifecycle.NewGroup(context.WithoutCancel(ctx))
+	d.stack.Push("vendor", func(ctx context.Context) error { return errors.Join(srv.Close(), group.Stop(ctx)) })
+	d.Endpoint = "http://" + l.Addr().String() + tebratest.Path
+	return group.Go("vendor", func(context.Context) error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (d *Demo) tenants() []config.Tenant {
+	var out []config.Tenant
+	for _, t := range demoTenants {
+		row := config.Tenant{ID: t.id, TimeZone: t.zone, Hours: demoHours}
+		for _, p := range d.Practices {
+			if p.Tenant.String() == t.id {
+				a := p.Clinic.Account()
+				row.Credentials = config.Credentials{
+					CustomerKey: config.Secret(a.CustomerKey), User: config.Secret(a.User), Password: config.Secret(a.Password),
+				}
+				row.Practices = append(row.Practices, config.Practice{ID: p.ID, Name: p.Name})
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error {
+	worker, err := NewWorker(ctx, WorkerOptions{
+		Config: config.Worker{
+			Mode: c.Mode, Redis: c.Redis, LedgerURL: c.LedgerURL, Keyset: c.Keyset, Tenants: c.Tenants, Endpoint: d.Endpoint,
+		},
+		Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Ended: o.Ended,
+		Flow: func(f *flow.Options) {
+			// An outage of a demo lasts seconds; breakers that stay open for minutes would be all one saw of it.
+			f.Breakers.Open, f.Breakers.MaxOpen, f.Breakers.Ramp = time.Second, 3*time.Second, time.Second
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	scheduler, err := NewScheduler(ctx, SchedulerOptions{
+		Config: c, Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Every: demoPass,
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("demo: %w", err), worker.Close(ctx))
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	d.stop, d.processes = stop, lifecycle.NewGroup(running)
+	d.stack.Push("processes", d.StopProcesses)
+	return errors.Join(d.processes.Go("worker", worker.Run), d.processes.Go("scheduler", scheduler.Run))
+}
+
+// demoPass is how often a demo's scheduler looks at its faster calendar.
+const demoPass = 100 * time.Millisecond
+
+// Failed delivers the error of a process that ended by itself.
+func (d *Demo) Failed() <-chan error { return d.processes.Failed() }
+
+// StopProcesses ends worker and scheduler as SIGTERM would; what they wrote can still be read.
+func (d *Demo) StopProcesses(ctx context.Context) error {
+	d.stop()
+	return d.processes.Stop(ctx)
+}
+
+// Close ends everything and removes what the demo made.
+func (d *Demo) Close(ctx context.Context) error { return d.stack.Close(ctx) }

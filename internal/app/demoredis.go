@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// The three ways in which a demo gets its Redis.
+const (
+	RedisConfigured = "configured"   // ROUNDS_QUEUE_REDIS names it
+	RedisServer     = "redis-server" // private processes of the redis-server on the path
+	RedisEmbedded   = "embedded"     // miniredis, in this process
+)
+
+// demoMark stands in a configured Redis while a demo uses it, so that the next demo may clear what a killed one left.
+var demoMark = tenant.GlobalKey("demo", "rounds")
+
+// demoRedis finds the demo's Redis: the one that is configured, else a private server, else an embedded one.
+func demoRedis(ctx context.Context, stack *lifecycle.Stack, dir, queueURL, cacheURL string) (kind string, urls config.Redis, err error) {
+	if queueURL != "" {
+		if cacheURL == "" {
+			cacheURL = queueURL
+		}
+		urls = config.Redis{Queue: config.Secret(queueURL), Cache: config.Secret(cacheURL)}
+		return RedisConfigured, urls, errors.Join(
+			borrow(ctx, stack, "ROUNDS_QUEUE_REDIS", queueURL), borrowOther(ctx, stack, queueURL, cacheURL))
+	}
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		q, err := spawn(ctx, stack, path, filepath.Join(dir, "queue"), "--appendonly", "yes")
+		if err != nil {
+			return "", config.Redis{}, err
+		}
+		c, err := spawn(ctx, stack, path, filepath.Join(dir, "cache"), "--appendonly", "no")
+		if err != nil {
+			return "", config.Redis{}, err
+		}
+		return RedisServer, config.Redis{Queue: config.Secret(q), Cache: config.Secret(c)}, nil
+	}
+	q, err := embed(ctx, stack, "queue")
+	if err != nil {
+		return "", config.Redis{}, err
+	}
+	c, err := embed(ctx, stack, "cache")
+	if err != nil {
+		return "", config.Redis{}, err
+	}
+	return RedisEmbedded, config.Redis{Queue: config.Secret(q), Cache: config.Secret(c)}, nil
+}
+
+func borrowOther(ctx context.Context, stack *lifecycle.Stack, queueURL, cacheURL string) error {
+	if cacheURL == queueURL {
+		return nil
+	}
+	return borrow(ctx, stack, "ROUNDS_CACHE_REDIS", cacheURL)
+}
+
+// errInUse keeps a demo away from a Redis that somebody uses: its worker would take their tasks.
+var errInUse = errors.New("the database is not empty, and a demo needs one that is: point it at another database or clear it")
+
+// borrow takes an empty database of somebody's Redis and leaves it empty.
+func borrow(ctx context.Context, stack *lifecycle.Stack, name, url string) error {
+	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleCache})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	marked, err := c.Exists(ctx, demoMark).Result()
+	if err != nil {
+		return errors.Join(dependency(name, err), c.Close())
+	}
+	size, err := c.DBSize(ctx).Result()
+	if err != nil {
+		return errors.Join(dependency(name, err), c.Close())
+	}
+	if size > 0 && marked == 0 {
+		return errors.Join(fmt.Errorf("%s: %w", name, errInUse), c.Close())
+	}
+	stack.Push(name, func(ctx context.Context) error { return errors.Join(c.FlushDB(ctx).Err(), c.Close()) })
+	return errors.Join(c.FlushDB(ctx).Err(), c.Set(ctx, demoMark, "1", 0).Err())
+}
+
+// spawn starts a private redis-server on a unix socket and waits until it answers.
+func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra ...string) (url string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	socket := filepath.Join(dir, "s")
+	args := append([]string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log")}, extra...)
+	cmd := exec.Command(path, args...) //nolint:noctx // it ends by the step below, after everything that uses it
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("start redis-server: %w", err)
+	}
+	stack.Push("redis-server", func(context.Context) error {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // says "killed"
+		return nil
+	})
+	url = "unix://" + socket
+	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleQueue})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := c.Ping(ctx).Err()
+		if err == nil {
+			return url, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return "", dependency("private redis-server", err)
+		}
+	}
+}
+
+// embed starts a miniredis and moves its clock, which by itself stands still.
+func embed(ctx context.Context, stack *lifecycle.Stack, name string) (url string, err error) {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		return "", fmt.Errorf("start embedded redis: %w", err)
+	}
+	group := lifecycle.NewGroup(context.WithoutCancel(ctx))
+	stack.Push("embedded "+name+" redis", func(ctx context.Context) error {
+		err := group.Stop(ctx)
+		m.Close()
+		return err
+	})
+	err = group.Go("clock", func(ctx context.Context) error {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case now := <-tick.C:
+				m.FastForward(now.Sub(last))
+				last = now
+			}
+		}
+	})
+	return "redis://" + m.Addr(), err
+}

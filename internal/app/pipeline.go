@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// around is the order of what happens around each attempt, outermost first. Inside of it the router finds the kind,
+// opens and decodes the payload, and runs the worker. The trace comes first, so that a task refused for its tenant is
+// seen; the tenant second, because everything below takes it from there.
+var around = []tasks.Middleware{tasks.Observe, tasks.InTenant}
+
+// Run is one attempt that ended.
+type Run struct {
+	Kind, Lane string
+	Outcome    tasks.Outcome
+	Counted    bool // the task failed: one of its attempts is spent, or it is dead
+}
+
+// pipeline is what the queue's server runs: the router, with the process' telemetry in reach.
+type pipeline struct {
+	router    *tasks.Router
+	telemetry *telemetry.Telemetry
+	ended     func(context.Context, Run)
+}
+
+var _ queue.Handler = pipeline{}
+
+// ProcessTask runs one attempt.
+func (p pipeline) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	err := p.router.ProcessTask(telemetry.With(ctx, p.telemetry), t)
+	if p.ended != nil {
+		lane, _ := asynq.GetQueueName(ctx)
+		outcome := tasks.OutcomeOf(err)
+		p.ended(ctx, Run{Kind: t.Type(), Lane: lane, Outcome: outcome, Counted: outcome.State == tasks.OutcomeRetry || outcome.State == tasks.OutcomeDead})
+	}
+	return err
+}
+
+// RetryDelay is the router's.
+func (p pipeline) RetryDelay(retried int, err error, t *asynq.Task) time.Duration {
+	return p.router.RetryDelay(retried, err, t)
+}
+
+// IsFailure is the router's.
+func (p pipeline) IsFailure(err error) bool { return p.router.IsFailure(err) }
+
+// buryIn keeps dead letters in the ledger. A task that names no valid tenant is kept under none.
+func buryIn(l *ledger.Ledger) func(context.Context, tasks.DeadLetter) error {
+	return func(ctx context.Context, d tasks.DeadLetter) error {
+		return l.Bury(ctx, ledger.DeadLetter{
+			TaskID: d.TaskID, Tenant: tenant.ID(d.Tenant), Kind: d.Kind, Lane: d.Lane, Code: d.Code, Attempts: d.Attempts,
+			EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, Payload: d.Payload, Headers: d.Headers,
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package plan
+
+import "time"
+
+// Clock tells the time by which calendar decisions are made: opening hours, ticks, which day is today. It runs from an
+// origin at a constant multiple of real time. Leases, pace and the cache never ask it; they use Redis' own clock.
+//
+// The zero Clock is real time.
+type Clock struct {
+	origin time.Time // calendar time at since
+	since  time.Time // real time, with its monotonic reading
+	speed  float64
+}
+
+// NewClock returns a clock that shows origin now and runs speed times as fast as real time; a speed of 0 or less is 1.
+func NewClock(origin time.Time, speed float64) Clock {
+	if speed <= 0 {
+		speed = 1
+	}
+	return Clock{origin: origin, since: time.Now(), speed: speed}
+}
+
+// Now is the calendar's time.
+func (c Clock) Now() time.Time {
+	if c.since.IsZero() {
+		return time.Now()
+	}
+	return c.origin.Add(time.Duration(float64(time.Since(c.since)) * c.speed))
+}
+
+// Real converts a span of calendar time to real time.
+func (c Clock) Real(d time.Duration) time.Duration {
+	if c.since.IsZero() {
+		return d
+	}
+	return time.Duration(float64(d) / c.speed)
+}

@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// Missed says what becomes of ticks that nobody computed in time, because no scheduler ran.
+type Missed uint8
+
+// The policies. MissedOnce is right for everything that asks "what is it like now": one look answers all missed ones.
+const (
+	MissedOnce Missed = iota // the latest of them
+	MissedSkip               // none of them
+	MissedAll                // each of them, the latest maxMissed at most
+)
+
+// maxMissed bounds what one pass computes for one schedule, whatever the gap and the spec.
+const maxMissed = 100
+
+// Schedule is one recurring demand for one practice.
+type Schedule struct {
+	Name   string // "today"; a tick's schedule is Name/practice
+	Spec   string // five cron fields in the practice's zone; no descriptor, no zone of its own
+	Open   bool   // only within opening hours
+	Missed Missed
+	// Args says what to enqueue for a tick at t, in the practice's zone.
+	Args func(practice string, t time.Time) []tasks.Args
+}
+
+// Standard are the schedules that every practice has. They are the floor of freshness; demand adds to them.
+func Standard() []Schedule {
+	return []Schedule{
+		{Name: "today", Spec: "*/2 * * * *", Open: true, Args: func(p string, t time.Time) []tasks.Args {
+			d := tasks.DateOf(t)
+			return []tasks.Args{tasks.SyncSchedule{Practice: p, From: d, To: d}}
+		}},
+		{Name: "ahead", Spec: "*/30 * * * *", Open: true, Args: func(p string, t time.Time) []tasks.Args {
+			return []tasks.Args{tasks.SyncSchedule{
+				Practice: p, From: tasks.DateOf(t.AddDate(0, 0, 1)), To: tasks.DateOf(t.AddDate(0, 0, 7)),
+			}}
+		}},
+		{Name: "directory", Spec: "15 5 * * *", Args: func(p string, _ time.Time) []tasks.Args {
+			return []tasks.Args{tasks.SyncDirectory{Practice: p}}
+		}},
+		{Name: "boards", Spec: "45 6 * * *", Args: func(p string, t time.Time) []tasks.Args {
+			d := tasks.DateOf(t)
+			return []tasks.Args{
+				tasks.SyncSchedule{Practice: p, From: d, To: d},
+				tasks.WarmView{View: tasks.DayBoard, Practice: p, Date: d},
+			}
+		}},
+	}
+}
+
+// ErrSpec is returned for a cron spec that is not accepted.
+var ErrSpec = errors.New("plan: not a cron spec of five fields")
+
+// parser reads five fields only: descriptors (@every) and zone prefixes (TZ=) make robfig's parser panic or fire each
+// second on bad values, and the zone is the practice's anyway.
+var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+
+func parseSpec(spec string) (cron.Schedule, error) {
+	if len(spec) > 200 || strings.ContainsAny(spec, "=@\n") {
+		return nil, ErrSpec
+	}
+	s, err := parser.Parse(spec)
+	if err != nil {
+		return nil, ErrSpec
+	}
+	if s.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() { // 31 February
+		return nil, fmt.Errorf("%w that ever comes", ErrSpec)
+	}
+	return s, nil
+}
+
+// ticks lists the instants after last, up to and including now, at which the schedule fires in the zone, reduced by the
+// policy for those that were missed. The second result is the instant up to which everything is decided.
+func ticks(s cron.Schedule, policy Missed, open func(time.Time) bool, last, now time.Time, zone *time.Location) []time.Time {
+	var out []time.Time
+	if gap := now.Add(-maxGap); last.Before(gap) {
+		last = gap
+	}
+	for t := s.Next(last.In(zone)); !t.IsZero() && !t.After(now); t = s.Next(t) {
+		if open(t) {
+			out = append(out, t)
+		}
+		if len(out) > maxMissed {
+			out = out[1:]
+		}
+	}
+	switch {
+	case len(out) <= 1:
+		return out
+	case policy == MissedOnce:
+		return out[len(out)-1:]
+	case policy == MissedSkip:
+		if now.Sub(out[len(out)-1]) < time.Minute {
+			return out[len(out)-1:]
+		}
+		return nil
+	}
+	return out
+}
+
+// maxGap bounds how far back a pass looks: a week of missed minutes is 10,080 steps.
+const maxGap = 7 * 24 * time.Hour
