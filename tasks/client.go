@@ -26,6 +26,8 @@ var (
 	ErrID = queue.ErrID
 )
 
+var errNoRedis = errors.New("tasks client has no Redis")
+
 // ClientOptions says where tasks go.
 type ClientOptions struct {
 	// Redis is the queue's, and stays the caller's. Without it only Seal
@@ -82,7 +84,7 @@ func (c *Client) Enqueue(ctx context.Context, tenant string, args Args, opts ...
 // an ID were accepted. The options apply to each.
 func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, opts ...Option) (_ []Receipt, err error) {
 	if c.rdb == nil {
-		return nil, errors.New("enqueue: the client has no Redis")
+		return nil, errNoRedis
 	}
 	ctx, span := telemetry.Start(ctx, telemetry.SpanEnqueue, telemetry.Tenant(tenant), telemetry.Rows(len(args)))
 	defer func() { span.End(codeIf(err)) }()

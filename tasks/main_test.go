@@ -98,8 +98,13 @@ func (b *bundle) router(t testing.TB, o RouterOptions) *Router {
 // serve runs the router on a real queue until the test ends.
 func (b *bundle) serve(t testing.TB, r *Router) *queue.Server {
 	t.Helper()
+	return serveOn(t, b.rdb, r)
+}
+
+func serveOn(t testing.TB, rdb redis.UniversalClient, r *Router) *queue.Server {
+	t.Helper()
 	s, err := queue.NewServer(queue.ServerOptions{
-		Redis: b.rdb, Handler: r, Check: 5 * time.Millisecond,
+		Redis: rdb, Handler: r, Check: 5 * time.Millisecond,
 		Drain: queue.Drain{Soft: 300 * time.Millisecond, Hard: 2 * time.Second, Limit: 3 * time.Second},
 	})
 	if err != nil {

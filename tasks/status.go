@@ -57,11 +57,15 @@ type Status struct {
 }
 
 // Status tells how a task is. It fails with ErrID for what is no ID, and with
-// ErrUnavailable.
+// ErrUnavailable. IDs are not secret: show the answer only to who may see
+// Status.Tenant.
 func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	parsed, err := queue.ParseID(id)
 	if err != nil {
 		return Status{}, err
+	}
+	if c.rdb == nil {
+		return Status{}, errNoRedis
 	}
 	s := Status{ID: id, Lane: parsed.Lane, State: StateUnknown}
 	info, err := queue.Find(ctx, c.rdb, parsed)

@@ -1,0 +1,75 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// RefreshRoster is a task of another module.
+type RefreshRoster struct {
+	Practice string `json:"practice"`
+}
+
+// Kind is how the queue knows it.
+func (RefreshRoster) Kind() string { return "roster.refresh" }
+
+// Options puts it where it disturbs nobody.
+func (RefreshRoster) Options() tasks.Options {
+	return tasks.Options{Lane: tasks.LaneWarm, Timeout: 10 * time.Second, MaxAttempts: 3}
+}
+
+// Declare a task, register its worker, and see how a run ends.
+func Example() {
+	keys := exampleKeys()
+	router, err := tasks.NewRouter(tasks.RouterOptions{Keys: keys})
+	if err != nil {
+		panic(err)
+	}
+	// Running twice: the roster is read twice, no harm done.
+	tasks.Handle(router, tasks.WorkerFunc[RefreshRoster](func(_ context.Context, job *tasks.Job[RefreshRoster]) error {
+		switch job.Args.Practice {
+		case "1":
+			return nil
+		case "2":
+			return tasks.Later(time.Now().Add(time.Minute), "vendor_down")
+		case "3":
+			return tasks.Permanent(errors.New("unknown_practice"))
+		}
+		return fmt.Errorf("read roster: %w", errors.New("timeout"))
+	}))
+
+	client, err := tasks.NewClient(tasks.ClientOptions{Keys: keys})
+	if err != nil {
+		panic(err)
+	}
+	for _, practice := range []string{"1", "2", "3", "4"} {
+		delivery, err := client.Seal(context.Background(), "clinic-a", RefreshRoster{Practice: practice})
+		if err != nil {
+			panic(err)
+		}
+		o := tasks.OutcomeOf(router.Deliver(context.Background(), delivery))
+		fmt.Printf("%s: %s %q\n", practice, o.State, o.Code)
+	}
+	// Output:
+	// 1: done ""
+	// 2: later "vendor_down"
+	// 3: dead "unknown_practice"
+	// 4: retry "timeout"
+}
+
+func exampleKeys() []byte {
+	keys, err := phi.Generate()
+	if err != nil {
+		panic(err)
+	}
+	data, err := keys.JSON()
+	if err != nil {
+		panic(err)
+	}
+	return data
+}

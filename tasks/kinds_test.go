@@ -1,0 +1,246 @@
+package tasks
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/wire.golden")
+
+func date(s string) Date {
+	d, err := ParseDate(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// examples has one or more values of every kind of this package.
+var examples = []Args{
+	SyncSchedule{Practice: "7", From: date("2026-11-23"), To: date("2026-11-29")},
+	SyncPatient{Practice: "7", Patient: "4711"},
+	SyncDirectory{Practice: "7"},
+	WarmView{View: DayBoard, Practice: "7", Date: date("2026-11-23")},
+	InvalidateEntity{Practice: "7", Noun: NounAppointment, ID: "991"},
+	InvalidateEntity{Practice: "7", Noun: NounPractice},
+}
+
+// What lies in Redis and in other people's programs. A difference here is a
+// change of the wire: see the package comment.
+func TestWireGolden(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	fmt.Fprintf(&out, "headers %s\n", strings.Join(headerNames, " "))
+	for _, a := range examples {
+		plain, _, err := encode(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := optionsOf(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s v%d %s %s\n", a.Kind(), versionOf(a), o.Lane, plain)
+	}
+	path := filepath.Join("testdata", "wire.golden")
+	if *update {
+		must(t, os.WriteFile(path, []byte(out.String()), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("the wire changed (-golden +now); make golden accepts it:\n%s", diff)
+	}
+}
+
+func TestEveryKindHasAnOperation(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]bool{}
+	for _, a := range examples {
+		kinds[a.Kind()] = true
+	}
+	for _, o := range Operations() {
+		if !kinds[o.Kind] {
+			t.Errorf("operation of %s, which is no kind or has no example", o.Kind)
+		}
+		if (o.Name == "") != (o.Calls == 0) || o.Calls > 1 {
+			t.Errorf("%s makes %d calls of %q: one run makes one call", o.Kind, o.Calls, o.Name)
+		}
+		delete(kinds, o.Kind)
+	}
+	if len(kinds) > 0 {
+		t.Errorf("no operation for %v", kinds)
+	}
+}
+
+func TestExamplesSurviveTheWay(t *testing.T) {
+	t.Parallel()
+	for _, a := range examples {
+		plain, _, err := encode(a)
+		if err != nil {
+			t.Errorf("%s: %v", a.Kind(), err)
+		}
+		switch a := a.(type) {
+		case SyncSchedule:
+			back(t, a, plain)
+		case SyncPatient:
+			back(t, a, plain)
+		case SyncDirectory:
+			back(t, a, plain)
+		case WarmView:
+			back(t, a, plain)
+		case InvalidateEntity:
+			back(t, a, plain)
+		}
+	}
+}
+
+func back[T Args](t *testing.T, want T, plain []byte) {
+	t.Helper()
+	var got T
+	if err := phi.Unmarshal(plain, &got); err != nil || any(got) != any(want) {
+		t.Errorf("%s came back changed: %v", want.Kind(), err)
+	}
+}
+
+func TestArgsShowNoIdentifier(t *testing.T) {
+	t.Parallel()
+	type holder struct {
+		Patient PatientID
+		Entity  EntityID
+	}
+	h := holder{"4711", "4711"}
+	j, err := json.Marshal(h)
+	must(t, err)
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "patient", h.Patient, "entity", h.Entity)
+	shown := fmt.Sprintf("%v %+v %#v %s %q %x %d %s %s", h, h, h, h.Patient, h.Patient, h.Entity, h.Entity, j, log.String()) +
+		h.Patient.String() + h.Entity.String()
+	if strings.Contains(shown, "4711") || strings.Contains(shown, "34373131") {
+		t.Errorf("shown: %s", shown)
+	}
+	if h.Patient.Reveal() != "4711" || h.Entity.Reveal() != "4711" {
+		t.Error("not revealed")
+	}
+}
+
+func TestValidateRefuses(t *testing.T) {
+	t.Parallel()
+	day := date("2026-11-23")
+	for _, a := range []interface{ Validate() error }{
+		SyncSchedule{From: day, To: day},
+		SyncSchedule{Practice: "7", To: day},
+		SyncSchedule{Practice: "7", From: day},
+		SyncSchedule{Practice: "7", From: day, To: date("2026-11-22")},
+		SyncSchedule{Practice: "7", From: day, To: date("2029-11-22")},
+		SyncPatient{Practice: "7"},
+		SyncPatient{Patient: "1"},
+		SyncPatient{Practice: "7", Patient: "0"},
+		SyncPatient{Practice: "7", Patient: "-1"},
+		SyncPatient{Practice: "7", Patient: "4711 OR 1=1"},
+		SyncPatient{Practice: "7", Patient: "47:11"},
+		SyncPatient{Practice: "7", Patient: "{4711}"},
+		SyncPatient{Practice: "7", Patient: "4711\n"},
+		SyncPatient{Practice: "7", Patient: "4711\x00"},
+		SyncPatient{Practice: "7", Patient: PatientID(strings.Repeat("1", maxID+1))},
+		SyncDirectory{},
+		SyncDirectory{Practice: "*"},
+		WarmView{View: "all", Practice: "7", Date: day},
+		WarmView{View: DayBoard, Practice: "7"},
+		WarmView{View: DayBoard, Date: day},
+		InvalidateEntity{Practice: "7", ID: "1"},
+		InvalidateEntity{Practice: "7", Noun: "Patient", ID: "1"},
+		InvalidateEntity{Practice: "7", Noun: NounPatient},
+		InvalidateEntity{Noun: NounPatient, ID: "1"},
+		InvalidateEntity{Practice: "7", Noun: NounPractice, ID: "?"},
+	} {
+		err := a.Validate()
+		if err == nil {
+			t.Errorf("%T passes", a)
+			continue
+		}
+		if strings.Contains(err.Error(), "47") {
+			t.Errorf("%T repeats the value: %v", a, err)
+		}
+	}
+}
+
+func TestValidKind(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{
+		"patient.sync": true, "a.b": true, "a1.b2.c3": true,
+		"": false, "patient": false, "patient.": false, ".sync": false, "patient..sync": false, "Patient.sync": false,
+		"patient.1sync": false, "patient sync": false, "patient.sync\n": false, "pätient.sync": false,
+		"a." + strings.Repeat("b", maxKind): false,
+	} {
+		if validKind(kind) != want {
+			t.Errorf("validKind(%q) = %v", kind, !want)
+		}
+	}
+}
+
+func TestDate(t *testing.T) {
+	t.Parallel()
+	ny, err := time.LoadLocation("America/New_York")
+	must(t, err)
+	late := time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
+	if got := DateOf(late.In(ny)).String(); got != "2026-11-23" {
+		t.Errorf("the day in New York is %s", got)
+	}
+	for _, s := range []string{"", "2026-2-3", "2026-02-30", "0000-01-01", "2026-11-23T00:00:00Z", "23.11.2026", "-2026-11-23", "20266-01-01"} {
+		if d, err := ParseDate(s); err == nil {
+			t.Errorf("%q read as %v", s, d)
+		} else if s != "" && strings.Contains(err.Error(), s) {
+			t.Errorf("the error repeats the text: %v", err)
+		}
+	}
+	var zero Date
+	if zero.String() != "" || !zero.IsZero() {
+		t.Errorf("zero date %q", zero)
+	}
+	if _, err := json.Marshal(zero); err == nil {
+		t.Error("the zero date was marshalled")
+	}
+	if n := date("2026-03-01").Days(date("2026-03-31")); n != 30 { // over a change of clocks
+		t.Errorf("%d days in March", n)
+	}
+}
+
+func TestDateSurvivesText(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		sec := rapid.Int64Range(-6e10, 2.5e11).Draw(rt, "sec")
+		d := DateOf(time.Unix(sec, 0).UTC())
+		var got Date
+		text, err := json.Marshal(d)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &got); err != nil || got != d || got.Compare(d) != 0 || d.Days(got) != 0 {
+			rt.Fatalf("%v came back as %v: %v", d, got, err)
+		}
+	})
+}
+
+func FuzzParseDate(f *testing.F) {
+	f.Add("2026-11-23")
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := ParseDate(s); err == nil && d.String() != s {
+			t.Errorf("%q read as %q", s, d)
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// These tests go the whole way: client, Redis, asynq's server, router.
+
+func TestThousandEqualDemandsAreOneRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var runs atomic.Int64
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { runs.Add(1); return nil }))
+	many := make([]Args, 1000)
+	for i := range many {
+		many[i] = note{Text: "x"}
+	}
+	receipts, err := b.client.EnqueueMany(t.Context(), "clinic-a", many)
+	must(t, err)
+	b.serve(t, r)
+	eventually(t, "it is done", func() bool { return b.status(t, receipts[999].ID).State == StateDone })
+	if runs.Load() != 1 || receipts[0].Joined || !receipts[999].Joined {
+		t.Errorf("%d runs", runs.Load())
+	}
+}
+
+func TestDemandsWhileOneRunsAreOneMoreRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var runs atomic.Int64
+	started, release := make(chan struct{}, 16), make(chan struct{})
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
+		runs.Add(1)
+		started <- struct{}{}
+		<-release
+		return nil
+	}))
+	b.serve(t, r)
+	first := b.enqueue(t, note{Text: "x"})
+	<-started
+	second := b.enqueue(t, note{Text: "x"})
+	if second.Joined || second.ID == first.ID {
+		t.Errorf("the first demand while it runs: %+v", second)
+	}
+	<-started // both run now, so a third demand is for a third run
+	third := b.enqueue(t, note{Text: "x"})
+	<-started
+	close(release)
+	for _, id := range []string{first.ID, second.ID, third.ID} {
+		eventually(t, "all are done", func() bool { return b.status(t, id).State == StateDone })
+	}
+	if runs.Load() != 3 {
+		t.Errorf("%d runs", runs.Load())
+	}
+}
+
+// A run that fails while a newer demand waits leaves its work to that one.
+func TestFailedRunIsSupersededByTheWaitingDemand(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var runs atomic.Int64
+	started, release := make(chan struct{}, 4), make(chan struct{})
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
+		started <- struct{}{}
+		if runs.Add(1) == 1 {
+			<-release
+			return errors.New("failed")
+		}
+		return nil
+	}))
+	s, err := queue.NewServer(queue.ServerOptions{Redis: b.rdb, Handler: r, Background: 1, Check: 5 * time.Millisecond})
+	must(t, err)
+	must(t, s.Start())
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	first := b.enqueue(t, note{Text: "x"})
+	<-started
+	second := b.enqueue(t, note{Text: "x"})
+	close(release)
+	eventually(t, "the second is done", func() bool { return b.status(t, second.ID).State == StateDone })
+	if st := b.status(t, first.ID); st.State != StateDone || st.Code != codeSuperseded {
+		t.Errorf("the first: %+v", st)
+	}
+	if runs.Load() != 2 {
+		t.Errorf("%d runs", runs.Load())
+	}
+}
+
+func TestDeadLetterBlocksNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	letters := make(chan DeadLetter, 1)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { letters <- l; return nil }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
+		if broken.Load() {
+			return Permanent(errors.New("denied"))
+		}
+		return nil
+	}))
+	b.serve(t, r)
+	first := b.enqueue(t, note{Text: "x"})
+	if l := <-letters; l.TaskID != first.ID || l.Code != "denied" {
+		t.Errorf("letter of %s with code %s", l.TaskID, l.Code)
+	}
+	eventually(t, "asynq has archived it", func() bool {
+		return b.rdb.ZCard(t.Context(), "asynq:{sync}:archived").Val() == 1
+	})
+	if s := b.status(t, first.ID); s.State != StateDead || s.Code != "denied" || s.Tenant != "clinic-a" || s.Attempt != 1 || s.FinishedAt.IsZero() {
+		t.Errorf("status %+v", s)
+	}
+	broken.Store(false)
+	second := b.enqueue(t, note{Text: "x"})
+	if second.Joined || second.ID == first.ID {
+		t.Errorf("after the dead letter: %+v", second)
+	}
+	eventually(t, "the next is done", func() bool { return b.status(t, second.ID).State == StateDone })
+}
+
+// Of an error Redis keeps the code, and Later costs no attempt, ever.
+func TestWaitingTasks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(_ context.Context, j *Job[note]) error {
+		if j.Args.Text == "later" {
+			return Later(time.Now().Add(time.Hour), "vendor_down")
+		}
+		return errors.New("patient marigold would not open")
+	}))
+	b.serve(t, r)
+	for text, want := range map[string]Status{
+		"later": {State: StateRetrying, Code: "vendor_down", Attempt: 0},
+		"fail":  {State: StateRetrying, Code: codeError, Attempt: 1},
+	} {
+		id := b.enqueue(t, note{Text: text}).ID
+		eventually(t, "it waits", func() bool { return b.status(t, id).State == want.State })
+		s := b.status(t, id)
+		if s.Code != want.Code || s.Attempt != want.Attempt || s.NextAt.Before(s.EnqueuedAt.Truncate(time.Second)) {
+			t.Errorf("%s: %+v", text, s)
+		}
+		if again := b.enqueue(t, note{Text: text}); !again.Joined || again.ID != id {
+			t.Errorf("%s: a demand while it waits: %+v", text, again)
+		}
+	}
+	if strings.Contains(everything(t, b.rdb), "marigold") {
+		t.Error("Redis holds the error's text")
+	}
+}
+
+func TestStatusFollowsATask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	release := make(chan struct{})
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { <-release; return nil }))
+	id := b.enqueue(t, note{Text: "x"}).ID
+	if s := b.status(t, id); s.State != StateWaiting || s.Attempt != 0 || time.Since(s.EnqueuedAt) > time.Minute {
+		t.Errorf("waiting: %+v", s)
+	}
+	b.serve(t, r)
+	eventually(t, "it runs", func() bool { s := b.status(t, id); return s.State == StateRunning && s.Attempt == 1 })
+	close(release)
+	eventually(t, "it is done", func() bool { return b.status(t, id).State == StateDone })
+	if s := b.status(t, id); s.Tenant != "clinic-a" || s.Kind != "note.write" || s.Attempt != 1 || s.FinishedAt.IsZero() || s.Code != "" {
+		t.Errorf("done: %+v", s)
+	}
+}
+
+// A worker that is told to stop loses nothing and burns nothing: what ran runs
+// again in another.
+func TestDrainedTaskRunsElsewhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	started := make(chan int, 4)
+	var stopped atomic.Bool
+	r := b.router(t, RouterOptions{Redis: b.rdb})
+	Handle(r, WorkerFunc[note](func(ctx context.Context, j *Job[note]) error {
+		started <- j.Attempt
+		if !stopped.Load() {
+			<-ctx.Done()
+			return errors.New("call was cut off")
+		}
+		return nil
+	}))
+	first := b.serve(t, r)
+	id := b.enqueue(t, note{Text: "x"}).ID
+	<-started
+	must(t, first.Stop(t.Context()))
+	if s := b.status(t, id); s.State != StateRetrying || s.Code != codeDraining || s.Attempt != 0 {
+		t.Errorf("after the drain: %+v", s)
+	}
+	if r := b.enqueue(t, note{Text: "x"}); r.ID != id || !r.Joined {
+		t.Errorf("a demand after the drain: %+v", r)
+	}
+	stopped.Store(true)
+	b.serve(t, r)
+	if attempt := <-started; attempt != 1 {
+		t.Errorf("attempt %d elsewhere", attempt)
+	}
+	eventually(t, "it is done", func() bool { return b.status(t, id).State == StateDone })
+}
+
+// asynq gives up on a handler that overstays; what that handler still returns
+// must not touch the run of the next worker.
+func TestOverstayedRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(context.Context, DeadLetter) error { t.Error("buried"); return nil }})
+	for _, answer := range []error{nil, errors.New("failed"), Permanent(errors.New("denied"))} {
+		d := b.seal(t, note{Text: "x"})
+		ctx, cancel := context.WithCancel(t.Context())
+		r.routes = map[string]route{}
+		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { cancel(); return answer }))
+		_ = r.Deliver(ctx, d)
+		if s := b.status(t, d.ID); s.State != StateUnknown {
+			t.Errorf("%v was written down: %+v", answer, s)
+		}
+	}
+}
+
+func TestRedisLostAtTheStartIsNoFailure(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dead, err := queue.Dial("redis://127.0.0.1:1", queue.DialOptions{})
+	must(t, err)
+	t.Cleanup(func() { _ = dead.Close() })
+	r := b.router(t, RouterOptions{Redis: dead})
+	ran := false
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { ran = true; return nil }))
+	if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State != OutcomeLater || o.Code != codeUnavailable || ran {
+		t.Errorf("outcome %+v, ran %v", o, ran)
+	}
+}
+
+// A task that asynq's own client put into a lane is refused, not run.
+func TestForeignTaskIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	letters := make(chan DeadLetter, 1)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { letters <- l; return nil }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	b.serve(t, r)
+	_, err := asynq.NewClientFromRedisClient(b.rdb).EnqueueContext(t.Context(), asynq.NewTask("note.write", []byte(`{"text":"x"}`)), asynq.Queue(LaneSync))
+	must(t, err)
+	if l := <-letters; l.Code != codeHeaders || l.Tenant != "" || l.Kind != "note.write" {
+		t.Errorf("letter of %q by %q with code %s", l.Kind, l.Tenant, l.Code)
+	}
+}
