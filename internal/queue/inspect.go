@@ -44,3 +44,21 @@ func (b bound) Eval(_ context.Context, source string, keys []string, args ...any
 func (b bound) SIsMember(_ context.Context, key string, member any) *redis.BoolCmd {
 	return b.UniversalClient.SIsMember(b.ctx, key, member)
 }
+
+// Depth returns how many tasks are pending or running, in all lanes together.
+// What is scheduled, or waits for a retry, does not count.
+func Depth(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
+	pipe := rdb.Pipeline()
+	counts := make([]*redis.IntCmd, 0, 2*len(lanes))
+	for _, lane := range lanes {
+		counts = append(counts, pipe.LLen(ctx, asynqKey(lane, suffixPending)), pipe.LLen(ctx, asynqKey(lane, suffixActive)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, fmt.Errorf("count tasks: %w", clean(err))
+	}
+	var n int64
+	for _, c := range counts {
+		n += c.Val()
+	}
+	return n, nil
+}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -410,4 +409,21 @@ func TestFind(t *testing.T) {
 	}
 }
 
-var _ redis.UniversalClient = (*link)(nil)
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	enqueue(t, p, demand(Sync, "a"))
+	enqueue(t, p, demand(Warm, "a"))
+	later := demand(Warm, "b")
+	later.At = time.Now().Add(time.Hour)
+	enqueue(t, p, later)
+	pop(t, rdb, Warm)
+	if n, err := Depth(t.Context(), rdb); err != nil || n != 2 {
+		t.Errorf("%d tasks, %v", n, err)
+	}
+	_ = rdb.Close()
+	if _, err := Depth(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}

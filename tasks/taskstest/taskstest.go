@@ -1,0 +1,231 @@
+// Package taskstest is for the tests of those who declare tasks, run them or
+// enqueue them. Work drives one worker without any Redis; RequireEnqueued and
+// Drain look into and empty a queue. Import it from tests only.
+package taskstest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// Tenant is whose task Work runs, unless it is told otherwise.
+const Tenant = "clinic-a"
+
+// Keys returns a new keyset for a client and a router.
+func Keys(t testing.TB) []byte {
+	t.Helper()
+	keys, err := phi.Generate()
+	if err != nil {
+		t.Fatalf("taskstest: make keys: %v", err)
+	}
+	data, err := keys.JSON()
+	if err != nil {
+		t.Fatalf("taskstest: write keys: %v", err)
+	}
+	return data
+}
+
+// Result is how an attempt ended.
+type Result struct {
+	tasks.Outcome
+	// Delay is how long until the next attempt, 0 if there is none.
+	Delay time.Duration
+	// Letter is the dead letter, nil if there is none.
+	Letter *tasks.DeadLetter
+}
+
+// Option changes what Work runs.
+type Option func(*run)
+
+type run struct {
+	ctx    context.Context //nolint:containedctx // an option of one call
+	tenant string
+	failed int
+}
+
+// In runs the attempt under ctx. Default: the test's context.
+func In(ctx context.Context) Option { return func(r *run) { r.ctx = ctx } }
+
+// For runs the attempt for another tenant.
+func For(tenant string) Option { return func(r *run) { r.tenant = tenant } }
+
+// Failed runs the attempt after n that failed.
+func Failed(n int) Option { return func(r *run) { r.failed = n } }
+
+// Work runs one attempt of one worker the real way: args are validated, sealed
+// with throw-away keys, opened, decoded strictly, worked on, and the error is
+// judged. Args that Enqueue would refuse fail the test.
+func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option) Result {
+	t.Helper()
+	r := run{ctx: t.Context(), tenant: Tenant}
+	for _, o := range opts {
+		o(&r)
+	}
+	keys := Keys(t)
+	var result Result
+	router, err := tasks.NewRouter(tasks.RouterOptions{Keys: keys, Bury: func(_ context.Context, l tasks.DeadLetter) error {
+		result.Letter = &l
+		return nil
+	}})
+	if err != nil {
+		t.Fatalf("taskstest: %v", err)
+	}
+	tasks.Handle(router, w)
+	client, err := tasks.NewClient(tasks.ClientOptions{Keys: keys})
+	if err != nil {
+		t.Fatalf("taskstest: %v", err)
+	}
+	d, err := client.Seal(r.ctx, r.tenant, args)
+	if err != nil {
+		t.Fatalf("taskstest: %s cannot be enqueued: %v", args.Kind(), err)
+	}
+	d.Failed = r.failed
+	result.Outcome = tasks.OutcomeOf(router.Deliver(r.ctx, d))
+	if !result.NextAt.IsZero() {
+		result.Delay = max(0, time.Until(result.NextAt))
+	}
+	return result
+}
+
+// Want is what RequireEnqueued compares. Fields that are zero match anything.
+type Want struct {
+	// Tenant is the alias of the tenant.
+	Tenant string
+	// Lane is the lane the task waits in.
+	Lane string
+	// At is when it is to run, give or take a second. Set it for scheduled
+	// tasks only.
+	At time.Time
+}
+
+// RequireEnqueued fails the test unless exactly one task of T's kind waits in
+// the queue and is as wanted. It returns the task's arguments, which the keys
+// of the client that enqueued it open.
+func RequireEnqueued[T tasks.Args](t testing.TB, rdb redis.UniversalClient, keys []byte, want Want) T {
+	t.Helper()
+	var args T
+	found := waiting(t, rdb, args.Kind())
+	if len(found) != 1 {
+		t.Fatalf("%d tasks of kind %s wait, want 1", len(found), args.Kind())
+		return args
+	}
+	info := found[0]
+	if want.Lane != "" && info.Queue != want.Lane {
+		t.Errorf("%s waits in lane %s, want %s", args.Kind(), info.Queue, want.Lane)
+	}
+	if got := info.NextProcessAt; !want.At.IsZero() && got.Sub(want.At).Abs() > time.Second {
+		t.Errorf("%s runs at %v, want %v", args.Kind(), got, want.At)
+	}
+	router, err := tasks.NewRouter(tasks.RouterOptions{Keys: keys})
+	if err != nil {
+		t.Fatalf("taskstest: %v", err)
+		return args
+	}
+	var tenant string
+	tasks.Handle(router, tasks.WorkerFunc[T](func(_ context.Context, j *tasks.Job[T]) error {
+		args, tenant = j.Args, j.Tenant
+		return nil
+	}))
+	err = router.Deliver(t.Context(), tasks.Delivery{ID: info.ID, Lane: info.Queue, Kind: info.Type, Payload: info.Payload, Headers: info.Headers})
+	if err != nil {
+		t.Fatalf("%s cannot be read: %s", args.Kind(), tasks.OutcomeOf(err).Code)
+	}
+	if want.Tenant != "" && tenant != want.Tenant {
+		t.Errorf("%s is of tenant %s, want %s", args.Kind(), tenant, want.Tenant)
+	}
+	return args
+}
+
+// RequireNotEnqueued fails the test if a task of the kind waits.
+func RequireNotEnqueued(t testing.TB, rdb redis.UniversalClient, kind string) {
+	t.Helper()
+	if n := len(waiting(t, rdb, kind)); n > 0 {
+		t.Errorf("%d tasks of kind %s wait, want none", n, kind)
+	}
+}
+
+// pageSize is more tasks than a test should leave waiting in one lane.
+const pageSize = 10_000
+
+// waiting returns the tasks of a kind that wait in any lane.
+func waiting(t testing.TB, rdb redis.UniversalClient, kind string) []*asynq.TaskInfo {
+	t.Helper()
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	known, err := inspector.Queues()
+	if err != nil {
+		t.Fatalf("taskstest: list lanes: %v", err)
+		return nil
+	}
+	var out []*asynq.TaskInfo
+	for _, lane := range known {
+		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+			inspector.ListPendingTasks, inspector.ListScheduledTasks, inspector.ListRetryTasks,
+		} {
+			tasks, err := list(lane, asynq.PageSize(pageSize))
+			if err != nil {
+				t.Fatalf("taskstest: list tasks: %v", err)
+				return nil
+			}
+			for _, task := range tasks {
+				if task.Type == kind {
+					out = append(out, task)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// drainTime bounds Drain.
+const drainTime = 30 * time.Second
+
+// Drain runs the queue with the router until nothing is pending or running.
+// What is scheduled, or waits for a retry, stays. It fails the test after half
+// a minute.
+func Drain(t testing.TB, rdb redis.UniversalClient, router *tasks.Router) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), drainTime)
+	defer cancel()
+	s, err := queue.NewServer(queue.ServerOptions{Redis: rdb, Handler: router, Check: 2 * time.Millisecond})
+	if err != nil {
+		t.Fatalf("taskstest: %v", err)
+		return
+	}
+	if err := s.Start(); err != nil {
+		t.Fatalf("taskstest: %v", err)
+		return
+	}
+	defer func() {
+		if err := s.Stop(context.WithoutCancel(ctx)); err != nil {
+			t.Errorf("taskstest: %v", err)
+		}
+	}()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for busy(ctx, t, rdb) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Errorf("taskstest: the queue is not dry after %v", drainTime)
+			return
+		}
+	}
+}
+
+func busy(ctx context.Context, t testing.TB, rdb redis.UniversalClient) bool {
+	t.Helper()
+	n, err := queue.Depth(ctx, rdb)
+	if err != nil {
+		t.Errorf("taskstest: %v", err)
+		return false
+	}
+	return n > 0
+}
