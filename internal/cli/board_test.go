@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+)
+
+// tools opens what commands work with, beside them.
+func (h *house) tools(t *testing.T) *app.Tools {
+	t.Helper()
+	c, err := config.LoadScheduler(getenv(h.vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools, err := app.OpenTools(t.Context(), app.ToolsOptions{Config: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tools.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("close tools: %v", err)
+		}
+	})
+	return tools
+}
+
+// fillBoard puts a day with two visits into the cache; of the second one's patient only the visit is known.
+func (h *house) fillBoard(t *testing.T, tools *app.Tools, day practice.Date) {
+	t.Helper()
+	chicago, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant, err := tools.Store.Begin(t.Context(), "clinic-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient := practice.Patient{ID: "1001", First: "Quill", Last: "Testperson", Born: "1980-01-02", Mobile: "5550100"}
+	if _, err := tools.Store.ApplyPatient(t.Context(), "clinic-a", patient, grant); err != nil {
+		t.Fatal(err)
+	}
+	at := func(hour int) time.Time { return day.Time(chicago).Add(time.Duration(hour) * time.Hour).UTC() }
+	visits := []practice.Appointment{
+		{ID: "900001", Practice: "1", Day: day, Start: at(8), End: at(9), Patient: "1001", PatientName: "Quill Testperson",
+			Status: practice.CheckedIn, Reasons: []phi.Text{"Follow up"}, Resources: []practice.Resource{{ID: "7", Name: "Dr Example"}}},
+		{ID: "900002", Practice: "1", Day: day, Start: at(9), End: at(10), Patient: "1002", PatientName: "Ember Fixture",
+			Status: practice.Scheduled},
+	}
+	if _, err := tools.Store.ApplyDay(t.Context(), "clinic-a", practice.Answer{Practice: "1", Date: day, Visits: visits, Since: grant}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// secrets are what a masked board must not show.
+var secrets = []string{"Quill", "Testperson", "Ember", "Fixture", "1980", "5550100", "Follow", "1001", "1002", "90000"}
+
+func TestBoardShowMasks(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.fillBoard(t, h.tools(t), "2026-03-02")
+	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
+
+	text := rounds(t, h.vars, args...)
+	if text.code != exitOK || !strings.Contains(text.stderr, "patients are masked; --reveal shows them") {
+		t.Errorf("exit %d, stderr %q", text.code, text.stderr)
+	}
+	for _, want := range []string{"2 visits", "confirmed ", "08:00  checked-in  [phi]", "Dr Example", "09:00  scheduled"} {
+		if !strings.Contains(text.stdout, want) {
+			t.Errorf("%q is missing from:\n%s", want, text.stdout)
+		}
+	}
+	asJSON := rounds(t, h.vars, append(args, "--json")...)
+	d := document[boardDoc](t, asJSON.stdout)
+	if asJSON.code != exitOK || !d.Masked || len(d.Rows) != 2 || d.Rows[0].Name != phi.Mask || d.Rows[0].Ref == "" {
+		t.Errorf("exit %d, %+v", asJSON.code, d)
+	}
+	if age := time.Since(d.AsOf); age < 0 || age > time.Minute || d.AgeSeconds < 0 || d.AgeSeconds > 60 {
+		t.Errorf("as of %s, %f seconds old", d.AsOf, d.AgeSeconds)
+	}
+	for _, s := range secrets {
+		for name, o := range map[string]outcome{"text": text, "json": asJSON} {
+			if strings.Contains(strings.ReplaceAll(o.stdout+o.stderr, d.AsOf.String(), ""), s) {
+				t.Errorf("%s shows %q:\n%s", name, s, o.stdout)
+			}
+		}
+	}
+}
+
+func TestBoardShowReveals(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.fillBoard(t, h.tools(t), "2026-03-02")
+	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02", "--reveal"}
+	d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout)
+	if d.Masked || len(d.Rows) != 2 || d.Unknown != 1 {
+		t.Fatalf("%+v", d)
+	}
+	if r := d.Rows[0]; r.Name != "Quill Testperson" || r.Born != "1980-01-02" || r.Reason != "Follow up" || !r.Known {
+		t.Errorf("%+v", r)
+	}
+	// The second patient's record could not be fetched: the visit is there all the same.
+	if r := d.Rows[1]; r.Name != "Ember Fixture" || r.Known {
+		t.Errorf("%+v", r)
+	}
+	text := rounds(t, h.vars, args...)
+	if !strings.Contains(text.stdout, "Quill Testperson") || !strings.Contains(text.stderr, "this shows who the patients are") {
+		t.Errorf("%+v", text)
+	}
+}
+
+func TestBoardSaysWhatIsStale(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	tools := h.tools(t)
+	h.fillBoard(t, tools, "2026-03-02")
+	record := practice.Record{Noun: practice.NounAppointment, ID: "900001", Practice: "1", Day: "2026-03-02"}
+	if _, err := tools.Store.Invalidate(t.Context(), "clinic-a", record, "event-1"); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
+	if d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout); !d.Stale {
+		t.Errorf("%+v, want it stale", d)
+	}
+	if o := rounds(t, h.vars, args...); !strings.Contains(o.stdout, "stale: ") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestBoardShowKnowsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, c := range map[string]struct {
+		args []string
+		exit int
+		code string
+	}{
+		"cold day":         {[]string{"--tenant", "clinic-a", "--practice", "1"}, exitNotFound, "COLD"},
+		"unknown tenant":   {[]string{"--tenant", "clinic-z", "--practice", "1"}, exitNotFound, "TENANT_NOT_FOUND"},
+		"unknown practice": {[]string{"--tenant", "clinic-a", "--practice", "9"}, exitNotFound, "PRACTICE_NOT_FOUND"},
+		"which practice":   {[]string{"--tenant", "clinic-a"}, exitUsage, "USAGE"},
+	} {
+		o := rounds(t, h.vars, append([]string{"board", "show", "--json"}, c.args...)...)
+		if f := failed(t, o.stdout); o.code != c.exit || f.Code != c.code || len(f.Try) == 0 {
+			t.Errorf("%s: exit %d, %+v; want %d %s and something to try", name, o.code, f, c.exit, c.code)
+		}
+	}
+}
+
+// TestWhatAColdBoardSuggestsWorks types what the error says.
+func TestWhatAColdBoardSuggestsWorks(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	f := failed(t, rounds(t, h.vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--json").stdout)
+	if o := rounds(t, h.vars, strings.Fields(f.Try[0])[1:]...); o.code != exitOK {
+		t.Errorf("%q ends with %+v", f.Try[0], o)
+	}
+}
+
+func TestDependencyGoneIsSaidInTime(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, vars := range map[string]map[string]string{
+		"queue gone": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + gone(t)}),
+		"cache gone": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + gone(t)}),
+		"queue mute": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + mute(t)}),
+		"cache mute": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + mute(t)}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now()
+			o := rounds(t, vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--json")
+			if took := time.Since(begun); took > 5*time.Second {
+				t.Errorf("said after %s", took)
+			}
+			if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || f.Means == "" || len(f.Try) == 0 {
+				t.Errorf("exit %d, %+v", o.code, f)
+			}
+			if strings.Contains(o.stdout+o.stderr, "hush") {
+				t.Error("a password is shown")
+			}
+		})
+	}
+}
+
+func TestTimeoutIsObeyed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + mute(t)})
+	o := rounds(t, vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--timeout", "100ms", "--json")
+	if f := failed(t, o.stdout); o.code != exitTimeout || f.Code != "TIMEOUT" {
+		t.Errorf("exit %d, %+v", o.code, f)
+	}
+}
+
+func TestChoosePractice(t *testing.T) {
+	t.Parallel()
+	one := ledger.Tenant{ID: "clinic-a", Practices: []ledger.Practice{{ID: "7"}}}
+	if got, err := choosePractice(one, ""); got != "7" || err != nil {
+		t.Errorf("the only one: %q, %v", got, err)
+	}
+	if _, err := choosePractice(ledger.Tenant{ID: "clinic-a"}, ""); err == nil {
+		t.Error("a tenant without practices has one")
+	}
+}
+
+func TestSince(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		now.Add(-1234 * time.Millisecond): "1.2s ago",
+		now.Add(-90 * time.Second):        "1m30s ago",
+		now.Add(10 * time.Second):         "in 10s",
+	} {
+		if got := since(at, now); got != want {
+			t.Errorf("since = %q, want %q", got, want)
+		}
+	}
+}

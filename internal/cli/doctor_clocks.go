@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Calendar decisions use this host's clock; leases, pace and cache use Redis'. A difference moves what was scheduled by
+// itself; minutes make a fresh board look stale.
+const (
+	skewWarn = time.Second
+	skewFail = 30 * time.Second
+)
+
+// lookAtClocks compares this host's clock with each Redis'. The database's clock is not asked: every time in the ledger
+// is given by the process that writes it.
+func lookAtClocks(ctx context.Context, s *subject) []finding {
+	return []finding{
+		clock(ctx, s.queue, "clock-queue-redis"),
+		clock(ctx, s.cache, "clock-cache-redis"),
+	}
+}
+
+func clock(ctx context.Context, rdb redis.UniversalClient, check string) finding {
+	if rdb == nil {
+		return skipped(check, "its URL is not usable")
+	}
+	if err := rdb.Ping(ctx).Err(); err != nil { // so that connecting does not count as travel
+		return skipped(check, "it does not answer")
+	}
+	sent := time.Now()
+	theirs, err := rdb.Time(ctx).Result()
+	if err != nil {
+		return skipped(check, "it does not tell its time")
+	}
+	return weighClock(check, sent, theirs, time.Since(sent))
+}
+
+// weighClock judges a server's time, which was read at some moment within the travel after sent.
+func weighClock(check string, sent, theirs time.Time, travel time.Duration) finding {
+	skew := theirs.Sub(sent.Add(travel / 2)).Round(time.Millisecond)
+	f := finding{
+		Check: check, Verdict: verdictOK,
+		Evidence: fmt.Sprintf("differs from this host's clock by %s, ± %s", skew, (travel / 2).Round(10*time.Microsecond)),
+		Means:    "leases, pace and cache use Redis' clock, calendars use this host's",
+	}
+	switch off := skew.Abs(); {
+	case off > skewFail:
+		f.Verdict, f.Fix = verdictFail, "synchronise both clocks (chrony, or the platform's time service)"
+	case off > skewWarn:
+		f.Verdict, f.Fix = verdictWarn, "synchronise both clocks (chrony, or the platform's time service)"
+	}
+	return f
+}

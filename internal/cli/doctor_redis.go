@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+func lookAtQueueRedis(ctx context.Context, s *subject) []finding {
+	return s.lookAtRedis(ctx, s.queue, queue.RoleQueue, s.config.Redis.Queue)
+}
+
+func lookAtCacheRedis(ctx context.Context, s *subject) []finding {
+	return s.lookAtRedis(ctx, s.cache, queue.RoleCache, s.config.Redis.Cache)
+}
+
+// redisMeaning says why each property matters, by role.
+var redisMeaning = map[queue.Role]map[string]string{
+	queue.RoleQueue: {
+		"":            "without it nothing is enqueued and workers wait",
+		"policy":      "a queue that evicts loses tasks that were accepted",
+		"persistence": "without an append-only file a restart loses the tasks that wait",
+		"scripts":     "every step of the queue and of the vendor's budget is a script",
+	},
+	queue.RoleCache: {
+		"":            "without it nothing is read and every board is cold",
+		"policy":      "eviction of keys without expiry would break what keeps the cache coherent",
+		"persistence": "the cache can be rebuilt and needs none",
+		"scripts":     "reads that miss, fills and invalidations are scripts",
+	},
+}
+
+var redisFix = map[string]string{
+	"version":     "use Redis 6.2 or newer, or Valkey",
+	"policy":      "set maxmemory-policy noeviction",
+	"persistence": "set appendonly yes",
+	"unknown":     "use a server that answers INFO",
+	"shared":      "give the cache a server of its own",
+	"scripts":     "allow EVAL and EVALSHA to the user in the URL",
+}
+
+// lookAtRedis reports on one role: reachable, policy, persistence, scripts.
+func (s *subject) lookAtRedis(ctx context.Context, rdb redis.UniversalClient, role queue.Role, address config.Secret) []finding {
+	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
+	aspects := []string{"policy", "persistence", "scripts"}
+	if rdb == nil {
+		return skipAll(name, append([]string{""}, aspects...), variable+" is not usable")
+	}
+	begun := time.Now()
+	notes, err := queue.Check(ctx, rdb, role, s.config.Mode == config.Production)
+	if err != nil {
+		return append([]finding{{
+			Check: name, Verdict: verdictFail, Evidence: unreached(ctx, address.Reveal(), err), Means: redisMeaning[role][""],
+			Fix: "start it, or correct " + variable + " and its password, and see that this host may reach it",
+		}}, skipAll(name, aspects, name+" does not answer")...)
+	}
+	took := time.Since(begun)
+	info := redisInfo(ctx, rdb)
+	seen := map[string]string{
+		"":            fmt.Sprintf("version %s answered in %s", known(info["redis_version"]), took.Round(10*time.Microsecond)),
+		"policy":      "maxmemory-policy " + known(info["maxmemory_policy"]),
+		"persistence": "appendonly " + map[string]string{"0": "no", "1": "yes", "": "unknown"}[info["aof_enabled"]],
+	}
+	found := make([]finding, 0, 4)
+	for _, aspect := range []string{"", "policy", "persistence"} {
+		found = append(found, weigh(finding{
+			Check: joinName(name, aspect), Verdict: verdictOK, Evidence: seen[aspect], Means: redisMeaning[role][aspect],
+		}, aspect, notes))
+	}
+	return append(found, scripts(ctx, rdb, joinName(name, "scripts"), redisMeaning[role]["scripts"]))
+}
+
+// unreached says why a Redis did not answer. The client's errors say little on purpose, because they may end in tasks and
+// logs; here somebody is looking for the reason, so the server of a plain URL is tried once more, without a password.
+func unreached(ctx context.Context, rawURL string, err error) string {
+	u, parseErr := url.Parse(rawURL)
+	if parseErr != nil || u.Scheme != "redis" && u.Scheme != "rediss" {
+		return err.Error()
+	}
+	addr := u.Host
+	if u.Port() == "" {
+		addr = net.JoinHostPort(u.Hostname(), "6379")
+	}
+	conn, dialErr := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+	if dialErr != nil {
+		return fmt.Sprintf("no connection to %s: %s", addr, dialReason(dialErr))
+	}
+	_ = conn.Close() // it was only a knock
+	return fmt.Sprintf("%s takes connections, but: %s", addr, err)
+}
+
+// weigh lowers a finding by what queue.Check noted about its aspect. What a server does not tell counts against each.
+func weigh(f finding, aspect string, notes []queue.Finding) finding {
+	for _, n := range notes {
+		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
+			continue
+		}
+		f.Verdict, f.Means, f.Fix = verdictWarn, n.Text, redisFix[n.Code]
+		if n.Fatal {
+			f.Verdict = verdictFail
+		}
+	}
+	return f
+}
+
+// scripts loads a script and runs it by its digest, which is how all of ours run; the script asks the server's time,
+// as ours do.
+func scripts(ctx context.Context, rdb redis.UniversalClient, check, means string) finding {
+	f := finding{Check: check, Verdict: verdictOK, Evidence: "a script was loaded and ran by its digest", Means: means}
+	sha, err := rdb.ScriptLoad(ctx, "return redis.call('TIME')[1]").Result()
+	if err == nil {
+		err = rdb.EvalSha(ctx, sha, []string{"rounds:doctor"}).Err()
+	}
+	if err != nil {
+		f.Verdict, f.Evidence, f.Fix = verdictFail, "scripts are refused: "+firstWord(err), redisFix["scripts"]
+	}
+	return f
+}
+
+// firstWord keeps of an error reply its code; the rest may quote what was sent.
+func firstWord(err error) string {
+	word, _, _ := strings.Cut(err.Error(), " ")
+	return strings.TrimRight(word, ":")
+}
+
+func lookAtSeparation(ctx context.Context, s *subject) []finding {
+	const name = "redis-separation"
+	if s.queue == nil || s.cache == nil {
+		return []finding{skipped(name, "a Redis URL is not usable")}
+	}
+	notes, err := queue.CheckShared(ctx, s.queue, s.cache, s.config.Mode == config.Production)
+	if err != nil {
+		return []finding{skipped(name, "a Redis does not answer")}
+	}
+	f := finding{Check: name, Verdict: verdictOK, Evidence: "queue and cache are two servers",
+		Means: "a cache that fills its server must not stop the queue"}
+	if len(notes) > 0 {
+		f.Evidence = "queue and cache are one server"
+	}
+	return []finding{weigh(f, "shared", notes)}
+}
+
+func redisInfo(ctx context.Context, rdb redis.UniversalClient) map[string]string {
+	fields := map[string]string{}
+	text, err := rdb.Info(ctx).Result()
+	if err != nil {
+		return fields // the verdict is queue.Check's; this is only what to show beside it
+	}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+func skipAll(name string, aspects []string, because string) []finding {
+	found := make([]finding, 0, len(aspects))
+	for _, a := range aspects {
+		found = append(found, skipped(joinName(name, a), because))
+	}
+	return found
+}
+
+func joinName(name, aspect string) string {
+	if aspect == "" {
+		return name
+	}
+	return name + "-" + aspect
+}
+
+func known(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}

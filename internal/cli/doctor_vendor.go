@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+const vendorMeans = "what is fresh comes from there; without it boards are served with their age"
+
+// lookAtVendor connects, with TLS where the endpoint has it, and sends nothing.
+func lookAtVendor(ctx context.Context, s *subject) []finding {
+	u, err := url.Parse(s.config.Endpoint)
+	if err != nil || u.Hostname() == "" {
+		return []finding{skipped("vendor", "ROUNDS_TEBRA_ENDPOINT is not usable")}
+	}
+	f := finding{Check: "vendor", Verdict: verdictOK, Means: vendorMeans}
+	begun := time.Now()
+	secure, err := connect(ctx, u)
+	took := time.Since(begun).Round(10 * time.Microsecond)
+	if err != nil {
+		f.Verdict, f.Evidence = verdictFail, fmt.Sprintf("no connection to %s: %s", u.Host, dialReason(err))
+		f.Fix = "see that this host may reach it, by its firewall and its DNS; vendors have outages too"
+		return []finding{f}
+	}
+	f.Evidence = fmt.Sprintf("connected to %s in %s, %s", u.Host, took, secure)
+	return []finding{f}
+}
+
+// connect opens and closes a connection, and says how it is protected.
+func connect(ctx context.Context, u *url.URL) (secure string, err error) {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	addr := net.JoinHostPort(u.Hostname(), port)
+	if u.Scheme != "https" {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return "", err
+		}
+		return "plain http", conn.Close()
+	}
+	conn, err := (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12}}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	t, ok := conn.(*tls.Conn)
+	if !ok {
+		return "", errors.New("not a TLS connection")
+	}
+	state := t.ConnectionState()
+	return fmt.Sprintf("%s, certificate good until %s", tls.VersionName(state.Version),
+		state.PeerCertificates[0].NotAfter.UTC().Format(time.DateOnly)), nil
+}
+
+// dialReason is short where the net package tells a story.
+func dialReason(err error) string {
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return "the name does not resolve"
+	case errors.As(err, &cert):
+		return "its certificate is not trusted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return "the connection failed"
+}
+
+// lookAtVendorCall makes one call per tenant, if it was asked to, through the same gate as the workers' calls: a check
+// must not be what gets an account throttled.
+func lookAtVendorCall(ctx context.Context, s *subject) []finding {
+	const name = "vendor-call"
+	switch {
+	case !s.callVendor:
+		return []finding{skipped(name, "no call was made; --call-vendor makes one for each tenant")}
+	case s.queue == nil:
+		return []finding{skipped(name, "calls are paced in the queue's Redis, whose URL is not usable")}
+	case len(s.config.Tenants) == 0:
+		return []finding{skipped(name, "ROUNDS_TENANTS names no tenant to call for")}
+	}
+	gate, err := flow.New(flow.Options{Redis: s.queue, MaxWait: callLimit / 2}) // GetThrottles has the longest interval of all
+	if err != nil {
+		return []finding{skipped(name, err.Error())}
+	}
+	found := make([]finding, len(s.config.Tenants))
+	var wg sync.WaitGroup
+	for i, t := range s.config.Tenants {
+		wg.Go(func() { found[i] = s.callFor(ctx, gate, t) })
+	}
+	wg.Wait()
+	return found
+}
+
+func (s *subject) callFor(ctx context.Context, gate tebra.Gate, t config.Tenant) finding {
+	f := finding{Check: "vendor-call", Verdict: verdictOK, Means: "the vendor must accept the tenant's credentials"}
+	client, err := tebra.New(tebra.Options{
+		Endpoint: s.config.Endpoint, Insecure: s.config.Mode == config.Dev, Account: t.ID, Gate: gate,
+		Credentials: tebra.Credentials{
+			CustomerKey: phi.Text(t.Credentials.CustomerKey.Reveal()), User: phi.Text(t.Credentials.User.Reveal()),
+			Password: phi.Text(t.Credentials.Password.Reveal()),
+		},
+	})
+	if err != nil {
+		f.Verdict, f.Evidence, f.Fix = verdictFail, t.ID+": "+err.Error(), "correct the tenant in ROUNDS_TENANTS"
+		return f
+	}
+	begun := time.Now()
+	rows, err := client.System.Throttles(tebra.Interactive(ctx))
+	var later interface {
+		NotBefore() (t time.Time, reason string)
+	}
+	var refused *tebra.Error
+	switch {
+	case err == nil:
+		f.Evidence = fmt.Sprintf("%s: GetThrottles answered %d rows in %s", t.ID, len(rows), time.Since(begun).Round(time.Millisecond))
+	case errors.As(err, &later):
+		at, reason := later.NotBefore()
+		f.Verdict, f.Evidence = verdictWarn, fmt.Sprintf("%s: no call before %s (%s)", t.ID, at.UTC().Format(time.RFC3339), reason)
+		f.Fix = "ask again then; calls are held back by the same budget and breakers as the workers'"
+	case errors.As(err, &refused) && (refused.Code == tebra.Unauthenticated || refused.Code == tebra.Denied):
+		f.Verdict, f.Evidence = verdictFail, t.ID+": "+err.Error()
+		f.Fix = "correct the tenant's customer_key, user and password, and see that the user may use the API"
+	default:
+		f.Verdict, f.Evidence = verdictFail, t.ID+": "+err.Error()
+		f.Fix = "try again later; if it stays, see the vendor's status page"
+	}
+	return f
+}

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// kind is a task that can be enqueued by name.
+type kind struct {
+	name    string
+	lane    string
+	members []string // of its JSON
+	decode  func(data []byte) (tasks.Args, error)
+}
+
+// kinds are all kinds of package tasks.
+var kinds = []kind{
+	kindOf[tasks.SyncSchedule](), kindOf[tasks.SyncPatient](), kindOf[tasks.SyncDirectory](), kindOf[tasks.WarmView](),
+	kindOf[tasks.InvalidateEntity](),
+}
+
+func kindOf[T interface {
+	tasks.Args
+	Options() tasks.Options
+}]() kind {
+	var zero T
+	k := kind{name: zero.Kind(), lane: zero.Options().Lane}
+	for f := range reflect.TypeFor[T]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		k.members = append(k.members, name)
+	}
+	k.decode = func(data []byte) (tasks.Args, error) {
+		var args T
+		err := phi.Unmarshal(data, &args)
+		return args, err
+	}
+	return k
+}
+
+// enqueueFlags say what is enqueued, and when it may run.
+type enqueueFlags struct {
+	tenant, jsonArgs, at, once, lane string
+	args                             []string
+	in                               time.Duration
+}
+
+func newEnqueue(e *env) *cobra.Command {
+	var f enqueueFlags
+	var list strings.Builder
+	known := make([]string, 0, len(kinds))
+	for _, k := range kinds {
+		fmt.Fprintf(&list, "\n  %-18s %s", k.name, strings.Join(k.members, ", "))
+		known = append(known, k.name)
+	}
+	cmd := &cobra.Command{
+		Use:   "enqueue KIND",
+		Short: "Ask for a task",
+		Long: `Ask for a task, and print its ID. Of equal tasks, one waits: a demand while it does joins it.
+
+An identifier of a person belongs into --json-args, not --arg: command lines are seen by others and kept in histories.
+
+Kinds and their arguments:` + list.String(),
+		Example: `  rounds enqueue schedule.sync --tenant clinic-a --arg practice=1 --arg from=2026-03-02 --arg to=2026-03-02
+  echo '{"practice": "1", "patient": "1001"}' | rounds enqueue patient.sync --tenant clinic-a --json-args -`,
+		Args:      names("KIND"),
+		ValidArgs: known,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			demand, err := e.demand(args[0], f, time.Now())
+			if err != nil {
+				return err
+			}
+			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.enqueue(cmd.Context(), t, demand) })
+		},
+	}
+	cmd.Flags().StringVar(&f.tenant, "tenant", "", "whose task (required)")
+	cmd.Flags().StringArrayVar(&f.args, "arg", nil, "one argument as name=value; may be repeated")
+	cmd.Flags().StringVar(&f.jsonArgs, "json-args", "", "all arguments as a JSON object: @FILE, or - for stdin")
+	cmd.Flags().StringVar(&f.at, "at", "", "run at this time, like 2026-03-02T18:00:00-06:00")
+	cmd.Flags().DurationVar(&f.in, "in", 0, "run after this long, like 10m")
+	cmd.Flags().StringVar(&f.once, "once", "", "idempotency key: the same key within 48 h answers with the first task")
+	cmd.Flags().StringVar(&f.lane, "lane", "", "the kind's own lane, or interactive: somebody waits for it")
+	return cmd
+}
+
+// demand is a task that is about to be enqueued.
+type demand struct {
+	tenant  tenant.ID
+	kind    kind
+	args    tasks.Args
+	options []tasks.Option
+}
+
+// demand reads flags and files, and checks what can be checked without Redis.
+func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return demand{}, unknownKind(name)
+	}
+	d := demand{kind: kinds[i]}
+	var err error
+	if d.tenant, err = parseTenant(f.tenant); err != nil {
+		return demand{}, err
+	}
+	data, err := e.arguments(d.kind, f)
+	if err != nil {
+		return demand{}, err
+	}
+	if d.args, err = d.kind.decode(data); err != nil {
+		return demand{}, misfit(d.kind, "a value, or the JSON around it, is not of the form it must have")
+	}
+	d.options, err = f.options(d.kind, now)
+	return d, err
+}
+
+func unknownKind(name string) *failure {
+	f := usage("there is no kind %q", name)
+	for _, k := range kinds {
+		f.Try = append(f.Try, k.name)
+	}
+	return f
+}
+
+// misfit never repeats a value: it may identify a person.
+func misfit(k kind, why string) *failure {
+	f := usage("the arguments do not fit %s", k.name)
+	f.Found = []string{why}
+	f.Means = k.name + " takes " + strings.Join(k.members, ", ")
+	return f
+}
+
+// arguments returns the JSON of the task's arguments.
+func (e *env) arguments(k kind, f enqueueFlags) ([]byte, error) {
+	if f.jsonArgs != "" {
+		if len(f.args) > 0 {
+			return nil, usage("--arg and --json-args do not go together")
+		}
+		return e.readArguments(k, f.jsonArgs)
+	}
+	members := make(map[string]string, len(f.args))
+	for _, a := range f.args {
+		name, value, ok := strings.Cut(a, "=")
+		if _, twice := members[name]; !ok || twice || !slices.Contains(k.members, name) {
+			return nil, misfit(k, "an --arg is not name=value, comes twice, or has another name")
+		}
+		members[name] = value
+	}
+	return json.Marshal(members)
+}
+
+// readArguments reads --json-args, up to a little more than a task may hold.
+func (e *env) readArguments(k kind, from string) ([]byte, error) {
+	in := e.stdin
+	if from != "-" {
+		path, ok := strings.CutPrefix(from, "@")
+		if !ok {
+			return nil, usage("--json-args takes @FILE, or - for stdin")
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read arguments: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, tasks.MaxPayload+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read arguments: %w", err)
+	case len(data) > tasks.MaxPayload:
+		return nil, misfit(k, fmt.Sprintf("they are larger than %d bytes", tasks.MaxPayload))
+	}
+	return data, nil
+}
+
+func (f enqueueFlags) options(k kind, now time.Time) ([]tasks.Option, error) {
+	var out []tasks.Option
+	switch {
+	case f.at != "" && f.in != 0:
+		return nil, usage("--at and --in do not go together")
+	case f.in < 0:
+		return nil, usage("--in is negative")
+	case f.at != "":
+		at, err := time.Parse(time.RFC3339, f.at)
+		if err != nil {
+			return nil, usage("--at is not a time like 2026-03-02T18:00:00-06:00")
+		}
+		if at.Before(now) {
+			return nil, usage("--at has passed")
+		}
+		out = append(out, tasks.At(at))
+	case f.in != 0:
+		out = append(out, tasks.In(f.in))
+	}
+	if f.once != "" {
+		out = append(out, tasks.Once(f.once))
+	}
+	switch f.lane {
+	case "", k.lane:
+	case tasks.LaneInteractive:
+		out = append(out, tasks.Interactive())
+	default:
+		return nil, usage("--lane for %s must be %s or %s", k.name, k.lane, tasks.LaneInteractive)
+	}
+	return out, nil
+}
+
+// receipt is what enqueue answers.
+type receipt struct {
+	ID       string `json:"id"`
+	Tenant   string `json:"tenant"`
+	Kind     string `json:"kind"`
+	Joined   bool   `json:"joined"`   // an equal task waited already
+	Repeated bool   `json:"repeated"` // the --once key had been used
+}
+
+func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
+	// The queue takes tasks of any tenant; one with a typing error would die in a worker, long after nobody looks.
+	if _, err := t.Ledger.Tenant(ctx, d.tenant); errors.Is(err, ledger.ErrNotFound) {
+		return unknownTenant(d.tenant, err)
+	} else if err != nil {
+		return err
+	}
+	got, err := t.Tasks.Enqueue(ctx, d.tenant.String(), d.args, d.options...)
+	switch {
+	case errors.Is(err, tasks.ErrInvalid):
+		return &failure{Exit: exitUsage, Code: "INVALID", What: err.Error(), cause: err, Means: "nothing was enqueued"}
+	case errors.Is(err, tasks.ErrReused):
+		return &failure{Exit: exitConflict, Code: "REUSED", What: "the --once key was used for another task", cause: err,
+			Means: "nothing was enqueued", Try: []string{"a key of its own for each task"}}
+	case err != nil:
+		return err
+	}
+	r := receipt{ID: got.ID, Tenant: d.tenant.String(), Kind: d.kind.name, Joined: got.Joined, Repeated: got.Repeated}
+	switch {
+	case r.Repeated:
+		e.say("the key was used before; this is the first call's task")
+	case r.Joined:
+		e.say("an equal task waits already; this demand joins it")
+	}
+	return e.answer(r, func(w io.Writer) { _, _ = fmt.Fprintln(w, r.ID) })
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// failure is an error in the shape in which operators see it. All its texts are ours or were made to be shown.
+type failure struct {
+	Code  string   `json:"code"` // stable, for scripts and searches
+	What  string   `json:"what"`
+	Found []string `json:"found,omitempty"` // evidence, one fact each
+	Means string   `json:"means,omitzero"`
+	Try   []string `json:"try,omitempty"`
+	Exit  int      `json:"exit"`
+	cause error
+}
+
+// Error returns what failed and the code.
+func (f *failure) Error() string { return fmt.Sprintf("%s (%s)", f.What, f.Code) }
+
+// Unwrap returns what caused it, or nil.
+func (f *failure) Unwrap() error { return f.cause }
+
+// write prints the failure for people.
+func (f *failure) write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Error: %s\n", f.Error())
+	lines(&b, "found", f.Found)
+	if f.Means != "" {
+		lines(&b, "means", []string{f.Means})
+	}
+	lines(&b, "try", f.Try)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// lines writes values below each other behind one label.
+func lines(b *strings.Builder, label string, values []string) {
+	for _, v := range values {
+		fmt.Fprintf(b, "  %-6s %s\n", label, v)
+		label = ""
+	}
+}
+
+func usage(format string, args ...any) *failure {
+	return &failure{Exit: exitUsage, Code: "USAGE", What: fmt.Sprintf(format, args...)}
+}
+
+// explain turns any error of a command into a failure. ctx is the command's own, with its --timeout; outer is the
+// program's, which ends when somebody interrupts it.
+func explain(outer, ctx context.Context, err error) *failure {
+	if outer.Err() != nil {
+		return &failure{Exit: exitInterrupted, Code: "INTERRUPTED", What: "interrupted", cause: err,
+			Means: "what was sent before may have taken effect"}
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &failure{Exit: exitTimeout, Code: "TIMEOUT", What: "not done in time", cause: err,
+			Means: "what was sent before may have taken effect", Try: []string{"a longer --timeout", "rounds doctor"}}
+	}
+	var c *config.Error
+	if errors.As(err, &c) {
+		return misconfigured(c)
+	}
+	return classify(err)
+}
+
+func misconfigured(c *config.Error) *failure {
+	f := &failure{
+		Exit: exitUsage, Code: "CONFIG", What: "the environment is not usable", cause: c,
+		Means: "nothing was started or changed",
+		Try:   []string{"rounds sim --write-config DIR writes a complete environment for this machine"},
+	}
+	for _, p := range c.Problems() {
+		f.Found = append(f.Found, p.String())
+	}
+	return f
+}
+
+// classify finds the exit code by what an error is. The texts of our packages' errors hold codes and names of settings
+// only, so they may be shown.
+func classify(err error) *failure {
+	f := &failure{Exit: exitFailed, Code: "FAILED", What: err.Error(), cause: err}
+	switch {
+	case errors.Is(err, app.ErrDependency), errors.Is(err, queue.ErrUnavailable):
+		f.Exit, f.Code = exitDependency, "DEPENDENCY"
+		f.Means, f.Try = "nothing can be read or enqueued until it answers", []string{"rounds doctor"}
+	case errors.Is(err, ledger.ErrNotFound):
+		f.Exit, f.Code = exitNotFound, "NOT_FOUND"
+	case errors.Is(err, ledger.ErrConflict):
+		f.Exit, f.Code = exitConflict, "CONFLICT"
+	case errors.Is(err, fs.ErrPermission):
+		f.Exit, f.Code = exitNotAllowed, "NOT_ALLOWED"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Exit, f.Code = exitTimeout, "TIMEOUT"
+	}
+	return f
+}

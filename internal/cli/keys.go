@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+func newKeys(e *env) *cobra.Command {
+	return e.group("keys", "Make the keyset that seals everything", &cobra.Command{
+		Use:   "new FILE",
+		Short: "Write a fresh keyset that only you may read",
+		Long: `Write a fresh Tink keyset to FILE, readable by its owner alone.
+
+An existing file is never overwritten: whoever loses a keyset loses everything that it sealed.
+Keep a copy where the ledger's backups are not.`,
+		Example: "  rounds keys new ./rounds.keys\n  export ROUNDS_KEYS=./rounds.keys",
+		Args:    names("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			id, err := writeKeyset(args[0])
+			if errors.Is(err, fs.ErrExist) {
+				return &failure{Exit: exitConflict, Code: "FILE_EXISTS", What: args[0] + " exists", cause: err,
+					Means: "it was left as it is: what it sealed could not be opened without it",
+					Try:   []string{"another name"}}
+			}
+			if err != nil {
+				return err
+			}
+			doc := struct {
+				File string `json:"file"`
+				Key  string `json:"key"`
+			}{args[0], id}
+			return e.answer(doc, func(w io.Writer) { _, _ = fmt.Fprintf(w, "wrote %s with key %s\n", args[0], id) })
+		},
+	})
+}
+
+// writeKeyset makes a keyset, writes it to a new file and returns its key's id. A file that could not be written whole is
+// removed: a cut keyset looks like one.
+func writeKeyset(path string) (id string, err error) {
+	keys, err := phi.Generate()
+	if err != nil {
+		return "", err
+	}
+	data, err := keys.JSON()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("write keyset: %w", err)
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", errors.Join(fmt.Errorf("write keyset: %w", err), os.Remove(path))
+	}
+	return keys.ID(), nil
+}

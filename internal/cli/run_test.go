@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestHelpGolden holds every command's help: it is what operators read first, and scripts rely on the flags.
+func TestHelpGolden(t *testing.T) {
+	t.Parallel()
+	var got strings.Builder
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+		o := rounds(t, nil, args...)
+		if o.code != exitOK || o.stderr != "" {
+			t.Errorf("%v: exit %d, stderr %q", args, o.code, o.stderr)
+		}
+		fmt.Fprintf(&got, "==== %s\n%s\n", cmd.CommandPath(), o.stdout)
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+	}
+	walk(newRoot(&env{}))
+
+	golden := filepath.Join("testdata", "help.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("help changed; make golden accepts it (-want +got):\n%s", diff)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	keyset := filepath.Join(t.TempDir(), "keys")
+	if o := rounds(t, nil, "keys", "new", keyset); o.code != exitOK {
+		t.Fatal(o.stderr)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want int
+		code string // in the error document
+	}{
+		"nothing":               {nil, exitUsage, "USAGE"},
+		"group alone":           {[]string{"board"}, exitUsage, "USAGE"},
+		"unknown command":       {[]string{"bord"}, exitUsage, "USAGE"},
+		"unknown below a group": {[]string{"keys", "old"}, exitUsage, "USAGE"},
+		"unknown below sim":     {[]string{"sim", "operation"}, exitUsage, "USAGE"},
+		"unknown flag":          {[]string{"version", "--verbose"}, exitUsage, "USAGE"},
+		"bad flag value":        {[]string{"version", "--timeout", "soon"}, exitUsage, "USAGE"},
+		"negative timeout":      {[]string{"version", "--timeout", "-1s"}, exitUsage, "USAGE"},
+		"missing argument":      {[]string{"keys", "new"}, exitUsage, "USAGE"},
+		"too many arguments":    {[]string{"version", "please"}, exitUsage, "USAGE"},
+		"bad tenant":            {[]string{"board", "show", "--tenant", "Clinic A"}, exitUsage, "USAGE"},
+		"bad date":              {[]string{"board", "show", "--tenant", "clinic-a", "--date", "2026-02-30"}, exitUsage, "USAGE"},
+		"bad latency":           {[]string{"sim", "--latency", "slow"}, exitUsage, "USAGE"},
+		"no visits":             {[]string{"sim", "--visits", "0"}, exitUsage, "USAGE"},
+		"no environment":        {[]string{"board", "show", "--tenant", "clinic-a"}, exitUsage, "CONFIG"},
+		"keyset exists":         {[]string{"keys", "new", keyset}, exitConflict, "FILE_EXISTS"},
+		"no such folder":        {[]string{"keys", "new", filepath.Join(keyset, "below")}, exitFailed, "FAILED"},
+		"bad address":           {[]string{"sim", "--addr", "127.0.0.1:nowhere"}, exitConflict, "ADDRESS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := rounds(t, nil, c.args...)
+			if text.code != c.want || !strings.Contains(text.stderr, "("+c.code+")") || text.stdout != "" {
+				t.Errorf("text: exit %d, want %d; stdout %q, stderr %q", text.code, c.want, text.stdout, text.stderr)
+			}
+			asJSON := rounds(t, nil, append(c.args, "--json")...)
+			f := failed(t, asJSON.stdout)
+			if asJSON.code != c.want || f.Exit != c.want || f.Code != c.code || f.What == "" {
+				t.Errorf("json: exit %d, document %+v, want %d %s", asJSON.code, f, c.want, c.code)
+			}
+			if asJSON.stderr != "" {
+				t.Errorf("json: stderr %q, want nothing beside the document", asJSON.stderr)
+			}
+		})
+	}
+}
+
+func TestFailuresAreToldApart(t *testing.T) {
+	t.Parallel()
+	late, cancelLate := context.WithTimeout(t.Context(), 0)
+	defer cancelLate()
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		outer, ctx context.Context
+		err        error
+		want       int
+	}{
+		"plain":                {t.Context(), t.Context(), errors.New("no"), exitFailed},
+		"redis":                {t.Context(), t.Context(), fmt.Errorf("x: %w", queue.ErrUnavailable), exitDependency},
+		"dependency":           {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", app.ErrDependency, context.DeadlineExceeded), exitDependency},
+		"ledger row":           {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrNotFound), exitNotFound},
+		"ledger state":         {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrConflict), exitConflict},
+		"file permission":      {t.Context(), t.Context(), fmt.Errorf("x: %w", fs.ErrPermission), exitNotAllowed},
+		"slow step":            {t.Context(), t.Context(), context.DeadlineExceeded, exitTimeout},
+		"--timeout":            {t.Context(), late, fmt.Errorf("x: %w", app.ErrDependency), exitTimeout},
+		"interrupt":            {interrupted, interrupted, fmt.Errorf("x: %w", app.ErrDependency), exitInterrupted},
+		"a failure that knows": {t.Context(), late, fmt.Errorf("x: %w", &failure{Exit: exitPartly}), exitPartly},
+	} {
+		if got := explain(c.outer, c.ctx, c.err); got.Exit != c.want {
+			t.Errorf("%s: exit %d, want %d (%v)", name, got.Exit, c.want, got)
+		}
+	}
+}
+
+func TestEveryExitCodeHasItsMeaning(t *testing.T) {
+	t.Parallel()
+	o := rounds(t, nil, "help", "exit-codes")
+	for _, code := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130} {
+		if !strings.Contains(o.stdout, fmt.Sprintf("\n  %3d  ", code)) {
+			t.Errorf("exit code %d is not explained in:\n%s", code, o.stdout)
+		}
+	}
+}
+
+func TestWrongNameGetsASuggestion(t *testing.T) {
+	t.Parallel()
+	if o := rounds(t, nil, "board", "shwo"); !strings.Contains(o.stderr, "try    rounds board show\n") {
+		t.Errorf("stderr %q, want a suggestion", o.stderr)
+	}
+}
+
+func TestEveryConfigurationProblemIsNamed(t *testing.T) {
+	t.Parallel()
+	o := rounds(t, nil, "board", "show", "--tenant", "clinic-a")
+	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS"} {
+		if !strings.Contains(o.stderr, name) {
+			t.Errorf("%s is missing from:\n%s", name, o.stderr)
+		}
+	}
+}
+
+func TestErrorShape(t *testing.T) {
+	t.Parallel()
+	f := &failure{Code: "CODE", What: "it broke", Found: []string{"a", "b"}, Means: "no more of it", Try: []string{"this", "that"}}
+	want := `Error: it broke (CODE)
+  found  a
+         b
+  means  no more of it
+  try    this
+         that
+`
+	var b bytes.Buffer
+	if err := f.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+// brokenPipe is a stdout that nobody reads.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+func TestUnreadAnswerIsAFailure(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	code := Run(t.Context(), []string{"version"}, getenv(nil), strings.NewReader(""), brokenPipe{}, &stderr)
+	if code != exitFailed || !strings.Contains(stderr.String(), "write the answer") {
+		t.Errorf("exit %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if o := rounds(t, nil, "version"); o.code != exitOK || !strings.HasPrefix(o.stdout, "rounds ") || o.stderr != "" {
+		t.Errorf("text: %+v", o)
+	}
+	if b := document[build](t, rounds(t, nil, "version", "--json").stdout); b.Version == "" || !strings.HasPrefix(b.Go, "go1.") {
+		t.Errorf("json: %+v", b)
+	}
+}
+
+func TestCompletionNamesCommands(t *testing.T) {
+	t.Parallel()
+	if o := rounds(t, nil, "__complete", "bo"); !strings.Contains(o.stdout, "board") {
+		t.Errorf("completing bo gives %q", o.stdout)
+	}
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites it.\n"
+
+// writeSimConfig writes what worker and scheduler need to run against the simulator at endpoint, and returns the files'
+// paths, the environment first. A keyset that lies in dir already is kept, or the ledger beside it could not be opened.
+func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv func(string) string) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	envFile, tenants, keys := filepath.Join(dir, "rounds.env"), filepath.Join(dir, "tenants.yaml"), filepath.Join(dir, "rounds.keys")
+	if _, err := writeKeyset(keys); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := os.WriteFile(tenants, tenantsYAML(accounts), 0o600); err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	exports := [][2]string{
+		{"ROUNDS_ENV", "dev"},
+		{"ROUNDS_QUEUE_REDIS", cmp.Or(getenv("ROUNDS_QUEUE_REDIS"), "redis://127.0.0.1:6379/0")},
+		{"ROUNDS_CACHE_REDIS", cmp.Or(getenv("ROUNDS_CACHE_REDIS"), "redis://127.0.0.1:6379/1")},
+		{"ROUNDS_LEDGER", "sqlite:" + filepath.Join(dir, "ledger.db")},
+		{"ROUNDS_KEYS", keys},
+		{"ROUNDS_TEBRA_ENDPOINT", endpoint},
+		{"ROUNDS_TENANTS", tenants},
+	}
+	var b strings.Builder
+	b.WriteString(writtenBy)
+	for _, e := range exports {
+		fmt.Fprintf(&b, "export %s=%s\n", e[0], shellQuote(e[1]))
+	}
+	if err := os.WriteFile(envFile, []byte(b.String()), 0o600); err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	return []string{envFile, tenants, keys}, nil
+}
+
+// tenantsYAML describes the simulated accounts as tenants. They never close, so that there is something to see at any
+// hour; their secrets are the simulator's own and no secrets.
+func tenantsYAML(accounts []tebratest.Account) []byte {
+	var b strings.Builder
+	b.WriteString(writtenBy)
+	b.WriteString("tenants:\n")
+	for i, a := range accounts {
+		fmt.Fprintf(&b, "  - id: %s\n    timezone: %s\n    opening_hours:\n", clinicID(i), a.Practices[0].Zone)
+		for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
+			fmt.Fprintf(&b, "      %s: \"00:00-24:00\"\n", day)
+		}
+		fmt.Fprintf(&b, "    tebra:\n      customer_key: %q\n      user: %q\n      password: %q\n", a.CustomerKey, a.User, a.Password)
+		b.WriteString("    practices:\n")
+		for _, p := range a.Practices {
+			fmt.Fprintf(&b, "      - id: \"%d\"\n        name: %q\n", p.ID, p.Name)
+		}
+	}
+	return []byte(b.String())
+}
+
+// clinicID names the i-th tenant: clinic-a to clinic-z, then clinic-27 and so on.
+func clinicID(i int) string {
+	if i < 26 {
+		return "clinic-" + string(rune('a'+i))
+	}
+	return fmt.Sprintf("clinic-%d", i+1)
+}
+
+// shellQuote makes s one word of a shell, whatever is in it.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+func newTask(e *env) *cobra.Command {
+	return e.group("task", "Look at tasks", &cobra.Command{
+		Use:   "show ID",
+		Short: "Say where a task is, and why",
+		Long: `Say where a task is, why it waits or died, and when it runs next. Its arguments stay sealed.
+
+A task that ended well is remembered for an hour, one that died as long as its dead letter is kept.`,
+		Example: "  rounds task show sync-…",
+		Args:    names("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showTask(cmd.Context(), t, args[0]) })
+		},
+	})
+}
+
+// taskDoc is a task as it is printed.
+type taskDoc struct {
+	ID         string      `json:"id"`
+	State      tasks.State `json:"state"`
+	Tenant     string      `json:"tenant,omitzero"`
+	Kind       string      `json:"kind,omitzero"`
+	Lane       string      `json:"lane,omitzero"`
+	Code       string      `json:"code,omitzero"` // why it waits or died
+	Attempt    int         `json:"attempt"`
+	EnqueuedAt time.Time   `json:"enqueued_at,omitzero"`
+	NextAt     time.Time   `json:"next_at,omitzero"`
+	FinishedAt time.Time   `json:"finished_at,omitzero"`
+	Letter     string      `json:"letter,omitzero"` // state of its dead letter in the ledger
+
+	now time.Time
+}
+
+func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
+	s, err := t.Tasks.Status(ctx, id)
+	if errors.Is(err, tasks.ErrID) {
+		return usage("that is not a task's ID")
+	}
+	if err != nil {
+		return err
+	}
+	doc := taskDoc{
+		ID: s.ID, State: s.State, Tenant: s.Tenant, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
+		EnqueuedAt: s.EnqueuedAt, NextAt: s.NextAt, FinishedAt: s.FinishedAt, now: time.Now(),
+	}
+	letter, err := t.Ledger.DeadLetter(ctx, id)
+	switch {
+	case err == nil:
+		doc.bury(letter)
+	case !errors.Is(err, ledger.ErrNotFound):
+		return err
+	case s.State == tasks.StateUnknown:
+		return &failure{Exit: exitNotFound, Code: "TASK_NOT_FOUND", What: "there is no such task", cause: err,
+			Means: "it never was, or it ended well more than an hour ago"}
+	}
+	return e.answer(doc, doc.write)
+}
+
+// bury adds what the ledger knows of a task. The queue forgets the dead; and a letter that was replayed does not make
+// the task that came of it dead.
+func (d *taskDoc) bury(l ledger.DeadLetter) {
+	d.Letter = l.State
+	if d.State != tasks.StateUnknown && d.State != tasks.StateDead {
+		return
+	}
+	d.State, d.Tenant, d.Kind, d.Lane = tasks.StateDead, l.Tenant.String(), l.Kind, l.Lane
+	d.Code, d.Attempt, d.EnqueuedAt, d.FinishedAt = l.Code, l.Attempts, l.EnqueuedAt, l.DiedAt
+}
+
+func (d taskDoc) write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, value string) {
+		if value != "" {
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", name, value)
+		}
+	}
+	line("task", d.ID)
+	line("state", string(d.State))
+	line("because", d.Code)
+	line("tenant", d.Tenant)
+	line("kind", d.Kind)
+	line("lane", d.Lane)
+	if d.Attempt > 0 {
+		line("attempts", fmt.Sprint(d.Attempt))
+	}
+	for _, at := range []struct {
+		name string
+		t    time.Time
+	}{{"enqueued", d.EnqueuedAt}, {"next", d.NextAt}, {"ended", d.FinishedAt}} {
+		if !at.t.IsZero() {
+			line(at.name, fmt.Sprintf("%s (%s)", at.t.UTC().Format(time.RFC3339), since(at.t, d.now)))
+		}
+	}
+	line("dead letter", d.Letter)
+	_ = t.Flush() // into a buffer
+}
