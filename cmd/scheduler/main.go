@@ -1,0 +1,37 @@
+// Command scheduler decides what is due and enqueues it. Any number may run; each tick happens once.
+// Its settings come from the environment; it takes no arguments.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
+	c, err := config.LoadScheduler(getenv)
+	if err = errors.Join(unexpected(args), err); err != nil {
+		_, _ = fmt.Fprintln(stderr, err)
+		return 2
+	}
+	log := telemetry.NewLogger(stderr, telemetry.LogOptions{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
+	p, err := app.NewScheduler(ctx, app.SchedulerOptions{Config: c, Version: version(), Logger: log, Getenv: getenv})
+	if err != nil {
+		return startFailed(ctx, log, err)
+	}
+	return ended(ctx, log, p.Run(ctx))
+}

@@ -1,0 +1,37 @@
+// Command worker carries out what the queue holds: it reads from the vendor and writes into the cache.
+// Its settings come from the environment; it takes no arguments.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
+	c, err := config.LoadWorker(getenv)
+	if err = errors.Join(unexpected(args), err); err != nil {
+		_, _ = fmt.Fprintln(stderr, err)
+		return 2
+	}
+	log := telemetry.NewLogger(stderr, telemetry.LogOptions{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
+	p, err := app.NewWorker(ctx, app.WorkerOptions{Config: c, Version: version(), Logger: log, Getenv: getenv})
+	if err != nil {
+		return startFailed(ctx, log, err)
+	}
+	return ended(ctx, log, p.Run(ctx))
+}
