@@ -112,10 +112,18 @@ func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
 		return false, e.refusal(PaceReason, "", s.wait)
 	}
 	p.slot, p.taken = s, true
-	if s.wait <= 0 {
-		return true, nil
+	if s.wait > 0 {
+		if ok, err := e.wait(ctx, p); !ok || err != nil {
+			return false, err
+		}
 	}
-	if err := sleep(ctx, s.wait); err != nil {
+	return time.Now().Before(p.SendBy()), nil
+}
+
+// wait waits for the pass's slot, and returns false when it may not be used any more: a breaker moved, or a throttle
+// answer blocked the operation.
+func (e *entry) wait(ctx context.Context, p *pass) (ok bool, err error) {
+	if err := sleep(ctx, p.slot.wait); err != nil {
 		return false, err
 	}
 	for _, a := range p.admissions {
@@ -123,11 +131,11 @@ func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
 			return false, nil
 		}
 	}
-	blocked, err := e.flow.pace.blocked(ctx, e.pace, s)
+	blocked, err := e.flow.pace.blocked(ctx, e.pace, p.slot)
 	if err != nil {
 		return false, firstError(e.unreachable(ctx))
 	}
-	return !blocked && time.Now().Before(p.SendBy()), nil
+	return !blocked, nil
 }
 
 // sleep waits for d, or until ctx ends.

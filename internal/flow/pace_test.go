@@ -408,6 +408,11 @@ func TestVoidGivesBack(t *testing.T) {
 			return n
 		}
 		p := enter(t, f, c)
+		p.Done(t.Context(), tebra.Outcome{NotSent: true, Code: tebra.Unavailable})
+		if next() != p.slot.before {
+			t.Error("the slot of a call that was not sent is lost")
+		}
+		p = enter(t, f, c)
 		if now := time.Now(); p.SendBy().IsZero() || p.SendBy().After(now.Add(30*time.Millisecond)) {
 			t.Errorf("send by %v, now %v; half the margin is 30ms", p.SendBy(), now)
 		}
@@ -417,9 +422,23 @@ func TestVoidGivesBack(t *testing.T) {
 		}
 		p = enter(t, f, c)
 		later := take(t, f, c)
-		p.Done(t.Context(), tebra.Outcome{NotSent: true, Code: tebra.Unavailable})
+		p.Done(t.Context(), tebra.Outcome{Void: true, NotSent: true})
 		if next() != later.next {
 			t.Error("giving back an earlier slot moved a later grant")
+		}
+	})
+}
+
+// A grant that is too late when it arrives is not handed out, and spends nothing.
+func TestLateGrants(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb, func(o *Options) { o.MinMargin = time.Microsecond })
+		c := slowly(getPatient(), time.Microsecond) // half of this margin is shorter than any way to Redis and back
+		refused(t, f, c, PaceReason)
+		next, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
+		if now := rdb.Time(t.Context()).Val().UnixMicro(); next > now {
+			t.Errorf("the budget is spent until %v from now", micros(next-now))
 		}
 	})
 }
