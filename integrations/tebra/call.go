@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"hash/maphash"
 	"mime"
 	"net/http"
 	"net/http/httptrace"
@@ -94,7 +95,7 @@ func (c *Client) attempts(ctx context.Context, op *Operation, request []byte,
 func (c *Client) attempt(ctx context.Context, op *Operation, request []byte,
 	read func(*reader, xml.StartElement) error, seen *Observation,
 ) error {
-	pass, err := c.enter(ctx, op, seen.Interactive)
+	pass, err := c.enter(ctx, op, request, seen.Interactive)
 	if err != nil {
 		return err
 	}
@@ -146,13 +147,17 @@ func sentinel(err error) error {
 	return context.Canceled
 }
 
+// fingerprints is random for each process, so that a fingerprint cannot be compared with anything outside of it.
+var fingerprints = maphash.MakeSeed()
+
 // enter asks the Gate until a grant is still good. A nil Gate grants everything and hears nothing.
-func (c *Client) enter(ctx context.Context, op *Operation, interactive bool) (Pass, error) {
+func (c *Client) enter(ctx context.Context, op *Operation, request []byte, interactive bool) (Pass, error) {
 	if c.options.Gate == nil {
 		return nil, nil //nolint:nilnil // no Gate, no Pass: attempt knows
 	}
 	call := Call{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: interactive,
+		Fingerprint: maphash.Bytes(fingerprints, request),
 	}
 	for range maxVoids {
 		pass, err := c.options.Gate.Enter(ctx, call)

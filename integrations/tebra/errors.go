@@ -43,6 +43,9 @@ func (e *Error) Error() string {
 	return text
 }
 
+// ErrorCode returns the code as operators see it beside those of other packages: "vendor_throttled".
+func (e *Error) ErrorCode() string { return "vendor_" + string(e.Code) }
+
 // Unwrap returns context.Canceled or context.DeadlineExceeded when that ended the call, else nil. What the transport or
 // the decoder said is not kept: it quotes hosts, and at times the answer.
 func (e *Error) Unwrap() error { return e.cause }

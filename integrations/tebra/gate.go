@@ -52,6 +52,9 @@ type Call struct {
 	Class       Class         // what kind of call this is
 	Interval    time.Duration // the vendor's documented spacing for the operation; a first guess until answers teach better
 	Interactive bool          // a person waits for the answer (see Interactive)
+	// Fingerprint is equal for equal requests of one process, and means nothing outside of it: by it a Gate tells a call
+	// that fails by its own fault from a vendor that is down. 0 is unknown.
+	Fingerprint uint64
 }
 
 // Pass is a granted attempt. Exactly one Done follows every Pass.

@@ -81,6 +81,10 @@ type breaker struct {
 	view  view
 	count *gobreaker.TwoStepCircuitBreaker[struct{}]
 	local time.Time // refuse until then: tripped, and Redis could not be told
+	// failedProbe is the fingerprint of the last probe of this process that failed.
+	failedProbe uint64
+
+	faults faults
 }
 
 // view is the shared state on this process's clock.
@@ -221,18 +225,26 @@ type admission struct {
 	slow    int    // the ramp's factor
 	token   string // of a probe; empty for any other attempt
 	count   func(error)
+	call    uint64 // the call's fingerprint
+	began   time.Time
 }
 
 // admit lets an attempt through, as the fleet's one probe if the breaker is due for it. It returns how long to wait
 // when it does not, and neither when the breaker moved in the meantime.
-func (b *breaker) admit(ctx context.Context) (*admission, time.Duration, error) {
+//
+// The probe decides for everybody, so it is never a call that fails by its own fault, and not the one that failed as the
+// last probe while another may still come.
+func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
 	v, err := b.look(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	a := &admission{breaker: b, gen: v.gen, slow: b.slow(v)}
+	a := &admission{breaker: b, gen: v.gen, slow: b.slow(v), call: call, began: time.Now()}
 	if !v.until.IsZero() {
 		if wait := time.Until(v.until); wait > 0 {
+			return nil, wait, nil
+		}
+		if wait := b.unfit(call, v); wait > 0 {
 			return nil, wait, nil
 		}
 		wait, err := a.probe(ctx)
@@ -254,6 +266,20 @@ func (b *breaker) admit(ctx context.Context) (*admission, time.Duration, error) 
 	}
 	a.count = count
 	return a, 0, nil
+}
+
+// unfit returns how long a call must leave the probe to others; 0 when it may be the probe itself.
+func (b *breaker) unfit(call uint64, v view) time.Duration {
+	first, _ := b.periods()
+	if b.faults.own(call) {
+		return first
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if call == 0 || call != b.failedProbe {
+		return 0
+	}
+	return max(0, time.Until(v.until.Add(first)))
 }
 
 // probe asks for the permission to try. Without it and without a wait, the breaker has moved.
@@ -306,8 +332,12 @@ func (b *breaker) slow(v view) int {
 func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 	b := a.breaker
 	v := judge(b.scope.kind, o)
+	if v == bad && b.faults.own(a.call) {
+		v = silent
+	}
 	switch v {
 	case good:
+		b.faults.work(a.call, a.began)
 		a.count(nil)
 	case bad:
 		a.count(errCounted)
@@ -316,7 +346,15 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 	}
 	switch {
 	case v == bad && (a.token != "" || b.tripped()):
+		if a.token != "" {
+			b.mu.Lock()
+			b.failedProbe = a.call
+			b.mu.Unlock()
+		}
+		b.faults.excuse()
 		b.open(ctx, a.gen, o.Code)
+	case v == bad:
+		b.faults.fail(a.call, time.Now())
 	case a.token == "":
 	case v == silent:
 		a.release(ctx)

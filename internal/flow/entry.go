@@ -74,7 +74,7 @@ func (e *entry) board(ctx context.Context) (func(), error) {
 // admit passes the breakers, as a probe where one is due. It stops short, without an error, at a breaker that moved.
 func (e *entry) admit(ctx context.Context, p *pass) error {
 	for _, b := range e.breakers {
-		a, wait, err := b.admit(ctx)
+		a, wait, err := b.admit(ctx, e.call.Fingerprint)
 		switch {
 		case err != nil:
 			return firstError(e.unreachable(ctx))
