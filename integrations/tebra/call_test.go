@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
@@ -190,11 +191,31 @@ func TestRefusalsPassThroughUntouched(t *testing.T) {
 		t.Errorf("got %v, want the very refusal", err)
 	}
 	want := []tebra.Call{{Account: "account-a", Operation: "GetThrottles", Class: tebra.System, Interval: 5 * time.Second, Interactive: true}}
-	if !cmp.Equal(g.calls, want) || len(g.outcomes) != 0 || len(sim.Calls(0)) != 0 {
+	if !cmp.Equal(g.calls, want, cmpopts.IgnoreFields(tebra.Call{}, "Fingerprint")) || len(g.outcomes) != 0 || len(sim.Calls(0)) != 0 {
 		t.Errorf("gate was asked %+v and heard %+v; want one question", g.calls, g.outcomes)
 	}
 	if len(seen) != 1 || seen[0].Code != tebra.Refused || seen[0].Sent || !cmp.Equal(traced, []tebra.Code{tebra.Refused}) {
 		t.Errorf("observed %+v, traced %v, want refused", seen, traced)
+	}
+}
+
+// By the fingerprint a gate tells equal requests from different ones.
+func TestFingerprints(t *testing.T) {
+	t.Parallel()
+	g := &gate{}
+	client, sim := simClient(t, tebratest.Config{Throttles: tebratest.Throttles{Off: true}}, nil, func(o *tebra.Options) { o.Gate = g })
+	people := sim.Clinics()[0].Patients()
+	for _, id := range []string{people[0].ID, people[1].ID, people[0].ID} {
+		if _, err := client.Patients.Get(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client.System.Throttles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first, second, again, other := g.calls[0].Fingerprint, g.calls[1].Fingerprint, g.calls[2].Fingerprint, g.calls[3].Fingerprint
+	if first == 0 || first != again || first == second || first == other || second == other {
+		t.Errorf("fingerprints of a, b, a and another operation: %x %x %x %x", first, second, again, other)
 	}
 }
 
