@@ -1,0 +1,495 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/canary"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+)
+
+// checkReport is what the check prints.
+type checkReport struct {
+	OK              bool        `json:"ok"`
+	Redis           string      `json:"redis"`
+	Practices       int         `json:"practices"`
+	Appointments    int         `json:"appointments"`
+	Patients        int         `json:"patients"`
+	Steps           []checkStep `json:"steps"`
+	VendorCalls     int         `json:"vendor_calls"`
+	ThrottleRefused int         `json:"throttle_refusals"`
+	AttemptsBurnt   int         `json:"attempts_burnt"`
+	Reads           int         `json:"reads"`
+	HitRatio        float64     `json:"hit_ratio"`
+	ChangeToEventMS float64     `json:"change_to_event_ms"` // median, from the vendor's edit to the event in the log
+	Changes         int         `json:"changes"`
+	PHISearched     int         `json:"phi_searched"` // keys, files and streams of bytes
+	PHIHits         int         `json:"phi_hits"`
+}
+
+// checkStep is one part of the day and whether it went as it must.
+type checkStep struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	MS     int64  `json:"ms"`
+	Detail string `json:"detail,omitzero"`
+}
+
+// The canaries: two patients whose values are found nowhere else. The second one's record cannot be fetched.
+const (
+	canaryFirst, canaryLast, canaryPhone = "Zyxwine", "Quarrelvole", "555-719-0463"
+	brokenFirst, brokenLast              = "Vexifrage", "Ombrewhistle"
+)
+
+// check plays one day and verifies it.
+func (e *env) check(ctx context.Context) error {
+	c := &dayCheck{env: e, sink: &syncBuffer{}, spans: &spanSink{}}
+	err := c.play(ctx)
+	c.report.OK = err == nil && !slices.ContainsFunc(c.report.Steps, func(s checkStep) bool { return !s.OK })
+	if err != nil && len(c.report.Steps) == 0 {
+		return err // it never began
+	}
+	if err != nil {
+		e.say("%s", err)
+	}
+	if err := e.answer(c.report, c.write); err != nil {
+		return err
+	}
+	if !c.report.OK {
+		return &failure{Exit: exitCheck, Code: "CHECK", What: "the day did not go as it must", cause: errReported}
+	}
+	return nil
+}
+
+func (c *dayCheck) write(w io.Writer) {
+	r := c.report
+	_, _ = fmt.Fprintf(w, "%d practices, %d appointments, %d patients; redis: %s\n", r.Practices, r.Appointments, r.Patients, r.Redis)
+	_, _ = fmt.Fprintf(w, "vendor calls %d, throttle refusals %d, attempts burnt %d\n", r.VendorCalls, r.ThrottleRefused, r.AttemptsBurnt)
+	_, _ = fmt.Fprintf(w, "reads %d, hit ratio %.3f; %d changes, median %.0f ms from the vendor to the log\n", r.Reads, r.HitRatio, r.Changes, r.ChangeToEventMS)
+	_, _ = fmt.Fprintf(w, "PHI: %d places searched, %d hits\n", r.PHISearched, r.PHIHits)
+}
+
+// dayCheck is one run of the check.
+type dayCheck struct {
+	env    *env
+	demo   *app.Demo
+	report checkReport
+	sink   *syncBuffer // the logs of all processes
+	spans  *spanSink   // what they would send to a collector
+	watch  *watcher
+
+	mu    sync.Mutex
+	burnt int
+
+	canaryVisit, brokenVisit, brokenID string
+}
+
+// dayEnd is when both time zones have closed.
+var dayEnd = time.Date(2026, 3, 2, 23, 31, 0, 0, time.UTC)
+
+func (c *dayCheck) play(ctx context.Context) (err error) {
+	stopSpans, err := c.spans.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopSpans()) }()
+	log := telemetry.NewLogger(c.sink, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
+	began := time.Now()
+	c.demo, err = app.StartDemo(ctx, app.DemoOptions{
+		QueueURL: c.env.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: c.env.getenv("ROUNDS_CACHE_REDIS"), Speed: checkSpeed, Seed: 1,
+		Latency: tebratest.Latency{P50: 60 * time.Millisecond, P95: 160 * time.Millisecond},
+		Version: readBuild().Version, Logger: log, Collector: c.spans.url, Prepare: c.plant,
+		Ended: func(_ context.Context, r app.Run) {
+			if r.Counted {
+				c.mu.Lock()
+				c.burnt++
+				c.mu.Unlock()
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoStop)
+		defer cancel()
+		err = errors.Join(err, c.demo.Close(ctx))
+	}()
+	c.done("start", began, nil)
+	c.report.Redis, c.report.Practices = c.demo.Redis, len(c.demo.Practices)
+	running, stop := context.WithCancel(ctx)
+	c.watch = watch(running, c.demo)
+	defer func() { stop(); c.watch.wait() }()
+
+	c.step(ctx, "first sync fills every board", time.Minute, c.boardsFilled)
+	c.watch.begin() // from here on boards are read and staff works
+	c.step(ctx, "reads hit", 10*time.Second, c.readsHit)
+	c.step(ctx, "a status change reaches board and log", 20*time.Second, c.statusChange)
+	c.step(ctx, "a patient who cannot be fetched does not empty the board", 10*time.Second, c.brokenPatient)
+	c.step(ctx, "an outage leaves the boards, with their age", 30*time.Second, c.outage)
+	c.step(ctx, "the vendor comes back", 40*time.Second, c.recovery)
+	c.step(ctx, "the patient's record comes after all", 40*time.Second, c.healedPatient)
+	c.step(ctx, "the day ends as the vendor has it", 100*time.Second, c.dayEnds)
+	stop()
+	c.watch.wait()
+	c.sum()
+	c.step(ctx, "no throttle refusal, no attempt burnt", time.Second, c.untroubled)
+	c.step(ctx, "processes stop in time", 10*time.Second, c.demo.StopProcesses)
+	c.step(ctx, "no patient in any key, log, span or ledger column", 30*time.Second, c.searchPHI)
+	return ctx.Err()
+}
+
+// plant puts the canaries into the first practice's day before anybody asks the vendor.
+func (c *dayCheck) plant(v *tebratest.Server) error {
+	clinic := v.Clinics()[0]
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, clinic.Location())
+	add := func(first, last, phone string, at time.Time) (patient, visit string, err error) {
+		p := clinic.AddPatient()
+		if err := errors.Join(clinic.SetName(p.ID, first, last), clinic.SetPhone(p.ID, phone)); err != nil {
+			return "", "", err
+		}
+		visit, err = clinic.Book(p.ID, at, 0)
+		return p.ID, visit, err
+	}
+	var err error
+	if _, c.canaryVisit, err = add(canaryFirst, canaryLast, canaryPhone, noon); err != nil {
+		return err
+	}
+	if c.brokenID, c.brokenVisit, err = add(brokenFirst, brokenLast, canaryPhone, noon.Add(time.Hour)); err != nil {
+		return err
+	}
+	v.FailPatient(c.brokenID, true)
+	return nil
+}
+
+// step runs one part of the day, says how it went, and goes on: one failed part does not hide the others.
+func (c *dayCheck) step(ctx context.Context, name string, limit time.Duration, do func(context.Context) error) {
+	if ctx.Err() != nil {
+		return
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	c.done(name, began, do(ctx))
+}
+
+func (c *dayCheck) done(name string, began time.Time, err error) {
+	s := checkStep{Name: name, OK: err == nil, MS: time.Since(began).Milliseconds()}
+	verdict := "ok  "
+	if err != nil {
+		s.Detail, verdict = err.Error(), "FAIL"
+	}
+	c.report.Steps = append(c.report.Steps, s)
+	c.env.say("%s  %6d ms  %s %s", verdict, s.MS, name, s.Detail)
+}
+
+// until repeats try until it returns nil or ctx ends; then it returns what try said last.
+func until(ctx context.Context, try func() error) error {
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *dayCheck) today(p app.DemoPractice) practice.Date {
+	return practice.DateOf(c.demo.Clock.Now(), p.Clinic.Location())
+}
+
+func (c *dayCheck) board(ctx context.Context, p app.DemoPractice) (practice.BoardRead, error) {
+	return c.demo.Tools.Store.Board(ctx, p.Tenant, p.ID, c.today(p))
+}
+
+// boardsFilled wants every visit of today on every board, and every patient known but the one who cannot be fetched.
+func (c *dayCheck) boardsFilled(ctx context.Context) error {
+	for i, p := range c.demo.Practices {
+		want := p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location()))
+		unknown := 0
+		if i == 0 {
+			unknown = 1
+		}
+		err := until(ctx, func() error {
+			r, err := c.board(ctx, p)
+			switch {
+			case err != nil:
+				return err
+			case len(r.Board.Rows) != len(want) || r.Missing > 0:
+				return fmt.Errorf("%s: %d of %d visits", p.Name, len(r.Board.Rows), len(want))
+			case r.Unknown != unknown:
+				return fmt.Errorf("%s: %d patients are not known", p.Name, r.Unknown)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		c.report.Appointments += len(want)
+		people := map[string]bool{}
+		for _, v := range want {
+			people[v.PatientID] = true
+		}
+		c.report.Patients += len(people)
+	}
+	row, err := c.row(ctx, c.canaryVisit)
+	if err == nil && (row.Name.Reveal() != canaryFirst+" "+canaryLast || row.Phone.Reveal() != canaryPhone) {
+		err = errors.New("the planted patient's record did not come through")
+	}
+	return err
+}
+
+// row finds one visit on the first practice's board.
+func (c *dayCheck) row(ctx context.Context, visit string) (practice.BoardRow, error) {
+	r, err := c.board(ctx, c.demo.Practices[0])
+	if err != nil {
+		return practice.BoardRow{}, err
+	}
+	for _, row := range r.Board.Rows {
+		if row.Appointment == phi.Text(visit) {
+			return row, nil
+		}
+	}
+	return practice.BoardRow{}, errors.New("the visit is not on the board")
+}
+
+func (c *dayCheck) readsHit(ctx context.Context) error {
+	for _, p := range c.demo.Practices {
+		hits := 0
+		for range 20 {
+			r, err := c.board(ctx, p)
+			if err != nil {
+				return err
+			}
+			if r.Hit {
+				hits++
+			}
+		}
+		if hits < 15 { // staff may change a visit meanwhile
+			return fmt.Errorf("%s: %d of 20 reads hit", p.Name, hits)
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) statusChange(ctx context.Context) error {
+	p := c.demo.Practices[0]
+	at := time.Now()
+	if err := p.Clinic.SetStatus(c.canaryVisit, tebratest.CheckedIn); err != nil {
+		return err
+	}
+	c.watch.expect(statusChange{practice: p, visit: c.canaryVisit, at: at})
+	err := until(ctx, func() error {
+		row, err := c.row(ctx, c.canaryVisit)
+		if err == nil && row.Status != practice.CheckedIn {
+			err = errors.New("the board shows " + string(row.Status))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return until(ctx, func() error {
+		if !c.watch.seen(c.canaryVisit) {
+			return errors.New("the log has no event of it")
+		}
+		return nil
+	})
+}
+
+func (c *dayCheck) brokenPatient(ctx context.Context) error {
+	row, err := c.row(ctx, c.brokenVisit)
+	switch {
+	case err != nil:
+		return err
+	case row.Known:
+		return errors.New("a record that cannot be fetched is known")
+	case row.Name.Reveal() != brokenFirst+" "+brokenLast:
+		return errors.New("the board does not show the name that the visit itself carries")
+	}
+	return nil
+}
+
+// outageLasts is how long the vendor is away: half an hour of the practices' day and more.
+const outageLasts = 6 * time.Second
+
+func (c *dayCheck) outage(ctx context.Context) error {
+	c.demo.Vendor.Outage(true)
+	defer c.demo.Vendor.Outage(false)
+	before := make([]time.Time, len(c.demo.Practices))
+	for i, p := range c.demo.Practices {
+		r, err := c.board(ctx, p)
+		if err != nil {
+			return err
+		}
+		before[i] = r.AsOf
+	}
+	wait := time.NewTimer(outageLasts)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+	}
+	for i, p := range c.demo.Practices {
+		r, err := c.board(ctx, p)
+		switch {
+		case err != nil:
+			return err
+		case len(r.Board.Rows) == 0:
+			return errors.New(p.Name + ": the outage emptied the board")
+		case time.Since(r.AsOf) < outageLasts/2 || r.AsOf.Sub(before[i]) > outageLasts/2:
+			return fmt.Errorf("%s: the board says it is %v old", p.Name, time.Since(r.AsOf).Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) recovery(ctx context.Context) error {
+	back := time.Now()
+	for _, p := range c.demo.Practices {
+		err := until(ctx, func() error {
+			r, err := c.board(ctx, p)
+			if err == nil && !r.AsOf.After(back) {
+				err = fmt.Errorf("%s: the board is still %v old", p.Name, time.Since(r.AsOf).Round(time.Second))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) healedPatient(ctx context.Context) error {
+	c.demo.Vendor.FailPatient(c.brokenID, false)
+	return until(ctx, func() error {
+		row, err := c.row(ctx, c.brokenVisit)
+		if err == nil && !row.Known {
+			err = errors.New("the record is still missing")
+		}
+		return err
+	})
+}
+
+// dayEnds waits for closing time, lets the staff go, and compares every board with the vendor, row by row.
+func (c *dayCheck) dayEnds(ctx context.Context) error {
+	if left := c.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(c.demo.Clock.Now())); left > 0 {
+		wait := time.NewTimer(left)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait.C:
+		}
+	}
+	c.watch.rest() // within the last open hour, so that the last looks see what the staff did last
+	for _, p := range c.demo.Practices {
+		if err := until(ctx, func() error { return c.equal(ctx, p) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) equal(ctx context.Context, p app.DemoPractice) error {
+	want := map[phi.Text]practice.Status{}
+	for _, v := range p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location())) {
+		want[phi.Text(v.ID)] = practice.ParseStatus(v.Status)
+	}
+	r, err := c.board(ctx, p)
+	if err != nil {
+		return err
+	}
+	differ := len(want) - len(r.Board.Rows)
+	for _, row := range r.Board.Rows {
+		if want[row.Appointment] != row.Status {
+			differ++
+		}
+	}
+	if differ != 0 {
+		return fmt.Errorf("%s: %d rows differ from the vendor's", p.Name, differ)
+	}
+	return nil
+}
+
+func (c *dayCheck) sum() {
+	for _, n := range c.demo.Vendor.Counts() {
+		c.report.VendorCalls += n.Calls
+		c.report.ThrottleRefused += n.Throttled
+	}
+	c.mu.Lock()
+	c.report.AttemptsBurnt = c.burnt
+	c.mu.Unlock()
+	c.report.Reads, c.report.HitRatio = c.watch.hitRatio()
+	c.report.Changes, c.report.ChangeToEventMS = c.watch.delay()
+}
+
+func (c *dayCheck) untroubled(context.Context) error {
+	if c.report.ThrottleRefused > 0 || c.report.AttemptsBurnt > 0 {
+		return fmt.Errorf("%d calls were refused, %d attempts burnt", c.report.ThrottleRefused, c.report.AttemptsBurnt)
+	}
+	if c.report.Changes == 0 {
+		return errors.New("no change was followed to the log")
+	}
+	return nil
+}
+
+// searchPHI searches everything that the day left behind. Sealed bytes are searched as they lie.
+func (c *dayCheck) searchPHI(ctx context.Context) error {
+	needles, err := canary.New(canaryFirst, canaryLast, canaryPhone, brokenFirst, brokenLast, c.canaryVisit, c.brokenVisit, c.brokenID)
+	if err != nil {
+		return err
+	}
+	t := c.demo.Tools
+	for _, rdb := range []redis.UniversalClient{t.Queue, t.Cache} {
+		seen, hits, err := needles.Redis(ctx, rdb)
+		if err != nil {
+			return err
+		}
+		c.found(seen, hits)
+	}
+	seen, hits, err := needles.Files(c.demo.Dir)
+	if err != nil {
+		return err
+	}
+	c.found(seen, hits)
+	for name, data := range map[string][]byte{"log": c.sink.Bytes(), "spans": c.spans.Bytes()} {
+		if len(data) == 0 {
+			return errors.New("there is no " + name + " to search")
+		}
+		if needles.In(data) {
+			c.found(1, 1)
+		} else {
+			c.found(1, 0)
+		}
+	}
+	if c.report.PHIHits > 0 {
+		return fmt.Errorf("%d of %d places hold a planted patient", c.report.PHIHits, c.report.PHISearched)
+	}
+	return nil
+}
+
+func (c *dayCheck) found(seen, hits int) {
+	c.report.PHISearched += seen
+	c.report.PHIHits += hits
+}
