@@ -16,7 +16,7 @@ const digestLen = 26
 
 // ID names one wait for one thing: see the package comment.
 type ID struct {
-	// Lane is one of Lanes.
+	// Lane is one of the lanes.
 	Lane string
 	// Digest is a keyed digest of what is asked for: 26 characters of
 	// lower-case base32.

@@ -19,8 +19,5 @@ const (
 
 var lanes = []string{Interactive, Push, Sync, Warm, Quarantine}
 
-// Lanes returns every lane, most urgent first.
-func Lanes() []string { return slices.Clone(lanes) }
-
 // KnownLane reports whether name is a lane.
 func KnownLane(name string) bool { return slices.Contains(lanes, name) }

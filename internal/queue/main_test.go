@@ -125,6 +125,9 @@ func (f *flaky) EvalSha(ctx context.Context, sha string, keys []string, args ...
 }
 
 func (f *flaky) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
+	if err := f.ask(f.before, keys); err != nil {
+		return failed(ctx, err)
+	}
 	cmd := f.UniversalClient.Eval(ctx, source, keys, args...)
 	if err := f.ask(f.after, keys); err != nil {
 		return failed(ctx, err)

@@ -43,7 +43,7 @@ var ErrReused = errors.New("idempotency key was used for another task")
 
 // Demand asks for one task.
 type Demand struct {
-	// Lane is one of Lanes. Required.
+	// Lane is one of the lanes. Required.
 	Lane string
 	// Digest says what is asked for; equal digests in a lane are one task
 	// while it waits. 26 characters of base32. Required.

@@ -23,8 +23,8 @@ var (
 	giveBackScript = redis.NewScript(giveBackSource)
 )
 
-// OutcomeLife is how long an outcome can be asked for.
-const OutcomeLife = time.Hour
+// outcomeLife is how long an outcome can be asked for.
+const outcomeLife = time.Hour
 
 // Outcome is how a task ended for good.
 type Outcome struct {
@@ -76,20 +76,20 @@ func (r *Runs) GiveBack(ctx context.Context, id ID, at time.Time) (superseded bo
 	return verdict == "superseded", nil
 }
 
-// Finish keeps the outcome for OutcomeLife, under a key of its own: asynq
+// Finish keeps the outcome for outcomeLife, under a key of its own: asynq
 // deletes a task that is done, and its retention would block the ID.
 func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	data, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("keep outcome: %w", err)
 	}
-	if err := r.rdb.Set(ctx, id.outcomeKey(), data, OutcomeLife).Err(); err != nil {
+	if err := r.rdb.Set(ctx, id.outcomeKey(), data, outcomeLife).Err(); err != nil {
 		return fmt.Errorf("keep outcome: %w", clean(err))
 	}
 	return nil
 }
 
-// ErrNoOutcome means that the task has not ended, or more than OutcomeLife ago.
+// ErrNoOutcome means that the task has not ended, or more than outcomeLife ago.
 var ErrNoOutcome = errors.New("queue: no outcome")
 
 // Outcome returns what Finish kept, or ErrNoOutcome.

@@ -169,12 +169,6 @@ func (s *Server) Start() error {
 	return s.startErr
 }
 
-// Running returns how many handlers run now.
-func (s *Server) Running() int { return int(s.running.Load()) }
-
-// Draining is closed when Stop begins: nothing new may be begun.
-func (s *Server) Draining() <-chan struct{} { return s.draining }
-
 // process runs one task under a context of ours. asynq's own context is never
 // cancelled by a shutdown: asynq would put the task back at once, while its
 // handler still runs.
@@ -244,5 +238,5 @@ func (s *Server) shutdown(ctx context.Context) error {
 	case <-limit.C:
 	case <-ctx.Done():
 	}
-	return fmt.Errorf("stop queue server: %d tasks have not ended", s.Running())
+	return fmt.Errorf("stop queue server: %d tasks have not ended", s.running.Load())
 }

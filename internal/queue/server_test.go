@@ -137,6 +137,24 @@ func TestAckRevivesACancelledContext(t *testing.T) {
 	}
 }
 
+// "Not found" after an answer that was lost means that the lost call did it;
+// asynq must not hear of a failure, or it would try for the rest of the lease.
+func TestAckKnowsItsOwnTrace(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	broken := &flaky{UniversalClient: redistest.New(t), after: func([]string) error {
+		if calls++; calls == 1 {
+			return errLost
+		}
+		return nil
+	}}
+	l := &link{UniversalClient: broken, cut: t.Context()}
+	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
+	if err := l.Eval(t.Context(), "return redis.error_reply('NOT FOUND')", keys).Err(); err != nil || calls != 2 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+}
+
 func TestAckGivesUpOnARefusal(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -255,7 +273,7 @@ func TestStopGivesEverythingBack(t *testing.T) {
 	if err != nil || info.State != asynq.TaskStateRetry || info.Retried != 0 || time.Until(info.NextProcessAt) > time.Second {
 		t.Errorf("the one that ran: %+v, %v", info, err)
 	}
-	if n := s.Running(); n != 0 {
+	if n := s.running.Load(); n != 0 {
 		t.Errorf("%d still run", n)
 	}
 	must(t, s.Stop(t.Context())) // again
@@ -306,7 +324,7 @@ func TestStopMayBeCutShort(t *testing.T) {
 	if err := s.Stop(ctx); err == nil {
 		t.Error("a stop that was cut short says that all ended")
 	}
-	eventually(t, "the handler is cancelled all the same", func() bool { return s.Running() == 0 })
+	eventually(t, "the handler is cancelled all the same", func() bool { return s.running.Load() == 0 })
 }
 
 // A worker that starts and stops again and again leaves nothing behind.
@@ -375,7 +393,7 @@ func TestOutcome(t *testing.T) {
 	if got, err := runs.Outcome(t.Context(), id); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if ttl := rdb.TTL(t.Context(), "q1:{sync}:o:"+id.String()).Val(); ttl < 59*time.Minute || ttl > OutcomeLife {
+	if ttl := rdb.TTL(t.Context(), "q1:{sync}:o:"+id.String()).Val(); ttl < 59*time.Minute || ttl > outcomeLife {
 		t.Errorf("kept for %v", ttl)
 	}
 	rdb.Set(t.Context(), id.outcomeKey(), "{", 0)
