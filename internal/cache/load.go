@@ -48,13 +48,17 @@ func (c *Cache) Load(ctx context.Context, k Key, load func(context.Context, Gran
 			return Entry{}, err
 		}
 		e := es[0]
+		var f *flight
+		leads := false
+		if e.State != Fresh {
+			f, leads = c.flights.join(k.entry())
+		}
 		if first {
 			kn.states[e.State].Add(1)
 		}
 		if e.State == Fresh {
 			return e, nil
 		}
-		f, leads := c.flights.join(k.entry())
 		if leads {
 			return c.lead(ctx, k, kn, f, load)
 		}

@@ -1,0 +1,196 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// scheme is one way to cache the hot value: it answers reads and makes an invalidation complete.
+type scheme struct {
+	read       func(ctx context.Context, load func() string) (value string, hit bool, err error)
+	invalidate func(ctx context.Context) error
+}
+
+// tally is what readers saw. A read is stale when its value is older than an invalidation that had completed before the
+// read began.
+type tally struct{ reads, hits, stale atomic.Int64 }
+
+// race lets readers read one hot value, with loads of 1 to 3 ms, while one writer changes the source and invalidates. Four
+// readers read as fast as they can; sixteen come now and then, so that some come while a load is under way that an
+// invalidation has already overtaken. They take turns among the schemes, which stand for processes; the writer uses the
+// first.
+func race(t *testing.T, writes int, fault func(n int), schemes ...scheme) *tally {
+	t.Helper()
+	var source, completed atomic.Int64
+	source.Store(1)
+	load := func() string {
+		v := source.Load()
+		idle(t, time.Millisecond+time.Duration(rand.IntN(2000))*time.Microsecond)
+		return strconv.FormatInt(v, 10)
+	}
+	var counts tally
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for i := range 20 {
+		s := schemes[i%len(schemes)]
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				if i >= 4 {
+					idle(t, time.Duration(rand.IntN(6000))*time.Microsecond)
+				}
+				floor := completed.Load()
+				v, hit, err := s.read(ctx, load)
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil {
+					t.Errorf("read: %v", err)
+					return
+				}
+				counts.see(v, hit, floor)
+			}
+		})
+	}
+	for n := range writes {
+		v := source.Add(1)
+		if err := schemes[0].invalidate(ctx); err != nil {
+			t.Errorf("invalidate: %v", err)
+		}
+		completed.Store(v)
+		if fault != nil {
+			fault(n)
+		}
+		idle(t, time.Duration(rand.IntN(8000))*time.Microsecond)
+	}
+	stop()
+	readers.Wait()
+	t.Logf("%d reads, %d hits, %d stale", counts.reads.Load(), counts.hits.Load(), counts.stale.Load())
+	return &counts
+}
+
+func (c *tally) see(v string, hit bool, floor int64) {
+	c.reads.Add(1)
+	if hit {
+		c.hits.Add(1)
+	}
+	if got, err := strconv.ParseInt(v, 10, 64); err != nil || got < floor {
+		c.stale.Add(1)
+	}
+}
+
+// idle is time that passes at the source or between writes; nothing waits for its effect.
+func idle(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}
+
+// loading is the cache as its users use it.
+func loading(c *Cache, k Key) scheme {
+	tag := TagOf(k.ID)
+	return scheme{
+		read: func(ctx context.Context, load func() string) (string, bool, error) {
+			hit := true
+			e, err := c.Load(ctx, k, func(context.Context, Grant) (Value, error) {
+				hit = false
+				return value(load(), tag), nil
+			})
+			return string(e.Value), hit, err
+		},
+		invalidate: func(ctx context.Context) error {
+			_, err := c.Invalidate(ctx, k.Tenant, change(tag))
+			return err
+		},
+	}
+}
+
+// bare uses the scripts without leases: everybody who misses loads, and takes the grant of whoever holds one.
+func bare(c *Cache, k Key) scheme {
+	s := loading(c, k)
+	tag := TagOf(k.ID)
+	s.read = func(ctx context.Context, load func() string) (string, bool, error) {
+		if e, err := c.Peek(ctx, k); err != nil || e.State == Fresh {
+			return string(e.Value), true, err
+		}
+		e, g, err := c.Read(ctx, k, false)
+		if err != nil || e.State == Fresh {
+			return string(e.Value), true, err
+		}
+		v := load()
+		if g.usable() {
+			_, err = c.Fill(ctx, k, g, value(v, tag))
+		}
+		return v, false, err
+	}
+	return s
+}
+
+func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": bare} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, redistest.New)
+			k := Key{Tenant: b.id, Class: &Class{Name: "hot", Hard: time.Minute, Lease: 20 * time.Millisecond}, ID: ref(1)}
+			got := race(t, 250, nil, make(b.Cache, k), make(b.another(b.rdb), k))
+			if got.stale.Load() != 0 {
+				t.Errorf("%d stale reads", got.stale.Load())
+			}
+			if got.hits.Load() < 50 || got.reads.Load() < 300 {
+				t.Errorf("only %d hits of %d reads: nothing shown", got.hits.Load(), got.reads.Load())
+			}
+		})
+	}
+}
+
+func TestNoStaleReadThroughFaults(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.New)
+	k := Key{Tenant: b.id, Class: &Class{Name: "hot", Hard: time.Minute, Lease: 20 * time.Millisecond}, ID: ref(1)}
+	faults := []func(){
+		func() { b.rdb.FlushDB(t.Context()) },
+		func() { b.rdb.Del(t.Context(), metaKey(b.id)) },
+		func() { b.rdb.Del(t.Context(), k.lease()) },
+		func() { b.runID.Store("run-" + strconv.Itoa(rand.IntN(4))) },
+		func() { b.rdb.Del(t.Context(), k.entry()) },
+	}
+	got := race(t, 250, func(n int) {
+		if n%5 == 0 {
+			faults[n/5%len(faults)]()
+		}
+	}, loading(b.Cache, k), bare(b.another(b.rdb), k))
+	if got.stale.Load() != 0 {
+		t.Errorf("%d stale reads", got.stale.Load())
+	}
+}
+
+// TestTheRaceSeesStaleReads runs the same race with plain cache-aside, which must lose it; otherwise the race is blind.
+func TestTheRaceSeesStaleReads(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	got := race(t, 250, nil, scheme{
+		read: func(ctx context.Context, load func() string) (string, bool, error) {
+			v, err := rdb.Get(ctx, "hot").Result()
+			if !errors.Is(err, redis.Nil) {
+				return v, true, err
+			}
+			v = load()
+			return v, false, rdb.Set(ctx, "hot", v, time.Minute).Err()
+		},
+		invalidate: func(ctx context.Context) error { return rdb.Del(ctx, "hot").Err() },
+	})
+	if got.stale.Load() == 0 {
+		t.Error("plain cache-aside passed")
+	}
+}
