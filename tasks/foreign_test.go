@@ -102,7 +102,7 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	r := b.router(t, RouterOptions{Redis: rdb})
 	Handle(r, WorkerFunc[SyncPatient](func(_ context.Context, j *Job[SyncPatient]) error { ran <- *j; return nil }))
 	serveOn(t, rdb, r)
-	if j := <-ran; j.ID != id || j.Tenant != "clinic-a" || j.Args.Patient.Reveal() != "4711" {
+	if j := receive(t, ran); j.ID != id || j.Tenant != "clinic-a" || j.Args.Patient.Reveal() != "4711" {
 		t.Errorf("our worker got task %s of %s", j.ID, j.Tenant)
 	}
 }

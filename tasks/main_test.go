@@ -170,3 +170,18 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// receive waits ten seconds for a value, so that a broken test says where.
+func receive[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	timer := time.NewTimer(10 * time.Second)
+	defer timer.Stop()
+	select {
+	case v := <-ch:
+		return v
+	case <-timer.C:
+		t.Fatal("nothing came in ten seconds")
+	}
+	var none T
+	return none
+}

@@ -48,14 +48,14 @@ func TestDemandsWhileOneRunsAreOneMoreRun(t *testing.T) {
 	}))
 	b.serve(t, r)
 	first := b.enqueue(t, note{Text: "x"})
-	<-started
+	receive(t, started)
 	second := b.enqueue(t, note{Text: "x"})
 	if second.Joined || second.ID == first.ID {
 		t.Errorf("the first demand while it runs: %+v", second)
 	}
-	<-started // both run now, so a third demand is for a third run
+	receive(t, started) // both run now, so a third demand is for a third run
 	third := b.enqueue(t, note{Text: "x"})
-	<-started
+	receive(t, started)
 	close(release)
 	for _, id := range []string{first.ID, second.ID, third.ID} {
 		eventually(t, "all are done", func() bool { return b.status(t, id).State == StateDone })
@@ -85,7 +85,7 @@ func TestFailedRunIsSupersededByTheWaitingDemand(t *testing.T) {
 	must(t, s.Start())
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
 	first := b.enqueue(t, note{Text: "x"})
-	<-started
+	receive(t, started)
 	second := b.enqueue(t, note{Text: "x"})
 	close(release)
 	eventually(t, "the second is done", func() bool { return b.status(t, second.ID).State == StateDone })
@@ -112,7 +112,7 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	}))
 	b.serve(t, r)
 	first := b.enqueue(t, note{Text: "x"})
-	if l := <-letters; l.TaskID != first.ID || l.Code != "denied" {
+	if l := receive(t, letters); l.TaskID != first.ID || l.Code != "denied" {
 		t.Errorf("letter of %s with code %s", l.TaskID, l.Code)
 	}
 	eventually(t, "asynq has archived it", func() bool {
@@ -197,7 +197,7 @@ func TestDrainedTaskRunsElsewhere(t *testing.T) {
 	}))
 	first := b.serve(t, r)
 	id := b.enqueue(t, note{Text: "x"}).ID
-	<-started
+	receive(t, started)
 	must(t, first.Stop(t.Context()))
 	if s := b.status(t, id); s.State != StateRetrying || s.Code != codeDraining || s.Attempt != 0 {
 		t.Errorf("after the drain: %+v", s)
@@ -207,7 +207,7 @@ func TestDrainedTaskRunsElsewhere(t *testing.T) {
 	}
 	stopped.Store(true)
 	b.serve(t, r)
-	if attempt := <-started; attempt != 1 {
+	if attempt := receive(t, started); attempt != 1 {
 		t.Errorf("attempt %d elsewhere", attempt)
 	}
 	eventually(t, "it is done", func() bool { return b.status(t, id).State == StateDone })
@@ -255,7 +255,7 @@ func TestForeignTaskIsRefused(t *testing.T) {
 	b.serve(t, r)
 	_, err := asynq.NewClientFromRedisClient(b.rdb).EnqueueContext(t.Context(), asynq.NewTask("note.write", []byte(`{"text":"x"}`)), asynq.Queue(LaneSync))
 	must(t, err)
-	if l := <-letters; l.Code != codeHeaders || l.Tenant != "" || l.Kind != "note.write" {
+	if l := receive(t, letters); l.Code != codeHeaders || l.Tenant != "" || l.Kind != "note.write" {
 		t.Errorf("letter of %q by %q with code %s", l.Kind, l.Tenant, l.Code)
 	}
 }

@@ -72,7 +72,7 @@ func TestAsynqScriptShapes(t *testing.T) {
 		if _, err := c.EnqueueContext(t.Context(), asynq.NewTask(kind, nil), opts...); err != nil {
 			t.Fatal(err)
 		}
-		<-started
+		receive(t, started)
 	}
 	srv.Shutdown()
 	close(release)
@@ -222,13 +222,13 @@ func TestAsynqRequeuesBesideARunningHandler(t *testing.T) {
 	if _, err := asynq.NewClientFromRedisClient(rdb).EnqueueContext(t.Context(), asynq.NewTask("x", nil), asynq.Queue(Sync)); err != nil {
 		t.Fatal(err)
 	}
-	<-started
+	receive(t, started)
 	srv.Shutdown()
 	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 1 {
 		t.Errorf("%d pending after shutdown, want the running one", n)
 	}
 	close(release)
-	<-ended
+	receive(t, ended)
 }
 
 // The recoverer takes a lease that ended 30 s ago and asks our two functions.
@@ -245,7 +245,7 @@ func TestAsynqRecoversAnOldLeaseAtStart(t *testing.T) {
 		attempt <- n
 		return nil
 	}}})
-	if n := <-attempt; n != 0 {
+	if n := receive(t, attempt); n != 0 {
 		t.Errorf("a crash of the worker cost %d attempts", n)
 	}
 }

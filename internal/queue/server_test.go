@@ -59,11 +59,11 @@ func TestInteractiveHasSlotsOfItsOwn(t *testing.T) {
 	for _, letter := range []string{"a", "b", "c"} {
 		enqueue(t, p, demand(Sync, letter))
 	}
-	got := []string{<-ran, <-ran}
+	got := []string{receive(t, ran), receive(t, ran)}
 	enqueue(t, p, demand(Interactive, "a"))
-	got = append(got, <-ran)
+	got = append(got, receive(t, ran))
 	enqueue(t, p, demand(Push, "a"))
-	got = append(got, <-ran)
+	got = append(got, receive(t, ran))
 	if want := []string{Sync, Sync, Interactive, Push}; !slices.Equal(got, want) {
 		t.Errorf("ran %v, want %v", got, want)
 	}
@@ -198,7 +198,7 @@ func TestFailingDequeueIsSlowedDown(t *testing.T) {
 	}
 	down.Store(false)
 	enqueue(t, NewProducer(rdb), demand(Interactive, "a"))
-	<-ran
+	receive(t, ran)
 }
 
 func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
@@ -213,7 +213,7 @@ func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 	}}})
 	server.start(t) // after the worker
 	first := enqueue(t, NewProducer(c), demand(Sync, "a"))
-	if got := <-ran; got != first.ID {
+	if got := receive(t, ran); got != first.ID {
 		t.Errorf("ran %s, want %s", got, first.ID)
 	}
 	server.kill()
@@ -222,7 +222,7 @@ func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 	}
 	server.start(t)
 	second := enqueue(t, NewProducer(c), demand(Sync, "b"))
-	if got := <-ran; got != second.ID {
+	if got := receive(t, ran); got != second.ID {
 		t.Errorf("ran %s, want %s", got, second.ID)
 	}
 	must(t, s.Stop(t.Context()))
@@ -255,7 +255,7 @@ func TestStopGivesEverythingBack(t *testing.T) {
 	}}})
 	p := NewProducer(rdb)
 	first := enqueue(t, p, demand(Sync, "a"))
-	<-started
+	receive(t, started)
 	enqueue(t, p, demand(Sync, "b"))
 	enqueue(t, p, demand(Sync, "c"))
 	start := time.Now()
@@ -291,7 +291,7 @@ func TestStopReportsHandlersThatDoNotEnd(t *testing.T) {
 			return nil
 		}}})
 	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
-	<-started
+	receive(t, started)
 	start := time.Now()
 	err := s.Stop(t.Context())
 	if err == nil || err.Error() != "stop queue server: 1 tasks have not ended" {
@@ -304,7 +304,7 @@ func TestStopReportsHandlersThatDoNotEnd(t *testing.T) {
 		t.Errorf("%d pending: the task is not given back", n)
 	}
 	close(release)
-	<-ended
+	receive(t, ended)
 }
 
 func TestStopMayBeCutShort(t *testing.T) {
@@ -318,7 +318,7 @@ func TestStopMayBeCutShort(t *testing.T) {
 			return ErrDraining
 		}}})
 	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
-	<-started
+	receive(t, started)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Stop(ctx); err == nil {
