@@ -187,8 +187,11 @@ func (d boardDoc) write(w io.Writer) {
 	}
 	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %d visits, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
 		len(d.Rows), since(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
-	if d.Missing+d.Unknown > 0 {
-		_, _ = fmt.Fprintf(w, "%d visits are not on it, %d patients' records are not at hand\n", d.Missing, d.Unknown)
+	if d.Missing > 0 {
+		_, _ = fmt.Fprintf(w, "visits that are not on it, because they are not in the cache: %d\n", d.Missing)
+	}
+	if d.Unknown > 0 {
+		_, _ = fmt.Fprintf(w, "rows whose patient's record is not in the cache yet: %d\n", d.Unknown)
 	}
 	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "REF"}, d.Rows, func(r boardRow) []string {
 		return []string{r.Start.Format("15:04"), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, string(r.Ref)}

@@ -49,10 +49,14 @@ func (h *house) fillBoard(t *testing.T, tools *app.Tools, day practice.Date) {
 	}
 	at := func(hour int) time.Time { return day.Time(chicago).Add(time.Duration(hour) * time.Hour).UTC() }
 	visits := []practice.Appointment{
-		{ID: "900001", Practice: "1", Day: day, Start: at(8), End: at(9), Patient: "1001", PatientName: "Quill Testperson",
-			Status: practice.CheckedIn, Reasons: []phi.Text{"Follow up"}, Resources: []practice.Resource{{ID: "7", Name: "Dr Example"}}},
-		{ID: "900002", Practice: "1", Day: day, Start: at(9), End: at(10), Patient: "1002", PatientName: "Ember Fixture",
-			Status: practice.Scheduled},
+		{
+			ID: "900001", Practice: "1", Day: day, Start: at(8), End: at(9), Patient: "1001", PatientName: "Quill Testperson",
+			Status: practice.CheckedIn, Reasons: []phi.Text{"Follow up"}, Resources: []practice.Resource{{ID: "7", Name: "Dr Example"}},
+		},
+		{
+			ID: "900002", Practice: "1", Day: day, Start: at(9), End: at(10), Patient: "1002", PatientName: "Ember Fixture",
+			Status: practice.Scheduled,
+		},
 	}
 	if _, err := tools.Store.ApplyDay(t.Context(), "clinic-a", practice.Answer{Practice: "1", Date: day, Visits: visits, Since: grant}); err != nil {
 		t.Fatal(err)

@@ -126,8 +126,7 @@ func examine(ctx context.Context, getenv func(string) string) *subject {
 	s := &subject{}
 	var err error
 	s.config, err = config.LoadWorker(getenv)
-	var problems *config.Error
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[*config.Error](err); ok {
 		s.problems = problems.Problems()
 	}
 	if url := s.config.Redis.Queue.Reveal(); url != "" {
@@ -199,8 +198,10 @@ func (d *diagnosis) write(w io.Writer) {
 func lookAtConfig(_ context.Context, s *subject) []finding {
 	const means = "worker and scheduler start only with an environment that is complete"
 	if len(s.problems) == 0 {
-		return []finding{{Check: "config", Verdict: verdictOK, Means: means,
-			Evidence: fmt.Sprintf("mode %s, %d tenants in ROUNDS_TENANTS", s.config.Mode, len(s.config.Tenants))}}
+		return []finding{{
+			Check: "config", Verdict: verdictOK, Means: means,
+			Evidence: fmt.Sprintf("mode %s, %d tenants in ROUNDS_TENANTS", s.config.Mode, len(s.config.Tenants)),
+		}}
 	}
 	found := make([]finding, 0, len(s.problems))
 	for _, p := range s.problems {

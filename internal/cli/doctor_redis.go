@@ -140,8 +140,10 @@ func lookAtSeparation(ctx context.Context, s *subject) []finding {
 	if err != nil {
 		return []finding{skipped(name, "a Redis does not answer")}
 	}
-	f := finding{Check: name, Verdict: verdictOK, Evidence: "queue and cache are two servers",
-		Means: "a cache that fills its server must not stop the queue"}
+	f := finding{
+		Check: name, Verdict: verdictOK, Evidence: "queue and cache are two servers",
+		Means: "a cache that fills its server must not stop the queue",
+	}
 	if len(notes) > 0 {
 		f.Evidence = "queue and cache are one server"
 	}

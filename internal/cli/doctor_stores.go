@@ -79,8 +79,10 @@ func lookAtLedger(ctx context.Context, s *subject) []finding {
 		return append([]finding{f}, skipAll("ledger", below, "the ledger does not answer")...)
 	}
 	f.Evidence = fmt.Sprintf("%s answered in %s", s.ledger.Dialect(), time.Since(begun).Round(10*time.Microsecond))
-	schema := finding{Check: "ledger-schema", Verdict: verdictOK, Evidence: "tenants can be read",
-		Means: "processes bring the schema up to date when they start"}
+	schema := finding{
+		Check: "ledger-schema", Verdict: verdictOK, Evidence: "tenants can be read",
+		Means: "processes bring the schema up to date when they start",
+	}
 	tenants, err := s.ledger.Tenants(ctx)
 	if err != nil {
 		schema.Verdict, schema.Evidence = verdictFail, err.Error()

@@ -64,8 +64,10 @@ func newHouse(t *testing.T) *house {
 	if err := h.ledger.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.applyTenant(t, ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago",
-		Practices: []ledger.Practice{{ID: "1", Name: "Example Practice 1"}, {ID: "2", Name: "Example Practice 2"}}})
+	h.applyTenant(t, ledger.Tenant{
+		ID: "clinic-a", TimeZone: "America/Chicago",
+		Practices: []ledger.Practice{{ID: "1", Name: "Example Practice 1"}, {ID: "2", Name: "Example Practice 2"}},
+	})
 	return h
 }
 

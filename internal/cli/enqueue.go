@@ -241,8 +241,10 @@ func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	case errors.Is(err, tasks.ErrInvalid):
 		return &failure{Exit: exitUsage, Code: "INVALID", What: err.Error(), cause: err, Means: "nothing was enqueued"}
 	case errors.Is(err, tasks.ErrReused):
-		return &failure{Exit: exitConflict, Code: "REUSED", What: "the --once key was used for another task", cause: err,
-			Means: "nothing was enqueued", Try: []string{"a key of its own for each task"}}
+		return &failure{
+			Exit: exitConflict, Code: "REUSED", What: "the --once key was used for another task", cause: err,
+			Means: "nothing was enqueued", Try: []string{"a key of its own for each task"},
+		}
 	case err != nil:
 		return err
 	}

@@ -136,7 +136,7 @@ func TestEnqueueRefusesBadInput(t *testing.T) {
 		"inline JSON":        {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", `{"patient":"hush"}`}, exitUsage},
 		"cut JSON":           {`{"patient":"hush`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
 		"two documents":      {`{"practice":"1","patient":"hush"} {}`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
-		"huge JSON":          {`{"patient":"` + strings.Repeat("hush", tasks.MaxPayload), []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
+		"huge JSON":          {`{"practice":"1","patient":"hush"}` + strings.Repeat(" ", tasks.MaxPayload), []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
 		"no such file":       {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "@/nowhere/args.json"}, exitFailed},
 		"at and in":          {"", append([]string{"schedule.sync", "--at", "2199-01-01T00:00:00Z", "--in", "1h"}, day...), exitUsage},
 		"at in words":        {"", append([]string{"schedule.sync", "--at", "tomorrow"}, day...), exitUsage},

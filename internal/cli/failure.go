@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -60,19 +61,21 @@ func usage(format string, args ...any) *failure {
 // program's, which ends when somebody interrupts it.
 func explain(outer, ctx context.Context, err error) *failure {
 	if outer.Err() != nil {
-		return &failure{Exit: exitInterrupted, Code: "INTERRUPTED", What: "interrupted", cause: err,
-			Means: "what was sent before may have taken effect"}
+		return &failure{
+			Exit: exitInterrupted, Code: "INTERRUPTED", What: "interrupted", cause: err,
+			Means: "what was sent before may have taken effect",
+		}
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &failure{Exit: exitTimeout, Code: "TIMEOUT", What: "not done in time", cause: err,
-			Means: "what was sent before may have taken effect", Try: []string{"a longer --timeout", "rounds doctor"}}
+	if due, ok := ctx.Deadline(); ok && !time.Now().Before(due) { // a socket notices a moment before ctx.Err does
+		return &failure{
+			Exit: exitTimeout, Code: "TIMEOUT", What: "not done in time", cause: err,
+			Means: "what was sent before may have taken effect", Try: []string{"a longer --timeout", "rounds doctor"},
+		}
 	}
-	var c *config.Error
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[*config.Error](err); ok {
 		return misconfigured(c)
 	}
 	return classify(err)

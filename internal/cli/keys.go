@@ -25,9 +25,11 @@ Keep a copy where the ledger's backups are not.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			id, err := writeKeyset(args[0])
 			if errors.Is(err, fs.ErrExist) {
-				return &failure{Exit: exitConflict, Code: "FILE_EXISTS", What: args[0] + " exists", cause: err,
+				return &failure{
+					Exit: exitConflict, Code: "FILE_EXISTS", What: args[0] + " exists", cause: err,
 					Means: "it was left as it is: what it sealed could not be opened without it",
-					Try:   []string{"another name"}}
+					Try:   []string{"another name"},
+				}
 			}
 			if err != nil {
 				return err

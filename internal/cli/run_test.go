@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestHelpGolden(t *testing.T) {
 	var got strings.Builder
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
-		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+		args := slices.Concat(strings.Fields(cmd.CommandPath())[1:], []string{"--help"})
 		o := rounds(t, nil, args...)
 		if o.code != exitOK || o.stderr != "" {
 			t.Errorf("%v: exit %d, stderr %q", args, o.code, o.stderr)

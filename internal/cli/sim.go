@@ -113,8 +113,10 @@ func (e *env) sim(ctx context.Context, f simFlags) error {
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.addr)
 	if err != nil {
-		return &failure{Exit: exitConflict, Code: "ADDRESS", What: "cannot listen on " + f.addr, cause: err,
-			Means: "another program uses the address, or it is not one of this machine", Try: []string{"--addr 127.0.0.1:0"}}
+		return &failure{
+			Exit: exitConflict, Code: "ADDRESS", What: "cannot listen on " + f.addr, cause: err,
+			Means: "another program uses the address, or it is not one of this machine", Try: []string{"--addr 127.0.0.1:0"},
+		}
 	}
 	report := simReport{Endpoint: "http://" + l.Addr().String() + tebratest.Path, Practices: len(vendor.Clinics())}
 	if f.configDir != "" {
@@ -163,7 +165,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if srv.Shutdown(graceCtx) != nil {
 		_ = srv.Close() // what is cut here is a simulated answer
 	}
-	<-failed
+	_ = <-failed // http.ErrServerClosed: the goroutine has ended
 	return nil
 }
 

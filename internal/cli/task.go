@@ -66,8 +66,10 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 	case !errors.Is(err, ledger.ErrNotFound):
 		return err
 	case s.State == tasks.StateUnknown:
-		return &failure{Exit: exitNotFound, Code: "TASK_NOT_FOUND", What: "there is no such task", cause: err,
-			Means: "it never was, or it ended well more than an hour ago"}
+		return &failure{
+			Exit: exitNotFound, Code: "TASK_NOT_FOUND", What: "there is no such task", cause: err,
+			Means: "it never was, or it ended well more than an hour ago",
+		}
 	}
 	return e.answer(doc, doc.write)
 }
