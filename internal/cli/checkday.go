@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+)
+
+// boardsFilled wants every visit of today on every board, and every patient known but the one who cannot be fetched.
+func (c *dayCheck) boardsFilled(ctx context.Context) error {
+	for i, p := range c.demo.Practices {
+		want := p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location()))
+		unknown := 0
+		if i == 0 {
+			unknown = 1
+		}
+		err := until(ctx, func() error {
+			r, err := c.board(ctx, p)
+			switch {
+			case err != nil:
+				return err
+			case len(r.Board.Rows) != len(want) || r.Missing > 0:
+				return fmt.Errorf("%s: %d of %d visits", p.Name, len(r.Board.Rows), len(want))
+			case r.Unknown != unknown:
+				return fmt.Errorf("%s: %d patients are not known", p.Name, r.Unknown)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		c.report.Appointments += len(want)
+		people := map[string]bool{}
+		for _, v := range want {
+			people[v.PatientID] = true
+		}
+		c.report.Patients += len(people)
+	}
+	row, err := c.row(ctx, c.canaryVisit)
+	if err == nil && (row.Name.Reveal() != canaryFirst+" "+canaryLast || row.Phone.Reveal() != canaryPhone) {
+		err = errors.New("the planted patient's record did not come through")
+	}
+	return err
+}
+
+// row finds one visit on the first practice's board.
+func (c *dayCheck) row(ctx context.Context, visit string) (practice.BoardRow, error) {
+	r, err := c.board(ctx, c.demo.Practices[0])
+	if err != nil {
+		return practice.BoardRow{}, err
+	}
+	for _, row := range r.Board.Rows {
+		if row.Appointment == phi.Text(visit) {
+			return row, nil
+		}
+	}
+	return practice.BoardRow{}, errors.New("the visit is not on the board")
+}
+
+func (c *dayCheck) readsHit(ctx context.Context) error {
+	for _, p := range c.demo.Practices {
+		hits := 0
+		for range 20 {
+			r, err := c.board(ctx, p)
+			if err != nil {
+				return err
+			}
+			if r.Hit {
+				hits++
+			}
+		}
+		if hits < 15 { // staff may change a visit meanwhile
+			return fmt.Errorf("%s: %d of 20 reads hit", p.Name, hits)
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) statusChange(ctx context.Context) error {
+	p := c.demo.Practices[0]
+	at := time.Now()
+	if err := p.Clinic.SetStatus(c.canaryVisit, tebratest.CheckedIn); err != nil {
+		return err
+	}
+	c.watch.expect(statusChange{practice: p, visit: c.canaryVisit, at: at})
+	err := until(ctx, func() error {
+		row, err := c.row(ctx, c.canaryVisit)
+		if err == nil && row.Status != practice.CheckedIn {
+			err = errors.New("the board shows " + string(row.Status))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return until(ctx, func() error {
+		if !c.watch.seen(c.canaryVisit) {
+			return errors.New("the log has no event of it")
+		}
+		return nil
+	})
+}
+
+func (c *dayCheck) brokenPatient(ctx context.Context) error {
+	row, err := c.row(ctx, c.brokenVisit)
+	switch {
+	case err != nil:
+		return err
+	case row.Known:
+		return errors.New("a record that cannot be fetched is known")
+	case row.Name.Reveal() != brokenFirst+" "+brokenLast:
+		return errors.New("the board does not show the name that the visit itself carries")
+	}
+	return nil
+}
+
+// outageLasts is how long the vendor is away: half an hour of the practices' day and more.
+const outageLasts = 6 * time.Second
+
+func (c *dayCheck) outage(ctx context.Context) error {
+	c.demo.Vendor.Outage(true)
+	defer c.demo.Vendor.Outage(false)
+	before := make([]time.Time, len(c.demo.Practices))
+	for i, p := range c.demo.Practices {
+		r, err := c.board(ctx, p)
+		if err != nil {
+			return err
+		}
+		before[i] = r.AsOf
+	}
+	wait := time.NewTimer(outageLasts)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+	}
+	for i, p := range c.demo.Practices {
+		r, err := c.board(ctx, p)
+		switch {
+		case err != nil:
+			return err
+		case len(r.Board.Rows) == 0:
+			return errors.New(p.Name + ": the outage emptied the board")
+		case time.Since(r.AsOf) < outageLasts/2 || r.AsOf.Sub(before[i]) > outageLasts/2:
+			return fmt.Errorf("%s: the board says it is %v old", p.Name, time.Since(r.AsOf).Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) recovery(ctx context.Context) error {
+	back := time.Now()
+	for _, p := range c.demo.Practices {
+		err := until(ctx, func() error {
+			r, err := c.board(ctx, p)
+			if err == nil && !r.AsOf.After(back) {
+				err = fmt.Errorf("%s: the board is still %v old", p.Name, time.Since(r.AsOf).Round(time.Second))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) healedPatient(ctx context.Context) error {
+	c.demo.Vendor.FailPatient(c.brokenID, false)
+	return until(ctx, func() error {
+		row, err := c.row(ctx, c.brokenVisit)
+		if err == nil && !row.Known {
+			err = errors.New("the record is still missing")
+		}
+		return err
+	})
+}
+
+// dayEnds waits for closing time, lets the staff go, and compares every board with the vendor, row by row.
+func (c *dayCheck) dayEnds(ctx context.Context) error {
+	if left := c.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(c.demo.Clock.Now())); left > 0 {
+		wait := time.NewTimer(left)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait.C:
+		}
+	}
+	c.watch.rest() // within the last open hour, so that the last looks see what the staff did last
+	for _, p := range c.demo.Practices {
+		if err := until(ctx, func() error { return c.equal(ctx, p) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *dayCheck) equal(ctx context.Context, p app.DemoPractice) error {
+	want := map[phi.Text]practice.Status{}
+	for _, v := range p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location())) {
+		want[phi.Text(v.ID)] = practice.ParseStatus(v.Status)
+	}
+	r, err := c.board(ctx, p)
+	if err != nil {
+		return err
+	}
+	differ := len(want) - len(r.Board.Rows)
+	for _, row := range r.Board.Rows {
+		if want[row.Appointment] != row.Status {
+			differ++
+		}
+	}
+	if differ != 0 {
+		return fmt.Errorf("%s: %d rows differ from the vendor's", p.Name, differ)
+	}
+	return nil
+}
+
