@@ -28,7 +28,7 @@ soak: needs ## run what takes too long for every change (build tag soak)
 lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the first run builds it)
 	@go vet ./...
 	@go vet -tags soak ./...
-	@$(TOOL) golangci-lint run --timeout 15m
+	@$(TOOL) golangci-lint run
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
