@@ -111,7 +111,7 @@ func (c *Client) Seal(ctx context.Context, tenant string, args Args, opts ...Opt
 	if err != nil {
 		return Delivery{}, fmt.Errorf("seal: %w", err)
 	}
-	id := queue.ID{Lane: d.Lane, Digest: d.Digest, Generation: uint64(time.Now().UnixMicro())} //nolint:gosec // the clock is past 1970
+	id := queue.ID{Lane: d.Lane, Digest: d.Digest, Generation: uint64(time.Now().UnixMicro())}
 	payload, headers, err := d.Encode(id.String())
 	if err != nil {
 		return Delivery{}, fmt.Errorf("seal: %w", err)

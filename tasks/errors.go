@@ -206,8 +206,7 @@ func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration
 // IsFailure is asynq's: only a retry counts as an attempt. A crash of the
 // worker, its shutdown and a cancellation say nothing about the task.
 func (r *Router) IsFailure(err error) bool {
-	var v *verdict
-	if errors.As(err, &v) {
+	if v, ok := errors.AsType[*verdict](err); ok {
 		return v.State == OutcomeRetry
 	}
 	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, queue.ErrDraining) && !errors.Is(err, context.Canceled)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -147,8 +148,8 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 		run.Kind = "" // whatever it is, it is not repeated
 	}
 	next := Next(func(ctx context.Context, run *Run) error { return asError(a.settle(ctx, run, a.run(ctx, run))) })
-	for i := len(r.around) - 1; i >= 0; i-- {
-		next = r.around[i](next)
+	for _, around := range slices.Backward(r.around) {
+		next = around(next)
 	}
 	err := r.guard(ctx, run, func() error { return next(ctx, run) })
 	var v *verdict

@@ -48,8 +48,10 @@ func judge(info map[string]string, role Role, production bool) []Finding {
 	version := info["redis_version"]
 	switch {
 	case version == "":
-		out = append(out, Finding{Code: "unknown", Fatal: production,
-			Text: "the server does not tell its version, policy and persistence"})
+		out = append(out, Finding{
+			Code: "unknown", Fatal: production,
+			Text: "the server does not tell its version, policy and persistence",
+		})
 		return out
 	case older(version, 6, 2):
 		out = append(out, Finding{Code: "version", Fatal: true, Text: "redis 6.2 or newer is needed"})
@@ -57,15 +59,21 @@ func judge(info map[string]string, role Role, production bool) []Finding {
 	policy := info["maxmemory_policy"]
 	switch {
 	case strings.HasPrefix(policy, "allkeys-"):
-		out = append(out, Finding{Code: "policy", Fatal: true,
-			Text: "maxmemory-policy allkeys-* drops live keys: set noeviction"})
+		out = append(out, Finding{
+			Code: "policy", Fatal: true,
+			Text: "maxmemory-policy allkeys-* drops live keys: set noeviction",
+		})
 	case role == RoleQueue && strings.HasPrefix(policy, "volatile-"):
-		out = append(out, Finding{Code: "policy", Fatal: true,
-			Text: "maxmemory-policy volatile-* drops keys of the queue: set noeviction"})
+		out = append(out, Finding{
+			Code: "policy", Fatal: true,
+			Text: "maxmemory-policy volatile-* drops keys of the queue: set noeviction",
+		})
 	}
 	if role == RoleQueue && info["aof_enabled"] != "1" {
-		out = append(out, Finding{Code: "persistence", Fatal: production,
-			Text: "no append-only file: a restart loses accepted tasks; set appendonly yes"})
+		out = append(out, Finding{
+			Code: "persistence", Fatal: production,
+			Text: "no append-only file: a restart loses accepted tasks; set appendonly yes",
+		})
 	}
 	return out
 }
@@ -84,8 +92,10 @@ func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, produc
 	if a != b || a == embeddedRunID {
 		return nil, nil
 	}
-	return []Finding{{Code: "shared", Fatal: production,
-		Text: "queue and cache are one server: a full cache stops the queue; use two"}}, nil
+	return []Finding{{
+		Code: "shared", Fatal: production,
+		Text: "queue and cache are one server: a full cache stops the queue; use two",
+	}}, nil
 }
 
 // embeddedRunID stands for a server that has no run id.

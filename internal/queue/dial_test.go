@@ -100,7 +100,7 @@ func TestDialWorks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = c.Close() }()
+		t.Cleanup(func() { _ = c.Close() })
 		must(t, c.Set(t.Context(), "k", "v", 0).Err())
 		want := map[Role]int{RoleQueue: 0, RoleCache: cacheRetries}[role]
 		if n := c.(*redis.Client).Options().MaxRetries; n != want { //nolint:forcetypeassert // unix is one server

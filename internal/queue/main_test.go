@@ -161,7 +161,7 @@ type privateRedis struct {
 
 func newPrivateRedis(t *testing.T) *privateRedis {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rq") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "rq") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,8 @@ func TestLostAckIsRepaired(t *testing.T) {
 			t.Parallel()
 			rdb := redistest.New(t)
 			left := faults
-			broken := &flaky{UniversalClient: rdb,
+			broken := &flaky{
+				UniversalClient: rdb,
 				before: func(keys []string) error {
 					if shapeOf(keys) == shapeAck && left.after == 0 && left.before > 0 {
 						left.before--
@@ -95,7 +96,8 @@ func TestLostAckIsRepaired(t *testing.T) {
 						return errLost
 					}
 					return nil
-				}}
+				},
+			}
 			var runs atomic.Int64
 			s := serve(t, ServerOptions{Redis: broken, Handler: handler{process: func(context.Context, *asynq.Task) error {
 				runs.Add(1)
@@ -263,7 +265,7 @@ func TestStopGivesEverythingBack(t *testing.T) {
 	if took := time.Since(start); took < s.o.Drain.Soft || took >= s.o.Drain.Hard {
 		t.Errorf("stop took %v, want it between soft and hard", took)
 	}
-	if cause.Load() != ErrDraining {
+	if err, _ := cause.Load().(error); !errors.Is(err, ErrDraining) {
 		t.Errorf("cause %v", cause.Load())
 	}
 	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 2 {
@@ -283,13 +285,15 @@ func TestStopReportsHandlersThatDoNotEnd(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	started, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s := serve(t, ServerOptions{Redis: rdb, Drain: Drain{Soft: 20 * time.Millisecond, Hard: 60 * time.Millisecond, Limit: 400 * time.Millisecond},
+	s := serve(t, ServerOptions{
+		Redis: rdb, Drain: Drain{Soft: 20 * time.Millisecond, Hard: 60 * time.Millisecond, Limit: 400 * time.Millisecond},
 		Handler: handler{process: func(context.Context, *asynq.Task) error {
 			defer close(ended)
 			close(started)
 			<-release
 			return nil
-		}}})
+		}},
+	})
 	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
 	receive(t, started)
 	start := time.Now()
@@ -311,12 +315,14 @@ func TestStopMayBeCutShort(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	started := make(chan struct{})
-	s := serve(t, ServerOptions{Redis: rdb, Drain: Drain{Soft: time.Second, Hard: 2 * time.Second, Limit: 3 * time.Second},
+	s := serve(t, ServerOptions{
+		Redis: rdb, Drain: Drain{Soft: time.Second, Hard: 2 * time.Second, Limit: 3 * time.Second},
 		Handler: handler{process: func(ctx context.Context, _ *asynq.Task) error {
 			close(started)
 			<-ctx.Done()
 			return ErrDraining
-		}}})
+		}},
+	})
 	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
 	receive(t, started)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -409,20 +415,20 @@ func TestFind(t *testing.T) {
 	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
 		t.Errorf("in a queue that is not: %v", err)
 	}
-	real := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "b")).ID)
+	waiting := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "b")).ID)
 	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
 		t.Errorf("of a task that is not: %v", err)
 	}
-	if info, err := Find(t.Context(), rdb, real); err != nil || info.State != asynq.TaskStatePending || info.Headers["tenant"] != "clinic-a" {
+	if info, err := Find(t.Context(), rdb, waiting); err != nil || info.State != asynq.TaskStatePending || info.Headers["tenant"] != "clinic-a" {
 		t.Errorf("%+v, %v", info, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Find(ctx, rdb, real); !errors.Is(err, context.Canceled) {
+	if _, err := Find(ctx, rdb, waiting); !errors.Is(err, context.Canceled) {
 		t.Errorf("on a cancelled context: %v", err)
 	}
 	_ = rdb.Close()
-	if _, err := Find(t.Context(), rdb, real); !errors.Is(err, ErrUnavailable) {
+	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }
