@@ -165,7 +165,9 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if srv.Shutdown(graceCtx) != nil {
 		_ = srv.Close() // what is cut here is a simulated answer
 	}
-	_ = <-failed // http.ErrServerClosed: the goroutine has ended
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
 	return nil
 }
 
