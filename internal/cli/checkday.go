@@ -223,4 +223,3 @@ func (c *dayCheck) equal(ctx context.Context, p app.DemoPractice) error {
 	}
 	return nil
 }
-
