@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -215,159 +213,6 @@ func TestKindsMatchExactly(t *testing.T) {
 	}
 }
 
-// A payload that is moved to another task, kind or tenant does not open.
-func TestPayloadIsBoundToItsTask(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
-	Handle(r, WorkerFunc[memo](func(context.Context, *Job[memo]) error { return nil }))
-	whole := b.seal(t, note{Text: "x"})
-	if o := OutcomeOf(r.Deliver(t.Context(), whole)); o.State != OutcomeDone {
-		t.Fatalf("untouched: %+v", o)
-	}
-	for name, move := range map[string]func(*Delivery){
-		"to another task": func(d *Delivery) { d.ID = b.seal(t, note{Text: "y"}).ID },
-		"to another generation": func(d *Delivery) {
-			id, _ := queue.ParseID(d.ID)
-			id.Generation++
-			d.ID = id.String()
-		},
-		"to another lane":   func(d *Delivery) { d.ID = strings.Replace(d.ID, "sync-", "warm-", 1); d.Lane = "warm" },
-		"to another kind":   func(d *Delivery) { d.Kind = "memo.write" },
-		"to another tenant": func(d *Delivery) { d.Headers[headerTenant] = "clinic-b" },
-	} {
-		d := b.seal(t, note{Text: "x"})
-		move(&d)
-		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codeSeal {
-			t.Errorf("%s: %+v", name, o)
-		}
-	}
-}
-
-// memo has the same JSON as note.
-type memo struct {
-	Text   string `json:"text"`
-	Number int64  `json:"number"`
-}
-
-func (memo) Kind() string { return "memo.write" }
-
-// What may lie in Redis where a task is expected. All of it is contained with
-// a code, and the next good task runs.
-func TestBadDeliveries(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	other := setup(t)
-	keys, plain := b.client.keys.For("clinic-a"), []byte(`{"text":"x","number":1}`)
-	sealed := func(d *Delivery, plain string) {
-		box, err := keys.Seal([]byte(plain), "clinic-a", d.Kind, d.ID)
-		must(t, err)
-		d.Payload = box
-	}
-	for name, row := range map[string]struct {
-		spoil func(d *Delivery)
-		want  string
-	}{
-		"empty payload":            {func(d *Delivery) { d.Payload = nil }, codeSeal},
-		"random bytes":             {func(d *Delivery) { d.Payload = []byte("\x01\x02random") }, codeSeal},
-		"another keyset":           {func(d *Delivery) { d.Payload = other.seal(t, note{Text: "x"}).Payload }, codeSeal},
-		"bit flipped in the tag":   {func(d *Delivery) { d.Payload[len(d.Payload)-1] ^= 1 }, codeSeal},
-		"bit flipped in the nonce": {func(d *Delivery) { d.Payload[6] ^= 1 }, codeSeal},
-		"bit flipped in the key":   {func(d *Delivery) { d.Payload[2] ^= 1 }, codeSeal},
-		"cut":                      {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codeSeal},
-		"plain JSON":               {func(d *Delivery) { d.Payload = plain }, codeSeal},
-		"50 MB":                    {func(d *Delivery) { d.Payload = make([]byte, 50<<20) }, codeSize},
-		"not JSON":                 {func(d *Delivery) { sealed(d, "{") }, codePayload},
-		"null":                     {func(d *Delivery) { sealed(d, "null") }, codePayload},
-		"array":                    {func(d *Delivery) { sealed(d, "[]") }, codePayload},
-		"two documents":            {func(d *Delivery) { sealed(d, "{}{}") }, codePayload},
-		"duplicate member":         {func(d *Delivery) { sealed(d, `{"text":"a","text":"b"}`) }, codePayload},
-		"case variant":             {func(d *Delivery) { sealed(d, `{"Text":"a"}`) }, codePayload},
-		"unknown member":           {func(d *Delivery) { sealed(d, `{"text":"a","more":1}`) }, codePayload},
-		"number as text":           {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codePayload},
-		"number too large":         {func(d *Delivery) { sealed(d, `{"number":9223372036854775808}`) }, codePayload},
-		"invalid UTF-8":            {func(d *Delivery) { sealed(d, "{\"text\":\"\xff\"}") }, codePayload},
-		"nested 5,000 deep":        {func(d *Delivery) { sealed(d, strings.Repeat(`{"text":`, 5_000)) }, codePayload},
-		"refused by Validate":      {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codeInvalid},
-		"no headers":               {func(d *Delivery) { d.Headers = nil }, codeHeaders},
-		"no tenant":                {func(d *Delivery) { delete(d.Headers, headerTenant) }, codeHeaders},
-		"malformed tenant":         {func(d *Delivery) { d.Headers[headerTenant] = "A\n\x1b[31m" }, codeHeaders},
-		"no version":               {func(d *Delivery) { delete(d.Headers, headerVersion) }, codeHeaders},
-		"version 0":                {func(d *Delivery) { d.Headers[headerVersion] = "0" }, codeHeaders},
-		"version -1":               {func(d *Delivery) { d.Headers[headerVersion] = "-1" }, codeHeaders},
-		"version 01":               {func(d *Delivery) { d.Headers[headerVersion] = "01" }, codeHeaders},
-		"version of words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codeHeaders},
-		"malformed time":           {func(d *Delivery) { d.Headers[headerEnqueuedAt] = "yesterday" }, codeHeaders},
-		"kind with control bytes":  {func(d *Delivery) { d.Kind = "note.write\n\x1b[31m" }, codeKind},
-		"ID of another lane":       {func(d *Delivery) { d.Lane = LaneWarm }, codeID},
-		"ID of asynq's own":        {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codeID},
-		"no ID":                    {func(d *Delivery) { d.ID = "" }, codeID},
-		"more failures than tries": {func(d *Delivery) { d.Failed = 1 << 30 }, codeExhausted},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var letters []DeadLetter
-			r := b.router(t, RouterOptions{Bury: func(_ context.Context, l DeadLetter) error { letters = append(letters, l); return nil }})
-			ran := 0
-			Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { ran++; return nil }))
-			d := b.seal(t, note{Text: "x"})
-			row.spoil(&d)
-			for range 2 { // the same twice gives the same
-				if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != row.want {
-					t.Errorf("outcome %+v, want dead %s", o, row.want)
-				}
-			}
-			if ran != 0 || len(letters) != 2 {
-				t.Errorf("ran %d times, %d letters", ran, len(letters))
-			}
-			for _, l := range letters {
-				if strings.ContainsAny(l.Kind+l.Tenant, "\n\x1b") || l.Code != row.want || l.DiedAt.IsZero() {
-					t.Errorf("letter of %q by %q with code %q", l.Kind, l.Tenant, l.Code)
-				}
-			}
-			if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{Text: "good"}))); o.State != OutcomeDone || ran != 1 {
-				t.Errorf("the next good task: %+v, ran %d", o, ran)
-			}
-		})
-	}
-}
-
-func TestOddHeadersCostNothing(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	var seen map[string]string
-	r := b.router(t, RouterOptions{Around: []Middleware{Observe, func(next Next) Next {
-		return func(ctx context.Context, run *Run) error { seen = run.Headers; return next(ctx, run) }
-	}}})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
-	d := b.seal(t, note{Text: "x"})
-	for i := range 100_000 {
-		d.Headers[fmt.Sprint("x", i)] = "y"
-	}
-	d.Headers[headerTrace] = strings.Repeat("z", 10_000)
-	if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDone {
-		t.Errorf("outcome %+v", o)
-	}
-	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, []string{headerEnqueuedAt, headerKey, headerTenant, headerVersion}) {
-		t.Errorf("headers carried on: %v", got)
-	}
-}
-
-func TestNewerVersionIsLeftForANewerWorker(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
-	d := b.seal(t, note{})
-	d.Headers[headerVersion] = "99"
-	d.Payload = []byte("of a shape that is not known yet")
-	o := OutcomeOf(r.Deliver(t.Context(), d))
-	if o.State != OutcomeLater || o.Code != codeVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
-		t.Errorf("outcome %+v", o)
-	}
-}
-
 func TestDeadLetterThatCannotBeBuriedLivesOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -444,26 +289,8 @@ func TestMiddlewareMayFail(t *testing.T) {
 	}
 }
 
-func TestJobTellsWhatIsKnown(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	r := b.router(t, RouterOptions{})
-	var got Job[note]
-	Handle(r, WorkerFunc[note](func(_ context.Context, j *Job[note]) error { got = *j; return nil }))
-	d := b.seal(t, note{Text: "x", Number: 1 << 60})
-	d.Failed = 1
-	must(t, r.Deliver(t.Context(), d))
-	want := Job[note]{ID: d.ID, Tenant: "clinic-a", Attempt: 2, EnqueuedAt: got.EnqueuedAt, Args: note{Text: "x", Number: 1 << 60}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(note{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 // renamed has a former name.
 type renamed struct{ note }
-
-func (renamed) Kind() string      { return "letter.write" }
-func (renamed) Aliases() []string { return []string{"note.write"} }
 
 func TestAliasesTakeTasksOfTheFormerName(t *testing.T) {
 	t.Parallel()
@@ -484,12 +311,6 @@ type (
 	oddLane    struct{}
 	oddVersion struct{}
 )
-
-func (oddKind) Kind() string     { return "Odd" }
-func (oddLane) Kind() string     { return "odd.lane" }
-func (oddLane) Options() Options { return Options{Lane: "fast"} }
-func (oddVersion) Kind() string  { return "odd.version" }
-func (oddVersion) Version() int  { return 0 }
 
 func TestHandlePanicsForFaultsInTheProgram(t *testing.T) {
 	t.Parallel()
@@ -522,42 +343,4 @@ func TestNewRouterRefusesKeys(t *testing.T) {
 	if _, err := NewClient(ClientOptions{Keys: nil}); err == nil {
 		t.Error("client made without keys")
 	}
-}
-
-func FuzzDeliver(f *testing.F) {
-	b := setup(f)
-	r := b.router(f, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
-	d := b.seal(f, note{Text: "x"})
-	sealer := b.client.keys.For("clinic-a")
-	f.Add([]byte(`{"text":"x","number":1}`), true)
-	f.Add([]byte(`{"text":"invalid"}`), true)
-	f.Add(d.Payload, false)
-	f.Fuzz(func(t *testing.T, payload []byte, seal bool) {
-		d := d
-		if d.Payload = payload; seal {
-			var err error
-			if d.Payload, err = sealer.Seal(payload, "clinic-a", d.Kind, d.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDone && o.State != OutcomeDead {
-			t.Errorf("outcome %+v", o)
-		}
-	})
-}
-
-func FuzzHeaders(f *testing.F) {
-	f.Add("clinic-a", "1", "2026-11-23T10:00:00.123456789Z")
-	f.Add("", "01", "")
-	f.Fuzz(func(t *testing.T, owner, version, at string) {
-		headers := map[string]string{headerTenant: owner, headerVersion: version, headerEnqueuedAt: at}
-		h, err := readHead(headers)
-		if err != nil {
-			return
-		}
-		if h.tenant.String() != owner || fmt.Sprint(h.version) != version || h.version < 1 || h.enqueuedAt.Location() != time.UTC {
-			t.Errorf("read %+v", h)
-		}
-	})
 }

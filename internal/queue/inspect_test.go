@@ -1,0 +1,77 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	runs, id := NewRuns(rdb), ID{Lane: Sync, Digest: digest("a"), Generation: 5}
+	if _, err := runs.Outcome(t.Context(), id); !errors.Is(err, ErrNoOutcome) {
+		t.Errorf("before it ended: %v", err)
+	}
+	want := Outcome{State: "dead", Code: "denied", Tenant: "clinic-a", Kind: "patient.sync", Attempts: 3, FinishedAt: time.Now().UTC().Round(0)}
+	must(t, runs.Finish(t.Context(), id, want))
+	if got, err := runs.Outcome(t.Context(), id); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if ttl := rdb.TTL(t.Context(), "q1:{sync}:o:"+id.String()).Val(); ttl < 59*time.Minute || ttl > outcomeLife {
+		t.Errorf("kept for %v", ttl)
+	}
+	rdb.Set(t.Context(), id.outcomeKey(), "{", 0)
+	if _, err := runs.Outcome(t.Context(), id); err == nil || errors.Is(err, ErrNoOutcome) {
+		t.Errorf("malformed: %v", err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	id := ID{Lane: Sync, Digest: digest("a"), Generation: 5}
+	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
+		t.Errorf("in a queue that is not: %v", err)
+	}
+	waiting := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "b")).ID)
+	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
+		t.Errorf("of a task that is not: %v", err)
+	}
+	if info, err := Find(t.Context(), rdb, waiting); err != nil || info.State != asynq.TaskStatePending || info.Headers["tenant"] != "clinic-a" {
+		t.Errorf("%+v, %v", info, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Find(ctx, rdb, waiting); !errors.Is(err, context.Canceled) {
+		t.Errorf("on a cancelled context: %v", err)
+	}
+	_ = rdb.Close()
+	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}
+
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	enqueue(t, p, demand(Sync, "a"))
+	enqueue(t, p, demand(Warm, "a"))
+	later := demand(Warm, "b")
+	later.At = time.Now().Add(time.Hour)
+	enqueue(t, p, later)
+	pop(t, rdb, Warm)
+	if n, err := Depth(t.Context(), rdb); err != nil || n != 2 {
+		t.Errorf("%d tasks, %v", n, err)
+	}
+	_ = rdb.Close()
+	if _, err := Depth(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}
