@@ -191,7 +191,7 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 			}
 			change.Shadows = append(change.Shadows, next)
 		}
-		if grant, err = d.store.cache.Invalidate(ctx, d.tenant, change); err != nil {
+		if grant, err = d.store.invalidate(ctx, d.tenant, change); err != nil {
 			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
 		}
 	}
@@ -306,7 +306,7 @@ func documentItem(k cache.Key, document any, tags ...phi.Ref) (cache.Item, error
 // fillAll caches documents. That the cache refuses one is not an error: something newer happened to it.
 func (s *Store) fillAll(ctx context.Context, grant cache.Grant, items []cache.Item) error {
 	for part := range slices.Chunk(items, cache.MaxFill) {
-		if _, err := s.cache.FillMany(ctx, grant, part); err != nil {
+		if _, err := s.fillPart(ctx, grant, part); err != nil {
 			return fmt.Errorf("fill documents: %w", err)
 		}
 	}

@@ -71,7 +71,7 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 		if r.practice != "" {
 			body.Practice = n.Practice(r.practice)
 		}
-		grant, err = s.cache.Invalidate(ctx, t, cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body})
+		grant, err = s.invalidate(ctx, t, cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body})
 		if err != nil {
 			return false, fmt.Errorf("apply %s: %w", r.key.Class.Name, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -70,9 +71,11 @@ func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d Date)
 		return BoardRead{}, fmt.Errorf("read board: %w", err)
 	}
 	board, day := got[0], got[1]
+	telemetry.CacheRead(ctx, boardClass.Name, board.State.String())
 	if day.State == cache.Miss || day.Negative {
 		return BoardRead{}, ErrCold
 	}
+	telemetry.DataRead(ctx, boardClass.Name, day.Age)
 	r := BoardRead{AsOf: day.Filled}
 	if board.State == cache.Fresh && phi.Unmarshal(board.Value, &r.Board) == nil {
 		r.Hit = true
@@ -140,7 +143,7 @@ func (s *Store) assemble(ctx context.Context, t tenant.ID, practice string, d Da
 		cache.TagOf(n.Practice(practice)),
 	}}
 	// A refusal means that something changed meanwhile; this reader may use the board once, the next builds anew.
-	if _, err := s.cache.Fill(ctx, key, grant, value); err != nil {
+	if _, err := s.fillPart(ctx, grant, []cache.Item{{Key: key, Value: value}}); err != nil {
 		return BoardRead{}, fmt.Errorf("fill board: %w", err)
 	}
 	return r, nil
@@ -282,7 +285,7 @@ func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID s
 	if r.Practice != "" {
 		body.Practice = n.Practice(r.Practice)
 	}
-	_, err := s.cache.Invalidate(ctx, t, cache.Change{Tags: n.Cascade(r), Event: body, EventID: eventID})
+	_, err := s.invalidate(ctx, t, cache.Change{Tags: n.Cascade(r), Event: body, EventID: eventID})
 	if err != nil {
 		return Invalidated{}, fmt.Errorf("invalidate: %w", err)
 	}
