@@ -1,0 +1,278 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the test reads PostgreSQL's tables as they are
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/canary"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/pgtest"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// The planted patients: one whose record comes, one whose cannot be fetched.
+const (
+	goodFirst, goodLast, goodPhone = "Zyxwine", "Quarrelvole", "555-719-0463"
+	badFirst, badLast              = "Vexifrage", "Ombrewhistle"
+)
+
+// planted is a house with canaries, and everything of it that people can look at.
+type planted struct {
+	*house
+	tools          *Tools
+	logs           *lines
+	collector      *otlptest.Receiver
+	needles        canary.Needles
+	goodID, badID  string
+	goodVisit      string
+	stopWorker     func()
+	queue, cacheDB redis.UniversalClient
+}
+
+// lines is a log that many goroutines write to.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.b.Bytes())
+}
+
+func plant(t *testing.T, ledgerURL string) *planted {
+	t.Helper()
+	p := &planted{house: build(t), logs: &lines{}, collector: otlptest.New(t)}
+	if ledgerURL != "" {
+		p.settings.LedgerURL = config.Secret(ledgerURL)
+	}
+	c := p.clinic()
+	noon := time.Date(p.today().Year(), p.today().Month(), p.today().Day(), 12, 0, 0, 0, c.Location())
+	good, bad := c.AddPatient(), c.AddPatient()
+	p.goodID, p.badID = good.ID, bad.ID
+	visit, err := c.Book(good.ID, noon, 0)
+	err = errors.Join(err, c.SetName(good.ID, goodFirst, goodLast), c.SetPhone(good.ID, goodPhone), c.SetName(bad.ID, badFirst, badLast))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.goodVisit = visit
+	// The names are in the rows of visits booked after the naming, and in the records.
+	goodToo, err := c.Book(good.ID, noon.Add(30*time.Minute), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	badVisit, err := c.Book(bad.ID, noon, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.needles, err = canary.New(goodFirst, goodLast, goodPhone, badFirst, badLast, good.ID, bad.ID, visit, goodToo, badVisit); err != nil {
+		t.Fatal(err)
+	}
+	p.vendor.FailPatient(bad.ID, true)
+	p.tools = p.house.tools(t)
+	p.queue, p.cacheDB = p.tools.Queue, p.tools.Cache
+	log := telemetry.NewLogger(p.logs, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
+	p.stopWorker = p.work(t, func(o *WorkerOptions) { o.Collector, o.Logger = p.collector.URL(), log })
+	return p
+}
+
+// suffer leads the canaries through success and every kind of failure.
+func (p *planted) suffer(t *testing.T) {
+	t.Helper()
+	p.demand(t, p.tools)
+	p.board(t, p.tools, func(r practice.BoardRead) error {
+		for _, row := range r.Board.Rows {
+			if row.Known && row.Name.Reveal() == goodFirst+" "+goodLast && row.Phone.Reveal() == goodPhone {
+				return nil
+			}
+		}
+		return errors.New("the canary is not on the board")
+	})
+	enqueue := func(args tasks.Args) string {
+		t.Helper()
+		r, err := p.tools.Tasks.Enqueue(t.Context(), clinicA.String(), args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	ends := func(id string, state tasks.State) {
+		t.Helper()
+		eventually(t, func() error {
+			s, err := p.tools.Tasks.Status(t.Context(), id)
+			if err == nil && s.State != state {
+				err = fmt.Errorf("%s: %s %s", state, s.State, s.Code)
+			}
+			return err
+		})
+	}
+	// Dead: a practice that does not exist. Not there: the vendor answers nothing. Cut: half of an answer.
+	ends(enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
+	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
+	ends(enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}), tasks.StateDone)
+	p.vendor.SetFaults(tebratest.Faults{CutBody: true})
+	enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)})
+	eventually(t, func() error {
+		if p.vendor.Counts()["GetPatient"].Calls == 0 || !bytes.Contains(p.logs.bytes(), []byte("task is dead")) {
+			return errors.New("no patient was asked for, or nothing died")
+		}
+		return nil
+	})
+	p.vendor.SetFaults(tebratest.Faults{})
+	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPatient, ID: tasks.EntityID(p.goodID)})
+	ends(enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
+	p.stopWorker() // sends what spans are left
+}
+
+func TestNoPatientInTheClear(t *testing.T) {
+	t.Parallel()
+	for dialect, url := range map[string]func(*testing.T) string{
+		"sqlite": func(*testing.T) string { return "" }, "postgres": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
+	} {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			p := plant(t, url(t))
+			p.suffer(t)
+			for where, search := range p.places(dialect) {
+				if seen, hits, err := search(t.Context()); err != nil || seen == 0 || hits != 0 {
+					t.Errorf("%s: %d places, %d hits, %v", where, seen, hits, err)
+				}
+			}
+			p.leakEverywhere(t, dialect)
+			for where, search := range p.places(dialect) {
+				if _, hits, err := search(t.Context()); err != nil || hits == 0 {
+					t.Errorf("%s: a planted leak is not found (%v)", where, err)
+				}
+			}
+		})
+	}
+}
+
+type search func(ctx context.Context) (seen, hits int, err error)
+
+// places are all the sinks, each with its search.
+func (p *planted) places(dialect string) map[string]search {
+	inBytes := func(data func() []byte) search {
+		return func(context.Context) (seen, hits int, err error) {
+			d := data()
+			if len(d) > 0 {
+				seen = 1
+			}
+			if p.needles.In(d) {
+				hits = 1
+			}
+			return seen, hits, nil
+		}
+	}
+	out := map[string]search{
+		"queue redis":       func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.queue) },
+		"cache redis":       func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.cacheDB) },
+		"logs":              inBytes(p.logs.bytes),
+		"spans and metrics": inBytes(func() []byte { return bytes.Join(p.collector.Bodies(), nil) }),
+		"ledger":            func(context.Context) (int, int, error) { return p.needles.Files(p.dir) },
+	}
+	if dialect == "postgres" {
+		out["ledger"] = p.tables
+	}
+	return out
+}
+
+// tables searches every column of every row of every table of ours in PostgreSQL.
+func (p *planted) tables(ctx context.Context) (seen, hits int, err error) {
+	db, err := sql.Open("pgx", p.settings.LedgerURL.Reveal())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	names, err := column(ctx, db, `select table_name from information_schema.tables where table_schema = current_schema()`)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range names {
+		// A row as text shows bytea in hexadecimal, which is one of the forms that are searched for.
+		rows, err := column(ctx, db, `select t::text from "`+name+`" t`) //nolint:gosec // names come from the catalogue
+		if err != nil {
+			return seen, hits, err
+		}
+		for _, row := range rows {
+			seen++
+			if p.needles.In([]byte(row)) {
+				hits++
+			}
+		}
+	}
+	return seen, hits, nil
+}
+
+func column(ctx context.Context, db *sql.DB, query string) (out []string, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+// leakEverywhere writes the canary into every sink in the form in which a fault of ours would.
+func (p *planted) leakEverywhere(t *testing.T, dialect string) {
+	t.Helper()
+	ctx := t.Context()
+	name := goodFirst + " " + goodLast
+	driver, url := "sqlite", ""
+	if dialect == "postgres" {
+		driver, url = "pgx", p.settings.LedgerURL.Reveal()
+	} else {
+		url = "file:" + p.dir + "/ledger.db"
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(ctx, `update dead_letters set code = '`+name+`'`)
+	err = errors.Join(err, db.Close(),
+		p.queue.HSet(ctx, "asynq:{sync}:t:leak", "msg", "patient "+name).Err(),
+		p.cacheDB.Set(ctx, clinicA.Key("c1", "d", "patient", "leak"), name, 0).Err())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.logs.Write([]byte(`{"msg":"fetched ` + name + `"}`)); err != nil {
+		t.Fatal(err)
+	}
+	leaky, err := telemetry.Setup(ctx, telemetry.Options{Service: "a service named after " + name, Endpoint: p.collector.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := telemetry.Start(telemetry.With(ctx, leaky), telemetry.SpanTask)
+	span.End("")
+	if err := leaky.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+const clinicA = tenant.ID("clinic-a")
+
+// house is a whole small system for one test: a simulated vendor with one account, both Redis, a ledger.
+type house struct {
+	vendor   *tebratest.Server
+	settings config.Scheduler
+	endpoint string
+	queueURL string
+	cacheURL string
+	dir      string
+}
+
+// build makes a house with practices 1 and 2 in Chicago; change may alter the simulator's configuration.
+func build(t *testing.T, change ...func(*tebratest.Config)) *house {
+	t.Helper()
+	cfg := tebratest.Config{
+		Seed: 1, Throttles: tebratest.Throttles{Scale: 0.05},
+		Accounts: []tebratest.Account{{CustomerKey: "key-of-a-test", User: "user@example.test", Password: "password-of-a-test", Practices: []tebratest.Practice{
+			{ID: 1, Name: "First Practice", Zone: "America/Chicago", Patients: 12, VisitsPerDay: 6},
+			{ID: 2, Name: "Second Practice", Zone: "America/Chicago", Patients: 12, VisitsPerDay: 6},
+		}}},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	vendor, err := tebratest.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(vendor)
+	t.Cleanup(srv.Close)
+	keys, err := phi.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyset, err := keys.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{vendor: vendor, endpoint: srv.URL + tebratest.Path, queueURL: redistest.URL(t), cacheURL: redistest.URL(t), dir: t.TempDir()}
+	account := cfg.Accounts[0]
+	row := config.Tenant{ID: clinicA.String(), TimeZone: "America/Chicago", Credentials: config.Credentials{
+		CustomerKey: config.Secret(account.CustomerKey), User: config.Secret(account.User), Password: config.Secret(account.Password),
+	}}
+	for _, p := range account.Practices {
+		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
+	}
+	h.settings = config.Scheduler{
+		Mode: config.Dev, Redis: config.Redis{Queue: config.Secret(h.queueURL), Cache: config.Secret(h.cacheURL)},
+		LedgerURL: config.Secret("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: config.Secret(keyset),
+		Tenants: []config.Tenant{row},
+	}
+	return h
+}
+
+// options are those of a worker in the house.
+func (h *house) options() WorkerOptions {
+	s := h.settings
+	return WorkerOptions{
+		Config: config.Worker{
+			Mode: s.Mode, Redis: s.Redis, LedgerURL: s.LedgerURL, Keyset: s.Keyset, Tenants: s.Tenants, Endpoint: h.endpoint,
+		},
+		Flow: func(o *flow.Options) {
+			o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Ramp = 300*time.Millisecond, time.Second, 300*time.Millisecond
+		},
+	}
+}
+
+// work runs a worker until the test ends or the returned function is called, which waits for it.
+func (h *house) work(t *testing.T, change ...func(*WorkerOptions)) (stop func()) {
+	t.Helper()
+	o := h.options()
+	for _, c := range change {
+		c(&o)
+	}
+	w, err := NewWorker(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, w.Run)
+}
+
+// run runs a process until the test ends or the returned function is called.
+func run(t *testing.T, process func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- process(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("process ended with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// tools opens the operator's side of the house.
+func (h *house) tools(t *testing.T) *Tools {
+	t.Helper()
+	tools, err := OpenTools(t.Context(), ToolsOptions{Config: h.settings, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tools.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return tools
+}
+
+func (h *house) clinic() *tebratest.Clinic { return h.vendor.Clinics()[0] }
+
+// today is the first practice's day, by the simulator's clock.
+func (h *house) today() time.Time { return time.Now().In(h.clinic().Location()) }
+
+// demand asks for the first practice's day.
+func (h *house) demand(t *testing.T, tools *Tools) tasks.Receipt {
+	t.Helper()
+	d := tasks.DateOf(h.today())
+	r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// board waits until the first practice's board is as wanted.
+func (h *house) board(t *testing.T, tools *Tools, want func(practice.BoardRead) error) practice.BoardRead {
+	t.Helper()
+	var r practice.BoardRead
+	eventually(t, func() (err error) {
+		r, err = tools.Store.Board(t.Context(), clinicA, "1", practice.DateOf(h.today(), h.clinic().Location()))
+		if err == nil {
+			err = want(r)
+		}
+		return err
+	})
+	return r
+}
+
+// full wants n visits whose patients are all known.
+func full(n int) func(practice.BoardRead) error {
+	return func(r practice.BoardRead) error {
+		if len(r.Board.Rows) != n || r.Unknown > 0 || r.Missing > 0 {
+			return errors.New("rows " + strconv.Itoa(len(r.Board.Rows)) + ", unknown " + strconv.Itoa(r.Unknown))
+		}
+		return nil
+	}
+}
+
+// eventually repeats try until it returns nil, and fails the test with what it said last after 25 s.
+func eventually(t *testing.T, try func() error) {
+	t.Helper()
+	limit := time.NewTimer(25 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatalf("still not: %v", err)
+		}
+	}
+}

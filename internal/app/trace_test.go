@@ -1,0 +1,80 @@
+package app
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// allowed are the attributes that may leave the process, written down a second time: a new one is a decision.
+var allowed = []string{
+	"tenant", "kind", "lane", "task", "attempt", "outcome", "operation", "code", "rows", "changed",
+}
+
+// One demand is one trace: from the service that enqueued, through the worker and the vendor call, to the cache.
+func TestOneTraceFromDemandToCache(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	collector := otlptest.New(t)
+	tools := h.tools(t)
+	stop := h.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
+
+	service, err := telemetry.Setup(t.Context(), telemetry.Options{Service: "a-service", Endpoint: collector.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := tasks.DateOf(h.today())
+	if _, err := tools.Tasks.Enqueue(telemetry.With(t.Context(), service), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d}); err != nil {
+		t.Fatal(err)
+	}
+	h.board(t, tools, full(6))
+	stop()
+	if err := service.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	spans := collector.Spans()
+	byID := map[string]otlptest.Span{}
+	for _, s := range spans {
+		byID[s.SpanID] = s
+	}
+	i := slices.IndexFunc(spans, func(s otlptest.Span) bool { return s.Name == "task.enqueue" && s.Service == "a-service" })
+	if i < 0 {
+		t.Fatalf("the demand is not among %d spans", len(spans))
+	}
+	root := spans[i]
+	for _, name := range []string{"task.work", "vendor.call", "cache.invalidate", "cache.fill"} {
+		found := false
+		for _, s := range spans {
+			if s.Name == name && s.TraceID == root.TraceID {
+				found = found || leadsTo(s, root, byID) == nil
+			}
+		}
+		if !found {
+			t.Errorf("no %s descends from the demand", name)
+		}
+	}
+	for _, s := range spans {
+		for key := range s.Attributes {
+			if !slices.Contains(allowed, key) {
+				t.Errorf("%s has the attribute %s", s.Name, key)
+			}
+		}
+	}
+}
+
+// leadsTo follows the parents of a span up to another.
+func leadsTo(s, root otlptest.Span, byID map[string]otlptest.Span) error {
+	for s.SpanID != root.SpanID {
+		parent, ok := byID[s.ParentID]
+		if !ok {
+			return errors.New("the chain of parents breaks")
+		}
+		s = parent
+	}
+	return nil
+}
