@@ -128,7 +128,7 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 		return dependency("redis", err)
 	}
 	return errors.Join(
-		f.judge(ctx, "queue redis", queueFound), f.judge(ctx, "cache redis", cacheFound), f.judge(ctx, "redis", shared))
+		f.judge(ctx, "queue-redis", queueFound), f.judge(ctx, "cache-redis", cacheFound), f.judge(ctx, "redis", shared))
 }
 
 // judge logs what is merely worth knowing and refuses what must not be.
@@ -145,16 +145,16 @@ func (f *foundation) judge(ctx context.Context, where string, found []queue.Find
 }
 
 func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
-	f.ledger, err = ledger.Open(ctx, s.ledger.Reveal())
-	if err != nil {
-		return fmt.Errorf("ROUNDS_LEDGER: %w", err)
-	}
-	f.stack.Push("ledger", func(context.Context) error { return f.ledger.Close() })
-	pingCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	openCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := f.ledger.Ping(pingCtx); err != nil {
+	f.ledger, err = ledger.Open(openCtx, s.ledger.Reveal())
+	switch {
+	case errors.Is(err, ledger.ErrURL):
+		return fmt.Errorf("ROUNDS_LEDGER: %w", err)
+	case err != nil:
 		return dependency("ledger", err)
 	}
+	f.stack.Push("ledger", func(context.Context) error { return f.ledger.Close() })
 	if err := f.ledger.Migrate(ctx); err != nil {
 		return dependency("ledger", err)
 	}

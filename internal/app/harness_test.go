@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,9 +31,9 @@ type house struct {
 	vendor   *tebratest.Server
 	settings config.Scheduler
 	endpoint string
-	queueURL string
-	cacheURL string
 	dir      string
+	arrived  atomic.Int64                  // requests that reached the vendor, answered or not
+	hold     atomic.Pointer[chan struct{}] // requests wait for its closing, if there is one
 }
 
 // build makes a house with practices 1 and 2 in Chicago; change may alter the simulator's configuration.
@@ -51,7 +53,17 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(vendor)
+	h := &house{vendor: vendor}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.arrived.Add(1)
+		if hold := h.hold.Load(); hold != nil {
+			select {
+			case <-*hold:
+			case <-r.Context().Done():
+			}
+		}
+		vendor.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	keys, err := phi.Generate()
 	if err != nil {
@@ -61,7 +73,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{vendor: vendor, endpoint: srv.URL + tebratest.Path, queueURL: redistest.URL(t), cacheURL: redistest.URL(t), dir: t.TempDir()}
+	h.endpoint, h.dir = srv.URL+tebratest.Path, t.TempDir()
 	account := cfg.Accounts[0]
 	row := config.Tenant{ID: clinicA.String(), TimeZone: "America/Chicago", Credentials: config.Credentials{
 		CustomerKey: config.Secret(account.CustomerKey), User: config.Secret(account.User), Password: config.Secret(account.Password),
@@ -70,7 +82,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
 	}
 	h.settings = config.Scheduler{
-		Mode: config.Dev, Redis: config.Redis{Queue: config.Secret(h.queueURL), Cache: config.Secret(h.cacheURL)},
+		Mode: config.Dev, Redis: config.Redis{Queue: config.Secret(redistest.URL(t)), Cache: config.Secret(redistest.URL(t))},
 		LedgerURL: config.Secret("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: config.Secret(keyset),
 		Tenants: []config.Tenant{row},
 	}

@@ -1,0 +1,326 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/plan"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// fast is a calendar on which two minutes take a fifth of a second, so that the next tick is never far.
+func fast() plan.Clock { return plan.NewClock(time.Now(), 600) }
+
+func (h *house) schedule(t *testing.T, clock plan.Clock) (stop func()) {
+	t.Helper()
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings, Clock: clock, Every: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, s.Run)
+}
+
+// Losing both Redis loses no data: the next tick asks for it again.
+func TestBoardsFillAgainAfterBothRedisAreEmptied(t *testing.T) {
+	t.Parallel()
+	clock := fast()
+	h := build(t, func(c *tebratest.Config) { c.Now = clock.Now })
+	tools := h.tools(t)
+	h.work(t, func(o *WorkerOptions) { o.Clock = clock })
+	h.schedule(t, clock)
+	filled := func() time.Time {
+		t.Helper()
+		var asOf time.Time
+		for _, p := range h.settings.Tenants[0].Practices {
+			eventually(t, func() error {
+				r, err := tools.Store.Board(t.Context(), clinicA, p.ID, practice.DateOf(clock.Now(), h.clinic().Location()))
+				if err == nil && len(r.Board.Rows) == 0 {
+					err = errors.New("no visits")
+				}
+				asOf = r.AsOf
+				return err
+			})
+		}
+		return asOf
+	}
+	before := filled()
+	if err := errors.Join(tools.Cache.FlushDB(t.Context()).Err(), tools.Queue.FlushDB(t.Context()).Err()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tools.Store.Board(t.Context(), clinicA, "1", practice.DateOf(clock.Now(), h.clinic().Location())); !errors.Is(err, practice.ErrCold) {
+		t.Logf("the board was filled again before it could be seen empty: %v", err)
+	}
+	if after := filled(); !after.After(before) {
+		t.Errorf("the board is as of %v, before the flush it was %v", after, before)
+	}
+}
+
+// A demand while a run is under way causes exactly one more run, however many ask.
+func TestDemandsDuringARunCauseOneMore(t *testing.T) {
+	t.Parallel()
+	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	tools := h.tools(t)
+	hold := make(chan struct{})
+	h.hold.Store(&hold)
+	var runs atomic.Int64
+	h.work(t, func(o *WorkerOptions) {
+		o.Ended = func(_ context.Context, r Run) {
+			if r.Kind == "schedule.sync" && r.Outcome.State == tasks.OutcomeDone {
+				runs.Add(1)
+			}
+		}
+	})
+	first := h.demand(t, tools)
+	eventually(t, func() error {
+		if h.arrived.Load() == 0 {
+			return errors.New("the vendor was not asked")
+		}
+		return nil
+	})
+	second := h.demand(t, tools)
+	if second.Joined || second.ID == first.ID {
+		t.Fatalf("a demand during the run joined it: %+v", second)
+	}
+	// Whether the second one still waits or has begun by now: a thousand equal demands are one more run at most.
+	third := second
+	for range 1000 {
+		if r := h.demand(t, tools); r.ID != third.ID {
+			if third != second {
+				t.Fatal("demands became more than one task")
+			}
+			third = r
+		}
+	}
+	close(hold)
+	eventually(t, func() error {
+		for _, id := range []string{first.ID, second.ID, third.ID} {
+			if s, err := tools.Tasks.Status(t.Context(), id); err != nil || s.State != tasks.StateDone {
+				return errors.Join(err, errors.New(string(s.State)))
+			}
+		}
+		return nil
+	})
+	want := int64(2)
+	if third.ID != second.ID {
+		want = 3
+	}
+	if n := runs.Load(); n != want {
+		t.Errorf("%d runs for %d tasks", n, want)
+	}
+}
+
+// A dead letter lies in the ledger and blocks nothing.
+func TestADeadLetterBlocksNothing(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	tools := h.tools(t)
+	h.work(t)
+	var last string
+	for range 2 {
+		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPatient{Practice: "99", Patient: "1000001"})
+		if err != nil || r.Joined || r.ID == last {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		last = r.ID
+		eventually(t, func() error {
+			d, err := tools.Ledger.DeadLetter(t.Context(), r.ID)
+			if err == nil && (d.Code != "unknown_practice" || d.Tenant != clinicA || d.Kind != "patient.sync") {
+				t.Fatalf("%s of %s for %s", d.Code, d.Kind, d.Tenant)
+			}
+			return err
+		})
+	}
+}
+
+// An answer without appointments, which a vendor in trouble gives with success, leaves the board as it was.
+func TestAnEmptyAnswerErasesNothing(t *testing.T) {
+	t.Parallel()
+	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	tools := h.tools(t)
+	h.work(t)
+	h.demand(t, tools)
+	before := h.board(t, tools, full(6))
+	for _, v := range h.clinic().Appointments(h.today()) {
+		if err := h.clinic().Delete(v.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := h.demand(t, tools)
+	eventually(t, func() error {
+		if s, err := tools.Tasks.Status(t.Context(), r.ID); err != nil || s.State != tasks.StateDone {
+			return errors.Join(err, errors.New(string(s.State)))
+		}
+		return nil
+	})
+	after := h.board(t, tools, full(6))
+	if !after.AsOf.Equal(before.AsOf) {
+		t.Error("an answer that nobody believes made the board younger")
+	}
+}
+
+// Redis goes and comes back: the worker waits, resumes by itself, and nothing accepted is lost.
+func TestRedisGoesAndComesBack(t *testing.T) {
+	t.Parallel()
+	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	server := ownRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	h.settings.Redis.Queue = config.Secret(server.url)
+	tools := h.tools(t)
+	d := tasks.DateOf(h.today())
+	stop := h.work(t)
+	server.stop(t)
+	server.start(t)
+	if _, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d}); err != nil {
+		eventually(t, func() error {
+			_, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
+			return err
+		})
+	}
+	h.board(t, tools, full(6))
+	server.stop(t) // with a worker that runs; its stop must not wait for a Redis that is gone
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	server.start(t)
+}
+
+type redisServer struct {
+	url  string
+	args []string
+	cmd  *exec.Cmd
+}
+
+func ownRedis(t *testing.T, args ...string) *redisServer {
+	t.Helper()
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "s")
+	s := &redisServer{url: "unix://" + socket, args: append([]string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--save", ""}, args...)}
+	s.start(t)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+func (s *redisServer) start(t *testing.T) {
+	t.Helper()
+	s.cmd = exec.Command("redis-server", s.args...)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := redis.ParseURL(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(o)
+	defer func() { _ = c.Close() }()
+	eventually(t, func() error { return c.Ping(context.Background()).Err() })
+}
+
+func (s *redisServer) stop(t *testing.T) {
+	t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+func TestNewWorkerRefuses(t *testing.T) {
+	t.Parallel()
+	gone := func(t *testing.T) string {
+		t.Helper()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		return l.Addr().String()
+	}
+	for name, c := range map[string]struct {
+		spoil func(*testing.T, *WorkerOptions)
+		is    error
+		says  string
+	}{
+		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
+			t.Helper()
+			o.Config.Redis.Queue = config.Secret("redis://" + gone(t))
+		}, ErrDependency, "queue"},
+		"cache redis gone": {func(t *testing.T, o *WorkerOptions) {
+			t.Helper()
+			o.Config.Redis.Cache = config.Secret("redis://" + gone(t))
+		}, ErrDependency, "cache"},
+		"ledger gone": {func(t *testing.T, o *WorkerOptions) {
+			t.Helper()
+			o.Config.LedgerURL = config.Secret("postgres://rounds:hush@" + gone(t) + "/rounds")
+		}, ErrDependency, "ledger"},
+		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
+			t.Helper()
+			o.Config.Redis.Queue = config.Secret(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)
+		}, errUnsuitable, "noeviction"},
+		"no keyset":           {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
+		"a ledger of nowhere": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := build(t).options()
+			c.spoil(t, &o)
+			began := time.Now()
+			w, err := NewWorker(t.Context(), o)
+			if err == nil {
+				_ = w.Close(t.Context())
+				t.Fatal("accepted")
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("said after %v", took)
+			}
+			if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("said %v", err)
+			}
+			if strings.Contains(err.Error(), "hush") {
+				t.Error("the error holds a password")
+			}
+		})
+	}
+}
+
+// Starting and stopping again and again leaves nothing behind (TestMain counts goroutines at the end).
+func TestStartAndStop(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for range 5 {
+		stop := h.work(t)
+		stopScheduler := h.schedule(t, plan.Clock{})
+		stop()
+		stopScheduler()
+	}
+	w, err := NewWorker(t.Context(), h.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Errorf("closing a worker that never ran: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	w, err = NewWorker(t.Context(), h.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(ended); err != nil {
+		t.Errorf("run after the end: %v", err)
+	}
+	_ = w.Close(t.Context())
+}
