@@ -32,7 +32,8 @@
 // embedded server has no SPUBLISH in scripts, and a cluster then tells all its nodes, once per change.
 //
 //	read        judge, and grant a load or tell who has it      fill    store, or say why not
-//	invalidate  versions + shadows + event, or nothing          release, sweep
+//	invalidate  versions + shadows + event, or nothing          begin   a stamp for a load that fills many entries
+//	release     give a lease back                               sweep   forget old versions
 //
 // # Epochs
 //

@@ -55,7 +55,7 @@ type Entry struct {
 func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	e := Entry{
 		State: state, Negative: h.flags&flagNegative != 0, Stamp: h.stamp,
-		Filled:      time.UnixMicro(int64(h.stamp)), //nolint:gosec // below 2^53
+		Filled:      time.UnixMicro(int64(h.stamp)), // below 2^53
 		Age:         micros(now - min(now, h.stamp)),
 		Cost:        time.Duration(h.cost) * time.Millisecond,
 		ContentHash: h.hash, Tags: h.tags, present: true,
@@ -83,5 +83,5 @@ func (c *Cache) decode(ctx context.Context, k Key, kn *known, raw string, state 
 }
 
 func micros(n uint64) time.Duration {
-	return time.Duration(min(n, maxClock)) * time.Microsecond //nolint:gosec // at most 2^53
+	return time.Duration(min(n, maxClock)) * time.Microsecond // at most 2^53
 }

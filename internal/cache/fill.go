@@ -65,8 +65,8 @@ func (c *Cache) Fill(ctx context.Context, k Key, g Grant, v Value) (Result, erro
 const MaxFill = 500
 
 // FillMany stores up to MaxFill values under one grant in one round trip, each by itself; the results come in the order
-// of the items. It is for the grant of an Invalidate, when the writer knows the new values already: bump first, then
-// fill. An error means that some of them may not have been stored; repeating all of them is safe.
+// of the items. It is for the grant of an Invalidate, when the writer knows the new values already (bump first, then
+// fill), and for that of a Begin, when one look at the source brings many values. An error means that some of them may not have been stored; repeating all of them is safe.
 func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -119,8 +119,8 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (call, *h
 	soft := jitter(k.Class.soft(v.Negative))
 	h := &header{
 		stamp: g.Stamp, epoch: g.Epoch, tags: tags,
-		soft: min(g.Stamp+uint64(soft.Microseconds()), maxClock-1),          //nolint:gosec // not negative
-		cost: uint32(min(max(v.Cost, 0).Milliseconds(), int64(^uint32(0)))), //nolint:gosec // bounded
+		soft: min(g.Stamp+uint64(soft.Microseconds()), maxClock-1),          // not negative
+		cost: uint32(min(max(v.Cost, 0).Milliseconds(), int64(^uint32(0)))), // bounded
 	}
 	blob, err := c.vault.seal(ctx, k, h, v)
 	if err != nil {
@@ -136,5 +136,5 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (call, *h
 
 // jitter shortens a time by up to a tenth, so that what was stored together does not end together.
 func jitter(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // no secret
+	return d - time.Duration(rand.Int64N(int64(d)/10+1)) // no secret
 }

@@ -14,8 +14,8 @@ func TestFillResults(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bundle) {
 		k := b.key(1)
 		tag := TagOf(k.ID)
-		first, second := b.grant(k), Grant{}
-		second = b.bump(Tag{1}) // not a tag of the entry
+		first := b.grant(k)
+		second := b.bump(Tag{1}) // not a tag of the entry
 		b.fill(k, second, value("second", tag), OK)
 		b.fill(k, first, value("first", tag), Older)
 		b.fill(k, second, value("again", tag), OK)

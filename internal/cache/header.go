@@ -49,7 +49,7 @@ func (h *header) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, h.soft)
 	b = binary.BigEndian.AppendUint32(b, h.cost)
 	b = append(b, h.hash[:]...)
-	b = append(b, byte(len(h.tags))) //nolint:gosec // at most MaxTags
+	b = append(b, byte(len(h.tags))) // at most MaxTags
 	for i := range h.tags {
 		b = append(b, h.tags[i][:]...)
 	}

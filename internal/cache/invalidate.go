@@ -3,9 +3,11 @@ package cache
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/events"
@@ -18,13 +20,16 @@ const (
 	MaxChange = events.MaxTags
 	// MaxShadows is how many shadows one change may swap.
 	MaxShadows = 256
+	// MaxUnmoved is how many tags one change may rest on.
+	MaxUnmoved = 512
 	// MaxShadow is the longest shadow in bytes.
 	MaxShadow = 16 << 10
 )
 
-// ErrConflict is returned by Invalidate when a shadow was not as expected: somebody else has seen a change of the same
-// thing first. Nothing was done. Read the shadows again and decide anew.
-var ErrConflict = errors.New("cache: a shadow has changed since it was read")
+// ErrConflict is returned by Invalidate when a shadow was not as expected, or what the change was concluded from is
+// outdated: somebody else has seen a change of the same thing first. Nothing was done. Ask the source again, read the
+// shadows again and decide anew.
+var ErrConflict = errors.New("cache: something has changed since it was read")
 
 // Change is what has happened to a tenant's data.
 type Change struct {
@@ -37,6 +42,13 @@ type Change struct {
 	EventID string
 	// Shadows are swapped together with the rest; at most MaxShadows.
 	Shadows []Shadow
+	// Loaded is the grant under which the source was asked for what this change was concluded from. It must be given when
+	// the answer is stored under the grant of the change, which is newer than whatever was invalidated while the answer
+	// was on its way. The zero Grant makes no condition.
+	Loaded Grant
+	// Unmoved are the tags that must not have moved while the answer was on its way, each with the stamp up to which it
+	// may have: Loaded's, or that of the caller's own change since. At most MaxUnmoved.
+	Unmoved map[Tag]uint64
 }
 
 // Shadow is the swap of what is remembered of one thing at the vendor. It lies in Redis in clear: refs and keyed digests
@@ -94,6 +106,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 		limit("tags of a change", len(tags), MaxChange),
 		limit("bytes of an event id", len(ch.EventID), events.MaxID),
 		limit("shadows", len(ch.Shadows), MaxShadows),
+		limit("tags to rest on", len(ch.Unmoved), MaxUnmoved),
 	); err != nil {
 		return nil, nil, err
 	}
@@ -105,6 +118,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	args := []any{
 		c.runID(), random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
 	}
+	args = append(args, loadedArgs(ch)...)
 	seen := make(map[string]bool, len(ch.Shadows))
 	for _, s := range ch.Shadows {
 		switch {
@@ -125,6 +139,19 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 		args = append(args, notNil(s.Expect), notNil(s.Next), keep)
 	}
 	return keys, args, nil
+}
+
+// loadedArgs spells the condition of a change. Without a load there is none.
+func loadedArgs(ch Change) []any {
+	if !ch.Loaded.usable() {
+		return []any{"", "", 0, ""}
+	}
+	unmoved := make([]byte, 0, len(ch.Unmoved)*16)
+	for tag, stamp := range ch.Unmoved {
+		unmoved = append(unmoved, tag[:]...)
+		unmoved = binary.BigEndian.AppendUint64(unmoved, stamp)
+	}
+	return []any{strconv.FormatUint(ch.Loaded.Stamp, 10), ch.Loaded.Epoch[:], maxFillAge.Microseconds(), unmoved}
 }
 
 // notNil keeps nil from becoming something else on the wire.

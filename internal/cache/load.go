@@ -140,7 +140,7 @@ func (c *Cache) acquire(ctx context.Context, k Key, kn *known) (Entry, Grant, er
 		case !g.Held, e.State == Soft, g.Failed:
 			return e, g, nil
 		}
-		nap := time.NewTimer(min(wait/2+time.Duration(rand.Int64N(int64(wait))), g.Wait+time.Millisecond)) //nolint:gosec // no secret
+		nap := time.NewTimer(min(wait/2+time.Duration(rand.Int64N(int64(wait))), g.Wait+time.Millisecond)) // no secret
 		select {
 		case <-nap.C:
 		case <-ctx.Done():
@@ -165,7 +165,7 @@ func (c *Cache) settle(ctx context.Context, k Key, kn *known, f *flight, g Grant
 	c.flights.detach(k.entry(), f) // who comes from here on might have seen an invalidation that the fill's check did not
 	cmds, err := c.runMany(ctx, fillScript, []call{cl})
 	if err != nil {
-		return e, nil //nolint:nilerr // the caller has its value; the lease ends by itself
+		return e, nil // the caller has its value; the lease ends by itself
 	}
 	text, _ := cmds[0].Text()
 	r, ok := results[text]

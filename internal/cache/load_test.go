@@ -346,8 +346,7 @@ func TestLoadOfWhatCannotBeStored(t *testing.T) {
 		_, err := b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
 			return Value{Bytes: make([]byte, MaxValue+1)}, nil
 		})
-		var le *LimitError
-		if !errors.As(err, &le) {
+		if _, ok := errors.AsType[*LimitError](err); !ok {
 			t.Errorf("Load = %v", err)
 		}
 		if _, g, err := b.Read(t.Context(), k, true); err != nil || !g.Failed {

@@ -41,7 +41,7 @@ type modelEntry struct {
 
 type modelGrant struct {
 	Grant
-	key, at, epoch int
+	key, at, epoch int // key is -1 for a grant without a lease
 	failed         bool
 }
 
@@ -64,7 +64,7 @@ func TestScriptsDoWhatTheModelSays(t *testing.T) {
 					// What happens often is listed often.
 					"peek": m.peek, "peek 2": m.peek, "peek 3": m.peek, "read": m.read, "read 2": m.read, "read 3": m.read,
 					"fill": m.fill, "fill 2": m.fill, "fill 3": m.fill, "bump": m.bump, "release": m.release,
-					"another server": m.failover, "lost timeline": m.loseMeta, "flush": m.flush, "evict": m.evict,
+					"begin": m.begin, "another server": m.failover, "lost timeline": m.loseMeta, "flush": m.flush, "evict": m.evict,
 				})
 			})
 		})
@@ -210,7 +210,7 @@ func (m *model) drawGrant(t *rapid.T) *modelGrant {
 func (m *model) fill(t *rapid.T) {
 	g, tags := m.drawGrant(t), m.drawTags(t)
 	n := g.key
-	if n < 0 { // of an invalidation: for any key
+	if n < 0 { // for any key
 		n = m.drawKey(t)
 	}
 	m.loads++
@@ -262,6 +262,15 @@ func (m *model) bump(t *rapid.T) {
 	for _, tag := range tags {
 		m.bumps[tag] = m.now
 	}
+	m.granted(g, -1)
+}
+
+func (m *model) begin(t *rapid.T) {
+	g, err := m.b.Begin(m.b.t.Context(), m.b.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.fence()
 	m.granted(g, -1)
 }
 

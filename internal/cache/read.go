@@ -18,7 +18,7 @@ type Grant struct {
 	// Stamp and Epoch go into the entry.
 	Stamp uint64
 	Epoch [8]byte
-	// Token is the caller's lease; empty for a grant of Invalidate, which has none.
+	// Token is the caller's lease; empty for a grant of Invalidate or Begin, which have none.
 	Token string
 	// Held says that there is no grant, because somebody else loads. Ask again within Wait.
 	Held bool
@@ -96,7 +96,7 @@ func (c *Cache) readOnce(ctx context.Context, k Key, wantStale bool, reject stri
 	if now, err = strconv.ParseUint(at, 10, 64); err != nil || st < 0 || st > int64(Suspect) {
 		return "", 0, Grant{}, 0, errAnswer
 	}
-	state = State(st) //nolint:gosec // checked
+	state = State(st) // checked
 	switch {
 	case held != 0:
 		g = Grant{Held: true, Failed: held == 2, Wait: time.Duration(wait) * time.Millisecond}

@@ -133,7 +133,7 @@ func (v *vault) open(ctx context.Context, k Key, h *header, entry string) ([]byt
 // associated binds a sealed value to its full key and header. The length in front keeps the two apart.
 func associated(k Key, head []byte) []byte {
 	name := k.entry()
-	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(name)+len(head)), uint32(len(name))) //nolint:gosec // a key
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(name)+len(head)), uint32(len(name))) // a key
 	b = append(b, name...)
 	return append(b, head...)
 }

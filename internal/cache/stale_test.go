@@ -138,12 +138,12 @@ func bare(c *Cache, k Key) scheme {
 
 func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": bare} {
+	for name, use := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": bare} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, redistest.New)
 			k := Key{Tenant: b.id, Class: &Class{Name: "hot", Hard: time.Minute, Lease: 20 * time.Millisecond}, ID: ref(1)}
-			got := race(t, 250, nil, make(b.Cache, k), make(b.another(b.rdb), k))
+			got := race(t, 250, nil, use(b.Cache, k), use(b.another(b.rdb), k))
 			if got.stale.Load() != 0 {
 				t.Errorf("%d stale reads", got.stale.Load())
 			}

@@ -17,7 +17,7 @@ func (c *Cache) Sweep(ctx context.Context, id tenant.ID) (int, error) {
 	if _, err := tenant.Parse(string(id)); err != nil {
 		return 0, fmt.Errorf("cache: %w", err)
 	}
-	horizon := uint64((MaxHard + maxFillAge).Microseconds()) //nolint:gosec // a constant
+	horizon := uint64((MaxHard + maxFillAge).Microseconds()) // a constant
 	return c.sweep(ctx, id, horizon)
 }
 

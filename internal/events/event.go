@@ -74,7 +74,7 @@ func Decode(m redis.XMessage) (Event, error) {
 	if !ok {
 		return Event{}, malformed("time")
 	}
-	ev.At = time.UnixMicro(int64(at)) //nolint:gosec // below 2^53
+	ev.At = time.UnixMicro(int64(at)) // below 2^53
 	if ev.ID = field(m, "i"); len(ev.ID) > MaxID {
 		return Event{}, malformed("event id")
 	}

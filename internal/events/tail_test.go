@@ -161,8 +161,7 @@ func TestTailEndsWhenRedisRefuses(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.rdb.Set(t.Context(), Key(l.id), "not a stream", 0)
 		err := Tail(t.Context(), l.rdb, l.id, 0, func(Event) error { return nil })
-		var refused redis.Error
-		if !errors.As(err, &refused) {
+		if _, ok := errors.AsType[redis.Error](err); !ok {
 			t.Errorf("Tail = %v, want the server's refusal", err)
 		}
 	})

@@ -1,17 +1,27 @@
 -- Moves the versions of all tags of a change to one new clock, swaps the shadows, appends the event and rings the
--- doorbell: all of it, or nothing when a shadow is not as expected.
+-- doorbell: all of it, or nothing when a shadow is not as expected or what the change was concluded from is outdated.
 --
 -- KEYS  1 meta   2 stream   3.. shadows
 -- ARGV  1 run id   2 epoch to begin if one must begin   3 retention of the log µs   4 channel   5 event id   6 body
 --       7 tags, 8 bytes each, joined
---       8.. for each shadow: expected value, next value, time to live ms ("0" none); "" stands for an absent shadow
--- returns {1, stamp, epoch, previous event} or {0, number of the first shadow that differs}
+--       8 stamp of the load that the change was concluded from, "" for no condition   9 its epoch
+--       10 greatest age of a stamp µs   11 tags that must not have moved and the stamp up to which they may, 16 bytes
+--       each, joined
+--       12.. for each shadow: expected value, next value, time to live ms ("0" none); "" stands for an absent shadow
+-- returns {1, stamp, epoch, previous event} or {0, number of the first shadow that differs, 0 when it is the load}
 for i = 3, #KEYS do
   local was = redis.call('GET', KEYS[i]) or ''
-  if was ~= ARGV[8 + (i - 3) * 3] then return {0, i - 2} end
+  if was ~= ARGV[12 + (i - 3) * 3] then return {0, i - 2} end
 end
 
 local m = redis.call('HMGET', KEYS[1], 'e', 'c', 'r')
+if ARGV[8] ~= '' then
+  if m[1] ~= ARGV[9] or m[3] ~= ARGV[1] or now - tonumber(ARGV[8]) > tonumber(ARGV[10]) then return {0, 0} end
+  for i = 1, #ARGV[11], 16 do
+    local version = redis.call('HGET', KEYS[1], ARGV[11]:sub(i, i + 7))
+    if version and tonumber(version) > u8(ARGV[11], i + 8) then return {0, 0} end
+  end
+end
 local e, c = m[1], math.max(tonumber(m[2] or '0') + 1, now)
 local p = '0'
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
@@ -33,7 +43,7 @@ end
 redis.call('HSET', KEYS[1], unpack(a))
 
 for i = 3, #KEYS do
-  local j = 8 + (i - 3) * 3
+  local j = 12 + (i - 3) * 3
   if ARGV[j + 1] == '' then redis.call('DEL', KEYS[i])
   elseif ARGV[j + 2] == '0' then redis.call('SET', KEYS[i], ARGV[j + 1])
   else redis.call('SET', KEYS[i], ARGV[j + 1], 'PX', ARGV[j + 2]) end
