@@ -4,3 +4,5 @@
 // Nothing is decided here that belongs to a package below; what is here is order: which part gets which, what is checked
 // before work begins, and the pipeline that every task runs through.
 package app
+
+import _ "time/tzdata" // practices have zones, and a container without a zone database must know them

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -53,12 +55,24 @@ func (p pipeline) RetryDelay(retried int, err error, t *asynq.Task) time.Duratio
 // IsFailure is the router's.
 func (p pipeline) IsFailure(err error) bool { return p.router.IsFailure(err) }
 
-// buryIn keeps dead letters in the ledger. A task that names no valid tenant is kept under none.
-func buryIn(l *ledger.Ledger) func(context.Context, tasks.DeadLetter) error {
+// buryIn keeps dead letters in the ledger. What the ledger will never take (a payload that somebody blew up, headers that
+// are no text) is kept without it: the letter that says that a task died must not itself keep the task alive.
+func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.DeadLetter) error {
 	return func(ctx context.Context, d tasks.DeadLetter) error {
-		return l.Bury(ctx, ledger.DeadLetter{
+		letter := ledger.DeadLetter{
 			TaskID: d.TaskID, Tenant: tenant.ID(d.Tenant), Kind: d.Kind, Lane: d.Lane, Code: d.Code, Attempts: d.Attempts,
 			EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, Payload: d.Payload, Headers: d.Headers,
-		})
+		}
+		err := l.Bury(ctx, letter)
+		if !errors.Is(err, ledger.ErrInvalid) {
+			return err
+		}
+		log.WarnContext(ctx, "dead letter is kept without its payload", "task", d.TaskID, "code", d.Code)
+		letter.Payload, letter.Headers = nil, nil
+		if err = l.Bury(ctx, letter); !errors.Is(err, ledger.ErrInvalid) {
+			return err
+		}
+		log.ErrorContext(ctx, "dead letter cannot be kept, this line is all there is", "task", d.TaskID, "kind", d.Kind, "code", d.Code)
+		return nil
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -66,7 +67,10 @@ func (s *Scheduler) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.base.stack.Push("planner", s.group.Stop)
-	if err := s.group.Go("planner", s.planner.Run); err != nil {
+	err = errors.Join(s.group.Go("planner", s.planner.Run), s.group.Go("sweep", func(ctx context.Context) error {
+		return sweep(ctx, s.base.ledger, s.base.cache, s.base.log)
+	}))
+	if err != nil {
 		return err
 	}
 	s.base.stack.Push("readiness", func(context.Context) error { s.health.Drain(); return nil })

@@ -67,7 +67,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		ledger: base.ledger, keys: base.keys, gate: gate, endpoint: o.Config.Endpoint, insecure: o.Config.Mode == config.Dev,
 	}
 	router, err := tasks.NewRouter(tasks.RouterOptions{
-		Redis: base.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(base.ledger), Around: around,
+		Redis: base.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(base.ledger, o.Logger), Around: around,
 		Logger: o.Logger,
 	})
 	if err != nil {

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// A letter that the ledger cannot take as it is must not keep its task alive for ever.
+func TestLettersThatCannotBeKeptWhole(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	tools := h.tools(t)
+	var log bytes.Buffer
+	bury := buryIn(tools.Ledger, slog.New(slog.NewTextHandler(&log, nil)))
+	letter := func(id string) tasks.DeadLetter {
+		return tasks.DeadLetter{TaskID: id, Tenant: clinicA.String(), Kind: "patient.sync", Lane: "sync", Code: "panic", DiedAt: time.Now()}
+	}
+	whole := letter("whole")
+	whole.Payload = []byte("sealed")
+	huge := letter("huge")
+	huge.Payload = make([]byte, 1<<20)
+	headers := letter("headers")
+	headers.Headers = map[string]string{"tenant": strings.Repeat("x", 64<<10)}
+	for _, d := range []tasks.DeadLetter{whole, huge, headers} {
+		if err := bury(t.Context(), d); err != nil {
+			t.Fatalf("%s: %v", d.TaskID, err)
+		}
+		got, err := tools.Ledger.DeadLetter(t.Context(), d.TaskID)
+		if err != nil || got.Code != "panic" {
+			t.Errorf("%s: %v", d.TaskID, err)
+		}
+		if kept := len(got.Payload) > 0; kept != (d.TaskID == "whole") {
+			t.Errorf("%s: payload kept %v", d.TaskID, kept)
+		}
+	}
+	never := letter("line\nbreak")
+	if err := bury(t.Context(), never); err != nil || !strings.Contains(log.String(), "this line is all there is") {
+		t.Errorf("%v; log: %s", err, log.String())
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bury(ended, letter("later")); err == nil {
+		t.Error("a letter that was not written counts as buried")
+	}
+}
+
+func TestSweepOnceGoesThroughEveryTenant(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	tools := h.tools(t)
+	h.work(t)
+	h.demand(t, tools)
+	h.board(t, tools, full(6))
+	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache); err != nil {
+		t.Fatal(err)
+	}
+	h.board(t, tools, full(6))
+	if err := tools.Ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache); err == nil {
+		t.Error("a ledger that is closed was swept")
+	}
+}
