@@ -26,9 +26,12 @@ const maxMissed = 100
 
 // Schedule is one recurring demand for one practice.
 type Schedule struct {
-	Name   string // "today"; a tick's schedule is Name/practice
-	Spec   string // five cron fields in the practice's zone; no descriptor, no zone of its own
-	Open   bool   // only within opening hours
+	Name string // "today"; a tick's schedule is Name/practice
+	// Spec is five cron fields in the practice's zone, without a descriptor or a zone of its own. An instant that a
+	// change of clocks skips does not fire that day, one that comes twice fires twice: keep daily ones out of the hours
+	// from 1 to 3.
+	Spec   string
+	Open   bool // only within opening hours
 	Missed Missed
 	// Args says what to enqueue for a tick at t, in the practice's zone.
 	Args func(practice string, t time.Time) []tasks.Args
