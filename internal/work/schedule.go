@@ -57,6 +57,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	}
 	run := scheduleRun{
 		Deps: d, tenant: t, practice: job.Args.Practice, partial: list.Partial, since: since,
+		own:  map[cache.Tag]uint64{},
 		near: practice.DateOf(asked, acct.Zone).Add(1),
 	}
 	for _, date := range days {
@@ -126,13 +127,14 @@ type scheduleRun struct {
 	practice string
 	partial  bool
 	since    cache.Grant
-	near     practice.Date // up to this day people's records are worth a call each: nobody reads boards further ahead
+	own      map[cache.Tag]uint64 // what earlier days of this answer moved
+	near     practice.Date        // up to this day people's records are worth a call each: nobody reads boards further ahead
 	doubtful bool
 }
 
 func (r *scheduleRun) apply(ctx context.Context, date practice.Date, visits []practice.Appointment) error {
 	changed, err := r.Store.ApplyDay(ctx, r.tenant, practice.Answer{
-		Practice: r.practice, Date: date, Visits: visits, Partial: r.partial, Since: r.since,
+		Practice: r.practice, Date: date, Visits: visits, Partial: r.partial, Since: r.since, Own: r.own,
 	})
 	if err != nil {
 		return err
