@@ -145,8 +145,7 @@ func undialled(err error) bool {
 }
 
 func shapeWord(err error) string {
-	var s shapeError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[shapeError](err); ok {
 		return string(s)
 	}
 	return "shape"

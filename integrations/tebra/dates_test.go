@@ -13,7 +13,9 @@ func TestRowTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	utc := func(y int, m time.Month, d, h, min int) time.Time { return time.Date(y, m, d, h, min, 0, 0, time.UTC) }
+	utc := func(y int, m time.Month, d, h, minute int) time.Time {
+		return time.Date(y, m, d, h, minute, 0, 0, time.UTC)
+	}
 	for text, want := range map[string]time.Time{
 		"2/24/2026 11:00:00 AM":     utc(2026, 2, 24, 17, 0),
 		"02/04/2026 01:05:00 PM":    utc(2026, 2, 4, 19, 5),

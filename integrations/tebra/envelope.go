@@ -197,7 +197,7 @@ func (r *reader) fault(rep *reply) error {
 func throttleInterval(message string) time.Duration {
 	words := strings.Fields(message)
 	for i := 1; i < len(words); i++ {
-		unit := time.Duration(0)
+		var unit time.Duration
 		switch w := strings.ToLower(strings.Trim(words[i], ".,;")); {
 		case strings.HasPrefix(w, "millisecond"), w == "ms":
 			unit = time.Millisecond

@@ -41,8 +41,7 @@ func Example() {
 	fmt.Println(len(board.Rows), "visits; the first is for", board.Rows[0].PatientName, "at", board.Rows[0].Start.Format(time.Kitchen))
 
 	_, err = client.Appointments.List(ctx, list)
-	var failed *tebra.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*tebra.Error](err); ok {
 		fmt.Println(err, failed.Interval, failed.Permanent())
 	}
 	// Output:

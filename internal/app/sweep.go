@@ -17,7 +17,7 @@ const sweepEvery = time.Hour
 // sweep removes old tag versions of every tenant, at a moment of its own in each hour, until ctx ends. Schedulers that do
 // it beside each other do no harm. A failure is logged, and the next round makes up for it.
 func sweep(ctx context.Context, l *ledger.Ledger, c *cache.Cache, log *slog.Logger) error {
-	wait := time.NewTimer(rand.N(sweepEvery)) //nolint:gosec // spreading, not secrecy
+	wait := time.NewTimer(rand.N(sweepEvery))
 	defer wait.Stop()
 	for {
 		select {

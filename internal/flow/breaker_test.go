@@ -192,7 +192,7 @@ func TestProbeWithoutOutcome(t *testing.T) {
 		due(t, f)
 		for _, o := range []tebra.Outcome{{Void: true, NotSent: true}, {Code: tebra.Canceled}} {
 			p := enter(t, f, getPatient())
-			refused(t, f, getPatient(), BreakerReason)
+			_ = refused(t, f, getPatient(), BreakerReason)
 			p.Done(t.Context(), o)
 		}
 		call(t, f, getPatient(), tebra.Outcome{})
@@ -338,8 +338,8 @@ func TestRamp(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
 	b := f.host
-	for since, want := range map[time.Duration]int{0: 4, 300: 4, 500: 2, 700: 2, 900: 1, math.MaxInt32: 1} {
-		if got := b.slow(view{closed: time.Now().Add(-since * time.Millisecond)}); got != want {
+	for since, want := range map[int]int{0: 4, 300: 4, 500: 2, 700: 2, 900: 1, math.MaxInt32: 1} {
+		if got := b.slow(view{closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
 			t.Errorf("%d ms after closing the pace is divided by %d, want %d", since, got, want)
 		}
 	}
@@ -484,8 +484,15 @@ func TestStorm(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	outcomes := []tebra.Outcome{
-		{}, {}, {}, down, hangs, {Void: true, NotSent: true}, {Code: tebra.Throttled}, {Code: tebra.NotFound},
-		{Code: tebra.Canceled}, {Code: tebra.Unavailable, NotSent: true},
+		{},
+		{},
+		{},
+		down, hangs,
+		{Void: true, NotSent: true},
+		{Code: tebra.Throttled},
+		{Code: tebra.NotFound},
+		{Code: tebra.Canceled},
+		{Code: tebra.Unavailable, NotSent: true},
 	}
 	flows := []*Flow{newFlow(t, rdb), newFlow(t, rdb)}
 	for _, f := range flows {

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,7 @@ func TestABadRecordIsNoProbe(t *testing.T) {
 	r := refused(t, f, of(1), BreakerReason)
 	at, _ := r.NotBefore()
 	until(t, at)
-	refused(t, f, of(13), BreakerReason)
+	_ = refused(t, f, of(13), BreakerReason)
 	call(t, f, of(1), works) // the probe, and the end of the outage
 	call(t, f, of(2), works)
 }
@@ -61,7 +62,7 @@ func TestAFailedProbeIsNotTheNext(t *testing.T) {
 	call(t, f, of(13), fails)
 	at, _ = refused(t, f, of(1), BreakerReason).NotBefore()
 	until(t, at)
-	refused(t, f, of(13), BreakerReason)
+	_ = refused(t, f, of(13), BreakerReason)
 	call(t, f, of(1), works)
 	call(t, f, of(13), works)
 }
@@ -81,7 +82,11 @@ func TestTheOnlyCallIsProbedAgain(t *testing.T) {
 			outcomes = outcomes[1:]
 			continue
 		}
-		at, _ := err.(*Refused).NotBefore()
+		var r *Refused
+		if !errors.As(err, &r) {
+			t.Fatal(err)
+		}
+		at, _ := r.NotBefore()
 		until(t, at)
 	}
 	call(t, f, of(13), works)

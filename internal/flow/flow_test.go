@@ -264,9 +264,9 @@ func TestInFlightCap(t *testing.T) {
 	other := getPatient()
 	other.Account = "clinic-b"
 	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
-	refused(t, f, getPatient(), InFlightReason)                     // the fourth place is interactive's
+	_ = refused(t, f, getPatient(), InFlightReason)                 // the fourth place is interactive's
 	passes = append(passes, enter(t, f, interactive(getPatient()))) // who takes it
-	refused(t, f, interactive(getPatient()), InFlightReason)        // and it is one place
+	_ = refused(t, f, interactive(getPatient()), InFlightReason)    // and it is one place
 	enter(t, f, other).Done(t.Context(), tebra.Outcome{})           // other tenants have their own
 	for _, p := range passes {
 		p.Done(t.Context(), tebra.Outcome{})

@@ -435,7 +435,7 @@ func TestLateGrants(t *testing.T) {
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.MinMargin = time.Microsecond })
 		c := slowly(getPatient(), time.Microsecond) // half of this margin is shorter than any way to Redis and back
-		refused(t, f, c, PaceReason)
+		_ = refused(t, f, c, PaceReason)
 		next, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
 		if now := rdb.Time(t.Context()).Val().UnixMicro(); next > now {
 			t.Errorf("the budget is spent until %v from now", micros(next-now))

@@ -107,7 +107,7 @@ func frame(parts []string) []byte {
 	}
 	out := make([]byte, 0, n)
 	for _, p := range parts {
-		out = binary.BigEndian.AppendUint32(out, uint32(len(p))) //nolint:gosec // parts are far below 4 GiB
+		out = binary.BigEndian.AppendUint32(out, uint32(len(p)))
 		out = append(out, p...)
 	}
 	return out

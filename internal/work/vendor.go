@@ -46,5 +46,5 @@ func vendorError(err error, demanded time.Time) error {
 
 // jitter lengthens d by up to a quarter, so that what failed together does not come back together. It never shortens it.
 func jitter(d time.Duration) time.Duration {
-	return d + time.Duration(rand.Float64()*waitJitter*float64(d)) //nolint:gosec // spreading, not secrecy
+	return d + time.Duration(rand.Float64()*waitJitter*float64(d))
 }

@@ -57,7 +57,7 @@ func (c Recording) RoundTrip(r *http.Request) (*http.Response, error) {
 // Capture drives the client through every operation it speaks, against a simulator of its own, and leaves the envelopes
 // in dir, which it makes if need be. What lies there otherwise stays.
 func Capture(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
 	s, err := New(Config{Seed: 1})

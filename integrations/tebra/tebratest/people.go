@@ -24,7 +24,7 @@ var (
 	streets  = []string{"Sample Street", "Fixture Lane", "Placeholder Avenue", "Mock Road"}
 	insurers = []string{"Imaginary Mutual", "Example Health Plan", "Fictional Care Group"}
 	reasons  = []string{"Follow Up", "New Patient", "Annual Exam", "Lab Review", "Procedure", "Telehealth"}
-	doctors  = []string{"Fabricant", "Mockford", "Stubbington", "Placeheld", "Specimen", "Paradigm"}
+	doctors  = []string{"Fabricant", "Mockford", "Stubbington", "Holderby", "Specimen", "Paradigm"}
 )
 
 // Person is a patient as tests and demos see one.

@@ -182,8 +182,7 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 	}
 	request, err := readRequest(r, x.op, spec)
 	if err != nil {
-		var bad deserializeError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[deserializeError](err); ok {
 			outcome = x.fault(nsDispatcher, "DeserializationFailed", textFormat+string(bad)+"'.")
 		} else {
 			outcome = x.fault(nsDispatcher, "InternalServiceFault", textInternal)

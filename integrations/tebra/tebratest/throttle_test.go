@@ -25,7 +25,7 @@ func TestThrottlesCountByAccountAndOperation(t *testing.T) {
 		a, b := newClient(t, s, s.Clinics()[0].Account()), newClient(t, s, s.Clinics()[1].Account())
 		id := s.Clinics()[0].Patients()[0].ID
 		get := func(wait time.Duration, c *tebra.Client) error {
-			time.Sleep(wait)
+			<-time.After(wait)
 			_, err := c.Patients.Get(t.Context(), id)
 			return err
 		}
@@ -66,7 +66,7 @@ func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
 				if _, err := c.Patients.Get(t.Context(), "1000001"); err == nil {
 					ok++
 				}
-				time.Sleep(20 * time.Millisecond)
+				<-time.After(20 * time.Millisecond)
 			}
 			if want := map[bool]int{false: 10, true: 1}[extend]; ok != want {
 				t.Errorf("extend %t: %d of 20 calls were let in, want %d", extend, ok, want)
