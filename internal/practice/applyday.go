@@ -23,13 +23,16 @@ type Answer struct {
 	Visits   []Appointment // of this day only
 	Partial  bool          // the list was cut at the vendor's limit: nothing may be concluded from absence
 	Since    cache.Grant   // from Begin, before the vendor was asked
+	// Own is what other days of the same look at the vendor have moved already; ApplyDay adds to it. Answers that share
+	// Since share it too: else a visit that moved between two of them looks like somebody else's change. nil for one day.
+	Own map[cache.Tag]uint64
 }
 
 // Applied says what an answer changed.
 type Applied struct {
 	Added, Changed, Removed int
-	// Doubtful means that the answer was empty or less than half as large as what is known. Nothing was removed; the
-	// vendor has to be asked a second time, and will be believed if it says the same.
+	// Doubtful means that the answer was empty or less than half as large as what is known. Nothing was removed but what
+	// another day is known to have; the vendor has to be asked a second time, and will be believed if it says the same.
 	Doubtful bool
 }
 
@@ -39,9 +42,12 @@ func (a Applied) Any() bool { return a.Added+a.Changed+a.Removed > 0 }
 // ApplyDay compares the vendor's answer with what is known of the day, makes what changed invalid together with an event
 // in the log, and caches the new content. What did not change causes nothing, except that the day's age is renewed.
 //
-// cache.ErrConflict means that another run applied an answer in between; which of the two answers is newer is not known,
-// so the vendor must be asked again.
+// cache.ErrConflict means that another run applied an answer in between, or that something of the day was invalidated
+// since the vendor was asked: this answer may be older than that, so the vendor must be asked again.
 func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, error) {
+	if a.Own == nil {
+		a.Own = map[cache.Tag]uint64{}
+	}
 	d := &dayChange{store: s, tenant: t, names: s.Names(t), seal: s.keys.For(t.String()), answer: a}
 	if err := d.compare(ctx); err != nil {
 		return Applied{}, err
@@ -74,6 +80,7 @@ type visitChange struct {
 	id     phi.Text
 	hash   phi.Ref
 	before shadow[visitShadow]
+	grant  cache.Grant // of its part, once committed
 }
 
 func (d *dayChange) compare(ctx context.Context) error {
@@ -82,17 +89,20 @@ func (d *dayChange) compare(ctx context.Context) error {
 	if d.roster, err = readShadow[dayShadow](ctx, d.store.cache, d.seal, d.tenant, day); err != nil {
 		return err
 	}
-	slices.SortFunc(d.answer.Visits, func(a, b Appointment) int {
+	slices.SortStableFunc(d.answer.Visits, func(a, b Appointment) int {
 		if c := a.Start.Compare(b.Start); c != 0 {
 			return c
 		}
 		return strings.Compare(a.ID.Reveal(), b.ID.Reveal())
 	})
-	d.answer.Visits = slices.CompactFunc(d.answer.Visits, func(a, b Appointment) bool { return a.ID == b.ID })
 	here := make(map[phi.Text]bool, len(d.answer.Visits))
+	d.answer.Visits = slices.DeleteFunc(d.answer.Visits, func(a Appointment) bool {
+		twice := here[a.ID]
+		here[a.ID] = true
+		return twice
+	})
 	var refs []phi.Ref
 	for _, a := range d.answer.Visits {
-		here[a.ID] = true
 		refs = append(refs, d.names.Appointment(a.ID))
 	}
 	var gone []phi.Text
@@ -141,36 +151,42 @@ func (d *dayChange) compareVisits(before []shadow[visitShadow]) error {
 // "nothing found" with success, so an answer that is empty or less than half as large removes nothing until a second
 // one agrees.
 func (d *dayChange) compareGone(gone []phi.Text, before []shadow[visitShadow]) error {
-	if len(gone) == 0 {
+	var vanished []visitChange
+	for i, id := range gone {
+		was := before[i]
+		if was.known && (was.facts.Day != d.answer.Date || was.facts.Practice != d.answer.Practice) {
+			d.result.Removed++ // it moved, and the answer that says where to has taken it along
+			continue
+		}
+		vanished = append(vanished, visitChange{id: id, before: was})
+	}
+	if len(vanished) == 0 {
 		return nil
 	}
-	if d.answer.Partial {
-		d.next.Visits = append(d.next.Visits, gone...)
-		return nil
-	}
-	if len(d.answer.Visits)*2 < len(d.roster.facts.Visits) {
+	stay := d.answer.Partial
+	if !stay && len(d.answer.Visits)*2 < len(d.roster.facts.Visits) {
 		doubt, err := Hash(d.seal, d.next.Visits)
 		if err != nil {
 			return fmt.Errorf("hash roster: %w", err)
 		}
-		if d.roster.facts.Doubt != doubt {
+		if stay = d.roster.facts.Doubt != doubt; stay {
 			d.next.Doubt = doubt
-			d.next.Visits = append(d.next.Visits, gone...)
 			d.result.Doubtful = true
-			return nil
 		}
 	}
-	for i, id := range gone {
-		if before[i].known && before[i].facts.Day != d.answer.Date {
-			continue // it moved to another day, whose answer took it along
+	if stay {
+		for _, v := range vanished {
+			d.next.Visits = append(d.next.Visits, v.id)
 		}
-		d.changes = append(d.changes, visitChange{id: id, before: before[i]})
+		return nil
 	}
-	d.result.Removed = len(gone)
+	d.changes = append(d.changes, vanished...)
+	d.result.Removed += len(vanished)
 	return nil
 }
 
-// commit makes the change visible: tags, event and shadows in one atomic step for each part.
+// commit makes the change visible: tags, event and shadows in one atomic step for each part. It returns the last part's
+// grant; each visit keeps that of its own part, since a later one would hide what was invalidated in between.
 func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 	grant := d.answer.Since
 	rosterChanged := !d.roster.known || !slices.Equal(d.roster.facts.Visits, d.next.Visits) ||
@@ -191,11 +207,28 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 			}
 			change.Shadows = append(change.Shadows, next)
 		}
+		d.rest(&change)
 		if grant, err = d.store.invalidate(ctx, d.tenant, change); err != nil {
 			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
 		}
+		for _, tag := range change.Tags {
+			d.answer.Own[tag] = grant.Stamp
+		}
+		for j := range part {
+			part[j].grant = grant
+		}
 	}
 	return grant, nil
+}
+
+// rest makes the change conditional on that nobody else moved what it is about since the vendor was asked.
+func (d *dayChange) rest(change *cache.Change) {
+	practice := cache.TagOf(d.names.Practice(d.answer.Practice))
+	change.Loaded = d.answer.Since
+	change.Unmoved = make(map[cache.Tag]uint64, len(change.Tags)+1)
+	for _, tag := range append(change.Tags, practice) {
+		change.Unmoved[tag] = max(d.answer.Since.Stamp, d.answer.Own[tag])
+	}
 }
 
 func (d *dayChange) part(part []visitChange) (cache.Change, error) {
@@ -240,17 +273,26 @@ func appendNew(list []phi.Ref, r phi.Ref) []phi.Ref {
 }
 
 // fill caches what the answer says: changed visits and the roster under the commit's stamp, unchanged visits whose copies
-// were lost under the stamp drawn before the vendor was asked. Refusals mean that something newer happened.
+// were lost under the stamp drawn before the vendor was asked. The roster comes last, so that who finds it valid finds its
+// visits. Refusals mean that something newer happened.
 func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
-	var fresh, lost []cache.Item
-	for _, c := range d.changes {
-		if c.now != nil {
-			item, err := d.visitItem(*c.now)
-			if err != nil {
-				return err
+	for part := range slices.Chunk(d.changes, maxChanges) {
+		var items []cache.Item
+		for _, c := range part {
+			if c.now != nil {
+				item, err := d.visitItem(*c.now)
+				if err != nil {
+					return err
+				}
+				items = append(items, item)
 			}
-			fresh = append(fresh, item)
 		}
+		if err := d.store.fillAll(ctx, part[0].grant, items); err != nil {
+			return err
+		}
+	}
+	if err := d.fillLost(ctx); err != nil {
+		return err
 	}
 	if !d.result.Doubtful { // else the roster was not confirmed, and its age must go on growing
 		n, a := d.names, d.answer
@@ -260,8 +302,13 @@ func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
 		if err != nil {
 			return err
 		}
-		fresh = append(fresh, item)
+		return d.store.fillAll(ctx, grant, []cache.Item{item})
 	}
+	return nil
+}
+
+// fillLost caches unchanged visits whose copies were lost or invalidated.
+func (d *dayChange) fillLost(ctx context.Context) error {
 	keys := make([]cache.Key, len(d.same))
 	for i, a := range d.same {
 		keys[i] = cache.Key{Tenant: d.tenant, Class: visitClass, ID: d.names.Appointment(a.ID)}
@@ -270,6 +317,7 @@ func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
 	if err != nil {
 		return fmt.Errorf("read visits: %w", err)
 	}
+	var lost []cache.Item
 	for i, e := range have {
 		if e.State != cache.Fresh {
 			item, err := d.visitItem(d.same[i])
@@ -279,10 +327,7 @@ func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
 			lost = append(lost, item)
 		}
 	}
-	if err := d.store.fillAll(ctx, d.answer.Since, lost); err != nil {
-		return err
-	}
-	return d.store.fillAll(ctx, grant, fresh)
+	return d.store.fillAll(ctx, d.answer.Since, lost)
 }
 
 func (d *dayChange) visitItem(a Appointment) (cache.Item, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // ApplyPatient caches a patient's record that was read under the grant, and reports whether it differs from what was
-// known. Errors are as in ApplyDay.
+// known, or was no longer in the cache. Errors are as in ApplyDay.
 func (s *Store) ApplyPatient(ctx context.Context, t tenant.ID, p Patient, since cache.Grant) (bool, error) {
 	n := s.Names(t)
 	return s.apply(ctx, t, record{
@@ -30,7 +30,7 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 	return err
 }
 
-// ApplyDirectory caches a practice's directory and reports whether it differs from what was known.
+// ApplyDirectory caches a practice's directory, and reports and fails as ApplyPatient does.
 func (s *Store) ApplyDirectory(ctx context.Context, t tenant.ID, d Directory, since cache.Grant) (bool, error) {
 	n := s.Names(t)
 	return s.apply(ctx, t, record{
@@ -61,8 +61,12 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 	if err != nil {
 		return false, fmt.Errorf("hash %s: %w", r.key.Class.Name, err)
 	}
+	lost, err := s.lost(ctx, r)
+	if err != nil {
+		return false, err
+	}
 	grant := r.since
-	if !was.known || was.facts.Hash != hash {
+	if !was.known || was.facts.Hash != hash || lost {
 		next, err := was.next(seal, &recordShadow{Hash: hash})
 		if err != nil {
 			return false, err
@@ -71,7 +75,12 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 		if r.practice != "" {
 			body.Practice = n.Practice(r.practice)
 		}
-		grant, err = s.invalidate(ctx, t, cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body})
+		change := cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body, Loaded: r.since,
+			Unmoved: map[cache.Tag]uint64{cache.TagOf(r.key.ID): r.since.Stamp}}
+		if r.practice != "" {
+			change.Unmoved[cache.TagOf(body.Practice)] = r.since.Stamp
+		}
+		grant, err = s.invalidate(ctx, t, change)
 		if err != nil {
 			return false, fmt.Errorf("apply %s: %w", r.key.Class.Name, err)
 		}
@@ -88,4 +97,17 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 		}
 	}
 	return changed, s.fillAll(ctx, grant, []cache.Item{item})
+}
+
+// lost reports whether there is a document and no copy of it. Views that were built meanwhile do without it, and must be
+// told although it is what it was.
+func (s *Store) lost(ctx context.Context, r record) (bool, error) {
+	if r.document == nil {
+		return false, nil
+	}
+	e, err := s.cache.Peek(ctx, r.key)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", r.key.Class.Name, err)
+	}
+	return e.State == cache.Miss || e.Negative, nil
 }

@@ -38,7 +38,8 @@ type shadow[T any] struct {
 	known bool
 }
 
-// keep is how long a record is remembered that no answer mentions any more.
+// keep is how long a record is remembered after its last change. What is looked at later than that counts as new, which
+// costs one invalidation.
 const keep = 30 * 24 * time.Hour
 
 // next is the compare-and-set that replaces a shadow with facts, or removes it when facts is nil.

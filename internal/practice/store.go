@@ -115,17 +115,15 @@ func (s *Store) assemble(ctx context.Context, t tenant.ID, practice string, d Da
 		return BoardRead{}, ErrCold
 	}
 	r := BoardRead{AsOf: dayEntry.Filled, Stale: !valid(dayEntry)}
-	visits, stale, err := s.visits(ctx, t, day)
+	visits, err := s.visits(ctx, t, day, &r)
 	if err != nil {
 		return BoardRead{}, err
 	}
-	r.Stale = r.Stale || stale
-	r.Missing = len(day.Visits) - len(visits)
-	patients, err := s.patients(ctx, t, visits)
+	patients, err := s.patients(ctx, t, visits, &r)
 	if err != nil {
 		return BoardRead{}, err
 	}
-	dir, err := s.directory(ctx, t, practice)
+	dir, err := s.directory(ctx, t, practice, &r)
 	if err != nil {
 		return BoardRead{}, err
 	}
@@ -152,7 +150,9 @@ func (s *Store) assemble(ctx context.Context, t tenant.ID, practice string, d Da
 // valid says whether an entry may be built upon.
 func valid(e cache.Entry) bool { return e.State == cache.Fresh || e.State == cache.Soft }
 
-func (s *Store) visits(ctx context.Context, t tenant.ID, day Day) (out []Appointment, stale bool, err error) {
+// visits returns the day's visits that are in the cache, and tells r what is missing or stale. One that has moved to
+// another day is left out: the roster is about to lose it.
+func (s *Store) visits(ctx context.Context, t tenant.ID, day Day, r *BoardRead) ([]Appointment, error) {
 	n := s.Names(t)
 	keys := make([]cache.Key, len(day.Visits))
 	for i, id := range day.Visits {
@@ -160,21 +160,28 @@ func (s *Store) visits(ctx context.Context, t tenant.ID, day Day) (out []Appoint
 	}
 	got, err := s.peekAll(ctx, keys)
 	if err != nil {
-		return nil, false, fmt.Errorf("read visits: %w", err)
+		return nil, fmt.Errorf("read visits: %w", err)
 	}
+	var out []Appointment
 	for _, e := range got {
 		var a Appointment
 		if e.State == cache.Miss || e.Negative || phi.Unmarshal(e.Value, &a) != nil {
+			r.Missing++
 			continue
 		}
-		stale = stale || !valid(e)
+		if a.Day != day.Date || a.Practice != day.Practice {
+			r.Stale = true
+			continue
+		}
+		r.Stale = r.Stale || !valid(e)
 		out = append(out, a)
 	}
-	return out, stale, nil
+	return out, nil
 }
 
-// patients returns the cached records of those on the visits, by id. Old ones are better than none.
-func (s *Store) patients(ctx context.Context, t tenant.ID, visits []Appointment) (map[phi.Text]Patient, error) {
+// patients returns the cached records of those on the visits, by id, and tells r when one is stale. Old ones are better
+// than none.
+func (s *Store) patients(ctx context.Context, t tenant.ID, visits []Appointment, r *BoardRead) (map[phi.Text]Patient, error) {
 	n := s.Names(t)
 	seen := make(map[phi.Text]Patient, len(visits))
 	var keys []cache.Key
@@ -193,12 +200,14 @@ func (s *Store) patients(ctx context.Context, t tenant.ID, visits []Appointment)
 		var p Patient
 		if e.State != cache.Miss && !e.Negative && phi.Unmarshal(e.Value, &p) == nil {
 			seen[p.ID] = p
+			r.Stale = r.Stale || !valid(e)
 		}
 	}
 	return seen, nil
 }
 
-func (s *Store) directory(ctx context.Context, t tenant.ID, practice string) (*Directory, error) {
+// directory returns the cached directory, nil without one, and tells r when it is stale.
+func (s *Store) directory(ctx context.Context, t tenant.ID, practice string, r *BoardRead) (*Directory, error) {
 	e, err := s.cache.Peek(ctx, cache.Key{Tenant: t, Class: directoryClass, ID: s.Names(t).Directory(practice)})
 	if err != nil {
 		return nil, fmt.Errorf("read directory: %w", err)
@@ -207,6 +216,7 @@ func (s *Store) directory(ctx context.Context, t tenant.ID, practice string) (*D
 	if e.State == cache.Miss || e.Negative || phi.Unmarshal(e.Value, &d) != nil {
 		return nil, nil //nolint:nilnil // a board does without
 	}
+	r.Stale = r.Stale || !valid(e)
 	return &d, nil
 }
 

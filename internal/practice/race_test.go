@@ -1,0 +1,232 @@
+package practice
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+func (b *bundle) begin(t *testing.T) cache.Grant {
+	t.Helper()
+	since, err := b.store.Begin(t.Context(), clinic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return since
+}
+
+func (b *bundle) invalidate(t *testing.T, r Record) {
+	t.Helper()
+	if _, err := b.store.Invalidate(t.Context(), clinic, r, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bundle) patient(t *testing.T, p Patient) bool {
+	t.Helper()
+	changed, err := b.store.ApplyPatient(t.Context(), clinic, p, b.begin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+// lose deletes one document's copy, as an eviction or the end of its life does.
+func (b *bundle) lose(t *testing.T, k cache.Key) {
+	t.Helper()
+	n, err := b.rdb.Del(t.Context(), clinic.Key("c1", "d", k.Class.Name, "1", "-", string(k.ID))).Result()
+	if err != nil || n != 1 {
+		t.Fatalf("%d copies deleted, %v", n, err)
+	}
+}
+
+func onDay(a Appointment, d Date, days int) Appointment {
+	a.Day, a.Start, a.End = d, a.Start.AddDate(0, 0, days), a.End.AddDate(0, 0, days)
+	return a
+}
+
+// An answer that was on its way when somebody invalidated what it is about may be older than that: it is not stored as
+// valid, whatever else it changes.
+func TestAnAnswerFromBeforeAnInvalidationIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]Record{
+		"the changed visit": {Noun: NounAppointment, ID: visit(0).ID},
+		"another visit":     {Noun: NounAppointment, ID: visit(1).ID},
+		"the practice":      {Noun: NounPractice, Practice: "7"},
+	} {
+		b := setup(t)
+		b.see(t, monday, visits(3)...)
+		since := b.begin(t)
+		b.invalidate(t, r)
+		vs := visits(3)
+		vs[0].Status = CheckedIn
+		_, err := b.store.ApplyDay(t.Context(), clinic, Answer{Practice: "7", Date: monday, Visits: vs, Since: since})
+		if !errors.Is(err, cache.ErrConflict) {
+			t.Errorf("%s: %v, want a conflict", name, err)
+		}
+		if read := b.board(t, monday); !read.Stale {
+			t.Errorf("%s: the board is taken for valid", name)
+		}
+		if got := b.see(t, monday, vs...); got.Changed != 1 {
+			t.Errorf("%s: asked again: %+v", name, got)
+		}
+		if read := b.board(t, monday); read.Stale || read.Board.Rows[0].Status != CheckedIn {
+			t.Errorf("%s: asking again did not heal it", name)
+		}
+	}
+}
+
+func TestARecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	since := b.begin(t)
+	b.invalidate(t, Record{Noun: NounPatient, ID: "1000"})
+	_, err := b.store.ApplyPatient(t.Context(), clinic, Patient{ID: "1000", First: "Ada"}, since)
+	if !errors.Is(err, cache.ErrConflict) {
+		t.Errorf("patient: %v, want a conflict", err)
+	}
+	for _, r := range []Record{{Noun: NounDirectory, Practice: "7"}, {Noun: NounPractice, Practice: "7"}} {
+		since := b.begin(t)
+		b.invalidate(t, r)
+		_, err := b.store.ApplyDirectory(t.Context(), clinic, Directory{Practice: "7"}, since)
+		if !errors.Is(err, cache.ErrConflict) {
+			t.Errorf("directory after its %s: %v, want a conflict", r.Noun, err)
+		}
+	}
+	if _, err := b.store.ApplyPatient(t.Context(), clinic, Patient{ID: "1001"}, since); err != nil {
+		t.Errorf("somebody else's invalidation: %v", err)
+	}
+}
+
+// A visit that moved between two days of one answer is that answer's own change, in either direction.
+func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
+	t.Parallel()
+	tuesday := monday.Add(1)
+	for name, c := range map[string]struct{ from, to Date }{"forth": {monday, tuesday}, "back": {tuesday, monday}} {
+		b := setup(t)
+		base := map[Date][]Appointment{monday: {visit(1), visit(2)}, tuesday: {onDay(visit(3), tuesday, 1), onDay(visit(4), tuesday, 1)}}
+		there := map[Date]Appointment{monday: visit(0), tuesday: onDay(visit(0), tuesday, 1)}
+		look := func(at Date) {
+			t.Helper()
+			since, own := b.begin(t), map[cache.Tag]uint64{}
+			for _, d := range []Date{monday, tuesday} {
+				a := Answer{Practice: "7", Date: d, Visits: append([]Appointment(nil), base[d]...), Since: since, Own: own}
+				if d == at {
+					a.Visits = append(a.Visits, there[d])
+				}
+				if _, err := b.store.ApplyDay(t.Context(), clinic, a); err != nil {
+					t.Fatalf("%s: %s: %v", name, d, err)
+				}
+			}
+		}
+		look(c.from)
+		look(c.to)
+		old, now := b.board(t, c.from), b.board(t, c.to)
+		if len(old.Board.Rows) != 2 || old.Stale || len(now.Board.Rows) != 3 || now.Stale || now.Missing != 0 {
+			t.Errorf("%s: %d rows (stale %v) and %d rows (stale %v, %d missing)", name,
+				len(old.Board.Rows), old.Stale, len(now.Board.Rows), now.Stale, now.Missing)
+		}
+	}
+}
+
+// Until the old day is looked at, its board says that it is stale and does not show the visit with another day's time.
+func TestAMovedVisitLeavesTheOldBoardAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tuesday := monday.Add(1)
+	b.see(t, monday, visits(3)...)
+	b.see(t, tuesday, onDay(visit(0), tuesday, 1))
+	if r := b.board(t, monday); len(r.Board.Rows) != 2 || !r.Stale || r.Missing != 0 {
+		t.Errorf("%d rows, stale %v, %d missing", len(r.Board.Rows), r.Stale, r.Missing)
+	}
+	got, err := b.store.ApplyDay(t.Context(), clinic, Answer{Practice: "7", Date: monday, Visits: visits(3)[1:], Partial: true, Since: b.begin(t)})
+	if err != nil || got.Removed != 1 {
+		t.Fatalf("a cut list: %+v, %v", got, err)
+	}
+	if r := b.board(t, monday); len(r.Board.Rows) != 2 || r.Stale {
+		t.Errorf("after a cut list: %d rows, stale %v", len(r.Board.Rows), r.Stale)
+	}
+}
+
+func TestAVisitThatMovedToAnotherPracticeIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.see(t, monday, visits(3)...)
+	moved := visit(0)
+	moved.Practice = "8"
+	if _, err := b.store.ApplyDay(t.Context(), clinic, Answer{Practice: "8", Date: monday, Visits: []Appointment{moved}, Since: b.begin(t)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.see(t, monday, visits(3)[1:]...); got.Removed != 1 {
+		t.Errorf("the old practice saw %+v", got)
+	}
+	r, err := b.store.Board(t.Context(), clinic, "8", monday)
+	if err != nil || len(r.Board.Rows) != 1 || r.Stale {
+		t.Errorf("the new practice's board: %d rows, stale %v, %v", len(r.Board.Rows), r.Stale, err)
+	}
+}
+
+// The vendor may list one appointment twice, with other rows between and other content: it is one visit, and the same
+// answer again is no change.
+func TestRowsThatComeTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	twice := visit(5)
+	twice.ID = visit(0).ID
+	if got := b.see(t, monday, append(visits(3), twice)...); got.Added != 3 {
+		t.Errorf("%+v", got)
+	}
+	if got := b.see(t, monday, append([]Appointment{twice}, visits(3)...)...); got.Any() {
+		t.Errorf("the same answer in another order changed %+v", got)
+	}
+	if r := b.board(t, monday); len(r.Board.Rows) != 3 {
+		t.Errorf("%d rows", len(r.Board.Rows))
+	}
+}
+
+// A board may be built on invalid records, but it is not kept as a valid one.
+func TestABoardOnInvalidRecordsIsNotKept(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]Record{
+		"patient": {Noun: NounPatient, ID: "1000"}, "directory": {Noun: NounDirectory, Practice: "7"},
+	} {
+		b := setup(t)
+		b.see(t, monday, visits(3)...)
+		b.patient(t, Patient{ID: "1000", First: "Ada", Last: "Testperson"})
+		if _, err := b.store.ApplyDirectory(t.Context(), clinic, Directory{Practice: "7"}, b.begin(t)); err != nil {
+			t.Fatal(err)
+		}
+		b.board(t, monday)
+		b.invalidate(t, r)
+		for range 2 {
+			if got := b.board(t, monday); got.Hit || !got.Stale || got.Board.Rows[0].Name != "Ada Testperson" {
+				t.Errorf("%s: hit %v, stale %v", name, got.Hit, got.Stale)
+			}
+		}
+	}
+}
+
+// A record whose copy was lost comes back unchanged; the boards that were built without it must be told all the same.
+func TestAnUnchangedRecordThatWasLostReachesTheBoard(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.see(t, monday, visits(1)...)
+	ada := Patient{ID: phi.Text("1000"), First: "Ada", Last: "Testperson"}
+	b.patient(t, ada)
+	b.board(t, monday)
+	n := b.store.Names(clinic)
+	b.lose(t, cache.Key{Class: patientClass, ID: n.Patient(ada.ID)})
+	b.lose(t, cache.Key{Class: boardClass, ID: n.Board("7", monday)})
+	if r := b.board(t, monday); r.Unknown != 1 {
+		t.Fatalf("%d unknown without the record", r.Unknown)
+	}
+	b.patient(t, ada)
+	if r := b.board(t, monday); r.Unknown != 0 || r.Board.Rows[0].Name != "Ada Testperson" {
+		t.Errorf("%d unknown after the record came back", r.Unknown)
+	}
+	if b.patient(t, ada) {
+		t.Error("a record that is there and the same is a change")
+	}
+}
