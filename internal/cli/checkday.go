@@ -124,6 +124,7 @@ func (c *dayCheck) brokenPatient(ctx context.Context) error {
 const outageLasts = 6 * time.Second
 
 func (c *dayCheck) outage(ctx context.Context) error {
+	calls := len(c.demo.Vendor.Calls(0))
 	c.demo.Vendor.Outage(true)
 	defer c.demo.Vendor.Outage(false)
 	before := make([]time.Time, len(c.demo.Practices))
@@ -141,6 +142,9 @@ func (c *dayCheck) outage(ctx context.Context) error {
 		return ctx.Err()
 	case <-wait.C:
 	}
+	if err := wasAway(c.demo.Vendor.Calls(calls)); err != nil {
+		return err
+	}
 	for i, p := range c.demo.Practices {
 		r, err := c.board(ctx, p)
 		switch {
@@ -154,6 +158,19 @@ func (c *dayCheck) outage(ctx context.Context) error {
 	}
 	return nil
 }
+
+// wasAway wants a list among the calls that the vendor refused: the one record that cannot be fetched fails at any time.
+func wasAway(calls []tebratest.Call) error {
+	for _, call := range calls {
+		if call.Operation == listOperation && call.Outcome == tebratest.OutcomeFault {
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %d calls met the outage", len(calls))
+}
+
+// listOperation is the vendor's name for what the boards are made of.
+const listOperation = "GetAppointments"
 
 func (c *dayCheck) recovery(ctx context.Context) error {
 	back := time.Now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -81,7 +82,7 @@ func (e *env) demo(ctx context.Context) error {
 			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return t.tell(running, id, ev) })
 		})
 	}
-	wg.Go(func() { staff(running, d, 4*time.Second, func(c statusChange) { t.did(c) }) })
+	wg.Go(func() { staff(running, d, 4*time.Second, nil, t.did) })
 	defer wg.Wait()
 	select {
 	case <-ctx.Done():
@@ -189,10 +190,10 @@ type statusChange struct {
 	at       time.Time
 }
 
-// staff plays the practices' own staff at the vendor: every so often one of them moves a visit of today on. It returns
-// when ctx ends.
-func staff(ctx context.Context, d *app.Demo, every time.Duration, did func(statusChange)) {
-	rng := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a play
+// staff plays the practices' own staff at the vendor: every so often one of them moves a visit of today on. Visits in
+// spared are left alone. It returns when ctx ends.
+func staff(ctx context.Context, d *app.Demo, every time.Duration, spared []string, did func(statusChange)) {
+	rng := rand.New(rand.NewPCG(7, 7))
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -202,7 +203,7 @@ func staff(ctx context.Context, d *app.Demo, every time.Duration, did func(statu
 		case <-tick.C:
 		}
 		p := d.Practices[rng.IntN(len(d.Practices))]
-		if c, err := moveOn(d, p, rng); err == nil {
+		if c, err := moveOn(d.Clock.Now(), p, spared, rng); err == nil {
 			did(c)
 		}
 	}
@@ -215,16 +216,15 @@ var course = map[string]string{
 
 var errNothingToDo = errors.New("no visit of today can move on")
 
-func moveOn(d *app.Demo, p app.DemoPractice, rng *rand.Rand) (statusChange, error) {
-	visits := p.Clinic.Appointments(d.Clock.Now().In(p.Clinic.Location()))
+// moveOn changes one visit of the day that now is in at the practice.
+func moveOn(now time.Time, p app.DemoPractice, spared []string, rng *rand.Rand) (statusChange, error) {
+	visits := slices.DeleteFunc(p.Clinic.Appointments(now.In(p.Clinic.Location())), func(v tebratest.Visit) bool {
+		return course[v.Status] == "" || slices.Contains(spared, v.ID)
+	})
 	if len(visits) == 0 {
 		return statusChange{}, errNothingToDo
 	}
 	v := visits[rng.IntN(len(visits))]
-	next, ok := course[v.Status]
-	if !ok {
-		return statusChange{}, errNothingToDo
-	}
-	c := statusChange{practice: p, visit: v.ID, status: next, at: time.Now()}
-	return c, p.Clinic.SetStatus(v.ID, next)
+	c := statusChange{practice: p, visit: v.ID, status: course[v.Status], at: time.Now()}
+	return c, p.Clinic.SetStatus(v.ID, c.status)
 }

@@ -3,11 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,8 +33,9 @@ type watcher struct {
 // readEvery is how often the check reads each board: a few open boards, each refreshed every quarter of a minute.
 const readEvery = 100 * time.Millisecond
 
-// watch starts following the log at once; reading and working start with begin. All of it ends with ctx.
-func watch(ctx context.Context, d *app.Demo) *watcher {
+// watch starts following the log at once; reading and working start with begin. The staff leaves the spared visits alone.
+// All of it ends with ctx.
+func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
 	w := &watcher{demo: d, started: make(chan struct{}), waiting: map[phi.Ref]time.Time{}, told: map[phi.Ref]bool{}}
 	for _, id := range demoTenantsOf(d) {
 		w.wg.Go(func() {
@@ -51,7 +47,7 @@ func watch(ctx context.Context, d *app.Demo) *watcher {
 	w.wg.Go(func() {
 		select {
 		case <-w.started:
-			staff(working, d, 700*time.Millisecond, w.expect)
+			staff(working, d, 700*time.Millisecond, spared, w.expect)
 		case <-working.Done():
 		}
 	})
@@ -169,35 +165,4 @@ func (s *syncBuffer) Bytes() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return bytes.Clone(s.b.Bytes())
-}
-
-// spanSink stands in for a collector and keeps every byte that it is sent.
-type spanSink struct {
-	syncBuffer
-	url string
-}
-
-// maxSpans bounds one batch of spans.
-const maxSpans = 16 << 20
-
-// serve listens until the returned function is called.
-func (s *spanSink) serve(ctx context.Context) (stop func() error, err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for spans: %w", err)
-	}
-	s.url = "http://" + l.Addr().String()
-	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(s, io.LimitReader(r.Body, maxSpans))
-		w.WriteHeader(http.StatusOK)
-	})}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
-	return func() error {
-		err := srv.Close()
-		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
-			err = errors.Join(err, served)
-		}
-		return err
-	}, nil
 }

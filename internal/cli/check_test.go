@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
+)
+
+// TestStaffLeavesSparedVisitsAlone: whoever waits for a status on the board must not see somebody else's edit instead.
+func TestStaffLeavesSparedVisitsAlone(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+	vendor, err := tebratest.New(tebratest.Config{Seed: 1, Now: func() time.Time { return now }, Accounts: []tebratest.Account{{
+		CustomerKey: "k", User: "u", Password: "p",
+		Practices: []tebratest.Practice{{Name: "Example", Zone: "America/Chicago", Patients: 10, VisitsPerDay: 4}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clinic := vendor.Clinics()[0]
+	visits := clinic.Appointments(now.In(clinic.Location()))
+	for _, v := range visits {
+		if err := clinic.SetStatus(v.ID, tebratest.Scheduled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	changed := map[string]bool{}
+	for range 60 {
+		c, err := moveOn(now, app.DemoPractice{Clinic: clinic}, []string{visits[0].ID}, rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed[c.visit] = true
+	}
+	if changed[visits[0].ID] || len(changed) != len(visits)-1 {
+		t.Errorf("changed %v, want all but %s of %d visits", changed, visits[0].ID, len(visits))
+	}
+	spared := make([]string, len(visits))
+	for i, v := range visits {
+		spared[i] = v.ID
+	}
+	if _, err := moveOn(now, app.DemoPractice{Clinic: clinic}, spared, rng); !errors.Is(err, errNothingToDo) {
+		t.Errorf("with every visit spared: %v", err)
+	}
+}
+
+// TestUntilTellsWhatItWaitedFor: an attempt that was cut off by the end of the wait says nothing of the reason.
+func TestUntilTellsWhatItWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		reason := errors.New("the board is empty")
+		tries := 0
+		err := until(ctx, func() error {
+			if tries++; tries == 1 {
+				return reason
+			}
+			<-ctx.Done()
+			return errors.New("i/o timeout")
+		})
+		if !errors.Is(err, reason) {
+			t.Errorf("got %v, want %v", err, reason)
+		}
+		tries = 0
+		if err := until(t.Context(), func() error {
+			if tries++; tries < 3 {
+				return reason
+			}
+			return nil
+		}); err != nil || tries != 3 {
+			t.Errorf("%v after %d tries", err, tries)
+		}
+	})
+}
+
+func TestOutageThatNobodyMet(t *testing.T) {
+	t.Parallel()
+	fault := func(op string) tebratest.Call { return tebratest.Call{Operation: op, Outcome: tebratest.OutcomeFault} }
+	for name, c := range map[string]struct {
+		calls []tebratest.Call
+		met   bool
+	}{
+		"no call":               {nil, false},
+		"only the broken one":   {[]tebratest.Call{fault("GetPatient")}, false},
+		"a list that succeeded": {[]tebratest.Call{{Operation: listOperation, Outcome: tebratest.OutcomeOK}}, false},
+		"a list that failed":    {[]tebratest.Call{fault("GetPatient"), fault(listOperation)}, true},
+	} {
+		if err := wasAway(c.calls); (err == nil) != c.met {
+			t.Errorf("%s: %v, want met %v", name, err, c.met)
+		}
+	}
+}
+
+// TestAnEmptyPlaceProvesNothing: a search that finds nobody counts only where something was to be searched.
+func TestAnEmptyPlaceProvesNothing(t *testing.T) {
+	t.Parallel()
+	named := func(names ...string) (spans []otlptest.Span) {
+		for _, n := range names {
+			spans = append(spans, otlptest.Span{Name: n})
+		}
+		return spans
+	}
+	got := map[string]bool{
+		"no spans":         wholeTraces(nil) == nil,
+		"no vendor call":   wholeTraces(named("task.enqueue", "task.work", "cache.fill")) == nil,
+		"all stations":     wholeTraces(named("task.enqueue", "task.work", "vendor.call")) == nil,
+		"no log":           wholeLog(nil) == nil,
+		"worker alone":     wholeLog([]byte(`{"msg":"worker takes tasks"}`)) == nil,
+		"both in one log":  wholeLog([]byte(`{"msg":"worker takes tasks"}`+"\n"+`{"msg":"scheduler plans"}`)) == nil,
+		"error says which": strings.Contains(wholeTraces(named("task.work")).Error(), "task.enqueue"),
+	}
+	want := map[string]bool{"all stations": true, "both in one log": true, "error says which": true}
+	for name := range got {
+		want[name] = want[name]
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
