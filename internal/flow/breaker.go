@@ -352,6 +352,9 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 			b.mu.Unlock()
 		}
 		b.faults.excuse()
+		if a.token == "" && a.slow > 1 {
+			b.faults.fail(a.call, time.Now()) // alone in the ramp: the next probe will tell whose failure it was
+		}
 		b.open(ctx, a.gen, o.Code)
 	case v == bad:
 		b.faults.fail(a.call, time.Now())

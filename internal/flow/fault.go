@@ -11,7 +11,8 @@ import (
 //
 // A call that failed is at fault itself once another call, sent after that failure, has succeeded. From then on its
 // failures say nothing to the breaker, and it is not sent as a probe, until it succeeds or an hour has passed. Failures
-// that led to an opening, and those of probes, are the outage's and no evidence.
+// that led to an opening, and those of probes, are the outage's and no evidence; but the one failure that is enough in the
+// ramp is, or a record first met there would open the breaker after every recovery.
 //
 // The zero value is ready.
 type faults struct {

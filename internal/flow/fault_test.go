@@ -67,6 +67,28 @@ func TestAFailedProbeIsNotTheNext(t *testing.T) {
 	call(t, f, of(13), works)
 }
 
+// A record that is met in the ramp for the first time, where one failure is enough, opens the breaker once and no more.
+func TestABadRecordInTheRampOpensOnce(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	recover := func(probe uint64) {
+		t.Helper()
+		at, _ := refused(t, f, of(probe), BreakerReason).NotBefore()
+		until(t, at)
+		call(t, f, of(probe), works)
+	}
+	for n := range uint64(3) {
+		call(t, f, of(20+n), fails)
+	}
+	recover(1)
+	call(t, f, of(13), fails)
+	recover(2) // a call that was sent after 13 failed works: 13 is at fault
+	for range 2 {
+		call(t, f, of(13), fails)
+		call(t, f, of(3), works)
+	}
+}
+
 // Without anybody else it is the next probe all the same, only later.
 func TestTheOnlyCallIsProbedAgain(t *testing.T) {
 	t.Parallel()
