@@ -31,7 +31,11 @@ func (d Date) Time(zone *time.Location) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone)
+	start := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone)
+	if DateOf(start, zone) < d { // midnight was skipped, and time.Date reads it by the rule before
+		_, start = start.ZoneBounds()
+	}
+	return start
 }
 
 // Add is the day n days later; n may be negative.

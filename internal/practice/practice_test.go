@@ -60,6 +60,17 @@ func TestDate(t *testing.T) {
 	}
 }
 
+// Where the clock is put forward at midnight, the day begins at one.
+func TestADayWithoutMidnight(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]Date{"America/Sao_Paulo": "2018-11-04", "Asia/Beirut": "2026-03-29", "America/Havana": "2026-03-08"} {
+		loc := zone(t, name)
+		if got := d.Time(loc); DateOf(got, loc) != d || got.Hour() != 1 {
+			t.Errorf("%s: %s begins at %v", name, d, got)
+		}
+	}
+}
+
 func TestDateKeepsItsDay(t *testing.T) {
 	t.Parallel()
 	zones := []string{"America/New_York", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "America/Sao_Paulo", "UTC"}
