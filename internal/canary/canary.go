@@ -45,7 +45,8 @@ func New(values ...string) (Needles, error) {
 		if strings.Trim(v, "0123456789") == "" {
 			n.numbers = append(n.numbers, []byte(v))
 		} else {
-			n.folded = append(n.folded, lower([]byte(v)), lower([]byte(url.QueryEscape(v))))
+			query := lower([]byte(url.QueryEscape(v)))
+			n.folded = append(n.folded, lower([]byte(v)), query, bytes.ReplaceAll(query, []byte("+"), []byte("%20")))
 		}
 		n.folded = append(n.folded, []byte(hex.EncodeToString([]byte(v))))
 		n.exact = append(n.exact, wide(v))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/canary"
 	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -39,7 +40,8 @@ func TestEveryForm(t *testing.T) {
 	}
 	for form, text := range map[string]string{
 		"clear": name, "upper": strings.ToUpper(name), "hex": hex.EncodeToString([]byte(name)),
-		"HEX": strings.ToUpper(hex.EncodeToString([]byte(name))), "query": url.QueryEscape(name), "UTF-16": string(wide),
+		"HEX": strings.ToUpper(hex.EncodeToString([]byte(name))), "query": url.QueryEscape(name), "key": tenant.GlobalKey("x1", "slot", name),
+		"path": url.PathEscape(name), "UTF-16": string(wide),
 		"number": "id=1987650321;", "number, after a longer one": "19876503210 1987650321",
 	} {
 		if !n.In([]byte("before " + text + " after")) {
