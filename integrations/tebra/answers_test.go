@@ -23,6 +23,14 @@ func security(authenticated, authorized, key bool) string {
 		"<CustomerKeyValid>%t</CustomerKeyValid></SecurityResponse>", authenticated, authorized, key)
 }
 
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "<M%d/>", i)
+	}
+	return b.String()
+}
+
 const placeholder = "<Appointments><AppointmentData/></Appointments>"
 
 // Every way in which the vendor, or what stands before it, is known or feared to answer a list read.
@@ -61,6 +69,12 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"unknown business error with data beside it", 200, xmlType, businessError("Patient " + canary + " is odd"), tebra.Unknown, ""},
 
 		{"error beside a row that is misshapen", 200, xmlType, strings.Replace(businessError(throttle), "<AppointmentData/>", "<AppointmentData><StartDate>soon</StartDate></AppointmentData>", 1), tebra.Throttled, ""},
+
+		{"no error after an error", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><IsError>true</IsError><IsError>false</IsError></ErrorResponse>"+trusted+placeholder), tebra.Malformed, "repeated"},
+		{"two verdicts on errors", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><IsError>true</IsError></ErrorResponse>"+noError+trusted+placeholder), tebra.Malformed, "repeated"},
+		{"two verdicts on the key", 200, xmlType, answerTo("GetAppointments", noError+security(false, true, true)+trusted+placeholder), tebra.Malformed, "repeated"},
+		{"two lists", 200, xmlType, answerTo("GetAppointments", noError+trusted+placeholder+placeholder), tebra.Malformed, "repeated"},
+		{"members without end", 200, xmlType, answerTo("GetAppointments", noError+trusted+manyMembers(33)+placeholder), tebra.Malformed, "members"},
 
 		{"outage", 500, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault inside 200", 200, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},

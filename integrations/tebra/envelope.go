@@ -16,7 +16,6 @@ type reply struct {
 	message  string // the vendor's words: read by classify, shown to nobody
 	security security
 	payload  bool // the operation's own member was there
-	found    bool // and it was not nil
 }
 
 // security is the vendor's verdict on the credentials. Only an explicit false counts: the vendor leaves the whole part
@@ -89,7 +88,7 @@ func (r *reader) body(op *Operation, rep *reply, read func(xml.StartElement) err
 			return err
 		}
 	case el.Name == xml.Name{Space: nsKareo, Local: op.Name + "Response"}:
-		if err := r.children(nsKareo, func(el xml.StartElement) error {
+		if err := r.members(func(el xml.StartElement) error {
 			if el.Name.Local != op.Name+"Result" {
 				return shapeError("operation")
 			}
@@ -108,7 +107,7 @@ func (r *reader) body(op *Operation, rep *reply, read func(xml.StartElement) err
 }
 
 func (r *reader) result(op *Operation, rep *reply, read func(xml.StartElement) error) error {
-	return r.children(nsKareo, func(el xml.StartElement) error {
+	return r.members(func(el xml.StartElement) error {
 		switch el.Name.Local {
 		case "ErrorResponse":
 			return r.errorResponse(rep)
@@ -120,14 +119,13 @@ func (r *reader) result(op *Operation, rep *reply, read func(xml.StartElement) e
 		}
 		if el.Name.Local == op.payload {
 			rep.payload = true
-			rep.found = !isNil(el)
 		}
 		return read(el)
 	})
 }
 
 func (r *reader) errorResponse(rep *reply) error {
-	return r.children(nsKareo, func(el xml.StartElement) (err error) {
+	return r.members(func(el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case "ErrorMessage":
 			rep.message, err = r.text()
@@ -144,7 +142,7 @@ func (r *reader) securityResponse(s *security) error {
 		*into = !ok
 		return err
 	}
-	return r.children(nsKareo, func(el xml.StartElement) error {
+	return r.members(func(el xml.StartElement) error {
 		switch el.Name.Local {
 		case "Authenticated":
 			return refused(&s.unauthenticated)

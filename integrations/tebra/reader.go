@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ const (
 	maxDepth = 32
 	maxToken = 4 << 20 // bytes between two '<': a note may be long, a start tag or text without end is an attack
 	maxRows  = 10_000  // the vendor cuts its lists here
+
+	maxMembers = 32 // of one part of a result; the security part has the most, about a dozen
 )
 
 // shapeError says in one word in which way an answer is not what the operation answers. It never quotes the answer.
@@ -158,6 +161,21 @@ func (r *reader) children(ns string, fn func(el xml.StartElement) error) error {
 	}
 }
 
+// members is children for an element each of whose members comes once. A second one is refused: if the last one counted,
+// "no error" could follow an error.
+func (r *reader) members(fn func(el xml.StartElement) error) error {
+	var seen []string
+	return r.children(nsKareo, func(el xml.StartElement) error {
+		if slices.Contains(seen, el.Name.Local) {
+			return shapeError("repeated")
+		}
+		if seen = append(seen, el.Name.Local); len(seen) > maxMembers {
+			return shapeError("members")
+		}
+		return fn(el)
+	})
+}
+
 // text returns the text of the element at hand, which must not have children. Comments and CDATA inside are no border.
 func (r *reader) text() (string, error) {
 	var b strings.Builder
@@ -205,14 +223,4 @@ func (r *reader) list(name string, row func() error) error {
 		r.full = r.rows == maxRows
 		return row()
 	})
-}
-
-// isNil reports whether the element says that it has no value.
-func isNil(el xml.StartElement) bool {
-	for _, a := range el.Attr {
-		if a.Name.Space == "http://www.w3.org/2001/XMLSchema-instance" && a.Name.Local == "nil" {
-			return a.Value == "true" || a.Value == "1"
-		}
-	}
-	return false
 }
