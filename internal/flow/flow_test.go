@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -294,5 +295,22 @@ func TestRefusedSpeaks(t *testing.T) {
 	var knows interface{ NotBefore() (time.Time, string) }
 	if !errors.As(fmt.Errorf("call: %w", &Refused{}), &knows) {
 		t.Error("a wrapped refusal is not recognised")
+	}
+}
+
+// A Redis that takes connections and never answers costs a caller about a second, and is a refusal like any other.
+func TestRedisHangs(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: silent.Addr().String(), ContextTimeoutEnabled: true, MaxRetries: -1})
+	t.Cleanup(func() { _, _ = rdb.Close(), silent.Close() })
+	f := newFlow(t, rdb)
+	began := time.Now()
+	_ = refused(t, f, getPatient(), RedisReason)
+	if took := time.Since(began); took > 2*redisLimit {
+		t.Errorf("refused after %v", took)
 	}
 }
