@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )

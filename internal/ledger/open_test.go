@@ -15,8 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"modernc.org/sqlite"
+
+	"github.com/workflow-bolt/rounds/internal/pgtest"
 )
 
 const secret = "hunter2-secret"
@@ -58,7 +59,7 @@ func TestOpenRefusesAddressesItDoesNotUnderstand(t *testing.T) {
 
 func TestOpenSaysWhyThereIsNoDatabase(t *testing.T) {
 	t.Parallel()
-	shut := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")) //nolint:noctx // a port that was free a moment ago
+	shut := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")) // a port that was free a moment ago
 	refused := shut.Addr().String()
 	if err := shut.Close(); err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func garbage(t *testing.T) string {
 // A server that accepts and never answers must not hold a process for longer than Open promises.
 func TestOpenStopsWithItsContext(t *testing.T) {
 	t.Parallel()
-	mute := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")) //nolint:noctx // closed below
+	mute := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")) // closed below
 	defer func() { _ = mute.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {

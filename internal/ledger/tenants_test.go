@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/workflow-bolt/rounds/internal/tenant"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 func clinic(id tenant.ID) Tenant {

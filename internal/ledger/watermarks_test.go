@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/tenant"
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 func TestWatermark(t *testing.T) {
