@@ -1,5 +1,4 @@
-// Command worker carries out what the queue holds: it reads from the vendor and writes into the cache.
-// Its settings come from the environment; it takes no arguments.
+// Command worker carries out what the queue holds. Its settings come from the environment; it takes no arguments.
 package main
 
 import (
@@ -13,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
@@ -24,14 +24,17 @@ func main() {
 
 func run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
 	c, err := config.LoadWorker(getenv)
-	if err = errors.Join(unexpected(args), err); err != nil {
+	if err = errors.Join(config.NoArguments(args), err); err != nil {
 		_, _ = fmt.Fprintln(stderr, err)
 		return 2
 	}
 	log := telemetry.NewLogger(stderr, telemetry.LogOptions{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
-	p, err := app.NewWorker(ctx, app.WorkerOptions{Config: c, Version: version(), Logger: log, Getenv: getenv})
-	if err != nil {
-		return startFailed(ctx, log, err)
+	p, err := app.NewWorker(ctx, app.WorkerOptions{Config: c, Version: lifecycle.ReadBuild().Version, Logger: log, Getenv: getenv})
+	if err != nil && ctx.Err() != nil {
+		return 0 // told to stop while starting, and stopped
 	}
-	return ended(ctx, log, p.Run(ctx))
+	if err == nil {
+		err = p.Run(ctx)
+	}
+	return lifecycle.ExitCode(ctx, log, err)
 }

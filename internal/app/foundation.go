@@ -21,8 +21,14 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// ErrDependency marks the errors of a process that cannot start because something it depends on does not answer.
-var ErrDependency = errors.New("a dependency does not answer")
+// ErrDependency marks the errors of a process that cannot start because something it depends on does not answer. A process
+// that ends with it exits with 6.
+var ErrDependency error = away{}
+
+type away struct{}
+
+func (away) Error() string { return "a dependency does not answer" }
+func (away) ExitCode() int { return 6 }
 
 // errUnsuitable marks a dependency that answers and must not be used as it is set up.
 var errUnsuitable = errors.New("a dependency is set up in a way that loses data")

@@ -16,6 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -60,7 +61,7 @@ func (e *env) demo(ctx context.Context) error {
 	d, err := app.StartDemo(ctx, app.DemoOptions{
 		QueueURL: e.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: e.getenv("ROUNDS_CACHE_REDIS"), Speed: demoSpeed, Seed: 1,
 		Latency: tebratest.Latency{P50: 250 * time.Millisecond, P95: 660 * time.Millisecond},
-		Version: readBuild().Version, Logger: log,
+		Version: lifecycle.ReadBuild().Version, Logger: log,
 	})
 	if err != nil {
 		return err

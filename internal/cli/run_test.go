@@ -18,6 +18,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -197,7 +198,7 @@ func TestVersion(t *testing.T) {
 	if o := rounds(t, nil, "version"); o.code != exitOK || !strings.HasPrefix(o.stdout, "rounds ") || o.stderr != "" {
 		t.Errorf("text: %+v", o)
 	}
-	if b := document[build](t, rounds(t, nil, "version", "--json").stdout); b.Version == "" || !strings.HasPrefix(b.Go, "go1.") {
+	if b := document[lifecycle.Build](t, rounds(t, nil, "version", "--json").stdout); b.Version == "" || !strings.HasPrefix(b.Go, "go1.") {
 		t.Errorf("json: %+v", b)
 	}
 }

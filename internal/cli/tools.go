@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -19,7 +20,7 @@ func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
 	if err != nil {
 		return err
 	}
-	t, err := app.OpenTools(ctx, app.ToolsOptions{Config: c, Version: readBuild().Version, Logger: e.log()})
+	t, err := app.OpenTools(ctx, app.ToolsOptions{Config: c, Version: lifecycle.ReadBuild().Version, Logger: e.log()})
 	if err != nil {
 		return err
 	}

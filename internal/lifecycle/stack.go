@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -40,15 +41,15 @@ func (s *Stack) Close(ctx context.Context) error {
 	s.mu.Unlock()
 
 	var errs []error
-	for i := len(steps) - 1; i >= 0; i-- {
-		err := steps[i].run(ctx)
+	for _, step := range slices.Backward(steps) {
+		err := step.run(ctx)
 		if err == nil {
 			continue
 		}
 		if s.Logger != nil {
-			s.Logger.ErrorContext(ctx, "stop failed", "step", steps[i].name, "error", err)
+			s.Logger.ErrorContext(ctx, "stop failed", "step", step.name, "error", err)
 		}
-		errs = append(errs, fmt.Errorf("stop %s: %w", steps[i].name, err))
+		errs = append(errs, fmt.Errorf("stop %s: %w", step.name, err))
 	}
 	return errors.Join(errs...)
 }
