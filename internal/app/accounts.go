@@ -27,9 +27,44 @@ type credentials struct {
 
 const credentialsAD = "tebra-credentials"
 
+var (
+	// errKeyset keeps a process with another deployment's keyset from sealing with it what everybody else could not open.
+	errKeyset = errors.New("the keyset opens nothing of what the ledger holds: use the one with which this ledger was begun")
+	// What happens to a tenant's tasks is told by these words. Only the first is for good: the others are mended by an
+	// operator, and the tasks wait for it between their attempts.
+	errTenant      = errors.New("unknown_tenant")
+	errZone        = errors.New("unknown_zone")
+	errCredentials = errors.New("credentials_do_not_open")
+)
+
+// sealedTenants are the sealed credentials of the tenants in the ledger.
+type sealedTenants map[tenant.ID][]byte
+
+// knownTenants reads the tenants of the ledger and refuses a keyset that opens none of them. One that does not open among
+// others is damaged: its tasks fail until its credentials are given anew.
+func (f *foundation) knownTenants(ctx context.Context) (sealedTenants, error) {
+	all, err := f.ledger.Tenants(ctx)
+	if err != nil {
+		return nil, dependency("ledger", err)
+	}
+	known := make(sealedTenants, len(all))
+	closed := 0
+	for _, t := range all {
+		known[t.ID] = t.Credentials
+		if _, err := f.keys.For(t.ID.String()).Open(t.Credentials, credentialsAD); err != nil {
+			closed++
+			f.log.ErrorContext(ctx, "credentials of a tenant do not open", "tenant", t.ID.String())
+		}
+	}
+	if closed > 0 && closed == len(all) {
+		return nil, fmt.Errorf("ROUNDS_KEYS: %w", errKeyset)
+	}
+	return known, nil
+}
+
 // applyTenants writes the tenants of the configuration into the ledger. Unchanged credentials keep their sealed bytes,
 // because sealing the same twice gives different bytes, which would look like a change.
-func (f *foundation) applyTenants(ctx context.Context, in []config.Tenant) error {
+func (f *foundation) applyTenants(ctx context.Context, in []config.Tenant, known sealedTenants) error {
 	if len(in) == 0 {
 		return nil
 	}
@@ -39,13 +74,9 @@ func (f *foundation) applyTenants(ctx context.Context, in []config.Tenant) error
 		if err != nil {
 			return fmt.Errorf("ROUNDS_TENANTS: %w", err)
 		}
-		c := credentials{
-			CustomerKey: phi.Text(t.Credentials.CustomerKey.Reveal()), User: phi.Text(t.Credentials.User.Reveal()),
-			Password: phi.Text(t.Credentials.Password.Reveal()),
-		}
 		row := ledger.Tenant{ID: id, TimeZone: t.TimeZone, Hours: t.Hours}
-		if row.Credentials, err = f.sealCredentials(ctx, id, c); err != nil {
-			return err
+		if row.Credentials, err = sealCredentials(f.keys.For(t.ID), t.Credentials, known[id]); err != nil {
+			return fmt.Errorf("seal credentials of %s: %w", id, err)
 		}
 		for _, p := range t.Practices {
 			row.Practices = append(row.Practices, ledger.Practice{ID: p.ID, Name: p.Name})
@@ -53,28 +84,27 @@ func (f *foundation) applyTenants(ctx context.Context, in []config.Tenant) error
 		out = append(out, row)
 	}
 	changed, err := f.ledger.ApplyTenants(ctx, out)
-	if err != nil {
+	switch {
+	case errors.Is(err, ledger.ErrInvalid):
+		return fmt.Errorf("ROUNDS_TENANTS: %w", err)
+	case err != nil:
 		return dependency("ledger", err)
-	}
-	if changed > 0 {
+	case changed > 0:
 		f.log.InfoContext(ctx, "tenants applied", "changed", changed)
 	}
 	return nil
 }
 
-func (f *foundation) sealCredentials(ctx context.Context, id tenant.ID, c credentials) ([]byte, error) {
-	seal := f.keys.For(id.String())
-	plain, err := phi.Marshal(c)
+// sealCredentials returns was when it holds the same.
+func sealCredentials(seal *phi.Sealer, c config.Credentials, was []byte) ([]byte, error) {
+	plain, err := phi.Marshal(credentials{
+		CustomerKey: phi.Text(c.CustomerKey.Reveal()), User: phi.Text(c.User.Reveal()), Password: phi.Text(c.Password.Reveal()),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: credentials: %w", id, err)
+		return nil, err
 	}
-	switch known, err := f.ledger.Tenant(ctx, id); {
-	case err == nil:
-		if was, err := seal.Open(known.Credentials, credentialsAD); err == nil && bytes.Equal(was, plain) {
-			return known.Credentials, nil
-		}
-	case !errors.Is(err, ledger.ErrNotFound):
-		return nil, dependency("ledger", err)
+	if old, err := seal.Open(was, credentialsAD); err == nil && bytes.Equal(old, plain) {
+		return was, nil
 	}
 	return seal.Seal(plain, credentialsAD)
 }
@@ -94,6 +124,7 @@ type accounts struct {
 	known map[tenant.ID]*account
 }
 
+// account is one tenant's, never changed once known.
 type account struct {
 	work.Account
 	sealed []byte
@@ -109,16 +140,7 @@ func (a *accounts) account(ctx context.Context, id tenant.ID) (*work.Account, er
 	if have != nil && time.Since(have.read) < accountTTL {
 		return &have.Account, nil
 	}
-	t, err := a.ledger.Tenant(ctx, id)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return nil, tasks.Permanent(errors.New("unknown_tenant"))
-	case err != nil && have != nil:
-		return &have.Account, nil // better an old password than no work while the ledger restarts
-	case err != nil:
-		return nil, fmt.Errorf("read tenant: %w", err)
-	}
-	next, err := a.open(t, have)
+	next, err := a.renew(ctx, id, have)
 	if err != nil {
 		return nil, err
 	}
@@ -131,37 +153,62 @@ func (a *accounts) account(ctx context.Context, id tenant.ID) (*work.Account, er
 	return &next.Account, nil
 }
 
-func (a *accounts) open(t ledger.Tenant, have *account) (*account, error) {
+func (a *accounts) renew(ctx context.Context, id tenant.ID, have *account) (*account, error) {
+	t, err := a.ledger.Tenant(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, tasks.Permanent(errTenant)
+	case err != nil && have != nil:
+		// Better an old password than no work while the ledger restarts; and not every task has to wait for its silence.
+		again := *have
+		again.read = time.Now()
+		return &again, nil
+	case err != nil:
+		return nil, fmt.Errorf("read tenant: %w", err)
+	}
 	zone, err := time.LoadLocation(t.TimeZone)
 	if err != nil {
-		return nil, tasks.Permanent(errors.New("unknown_zone"))
+		return nil, errZone
 	}
 	next := &account{Account: work.Account{Zone: zone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
 	if have != nil && bytes.Equal(have.sealed, t.Credentials) {
 		next.Vendor = have.Vendor
 		return next, nil
 	}
-	plain, err := a.keys.For(t.ID.String()).Open(t.Credentials, credentialsAD)
-	if err != nil {
-		return nil, fmt.Errorf("open credentials: %w", err)
-	}
+	next.Vendor, err = a.open(t)
+	return next, err
+}
+
+func (a *accounts) open(t ledger.Tenant) (*tebra.Client, error) {
 	var c credentials
-	if err := phi.Unmarshal(plain, &c); err != nil {
-		return nil, fmt.Errorf("read credentials: %w", err)
+	plain, err := a.keys.For(t.ID.String()).Open(t.Credentials, credentialsAD)
+	if err != nil || phi.Unmarshal(plain, &c) != nil {
+		return nil, errCredentials
 	}
-	next.Vendor, err = tebra.New(tebra.Options{
+	vendor, err := tebra.New(tebra.Options{
 		Endpoint: a.endpoint, Insecure: a.insecure, Account: t.ID.String(), Gate: a.gate,
 		Credentials: tebra.Credentials{CustomerKey: c.CustomerKey, User: c.User, Password: c.Password},
-		Trace: func(ctx context.Context, operation string) (context.Context, func(tebra.Code)) {
-			ctx, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation(operation))
-			return ctx, func(code tebra.Code) { span.End(string(code)) }
-		},
-		Observe: func(ctx context.Context, o tebra.Observation) {
-			telemetry.VendorCalled(ctx, o.Operation, string(o.Code), o.Latency)
-		},
+		Trace:       trace, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open account: %w", err)
 	}
-	return next, nil
+	return vendor, nil
+}
+
+// trace makes a call of the vendor a span.
+func trace(ctx context.Context, operation string) (context.Context, func(tebra.Code)) {
+	ctx, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation(operation))
+	return ctx, func(code tebra.Code) { span.End(string(code)) }
+}
+
+// observe counts the calls that the vendor may have seen.
+func observe(ctx context.Context, o tebra.Observation) {
+	if !o.Sent {
+		return
+	}
+	telemetry.VendorCalled(ctx, o.Operation, string(o.Code), o.Latency)
+	if o.Code == tebra.Throttled {
+		telemetry.VendorThrottled(ctx, o.Operation)
+	}
 }

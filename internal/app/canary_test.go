@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -117,20 +116,10 @@ func (p *planted) suffer(t *testing.T) {
 		}
 		return r.ID
 	}
-	ends := func(id string, state tasks.State) {
-		t.Helper()
-		eventually(t, func() error {
-			s, err := p.tools.Tasks.Status(t.Context(), id)
-			if err == nil && s.State != state {
-				err = fmt.Errorf("%s: %s %s", state, s.State, s.Code)
-			}
-			return err
-		})
-	}
 	// Dead: a practice that does not exist. Not there: the vendor answers nothing. Cut: half of an answer.
-	ends(enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
+	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
 	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
-	ends(enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}), tasks.StateDone)
+	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}), tasks.StateDone)
 	p.vendor.SetFaults(tebratest.Faults{CutBody: true})
 	enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)})
 	eventually(t, func() error {
@@ -141,7 +130,7 @@ func (p *planted) suffer(t *testing.T) {
 	})
 	p.vendor.SetFaults(tebratest.Faults{})
 	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPatient, ID: tasks.EntityID(p.goodID)})
-	ends(enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
+	p.ends(t, p.tools, enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
 	p.stopWorker() // sends what spans are left
 }
 

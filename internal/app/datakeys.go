@@ -2,40 +2,27 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// dataKeyTTL bounds how long a process goes on reading a tenant's cached values after the tenant's key was deleted.
-const dataKeyTTL = 5 * time.Minute
-
 // dataKeys gives each tenant the key of its cached values: the wrapped key in the ledger, made at the first use of the
-// tenant by whichever process comes first. It is safe for concurrent use.
+// tenant by whichever process comes first. The cache keeps what it gets for a while and then asks again, so that a key
+// that was deleted is soon gone everywhere. It is safe for concurrent use.
 type dataKeys struct {
 	ledger *ledger.Ledger
 	keys   *phi.Keys
 
-	mu    sync.Mutex
-	known map[tenant.ID]dataKey
-}
-
-type dataKey struct {
-	key  *phi.DataKey
-	read time.Time
+	mu   sync.Mutex
+	last map[tenant.ID]*phi.DataKey // for the time in which the ledger does not answer
 }
 
 func (d *dataKeys) key(ctx context.Context, id tenant.ID) (*phi.DataKey, error) {
-	d.mu.Lock()
-	have, ok := d.known[id]
-	d.mu.Unlock()
-	if ok && time.Since(have.read) < dataKeyTTL {
-		return have.key, nil
-	}
 	seal := d.keys.For(id.String())
 	wrapped, err := d.ledger.DataKey(ctx, id, func() ([]byte, error) {
 		fresh, err := phi.NewDataKey()
@@ -45,6 +32,9 @@ func (d *dataKeys) key(ctx context.Context, id tenant.ID) (*phi.DataKey, error) 
 		return seal.Wrap(fresh)
 	})
 	if err != nil {
+		if key := d.known(id); key != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return key, nil // boards are read while the ledger restarts
+		}
 		return nil, fmt.Errorf("read data key: %w", err)
 	}
 	key, err := seal.Unwrap(wrapped)
@@ -53,9 +43,15 @@ func (d *dataKeys) key(ctx context.Context, id tenant.ID) (*phi.DataKey, error) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.known == nil {
-		d.known = map[tenant.ID]dataKey{}
+	if d.last == nil {
+		d.last = map[tenant.ID]*phi.DataKey{}
 	}
-	d.known[id] = dataKey{key: key, read: time.Now()}
+	d.last[id] = key
 	return key, nil
+}
+
+func (d *dataKeys) known(id tenant.ID) *phi.DataKey {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last[id]
 }

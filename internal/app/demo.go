@@ -115,7 +115,10 @@ func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	d.stack.Push("tools", d.Tools.Close)
-	return d, d.run(ctx, o, shared)
+	if err := d.run(ctx, o, shared); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	return d, nil
 }
 
 func (d *Demo) serveVendor(ctx context.Context, o DemoOptions) (err error) {
@@ -206,13 +209,13 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return err
 	}
 	scheduler, err := NewScheduler(ctx, SchedulerOptions{
 		Config: c, Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Every: demoPass,
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("demo: %w", err), worker.Close(ctx))
+		return errors.Join(err, worker.Close(ctx))
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop, d.processes = stop, lifecycle.NewGroup(running)

@@ -100,6 +100,7 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 	socket := filepath.Join(dir, "s")
 	args := append([]string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log")}, extra...)
 	cmd := exec.Command(path, args...) //nolint:noctx // it ends by the step below, after everything that uses it
+	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start redis-server: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,7 +15,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -57,7 +55,9 @@ type settings struct {
 
 // foundation is what every process that touches data stands on.
 type foundation struct {
-	stack     *lifecycle.Stack
+	stack *lifecycle.Stack
+	// group runs what goes on beside the work. When one of it fails, the process cannot do its work and ends.
+	group     *lifecycle.Group
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
 	queue     redis.UniversalClient
@@ -79,6 +79,7 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 		return nil, err
 	}
 	f.stack.Push("telemetry", f.telemetry.Shutdown)
+	f.group = lifecycle.NewGroup(telemetry.With(context.WithoutCancel(ctx), f.telemetry))
 
 	if f.keys, err = phi.Parse([]byte(s.keyset.Reveal())); err != nil {
 		return nil, fmt.Errorf("ROUNDS_KEYS: %w", err)
@@ -89,9 +90,13 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 	if err = f.openLedger(ctx, s); err != nil {
 		return nil, err
 	}
-	run := &runID{}
-	if err = run.follow(ctx, f.cacheRdb, f.stack, p.log); err != nil {
+	f.stack.Push("background", f.group.Stop)
+	run := &runID{rdb: f.cacheRdb, log: p.log}
+	if err = run.read(ctx); err != nil {
 		return nil, dependency("cache redis", err)
+	}
+	if err = f.group.Go("run id", run.follow); err != nil {
+		return nil, err
 	}
 	keys := &dataKeys{ledger: f.ledger, keys: f.keys}
 	f.cache, err = cache.New(cache.Options{Redis: f.cacheRdb, Key: keys.key, Sealer: f.keys.For, RunID: run.current})
@@ -104,50 +109,6 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 		return nil, err
 	}
 	return f, nil
-}
-
-func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
-	f.queue, err = queue.Dial(s.redis.Queue.Reveal(), queue.DialOptions{Role: queue.RoleQueue})
-	if err != nil {
-		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
-	}
-	f.stack.Push("queue redis", func(context.Context) error { return f.queue.Close() })
-	f.cacheRdb, err = queue.Dial(s.redis.Cache.Reveal(), queue.DialOptions{Role: queue.RoleCache})
-	if err != nil {
-		return fmt.Errorf("ROUNDS_CACHE_REDIS: %w", err)
-	}
-	f.stack.Push("cache redis", func(context.Context) error { return f.cacheRdb.Close() })
-
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	production := s.mode == config.Production
-	queueFound, err := queue.Check(ctx, f.queue, queue.RoleQueue, production)
-	if err != nil {
-		return dependency("queue redis", err)
-	}
-	cacheFound, err := queue.Check(ctx, f.cacheRdb, queue.RoleCache, production)
-	if err != nil {
-		return dependency("cache redis", err)
-	}
-	shared, err := queue.CheckShared(ctx, f.queue, f.cacheRdb, production)
-	if err != nil {
-		return dependency("redis", err)
-	}
-	return errors.Join(
-		f.judge(ctx, "queue-redis", queueFound), f.judge(ctx, "cache-redis", cacheFound), f.judge(ctx, "redis", shared))
-}
-
-// judge logs what is merely worth knowing and refuses what must not be.
-func (f *foundation) judge(ctx context.Context, where string, found []queue.Finding) error {
-	var errs []error
-	for _, finding := range found {
-		if finding.Fatal {
-			errs = append(errs, fmt.Errorf("%s: %w: %s", where, errUnsuitable, finding.Text))
-			continue
-		}
-		f.log.WarnContext(ctx, "redis is not set up for production", "component", where, "code", finding.Code, "error", errors.New(finding.Text))
-	}
-	return errors.Join(errs...)
 }
 
 func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
@@ -164,57 +125,43 @@ func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
 	if err := f.ledger.Migrate(ctx); err != nil {
 		return dependency("ledger", err)
 	}
-	return f.applyTenants(ctx, s.tenants)
+	known, err := f.knownTenants(ctx)
+	if err != nil {
+		return err
+	}
+	return f.applyTenants(ctx, s.tenants, known)
+}
+
+// run starts the process, lets it work until ctx ends or something in its background fails, and closes everything.
+func (f *foundation) run(ctx context.Context, start func(context.Context) error) error {
+	ctx = telemetry.With(ctx, f.telemetry)
+	err := lifecycle.Run(ctx, grace, lifecycle.Service{Start: start, Stop: f.stack.Close, Failed: f.group.Failed()})
+	// What did not start, because it could not or was told to stop before, is closed all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return errors.Join(err, f.stack.Close(ctx))
+}
+
+// serve serves the probes unless the address is empty.
+func (f *foundation) serve(ctx context.Context, addr string, h *lifecycle.Health) error {
+	if addr == "" {
+		return nil
+	}
+	s, err := lifecycle.Serve(ctx, addr, h.Handler())
+	if err != nil {
+		return errors.Join(errors.New("ROUNDS_HEALTH_ADDR cannot be listened on"), err)
+	}
+	f.stack.Push("health", s.Stop)
+	return f.group.Go("health", func(ctx context.Context) error {
+		select {
+		case err := <-s.Failed():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 }
 
 func dependency(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrDependency, err)
-}
-
-// runID knows the run id of the cache's server, by which the cache notices that it talks to another one than before.
-type runID struct{ id atomic.Pointer[string] }
-
-func (r *runID) current() string {
-	if id := r.id.Load(); id != nil {
-		return *id
-	}
-	return ""
-}
-
-// runIDEvery is how long a failover may go unnoticed. Losing the server's data is noticed at once by other means: the
-// tenant's epoch is lost with it.
-const runIDEvery = time.Second
-
-// follow reads the run id now and keeps it current until the stack is closed.
-func (r *runID) follow(ctx context.Context, rdb redis.UniversalClient, stack *lifecycle.Stack, log *slog.Logger) error {
-	read := func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, startTimeout)
-		defer cancel()
-		id, err := queue.RunID(ctx, rdb)
-		if err == nil {
-			r.id.Store(&id)
-		}
-		return err
-	}
-	if err := read(ctx); err != nil {
-		return err
-	}
-	group := lifecycle.NewGroup(context.WithoutCancel(ctx))
-	stack.Push("run id", group.Stop)
-	return group.Go("run id", func(ctx context.Context) error {
-		tick := time.NewTicker(runIDEvery)
-		defer tick.Stop()
-		for away := false; ; {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-			err := read(ctx)
-			if err != nil && !away && ctx.Err() == nil {
-				log.WarnContext(ctx, "cache redis does not answer", "error", err)
-			}
-			away = err != nil
-		}
-	})
 }

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +61,12 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.arrived.Add(1)
 		if hold := h.hold.Load(); hold != nil {
+			// A server notices that its caller left only once it has read what the caller sent.
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			select {
 			case <-*hold:
 			case <-r.Context().Done():
@@ -87,6 +97,16 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 		Tenants: []config.Tenant{row},
 	}
 	return h
+}
+
+// block makes the vendor silent until release is called, or the test ends.
+func (h *house) block(t *testing.T) (release func()) {
+	t.Helper()
+	hold := make(chan struct{})
+	h.hold.Store(&hold)
+	release = sync.OnceFunc(func() { h.hold.Store(nil); close(hold) })
+	t.Cleanup(release)
+	return release
 }
 
 // options are those of a worker in the house.
@@ -166,6 +186,18 @@ func (h *house) demand(t *testing.T, tools *Tools) tasks.Receipt {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// ends waits until a task is in the state.
+func (h *house) ends(t *testing.T, tools *Tools, id string, state tasks.State) {
+	t.Helper()
+	eventually(t, func() error {
+		s, err := tools.Tasks.Status(t.Context(), id)
+		if err == nil && s.State != state {
+			err = fmt.Errorf("%s: %s %s", state, s.State, s.Code)
+		}
+		return err
+	})
 }
 
 // board waits until the first practice's board is as wanted.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hibiken/asynq"
 
@@ -29,7 +31,7 @@ type Run struct {
 
 // pipeline is what the queue's server runs: the router, with the process' telemetry in reach.
 type pipeline struct {
-	router    *tasks.Router
+	*tasks.Router
 	telemetry *telemetry.Telemetry
 	ended     func(context.Context, Run)
 }
@@ -38,7 +40,7 @@ var _ queue.Handler = pipeline{}
 
 // ProcessTask runs one attempt.
 func (p pipeline) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	err := p.router.ProcessTask(telemetry.With(ctx, p.telemetry), t)
+	err := p.Router.ProcessTask(telemetry.With(ctx, p.telemetry), t)
 	if p.ended != nil {
 		lane, _ := asynq.GetQueueName(ctx)
 		outcome := tasks.OutcomeOf(err)
@@ -46,14 +48,6 @@ func (p pipeline) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	return err
 }
-
-// RetryDelay is the router's.
-func (p pipeline) RetryDelay(retried int, err error, t *asynq.Task) time.Duration {
-	return p.router.RetryDelay(retried, err, t)
-}
-
-// IsFailure is the router's.
-func (p pipeline) IsFailure(err error) bool { return p.router.IsFailure(err) }
 
 // buryIn keeps dead letters in the ledger. What the ledger will never take (a payload that somebody blew up, headers that
 // are no text) is kept without it: the letter that says that a task died must not itself keep the task alive.
@@ -67,12 +61,28 @@ func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.Dead
 		if !errors.Is(err, ledger.ErrInvalid) {
 			return err
 		}
-		log.WarnContext(ctx, "dead letter is kept without its payload", "task", d.TaskID, "code", d.Code)
-		letter.Payload, letter.Headers = nil, nil
-		if err = l.Bury(ctx, letter); !errors.Is(err, ledger.ErrInvalid) {
+		log.WarnContext(ctx, "dead letter is kept without its payload", "task", d.TaskID, "code", d.Code, "error", err)
+		if err = l.Bury(ctx, bare(letter)); !errors.Is(err, ledger.ErrInvalid) {
 			return err
 		}
-		log.ErrorContext(ctx, "dead letter cannot be kept, this line is all there is", "task", d.TaskID, "kind", d.Kind, "code", d.Code)
+		log.ErrorContext(ctx, "dead letter cannot be kept, this line is all there is", "tenant", d.Tenant, "task", d.TaskID,
+			"kind", d.Kind, "code", d.Code, "error", err)
 		return nil
+	}
+}
+
+// bare is the letter without what came with the task and may be anything. Its task ID stays: without it there is nothing
+// to keep.
+func bare(d ledger.DeadLetter) ledger.DeadLetter {
+	text := func(s string) string {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 100 {
+			return ""
+		}
+		return s
+	}
+	id, _ := tenant.Parse(d.Tenant.String()) // the zero ID for what is none
+	return ledger.DeadLetter{
+		TaskID: d.TaskID, Tenant: id, Kind: text(d.Kind), Lane: text(d.Lane), Code: text(d.Code),
+		DiedAt: d.DiedAt,
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
 // SchedulerOptions say what a scheduler runs with. Config is required.
@@ -30,7 +29,6 @@ type Scheduler struct {
 	planner *plan.Planner
 	health  *lifecycle.Health
 	addr    string
-	group   *lifecycle.Group
 }
 
 // NewScheduler checks every dependency and wires the scheduler. It plans nothing before Run.
@@ -50,30 +48,21 @@ func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err er
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{
-		base: base, planner: planner, health: &lifecycle.Health{}, addr: o.Config.Health,
-		group: lifecycle.NewGroup(telemetry.With(context.WithoutCancel(ctx), base.telemetry)),
-	}, nil
+	return &Scheduler{base: base, planner: planner, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
 }
 
 // Run plans until ctx ends, and closes everything. It can be called once.
-func (s *Scheduler) Run(ctx context.Context) error {
-	return lifecycle.Run(ctx, grace, lifecycle.Service{Start: s.start, Stop: s.base.stack.Close, Failed: s.group.Failed()})
-}
+func (s *Scheduler) Run(ctx context.Context) error { return s.base.run(ctx, s.start) }
 
-func (s *Scheduler) start(ctx context.Context) (err error) {
-	defer s.base.stack.Rollback(context.WithoutCancel(ctx), &err)
-	if err := serveHealth(ctx, s.base, s.addr, s.health); err != nil {
-		return err
-	}
-	s.base.stack.Push("planner", s.group.Stop)
-	err = errors.Join(s.group.Go("planner", s.planner.Run), s.group.Go("sweep", func(ctx context.Context) error {
-		return sweep(ctx, s.base.ledger, s.base.cache, s.base.log)
-	}))
-	if err != nil {
+func (s *Scheduler) start(ctx context.Context) error {
+	if err := s.base.serve(ctx, s.addr, s.health); err != nil {
 		return err
 	}
 	s.base.stack.Push("readiness", func(context.Context) error { s.health.Drain(); return nil })
+	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("sweep", s.base.sweep))
+	if err != nil {
+		return err
+	}
 	s.health.Started()
 	s.base.log.InfoContext(ctx, "scheduler plans")
 	return nil

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -16,7 +15,7 @@ const sweepEvery = time.Hour
 
 // sweep removes old tag versions of every tenant, at a moment of its own in each hour, until ctx ends. Schedulers that do
 // it beside each other do no harm. A failure is logged, and the next round makes up for it.
-func sweep(ctx context.Context, l *ledger.Ledger, c *cache.Cache, log *slog.Logger) error {
+func (f *foundation) sweep(ctx context.Context) error {
 	wait := time.NewTimer(rand.N(sweepEvery))
 	defer wait.Stop()
 	for {
@@ -25,8 +24,8 @@ func sweep(ctx context.Context, l *ledger.Ledger, c *cache.Cache, log *slog.Logg
 			return nil
 		case <-wait.C:
 		}
-		if err := sweepOnce(ctx, l, c); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "tag versions cannot be swept", "error", err)
+		if err := sweepOnce(ctx, f.ledger, f.cache); err != nil && ctx.Err() == nil {
+			f.log.WarnContext(ctx, "tag versions cannot be swept", "error", err)
 		}
 		wait.Reset(sweepEvery)
 	}

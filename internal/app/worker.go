@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/queue"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/work"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -39,7 +37,6 @@ type Worker struct {
 	server *queue.Server
 	health *lifecycle.Health
 	addr   string
-	failed <-chan error
 }
 
 // NewWorker checks every dependency and wires the worker. It processes nothing before Run.
@@ -81,7 +78,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	server, err := queue.NewServer(queue.ServerOptions{
 		Redis: base.queue, Logger: o.Logger,
-		Handler: pipeline{telemetry: base.telemetry, router: router, ended: o.Ended},
+		Handler: pipeline{Router: router, telemetry: base.telemetry, ended: o.Ended},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
@@ -90,14 +87,10 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 }
 
 // Run works until ctx ends, drains, and closes everything. It can be called once.
-func (w *Worker) Run(ctx context.Context) error {
-	ctx = telemetry.With(ctx, w.base.telemetry)
-	return lifecycle.Run(ctx, grace, lifecycle.Service{Start: w.start, Stop: w.base.stack.Close, Failed: w.failed})
-}
+func (w *Worker) Run(ctx context.Context) error { return w.base.run(ctx, w.start) }
 
-func (w *Worker) start(ctx context.Context) (err error) {
-	defer w.base.stack.Rollback(context.WithoutCancel(ctx), &err)
-	if err := serveHealth(ctx, w.base, w.addr, w.health); err != nil {
+func (w *Worker) start(ctx context.Context) error {
+	if err := w.base.serve(ctx, w.addr, w.health); err != nil {
 		return err
 	}
 	w.base.stack.Push("queue server", w.server.Stop)
@@ -112,16 +105,3 @@ func (w *Worker) start(ctx context.Context) (err error) {
 
 // Close closes a worker that is not going to run.
 func (w *Worker) Close(ctx context.Context) error { return w.base.stack.Close(ctx) }
-
-// serveHealth serves the probes unless the address is empty.
-func serveHealth(ctx context.Context, base *foundation, addr string, h *lifecycle.Health) error {
-	if addr == "" {
-		return nil
-	}
-	s, err := lifecycle.Serve(ctx, addr, h.Handler())
-	if err != nil {
-		return errors.Join(errors.New("ROUNDS_HEALTH_ADDR cannot be listened on"), err)
-	}
-	base.stack.Push("health", s.Stop)
-	return nil
-}

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
+	f.queue, err = queue.Dial(s.redis.Queue.Reveal(), queue.DialOptions{Role: queue.RoleQueue})
+	if err != nil {
+		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
+	}
+	f.stack.Push("queue redis", func(context.Context) error { return f.queue.Close() })
+	f.cacheRdb, err = queue.Dial(s.redis.Cache.Reveal(), queue.DialOptions{Role: queue.RoleCache})
+	if err != nil {
+		return fmt.Errorf("ROUNDS_CACHE_REDIS: %w", err)
+	}
+	f.stack.Push("cache redis", func(context.Context) error { return f.cacheRdb.Close() })
+
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	production := s.mode == config.Production
+	queueFound, err := queue.Check(ctx, f.queue, queue.RoleQueue, production)
+	if err != nil {
+		return dependency("queue redis", err)
+	}
+	cacheFound, err := queue.Check(ctx, f.cacheRdb, queue.RoleCache, production)
+	if err != nil {
+		return dependency("cache redis", err)
+	}
+	shared, err := queue.CheckShared(ctx, f.queue, f.cacheRdb, production)
+	if err != nil {
+		return dependency("redis", err)
+	}
+	return errors.Join(
+		f.judge(ctx, "queue-redis", queueFound), f.judge(ctx, "cache-redis", cacheFound), f.judge(ctx, "redis", shared))
+}
+
+// judge logs what is merely worth knowing and refuses what must not be.
+func (f *foundation) judge(ctx context.Context, where string, found []queue.Finding) error {
+	var errs []error
+	for _, finding := range found {
+		if finding.Fatal {
+			errs = append(errs, fmt.Errorf("%s: %w: %s", where, errUnsuitable, finding.Text))
+			continue
+		}
+		f.log.WarnContext(ctx, "redis is not set up for production", "component", where, "code", finding.Code, "error", errors.New(finding.Text))
+	}
+	return errors.Join(errs...)
+}
+
+// runID knows the run id of the cache's server, by which the cache notices that it talks to another one than before.
+type runID struct {
+	rdb redis.UniversalClient
+	log *slog.Logger
+	id  atomic.Pointer[string]
+}
+
+func (r *runID) current() string {
+	if id := r.id.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+// runIDEvery is how long a failover may go unnoticed. Losing the server's data is noticed at once by other means: the
+// tenant's epoch is lost with it.
+const runIDEvery = time.Second
+
+func (r *runID) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	id, err := queue.RunID(ctx, r.rdb)
+	if err == nil {
+		r.id.Store(&id)
+	}
+	return err
+}
+
+// follow keeps the run id current until ctx ends. A server that is away is logged once; its id stays the last known.
+func (r *runID) follow(ctx context.Context) error {
+	tick := time.NewTicker(runIDEvery)
+	defer tick.Stop()
+	for away := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := r.read(ctx)
+		switch {
+		case err != nil && !away && ctx.Err() == nil:
+			r.log.WarnContext(ctx, "cache redis does not answer", "error", err)
+		case err == nil && away:
+			r.log.InfoContext(ctx, "cache redis answers again")
+		}
+		away = err != nil
+	}
+}
