@@ -73,7 +73,11 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) applyTenant(t *testing.T, row ledger.Tenant) {
 	t.Helper()
-	row.Credentials = []byte("sealed")
+	sealed, err := h.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Credentials = sealed
 	if _, err := h.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
 		t.Fatal(err)
 	}
