@@ -71,7 +71,7 @@ func TestAFailedProbeIsNotTheNext(t *testing.T) {
 func TestABadRecordInTheRampOpensOnce(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	recover := func(probe uint64) {
+	heal := func(probe uint64) {
 		t.Helper()
 		at, _ := refused(t, f, of(probe), BreakerReason).NotBefore()
 		until(t, at)
@@ -80,9 +80,9 @@ func TestABadRecordInTheRampOpensOnce(t *testing.T) {
 	for n := range uint64(3) {
 		call(t, f, of(20+n), fails)
 	}
-	recover(1)
+	heal(1)
 	call(t, f, of(13), fails)
-	recover(2) // a call that was sent after 13 failed works: 13 is at fault
+	heal(2) // a call that was sent after 13 failed works: 13 is at fault
 	for range 2 {
 		call(t, f, of(13), fails)
 		call(t, f, of(3), works)

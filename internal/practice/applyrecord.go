@@ -75,8 +75,10 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, r record) (changed bool,
 		if r.practice != "" {
 			body.Practice = n.Practice(r.practice)
 		}
-		change := cache.Change{Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body, Loaded: r.since,
-			Unmoved: map[cache.Tag]uint64{cache.TagOf(r.key.ID): r.since.Stamp}}
+		change := cache.Change{
+			Tags: r.cascade, Shadows: []cache.Shadow{next}, Event: body, Loaded: r.since,
+			Unmoved: map[cache.Tag]uint64{cache.TagOf(r.key.ID): r.since.Stamp},
+		}
 		if r.practice != "" {
 			change.Unmoved[cache.TagOf(body.Practice)] = r.since.Stamp
 		}

@@ -82,7 +82,7 @@ func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d Date)
 		r.count()
 		return r, nil
 	}
-	return s.assemble(ctx, t, practice, d)
+	return s.build(ctx, t, practice, d)
 }
 
 func (r *BoardRead) count() {
@@ -214,7 +214,7 @@ func (s *Store) directory(ctx context.Context, t tenant.ID, practice string, r *
 	}
 	var d Directory
 	if e.State == cache.Miss || e.Negative || phi.Unmarshal(e.Value, &d) != nil {
-		return nil, nil //nolint:nilnil // a board does without
+		return nil, nil //nolint:nilerr // unreadable is as good as absent: a board does without
 	}
 	r.Stale = r.Stale || !valid(e)
 	return &d, nil

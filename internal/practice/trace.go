@@ -2,6 +2,7 @@ package practice
 
 import (
 	"context"
+	"errors"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -23,6 +24,19 @@ func (s *Store) fillPart(ctx context.Context, grant cache.Grant, items []cache.I
 	results, err := s.cache.FillMany(ctx, grant, items)
 	span.End(failed(err))
 	return results, err
+}
+
+// build is assemble as a step of its own: a board that was not ready costs a dozen round trips.
+func (s *Store) build(ctx context.Context, t tenant.ID, practice string, d Date) (BoardRead, error) {
+	ctx, span := telemetry.Start(ctx, telemetry.SpanView, telemetry.Tenant(t.String()), telemetry.View(boardClass.Name))
+	r, err := s.assemble(ctx, t, practice, d)
+	span.Set(telemetry.Rows(len(r.Board.Rows)))
+	if errors.Is(err, ErrCold) {
+		span.End("cold")
+	} else {
+		span.End(failed(err))
+	}
+	return r, err
 }
 
 // failed is the code of a span: what went wrong with the cache is in the log of who handles it.
