@@ -265,8 +265,8 @@ func TestDeadCollectorHoldsNothingUp(t *testing.T) {
 	if err := tel.Shutdown(ctx); err == nil {
 		t.Error("shutdown told nothing of the spans it lost")
 	}
-	if took := time.Since(began); took > shutdownLimit+2*time.Second {
-		t.Errorf("shutdown took %v, want about %v", took, shutdownLimit)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("shutdown took %v, want about 2 s", took)
 	}
 }
 
