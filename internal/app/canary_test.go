@@ -5,8 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -34,30 +35,13 @@ type planted struct {
 	*house
 	tools          *Tools
 	logs           *lines
+	log            *slog.Logger // writes to logs, as the worker does
 	collector      *otlptest.Receiver
 	needles        canary.Needles
 	goodID, badID  string
 	goodVisit      string
 	stopWorker     func()
 	queue, cacheDB redis.UniversalClient
-}
-
-// lines is a log that many goroutines write to.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.b.Bytes())
 }
 
 func plant(t *testing.T, ledgerURL string) *planted {
@@ -91,8 +75,8 @@ func plant(t *testing.T, ledgerURL string) *planted {
 	p.vendor.FailPatient(bad.ID, true)
 	p.tools = p.house.tools(t)
 	p.queue, p.cacheDB = p.tools.Queue, p.tools.Cache
-	log := telemetry.NewLogger(p.logs, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
-	p.stopWorker = p.work(t, func(o *WorkerOptions) { o.Collector, o.Logger = p.collector.URL(), log })
+	p.log = telemetry.NewLogger(p.logs, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
+	p.stopWorker = p.work(t, func(o *WorkerOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })
 	return p
 }
 
@@ -116,22 +100,83 @@ func (p *planted) suffer(t *testing.T) {
 		}
 		return r.ID
 	}
-	// Dead: a practice that does not exist. Not there: the vendor answers nothing. Cut: half of an answer.
+	p.met(t, "GetPatient", tebratest.OutcomeFault) // of the one whose record cannot be fetched
+	patient := tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}
+	// A practice that does not exist is a dead letter, a patient who is gone is remembered as gone.
 	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
 	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
-	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}), tasks.StateDone)
-	p.vendor.SetFaults(tebratest.Faults{CutBody: true})
-	enqueue(tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)})
-	eventually(t, func() error {
-		if p.vendor.Counts()["GetPatient"].Calls == 0 || !bytes.Contains(p.logs.bytes(), []byte("task is dead")) {
-			return errors.New("no patient was asked for, or nothing died")
-		}
-		return nil
-	})
+	p.ends(t, p.tools, enqueue(patient), tasks.StateDone)
+	// Half an answer, and a page of HTML.
+	p.vendor.SetFaults(tebratest.Faults{CutBody: true, Operations: []string{"GetPatient"}})
+	cut := enqueue(patient)
+	p.met(t, "GetPatient", tebratest.OutcomeCut)
+	p.vendor.SetFaults(tebratest.Faults{Maintenance: true, Operations: []string{"GetAppointments"}})
+	html := p.demand(t, p.tools).ID
+	p.met(t, "GetAppointments", tebratest.OutcomeMaintenance)
 	p.vendor.SetFaults(tebratest.Faults{})
+	p.ends(t, p.tools, cut, tasks.StateDone)
+	p.ends(t, p.tools, html, tasks.StateDone)
 	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPatient, ID: tasks.EntityID(p.goodID)})
 	p.ends(t, p.tools, enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
 	p.stopWorker() // sends what spans are left
+	p.panics(t)
+}
+
+// met waits until the vendor has ended a call in this way.
+func (p *planted) met(t *testing.T, operation string, outcome tebratest.Outcome) {
+	t.Helper()
+	eventually(t, func() error {
+		for _, c := range p.vendor.Calls(0) {
+			if c.Operation == operation && c.Outcome == outcome {
+				return nil
+			}
+		}
+		return fmt.Errorf("no %s ended as %s", operation, outcome)
+	})
+}
+
+// clumsy is a task whose worker panics with all that it knows.
+type clumsy struct {
+	Patient tasks.PatientID `json:"patient"`
+}
+
+func (clumsy) Kind() string           { return "patient.drop" }
+func (clumsy) Options() tasks.Options { return tasks.Options{MaxAttempts: 1} }
+
+// panics runs a worker that panics with the canary's name, in the pipeline of the real one.
+func (p *planted) panics(t *testing.T) {
+	t.Helper()
+	spans, err := telemetry.Setup(t.Context(), telemetry.Options{Service: "rounds-worker", Endpoint: p.collector.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := tasks.NewRouter(tasks.RouterOptions{
+		Redis: p.queue, Keys: []byte(p.settings.Keyset.Reveal()), Bury: buryIn(p.tools.Ledger, p.log), Around: around, Logger: p.log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks.Handle(router, tasks.WorkerFunc[clumsy](func(_ context.Context, job *tasks.Job[clumsy]) error {
+		panic(goodFirst + " " + goodLast + " has the number " + job.Args.Patient.Reveal())
+	}))
+	server, err := queue.NewServer(queue.ServerOptions{Redis: p.queue, Handler: pipeline{Router: router, telemetry: spans}, Logger: p.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.tools.Tasks.Enqueue(t.Context(), clinicA.String(), clumsy{Patient: tasks.PatientID(p.goodID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ends(t, p.tools, r.ID, tasks.StateDead)
+	if err := errors.Join(server.Stop(t.Context()), spans.Shutdown(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if letter, err := p.tools.Ledger.DeadLetter(t.Context(), r.ID); err != nil || letter.Code != "panic" {
+		t.Errorf("%s, %v", letter.Code, err)
+	}
 }
 
 func TestNoPatientInTheClear(t *testing.T) {
@@ -175,11 +220,13 @@ func (p *planted) places(dialect string) map[string]search {
 		}
 	}
 	out := map[string]search{
-		"queue redis":       func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.queue) },
-		"cache redis":       func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.cacheDB) },
-		"logs":              inBytes(p.logs.bytes),
-		"spans and metrics": inBytes(func() []byte { return bytes.Join(p.collector.Bodies(), nil) }),
-		"ledger":            func(context.Context) (int, int, error) { return p.needles.Files(p.dir) },
+		"queue redis": func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.queue) },
+		"cache redis": func(ctx context.Context) (int, int, error) { return p.needles.Redis(ctx, p.cacheDB) },
+		"logs":        inBytes(p.logs.bytes),
+		"exports":     inBytes(func() []byte { return bytes.Join(p.collector.Bodies(), nil) }),
+		"spans":       inBytes(func() []byte { return fmt.Append(nil, p.collector.Spans()) }),
+		"metrics":     inBytes(func() []byte { return fmt.Append(nil, p.collector.Points("")) }),
+		"ledger":      func(context.Context) (int, int, error) { return p.needles.Files(p.dir) },
 	}
 	if dialect == "postgres" {
 		out["ledger"] = p.tables
@@ -253,11 +300,12 @@ func (p *planted) leakEverywhere(t *testing.T, dialect string) {
 	if _, err := p.logs.Write([]byte(`{"msg":"fetched ` + name + `"}`)); err != nil {
 		t.Fatal(err)
 	}
-	leaky, err := telemetry.Setup(ctx, telemetry.Options{Service: "a service named after " + name, Endpoint: p.collector.URL()})
+	leaky, err := telemetry.Setup(ctx, telemetry.Options{Endpoint: p.collector.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, span := telemetry.Start(telemetry.With(ctx, leaky), telemetry.SpanTask)
+	leaking, span := telemetry.Start(telemetry.With(ctx, leaky), telemetry.SpanTask, telemetry.Kind(goodLast))
+	telemetry.CacheRead(leaking, goodLast, "fresh")
 	span.End("")
 	if err := leaky.Shutdown(ctx); err != nil {
 		t.Fatal(err)

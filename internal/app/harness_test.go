@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,9 +27,35 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	// The tests wait for the vendor's pace, for ticks and for servers that come back, and hardly compute. A -parallel of
+	// the command line wins. The flag is the testing package's own; without it they would only take longer.
+	_ = flag.Set("test.parallel", "6")
+	redistest.Main(m)
+}
 
 const clinicA = tenant.ID("clinic-a")
+
+// lines is a log that many goroutines write to.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.b.Bytes())
+}
+
+// count returns how many lines there are.
+func (l *lines) count() int { return bytes.Count(l.bytes(), []byte("\n")) }
 
 // house is a whole small system for one test: a simulated vendor with one account, both Redis, a ledger.
 type house struct {

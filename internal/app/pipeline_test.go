@@ -39,6 +39,14 @@ func TestLettersThatCannotBeKeptWhole(t *testing.T) {
 			t.Errorf("%s: payload kept %v", d.TaskID, kept)
 		}
 	}
+	odd := letter("odd") // nothing of it is text but its ID
+	odd.Kind, odd.Lane, odd.Tenant, odd.Attempts, odd.EnqueuedAt = "a\x00b", "\xff", "No Tenant", -1, time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if err := bury(t.Context(), odd); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tools.Ledger.DeadLetter(t.Context(), "odd"); err != nil || got.Code != "panic" || got.Kind+got.Lane+string(got.Tenant) != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
 	never := letter("line\nbreak")
 	if err := bury(t.Context(), never); err != nil || !strings.Contains(log.String(), "this line is all there is") {
 		t.Errorf("%v; log: %s", err, log.String())
@@ -57,8 +65,15 @@ func TestSweepOnceGoesThroughEveryTenant(t *testing.T) {
 	h.work(t)
 	h.demand(t, tools)
 	h.board(t, tools, full(6))
+	versions, old := clinicA.Key("c1", "m"), "old-0001"
+	if err := tools.Cache.HSet(t.Context(), versions, old, 1).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache); err != nil {
 		t.Fatal(err)
+	}
+	if left, err := tools.Cache.HExists(t.Context(), versions, old).Result(); err != nil || left {
+		t.Errorf("an old version is left: %v, %v", left, err)
 	}
 	h.board(t, tools, full(6))
 	if err := tools.Ledger.Close(); err != nil {

@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -172,31 +175,88 @@ func TestAnEmptyAnswerErasesNothing(t *testing.T) {
 	}
 }
 
-// Redis goes and comes back: the worker waits, resumes by itself, and nothing accepted is lost.
+// Redis dies under a worker with a run under way and work that waits: the worker waits without a spin, goes on by itself,
+// and everything accepted is done.
 func TestRedisGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
 	server := ownRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	h.settings.Redis.Queue = config.Secret(server.url)
 	tools := h.tools(t)
-	d := tasks.DateOf(h.today())
-	stop := h.work(t)
+	var log lines
+	release := h.block(t)
+	stop := h.work(t, func(o *WorkerOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	accepted := []tasks.Receipt{h.demand(t, tools)}
+	eventually(t, func() error {
+		if h.arrived.Load() == 0 {
+			return errors.New("the vendor was not asked")
+		}
+		return nil
+	})
+	for i := range 5 { // more than the flow of one account lets through at once
+		d := tasks.DateOf(h.today().AddDate(0, 0, i+1))
+		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted = append(accepted, r)
+	}
 	server.stop(t)
+	before := log.count()
+	release() // the run under way ends while nobody can be told
+	outage := time.NewTimer(3 * time.Second)
+	defer outage.Stop()
+	<-outage.C
+	// Two engines with five lanes ask at most each two seconds, and each may tell twice of it.
+	if n := log.count() - before; n == 0 || n > 60 {
+		t.Errorf("%d lines in three seconds without Redis", n)
+	}
 	server.start(t)
-	if _, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d}); err != nil {
-		eventually(t, func() error {
-			_, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
-			return err
-		})
+	for _, r := range accepted {
+		h.ends(t, tools, r.ID, tasks.StateDone)
 	}
 	h.board(t, tools, full(6))
 	server.stop(t) // with a worker that runs; its stop must not wait for a Redis that is gone
 	began := time.Now()
 	stop()
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > grace {
 		t.Errorf("stopping took %v", took)
 	}
 	server.start(t)
+}
+
+// A server that is another one than before is noticed by its run id; one that is away keeps its last.
+func TestRunIDFollowsTheServer(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	var log lines
+	r := &runID{rdb: client(t, server.url), log: slog.New(slog.NewTextHandler(&log, nil))}
+	if err := r.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := r.current()
+	stop := run(t, r.follow)
+	server.stop(t)
+	eventually(t, func() error {
+		if log.count() == 0 {
+			return errors.New("nobody noticed that the server is away")
+		}
+		return nil
+	})
+	if first == "" || r.current() != first {
+		t.Errorf("%q became %q", first, r.current())
+	}
+	server.start(t)
+	eventually(t, func() error {
+		if r.current() == first {
+			return errors.New("the old run id")
+		}
+		return nil
+	})
+	stop()
+	if n := log.count(); n != 2 {
+		t.Errorf("%d lines tell of one absence", n)
+	}
 }
 
 type redisServer struct {
@@ -240,17 +300,19 @@ func (s *redisServer) stop(t *testing.T) {
 	s.cmd = nil
 }
 
+// vacant returns an address on which nobody listens.
+func vacant(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
 func TestNewWorkerRefuses(t *testing.T) {
 	t.Parallel()
-	gone := func(t *testing.T) string {
-		t.Helper()
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		return l.Addr().String()
-	}
 	for name, c := range map[string]struct {
 		spoil func(*testing.T, *WorkerOptions)
 		is    error
@@ -258,15 +320,15 @@ func TestNewWorkerRefuses(t *testing.T) {
 	}{
 		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Queue = config.Secret("redis://" + gone(t))
+			o.Config.Redis.Queue = config.Secret("redis://" + vacant(t))
 		}, ErrDependency, "queue"},
 		"cache redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Cache = config.Secret("redis://" + gone(t))
+			o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
 		}, ErrDependency, "cache"},
 		"ledger gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.LedgerURL = config.Secret("postgres://rounds:hush@" + gone(t) + "/rounds")
+			o.Config.LedgerURL = config.Secret("postgres://rounds:hush@" + vacant(t) + "/rounds")
 		}, ErrDependency, "ledger"},
 		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
@@ -295,6 +357,102 @@ func TestNewWorkerRefuses(t *testing.T) {
 				t.Error("the error holds a password")
 			}
 		})
+	}
+}
+
+// answers asks a probe.
+func answers(t *testing.T, url string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Do(req)
+	if err != nil {
+		return 0
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+// A process is ready while it works, says so no more while it drains, and is gone in time.
+func TestProbesOfAWorkerThatDrains(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	tools := h.tools(t)
+	release := h.block(t)
+	addr := vacant(t)
+	stop := h.work(t, func(o *WorkerOptions) { o.Config.Health = addr })
+	probe := func(path string, want int) {
+		t.Helper()
+		eventually(t, func() error {
+			if got := answers(t, "http://"+addr+path); got != want {
+				return fmt.Errorf("%s answers %d, want %d", path, got, want)
+			}
+			return nil
+		})
+	}
+	probe("/readyz", http.StatusOK)
+	first := h.demand(t, tools)
+	eventually(t, func() error {
+		if h.arrived.Load() == 0 {
+			return errors.New("the vendor was not asked")
+		}
+		return nil
+	})
+	began, stopped := time.Now(), make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	probe("/readyz", http.StatusServiceUnavailable)
+	probe("/livez", http.StatusOK)
+	release() // a call under way may end
+	<-stopped
+	if took := time.Since(began); took > grace {
+		t.Errorf("stopping took %v", took)
+	}
+	if got := answers(t, "http://"+addr+"/livez"); got != 0 {
+		t.Errorf("the probe of a process that has ended answers %d", got)
+	}
+	h.ends(t, tools, first.ID, tasks.StateDone)
+
+	taken, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{
+		Mode: h.settings.Mode, Redis: h.settings.Redis, LedgerURL: h.settings.LedgerURL, Keyset: h.settings.Keyset, Health: addr,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "ROUNDS_HEALTH_ADDR") {
+		t.Errorf("an address that is taken: %v", err)
+	}
+}
+
+// A Redis that is good enough for a desk is taken there, and the log says what it lacks; in production it is refused.
+func TestFindingsAreLoggedOrRefused(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	var log lines
+	o := h.options()
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	w, err := NewWorker(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, code := range []string{"code=persistence", "code=shared"} {
+		if !strings.Contains(string(log.bytes()), code) {
+			t.Errorf("the log does not tell of %s: %s", code, log.bytes())
+		}
+	}
+	o.Config.Mode = config.Production
+	if _, err := NewWorker(t.Context(), o); !errors.Is(err, errUnsuitable) {
+		t.Errorf("in production: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -12,7 +13,7 @@ import (
 
 // allowed are the attributes that may leave the process, written down a second time: a new one is a decision.
 var allowed = []string{
-	"tenant", "kind", "lane", "task", "attempt", "outcome", "operation", "code", "rows", "changed",
+	"tenant", "kind", "lane", "task", "attempt", "outcome", "operation", "code", "rows", "changed", "view",
 }
 
 // One demand is one trace: from the service that enqueued, through the worker and the vendor call, to the cache.
@@ -32,6 +33,15 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.board(t, tools, full(6))
+	// A board whose day was invalidated is put together anew by whoever reads it.
+	seen := telemetry.With(t.Context(), service)
+	if _, err := tools.Store.Invalidate(seen, clinicA, practice.Record{Noun: practice.NounPractice, Practice: "1"}, "task-1"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := tools.Store.Board(seen, clinicA, "1", practice.DateOf(h.today(), h.clinic().Location()))
+	if err != nil || r.Hit || !r.Stale {
+		t.Errorf("an invalidated board: hit %v, stale %v, %v", r.Hit, r.Stale, err)
+	}
 	stop()
 	if err := service.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
@@ -58,9 +68,15 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 			t.Errorf("no %s descends from the demand", name)
 		}
 	}
+	if !slices.ContainsFunc(spans, func(s otlptest.Span) bool { return s.Name == "view.build" && s.Service == "a-service" }) {
+		t.Error("no view.build of the reader")
+	}
+	if reads := collector.Points("rounds.cache.reads"); len(reads) == 0 {
+		t.Error("no read of the cache was counted")
+	}
 	for _, s := range spans {
 		for key := range s.Attributes {
-			if !slices.Contains(allowed, key) {
+			if !slices.Contains(allowed, key) || !telemetry.Allowed(key) {
 				t.Errorf("%s has the attribute %s", s.Name, key)
 			}
 		}

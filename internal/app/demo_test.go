@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// client dials a Redis for the time of the test.
+func client(t *testing.T, url string) redis.UniversalClient {
+	t.Helper()
+	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleQueue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// closing closes the stack now and fails the test when that fails.
+func closing(t *testing.T, s *lifecycle.Stack) {
+	t.Helper()
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without a redis-server on the path the demo brings its own, and fills every board all the same.
+func TestDemoNeedsNothing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // which keeps this test from running beside others
+	d, err := StartDemo(t.Context(), DemoOptions{Speed: 60, Seed: 1, Patients: 5, Visits: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Redis != RedisEmbedded || len(d.Practices) != 3 {
+		t.Errorf("redis: %s, %d practices", d.Redis, len(d.Practices))
+	}
+	zones := map[string]bool{}
+	for _, p := range d.Practices {
+		zones[p.Clinic.Location().String()] = true
+		day := practice.DateOf(d.Clock.Now(), p.Clinic.Location())
+		eventually(t, func() error {
+			r, err := d.Tools.Store.Board(t.Context(), p.Tenant, p.ID, day)
+			if err == nil && len(r.Board.Rows) != 3 {
+				err = errors.New("visits are missing")
+			}
+			return err
+		})
+	}
+	if len(zones) != 2 {
+		t.Errorf("%d time zones", len(zones))
+	}
+	select {
+	case err := <-d.Failed():
+		t.Errorf("failed: %v", err)
+	default:
+	}
+	if err := d.StopProcesses(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.Tools.Ledger.Tenants(t.Context()); err != nil {
+		t.Errorf("what was written cannot be read after the processes stopped: %v", err)
+	}
+	if err := d.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(d.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is left: %v", err)
+	}
+}
+
+// A demo that cannot start has closed what it began (TestMain counts goroutines).
+func TestDemoThatCannotStart(t *testing.T) {
+	t.Parallel()
+	spoilt := errors.New("spoilt")
+	d, err := StartDemo(t.Context(), DemoOptions{
+		QueueURL: redistest.URL(t), Prepare: func(*tebratest.Server) error { return spoilt },
+	})
+	if d != nil || !errors.Is(err, spoilt) {
+		t.Errorf("%v, %v", d, err)
+	}
+}
+
+func TestDemoSpawnsTwoServers(t *testing.T) {
+	t.Parallel()
+	stack := &lifecycle.Stack{}
+	kind, urls, err := demoRedis(t.Context(), stack, t.TempDir(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, c := client(t, urls.Queue.Reveal()), client(t, urls.Cache.Reveal())
+	found, err := queue.Check(t.Context(), q, queue.RoleQueue, true)
+	if kind != RedisServer || err != nil || len(found) != 0 {
+		t.Errorf("%s; the queue's server: %v, %v", kind, found, err)
+	}
+	if shared, err := queue.CheckShared(t.Context(), q, c, true); err != nil || len(shared) != 0 {
+		t.Errorf("%v, %v", shared, err)
+	}
+	closing(t, stack)
+	if err := errors.Join(q.Ping(context.Background()).Err(), c.Ping(context.Background()).Err()); err == nil {
+		t.Error("a server goes on after the demo")
+	}
+}
+
+func TestEmbeddedClockMoves(t *testing.T) {
+	t.Parallel()
+	stack := &lifecycle.Stack{}
+	url, err := embed(t.Context(), stack, "queue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, url)
+	if err := c.Set(t.Context(), "brief", "1", 50*time.Millisecond).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if n, err := c.Exists(t.Context(), "brief").Result(); err != nil || n > 0 {
+			return errors.Join(err, errors.New("a key outlives its time"))
+		}
+		return nil
+	})
+	closing(t, stack)
+}
+
+func TestBorrow(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := redistest.URL(t)
+	c := client(t, url)
+	set := func(key string) {
+		t.Helper()
+		if err := c.Set(ctx, key, "1", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		t.Helper()
+		n, err := c.DBSize(ctx).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	set("somebody's")
+	stack := &lifecycle.Stack{}
+	if err := borrow(ctx, stack, "ROUNDS_QUEUE_REDIS", url); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "ROUNDS_QUEUE_REDIS") {
+		t.Errorf("a database in use: %v", err)
+	}
+	closing(t, stack)
+	if size() != 1 {
+		t.Error("somebody's key is gone")
+	}
+	c.Del(ctx, "somebody's")
+
+	kind, urls, err := demoRedis(ctx, stack, "", url, "")
+	if err != nil || kind != RedisConfigured || urls.Cache.Reveal() != url {
+		t.Errorf("%s, one database for both: %v, %v", kind, urls.Cache.Reveal() == url, err)
+	}
+	set("the demo's")
+	closing(t, stack)
+	if n := size(); n != 0 {
+		t.Errorf("%d keys are left", n)
+	}
+
+	set(demoMark) // of a demo that was killed, with what it left
+	set("the killed one's")
+	if err := borrow(ctx, stack, "ROUNDS_CACHE_REDIS", url); err != nil || size() != 1 {
+		t.Errorf("after a demo that was killed: %v, %d keys", err, size())
+	}
+	closing(t, stack)
+
+	gone := "redis://127.0.0.1:1"
+	if _, _, err := demoRedis(ctx, stack, "", url, gone); !errors.Is(err, ErrDependency) {
+		t.Errorf("a cache that is away: %v", err)
+	}
+	closing(t, stack)
+	if n := size(); n != 0 {
+		t.Errorf("%d keys are left in the queue's", n)
+	}
+}
