@@ -176,7 +176,7 @@ func TestJobTellsWhatIsKnown(t *testing.T) {
 	d := b.seal(t, note{Text: "x", Number: 1 << 60})
 	d.Failed = 1
 	must(t, r.Deliver(t.Context(), d))
-	want := Job[note]{ID: d.ID, Tenant: "clinic-a", Attempt: 2, EnqueuedAt: got.EnqueuedAt, Args: note{Text: "x", Number: 1 << 60}}
+	want := Job[note]{ID: d.ID, Tenant: "clinic-a", Lane: LaneSync, Attempt: 2, EnqueuedAt: got.EnqueuedAt, Args: note{Text: "x", Number: 1 << 60}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(note{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

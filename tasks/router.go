@@ -105,7 +105,7 @@ func open[T Args](w Worker[T], plain []byte) (opened, string) {
 		return opened{}, codeInvalid
 	}
 	return opened{options, func(ctx context.Context, run *Run) error {
-		return w.Work(ctx, &Job[T]{ID: run.ID, Tenant: run.Tenant, Attempt: run.Attempt, EnqueuedAt: run.EnqueuedAt, Args: args})
+		return w.Work(ctx, &Job[T]{ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, EnqueuedAt: run.EnqueuedAt, Args: args})
 	}}, ""
 }
 

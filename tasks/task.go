@@ -65,6 +65,8 @@ type Job[T Args] struct {
 	ID string
 	// Tenant is the alias of the tenant.
 	Tenant string
+	// Lane is where the task lay: in LaneInteractive somebody waits for it.
+	Lane string
 	// Attempt counts from 1; what ended in Later did not count.
 	Attempt int
 	// EnqueuedAt is when the task was asked for, by the producer's clock.

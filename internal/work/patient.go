@@ -14,40 +14,22 @@ import (
 // syncPatient reads one patient. A patient whom the vendor does not know is remembered as absent; the run is done.
 // Running twice: one more call, no change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
-	t, acct, _, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
 		return err
 	}
-	since, err := d.Store.Begin(ctx, t)
+	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	id := job.Args.Patient.Reveal()
-	p, err := acct.Vendor.Patients.Get(ctx, id)
+	p, err := s.Vendor.Patients.Get(ctx, id)
 	if errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		return applied(d.Store.ForgetPatient(ctx, t, phi.Text(id), since))
+		return applied(d.Store.ForgetPatient(ctx, s.tenant, phi.Text(id), since))
 	}
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	_, err = d.Store.ApplyPatient(ctx, t, practice.FromPatient(p), since)
-	return applied(err)
-}
-
-// syncDirectory reads a practice's providers. Running twice: one more call, no change.
-func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
-	t, acct, name, err := d.open(ctx, job.Tenant, job.Args.Practice)
-	if err != nil {
-		return err
-	}
-	since, err := d.Store.Begin(ctx, t)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	rows, err := acct.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: name})
-	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
-	}
-	_, err = d.Store.ApplyDirectory(ctx, t, practice.FromProviders(job.Args.Practice, rows), since)
+	_, err = d.Store.ApplyPatient(ctx, s.tenant, practice.FromPatient(p), since)
 	return applied(err)
 }

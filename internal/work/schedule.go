@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
-	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -22,77 +21,70 @@ const (
 )
 
 // syncSchedule reads the appointments of a window and applies them day by day. A window longer than one call may ask for
-// becomes several runs. Running twice: one more call, no change.
+// becomes several runs, and so does one whose answer the vendor cut. Running twice: one more call, no change.
 func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
-	t, acct, name, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
 		return err
 	}
-	from, err := day(job.Args.From)
+	days, err := daysOf(job.Args)
 	if err != nil {
 		return err
 	}
-	to, err := day(job.Args.To)
-	if err != nil {
-		return err
-	}
-	days := practice.Days(from, to)
 	if len(days) > window {
-		return d.splitSchedule(ctx, job.Tenant, job.Args.Practice, days)
+		return d.split(ctx, s, days, window)
 	}
-	since, err := d.Store.Begin(ctx, t)
+	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	asked := d.Now()
-	list, err := acct.Vendor.Appointments.List(ctx, tebra.ListAppointmentsRequest{
-		PracticeName: name, From: from.Time(acct.Zone), To: to.Time(acct.Zone), Location: acct.Zone,
+	list, err := s.Vendor.Appointments.List(ctx, tebra.ListAppointmentsRequest{
+		PracticeName: s.name, From: days[0].Time(s.Zone), To: days[len(days)-1].Time(s.Zone), Location: s.Zone,
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	byDay, err := sortByDay(job.Args.Practice, list.Rows, acct.Zone)
+	visits, whole, err := sortByDay(s.id, list.Rows, s.Zone)
 	if err != nil {
 		return err
 	}
-	run := scheduleRun{
-		Deps: d, tenant: t, practice: job.Args.Practice, partial: list.Partial, since: since,
-		own:  map[cache.Tag]uint64{},
-		near: practice.DateOf(asked, acct.Zone).Add(1),
+	a := answer{
+		Deps: d, site: s, visits: visits, partial: list.Partial || !whole, since: since, own: map[cache.Tag]uint64{},
+		today: practice.DateOf(d.Now(), s.Zone),
 	}
 	for _, date := range days {
-		if err := run.apply(ctx, date, byDay[date]); err != nil {
+		if err := a.apply(ctx, date); err != nil {
 			return applied(err)
 		}
 	}
-	if run.doubtful {
+	switch {
+	case list.Partial && len(days) > 1:
+		return d.split(ctx, s, days, (len(days)+1)/2)
+	case a.doubtful:
 		return d.lookAgain(ctx, job)
-	}
-	if err := d.Ledger.Advance(ctx, t, "schedule/"+job.Args.Practice, asked); err != nil {
-		return fmt.Errorf("advance watermark: %w", err)
 	}
 	return nil
 }
 
-func (d Deps) splitSchedule(ctx context.Context, t, practiceID string, days []practice.Date) error {
+func daysOf(a tasks.SyncSchedule) ([]practice.Date, error) {
+	from, err := day(a.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := day(a.To)
+	if err != nil {
+		return nil, err
+	}
+	return practice.Days(from, to), nil
+}
+
+// split demands the days in windows of n days at most.
+func (d Deps) split(ctx context.Context, s site, days []practice.Date, n int) error {
 	var parts []tasks.Args
-	for len(days) > 0 {
-		n := min(window, len(days))
-		from, err := tasks.ParseDate(string(days[0]))
-		if err != nil {
-			return tasks.Permanent(err)
-		}
-		to, err := tasks.ParseDate(string(days[n-1]))
-		if err != nil {
-			return tasks.Permanent(err)
-		}
-		parts = append(parts, tasks.SyncSchedule{Practice: practiceID, From: from, To: to})
-		days = days[n:]
+	for part := range slices.Chunk(days, n) {
+		parts = append(parts, tasks.SyncSchedule{Practice: s.id, From: date(part[0]), To: date(part[len(part)-1])})
 	}
-	if _, err := d.Tasks.EnqueueMany(ctx, t, parts); err != nil {
-		return fmt.Errorf("split window: %w", err)
-	}
-	return nil
+	return d.demand(ctx, s, parts...)
 }
 
 // lookAgain asks for the same window once more, because a day came back so much smaller that it may be the vendor's
@@ -105,63 +97,71 @@ func (d Deps) lookAgain(ctx context.Context, job *tasks.Job[tasks.SyncSchedule])
 }
 
 // sortByDay maps the rows. A row of another practice poisons the whole answer: the vendor answered a question that we did
-// not ask, and nothing of it may be believed. A row without id or start is left out.
-func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (map[practice.Date][]practice.Appointment, error) {
-	out := map[practice.Date][]practice.Appointment{}
+// not ask, and nothing of it may be believed. A row without a start is left out, and whole is false: that visit is there,
+// whatever day it is on, and must not pass for one that is gone.
+func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[practice.Date][]practice.Appointment, whole bool, err error) {
+	visits, whole = map[practice.Date][]practice.Appointment{}, true
 	for _, row := range rows {
 		a, err := practice.FromAppointment(practiceID, row, zone)
 		switch {
 		case errors.Is(err, practice.ErrForeign):
-			return nil, fmt.Errorf("map appointments: %w", err)
+			return nil, false, fmt.Errorf("map appointments: %w", err)
 		case err != nil:
+			whole = false
 			continue
 		}
-		out[a.Day] = append(out[a.Day], a)
+		visits[a.Day] = append(visits[a.Day], a)
 	}
-	return out, nil
+	return visits, whole, nil
 }
 
-type scheduleRun struct {
+// answer is one look at the vendor, on its way into the cache.
+type answer struct {
 	Deps
-	tenant   tenant.ID
-	practice string
+	site
+	visits   map[practice.Date][]practice.Appointment
 	partial  bool
 	since    cache.Grant
 	own      map[cache.Tag]uint64 // what earlier days of this answer moved
-	near     practice.Date        // up to this day people's records are worth a call each: nobody reads boards further ahead
+	today    practice.Date
 	doubtful bool
 }
 
-func (r *scheduleRun) apply(ctx context.Context, date practice.Date, visits []practice.Appointment) error {
-	changed, err := r.Store.ApplyDay(ctx, r.tenant, practice.Answer{
-		Practice: r.practice, Date: date, Visits: visits, Partial: r.partial, Since: r.since, Own: r.own,
+func (a *answer) apply(ctx context.Context, on practice.Date) error {
+	visits := a.visits[on]
+	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
+		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, Since: a.since, Own: a.own,
 	})
 	if err != nil {
 		return err
 	}
-	r.doubtful = r.doubtful || changed.Doubtful
-	var missing []phi.Text
-	if date <= r.near {
-		if missing, err = r.Store.PatientsToFetch(ctx, r.tenant, visits); err != nil {
-			return err
-		}
-	}
-	follow := make([]tasks.Args, 0, len(missing)+1)
-	for _, id := range missing {
-		follow = append(follow, tasks.SyncPatient{Practice: r.practice, Patient: tasks.PatientID(id.Reveal())})
+	a.doubtful = a.doubtful || changed.Doubtful
+	follow, err := a.patients(ctx, on, visits)
+	if err != nil {
+		return err
 	}
 	if changed.Any() {
-		d, err := tasks.ParseDate(string(date))
-		if err != nil {
-			return tasks.Permanent(err)
+		follow = append(follow, tasks.WarmView{View: tasks.DayBoard, Practice: a.id, Date: date(on)})
+	}
+	return a.demand(ctx, a.site, follow...)
+}
+
+// patients demands the records of a day's people. They are worth a call each for today and tomorrow: boards of other days
+// are seldom read, and show the names that the visits carry.
+func (a *answer) patients(ctx context.Context, on practice.Date, visits []practice.Appointment) ([]tasks.Args, error) {
+	if on < a.today || on > a.today.Add(1) {
+		return nil, nil
+	}
+	missing, err := a.Store.PatientsToFetch(ctx, a.tenant, visits)
+	if err != nil {
+		return nil, err
+	}
+	var out []tasks.Args
+	for _, id := range missing {
+		p := tasks.SyncPatient{Practice: a.id, Patient: tasks.PatientID(id.Reveal())}
+		if p.Validate() == nil { // one that cannot be asked for must not keep the others from it
+			out = append(out, p)
 		}
-		follow = append(follow, tasks.WarmView{View: tasks.DayBoard, Practice: r.practice, Date: d})
 	}
-	if len(follow) == 0 {
-		return nil
-	}
-	if _, err := r.Tasks.EnqueueMany(ctx, r.tenant.String(), follow); err != nil {
-		return fmt.Errorf("enqueue what follows: %w", err)
-	}
-	return nil
+	return out, nil
 }

@@ -21,58 +21,76 @@ type Account struct {
 	Practices []ledger.Practice
 }
 
-// practiceName is the vendor's name of a practice, by which lists are filtered.
-func (a *Account) practiceName(id string) (string, bool) {
-	for _, p := range a.Practices {
-		if p.ID == id {
-			return p.Name, true
-		}
-	}
-	return "", false
-}
-
 // Deps is what the workers need. All fields are required.
 type Deps struct {
 	// Account finds a tenant's account. A tenant that is not known is a permanent error.
 	Account func(ctx context.Context, t tenant.ID) (*Account, error)
 	Store   *practice.Store
 	Tasks   *tasks.Client
-	Ledger  *ledger.Ledger
 	// Now is the calendar: what "today" is. Real time except where a demo speeds it up.
 	Now func() time.Time
 }
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Now == nil {
+	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Now == nil {
 		return errors.New("work: every dependency is required")
 	}
-	tasks.Handle(r, tasks.WorkerFunc[tasks.SyncSchedule](d.syncSchedule))
-	tasks.Handle(r, tasks.WorkerFunc[tasks.SyncPatient](d.syncPatient))
-	tasks.Handle(r, tasks.WorkerFunc[tasks.SyncDirectory](d.syncDirectory))
-	tasks.Handle(r, tasks.WorkerFunc[tasks.WarmView](d.warmView))
-	tasks.Handle(r, tasks.WorkerFunc[tasks.InvalidateEntity](d.invalidateEntity))
+	tasks.Handle(r, urgent(d.syncSchedule))
+	tasks.Handle(r, urgent(d.syncPatient))
+	tasks.Handle(r, urgent(d.syncDirectory))
+	tasks.Handle(r, urgent(d.warmView))
+	tasks.Handle(r, urgent(d.invalidateEntity))
 	return nil
+}
+
+// urgent lets the vendor calls of a run have the budget's reserved share when somebody waits for the run.
+func urgent[T tasks.Args](work tasks.WorkerFunc[T]) tasks.WorkerFunc[T] {
+	return func(ctx context.Context, job *tasks.Job[T]) error {
+		if job.Lane == tasks.LaneInteractive {
+			ctx = tebra.Interactive(ctx)
+		}
+		return work(ctx, job)
+	}
+}
+
+// site is the practice that a run is about, and the way to it.
+type site struct {
+	*Account
+	tenant tenant.ID
+	id     string // the practice's number
+	name   string // the vendor's name of it, by which lists are filtered
 }
 
 // errPractice means that the tenant has no such practice: somebody's mistake, which no retry mends.
 var errPractice = errors.New("unknown_practice")
 
-// open finds what every run about one practice needs.
-func (d Deps) open(ctx context.Context, t, practiceID string) (tenant.ID, *Account, string, error) {
+func (d Deps) open(ctx context.Context, t, practiceID string) (site, error) {
 	id, err := tenant.Parse(t)
 	if err != nil {
-		return "", nil, "", tasks.Permanent(err)
+		return site{}, tasks.Permanent(err)
 	}
 	a, err := d.Account(ctx, id)
 	if err != nil {
-		return "", nil, "", err
+		return site{}, err
 	}
-	name, ok := a.practiceName(practiceID)
-	if !ok {
-		return "", nil, "", tasks.Permanent(errPractice)
+	for _, p := range a.Practices {
+		if p.ID == practiceID {
+			return site{Account: a, tenant: id, id: p.ID, name: p.Name}, nil
+		}
 	}
-	return id, a, name, nil
+	return site{}, tasks.Permanent(errPractice)
+}
+
+// demand enqueues what follows from a run.
+func (d Deps) demand(ctx context.Context, s site, args ...tasks.Args) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := d.Tasks.EnqueueMany(ctx, s.tenant.String(), args); err != nil {
+		return fmt.Errorf("enqueue what follows: %w", err)
+	}
+	return nil
 }
 
 // conflictDelay is how long a run waits after another one applied an answer between its own look and its own change.
@@ -87,6 +105,7 @@ func applied(err error) error {
 	return err
 }
 
+// day reads a day that somebody asked for. One in a century that no practice sees is permanent.
 func day(d tasks.Date) (practice.Date, error) {
 	out, err := practice.ParseDate(d.String())
 	if err != nil {
@@ -94,3 +113,6 @@ func day(d tasks.Date) (practice.Date, error) {
 	}
 	return out, nil
 }
+
+// date is day's inverse.
+func date(d practice.Date) tasks.Date { return tasks.DateOf(d.Time(time.UTC)) }

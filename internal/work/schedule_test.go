@@ -1,0 +1,253 @@
+package work
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+	"github.com/workflow-bolt/rounds/tasks/taskstest"
+)
+
+func TestFirstLookFillsTheDay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	if r := b.board(t, monday); len(r.Board.Rows) != 10 || r.Unknown != 10 {
+		t.Errorf("%d rows, %d unknown", len(r.Board.Rows), r.Unknown)
+	}
+	people := b.of(monday)
+	b.demands(t, append(people, "warm day-board 7 2026-03-02")...)
+	for _, p := range people {
+		b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(p[len("sync patient 7 "):])})
+	}
+	if r := b.board(t, monday); r.Unknown != 0 {
+		t.Errorf("%d unknown after all records came", r.Unknown)
+	}
+	b.now = b.now.Add(2 * time.Minute)
+	before := b.board(t, monday)
+	b.done(t, days(monday, monday))
+	b.demands(t)
+	if r := b.board(t, monday); !r.Hit || !r.AsOf.After(before.AsOf) {
+		t.Errorf("after an unchanged look the board is hit %v, as of %v later", r.Hit, r.AsOf.Sub(before.AsOf))
+	}
+}
+
+func TestAChangeIsSeenAndWarmed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(tuesday.Add(1), tuesday.Add(1)))
+	b.demands(t, "warm day-board 7 2026-03-04")
+	v := b.visits(tuesday.Add(1))[3]
+	must(t, b.clinic.SetStatus(v.ID, tebratest.CheckedIn))
+	b.done(t, days(tuesday.Add(1), tuesday.Add(1)))
+	b.demands(t, "warm day-board 7 2026-03-04")
+	var found bool
+	for _, row := range b.board(t, tuesday.Add(1)).Board.Rows {
+		found = found || row.Appointment.Reveal() == v.ID && row.Status == practice.CheckedIn
+	}
+	if !found {
+		t.Error("the board does not show who checked in")
+	}
+}
+
+func TestAVisitThatMovesWithinTheWindow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	later := tuesday.Add(3)
+	b.done(t, days(tuesday.Add(1), later))
+	b.demands(t, "warm day-board 7 2026-03-04", "warm day-board 7 2026-03-05", "warm day-board 7 2026-03-06")
+	for range 2 { // forward, and back
+		v := b.visits(tuesday.Add(1))[0]
+		must(t, b.clinic.Move(v.ID, v.Start.AddDate(0, 0, 2)))
+		b.done(t, days(tuesday.Add(1), later))
+		if n, m := len(b.board(t, tuesday.Add(1)).Board.Rows), len(b.board(t, later).Board.Rows); n != 9 || m != 11 {
+			t.Errorf("%d rows where it was, %d where it is", n, m)
+		}
+		must(t, b.clinic.Move(v.ID, v.Start))
+		b.done(t, days(tuesday.Add(1), later))
+		if n, m := len(b.board(t, tuesday.Add(1)).Board.Rows), len(b.board(t, later).Board.Rows); n != 10 || m != 10 {
+			t.Errorf("back again: %d and %d rows", n, m)
+		}
+	}
+}
+
+func TestPeopleAreFetchedForTodayAndTomorrowOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.now = time.Date(2026, 3, 3, 5, 30, 0, 0, time.UTC) // Tuesday in London, still Monday evening in Chicago
+	var warm []string
+	for _, d := range practice.Days(monday.Add(-3), monday.Add(3)) {
+		warm = append(warm, "warm day-board 7 "+string(d))
+	}
+	b.done(t, days(monday.Add(-3), monday.Add(3)))
+	b.demands(t, append(b.of(monday, tuesday), warm...)...)
+}
+
+func TestAnIdentifierThatCannotBeAskedForHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.visits(monday)[0].PatientID
+	people := b.of(monday)
+	b.line.answer = func(body string) string {
+		return strings.ReplaceAll(body, "<PatientID>"+id+"<", "<PatientID>none of yours<")
+	}
+	b.done(t, days(monday, monday))
+	var rest []string
+	for _, p := range people {
+		if p != "sync patient 7 "+id {
+			rest = append(rest, p)
+		}
+	}
+	if len(rest) != len(people)-1 {
+		t.Fatal("the answer was not spoiled")
+	}
+	b.demands(t, append(rest, "warm day-board 7 2026-03-02")...)
+}
+
+func TestALongWindowBecomesSeveralRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days("2026-03-01", "2026-05-02"))
+	if b.calls() != 0 {
+		t.Errorf("splitting made %d calls", b.calls())
+	}
+	b.demands(t, "sync schedule 7 2026-03-01..2026-03-31", "sync schedule 7 2026-04-01..2026-05-01", "sync schedule 7 2026-05-02..2026-05-02")
+	b.done(t, days("2026-03-01", "2026-03-31"))
+	if b.calls() != 1 {
+		t.Errorf("a month made %d calls", b.calls())
+	}
+}
+
+func TestACutAnswerIsAskedForInHalves(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Practices[0].VisitsPerDay = 850 })
+	first, last := monday.Add(10), monday.Add(21) // 10,200 visits, of which the answer holds 10,000
+	b.done(t, days(last, last))
+	b.demands(t, "warm day-board 7 2026-03-23")
+	b.done(t, days(first, last))
+	if n := len(b.board(t, last).Board.Rows); n != 850 {
+		t.Errorf("%d rows are left of the day that was cut", n)
+	}
+	want := []string{"sync schedule 7 2026-03-12..2026-03-17", "sync schedule 7 2026-03-18..2026-03-23"}
+	for _, d := range practice.Days(first, last.Add(-1)) {
+		want = append(want, "warm day-board 7 "+string(d))
+	}
+	b.demands(t, want...)
+}
+
+func TestADoubtfulAnswerIsLookedAtTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, tuesday))
+	b.demands(t, append(b.of(monday, tuesday), "warm day-board 7 2026-03-02", "warm day-board 7 2026-03-03")...)
+	before := b.board(t, monday)
+	for _, v := range b.visits(monday)[:8] {
+		must(t, b.clinic.Delete(v.ID))
+	}
+	asked := time.Now()
+	b.done(t, days(monday, tuesday))
+	if r := b.board(t, monday); len(r.Board.Rows) != 10 || !r.AsOf.Equal(before.AsOf) {
+		t.Errorf("after one doubtful answer %d rows are left, %v younger", len(r.Board.Rows), r.AsOf.Sub(before.AsOf))
+	}
+	again := taskstest.RequireEnqueued[tasks.SyncSchedule](t, b.queue, b.keys, taskstest.Want{
+		Tenant: "clinic-a", Lane: tasks.LaneSync, At: asked.Add(20*time.Second + time.Second/2),
+	})
+	if again != days(monday, tuesday) {
+		t.Errorf("the second look is at %v to %v", again.From, again.To)
+	}
+	must(t, b.queue.FlushDB(t.Context()).Err())
+	b.done(t, again)
+	if n := len(b.board(t, monday).Board.Rows); n != 2 {
+		t.Errorf("%d rows are left after the second look", n)
+	}
+	taskstest.RequireNotEnqueued(t, b.queue, again.Kind())
+}
+
+func TestAHiccupIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	gone := b.visits(monday)[0].ID
+	b.line.answer = func(body string) string { // nothing found, said as the vendor says it
+		before, rest, _ := strings.Cut(body, "<Appointments>")
+		_, after, _ := strings.Cut(rest, "</Appointments>")
+		return before + "<Appointments><AppointmentData/></Appointments>" + after
+	}
+	b.done(t, days(monday, monday))
+	b.line.answer = nil
+	must(t, b.clinic.Delete(gone))
+	b.done(t, days(monday, monday))
+	if n := len(b.board(t, monday).Board.Rows); n != 9 {
+		t.Errorf("%d rows after a hiccup and one deletion", n)
+	}
+}
+
+func TestRowsOfAnotherPracticePoisonTheAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.line.answer = func(body string) string { return strings.Replace(body, "<PracticeID>7<", "<PracticeID>8<", 1) }
+	want(t, b.run(t, days(monday, monday)), tasks.OutcomeRetry, "error")
+	b.cold(t, monday)
+	b.demands(t)
+}
+
+func TestARowWithoutAStartIsNoDeletion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	b.line.answer = func(body string) string { return without(body, "StartDate") }
+	b.done(t, days(monday, monday))
+	if n := len(b.board(t, monday).Board.Rows); n != 10 {
+		t.Errorf("%d rows are left", n)
+	}
+	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
+}
+
+func TestWhatChangesDuringTheCallComesBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	v := b.visits(monday)[0]
+	must(t, b.clinic.SetStatus(v.ID, tebratest.Confirmed))
+	b.line.answer = func(body string) string { // somebody tells us of a change while this answer is on its way
+		b.line.answer = nil
+		want(t, b.run(t, tasks.InvalidateEntity{Practice: "7", Noun: tasks.NounAppointment, ID: tasks.EntityID(v.ID)}), tasks.OutcomeDone, "")
+		return body
+	}
+	began := time.Now()
+	o := b.run(t, days(monday, monday))
+	want(t, o, tasks.OutcomeLater, "conflict")
+	if wait := o.NextAt.Sub(began); wait < conflictDelay || wait > conflictDelay+2*time.Second {
+		t.Errorf("comes back after %v", wait)
+	}
+	if r := b.board(t, monday); !r.Stale {
+		t.Error("the old answer passes for a new one")
+	}
+	b.done(t, days(monday, monday))
+	if r := b.board(t, monday); r.Stale {
+		t.Error("the board is stale after the next look")
+	}
+}
+
+func TestWithoutTheQueueNothingIsLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	away, err := tasks.NewClient(tasks.ClientOptions{Redis: closed(t), Keys: b.keys})
+	must(t, err)
+	d := b.Deps
+	d.Tasks = away
+	for name, w := range map[string]tasks.SyncSchedule{"a day": days(monday, monday), "many": days(monday, monday.Add(99))} {
+		r := taskstest.Work(t, tasks.WorkerFunc[tasks.SyncSchedule](d.syncSchedule), w)
+		if r.State != tasks.OutcomeRetry {
+			t.Errorf("%s: %s %s", name, r.State, r.Code)
+		}
+	}
+	b.done(t, days(monday, monday))
+	if n := len(b.of(monday)); n == 0 {
+		t.Fatal("nobody comes on Monday")
+	}
+	b.demands(t, b.of(monday)...) // the day itself was applied by the first run
+}

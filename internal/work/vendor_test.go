@@ -1,0 +1,128 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/tasks"
+	"github.com/workflow-bolt/rounds/tasks/taskstest"
+)
+
+func TestTroubleAtTheVendorCostsNoAttempt(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]tebratest.Faults{
+		"outage": {Outage: true}, "maintenance": {Maintenance: true}, "an answer that breaks off": {CutBody: true},
+	} {
+		b := setup(t)
+		b.vendor.SetFaults(f)
+		began := time.Now()
+		for _, args := range everything("7")[:3] {
+			o := b.run(t, args)
+			want(t, o, tasks.OutcomeLater, "vendor_unavailable")
+			if wait := o.NextAt.Sub(began); wait < firstWait || wait > 2*firstWait {
+				t.Errorf("%s: %s waits %v", name, args.Kind(), wait)
+			}
+		}
+		b.cold(t, monday)
+		b.demands(t)
+	}
+}
+
+func TestAnOutageOfADayEndsTheTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.Outage(true)
+	for age, state := range map[time.Duration]string{23 * time.Hour: tasks.OutcomeLater, 25 * time.Hour: tasks.OutcomeDead} {
+		d := b.sealed(t, clinicA.String(), days(monday, monday))
+		d.Headers["enqueued_at"] = time.Now().Add(-age).UTC().Format(time.RFC3339Nano)
+		want(t, b.deliver(t, d), state, "vendor_unavailable")
+	}
+}
+
+func TestAThrottleIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) { c.Throttles = tebratest.Throttles{} })
+	b.done(t, days(monday, monday))
+	began := time.Now()
+	o := b.run(t, days(monday, monday))
+	want(t, o, tasks.OutcomeLater, "vendor_throttled")
+	interval := time.Duration(0)
+	for _, op := range tebra.Operations() {
+		if op.Name == "GetAppointments" {
+			interval = op.Interval
+		}
+	}
+	if wait := o.NextAt.Sub(began); interval == 0 || wait < interval {
+		t.Errorf("it waits %v, the vendor wants %v", wait, interval)
+	}
+}
+
+func TestAWrongPasswordIsDead(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Password = "changed since" })
+	want(t, b.run(t, days(monday, monday)), tasks.OutcomeDead, "vendor_unauthenticated")
+}
+
+func TestVendorErrors(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	down := &tebra.Error{Code: tebra.Unavailable, Operation: "GetPatient"}
+	for name, c := range map[string]struct {
+		err      error
+		age      time.Duration
+		state    string
+		min, max time.Duration
+	}{
+		"young":              {down, 0, tasks.OutcomeLater, 5 * time.Second, 8 * time.Second},
+		"future":             {down, -time.Hour, tasks.OutcomeLater, 5 * time.Second, 8 * time.Second},
+		"a minute":           {down, time.Minute, tasks.OutcomeLater, 30 * time.Second, 40 * time.Second},
+		"an hour":            {down, time.Hour, tasks.OutcomeLater, 10 * time.Minute, 13 * time.Minute},
+		"a day":              {down, 25 * time.Hour, tasks.OutcomeDead, 0, 0},
+		"timeout":            {&tebra.Error{Code: tebra.Timeout}, 0, tasks.OutcomeLater, 5 * time.Second, 8 * time.Second},
+		"throttled":          {&tebra.Error{Code: tebra.Throttled, Interval: 5 * time.Second}, 0, tasks.OutcomeLater, 10 * time.Second, 14 * time.Second},
+		"throttled, but how": {&tebra.Error{Code: tebra.Throttled}, 25 * time.Hour, tasks.OutcomeLater, 2 * time.Second, 4 * time.Second},
+		"canceled":           {&tebra.Error{Code: tebra.Canceled}, 0, tasks.OutcomeLater, 0, 2 * time.Second},
+		"refused":            {&tebra.Error{Code: tebra.Unauthenticated}, 0, tasks.OutcomeDead, 0, 0},
+		"malformed":          {&tebra.Error{Code: tebra.Malformed}, 0, tasks.OutcomeRetry, 0, 3 * time.Second},
+		"else":               {errors.New("something else"), 0, tasks.OutcomeRetry, 0, 3 * time.Second},
+	} {
+		worker := tasks.WorkerFunc[tasks.SyncDirectory](func(context.Context, *tasks.Job[tasks.SyncDirectory]) error {
+			return vendorError(fmt.Errorf("wrapped: %w", c.err), now.Add(-c.age))
+		})
+		r := taskstest.Work(t, worker, tasks.SyncDirectory{Practice: "7"})
+		if r.State != c.state {
+			t.Errorf("%s: %s %s", name, r.State, r.Code)
+			continue
+		}
+		if wait := r.NextAt.Sub(now); c.state != tasks.OutcomeDead && (wait < c.min || wait > c.max+time.Second) {
+			t.Errorf("%s: comes back after %v", name, wait)
+		}
+	}
+}
+
+type notNow struct{ at time.Time }
+
+func (n notNow) Error() string                  { return "not now" }
+func (n notNow) NotBefore() (time.Time, string) { return n.at, "pace" }
+
+func TestTheGatesWordIsPassedOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	at := time.Now().Add(42 * time.Second)
+	b.gate.refuse = notNow{at}
+	for _, args := range everything("7")[:3] {
+		o := b.run(t, args)
+		want(t, o, tasks.OutcomeLater, "pace")
+		if o.NextAt.Before(at) || o.NextAt.Sub(at) > time.Second {
+			t.Errorf("%s comes back %v after the time it was given", args.Kind(), o.NextAt.Sub(at))
+		}
+	}
+	if b.calls() != 0 {
+		t.Errorf("%d calls went past the gate", b.calls())
+	}
+}
