@@ -251,10 +251,10 @@ func full(n int) func(practice.BoardRead) error {
 	}
 }
 
-// eventually repeats try until it returns nil, and fails the test with what it said last after 25 s.
+// eventually repeats try until it returns nil, and fails the test with what it said last after 90 s.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	limit := time.NewTimer(25 * time.Second)
+	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
