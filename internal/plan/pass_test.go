@@ -1,129 +1,84 @@
 package plan
 
 import (
-	"context"
-	"path/filepath"
+	"database/sql"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/queue"
-	"github.com/workflow-bolt/rounds/internal/redistest"
-	"github.com/workflow-bolt/rounds/tasks"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
-
-type bundle struct {
-	rdb    *redis.Client
-	ledger *ledger.Ledger
-	tasks  *tasks.Client
-}
-
-// setup knows one tenant in Chicago with two practices, open on weekdays.
-func setup(t *testing.T) *bundle {
-	t.Helper()
-	b := &bundle{rdb: redistest.New(t)}
-	var err error
-	if b.ledger, err = ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.ledger.Close() })
-	if err := b.ledger.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	hours := ledger.Hours{}
-	for _, d := range []string{"mon", "tue", "wed", "thu", "fri"} {
-		hours[d] = "08:00-17:30"
-	}
-	_, err = b.ledger.ApplyTenants(t.Context(), []ledger.Tenant{{
-		ID: "clinic-a", TimeZone: "America/Chicago", Hours: hours, Credentials: []byte("sealed"),
-		Practices: []ledger.Practice{{ID: "7", Name: "Seventh"}, {ID: "8", Name: "Eighth"}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := phi.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyset, err := keys.JSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.tasks, err = tasks.NewClient(tasks.ClientOptions{Redis: b.rdb, Keys: keyset}); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// planner has one schedule, each two minutes within opening hours, and stands at that time in Chicago.
-func (b *bundle) planner(t *testing.T, now string) *Planner {
-	t.Helper()
-	p, err := New(Options{Ledger: b.ledger, Tasks: b.tasks, Schedules: Standard()[:1]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stand(t, p, now)
-	return p
-}
-
-func stand(t *testing.T, p *Planner, now string) {
-	t.Helper()
-	p.clock = Clock{origin: at(t, "America/Chicago", now), since: time.Now(), speed: 1}
-}
-
-func (b *bundle) pass(t *testing.T, p *Planner) {
-	t.Helper()
-	if err := p.Pass(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// demands counts what waits; nothing takes tasks here.
-func (b *bundle) demands(t *testing.T) int64 {
-	t.Helper()
-	n, err := queue.Depth(t.Context(), b.rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// let counts the idempotency keys, one for each tick that was let through.
-func (b *bundle) let(t *testing.T) int {
-	t.Helper()
-	keys, err := b.rdb.Keys(t.Context(), "q1:{sync}:once:*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(keys)
-}
-
-func TestAPracticeThatWasNeverPlannedForGetsEverythingOnce(t *testing.T) {
+func TestANewPracticeGetsEverythingOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.planner(t, "2026-03-01 03:00:00") // a Sunday night
+	const night = "2026-03-01 23:30:00" // a closed Sunday, while it is Monday in London
+	p := b.planner(t, night, nil)
+	var want []string
+	for _, s := range []string{
+		"clinic-a day-board %s 2026-03-01", "clinic-a directory %s",
+		"clinic-a schedule %s 2026-03-01..2026-03-01", "clinic-a schedule %s 2026-03-02..2026-03-08",
+	} {
+		want = append(want, fmt.Sprintf(s, "7"), fmt.Sprintf(s, "8"))
+	}
+	b.pass(t, p, want...)
+	b.unsent(t)
 	b.pass(t, p)
-	b.pass(t, p)
-	if got := b.let(t); got != 2 {
-		t.Errorf("%d ticks for two practices", got)
+	b.pass(t, b.planner(t, night, nil))
+	b.apply(t, clinic("clinic-a", "7", "8", "9"))
+	b.pass(t, p, "clinic-a day-board 9 2026-03-01", "clinic-a directory 9",
+		"clinic-a schedule 9 2026-03-01..2026-03-01", "clinic-a schedule 9 2026-03-02..2026-03-08")
+}
+
+func TestTicksKeepOpeningHours(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.planner(t, "2026-03-01 03:00:00", today())
+	b.pass(t, p, "clinic-a schedule 7 2026-03-01..2026-03-01", "clinic-a schedule 8 2026-03-01..2026-03-01")
+	for _, c := range []struct {
+		now  string
+		look bool
+	}{
+		{"2026-03-02 07:59:30", false}, // a Monday, before the door opens
+		{"2026-03-02 08:00:00", true},
+		{"2026-03-02 08:01:30", false},
+		{"2026-03-02 08:02:00", true},
+		{"2026-03-02 08:15:00", true}, // six were missed, one look answers them
+		{"2026-03-02 17:29:00", true},
+		{"2026-03-02 17:30:00", false},
+		{"2026-03-02 23:00:00", false},
+		{"2026-03-06 17:29:30", true}, // Friday
+		{"2026-03-08 12:00:00", false},
+	} {
+		stand(t, p, c.now)
+		var want []string
+		if c.look {
+			d := c.now[:10]
+			want = []string{"clinic-a schedule 7 " + d + ".." + d, "clinic-a schedule 8 " + d + ".." + d}
+		}
+		t.Log(c.now)
+		b.pass(t, p, want...)
 	}
-	stand(t, p, "2026-03-02 07:59:59")
-	if b.pass(t, p); b.let(t) != 2 {
-		t.Error("a tick while the practice was closed")
-	}
-	stand(t, p, "2026-03-02 08:00:00")
-	if b.pass(t, p); b.let(t) != 4 {
-		t.Errorf("%d ticks when the door opened", b.let(t)-2)
-	}
-	stand(t, p, "2026-03-02 08:09:00")
-	if b.pass(t, p); b.let(t) != 6 {
-		t.Errorf("%d ticks for nine missed minutes, want the latest of each practice", b.let(t)-4)
+}
+
+func TestAPlannerGoesOnWhereOthersEnded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.apply(t, clinic("clinic-a", "7"))
+	at := func(now string) *Planner { return b.planner(t, now, today()) }
+	b.pass(t, at("2026-03-02 08:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
+	b.pass(t, at("2026-03-02 08:01:00"))
+	b.pass(t, at("2026-03-02 08:02:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
+	b.pass(t, at("2026-03-02 19:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02") // the day's last was missed
+	b.pass(t, at("2026-03-03 07:00:00"))
+	b.pass(t, at("2026-04-06 08:00:30"), "clinic-a schedule 7 2026-04-06..2026-04-06") // after weeks without anybody
+	b.pass(t, at("2026-04-06 08:01:00"))
+	last, ok, err := b.ledger.LastTick(t.Context(), "clinic-a", "today/7")
+	if want := time.Date(2026, 4, 6, 13, 0, 0, 0, time.UTC); err != nil || !ok || !last.Equal(want) {
+		t.Errorf("the ledger's last tick is %v, %v, %v: what it forgets must not be the newest", last, ok, err)
 	}
 }
 
@@ -132,9 +87,9 @@ func TestPlannersBesideEachOtherSendEachTickOnce(t *testing.T) {
 	b := setup(t)
 	planners := make([]*Planner, 4)
 	for i := range planners {
-		planners[i] = b.planner(t, "2026-03-02 08:00:00")
+		planners[i] = b.planner(t, "2026-03-02 08:00:00", today())
 	}
-	for _, now := range []string{"2026-03-02 08:00:00", "2026-03-02 08:02:00", "2026-03-02 08:04:00"} {
+	for i, now := range []string{"2026-03-02 08:00:00", "2026-03-02 08:02:00", "2026-03-02 08:04:00"} {
 		var wg sync.WaitGroup
 		for _, p := range planners {
 			stand(t, p, now)
@@ -145,92 +100,64 @@ func TestPlannersBesideEachOtherSendEachTickOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		if got := b.let(t); got != 2*(i+1) {
+			t.Errorf("%s: %d ticks were let through, want %d", now, got, 2*(i+1))
+		}
+		b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
+		for _, p := range planners {
+			b.pass(t, p)
+		}
 	}
-	if got := b.let(t); got != 6 {
-		t.Errorf("%d ticks were let through, want three for each of two practices", got)
+	b.unsent(t)
+}
+
+func TestATenantWhoseZoneIsUnknownHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.apply(t, clinic("clinic-0", "1"))
+	db, err := sql.Open("sqlite", b.file)
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), `UPDATE tenants SET time_zone = 'Mars/Olympus' WHERE id = 'clinic-0'`)
+	must(t, err)
+	must(t, db.Close())
+	p := b.planner(t, "2026-03-02 08:00:00", today())
+	if err := p.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), "clinic-0") {
+		t.Errorf("said %v", err)
 	}
-	due, err := b.ledger.Due(t.Context(), 100)
-	if err != nil || len(due) != 0 {
-		t.Errorf("%d ticks are still due, %v", len(due), err)
+	b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
+}
+
+func TestMorePracticesThanOneBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var tenants []ledger.Tenant
+	for i := range 6 {
+		var practices []string
+		for n := range 450 {
+			practices = append(practices, fmt.Sprint(n+1))
+		}
+		tenants = append(tenants, clinic(tenant.ID(fmt.Sprintf("clinic-%d", i)), practices...))
+	}
+	b.apply(t, tenants...)
+	p := b.planner(t, "2026-03-02 08:00:00", nil)
+	must(t, p.Pass(t.Context()))
+	if n := len(p.decided); n != 4*(6*450+2) {
+		t.Errorf("%d schedules are planned", n)
 	}
 }
 
-func TestWhatADeadPlannerLeftIsSent(t *testing.T) {
+func TestAFirstPassThatRunsOutOfTimeGoesOnWhereItEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.planner(t, "2026-03-02 08:00:00")
-	b.pass(t, p)
-	before := b.let(t)
-	left := at(t, "America/Chicago", "2026-03-02 08:01:00")
-	_, err := b.ledger.AddDue(t.Context(), []ledger.Tick{
-		{Schedule: "today/7", Tenant: "clinic-a", At: left},
-		{Schedule: "gone/7", Tenant: "clinic-a", At: left},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.pass(t, p)
-	if got := b.let(t) - before; got != 1 {
-		t.Errorf("%d ticks were let through: one was left, the other's schedule is gone", got)
-	}
-	if due, err := b.ledger.Due(t.Context(), 100); err != nil || len(due) != 0 {
-		t.Errorf("%d ticks are still due, %v", len(due), err)
-	}
-}
-
-func TestTicksStayDueWhileRedisIsAway(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	p := b.planner(t, "2026-03-02 08:00:00")
-	away, cancel := context.WithCancel(t.Context())
-	cancel()
-	broken := redis.NewClient(&redis.Options{})
-	if err := broken.Close(); err != nil { // a client that is closed fails without dialling
-		t.Fatal(err)
-	}
-	good := p.tasks
-	keys, err := phi.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyset, err := keys.JSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.tasks, err = tasks.NewClient(tasks.ClientOptions{Redis: broken, Keys: keyset}); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Pass(t.Context()); err == nil {
-		t.Fatal("a pass without Redis succeeded")
-	}
-	if err := p.Pass(away); err == nil {
-		t.Fatal("a pass after its end succeeded")
-	}
-	p.tasks = good
-	b.pass(t, p)
-	if got := b.let(t); got != 2 {
-		t.Errorf("%d ticks were let through once Redis was back", got)
-	}
-}
-
-func TestRunEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	p := b.planner(t, "2026-03-02 08:00:00")
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for b.let(t) == 0 {
-		<-tick.C
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if b.demands(t) == 0 {
-		t.Error("nothing waits in the queue")
+	must(t, b.planner(t, "2026-03-02 08:00:00", nil).Pass(t.Context()))
+	p := b.planner(t, "2026-03-02 08:01:00", nil)
+	tenants, err := b.ledger.Tenants(t.Context())
+	must(t, err)
+	_, err = p.plan(t.Context(), nil, p.rules[0], tenants[0], "7", p.clock.Now())
+	must(t, err)
+	must(t, b.ledger.Close()) // whoever asked it again would fail
+	if _, err = p.plan(t.Context(), nil, p.rules[0], tenants[0], "7", p.clock.Now()); err != nil {
+		t.Errorf("what was read is read again: %v", err)
 	}
 }
 
@@ -240,6 +167,8 @@ func TestNewRefuses(t *testing.T) {
 	args := Standard()[0].Args
 	for name, o := range map[string]Options{
 		"nothing":        {},
+		"no ledger":      {Tasks: b.tasks},
+		"no tasks":       {Ledger: b.ledger},
 		"a bad spec":     {Ledger: b.ledger, Tasks: b.tasks, Schedules: []Schedule{{Name: "x", Spec: "@every 0s", Args: args}}},
 		"no name":        {Ledger: b.ledger, Tasks: b.tasks, Schedules: []Schedule{{Spec: "* * * * *", Args: args}}},
 		"a slash":        {Ledger: b.ledger, Tasks: b.tasks, Schedules: []Schedule{{Name: "a/b", Spec: "* * * * *", Args: args}}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,12 +36,21 @@ type Planner struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	decided map[string]time.Time // by tick schedule and tenant: ticks up to here are in the ledger
+	decided map[row]time.Time // ticks up to here are in the ledger
 }
 
 type rule struct {
 	Schedule
 	cron cron.Schedule
+}
+
+// tick is what the ledger calls the rule for one practice.
+func (r rule) tick(practice string) string { return r.Name + "/" + practice }
+
+// row is a schedule of a tenant as the ledger knows it.
+type row struct {
+	tenant   tenant.ID
+	schedule string
 }
 
 // New checks the schedules and returns a Planner.
@@ -59,7 +69,7 @@ func New(o Options) (*Planner, error) {
 	}
 	p := &Planner{
 		ledger: o.Ledger, tasks: o.Tasks, clock: o.Clock, every: o.Every, log: o.Logger,
-		decided: map[string]time.Time{},
+		decided: map[row]time.Time{},
 	}
 	seen := map[string]bool{}
 	for _, s := range o.Schedules {
@@ -86,7 +96,7 @@ func (p *Planner) Run(ctx context.Context) error {
 		err := p.Pass(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
-			p.log.ErrorContext(ctx, "planning stopped, trying again", "error", err)
+			p.log.ErrorContext(ctx, "planning failed, trying again", "error", err)
 		case err == nil && failing:
 			p.log.InfoContext(ctx, "planning goes on")
 		}
@@ -102,11 +112,18 @@ func (p *Planner) Run(ctx context.Context) error {
 // passTimeout bounds one pass: a ledger that hangs is a ledger that fails.
 const passTimeout = 20 * time.Second
 
-// sendBatch is how many due ticks one pass sends.
-const sendBatch = 500
+// addBatch is how many ticks are written at once; a first pass may have one for each schedule of each practice.
+const addBatch = 1000
+
+// place is a practice of a tenant.
+type place struct {
+	tenant   tenant.ID
+	practice string
+}
 
 // Pass writes the ticks that are due by now into the ledger and enqueues every tick that is due and not sent, other
-// schedulers' included. It can be repeated and interrupted at any point.
+// schedulers' included. It can be repeated and interrupted at any point. A tenant whose zone this program does not know
+// is an error and keeps nobody else from being planned for.
 func (p *Planner) Pass(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
@@ -115,60 +132,60 @@ func (p *Planner) Pass(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read tenants: %w", err)
 	}
+	known := map[place]*time.Location{}
 	var due []ledger.Tick
-	known := make(map[tenant.ID]*time.Location, len(tenants))
+	var unknown error
 	for _, t := range tenants {
 		zone, err := time.LoadLocation(t.TimeZone)
 		if err != nil {
-			return fmt.Errorf("tenant %s: unknown time zone", t.ID)
+			unknown = errors.Join(unknown, fmt.Errorf("tenant %s: unknown time zone", t.ID))
+			continue
 		}
-		known[t.ID] = zone
-		ts, err := p.dueOf(ctx, t, zone, now)
-		if err != nil {
-			return err
+		for _, pr := range t.Practices {
+			known[place{t.ID, pr.ID}] = zone
+			for _, r := range p.rules {
+				if due, err = p.plan(ctx, due, r, t, pr.ID, now.In(zone)); err != nil {
+					return err
+				}
+			}
 		}
-		due = append(due, ts...)
 	}
-	if len(due) > 0 {
-		if _, err := p.ledger.AddDue(ctx, due); err != nil {
+	for part := range slices.Chunk(due, addBatch) {
+		if _, err := p.ledger.AddDue(ctx, part); err != nil {
 			return fmt.Errorf("write ticks: %w", err)
 		}
 	}
-	for _, t := range tenants {
-		for _, pr := range t.Practices {
-			for _, r := range p.rules {
-				p.decided[key(t.ID, r.Name, pr.ID)] = now
-			}
+	for at := range known {
+		for _, r := range p.rules {
+			p.decided[row{at.tenant, r.tick(at.practice)}] = now
 		}
 	}
-	return p.send(ctx, known, now)
+	return errors.Join(unknown, p.send(ctx, known, now))
 }
 
-func (p *Planner) dueOf(ctx context.Context, t ledger.Tenant, zone *time.Location, now time.Time) ([]ledger.Tick, error) {
-	var err error
-	var out []ledger.Tick
-	for _, pr := range t.Practices {
-		for _, r := range p.rules {
-			open := func(at time.Time) bool { return !r.Open || isOpen(t.Hours, at) }
-			name := r.Name + "/" + pr.ID
-			last, ok := p.decided[key(t.ID, r.Name, pr.ID)]
-			if !ok {
-				if last, ok, err = p.ledger.LastTick(ctx, t.ID, name); err != nil {
-					return nil, fmt.Errorf("read last tick: %w", err)
-				}
-			}
-			if !ok {
-				// A practice that was never planned for gets everything once, open or not: nobody shall look at an
-				// empty board until the door opens.
-				out = append(out, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})
-				continue
-			}
-			for _, at := range ticks(r.cron, r.Missed, open, last, now, zone) {
-				out = append(out, ledger.Tick{Schedule: name, Tenant: t.ID, At: at})
-			}
+// plan appends the ticks of one schedule of one practice that have become due by now, which is in the practice's zone.
+func (p *Planner) plan(ctx context.Context, due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) ([]ledger.Tick, error) {
+	name := r.tick(practice)
+	last, ok := p.decided[row{t.ID, name}]
+	if !ok {
+		var err error
+		if last, ok, err = p.ledger.LastTick(ctx, t.ID, name); err != nil {
+			return nil, fmt.Errorf("read last tick: %w", err)
+		}
+		if ok {
+			p.decided[row{t.ID, name}] = last // a first pass that runs out of time goes on from here
 		}
 	}
-	return out, nil
+	if !ok {
+		// A practice that was never planned for gets everything once, open or not: nobody shall look at an empty board
+		// until the door opens.
+		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)}), nil
+	}
+	open := func(at time.Time) bool { return !r.Open || isOpen(t.Hours, at) }
+	for _, at := range ticks(r.cron, r.Missed, open, last, now) {
+		due = append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: at})
+	}
+	return due, nil
 }
 
 // isOpen reports whether the practice is open at t, in its own zone. One that never said when it is open is never closed:
@@ -180,44 +197,4 @@ func isOpen(h ledger.Hours, t time.Time) bool {
 	opens, closes, open := h.On(t.Weekday())
 	wall := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
 	return open && wall >= opens && wall < closes
-}
-
-func (p *Planner) send(ctx context.Context, known map[tenant.ID]*time.Location, now time.Time) error {
-	due, err := p.ledger.Due(ctx, sendBatch)
-	if err != nil {
-		return fmt.Errorf("read due ticks: %w", err)
-	}
-	for _, t := range due {
-		if zone, ok := known[t.Tenant]; ok {
-			if err := p.enqueue(ctx, t, zone); err != nil {
-				return err
-			}
-		}
-		if err := p.ledger.MarkSent(ctx, t, now); err != nil {
-			return fmt.Errorf("mark tick sent: %w", err)
-		}
-	}
-	return nil
-}
-
-// enqueue sends one tick. The idempotency key makes a tick that two schedulers send, or one sends twice because it died
-// before marking it, one demand. A tick of a schedule or practice that no longer exists sends nothing.
-func (p *Planner) enqueue(ctx context.Context, t ledger.Tick, zone *time.Location) error {
-	name, practice, _ := strings.Cut(t.Schedule, "/")
-	for _, r := range p.rules {
-		if r.Name != name {
-			continue
-		}
-		for i, args := range r.Args(practice, t.At.In(zone)) {
-			once := fmt.Sprintf("tick %s %d %d", t.Schedule, t.At.Unix(), i)
-			if _, err := p.tasks.Enqueue(ctx, t.Tenant.String(), args, tasks.Once(once)); err != nil {
-				return fmt.Errorf("enqueue %s: %w", name, err)
-			}
-		}
-	}
-	return nil
-}
-
-func key(t tenant.ID, schedule, practice string) string {
-	return t.String() + " " + schedule + "/" + practice
 }

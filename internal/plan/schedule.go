@@ -83,14 +83,17 @@ func parseSpec(spec string) (cron.Schedule, error) {
 	return s, nil
 }
 
-// ticks lists the instants after last, up to and including now, at which the schedule fires in the zone, reduced by the
-// policy for those that were missed. The second result is the instant up to which everything is decided.
-func ticks(s cron.Schedule, policy Missed, open func(time.Time) bool, last, now time.Time, zone *time.Location) []time.Time {
+// maxGap bounds how far back a pass looks: a week of missed minutes is 10,080 steps.
+const maxGap = 7 * 24 * time.Hour
+
+// ticks lists the instants after last, up to and including now, at which the schedule fires in now's zone, reduced by the
+// policy for those that were missed.
+func ticks(s cron.Schedule, policy Missed, open func(time.Time) bool, last, now time.Time) []time.Time {
 	var out []time.Time
 	if gap := now.Add(-maxGap); last.Before(gap) {
 		last = gap
 	}
-	for t := s.Next(last.In(zone)); !t.IsZero() && !t.After(now); t = s.Next(t) {
+	for t := s.Next(last.In(now.Location())); !t.IsZero() && !t.After(now); t = s.Next(t) {
 		if open(t) {
 			out = append(out, t)
 		}
@@ -98,19 +101,12 @@ func ticks(s cron.Schedule, policy Missed, open func(time.Time) bool, last, now 
 			out = out[1:]
 		}
 	}
-	switch {
-	case len(out) <= 1:
+	switch n := len(out); {
+	case n == 0, policy == MissedAll:
 		return out
-	case policy == MissedOnce:
-		return out[len(out)-1:]
-	case policy == MissedSkip:
-		if now.Sub(out[len(out)-1]) < time.Minute {
-			return out[len(out)-1:]
-		}
+	case policy == MissedSkip && now.Sub(out[n-1]) >= time.Minute:
 		return nil
+	default:
+		return out[n-1:]
 	}
-	return out
 }
-
-// maxGap bounds how far back a pass looks: a week of missed minutes is 10,080 steps.
-const maxGap = 7 * 24 * time.Hour
