@@ -176,8 +176,12 @@ func run(t *testing.T, process func(context.Context) error) (stop func()) {
 		}
 		stopped = true
 		cancel()
+		began := time.Now()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("process ended with %v", err)
+		}
+		if took := time.Since(began); took > grace {
+			t.Errorf("stopping took %v", took)
 		}
 	}
 	t.Cleanup(stop)
