@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -13,7 +14,7 @@ const (
 	headerTenant     = "tenant"
 	headerVersion    = "v"
 	headerKey        = "key"
-	headerEnqueuedAt = "enqueued_at"
+	headerEnqueuedAt = queue.HeaderEnqueuedAt
 	headerTrace      = "traceparent"
 )
 

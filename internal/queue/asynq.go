@@ -19,6 +19,7 @@ const (
 	suffixLease    = ":lease"
 	suffixRetry    = ":retry"
 	suffixSchedule = ":scheduled"
+	suffixArchived = ":archived"
 )
 
 func asynqKey(lane, suffix string) string { return "asynq:{" + lane + "}" + suffix }

@@ -1,0 +1,118 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// since is a demand that says when it was made.
+func since(lane, letter string, at time.Time) Demand {
+	d := demand(lane, letter)
+	d.Encode = func(id string) ([]byte, map[string]string, error) {
+		return []byte("sealed for " + id), map[string]string{HeaderEnqueuedAt: at.Format(time.RFC3339Nano)}, nil
+	}
+	return d
+}
+
+func TestLanesTellWhatWaitsAndSinceWhen(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	if got, err := Lanes(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
+		t.Fatalf("of an empty Redis: %+v, %v", got, err)
+	}
+	p := NewProducer(rdb)
+	old, older := time.Now().UTC().Add(-time.Hour), time.Now().UTC().Add(-2*time.Hour)
+	// One that has been tried, and comes back in an hour.
+	enqueue(t, p, since(Sync, "c", older))
+	srv := serve(t, ServerOptions{Redis: rdb, Handler: handler{process: func(context.Context, *asynq.Task) error { return errFailed }}})
+	eventually(t, "the task has been tried", func() bool { return rdb.ZCard(t.Context(), asynqKey(Sync, suffixRetry)).Val() == 1 })
+	must(t, srv.Stop(t.Context()))
+	enqueue(t, p, since(Sync, "a", old))
+	enqueue(t, p, demand(Sync, "b")) // does not say since when
+	later := demand(Warm, "d")
+	later.At = time.Now().Add(time.Hour)
+	enqueue(t, p, later)
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	must(t, inspector.PauseQueue(Warm))
+	dead := parse(t, enqueue(t, p, demand(Push, "e")).ID)
+	must(t, inspector.ArchiveTask(Push, dead.String()))
+
+	got, err := Lanes(t.Context(), rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next := &got[2].Waits[1].Next; time.Until(*next) < 50*time.Minute {
+		t.Errorf("the task that failed comes back at %v", *next)
+	} else {
+		*next = time.Time{}
+	}
+	want := []LaneState{
+		{Lane: Interactive},
+		{Lane: Push, Archived: 1},
+		{
+			Lane: Sync, Pending: 2, Retry: 1, Oldest: older, Looked: 3, Waits: []Wait{
+				{Kind: "test.run", Tasks: 2}, {Kind: "test.run", Code: "failed", Tasks: 1},
+			},
+		},
+		{Lane: Warm, Paused: true, Scheduled: 1},
+		{Lane: Quarantine},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	_ = rdb.Close()
+	if _, err := Lanes(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}
+
+// However much waits, a bounded part of it is read.
+func TestLanesLookAtTheNextTasks(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	demands := make([]Demand, lookAt+20)
+	for i := range demands {
+		demands[i] = since(Sync, "a", time.Now())
+		n := strconv.FormatInt(int64(1000+i), 8)
+		demands[i].Digest = strings.Repeat("a", digestLen-4) + strings.Map(func(r rune) rune { return 'a' + r - '0' }, n)[:4]
+	}
+	if _, err := NewProducer(rdb).Enqueue(t.Context(), demands); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Lanes(t.Context(), rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := got[2]; s.Pending != int64(len(demands)) || s.Looked != lookAt || len(s.Waits) != 1 || s.Waits[0].Tasks != lookAt {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "breaker": "breaker", "vendor_throttled": "vendor_throttled",
+		asynq.ErrLeaseExpired.Error():       "lease_expired",
+		context.DeadlineExceeded.Error():    "timeout",
+		context.Canceled.Error():            "canceled",
+		"no patient 4711":                   CodeHidden,
+		"Smith":                             CodeHidden,
+		"patient4711":                       CodeHidden,
+		strings.Repeat("a", maxCode+1):      CodeHidden,
+		"<script>alert(1)</script>":         CodeHidden,
+		"dial tcp 10.0.0.1:6379: i/o timed": CodeHidden,
+	} {
+		if got := CodeOf(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
