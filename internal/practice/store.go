@@ -24,8 +24,8 @@ var (
 	boardClass     = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
 )
 
-// ErrCold means that the vendor was never asked about the day, or that what it said has expired.
-var ErrCold = errors.New("practice: nothing is known of this day yet")
+// ErrCold means that the vendor was never asked about the day or the patient, or that what it said has expired.
+var ErrCold = errors.New("practice: nothing is known of this yet")
 
 // Store reads and writes documents and views of all tenants in the cache. It never calls the vendor. It is safe for
 // concurrent use.
@@ -39,6 +39,17 @@ func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys
 
 // Names returns the names of the tenant's records.
 func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String())) }
+
+// Digest is a keyed digest of what a reader is shown: the same as long as the content is, whenever it was confirmed and by
+// whichever process it was built, and telling nothing of it. It serves as a validator; what of a read must count (Stale,
+// say) goes into content beside the view, and what must not (AsOf) stays out.
+func (s *Store) Digest(t tenant.ID, content any) (phi.Ref, error) {
+	ref, err := Hash(s.keys.For(t.String()), content)
+	if err != nil {
+		return "", fmt.Errorf("digest content: %w", err)
+	}
+	return ref, nil
+}
 
 // Begin draws the stamp under which an answer of the vendor may be cached. It must be drawn before the vendor is asked:
 // whatever is invalidated while the answer is on its way is newer than the stamp, and the answer is refused.

@@ -1,0 +1,51 @@
+package practice
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// CardDays is how many days of visits a patient card shows, the first included: four weeks.
+const CardDays = 28
+
+// Card is what the front desk sees of one patient: the record, and the visits at one practice from a day on.
+type Card struct {
+	Practice string      `json:"practice"`
+	From     Date        `json:"from"`
+	To       Date        `json:"to"` // the last day that was looked at, CardDays in all
+	Patient  Patient     `json:"patient"`
+	Visits   []CardVisit `json:"visits"` // in the order of start
+}
+
+// CardVisit is one visit on a card. Cancelled and rescheduled ones are there with their status, as on boards.
+type CardVisit struct {
+	Appointment phi.Text  `json:"appointment"`
+	Day         Date      `json:"day"`
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
+	Status      Status    `json:"status"`
+	Reason      phi.Text  `json:"reason,omitzero"`
+	Provider    string    `json:"provider,omitzero"`
+	Location    string    `json:"location,omitzero"`
+}
+
+// BuildCard puts a card together of the patient's record and visits; the directory may be nil.
+func BuildCard(practice string, from Date, p Patient, visits []Appointment, dir *Directory) Card {
+	c := Card{
+		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
+	}
+	for _, a := range visits {
+		row := boardRow(a, nil, dir)
+		c.Visits = append(c.Visits, CardVisit{
+			Appointment: a.ID, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
+			Provider: row.Provider, Location: row.Location,
+		})
+	}
+	slices.SortStableFunc(c.Visits, func(x, y CardVisit) int {
+		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
+	})
+	return c
+}

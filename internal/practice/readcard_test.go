@@ -1,0 +1,77 @@
+package practice
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// know applies a patient's record as a run of the worker does.
+func (b *bundle) know(t *testing.T, p Patient) {
+	t.Helper()
+	since, err := b.store.Begin(t.Context(), clinic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.ApplyPatient(t.Context(), clinic, p, since); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bundle) card(t *testing.T, id phi.Text) CardRead {
+	t.Helper()
+	r, err := b.store.PatientCard(t.Context(), clinic, "7", id, monday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// on is a visit moved to another day at the same hour.
+func on(a Appointment, d Date) Appointment {
+	shift := d.Time(time.UTC).Sub(a.Day.Time(time.UTC))
+	a.Day, a.Start, a.End = d, a.Start.Add(shift), a.End.Add(shift)
+	return a
+}
+
+func TestCard(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrCold) {
+		t.Fatalf("a patient nobody asked for: %v", err)
+	}
+	b.know(t, Patient{ID: "1001", First: "Ada", Last: "Testperson"})
+	if r := b.card(t, "1001"); r.Unknown != CardDays || len(r.Card.Visits) != 0 || r.Card.Patient.First != "Ada" {
+		t.Fatalf("%d days unknown, %d visits", r.Unknown, len(r.Card.Visits))
+	}
+	friday := monday.Add(4)
+	later := on(visit(5), friday)
+	later.Patient = "1001"
+	b.see(t, monday, visits(3)...)
+	b.see(t, friday, later)
+	r := b.card(t, "1001")
+	if r.Unknown != CardDays-2 || len(r.Card.Visits) != 2 || r.Card.Visits[0].Day != monday || r.Card.Visits[1].Day != friday {
+		t.Fatalf("%d days unknown, %d visits", r.Unknown, len(r.Card.Visits))
+	}
+}
+
+func TestProviderDay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday); !errors.Is(err, ErrCold) {
+		t.Fatalf("a day nobody asked for: %v", err)
+	}
+	vs := visits(3)
+	vs[0].Resources = []Resource{{ID: "70", Name: "Dr Example"}}
+	vs[1].Resources = []Resource{{ID: "71", Name: "Dr Other"}, {ID: "70", Name: "Dr Example"}}
+	b.see(t, monday, vs...)
+	r, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.ProviderDay.Rows) != 2 || r.ProviderDay.Name != "Dr Example" || r.ProviderDay.Rows[1].Provider != "Dr Example" || r.Unknown != 2 {
+		t.Fatalf("%d rows of %s, %d unknown", len(r.ProviderDay.Rows), r.ProviderDay.Name, r.Unknown)
+	}
+}
