@@ -52,7 +52,8 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"error text without error", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>"+trusted+placeholder), "", ""},
 		{"security part left out", 200, xmlType, answerTo("GetAppointments", noError+placeholder), "", ""},
 		{"declaration, comment, space", 200, xmlType, `<?xml version="1.0" encoding="utf-8"?><!-- x -->` + "\n" + appointments("\n"+row+"\n") + "\n<!-- y -->", "", ""},
-		{"unknown member", 200, xmlType, appointments("<AppointmentData><Future><Deep>1</Deep></Future></AppointmentData>"), tebra.Malformed, "nesting"},
+		{"unknown member", 200, xmlType, appointments("<AppointmentData><Future><Deep>1</Deep></Future><ID>1</ID></AppointmentData>"), "", ""},
+		{"known member with members", 200, xmlType, appointments("<AppointmentData><ID><Deep>1</Deep></ID></AppointmentData>"), tebra.Malformed, "nesting"},
 
 		{"throttled", 200, xmlType, businessError(throttle), tebra.Throttled, ""},
 		{"throttled without number", 200, xmlType, businessError("429: slow down"), tebra.Throttled, ""},
@@ -123,7 +124,7 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"DOCTYPE", 200, xmlType, `<!DOCTYPE x [<!ENTITY a "` + canary + `">]>` + appointments(row), tebra.Malformed, "doctype"},
 		{"entity", 200, xmlType, appointments("<AppointmentData><ID>&a;</ID></AppointmentData>"), tebra.Malformed, "syntax"},
 		{"instruction", 200, xmlType, `<?php x?>` + appointments(row), tebra.Malformed, "instruction"},
-		{"too deep", 200, xmlType, appointments(strings.Repeat("<AppointmentData>", 20_000)), tebra.Malformed, "nesting"},
+		{"too deep", 200, xmlType, appointments(strings.Repeat("<AppointmentData>", 20_000)), tebra.Malformed, "depth"},
 		{"too deep where it is skipped", 200, xmlType, answerTo("GetAppointments", noError+"<Extra>"+strings.Repeat("<x>", 20_000)), tebra.Malformed, "depth"},
 		{"too large", 200, xmlType, appointments(strings.Repeat(row, 5000)), tebra.Malformed, "size"},
 		{"tags that do not match", 200, xmlType, strings.Replace(appointments(row), "</ID>", "</IP>", 1), tebra.Malformed, "syntax"},

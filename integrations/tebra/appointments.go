@@ -2,7 +2,8 @@ package tebra
 
 import (
 	"context"
-	"encoding/xml"
+	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,32 +78,44 @@ func (a *Appointment) Providers() []Resource {
 	return doctors
 }
 
-// List returns the appointments that req describes (GetAppointments: appointments by filter). An empty list is a list
-// without rows, not an error. A date that is no date makes the whole list Malformed: a row left out would look deleted.
+// List returns the appointments that req describes, with one call (GetAppointments: appointments by filter). An empty list
+// is a list without rows, not an error. A date that is no date makes the whole list Malformed: a row left out would look
+// deleted.
 func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequest) (Appointments, error) {
-	op := &opGetAppointments
-	if reason := req.check(op.MaxDays); reason != "" {
-		return Appointments{}, refuse(op, reason)
-	}
-	var list Appointments
-	err := s.client.call(ctx, op, req.write, func(r *reader, el xml.StartElement) error {
-		if el.Name.Local != op.payload {
-			return nil
-		}
-		err := r.list("AppointmentData", func() error {
-			row, err := r.appointment(req.Location)
-			if err == nil && row.ID != "" { // a row without ID stands for "nothing found"
-				list.Rows = append(list.Rows, row)
-			}
-			return err
-		})
-		list.Partial = r.full
-		return err
-	})
+	l, err := s.listing(req)
 	if err != nil {
 		return Appointments{}, err
 	}
-	return list, nil
+	rows, partial, err := l.all(ctx, s.client)
+	if err != nil {
+		return Appointments{}, err
+	}
+	return Appointments{Rows: rows, Partial: partial}, nil
+}
+
+// Rows is List for those who need not hold all rows at once. Each iteration is one call, whose time limit runs while the
+// rows are consumed. Rows count only when the iteration ends without an error: an answer may break behind any of them.
+// ErrPartial at the end says that there may be more rows.
+func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Appointment, error] {
+	l, err := s.listing(req)
+	if err != nil {
+		return func(yield func(Appointment, error) bool) { yield(Appointment{}, err) }
+	}
+	return l.seq(ctx, s.client)
+}
+
+func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[Appointment], error) {
+	op := &opGetAppointments
+	if reason := req.check(op.MaxDays); reason != "" {
+		return nil, refuse(op, reason)
+	}
+	zones := s.client.options.Zones
+	c := zones.clock(req.Location)
+	return &listing[Appointment]{
+		op: op, item: "AppointmentData", decode: scheduleAppointment, clock: c,
+		real:  func(a *Appointment) bool { return a.ID != "" },
+		write: func(w *writer) { req.write(w, c, zones) },
+	}, nil
 }
 
 func (q *ListAppointmentsRequest) check(maxDays int) (reason string) {
@@ -122,118 +135,78 @@ func (q *ListAppointmentsRequest) check(maxDays int) (reason string) {
 	return ""
 }
 
-func (q *ListAppointmentsRequest) write(w *writer) {
+func (q *ListAppointmentsRequest) write(w *writer, c clock, zones Zones) {
+	offset := ""
+	if zones == Greenwich {
+		offset = "0"
+	}
 	w.list(
-		member{"EndDate", endOfDay(q.To)},
-		member{"FromLastModifiedDate", startOfDay(q.ModifiedFrom)},
+		member{"EndDate", c.endOfDay(q.To)},
+		member{"FromLastModifiedDate", c.startOfDay(q.ModifiedFrom)},
 		member{"PatientID", q.PatientID.Reveal()},
 		member{"PracticeName", q.PracticeName},
-		member{"StartDate", startOfDay(q.From)},
-		member{"ToLastModifiedDate", endOfDay(q.ModifiedTo)},
+		member{"StartDate", c.startOfDay(q.From)},
+		member{"TimeZoneOffsetFromGMT", offset},
+		member{"ToLastModifiedDate", c.endOfDay(q.ModifiedTo)},
 	)
 }
 
-// numbered holds the columns that a row repeats under the numbers 1 to 10.
-type numbered struct {
+// scheduleRow is a row on its way. It repeats some columns under the numbers 1 to 10, and the schema's order has 10 between 1
+// and 2.
+type scheduleRow struct {
+	Appointment
 	resources [10]Resource
 	reasons   [10]Reason
 }
 
-func (n *numbered) set(stem string, i int, value string) {
-	switch stem {
-	case "ResourceID":
-		n.resources[i].ID = phi.Text(value)
-	case "ResourceName":
-		n.resources[i].Name = phi.Text(value)
-	case "ResourceTypeID":
-		n.resources[i].Type = value
-	case "AppointmentReason":
-		n.reasons[i].Name = phi.Text(value)
-	case "AppointmentReasonID":
-		n.reasons[i].ID = value
-	}
-}
-
-// compact returns what is there, without the gaps.
-func (n *numbered) compact() (resources []Resource, reasons []Reason) {
-	for i := range n.resources {
-		if r := n.resources[i]; r.ID != "" || r.Name != "" {
-			resources = append(resources, r)
+// compact returns the row with what is there, without the gaps.
+func (s *scheduleRow) compact() Appointment {
+	for i := range s.resources {
+		if r := s.resources[i]; r.ID != "" || r.Name != "" {
+			s.Resources = append(s.Resources, r)
 		}
-		if r := n.reasons[i]; r.ID != "" || r.Name != "" {
-			reasons = append(reasons, r)
+		if r := s.reasons[i]; r.ID != "" || r.Name != "" {
+			s.Reasons = append(s.Reasons, r)
 		}
 	}
-	return resources, reasons
+	return s.Appointment
 }
 
-// cutNumber splits "ResourceID10" into "ResourceID" and 9; ok is false without a number from 1 to 10.
-func cutNumber(name string) (stem string, index int, ok bool) {
-	stem = strings.TrimRight(name, "0123456789")
-	switch digits := name[len(stem):]; {
-	case digits == "10":
-		return stem, 9, true
-	case len(digits) == 1 && digits != "0":
-		return stem, int(digits[0] - '1'), true
-	}
-	return "", 0, false
+func scheduleAppointment(r *reader) (Appointment, error) {
+	row, err := scheduleColumns.row(r)
+	return row.compact(), err
 }
 
-func (r *reader) appointment(loc *time.Location) (Appointment, error) {
-	var a Appointment
-	var n numbered
-	d := rowDates{loc: loc}
-	err := r.fields(func(name, value string) {
-		if stem, i, ok := cutNumber(name); ok {
-			n.set(stem, i, value)
-			return
-		}
-		a.set(name, value, &d)
-	})
-	a.Resources, a.Reasons = n.compact()
-	if err == nil {
-		err = d.err
-	}
-	return a, err
-}
+var scheduleColumns = record[scheduleRow]{cells: numbered(map[string]func(*scheduleRow, *cell){
+	"ID":                  func(a *scheduleRow, c *cell) { a.ID = c.key() },
+	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.text() },
+	"PatientFullName":     func(a *scheduleRow, c *cell) { a.PatientName = c.text() },
+	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.text() },
+	"PatientCaseName":     func(a *scheduleRow, c *cell) { a.CaseName = c.text() },
+	"StartDate":           func(a *scheduleRow, c *cell) { a.Start = c.time() },
+	"EndDate":             func(a *scheduleRow, c *cell) { a.End = c.time() },
+	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.truth() },
+	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.value },
+	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.value },
+	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.value },
+	"ServiceLocationName": func(a *scheduleRow, c *cell) { a.ServiceLocationName = c.value },
+	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.value },
+	"PracticeName":        func(a *scheduleRow, c *cell) { a.PracticeName = c.value },
+	"Notes":               func(a *scheduleRow, c *cell) { a.Notes = c.text() },
+	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.truth() },
+	"CreatedDate":         func(a *scheduleRow, c *cell) { a.Created = c.time() },
+	"LastModifiedDate":    func(a *scheduleRow, c *cell) { a.LastModified = c.time() },
+})}
 
-func (a *Appointment) set(name, value string, d *rowDates) {
-	switch name {
-	case "ID":
-		a.ID = phi.Text(value)
-	case "PatientID":
-		a.PatientID = phi.Text(value)
-	case "PatientFullName":
-		a.PatientName = phi.Text(value)
-	case "PatientCaseID":
-		a.CaseID = phi.Text(value)
-	case "PatientCaseName":
-		a.CaseName = phi.Text(value)
-	case "StartDate":
-		a.Start = d.time(value)
-	case "EndDate":
-		a.End = d.time(value)
-	case "AllDay":
-		a.AllDay = truth(value)
-	case "ConfirmationStatus":
-		a.Status = value
-	case "Type":
-		a.Type = value
-	case "ServiceLocationID":
-		a.ServiceLocationID = value
-	case "ServiceLocationName":
-		a.ServiceLocationName = value
-	case "PracticeID":
-		a.PracticeID = value
-	case "PracticeName":
-		a.PracticeName = value
-	case "Notes":
-		a.Notes = phi.Text(value)
-	case "Recurring":
-		a.Recurring = truth(value)
-	case "CreatedDate":
-		a.Created = d.time(value)
-	case "LastModifiedDate":
-		a.LastModified = d.time(value)
+// numbered adds the columns that come by the dozen.
+func numbered(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
+	for i := range 10 {
+		n := strconv.Itoa(i + 1)
+		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.text() }
+		cells["ResourceName"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Name = c.text() }
+		cells["ResourceTypeID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Type = c.value }
+		cells["AppointmentReason"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].Name = c.text() }
+		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.value }
 	}
+	return cells
 }

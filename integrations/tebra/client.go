@@ -31,6 +31,7 @@ type Options struct {
 	Credentials Credentials  // whom the vendor sees
 	Gate        Gate         // nil is no flow control at all: tests and one-off tools
 	HTTPClient  *http.Client // nil is a pooled client with TLS 1.2 that ignores proxy variables; redirects are refused either way
+	Zones       Zones        // how schedules are asked for their times; 0 is the practice's wall clock
 	MaxBytes    int64        // most bytes of an answer, decompressed; 0 is 64 MiB
 
 	// Observe, unless nil, is told of every call once, after it ended and before the method returns. It must not block:

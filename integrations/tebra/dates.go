@@ -8,12 +8,35 @@ import (
 // The vendor writes the dates of string rows in the US form, and those of typed members in ISO 8601. Guides show a third,
 // plain one. Everything that turns text into time or back is in this file.
 //
-// The time-zone rule. Row values carry no zone. Without TimeZoneOffsetFromGMT in the filter, which this client never
-// sends (whole hours cannot say half of the world's zones, nor a change of daylight saving inside a range), they are the
-// practice's wall clock. The caller therefore says in which *time.Location to read them. A value that names its zone
-// is taken at its word. Reads that have no location (a patient, a provider) give the wall clock as if it were UTC.
+// The time-zone rule. Row values carry no zone, and integrators contradict each other about which one is meant. Without
+// TimeZoneOffsetFromGMT in the filter they are taken for the practice's wall clock; with it, for the clock at that offset.
+// Which of the two this client relies on is Options.Zones. The caller says in either case which *time.Location is the
+// practice's, and times are returned in it. A value that names its zone is taken at its word. Reads that have no location
+// (a patient, a provider) give the wall clock as if it were UTC, and the filter's offset does not exist for them.
 // Wall times that do not exist (the gap in spring) move by the gap, forth or back, and those that exist twice mean one of
-// the two.
+// the two; with Greenwich there are no such times.
+
+// Zones says how the vendor is made to write the times of a schedule.
+type Zones uint8
+
+// The two ways. What the vendor does with an offset is known from other integrators' code only, so the zero Zones does
+// without one; an offset in whole hours of the practice itself would miss half of the world's zones and every change of
+// daylight saving inside a range, so the other one is the offset 0.
+const (
+	PracticeWall Zones = iota // no offset is sent, and rows are read as the practice's wall clock
+	Greenwich                 // the offset 0 is sent, and rows are read as UTC
+)
+
+// clock is how the times of one answer are read and returned.
+type clock struct{ wall, show *time.Location }
+
+// clock is the rule for a practice in zone.
+func (z Zones) clock(zone *time.Location) clock {
+	if z == Greenwich {
+		return clock{wall: time.UTC, show: zone}
+	}
+	return clock{wall: zone, show: zone}
+}
 
 // rowLayouts are the forms seen in answers. Go's "1", "2" and "3" also accept two digits.
 var rowLayouts = []string{
@@ -64,18 +87,38 @@ func parseRowDate(text string) (date string, ok bool) {
 
 // startOfDay and endOfDay write the first and last second of the calendar day that t shows in its own location. The
 // vendor's rule for a bare date as the upper bound is not known; a time of day leaves nothing to guess.
-func startOfDay(t time.Time) string {
+func (c clock) startOfDay(t time.Time) string { return c.write(t, 0, 0, 0) }
+
+func (c clock) endOfDay(t time.Time) string { return c.write(t, 23, 59, 59) }
+
+func (c clock) write(t time.Time, hour, minute, second int) string {
 	if t.IsZero() {
 		return ""
 	}
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC).Format(filterLayout)
+	at := func(zone *time.Location) time.Time {
+		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, second, 0, zone)
+	}
+	if c.wall == c.show { // no zone has to be known to write a wall clock, and UTC misses no midnight
+		return at(time.UTC).Format(filterLayout)
+	}
+	return at(c.show).In(c.wall).Format(filterLayout)
 }
 
-func endOfDay(t time.Time) string {
+// utcClock is for reads whose filter knows no offset and whose caller names no practice's zone.
+var utcClock = clock{wall: time.UTC, show: time.UTC}
+
+// typedTime writes an xs:dateTime. A US form faults the vendor's deserializer.
+func typedTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return time.Date(t.Year(), t.Month(), t.Day(), 23, 59, 59, 0, time.UTC).Format(filterLayout)
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+// typedDate writes the xs:dateTime of a calendar day, and nothing for anything else than 2006-01-02.
+func typedDate(date string) (string, bool) {
+	t, err := time.Parse(time.DateOnly, date)
+	return t.Format("2006-01-02T15:04:05"), err == nil && t.Year() >= 1900 && t.Year() <= 2199
 }
 
 // days counts the calendar days from the day of from to the day of to, both included; below 1 when they are reversed.
@@ -83,33 +126,4 @@ func days(from, to time.Time) int {
 	a := time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.UTC)
 	b := time.Date(to.Year(), to.Month(), to.Day(), 0, 0, 0, 0, time.UTC)
 	return int(b.Sub(a)/(24*time.Hour)) + 1
-}
-
-// rowDates reads the dates of one row and keeps the first complaint.
-type rowDates struct {
-	loc *time.Location
-	err error
-}
-
-func (d *rowDates) time(text string) time.Time {
-	t, ok := parseRowTime(text, d.loc)
-	d.note(ok)
-	return t
-}
-
-func (d *rowDates) date(text string) string {
-	date, ok := parseRowDate(text)
-	d.note(ok)
-	return date
-}
-
-func (d *rowDates) note(ok bool) {
-	if !ok && d.err == nil {
-		d.err = shapeError("date")
-	}
-}
-
-// truth reads the booleans of string rows, "True" and "False". Anything else is false, as an absent one is.
-func truth(text string) bool {
-	return strings.EqualFold(strings.TrimSpace(text), "true") || strings.TrimSpace(text) == "1"
 }

@@ -2,7 +2,6 @@ package tebra
 
 import (
 	"context"
-	"encoding/xml"
 	"strings"
 	"time"
 
@@ -42,68 +41,29 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 	if strings.TrimSpace(req.PracticeName) == "" {
 		return nil, refuse(op, "practice")
 	}
-	var all []Provider
-	err := s.client.call(ctx, op,
-		func(w *writer) { w.list(member{"PracticeName", req.PracticeName}) },
-		func(r *reader, el xml.StartElement) error {
-			if el.Name.Local != op.payload {
-				return nil
-			}
-			return r.list("ProviderData", func() error {
-				p, err := r.provider()
-				if err == nil && p.ID != "" {
-					all = append(all, p)
-				}
-				return err
-			})
-		})
-	if err != nil {
-		return nil, err
+	l := listing[Provider]{
+		op: op, item: "ProviderData", decode: providerColumns.row,
+		real:  func(p *Provider) bool { return p.ID != "" },
+		write: func(w *writer) { w.list(member{"PracticeName", req.PracticeName}) },
 	}
-	return all, nil
+	rows, _, err := l.all(ctx, s.client)
+	return rows, err
 }
 
-func (r *reader) provider() (Provider, error) {
-	var p Provider
-	d := rowDates{loc: time.UTC}
-	err := r.fields(func(name, value string) { p.set(name, value, &d) })
-	if err == nil {
-		err = d.err
-	}
-	return p, err
-}
-
-func (p *Provider) set(name, value string, d *rowDates) {
-	switch name {
-	case "ID":
-		p.ID = phi.Text(value)
-	case "PracticeID":
-		p.PracticeID = value
-	case "PracticeName":
-		p.PracticeName = value
-	case "FullName":
-		p.FullName = phi.Text(value)
-	case "FirstName":
-		p.FirstName = phi.Text(value)
-	case "LastName":
-		p.LastName = phi.Text(value)
-	case "Degree":
-		p.Degree = value
-	case "SpecialtyName":
-		p.Specialty = value
-	case "Type":
-		p.Type = value
-	case "Active":
-		p.Active = truth(value)
-	case "NationalProviderIdentifier":
-		p.NPI = phi.Text(value)
-	case "WorkPhone":
-		p.WorkPhone = phi.Text(value)
-	case "EmailAddress":
-		p.Email = phi.Text(value)
-	case "CreatedDate":
-		p.Created = d.time(value)
-	case "LastModifiedDate":
-		p.LastModified = d.time(value)
-	}
-}
+var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
+	"ID":                         func(p *Provider, c *cell) { p.ID = c.key() },
+	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.value },
+	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.value },
+	"FullName":                   func(p *Provider, c *cell) { p.FullName = c.text() },
+	"FirstName":                  func(p *Provider, c *cell) { p.FirstName = c.text() },
+	"LastName":                   func(p *Provider, c *cell) { p.LastName = c.text() },
+	"Degree":                     func(p *Provider, c *cell) { p.Degree = c.value },
+	"SpecialtyName":              func(p *Provider, c *cell) { p.Specialty = c.value },
+	"Type":                       func(p *Provider, c *cell) { p.Type = c.value },
+	"Active":                     func(p *Provider, c *cell) { p.Active = c.truth() },
+	"NationalProviderIdentifier": func(p *Provider, c *cell) { p.NPI = c.text() },
+	"WorkPhone":                  func(p *Provider, c *cell) { p.WorkPhone = c.text() },
+	"EmailAddress":               func(p *Provider, c *cell) { p.Email = c.text() },
+	"CreatedDate":                func(p *Provider, c *cell) { p.Created = c.time() },
+	"LastModifiedDate":           func(p *Provider, c *cell) { p.LastModified = c.time() },
+}}

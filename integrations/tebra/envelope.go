@@ -15,12 +15,14 @@ type reply struct {
 	isError  bool
 	message  string // the vendor's words: read by classify, shown to nobody
 	security security
-	payload  bool // the operation's own member was there
+	payload  bool // the operation's own member was there, or the vendor's verdict where there is none
 }
 
 // security is the vendor's verdict on the credentials. Only an explicit false counts: the vendor leaves the whole part
 // out of some errors.
 type security struct{ unauthenticated, badKey, unauthorized bool }
+
+func (s security) refused() bool { return s.unauthenticated || s.badKey || s.unauthorized }
 
 // envelope reads the answer to op, handing each member of the result to read. Envelope, body and the operation's root
 // must be exactly the ones expected; an answer to another operation is refused before any of it is used.
@@ -33,8 +35,11 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 	case !ok || root.Name != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
 		return rep, shapeError("envelope")
 	}
+	if op.bare {
+		r.ns = nsBare
+	}
 	bodies := 0
-	err = r.children(nsSOAP, func(el xml.StartElement) error {
+	err = r.children(func(el xml.StartElement) error {
 		if el.Name.Local != "Body" {
 			return nil
 		}
@@ -42,9 +47,9 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 			return shapeError("body")
 		}
 		return r.body(op, &rep, read)
-	})
+	}, nsSOAP)
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, errFull), errors.Is(err, errLeft):
 		return rep, nil // what is left is more of the same
 	case err != nil:
 		return rep, err
@@ -93,7 +98,7 @@ func (r *reader) body(op *Operation, rep *reply, read func(xml.StartElement) err
 				return shapeError("operation")
 			}
 			return r.result(op, rep, read)
-		}); err != nil {
+		}, nsKareo); err != nil {
 			return err
 		}
 	default:
@@ -110,30 +115,31 @@ func (r *reader) result(op *Operation, rep *reply, read func(xml.StartElement) e
 	return r.members(func(el xml.StartElement) error {
 		switch el.Name.Local {
 		case "ErrorResponse":
-			return r.errorResponse(rep)
+			return r.errorResponse(op, rep)
 		case "SecurityResponse":
 			return r.securityResponse(&rep.security)
 		}
-		if rep.isError {
+		if rep.isError || rep.security.refused() {
 			return nil // rows beside an error are placeholders at best
 		}
 		if el.Name.Local == op.payload {
 			rep.payload = true
 		}
 		return read(el)
-	})
+	}, nsKareo, r.ns)
 }
 
-func (r *reader) errorResponse(rep *reply) error {
+func (r *reader) errorResponse(op *Operation, rep *reply) error {
 	return r.members(func(el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case "ErrorMessage":
 			rep.message, err = r.text()
 		case "IsError":
 			rep.isError, err = r.boolean()
+			rep.payload = op.payload == ""
 		}
 		return err
-	})
+	}, nsKareo)
 }
 
 func (r *reader) securityResponse(s *security) error {
@@ -152,7 +158,7 @@ func (r *reader) securityResponse(s *security) error {
 			return refused(&s.badKey)
 		}
 		return nil // SecurityResultSuccess means opposite things in the vendor's guide and in its answers
-	})
+	}, nsKareo)
 }
 
 func (r *reader) boolean() (bool, error) {
@@ -160,18 +166,26 @@ func (r *reader) boolean() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	yes, ok := parseBoolean(text)
+	if !ok {
+		return false, shapeError("boolean")
+	}
+	return yes, nil
+}
+
+func parseBoolean(text string) (yes, ok bool) {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "true", "1":
-		return true, nil
+		return true, true
 	case "false", "0":
-		return false, nil
+		return false, true
 	}
-	return false, shapeError("boolean")
+	return false, false
 }
 
 // fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; it is not kept.
 func (r *reader) fault(rep *reply) error {
-	if err := r.children("", func(el xml.StartElement) error {
+	if err := r.children(func(el xml.StartElement) error {
 		if el.Name.Local != "faultcode" {
 			return nil
 		}
@@ -182,7 +196,7 @@ func (r *reader) fault(rep *reply) error {
 		}
 		rep.fault = local
 		return err
-	}); err != nil {
+	}, ""); err != nil {
 		return err
 	}
 	if rep.fault == "" {

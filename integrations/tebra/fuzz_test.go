@@ -21,7 +21,7 @@ func readAppointments(body string, limit int64) (rows []Appointment, rep reply, 
 			return nil
 		}
 		return r.list("AppointmentData", func() error {
-			row, err := r.appointment(time.UTC)
+			row, err := scheduleAppointment(r)
 			if err == nil {
 				rows = append(rows, row)
 			}

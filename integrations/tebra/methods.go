@@ -1,7 +1,9 @@
 package tebra
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,25 +15,60 @@ type Operation struct {
 	Timeout    time.Duration // how long one attempt may take, from dial to the last byte
 	Idempotent bool          // repeating it changes nothing at the vendor
 	PHI        bool          // its answer or its request is about a patient: audit every call
-	MaxDays    int           // longest date range in days that the vendor answers; 0 when it takes no range
+	MaxDays    int           // longest date range in days that one call may ask for; 0 when it takes no range
+	MaxRows    int           // where the vendor cuts its list; 0 when it answers one record
+	PageRows   int           // most rows of a page, for what is read page by page from a key; 0 when there are no pages
+	Assumed    bool          // not in the contract of June 2025: known through other integrators' clients only
 
-	payload string // the member of the result without which a success is no success
+	payload   string // the member of the result without which a success is no success; "" is IsError's own false
+	parameter string // the element around the request's members; "" is "request"
+	bare      bool   // its own members are in the namespace without the slash
+	nullable  bool   // its request may say nil
+	headless  bool   // credentials stand in the request itself, and the answer has no error and no security part
 }
 
-// One row per operation the client speaks. Intervals: the vendor's API guide of April 2025, section 3.3. Timeouts: calls
-// take 5 s as a rule and 6.6 s at p95, lists are slower; integrators use 30 s.
+func (op *Operation) wrapper() string { return cmp.Or(op.parameter, "request") }
+
+// One row per operation the client speaks. Intervals: the vendor's API guide of April 2025, section 3.3; it does not list
+// UpdatePatientsExternalID, GetCustomerIdFromKey and those that are Assumed, which get a second each, or what another
+// integrator keeps to. Timeouts: calls take 5 s as a rule and 6.6 s at p95, lists are slower; integrators use 30 s. Sixty
+// days and 10,000 rows are what integrators ran into; the contract names neither.
 var (
-	opGetAppointments = Operation{
-		Name: "GetAppointments", Class: ReadList, Interval: time.Second, Timeout: 30 * time.Second,
-		Idempotent: true, PHI: true, MaxDays: 60, payload: "Appointments",
-	}
 	opGetPatient = Operation{
 		Name: "GetPatient", Class: ReadOne, Interval: 250 * time.Millisecond, Timeout: 20 * time.Second,
 		Idempotent: true, PHI: true, payload: "Patient",
 	}
+	opGetPatients = Operation{
+		Name: "GetPatients", Class: ReadList, Interval: time.Second, Timeout: 60 * time.Second,
+		Idempotent: true, PHI: true, MaxRows: maxRows, payload: "Patients",
+	}
+	opGetAllPatients = Operation{
+		Name: "GetAllPatients", Class: ReadList, Interval: 5 * time.Second, Timeout: 60 * time.Second,
+		Idempotent: true, PHI: true, PageRows: maxPage, payload: "Patients",
+	}
+	opGetAppointment = Operation{
+		Name: "GetAppointment", Class: ReadOne, Interval: 500 * time.Millisecond, Timeout: 20 * time.Second,
+		Idempotent: true, PHI: true, payload: "Appointment",
+	}
+	opGetAppointments = Operation{
+		Name: "GetAppointments", Class: ReadList, Interval: time.Second, Timeout: 30 * time.Second,
+		Idempotent: true, PHI: true, MaxDays: 60, MaxRows: maxRows, payload: "Appointments",
+	}
+	opGetPractices = Operation{
+		Name: "GetPractices", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		Idempotent: true, MaxRows: maxRows, payload: "Practices",
+	}
 	opGetProviders = Operation{
 		Name: "GetProviders", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
-		Idempotent: true, payload: "Providers",
+		Idempotent: true, MaxRows: maxRows, payload: "Providers",
+	}
+	opGetServiceLocations = Operation{
+		Name: "GetServiceLocations", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		Idempotent: true, MaxRows: maxRows, payload: "ServiceLocations", bare: true,
+	}
+	opGetProcedureCodes = Operation{
+		Name: "GetProcedureCodes", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		Idempotent: true, MaxRows: maxRows, payload: "ProcedureCodes", bare: true,
 	}
 	opGetThrottles = Operation{
 		Name: "GetThrottles", Class: System, Interval: 5 * time.Second, Timeout: 20 * time.Second,
@@ -39,7 +76,9 @@ var (
 	}
 )
 
-var operations = []*Operation{&opGetAppointments, &opGetPatient, &opGetProviders, &opGetThrottles}
+var operations = []*Operation{
+	&opGetPatient, &opGetAppointments, &opGetProviders, &opGetThrottles,
+}
 
 // Operations returns the policy of every operation the client speaks, by name. The slice is the caller's own.
 func Operations() []Operation {
@@ -47,11 +86,6 @@ func Operations() []Operation {
 	for _, op := range operations {
 		all = append(all, *op)
 	}
-	slices.SortFunc(all, func(a, b Operation) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

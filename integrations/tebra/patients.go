@@ -74,148 +74,82 @@ func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) 
 			if el.Name.Local != op.payload {
 				return nil
 			}
-			err := r.patient(&p)
+			err := patientColumns.read(r, &p)
 			if err == nil && p.ID != "" && p.ID.Reveal() != id {
 				return shapeError("id") // somebody else's record would be kept under this identifier
 			}
 			return err
 		})
+	return found(&p, op, err)
+}
+
+// found is the end of a read of one patient.
+func found(p *Patient, op *Operation, err error) (*Patient, error) {
 	if err != nil {
 		return nil, err
 	}
 	if p.ID == "" {
 		return nil, &Error{Code: NotFound, Operation: op.Name, Sent: true, Status: http.StatusOK}
 	}
-	return &p, nil
+	return p, nil
 }
 
-func (r *reader) patient(p *Patient) error {
-	d := rowDates{loc: time.UTC}
-	err := r.children(nsKareo, func(el xml.StartElement) error {
-		if el.Name.Local == "Cases" {
-			return r.list("PatientCaseData", func() error {
-				c, err := r.patientCase()
-				if err == nil && c.ID != "" {
+var patientColumns = record[Patient]{
+	cells: map[string]func(*Patient, *cell){
+		"ID":                                func(p *Patient, c *cell) { p.ID = c.key() },
+		"Prefix":                            func(p *Patient, c *cell) { p.Prefix = c.text() },
+		"FirstName":                         func(p *Patient, c *cell) { p.FirstName = c.text() },
+		"MiddleName":                        func(p *Patient, c *cell) { p.MiddleName = c.text() },
+		"LastName":                          func(p *Patient, c *cell) { p.LastName = c.text() },
+		"Suffix":                            func(p *Patient, c *cell) { p.Suffix = c.text() },
+		"PatientFullName":                   func(p *Patient, c *cell) { p.FullName = c.text() },
+		"Gender":                            func(p *Patient, c *cell) { p.Gender = c.text() },
+		"MedicalRecordNumber":               func(p *Patient, c *cell) { p.MedicalRecordNumber = c.text() },
+		"HomePhone":                         func(p *Patient, c *cell) { p.HomePhone = c.text() },
+		"WorkPhone":                         func(p *Patient, c *cell) { p.WorkPhone = c.text() },
+		"MobilePhone":                       func(p *Patient, c *cell) { p.MobilePhone = c.text() },
+		"EmailAddress":                      func(p *Patient, c *cell) { p.Email = c.text() },
+		"AddressLine1":                      func(p *Patient, c *cell) { p.Address1 = c.text() },
+		"AddressLine2":                      func(p *Patient, c *cell) { p.Address2 = c.text() },
+		"City":                              func(p *Patient, c *cell) { p.City = c.text() },
+		"State":                             func(p *Patient, c *cell) { p.State = c.text() },
+		"ZipCode":                           func(p *Patient, c *cell) { p.ZipCode = c.text() },
+		"Country":                           func(p *Patient, c *cell) { p.Country = c.text() },
+		"AlertMessage":                      func(p *Patient, c *cell) { p.Alert = c.text() },
+		"EmergencyName":                     func(p *Patient, c *cell) { p.EmergencyName = c.text() },
+		"EmergencyPhone":                    func(p *Patient, c *cell) { p.EmergencyPhone = c.text() },
+		"DefaultRenderingProviderId":        func(p *Patient, c *cell) { p.ProviderID = c.text() },
+		"DefaultRenderingProviderFullName":  func(p *Patient, c *cell) { p.ProviderName = c.text() },
+		"PrimaryInsurancePolicyCompanyName": func(p *Patient, c *cell) { p.InsuranceCompany = c.text() },
+		"PrimaryInsurancePolicyPlanName":    func(p *Patient, c *cell) { p.InsurancePlan = c.text() },
+		"PrimaryInsurancePolicyNumber":      func(p *Patient, c *cell) { p.InsuranceNumber = c.text() },
+		"PrimaryInsurancePolicyCopay":       func(p *Patient, c *cell) { p.InsuranceCopay = c.text() },
+		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.value },
+		"PracticeName":                      func(p *Patient, c *cell) { p.PracticeName = c.value },
+		"DOB":                               func(p *Patient, c *cell) { p.BirthDate = c.date() },
+		"CreatedDate":                       func(p *Patient, c *cell) { p.Created = c.time() },
+		"LastModifiedDate":                  func(p *Patient, c *cell) { p.LastModified = c.time() },
+	},
+	parts: map[string]func(*reader, *Patient) error{
+		"Cases": func(r *reader, p *Patient) error {
+			return r.children(func(el xml.StartElement) error {
+				if el.Name.Local != "PatientCaseData" || len(p.Cases) == maxItems {
+					return shapeError("array")
+				}
+				c, err := caseColumns.row(r)
+				if c.ID != "" {
 					p.Cases = append(p.Cases, c)
 				}
 				return err
-			})
-		}
-		value, err := r.text()
-		if err == nil {
-			p.set(el.Name.Local, value, &d)
-		}
-		return err
-	})
-	if err == nil {
-		err = d.err
-	}
-	return err
+			}, r.ns)
+		},
+	},
 }
 
-func (p *Patient) set(name, value string, d *rowDates) {
-	if to := p.text(name); to != nil {
-		*to = phi.Text(value)
-		return
-	}
-	switch name {
-	case "PracticeId":
-		p.PracticeID = value
-	case "PracticeName":
-		p.PracticeName = value
-	case "DOB":
-		p.BirthDate = phi.Text(d.date(value))
-	case "CreatedDate":
-		p.Created = d.time(value)
-	case "LastModifiedDate":
-		p.LastModified = d.time(value)
-	}
-}
-
-// text returns where the column called name goes as it is; nil for the others. It is one table, so it is one long switch.
-func (p *Patient) text(name string) *phi.Text {
-	switch name {
-	case "ID":
-		return &p.ID
-	case "Prefix":
-		return &p.Prefix
-	case "FirstName":
-		return &p.FirstName
-	case "MiddleName":
-		return &p.MiddleName
-	case "LastName":
-		return &p.LastName
-	case "Suffix":
-		return &p.Suffix
-	case "PatientFullName":
-		return &p.FullName
-	case "Gender":
-		return &p.Gender
-	case "MedicalRecordNumber":
-		return &p.MedicalRecordNumber
-	case "HomePhone":
-		return &p.HomePhone
-	case "WorkPhone":
-		return &p.WorkPhone
-	case "MobilePhone":
-		return &p.MobilePhone
-	case "EmailAddress":
-		return &p.Email
-	case "AddressLine1":
-		return &p.Address1
-	case "AddressLine2":
-		return &p.Address2
-	case "City":
-		return &p.City
-	case "State":
-		return &p.State
-	case "ZipCode":
-		return &p.ZipCode
-	case "Country":
-		return &p.Country
-	case "AlertMessage":
-		return &p.Alert
-	case "EmergencyName":
-		return &p.EmergencyName
-	case "EmergencyPhone":
-		return &p.EmergencyPhone
-	case "DefaultRenderingProviderId":
-		return &p.ProviderID
-	case "DefaultRenderingProviderFullName":
-		return &p.ProviderName
-	case "PrimaryInsurancePolicyCompanyName":
-		return &p.InsuranceCompany
-	case "PrimaryInsurancePolicyPlanName":
-		return &p.InsurancePlan
-	case "PrimaryInsurancePolicyNumber":
-		return &p.InsuranceNumber
-	case "PrimaryInsurancePolicyCopay":
-		return &p.InsuranceCopay
-	}
-	return nil
-}
-
-// patientCase reads one case and leaves its policies and dates alone.
-func (r *reader) patientCase() (Case, error) {
-	var c Case
-	err := r.children(nsKareo, func(el xml.StartElement) (err error) {
-		var to *phi.Text
-		switch el.Name.Local {
-		case "PatientCaseID":
-			to = &c.ID
-		case "Name":
-			to = &c.Name
-		case "PayerScenario":
-			to = &c.PayerScenario
-		case "IsPrimaryCase":
-			c.Primary, err = r.boolean()
-			return err
-		default:
-			return nil
-		}
-		value, err := r.text()
-		*to = phi.Text(value)
-		return err
-	})
-	return c, err
-}
+// caseColumns leaves a case's policies and dates alone.
+var caseColumns = record[Case]{cells: map[string]func(*Case, *cell){
+	"PatientCaseID": func(to *Case, c *cell) { to.ID = c.key() },
+	"Name":          func(to *Case, c *cell) { to.Name = c.text() },
+	"PayerScenario": func(to *Case, c *cell) { to.PayerScenario = c.text() },
+	"IsPrimaryCase": func(to *Case, c *cell) { to.Primary = c.flag() },
+}}

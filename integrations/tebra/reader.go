@@ -1,11 +1,13 @@
 package tebra
 
 import (
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Bounds of one answer. A day's list is 100 kB and five levels below its root; these leave room and still end.
@@ -14,7 +16,8 @@ const (
 	maxToken = 4 << 20 // bytes between two '<': a note may be long, a start tag or text without end is an attack
 	maxRows  = 10_000  // the vendor cuts its lists here
 
-	maxMembers = 32 // of one part of a result; the security part has the most, about a dozen
+	maxItems   = 1000 // of an array inside a record
+	maxMembers = 32   // of one part of a result; the security part has the most, about a dozen
 )
 
 // shapeError says in one word in which way an answer is not what the operation answers. It never quotes the answer.
@@ -61,13 +64,22 @@ type reader struct {
 	dec   *xml.Decoder
 	guard *guard
 	depth int
+	ns    string // of the operation's own members
+	clock clock  // how times of rows are read
 	rows  int
 	full  bool // more rows than maxRows, or as many: there may be others
 }
 
+// byteOrderMark is what some of the vendor's kind put before a document. It says nothing about UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
 func newReader(r io.Reader, limit int64) *reader {
-	g := &guard{r: r, limit: limit}
-	return &reader{dec: xml.NewDecoder(g), guard: g}
+	buffered := bufio.NewReader(r)
+	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = buffered.Discard(len(byteOrderMark)) // it was just looked at
+	}
+	g := &guard{r: buffered, limit: limit}
+	return &reader{dec: xml.NewDecoder(g), guard: g, ns: nsKareo, clock: clock{wall: time.UTC, show: time.UTC}}
 }
 
 // token returns the next start, end or text. It refuses what a SOAP answer never has: document types (entities),
@@ -137,17 +149,17 @@ func (r *reader) next() (el xml.StartElement, ok bool, err error) {
 	}
 }
 
-// children calls fn with each child of the element at hand; fn may read the child or leave it. A child in another
-// namespace is refused, not skipped: the vendor has two that differ by a slash, and rows skipped one by one would pass
+// children calls fn with each child of the element at hand; fn may read the child or leave it. A child outside of the
+// namespaces is refused, not skipped: the vendor has two that differ by a slash, and rows skipped one by one would pass
 // for an empty list.
-func (r *reader) children(ns string, fn func(el xml.StartElement) error) error {
+func (r *reader) children(fn func(el xml.StartElement) error, namespaces ...string) error {
 	level := r.depth
 	for {
 		el, ok, err := r.next()
 		if err != nil || !ok {
 			return err
 		}
-		if el.Name.Space != ns {
+		if !slices.Contains(namespaces, el.Name.Space) {
 			return shapeError("namespace")
 		}
 		if err := fn(el); err != nil {
@@ -163,9 +175,9 @@ func (r *reader) children(ns string, fn func(el xml.StartElement) error) error {
 
 // members is children for an element each of whose members comes once. A second one is refused: if the last one counted,
 // "no error" could follow an error.
-func (r *reader) members(fn func(el xml.StartElement) error) error {
+func (r *reader) members(fn func(el xml.StartElement) error, namespaces ...string) error {
 	var seen []string
-	return r.children(nsKareo, func(el xml.StartElement) error {
+	return r.children(func(el xml.StartElement) error {
 		if slices.Contains(seen, el.Name.Local) {
 			return shapeError("repeated")
 		}
@@ -173,7 +185,7 @@ func (r *reader) members(fn func(el xml.StartElement) error) error {
 			return shapeError("members")
 		}
 		return fn(el)
-	})
+	}, namespaces...)
 }
 
 // text returns the text of the element at hand, which must not have children. Comments and CDATA inside are no border.
@@ -195,24 +207,16 @@ func (r *reader) text() (string, error) {
 	}
 }
 
-// fields calls set with name and text of every child of a flat record.
-func (r *reader) fields(set func(name, value string)) error {
-	return r.children(nsKareo, func(el xml.StartElement) error {
-		value, err := r.text()
-		if err == nil {
-			set(el.Name.Local, value)
-		}
-		return err
-	})
-}
-
-// errFull ends a list whose rows are as many as the vendor hands out.
-var errFull = errors.New("list is full")
+// Two ends of a list that are no failures: its rows are as many as the vendor hands out, or nobody wants more.
+var (
+	errFull = errors.New("list is full")
+	errLeft = errors.New("list is left")
+)
 
 // list calls row for every element called name of the list at hand, up to maxRows. Another name is refused for the same
 // reason as another namespace is.
 func (r *reader) list(name string, row func() error) error {
-	return r.children(nsKareo, func(el xml.StartElement) error {
+	return r.children(func(el xml.StartElement) error {
 		if el.Name.Local != name {
 			return shapeError("row")
 		}
@@ -222,5 +226,19 @@ func (r *reader) list(name string, row func() error) error {
 		r.rows++
 		r.full = r.rows == maxRows
 		return row()
-	})
+	}, r.ns)
+}
+
+// items returns the texts of the elements called name of the array at hand, at most as many as a row has room for.
+func (r *reader) items(ns, name string) ([]string, error) {
+	var all []string
+	err := r.children(func(el xml.StartElement) error {
+		if el.Name.Local != name || len(all) == maxItems {
+			return shapeError("array")
+		}
+		item, err := r.text()
+		all = append(all, item)
+		return err
+	}, ns)
+	return all, err
 }

@@ -2,7 +2,6 @@ package tebra
 
 import (
 	"context"
-	"encoding/xml"
 	"strconv"
 	"strings"
 	"time"
@@ -21,42 +20,23 @@ type Throttle struct {
 // Throttles returns the intervals in force (GetThrottles: the per-endpoint throttle intervals). It is throttled itself,
 // to one call in 5 s.
 func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
-	op := &opGetThrottles
-	var all []Throttle
-	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) error {
-		if el.Name.Local != op.payload {
-			return nil
-		}
-		return r.list("ThrottleDetail", func() error {
-			t, err := r.throttle()
-			if err == nil && t.Operation != "" {
-				all = append(all, t)
-			}
-			return err
-		})
-	})
-	if err != nil {
-		return nil, err
+	l := listing[Throttle]{
+		op: &opGetThrottles, item: "ThrottleDetail", decode: throttleColumns.row,
+		real: func(t *Throttle) bool { return t.Operation != "" },
 	}
-	return all, nil
+	rows, _, err := l.all(ctx, s.client)
+	return rows, err
 }
 
-func (r *reader) throttle() (Throttle, error) {
-	var t Throttle
-	ok := true
-	err := r.fields(func(name, value string) {
-		switch name {
-		case "Endpoint":
-			t.Operation = strings.TrimSpace(value)
-		case "ThrottleTimeMs":
-			t.Interval, ok = milliseconds(value)
+var throttleColumns = record[Throttle]{cells: map[string]func(*Throttle, *cell){
+	"Endpoint": func(t *Throttle, c *cell) { t.Operation = c.trimmed() },
+	"ThrottleTimeMs": func(t *Throttle, c *cell) {
+		var ok bool
+		if t.Interval, ok = milliseconds(c.value); !ok {
+			c.complain("number")
 		}
-	})
-	if err == nil && !ok {
-		err = shapeError("number")
-	}
-	return t, err
-}
+	},
+}}
 
 // milliseconds reads an xs:double. Anything negative, not a number or beyond an hour is no interval.
 func milliseconds(text string) (time.Duration, bool) {

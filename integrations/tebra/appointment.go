@@ -1,0 +1,215 @@
+package tebra
+
+import (
+	"context"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// AppointmentStatus is a status as the typed operations spell it. Rows of a list have words of their own for it.
+type AppointmentStatus string
+
+// The statuses of the contract.
+const (
+	StatusUnknown         AppointmentStatus = "Unknown"
+	StatusScheduled       AppointmentStatus = "Scheduled"
+	StatusReminderSent    AppointmentStatus = "ReminderSent"
+	StatusConfirmed       AppointmentStatus = "Confirmed"
+	StatusCheckedIn       AppointmentStatus = "CheckedIn"
+	StatusRoomed          AppointmentStatus = "Roomed"
+	StatusCheckedOut      AppointmentStatus = "CheckedOut"
+	StatusNeedsReschedule AppointmentStatus = "NeedsReschedule"
+	StatusReadyToBeSeen   AppointmentStatus = "ReadyToBeSeen"
+	StatusNoShow          AppointmentStatus = "NoShow"
+	StatusCancelled       AppointmentStatus = "Cancelled"
+	StatusRescheduled     AppointmentStatus = "Rescheduled"
+	StatusTentative       AppointmentStatus = "Tentative"
+)
+
+// AppointmentDetail is one appointment as the typed operations know it, which is more than its row in a list. Identifiers
+// that the vendor writes as 0 or nil are "".
+type AppointmentDetail struct {
+	ID                phi.Text
+	PracticeID        string
+	Status            AppointmentStatus
+	Type              string // "P" a patient's, "O" another, "U" unknown
+	Mode              string // "InOffice", "Telehealth" or ""
+	Name              phi.Text
+	Notes             phi.Text
+	Start, End        time.Time // in the zone asked for
+	Patient           phi.Text  // the patient's identifier; "" for a group and for blocked time
+	PatientFirst      phi.Text
+	PatientLast       phi.Text
+	Group             bool
+	Attendees         []Attendee // of a group
+	MaxAttendees      int
+	CaseID            phi.Text
+	AuthorizationID   phi.Text
+	ReasonID          string
+	ProviderID        phi.Text
+	ResourceID        phi.Text
+	ResourceIDs       []phi.Text
+	ServiceLocationID string
+	Recurring         bool
+	OccurrenceID      phi.Text
+	Recurrence        *Recurrence // nil unless it recurs and the vendor says how
+	Deleted           bool
+	Created           time.Time
+	Updated           time.Time
+}
+
+// Attendee is one patient of a group.
+type Attendee struct {
+	PatientID phi.Text
+	FirstName phi.Text
+	LastName  phi.Text
+	Status    string // "PRESENT", "CANCELLED", "NO_SHOW"
+}
+
+// Recurrence says how an appointment comes again.
+type Recurrence struct {
+	Start, End    time.Time // End is zero when it never ends
+	EveryDays     int
+	EveryMonths   int
+	Occurrences   int
+	Weekdays      []string // "Monday", …
+	DayOfMonth    int
+	RuleID        phi.Text
+	NumberOfTimes int
+}
+
+// Get returns one appointment, its times in zone (GetAppointment: one appointment by Tebra id). Its error is NotFound when
+// the vendor answers nothing.
+func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Location) (*AppointmentDetail, error) {
+	op := &opGetAppointment
+	switch {
+	case !identifier(id, 64):
+		return nil, refuse(op, "id")
+	case zone == nil:
+		return nil, refuse(op, "location")
+	}
+	a, err := s.detail(ctx, op, zone, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) }, id)
+	if err != nil {
+		return nil, err
+	}
+	if a.ID == "" {
+		return nil, &Error{Code: NotFound, Operation: op.Name, Sent: true, Status: http.StatusOK}
+	}
+	return a, nil
+}
+
+// detail makes a call whose answer is one appointment: the one with this id, unless id is "".
+func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer), id string) (*AppointmentDetail, error) {
+	var a AppointmentDetail
+	err := s.client.call(ctx, op, write, func(r *reader, el xml.StartElement) error {
+		if el.Name.Local != op.payload {
+			return nil
+		}
+		r.clock = s.client.options.Zones.clock(zone)
+		err := detailColumns.read(r, &a)
+		if err == nil && id != "" && a.ID != "" && a.ID.Reveal() != id {
+			return shapeError("id") // somebody else's appointment
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// identifier reports whether text is a positive number of so many bits, as the vendor's identifiers are.
+func identifier(text string, bits int) bool {
+	n, err := strconv.ParseInt(text, 10, bits)
+	return err == nil && n > 0
+}
+
+var detailColumns = record[AppointmentDetail]{
+	cells: map[string]func(*AppointmentDetail, *cell){
+		"AppointmentId":                  func(a *AppointmentDetail, c *cell) { a.ID = c.ref() },
+		"AppointmentMode":                func(a *AppointmentDetail, c *cell) { a.Mode = c.value },
+		"AppointmentName":                func(a *AppointmentDetail, c *cell) { a.Name = c.text() },
+		"AppointmentReasonId":            func(a *AppointmentDetail, c *cell) { a.ReasonID = c.ref().Reveal() },
+		"AppointmentStatus":              func(a *AppointmentDetail, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
+		"AppointmentType":                func(a *AppointmentDetail, c *cell) { a.Type = c.trimmed() },
+		"CreatedAt":                      func(a *AppointmentDetail, c *cell) { a.Created = c.time() },
+		"EndTime":                        func(a *AppointmentDetail, c *cell) { a.End = c.time() },
+		"InsurancePolicyAuthorizationId": func(a *AppointmentDetail, c *cell) { a.AuthorizationID = c.ref() },
+		"IsDeleted":                      func(a *AppointmentDetail, c *cell) { a.Deleted = c.flag() },
+		"IsGroupAppointment":             func(a *AppointmentDetail, c *cell) { a.Group = c.flag() },
+		"IsRecurring":                    func(a *AppointmentDetail, c *cell) { a.Recurring = c.flag() },
+		"MaxAttendees":                   func(a *AppointmentDetail, c *cell) { a.MaxAttendees = c.count() },
+		"Notes":                          func(a *AppointmentDetail, c *cell) { a.Notes = c.text() },
+		"OccurrenceId":                   func(a *AppointmentDetail, c *cell) { a.OccurrenceID = c.ref() },
+		"PatientCaseId":                  func(a *AppointmentDetail, c *cell) { a.CaseID = c.ref() },
+		"PracticeId":                     func(a *AppointmentDetail, c *cell) { a.PracticeID = c.ref().Reveal() },
+		"ProviderId":                     func(a *AppointmentDetail, c *cell) { a.ProviderID = c.ref() },
+		"ResourceId":                     func(a *AppointmentDetail, c *cell) { a.ResourceID = c.ref() },
+		"ServiceLocationId":              func(a *AppointmentDetail, c *cell) { a.ServiceLocationID = c.ref().Reveal() },
+		"StartTime":                      func(a *AppointmentDetail, c *cell) { a.Start = c.time() },
+		"UpdatedAt":                      func(a *AppointmentDetail, c *cell) { a.Updated = c.time() },
+	},
+	parts: map[string]func(*reader, *AppointmentDetail) error{
+		"PatientSummary": func(r *reader, a *AppointmentDetail) error {
+			p, err := attendeeColumns.row(r)
+			a.Patient, a.PatientFirst, a.PatientLast = p.PatientID, p.FirstName, p.LastName
+			return err
+		},
+		"PatientSummaries": func(r *reader, a *AppointmentDetail) error {
+			return r.children(func(el xml.StartElement) error {
+				if el.Name.Local != "GroupPatientSummary" || len(a.Attendees) == maxItems {
+					return shapeError("array")
+				}
+				p, err := attendeeColumns.row(r)
+				if p.PatientID != "" {
+					a.Attendees = append(a.Attendees, p)
+				}
+				return err
+			}, r.ns)
+		},
+		"RecurrenceRule": func(r *reader, a *AppointmentDetail) error {
+			rule, err := recurrenceColumns.row(r)
+			if rule.RuleID != "" || !rule.Start.IsZero() {
+				a.Recurrence = &rule
+			}
+			return err
+		},
+		"ResourceIds": func(r *reader, a *AppointmentDetail) error {
+			ids, err := r.items(nsArrays, "long")
+			for _, id := range ids {
+				a.ResourceIDs = append(a.ResourceIDs, phi.Text(id))
+			}
+			return err
+		},
+	},
+}
+
+var attendeeColumns = record[Attendee]{cells: map[string]func(*Attendee, *cell){
+	"PatientId": func(p *Attendee, c *cell) { p.PatientID = c.ref() },
+	"FirstName": func(p *Attendee, c *cell) { p.FirstName = c.text() },
+	"LastName":  func(p *Attendee, c *cell) { p.LastName = c.text() },
+	"Status":    func(p *Attendee, c *cell) { p.Status = c.value },
+}}
+
+var recurrenceColumns = record[Recurrence]{
+	cells: map[string]func(*Recurrence, *cell){
+		"DayInterval":      func(q *Recurrence, c *cell) { q.EveryDays = c.count() },
+		"DayOfMonth":       func(q *Recurrence, c *cell) { q.DayOfMonth = c.count() },
+		"EndDate":          func(q *Recurrence, c *cell) { q.End = c.time() },
+		"MonthInterval":    func(q *Recurrence, c *cell) { q.EveryMonths = c.count() },
+		"NumOccurrences":   func(q *Recurrence, c *cell) { q.Occurrences = c.count() },
+		"NumberOfTimes":    func(q *Recurrence, c *cell) { q.NumberOfTimes = c.count() },
+		"RecurrenceRuleId": func(q *Recurrence, c *cell) { q.RuleID = c.ref() },
+		"StartDate":        func(q *Recurrence, c *cell) { q.Start = c.time() },
+	},
+	parts: map[string]func(*reader, *Recurrence) error{
+		"DayOfWeek": func(r *reader, q *Recurrence) (err error) {
+			q.Weekdays, err = r.items(nsSystem, "DayOfWeek")
+			return err
+		},
+	},
+}

@@ -1,0 +1,83 @@
+package tebra
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"iter"
+)
+
+// ErrPartial ends the rows of a list that reached the vendor's cap of 10,000 rows: there may be more, and what is missing
+// is not gone. It follows the last row; narrow the request to see the rest.
+var ErrPartial = errors.New("tebra: list reached the vendor's cap")
+
+// listing is a filtered read, whose rows are handed on one by one as they arrive.
+type listing[T any] struct {
+	op     *Operation
+	item   string                                // what the vendor calls a row
+	write  func(*writer)                         // the members after the header
+	clock  clock                                 // the zero clock is UTC
+	decode func(*reader) (T, error)              // reads one row
+	real   func(*T) bool                         // false for the placeholder that stands for an empty list
+	beside func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
+}
+
+// each calls fn with every row until fn returns false. Nothing that fn saw counts unless each returns without an error: the
+// vendor's verdict comes first as a rule, but an answer may be cut behind any row.
+func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (partial bool, err error) {
+	err = c.call(ctx, l.op, l.write, func(r *reader, el xml.StartElement) error {
+		if el.Name.Local != l.op.payload {
+			if l.beside != nil {
+				return l.beside(r, el)
+			}
+			return nil
+		}
+		if l.clock.wall != nil {
+			r.clock = l.clock
+		}
+		err := r.list(l.item, func() error {
+			row, err := l.decode(r)
+			if err != nil {
+				return err
+			}
+			if l.real(&row) && !fn(row) {
+				return errLeft
+			}
+			return nil
+		})
+		partial = r.full
+		return err
+	})
+	return partial && err == nil, err
+}
+
+// all collects the rows.
+func (l *listing[T]) all(ctx context.Context, c *Client) (rows []T, partial bool, err error) {
+	partial, err = l.each(ctx, c, func(row T) bool {
+		rows = append(rows, row)
+		return true
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return rows, partial, nil
+}
+
+// seq makes one call per iteration and yields the rows as they arrive. An error is the last thing it yields.
+func (l *listing[T]) seq(ctx context.Context, c *Client) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		left := false
+		partial, err := l.each(ctx, c, func(row T) bool {
+			left = !yield(row, nil)
+			return !left
+		})
+		switch {
+		case left:
+		case err != nil:
+			yield(none, err)
+		case partial:
+			yield(none, ErrPartial)
+		}
+	}
+}

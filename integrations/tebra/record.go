@@ -1,0 +1,120 @@
+package tebra
+
+import (
+	"encoding/xml"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// record says where the members of a T go. Members that it does not name are passed over, whatever is in them: the vendor
+// adds some with every release.
+type record[T any] struct {
+	cells map[string]func(*T, *cell)
+	parts map[string]func(*reader, *T) error // those with members of their own
+}
+
+// read fills into with the members of the element at hand.
+func (d *record[T]) read(r *reader, into *T) error {
+	c := cell{clock: r.clock}
+	return r.children(func(el xml.StartElement) error {
+		if part, ok := d.parts[el.Name.Local]; ok {
+			return part(r, into)
+		}
+		set, ok := d.cells[el.Name.Local]
+		if !ok {
+			return nil
+		}
+		var err error
+		if c.value, err = r.text(); err != nil {
+			return err
+		}
+		set(into, &c)
+		return c.err
+	}, r.ns)
+}
+
+// row reads the element at hand.
+func (d *record[T]) row(r *reader) (T, error) {
+	var row T
+	err := d.read(r, &row)
+	return row, err
+}
+
+// cell is the text of one member. Absent, nil and empty are alike to it, as they are to those who wrote the vendor's
+// rows; a member for which they differ is a part. A value that is none of its kind is a complaint, and the answer around
+// it is refused: a row left out would look deleted.
+type cell struct {
+	clock clock
+	value string
+	err   error
+}
+
+func (c *cell) text() phi.Text { return phi.Text(c.value) }
+
+func (c *cell) trimmed() string { return strings.TrimSpace(c.value) }
+
+func (c *cell) complain(word string) { c.err = shapeError(word) }
+
+// key is the identifier of the record itself. None is the placeholder that stands for an empty list; anything but a
+// positive number of 64 bits is no identifier of the vendor's.
+func (c *cell) key() phi.Text {
+	text := c.trimmed()
+	if n, err := strconv.ParseInt(text, 10, 64); text != "" && (err != nil || n < 1) {
+		c.complain("id")
+		return ""
+	}
+	return phi.Text(text)
+}
+
+// ref is an identifier in a typed record, whose zero is .NET's "none".
+func (c *cell) ref() phi.Text {
+	if c.trimmed() == "0" {
+		return ""
+	}
+	return c.key()
+}
+
+func (c *cell) time() time.Time {
+	t, ok := parseRowTime(c.value, c.clock.wall)
+	switch {
+	case !ok:
+		c.complain("date")
+	case !t.IsZero():
+		t = t.In(c.clock.show)
+	}
+	return t
+}
+
+func (c *cell) date() phi.Text {
+	date, ok := parseRowDate(c.value)
+	if !ok {
+		c.complain("date")
+	}
+	return phi.Text(date)
+}
+
+// truth reads the booleans of string rows, "True" and "False". Anything else is false, as an absent one is.
+func (c *cell) truth() bool {
+	return strings.EqualFold(c.trimmed(), "true") || c.trimmed() == "1"
+}
+
+// flag reads an xs:boolean, which is not absent when it is there.
+func (c *cell) flag() bool {
+	yes, ok := parseBoolean(c.value)
+	if !ok && c.trimmed() != "" {
+		c.complain("boolean")
+	}
+	return yes
+}
+
+func (c *cell) count() int {
+	text := c.trimmed()
+	n, err := strconv.ParseInt(text, 10, 32)
+	if text != "" && err != nil {
+		c.complain("number")
+	}
+	return int(n)
+}
