@@ -23,10 +23,10 @@ func since(lane, letter string, at time.Time) Demand {
 	return d
 }
 
-func TestLanesTellWhatWaitsAndSinceWhen(t *testing.T) {
+func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	if got, err := Lanes(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
+	if got, err := Standings(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
 		t.Fatalf("of an empty Redis: %+v, %v", got, err)
 	}
 	p := NewProducer(rdb)
@@ -46,7 +46,7 @@ func TestLanesTellWhatWaitsAndSinceWhen(t *testing.T) {
 	dead := parse(t, enqueue(t, p, demand(Push, "e")).ID)
 	must(t, inspector.ArchiveTask(Push, dead.String()))
 
-	got, err := Lanes(t.Context(), rdb)
+	got, err := Standings(t.Context(), rdb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestLanesTellWhatWaitsAndSinceWhen(t *testing.T) {
 	} else {
 		*next = time.Time{}
 	}
-	want := []LaneState{
+	want := []Standing{
 		{Lane: Interactive},
 		{Lane: Push, Archived: 1},
 		{
@@ -70,13 +70,13 @@ func TestLanesTellWhatWaitsAndSinceWhen(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	_ = rdb.Close()
-	if _, err := Lanes(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+	if _, err := Standings(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }
 
 // However much waits, a bounded part of it is read.
-func TestLanesLookAtTheNextTasks(t *testing.T) {
+func TestStandingsLookAtTheNextTasks(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	demands := make([]Demand, lookAt+20)
@@ -88,7 +88,7 @@ func TestLanesLookAtTheNextTasks(t *testing.T) {
 	if _, err := NewProducer(rdb).Enqueue(t.Context(), demands); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Lanes(t.Context(), rdb)
+	got, err := Standings(t.Context(), rdb)
 	if err != nil {
 		t.Fatal(err)
 	}

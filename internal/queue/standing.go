@@ -16,8 +16,8 @@ import (
 // RFC 3339. Unlike asynq's own time stamp it survives retries.
 const HeaderEnqueuedAt = "enqueued_at"
 
-// LaneState is how one lane stands.
-type LaneState struct {
+// Standing is how one lane stands.
+type Standing struct {
 	// Lane is its name.
 	Lane string
 	// Paused: no worker takes anything from it.
@@ -53,10 +53,10 @@ type Wait struct {
 // lookAt is how many tasks of one state are read to say what a lane waits for.
 const lookAt = 100
 
-// Lanes returns how every lane stands, most urgent first. It costs one round
+// Standings returns how every lane stands, most urgent first. It costs one round
 // trip, and three for each lane in which something waits.
-func Lanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneState, error) {
-	out, err := countLanes(ctx, rdb)
+func Standings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
+	out, err := countStandings(ctx, rdb)
 	if err != nil {
 		return nil, fmt.Errorf("read lanes: %w", clean(err))
 	}
@@ -69,7 +69,7 @@ func Lanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneState, error) 
 	return out, nil
 }
 
-func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneState, error) {
+func countStandings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
 	pipe := rdb.Pipeline()
 	type counts struct{ pending, active, scheduled, retry, archived, paused *redis.IntCmd }
 	asked := make([]counts, len(lanes))
@@ -86,10 +86,10 @@ func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneState, er
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]LaneState, len(lanes))
+	out := make([]Standing, len(lanes))
 	for i, lane := range lanes {
 		c := asked[i]
-		out[i] = LaneState{
+		out[i] = Standing{
 			Lane: lane, Paused: c.paused.Val() > 0, Pending: c.pending.Val(), Active: c.active.Val(),
 			Scheduled: c.scheduled.Val(), Retry: c.retry.Val(), Archived: c.archived.Val(),
 		}
@@ -98,7 +98,7 @@ func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneState, er
 }
 
 // look reads the next tasks of what waits.
-func (s *LaneState) look(inspector *asynq.Inspector) error {
+func (s *Standing) look(inspector *asynq.Inspector) error {
 	var waiting []*asynq.TaskInfo
 	for _, list := range []struct {
 		tasks int64
@@ -125,7 +125,7 @@ func (s *LaneState) look(inspector *asynq.Inspector) error {
 }
 
 // wait counts the task among those that wait for the same.
-func (s *LaneState) wait(t *asynq.TaskInfo) {
+func (s *Standing) wait(t *asynq.TaskInfo) {
 	w := Wait{Kind: t.Type}
 	if t.State == asynq.TaskStateRetry {
 		w.Code, w.Next = CodeOf(t.LastErr), t.NextProcessAt
