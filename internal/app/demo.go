@@ -33,6 +33,9 @@ type DemoOptions struct {
 	Version   string
 	Logger    *slog.Logger // defaults to none
 	Collector string       // base URL to send spans to; empty sends none
+	// Login gives a process of the demo (worker, scheduler, operator) addresses of its own for what QueueURL and CacheURL
+	// name, so that each is a user of its own there. Nil: all use the same.
+	Login func(process string) config.Redis
 	// Prepare changes the simulated vendor before anybody asks it.
 	Prepare func(*tebratest.Server) error
 	// Ended is told of every attempt that ended.
@@ -111,7 +114,7 @@ func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 	shared := config.Scheduler{
 		Mode: config.Dev, Redis: urls, LedgerURL: ledgerURL, Keyset: config.Secret(keyset), Tenants: d.tenants(),
 	}
-	if d.Tools, err = OpenTools(ctx, ToolsOptions{Config: shared, Version: o.Version, Logger: o.Logger}); err != nil {
+	if d.Tools, err = OpenTools(ctx, ToolsOptions{Config: o.login("operator", shared), Version: o.Version, Logger: o.Logger}); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	d.stack.Push("tools", d.Tools.Close)
@@ -197,10 +200,19 @@ func (d *Demo) tenants() []config.Tenant {
 	return out
 }
 
+// login returns the settings of one process.
+func (o DemoOptions) login(process string, c config.Scheduler) config.Scheduler {
+	if o.Login != nil {
+		c.Redis = o.Login(process)
+	}
+	return c
+}
+
 func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error {
 	worker, err := NewWorker(ctx, WorkerOptions{
 		Config: config.Worker{
-			Mode: c.Mode, Redis: c.Redis, LedgerURL: c.LedgerURL, Keyset: c.Keyset, Tenants: c.Tenants, Endpoint: d.Endpoint,
+			Mode: c.Mode, Redis: o.login("worker", c).Redis, LedgerURL: c.LedgerURL, Keyset: c.Keyset, Tenants: c.Tenants,
+			Endpoint: d.Endpoint,
 		},
 		Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Ended: o.Ended,
 		Flow: func(f *flow.Options) {
@@ -212,7 +224,8 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error
 		return err
 	}
 	scheduler, err := NewScheduler(ctx, SchedulerOptions{
-		Config: c, Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Every: demoPass,
+		Config: o.login("scheduler", c), Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector,
+		Every: demoPass,
 	})
 	if err != nil {
 		return errors.Join(err, worker.Close(ctx))

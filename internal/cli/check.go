@@ -12,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -82,6 +83,7 @@ func (c *dayCheck) write(w io.Writer) {
 // dayCheck is one run of the check.
 type dayCheck struct {
 	env    *env
+	login  func(process string) config.Redis // who each process is in a configured Redis; nil: all are the same
 	demo   *app.Demo
 	report checkReport
 	sink   *syncBuffer        // the logs of all processes
@@ -107,7 +109,7 @@ func (c *dayCheck) play(ctx context.Context) (err error) {
 	c.demo, err = app.StartDemo(ctx, app.DemoOptions{
 		QueueURL: c.env.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: c.env.getenv("ROUNDS_CACHE_REDIS"), Speed: checkSpeed, Seed: 1,
 		Latency: tebratest.Latency{P50: 60 * time.Millisecond, P95: 160 * time.Millisecond},
-		Version: lifecycle.ReadBuild().Version, Logger: log, Collector: c.spans.URL(), Prepare: c.plant,
+		Version: lifecycle.ReadBuild().Version, Logger: log, Collector: c.spans.URL(), Login: c.login, Prepare: c.plant,
 		Ended: func(_ context.Context, r app.Run) {
 			if r.Counted {
 				c.mu.Lock()

@@ -7,6 +7,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -126,7 +127,16 @@ func launch() (*server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1})
+	if err := answers(s.socket, "", ""); err != nil {
+		_ = s.cmd.Process.Kill()
+		return nil, fmt.Errorf("%w; see %s", err, filepath.Join(dir, "log"))
+	}
+	return s, nil
+}
+
+// answers waits until the server behind the socket answers the user, who may be nobody.
+func answers(socket, user, password string) error {
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Username: user, Password: password, MaxRetries: -1})
 	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -136,9 +146,8 @@ func launch() (*server, error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			_ = s.cmd.Process.Kill()
-			return nil, fmt.Errorf("redis-server did not answer within 20 s; see %s", filepath.Join(dir, "log"))
+			return errors.New("redis-server did not answer within 20 s")
 		}
 	}
-	return s, nil
+	return nil
 }

@@ -1,0 +1,46 @@
+//go:build deploy
+
+package cli
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// TestDayUnderACL plays the whole day on the Redis that docker-compose.yml sets up, with every process logged in as its own
+// user: nothing that a day needs is refused.
+func TestDayUnderACL(t *testing.T) {
+	t.Parallel()
+	const files = "../../deploy/redis/"
+	queue := redistest.Start(t, files+"redis-queue.conf", files+"users-queue.acl")
+	cache := redistest.Start(t, files+"redis-cache.conf", files+"users-cache.acl")
+	var stdout, stderr bytes.Buffer
+	c := &dayCheck{
+		env: &env{stdout: &stdout, stderr: &stderr, getenv: getenv(map[string]string{
+			// The demo clears what it borrows, which no user of the files may do.
+			"ROUNDS_QUEUE_REDIS": queue.RootURL(), "ROUNDS_CACHE_REDIS": cache.RootURL(),
+		})},
+		sink: &syncBuffer{},
+		login: func(process string) config.Redis {
+			password := process + "-dev"
+			return config.Redis{Queue: config.Secret(queue.URL(process, password)), Cache: config.Secret(cache.URL(process, password))}
+		},
+	}
+	if err := c.play(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, s := range c.report.Steps {
+		if !s.OK {
+			t.Errorf("%s: %s", s.Name, s.Detail)
+		}
+	}
+	if n := len(c.report.Steps); n < 12 {
+		t.Errorf("only %d steps of the day were played", n)
+	}
+	for _, r := range append(queue.Refusals(t), cache.Refusals(t)...) {
+		t.Errorf("refused: %s", r)
+	}
+}
