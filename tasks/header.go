@@ -11,7 +11,7 @@ import (
 
 // Names of the headers. Frozen: see testdata/wire.golden.
 const (
-	headerTenant     = "tenant"
+	headerTenant     = queue.HeaderTenant
 	headerVersion    = "v"
 	headerKey        = "key"
 	headerEnqueuedAt = queue.HeaderEnqueuedAt

@@ -45,9 +45,11 @@ type DeadLetter struct {
 type Filter struct {
 	Tenant tenant.ID
 	Kind   string
+	Code   string
 	State  string
-	After  string // task ID of the last letter of the page before
-	Limit  int    // 100 when 0, at most 500
+	Since  time.Time // died then or later
+	After  string    // task ID of the last letter of the page before
+	Limit  int       // 100 when 0, at most 500
 }
 
 // Count is how many open letters died of one code.
@@ -58,7 +60,7 @@ type Count struct {
 }
 
 // Bury stores a task that died; its state is StateOpen. Burying the same task again changes nothing, with one exception: a
-// letter that was replayed and died later than before is open again, with its new code, attempts and payload.
+// letter that is not settled and died later than before is open, with its new code, attempts and payload.
 //
 // ErrInvalid means that the letter as it is will never be taken, because a field is not text, too long, or missing; its
 // task ID and DiedAt must be set. Who buries what strangers sent cuts it first.
@@ -76,7 +78,7 @@ func (l *Ledger) Bury(ctx context.Context, d DeadLetter) error {
 		SET tenant_id = excluded.tenant_id, kind = excluded.kind, lane = excluded.lane, code = excluded.code,
 			attempts = excluded.attempts, enqueued_at = excluded.enqueued_at, died_at = excluded.died_at,
 			payload = excluded.payload, headers = excluded.headers, state = 'open'
-		WHERE dead_letters.state = 'replayed' AND excluded.died_at > dead_letters.died_at`,
+		WHERE dead_letters.state <> 'settled' AND excluded.died_at > dead_letters.died_at`,
 		d.TaskID, string(d.Tenant), d.Kind, d.Lane, d.Code, d.Attempts, stored(d.EnqueuedAt), stored(d.DiedAt),
 		notNull(d.Payload), headers)
 	return fault("bury", err)
@@ -132,7 +134,12 @@ func (l *Ledger) DeadLetters(ctx context.Context, f Filter) ([]DeadLetter, error
 	}
 	equal("tenant_id", string(f.Tenant))
 	equal("kind", f.Kind)
+	equal("code", f.Code)
 	equal("state", f.State)
+	if !f.Since.IsZero() {
+		args = append(args, stored(f.Since))
+		where = append(where, "died_at >= $"+strconv.Itoa(len(args)))
+	}
 	if f.After != "" {
 		last, err := l.DeadLetter(ctx, f.After)
 		if err != nil {
@@ -156,7 +163,11 @@ func (f Filter) check() (limit int, err error) {
 	if f.Tenant != "" {
 		err = errors.Join(err, checkTenant(f.Tenant))
 	}
-	return limit, errors.Join(err, checkText("kind", f.Kind, maxCode), checkText("state", f.State, maxCode))
+	if !f.Since.IsZero() {
+		err = errors.Join(err, checkTime("since", f.Since))
+	}
+	return limit, errors.Join(err, checkText("kind", f.Kind, maxCode), checkText("code", f.Code, maxCode),
+		checkText("state", f.State, maxCode))
 }
 
 // DeadLetter returns one letter, or ErrNotFound.
@@ -219,6 +230,38 @@ func (l *Ledger) Settle(ctx context.Context, taskID, state string) error {
 		return err
 	}
 	return fmt.Errorf("settle dead letter: %w", ErrConflict)
+}
+
+// Replay hands an open letter to run, which makes its task wait again, and moves the letter to the state that run returns:
+// StateReplayed, or StateSettled when there was nothing to do any more. The answer is the letter as it was.
+//
+// A letter that is not open, or not any more when run returns, is ErrConflict. run may thus be called by two callers at
+// once and must not mind; and when the task dies again before the letter is moved, the letter stays open with its new
+// death. Interrupted before that, the letter is open, and replaying it again ends it.
+func (l *Ledger) Replay(ctx context.Context, taskID string, run func(context.Context, DeadLetter) (state string, err error),
+) (DeadLetter, error) {
+	d, err := l.DeadLetter(ctx, taskID)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	if d.State != StateOpen {
+		return d, fmt.Errorf("replay dead letter: %w", ErrConflict)
+	}
+	state, err := run(ctx, d)
+	if err != nil {
+		return d, err
+	}
+	if state != StateReplayed && state != StateSettled {
+		return d, invalid("a letter can become %s or %s", StateReplayed, StateSettled)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout) // what run did is done
+	defer cancel()
+	moved, err := wrote(l.db.ExecContext(ctx, `UPDATE dead_letters SET state = $2
+		WHERE task_id = $1 AND state = 'open' AND died_at = $3`, taskID, state, stored(d.DiedAt)))
+	if err == nil && !moved {
+		return d, fmt.Errorf("replay dead letter: %w", ErrConflict)
+	}
+	return d, fault("replay dead letter", err)
 }
 
 // Counts returns how many letters are open by kind and code, most first; at most 500 rows.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +48,8 @@ func TestBuryAgain(t *testing.T) {
 		want  string // code that is stored then
 		open  bool
 	}{
-		StateOpen:                {later, "malformed", true},
+		StateOpen:                {later, "denied", true},
+		StateOpen + ", same":     {letter("t1"), "malformed", true},
 		StateSettled:             {later, "malformed", false},
 		StateReplayed:            {later, "denied", true},
 		StateReplayed + ", same": {letter("t1"), "malformed", false},
@@ -90,7 +92,7 @@ func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
 			d := letter(id)
 			d.DiedAt = noon.Add(time.Duration(n/2) * time.Second) // d b | c a | e
 			if n%2 == 1 {
-				d.Tenant, d.Kind = "clinic-b", "patient.sync"
+				d.Tenant, d.Kind, d.Code = "clinic-b", "patient.sync", "denied"
 			}
 			if err := l.Bury(t.Context(), d); err != nil {
 				t.Fatal(err)
@@ -112,6 +114,10 @@ func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
 			{Filter{Kind: "schedule.sync"}, "d c e"},
 			{Filter{State: StateOpen}, "b d a e"},
 			{Filter{State: StateSettled}, "c"},
+			{Filter{Code: "denied"}, "b a"},
+			{Filter{Code: "malformed", State: StateOpen}, "d e"},
+			{Filter{Since: noon.Add(time.Second)}, "a c e"},
+			{Filter{Since: noon.Add(time.Second + time.Microsecond), Code: "malformed"}, "e"},
 			{Filter{Tenant: "clinic-a", Kind: "schedule.sync", State: StateOpen, After: "b", Limit: 9}, "d e"},
 			{Filter{Tenant: "clinic-x"}, ""},
 			{Filter{Kind: "' OR ''='"}, ""},
@@ -125,7 +131,7 @@ func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
 		if _, err := l.DeadLetters(t.Context(), Filter{After: "none"}); !errors.Is(err, ErrNotFound) {
 			t.Errorf("after an unknown letter: %v", err)
 		}
-		for _, f := range []Filter{{Limit: -1}, {Tenant: "Clinic A"}, {Kind: "\xff"}, {State: "\x00"}, {After: "\x00"}} {
+		for _, f := range []Filter{{Limit: -1}, {Tenant: "Clinic A"}, {Kind: "\xff"}, {State: "\x00"}, {Code: "\n"}, {Since: time.Unix(1<<60, 0)}, {After: "\x00"}} {
 			if _, err := l.DeadLetters(t.Context(), f); !errors.Is(err, ErrInvalid) {
 				t.Errorf("%+v: %v", f, err)
 			}
@@ -254,5 +260,64 @@ func TestBuryRefusals(t *testing.T) {
 			t.Errorf("at the bounds: %v", err)
 		}
 		equal(t, "letters", len(must[[]DeadLetter](t)(l.DeadLetters(t.Context(), Filter{}))), 1)
+	})
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	for name, step := range map[string]struct {
+		begin string                                        // what becomes of the letter before
+		run   func(t *testing.T, l *Ledger) (string, error) // what happens meanwhile
+		err   error
+		want  string // state of the letter then
+	}{
+		"it runs again":     {run: func(*testing.T, *Ledger) (string, error) { return StateReplayed, nil }, want: StateReplayed},
+		"nothing to do":     {run: func(*testing.T, *Ledger) (string, error) { return StateSettled, nil }, want: StateSettled},
+		"the queue is away": {run: func(*testing.T, *Ledger) (string, error) { return "", failed }, err: failed, want: StateOpen},
+		"no such state":     {run: func(*testing.T, *Ledger) (string, error) { return StateOpen, nil }, err: ErrInvalid, want: StateOpen},
+		"replayed already":  {begin: StateReplayed, err: ErrConflict, want: StateReplayed},
+		"settled already":   {begin: StateSettled, err: ErrConflict, want: StateSettled},
+		"another is quicker": {run: func(t *testing.T, l *Ledger) (string, error) {
+			return StateReplayed, l.Settle(t.Context(), "t1", StateSettled)
+		}, err: ErrConflict, want: StateSettled},
+		"it dies again at once": {run: func(t *testing.T, l *Ledger) (string, error) {
+			again := letter("t1")
+			again.DiedAt = noon.Add(time.Hour)
+			return StateReplayed, l.Bury(t.Context(), again)
+		}, err: ErrConflict, want: StateOpen},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, l *Ledger) {
+				if err := l.Bury(t.Context(), letter("t1")); err != nil {
+					t.Fatal(err)
+				}
+				if step.begin != "" {
+					if err := l.Settle(t.Context(), "t1", step.begin); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ran := false
+				d, err := l.Replay(t.Context(), "t1", func(_ context.Context, d DeadLetter) (string, error) {
+					ran = true
+					equal(t, "task", d.TaskID, "t1")
+					return step.run(t, l)
+				})
+				if !errors.Is(err, step.err) || d.Code != "malformed" || ran == (step.begin != "") {
+					t.Errorf("%v, %+v, ran: %v", err, d, ran)
+				}
+				equal(t, "state", must[DeadLetter](t)(l.DeadLetter(t.Context(), "t1")).State, step.want)
+			})
+		})
+	}
+}
+
+func TestReplayUnknown(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		if _, err := l.Replay(t.Context(), "none", nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%v", err)
+		}
 	})
 }

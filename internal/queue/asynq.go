@@ -14,12 +14,16 @@ import (
 const (
 	asynqQueues    = "asynq:queues"
 	suffixPending  = ":pending"
-	suffixPaused   = ":paused"
+	suffixPaused   = ":paused" // holds the Unix second since when; absent while the queue runs
 	suffixActive   = ":active"
 	suffixLease    = ":lease"
 	suffixRetry    = ":retry"
 	suffixSchedule = ":scheduled"
 	suffixArchived = ":archived"
+	// Counters of attempts that ended: all days together, and one for each day
+	// (UTC, 2006-01-02) that lives for 90 days.
+	suffixProcessed = ":processed"
+	suffixFailed    = ":failed"
 )
 
 func asynqKey(lane, suffix string) string { return "asynq:{" + lane + "}" + suffix }

@@ -12,7 +12,7 @@
 //
 // A task's ID is lane-digest-generation. The digest says what is asked for; the
 // generation tells one wait for it from the next. The current generation of a
-// digest lies in its own key and moves in three scripts:
+// digest lies in its own key and moves in four scripts:
 //
 //	enqueue    no task of the current generation waits: it is added.
 //	           One waits (pending, scheduled, retry, or popped but not
@@ -27,6 +27,10 @@
 //	           been demanded meanwhile, g is superseded and is dropped: the
 //	           run of g+1 begins later and does all that g would, no later
 //	           than g would have.
+//
+//	revive     a dead task is to run again: its generation becomes the current
+//	           one, so that demands join it. Where another task waits for the
+//	           same, or began since, that one does it and the dead one goes.
 //
 // From this follows: a thousand equal demands while one waits cause one run;
 // a demand while one runs causes exactly one more; a dead task blocks nothing.

@@ -15,7 +15,7 @@ var ErrNoTask = errors.New("queue: no such task")
 // Find returns what asynq knows of a task that has not ended, or is dead:
 // ErrNoTask otherwise. Info.Payload is sealed and Info.LastErr is a code.
 func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
-	info, err := asynq.NewInspectorFromRedisClient(bound{rdb, ctx}).GetTaskInfo(id.Lane, id.String())
+	info, err := inspector(ctx, rdb).GetTaskInfo(id.Lane, id.String())
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return nil, ErrNoTask
@@ -43,6 +43,11 @@ func (b bound) Eval(_ context.Context, source string, keys []string, args ...any
 
 func (b bound) SIsMember(_ context.Context, key string, member any) *redis.BoolCmd {
 	return b.UniversalClient.SIsMember(b.ctx, key, member)
+}
+
+// inspector is asynq's, with the caller's context.
+func inspector(ctx context.Context, rdb redis.UniversalClient) *asynq.Inspector {
+	return asynq.NewInspectorFromRedisClient(bound{rdb, ctx})
 }
 
 // Depth returns how many tasks are pending or running, in all lanes together.

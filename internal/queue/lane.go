@@ -19,5 +19,8 @@ const (
 
 var lanes = []string{Interactive, Push, Sync, Warm, Quarantine}
 
+// Lanes returns the lanes, most urgent first. The slice is the caller's own.
+func Lanes() []string { return slices.Clone(lanes) }
+
 // KnownLane reports whether name is a lane.
 func KnownLane(name string) bool { return slices.Contains(lanes, name) }

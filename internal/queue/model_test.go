@@ -28,6 +28,7 @@ func TestGenerationsLoseNoDemand(t *testing.T) {
 			"retry":     func(rt *rapid.T) { m.end(pick(rt, m.started), "retry") },
 			"die":       func(rt *rapid.T) { m.end(pick(rt, m.started), "archived") },
 			"die early": func(rt *rapid.T) { m.dieEarly(pick(rt, m.popped)) },
+			"replay":    func(rt *rapid.T) { m.replay(pick(rt, m.dead)) },
 			"forward":   func(*rapid.T) { forward(t, rdb, Sync) },
 			"": func(rt *rapid.T) {
 				if n := m.waiting(); n > 1 {
@@ -49,7 +50,7 @@ type model struct {
 	runs                  *Runs
 	step                  int
 	lastDemand, lastCover int
-	popped, started       []ID
+	popped, started, dead []ID
 }
 
 func pick(rt *rapid.T, from []ID) ID {
@@ -95,13 +96,28 @@ func (m *model) end(id ID, state string) {
 		}
 	}
 	finish(m.t, m.rdb, id, state)
+	if state == "archived" {
+		m.dead = append(m.dead, id)
+	}
 }
 
 func (m *model) dieEarly(id ID) {
 	m.popped = without(m.popped, id)
 	finish(m.t, m.rdb, id, "archived")
+	m.dead = append(m.dead, id)
 	m.step++
 	m.lastCover = m.step // a dead letter tells of it
+}
+
+// replay revives a dead task, which counts as a demand: unless a newer run
+// began since, one must follow.
+func (m *model) replay(id ID) {
+	m.dead = without(m.dead, id)
+	d := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed")}
+	if replay(m.t, m.rdb, d) == Revived {
+		m.step++
+		m.lastDemand = m.step
+	}
 }
 
 func (m *model) waiting() int {

@@ -168,19 +168,25 @@ func (p *Producer) encode(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	opts := []asynq.Option{
-		asynq.Queue(e.Lane), asynq.TaskID(e.id.String()), asynq.MaxRetry(maxRetry), asynq.Timeout(wholeSeconds(e.Timeout)),
-	}
-	if !e.At.IsZero() {
-		opts = append(opts, asynq.ProcessAt(ceilSecond(e.At)))
-	}
-	s := slip{id: e.id}
-	_, err = p.client.EnqueueContext(context.WithValue(ctx, slipKey{}, &s), asynq.NewTaskWithHeaders(e.Kind, payload, headers), opts...)
-	if err = errors.Join(err, s.err); err != nil {
+	call, err := p.record(ctx, e.id, asynq.NewTaskWithHeaders(e.Kind, payload, headers), e.Timeout, e.At)
+	if err != nil {
 		return err
 	}
-	e.call, e.encoded = s.call, true
+	e.call, e.encoded = call, true
 	return nil
+}
+
+// record returns what asynq would store for a task. A zero time means now.
+func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout time.Duration, at time.Time) (recorded, error) {
+	opts := []asynq.Option{
+		asynq.Queue(id.Lane), asynq.TaskID(id.String()), asynq.MaxRetry(maxRetry), asynq.Timeout(wholeSeconds(timeout)),
+	}
+	if !at.IsZero() {
+		opts = append(opts, asynq.ProcessAt(ceilSecond(at)))
+	}
+	s := slip{id: id}
+	_, err := p.client.EnqueueContext(context.WithValue(ctx, slipKey{}, &s), t, opts...)
+	return s.call, errors.Join(err, s.err)
 }
 
 // send runs the scripts of all entries in one pipeline and returns the entries

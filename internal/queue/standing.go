@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -20,12 +21,18 @@ const HeaderEnqueuedAt = "enqueued_at"
 type Standing struct {
 	// Lane is its name.
 	Lane string
-	// Paused: no worker takes anything from it.
-	Paused bool
+	// Paused: no worker takes anything from it, since PausedAt.
+	Paused   bool
+	PausedAt time.Time
 	// Pending tasks could run now, Active ones do. Scheduled ones were asked
 	// for at a later time; Retry ones have been tried and wait for their time.
 	// Archived ones are dead.
 	Pending, Active, Scheduled, Retry, Archived int64
+	// Processed counts the attempts that ended since midnight UTC, Failed those
+	// of them that count as failures, ProcessedTotal all that ever ended.
+	Processed, Failed, ProcessedTotal int64
+	// NextDue is when the first scheduled or retried task is due. Zero: none.
+	NextDue time.Time
 	// Oldest is when the oldest demand that still waits was made, of those
 	// that were looked at. Zero: nothing waits, or nothing says since when.
 	Oldest time.Time
@@ -38,7 +45,7 @@ type Standing struct {
 
 // Wait is a number of tasks of one kind that wait for the same.
 type Wait struct {
-	// Kind is the tasks' kind.
+	// Kind is the tasks' kind. Empty when it is not spelt as kinds are.
 	Kind string
 	// Code is why the last attempt ended without a result. Empty: no attempt
 	// was made, the tasks wait for a free worker.
@@ -60,9 +67,9 @@ func Standings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, erro
 	if err != nil {
 		return nil, fmt.Errorf("read lanes: %w", clean(err))
 	}
-	inspector := asynq.NewInspectorFromRedisClient(bound{rdb, ctx})
+	look := inspector(ctx, rdb)
 	for i := range out {
-		if err := out[i].look(inspector); err != nil {
+		if err := out[i].look(look); err != nil {
 			return nil, fmt.Errorf("read lanes: %w", clean(err))
 		}
 	}
@@ -71,30 +78,65 @@ func Standings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, erro
 
 func countStandings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
 	pipe := rdb.Pipeline()
-	type counts struct{ pending, active, scheduled, retry, archived, paused *redis.IntCmd }
+	now := time.Now().UTC()
 	asked := make([]counts, len(lanes))
 	for i, lane := range lanes {
-		asked[i] = counts{
-			pending:   pipe.LLen(ctx, asynqKey(lane, suffixPending)),
-			active:    pipe.LLen(ctx, asynqKey(lane, suffixActive)),
-			scheduled: pipe.ZCard(ctx, asynqKey(lane, suffixSchedule)),
-			retry:     pipe.ZCard(ctx, asynqKey(lane, suffixRetry)),
-			archived:  pipe.ZCard(ctx, asynqKey(lane, suffixArchived)),
-			paused:    pipe.Exists(ctx, asynqKey(lane, suffixPaused)),
-		}
+		asked[i] = ask(ctx, pipe, lane, now)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}
 	out := make([]Standing, len(lanes))
 	for i, lane := range lanes {
-		c := asked[i]
-		out[i] = Standing{
-			Lane: lane, Paused: c.paused.Val() > 0, Pending: c.pending.Val(), Active: c.active.Val(),
-			Scheduled: c.scheduled.Val(), Retry: c.retry.Val(), Archived: c.archived.Val(),
-		}
+		out[i] = asked[i].standing(lane)
 	}
 	return out, nil
+}
+
+// counts are the answers about one lane, on their way.
+type counts struct {
+	pending, active, scheduled, retry, archived *redis.IntCmd
+	paused, processed, failed, total            *redis.StringCmd
+	next                                        []*redis.ZSliceCmd
+}
+
+func ask(ctx context.Context, pipe redis.Pipeliner, lane string, now time.Time) counts {
+	key := func(suffix string) string { return asynqKey(lane, suffix) }
+	today := ":" + now.Format(time.DateOnly)
+	c := counts{
+		pending: pipe.LLen(ctx, key(suffixPending)), active: pipe.LLen(ctx, key(suffixActive)),
+		scheduled: pipe.ZCard(ctx, key(suffixSchedule)), retry: pipe.ZCard(ctx, key(suffixRetry)),
+		archived: pipe.ZCard(ctx, key(suffixArchived)),
+		paused:   pipe.Get(ctx, key(suffixPaused)), total: pipe.Get(ctx, key(suffixProcessed)),
+		processed: pipe.Get(ctx, key(suffixProcessed)+today), failed: pipe.Get(ctx, key(suffixFailed)+today),
+	}
+	for _, suffix := range []string{suffixSchedule, suffixRetry} {
+		c.next = append(c.next, pipe.ZRangeWithScores(ctx, key(suffix), 0, 0))
+	}
+	return c
+}
+
+func (c counts) standing(lane string) Standing {
+	number := func(cmd *redis.StringCmd) int64 {
+		n, _ := strconv.ParseInt(cmd.Val(), 10, 64) // what is absent counts nothing
+		return n
+	}
+	s := Standing{
+		Lane: lane, Pending: c.pending.Val(), Active: c.active.Val(), Scheduled: c.scheduled.Val(), Retry: c.retry.Val(),
+		Archived: c.archived.Val(), Processed: number(c.processed), Failed: number(c.failed), ProcessedTotal: number(c.total),
+		Paused: c.paused.Err() == nil,
+	}
+	if s.Paused {
+		s.PausedAt = time.Unix(number(c.paused), 0).UTC()
+	}
+	for _, first := range c.next {
+		for _, z := range first.Val() {
+			if at := time.Unix(int64(z.Score), 0).UTC(); s.NextDue.IsZero() || at.Before(s.NextDue) {
+				s.NextDue = at
+			}
+		}
+	}
+	return s
 }
 
 // look reads the next tasks of what waits.
@@ -126,7 +168,7 @@ func (s *Standing) look(inspector *asynq.Inspector) error {
 
 // wait counts the task among those that wait for the same.
 func (s *Standing) wait(t *asynq.TaskInfo) {
-	w := Wait{Kind: t.Type}
+	w := Wait{Kind: word(t.Type)}
 	if t.State == asynq.TaskStateRetry {
 		w.Code, w.Next = CodeOf(t.LastErr), t.NextProcessAt
 	}

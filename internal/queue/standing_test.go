@@ -55,11 +55,18 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	} else {
 		*next = time.Time{}
 	}
+	for i := range got {
+		waits := got[i].Scheduled+got[i].Retry > 0
+		if waits == got[i].NextDue.IsZero() || got[i].Paused == got[i].PausedAt.IsZero() || time.Since(got[i].PausedAt) < 0 {
+			t.Errorf("next due and paused since: %+v", got[i])
+		}
+		got[i].NextDue, got[i].PausedAt = time.Time{}, time.Time{}
+	}
 	want := []Standing{
 		{Lane: Interactive},
 		{Lane: Push, Archived: 1},
 		{
-			Lane: Sync, Pending: 2, Retry: 1, Oldest: older, Looked: 3, Waits: []Wait{
+			Lane: Sync, Pending: 2, Retry: 1, Processed: 1, Failed: 1, ProcessedTotal: 1, Oldest: older, Looked: 3, Waits: []Wait{
 				{Kind: "test.run", Tasks: 2}, {Kind: "test.run", Code: "failed", Tasks: 1},
 			},
 		},

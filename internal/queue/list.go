@@ -1,0 +1,112 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// The states of a task in asynq, as its keys spell them.
+const (
+	StatePending   = "pending"
+	StateActive    = "active"
+	StateScheduled = "scheduled"
+	StateRetry     = "retry"
+	StateArchived  = "archived"
+)
+
+// Task is a task in a lane, as far as it may be shown.
+type Task struct {
+	// ID is the task's ID. Empty when it is not spelt as IDs are.
+	ID string
+	// Kind is its type. Empty when it is not spelt as kinds are.
+	Kind string
+	// Tenant is its tenant's alias. Empty when it names none that is valid.
+	Tenant string
+	// Code says why its last attempt ended without a result, as CodeOf tells
+	// it. Empty when none did.
+	Code string
+	// Attempts counts its attempts that failed.
+	Attempts int
+	// EnqueuedAt is when it was demanded. Zero when it does not say.
+	EnqueuedAt time.Time
+	// NextAt is when it is due: scheduled and retried tasks only.
+	NextAt time.Time
+	// DiedAt is when it died: archived tasks only.
+	DiedAt time.Time
+	// Bytes is the size of its sealed payload.
+	Bytes int
+
+	raw string // the ID as asynq has it
+}
+
+// HeaderTenant is the header of a task that names its tenant's alias.
+const HeaderTenant = "tenant"
+
+// page is how many tasks are read at once.
+const page = 500
+
+// Tasks returns tasks of a lane in one state, those first that are next (for
+// archived ones: that died first), at most limit.
+func Tasks(ctx context.Context, rdb redis.UniversalClient, lane, state string, limit int) ([]Task, error) {
+	var out []Task
+	err := eachTask(ctx, rdb, lane, state, func(t Task) bool {
+		out = append(out, t)
+		return len(out) < limit
+	}, min(limit, page))
+	return out, err
+}
+
+// eachTask hands the tasks of one state to f, until it returns false. They are
+// read in pages of size. Tasks may come or go meanwhile: one may then be
+// missed, or seen twice.
+func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string, f func(Task) bool, size int) error {
+	i := inspector(ctx, rdb)
+	list, ok := map[string]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+		StatePending: i.ListPendingTasks, StateActive: i.ListActiveTasks, StateScheduled: i.ListScheduledTasks,
+		StateRetry: i.ListRetryTasks, StateArchived: i.ListArchivedTasks,
+	}[state]
+	if !ok || !KnownLane(lane) || size < 1 {
+		return errors.New("list tasks: no such lane or state, or none asked for")
+	}
+	for n := 1; ; n++ {
+		infos, err := list(lane, asynq.PageSize(size), asynq.Page(n))
+		switch {
+		case errors.Is(err, asynq.ErrQueueNotFound):
+			return nil // nothing was ever enqueued into it
+		case ctx.Err() != nil:
+			return fmt.Errorf("list tasks: %w", ctx.Err())
+		case err != nil:
+			return fmt.Errorf("list tasks: %w", ErrUnavailable)
+		}
+		for _, info := range infos {
+			if !f(readTask(info)) {
+				return nil
+			}
+		}
+		if len(infos) == 0 {
+			return nil
+		}
+	}
+}
+
+func readTask(info *asynq.TaskInfo) Task {
+	t := Task{
+		ID: word(info.ID), Kind: word(info.Type), Tenant: alias(info.Headers[HeaderTenant]), Code: CodeOf(info.LastErr),
+		Attempts: info.Retried, Bytes: len(info.Payload), raw: info.ID,
+	}
+	if at, err := time.Parse(time.RFC3339Nano, info.Headers[HeaderEnqueuedAt]); err == nil {
+		t.EnqueuedAt = at.UTC()
+	}
+	switch info.State {
+	case asynq.TaskStateScheduled, asynq.TaskStateRetry:
+		t.NextAt = info.NextProcessAt.UTC()
+	case asynq.TaskStateArchived:
+		t.DiedAt = info.LastFailedAt.UTC()
+	}
+	return t
+}

@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// taskFunc is a handler that looks at nothing but the number of failures.
+func taskFunc(f func(retried int) error) func(context.Context, *asynq.Task) error {
+	return func(ctx context.Context, _ *asynq.Task) error {
+		n, _ := asynq.GetRetryCount(ctx)
+		return f(n)
+	}
+}
+
+// aged is a demand that was made a while ago.
+func aged(lane, letter string, ago time.Duration) Demand {
+	d := demand(lane, letter)
+	d.Encode = func(string) ([]byte, map[string]string, error) {
+		return []byte("sealed"), map[string]string{"tenant": "clinic-a", "enqueued_at": time.Now().Add(-ago).UTC().Format(time.RFC3339Nano)}, nil
+	}
+	return d
+}
+
+// The counters and the names of the sets are asynq's own.
+func TestStandingsSeeWhatAsynqCounts(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	for i, letter := range []string{"a", "b", "c"} {
+		enqueue(t, p, aged(Sync, letter, time.Duration(i)*time.Minute))
+	}
+	outcomes := []error{nil, errors.New("timeout"), fmt.Errorf("denied: %w", asynq.SkipRetry)}
+	n := -1
+	ended := make(chan struct{}, 3)
+	serve(t, ServerOptions{Redis: rdb, Background: 1, Handler: handler{process: taskFunc(func(int) error {
+		n++
+		ended <- struct{}{}
+		return outcomes[n]
+	})}})
+	for range outcomes {
+		receive(t, ended)
+	}
+	var got Standing
+	eventually(t, "all ended", func() bool {
+		all, err := Standings(t.Context(), rdb)
+		must(t, err)
+		got = all[2]
+		return got.Processed == 3
+	})
+	if got.Failed != 2 || got.ProcessedTotal != 3 || got.Retry != 1 || got.Archived != 1 || got.Active != 0 || got.NextDue.IsZero() || got.Oldest.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	retried, err := Tasks(t.Context(), rdb, Sync, StateRetry, 10)
+	must(t, err)
+	dead, err := Tasks(t.Context(), rdb, Sync, StateArchived, 10)
+	must(t, err)
+	if len(retried) != 1 || retried[0].Code != "timeout" || retried[0].Attempts != 1 || retried[0].NextAt.IsZero() {
+		t.Errorf("retried: %+v", retried)
+	}
+	if len(dead) != 1 || dead[0].Code != CodeHidden || time.Since(dead[0].DiedAt) > time.Minute {
+		t.Errorf("dead, with a text for an error: %+v", dead)
+	}
+}
+
+// Whatever a stranger wrote into Redis, what is shown of it are names.
+func TestTasksShowsNamesAlone(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	c := asynq.NewClientFromRedisClient(rdb)
+	task := asynq.NewTaskWithHeaders("Jane Doe", []byte("{}"), map[string]string{"tenant": "Jane Doe", "enqueued_at": "Jane Doe"})
+	_, err := c.EnqueueContext(t.Context(), task, asynq.Queue(Sync), asynq.TaskID("Jane Doe"))
+	must(t, err)
+	got, err := Tasks(t.Context(), rdb, Sync, StatePending, 10)
+	must(t, err)
+	if len(got) != 1 || got[0] != (Task{Bytes: 2, raw: "Jane Doe"}) {
+		t.Errorf("%+v", got)
+	}
+	if _, err := Tasks(t.Context(), rdb, Sync, "{x}", 10); err == nil {
+		t.Error("an unknown state was listed")
+	}
+}
+
+func TestTasksPages(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	c := asynq.NewClientFromRedisClient(rdb)
+	for i := range page + 7 {
+		_, err := c.EnqueueContext(t.Context(), asynq.NewTask("x.y", nil), asynq.Queue(Sync), asynq.TaskID(fmt.Sprint(i)))
+		must(t, err)
+	}
+	for limit, want := range map[int]int{1: 1, page - 1: page - 1, page: page, page + 3: page + 3, 5000: page + 7} {
+		got, err := Tasks(t.Context(), rdb, Sync, StatePending, limit)
+		if err != nil || len(got) != want || got[len(got)-1].ID != fmt.Sprint(want-1) {
+			t.Errorf("limit %d: %d tasks, %v", limit, len(got), err)
+		}
+	}
+}
+
+// A lane that we paused is paused for asynq, and the reverse.
+func TestPauseIsAsynqs(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
+	i := asynq.NewInspectorFromRedisClient(rdb)
+	for _, step := range []struct {
+		act     func() (bool, error)
+		changed bool
+		paused  bool
+	}{
+		{func() (bool, error) { return Pause(t.Context(), rdb, Sync) }, true, true},
+		{func() (bool, error) { return Pause(t.Context(), rdb, Sync) }, false, true},
+		{func() (bool, error) { return Resume(t.Context(), rdb, Sync) }, true, false},
+		{func() (bool, error) { return Resume(t.Context(), rdb, Sync) }, false, false},
+		{func() (bool, error) { return true, i.PauseQueue(Sync) }, true, true},
+	} {
+		changed, err := step.act()
+		must(t, err)
+		info, err := i.GetQueueInfo(Sync)
+		must(t, err)
+		states, err := Standings(t.Context(), rdb)
+		must(t, err)
+		if changed != step.changed || info.Paused != step.paused || states[2].Paused != step.paused || states[2].PausedAt.IsZero() == step.paused {
+			t.Errorf("changed %v, asynq says %v, we %+v; want %+v", changed, info.Paused, states[2], step)
+		}
+	}
+	if _, err := Pause(t.Context(), rdb, "nowhere"); err == nil {
+		t.Error("an unknown lane was paused")
+	}
+	if _, err := Resume(t.Context(), rdb, "nowhere"); err == nil {
+		t.Error("an unknown lane was resumed")
+	}
+}

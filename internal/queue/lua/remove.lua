@@ -1,0 +1,17 @@
+-- Removes tasks that still lie in the state in which they were seen.
+--
+-- KEYS[1] the set of that state
+-- ARGV[1] prefix of task keys   ARGV[2] name of the state   ARGV[3…] task IDs
+--
+-- Returns the IDs that were removed.
+
+local removed = {}
+for i = 3, #ARGV do
+  local key = ARGV[1] .. ARGV[i]
+  local state = redis.call('HGET', key, 'state')
+  if (not state or state == ARGV[2]) and redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
+    redis.call('DEL', key)
+    table.insert(removed, ARGV[i])
+  end
+end
+return removed

@@ -1,0 +1,39 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// errLane is for callers that did not check a lane's name.
+var errLane = errors.New("queue: no such lane")
+
+// Pause keeps workers from taking tasks of a lane; those that run go on, and
+// demands are accepted. It reports false when the lane was paused already.
+func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
+	if !KnownLane(lane) {
+		return false, errLane
+	}
+	paused, err := rdb.SetNX(ctx, asynqKey(lane, suffixPaused), time.Now().Unix(), 0).Result()
+	if err != nil {
+		return false, fmt.Errorf("pause lane: %w", clean(err))
+	}
+	return paused, nil
+}
+
+// Resume lets workers take tasks of a lane again. It reports false when the
+// lane was not paused.
+func Resume(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
+	if !KnownLane(lane) {
+		return false, errLane
+	}
+	n, err := rdb.Del(ctx, asynqKey(lane, suffixPaused)).Result()
+	if err != nil {
+		return false, fmt.Errorf("resume lane: %w", clean(err))
+	}
+	return n > 0, nil
+}

@@ -1,0 +1,107 @@
+package queue
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/remove.lua
+var removeSource string
+
+var removeScript = redis.NewScript(removeSource)
+
+// CodePurged is the outcome of a task that an operator removed while it waited.
+const CodePurged = "purged"
+
+var errState = errors.New("queue: tasks of this state are not removed")
+
+// Removable reports whether tasks in this state can be removed: those that
+// wait for their time, and the dead.
+func Removable(state string) bool {
+	return slices.Contains([]string{StateScheduled, StateRetry, StateArchived}, state)
+}
+
+// Old returns the tasks of a lane in one state that died, or were demanded,
+// before a time; at most limit of them. A task that does not say when counts
+// as old.
+func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
+	var out []Task
+	if !Removable(state) {
+		return nil, errState
+	}
+	err := eachTask(ctx, rdb, lane, state, func(t Task) bool {
+		since := t.EnqueuedAt
+		if state == StateArchived {
+			since = t.DiedAt
+		}
+		if since.Before(before) {
+			out = append(out, t)
+		}
+		return len(out) < limit
+	}, page)
+	return out, err
+}
+
+// Remove takes tasks out of a lane that still are in the state in which Old
+// saw them, and returns how many. What waited ends as dead, with CodePurged, for
+// whoever asks. Dead letters are the caller's to settle, and before this: who
+// is interrupted in between finds the tasks again, but no letters of tasks that
+// are gone. One call is one step in Redis; give it some hundred tasks at a time.
+func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, tasks []Task) (int, error) {
+	switch {
+	case !KnownLane(lane):
+		return 0, errLane
+	case !Removable(state):
+		return 0, errState
+	case len(tasks) == 0:
+		return 0, nil
+	}
+	args := make([]any, 0, 2+len(tasks))
+	args = append(args, asynqTaskPrefix(lane), state)
+	byID := make(map[string]Task, len(tasks))
+	for _, t := range tasks {
+		args = append(args, t.raw)
+		byID[t.raw] = t
+	}
+	removed, err := removeScript.Run(ctx, rdb, []string{asynqKey(lane, ":"+state)}, args...).StringSlice()
+	if err != nil {
+		return 0, fmt.Errorf("remove tasks: %w", clean(err))
+	}
+	if state == StateArchived {
+		return len(removed), nil // their outcome is known
+	}
+	return len(removed), endPurged(ctx, rdb, removed, byID)
+}
+
+// endPurged keeps the outcome of tasks that were removed while they waited.
+func endPurged(ctx context.Context, rdb redis.UniversalClient, removed []string, byID map[string]Task) error {
+	pipe := rdb.Pipeline()
+	for _, raw := range removed {
+		id, err := ParseID(raw)
+		if err != nil {
+			continue // nobody can ask for it
+		}
+		t := byID[raw]
+		data, err := json.Marshal(Outcome{
+			State: "dead", Code: CodePurged, Tenant: t.Tenant, Kind: t.Kind, Attempts: t.Attempts, FinishedAt: time.Now().UTC(),
+		})
+		if err != nil {
+			return fmt.Errorf("keep outcome: %w", err)
+		}
+		pipe.Set(ctx, id.outcomeKey(), data, outcomeLife)
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("keep outcomes: %w", clean(err))
+	}
+	return nil
+}

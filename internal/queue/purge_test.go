@@ -1,0 +1,100 @@
+package queue
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestOldAndRemove(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		p := NewProducer(rdb)
+		var ids []ID
+		for letter, ago := range map[string]time.Duration{"a": time.Hour, "b": 3 * time.Hour, "c": time.Minute} {
+			d := aged(Sync, letter, ago)
+			d.At = time.Now().Add(time.Hour)
+			id := parse(t, enqueue(t, p, d).ID)
+			if ago >= time.Hour {
+				ids = append(ids, id)
+			}
+		}
+		before := time.Now().Add(-30 * time.Minute)
+		if one, err := Old(t.Context(), rdb, Sync, StateScheduled, before, 1); err != nil || len(one) != 1 {
+			t.Fatalf("%+v, %v", one, err)
+		}
+		old, err := Old(t.Context(), rdb, Sync, StateScheduled, before, 100)
+		if err != nil || len(old) != 2 {
+			t.Fatalf("%+v, %v", old, err)
+		}
+		// One of them becomes due before it is removed.
+		moved := old[0].raw
+		rdb.ZRem(t.Context(), asynqKey(Sync, suffixSchedule), moved)
+		rdb.LPush(t.Context(), asynqKey(Sync, suffixPending), moved)
+		rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+moved, "state", "pending")
+		if n, err := Remove(t.Context(), rdb, Sync, StateScheduled, old); err != nil || n != 1 {
+			t.Fatalf("removed %d, %v", n, err)
+		}
+		for _, id := range ids {
+			_, err := Find(t.Context(), rdb, id)
+			if gone := errors.Is(err, ErrNoTask); gone != (id.String() != moved) {
+				t.Errorf("%s: %v", id, err)
+			}
+			o, err := NewRuns(rdb).Outcome(t.Context(), id)
+			if id.String() != moved && (err != nil || o.State != "dead" || o.Code != CodePurged || o.Tenant != "clinic-a" || o.Kind != "test.run") {
+				t.Errorf("outcome %+v, %v", o, err)
+			}
+		}
+		if n := rdb.ZCard(t.Context(), asynqKey(Sync, suffixSchedule)).Val(); n != 1 {
+			t.Errorf("%d are scheduled", n)
+		}
+		if n, err := Remove(t.Context(), rdb, Sync, StateScheduled, old); err != nil || n != 0 {
+			t.Errorf("again: %d, %v", n, err)
+		}
+		// The demand can be made anew.
+		again := demand(Sync, "b")
+		again.At = time.Now().Add(time.Hour)
+		if r := enqueue(t, NewProducer(rdb), again); r.Joined && r.ID != moved {
+			t.Errorf("a demand joined a task that is gone: %+v", r)
+		}
+	})
+}
+
+func TestRemoveTheDead(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	id, _ := kill(t, rdb, "a")
+	must(t, NewRuns(rdb).Finish(t.Context(), id, Outcome{State: "dead", Code: "denied"}))
+	old, err := Old(t.Context(), rdb, Sync, StateArchived, time.Now(), 10)
+	must(t, err)
+	if n, err := Remove(t.Context(), rdb, Sync, StateArchived, old); err != nil || n != 1 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if o, err := NewRuns(rdb).Outcome(t.Context(), id); err != nil || o.Code != "denied" {
+		t.Errorf("the outcome was changed: %+v, %v", o, err)
+	}
+	if keys := rdb.Keys(t.Context(), "asynq:*").Val(); len(keys) != 1 { // the set of queues
+		t.Errorf("left behind: %q", keys)
+	}
+}
+
+func TestRemoveRefuses(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	for _, c := range []struct{ lane, state string }{{"nowhere", StateRetry}, {Sync, StatePending}, {Sync, StateActive}, {Sync, ""}} {
+		if _, err := Remove(t.Context(), rdb, c.lane, c.state, []Task{{raw: "x"}}); err == nil {
+			t.Errorf("%+v was accepted", c)
+		}
+		if _, err := Old(t.Context(), rdb, c.lane, c.state, time.Now(), 1); err == nil {
+			t.Errorf("%+v was listed", c)
+		}
+	}
+	_ = rdb.Close()
+	if _, err := Remove(t.Context(), rdb, Sync, StateRetry, []Task{{raw: "x"}}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}

@@ -1,0 +1,111 @@
+package queue
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/revive.lua
+var reviveSource string
+
+var reviveScript = redis.NewScript(reviveSource)
+
+// Dead is a task that is to run again, as its dead letter tells it.
+type Dead struct {
+	// ID is the task's ID. Required.
+	ID string
+	// Kind is the task's type in asynq. Required.
+	Kind string
+	// Payload is what travelled: sealed to the ID, so that only this task can
+	// be made of it. Empty: that of the task in asynq's archive.
+	Payload []byte
+	// Headers is what travelled beside it.
+	Headers map[string]string
+}
+
+// Revival says what Revive did.
+type Revival string
+
+// What Revive can do.
+const (
+	// Revived: the task waits again, with none of its attempts spent.
+	Revived Revival = "revived"
+	// RevivedBefore: it waits or runs already.
+	RevivedBefore Revival = "waiting"
+	// RevivalDone: it has ended well since, at most an hour ago.
+	RevivalDone Revival = "done"
+	// RevivalSuperseded: another task waits for the same, or began after this
+	// one died, and does all that it would.
+	RevivalSuperseded Revival = "superseded"
+)
+
+// ErrNoPayload means that neither the letter nor asynq has what the task was
+// about.
+var ErrNoPayload = errors.New("queue: the task's payload is lost")
+
+// revivedTimeout is asynq's own limit for an attempt of a revived task whose
+// former limit is not known any more: beyond every kind's. The router's limit
+// is shorter.
+const revivedTimeout = 35 * time.Minute
+
+// Revive makes a dead task wait again under its own ID. No key is needed: what
+// it is about stays sealed. Repeating it is safe, also while the task runs.
+// It fails with ErrID for a task that never was one of ours, ErrNoPayload, or
+// an error of Redis.
+func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
+	id, err := ParseID(d.ID)
+	if err != nil {
+		return "", err
+	}
+	payload, timeout, err := p.archived(ctx, id, d.Payload)
+	if err != nil {
+		return "", err
+	}
+	call, err := p.record(ctx, id, asynq.NewTaskWithHeaders(d.Kind, payload, d.Headers), timeout, time.Time{})
+	if err != nil {
+		return "", fmt.Errorf("revive task: %w", err)
+	}
+	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
+		return "", fmt.Errorf("revive task: %w", clean(err))
+	}
+	verdict, err := reviveScript.Run(ctx, p.rdb,
+		[]string{
+			id.generationKey(), asynqKey(id.Lane, suffixPending), asynqKey(id.Lane, suffixSchedule),
+			asynqKey(id.Lane, suffixRetry), asynqKey(id.Lane, suffixArchived), asynqKey(id.Lane, suffixLease), id.outcomeKey(),
+		},
+		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
+		call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
+	if err != nil {
+		return "", fmt.Errorf("revive task: %w", clean(err))
+	}
+	return Revival(verdict), nil
+}
+
+// archived completes what the letter holds by what asynq still knows of the
+// task: its limit, and its payload when the letter has none.
+func (p *Producer) archived(ctx context.Context, id ID, payload []byte) ([]byte, time.Duration, error) {
+	timeout := revivedTimeout
+	info, err := Find(ctx, p.rdb, id)
+	switch {
+	case err == nil:
+		if info.Timeout > 0 {
+			timeout = info.Timeout
+		}
+		if len(payload) == 0 {
+			payload = info.Payload
+		}
+	case !errors.Is(err, ErrNoTask):
+		return nil, 0, err
+	}
+	if len(payload) == 0 {
+		return nil, 0, ErrNoPayload
+	}
+	return payload, timeout, nil
+}
