@@ -3,11 +3,13 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -69,8 +71,21 @@ func TestSweepOnceGoesThroughEveryTenant(t *testing.T) {
 	if err := tools.Cache.HSet(t.Context(), versions, old, 1).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache); err != nil {
+	now := time.Now()
+	newest := ledger.Tick{Tenant: clinicA, Schedule: "test", At: now.Add(-2 * ticksKept)}
+	older := newest
+	older.At = newest.At.Add(-time.Hour)
+	if _, err := tools.Ledger.AddDue(t.Context(), []ledger.Tick{older, newest}); err != nil {
 		t.Fatal(err)
+	}
+	if err := tools.Ledger.MarkSent(t.Context(), older, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := tools.Ledger.MarkSent(t.Context(), older, now); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("a tick that was sent two weeks ago is left: %v", err)
 	}
 	if left, err := tools.Cache.HExists(t.Context(), versions, old).Result(); err != nil || left {
 		t.Errorf("an old version is left: %v, %v", left, err)
@@ -79,7 +94,7 @@ func TestSweepOnceGoesThroughEveryTenant(t *testing.T) {
 	if err := tools.Ledger.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache); err == nil {
+	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache, now); err == nil {
 		t.Error("a ledger that is closed was swept")
 	}
 }

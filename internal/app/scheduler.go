@@ -27,6 +27,7 @@ type SchedulerOptions struct {
 type Scheduler struct {
 	base    *foundation
 	planner *plan.Planner
+	clock   plan.Clock
 	health  *lifecycle.Health
 	addr    string
 }
@@ -48,7 +49,7 @@ func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err er
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{base: base, planner: planner, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
+	return &Scheduler{base: base, planner: planner, clock: o.Clock, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
 }
 
 // Run plans until ctx ends, and closes everything. It can be called once.
@@ -59,7 +60,7 @@ func (s *Scheduler) start(ctx context.Context) error {
 		return err
 	}
 	s.base.stack.Push("readiness", func(context.Context) error { s.health.Drain(); return nil })
-	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("sweep", s.base.sweep))
+	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("sweep", s.sweep))
 	if err != nil {
 		return err
 	}

@@ -227,7 +227,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 		tick := Tick{Tenant: "clinic-a", Schedule: "s", At: noon}
 		_, due := l.Due(over, 0)
 		_, add := l.AddDue(over, []Tick{tick})
-		_, _, last := l.LastTick(over, "clinic-a", "s")
+		_, last := l.LastTicks(over, "clinic-a")
 		_, _, mark := l.Watermark(over, "clinic-a", "w")
 		_, tenants := l.Tenants(over)
 		_, changed := l.ApplyTenants(over, []Tenant{{ID: "clinic-b", TimeZone: "UTC"}})

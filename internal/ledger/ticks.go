@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	maxTicks      = 10_000 // ticks that one AddDue takes
-	ticksAtOnce   = 500    // rows of one INSERT; three parameters each stays far below both databases' limits
-	sentTicksKept = 7 * 24 * time.Hour
+	maxTicks    = 10_000 // ticks that one AddDue takes
+	ticksAtOnce = 500    // rows of one INSERT; three parameters each stays far below both databases' limits
 )
 
 // Tick is one instant at which a schedule demands work of a tenant.
@@ -32,9 +31,6 @@ func (k Tick) check() error {
 
 // AddDue records ticks as due and returns how many were new. A tick that is known, due or sent, stays as it is, so any
 // number of schedulers may add the same ones. All are added or none; an unknown tenant is ErrNotFound.
-//
-// It also forgets ticks of the same tenants and schedules that were sent and are a week older than the oldest given for
-// them: far more than any retry looks back, and the table stays small.
 func (l *Ledger) AddDue(ctx context.Context, ticks []Tick) (added int, err error) {
 	if len(ticks) == 0 {
 		return 0, nil
@@ -62,7 +58,7 @@ func (l *Ledger) AddDue(ctx context.Context, ticks []Tick) (added int, err error
 			}
 			added += n
 		}
-		return forgetTicks(ctx, tx, ticks)
+		return nil
 	})
 	if err != nil {
 		return 0, fault("add due ticks", err)
@@ -90,19 +86,22 @@ func insertTicks(ctx context.Context, tx *sql.Tx, ticks []Tick) (int, error) {
 	return int(n), err
 }
 
-// forgetTicks expects the order of AddDue: the first of each tenant and schedule is the oldest given for it.
-func forgetTicks(ctx context.Context, tx *sql.Tx, ticks []Tick) error {
-	for i, k := range ticks {
-		if i > 0 && ticks[i-1].Tenant == k.Tenant && ticks[i-1].Schedule == k.Schedule {
-			continue
-		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM ticks WHERE tenant_id = $1 AND schedule = $2 AND at < $3 AND sent_at IS NOT NULL`,
-			string(k.Tenant), k.Schedule, stored(k.At.Add(-sentTicksKept)))
-		if err != nil {
-			return err
-		}
+// ForgetTicks removes the ticks that were sent and lie before the given time, and returns how many. What is due stays, and
+// so does the newest tick of every schedule, from which schedulers know what they missed: nobody adds an older one again.
+func (l *Ledger) ForgetTicks(ctx context.Context, before time.Time) (int, error) {
+	if err := checkTime("before", before); err != nil {
+		return 0, err
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	result, err := l.db.ExecContext(ctx, `DELETE FROM ticks WHERE sent_at IS NOT NULL AND at < $1 AND at < (
+		SELECT MAX(newest.at) FROM ticks AS newest
+		WHERE newest.tenant_id = ticks.tenant_id AND newest.schedule = ticks.schedule)`, stored(before))
+	if err != nil {
+		return 0, fault("forget ticks", err)
+	}
+	n, err := result.RowsAffected()
+	return int(n), fault("forget ticks", err)
 }
 
 // Due returns up to limit ticks that are not sent, oldest first; at most 500, and 100 when limit is 0.
@@ -143,18 +142,28 @@ func (l *Ledger) MarkSent(ctx context.Context, k Tick, now time.Time) error {
 	return fault("mark tick sent", err)
 }
 
-// LastTick returns the newest tick of a schedule, due or sent, and false when there never was one. From there a scheduler
-// knows what it missed.
-func (l *Ledger) LastTick(ctx context.Context, id tenant.ID, schedule string) (time.Time, bool, error) {
-	if err := errors.Join(checkTenant(id), checkName("schedule", schedule, maxCode)); err != nil {
-		return time.Time{}, false, err
+// LastTicks returns the newest tick, due or sent, of each of the tenant's schedules that ever had one. From there a
+// scheduler knows what it missed.
+func (l *Ledger) LastTicks(ctx context.Context, id tenant.ID) (map[string]time.Time, error) {
+	if err := checkTenant(id); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var at sql.NullInt64
-	row := l.db.QueryRowContext(ctx, `SELECT MAX(at) FROM ticks WHERE tenant_id = $1 AND schedule = $2`, string(id), schedule)
-	if err := row.Scan(&at); err != nil || !at.Valid {
-		return time.Time{}, false, fault("read last tick", err)
+	found, err := l.db.QueryContext(ctx, `SELECT schedule, MAX(at) FROM ticks WHERE tenant_id = $1 GROUP BY schedule`, string(id))
+	if err != nil {
+		return nil, fault("read last ticks", err)
 	}
-	return restored(at.Int64), true, nil
+	rows, err := collect("read last ticks", found, func(row *sql.Rows) (Tick, error) {
+		var k Tick
+		var at int64
+		err := row.Scan(&k.Schedule, &at)
+		k.At = restored(at)
+		return k, err
+	})
+	last := make(map[string]time.Time, len(rows))
+	for _, k := range rows {
+		last[k.Schedule] = k.At
+	}
+	return last, err
 }

@@ -90,51 +90,50 @@ func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
 	})
 }
 
-func TestLastTick(t *testing.T) {
+func TestLastTicks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
-		last := func() []any {
-			at, known, err := l.LastTick(t.Context(), "clinic-a", "sync")
-			return []any{at, known, err}
-		}
-		must[int](t)(l.AddDue(t.Context(), []Tick{tick("warm", time.Hour), {Tenant: "clinic-b", Schedule: "sync", At: noon}}))
-		equal(t, "never", last(), []any{time.Time{}, false, nil})
-		must[int](t)(l.AddDue(t.Context(), []Tick{tick("sync", time.Minute), tick("sync", 0)}))
-		equal(t, "due", last(), []any{noon.Add(time.Minute), true, nil})
+		last := func() map[string]time.Time { return must[map[string]time.Time](t)(l.LastTicks(t.Context(), "clinic-a")) }
+		must[int](t)(l.AddDue(t.Context(), []Tick{{Tenant: "clinic-b", Schedule: "sync", At: noon}}))
+		equal(t, "never", last(), map[string]time.Time{})
+		must[int](t)(l.AddDue(t.Context(), []Tick{tick("warm", time.Hour), tick("sync", time.Minute), tick("sync", 0)}))
+		due := map[string]time.Time{"warm": noon.Add(time.Hour), "sync": noon.Add(time.Minute)}
+		equal(t, "due", last(), due)
 		if err := l.MarkSent(t.Context(), tick("sync", time.Minute), noon); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "sent", last(), []any{noon.Add(time.Minute), true, nil})
+		equal(t, "sent", last(), due)
 	})
 }
 
-func TestAddDueForgetsWhatWasSentLongAgo(t *testing.T) {
+func TestForgetTicks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
-		apply(t, l, "clinic-a")
+		apply(t, l, "clinic-a", "clinic-b")
 		const day = 24 * time.Hour
 		unsent, edge := tick("sync", -20*day), tick("sync", -7*day)
-		old := []Tick{tick("sync", -10*day), unsent, edge, tick("warm", -10*day)}
-		must[int](t)(l.AddDue(t.Context(), old))
-		for _, k := range old {
+		newest := Tick{Tenant: "clinic-b", Schedule: "sync", At: noon.Add(-10 * day)}
+		ticks := []Tick{tick("sync", -10*day), tick("sync", -8*day), unsent, edge, tick("warm", -10*day), newest}
+		must[int](t)(l.AddDue(t.Context(), ticks))
+		for _, k := range ticks {
 			if k != unsent {
 				if err := l.MarkSent(t.Context(), k, noon); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		must[int](t)(l.AddDue(t.Context(), []Tick{tick("sync", 0), tick("sync", day)}))
+		equal(t, "forgotten", must[int](t)(l.ForgetTicks(t.Context(), noon.Add(-7*day))), 2)
 		var left int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&left); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "left: unsent, a week old, of another schedule, two new", left, 5)
-		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), 0)), []Tick{unsent, tick("sync", 0), tick("sync", day)})
-		// A batch that reaches back keeps what it names: adding it again must not make sent ticks due.
-		again := []Tick{edge, tick("sync", day)}
-		equal(t, "added", must[int](t)(l.AddDue(t.Context(), again)), 0)
-		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), again)), 0)
+		equal(t, "left: unsent, a week old, the newest of two other schedules", left, 4)
+		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), []Tick{edge, newest, unsent})), 0)
+		equal(t, "forgotten again", must[int](t)(l.ForgetTicks(t.Context(), noon.Add(-7*day))), 0)
+		if _, err := l.ForgetTicks(t.Context(), time.Time{}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("no time: %v", err)
+		}
 	})
 }
 
@@ -175,8 +174,8 @@ func TestTickRefusals(t *testing.T) {
 		if _, err := l.Due(t.Context(), -1); !errors.Is(err, ErrInvalid) {
 			t.Errorf("negative limit: %v", err)
 		}
-		if _, _, err := l.LastTick(t.Context(), "clinic-a", ""); !errors.Is(err, ErrInvalid) {
-			t.Errorf("no schedule: %v", err)
+		if _, err := l.LastTicks(t.Context(), "Clinic A"); !errors.Is(err, ErrInvalid) {
+			t.Errorf("a name that is no tenant's: %v", err)
 		}
 	})
 }

@@ -36,7 +36,7 @@ type Planner struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	decided map[row]time.Time // ticks up to here are in the ledger
+	decided map[row]time.Time // ticks up to here are in the ledger; none for what was never planned for
 }
 
 type rule struct {
@@ -141,12 +141,13 @@ func (p *Planner) Pass(ctx context.Context) error {
 			unknown = errors.Join(unknown, fmt.Errorf("tenant %s: unknown time zone", t.ID))
 			continue
 		}
+		if err := p.recall(ctx, t); err != nil {
+			return err
+		}
 		for _, pr := range t.Practices {
 			known[place{t.ID, pr.ID}] = zone
 			for _, r := range p.rules {
-				if due, err = p.plan(ctx, due, r, t, pr.ID, now.In(zone)); err != nil {
-					return err
-				}
+				due = p.plan(due, r, t, pr.ID, now.In(zone))
 			}
 		}
 	}
@@ -163,29 +164,47 @@ func (p *Planner) Pass(ctx context.Context) error {
 	return errors.Join(unknown, p.send(ctx, known, now))
 }
 
+// recall learns from the ledger where the tenant's schedules stand that this planner has not decided on yet: all of them
+// at its start, later those of practices that came along. A first pass that runs out of time goes on behind the tenants
+// it has recalled.
+func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
+	var fresh []row
+	for _, pr := range t.Practices {
+		for _, r := range p.rules {
+			if at := (row{t.ID, r.tick(pr.ID)}); p.decided[at].IsZero() {
+				fresh = append(fresh, at)
+			}
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	last, err := p.ledger.LastTicks(ctx, t.ID)
+	if err != nil {
+		return fmt.Errorf("read last ticks: %w", err)
+	}
+	for _, at := range fresh {
+		if tick, ok := last[at.schedule]; ok {
+			p.decided[at] = tick
+		}
+	}
+	return nil
+}
+
 // plan appends the ticks of one schedule of one practice that have become due by now, which is in the practice's zone.
-func (p *Planner) plan(ctx context.Context, due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) ([]ledger.Tick, error) {
+func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) []ledger.Tick {
 	name := r.tick(practice)
 	last, ok := p.decided[row{t.ID, name}]
 	if !ok {
-		var err error
-		if last, ok, err = p.ledger.LastTick(ctx, t.ID, name); err != nil {
-			return nil, fmt.Errorf("read last tick: %w", err)
-		}
-		if ok {
-			p.decided[row{t.ID, name}] = last // a first pass that runs out of time goes on from here
-		}
-	}
-	if !ok {
 		// A practice that was never planned for gets everything once, open or not: nobody shall look at an empty board
 		// until the door opens.
-		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)}), nil
+		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})
 	}
 	open := func(at time.Time) bool { return !r.Open || isOpen(t.Hours, at) }
 	for _, at := range ticks(r.cron, r.Missed, open, last, now) {
 		due = append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: at})
 	}
-	return due, nil
+	return due
 }
 
 // isOpen reports whether the practice is open at t, in its own zone. One that never said when it is open is never closed:
