@@ -62,7 +62,7 @@ func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")
 		var given []Tick
-		for n := range 2*ticksAtOnce + 10 {
+		for n := range maxRows + ticksAtOnce + 10 {
 			given = append(given, tick("sync", time.Duration(n)*time.Second))
 		}
 		var added atomic.Int64
@@ -94,7 +94,9 @@ func TestLastTicks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
-		last := func() map[string]time.Time { return must[map[string]time.Time](t)(l.LastTicks(t.Context(), "clinic-a")) }
+		last := func() map[string]time.Time {
+			return must[map[string]time.Time](t)(l.LastTicks(t.Context(), "clinic-a"))
+		}
 		must[int](t)(l.AddDue(t.Context(), []Tick{{Tenant: "clinic-b", Schedule: "sync", At: noon}}))
 		equal(t, "never", last(), map[string]time.Time{})
 		must[int](t)(l.AddDue(t.Context(), []Tick{tick("warm", time.Hour), tick("sync", time.Minute), tick("sync", 0)}))
