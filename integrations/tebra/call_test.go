@@ -126,20 +126,11 @@ func TestOperationsHaveTheirOwnDeadline(t *testing.T) {
 
 // drive calls the operation by its name, with the least that it wants.
 func drive(ctx context.Context, c *tebra.Client, op string) error {
-	var err error
-	switch op {
-	case "GetAppointments":
-		_, err = c.Appointments.List(ctx, someDay())
-	case "GetPatient":
-		_, err = c.Patients.Get(ctx, "1000001")
-	case "GetProviders":
-		_, err = c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: "Example Practice"})
-	case "GetThrottles":
-		_, err = c.System.Throttles(ctx)
-	default:
+	call, ok := examples[op]
+	if !ok {
 		return errors.New("no example of " + op)
 	}
-	return err
+	return call(ctx, c)
 }
 
 func TestCallersMayLeave(t *testing.T) {

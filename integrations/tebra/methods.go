@@ -77,7 +77,8 @@ var (
 )
 
 var operations = []*Operation{
-	&opGetPatient, &opGetAppointments, &opGetProviders, &opGetThrottles,
+	&opGetPatient, &opGetPatients, &opGetAllPatients, &opGetAppointment, &opGetAppointments, &opGetPractices, &opGetProviders,
+	&opGetServiceLocations, &opGetProcedureCodes, &opGetThrottles,
 }
 
 // Operations returns the policy of every operation the client speaks, by name. The slice is the caller's own.

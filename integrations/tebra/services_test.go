@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,33 +26,7 @@ var update = flag.Bool("update", false, "write the golden requests anew")
 // The order of members, their namespaces and their escaping are what the vendor reads; the files hold them.
 func TestRequestsAreGolden(t *testing.T) {
 	t.Parallel()
-	day := time.Date(2026, 2, 24, 15, 0, 0, 0, time.UTC)
-	calls := map[string]func(*tebra.Client) error{
-		"GetAppointments": func(c *tebra.Client) error {
-			_, err := c.Appointments.List(t.Context(), tebra.ListAppointmentsRequest{
-				PracticeName: `Smith & "Sons" <Practice>`, From: day, To: day.AddDate(0, 0, 1), PatientID: "1001",
-				ModifiedFrom: day.AddDate(0, 0, -2), ModifiedTo: day, Location: time.UTC,
-			})
-			return err
-		},
-		"GetAppointments.least": func(c *tebra.Client) error {
-			_, err := c.Appointments.List(t.Context(), someDay())
-			return err
-		},
-		"GetPatient": func(c *tebra.Client) error {
-			_, err := c.Patients.Get(t.Context(), "1001")
-			return err
-		},
-		"GetProviders": func(c *tebra.Client) error {
-			_, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice"})
-			return err
-		},
-		"GetThrottles": func(c *tebra.Client) error {
-			_, err := c.System.Throttles(t.Context())
-			return err
-		},
-	}
-	for name, call := range calls {
+	for name, call := range examples {
 		var got []byte
 		c := newClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
 			got, _ = io.ReadAll(r.Body)
@@ -64,7 +39,7 @@ func TestRequestsAreGolden(t *testing.T) {
 			}
 			return respond(503, "", http.NoBody), nil
 		}), nil)
-		if err := call(c); !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) {
+		if err := call(t.Context(), c); !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) {
 			t.Errorf("%s: %v", name, err)
 		}
 		file := filepath.Join("testdata", name+".request.xml")
@@ -353,8 +328,8 @@ func TestOperationsAreTheCallersOwn(t *testing.T) {
 			t.Errorf("%s has no policy", op.Name)
 		}
 	}
-	if want := []string{"GetAppointments", "GetPatient", "GetProviders", "GetThrottles"}; !cmp.Equal(names, want) {
-		t.Error(cmp.Diff(want, names))
+	if !slices.IsSorted(names) {
+		t.Errorf("not by name: %v", names)
 	}
 	ops[0].Timeout = 0
 	if tebra.Operations()[0].Timeout == 0 {

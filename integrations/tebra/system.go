@@ -1,6 +1,7 @@
 package tebra
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -10,12 +11,14 @@ import (
 // SystemService asks about the account itself.
 type SystemService struct{ client *Client }
 
-// Throttle is how often the account may call one operation: once per Interval. The vendor's names for two operations
-// differ from those of its own contract (GetProcedureCode, CreatePayments).
+// Throttle is how often the account may call one operation: once per Interval.
 type Throttle struct {
-	Operation string
+	Operation string // as in the WSDL; the vendor's table calls two of them otherwise
 	Interval  time.Duration
 }
+
+// spelled is what the vendor's table of throttles calls what its contract calls otherwise.
+var spelled = map[string]string{"GetProcedureCode": "GetProcedureCodes", "CreatePayments": "CreatePayment"}
 
 // Throttles returns the intervals in force (GetThrottles: the per-endpoint throttle intervals). It is throttled itself,
 // to one call in 5 s.
@@ -29,7 +32,7 @@ func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
 }
 
 var throttleColumns = record[Throttle]{cells: map[string]func(*Throttle, *cell){
-	"Endpoint": func(t *Throttle, c *cell) { t.Operation = c.trimmed() },
+	"Endpoint": func(t *Throttle, c *cell) { t.Operation = cmp.Or(spelled[c.trimmed()], c.trimmed()) },
 	"ThrottleTimeMs": func(t *Throttle, c *cell) {
 		var ok bool
 		if t.Interval, ok = milliseconds(c.value); !ok {

@@ -29,31 +29,37 @@ type appointmentQuery struct {
 	shift                     *time.Location // rows are written at this offset; nil is the practice's zone
 }
 
-func getAppointments(s *Server, a *account, request message) (result, error) {
-	filter, ok := request.object("Filter")
+func (w *work) getAppointments() (result, error) {
+	filter, ok := w.in.object("Filter")
 	if !ok {
-		return result{
-			problem: "Object reference not set to an instance of an object.",
-			stack:   "   at KareoServicesWCF.Validation.ValidationHelper.ValidateDateTimeFields(Object filter)",
-		}, nil
+		res := nullReference
+		res.stack = "   at KareoServicesWCF.Validation.ValidationHelper.ValidateDateTimeFields(Object filter)"
+		return res, nil
 	}
 	var all []record
-	for _, c := range a.clinics {
-		if !accepts(filter.text("PracticeName"), c.practice.Name) || !accepts(filter.text("ServiceLocationName"), c.site()) {
+	asked := w.clinics(filter.text("PracticeName"), "")
+	for _, c := range asked {
+		if !accepts(filter.text("ServiceLocationName"), c.site()) {
 			continue
 		}
 		q, err := c.query(filter)
-		if errors.Is(err, errRange) && !s.faults.LongRanges {
+		if errors.Is(err, errRange) && !w.faults.LongRanges {
 			return result{}, err
 		}
 		if err != nil && !errors.Is(err, errRange) {
 			return failed("A date of the filter is not valid."), nil
 		}
-		for _, v := range c.search(q) {
+		for _, v := range c.search(q, w.faults.Stale) {
 			all = append(all, c.row(v, q))
 		}
 	}
-	return s.rows("Appointments", "AppointmentData", request, all), nil
+	if c := w.stranger(asked); w.foreign && c != nil {
+		for _, v := range c.day(dayNumber(c.now())) {
+			all = append(all, c.row(v, appointmentQuery{}))
+			break
+		}
+	}
+	return w.list("Appointments", rowsOf(all...)), nil
 }
 
 // query reads the filter, with the vendor's default window where it names no dates.
@@ -126,18 +132,32 @@ func readDate(text string, zone *time.Location) (t time.Time, bare bool, err err
 	return t, false, err
 }
 
-// search returns the visits that the query matches. Days are looked through one by one: those that the window names, and
-// without a window those in which something can have changed or been booked.
-func (c *Clinic) search(q appointmentQuery) []*Visit {
+// search returns the visits that the query matches, as they were so long ago. Days are looked through one by one: those that
+// the window names, and without a window those in which something can have changed or been booked.
+func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	first, last := c.span(q)
+	at := time.Now().Add(-stale)
 	var found []*Visit
 	for number := first; number <= last; number++ {
 		for _, v := range c.day(number) {
-			if q.matches(v) {
+			if stale > 0 && len(c.pastVisits[v.ID]) > 0 {
+				continue // it may have been on another day
+			}
+			if !v.Deleted && q.matches(v) {
 				found = append(found, v)
 			}
 		}
 	}
+	if stale == 0 {
+		return found
+	}
+	for id := range c.pastVisits {
+		was := c.asOf(c.visits[id], at)
+		if day := dayNumber(was.Start); !was.Deleted && first <= day && day <= last && q.matches(was) {
+			found = append(found, was)
+		}
+	}
+	sortVisits(found)
 	return found
 }
 
@@ -168,9 +188,6 @@ func (q appointmentQuery) matches(v *Visit) bool {
 		strings.Contains(strings.ToLower(v.Patient), strings.ToLower(f.text("PatientFullName")))
 }
 
-// site is the one place that a simulated practice has.
-func (c *Clinic) site() string { return c.practice.Name + " Main Office" }
-
 func (c *Clinic) row(v *Visit, q appointmentQuery) record {
 	date := func(t time.Time) string {
 		if q.shift != nil {
@@ -178,13 +195,20 @@ func (c *Clinic) row(v *Visit, q appointmentQuery) record {
 		}
 		return usDate(t.In(c.zone))
 	}
-	return record{
+	r := record{
 		"AllDay": "False", "AppointmentDuration": strconv.Itoa(int(v.End.Sub(v.Start).Minutes())),
-		"AppointmentReason1": v.Reason, "AppointmentReasonID1": strconv.Itoa(1 + len(v.Reason)),
+		"AppointmentReason1": v.Reason, "AppointmentReasonID1": reasonOf(v.Reason),
 		"ConfirmationStatus": v.Status, "CreatedDate": date(v.Created), "EndDate": date(v.End), "ID": v.ID,
-		"LastModifiedDate": date(v.Modified), "PatientFullName": v.Patient, "PatientID": v.PatientID,
-		"PracticeID": strconv.Itoa(c.practice.ID), "PracticeName": c.practice.Name, "Recurring": "False",
+		"LastModifiedDate": date(v.Modified), "Notes": v.Notes, "PatientFullName": v.Patient, "PatientID": v.PatientID,
+		"PracticeID": c.id(), "PracticeName": c.practice.Name, "Recurring": "False",
 		"ResourceID1": v.ProviderID, "ResourceName1": v.Provider, "ResourceTypeID1": "1",
-		"ServiceLocationID": strconv.Itoa(c.index + 3), "ServiceLocationName": c.site(), "StartDate": date(v.Start), "Type": "P",
+		"ServiceLocationID": c.siteID(), "ServiceLocationName": c.site(), "StartDate": date(v.Start), "Type": "P",
 	}
+	if v.CaseID != "" {
+		r["PatientCaseID"], r["PatientCaseName"] = v.CaseID, "Default Case"
+	}
+	if v.Series != 0 {
+		r["Recurring"] = "True"
+	}
+	return r
 }

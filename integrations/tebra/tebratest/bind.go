@@ -3,15 +3,12 @@ package tebratest
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
-)
-
-const (
-	nsKareo = "http://www.kareo.com/api/schemas/"
-	nsSOAP  = "http://schemas.xmlsoap.org/soap/envelope/"
-	nsXSI   = "http://www.w3.org/2001/XMLSchema-instance"
+	"time"
 )
 
 // node is one element of a request.
@@ -22,12 +19,15 @@ type node struct {
 	children []*node
 }
 
-// parse reads one document into a tree. Requests are small: four levels of a few members.
+// maxNodes bounds a request: the largest real one, a batch of external identifiers, has a few thousand elements.
+const maxNodes = 100_000
+
+// parse reads one document into a tree.
 func parse(r io.Reader) (*node, error) {
 	dec := xml.NewDecoder(io.LimitReader(r, 4<<20))
 	root := &node{}
 	stack := []*node{root}
-	for {
+	for nodes := 0; ; {
 		tok, err := dec.Token()
 		if errors.Is(err, io.EOF) {
 			break
@@ -38,6 +38,9 @@ func parse(r io.Reader) (*node, error) {
 		top := stack[len(stack)-1]
 		switch t := tok.(type) {
 		case xml.StartElement:
+			if nodes++; nodes > maxNodes || len(stack) > 64 {
+				return nil, errors.New("too large")
+			}
 			child := &node{name: t.Name}
 			for _, a := range t.Attr {
 				child.isNil = child.isNil || a.Name.Space == nsXSI && a.Name.Local == "nil" && a.Value == "true"
@@ -56,75 +59,57 @@ func parse(r io.Reader) (*node, error) {
 	return root.children[0], nil
 }
 
-// kind is how the deserializer reads a member's text.
-type kind int
+// message is a request as the vendor's deserializer sees it: the members that it found in order. A member is a string, a
+// message, a list of them, or null.
+type message map[string]any
 
-const (
-	text kind = iota
-	boolean
-	integer
-	object
-)
-
-// field is one member of a type, in the order of the schema.
-type field struct {
-	name     string
-	kind     kind
-	required bool
-	ns       string  // "" is nsKareo
-	fields   []field // of an object
-}
-
-// message is a request as the vendor's deserializer sees it: the members that it found in order.
-type message map[string]any // string, or message
+// null is a member that says nil.
+type null struct{}
 
 func (m message) text(name string) string { s, _ := m[name].(string); return strings.TrimSpace(s) }
 
 func (m message) object(name string) (message, bool) { o, ok := m[name].(message); return o, ok }
 
+// list returns the items of a member that is a list.
+func (m message) list(name string) []any { l, _ := m[name].([]any); return l }
+
+// has reports whether the member was there, nil or not.
+func (m message) has(name string) bool { _, ok := m[name]; return ok }
+
 // bind reads the members of n the way .NET's DataContractSerializer does: it looks only forward from the last match and
 // skips what it does not find there, without a word; only a required member that is jumped over or missing at the end is
 // an error. A value that does not parse is one, too.
-func bind(n *node, fields []field) (message, error) {
+func bind(n *node, t *typ) (message, error) {
 	m := message{}
 	at := 0
 	for _, child := range n.children {
 		i := at
-		for i < len(fields) && !fields[i].is(child.name) {
+		for i < len(t.members) && !t.members[i].is(child.name) {
 			i++
 		}
-		if i == len(fields) {
+		if i == len(t.members) {
 			continue
 		}
-		if err := missing(child, fields[at:i]); err != nil {
+		if err := missing(child, t.members[at:i]); err != nil {
 			return nil, err
 		}
 		at = i + 1
-		if child.isNil {
-			continue
-		}
-		value, err := fields[i].read(child)
+		value, err := t.members[i].read(child)
 		if err != nil {
 			return nil, err
 		}
-		m[fields[i].name] = value
+		m[t.members[i].name] = value
 	}
-	return m, missing(n, fields[at:])
+	return m, missing(n, t.members[at:])
 }
 
-func (f field) is(name xml.Name) bool {
-	ns := f.ns
-	if ns == "" {
-		ns = nsKareo
-	}
-	return name.Local == f.name && name.Space == ns
-}
+func (p part) is(name xml.Name) bool { return name.Local == p.name && name.Space == p.uri }
 
-func missing(at *node, skipped []field) error {
+func missing(at *node, skipped []part) error {
 	var names []string
-	for _, f := range skipped {
-		names = append(names, f.name)
-		if f.required {
+	for _, p := range skipped {
+		names = append(names, p.name)
+		if p.required {
 			return deserializeError("'Element' '" + at.name.Local + "' from namespace '" + at.name.Space +
 				"' is not expected. Expecting element '" + strings.Join(names, " | ") + "'.")
 		}
@@ -132,21 +117,77 @@ func missing(at *node, skipped []field) error {
 	return nil
 }
 
-func (f field) read(n *node) (any, error) {
-	value := strings.TrimSpace(n.text)
-	switch f.kind {
-	case boolean:
-		if value != "true" && value != "false" && value != "1" && value != "0" {
-			return nil, deserializeError("The value '" + value + "' cannot be parsed as the type 'Boolean'.")
+func (p part) read(n *node) (any, error) {
+	if n.isNil {
+		if p.of == nil && !p.nullable {
+			return nil, deserializeError("The value '' cannot be parsed as the type '" + p.builtin + "'.")
 		}
-	case integer:
-		if _, err := strconv.ParseInt(value, 10, 32); err != nil {
-			return nil, deserializeError("The value '" + value + "' cannot be parsed as the type 'Int32'.")
-		}
-	case object:
-		return bind(n, f.fields)
+		return null{}, nil
 	}
-	return n.text, nil
+	switch item, isList := p.of.item(); {
+	case p.of == nil:
+		return n.text, p.check(strings.TrimSpace(n.text))
+	case p.of.values != nil:
+		if !slices.Contains(p.of.words(), strings.TrimSpace(n.text)) {
+			return nil, deserializeError("Invalid enum value '" + n.text + "' cannot be deserialized into type '" + p.of.name + "'.")
+		}
+		return n.text, nil
+	case isList:
+		all := []any{}
+		for _, child := range n.children {
+			if !item.is(child.name) {
+				continue
+			}
+			value, err := item.read(child)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, value)
+		}
+		return all, nil
+	}
+	return bind(n, p.of)
+}
+
+// check holds a value against its simple type.
+func (p part) check(value string) error {
+	ok := true
+	switch p.builtin {
+	case "boolean":
+		ok = slices.Contains([]string{"true", "false", "1", "0"}, value)
+	case "int":
+		_, err := strconv.ParseInt(value, 10, 32)
+		ok = err == nil
+	case "long":
+		_, err := strconv.ParseInt(value, 10, 64)
+		ok = err == nil
+	case "double":
+		_, err := strconv.ParseFloat(value, 64)
+		ok = err == nil
+	case "dateTime":
+		_, ok = typedTime(value, time.UTC)
+	case "guid":
+		ok = len(value) == 36
+	}
+	if !ok {
+		return deserializeError(fmt.Sprintf("The value '%s' cannot be parsed as the type '%s'.", value, typeNames[p.builtin]))
+	}
+	return nil
+}
+
+// typeNames are what .NET calls the simple types.
+var typeNames = map[string]string{
+	"boolean": "Boolean", "int": "Int32", "long": "Int64", "double": "Double", "dateTime": "DateTime", "guid": "Guid",
+}
+
+// typedTime reads an xs:dateTime; one without a zone is in zone.
+func typedTime(text string, zone *time.Location) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // deserializeError is what the vendor's formatter complains about.

@@ -90,6 +90,28 @@ func Capture(ctx context.Context, dir string) error {
 
 // drivers call each operation once, with every part of its request filled in.
 var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) error{
+	"GetPatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Patients.Get(ctx, at.Patients()[0].ID)
+		return err
+	},
+	"GetPatients": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		p, today := at.Patients()[0], time.Now()
+		_, err := c.Patients.List(ctx, tebra.ListPatientsRequest{
+			PracticeName: at.practice.Name, PracticeID: at.id(), FirstName: phi.Text(p.FirstName), LastName: phi.Text(p.LastName),
+			FullName: phi.Text(p.Name()), BornFrom: phi.Text(p.BirthDate.Format(time.DateOnly)),
+			BornTo: phi.Text(p.BirthDate.Format(time.DateOnly)), CreatedFrom: today.AddDate(-9, 0, 0), CreatedTo: today,
+			ModifiedFrom: today.AddDate(-9, 0, 0), ModifiedTo: today,
+		})
+		return err
+	},
+	"GetAllPatients": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{PracticeID: at.id(), From: at.Patients()[10].ID, Size: 5})
+		return err
+	},
+	"GetAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Appointments.Get(ctx, at.Appointments(time.Now())[0].ID, at.zone)
+		return err
+	},
 	"GetAppointments": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		today := time.Now().In(at.zone)
 		_, err := c.Appointments.List(ctx, tebra.ListAppointmentsRequest{
@@ -98,12 +120,20 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		})
 		return err
 	},
-	"GetPatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Patients.Get(ctx, at.Patients()[0].ID)
+	"GetPractices": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.id(), Name: at.practice.Name})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		_, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: at.practice.Name})
+		return err
+	},
+	"GetServiceLocations": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.siteID(), PracticeName: at.practice.Name})
+		return err
+	},
+	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
+		_, _, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
 		return err
 	},
 	"GetThrottles": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {

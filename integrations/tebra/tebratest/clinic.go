@@ -3,6 +3,7 @@ package tebratest
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -16,6 +17,8 @@ const (
 	Scheduled   = "Scheduled"
 	Confirmed   = "Confirmed"
 	CheckedIn   = "Check-in"
+	Roomed      = "Roomed"
+	ReadyToSee  = "Ready To Be Seen"
 	CheckedOut  = "Check-out"
 	NoShow      = "No-show"
 	Cancelled   = "Cancelled"
@@ -35,6 +38,19 @@ type Visit struct {
 	Reason     string
 	Created    time.Time
 	Modified   time.Time
+
+	Attendees []string // identifiers of all patients of a group; nil for a visit of one
+	Series    int      // number of the weekly series that it belongs to; 0 for none
+	Deleted   bool     // lists leave it out
+	Mode      string   // "InOffice" or "Telehealth"
+	Notes     string
+	CaseID    string // "" for none
+}
+
+// past is a visit as it was until it changed, at a moment of real time.
+type past struct {
+	visit Visit
+	until time.Time
 }
 
 // Clinic is one practice of the simulated vendor, seen by its own staff: what is changed here is what the API answers
@@ -50,15 +66,28 @@ type Clinic struct {
 	// Below: under the server's lock.
 	patients int
 	edited   map[int]Person
-	days     map[int][]*Visit // by day number; filled on demand
+	columns  map[int]map[string]string // of patients, as the API wrote them
+	external map[external]int          // patients by the identifiers that others gave them
+	days     map[int][]*Visit          // by day number, deleted ones included; filled on demand
 	visits   map[string]*Visit
 	booked   int
+
+	// What was, for reads that are stale: versions by identifier, the oldest first.
+	pastVisits map[string][]past
+	pastPeople map[int][]pastPerson
+}
+
+// external is an identifier that an integrator gave a patient.
+type external struct {
+	vendor int
+	id     string
 }
 
 func newClinic(s *Server, a *account, index int, p Practice, zone *time.Location) *Clinic {
 	return &Clinic{
 		server: s, account: a, index: index, practice: p, zone: zone, born: s.config.Now().In(zone),
-		patients: p.Patients, edited: map[int]Person{}, days: map[int][]*Visit{}, visits: map[string]*Visit{},
+		patients: p.Patients, edited: map[int]Person{}, columns: map[int]map[string]string{}, external: map[external]int{},
+		days: map[int][]*Visit{}, visits: map[string]*Visit{}, pastVisits: map[string][]past{}, pastPeople: map[int][]pastPerson{},
 	}
 }
 
@@ -97,7 +126,9 @@ func (c *Clinic) Appointments(day time.Time) []Visit {
 	defer c.server.mu.Unlock()
 	all := make([]Visit, 0, c.practice.VisitsPerDay)
 	for _, v := range c.day(dayNumber(day)) {
-		all = append(all, *v)
+		if !v.Deleted {
+			all = append(all, *v)
+		}
 	}
 	return all
 }
@@ -107,8 +138,8 @@ func (c *Clinic) Appointment(id string) (Visit, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	v, err := c.find(id)
-	if err != nil {
-		return Visit{}, err
+	if err != nil || v.Deleted {
+		return Visit{}, ErrNoSuch
 	}
 	return *v, nil
 }
@@ -123,24 +154,22 @@ func (c *Clinic) Cancel(id string) error { return c.SetStatus(id, Cancelled) }
 
 // Move gives the appointment another start, on any day; it stays as long as it is.
 func (c *Clinic) Move(id string, start time.Time) error {
-	return c.change(id, func(v *Visit) {
-		length := v.End.Sub(v.Start)
-		from, to := dayNumber(v.Start), dayNumber(start.In(c.zone))
-		c.day(to) // before it has a visitor, or the visitor would pass for the whole day
-		c.days[from] = slices.DeleteFunc(c.days[from], func(o *Visit) bool { return o == v })
-		v.Start, v.End = start.In(c.zone), start.In(c.zone).Add(length)
-		c.days[to] = append(c.days[to], v)
-		sortVisits(c.days[to])
-	})
+	return c.change(id, func(v *Visit) { c.move(v, start.In(c.zone), start.In(c.zone).Add(v.End.Sub(v.Start))) })
 }
 
-// Delete removes the appointment. Nothing in the API says so but its absence.
+// move puts the visit where its new start belongs. The caller holds the server's lock.
+func (c *Clinic) move(v *Visit, start, end time.Time) {
+	from, to := dayNumber(v.Start), dayNumber(start)
+	c.day(to) // before it has a visitor, or the visitor would pass for the whole day
+	c.days[from] = slices.DeleteFunc(c.days[from], func(o *Visit) bool { return o == v })
+	v.Start, v.End = start, end
+	c.days[to] = append(c.days[to], v)
+	sortVisits(c.days[to])
+}
+
+// Delete removes the appointment from every list. Nothing says so but its absence, unless it is asked for by its identifier.
 func (c *Clinic) Delete(id string) error {
-	return c.change(id, func(v *Visit) {
-		day := dayNumber(v.Start)
-		c.days[day] = slices.DeleteFunc(c.days[day], func(o *Visit) bool { return o == v })
-		delete(c.visits, id)
-	})
+	return c.change(id, func(v *Visit) { v.Deleted = true })
 }
 
 // Book adds an appointment of half an hour with the i-th provider (from 0) and returns its identifier.
@@ -151,16 +180,28 @@ func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) 
 	if !ok || i < 0 || i >= c.practice.Providers {
 		return "", ErrNoSuch
 	}
-	day := dayNumber(start.In(c.zone))
-	c.day(day)
+	v := c.visit(c.nextID(), n, i, start.In(c.zone), 30*time.Minute)
+	v.Status, v.Reason = Scheduled, reasons[1]
+	c.add(v)
+	return v.ID, nil
+}
+
+// nextID numbers what is booked. The caller holds the server's lock.
+func (c *Clinic) nextID() string {
 	c.booked++
-	now := c.now()
-	v := c.visit(strconv.Itoa((c.index+1)*100_000_000+99_000_000+c.booked), n, i, start.In(c.zone), 30*time.Minute)
-	v.Status, v.Reason, v.Created, v.Modified = Scheduled, reasons[1], now, now
+	return strconv.Itoa((c.index+1)*100_000_000 + 99_000_000 + c.booked)
+}
+
+// add books v. The caller holds the server's lock.
+func (c *Clinic) add(v *Visit) {
+	v.Created = c.now()
+	v.Modified = v.Created
+	day := dayNumber(v.Start)
+	c.day(day)
 	c.visits[v.ID] = v
 	c.days[day] = append(c.days[day], v)
 	sortVisits(c.days[day])
-	return v.ID, nil
+	c.pastVisits[v.ID] = []past{{until: time.Now(), visit: Visit{Deleted: true}}}
 }
 
 // AddPatient registers one more patient, invented like the others.
@@ -168,9 +209,11 @@ func (c *Clinic) AddPatient() Person {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.patients++
-	p := c.patient(c.patients - 1)
-	p.Modified = c.now()
-	c.edited[c.patients-1] = p
+	n := c.patients - 1
+	p := c.patient(n)
+	p.Created = c.now()
+	p.Modified = p.Created
+	c.edited[n] = p
 	return p
 }
 
@@ -194,23 +237,57 @@ func (c *Clinic) changePatient(id string, edit func(*Person)) error {
 	}
 	p := c.patient(n)
 	edit(&p)
-	p.Modified = c.now()
-	c.edited[n] = p
+	c.putPatient(n, p)
 	return nil
 }
 
-func (c *Clinic) now() time.Time { return c.server.config.Now().In(c.zone) }
+// putPatient keeps what the patient has become. The caller holds the server's lock.
+func (c *Clinic) putPatient(n int, p Person) {
+	c.pastPeople[n] = append(lastOf(c.pastPeople[n]), pastPerson{person: c.patient(n), columns: maps.Clone(c.columns[n]), until: time.Now()})
+	p.Modified = c.now()
+	c.edited[n] = p
+}
+
+func (c *Clinic) now() time.Time {
+	return c.server.config.Now().Add(c.server.faults.ClockOffset).In(c.zone)
+}
 
 func (c *Clinic) change(id string, edit func(*Visit)) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	v, err := c.find(id)
-	if err != nil {
-		return err
+	if err != nil || v.Deleted {
+		return ErrNoSuch
 	}
-	edit(v)
-	v.Modified = c.now()
+	c.edit(v, edit)
 	return nil
+}
+
+// edit changes a visit and remembers what it was. The caller holds the server's lock.
+func (c *Clinic) edit(v *Visit, change func(*Visit)) {
+	c.pastVisits[v.ID] = append(lastOf(c.pastVisits[v.ID]), past{*v, time.Now()})
+	change(v)
+	v.Modified = c.now()
+}
+
+// lastOf bounds how many versions of one record are remembered.
+func lastOf[T any](versions []T) []T {
+	const kept = 8
+	if len(versions) < kept {
+		return versions
+	}
+	return versions[len(versions)-kept+1:]
+}
+
+// asOf returns the visit as it was at a moment of real time, deleted where it was not yet.
+func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
+	for _, p := range c.pastVisits[v.ID] {
+		if at.Before(p.until) {
+			was := p.visit
+			return &was
+		}
+	}
+	return v
 }
 
 // find returns the visit with this identifier, which also says the day that it was invented for.

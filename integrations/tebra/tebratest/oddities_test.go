@@ -58,7 +58,7 @@ func TestOnlySOAPIsAnswered(t *testing.T) {
 		name, method, media, action string
 		status                      int
 	}{
-		{"GET", http.MethodGet, "", "", http.StatusMethodNotAllowed},
+		{"GET", http.MethodGet, "", "", http.StatusNotFound},
 		{"SOAP 1.2", http.MethodPost, "application/soap+xml", "x", http.StatusUnsupportedMediaType},
 		{"no action", http.MethodPost, "text/xml", "", http.StatusInternalServerError},
 		{"bare action", http.MethodPost, "text/xml", "GetThrottles", http.StatusInternalServerError},

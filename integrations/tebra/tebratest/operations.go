@@ -2,136 +2,96 @@ package tebratest
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// operation is one row of what the simulator can answer.
-type operation struct {
-	fields []field // members of the request's parameter, in the schema's order
-	// run answers under the server's lock; an error becomes an InternalServiceFault.
-	run func(s *Server, a *account, request message) (result, error)
+// operations answer each call under the server's lock; an error becomes an InternalServiceFault. What they are asked and
+// may answer stands in the contract.
+var operations = map[string]func(*work) (result, error){
+	"GetPatient":               (*work).getPatient,
+	"GetPatients":              (*work).getPatients,
+	"GetAllPatients":           (*work).getAllPatients,
+	"CreatePatient":            (*work).createPatient,
+	"UpdatePatient":            (*work).updatePatient,
+	"UpdatePatientsExternalID": (*work).updatePatientsExternalID,
+	"GetAppointment":           (*work).getAppointment,
+	"GetAppointments":          (*work).getAppointments,
+	"CreateAppointment":        (*work).createAppointment,
+	"UpdateAppointment":        (*work).updateAppointment,
+	"UpdateAppointmentStatus":  (*work).updateAppointmentStatus,
+	"DeleteAppointment":        (*work).deleteAppointment,
+	"GetAppointmentReasons":    (*work).getAppointmentReasons,
+	"GetPractices":             (*work).getPractices,
+	"GetProviders":             (*work).getProviders,
+	"GetServiceLocations":      (*work).getServiceLocations,
+	"GetProcedureCodes":        (*work).getProcedureCodes,
+	"GetThrottles":             (*work).getThrottles,
+	"GetCustomerIdFromKey":     (*work).getCustomerIDFromKey,
 }
 
-var requestHeader = field{name: "RequestHeader", kind: object, required: true, fields: texts(
-	"ClientVersion", "CustomerKey", "Password", "User")}
+// mostRows is where the vendor cuts its lists, without a word.
+const mostRows = 10_000
 
-var operations = map[string]operation{
-	"GetAppointments": {fields: listRequest(appointmentColumns(), texts(
-		"AppointmentReason", "ConfirmationStatus", "EndDate", "FromCreatedDate", "FromLastModifiedDate",
-		"PatientCasePayerScenario", "PatientFullName", "PatientID", "PracticeName", "ResourceName", "ServiceLocationName",
-		"StartDate", "TimeZoneOffsetFromGMT", "ToCreatedDate", "ToLastModifiedDate", "Type")), run: getAppointments},
-	"GetPatient": {fields: []field{requestHeader, {name: "Filter", kind: object, fields: []field{
-		{name: "ExternalID"}, {name: "ExternalVendorID", kind: integer}, {name: "PatientID", kind: integer},
-	}}}, run: getPatient},
-	"GetProviders": {fields: listRequest(providerColumns, texts(
-		"DepartmentName", "FromCreatedDate", "FromLastModifiedDate", "FullName", "PracticeID", "PracticeName",
-		"ToCreatedDate", "ToLastModifiedDate", "Type")), run: getProviders},
-	"GetThrottles": {fields: []field{requestHeader}, run: getThrottles},
-}
-
-func texts(names ...string) []field {
-	all := make([]field, len(names))
-	for i, name := range names {
-		all[i].name = name
+// list answers a filtered read with all: capped, and cut down to the columns asked for.
+func (w *work) list(name string, all rows) result {
+	wanted := w.wanted()
+	if len(wanted) > 0 && w.faults.Projection {
+		all = rowsOf()
 	}
-	return all
-}
-
-// listRequest is the shape of every filtered read: a header, the columns to return, a filter.
-func listRequest(columns []string, filter []field) []field {
-	toggles := texts(columns...)
-	for i := range toggles {
-		toggles[i].kind = boolean
-	}
-	return []field{
-		requestHeader,
-		{name: "Fields", kind: object, required: true, fields: toggles},
-		{name: "Filter", kind: object, fields: filter},
-	}
-}
-
-var providerColumns = strings.Fields(`Active AddressLine1 AddressLine2 BillingType City Country CreatedDate Degree
-	DepartmentName EmailAddress EncounterFormName Fax FaxExt FirstName FullName HomePhone HomePhoneExt ID LastModifiedDate
-	LastName MiddleName MobilePhone MobilePhoneExt NationalProviderIdentifier Notes Pager PagerExt PracticeID PracticeName
-	Prefix ProviderPerformanceReportActive ProviderPerformanceReportCCEmailRecipients ProviderPerformanceReportDelay
-	ProviderPerformanceReportFequency ProviderPerformanceReportScope SocialSecurityNumber SpecialtyName State Suffix Type
-	WorkPhone WorkPhoneExt ZipCode`)
-
-func appointmentColumns() []string {
-	columns := strings.Fields(`AllDay AppointmentDuration AuthorizationEndDate AuthorizationID AuthorizationInsurancePlan
-		AuthorizationNumber AuthorizationStartDate ConfirmationStatus CreatedDate EndDate ID LastModifiedDate Notes
-		PatientCaseID PatientCaseName PatientCasePayerScenario PatientFullName PatientID PracticeID PracticeName Recurring
-		ServiceLocationID ServiceLocationName StartDate Type`)
-	for _, stem := range []string{"AppointmentReason", "AppointmentReasonID", "ResourceID", "ResourceName", "ResourceTypeID"} {
-		for i := 1; i <= 10; i++ {
-			columns = append(columns, stem+strconv.Itoa(i))
+	return result{members: record{name: rows(func(yield func(record) bool) {
+		n := 0
+		for r := range all {
+			if len(wanted) > 0 {
+				for column := range r {
+					if !wanted[column] {
+						delete(r, column)
+					}
+				}
+			}
+			if n++; n > mostRows || !yield(r) {
+				return
+			}
 		}
-	}
-	slices.Sort(columns)
-	return columns
+	})}}
 }
 
-// rows puts the list of an answer together: capped, cut down to the columns asked for.
-func (s *Server) rows(payload, item string, request message, all []record) result {
-	const most = 10_000
-	if len(all) > most {
-		all = all[:most]
-	}
-	fields, _ := request.object("Fields")
+// wanted are the columns that Fields names.
+func (w *work) wanted() map[string]bool {
+	fields, _ := w.in.object("Fields")
 	wanted := map[string]bool{}
 	for name := range fields {
 		if v := fields.text(name); v == "true" || v == "1" {
 			wanted[name] = true
 		}
 	}
-	switch {
-	case len(wanted) > 0 && s.faults.Projection:
-		all = nil
-	case len(wanted) > 0:
-		for _, r := range all {
-			for name := range r {
-				if !wanted[name] {
-					delete(r, name)
-				}
-			}
-		}
-	}
-	return result{payload: func(o *output) { o.list(payload, list{item: item, rows: all}) }}
+	return wanted
 }
 
-func getProviders(s *Server, a *account, request message) (result, error) {
-	filter, _ := request.object("Filter")
-	var all []record
-	for _, c := range a.clinics {
-		if !accepts(filter.text("PracticeName"), c.practice.Name) ||
-			!accepts(filter.text("PracticeID"), strconv.Itoa(c.practice.ID)) ||
-			!accepts(filter.text("Type"), "Normal Provider") {
-			continue
-		}
-		for i := range c.practice.Providers {
-			p := c.provider(i)
-			if !accepts(filter.text("FullName"), p.name()) {
-				continue
-			}
-			hired := c.born.AddDate(-2, 0, -i)
-			all = append(all, record{
-				"Active": "True", "CreatedDate": usDate(hired), "Degree": "MD", "FirstName": p.first, "FullName": p.name(),
-				"ID": p.id, "LastModifiedDate": usDate(hired), "LastName": p.last, "PracticeID": strconv.Itoa(c.practice.ID),
-				"PracticeName": c.practice.Name, "Prefix": "Dr.", "SpecialtyName": "Family Practice", "Type": "Normal Provider",
-				"WorkPhone": "(555) 555-0100",
-			})
+// clinics are those of the account that a filter names by name or number; both may be empty.
+func (w *work) clinics(name, id string) []*Clinic {
+	var all []*Clinic
+	for _, c := range w.account.clinics {
+		if accepts(name, c.practice.Name) && accepts(id, c.id()) {
+			all = append(all, c)
 		}
 	}
-	return s.rows("Providers", "ProviderData", request, all), nil
+	return all
 }
 
-func getThrottles(s *Server, _ *account, _ message) (result, error) {
-	rows := s.config.Throttles.rows()
-	return result{payload: func(o *output) {
-		o.list("ThrottleDetails", list{item: "ThrottleDetail", rows: rows})
-	}}, nil
+// stranger is a practice that none of the clinics is, or nil: whose rows a list must not hold.
+func (w *work) stranger(than []*Clinic) *Clinic {
+	for _, c := range slices.Backward(w.Server.clinics) {
+		if !slices.Contains(than, c) {
+			return c
+		}
+	}
+	return nil
 }
 
 // accepts reports whether a filter's text, if any, is the value but for case.
 func accepts(filter, value string) bool { return filter == "" || strings.EqualFold(filter, value) }
+
+// holds reports whether a filter's text, if any, is in the value but for case.
+func holds(filter, value string) bool {
+	return filter == "" || strings.Contains(strings.ToLower(value), strings.ToLower(filter))
+}

@@ -2,60 +2,309 @@ package tebratest
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
 
 var errBroken = errors.New("patient is switched to fail")
 
 // getPatient answers nothing, rather than an error, for an identifier that the account does not have.
-func getPatient(s *Server, a *account, request message) (result, error) {
-	filter, ok := request.object("Filter")
+func (w *work) getPatient() (result, error) {
+	filter, ok := w.in.object("Filter")
 	if !ok {
-		return failed("Object reference not set to an instance of an object."), nil
+		return nullReference, nil
 	}
-	id := filter.text("PatientID")
-	if slices.Contains(s.faults.FailPatients, id) {
+	c, n, ok := w.patientOf(filter)
+	if !ok {
+		return result{members: record{}}, nil
+	}
+	id := strconv.Itoa(c.base() + n + 1)
+	switch {
+	case slices.Contains(w.faults.FailPatients, id):
 		return result{}, errBroken
+	case slices.Contains(w.faults.AbsentPatients, id):
+		return result{members: record{}}, nil
 	}
-	for _, c := range a.clinics {
-		n, found := c.number(id)
-		if !found || slices.Contains(s.faults.AbsentPatients, id) {
-			continue
-		}
-		r := c.patientRecord(n)
-		return result{payload: func(o *output) { o.record("Patient", r) }}, nil
-	}
-	return result{payload: func(o *output) { o.optional("Patient", "") }}, nil
+	row := c.patientRow(w, n)
+	row["Cases"] = c.cases(n)
+	return result{members: record{"Patient": row}}, nil
 }
 
-func (c *Clinic) patientRecord(n int) record {
-	p := c.patient(n)
+// patientOf finds whom a filter means, by the vendor's identifier or by somebody's own.
+func (w *work) patientOf(filter message) (c *Clinic, n int, ok bool) {
+	vendor, _ := strconv.Atoi(filter.text("ExternalVendorID"))
+	for _, c := range w.account.clinics {
+		if n, ok := c.number(filter.text("PatientID")); ok {
+			return c, n, true
+		}
+		if n, ok := c.external[external{vendor, filter.text("ExternalID")}]; ok && filter.text("PatientID") == "" {
+			return c, n, true
+		}
+	}
+	return nil, 0, false
+}
+
+// patientAt returns a patient as reads see them: as they stand, or as they were when reads are stale.
+func (c *Clinic) patientAt(w *work, n int) (Person, map[string]string) {
+	if w.faults.Stale > 0 {
+		at := time.Now().Add(-w.faults.Stale)
+		for _, p := range c.pastPeople[n] {
+			if at.Before(p.until) {
+				return p.person, p.columns
+			}
+		}
+	}
+	return c.patient(n), c.columns[n]
+}
+
+// patientRow is a row of the lists, and most of a single record.
+func (c *Clinic) patientRow(w *work, n int) record {
+	p, columns := c.patientAt(w, n)
 	r := c.draw("details", n)
 	doctor := c.provider(r.IntN(max(c.practice.Providers, 1)))
-	caseID := strconv.Itoa(c.base()*3 + n + 1)
 	insurer := pick(r, insurers)
 	row := record{
 		"AddressLine1": strconv.Itoa(1+r.IntN(999)) + " " + pick(r, streets), "City": "Sampleton", "Country": "USA",
-		"State": "TX", "ZipCode": "00000", "CreatedDate": usDate(c.born.AddDate(-3, 0, -r.IntN(300))),
-		"DOB": usDate(p.BirthDate), "EmailAddress": p.Email, "FirstName": p.FirstName,
+		"State": "TX", "ZipCode": "00000", "CreatedDate": usDate(p.Created.In(c.zone)),
+		"DOB": "", "EmailAddress": p.Email, "FirstName": p.FirstName,
 		"Gender": pick(r, []string{"Female", "Male", "Unknown"}), "HomePhone": p.Phone, "ID": p.ID,
 		"LastModifiedDate": usDate(p.Modified.In(c.zone)), "LastName": p.LastName, "PatientFullName": p.Name(),
-		"MedicalRecordNumber": "MRN" + p.ID, "PracticeId": strconv.Itoa(c.practice.ID), "PracticeName": c.practice.Name,
+		"MedicalRecordNumber": "MRN" + p.ID, "PracticeId": c.id(), "PracticeName": c.practice.Name,
 		"DefaultRenderingProviderId": doctor.id, "DefaultRenderingProviderFullName": doctor.name(),
 		"PrimaryInsurancePolicyCompanyName": insurer, "PrimaryInsurancePolicyNumber": "TEST" + p.ID,
-		"Cases": list{item: "PatientCaseData", rows: []record{{
-			"InsurancePolicies": list{item: "PatientInsurancePolicyData", rows: []record{{
-				"CompanyName": insurer, "Number": "TEST" + p.ID, "PatientCaseID": caseID,
-			}}},
-			"IsPrimaryCase": "true", "Name": "Default Case", "PatientCaseID": caseID, "PayerScenario": "Insurance",
-		}}},
 	}
 	if r.IntN(10) == 0 {
 		row["AlertMessage"] = "Prefers the <side> entrance & a call before " + strconv.Itoa(8+r.IntN(9)) + ":00"
 	}
-	if r.IntN(3) == 0 {
+	if r.IntN(3) == 0 && p.Email == inventedEmail(p.ID) {
 		delete(row, "EmailAddress")
 	}
+	if !p.BirthDate.IsZero() {
+		row["DOB"] = usDate(p.BirthDate)
+	}
+	for name, value := range columns {
+		row[name] = value
+	}
 	return row
+}
+
+func (c *Clinic) caseID(n int) string { return strconv.Itoa(c.base()*3 + n + 1) }
+
+// cases are the one reason to treat that every patient has.
+func (c *Clinic) cases(n int) []record {
+	p := c.patient(n)
+	return []record{{
+		"InsurancePolicies": []record{{
+			"CompanyName": pick(c.draw("details", n), insurers), "Number": "TEST" + p.ID, "PatientCaseID": c.caseID(n),
+		}},
+		"IsPrimaryCase": "true", "Name": "Default Case", "PatientCaseID": c.caseID(n), "PayerScenario": "Insurance",
+	}}
+}
+
+func (w *work) getPatients() (result, error) {
+	filter, _ := w.in.object("Filter")
+	clinics := w.clinics(filter.text("PracticeName"), filter.text("PracticeID"))
+	q, ok := readPatientQuery(filter)
+	if !ok {
+		return failed("A date of the filter is not valid."), nil
+	}
+	return w.list("Patients", func(yield func(record) bool) {
+		if c := w.stranger(clinics); w.foreign && c != nil && !yield(c.patientRow(w, 0)) {
+			return
+		}
+		for _, c := range clinics {
+			for n := range c.patients {
+				if p, _ := c.patientAt(w, n); q.matches(p, c) && !yield(c.patientRow(w, n)) {
+					return
+				}
+			}
+		}
+	}), nil
+}
+
+// patientQuery is a GetPatients filter as the vendor understands it.
+type patientQuery struct {
+	filter                  message
+	created, modified, born [2]string // in the filter's words, checked
+}
+
+func readPatientQuery(filter message) (q patientQuery, ok bool) {
+	q = patientQuery{
+		filter:   filter,
+		created:  [2]string{filter.text("FromCreatedDate"), filter.text("ToCreatedDate")},
+		modified: [2]string{filter.text("FromLastModifiedDate"), filter.text("ToLastModifiedDate")},
+		born:     [2]string{filter.text("FromDateOfBirth"), filter.text("ToDateOfBirth")},
+	}
+	for _, text := range slices.Concat(q.created[:], q.modified[:], q.born[:]) {
+		if _, _, err := readDate(text, time.UTC); err != nil {
+			return q, false
+		}
+	}
+	return q, true
+}
+
+func (q *patientQuery) matches(p Person, c *Clinic) bool {
+	f := q.filter
+	day := func(bounds [2]string, t time.Time) bool {
+		from, _, _ := readDate(bounds[0], c.zone)
+		to, _, _ := readDate(bounds[1], c.zone)
+		return window{from, to}.wholeDays().holds(t)
+	}
+	from, _, _ := readDate(q.born[0], time.UTC)
+	until, _, _ := readDate(q.born[1], time.UTC) // the first day that does not count
+	return holds(f.text("FirstName"), p.FirstName) && holds(f.text("LastName"), p.LastName) && holds(f.text("FullName"), p.Name()) &&
+		(from.IsZero() || !p.BirthDate.Before(from)) && (until.IsZero() || p.BirthDate.Before(until)) &&
+		day(q.created, p.Created) && day(q.modified, p.Modified)
+}
+
+func (w *work) getAllPatients() (result, error) {
+	filter, ok := w.in.object("Filter")
+	if !ok {
+		return nullReference, nil
+	}
+	size, _ := strconv.Atoi(filter.text("BatchSize"))
+	if size < 1 || size > 1000 {
+		size = 200
+	}
+	from, _ := strconv.Atoi(filter.text("StartKey"))
+	page, next := []record{}, ""
+	for _, c := range w.clinics("", filter.text("PracticeID")) {
+		for n := max(from-c.base()-1, 0); n < c.patients && next == ""; n++ {
+			if len(page) == size {
+				next = strconv.Itoa(c.base() + n + 1)
+				continue
+			}
+			page = append(page, c.patientRow(w, n))
+		}
+	}
+	res := w.list("Patients", rowsOf(page...))
+	if next != "" {
+		res.members["Key"] = record{"nextStartKey": next}
+	}
+	return res, nil
+}
+
+// written are the columns that CreatePatient and UpdatePatient take as they are.
+var written = strings.Fields(`AddressLine1 AddressLine2 City CollectionCategoryName Country EmailAddress EmergencyName
+	EmergencyPhone EmergencyPhoneExt FirstName Gender HomePhone HomePhoneExt LastName MaritalStatus MedicalRecordNumber
+	MiddleName MobilePhone MobilePhoneExt Prefix ReferralSource State Suffix WorkPhone WorkPhoneExt ZipCode`)
+
+func (w *work) createPatient() (result, error) {
+	in, ok := w.in.object("Patient")
+	if !ok {
+		return nullReference, nil
+	}
+	practice, _ := in.object("Practice")
+	clinics := w.clinics(practice.text("PracticeName"), practice.text("PracticeID"))
+	switch {
+	case len(clinics) != 1:
+		return failed("User is not authorized for Practice."), nil
+	case in.text("FirstName") == "" || in.text("LastName") == "":
+		return failed("First name and last name are required."), nil
+	}
+	c := clinics[0]
+	n := c.patients
+	if w.idle {
+		return c.modified(n), nil
+	}
+	c.patients++
+	p := c.patient(n)
+	p.Created = c.now()
+	p.Modified, p.Phone, p.Email, p.BirthDate = p.Created, "", "", time.Time{}
+	c.edited[n], c.columns[n] = p, map[string]string{}
+	for _, name := range written {
+		if !in.has(name) {
+			in[name] = null{} // nothing is invented for those who come from outside
+		}
+	}
+	c.write(n, in)
+	return c.modified(n), nil
+}
+
+func (w *work) updatePatient() (result, error) {
+	in, ok := w.in.object("Patient")
+	if !ok {
+		return nullReference, nil
+	}
+	c, n, ok := w.patientOf(message{"PatientID": in.text("PatientID"), "ExternalID": in.text("PatientExternalID"), "ExternalVendorID": in.text("ExternalVendorID")})
+	if !ok {
+		return failed("Unable to find patient."), nil
+	}
+	if w.idle {
+		return c.modified(n), nil
+	}
+	if w.faults.Updates == "clobber" {
+		for _, name := range written {
+			if !in.has(name) && name != "FirstName" && name != "LastName" {
+				in[name] = null{}
+			}
+		}
+	}
+	c.write(n, in)
+	return c.modified(n), nil
+}
+
+// write gives the n-th patient the members that are there; nil empties one. The caller holds the server's lock.
+func (c *Clinic) write(n int, in message) {
+	p := c.patient(n)
+	own := map[string]*string{"FirstName": &p.FirstName, "LastName": &p.LastName, "HomePhone": &p.Phone, "EmailAddress": &p.Email}
+	columns := maps.Clone(c.columns[n])
+	if columns == nil {
+		columns = map[string]string{}
+	}
+	for _, name := range written {
+		if to := own[name]; to != nil && in.has(name) {
+			*to = in.text(name)
+		} else if in.has(name) {
+			columns[name] = in.text(name)
+		}
+	}
+	if alert, ok := in.object("Alert"); ok {
+		columns["AlertMessage"] = alert.text("Message")
+	}
+	if born, ok := typedTime(in.text("DateofBirth"), time.UTC); ok {
+		p.BirthDate = time.Date(born.Year(), born.Month(), born.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	c.putPatient(n, p)
+	c.columns[n] = columns
+	if vendor, err := strconv.Atoi(in.text("ExternalVendorID")); err == nil && in.text("PatientExternalID") != "" {
+		c.name(n, vendor, in.text("PatientExternalID"))
+	}
+}
+
+// longestExternalID is where the vendor cuts identifiers of others, without a word.
+const longestExternalID = 25
+
+func (c *Clinic) name(n, vendor int, id string) {
+	c.external[external{vendor, id[:min(len(id), longestExternalID)]}] = n
+}
+
+// modified is what a change of a patient answers: numbers, and nothing of the patient.
+func (c *Clinic) modified(n int) result {
+	return result{members: record{
+		"Cases": []record{{"CaseID": c.caseID(n)}}, "PatientID": strconv.Itoa(c.base() + n + 1),
+		"PracticeID": c.id(), "PracticeName": c.practice.Name,
+	}}
+}
+
+// updatePatientsExternalID echoes nothing, even when it worked.
+func (w *work) updatePatientsExternalID() (result, error) {
+	updates, ok := w.in.object("Updates")
+	if !ok {
+		return nullReference, nil
+	}
+	for _, item := range updates.list("UpdateBatch") {
+		u, _ := item.(message)
+		c, n, ok := w.patientOf(message{"PatientID": u.text("patientID")})
+		if !ok || !accepts(u.text("practiceID"), c.id()) {
+			return failed("Unable to find patient."), nil
+		}
+		if vendor, err := strconv.Atoi(u.text("externalVendorID")); err == nil && !w.idle {
+			c.name(n, vendor, u.text("externalID"))
+		}
+	}
+	return result{members: record{"ItemsUpdated": []record{}}}, nil
 }

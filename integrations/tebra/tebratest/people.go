@@ -35,7 +35,15 @@ type Person struct {
 	BirthDate time.Time // midnight UTC
 	Phone     string
 	Email     string
+	Created   time.Time
 	Modified  time.Time
+}
+
+// pastPerson is a patient as it was until it changed, at a moment of real time.
+type pastPerson struct {
+	person  Person
+	columns map[string]string
+	until   time.Time
 }
 
 // Name is what appointment rows call the person.
@@ -63,10 +71,13 @@ func (c *Clinic) patient(n int) Person {
 		BirthDate: time.Date(1935, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, r.IntN(85*365)),
 		Phone:     fmt.Sprintf("(%03d) 555-01%02d", 200+r.IntN(700), r.IntN(100)),
 	}
-	p.Email = "patient" + p.ID + "@example.test"
+	p.Email = inventedEmail(p.ID)
 	p.Modified = c.born.AddDate(0, 0, -30-r.IntN(900)).Add(-time.Duration(r.IntN(86400)) * time.Second)
+	p.Created = c.born.AddDate(-3, 0, -r.IntN(300))
 	return p
 }
+
+func inventedEmail(id string) string { return "patient" + id + "@example.test" }
 
 // number returns the n of a patient's identifier.
 func (c *Clinic) number(id string) (n int, ok bool) {

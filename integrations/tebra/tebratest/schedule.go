@@ -1,6 +1,8 @@
 package tebratest
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -20,7 +22,15 @@ func dayNumber(t time.Time) int {
 	return int(d.Sub(dayZero) / (24 * time.Hour))
 }
 
-// day returns the visits of a day, inventing them the first time. The caller holds the server's lock.
+// Of every so many visits of a day, one belongs to a weekly series, one is a group's, and one more was deleted.
+const (
+	seriesEvery  = 12
+	groupEvery   = 30
+	deletedEvery = 40
+	seriesWeeks  = 8 // a series goes on for so long
+)
+
+// day returns the visits of a day, deleted ones included, inventing them the first time. The caller holds the server's lock.
 func (c *Clinic) day(number int) []*Visit {
 	if all, ok := c.days[number]; ok {
 		return all
@@ -28,32 +38,79 @@ func (c *Clinic) day(number int) []*Visit {
 	if number < 0 || number >= 99_000 { // outside of the numbers that identifiers have room for
 		return nil
 	}
-	date := dayZero.AddDate(0, 0, number)
 	r := c.draw("day", number)
 	people := r.Perm(max(c.practice.Patients, 1))
 	all := make([]*Visit, 0, c.practice.VisitsPerDay)
 	for k := range c.practice.VisitsPerDay {
-		doctor, turn := k%c.practice.Providers, k/c.practice.Providers
-		turns := (c.practice.VisitsPerDay - doctor + c.practice.Providers - 1) / c.practice.Providers
-		begin := turn * openFor / turns / slot * slot
-		length := max((turn+1)*openFor/turns/slot*slot-begin, slot)
-		start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt+begin, 0, 0, c.zone)
-		id := strconv.Itoa((c.index+1)*100_000_000 + number*1000 + k)
-		v := c.visit(id, people[k%len(people)], doctor, start, time.Duration(min(length, 30))*time.Minute)
-		v.Reason = pick(r, reasons)
-		c.live(v, r.IntN(100), 1+r.IntN(30), r.IntN(86_400))
-		c.visits[id] = v
-		all = append(all, v)
+		all = append(all, c.invent(r, number, k, people))
+	}
+	for k := range c.practice.VisitsPerDay / deletedEvery {
+		all = append(all, c.deletedLongAgo(number, c.practice.VisitsPerDay+k, people))
+	}
+	for _, v := range all {
+		c.visits[v.ID] = v
 	}
 	sortVisits(all)
 	c.days[number] = all
 	return all
 }
 
+// invent makes the k-th visit of a day.
+func (c *Clinic) invent(r *rand.Rand, number, k int, people []int) *Visit {
+	date := dayZero.AddDate(0, 0, number)
+	doctor, turn := k%c.practice.Providers, k/c.practice.Providers
+	turns := (c.practice.VisitsPerDay - doctor + c.practice.Providers - 1) / c.practice.Providers
+	begin := turn * openFor / turns / slot * slot
+	length := max((turn+1)*openFor/turns/slot*slot-begin, slot)
+	start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt+begin, 0, 0, c.zone)
+	series := 0
+	if k%seriesEvery == seriesEvery-1 {
+		series = c.series(number, k, people)
+	}
+	v := c.visit(c.visitID(number, k), people[k%len(people)], doctor, start, time.Duration(min(length, 30))*time.Minute)
+	v.Reason, v.Series = pick(r, reasons), series
+	if v.Reason == "Telehealth" {
+		v.Mode = "Telehealth"
+	}
+	if k%groupEvery == groupEvery-1 && len(people) >= c.practice.VisitsPerDay+2 {
+		v.Attendees = []string{v.PatientID}
+		for _, n := range people[len(people)-2:] {
+			v.Attendees = append(v.Attendees, strconv.Itoa(c.base()+n+1))
+		}
+	}
+	c.live(v, r.IntN(100), 1+r.IntN(30), r.IntN(86_400))
+	return v
+}
+
+func (c *Clinic) visitID(number, k int) string {
+	return strconv.Itoa((c.index+1)*100_000_000 + number*1000 + k)
+}
+
+// series returns the number of the weekly series that has the k-th visit of a day, and gives it to the patient whose series it
+// is. Day zero was a Saturday, so that weekdays count from there.
+func (c *Clinic) series(number, k int, people []int) int {
+	series := (number/7/seriesWeeks*7+number%7)*1000 + k + 1
+	patient := c.draw("series", series).IntN(len(people))
+	i := slices.Index(people, patient)
+	people[k%len(people)], people[i] = people[i], people[k%len(people)]
+	return series
+}
+
+// deletedLongAgo makes a visit that no list has any more.
+func (c *Clinic) deletedLongAgo(number, k int, people []int) *Visit {
+	date := dayZero.AddDate(0, 0, number)
+	start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt, 0, 0, c.zone)
+	v := c.visit(c.visitID(number, k), people[k%len(people)], 0, start, slot*time.Minute)
+	v.Reason, v.Deleted = reasons[0], true
+	c.live(v, 50, 1+k%30, k)
+	return v
+}
+
 func (c *Clinic) visit(id string, patient, doctor int, start time.Time, length time.Duration) *Visit {
 	p, d := c.patient(patient), c.provider(doctor)
 	return &Visit{
 		ID: id, PatientID: p.ID, Patient: p.Name(), ProviderID: d.id, Provider: d.name(), Start: start, End: start.Add(length),
+		Mode: "InOffice", CaseID: c.caseID(patient),
 	}
 }
 

@@ -68,6 +68,7 @@ type Server struct {
 	mu     sync.Mutex // guards faults, latency and everything that clinics hold
 	faults Faults
 	rng    *rand.Rand // latency only: people and days must not depend on the order of calls
+	luck   *rand.Rand // rules with a rate only
 }
 
 type account struct {
@@ -86,7 +87,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, faults: c.Faults.clone(),
-		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), // reproducible on purpose
+		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), luck: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
 	}
 	s.throttle = throttle{config: c.Throttles, last: map[throttleKey]time.Time{}}
 	s.log.counts = map[string]Count{}
@@ -162,6 +163,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+Path, s.serveSOAP)
+	mux.HandleFunc("GET "+Path, s.serveWSDL)
 	s.control(mux)
 	return mux
 }

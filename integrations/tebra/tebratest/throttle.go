@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,11 +14,11 @@ import (
 // Throttles say how the simulator limits calls, per account and operation, by the real time at which they arrive. The
 // zero Throttles are the vendor's documented intervals, at which a call spaced by exactly one interval is still refused.
 type Throttles struct {
-	Off       bool
-	Intervals map[string]time.Duration // by operation, instead of the documented ones; an entry of 0 is no limit
-	Scale     float64                  // multiplies every documented interval, for benches in a hurry; 0 is 1
-	Margin    time.Duration            // what the server really wants beyond the interval that it names
-	Extend    bool                     // a refused call starts the window anew
+	Off       bool                     `json:"off"`
+	Intervals map[string]time.Duration `json:"intervals_ns"` // by operation, instead of the documented ones; an entry of 0 is no limit
+	Scale     float64                  `json:"scale"`        // multiplies every documented interval, for benches in a hurry; 0 is 1
+	Margin    time.Duration            `json:"margin_ns"`    // what the server really wants beyond the interval that it names
+	Extend    bool                     `json:"extend"`       // a refused call starts the window anew
 }
 
 // documented is the table of the vendor's guide, in its own spelling.
@@ -35,6 +36,12 @@ var documented = map[string]time.Duration{
 	"GetAllPatients": 5 * time.Second, "GetThrottles": 5 * time.Second,
 }
 
+// reported are the intervals that other integrators keep to. The vendor's own table does not list them.
+var reported = map[string]time.Duration{"GetAppointmentReasons": time.Second, "UpdateAppointmentStatus": 500 * time.Millisecond}
+
+// spelled is how the table calls what the contract calls otherwise.
+var spelled = map[string]string{"GetProcedureCodes": "GetProcedureCode"}
+
 // interval is what the server says the operation's spacing is; 0 is no limit.
 func (t Throttles) interval(op string) time.Duration {
 	if t.Off {
@@ -43,13 +50,14 @@ func (t Throttles) interval(op string) time.Duration {
 	if d, ok := t.Intervals[op]; ok {
 		return d
 	}
+	d := cmp.Or(documented[op], documented[spelled[op]], reported[op])
 	if t.Scale > 0 {
-		return time.Duration(float64(documented[op]) * t.Scale)
+		return time.Duration(float64(d) * t.Scale)
 	}
-	return documented[op]
+	return d
 }
 
-func (t Throttles) rows() []record {
+func (t Throttles) records() []record {
 	names := maps.Clone(documented)
 	maps.Copy(names, t.Intervals)
 	var rows []record
@@ -71,14 +79,31 @@ type throttle struct {
 	last   map[throttleKey]time.Time
 }
 
+// Throttles returns the limits as they stand.
+func (s *Server) Throttles() Throttles {
+	s.throttle.mu.Lock()
+	defer s.throttle.mu.Unlock()
+	t := s.throttle.config
+	t.Intervals = maps.Clone(t.Intervals)
+	return t
+}
+
+// SetThrottles changes the limits from the next call on. What arrived before still counts.
+func (s *Server) SetThrottles(t Throttles) {
+	s.throttle.mu.Lock()
+	defer s.throttle.mu.Unlock()
+	t.Intervals = maps.Clone(t.Intervals)
+	s.throttle.config = t
+}
+
 // refuse reports whether a call that arrived now comes too soon, and the interval to name.
 func (t *throttle) refuse(account int, op string, arrived time.Time) (time.Duration, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	interval := t.config.interval(op)
 	if interval <= 0 {
 		return 0, false
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	key := throttleKey{account, op}
 	last, before := t.last[key]
 	if before && arrived.Sub(last) <= interval+t.config.Margin {

@@ -1,0 +1,212 @@
+package tebratest
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+//go:embed contract.txt
+var contractText string
+
+// schema is the contract: what the vendor's WSDL says, as data. It never changes after it was read.
+type schema struct {
+	namespaces []namespace // the vendor's own first
+	operations []*method   // in the order of the contract
+	byName     map[string]*method
+	types      []*typ // in the order of the contract
+}
+
+type namespace struct{ prefix, uri string }
+
+// method is one operation of the contract.
+type method struct {
+	name      string
+	parameter string // the element around the request's members
+	in, out   *typ
+}
+
+// headed reports whether the operation has a header, and an error and a security part in its answer.
+func (m *method) headed() bool { return m.in.base != nil }
+
+// typ is a complex type, or an enumeration.
+type typ struct {
+	ns      string // its prefix in the contract
+	uri     string
+	name    string
+	base    *typ
+	members []part   // those of base first
+	values  []string // of an enumeration
+}
+
+// part is one member of a type.
+type part struct {
+	name     string
+	builtin  string // a simple type of XML schema, or "guid"; "" when of is set
+	of       *typ
+	uri      string // the namespace of the type that declares it
+	required bool
+	nullable bool
+	omitted  bool // left out when null, instead of written as nil
+	many     bool
+}
+
+// item returns the member that repeats, when t is a list.
+func (t *typ) item() (part, bool) {
+	if t != nil && len(t.members) == 1 && t.members[0].many {
+		return t.members[0], true
+	}
+	return part{}, false
+}
+
+// own are the members that t adds to its base.
+func (t *typ) own() []part {
+	if t.base == nil {
+		return t.members
+	}
+	return t.members[len(t.base.members):]
+}
+
+// contract is the one that the simulator speaks.
+var contract = mustParse(contractText)
+
+func mustParse(text string) *schema {
+	s, err := parseContract(text)
+	if err != nil {
+		panic(err) // the text is part of the program
+	}
+	return s
+}
+
+// contractParser reads the notation that contract.txt explains.
+type contractParser struct {
+	schema schema
+	types  map[string]*typ
+	at     *typ // the type whose members are being read
+	run    part // the run of members being read
+}
+
+func parseContract(text string) (*schema, error) {
+	p := contractParser{schema: schema{byName: map[string]*method{}}, types: map[string]*typ{}}
+	var operations [][]string
+	for i, line := range strings.Split(text, "\n") {
+		words := strings.Fields(line)
+		var err error
+		switch {
+		case len(words) == 0, words[0] == "#":
+		case words[0] == "op" && len(words) == 5:
+			operations = append(operations, words[1:])
+		default:
+			err = p.line(line, words)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("contract, line %d: %w", i+1, err)
+		}
+	}
+	for _, words := range operations {
+		m := &method{name: words[0], parameter: words[1], in: p.types[words[2]], out: p.types[words[3]]}
+		if m.in == nil || m.out == nil {
+			return nil, fmt.Errorf("contract: %s has an unknown type", m.name)
+		}
+		p.schema.operations = append(p.schema.operations, m)
+		p.schema.byName[m.name] = m
+	}
+	return &p.schema, nil
+}
+
+func (p *contractParser) line(line string, words []string) error {
+	switch {
+	case words[0] == "ns":
+		prefix, uri, _ := strings.Cut(strings.TrimPrefix(line, "ns "), ": ")
+		p.schema.namespaces = append(p.schema.namespaces, namespace{prefix, uri})
+		return nil
+	case words[0] == "type", words[0] == "enum":
+		return p.declare(words)
+	case p.at == nil:
+		return fmt.Errorf("%q stands nowhere", words[0])
+	case strings.HasPrefix(line, "    ") && p.at.values != nil:
+		p.at.values = append(p.at.values, words...)
+		return nil
+	case strings.HasPrefix(line, "    "):
+		return p.members(words)
+	}
+	colon := slices.Index(words, ":")
+	if colon < 1 {
+		return fmt.Errorf("no names after %q", words[0])
+	}
+	p.run = part{}
+	if t, ok := p.types[words[0]]; ok {
+		p.run.of = t
+	} else {
+		p.run.builtin = words[0]
+	}
+	if colon == 2 {
+		for flag := range strings.SplitSeq(words[1], ",") {
+			p.run.required = p.run.required || flag == "req"
+			p.run.nullable = p.run.nullable || flag == "nil"
+			p.run.omitted = p.run.omitted || flag == "omit"
+			p.run.many = p.run.many || flag == "many"
+		}
+	}
+	return p.members(words[colon+1:])
+}
+
+func (p *contractParser) declare(words []string) error {
+	t := &typ{name: words[1]}
+	if prefix, local, found := strings.Cut(words[1], ":"); found {
+		t.ns, t.name = prefix, local
+	}
+	for _, n := range p.schema.namespaces {
+		if n.prefix == t.ns {
+			t.uri = n.uri
+		}
+	}
+	switch {
+	case t.uri == "":
+		return fmt.Errorf("%s is in no namespace", words[1])
+	case words[0] == "enum":
+		t.values = slices.Clone(words[3:])
+	case len(words) == 4:
+		if t.base = p.types[words[3]]; t.base == nil {
+			return fmt.Errorf("%s has an unknown base", words[1])
+		}
+		t.members = slices.Clone(t.base.members)
+	}
+	p.at, p.types[words[1]] = t, t
+	p.schema.types = append(p.schema.types, t)
+	return nil
+}
+
+// members adds a run of names, or the names of another type.
+func (p *contractParser) members(names []string) error {
+	for _, name := range names {
+		if other, found := strings.CutPrefix(name, "*"); found {
+			t := p.types[other]
+			if t == nil {
+				return fmt.Errorf("there is no %s to take names of", other)
+			}
+			for _, m := range t.own() {
+				p.add(m.name)
+			}
+			continue
+		}
+		p.add(name)
+	}
+	return nil
+}
+
+func (p *contractParser) add(name string) {
+	m := p.run
+	m.name, m.uri = name, p.at.uri
+	p.at.members = append(p.at.members, m)
+}
+
+// words are the values of an enumeration without their numbers.
+func (t *typ) words() []string {
+	all := make([]string, len(t.values))
+	for i, v := range t.values {
+		all[i], _, _ = strings.Cut(v, "=")
+	}
+	return all
+}
