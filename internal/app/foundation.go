@@ -51,6 +51,7 @@ type settings struct {
 	ledger  config.Secret
 	keyset  config.Secret
 	tenants []config.Tenant
+	wait    time.Duration // for Redis and the ledger, at start
 }
 
 // foundation is what every process that touches data stands on.
@@ -112,12 +113,17 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 }
 
 func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
-	openCtx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	f.ledger, err = ledger.Open(openCtx, s.ledger.Reveal())
+	var unusable error
+	err = reach(ctx, f.log, s.wait, "ledger", func(ctx context.Context) error {
+		f.ledger, err = ledger.Open(ctx, s.ledger.Reveal())
+		if errors.Is(err, ledger.ErrURL) {
+			unusable, err = err, nil
+		}
+		return err
+	})
 	switch {
-	case errors.Is(err, ledger.ErrURL):
-		return fmt.Errorf("ROUNDS_LEDGER: %w", err)
+	case unusable != nil:
+		return fmt.Errorf("ROUNDS_LEDGER: %w", unusable)
 	case err != nil:
 		return dependency("ledger", err)
 	}

@@ -26,17 +26,27 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 	}
 	f.stack.Push("cache redis", func(context.Context) error { return f.cacheRdb.Close() })
 
+	production := s.mode == config.Production
+	check := func(what string, rdb redis.UniversalClient, role queue.Role) (found []queue.Finding, err error) {
+		err = reach(ctx, f.log, s.wait, what, func(ctx context.Context) error {
+			found, err = queue.Check(ctx, rdb, role, production)
+			return err
+		})
+		if err != nil {
+			return nil, dependency(what, err)
+		}
+		return found, nil
+	}
+	queueFound, err := check("queue redis", f.queue, queue.RoleQueue)
+	if err != nil {
+		return err
+	}
+	cacheFound, err := check("cache redis", f.cacheRdb, queue.RoleCache)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	production := s.mode == config.Production
-	queueFound, err := queue.Check(ctx, f.queue, queue.RoleQueue, production)
-	if err != nil {
-		return dependency("queue redis", err)
-	}
-	cacheFound, err := queue.Check(ctx, f.cacheRdb, queue.RoleCache, production)
-	if err != nil {
-		return dependency("cache redis", err)
-	}
 	shared, err := queue.CheckShared(ctx, f.queue, f.cacheRdb, production)
 	if err != nil {
 		return dependency("redis", err)

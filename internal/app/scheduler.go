@@ -39,6 +39,7 @@ func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err er
 	}
 	base, err := lay(ctx, process{name: "rounds-scheduler", version: o.Version, log: o.Logger, getenv: o.Getenv, collector: o.Collector}, settings{
 		mode: o.Config.Mode, redis: o.Config.Redis, ledger: o.Config.LedgerURL, keyset: o.Config.Keyset, tenants: o.Config.Tenants,
+		wait: o.Config.StartWait,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)

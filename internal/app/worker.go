@@ -46,6 +46,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	base, err := lay(ctx, process{name: "rounds-worker", version: o.Version, log: o.Logger, getenv: o.Getenv, collector: o.Collector}, settings{
 		mode: o.Config.Mode, redis: o.Config.Redis, ledger: o.Config.LedgerURL, keyset: o.Config.Keyset, tenants: o.Config.Tenants,
+		wait: o.Config.StartWait,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -17,6 +18,8 @@ type Worker struct {
 	Endpoint  string // where the vendor's SOAP service answers
 	Tenants   []Tenant
 	Health    string // host:port to serve health on; empty serves none
+	// StartWait is how long to wait for Redis and the ledger at start; zero gives up at the first refusal.
+	StartWait time.Duration
 }
 
 // Scheduler is what cmd/scheduler runs with. It never calls the vendor, so it has no endpoint.
@@ -27,6 +30,7 @@ type Scheduler struct {
 	Keyset    Secret
 	Tenants   []Tenant
 	Health    string
+	StartWait time.Duration
 }
 
 // Mode says which rules hold. The zero value is production.
@@ -63,6 +67,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 		Endpoint:  l.endpoint(),
 		Tenants:   l.tenants(),
 		Health:    l.health(workerHealth),
+		StartWait: l.startWait(),
 	}
 	l.collector()
 	return w, l.problems.err()
@@ -78,6 +83,7 @@ func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 		Keyset:    l.keyset(),
 		Tenants:   l.tenants(),
 		Health:    l.health(schedulerHealth),
+		StartWait: l.startWait(),
 	}
 	l.collector()
 	return s, l.problems.err()
@@ -94,6 +100,7 @@ type variables struct {
 	Endpoint   string `env:"ROUNDS_TEBRA_ENDPOINT" envDefault:"https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"`
 	Tenants    string `env:"ROUNDS_TENANTS"`
 	Health     string `env:"ROUNDS_HEALTH_ADDR"`
+	StartWait  string `env:"ROUNDS_START_WAIT"`
 	Collector  string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -307,5 +308,45 @@ func TestKeysInPipe(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Fatal("loading waits for a writer of the pipe")
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	names := Names()
+	if !slices.IsSorted(names) || len(names) < 10 || slices.Contains(names, "") {
+		t.Errorf("names are %q", names)
+	}
+	asked := map[string]bool{}
+	_, _ = LoadWorker(func(name string) string { asked[name] = true; return "" })
+	for _, n := range names {
+		if !asked[n] {
+			t.Errorf("%s is not read", n)
+		}
+		delete(asked, n)
+	}
+	for n := range asked {
+		t.Errorf("%s is read and not among the names", n)
+	}
+}
+
+func TestStartWait(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]time.Duration{"": 0, "0s": 0, "180s": 3 * time.Minute, "4m": 4 * time.Minute} {
+		env := production(t)
+		env["ROUNDS_START_WAIT"] = value
+		w, err := LoadWorker(getenv(env))
+		s, err2 := LoadScheduler(getenv(env))
+		if err != nil || err2 != nil || w.StartWait != want || s.StartWait != want {
+			t.Errorf("%q: %v, %v, %v", value, w.StartWait, s.StartWait, errors.Join(err, err2))
+		}
+	}
+	for _, value := range []string{"180", "soon", "-1s", "241s", "1h", leak} {
+		env := production(t)
+		env["ROUNDS_START_WAIT"] = value
+		_, err := LoadWorker(getenv(env))
+		if found := problemsOf(t, err); len(found) != 1 || len(found["ROUNDS_START_WAIT"]) != 1 {
+			t.Errorf("%q: %v", value, found)
+		}
 	}
 }

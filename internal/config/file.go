@@ -9,7 +9,8 @@ import (
 )
 
 // readFile returns a file's contents, or what is wrong and how to fix it. Anything but a regular file is refused before
-// it is opened: a pipe would block and a device never end. With private set, a file that everybody may read is refused.
+// it is opened: a pipe would block and a device never end. With private set, a file that everybody may read is refused,
+// unless nobody may write it: container platforms mount secrets as 0444, into a container where nobody else is.
 func readFile(path string, limit int64, private bool) (data, wrong, fix string) {
 	info, err := os.Stat(path)
 	switch {
@@ -19,7 +20,7 @@ func readFile(path string, limit int64, private bool) (data, wrong, fix string) 
 		return "", "names a file that cannot be looked at", "check the path and its permissions"
 	case !info.Mode().IsRegular():
 		return "", "names something that is not a file", "check the path"
-	case private && info.Mode().Perm()&0o004 != 0:
+	case private && info.Mode().Perm()&0o004 != 0 && info.Mode().Perm()&0o222 != 0:
 		return "", "names a file that everybody may read", "chmod 600 it"
 	}
 	f, err := os.Open(path)

@@ -162,6 +162,12 @@ func TestSecretFileOpenToAll(t *testing.T) {
 	if _, wrong := loadTenants(t, contents, "dev"); len(wrong) != 0 {
 		t.Errorf("dev refuses it: %v", wrong)
 	}
+	if err := os.Chmod(path, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if _, wrong := loadTenants(t, contents, "production"); len(wrong) != 0 {
+		t.Errorf("production refuses a secret as platforms mount it: %v", wrong)
+	}
 }
 
 // In dev a literal is taken as it stands, the example's too, so that a first try needs one file.
