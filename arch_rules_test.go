@@ -32,7 +32,7 @@ var house = []room{
 	{path: "cmd/scheduler", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "as the worker"},
 	{path: "cmd/gateway", row: 7, planned: true, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "as the worker"},
 	{path: "cmd/rounds", row: 7, only: []string{"internal/cli"}, why: "the command tree is internal/cli's; here is only its start"},
-	{path: "cmd/monitor", row: 7, planned: true, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "the monitor must not be able to open a payload, so it never meets the wiring that can"},
+	{path: "cmd/monitor", row: 7, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry"}, why: "the monitor must not be able to open a payload, so it never meets the wiring that can"},
 
 	// Row 6: wiring and commands.
 	{path: "internal/cli", row: 6, beside: []string{"internal/app"}, why: "commands start the same processes that the binaries start"},
@@ -40,7 +40,7 @@ var house = []room{
 
 	// Row 5: what the processes do.
 	{path: "internal/gateway", row: 5, planned: true, why: "HTTP over cache and queue"},
-	{path: "internal/monitor", row: 5, planned: true, only: []string{"internal/queue", "internal/ledger", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
+	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
 	{path: "internal/work", row: 5, why: "what each kind of task does"},
 	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
 	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},
@@ -60,6 +60,7 @@ var house = []room{
 	// Row 2: stores.
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
 	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
+	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler tells the monitor, which links nothing of the scheduler's"},
 
 	// Row 1: the ground, each of it standing alone.
 	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
@@ -101,6 +102,8 @@ var owners = []owner{
 	{"github.com/robfig/cron", []string{"internal/plan"}, "schedules are read in one place"},
 	{"github.com/spf13/cobra", []string{"internal/cli"}, "commands have one home"},
 	{"github.com/caarlos0/env", []string{"internal/config"}, "the environment is read in one place"},
+	{"github.com/hibiken/asynqmon", []string{"internal/monitor"}, "asynqmon is never served without what keeps it harmless"},
+	{"golang.org/x/crypto/bcrypt", []string{"internal/config", "internal/monitor"}, "passwords are for the operators' pages; the file's format has its home in config"},
 	{"github.com/lmittmann/tint", []string{"internal/telemetry"}, "the log is set up in one place"},
 	{"github.com/google/go-cmp", []string{"tasks/taskstest"}, "for tests"},
 	{"pgregory.net/rapid", nil, "for tests"},

@@ -101,7 +101,11 @@ type variables struct {
 	Tenants    string `env:"ROUNDS_TENANTS"`
 	Health     string `env:"ROUNDS_HEALTH_ADDR"`
 	StartWait  string `env:"ROUNDS_START_WAIT"`
-	Collector  string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+
+	MonitorAddr  string `env:"ROUNDS_MONITOR_ADDR"`
+	PasswordFile string `env:"ROUNDS_MONITOR_PASSWORD_FILE"`
+
+	Collector string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 }
 
 // loader checks one concern per method and remembers what was wrong.

@@ -45,7 +45,9 @@ const (
 var vocabulary = map[string]spelling{
 	// Who and what.
 	"tenant": alias, "practice": ref, "ref": ref,
-	"kind": word, "lane": word, "task": word, "schedule": word, "event": word,
+	// The login name of one of our own operators, who chose it for this.
+	"operator": alias,
+	"kind":     word, "lane": word, "task": word, "schedule": word, "event": word,
 	"operation": word, "class": word, "view": word, "window": word, "step": word,
 	"binary": word, "component": word, "worker": word, "role": word, "check": word,
 	"version": word, "environment": word, "dialect": word, "mode": word, "signal": word,

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/monitor"
+)
+
+// grace is how long stopping may take: requests are short, and open pages are let go first.
+const grace = 5 * time.Second
+
+// serve runs the monitor until ctx ends or one of its servers fails.
+func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
+	o := monitor.Options{
+		QueueURL: c.Queue.Reveal(), LedgerURL: c.LedgerURL.Reveal(), Production: c.Mode == config.Production, Logger: log,
+	}
+	for _, l := range c.Logins {
+		o.Logins = append(o.Logins, monitor.Login{Name: l.Name, Role: monitor.Role(l.Role), Hash: l.Hash.Reveal()})
+	}
+	site, err := monitor.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	p := process{stack: &lifecycle.Stack{Logger: log}, group: lifecycle.NewGroup(context.WithoutCancel(ctx))}
+	p.stack.Push("stores", func(context.Context) error { return site.Close() })
+	p.stack.Push("servers", p.group.Stop)
+	err = lifecycle.Run(ctx, grace, lifecycle.Service{
+		Failed: p.group.Failed(),
+		Stop:   p.stack.Close,
+		Start: func(ctx context.Context) error {
+			health := &lifecycle.Health{}
+			if c.Health != "" {
+				if _, err := p.listen(ctx, "ROUNDS_HEALTH_ADDR", c.Health, health.Handler()); err != nil {
+					return err
+				}
+			}
+			addr, err := p.listen(ctx, "ROUNDS_MONITOR_ADDR", c.Addr, site.Handler())
+			if err != nil {
+				return err
+			}
+			p.stack.Push("readiness", func(context.Context) error { health.Drain(); site.Drain(); return nil })
+			health.Started()
+			log.InfoContext(ctx, "monitor serves", "addr", addr)
+			return nil
+		},
+	})
+	// What did not start, because it could not or was told to stop before, is closed all the same.
+	return errors.Join(err, p.stack.Close(context.WithoutCancel(ctx)))
+}
+
+// process is what the monitor's servers have in common.
+type process struct {
+	stack *lifecycle.Stack
+	group *lifecycle.Group
+}
+
+// listen serves h where the named variable says, and returns the address it got. A server that fails ends the process.
+func (p process) listen(ctx context.Context, variable, addr string, h http.Handler) (string, error) {
+	s, err := lifecycle.Serve(ctx, addr, h)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be listened on: %w", variable, err)
+	}
+	p.stack.Push(variable, s.Stop)
+	return s.Addr(), p.group.Go(variable, func(ctx context.Context) error {
+		select {
+		case err := <-s.Failed():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}

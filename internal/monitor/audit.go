@@ -1,0 +1,74 @@
+package monitor
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// deed is what the log says of a request that may change something. Handlers fill it in as they find out.
+type deed struct {
+	who       person
+	operation string // "login", "sync:pause" without the lane: "pause", "archived_tasks:run"
+	lane      string
+	task      string
+	tasks     int // how many it was about, when it was not one
+}
+
+type deedKey struct{}
+
+// deedOf returns the deed of the request's context. Outside of a request that is logged it goes nowhere.
+func deedOf(ctx context.Context) *deed {
+	if d, ok := ctx.Value(deedKey{}).(*deed); ok {
+		return d
+	}
+	return &deed{}
+}
+
+// audited writes a line for every request that is no plain reading, refused ones included.
+func (m *Monitor) audited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		d := &deed{operation: "unknown"}
+		rec := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		ctx := context.WithValue(r.Context(), deedKey{}, d)
+		next.ServeHTTP(rec, r.WithContext(ctx))
+		m.log.InfoContext(ctx, "somebody acted", append(d.attrs(), "status", rec.status)...)
+	})
+}
+
+// attrs leaves out what is not known. An ID that is not one of ours is not repeated: strangers choose theirs.
+func (d *deed) attrs() []any {
+	out := []any{"operation", d.operation}
+	if d.who.Name != "" {
+		out = append(out, "operator", d.who.Name, "role", string(d.who.Role))
+	}
+	if d.lane != "" {
+		out = append(out, "lane", d.lane)
+	}
+	if _, err := queue.ParseID(d.task); err == nil {
+		out = append(out, "task", d.task)
+	}
+	if d.tasks > 0 {
+		out = append(out, "tasks", d.tasks)
+	}
+	return out
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController find what is beneath.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,195 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynqmon"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// consolePath is where asynqmon is mounted, for both roles.
+const consolePath = "/asynqmon"
+
+// console is asynqmon, once for each role, with what it may not show or do taken away.
+type console struct {
+	rdb       redis.UniversalClient
+	ledger    *ledger.Ledger
+	inspector *asynq.Inspector
+	producer  *queue.Producer
+	watch     *watch
+	mounts    map[Role]mount
+}
+
+// mount is asynqmon as one role meets it.
+type mount struct {
+	handler http.Handler
+	index   string // its page, with the word nonce where a nonce goes
+}
+
+// connection hands asynqmon our client. Nothing of asynqmon's is ever closed, which would close the client.
+type connection struct{ rdb redis.UniversalClient }
+
+// MakeRedisClient implements asynq.RedisConnOpt.
+func (c connection) MakeRedisClient() any { return c.rdb }
+
+func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *watch) (*console, error) {
+	c := &console{
+		rdb: rdb, ledger: l, watch: w, mounts: map[Role]mount{},
+		inspector: asynq.NewInspectorFromRedisClient(rdb), producer: queue.NewProducer(rdb),
+	}
+	for _, role := range []Role{Viewer, Operator} {
+		handler := asynqmon.New(asynqmon.Options{
+			RootPath: consolePath, RedisConnOpt: connection{rdb}, ReadOnly: role == Viewer,
+			PayloadFormatter: asynqmon.PayloadFormatterFunc(lengthOf), ResultFormatter: asynqmon.ResultFormatterFunc(lengthOf),
+		})
+		index, err := cleanIndex(handler)
+		if err != nil {
+			return nil, err
+		}
+		c.mounts[role] = mount{handler: handler, index: index}
+	}
+	return c, nil
+}
+
+// lengthOf is all that is told of a payload or a result, and of a task without a type not even that: asynqmon formats the
+// result of a single task so.
+func lengthOf(kind string, data []byte) string {
+	switch {
+	case kind == "":
+		return "not shown"
+	case len(data) == 0:
+		return "empty"
+	}
+	return strconv.Itoa(len(data)) + " bytes, sealed"
+}
+
+// nonce stands in the cleaned page where each answer puts its own.
+const nonce = "@nonce@"
+
+var (
+	foreignLink  = regexp.MustCompile(`<link rel="stylesheet" href="https?://[^"]*"/>`)
+	manifestLink = regexp.MustCompile(`<link rel="manifest"[^>]*>`)
+)
+
+// cleanIndex returns asynqmon's page without its links to other hosts, and with a nonce for its two inline scripts and
+// for the styles that its library makes in the browser.
+func cleanIndex(handler http.Handler) (string, error) {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, consolePath+"/", nil)
+	if err != nil {
+		return "", fmt.Errorf("read asynqmon's page: %w", err)
+	}
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, r)
+	page := foreignLink.ReplaceAllString(rec.Body.String(), "")
+	page = manifestLink.ReplaceAllString(page, "")
+	inline := strings.Count(page, "<script>")
+	page = strings.ReplaceAll(page, "<script>", `<script nonce="`+nonce+`">`)
+	page = strings.Replace(page, "<head>", `<head><meta property="csp-nonce" content="`+nonce+`"/>`, 1)
+	if rec.Code != http.StatusOK || inline != 2 || strings.Contains(page, `="http`) {
+		return "", errors.New("asynqmon's page is not the one that this program knows how to clean")
+	}
+	return page, nil
+}
+
+// serve answers everything below consolePath.
+func (c *console) serve(w http.ResponseWriter, r *http.Request, who person) {
+	rest := strings.TrimPrefix(r.URL.Path, consolePath)
+	switch api, ok := strings.CutPrefix(rest, "/api/"); {
+	case ok && readOnly(r.Method):
+		c.read(w, r, who, api)
+	case ok:
+		c.act(w, r, who, api)
+	case !readOnly(r.Method):
+		http.Error(w, "there is nothing here to act upon", http.StatusMethodNotAllowed)
+	case mediaType(rest) != "":
+		c.asset(w, r, who, rest)
+	default:
+		c.page(w, who)
+	}
+}
+
+func readOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// page answers with asynqmon's page, which every path of its own leads to.
+func (c *console) page(w http.ResponseWriter, who person) {
+	n := rand.Text()
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'nonce-"+n+"'; style-src 'self' 'nonce-"+n+"'; "+
+		"img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	_, _ = strings.NewReader(strings.ReplaceAll(c.mounts[who.Role].index, nonce, n)).WriteTo(w)
+}
+
+// mediaType returns the type of asynqmon's own files, and nothing for paths that are not files of it. Its source maps,
+// five megabytes of them, are left out.
+func mediaType(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".ico":
+		return "image/x-icon"
+	}
+	return ""
+}
+
+// asset answers with a file of asynqmon. Those whose name holds a digest of their content never change.
+func (c *console) asset(w http.ResponseWriter, r *http.Request, who person, name string) {
+	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
+	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+	// For a file that is not there asynqmon answers with its page.
+	if rec.status != http.StatusOK || rec.over || bytes.HasPrefix(rec.body.Bytes(), []byte("<!doctype html")) {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", mediaType(name))
+	if strings.HasPrefix(name, "/static/") {
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	_, _ = rec.body.WriteTo(w)
+}
+
+const (
+	maxAsset  = 2 << 20
+	maxAnswer = 8 << 20
+)
+
+// capture holds an answer back until it has been looked at.
+type capture struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+	limit  int
+	over   bool
+}
+
+func (c *capture) Header() http.Header { return c.header }
+
+func (c *capture) WriteHeader(status int) { c.status = status }
+
+func (c *capture) Write(p []byte) (int, error) {
+	if c.body.Len()+len(p) > c.limit {
+		c.over = true
+		return 0, errTooLarge
+	}
+	return c.body.Write(p)
+}
+
+var errTooLarge = errors.New("answer is too large")

@@ -1,0 +1,197 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// MaxBulk is the most tasks that one action may be about.
+const MaxBulk = 1000
+
+// maxActBody is more than MaxBulk IDs take.
+const maxActBody = 256 << 10
+
+// action is what somebody wants asynqmon to do.
+type action struct {
+	lane  string
+	state string // "archived"; empty for the lane itself
+	task  string // empty for all of the state, or for those in the body
+	verb  string // pause, resume, delete, run, archive, cancel, and those with _all and batch_
+}
+
+// route is the action without what it is about, for the log.
+func (a action) route() string {
+	switch {
+	case a.state == "":
+		return "queue:" + a.verb
+	default:
+		return a.state + "_tasks:" + a.verb
+	}
+}
+
+var states = map[string]bool{"pending": true, "active": true, "scheduled": true, "retry": true, "archived": true, "completed": true}
+
+// parseAction reads the part of a path behind /api/:
+//
+//	queues/LANE                          DELETE
+//	queues/LANE:pause
+//	queues/LANE/STATE_tasks:run_all
+//	queues/LANE/STATE_tasks/TASK:run
+//	queues/LANE/STATE_tasks/TASK         DELETE
+func parseAction(method, api string) (action, bool) {
+	parts := strings.Split(api, "/")
+	last := len(parts) - 1
+	name, verb, named := strings.Cut(parts[last], ":")
+	parts[last] = name
+	switch {
+	case !named && method == http.MethodDelete:
+		verb = "delete"
+	case !named || parts[0] != "queues":
+		return action{}, false
+	}
+	a := action{verb: verb}
+	switch len(parts) {
+	case 2:
+		a.lane = parts[1]
+	case 3, 4:
+		a.lane = parts[1]
+		state, ok := strings.CutSuffix(parts[2], "_tasks")
+		if !ok || !states[state] {
+			return action{}, false
+		}
+		a.state = state
+		if len(parts) == 4 {
+			a.task = parts[3]
+		}
+	default:
+		return action{}, false
+	}
+	return a, parts[0] == "queues" && queue.KnownLane(a.lane) && isVerb(a.verb)
+}
+
+func isVerb(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 20
+}
+
+// act does what an operator wants, or says why not.
+func (c *console) act(w http.ResponseWriter, r *http.Request, who person, api string) {
+	a, ok := parseAction(r.Method, api)
+	d := deedOf(r.Context())
+	if ok {
+		d.operation, d.lane, d.task = a.route(), a.lane, a.task
+	}
+	switch {
+	case !who.CanAct():
+		http.Error(w, "you may look here, not act: that is for operators", http.StatusForbidden)
+		return
+	case !ok:
+		http.NotFound(w, r)
+		return
+	case a.state == "" && a.verb == "delete":
+		http.Error(w, "a queue is never deleted: running workers would fill one that nobody lists. To stop it: rounds queue pause "+a.lane,
+			http.StatusConflict)
+		return
+	}
+	ids, err := c.subjects(w, r, a)
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		http.Error(w, refused.text, refused.status)
+		return
+	case err != nil:
+		http.Error(w, "the queue's Redis does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	d.tasks = len(ids)
+	if a.state == "archived" && strings.Contains(a.verb, "run") {
+		c.rerun(w, r, a, ids)
+		return
+	}
+	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
+	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+	c.answer(w, r, rec)
+}
+
+// refusal is an action that is not done.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// subjects returns the tasks that an action names one by one, and refuses one that is about too many.
+func (c *console) subjects(w http.ResponseWriter, r *http.Request, a action) ([]string, error) {
+	switch {
+	case strings.HasPrefix(a.verb, "batch_"):
+		return batch(w, r)
+	case strings.HasSuffix(a.verb, "_all"):
+		n, err := c.count(r.Context(), a)
+		if err == nil && n > MaxBulk {
+			return nil, tooMany(a, n)
+		}
+		return nil, err
+	}
+	return nil, nil
+}
+
+// count returns how many tasks of the lane are in the action's state.
+func (c *console) count(ctx context.Context, a action) (int64, error) {
+	all, err := queue.Standings(ctx, c.rdb)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range all {
+		if s.Lane != a.lane {
+			continue
+		}
+		return map[string]int64{
+			"pending": s.Pending, "active": s.Active, "scheduled": s.Scheduled, "retry": s.Retry, "archived": s.Archived,
+		}[a.state], nil
+	}
+	return 0, nil
+}
+
+// tooMany says how it is done instead.
+func tooMany(a action, n int64) *refusal {
+	instead := "select tasks on the page, or stop the queue with: rounds queue pause " + a.lane
+	if a.state == "archived" && a.verb == "run_all" {
+		instead = "in steps that keep the vendor's budget: rounds dead replay"
+	}
+	return &refusal{http.StatusConflict, fmt.Sprintf(
+		"%d tasks are more than the %d that one action may be about: it would stop Redis for everybody. Instead, %s", n, MaxBulk, instead)}
+}
+
+// batch reads the IDs in the body and leaves the body as it was.
+func batch(w http.ResponseWriter, r *http.Request) ([]string, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxActBody))
+	if err != nil {
+		return nil, &refusal{http.StatusRequestEntityTooLarge, "the request is too large"}
+	}
+	var body struct {
+		TaskIDs []string `json:"task_ids"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&body); err != nil {
+		return nil, &refusal{http.StatusBadRequest, "the request is not a list of tasks"}
+	}
+	if len(body.TaskIDs) > MaxBulk {
+		return nil, &refusal{http.StatusConflict, fmt.Sprintf("one action is about %d tasks at most", MaxBulk)}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return body.TaskIDs, nil
+}

@@ -1,0 +1,87 @@
+package monitor
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxStreams bounds the pages that are open at once.
+	maxStreams = 100
+	// streamLimit bounds one write to a stream.
+	streamLimit = 10 * time.Second
+)
+
+// nowEvents sends the sections of Now that changed, as events whose name is the section's and whose data is its HTML. It
+// ends with the session: an open page keeps none alive.
+func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who person) {
+	select {
+	case m.streams <- struct{}{}:
+		defer func() { <-m.streams }()
+	default:
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		return
+	}
+	s := stream{w: w, control: http.NewResponseController(w), sent: map[string][]byte{}}
+	_ = s.control.SetReadDeadline(time.Time{}) // the server's own limit is for requests that end
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := s.send(m.pages, viewOf(m.now.look(r.Context()), who)); err != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-m.draining:
+			return
+		case <-tick.C:
+		}
+		now, err := m.session(r, false)
+		if err != nil || now != who {
+			return
+		}
+	}
+}
+
+// stream is one open page.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	sent    map[string][]byte
+}
+
+// send writes what differs from what the page has, in one write.
+func (s *stream) send(p *pages, v nowView) error {
+	var out bytes.Buffer
+	for _, name := range sections {
+		html, err := p.render(name, v)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(html, s.sent[name]) {
+			continue
+		}
+		s.sent[name] = html
+		fmt.Fprintf(&out, "event: %s\n", name)
+		for line := range bytes.Lines(html) {
+			fmt.Fprintf(&out, "data: %s\n", bytes.TrimRight(line, "\r\n"))
+		}
+		out.WriteByte('\n')
+	}
+	if out.Len() == 0 {
+		out.WriteString(": nothing new\n\n")
+	}
+	if err := s.control.SetWriteDeadline(time.Now().Add(streamLimit)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(out.Bytes()); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,129 @@
+package monitor
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxLoginBody = 4 << 10
+	maxToken     = 64
+)
+
+// cookieName has the prefix with which browsers take a cookie only over TLS and for this host alone.
+func (m *Monitor) cookieName() string {
+	if m.secure {
+		return "__Host-rounds"
+	}
+	return "rounds"
+}
+
+func (m *Monitor) cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: m.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
+		HttpOnly: true, Secure: m.secure, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+func (m *Monitor) token(r *http.Request) string {
+	c, err := r.Cookie(m.cookieName())
+	if err != nil || len(c.Value) > maxToken {
+		return ""
+	}
+	return c.Value
+}
+
+// session returns who sent the request, or errNoSession, or that Redis does not say.
+func (m *Monitor) session(r *http.Request, keepAlive bool) (person, error) {
+	token := m.token(r)
+	if token == "" {
+		return person{}, errNoSession
+	}
+	name, mark, err := m.sessions.of(r.Context(), token, keepAlive)
+	if err != nil {
+		return person{}, err
+	}
+	who, ok := m.doors.lookup(name, mark)
+	if !ok {
+		return person{}, errNoSession
+	}
+	return who, nil
+}
+
+// visit handles a request of somebody who has come in.
+type visit func(w http.ResponseWriter, r *http.Request, who person)
+
+// inside lets nobody else to the handler: pages lead to the login, everything else is refused.
+func (m *Monitor) inside(next visit) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, err := m.session(r, true)
+		switch {
+		case errors.Is(err, errNoSession) && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		case errors.Is(err, errNoSession):
+			http.Error(w, "log in first", http.StatusUnauthorized)
+		case err != nil:
+			http.Error(w, "the queue's Redis does not answer, so nobody can be let in", http.StatusServiceUnavailable)
+		default:
+			deedOf(r.Context()).who = who
+			next(w, r, who)
+		}
+	})
+}
+
+func (m *Monitor) loginPage(w http.ResponseWriter, r *http.Request) {
+	if _, err := m.session(r, true); err == nil {
+		http.Redirect(w, r, "/now", http.StatusSeeOther)
+		return
+	}
+	m.pages.write(w, http.StatusOK, "login", loginView{})
+}
+
+// loginView is what the login page says.
+type loginView struct {
+	Title string
+	Wrong string // what was wrong with the attempt; empty before the first
+}
+
+func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
+	d := deedOf(r.Context())
+	d.operation = "login"
+	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
+	if err := r.ParseForm(); err != nil {
+		m.pages.write(w, http.StatusBadRequest, "login", loginView{Wrong: "That was not a login."})
+		return
+	}
+	name := r.PostForm.Get("name")
+	if l, known := m.doors.logins[name]; known {
+		d.who = person{Name: l.Name, Role: l.Role} // whom the attempt was about; another name may be a password gone astray
+	}
+	who, err := m.doors.enter(r.Context(), name, r.PostForm.Get("password"))
+	switch {
+	case errors.Is(err, errTooOften):
+		w.Header().Set("Retry-After", strconv.Itoa(int(attemptEvery.Seconds())))
+		m.pages.write(w, http.StatusTooManyRequests, "login", loginView{Wrong: "Too many attempts. Wait a moment, then try again."})
+		return
+	case err != nil:
+		m.pages.write(w, http.StatusUnauthorized, "login", loginView{Wrong: "Name or password is wrong."})
+		return
+	}
+	token, err := m.sessions.begin(r.Context(), who.Name, m.doors.mark(who.Name))
+	if err != nil {
+		m.pages.write(w, http.StatusServiceUnavailable, "login", loginView{Wrong: "The queue's Redis does not answer. Nobody can log in until it does."})
+		return
+	}
+	http.SetCookie(w, m.cookie(token, int(sessionLife.Seconds())))
+	http.Redirect(w, r, "/now", http.StatusSeeOther)
+}
+
+func (m *Monitor) logout(w http.ResponseWriter, r *http.Request, _ person) {
+	deedOf(r.Context()).operation = "logout"
+	if err := m.sessions.end(r.Context(), m.token(r)); err != nil {
+		http.Error(w, "the queue's Redis does not answer: the session goes on", http.StatusServiceUnavailable)
+		return
+	}
+	http.SetCookie(w, m.cookie("", -1))
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}

@@ -1,0 +1,147 @@
+package monitor
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNobodyGetsInWithoutALogin(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.visitor(t)
+	for _, path := range []string{"/now", "/now/events", "/asynqmon/", "/asynqmon/api/queues", "/asynqmon/static/js/main.5adda2da.chunk.js", "/asynqmon/api/redis_info"} {
+		if a := v.get(path); a.code != http.StatusUnauthorized || strings.Contains(a.body, "queue") {
+			t.Errorf("%s: %d %q", path, a.code, a.body)
+		}
+		if a := v.do(http.MethodGet, path, "", "", "Accept", "text/html"); a.code != http.StatusSeeOther || a.header.Get("Location") != "/login" {
+			t.Errorf("%s in a browser: %d, to %q", path, a.code, a.header.Get("Location"))
+		}
+		if a := v.do(http.MethodGet, path, "", "", "Cookie", "rounds=AAAAAAAAAAAAAAAAAAAAAAAAAA"); a.code != http.StatusUnauthorized {
+			t.Errorf("%s with a made-up session: %d", path, a.code)
+		}
+	}
+	if a := v.post("/asynqmon/api/queues/sync:pause"); a.code != http.StatusUnauthorized {
+		t.Errorf("pausing: %d", a.code)
+	}
+	if a := v.get("/login"); a.code != http.StatusOK || !strings.Contains(a.body, `type="password"`) {
+		t.Errorf("the login page: %d", a.code)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for name, password := range map[string]string{vic: annsPassword, "nobody": vicsPassword, "": "", ann: strings.Repeat("x", 200)} {
+		v := s.visitor(t)
+		if a := v.login(name, password); a.code != http.StatusUnauthorized || len(a.header["Set-Cookie"]) > 0 || !strings.Contains(a.body, "Name or password is wrong.") {
+			t.Errorf("%q with a wrong password: %d", name, a.code)
+		}
+	}
+	v := s.visitor(t)
+	a := v.login(vic, vicsPassword)
+	if a.code != http.StatusSeeOther || a.header.Get("Location") != "/now" {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	cookie := a.header.Get("Set-Cookie")
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(cookie, want) {
+			t.Errorf("the cookie %q has no %s", cookie, want)
+		}
+	}
+	if a := v.get("/now"); a.code != http.StatusOK || !strings.Contains(a.body, "vic, viewer") {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	if a := v.get("/login"); a.code != http.StatusSeeOther {
+		t.Errorf("the login page for somebody inside: %d", a.code)
+	}
+	stolen := strings.TrimPrefix(strings.Split(cookie, ";")[0], "rounds=")
+	for _, k := range s.rdb.Keys(t.Context(), "*").Val() {
+		if strings.Contains(k, stolen) || strings.Contains(s.rdb.Get(t.Context(), k).Val(), stolen) {
+			t.Errorf("redis holds the token, in %s", k)
+		}
+	}
+	if a := v.post("/logout"); a.code != http.StatusSeeOther {
+		t.Errorf("logout: %d", a.code)
+	}
+	if a := v.do(http.MethodGet, "/now", "", "", "Cookie", "rounds="+stolen); a.code != http.StatusUnauthorized {
+		t.Errorf("the session outlives its logout: %d", a.code)
+	}
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.visitor(t)
+	for range attemptBurst {
+		if a := v.login(vic, "guess"); a.code != http.StatusUnauthorized {
+			t.Fatalf("%d", a.code)
+		}
+	}
+	if a := v.login(vic, vicsPassword); a.code != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+		t.Errorf("after %d guesses: %d", attemptBurst, a.code)
+	}
+	if a := v.login(ann, annsPassword); a.code != http.StatusSeeOther {
+		t.Errorf("somebody else cannot come in: %d", a.code)
+	}
+	// Names that nobody has share one bound, or guessing names would be free.
+	for i := range attemptBurst {
+		v.login("nobody"+strings.Repeat("x", i), "guess")
+	}
+	if a := v.login("another", "guess"); a.code != http.StatusTooManyRequests {
+		t.Errorf("a sixth unknown name: %d", a.code)
+	}
+}
+
+// A changed password, a changed role, a login that is gone and old age each end a session.
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, vic)
+	key := s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val()[0]
+	value := s.rdb.Get(t.Context(), key).Val()
+	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl > sessionIdle || ttl < sessionIdle-time.Minute {
+		t.Errorf("kept for %v", ttl)
+	}
+	fields := strings.Fields(value)
+	for what, spoilt := range map[string]string{
+		"of another password": fields[0] + " " + strings.Repeat("0", 32) + " " + fields[2],
+		"of somebody gone":    "bob " + fields[1] + " " + fields[2],
+		"of yesterday":        fields[0] + " " + fields[1] + " 1000",
+		"that is not one":     "x",
+	} {
+		s.rdb.Set(t.Context(), key, spoilt, time.Minute)
+		if a := v.get("/now"); a.code != http.StatusUnauthorized {
+			t.Errorf("a session %s: %d", what, a.code)
+		}
+	}
+	s.rdb.Set(t.Context(), key, value, time.Minute)
+	if a := v.get("/now"); a.code != http.StatusOK {
+		t.Errorf("%d", a.code)
+	}
+	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl < 50*time.Minute {
+		t.Errorf("a request leaves the session %v", ttl)
+	}
+}
+
+// No other site can make a visitor's browser act.
+func TestOtherSitesCannotAct(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	for name, headers := range map[string][]string{
+		"another site":            {"Sec-Fetch-Site", "cross-site"},
+		"a neighbour":             {"Sec-Fetch-Site", "same-site"},
+		"an old browser, by name": {"Sec-Fetch-Site", "", "Origin", "https://elsewhere.example"},
+	} {
+		for _, path := range []string{"/asynqmon/api/queues/sync:pause", "/logout", "/login"} {
+			if a := v.do(http.MethodPost, path, "", "", headers...); a.code != http.StatusForbidden {
+				t.Errorf("%s: %s: %d", name, path, a.code)
+			}
+		}
+	}
+	if a := v.get("/now"); a.code != http.StatusOK {
+		t.Errorf("and the session is gone: %d", a.code)
+	}
+}

@@ -1,0 +1,263 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// The people of the tests. Their hashes are cheap, or each test would cost a second.
+const (
+	vic, vicsPassword = "vic", "vic looks at things"
+	ann, annsPassword = "ann", "ann changes things"
+)
+
+func hash(t testing.TB, password string) string {
+	t.Helper()
+	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(h)
+}
+
+func logins(t testing.TB) []Login {
+	t.Helper()
+	return []Login{{vic, Viewer, hash(t, vicsPassword)}, {ann, Operator, hash(t, annsPassword)}}
+}
+
+// journal is a log that several goroutines write.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.String()
+}
+
+// stage is a monitor with its stores, served on loopback.
+type stage struct {
+	*Monitor
+	url     string
+	rdb     redis.UniversalClient // the queue's, as others use it
+	journal *journal
+}
+
+func newStage(t testing.TB) *stage {
+	t.Helper()
+	address := redistest.URL(t)
+	file := "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
+	l, err := ledger.Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j := &journal{}
+	m, err := Open(t.Context(), Options{
+		QueueURL: address, LedgerURL: file, Logins: logins(t), Logger: slog.New(slog.NewTextHandler(j, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(m.Handler())
+	t.Cleanup(func() {
+		m.Drain()
+		server.Close()
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	rdb, err := queue.Dial(address, queue.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	return &stage{Monitor: m, url: server.URL, rdb: rdb, journal: j}
+}
+
+// visitor is a browser without a screen.
+type visitor struct {
+	t      testing.TB
+	stage  *stage
+	client *http.Client
+}
+
+func (s *stage) visitor(t testing.TB) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &visitor{t: t, stage: s, client: &http.Client{
+		Jar: jar, Timeout: 20 * time.Second, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// as returns a visitor who has logged in.
+func (s *stage) as(t testing.TB, name string) *visitor {
+	t.Helper()
+	v := s.visitor(t)
+	if a := v.login(name, map[string]string{vic: vicsPassword, ann: annsPassword}[name]); a.code != http.StatusSeeOther || a.header.Get("Location") != "/now" {
+		t.Fatalf("%s cannot log in: %d %s", name, a.code, a.body)
+	}
+	return v
+}
+
+// answer is what came back.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+// do sends a request as a browser would from one of our own pages.
+func (v *visitor) do(method, path, kind, body string, headers ...string) answer {
+	v.t.Helper()
+	r, err := http.NewRequestWithContext(v.t.Context(), method, v.stage.url+path, strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := v.client.Do(r)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+func (v *visitor) get(path string) answer {
+	v.t.Helper()
+	return v.do(http.MethodGet, path, "", "")
+}
+
+func (v *visitor) post(path string) answer {
+	v.t.Helper()
+	return v.do(http.MethodPost, path, "", "")
+}
+
+func (v *visitor) login(name, password string) answer {
+	v.t.Helper()
+	return v.do(http.MethodPost, "/login", "application/x-www-form-urlencoded", url.Values{"name": {name}, "password": {password}}.Encode())
+}
+
+// digest is a well-formed one made of a letter.
+func digest(letter string) string { return strings.Repeat(letter, 26) }
+
+// secret stands in every payload and in every text of an error that is no code. It must be on no page.
+const secret = "Zqx7Marker"
+
+// enqueue adds one task that was asked for at a time, and returns its ID.
+func (s *stage) enqueue(t testing.TB, lane, letter string, at time.Time) string {
+	t.Helper()
+	receipts, err := queue.NewProducer(s.rdb).Enqueue(t.Context(), []queue.Demand{{
+		Lane: lane, Digest: digest(letter), Kind: "schedule.sync", Timeout: time.Minute,
+		Encode: func(string) ([]byte, map[string]string, error) {
+			return []byte(`{"patient":"` + secret + `"}`), map[string]string{queue.HeaderEnqueuedAt: at.UTC().Format(time.RFC3339Nano)}, nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipts[0].ID
+}
+
+// die lets one worker take every pending task of the lane and fail for good with the error's text.
+func (s *stage) die(t testing.TB, lane, text string) {
+	t.Helper()
+	s.run(t, lane, deadly(text))
+}
+
+// deadly is an error that asynq archives.
+type deadly string
+
+func (d deadly) Error() string { return string(d) }
+func (deadly) Unwrap() error   { return asynq.SkipRetry }
+
+// run lets asynq run what is pending in the lane, each task with the error as its result.
+func (s *stage) run(t testing.TB, lane string, result error) {
+	t.Helper()
+	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
+		Concurrency: 10, Queues: map[string]int{lane: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Hour },
+	})
+	if err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return result })); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Shutdown()
+	s.eventually(t, "the tasks have run", func() bool {
+		return s.count(t, lane, "pending") == 0 && s.count(t, lane, "active") == 0
+	})
+}
+
+// count reads how many tasks are in a state, without our own code.
+func (s *stage) count(t testing.TB, lane, state string) int64 {
+	t.Helper()
+	key := "asynq:{" + lane + "}:" + state
+	if state == "pending" || state == "active" {
+		return s.rdb.LLen(t.Context(), key).Val()
+	}
+	return s.rdb.ZCard(t.Context(), key).Val()
+}
+
+func (s *stage) eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never: %s", what)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// Options say what a Monitor runs with.
+type Options struct {
+	QueueURL  string  // the queue's Redis. Required.
+	LedgerURL string  // Required.
+	Logins    []Login // who may come in. Required.
+	// Production refuses a Redis that loses tasks and makes cookies travel over TLS only, which ends before us.
+	Production bool
+	Logger     *slog.Logger // defaults to none
+}
+
+// ErrDependency marks the errors of a monitor that cannot start because something it depends on does not answer. A process
+// that ends with it exits with 6.
+var ErrDependency error = away{}
+
+type away struct{}
+
+func (away) Error() string { return "a dependency does not answer" }
+func (away) ExitCode() int { return 6 }
+
+// errUnsuitable marks a Redis that answers and must not be used as it is set up.
+var errUnsuitable = errors.New("redis is set up in a way that loses tasks")
+
+// startTimeout bounds the first contact with each dependency, so that a start fails within five seconds of saying so.
+const startTimeout = 4 * time.Second
+
+// Monitor is the operators' site. Open makes one; it is safe for concurrent use.
+type Monitor struct {
+	log      *slog.Logger
+	secure   bool
+	queue    redis.UniversalClient
+	ledger   *ledger.Ledger
+	doors    *doors
+	sessions sessions
+	console  *console
+	pages    *pages
+	now      *watch
+	streams  chan struct{} // one element for each open stream
+
+	drainOnce sync.Once
+	draining  chan struct{}
+}
+
+// Open connects to both stores, which have to answer, and returns the site. Close ends what it opened.
+func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
+	m := &Monitor{
+		log: o.Logger, secure: o.Production, streams: make(chan struct{}, maxStreams), draining: make(chan struct{}),
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("monitor: %w", err), m.Close())
+		}
+	}()
+	if m.doors, err = newDoors(o.Logins); err != nil {
+		return nil, err
+	}
+	if err = m.openRedis(ctx, o); err != nil {
+		return nil, err
+	}
+	openCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	m.ledger, err = ledger.Open(openCtx, o.LedgerURL)
+	switch {
+	case errors.Is(err, ledger.ErrURL):
+		return nil, fmt.Errorf("ROUNDS_LEDGER: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("ledger: %w: %w", ErrDependency, err)
+	}
+	m.sessions = sessions{rdb: m.queue}
+	m.now = &watch{rdb: m.queue, ledger: m.ledger}
+	if m.pages, err = newPages(); err != nil {
+		return nil, err
+	}
+	m.console, err = newConsole(m.queue, m.ledger, m.now)
+	return m, err
+}
+
+func (m *Monitor) openRedis(ctx context.Context, o Options) (err error) {
+	m.queue, err = queue.Dial(o.QueueURL, queue.DialOptions{Role: queue.RoleQueue})
+	if err != nil {
+		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	found, err := queue.Check(ctx, m.queue, queue.RoleQueue, o.Production)
+	if err != nil {
+		return fmt.Errorf("queue redis: %w: %w", ErrDependency, err)
+	}
+	var errs []error
+	for _, f := range found {
+		if f.Fatal {
+			errs = append(errs, fmt.Errorf("queue redis: %w: %s", errUnsuitable, f.Text))
+			continue
+		}
+		m.log.WarnContext(ctx, "redis is not set up for production", "code", f.Code, "error", errors.New(f.Text))
+	}
+	return errors.Join(errs...)
+}
+
+// Drain ends open streams and lets no new one begin, so that a server can stop. It can be repeated.
+func (m *Monitor) Drain() { m.drainOnce.Do(func() { close(m.draining) }) }
+
+// Close closes the connections. No request may be under way.
+func (m *Monitor) Close() error {
+	m.Drain()
+	var errs []error
+	if m.ledger != nil {
+		errs = append(errs, m.ledger.Close())
+	}
+	if m.queue != nil {
+		errs = append(errs, m.queue.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Handler returns the site:
+//
+//	/now              what is wrong, if anything        /now/events   the same, as it changes
+//	/asynqmon/        asynqmon                          /static/      style and script of our pages
+//	/login /logout
+func (m *Monitor) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", m.pages.static())
+	mux.HandleFunc("GET /login", m.loginPage)
+	mux.HandleFunc("POST /login", m.login)
+	mux.Handle("GET /{$}", http.RedirectHandler("/now", http.StatusSeeOther))
+	mux.Handle("POST /logout", m.inside(m.logout))
+	mux.Handle("GET /now", m.inside(m.nowPage))
+	mux.Handle("GET /now/events", m.inside(m.nowEvents))
+	mux.Handle(consolePath+"/", m.inside(m.console.serve))
+	guard := http.NewCrossOriginProtection()
+	return m.audited(m.hardened(guard.Handler(mux)))
+}

@@ -1,0 +1,162 @@
+package monitor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/status"
+)
+
+// nowView is what the page Now shows.
+type nowView struct {
+	Title string
+	Who   person
+	At    time.Time
+	// Alarms are what is wrong, in words, the worst first.
+	Alarms []string
+	Lanes  []laneRow
+	Waits  []waitRow
+	// LanesAway and LettersAway: the store does not answer, so nothing is known.
+	LanesAway, LettersAway bool
+	Letters                []ledger.Count
+	// Known: the scheduler's document tells about now. Otherwise it is of Since, or, when that is zero, there is none.
+	Known bool
+	Since time.Time
+	status.Document
+	Workers workersRow
+}
+
+type laneRow struct {
+	queue.Standing
+	Wait string // how long the oldest has waited; empty when nothing does
+}
+
+type waitRow struct {
+	Lane string
+	queue.Wait
+	Why  string // what the code means
+	When string // when the first of them runs again
+}
+
+type workersRow struct{ Count, Slots, Busy int }
+
+// sections are the parts of the page that change, by the name of their template and their element.
+var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "letters", "stamp"}
+
+// viewOf makes the page of a sight.
+func viewOf(s sight, who person) nowView {
+	v := nowView{
+		Title: "Now", Who: who, At: s.At, Known: s.statusKnown(), Since: s.since(), Document: s.Status,
+		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: s.Letters,
+	}
+	for _, l := range s.Lanes {
+		row := laneRow{Standing: l}
+		if !l.Oldest.IsZero() {
+			row.Wait = ago(s.At, l.Oldest)
+		}
+		v.Lanes = append(v.Lanes, row)
+		for _, w := range l.Waits {
+			v.Waits = append(v.Waits, waitRow{Lane: l.Lane, Wait: w, Why: why(w.Code), When: when(s.At, w.Next)})
+		}
+	}
+	slices.SortStableFunc(v.Waits, func(a, b waitRow) int { return cmp.Compare(b.Tasks, a.Tasks) })
+	v.Waits = v.Waits[:min(len(v.Waits), 20)]
+	v.Workers = workersRow{Count: len(s.Status.Workers)}
+	for _, w := range s.Status.Workers {
+		v.Workers.Slots += w.Slots
+		v.Workers.Busy += w.Busy
+	}
+	v.Alarms = alarms(s, v)
+	return v
+}
+
+func when(now, next time.Time) string {
+	switch {
+	case next.IsZero():
+		return "as soon as a worker is free"
+	case next.Before(now):
+		return "any moment"
+	}
+	return "in " + span(next.Sub(now))
+}
+
+// alarms say in words what somebody should look at.
+func alarms(s sight, v nowView) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if s.LanesErr != nil {
+		add("The queue's Redis does not answer.")
+	}
+	if s.LettersErr != nil {
+		add("The ledger does not answer.")
+	}
+	switch {
+	case s.LanesErr != nil: // nothing that lies in Redis can be known
+	case errors.Is(s.StatusErr, status.ErrNone):
+		add("No scheduler has reported within a day: nothing is planned.")
+	case s.StatusErr != nil:
+		add("What the scheduler reports cannot be read.")
+	case !v.Known:
+		add("No scheduler has reported for %s: nothing is planned, and what it last said is not shown.", span(s.StatusAge))
+	default:
+		out = append(out, statusAlarms(s, v)...)
+	}
+	for _, l := range s.Lanes {
+		if l.Paused {
+			add("The queue %s is paused.", l.Lane)
+		}
+	}
+	return out
+}
+
+// statusAlarms are those that the scheduler's document tells.
+func statusAlarms(s sight, v nowView) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	waiting := slices.ContainsFunc(s.Lanes, func(l queue.Standing) bool { return l.Pending > 0 })
+	if v.Workers.Count == 0 && waiting {
+		add("No worker runs, and tasks wait.")
+	}
+	for _, b := range s.Status.Breakers {
+		if b.State == "open" || b.State == "probing" {
+			add("%s of %s is %s (%s).", scopes(b.Scope), whose(b), b.State, cmp.Or(b.Reason, "no reason given"))
+		}
+	}
+	late := 0
+	for _, f := range s.Status.Freshness {
+		if f.Late() {
+			late++
+		}
+	}
+	if late > 0 {
+		add("%d of %d practices are not fresh in their opening hours.", late, len(s.Status.Freshness))
+	}
+	return out
+}
+
+func scopes(scope string) string {
+	switch scope {
+	case "host":
+		return "The breaker"
+	case "credential":
+		return "The breaker for credentials"
+	}
+	return "The breaker for " + scope
+}
+
+func whose(b status.Breaker) string {
+	if b.Tenant == "" {
+		return "the vendor's host"
+	}
+	return b.Tenant.String()
+}
+
+func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, who person) {
+	m.pages.write(w, http.StatusOK, "now", viewOf(m.now.look(r.Context()), who))
+}

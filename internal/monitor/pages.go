@@ -1,0 +1,96 @@
+package monitor
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+// pages are our own pages.
+type pages struct {
+	templates *template.Template
+}
+
+func newPages() (*pages, error) {
+	t, err := template.New("").Funcs(template.FuncMap{"ago": ago, "span": span, "clock": clock}).ParseFS(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("read templates: %w", err)
+	}
+	return &pages{templates: t}, nil
+}
+
+// render returns what the named template makes of the data.
+func (p *pages) render(name string, data any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+		return nil, fmt.Errorf("render %s: %w", name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// write answers with a page, whole or not at all.
+func (p *pages) write(w http.ResponseWriter, code int, name string, data any) {
+	page, err := p.render(name, data)
+	if err != nil {
+		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(page)
+}
+
+// static serves the style and the script of our pages. They come with the program, so they are asked for anew with it.
+func (p *pages) static() http.Handler {
+	sub, err := fs.Sub(staticFiles, "static")
+	if err != nil {
+		return http.NotFoundHandler()
+	}
+	files := http.StripPrefix("/static/", http.FileServerFS(sub))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Cache-Control", "private, no-cache")
+		files.ServeHTTP(w, r)
+	})
+}
+
+// ago is how long ago a time was; "never" for the zero time.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return span(now.Sub(t))
+}
+
+// span spells a duration in its two largest units, as people say it.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Second && d > 0:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// clock is a time as a machine reads it, for a time element.
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

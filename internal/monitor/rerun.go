@@ -1,0 +1,76 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// rerun does what asynqmon does to run archived tasks, and settles each dead letter with it.
+func (c *console) rerun(w http.ResponseWriter, r *http.Request, a action, ids []string) {
+	ctx := r.Context()
+	switch a.verb {
+	case "run":
+		ids = []string{a.task}
+	case "run_all":
+		archived, err := c.inspector.ListArchivedTasks(a.lane, asynq.PageSize(MaxBulk))
+		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+			http.Error(w, "the queue's Redis does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		for _, t := range archived {
+			ids = append(ids, t.ID)
+		}
+		deedOf(ctx).tasks = len(ids)
+	}
+	done, failed := []string{}, []string{}
+	var last error
+	for _, id := range ids {
+		if err := c.runArchived(ctx, a.lane, id); err != nil {
+			last, failed = err, append(failed, id)
+			continue
+		}
+		done = append(done, id)
+	}
+	switch {
+	case a.verb == "batch_run":
+		writeJSON(w, http.StatusOK, map[string][]string{"pending_ids": done, "error_ids": failed})
+	case a.verb == "run_all" && (last == nil || len(done) > 0):
+		writeJSON(w, http.StatusOK, map[string]int{"scheduled": len(done)})
+	case last == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		http.Error(w, last.Error(), http.StatusConflict)
+	}
+}
+
+// runArchived makes a dead task wait again as its letter tells it, and settles the letter. A task without a letter was
+// archived by hand and waits again as it is. The error is for the operator.
+func (c *console) runArchived(ctx context.Context, lane, id string) error {
+	_, err := c.ledger.Replay(ctx, id, func(ctx context.Context, d ledger.DeadLetter) (string, error) {
+		done, err := c.producer.Revive(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
+		if done == queue.RevivalDone || done == queue.RevivalSuperseded {
+			return ledger.StateSettled, err
+		}
+		return ledger.StateReplayed, err
+	})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrInvalid):
+		if c.inspector.RunTask(lane, id) == nil {
+			return nil
+		}
+		return errors.New("the task does not run: it is not archived any more, or the queue's Redis does not answer")
+	case errors.Is(err, ledger.ErrConflict):
+		return errors.New("its dead letter has been replayed or settled already: rounds dead show tells more")
+	case errors.Is(err, queue.ErrID), errors.Is(err, queue.ErrNoPayload):
+		return errors.New("the task cannot run again: it was never one of ours, or its payload is lost")
+	}
+	return errors.New("the ledger or the queue's Redis does not answer: whether the task runs again is not known, and running it once more is safe")
+}

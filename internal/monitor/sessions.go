@@ -1,0 +1,99 @@
+package monitor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+const (
+	sessionIdle = time.Hour      // without a request
+	sessionLife = 12 * time.Hour // whatever happens
+	redisLimit  = 2 * time.Second
+)
+
+// errNoSession means that the token is of no session, or of one that has ended.
+var errNoSession = errors.New("no session")
+
+// sessions are kept in Redis, so that every monitor knows them and a logout is one.
+type sessions struct {
+	rdb redis.UniversalClient
+}
+
+// sessionKey holds the token's digest: who reads Redis gets no session by it.
+func sessionKey(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return tenant.GlobalKey("m1", "sessions", hex.EncodeToString(sum[:]))
+}
+
+// begin returns the token of a new session.
+func (s sessions) begin(ctx context.Context, name, mark string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	token := rand.Text()
+	value := strings.Join([]string{name, mark, strconv.FormatInt(time.Now().Unix(), 10)}, " ")
+	if err := s.rdb.Set(ctx, sessionKey(token), value, sessionIdle).Err(); err != nil {
+		return "", fmt.Errorf("begin session: %w", queueError(err))
+	}
+	return token, nil
+}
+
+// of returns whose session the token is. A request keeps it alive; watching does not.
+func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, mark string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	var value string
+	if keepAlive {
+		value, err = s.rdb.GetEx(ctx, sessionKey(token), sessionIdle).Result()
+	} else {
+		value, err = s.rdb.Get(ctx, sessionKey(token)).Result()
+	}
+	switch {
+	case errors.Is(err, redis.Nil):
+		return "", "", errNoSession
+	case err != nil:
+		return "", "", fmt.Errorf("read session: %w", queueError(err))
+	}
+	fields := strings.Fields(value)
+	if len(fields) != 3 {
+		return "", "", errNoSession
+	}
+	began, err := strconv.ParseInt(fields[2], 10, 64)
+	if err != nil || time.Since(time.Unix(began, 0)) > sessionLife {
+		return "", "", errNoSession
+	}
+	return fields[0], fields[1], nil
+}
+
+func (s sessions) end(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	if err := s.rdb.Del(ctx, sessionKey(token)).Err(); err != nil {
+		return fmt.Errorf("end session: %w", queueError(err))
+	}
+	return nil
+}
+
+// errRedis stands for what the client says when Redis does not answer, which names addresses.
+var errRedis = errors.New("redis does not answer")
+
+// queueError keeps the ends of contexts and hides everything else.
+func queueError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	}
+	return errRedis
+}

@@ -1,0 +1,108 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// MaxBytes is the largest document that is written or read.
+const MaxBytes = 256 << 10
+
+// The most rows of each part.
+const (
+	maxBudgets   = 500
+	maxBreakers  = 200
+	maxFreshness = 600
+	maxWorkers   = 100
+)
+
+var (
+	// ErrNone means that no scheduler has written a document within Life.
+	ErrNone = errors.New("status: no document")
+	// ErrMalformed means that what lies there is not a document.
+	ErrMalformed = errors.New("status: malformed document")
+)
+
+func key() string { return tenant.GlobalKey("s1", "status", "document") }
+
+// Write puts the document into Redis. Rows beyond what a document may hold are left out and counted, so whoever writes
+// puts what matters first.
+func Write(ctx context.Context, rdb redis.UniversalClient, d Document) error {
+	data, err := d.encode()
+	if err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	if err := rdb.Set(ctx, key(), data, Life).Err(); err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}
+
+func (d Document) encode() ([]byte, error) {
+	d.Budgets, d.Left = first(d.Budgets, maxBudgets, d.Left)
+	d.Breakers, d.Left = first(d.Breakers, maxBreakers, d.Left)
+	d.Freshness, d.Left = first(d.Freshness, maxFreshness, d.Left)
+	d.Workers, d.Left = first(d.Workers, maxWorkers, d.Left)
+	for {
+		data, err := json.Marshal(d)
+		if err != nil || len(data) <= MaxBytes {
+			return data, err
+		}
+		if len(d.Budgets)+len(d.Breakers)+len(d.Freshness)+len(d.Workers) == 0 {
+			return nil, ErrMalformed
+		}
+		d.Budgets, d.Left = first(d.Budgets, len(d.Budgets)/2, d.Left)
+		d.Breakers, d.Left = first(d.Breakers, len(d.Breakers)/2, d.Left)
+		d.Freshness, d.Left = first(d.Freshness, len(d.Freshness)/2, d.Left)
+		d.Workers, d.Left = first(d.Workers, len(d.Workers)/2, d.Left)
+	}
+}
+
+func first[T any](rows []T, n, left int) ([]T, int) {
+	if len(rows) <= n {
+		return rows, left
+	}
+	return rows[:n], left + len(rows) - n
+}
+
+// Read returns the document and how old it is by Redis' own clock: ErrNone when there is none, ErrMalformed when it
+// cannot be understood.
+func Read(ctx context.Context, rdb redis.UniversalClient) (Document, time.Duration, error) {
+	var data *redis.StringCmd
+	var left *redis.DurationCmd
+	_, err := rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		data = pipe.GetRange(ctx, key(), 0, MaxBytes) // one byte more than may be
+		left = pipe.PTTL(ctx, key())
+		return nil
+	})
+	if err != nil {
+		return Document{}, 0, fmt.Errorf("read status: %w", err)
+	}
+	if data.Val() == "" {
+		return Document{}, 0, ErrNone
+	}
+	d, err := decode([]byte(data.Val()))
+	if err != nil {
+		return Document{}, 0, err
+	}
+	return d, max(0, Life-max(0, left.Val())), nil
+}
+
+// decode accepts members that it does not know: the scheduler may be newer than the reader.
+func decode(data []byte) (Document, error) {
+	var d Document
+	if len(data) > MaxBytes || json.Unmarshal(data, &d) != nil {
+		return Document{}, ErrMalformed
+	}
+	if d.At.IsZero() {
+		return Document{}, ErrMalformed
+	}
+	return d, nil
+}
