@@ -158,7 +158,12 @@ func (f *foundation) serve(ctx context.Context, addr string, h *lifecycle.Health
 		return errors.Join(errors.New("ROUNDS_HEALTH_ADDR cannot be listened on"), err)
 	}
 	f.stack.Push("health", s.Stop)
-	return f.group.Go("health", func(ctx context.Context) error {
+	return f.watch("health", s)
+}
+
+// watch ends the process when the server stops serving by itself.
+func (f *foundation) watch(name string, s *lifecycle.Server) error {
+	return f.group.Go(name, func(ctx context.Context) error {
 		select {
 		case err := <-s.Failed():
 			return err

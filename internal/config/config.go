@@ -50,7 +50,7 @@ func (m Mode) String() string {
 	return "production"
 }
 
-// The default health addresses differ, so that one machine can run both processes unconfigured.
+// The default health addresses differ, so that one machine can run all processes unconfigured.
 const (
 	workerHealth    = ":8081"
 	schedulerHealth = ":8082"
@@ -102,6 +102,9 @@ type variables struct {
 	Health     string `env:"ROUNDS_HEALTH_ADDR"`
 	StartWait  string `env:"ROUNDS_START_WAIT"`
 
+	Gateway string `env:"ROUNDS_GATEWAY_ADDR"`
+	APIKeys string `env:"ROUNDS_API_KEYS"`
+
 	MonitorAddr  string `env:"ROUNDS_MONITOR_ADDR"`
 	PasswordFile string `env:"ROUNDS_MONITOR_PASSWORD_FILE"`
 
@@ -150,23 +153,30 @@ func (l *loader) read() error {
 
 // health returns the address to serve health on: fallback unless set, none for "off".
 func (l *loader) health(fallback string) string {
-	const name = "ROUNDS_HEALTH_ADDR"
 	switch l.vars.Health {
 	case "":
 		return fallback
 	case "off":
 		return ""
 	}
-	_, port, err := net.SplitHostPort(l.vars.Health)
+	return l.address("ROUNDS_HEALTH_ADDR", l.vars.Health, fallback)
+}
+
+// address returns where to listen: fallback unless set.
+func (l *loader) address(name, value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	_, port, err := net.SplitHostPort(value)
 	if err != nil {
-		l.problems.add(name, "is not host:port", "set it like :8081 or 127.0.0.1:8081, or to off")
+		l.problems.add(name, "is not host:port", "set it like :8081 or 127.0.0.1:8081")
 		return ""
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
 		l.problems.add(name, "has no usable port", "use a number from 0 to 65535; 0 takes any free port")
 		return ""
 	}
-	return l.vars.Health
+	return value
 }
 
 // collector checks the one OTEL variable whose mistakes would show only as missing traces. The rest is read by the

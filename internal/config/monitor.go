@@ -1,10 +1,5 @@
 package config
 
-import (
-	"net"
-	"strconv"
-)
-
 // Monitor is what cmd/monitor runs with. It has no keyset and no cache: it can open nothing.
 type Monitor struct {
 	Mode      Mode
@@ -33,21 +28,4 @@ func LoadMonitor(getenv func(string) string) (Monitor, error) {
 		Health:    l.health(monitorHealth),
 	}
 	return m, l.problems.err()
-}
-
-// address returns where to listen: fallback unless set.
-func (l *loader) address(name, value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	_, port, err := net.SplitHostPort(value)
-	if err != nil {
-		l.problems.add(name, "is not host:port", "set it like :8090 or 127.0.0.1:8090")
-		return ""
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		l.problems.add(name, "has no usable port", "use a number from 0 to 65535; 0 takes any free port")
-		return ""
-	}
-	return value
 }

@@ -71,18 +71,19 @@ type Server struct {
 // Serve listens on addr and serves h from a goroutine that Stop waits for. Port 0 takes any free port; see Addr. It is
 // for short answers, such as probes: whoever reads slowly is cut off after five seconds.
 func Serve(ctx context.Context, addr string, h http.Handler) (*Server, error) {
+	return ServeHTTP(ctx, addr, &http.Server{
+		Handler: h, ReadHeaderTimeout: probeLimit, ReadTimeout: probeLimit, WriteTimeout: probeLimit,
+		IdleTimeout: 2 * probeLimit, MaxHeaderBytes: 8 << 10,
+	})
+}
+
+// ServeHTTP is Serve for a server whose limits are the caller's. The server is not used for anything else.
+func ServeHTTP(ctx context.Context, addr string, srv *http.Server) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{
-		listener: l,
-		http: &http.Server{
-			Handler: h, ReadHeaderTimeout: probeLimit, ReadTimeout: probeLimit, WriteTimeout: probeLimit,
-			IdleTimeout: 2 * probeLimit, MaxHeaderBytes: 8 << 10,
-		},
-		group: NewGroup(context.WithoutCancel(ctx)),
-	}
+	s := &Server{listener: l, http: srv, group: NewGroup(context.WithoutCancel(ctx))}
 	err = s.group.Go("serve", func(context.Context) error {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -52,6 +53,15 @@ func State(state string) Attr { return text("state", state) }
 
 // View names a kind of view, "day-board"; never one day's board.
 func View(view string) Attr { return text("view", view) }
+
+// Route names an operation of the API, "get-board"; never a path that somebody asked for.
+func Route(name string) Attr { return text("route", name) }
+
+// Caller names an API key by the name its operator gave it, "front-desk".
+func Caller(name string) Attr { return text("caller", name) }
+
+// Status is the status of an HTTP answer, 200.
+func Status(code int) Attr { return text("status", strconv.Itoa(code)) }
 
 // Ref stands for a document. Anything but a ref becomes "[invalid]", so that
 // an identifier passed by mistake stays here.

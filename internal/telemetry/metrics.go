@@ -21,14 +21,20 @@ type instruments struct {
 	cacheReads   metric.Int64Counter
 	dataAge      metric.Float64Histogram
 	droppedLogs  metric.Int64Counter
+	requests     metric.Int64Counter
+	requestTime  metric.Float64Histogram
+	streams      metric.Int64UpDownCounter
+	streamsEnded metric.Int64Counter
+	streamDelay  metric.Float64Histogram
 }
 
 // Bucket bounds in seconds. Each list has a bound at every objective that is
 // promised for what it measures, so that the promise can be read off exactly.
 var (
-	waitBounds = []float64{.005, .01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
-	callBounds = []float64{.05, .1, .25, .5, 1, 2.5, 5, 7, 10, 20, 30, 60}
-	ageBounds  = []float64{1, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600}
+	waitBounds  = []float64{.005, .01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
+	quickBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	callBounds  = []float64{.05, .1, .25, .5, 1, 2.5, 5, 7, 10, 20, 30, 60}
+	ageBounds   = []float64{1, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600}
 )
 
 func newInstruments(m metric.Meter) (*instruments, error) {
@@ -55,7 +61,13 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		dataAge:      seconds("rounds.data.age", "Age of data when it was read.", ageBounds),
 		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values kept out of log lines."),
 	}
-	return i, errors.Join(errs...)
+	i.requests = counter("rounds.requests", "{request}", "Requests of the API, by route and status.")
+	i.requestTime = seconds("rounds.request.duration", "How long a request took to answer; streams are not among them.", quickBounds)
+	i.streamsEnded = counter("rounds.streams.ended", "{stream}", "Streams of events, by why they ended.")
+	i.streamDelay = seconds("rounds.stream.delay", "From a change in the cache to its event's writing on a stream.", quickBounds)
+	var err error
+	i.streams, err = m.Int64UpDownCounter("rounds.streams", metric.WithUnit("{stream}"), metric.WithDescription("Streams of events that are open."))
+	return i, errors.Join(append(errs, err)...)
 }
 
 // TaskEnded counts one attempt of a task and how long it ran. Outcome is
@@ -94,6 +106,28 @@ func CacheRead(ctx context.Context, class, state string) {
 // DataRead records how old data was when somebody read it.
 func DataRead(ctx context.Context, class string, age time.Duration) {
 	from(ctx).metrics.dataAge.Record(ctx, age.Seconds(), labels(Class(class)))
+}
+
+// Answered counts one request of the API and how long it took. The route is "none" for a path that there is not.
+func Answered(ctx context.Context, route string, status int, took time.Duration) {
+	m := from(ctx).metrics
+	m.requests.Add(ctx, 1, labels(Route(route), Status(status)))
+	m.requestTime.Record(ctx, took.Seconds(), labels(Route(route)))
+}
+
+// StreamOpened counts a stream of events that begins.
+func StreamOpened(ctx context.Context) { from(ctx).metrics.streams.Add(ctx, 1) }
+
+// StreamEnded counts one that ends, and why: "left", "slow", "gap", "drain" or "error".
+func StreamEnded(ctx context.Context, reason string) {
+	m := from(ctx).metrics
+	m.streams.Add(ctx, -1)
+	m.streamsEnded.Add(ctx, 1, labels(Reason(reason)))
+}
+
+// EventSent records how long an event took from its change to a stream.
+func EventSent(ctx context.Context, delay time.Duration) {
+	from(ctx).metrics.streamDelay.Record(ctx, delay.Seconds())
 }
 
 func countDropped(ctx context.Context, n int) {

@@ -47,8 +47,10 @@ var vocabulary = map[string]spelling{
 	"tenant": alias, "practice": ref, "ref": ref,
 	// The login name of one of our own operators, who chose it for this.
 	"operator": alias,
-	"kind":     word, "lane": word, "task": word, "schedule": word, "event": word,
-	"operation": word, "class": word, "view": word, "window": word, "step": word,
+	// The name that an operator gave to an API key.
+	"caller": alias,
+	"kind":   word, "lane": word, "task": word, "schedule": word, "event": word,
+	"operation": word, "class": word, "view": word, "window": word, "step": word, "route": word,
 	"binary": word, "component": word, "worker": word, "role": word, "check": word,
 	"version": word, "environment": word, "dialect": word, "mode": word, "signal": word,
 

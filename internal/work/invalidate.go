@@ -19,7 +19,11 @@ func (d Deps) invalidateEntity(ctx context.Context, job *tasks.Job[tasks.Invalid
 	if err != nil {
 		return err
 	}
-	return d.demand(ctx, s, d.reread(s, job.Args, facts)...)
+	var on tasks.Date
+	if facts.Day != "" {
+		on = date(facts.Day)
+	}
+	return d.demand(ctx, s, job.Args.Reread(facts.Practice, on, tasks.DateOf(d.Now().In(s.Zone)))...)
 }
 
 func recordOf(a tasks.InvalidateEntity) practice.Record {
@@ -35,25 +39,4 @@ func recordOf(a tasks.InvalidateEntity) practice.Record {
 		r.Noun = practice.NounPractice
 	}
 	return r
-}
-
-// reread is what brings the record back. An appointment that was never seen is on no board: the next look at its day
-// brings it.
-func (d Deps) reread(s site, a tasks.InvalidateEntity, facts practice.Invalidated) []tasks.Args {
-	switch a.Noun {
-	case tasks.NounAppointment:
-		if facts.Day == "" {
-			return nil
-		}
-		on := date(facts.Day)
-		return []tasks.Args{tasks.SyncSchedule{Practice: facts.Practice, From: on, To: on}}
-	case tasks.NounPatient:
-		return []tasks.Args{tasks.SyncPatient{Practice: s.id, Patient: tasks.PatientID(a.ID.Reveal())}}
-	case tasks.NounProvider:
-		return []tasks.Args{tasks.SyncDirectory{Practice: s.id}}
-	case tasks.NounPractice:
-		today := tasks.DateOf(d.Now().In(s.Zone))
-		return []tasks.Args{tasks.SyncDirectory{Practice: s.id}, tasks.SyncSchedule{Practice: s.id, From: today, To: today}}
-	}
-	return nil
 }

@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+type boardInput struct {
+	Practice    string `path:"practice" doc:"The practice's number."`
+	Date        string `query:"date" format:"date" doc:"The day; today at the practice when left out."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+}
+
+// board is the day board as callers see it.
+type board struct {
+	Ref      phi.Ref       `json:"ref" doc:"Stands for the board among the views of an event."`
+	Practice string        `json:"practice" doc:"The practice's number."`
+	Date     practice.Date `json:"date" format:"date" doc:"The day."`
+	Zone     string        `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
+	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale    bool          `json:"stale" doc:"Something on it is known to have changed since."`
+	Missing  int           `json:"missing" doc:"Visits of the day that are not on the board, because they are not at hand."`
+	Unknown  int           `json:"unknown" doc:"Rows whose patient's record is not at hand."`
+	Rows     []boardRow    `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+}
+
+// boardRow is one visit.
+type boardRow struct {
+	Ref         phi.Ref         `json:"ref" doc:"Stands for the appointment among the refs of an event."`
+	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
+	Start       time.Time       `json:"start"`
+	End         time.Time       `json:"end"`
+	Status      practice.Status `json:"status" doc:"Where the visit stands: scheduled, confirmed, checked-in, cancelled and so on."`
+	Patient     phi.Text        `json:"patient,omitempty" doc:"The patient's number; left out for time without one."`
+	Known       bool            `json:"known" doc:"The patient's record is at hand, or there is no patient."`
+	Name        phi.Text        `json:"name,omitempty"`
+	Born        phi.Text        `json:"born,omitempty"`
+	Phone       phi.Text        `json:"phone,omitempty"`
+	Reason      phi.Text        `json:"reason,omitempty"`
+	Provider    string          `json:"provider,omitempty"`
+	Location    string          `json:"location,omitempty"`
+}
+
+func (g *Gateway) registerBoard() {
+	view[board](g, huma.Operation{
+		OperationID: "get-board", Path: "/v1/practices/{practice}/board",
+		Summary: "Read a practice's day",
+	}, g.getBoard)
+}
+
+func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, error) {
+	clinic, err := g.practice(ctx, in.Practice)
+	if err != nil {
+		return nil, err
+	}
+	day, err := g.day(in.Date, clinic)
+	if err != nil {
+		return nil, err
+	}
+	owner := callerOf(ctx).Tenant
+	var got practice.BoardRead
+	err = g.await(ctx, func(ctx context.Context) (bool, error) {
+		got, err = g.Store.Board(ctx, owner, in.Practice, day)
+		if errors.Is(err, practice.ErrCold) {
+			return false, nil
+		}
+		return err == nil, err
+	}, tasks.SyncSchedule{Practice: in.Practice, From: dateOf(day), To: dateOf(day)})
+	if err != nil {
+		return nil, err
+	}
+	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), clinic.zone), got.AsOf, got.Stale)
+}
+
+func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
+	b := board{
+		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
+		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: make([]boardRow, 0, len(r.Board.Rows)),
+	}
+	for _, row := range r.Board.Rows {
+		b.Rows = append(b.Rows, boardRow{
+			Ref: names.Appointment(row.Appointment), Appointment: row.Appointment, Start: row.Start.In(zone), End: row.End.In(zone),
+			Status: row.Status, Patient: row.Patient, Known: row.Known, Name: row.Name, Born: row.Born, Phone: row.Phone,
+			Reason: row.Reason, Provider: row.Provider, Location: row.Location,
+		})
+	}
+	return b
+}
+
+// day reads a date parameter: today at the practice when there is none.
+func (g *Gateway) day(text string, c *clinic) (practice.Date, error) {
+	if text == "" {
+		return practice.DateOf(g.Now(), c.zone), nil
+	}
+	d, err := practice.ParseDate(text)
+	if err != nil {
+		return "", fail(codeQuery, "date is not a day of the form 2006-01-02")
+	}
+	return d, nil
+}
+
+// dateOf is the same day in a task's arguments; the zero date for no day.
+func dateOf(d practice.Date) tasks.Date {
+	if d == "" {
+		return tasks.Date{}
+	}
+	return tasks.DateOf(d.Time(time.UTC))
+}

@@ -1,0 +1,290 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/practice"
+)
+
+// told is one event as a client of server-sent events sees it.
+type told struct {
+	id         uint64
+	kind, data string
+}
+
+// follower is a client that reads one stream.
+type follower struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	status int
+	header http.Header
+	events chan told // closed when the stream ends
+	notes  chan string
+}
+
+func (b *bundle) follow(key string, headers ...string) *follower {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	r := b.request(http.MethodGet, "/v1/events", key, "", headers...).WithContext(ctx)
+	resp, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	f := &follower{
+		t: b.t, cancel: cancel, status: resp.StatusCode, header: resp.Header,
+		events: make(chan told, 100), notes: make(chan string, 100),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(f.events)
+		defer func() { _ = resp.Body.Close() }()
+		f.read(bufio.NewScanner(resp.Body))
+	}()
+	b.t.Cleanup(func() { cancel(); <-done })
+	return f
+}
+
+func (f *follower) read(lines *bufio.Scanner) {
+	var ev told
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "id":
+			ev.id, _ = strconv.ParseUint(value, 10, 64)
+		case "event":
+			ev.kind = value
+		case "data":
+			ev.data = value
+		case "":
+			if value != "" {
+				f.notes <- value
+			} else if ev.kind != "" {
+				f.events <- ev
+				ev = told{}
+			}
+		case "retry":
+			f.notes <- name
+		}
+	}
+}
+
+// next wants the next event to be of the kind.
+func (f *follower) next(kind string) told {
+	f.t.Helper()
+	ev, ok := <-f.events
+	if !ok || ev.kind != kind {
+		f.t.Fatalf("event %q %s (stream open: %v), want %q", ev.kind, ev.data, ok, kind)
+	}
+	return ev
+}
+
+// spoil makes something that is in the log.
+func (b *bundle) spoil(practiceID string) {
+	b.t.Helper()
+	_, err := b.store.Invalidate(b.t.Context(), clinicA, practice.Record{Noun: practice.NounPractice, Practice: practiceID}, "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// A client that is cut and comes back with its last id gets what happened meanwhile, each once and in order.
+func TestAStreamThatWasCutMissesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.see(clinicA, "7", visit("7", 1)) // before the stream, so not on it
+	f := b.follow(keyA)
+	if f.status != http.StatusOK || !strings.HasPrefix(f.header.Get("Content-Type"), "text/event-stream") {
+		t.Fatalf("%d %v", f.status, f.header)
+	}
+	start := f.next(eventReady)
+	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	ev := f.next(events.AppointmentChanged)
+	names := b.store.Names(clinicA)
+	if ev.id <= start.id || !strings.Contains(ev.data, `"practice":"7"`) ||
+		!strings.Contains(ev.data, string(names.Board("7", monday))) || !strings.Contains(ev.data, string(names.Appointment(visit("7", 2).ID))) {
+		t.Errorf("event %+v", ev)
+	}
+	f.cancel()
+	for range f.events { // until the stream is closed
+	}
+	for range 3 {
+		b.spoil("7")
+	}
+	b.spoil("8")
+	f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(ev.id, 10))
+	if again := f.next(eventReady); again.id != ev.id {
+		t.Errorf("resumed at %d, want %d", again.id, ev.id)
+	}
+	last := ev.id
+	for _, want := range []string{"7", "7", "7", "8"} {
+		got := f.next(events.EntityInvalidated)
+		if got.id <= last || !strings.Contains(got.data, `"practice":"`+want+`"`) {
+			t.Errorf("after %d came %+v", last, got)
+		}
+		last = got.id
+	}
+	b.spoil("7")
+	f.next(events.EntityInvalidated) // and it goes on live
+}
+
+// A client that was cut before anything happened resumes from where its stream began.
+func TestAStreamResumesFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.spoil("7")
+	f := b.follow(keyA)
+	start := f.next(eventReady)
+	f.cancel()
+	b.spoil("8")
+	f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(start.id, 10))
+	f.next(eventReady)
+	if ev := f.next(events.EntityInvalidated); !strings.Contains(ev.data, `"practice":"8"`) {
+		t.Errorf("event %+v", ev)
+	}
+}
+
+func TestAGapIsTold(t *testing.T) {
+	t.Parallel()
+	t.Run("the log was trimmed", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.spoil("7")
+		f := b.follow(keyA)
+		start := f.next(eventReady)
+		f.cancel()
+		b.spoil("7")
+		b.spoil("7")
+		if err := b.events.XTrimMaxLen(t.Context(), events.Key(clinicA), 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(start.id, 10))
+		f.next(eventReady)
+		gap := f.next(eventGap)
+		if gap.id <= start.id {
+			t.Errorf("gap %+v after %+v", gap, start)
+		}
+		b.spoil("8")
+		f.next(events.EntityInvalidated)
+	})
+	t.Run("the log was lost under the stream", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.spoil("7")
+		f := b.follow(keyA)
+		f.next(eventReady)
+		if err := b.events.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		b.spoil("8")
+		f.next(eventGap)
+		b.spoil("7")
+		f.next(events.EntityInvalidated)
+	})
+	t.Run("a cursor of another log", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.spoil("7")
+		f := b.follow(keyA, "Last-Event-ID", "9007199254740991")
+		f.next(eventGap)
+		b.spoil("8")
+		f.next(events.EntityInvalidated)
+	})
+}
+
+func TestACursorThatIsNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, cursor := range []string{"x", "-1", "1.5", "18446744073709551616", "1-0"} {
+		if got := b.get("/v1/events", "Last-Event-ID", cursor).code(t); got != string(codeCursor) {
+			t.Errorf("%q: %s", cursor, got)
+		}
+	}
+}
+
+// The stream of one tenant tells nothing of another's.
+func TestStreamsKeepTenantsApart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.follow(keyB)
+	f.next(eventReady)
+	b.spoil("7")
+	_, err := b.store.Invalidate(t.Context(), clinicB, practice.Record{Noun: practice.NounPractice, Practice: "9"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ev := f.next(events.EntityInvalidated); !strings.Contains(ev.data, `"practice":"9"`) {
+		t.Errorf("event %+v", ev)
+	}
+}
+
+func TestAStreamShowsThatItLives(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) { o.Limits.Beat = 10 * time.Millisecond })
+	f := b.follow(keyA)
+	f.next(eventReady)
+	if note := <-f.notes; note != "beat" {
+		t.Errorf("note %q", note)
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) { o.Limits.Streams, o.Limits.All = 2, 3 })
+	first := b.follow(keyA)
+	first.next(eventReady)
+	b.follow(keyA).next(eventReady)
+	refused := b.get("/v1/events")
+	if refused.code(t) != string(codeStreams) || refused.Header.Get("Retry-After") == "" {
+		t.Errorf("a third stream of one key: %d", refused.StatusCode)
+	}
+	b.follow(keyB).next(eventReady)
+	if got := b.do(b.request(http.MethodGet, "/v1/events", keyB, "")).code(t); got != string(codeStreams) {
+		t.Errorf("a fourth stream: %s", got)
+	}
+	if r := b.post("/v1/invalidations", `{"practice":"7","noun":"practice"}`); r.StatusCode != http.StatusAccepted {
+		t.Errorf("streams keep requests from being answered: %d", r.StatusCode)
+	}
+	first.cancel()
+	for r := b.get("/v1/tasks/x"); ; r = b.get("/v1/tasks/x") { // the place is free once the server has noticed
+		b.Gateway.mu.Lock()
+		n := b.Gateway.streams
+		b.Gateway.mu.Unlock()
+		if n < 3 {
+			break
+		}
+		_ = r
+	}
+	b.follow(keyA).next(eventReady)
+}
+
+// Told to stop, the gateway ends its streams with a word on when to come back, and answers nothing new.
+func TestDrainEndsStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.follow(keyA)
+	f.next(eventReady)
+	b.Drain()
+	if note := <-f.notes; note != "retry" {
+		t.Errorf("note %q", note)
+	}
+	if ev, ok := <-f.events; ok {
+		t.Errorf("%+v after the end", ev)
+	}
+	r := b.get("/v1/practices/7/board")
+	if r.code(t) != string(codeDraining) || r.Header.Get("Retry-After") == "" {
+		t.Errorf("%d while draining", r.StatusCode)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := b.Wait(ctx); err != nil {
+		t.Error(err)
+	}
+}

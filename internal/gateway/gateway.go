@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/time/rate"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// Options say what a gateway works with. All fields but Now, Logger and Limits are required.
+type Options struct {
+	Store  *practice.Store
+	Tasks  *tasks.Client
+	Events redis.UniversalClient // the cache's, where the log of events lies
+	Keys   *phi.Keys             // for the digests that stand in ETags
+	// Tenant reads a tenant's practices and zone.
+	Tenant  func(ctx context.Context, id tenant.ID) (ledger.Tenant, error)
+	Callers []Key            // at least one
+	Now     func() time.Time // the calendar: what "today" is; defaults to real time
+	Logger  *slog.Logger     // defaults to none
+	Limits  Limits
+}
+
+// Limits bound what callers may use. Each zero value means the default beside it.
+type Limits struct {
+	Rate     float64       // requests a second of one key: 50
+	Burst    int           // of them at a time: 100
+	Running  int           // requests of one key at once: 64
+	Streams  int           // streams of one key: 100
+	All      int           // streams of all keys: 1000
+	Unknown  float64       // requests a second without a known key, of everybody together: 20
+	BodyTime time.Duration // for reading a body: 5 s
+	Wait     time.Duration // for what nothing is known of: 2 s
+	Beat     time.Duration // between signs of life on a stream: 15 s
+	Write    time.Duration // that a stream's reader may take nothing: 10 s
+}
+
+func (l *Limits) defaults() {
+	l.Rate, l.Burst = cmp.Or(l.Rate, 50), cmp.Or(l.Burst, 100)
+	l.Running, l.Streams, l.All = cmp.Or(l.Running, 64), cmp.Or(l.Streams, 100), cmp.Or(l.All, 1000)
+	l.Unknown = cmp.Or(l.Unknown, 20)
+	l.BodyTime, l.Wait = cmp.Or(l.BodyTime, 5*time.Second), cmp.Or(l.Wait, 2*time.Second)
+	l.Beat, l.Write = cmp.Or(l.Beat, 15*time.Second), cmp.Or(l.Write, 10*time.Second)
+}
+
+// Gateway answers the API's requests. It is safe for concurrent use.
+type Gateway struct {
+	Options
+	api       huma.API
+	mux       *http.ServeMux
+	routes    map[string]route // by pattern
+	document  []byte
+	callers   []*caller
+	strangers *rate.Limiter
+	tenants   tenants
+
+	mu       sync.Mutex
+	running  sync.WaitGroup
+	streams  int
+	drained  chan struct{} // closed once no new request is taken
+	draining bool
+}
+
+// New returns a gateway that answers.
+func New(o Options) (*Gateway, error) {
+	if o.Store == nil || o.Tasks == nil || o.Events == nil || o.Keys == nil || o.Tenant == nil || len(o.Callers) == 0 {
+		return nil, errors.New("gateway: every dependency and at least one key are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Limits.defaults()
+	g := &Gateway{
+		Options: o, routes: map[string]route{}, drained: make(chan struct{}),
+		strangers: rate.NewLimiter(rate.Limit(o.Limits.Unknown), int(o.Limits.Unknown)+1),
+		tenants:   tenants{read: o.Tenant, names: o.Store.Names},
+	}
+	for _, k := range o.Callers {
+		if _, err := tenant.Parse(k.Tenant.String()); err != nil {
+			return nil, fmt.Errorf("gateway: key %s: %w", k.Name, err)
+		}
+		g.callers = append(g.callers, &caller{
+			Key: k, requests: rate.NewLimiter(rate.Limit(o.Limits.Rate), o.Limits.Burst), demands: rate.NewLimiter(demandRate, demandBurst),
+		})
+	}
+	return g, g.register()
+}
+
+// Drain ends all streams, politely, and takes no new request. Those under way go on.
+func (g *Gateway) Drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.draining {
+		g.draining = true
+		close(g.drained)
+	}
+}
+
+// Wait returns when no request is under way, or when ctx ends, which is an error. Call it after Drain.
+func (g *Gateway) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("gateway: requests are still under way: %w", context.Cause(ctx))
+	}
+}
+
+// enter counts a request that begins, unless the gateway drains.
+func (g *Gateway) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return false
+	}
+	g.running.Add(1)
+	return true
+}

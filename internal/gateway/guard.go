@@ -1,0 +1,204 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// Bounds of one request.
+const (
+	maxBody = 64 << 10
+	maxURL  = 2 << 10
+	// MaxHeader is for the server, which reads headers before the gateway sees the request.
+	MaxHeader = 16 << 10
+	// requestTime bounds everything that is not a stream.
+	requestTime = 10 * time.Second
+)
+
+// ServeHTTP answers one request: the guard looks at it, and the route does the work.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rt := g.route(r)
+	began := time.Now()
+	ctx := telemetry.Extract(r.Context(), map[string]string{"traceparent": r.Header.Get("Traceparent")})
+	ctx, span := telemetry.Start(ctx, telemetry.SpanRequest, telemetry.Route(rt.name))
+	a := &answer{ResponseWriter: w}
+	defer func() {
+		g.recovered(ctx, rt, a, recover())
+		span.Set(telemetry.Status(a.status))
+		span.End(a.failure())
+		if !rt.stream || a.status != http.StatusOK {
+			telemetry.Answered(ctx, rt.name, a.status, time.Since(began))
+		}
+	}()
+	h := w.Header()
+	h.Set("Cache-Control", "no-store") // what comes back is about people
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if !g.enter() {
+		write(a, fail(codeDraining, "").after(time.Second))
+		return
+	}
+	defer g.running.Done()
+	if !rt.stream {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, requestTime)
+		defer cancel()
+	}
+	g.guard(a, r.WithContext(ctx), rt, span)
+}
+
+// guard refuses what must not reach a route, in the order of what it costs to find out.
+func (g *Gateway) guard(w *answer, r *http.Request, rt route, span *telemetry.Span) {
+	if p := checkURL(r); p != nil {
+		write(w, p)
+		return
+	}
+	if rt.public {
+		g.mux.ServeHTTP(w, r)
+		return
+	}
+	c := g.caller(r)
+	if c == nil {
+		if !g.strangers.Allow() {
+			write(w, fail(codeRate, "").after(time.Second))
+			return
+		}
+		write(w, fail(codeUnauthenticated, ""))
+		return
+	}
+	span.Set(telemetry.Caller(c.Name), telemetry.Tenant(c.Tenant.String()))
+	if !c.requests.Allow() {
+		write(w, fail(codeRate, "").after(time.Second))
+		return
+	}
+	if !rt.stream {
+		if !c.begin(&c.running, g.Limits.Running) {
+			write(w, fail(codeRate, "").after(time.Second))
+			return
+		}
+		defer c.end(&c.running)
+	}
+	if rt.body {
+		body, p := g.readBody(w, r)
+		if p != nil {
+			write(w, p)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	ctx := tenant.NewContext(context.WithValue(r.Context(), callerKey{}, c), c.Tenant)
+	g.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// checkURL refuses what the routes would take for something else. ServeMux would answer an unclean path with a redirect
+// that repeats it.
+func checkURL(r *http.Request) *problem {
+	if len(r.RequestURI) > maxURL {
+		return fail(codeLongURL, "")
+	}
+	if p := r.URL.Path; p != path.Clean(p) {
+		return fail(codeNotFound, "")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fail(codeQuery, "")
+	}
+	for _, values := range query {
+		if len(values) > 1 {
+			return fail(codeQuery, "")
+		}
+	}
+	return nil
+}
+
+// readBody returns the whole body, so that nothing behind it waits for a client.
+func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") ||
+		r.Header.Get("Content-Encoding") != "" {
+		return nil, fail(codeMediaType, "")
+	}
+	if r.ContentLength > maxBody {
+		return nil, fail(codeLarge, "")
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTime)) // the server has a deadline too
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	var slow net.Error
+	switch {
+	case errors.As(err, &large):
+		return nil, fail(codeLarge, "")
+	case errors.As(err, &slow) && slow.Timeout():
+		return nil, fail(codeSlowBody, "")
+	case err != nil || len(bytes.TrimSpace(body)) == 0:
+		return nil, fail(codeBody, "").because(err)
+	}
+	return body, nil
+}
+
+// recovered answers for a handler that panicked. The panic's value stays out of the log: it may quote what the handler
+// worked on.
+func (g *Gateway) recovered(ctx context.Context, rt route, a *answer, panicked any) {
+	if panicked == nil {
+		return
+	}
+	g.Logger.ErrorContext(ctx, "request panicked", "route", rt.name, "stack", string(debug.Stack()))
+	if a.status == 0 {
+		write(a, fail(codeInternal, ""))
+		return
+	}
+	a.status = http.StatusInternalServerError
+}
+
+// answer remembers the status of what is written.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader writes the header once; an informational one does not count.
+func (a *answer) WriteHeader(status int) {
+	if a.status != 0 {
+		return
+	}
+	if status >= http.StatusOK {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes part of the body.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.WriteHeader(http.StatusOK)
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+// failure is the code of the request's span: only what we could not do is a failure of ours.
+func (a *answer) failure() string {
+	switch {
+	case a.status < http.StatusInternalServerError:
+		return ""
+	case a.status == http.StatusServiceUnavailable:
+		return string(codeUnavailable)
+	}
+	return string(codeInternal)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// route is what the guard knows of a route.
+type route struct {
+	name   string
+	public bool // no key is asked for
+	stream bool // the answer does not end by itself
+	body   bool
+}
+
+// nowhere is where requests go that fit no route.
+const nowhere = "/"
+
+// format reads and writes every JSON body: strictly, and with what callers may see revealed.
+var format = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		data, err := phi.Marshal(v)
+		if err == nil {
+			_, err = w.Write(append(data, '\n'))
+		}
+		return err
+	},
+	Unmarshal: phi.Unmarshal,
+}
+
+// register adds all routes.
+func (g *Gateway) register() (err error) {
+	g.mux = http.NewServeMux()
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[tasks.Date](), reflect.TypeFor[dateText]())
+	g.api = humago.New(g.mux, huma.Config{
+		OpenAPI:       describe(registry),
+		Formats:       map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
+	})
+	g.registerTasks()
+	g.registerInvalidations()
+	g.registerBoard()
+	g.registerEvents()
+	g.public("GET /openapi.json", "openapi", g.serveDocument)
+	g.public("GET "+problemPath+"{code}", "explain", explain)
+	g.public(nowhere, "none", g.serveNothing)
+	g.document, err = g.api.OpenAPI().MarshalJSON()
+	return err
+}
+
+// operation registers a route that huma binds and describes. Every error of the handler becomes a problem.
+func operation[I, O any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	post := op.Method == http.MethodPost
+	g.routes[op.Method+" "+op.Path] = route{name: op.OperationID, body: post}
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+	if post {
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	slices.Sort(op.Errors)
+	op.SkipValidateBody = true // decoding is strict, and tells nothing of the body
+	huma.Register(g.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			p := problemOf(err)
+			if p.cause != nil && ctx.Err() == nil {
+				g.Logger.WarnContext(ctx, "request failed", "route", op.OperationID, "code", string(p.Code), "error", p.cause)
+			}
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+// public registers a route that asks for no key.
+func (g *Gateway) public(pattern, name string, h http.HandlerFunc) {
+	g.routes[pattern] = route{name: name, public: true}
+	g.mux.HandleFunc(pattern, h)
+}
+
+// route returns the route of a request. What fits none is answered without a key: there is nothing to know about it.
+func (g *Gateway) route(r *http.Request) route {
+	_, pattern := g.mux.Handler(r)
+	if rt, ok := g.routes[pattern]; ok {
+		return rt
+	}
+	return g.routes[nowhere]
+}
+
+func (g *Gateway) serveDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/openapi+json")
+	_, _ = w.Write(g.document)
+}
+
+// serveNothing answers for paths that fit no route, or fit one of another method.
+func (g *Gateway) serveNothing(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := g.mux.Handler(other); pattern != nowhere {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) == 0 {
+		write(w, fail(codeNotFound, ""))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	write(w, fail(codeMethod, ""))
+}
+
+// schemaOf returns the schema of v's type, by reference.
+func schemaOf(r huma.Registry, v any) *huma.Schema { return r.Schema(reflect.TypeOf(v), true, "") }
+
+// problemResponse describes an error for a route that huma does not describe.
+func problemResponse(r huma.Registry, status int) *huma.Response {
+	return &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+		"application/problem+json": {Schema: schemaOf(r, problem{})},
+	}}
+}

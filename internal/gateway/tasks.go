@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// kind is a kind of task that may be asked for from outside.
+type kind struct {
+	name, about string
+	args        reflect.Type
+	decode      func(data []byte) (args tasks.Args, practice string, err error)
+}
+
+// kinds are all of them. A kind that is not here serves only ourselves, or is not built.
+var kinds = []kind{
+	kindOf("Read a practice's appointments of some days from the vendor.", func(a tasks.SyncSchedule) string { return a.Practice }),
+	kindOf("Read one patient from the vendor.", func(a tasks.SyncPatient) string { return a.Practice }),
+	kindOf("Read who works in a practice from the vendor.", func(a tasks.SyncDirectory) string { return a.Practice }),
+	kindOf("Put a view together before somebody asks for it.", func(a tasks.WarmView) string { return a.Practice }),
+	kindOf("Say that a record changed at the vendor. /v1/invalidations does it at once.", func(a tasks.InvalidateEntity) string { return a.Practice }),
+}
+
+func kindOf[T tasks.Args](about string, practice func(T) string) kind {
+	var zero T
+	return kind{name: zero.Kind(), about: about, args: reflect.TypeFor[T](), decode: func(data []byte) (tasks.Args, string, error) {
+		var args T
+		err := phi.Unmarshal(data, &args)
+		return args, practice(args), err
+	}}
+}
+
+// members lists the names of the kind's arguments.
+func (k kind) members() string {
+	var names []string
+	for f := range k.args.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// demand is the body of POST /v1/tasks.
+type demand struct {
+	Kind        string         `json:"kind"`
+	Args        jsontext.Value `json:"args"`
+	At          *time.Time     `json:"at,omitempty"`
+	Interactive bool           `json:"interactive,omitempty"`
+}
+
+type demandInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"The same key within 48 hours answers with the first call's task."`
+	Body           demand
+}
+
+// receipt says which task does what was asked for.
+type receipt struct {
+	ID       string `json:"id" doc:"The task's id. It tells nothing about the arguments." example:"sync-aaaabbbbccccddddeeeeffffgg-1772442000000000"`
+	Kind     string `json:"kind" doc:"Its kind." example:"schedule.sync"`
+	Joined   bool   `json:"joined" doc:"An equal task waited already."`
+	Repeated bool   `json:"repeated" doc:"The idempotency key had been used; this is the first call's task."`
+}
+
+type receiptOutput struct {
+	Location string `header:"Location" doc:"Where the task's status is."`
+	Body     receipt
+}
+
+func (g *Gateway) registerTasks() {
+	operation(g, huma.Operation{
+		OperationID: "create-task", Method: http.MethodPost, Path: "/v1/tasks", Tags: []string{"tasks"},
+		Summary:       "Ask for a task",
+		Description:   "Equal tasks are one while they wait: asking a thousand times costs one run.",
+		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, g.createTask)
+	operation(g, huma.Operation{
+		OperationID: "get-task", Method: http.MethodGet, Path: "/v1/tasks/{task}", Tags: []string{"tasks"},
+		Summary: "Say where a task is, and why", Errors: []int{http.StatusNotFound},
+	}, g.getTask)
+}
+
+func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutput, error) {
+	args, opts, err := g.demand(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	got, err := g.Tasks.Enqueue(ctx, callerOf(ctx).Tenant.String(), args, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &receiptOutput{
+		Location: "/v1/tasks/" + got.ID,
+		Body:     receipt{ID: got.ID, Kind: args.Kind(), Joined: got.Joined, Repeated: got.Repeated},
+	}, nil
+}
+
+// demand checks everything that can be checked before the queue is asked.
+func (g *Gateway) demand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
+	var k *kind
+	for i := range kinds {
+		if kinds[i].name == in.Body.Kind {
+			k = &kinds[i]
+		}
+	}
+	if k == nil {
+		return nil, nil, fail(codeKind, "")
+	}
+	misfit := fail(codeArguments, k.name+" takes "+k.members())
+	if len(in.Body.Args) == 0 {
+		return nil, nil, misfit
+	}
+	args, practice, err := k.decode(in.Body.Args)
+	if err != nil {
+		return nil, nil, misfit
+	}
+	if v, ok := args.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return nil, nil, fail(codeArguments, err.Error()) // names the member and holds no value: see tasks.Args
+		}
+	}
+	if _, err := g.practice(ctx, practice); err != nil {
+		return nil, nil, err
+	}
+	opts, err := in.options(time.Now())
+	return args, opts, err
+}
+
+// maxOnce is the longest idempotency key in bytes.
+const maxOnce = 200
+
+func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
+	var opts []tasks.Option
+	if at := in.Body.At; at != nil {
+		// Clocks differ a little; what has passed for longer is somebody's mistake.
+		if at.Before(now.Add(-time.Minute)) || at.After(now.AddDate(1, 0, 0)) {
+			return nil, fail(codeTime, "")
+		}
+		opts = append(opts, tasks.At(*at))
+	}
+	if in.Body.Interactive {
+		opts = append(opts, tasks.Interactive())
+	}
+	if in.IdempotencyKey != "" {
+		key := in.IdempotencyKey
+		printable := func(r rune) bool { return r < ' ' || r > '~' }
+		if len(key) > maxOnce || strings.ContainsFunc(key, printable) {
+			return nil, fail(codeIdempotency, "")
+		}
+		opts = append(opts, tasks.Once(key))
+	}
+	return opts, nil
+}
+
+type taskInput struct {
+	Task string `path:"task" doc:"The id that the receipt gave."`
+}
+
+// status is a task as callers see it.
+type status struct {
+	ID         string      `json:"id" doc:"The task's id."`
+	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead" doc:"Where it is. Done and dead tasks are known for an hour at least."`
+	Kind       string      `json:"kind" doc:"Its kind."`
+	Lane       string      `json:"lane" doc:"The queue it is in."`
+	Code       string      `json:"code,omitempty" doc:"Why it waits or died."`
+	Attempt    int         `json:"attempt" doc:"How many attempts were begun and count."`
+	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When it was asked for, unless it has ended."`
+	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When it is to run."`
+	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When it ended."`
+}
+
+type statusOutput struct {
+	RetryAfter string `header:"Retry-After" doc:"When to look again, in seconds, unless it has ended."`
+	Body       status
+}
+
+func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, error) {
+	s, err := g.Tasks.Status(ctx, in.Task)
+	switch {
+	case errors.Is(err, tasks.ErrID):
+		return nil, fail(codeNotFound, "")
+	case err != nil:
+		return nil, err
+	case s.State == tasks.StateUnknown || s.Tenant != callerOf(ctx).Tenant.String():
+		return nil, fail(codeNotFound, "")
+	}
+	out := &statusOutput{Body: status{
+		ID: s.ID, State: s.State, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
+		EnqueuedAt: instant(s.EnqueuedAt), NextAt: instant(s.NextAt), FinishedAt: instant(s.FinishedAt),
+	}}
+	if s.State != tasks.StateDone && s.State != tasks.StateDead {
+		out.RetryAfter = "1"
+	}
+	return out, nil
+}
+
+// instant returns t for a member that is left out when there is none.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// Schema describes a demand as one of its kinds.
+func (demand) Schema(r huma.Registry) *huma.Schema {
+	out := &huma.Schema{Description: "One of the kinds with its arguments."}
+	mapping := map[string]string{}
+	for _, k := range kinds {
+		args := r.Schema(k.args, true, "")
+		name := strings.TrimPrefix(args.Ref, "#/components/schemas/") + "Demand"
+		r.Map()[name] = &huma.Schema{
+			Type: huma.TypeObject, Description: k.about, AdditionalProperties: false, Required: []string{"kind", "args"},
+			Properties: map[string]*huma.Schema{
+				"kind":        {Type: huma.TypeString, Enum: []any{k.name}},
+				"args":        args,
+				"at":          {Type: huma.TypeString, Format: "date-time", Description: "When it may run, at most a year ahead; now when left out."},
+				"interactive": {Type: huma.TypeBoolean, Description: "Somebody waits for it: it goes before what keeps data fresh."},
+			},
+		}
+		ref := "#/components/schemas/" + name
+		out.OneOf = append(out.OneOf, &huma.Schema{Ref: ref})
+		mapping[k.name] = ref
+	}
+	out.Discriminator = &huma.Discriminator{PropertyName: "kind", Mapping: mapping}
+	return out
+}

@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// tenantTTL is how long a tenant's practices and zone are used before the ledger is asked again.
+const tenantTTL = 30 * time.Second
+
+// tenants remembers what the ledger says of the tenants. It is safe for concurrent use.
+type tenants struct {
+	read  func(context.Context, tenant.ID) (ledger.Tenant, error)
+	names func(tenant.ID) practice.Names
+
+	mu    sync.Mutex
+	known map[tenant.ID]*clinic
+}
+
+// clinic is one tenant's practices and zone, never changed once known.
+type clinic struct {
+	zone      *time.Location
+	practices []string
+	byRef     map[phi.Ref]string // the practices' numbers by what stands for them in events
+	readAt    time.Time
+}
+
+var errZone = errors.New("the tenant's zone is not known here")
+
+// of returns a tenant. One that the ledger does not know has no practices and is not remembered; while the ledger does
+// not answer, what it said last counts.
+func (ts *tenants) of(ctx context.Context, id tenant.ID) (*clinic, error) {
+	ts.mu.Lock()
+	have := ts.known[id]
+	ts.mu.Unlock()
+	if have != nil && time.Since(have.readAt) < tenantTTL {
+		return have, nil
+	}
+	next, err := ts.renew(ctx, id, have)
+	if err != nil {
+		return nil, err
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.known == nil {
+		ts.known = map[tenant.ID]*clinic{}
+	}
+	ts.known[id] = next
+	return next, nil
+}
+
+func (ts *tenants) renew(ctx context.Context, id tenant.ID, have *clinic) (*clinic, error) {
+	t, err := ts.read(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, fail(codeNotFound, "")
+	case err != nil && have != nil:
+		again := *have
+		again.readAt = time.Now() // not every request has to wait for the ledger's silence
+		return &again, nil
+	case err != nil:
+		return nil, fmt.Errorf("read tenant: %w", err)
+	}
+	zone, err := time.LoadLocation(t.TimeZone)
+	if err != nil {
+		return nil, fail(codeInternal, "").because(errZone)
+	}
+	next := &clinic{zone: zone, byRef: map[phi.Ref]string{}, readAt: time.Now()}
+	names := ts.names(id)
+	for _, p := range t.Practices {
+		next.practices = append(next.practices, p.ID)
+		next.byRef[names.Practice(p.ID)] = p.ID
+	}
+	return next, nil
+}
+
+// practice returns the caller's tenant and finds the practice in it, or fails as for any practice that there is not.
+func (g *Gateway) practice(ctx context.Context, id string) (*clinic, error) {
+	c, err := g.tenants.of(ctx, callerOf(ctx).Tenant)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(c.practices, id) {
+		return nil, fail(codeNotFound, "")
+	}
+	return c, nil
+}

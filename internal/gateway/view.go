@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// viewOutput is a view, or the news that the caller's copy is still it.
+type viewOutput struct {
+	Status      int
+	ContentType string `header:"Content-Type" hidden:"true"`
+	ETag        string `header:"ETag" doc:"Stands for the body's bytes. A 304 has it too."`
+	Age         string `header:"Age" doc:"Seconds since the vendor last confirmed the data. A 304 has it too."`
+	AsOf        string `header:"Data-As-Of" doc:"When the vendor last confirmed the data. A 304 has it too."`
+	Stale       bool   `header:"Data-Stale" doc:"Something of it is known to have changed since. A 304 has it too."`
+	Vary        string `header:"Vary" hidden:"true"`
+	Body        []byte
+}
+
+// view registers a route that reads a view. V is the body's type.
+func view[V, I any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*viewOutput, error)) {
+	var zero V
+	registry := g.api.OpenAPI().Components.Schemas
+	op.Method, op.Tags = http.MethodGet, []string{"views"}
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusNotFound)
+	op.Responses = map[string]*huma.Response{
+		"200": {Description: "The view.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf(registry, zero)}}},
+		"304": {Description: "The copy at hand is still the view. Age and Data-As-Of say how old it is by now."},
+	}
+	operation(g, op, handle)
+	op.Responses["304"].Headers = op.Responses["200"].Headers
+}
+
+// render makes the answer of a view's document. The ETag stands for the bytes, and is keyed: it may show in logs of others.
+func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf time.Time, stale bool) (*viewOutput, error) {
+	body, err := phi.Marshal(doc)
+	if err != nil {
+		return nil, fail(codeInternal, "").because(err)
+	}
+	body = append(body, '\n')
+	seal := g.Keys.For(callerOf(ctx).Tenant.String())
+	out := &viewOutput{
+		Status: http.StatusOK, ContentType: "application/json", Body: body, Vary: "Authorization",
+		ETag:  `"` + string(seal.Ref("etag", string(body))) + `"`,
+		Age:   strconv.Itoa(int(max(0, time.Since(asOf)).Seconds())),
+		AsOf:  asOf.UTC().Format(time.RFC3339Nano),
+		Stale: stale,
+	}
+	if matches(ifNoneMatch, out.ETag) {
+		out.Status, out.ContentType, out.Body = http.StatusNotModified, "", nil
+	}
+	return out, nil
+}
+
+// matches compares as If-None-Match asks for: weakly, with any of a list.
+func matches(list, etag string) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	// look is how often a view that is being fetched is looked for.
+	look = 50 * time.Millisecond
+	// demandRate and demandBurst bound what one key may demand of the vendor by reading what nobody knows, a second and at
+	// a time. Beyond them the answer is the same and the demand is left out.
+	demandRate  = 2
+	demandBurst = 20
+)
+
+// await reads what may not be known yet. If it is not, that is demanded with the urgency of somebody who waits, and looked
+// for until it is there or the wait is over. read reports whether it found something.
+func (g *Gateway) await(ctx context.Context, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
+	found, err := read(ctx)
+	if found || err != nil {
+		return err
+	}
+	c := callerOf(ctx)
+	cold := fail(codeCold, "").after(2 * time.Second)
+	if !c.demands.Allow() {
+		return cold
+	}
+	if _, err := g.Tasks.EnqueueMany(ctx, c.Tenant.String(), missing, tasks.Interactive()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.Limits.Wait)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return cold
+		case <-g.drained:
+			return cold
+		case <-tick.C:
+		}
+		if found, err := read(ctx); found || err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
