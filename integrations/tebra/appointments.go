@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// AppointmentsService reads the schedule.
+// AppointmentsService reads and writes the schedule.
 type AppointmentsService struct{ client *Client }
 
 // ListAppointmentsRequest says which appointments. Days are calendar days: only the year, month and day that a time

@@ -99,6 +99,12 @@ func worded(message string) (Code, string) {
 		return Denied, ""
 	case has("object reference not set"), has("error translating"), has("must have valid"):
 		return Invalid, ""
+	case has("not found"), has("unable to find"), has("does not exist"):
+		return NotFound, "text"
+	case has("already"), has("conflict"):
+		return Conflict, "text"
+	case has("required"), has("not valid"), has("invalid"):
+		return Invalid, "text"
 	}
 	return Unknown, ""
 }

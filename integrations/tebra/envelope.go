@@ -51,6 +51,9 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, errLeft):
 		return rep, nil // what is left is more of the same
+	case errors.Is(err, errStranger):
+		rep.security.unauthenticated = true
+		return rep, nil
 	case err != nil:
 		return rep, err
 	case bodies == 0:

@@ -54,6 +54,38 @@ var (
 		Name: "GetAppointments", Class: ReadList, Interval: time.Second, Timeout: 30 * time.Second,
 		Idempotent: true, PHI: true, MaxDays: 60, MaxRows: maxRows, payload: "Appointments",
 	}
+	opCreateAppointment = Operation{
+		Name: "CreateAppointment", Class: Write, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		PHI: true, payload: "Appointment",
+	}
+	opUpdateAppointment = Operation{
+		Name: "UpdateAppointment", Class: Write, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		PHI: true, payload: "Appointment",
+	}
+	opUpdateAppointmentStatus = Operation{
+		Name: "UpdateAppointmentStatus", Class: Write, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		PHI: true, Assumed: true,
+	}
+	opDeleteAppointment = Operation{
+		Name: "DeleteAppointment", Class: Write, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		Idempotent: true, PHI: true, payload: "Deleted",
+	}
+	opGetAppointmentReasons = Operation{
+		Name: "GetAppointmentReasons", Class: ReadList, Interval: time.Second, Timeout: 30 * time.Second,
+		Idempotent: true, Assumed: true, MaxRows: maxRows, payload: "AppointmentReasons",
+	}
+	opCreatePatient = Operation{
+		Name: "CreatePatient", Class: Write, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
+		PHI: true, payload: "PatientID", nullable: true,
+	}
+	opUpdatePatient = Operation{
+		Name: "UpdatePatient", Class: Write, Interval: time.Second, Timeout: 30 * time.Second,
+		PHI: true, payload: "PatientID", parameter: "UpdatePatientReq", nullable: true,
+	}
+	opUpdatePatientsExternalID = Operation{
+		Name: "UpdatePatientsExternalID", Class: Write, Interval: time.Second, Timeout: 30 * time.Second,
+		Idempotent: true, PHI: true,
+	}
 	opGetPractices = Operation{
 		Name: "GetPractices", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,
 		Idempotent: true, MaxRows: maxRows, payload: "Practices",
@@ -74,11 +106,17 @@ var (
 		Name: "GetThrottles", Class: System, Interval: 5 * time.Second, Timeout: 20 * time.Second,
 		Idempotent: true, payload: "ThrottleDetails",
 	}
+	opGetCustomerIDFromKey = Operation{
+		Name: "GetCustomerIdFromKey", Class: System, Interval: time.Second, Timeout: 20 * time.Second,
+		Idempotent: true, payload: "CustomerId", headless: true,
+	}
 )
 
 var operations = []*Operation{
-	&opGetPatient, &opGetPatients, &opGetAllPatients, &opGetAppointment, &opGetAppointments, &opGetPractices, &opGetProviders,
-	&opGetServiceLocations, &opGetProcedureCodes, &opGetThrottles,
+	&opGetPatient, &opGetPatients, &opGetAllPatients, &opCreatePatient, &opUpdatePatient, &opUpdatePatientsExternalID,
+	&opGetAppointment, &opGetAppointments, &opCreateAppointment, &opUpdateAppointment, &opUpdateAppointmentStatus,
+	&opDeleteAppointment, &opGetAppointmentReasons, &opGetPractices, &opGetProviders, &opGetServiceLocations,
+	&opGetProcedureCodes, &opGetThrottles, &opGetCustomerIDFromKey,
 }
 
 // Operations returns the policy of every operation the client speaks, by name. The slice is the caller's own.

@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// PatientsService reads people.
+// PatientsService reads and writes people.
 type PatientsService struct{ client *Client }
 
 // Patient is one person as the practice knows them. It holds what a schedule and a patient card show; what they do not
@@ -63,19 +62,33 @@ type Case struct {
 // Get returns one patient by the vendor's identifier (GetPatient: one patient by Tebra id). Its error is NotFound when
 // the vendor answers nothing, which at times it does for patients that its own lists name.
 func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) {
-	op := &opGetPatient
-	if n, err := strconv.ParseInt(id, 10, 32); err != nil || n < 1 {
-		return nil, refuse(op, "id")
+	if !identifier(id, 32) {
+		return nil, refuse(&opGetPatient, "id")
 	}
+	return s.get(ctx, id, member{"PatientID", id})
+}
+
+// GetByExternalID returns one patient by an identifier that an integrator gave (GetPatient: one patient by external id).
+// vendorID is the integrator's number at the vendor. Its error is NotFound when the vendor answers nothing.
+func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, id phi.Text) (*Patient, error) {
+	if id == "" || !identifier(vendorID, 32) {
+		return nil, refuse(&opGetPatient, "id")
+	}
+	return s.get(ctx, "", member{"ExternalID", id.Reveal()}, member{"ExternalVendorID", vendorID})
+}
+
+// get makes the call. want is the identifier that the answer must have; "" is any.
+func (s *PatientsService) get(ctx context.Context, want string, filter ...member) (*Patient, error) {
+	op := &opGetPatient
 	var p Patient
 	err := s.client.call(ctx, op,
-		func(w *writer) { w.group("Filter", member{"PatientID", id}) },
+		func(w *writer) { w.group("Filter", filter...) },
 		func(r *reader, el xml.StartElement) error {
 			if el.Name.Local != op.payload {
 				return nil
 			}
 			err := patientColumns.read(r, &p)
-			if err == nil && p.ID != "" && p.ID.Reveal() != id {
+			if err == nil && want != "" && p.ID != "" && p.ID.Reveal() != want {
 				return shapeError("id") // somebody else's record would be kept under this identifier
 			}
 			return err

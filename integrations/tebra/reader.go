@@ -207,6 +207,9 @@ func (r *reader) text() (string, error) {
 	}
 }
 
+// errStranger says that a result without a security part refuses the caller.
+var errStranger = errors.New("credentials open nothing")
+
 // Two ends of a list that are no failures: its rows are as many as the vendor hands out, or nobody wants more.
 var (
 	errFull = errors.New("list is full")

@@ -3,6 +3,7 @@ package tebra
 import (
 	"cmp"
 	"context"
+	"encoding/xml"
 	"strconv"
 	"strings"
 	"time"
@@ -48,4 +49,31 @@ func milliseconds(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(ms * float64(time.Millisecond)), true
+}
+
+// CustomerID returns the vendor's number of the account that the credentials open (GetCustomerIdFromKey). It is the
+// cheapest question by which to find out whether they do: its error is Unauthenticated when they do not.
+func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
+	op := &opGetCustomerIDFromKey
+	id := ""
+	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) error {
+		switch el.Name.Local {
+		case op.payload:
+			text, err := r.text()
+			if id = strings.TrimSpace(text); err == nil && !identifier(id, 32) {
+				return errStranger // -1 stands for "no such key"
+			}
+			return err
+		case "IsAuthorized":
+			if ok, err := r.boolean(); err != nil || ok {
+				return err
+			}
+			return errStranger
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }

@@ -136,8 +136,70 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		_, _, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
 		return err
 	},
+	"CreatePatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Patients.Create(ctx, at.id(), inventedFields("Created"))
+		return err
+	},
+	"UpdatePatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		fields := inventedFields("Updated")
+		fields.MaritalStatus = tebra.Clear()
+		return c.Patients.Update(ctx, at.Patients()[1].ID, at.id(), fields)
+	},
+	"UpdatePatientsExternalID": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		p := at.Patients()
+		return c.Patients.SetExternalIDs(ctx, []tebra.ExternalID{
+			{PatientID: phi.Text(p[2].ID), PracticeID: at.id(), VendorID: "1", ID: "ext-2"},
+			{PatientID: phi.Text(p[3].ID), PracticeID: at.id(), VendorID: "1", ID: "ext-3"},
+		})
+	},
+	"CreateAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		p, start := at.Patients(), time.Now().AddDate(0, 0, 7)
+		_, err := c.Appointments.Create(ctx, tebra.NewAppointment{
+			PracticeID: at.id(), ServiceLocationID: at.siteID(), Start: start, End: start.Add(time.Hour), Status: tebra.StatusScheduled,
+			Mode: "InOffice", Name: "Group", Notes: "Bring <forms>", Attendees: []phi.Text{phi.Text(p[4].ID), phi.Text(p[5].ID)},
+			MaxAttendees: 5, ReasonID: "1", ProviderID: phi.Text(at.provider(0).id), ResourceIDs: []phi.Text{phi.Text(at.provider(0).id)},
+			Recurrence: &tebra.Recurrence{Start: start, End: start.AddDate(0, 2, 0), EveryDays: 7, Occurrences: 8, Weekdays: []string{"Monday"}},
+		}, at.zone)
+		return err
+	},
+	"UpdateAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		v := at.Appointments(time.Now())[1]
+		_, err := c.Appointments.Update(ctx, tebra.AppointmentUpdate{
+			ID: phi.Text(v.ID), Patient: phi.Text(v.PatientID), ServiceLocationID: at.siteID(), Start: v.Start, End: v.End,
+			Status: tebra.StatusRoomed, Mode: v.Mode, Name: "Visit", Notes: "Roomed & ready", CaseID: phi.Text(v.CaseID), ReasonID: reasonOf(v.Reason),
+			ProviderID: phi.Text(v.ProviderID), ResourceIDs: []phi.Text{phi.Text(v.ProviderID)},
+		}, at.zone)
+		return err
+	},
+	"UpdateAppointmentStatus": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		return c.Appointments.SetStatus(ctx, at.Appointments(time.Now())[2].ID, tebra.StatusCheckedIn)
+	},
+	"DeleteAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		return c.Appointments.Delete(ctx, at.Appointments(time.Now())[3].ID)
+	},
+	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
+		_, err := c.Appointments.Reasons(ctx, at.id())
+		return err
+	},
+	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
+		_, err := c.System.CustomerID(ctx)
+		return err
+	},
 	"GetThrottles": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
 		_, err := c.System.Throttles(ctx)
 		return err
 	},
+}
+
+// inventedFields sets every member of a patient that the client writes.
+func inventedFields(first phi.Text) tebra.PatientFields {
+	return tebra.PatientFields{
+		Address1: tebra.Set("1 Sample Street"), Address2: tebra.Set("Unit 2"), City: tebra.Set("Sampleton"), State: tebra.Set("TX"),
+		ZipCode: tebra.Set("00000"), Country: tebra.Set("USA"), BirthDate: tebra.Set("1980-07-04"), Prefix: tebra.Set("Dr."),
+		FirstName: tebra.Set(first), MiddleName: tebra.Set("Q"), LastName: tebra.Set("<Angle> & Sons"), Suffix: tebra.Set("Jr."),
+		Gender: tebra.Set("Unknown"), HomePhone: tebra.Set("(555) 555-0101"), HomePhoneExt: tebra.Set("1"),
+		MobilePhone: tebra.Set("5555550102"), WorkPhone: tebra.Set("(555) 555-0103"), WorkPhoneExt: tebra.Set("3"),
+		Email: tebra.Set("created@example.test"), EmergencyName: tebra.Set("Somebody Else"), EmergencyPhone: tebra.Set("(555) 555-0104"),
+		MaritalStatus: tebra.Set("S"), MedicalRecordNumber: tebra.Set("MRN1"), Note: tebra.Set("a note"), AlertShown: tebra.Set("an alert"),
+	}
 }

@@ -86,8 +86,12 @@ func TestThrottlesAreTold(t *testing.T) {
 	for _, row := range got {
 		told[row.Operation] = row.Interval
 	}
+	unlisted := []string{"GetAppointmentReasons", "GetCustomerIdFromKey", "UpdateAppointmentStatus", "UpdatePatientsExternalID"}
 	for _, op := range tebra.Operations() {
 		want := op.Interval
+		if slices.Contains(unlisted, op.Name) { // the vendor's table does not name them
+			want = 0
+		}
 		if op.Name == "GetPatient" {
 			want = 40 * time.Millisecond
 		}

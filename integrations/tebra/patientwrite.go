@@ -1,0 +1,166 @@
+package tebra
+
+import (
+	"context"
+	"encoding/xml"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// PatientFields are the members of a patient's record that this client writes; payers, employers and guarantors stay with
+// the vendor's own pages. The zero PatientFields change nothing.
+type PatientFields struct {
+	Address1, Address2, City, State, ZipCode, Country    Change
+	BirthDate                                            Change // 2006-01-02
+	Prefix, FirstName, MiddleName, LastName, Suffix      Change
+	Gender                                               Change // "Female", "Male" or "Unknown"
+	HomePhone, HomePhoneExt                              Change
+	MobilePhone                                          Change // at most 10 digits
+	WorkPhone, WorkPhoneExt                              Change
+	Email                                                Change
+	EmergencyName, EmergencyPhone                        Change
+	MaritalStatus, MedicalRecordNumber, Note, AlertShown Change
+}
+
+// Create adds a patient to a practice and returns its identifier (CreatePatient: demographics). FirstName and LastName must
+// be set. It is not idempotent: after an error with Error.Sent look for the patient before creating it again.
+func (s *PatientsService) Create(ctx context.Context, practiceID string, fields PatientFields) (phi.Text, error) {
+	op := &opCreatePatient
+	if fields.FirstName.value == "" || fields.LastName.value == "" {
+		return "", refuse(op, "name")
+	}
+	return s.modify(ctx, op, "", practiceID, &fields)
+}
+
+// Update changes those members of a patient's record that fields name (UpdatePatient: demographics). Integrators report
+// faults of it now and then; whether the vendor leaves alone what was not sent is not documented, so read afterwards.
+func (s *PatientsService) Update(ctx context.Context, id, practiceID string, fields PatientFields) error {
+	op := &opUpdatePatient
+	if !identifier(id, 32) {
+		return refuse(op, "id")
+	}
+	_, err := s.modify(ctx, op, id, practiceID, &fields)
+	return err
+}
+
+func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practiceID string, fields *PatientFields) (phi.Text, error) {
+	if !identifier(practiceID, 32) {
+		return "", refuse(op, "practice")
+	}
+	if reason := fields.check(); reason != "" {
+		return "", refuse(op, reason)
+	}
+	var got phi.Text
+	err := s.client.call(ctx, op, func(w *writer) { w.inside("Patient", func() { fields.write(w, id, practiceID) }) },
+		func(r *reader, el xml.StartElement) error {
+			if el.Name.Local != op.payload {
+				return nil
+			}
+			text, err := r.text()
+			if got = phi.Text(strings.TrimSpace(text)); err == nil && (!identifier(got.Reveal(), 64) || id != "" && got.Reveal() != id) {
+				return shapeError("id")
+			}
+			return err
+		})
+	if err != nil {
+		return "", err
+	}
+	return got, nil
+}
+
+func (f *PatientFields) check() (reason string) {
+	digits := 0
+	for _, r := range f.MobilePhone.value.Reveal() {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	switch gender := f.Gender.value; {
+	case digits > 10:
+		return "phone"
+	case gender != "" && gender != "Female" && gender != "Male" && gender != "Unknown":
+		return "gender"
+	case f.BirthDate.value != "":
+		if _, ok := typedDate(f.BirthDate.value.Reveal()); !ok {
+			return "date"
+		}
+	}
+	return ""
+}
+
+func (f *PatientFields) write(w *writer, id, practiceID string) {
+	f.Address1.write(w, "AddressLine1")
+	f.Address2.write(w, "AddressLine2")
+	if f.AlertShown.value != "" {
+		w.group("Alert", member{"Message", f.AlertShown.value.Reveal()})
+	}
+	f.City.write(w, "City")
+	f.Country.write(w, "Country")
+	if born, ok := typedDate(f.BirthDate.value.Reveal()); ok {
+		w.text("DateofBirth", born)
+	} else {
+		f.BirthDate.write(w, "DateofBirth")
+	}
+	f.Email.write(w, "EmailAddress")
+	f.EmergencyName.write(w, "EmergencyName")
+	f.EmergencyPhone.write(w, "EmergencyPhone")
+	f.FirstName.write(w, "FirstName")
+	f.Gender.write(w, "Gender")
+	f.HomePhone.write(w, "HomePhone")
+	f.HomePhoneExt.write(w, "HomePhoneExt")
+	f.LastName.write(w, "LastName")
+	f.MaritalStatus.write(w, "MaritalStatus")
+	f.MedicalRecordNumber.write(w, "MedicalRecordNumber")
+	f.MiddleName.write(w, "MiddleName")
+	f.MobilePhone.write(w, "MobilePhone")
+	f.Note.write(w, "Note")
+	w.some("PatientID", id)
+	w.group("Practice", member{"PracticeID", practiceID})
+	f.Prefix.write(w, "Prefix")
+	f.State.write(w, "State")
+	f.Suffix.write(w, "Suffix")
+	f.WorkPhone.write(w, "WorkPhone")
+	f.WorkPhoneExt.write(w, "WorkPhoneExt")
+	f.ZipCode.write(w, "ZipCode")
+}
+
+// ExternalID is what an integrator calls a patient.
+type ExternalID struct {
+	PatientID  phi.Text // the vendor's
+	PracticeID string
+	VendorID   string   // the integrator's number, as the vendor registered it
+	ID         phi.Text // at most 25 characters: the vendor cuts what is longer, without a word
+}
+
+// maxBatch bounds what one call changes. The vendor names no bound.
+const maxBatch = 200
+
+// SetExternalIDs gives patients their identifiers of somebody else's, at most 200 at a time (UpdatePatientsExternalID: a
+// batch). The vendor does not say which of them it took: GetByExternalID does.
+func (s *PatientsService) SetExternalIDs(ctx context.Context, batch []ExternalID) error {
+	op := &opUpdatePatientsExternalID
+	if len(batch) == 0 || len(batch) > maxBatch {
+		return refuse(op, "size")
+	}
+	for _, e := range batch {
+		switch {
+		case !identifier(e.PatientID.Reveal(), 32), !identifier(e.PracticeID, 32), !identifier(e.VendorID, 32):
+			return refuse(op, "id")
+		case e.ID == "", utf8.RuneCountInString(e.ID.Reveal()) > 25:
+			return refuse(op, "length")
+		}
+	}
+	return s.client.call(ctx, op, func(w *writer) {
+		w.inside("Updates", func() {
+			w.inside("UpdateBatch", func() {
+				for _, e := range batch {
+					w.group("PatientExternalIDSetting", member{"externalID", e.ID.Reveal()}, member{"externalVendorID", e.VendorID},
+						member{"patientID", e.PatientID.Reveal()}, member{"practiceID", e.PracticeID})
+				}
+			})
+		})
+	}, func(*reader, xml.StartElement) error { return nil })
+}
