@@ -72,7 +72,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err.Error()) })
 	e.runnable(root)
 	root.AddCommand(
-		newBoard(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(), newHealth(e), newKeys(e), newLogin(e), newSim(e), newTask(e), newVersion(e),
+		newAPIKey(e), newBoard(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(), newHealth(e), newKeys(e), newLogin(e), newSim(e), newTask(e), newVersion(e),
 	)
 	return root
 }

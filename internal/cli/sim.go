@@ -35,8 +35,8 @@ func newSim(e *env) *cobra.Command {
 		Short: "Play the vendor: serve simulated practices with synthetic patients",
 		Long: `Serve a simulator of the vendor's API until interrupted, with synthetic patients only.
 
---write-config makes everything that a worker and a scheduler need to run against it: a keyset, the tenants and
-an environment to source. It writes into DIR before it serves, keeps a keyset that is there, and overwrites the
+--write-config makes everything that worker, scheduler and gateway need to run against it: a keyset, the tenants, a
+key of the API and an environment to source. It writes into DIR before it serves, keeps a keyset that is there, and overwrites the
 rest. The Redis URLs are taken from the environment; without any, one server on this machine is assumed.`,
 		Example: `  rounds sim --write-config ./local
   # in another terminal
@@ -53,7 +53,7 @@ rest. The Redis URLs are taken from the environment; without any, one server on 
 	cmd.Flags().IntVar(&f.patients, "patients", 3000, "patients of each practice")
 	cmd.Flags().IntVar(&f.visits, "visits", 90, "visits a day of each practice")
 	cmd.Flags().StringVar(&f.latency, "latency", "none", "none, or real: as slow as the vendor is")
-	cmd.Flags().StringVar(&f.configDir, "write-config", "", "write rounds.env, tenants.yaml and rounds.keys into this folder first")
+	cmd.Flags().StringVar(&f.configDir, "write-config", "", "write rounds.env, tenants.yaml, rounds.keys and apikeys into this folder first")
 	cmd.AddCommand(newSimOperations(e), newSimCapture(e))
 	return cmd
 }

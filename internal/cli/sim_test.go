@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"os"
 	"os/exec"
@@ -95,6 +96,14 @@ func TestSimWritesAnEnvironmentThatWorks(t *testing.T) {
 	}
 	if _, err := config.LoadScheduler(getenv(vars)); err != nil {
 		t.Fatal(err)
+	}
+	gateway, err := config.LoadGateway(getenv(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := gateway.Keys[0]; len(gateway.Keys) != 1 || k.Tenant != worker.Tenants[0].ID || k.Hash != sha256.Sum256([]byte(vars["ROUNDS_API_KEY"])) ||
+		vars["ROUNDS_URL"] != "http://"+gateway.Addr {
+		t.Errorf("keys %v for %v", gateway.Keys, vars)
 	}
 	if !strings.Contains(said.String(), worker.Endpoint) {
 		t.Errorf("the endpoint is not said in:\n%s", said)

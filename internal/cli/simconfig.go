@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/config"
 )
 
 const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites it.\n"
 
-// writeSimConfig writes what worker and scheduler need to run against the simulator at endpoint, and returns the files'
-// paths, the environment first. A keyset that lies in dir already is kept, or the ledger beside it could not be opened.
+// writeSimConfig writes what worker, scheduler and gateway need to run against the simulator at endpoint, and a key to the
+// gateway for the first tenant. It returns the files' paths, the environment first. A keyset that lies in dir already is kept, or the ledger beside it could not be opened.
 func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv func(string) string) ([]string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -31,6 +32,15 @@ func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv f
 	if err := os.WriteFile(tenants, tenantsYAML(accounts), 0o600); err != nil {
 		return nil, fmt.Errorf("write config: %w", err)
 	}
+	callers := filepath.Join(dir, "apikeys")
+	caller, key, err := config.NewAPIKey("local", clinicID(0))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(callers, []byte(writtenBy+caller.Line()+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("write config: %w", err)
+	}
+	gateway := cmp.Or(getenv("ROUNDS_GATEWAY_ADDR"), "127.0.0.1:8080")
 	exports := [][2]string{
 		{"ROUNDS_ENV", "dev"},
 		{"ROUNDS_QUEUE_REDIS", cmp.Or(getenv("ROUNDS_QUEUE_REDIS"), "redis://127.0.0.1:6379/0")},
@@ -39,6 +49,11 @@ func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv f
 		{"ROUNDS_KEYS", keys},
 		{"ROUNDS_TEBRA_ENDPOINT", endpoint},
 		{"ROUNDS_TENANTS", tenants},
+		{"ROUNDS_GATEWAY_ADDR", gateway},
+		{"ROUNDS_API_KEYS", callers},
+		// For clients of the gateway; no process of ours reads them.
+		{"ROUNDS_URL", "http://" + gateway},
+		{"ROUNDS_API_KEY", key.Reveal()},
 	}
 	var b strings.Builder
 	b.WriteString(writtenBy)
@@ -48,7 +63,7 @@ func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv f
 	if err := os.WriteFile(envFile, []byte(b.String()), 0o600); err != nil {
 		return nil, fmt.Errorf("write config: %w", err)
 	}
-	return []string{envFile, tenants, keys}, nil
+	return []string{envFile, tenants, keys, callers}, nil
 }
 
 // tenantsYAML describes the simulated accounts as tenants. They never close, so that there is something to see at any

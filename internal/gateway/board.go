@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,12 +65,9 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.BoardRead
-	err = g.await(ctx, func(ctx context.Context) (bool, error) {
+	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.Board(ctx, owner, in.Practice, day)
-		if errors.Is(err, practice.ErrCold) {
-			return false, nil
-		}
-		return err == nil, err
+		return known(err)
 	}, tasks.SyncSchedule{Practice: in.Practice, From: dateOf(day), To: dateOf(day)})
 	if err != nil {
 		return nil, err
@@ -80,18 +76,22 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 }
 
 func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
-	b := board{
+	return board{
 		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
-		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: make([]boardRow, 0, len(r.Board.Rows)),
+		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
 	}
-	for _, row := range r.Board.Rows {
-		b.Rows = append(b.Rows, boardRow{
+}
+
+func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) []boardRow {
+	rows := make([]boardRow, 0, len(in))
+	for _, row := range in {
+		rows = append(rows, boardRow{
 			Ref: names.Appointment(row.Appointment), Appointment: row.Appointment, Start: row.Start.In(zone), End: row.End.In(zone),
 			Status: row.Status, Patient: row.Patient, Known: row.Known, Name: row.Name, Born: row.Born, Phone: row.Phone,
 			Reason: row.Reason, Provider: row.Provider, Location: row.Location,
 		})
 	}
-	return b
+	return rows
 }
 
 // day reads a date parameter: today at the practice when there is none.

@@ -51,6 +51,7 @@ func (g *Gateway) register() (err error) {
 	g.registerTasks()
 	g.registerInvalidations()
 	g.registerBoard()
+	g.registerPeople()
 	g.registerEvents()
 	g.public("GET /openapi.json", "openapi", g.serveDocument)
 	g.public("GET "+problemPath+"{code}", "explain", explain)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -79,6 +81,14 @@ const (
 	demandRate  = 2
 	demandBurst = 20
 )
+
+// known tells what a read found out: something, nothing yet, or an error.
+func known(err error) (found bool, _ error) {
+	if errors.Is(err, practice.ErrCold) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // await reads what may not be known yet. If it is not, that is demanded with the urgency of somebody who waits, and looked
 // for until it is there or the wait is over. read reports whether it found something.

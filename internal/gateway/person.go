@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+type cardInput struct {
+	Patient     string `path:"patient" doc:"The patient's number."`
+	Practice    string `query:"practice" doc:"The practice's number; may be left out when there is one."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+}
+
+// card is a patient card as callers see it.
+type card struct {
+	Ref      phi.Ref       `json:"ref" doc:"Stands for the patient among the refs of an event."`
+	Practice string        `json:"practice" doc:"The practice whose visits are shown."`
+	Zone     string        `json:"zone" doc:"The practice's time zone."`
+	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
+	Stale    bool          `json:"stale" doc:"Something on it is known to have changed since."`
+	From     practice.Date `json:"from" format:"date" doc:"The first day whose visits are shown."`
+	To       practice.Date `json:"to" format:"date" doc:"The last day whose visits are shown."`
+	Missing  int           `json:"missing" doc:"Visits that are not on the card, because they are not at hand."`
+	Unknown  int           `json:"unknown" doc:"Days of which nothing is known: the patient may have visits then."`
+	Patient  patient       `json:"patient" doc:"The patient's record."`
+	Visits   []cardVisit   `json:"visits" nullable:"false" doc:"The visits in the order of start."`
+}
+
+// patient is a patient's record.
+type patient struct {
+	ID     phi.Text `json:"id" doc:"The patient's number."`
+	First  phi.Text `json:"first,omitempty"`
+	Middle phi.Text `json:"middle,omitempty"`
+	Last   phi.Text `json:"last,omitempty"`
+	Born   phi.Text `json:"born,omitempty" format:"date"`
+	Gender phi.Text `json:"gender,omitempty"`
+	Mobile phi.Text `json:"mobile,omitempty"`
+	Home   phi.Text `json:"home,omitempty"`
+	Email  phi.Text `json:"email,omitempty"`
+}
+
+// cardVisit is one visit of a patient.
+type cardVisit struct {
+	Ref         phi.Ref         `json:"ref" doc:"Stands for the appointment among the refs of an event."`
+	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
+	Day         practice.Date   `json:"day" format:"date"`
+	Start       time.Time       `json:"start"`
+	End         time.Time       `json:"end"`
+	Status      practice.Status `json:"status"`
+	Reason      phi.Text        `json:"reason,omitempty"`
+	Provider    string          `json:"provider,omitempty"`
+	Location    string          `json:"location,omitempty"`
+}
+
+type providerDayInput struct {
+	Provider    string `path:"provider" doc:"The provider's number."`
+	Practice    string `query:"practice" doc:"The practice's number; may be left out when there is one."`
+	Date        string `query:"date" format:"date" doc:"The day; today at the practice when left out."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+}
+
+// providerDay is a provider's day as callers see it.
+type providerDay struct {
+	Practice string        `json:"practice" doc:"The practice's number."`
+	Provider string        `json:"provider" doc:"The provider's number."`
+	Name     string        `json:"name,omitempty" doc:"The provider's name, where it is known."`
+	Date     practice.Date `json:"date" format:"date" doc:"The day."`
+	Zone     string        `json:"zone" doc:"The practice's time zone."`
+	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale    bool          `json:"stale" doc:"Something of it is known to have changed since."`
+	Missing  int           `json:"missing" doc:"Visits that are not in it, because they are not at hand."`
+	Unknown  int           `json:"unknown" doc:"Rows whose patient's record is not at hand."`
+	Rows     []boardRow    `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+}
+
+func (g *Gateway) registerPeople() {
+	view[card](g, huma.Operation{
+		OperationID: "get-patient", Path: "/v1/patients/{patient}",
+		Summary: "Read a patient's card: the record, and the visits of the coming four weeks",
+	}, g.getPatient)
+	view[providerDay](g, huma.Operation{
+		OperationID: "get-provider-day", Path: "/v1/providers/{provider}/day",
+		Summary: "Read a provider's day. Who is unknown has an empty one",
+	}, g.getProviderDay)
+}
+
+func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, error) {
+	clinic, number, err := g.onlyPractice(ctx, in.Practice)
+	if err != nil {
+		return nil, err
+	}
+	missing := tasks.SyncPatient{Practice: number, Patient: tasks.PatientID(in.Patient)}
+	if missing.Validate() != nil {
+		return nil, fail(codeNotFound, "")
+	}
+	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
+	today := practice.DateOf(g.Now(), clinic.zone)
+	var got practice.CardRead
+	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
+		got, err = g.Store.PatientCard(ctx, owner, number, id, today)
+		return known(err)
+	}, missing)
+	if errors.Is(err, practice.ErrAbsent) {
+		return nil, fail(codeNotFound, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), clinic.zone), got.AsOf, got.Stale)
+}
+
+func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card {
+	p := r.Card.Patient
+	c := card{
+		Ref: names.Patient(p.ID), Practice: r.Card.Practice, Zone: zone.String(), AsOf: r.AsOf.UTC(), Stale: r.Stale,
+		From: r.Card.From, To: r.Card.To, Missing: r.Missing, Unknown: r.Unknown,
+		Patient: patient{
+			ID: p.ID, First: p.First, Middle: p.Middle, Last: p.Last, Born: p.Born, Gender: p.Gender, Mobile: p.Mobile, Home: p.Home,
+			Email: p.Email,
+		},
+		Visits: make([]cardVisit, 0, len(r.Card.Visits)),
+	}
+	for _, v := range r.Card.Visits {
+		c.Visits = append(c.Visits, cardVisit{
+			Ref: names.Appointment(v.Appointment), Appointment: v.Appointment, Day: v.Day, Start: v.Start.In(zone), End: v.End.In(zone),
+			Status: v.Status, Reason: v.Reason, Provider: v.Provider, Location: v.Location,
+		})
+	}
+	return c
+}
+
+func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*viewOutput, error) {
+	clinic, number, err := g.onlyPractice(ctx, in.Practice)
+	if err != nil {
+		return nil, err
+	}
+	day, err := g.day(in.Date, clinic)
+	if err != nil {
+		return nil, err
+	}
+	wanted := tasks.WarmView{View: tasks.ProviderDay, Practice: number, Provider: in.Provider, Date: dateOf(day)}
+	if wanted.Validate() != nil {
+		return nil, fail(codeNotFound, "")
+	}
+	owner := callerOf(ctx).Tenant
+	var got practice.ProviderDayRead
+	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
+		got, err = g.Store.ProviderDay(ctx, owner, number, in.Provider, day)
+		return known(err)
+	}, wanted.Source())
+	if err != nil {
+		return nil, err
+	}
+	names := g.Store.Names(owner)
+	doc := providerDay{
+		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: clinic.zone.String(),
+		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
+		Rows: rowsOf(got.ProviderDay.Rows, names, clinic.zone),
+	}
+	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
+}
+
+// onlyPractice is practice for a route that may leave the practice out.
+func (g *Gateway) onlyPractice(ctx context.Context, id string) (*clinic, string, error) {
+	if id != "" {
+		c, err := g.practice(ctx, id)
+		return c, id, err
+	}
+	c, err := g.tenants.of(ctx, callerOf(ctx).Tenant)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case len(c.practices) != 1:
+		return nil, "", fail(codeQuery, "practice has to be given, unless there is exactly one")
+	}
+	return c, c.practices[0], nil
+}
