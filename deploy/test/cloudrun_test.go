@@ -1,0 +1,406 @@
+package deploytest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	strict "github.com/go-json-experiment/json"
+	"github.com/goccy/go-yaml"
+	run "google.golang.org/api/run/v1"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+)
+
+// settings are what deploy/cloudrun/README.md lets people set, with examples.
+var settings = map[string]string{
+	"PROJECT": "clinic-prod", "PROJECT_NUMBER": "123456789012", "REGION": "us-central1", "NETWORK": "phi", "SUBNET": "run-usc1",
+	"IMAGE":     "us-central1-docker.pkg.dev/clinic-prod/rounds/rounds@sha256:" + strings.Repeat("a", 64),
+	"IMAGE_KEY": "projects/clinic-prod/locations/us-central1/keyRings/rounds/cryptoKeys/run", "WORKERS": "2",
+}
+
+var setting = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
+
+// render puts the settings where the document names them, as envsubst does.
+func render(doc string) (string, error) {
+	var missing error
+	out := setting.ReplaceAllStringFunc(doc, func(s string) string {
+		v, ok := settings[s[2:len(s)-1]]
+		if !ok {
+			missing = errors.Join(missing, fmt.Errorf("%s is no setting", s))
+		}
+		return v
+	})
+	return out, missing
+}
+
+// decode reads one manifest as the API's own type, in which every key must exist as it is spelt.
+func decode[T any](doc []byte) (T, error) {
+	var v T
+	b, err := yaml.YAMLToJSON(doc)
+	if err != nil {
+		return v, err
+	}
+	return v, strict.Unmarshal(b, &v, strict.RejectUnknownMembers(true))
+}
+
+// process is what a manifest says, whatever its kind.
+type process struct {
+	name, apiVersion, kind string
+	meta                   *run.ObjectMeta
+	template               *run.RevisionTemplate
+	rest                   string // the parts in which kinds differ, as one text
+}
+
+func pool(doc []byte) (process, error) {
+	p, err := decode[run.WorkerPool](doc)
+	if err != nil || p.Spec == nil {
+		return process{}, errors.Join(err, errors.New("no pool"))
+	}
+	return process{apiVersion: p.ApiVersion, kind: p.Kind, meta: p.Metadata, template: p.Spec.Template, rest: text(p.Spec.InstanceSplits)}, nil
+}
+
+func service(doc []byte) (process, error) {
+	s, err := decode[run.Service](doc)
+	if err != nil || s.Spec == nil {
+		return process{}, errors.Join(err, errors.New("no service"))
+	}
+	return process{apiVersion: s.ApiVersion, kind: s.Kind, meta: s.Metadata, template: s.Spec.Template, rest: text(s.Spec.Traffic)}, nil
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// manifest is what is expected of one of them.
+type manifest struct {
+	read             func([]byte) (process, error)
+	apiVersion, kind string
+	health           int
+	annotations      map[string]string // of the resource
+	revision         map[string]string // of the revision, beside those that all have
+	concurrency      int64
+	timeout          int64
+	port             int64 // of the requests; zero for pools
+	files            []string
+	environment      []string // beside those that all have
+	load             func(getenv func(string) string) (any, error)
+}
+
+// The secrets that only one process may see stand in its row alone: no other manifest passes with them.
+var manifests = map[string]manifest{
+	"worker": {
+		read: pool, apiVersion: "run.googleapis.com/v1", kind: "WorkerPool", health: 8081,
+		annotations: map[string]string{
+			"run.googleapis.com/scalingMode": "manual", "run.googleapis.com/manualInstanceCount": settings["WORKERS"],
+			"run.googleapis.com/binary-authorization": "default",
+		},
+		files:       []string{"/etc/rounds/keys/rounds.keys", "/etc/rounds/redis-ca/redis-ca.pem"},
+		environment: []string{"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS"},
+		load:        func(g func(string) string) (any, error) { return config.LoadWorker(g) },
+	},
+	"scheduler": {
+		read: pool, apiVersion: "run.googleapis.com/v1", kind: "WorkerPool", health: 8082,
+		annotations: map[string]string{
+			"run.googleapis.com/scalingMode": "manual", "run.googleapis.com/manualInstanceCount": "1",
+			"run.googleapis.com/binary-authorization": "default",
+		},
+		files: []string{"/etc/rounds/keys/rounds.keys", "/etc/rounds/redis-ca/redis-ca.pem", "/etc/rounds/tenants/tenants.yaml"},
+		environment: []string{
+			"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS", "ROUNDS_TENANTS", "CLINIC_A_CUSTOMER_KEY", "CLINIC_A_USER", "CLINIC_A_PASSWORD",
+		},
+		load: func(g func(string) string) (any, error) { return config.LoadScheduler(g) },
+	},
+}
+
+// revisionAnnotations are those that every revision has.
+func revisionAnnotations(name string) map[string]string {
+	return map[string]string{
+		"run.googleapis.com/network-interfaces":              `[{"network":"phi","subnetwork":"run-usc1","tags":["rounds-` + name + `"]}]`,
+		"run.googleapis.com/vpc-access-egress":               "all-traffic",
+		"run.googleapis.com/encryption-key":                  settings["IMAGE_KEY"],
+		"run.googleapis.com/post-key-revocation-action-type": "shut-down",
+		"run.googleapis.com/encryption-key-shutdown-hours":   "1",
+	}
+}
+
+// check says everything that is wrong with a manifest of the named program.
+func (m manifest) check(t testing.TB, name string, doc []byte) faults {
+	var f faults
+	p, err := m.read(doc)
+	if err != nil {
+		return faults{err.Error()}
+	}
+	if p.meta == nil || p.template == nil || p.template.Metadata == nil || p.template.Spec == nil || len(p.template.Spec.Containers) != 1 || p.template.Spec.Containers[0] == nil {
+		return faults{"a part is missing, or there is not one container"}
+	}
+	spec, c := p.template.Spec, p.template.Spec.Containers[0]
+	f.want(p.apiVersion == m.apiVersion && p.kind == m.kind, "another kind of resource")
+	f.want(p.rest == `[{"latestRevision":true,"percent":100}]`, "instances or requests do not all go to the latest revision")
+	f.want(p.meta.Name == "rounds-"+name && p.meta.Namespace == settings["PROJECT_NUMBER"], "another name or namespace")
+	f.want(maps.Equal(p.meta.Labels, map[string]string{"cloud.googleapis.com/location": settings["REGION"]}), "labels")
+	f.want(maps.Equal(p.meta.Annotations, m.annotations), "annotations of the resource")
+	want := revisionAnnotations(name)
+	maps.Copy(want, m.revision)
+	f.want(maps.Equal(p.template.Metadata.Annotations, want), "annotations of the revision")
+	f.want(spec.ServiceAccountName == "rounds-"+name+"@clinic-prod.iam.gserviceaccount.com", "not its own service account")
+	f.want(spec.ContainerConcurrency == m.concurrency && spec.TimeoutSeconds == m.timeout, "concurrency or time limit")
+	f.want(c.Name == name && slices.Equal(c.Command, []string{"/" + name}) && len(c.Args) == 0, "runs another program")
+	f.want(slices.Contains(programs(t), name), "there is no such program")
+	f.want(c.Image == settings["IMAGE"] && strings.Contains(c.Image, "@sha256:"), "the image is not named by its digest")
+	f.want(c.SecurityContext == nil && c.WorkingDir == "" && len(c.EnvFrom) == 0, "sets what the image sets")
+	if m.port == 0 {
+		f.want(len(c.Ports) == 0, "a pool has no port")
+	} else {
+		f.want(text(c.Ports) == fmt.Sprintf(`[{"containerPort":%d,"name":"http1"}]`, m.port), "another port")
+	}
+	f = append(f, m.probes(c)...)
+	f = append(f, m.resources(c)...)
+	f = append(f, m.volumes(spec)...)
+	return append(f, m.env(t, name, c)...)
+}
+
+// probes are held against what the platform allows, and what a start may take.
+func (m manifest) probes(c *run.Container) (f faults) {
+	start, live := c.StartupProbe, c.LivenessProbe
+	if start == nil || live == nil || start.HttpGet == nil || live.HttpGet == nil || c.ReadinessProbe != nil {
+		return faults{"probes"}
+	}
+	f.want(start.HttpGet.Path == "/startupz" && start.HttpGet.Port == int64(m.health), "startup probe asks elsewhere")
+	f.want(live.HttpGet.Path == "/livez" && live.HttpGet.Port == int64(m.health), "liveness probe asks elsewhere")
+	f.want(start.FailureThreshold*start.PeriodSeconds == 200 && start.PeriodSeconds == 5, "a start has not its 200 s")
+	f.want(start.TimeoutSeconds == 4 && live.TimeoutSeconds == 5, "a probe's answer has another time")
+	f.want(live.FailureThreshold == 6 && live.PeriodSeconds == 10, "liveness is not given a minute")
+	return f
+}
+
+func (m manifest) resources(c *run.Container) (f faults) {
+	if c.Resources == nil {
+		return faults{"no limits"}
+	}
+	f.want(maps.Equal(c.Resources.Limits, map[string]string{"cpu": "1", "memory": "512Mi"}), "other limits than docker-compose.yml tries")
+	f.want(len(c.Resources.Requests) == 0, "requests are not Cloud Run's")
+	return f
+}
+
+// volumes must be secrets of pinned versions, each mounted once, and give exactly the files that are expected.
+func (m manifest) volumes(spec *run.RevisionSpec) (f faults) {
+	mounts := map[string]string{}
+	for _, v := range spec.Containers[0].VolumeMounts {
+		f.want(mounts[v.Name] == "" && !v.ReadOnly && v.SubPath == "", "a volume is mounted twice or in part")
+		mounts[v.Name] = v.MountPath
+	}
+	var files []string
+	for _, v := range spec.Volumes {
+		if v.Secret == nil || len(v.Secret.Items) != 1 {
+			f = append(f, "a volume is not one secret")
+			continue
+		}
+		item := v.Secret.Items[0]
+		f.want(v.Secret.SecretName == secretNames[item.Path], "the file "+item.Path+" comes from another secret")
+		f.want(item.Key == "1", "the version is not pinned")
+		files = append(files, path.Join(mounts[v.Name], item.Path))
+		delete(mounts, v.Name)
+	}
+	slices.Sort(files)
+	f.want(slices.Equal(files, slices.Sorted(slices.Values(m.files))), fmt.Sprintf("the files are %q", files))
+	f.want(len(mounts) == 0, "a mount has no volume")
+	return f
+}
+
+// secretNames are the secrets that become files.
+var secretNames = map[string]string{
+	"rounds.keys": "rounds-keys", "redis-ca.pem": "rounds-redis-ca", "tenants.yaml": "rounds-tenants",
+	"api-keys": "rounds-api-keys", "monitor-logins": "rounds-monitor-logins",
+}
+
+// common is the environment of every process.
+var common = []string{
+	"ROUNDS_ENV", "ROUNDS_HEALTH_ADDR", "ROUNDS_START_WAIT", "ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "GOMEMLIMIT", "SSL_CERT_DIR",
+}
+
+// env loads the process's configuration with the manifest's environment, and again with each variable spoilt.
+func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
+	vars := map[string]string{}
+	for _, e := range c.Env {
+		if _, twice := vars[e.Name]; twice {
+			f = append(f, e.Name+" is set twice")
+		}
+		vars[e.Name] = e.Value
+		if e.ValueFrom != nil {
+			ref := e.ValueFrom.SecretKeyRef
+			if ref == nil || e.Value != "" || e.ValueFrom.ConfigMapKeyRef != nil {
+				f = append(f, e.Name+" does not come from a secret")
+				continue
+			}
+			f.want(ref.Key == "1" && ref.Name == secretOf(name, e.Name), e.Name+" comes from another secret")
+			vars[e.Name] = secrets[e.Name]
+		}
+	}
+	want := slices.Sorted(slices.Values(slices.Concat(common, m.environment)))
+	f.want(slices.Equal(slices.Sorted(maps.Keys(vars)), want), fmt.Sprintf("sets %q", slices.Sorted(maps.Keys(vars))))
+	f.want(vars["ROUNDS_ENV"] == "production", "not production")
+	f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+strconv.Itoa(m.health), "serves its probes elsewhere")
+	f.want(vars["GOMEMLIMIT"] == "460MiB", "the memory that Go may use is not below the limit")
+	f.want(slices.Contains(m.files, vars["SSL_CERT_DIR"]+"/redis-ca.pem"), "the CA of Redis is not where it is looked for")
+	wait, err := time.ParseDuration(vars["ROUNDS_START_WAIT"])
+	f.want(err == nil && wait == 180*time.Second, "waits at start for longer than the probe, or not at all")
+	for _, file := range []string{"ROUNDS_KEYS", "ROUNDS_TENANTS", "ROUNDS_API_KEYS", "ROUNDS_MONITOR_PASSWORD_FILE"} {
+		f.want(vars[file] == "" || slices.Contains(m.files, vars[file]), file+" names no file that is mounted")
+	}
+	if len(f) > 0 {
+		return f
+	}
+	return append(f, matters(t, m.load, vars)...)
+}
+
+// secretOf names the secret of a variable: one for each process, or for each tenant.
+func secretOf(program, variable string) string {
+	if tenant, ok := strings.CutPrefix(variable, "CLINIC_A_"); ok {
+		return "rounds-clinic-a-" + strings.ToLower(strings.ReplaceAll(tenant, "_", "-"))
+	}
+	rest := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "ROUNDS_"), "_", "-"))
+	return "rounds-" + program + "-" + rest
+}
+
+// secrets are values of the shape that the README puts into Secret Manager.
+var secrets = map[string]string{
+	"ROUNDS_QUEUE_REDIS": "rediss://worker:synthetic@10.0.0.3:6378", "ROUNDS_CACHE_REDIS": "rediss://worker:synthetic@10.0.0.4:6378",
+	"ROUNDS_LEDGER":         "postgres://rounds:synthetic@10.0.0.5:5432/rounds?sslmode=require",
+	"CLINIC_A_CUSTOMER_KEY": "synthetic-customer", "CLINIC_A_USER": "api@clinic-a.example", "CLINIC_A_PASSWORD": "synthetic",
+}
+
+// contents of the files, as a platform mounts them: readable for everybody in a container where nobody else is.
+var contents = map[string]string{
+	"rounds.keys": `{"synthetic": "keyset"}`,
+	"tenants.yaml": `tenants:
+  - id: clinic-a
+    timezone: America/Chicago
+    opening_hours: {mon: "08:00-17:30"}
+    tebra: {customer_key: "env:CLINIC_A_CUSTOMER_KEY", user: "env:CLINIC_A_USER", password: "env:CLINIC_A_PASSWORD"}
+    practices: [{id: "1", name: Example Practice}]
+`,
+}
+
+// matters loads the configuration, which must work, and once for each variable with another value, which must not give
+// the same: a variable that the program does not read is a setting that somebody believes in.
+func matters(t testing.TB, load func(func(string) string) (any, error), vars map[string]string) (f faults) {
+	root := t.TempDir()
+	getenv := func(changed string) func(string) string {
+		return func(name string) string {
+			v := vars[name]
+			if name == changed {
+				return "?"
+			}
+			data, ok := contents[path.Base(v)]
+			if !ok || !strings.HasPrefix(v, "/") {
+				return v
+			}
+			file := path.Join(root, path.Base(v))
+			if _, err := os.Stat(file); err != nil {
+				if err := os.WriteFile(file, []byte(data), 0o444); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return file
+		}
+	}
+	whole, err := load(getenv(""))
+	if err != nil {
+		return faults{err.Error()}
+	}
+	for name := range vars {
+		if !strings.HasPrefix(name, "ROUNDS_") && !strings.HasPrefix(name, "CLINIC_") {
+			continue
+		}
+		if other, err := load(getenv(name)); err == nil && fmt.Sprintf("%#v", reveal(other)) == fmt.Sprintf("%#v", reveal(whole)) {
+			f = append(f, name+" is not read by the program")
+		}
+	}
+	return f
+}
+
+// reveal is the configuration with its secrets in clear, to be compared.
+func reveal(v any) any {
+	s, ok := v.(config.Scheduler)
+	if !ok {
+		return v
+	}
+	var out []string
+	for _, t := range s.Tenants {
+		out = append(out, t.Credentials.CustomerKey.Reveal(), t.Credentials.User.Reveal(), t.Credentials.Password.Reveal())
+	}
+	return []any{v, out}
+}
+
+func TestManifests(t *testing.T) {
+	t.Parallel()
+	for name, m := range manifests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc, err := render(read(t, "deploy/cloudrun/"+name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, fault := range m.check(t, name, []byte(doc)) {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// TestManifestTypos misspells every key of every manifest and changes every value: none of them passes.
+func TestManifestTypos(t *testing.T) {
+	t.Parallel()
+	for name, m := range manifests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc, err := render(read(t, "deploy/cloudrun/"+name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := typos(t, doc, func(string) bool { return false })
+			for _, slip := range all {
+				if len(m.check(t, name, slip.doc)) == 0 {
+					t.Errorf("passes with another %s", slip.where)
+				}
+			}
+			if len(all) < 150 {
+				t.Errorf("only %d typos were tried", len(all))
+			}
+		})
+	}
+}
+
+// TestEveryVariableIsSomewhere: what the programs read and no manifest sets would be a setting that production lacks.
+func TestEveryVariableIsSomewhere(t *testing.T) {
+	t.Parallel()
+	elsewhere := map[string]string{
+		"ROUNDS_TEBRA_ENDPOINT":       "the vendor's own is the default",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "nothing is exported unless set; the README says how",
+	}
+	set := map[string]bool{}
+	for _, m := range manifests {
+		for _, v := range slices.Concat(common, m.environment) {
+			set[v] = true
+		}
+	}
+	for _, name := range config.Names() {
+		if set[name] == (elsewhere[name] != "") {
+			t.Errorf("%s: set by a manifest: %v; reason not to: %q", name, set[name], elsewhere[name])
+		}
+	}
+}
