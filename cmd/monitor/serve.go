@@ -24,7 +24,7 @@ func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 	for _, l := range c.Logins {
 		o.Logins = append(o.Logins, monitor.Login{Name: l.Name, Role: monitor.Role(l.Role), Hash: l.Hash.Reveal()})
 	}
-	site, err := monitor.Open(ctx, o)
+	site, err := open(ctx, c.StartWait, o)
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,20 @@ func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 	})
 	// What did not start, because it could not or was told to stop before, is closed all the same.
 	return errors.Join(err, p.stack.Close(context.WithoutCancel(ctx)))
+}
+
+// open opens the site, again and again while a store is away and the process may wait for it.
+func open(ctx context.Context, wait time.Duration, o monitor.Options) (site *monitor.Monitor, err error) {
+	away := lifecycle.Reach(ctx, o.Logger, wait, "stores", func(ctx context.Context) error {
+		if site, err = monitor.Open(ctx, o); errors.Is(err, monitor.ErrDependency) {
+			return err
+		}
+		return nil
+	})
+	if away != nil {
+		return nil, away
+	}
+	return site, err
 }
 
 // process is what the monitor's servers have in common.

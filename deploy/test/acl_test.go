@@ -110,6 +110,8 @@ var one = map[string]string{
 	"uniqueness":  "q1:{sync}:g:abc",
 	"pace":        "f1:{clinic-a}:p:GetPatient",
 	"host":        "f1h:{vendor}:b",
+	"status":      "s1:{status}:document",
+	"sessions":    "m1:{sessions}:abc",
 	"versions":    "c1:{clinic-a}:m",
 	"entries":     "c1:{clinic-a}:v:board:1:x:abc",
 	"events":      "c1:{clinic-a}:x",
@@ -120,9 +122,9 @@ var one = map[string]string{
 // reaches says which keys a user reads and writes; all others must be refused.
 var reaches = map[string]struct{ reads, writes []string }{
 	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "host"}},
-	"queue/scheduler": {nil, []string{"engine", "engine, all", "uniqueness"}},
+	"queue/scheduler": {nil, []string{"engine", "engine, all", "uniqueness", "status"}},
 	"queue/gateway":   {nil, []string{"engine", "engine, all", "uniqueness"}},
-	"queue/monitor":   {[]string{"uniqueness"}, []string{"engine", "engine, all"}},
+	"queue/monitor":   {[]string{"status"}, []string{"engine", "engine, all", "uniqueness", "sessions"}},
 	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness"}},
 	"queue/health":    {},
 	"cache/worker":    {nil, []string{"versions", "entries", "events"}},

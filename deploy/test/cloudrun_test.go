@@ -124,6 +124,28 @@ var manifests = map[string]manifest{
 		},
 		load: func(g func(string) string) (any, error) { return config.LoadScheduler(g) },
 	},
+	// The monitor is given neither keyset nor tenants nor the cache.
+	"monitor": {
+		read: service, apiVersion: "serving.knative.dev/v1", kind: "Service", health: 8084, port: 8090, concurrency: 80, timeout: 3600,
+		annotations: serviceAnnotations("2"), revision: serviceRevision("1", "2"),
+		files:       []string{"/etc/rounds/redis-ca/redis-ca.pem", "/etc/rounds/logins/monitor-logins"},
+		environment: []string{"ROUNDS_MONITOR_ADDR", "ROUNDS_MONITOR_PASSWORD_FILE"},
+		load:        func(g func(string) string) (any, error) { return config.LoadMonitor(g) },
+	},
+}
+
+func serviceAnnotations(most string) map[string]string {
+	return map[string]string{
+		"run.googleapis.com/ingress": "internal-and-cloud-load-balancing", "run.googleapis.com/default-url-disabled": "true",
+		"run.googleapis.com/binary-authorization": "default", "run.googleapis.com/maxScale": most,
+	}
+}
+
+func serviceRevision(least, most string) map[string]string {
+	return map[string]string{
+		"autoscaling.knative.dev/minScale": least, "autoscaling.knative.dev/maxScale": most,
+		"run.googleapis.com/cpu-throttling": "false", "run.googleapis.com/execution-environment": "gen2",
+	}
 }
 
 // revisionAnnotations are those that every revision has.
@@ -306,6 +328,9 @@ func matters(t testing.TB, load func(func(string) string) (any, error), vars map
 				return "?"
 			}
 			data, ok := contents[path.Base(v)]
+			if example := "deploy/compose/" + path.Base(v); !ok && strings.HasPrefix(v, "/etc/rounds/") {
+				data, ok = read(t, example), true // the same file as docker-compose.yml's
+			}
 			if !ok || !strings.HasPrefix(v, "/") {
 				return v
 			}

@@ -114,7 +114,7 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 
 func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
 	var unusable error
-	err = reach(ctx, f.log, s.wait, "ledger", func(ctx context.Context) error {
+	err = lifecycle.Reach(ctx, f.log, s.wait, "ledger", func(ctx context.Context) error {
 		f.ledger, err = ledger.Open(ctx, s.ledger.Reveal())
 		if errors.Is(err, ledger.ErrURL) {
 			unusable, err = err, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -28,7 +29,7 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 
 	production := s.mode == config.Production
 	check := func(what string, rdb redis.UniversalClient, role queue.Role) (found []queue.Finding, err error) {
-		err = reach(ctx, f.log, s.wait, what, func(ctx context.Context) error {
+		err = lifecycle.Reach(ctx, f.log, s.wait, what, func(ctx context.Context) error {
 			found, err = queue.Check(ctx, rdb, role, production)
 			return err
 		})

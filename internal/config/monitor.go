@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Monitor is what cmd/monitor runs with. It has no keyset and no cache: it can open nothing.
 type Monitor struct {
 	Mode      Mode
@@ -8,6 +10,7 @@ type Monitor struct {
 	Addr      string  // host:port to serve operators on
 	Logins    []Login // at least one
 	Health    string
+	StartWait time.Duration
 }
 
 const (
@@ -26,6 +29,7 @@ func LoadMonitor(getenv func(string) string) (Monitor, error) {
 		Addr:      l.address("ROUNDS_MONITOR_ADDR", l.vars.MonitorAddr, monitorAddr),
 		Logins:    l.logins(),
 		Health:    l.health(monitorHealth),
+		StartWait: l.startWait(),
 	}
 	return m, l.problems.err()
 }

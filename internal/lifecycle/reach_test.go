@@ -1,4 +1,4 @@
-package app
+package lifecycle
 
 import (
 	"bytes"
@@ -32,8 +32,8 @@ func TestReachWaitsAsLongAsItMay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
-				err := reach(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), tc.wait, "ledger", func(ctx context.Context) error {
-					if due, ok := ctx.Deadline(); !ok || time.Until(due) > startTimeout {
+				err := Reach(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), tc.wait, "ledger", func(ctx context.Context) error {
+					if due, ok := ctx.Deadline(); !ok || time.Until(due) > firstContact {
 						t.Error("a try has no limit")
 					}
 					if time.Since(began) < tc.after {
@@ -58,7 +58,7 @@ func TestReachEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		err := reach(ctx, slog.New(slog.DiscardHandler), time.Hour, "ledger", func(context.Context) error { return errors.New("away") })
+		err := Reach(ctx, slog.New(slog.DiscardHandler), time.Hour, "ledger", func(context.Context) error { return errors.New("away") })
 		if took := time.Since(began); err == nil || took != 2500*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
 		}
