@@ -46,6 +46,7 @@ Patients are masked unless --reveal is given; refs stand for records, as in logs
 	show.Flags().StringVar(&f.practice, "practice", "", "the vendor's number for the practice; may be left out when the tenant has one")
 	show.Flags().StringVar(&f.date, "date", "", "the day, like 2026-03-02; today at the practice when left out")
 	show.Flags().BoolVar(&f.reveal, "reveal", false, "show who the patients are")
+	_ = show.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	return e.group("board", "Look at boards", show)
 }
 

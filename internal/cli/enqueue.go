@@ -94,6 +94,7 @@ Kinds and their arguments:` + list.String(),
 	cmd.Flags().StringVar(&f.at, "at", "", "run at this time, like 2026-03-02T18:00:00-06:00")
 	cmd.Flags().DurationVar(&f.in, "in", 0, "run after this long, like 10m")
 	cmd.Flags().StringVar(&f.once, "once", "", "idempotency key: the same key within 48 h answers with the first task")
+	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	cmd.Flags().StringVar(&f.lane, "lane", "", "the kind's own lane, or interactive: somebody waits for it")
 	return cmd
 }

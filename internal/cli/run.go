@@ -21,7 +21,7 @@ import (
 // Run carries out one command line, without the program's name in front, and returns the exit code. It ends when ctx
 // does. It reads no environment but getenv and writes nowhere but to stdout, stderr and the files it is told to.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	e := &env{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, interactive: isTerminal(stdin)}
 	root := newRoot(e)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -44,6 +44,7 @@ type env struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	interactive    bool // somebody can be asked
 
 	json    bool
 	timeout time.Duration
@@ -70,9 +71,24 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print one JSON document on stdout, errors included")
 	root.PersistentFlags().DurationVar(&e.timeout, "timeout", defaultTimeout, "give up after this long; 0 never does")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err.Error()) })
+	root.CompletionOptions.DisableDefaultCmd = true // ours has --json, too
 	e.runnable(root)
 	root.AddCommand(
-		newAPIKey(e), newBoard(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(), newHealth(e), newKeys(e), newLogin(e), newSim(e), newTask(e), newVersion(e),
+		newAPIKey(e),
+		newBoard(e),
+		newCompletion(e),
+		newDead(e),
+		newDemo(e),
+		newDoctor(e),
+		newEnqueue(e),
+		newExitCodes(),
+		newHealth(e),
+		newKeys(e),
+		newLogin(e),
+		newQueue(e),
+		newSim(e),
+		newTask(e),
+		newVersion(e),
 	)
 	return root
 }
@@ -196,10 +212,15 @@ func (e *env) fail(f *failure) int {
 // errReported is the cause of failures whose report is the command's answer.
 var errReported = errors.New("reported")
 
+// acts is for what a command changed that others rely on: noted on stderr.
+func (e *env) acts() *slog.Logger { return e.logger(slog.LevelInfo) }
+
 // log is for the packages below: errors, on stderr. That a server is not fit for production is for doctor to say, not for
 // every command.
-func (e *env) log() *slog.Logger {
+func (e *env) log() *slog.Logger { return e.logger(slog.LevelError) }
+
+func (e *env) logger(level slog.Level) *slog.Logger {
 	return telemetry.NewLogger(e.stderr, telemetry.LogOptions{
-		Level: slog.LevelError, NoColor: strings.TrimSpace(e.getenv("NO_COLOR")) != "",
+		Level: level, NoColor: strings.TrimSpace(e.getenv("NO_COLOR")) != "",
 	})
 }

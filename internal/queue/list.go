@@ -36,7 +36,7 @@ type Task struct {
 	EnqueuedAt time.Time
 	// NextAt is when it is due: scheduled and retried tasks only.
 	NextAt time.Time
-	// DiedAt is when it died: archived tasks only.
+	// DiedAt is when it was archived: archived tasks only, to the second.
 	DiedAt time.Time
 	// Bytes is the size of its sealed payload.
 	Bytes int
@@ -83,15 +83,43 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 		case err != nil:
 			return fmt.Errorf("list tasks: %w", ErrUnavailable)
 		}
-		for _, info := range infos {
-			if !f(readTask(info)) {
-				return nil
-			}
-		}
 		if len(infos) == 0 {
 			return nil
 		}
+		tasks := make([]Task, len(infos))
+		for i, info := range infos {
+			tasks[i] = readTask(info)
+		}
+		if state == StateArchived {
+			if err := readDeaths(ctx, rdb, lane, tasks); err != nil {
+				return err
+			}
+		}
+		for _, t := range tasks {
+			if !f(t) {
+				return nil
+			}
+		}
 	}
+}
+
+// readDeaths reads when tasks were archived. The inspector tells when they
+// last failed, which those that somebody archived by hand may never have.
+func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tasks []Task) error {
+	pipe := rdb.Pipeline()
+	scores := make([]*redis.FloatCmd, len(tasks))
+	for i, t := range tasks {
+		scores[i] = pipe.ZScore(ctx, asynqKey(lane, suffixArchived), t.raw)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("list tasks: %w", clean(err))
+	}
+	for i, s := range scores {
+		if s.Err() == nil { // gone meanwhile otherwise
+			tasks[i].DiedAt = time.Unix(int64(s.Val()), 0).UTC()
+		}
+	}
+	return nil
 }
 
 func readTask(info *asynq.TaskInfo) Task {
@@ -102,11 +130,8 @@ func readTask(info *asynq.TaskInfo) Task {
 	if at, err := time.Parse(time.RFC3339Nano, info.Headers[HeaderEnqueuedAt]); err == nil {
 		t.EnqueuedAt = at.UTC()
 	}
-	switch info.State {
-	case asynq.TaskStateScheduled, asynq.TaskStateRetry:
+	if info.State == asynq.TaskStateScheduled || info.State == asynq.TaskStateRetry {
 		t.NextAt = info.NextProcessAt.UTC()
-	case asynq.TaskStateArchived:
-		t.DiedAt = info.LastFailedAt.UTC()
 	}
 	return t
 }

@@ -18,11 +18,14 @@ func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, e
 	if !KnownLane(lane) {
 		return false, errLane
 	}
-	paused, err := rdb.SetNX(ctx, asynqKey(lane, suffixPaused), time.Now().Unix(), 0).Result()
-	if err != nil {
+	err := rdb.SetArgs(ctx, asynqKey(lane, suffixPaused), time.Now().Unix(), redis.SetArgs{Mode: "NX"}).Err()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("pause lane: %w", clean(err))
 	}
-	return paused, nil
+	return true, nil
 }
 
 // Resume lets workers take tasks of a lane again. It reports false when the

@@ -29,8 +29,8 @@ func Removable(state string) bool {
 }
 
 // Old returns the tasks of a lane in one state that died, or were demanded,
-// before a time; at most limit of them. A task that does not say when counts
-// as old.
+// before a time; at most limit of them. A waiting task that does not say when it
+// was demanded counts as old.
 func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
 	var out []Task
 	if !Removable(state) {
@@ -41,7 +41,7 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 		if state == StateArchived {
 			since = t.DiedAt
 		}
-		if since.Before(before) {
+		if since.Before(before) && (state != StateArchived || !since.IsZero()) { // gone meanwhile
 			out = append(out, t)
 		}
 		return len(out) < limit

@@ -21,7 +21,8 @@ var reviveScript = redis.NewScript(reviveSource)
 type Dead struct {
 	// ID is the task's ID. Required.
 	ID string
-	// Kind is the task's type in asynq. Required.
+	// Kind is the task's type in asynq. Empty: that of the task in asynq's
+	// archive.
 	Kind string
 	// Payload is what travelled: sealed to the ID, so that only this task can
 	// be made of it. Empty: that of the task in asynq's archive.
@@ -46,9 +47,8 @@ const (
 	RevivalSuperseded Revival = "superseded"
 )
 
-// ErrNoPayload means that neither the letter nor asynq has what the task was
-// about.
-var ErrNoPayload = errors.New("queue: the task's payload is lost")
+// ErrLost means that neither the letter nor asynq has what the task was about.
+var ErrLost = errors.New("queue: what the task was about is lost")
 
 // revivedTimeout is asynq's own limit for an attempt of a revived task whose
 // former limit is not known any more: beyond every kind's. The router's limit
@@ -57,18 +57,18 @@ const revivedTimeout = 35 * time.Minute
 
 // Revive makes a dead task wait again under its own ID. No key is needed: what
 // it is about stays sealed. Repeating it is safe, also while the task runs.
-// It fails with ErrID for a task that never was one of ours, ErrNoPayload, or
-// an error of Redis.
+// It fails with ErrID for a task that never was one of ours, ErrLost, or an
+// error of Redis.
 func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 	id, err := ParseID(d.ID)
 	if err != nil {
 		return "", err
 	}
-	payload, timeout, err := p.archived(ctx, id, d.Payload)
+	timeout, err := p.complete(ctx, id, &d)
 	if err != nil {
 		return "", err
 	}
-	call, err := p.record(ctx, id, asynq.NewTaskWithHeaders(d.Kind, payload, d.Headers), timeout, time.Time{})
+	call, err := p.record(ctx, id, asynq.NewTaskWithHeaders(d.Kind, d.Payload, d.Headers), timeout, time.Time{})
 	if err != nil {
 		return "", fmt.Errorf("revive task: %w", err)
 	}
@@ -88,9 +88,9 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 	return Revival(verdict), nil
 }
 
-// archived completes what the letter holds by what asynq still knows of the
-// task: its limit, and its payload when the letter has none.
-func (p *Producer) archived(ctx context.Context, id ID, payload []byte) ([]byte, time.Duration, error) {
+// complete adds to what the letter holds what asynq still knows of the task,
+// and returns its limit.
+func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
 	timeout := revivedTimeout
 	info, err := Find(ctx, p.rdb, id)
 	switch {
@@ -98,14 +98,17 @@ func (p *Producer) archived(ctx context.Context, id ID, payload []byte) ([]byte,
 		if info.Timeout > 0 {
 			timeout = info.Timeout
 		}
-		if len(payload) == 0 {
-			payload = info.Payload
+		if d.Kind == "" {
+			d.Kind = info.Type
+		}
+		if len(d.Payload) == 0 {
+			d.Payload = info.Payload
 		}
 	case !errors.Is(err, ErrNoTask):
-		return nil, 0, err
+		return 0, err
 	}
-	if len(payload) == 0 {
-		return nil, 0, ErrNoPayload
+	if d.Kind == "" || len(d.Payload) == 0 {
+		return 0, ErrLost
 	}
-	return payload, timeout, nil
+	return timeout, nil
 }

@@ -92,21 +92,21 @@ func TestReviveFromTheLetterAlone(t *testing.T) {
 	}
 }
 
-// A letter may have been kept without its payload; asynq's archive has it.
-func TestReviveTakesThePayloadFromTheArchive(t *testing.T) {
+// A letter may have been kept without its kind and payload; asynq's archive has it.
+func TestReviveTakesWhatIsMissingFromTheArchive(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id, dead := kill(t, rdb, "a")
 	want := dead.Payload
-	dead.Payload = nil
+	dead.Payload, dead.Kind = nil, ""
 	if r := replay(t, rdb, dead); r != Revived {
 		t.Fatalf("revival is %q", r)
 	}
-	if info, err := Find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Timeout != time.Minute {
+	if info, err := Find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Type != "test.run" || info.Timeout != time.Minute {
 		t.Errorf("%+v, %v", info, err)
 	}
 	rdb.FlushDB(t.Context())
-	if _, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrNoPayload) {
+	if _, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrLost) {
 		t.Errorf("with nothing left of it: %v", err)
 	}
 }

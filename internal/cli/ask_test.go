@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAgree(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{
+		"y\n": true, "YES\n": true, "\ty \n": true, "\n": false, "n\n": false, "": false, "yesterday\n": false,
+		strings.Repeat("y", 1<<20): false,
+	} {
+		var asked bytes.Buffer
+		e := &env{stdin: strings.NewReader(answer), stderr: &asked, interactive: true}
+		err := e.agree(false, "Sure?")
+		if (err == nil) != want || !strings.HasPrefix(asked.String(), "Sure? [y/N] ") {
+			t.Errorf("%.10q: %v, asked %q", answer, err, asked.String())
+		}
+		if f, ok := errors.AsType[*failure](err); !want && (!ok || f.Code != "DECLINED" || f.Exit != exitFailed) {
+			t.Errorf("%.10q: %v", answer, err)
+		}
+	}
+	for _, e := range []*env{{interactive: false}, {interactive: true, json: true}} {
+		if f, ok := errors.AsType[*failure](e.agree(false, "Sure?")); !ok || f.Exit != exitUsage {
+			t.Errorf("%+v is asked", e)
+		}
+		if err := e.agree(true, "Sure?"); err != nil {
+			t.Errorf("--yes: %v", err)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	quick := (&env{stderr: &out, getenv: getenv(nil)}).progress("removed", 10)
+	quick.at(5)
+	quick.end()
+	if out.Len() > 0 || quick.inPlace || quick.every != progressLine {
+		t.Errorf("what is over at once is told: %q", out.String())
+	}
+	lines := &progress{out: &out, what: "removed", total: 200}
+	lines.at(50)
+	lines.total = 0
+	lines.at(100)
+	lines.next = time.Now().Add(time.Hour)
+	lines.at(150)
+	lines.end()
+	if out.String() != "removed: 50 of 200 (25 %)\nremoved: 100\n" {
+		t.Errorf("in a log: %q", out.String())
+	}
+	out.Reset()
+	place := &progress{out: &out, what: "removed", total: 200, inPlace: true}
+	place.at(100)
+	place.total = 0
+	place.at(101)
+	place.end()
+	place.end()
+	const line = "removed: 100 of 200 (50 %)"
+	if out.String() != "\r"+line+"\rremoved: 101"+strings.Repeat(" ", len(line)-len("removed: 101"))+"\r"+strings.Repeat(" ", len("removed: 101"))+"\r" {
+		t.Errorf("at a terminal: %q", out.String())
+	}
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+const (
+	purgeBatch = 200    // tasks that are removed in one step
+	maxPurge   = 50_000 // tasks that one command removes
+)
+
+var removable = []string{queue.StateArchived, queue.StateScheduled, queue.StateRetry}
+
+func newQueuePurge(e *env) *cobra.Command {
+	var f purgeFlags
+	cmd := &cobra.Command{
+		Use:   "purge LANE",
+		Short: "Remove old tasks of one state from a lane, in steps",
+		Long: `Remove tasks of one state that died (archived) or were demanded (scheduled, retry) longer ago than --older-than.
+
+The dead letters of archived tasks are settled. A scheduled or retried task that is removed is a demand that nobody
+will work on: whoever asks for it is told that it was purged, and the same can be demanded anew.
+
+What becomes due meanwhile is left alone, each step is small, and the command can be interrupted and repeated. One
+command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it ends with 9.`,
+		Example: "  rounds queue purge sync --state archived --older-than 720h\n  rounds queue purge warm --state retry --older-than 24h --yes --json",
+		Args:    names("LANE"), ValidArgsFunction: completeLane,
+		Annotations: map[string]string{untimed: "yes"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := lane(args[0])
+			if err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			need := config.NeedQueue
+			if f.state == queue.StateArchived {
+				need |= config.NeedLedger
+			}
+			return e.withStores(cmd.Context(), need, func(s *stores) error { return e.purge(cmd.Context(), s, name, f) })
+		},
+	}
+	cmd.Flags().StringVar(&f.state, "state", "", "archived, scheduled or retry (required)")
+	cmd.Flags().DurationVar(&f.olderThan, "older-than", 0, "how old a task must be, like 720h (required; 0s takes all)")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	f.given = func() bool { return cmd.Flags().Changed("older-than") }
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(removable, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+type purgeFlags struct {
+	state     string
+	olderThan time.Duration
+	yes       bool
+	given     func() bool // whether --older-than was
+}
+
+func (f purgeFlags) check() error {
+	switch {
+	case !slices.Contains(removable, f.state):
+		return usage("--state must be archived, scheduled or retry")
+	case !f.given():
+		return usage("--older-than is missing")
+	case f.olderThan < 0:
+		return usage("--older-than is negative")
+	}
+	return nil
+}
+
+// purgeDoc is what purge answers.
+type purgeDoc struct {
+	Lane    string    `json:"lane"`
+	State   string    `json:"state"`
+	Before  time.Time `json:"before"`
+	Found   int       `json:"found"`
+	Removed int       `json:"removed"`
+	Settled int       `json:"settled"` // dead letters
+	More    bool      `json:"more"`    // there are more than one command removes
+}
+
+func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) error {
+	doc := purgeDoc{Lane: name, State: f.state, Before: time.Now().Add(-f.olderThan).UTC()}
+	old, err := queue.Old(ctx, s.queue, name, f.state, doc.Before, maxPurge+1)
+	if err != nil {
+		return err
+	}
+	if doc.More = len(old) > maxPurge; doc.More {
+		old = old[:maxPurge]
+	}
+	doc.Found = len(old)
+	if doc.Found > 0 {
+		if err := e.agree(f.yes, doc.question()); err != nil {
+			return err
+		}
+	}
+	p := e.progress("removed", doc.Found)
+	for batch := range slices.Chunk(old, purgeBatch) {
+		if err := doc.remove(ctx, s, batch); err != nil {
+			p.end()
+			return doc.interrupted(err)
+		}
+		p.at(doc.Removed)
+	}
+	p.end()
+	e.acts().InfoContext(ctx, "lane purged", "lane", name, "state", f.state, "count", doc.Removed)
+	if err := e.answer(doc, doc.write); err != nil {
+		return err
+	}
+	if doc.More {
+		return &failure{Exit: exitPartly, Code: "PARTLY", What: "there are more", cause: errReported}
+	}
+	return nil
+}
+
+func (d *purgeDoc) question() string {
+	consequence := "these are demands that nobody will work on then"
+	if d.State == queue.StateArchived {
+		consequence = "their dead letters are settled and cannot be replayed then"
+	}
+	return fmt.Sprintf("%d %s tasks of %s from before %s will be removed; %s. Go on?", d.Found, d.State, d.Lane,
+		d.Before.Format(time.RFC3339), consequence)
+}
+
+// remove settles the letters of a batch and removes its tasks, in this order: interrupted in between, the next command
+// finds the tasks again.
+func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) error {
+	if d.State == queue.StateArchived {
+		for _, t := range batch {
+			if t.ID == "" {
+				continue // the ledger has no such task
+			}
+			err := s.ledger.Settle(ctx, t.ID, ledger.StateSettled)
+			switch {
+			case err == nil:
+				d.Settled++
+			case !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrConflict): // settled before, or by others
+				return err
+			}
+		}
+	}
+	n, err := queue.Remove(ctx, s.queue, d.Lane, d.State, batch)
+	d.Removed += n
+	return err
+}
+
+func (d *purgeDoc) interrupted(err error) error {
+	if d.Removed == 0 {
+		return err
+	}
+	return &failure{
+		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d tasks were removed", d.Removed, d.Found), cause: err,
+		Found: []string{err.Error()}, Means: "what was not removed is untouched", Try: []string{"the same command again"},
+	}
+}
+
+func (d *purgeDoc) write(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "%s: removed %d of %d %s tasks", d.Lane, d.Removed, d.Found, d.State)
+	if d.State == queue.StateArchived {
+		_, _ = fmt.Fprintf(w, ", settled %d dead letters", d.Settled)
+	}
+	_, _ = fmt.Fprintln(w)
+	if d.More {
+		_, _ = fmt.Fprintln(w, "there are more: the same command again")
+	}
+}

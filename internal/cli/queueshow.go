@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+const (
+	defaultLook = 1000
+	maxLook     = 20_000
+	shownTasks  = 5 // of each state, those first that are next
+)
+
+func newQueueShow(e *env) *cobra.Command {
+	var look int
+	cmd := &cobra.Command{
+		Use:   "show LANE",
+		Short: "Say what a lane holds, why it waits, and what is next",
+		Long: `Say what a lane holds by state, kind and tenant, why it waits, and when the next of it is due. Arguments stay sealed.
+
+Of a long lane the tasks that are next are counted; --look says how many of each state.`,
+		Example: "  rounds queue show sync\n  rounds queue show sync --look 20000 --json",
+		Args:    names("LANE"), ValidArgsFunction: completeLane,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := lane(args[0])
+			if err != nil {
+				return err
+			}
+			if look < 1 || look > maxLook {
+				return usage("--look must be between 1 and %d", maxLook)
+			}
+			return e.withStores(cmd.Context(), config.NeedQueue, func(s *stores) error {
+				return e.showLane(cmd.Context(), s, name, look)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&look, "look", defaultLook, "how many tasks of each state are read")
+	return cmd
+}
+
+// laneTasksDoc is one lane with what lies in it.
+type laneTasksDoc struct {
+	At     time.Time  `json:"at"`
+	Lane   laneDoc    `json:"lane"`
+	States []stateDoc `json:"states"`
+}
+
+// stateDoc is what lies in one state.
+type stateDoc struct {
+	State   string     `json:"state"`
+	Tasks   int64      `json:"tasks"`
+	Looked  int        `json:"looked"` // of them, so many were read and are counted below
+	Kinds   []countDoc `json:"kinds"`
+	Tenants []countDoc `json:"tenants"`
+	Reasons []countDoc `json:"reasons"` // why they wait or died
+	Next    []taskRow  `json:"next"`    // the first of them
+}
+
+// countDoc counts tasks that have something in common; the name is empty when they do not say.
+type countDoc struct {
+	Name  string `json:"name"`
+	Tasks int    `json:"tasks"`
+	Means string `json:"means,omitempty"`
+}
+
+// taskRow is one task.
+type taskRow struct {
+	ID         string    `json:"id"`
+	Kind       string    `json:"kind"`
+	Tenant     string    `json:"tenant"`
+	Code       string    `json:"code,omitempty"`
+	Attempts   int       `json:"attempts"` // that failed
+	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
+	NextAt     time.Time `json:"next_at,omitzero"`
+	DiedAt     time.Time `json:"died_at,omitzero"`
+}
+
+func (e *env) showLane(ctx context.Context, s *stores, name string, look int) error {
+	all, err := queue.Standings(ctx, s.queue)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(s queue.Standing) bool { return s.Lane == name })
+	now := time.Now()
+	doc := laneTasksDoc{At: now.UTC(), Lane: readLane(all[i], now)}
+	for _, state := range []struct {
+		name  string
+		tasks int64
+	}{
+		{queue.StatePending, all[i].Pending},
+		{queue.StateActive, all[i].Active},
+		{queue.StateScheduled, all[i].Scheduled},
+		{queue.StateRetry, all[i].Retry},
+		{queue.StateArchived, all[i].Archived},
+	} {
+		d := stateDoc{State: state.name, Tasks: state.tasks, Kinds: []countDoc{}, Tenants: []countDoc{}, Reasons: []countDoc{}, Next: []taskRow{}}
+		if state.tasks > 0 {
+			found, err := queue.Tasks(ctx, s.queue, name, state.name, look)
+			if err != nil {
+				return err
+			}
+			d.count(found)
+		}
+		doc.States = append(doc.States, d)
+	}
+	return e.answer(doc, doc.write)
+}
+
+func (d *stateDoc) count(found []queue.Task) {
+	d.Looked = len(found)
+	d.Kinds = countBy(found, func(t queue.Task) string { return t.Kind })
+	d.Tenants = countBy(found, func(t queue.Task) string { return t.Tenant })
+	d.Reasons = countBy(found, func(t queue.Task) string { return t.Code })
+	for i, r := range d.Reasons {
+		d.Reasons[i].Means = d.why(r.Name)
+	}
+	for _, t := range found[:min(len(found), shownTasks)] {
+		d.Next = append(d.Next, taskRow{
+			ID: t.ID, Kind: t.Kind, Tenant: t.Tenant, Code: t.Code, Attempts: t.Attempts,
+			EnqueuedAt: t.EnqueuedAt, NextAt: t.NextAt, DiedAt: t.DiedAt,
+		})
+	}
+}
+
+// why says what a code means in this state.
+func (d *stateDoc) why(code string) string {
+	switch {
+	case d.State == queue.StateActive:
+		return "a worker has it"
+	case d.State == queue.StateScheduled && code == "":
+		return "it was asked for at a later time"
+	case d.State == queue.StatePending:
+		return codeMeaning("")
+	}
+	return codeMeaning(code)
+}
+
+// countBy counts tasks by name, most first.
+func countBy(found []queue.Task, name func(queue.Task) string) []countDoc {
+	counts := map[string]int{}
+	for _, t := range found {
+		counts[name(t)]++
+	}
+	out := make([]countDoc, 0, len(counts))
+	for _, n := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, countDoc{Name: n, Tasks: counts[n]})
+	}
+	slices.SortStableFunc(out, func(a, b countDoc) int { return cmp.Compare(b.Tasks, a.Tasks) })
+	return out
+}
+
+const shownCounts = 10 // lines of each count, for people
+
+func (d laneTasksDoc) write(w io.Writer) {
+	l := d.Lane
+	_, _ = fmt.Fprintf(w, "%s: %d pending, %d active, %d scheduled, %d retry, %d dead; oldest demand %s, next due %s\n",
+		l.Lane, l.Pending, l.Active, l.Scheduled, l.Retry, l.Archived, age(l.OldestAt, d.At), relative(l.NextDue, d.At))
+	for _, a := range l.Advice {
+		_, _ = fmt.Fprintf(w, "  %s\n", a)
+	}
+	for _, s := range d.States {
+		if s.Tasks == 0 {
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "\n%s: %d", s.State, s.Tasks)
+		if int64(s.Looked) < s.Tasks {
+			_, _ = fmt.Fprintf(w, ", of which the next %d are counted", s.Looked)
+		}
+		_, _ = fmt.Fprintln(w)
+		writeCounts(w, "why", s.Reasons)
+		writeCounts(w, "kind", s.Kinds)
+		writeCounts(w, "tenant", s.Tenants)
+		table(w, []string{"  NEXT", "KIND", "TENANT", "DEMANDED", "DUE", "FAILED", "CODE"}, s.Next, func(t taskRow) []string {
+			due := t.NextAt
+			if due.IsZero() {
+				due = t.DiedAt
+			}
+			return []string{
+				"  " + orUnknown(t.ID), orUnknown(t.Kind), orUnknown(t.Tenant), relative(t.EnqueuedAt, d.At), relative(due, d.At),
+				fmt.Sprint(t.Attempts), t.Code,
+			}
+		})
+	}
+}
+
+func writeCounts(w io.Writer, label string, counts []countDoc) {
+	for i, c := range counts {
+		if i == shownCounts {
+			_, _ = fmt.Fprintf(w, "  %-7s and %d more\n", "", len(counts)-i)
+			return
+		}
+		text := orUnknown(c.Name)
+		if label == "why" {
+			text = c.Means
+			if c.Name != "" {
+				text = c.Name + ": " + orUnknown(c.Means)
+			}
+		}
+		_, _ = fmt.Fprintf(w, "  %-7s %7d  %s\n", label, c.Tasks, text)
+		label = ""
+	}
+}

@@ -1,0 +1,378 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+const (
+	maxReplay     = 100_000 // letters of one command
+	maxReplayRate = 1000    // letters a second
+	minReplayRate = 0.01
+	shownFailures = 20
+)
+
+// replayFlags say which letters are replayed, and how.
+type replayFlags struct {
+	letterFlags
+	all, dryRun, yes bool
+	rate             float64
+	most             int
+}
+
+func newDeadReplay(e *env) *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay [ID…]",
+		Short: "Let the tasks of open letters run again",
+		Long: `Let the tasks of open letters run again: those named, or with --all those that the other flags choose. No key is
+needed, since a payload travels as it was sealed. A task runs again under its own ID, with none of its attempts spent.
+
+It may be repeated and interrupted: a task that waits or runs already is not doubled, and one whose work another task
+does, or did since, is settled. --dry-run says how many there are and what they would ask of the vendor.
+
+Exit code 9 says that some letters were replayed and others could not be.`,
+		Example: `  rounds dead replay sync-…
+  rounds dead replay --all --code vendor_unauthenticated --tenant clinic-a --dry-run
+  rounds dead replay --all --kind patient.sync --since 24h --rate 5 --yes`,
+		Annotations: map[string]string{untimed: "yes"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := f.check(args)
+			if err != nil {
+				return err
+			}
+			return e.withStores(cmd.Context(), config.NeedQueue|config.NeedLedger, func(s *stores) error {
+				r := &replay{env: e, stores: s, flags: f, producer: queue.NewProducer(s.queue)}
+				return r.run(cmd.Context(), args, filter)
+			})
+		},
+	}
+	f.add(e, cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "all open letters that the other flags choose")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, say what it would cost")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	cmd.Flags().Float64Var(&f.rate, "rate", 20, "letters a second, at most")
+	cmd.Flags().IntVar(&f.most, "max", maxReplay, "letters in all, at most; those that died first")
+	return cmd
+}
+
+func (f *replayFlags) check(ids []string) (ledger.Filter, error) {
+	filter, err := f.filter(time.Now())
+	filter.State = ledger.StateOpen
+	narrowed := f.tenant != "" || f.kind != "" || f.code != "" || f.since != 0
+	switch {
+	case err != nil:
+		return filter, err
+	case len(ids) > 0 && (f.all || narrowed):
+		return filter, usage("task IDs do not go together with --all and the flags that choose letters")
+	case len(ids) == 0 && !f.all:
+		return filter, usage("task IDs are missing, or --all")
+	case !(f.rate >= minReplayRate && f.rate <= maxReplayRate): // NaN is neither
+		return filter, usage("--rate must be between %v and %v", minReplayRate, maxReplayRate)
+	case f.most < 1 || f.most > maxReplay || len(ids) > maxReplay:
+		return filter, usage("--max must be between 1 and %d", maxReplay)
+	}
+	return filter, nil
+}
+
+// replay is one run of the command.
+type replay struct {
+	env      *env
+	stores   *stores
+	flags    replayFlags
+	producer *queue.Producer
+	doc      replayDoc
+}
+
+// replayDoc is what replay answers.
+type replayDoc struct {
+	DryRun     bool       `json:"dry_run"`
+	Selected   int        `json:"selected"`
+	Cost       []costDoc  `json:"cost"`
+	Revived    int        `json:"revived"`    // wait again
+	Waiting    int        `json:"waiting"`    // waited or ran already
+	Done       int        `json:"done"`       // had ended well since
+	Superseded int        `json:"superseded"` // another task does or did it
+	Failed     int        `json:"failed"`
+	More       bool       `json:"more"`     // the flags choose more than --max
+	Failures   []faultDoc `json:"failures"` // the first of them
+}
+
+// costDoc is what the selected letters would ask of the vendor.
+type costDoc struct {
+	Operation string  `json:"operation"` // empty: none, of kinds that ask for nothing
+	Letters   int     `json:"letters"`
+	Calls     int     `json:"calls"`         // at most
+	Seconds   float64 `json:"least_seconds"` // that the vendor's spacing makes of it, for the tenant with the most
+}
+
+// faultDoc is a letter that could not be replayed.
+type faultDoc struct {
+	Task string `json:"task"`
+	Code string `json:"code"`
+}
+
+// The codes of letters that could not be replayed.
+const (
+	faultNotOpen  = "NOT_OPEN"
+	faultNotFound = "LETTER_NOT_FOUND"
+	faultForeign  = "NOT_OURS"
+	faultLost     = "LOST"
+)
+
+// chosen is a letter on its way.
+type chosen struct {
+	id     string
+	kind   string
+	tenant tenant.ID
+}
+
+func (r *replay) run(ctx context.Context, ids []string, filter ledger.Filter) error {
+	letters, err := r.choose(ctx, ids, filter)
+	if err != nil {
+		return err
+	}
+	r.doc.DryRun, r.doc.Selected = r.flags.dryRun, len(letters)
+	r.doc.Cost, r.doc.Failures = cost(letters), []faultDoc{}
+	if r.flags.dryRun {
+		return r.env.answer(r.doc, r.doc.write)
+	}
+	if r.flags.all && len(letters) > 0 {
+		if err := r.env.agree(r.flags.yes, r.doc.question()); err != nil {
+			return err
+		}
+	}
+	if err := r.each(ctx, letters); err != nil {
+		return r.stopped(err)
+	}
+	r.env.acts().InfoContext(ctx, "dead letters replayed", "count", r.doc.replayed())
+	if err := r.env.answer(r.doc, r.doc.write); err != nil {
+		return err
+	}
+	return r.doc.verdict()
+}
+
+// choose lists the letters that are meant. Of many, what is kept is little.
+func (r *replay) choose(ctx context.Context, ids []string, filter ledger.Filter) ([]chosen, error) {
+	var out []chosen
+	for _, id := range ids {
+		l, err := r.stores.ledger.DeadLetter(ctx, id)
+		switch {
+		case len(ids) == 1 && errors.Is(err, ledger.ErrNotFound):
+			return nil, noLetter(id, err)
+		case err != nil && !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrInvalid):
+			return nil, err
+		}
+		out = append(out, chosen{id: id, kind: l.Kind, tenant: l.Tenant})
+	}
+	if len(ids) > 0 {
+		return out, nil
+	}
+	for filter.Limit = maxLetters; ; {
+		page, err := r.stores.ledger.DeadLetters(ctx, filter)
+		if errors.Is(err, ledger.ErrInvalid) {
+			return nil, usage("a flag holds what no letter can have: %s", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range page {
+			if len(out) == r.flags.most {
+				r.doc.More = true
+				return out, nil
+			}
+			out = append(out, chosen{id: l.TaskID, kind: l.Kind, tenant: l.Tenant})
+		}
+		if len(page) < maxLetters {
+			return out, nil
+		}
+		filter.After = page[len(page)-1].TaskID
+	}
+}
+
+// each replays the letters one by one, no faster than --rate.
+func (r *replay) each(ctx context.Context, letters []chosen) error {
+	p := r.env.progress("replayed", len(letters))
+	defer p.end()
+	tick := time.NewTicker(time.Duration(float64(time.Second) / r.flags.rate))
+	defer tick.Stop()
+	for i, l := range letters {
+		if i > 0 {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := r.one(ctx, l.id); err != nil {
+			return err
+		}
+		p.at(i + 1)
+	}
+	return nil
+}
+
+// one replays one letter. Its error is one that would meet the next letter too.
+func (r *replay) one(ctx context.Context, id string) error {
+	var did queue.Revival
+	_, err := r.stores.ledger.Replay(ctx, id, func(ctx context.Context, l ledger.DeadLetter) (_ string, err error) {
+		did, err = r.producer.Revive(ctx, queue.Dead{ID: l.TaskID, Kind: l.Kind, Payload: l.Payload, Headers: l.Headers})
+		if did == queue.Revived || did == queue.RevivedBefore {
+			return ledger.StateReplayed, err
+		}
+		return ledger.StateSettled, err
+	})
+	if errors.Is(err, ledger.ErrConflict) && did != "" {
+		err = nil // it runs again; others settled the letter, or it has died again already and the letter tells of that
+	}
+	switch {
+	case err == nil:
+		r.doc.count(did)
+	case errors.Is(err, ledger.ErrConflict):
+		r.doc.fault(id, faultNotOpen)
+	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrInvalid):
+		r.doc.fault(id, faultNotFound)
+	case errors.Is(err, queue.ErrID):
+		r.doc.fault(id, faultForeign)
+	case errors.Is(err, queue.ErrLost):
+		r.doc.fault(id, faultLost)
+	default:
+		return err
+	}
+	return nil
+}
+
+// stopped is the failure of a replay that ended before its last letter.
+func (r *replay) stopped(err error) error {
+	if r.doc.replayed() == 0 {
+		return err
+	}
+	return &failure{
+		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d letters were replayed", r.doc.replayed(), r.doc.Selected), cause: err,
+		Found: []string{err.Error()}, Means: "the others are as they were", Try: []string{"the same command again"},
+	}
+}
+
+func (d *replayDoc) count(r queue.Revival) {
+	switch r {
+	case queue.Revived:
+		d.Revived++
+	case queue.RevivedBefore:
+		d.Waiting++
+	case queue.RevivalDone:
+		d.Done++
+	case queue.RevivalSuperseded:
+		d.Superseded++
+	}
+}
+
+func (d *replayDoc) fault(id, code string) {
+	d.Failed++
+	if len(d.Failures) < shownFailures {
+		d.Failures = append(d.Failures, faultDoc{Task: shown(id), Code: code})
+	}
+}
+
+// replayed counts the letters that are open no more.
+func (d *replayDoc) replayed() int { return d.Revived + d.Waiting + d.Done + d.Superseded }
+
+// verdict is the failure of a replay that came to its end.
+func (d *replayDoc) verdict() error {
+	f := &failure{Exit: exitPartly, Code: "PARTLY", What: "some letters could not be replayed", cause: errReported}
+	switch {
+	case d.Failed == 0:
+		return nil
+	case d.replayed() > 0:
+	case d.Failures[0].Code == faultNotOpen:
+		f.Exit, f.Code = exitConflict, faultNotOpen
+	case d.Failures[0].Code == faultNotFound:
+		f.Exit, f.Code = exitNotFound, faultNotFound
+	default:
+		f.Exit, f.Code = exitFailed, d.Failures[0].Code
+	}
+	return f
+}
+
+func (d *replayDoc) question() string {
+	asks := make([]string, 0, len(d.Cost))
+	for _, c := range d.Cost {
+		if c.Operation != "" {
+			asks = append(asks, fmt.Sprintf("%d calls of %s", c.Calls, c.Operation))
+		}
+	}
+	if len(asks) == 0 {
+		asks = []string{"no call"}
+	}
+	return fmt.Sprintf("%d tasks will run again and ask the vendor for %s at most. Go on?", d.Selected, strings.Join(asks, ", "))
+}
+
+func (d *replayDoc) write(w io.Writer) {
+	if d.DryRun {
+		_, _ = fmt.Fprintf(w, "%d open letters would be replayed\n", d.Selected)
+	} else {
+		_, _ = fmt.Fprintf(w, "%d letters: %d tasks wait again, %d waited or ran already, %d had ended well since, %d are done by others, %d failed\n",
+			d.Selected, d.Revived, d.Waiting, d.Done, d.Superseded, d.Failed)
+	}
+	table(w, []string{"ASKS THE VENDOR FOR", "LETTERS", "CALLS", "TAKES AT LEAST"}, d.Cost, func(c costDoc) []string {
+		name := c.Operation
+		if name == "" {
+			name = "nothing"
+		}
+		return []string{name, fmt.Sprint(c.Letters), fmt.Sprint(c.Calls), time.Duration(c.Seconds * float64(time.Second)).String()}
+	})
+	for _, f := range d.Failures {
+		_, _ = fmt.Fprintf(w, "not replayed: %s (%s)\n", f.Task, f.Code)
+	}
+	if d.Failed > len(d.Failures) {
+		_, _ = fmt.Fprintf(w, "and %d more\n", d.Failed-len(d.Failures))
+	}
+	if d.More {
+		_, _ = fmt.Fprintln(w, "there are more than --max")
+	}
+}
+
+// cost adds up what the letters' kinds ask of the vendor. Its spacing holds for each account and operation, so accounts go
+// side by side.
+func cost(letters []chosen) []costDoc {
+	asks := map[string]tasks.Operation{}
+	for _, o := range tasks.Operations() {
+		asks[o.Kind] = o
+	}
+	spacing := map[string]time.Duration{}
+	for _, o := range tebra.Operations() {
+		spacing[o.Name] = o.Interval
+	}
+	out := []costDoc{}
+	calls := map[string]map[tenant.ID]int{}
+	for _, l := range letters {
+		o := asks[l.kind]
+		i := slices.IndexFunc(out, func(c costDoc) bool { return c.Operation == o.Name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, costDoc{Operation: o.Name})
+			calls[o.Name] = map[tenant.ID]int{}
+		}
+		out[i].Letters++
+		out[i].Calls += o.Calls
+		calls[o.Name][l.tenant] += o.Calls
+		longest := time.Duration(max(0, calls[o.Name][l.tenant]-1)) * spacing[o.Name]
+		out[i].Seconds = max(out[i].Seconds, longest.Seconds())
+	}
+	slices.SortStableFunc(out, func(a, b costDoc) int { return cmp.Compare(b.Calls, a.Calls) })
+	return out
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// stores is what commands work with that need no key. What a command did not ask for is nil.
+type stores struct {
+	queue, cache redis.UniversalClient
+	ledger       *ledger.Ledger
+}
+
+// withStores opens the stores that a command needs, and closes them after it. Nothing is checked, made or migrated: these
+// commands are for days on which something is not as it should be.
+func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores) error) error {
+	c, err := config.LoadStores(e.getenv, need)
+	if err != nil {
+		return err
+	}
+	s := &stores{}
+	defer s.close()
+	if need&config.NeedQueue != 0 {
+		if s.queue, err = dialRole(c.Redis.Queue, queue.RoleQueue, "ROUNDS_QUEUE_REDIS"); err != nil {
+			return err
+		}
+	}
+	if need&config.NeedCache != 0 {
+		if s.cache, err = dialRole(c.Redis.Cache, queue.RoleCache, "ROUNDS_CACHE_REDIS"); err != nil {
+			return err
+		}
+	}
+	if need&config.NeedLedger != 0 {
+		if s.ledger, err = openLedger(ctx, c.LedgerURL.Reveal()); err != nil {
+			return noLedger(err)
+		}
+	}
+	return use(s)
+}
+
+func dialRole(url config.Secret, role queue.Role, variable string) (redis.UniversalClient, error) {
+	rdb, err := queue.Dial(url.Reveal(), queue.DialOptions{Role: role})
+	if err == nil {
+		return rdb, nil
+	}
+	return nil, &failure{
+		Exit: exitUsage, Code: "CONFIG", What: "the environment is not usable", cause: err,
+		Found: []string{variable + ": " + err.Error()}, Means: "nothing was started or changed", Try: []string{"rounds config validate worker"},
+	}
+}
+
+func noLedger(err error) *failure {
+	f := &failure{Exit: exitDependency, Code: "DEPENDENCY", What: err.Error(), cause: err, Means: "the ledger cannot be read", Try: []string{"rounds doctor"}}
+	switch {
+	case errors.Is(err, errNoLedgerFile):
+		f.Try = []string{"start a worker or scheduler once, which makes it, or correct ROUNDS_LEDGER"}
+	case errors.Is(err, ledger.ErrURL):
+		f.Exit, f.Code, f.What = exitUsage, "CONFIG", "ROUNDS_LEDGER: "+err.Error()
+	}
+	return f
+}
+
+func (s *stores) close() {
+	if s.queue != nil {
+		_ = s.queue.Close()
+	}
+	if s.cache != nil {
+		_ = s.cache.Close()
+	}
+	if s.ledger != nil {
+		_ = s.ledger.Close()
+	}
+}
