@@ -251,3 +251,16 @@ func FuzzParseDate(f *testing.F) {
 		}
 	})
 }
+
+func TestEveryKindSaysHowOftenItMayFail(t *testing.T) {
+	t.Parallel()
+	attempts := Attempts()
+	for _, o := range Operations() {
+		if attempts[o.Kind] < 1 {
+			t.Errorf("%s: %d", o.Kind, attempts[o.Kind])
+		}
+	}
+	if len(attempts) != len(Operations()) {
+		t.Errorf("%v", attempts)
+	}
+}

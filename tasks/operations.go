@@ -24,3 +24,15 @@ var operations = []Operation{
 
 // Operations returns what each kind of this package costs.
 func Operations() []Operation { return slices.Clone(operations) }
+
+// Attempts returns how many plain errors make a dead letter of a task of each
+// kind of this package.
+func Attempts() map[string]int {
+	out := map[string]int{}
+	for _, a := range []Args{SyncSchedule{}, SyncPatient{}, SyncDirectory{}, WarmView{}, InvalidateEntity{}} {
+		if o, err := optionsOf(a); err == nil {
+			out[a.Kind()] = o.MaxAttempts
+		}
+	}
+	return out
+}

@@ -215,17 +215,14 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error
 			Endpoint: d.Endpoint,
 		},
 		Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Ended: o.Ended,
-		Flow: func(f *flow.Options) {
-			// An outage of a demo lasts seconds; breakers that stay open for minutes would be all one saw of it.
-			f.Breakers.Open, f.Breakers.MaxOpen, f.Breakers.Ramp = time.Second, 3*time.Second, time.Second
-		},
+		Flow: demoFlow,
 	})
 	if err != nil {
 		return err
 	}
 	scheduler, err := NewScheduler(ctx, SchedulerOptions{
 		Config: o.login("scheduler", c), Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector,
-		Every: demoPass,
+		Every: demoPass, Flow: demoFlow,
 	})
 	if err != nil {
 		return errors.Join(err, worker.Close(ctx))
@@ -234,6 +231,12 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error
 	d.stop, d.processes = stop, lifecycle.NewGroup(running)
 	d.stack.Push("processes", d.StopProcesses)
 	return errors.Join(d.processes.Go("worker", worker.Run), d.processes.Go("scheduler", scheduler.Run))
+}
+
+// demoFlow shortens breakers: an outage of a demo lasts seconds, and one that stays open for minutes would be all one saw
+// of it.
+func demoFlow(f *flow.Options) {
+	f.Breakers.Open, f.Breakers.MaxOpen, f.Breakers.Ramp = time.Second, 3*time.Second, time.Second
 }
 
 // demoPass is how often a demo's scheduler looks at its faster calendar.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
 )
@@ -21,12 +22,14 @@ type SchedulerOptions struct {
 	Collector string              // base URL to send spans to, instead of what the OTEL variables say
 	Clock     plan.Clock          // the calendar; real time unless a demo speeds it up
 	Every     time.Duration       // real time between passes; defaults to the planner's
+	Flow      func(*flow.Options) // as the workers', whose budgets and breakers it reports
 }
 
 // Scheduler is the process that decides what is due. Any number may run.
 type Scheduler struct {
 	base    *foundation
 	planner *plan.Planner
+	gate    *flow.Flow // to be read, never to be passed
 	clock   plan.Clock
 	health  *lifecycle.Health
 	addr    string
@@ -50,7 +53,15 @@ func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err er
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{base: base, planner: planner, clock: o.Clock, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
+	pace := flow.Options{Redis: base.queue}
+	if o.Flow != nil {
+		o.Flow(&pace)
+	}
+	gate, err := flow.New(pace)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: %w", err)
+	}
+	return &Scheduler{base: base, planner: planner, gate: gate, clock: o.Clock, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
 }
 
 // Run plans until ctx ends, and closes everything. It can be called once.
@@ -61,7 +72,7 @@ func (s *Scheduler) start(ctx context.Context) error {
 		return err
 	}
 	s.base.stack.Push("readiness", func(context.Context) error { s.health.Drain(); return nil })
-	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("sweep", s.sweep))
+	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("report", s.report), s.base.group.Go("sweep", s.sweep))
 	if err != nil {
 		return err
 	}

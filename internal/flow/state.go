@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -41,26 +39,24 @@ func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 			scopes = append(scopes, scope{kind: classScope, tenant: id, class: c})
 		}
 	}
-	replies := make([]*redis.Cmd, len(scopes))
+	keys := make([]string, len(scopes))
+	for i, s := range scopes {
+		keys[i] = s.key()
+	}
 	asked := time.Now()
-	_, err := f.options.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, s := range scopes {
-			replies[i] = lookScript.Eval(ctx, pipe, []string{s.key()})
-		}
-		return nil
-	})
+	seen, err := glances(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
 	if err != nil {
 		return nil, fmt.Errorf("read breakers: %w", err)
 	}
 	var out []State
 	for i, s := range scopes {
-		reply, err := replies[i].Slice()
-		if err != nil {
-			return nil, fmt.Errorf("read breakers: %w", err)
+		g := seen[i]
+		v := view{opens: g.number("opens"), reason: g.fields["reason"], asked: asked}
+		if until := g.number("until"); until > 0 {
+			v.until = asked.Add(micros(until - g.now))
 		}
-		v, err := parseView(reply, asked)
-		if err != nil {
-			return nil, err
+		if closed := g.number("closed"); closed > 0 {
+			v.closed = asked.Add(micros(closed - g.now))
 		}
 		if st := f.state(s, v); s.kind == hostScope || st.Condition != Closed {
 			out = append(out, st)

@@ -53,11 +53,11 @@ func TestIsOpen(t *testing.T) {
 		"2026-03-02 07:59:59": false, "2026-03-02 08:00:00": true, "2026-03-02 17:29:59": true,
 		"2026-03-02 17:30:00": false, "2026-03-03 00:00:00": true, "2026-03-03 23:59:59": true, "2026-03-04 10:00:00": false,
 	} {
-		if got := isOpen(h, at(t, "America/Chicago", text)); got != want {
+		if got := IsOpen(h, at(t, "America/Chicago", text)); got != want {
 			t.Errorf("open at %s: %v", text, got)
 		}
 	}
-	if !isOpen(nil, at(t, "UTC", "2026-03-04 03:00:00")) {
+	if !IsOpen(nil, at(t, "UTC", "2026-03-04 03:00:00")) {
 		t.Error("a practice without hours is closed")
 	}
 }

@@ -200,16 +200,16 @@ func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice stri
 		// until the door opens.
 		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})
 	}
-	open := func(at time.Time) bool { return !r.Open || isOpen(t.Hours, at) }
+	open := func(at time.Time) bool { return !r.Open || IsOpen(t.Hours, at) }
 	for _, at := range ticks(r.cron, r.Missed, open, last, now) {
 		due = append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: at})
 	}
 	return due
 }
 
-// isOpen reports whether the practice is open at t, in its own zone. One that never said when it is open is never closed:
+// IsOpen reports whether the practice is open at t, in its own zone. One that never said when it is open is never closed:
 // it must not be left without data.
-func isOpen(h ledger.Hours, t time.Time) bool {
+func IsOpen(h ledger.Hours, t time.Time) bool {
 	if len(h) == 0 {
 		return true
 	}

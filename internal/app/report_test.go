@@ -1,0 +1,102 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/status"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// A scheduler tells operators how things stand, and what it tells is so.
+func TestTheSchedulerReports(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	rdb, err := queue.Dial(h.settings.Redis.Queue.Reveal(), queue.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s.Run)
+	read := func() (d status.Document, err error) {
+		d, age, err := status.Read(t.Context(), rdb)
+		if err == nil && age > status.Late {
+			err = fmt.Errorf("%v old", age)
+		}
+		return d, err
+	}
+	eventually(t, func() error {
+		d, err := read()
+		if err == nil && (len(d.Freshness) != 2 || len(d.Breakers) != 1 || d.Breakers[0].State != "closed" || len(d.Workers) != 0) {
+			err = fmt.Errorf("%+v", d)
+		}
+		return err
+	})
+	d, _ := read()
+	for _, f := range d.Freshness {
+		if f.Known || !f.Open || !f.Late() {
+			t.Errorf("before any worker ran: %+v", f)
+		}
+	}
+	if len(d.Missing) > 0 || d.Attempts[tasks.SyncSchedule{}.Kind()] == 0 {
+		t.Errorf("%+v", d)
+	}
+	h.work(t)
+	eventually(t, func() error {
+		d, err := read()
+		switch {
+		case err != nil:
+		case len(d.Workers) != 1 || d.Workers[0].Slots == 0:
+			err = fmt.Errorf("workers: %+v", d.Workers)
+		case len(d.Budgets) < 2 || d.Budgets[0].Tenant != clinicA || d.Budgets[0].Spacing <= 0:
+			err = fmt.Errorf("budgets: %+v", d.Budgets)
+		default:
+			for _, f := range d.Freshness {
+				if !f.Known || f.Late() || f.Age > time.Minute {
+					err = errors.Join(err, fmt.Errorf("freshness: %+v", f))
+				}
+			}
+		}
+		return err
+	})
+}
+
+// What one store does not tell hides nothing of the others.
+func TestAReportNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	h.settings.Tenants = []config.Tenant{h.settings.Tenants[0]}
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.base.stack.Close(t.Context()) })
+	if err := s.base.cacheRdb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.reportOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := status.Read(t.Context(), s.base.queue)
+	if err != nil || fmt.Sprint(d.Missing) != "[freshness]" || len(d.Breakers) != 1 {
+		t.Errorf("without the cache: %+v, %v", d, err)
+	}
+	if err := s.base.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.reportOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err = status.Read(t.Context(), s.base.queue)
+	if err != nil || fmt.Sprint(d.Missing) != "[budgets breakers freshness]" || len(d.Attempts) == 0 {
+		t.Errorf("without the ledger: %+v, %v", d, err)
+	}
+}

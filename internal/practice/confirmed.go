@@ -1,0 +1,31 @@
+package practice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// PracticeDay names one day of one practice.
+type PracticeDay struct {
+	Tenant   tenant.ID
+	Practice string
+	Date     Date
+}
+
+// Confirmed returns how long ago the vendor last confirmed each day's roster, negative for a day of which nothing is known
+// (any more). It opens nothing. At most cache.MaxPeek days.
+func (s *Store) Confirmed(ctx context.Context, days []PracticeDay) ([]time.Duration, error) {
+	keys := make([]cache.Key, len(days))
+	for i, d := range days {
+		keys[i] = cache.Key{Tenant: d.Tenant, Class: dayClass, ID: s.Names(d.Tenant).Day(d.Practice, d.Date)}
+	}
+	ages, err := s.cache.Filled(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read confirmations: %w", err)
+	}
+	return ages, nil
+}
