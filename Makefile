@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race soak lint fmt fuzz-smoke golden demo needs hooks
+.PHONY: help ci test race browser soak lint fmt fuzz-smoke golden demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,10 +28,21 @@ soak: needs ## run what takes too long for every change (build tag soak)
 lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the first run builds it)
 	@go vet ./...
 	@go vet -tags soak ./...
+	@go vet -tags browser ./internal/monitor/
 	@$(TOOL) golangci-lint run
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
+
+browser: needs-browser tools/browser/node_modules ## run the tests of our pages in Chromium (build tag browser); installs it, and axe-core by npm, when they are missing
+	@scripts/test -tags browser -run '^TestBrowser' -timeout 5m ./internal/monitor/
+
+needs-browser:
+	@scripts/install-needs test browser
+
+tools/browser/node_modules: tools/browser/package-lock.json | needs-browser
+	@npm ci --prefix tools/browser --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 fuzz-smoke: needs ## run every fuzz target for $(FUZZTIME)
 	@scripts/fuzz-smoke $(FUZZTIME)

@@ -107,6 +107,7 @@ var owners = []owner{
 	{"golang.org/x/crypto/bcrypt", []string{"internal/config", "internal/monitor"}, "passwords are for the operators' pages; the file's format has its home in config"},
 	{"github.com/lmittmann/tint", []string{"internal/telemetry"}, "the log is set up in one place"},
 	{"github.com/google/go-cmp", []string{"tasks/taskstest"}, "for tests"},
+	{"github.com/chromedp", nil, "for tests"},
 	{"pgregory.net/rapid", nil, "for tests"},
 	{"go.uber.org/goleak", []string{"internal/redistest", "internal/pgtest"}, "for tests"},
 	{"testing", []string{"internal/redistest", "internal/pgtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},

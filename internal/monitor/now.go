@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
@@ -30,7 +31,19 @@ type nowView struct {
 	Since time.Time
 	status.Document
 	Workers workersRow
+	// MoreBudgets and MoreFreshness count rows that are not shown: those that keep nobody waiting.
+	MoreBudgets, MoreFreshness int
 }
+
+// Lacks reports whether the scheduler could not read a part of what it told.
+func (v nowView) Lacks(part string) bool { return slices.Contains(v.Missing, part) }
+
+// The most rows that the page shows of each part.
+const (
+	maxWaits     = 20
+	maxBudgets   = 25
+	maxFreshness = 60
+)
 
 type laneRow struct {
 	queue.Standing
@@ -62,11 +75,17 @@ func viewOf(s sight, who person) nowView {
 		}
 		v.Lanes = append(v.Lanes, row)
 		for _, w := range l.Waits {
-			v.Waits = append(v.Waits, waitRow{Lane: l.Lane, Wait: w, Why: why(w.Code), When: when(s.At, w.Next)})
+			v.Waits = append(v.Waits, waits(s.At, l, w))
 		}
 	}
 	slices.SortStableFunc(v.Waits, func(a, b waitRow) int { return cmp.Compare(b.Tasks, a.Tasks) })
-	v.Waits = v.Waits[:min(len(v.Waits), 20)]
+	v.Waits = v.Waits[:min(len(v.Waits), maxWaits)]
+	v.Budgets, v.MoreBudgets = shown(s.Status.Budgets, maxBudgets, func(a, b status.Budget) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Operation, b.Operation))
+	})
+	v.Freshness, v.MoreFreshness = shown(s.Status.Freshness, maxFreshness, func(a, b status.Freshness) int {
+		return cmp.Or(lateFirst(a, b), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Practice, b.Practice))
+	})
 	v.Workers = workersRow{Count: len(s.Status.Workers)}
 	for _, w := range s.Status.Workers {
 		v.Workers.Slots += w.Slots
@@ -74,6 +93,35 @@ func viewOf(s sight, who person) nowView {
 	}
 	v.Alarms = alarms(s, v)
 	return v
+}
+
+// shown returns the first n rows, which matter most, in an order in which they stay from one look to the next.
+func shown[T any](rows []T, n int, order func(a, b T) int) (some []T, more int) {
+	some = slices.Clone(rows[:min(len(rows), n)])
+	slices.SortStableFunc(some, order)
+	return some, len(rows) - len(some)
+}
+
+func lateFirst(a, b status.Freshness) int {
+	switch {
+	case a.Late() == b.Late():
+		return 0
+	case a.Late():
+		return -1
+	}
+	return 1
+}
+
+// waits says for what the tasks of a lane wait. Nothing of a paused lane runs, whatever else it waits for.
+func waits(now time.Time, l queue.Standing, w queue.Wait) waitRow {
+	row := waitRow{Lane: l.Lane, Wait: w, Why: why(w.Code), When: when(now, w.Next)}
+	if l.Paused {
+		row.When = "when the queue is resumed"
+		if w.Code == "" {
+			row.Why = "its queue is paused"
+		}
+	}
+	return row
 }
 
 func when(now, next time.Time) string {
@@ -119,8 +167,11 @@ func alarms(s sight, v nowView) []string {
 func statusAlarms(s sight, v nowView) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if len(s.Status.Missing) > 0 {
+		add("The scheduler cannot read %s.", strings.Join(s.Status.Missing, ", "))
+	}
 	waiting := slices.ContainsFunc(s.Lanes, func(l queue.Standing) bool { return l.Pending > 0 })
-	if v.Workers.Count == 0 && waiting {
+	if v.Workers.Count == 0 && waiting && !v.Lacks("workers") {
 		add("No worker runs, and tasks wait.")
 	}
 	for _, b := range s.Status.Breakers {

@@ -1,0 +1,204 @@
+//go:build browser
+
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// artefacts is where screenshots go; git does not see it.
+const artefacts = "../../artefacts/monitor"
+
+// axeFile is installed by make browser.
+const axeFile = "../../tools/browser/node_modules/axe-core/axe.min.js"
+
+// tab is one page in a real Chromium, and what it did behind our back.
+type tab struct {
+	t     *testing.T
+	stage *stage
+	ctx   context.Context
+
+	mu       sync.Mutex
+	requests []string // every URL that was asked for
+	faults   []string // what Chromium complained about: content policy, scripts
+}
+
+// openTab starts a browser of its own, so that no test finds another's cookies.
+func openTab(t *testing.T, s *stage) *tab {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.WindowSize(1280, 900),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.WSURLReadTimeout(time.Minute),
+	)
+	limited, stop := context.WithTimeout(context.Background(), 3*time.Minute)
+	allocator, stopAllocator := chromedp.NewExecAllocator(limited, options...)
+	ctx, stopTab := chromedp.NewContext(allocator)
+	b := &tab{t: t, stage: s, ctx: ctx}
+	var listening sync.WaitGroup
+	t.Cleanup(func() { stopTab(); stopAllocator(); stop(); listening.Wait() })
+	b.do(send(network.Enable, network.EnableParams{}), send(log.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}))
+	hear(b, &listening, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) { b.requests = append(b.requests, e.Request.URL) })
+	hear(b, &listening, log.EntryAdded, func(e log.EventEntryAdded) {
+		if e.Entry.Source == log.EntrySourceSecurity || strings.Contains(e.Entry.Text, "Content Security Policy") {
+			b.faults = append(b.faults, e.Entry.Text)
+		}
+	})
+	hear(b, &listening, runtime.ExceptionThrown, func(e runtime.EventExceptionThrown) { b.faults = append(b.faults, e.ExceptionDetails.Text) })
+	return b
+}
+
+// hear notes what the browser reports of one kind until the tab closes.
+func hear[E any](b *tab, listening *sync.WaitGroup, event cdp.Event[E], note func(E)) {
+	events := cdp.Events(b.ctx, chromedp.FromContext(b.ctx).Target, event)
+	listening.Go(func() {
+		for e, err := range events {
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			note(e)
+			b.mu.Unlock()
+		}
+	})
+}
+
+// send is an action that sends one command and takes no answer.
+func send[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, c, params)
+		return err
+	})
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// ask returns what a script in the page says.
+func ask[T any](b *tab, script string, options ...chromedp.EvaluateOption) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](script, options...))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// open goes to a page of ours.
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.stage.url + path))
+}
+
+func (b *tab) login(name, password string) {
+	b.t.Helper()
+	b.open("/now")
+	b.do(
+		chromedp.WaitVisible(chromedp.CSS("#password")),
+		chromedp.SendKeys(chromedp.CSS("#name"), name),
+		chromedp.SendKeys(chromedp.CSS("#password"), password+"\n"),
+		chromedp.WaitVisible(chromedp.CSS("#lanes")),
+	)
+}
+
+// text waits until the page shows it.
+func (b *tab) text(want string) {
+	b.t.Helper()
+	quoted, err := json.Marshal(want)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	script := fmt.Sprintf("document.body.innerText.includes(%s)", quoted)
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+		b.shot("failed")
+		b.t.Fatalf("the page never shows %q: %v\n%s", want, err, ask[string](b, "document.body.innerText"))
+	}
+}
+
+// all returns everything the page holds, attributes included.
+func (b *tab) all() string {
+	b.t.Helper()
+	return ask[string](b, "document.documentElement.outerHTML")
+}
+
+// shot keeps a picture of the page.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	if err := os.MkdirAll(artefacts, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	file := strings.TrimPrefix(b.t.Name(), "TestBrowser") + "-" + name + ".png"
+	if err := os.WriteFile(filepath.Join(artefacts, file), picture, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// stayedHome fails the test when the page asked another host for anything, or tried what its policy forbids.
+func (b *tab) stayedHome() {
+	b.t.Helper()
+	home, err := url.Parse(b.stage.url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.requests {
+		if u, err := url.Parse(r); err != nil || u.Host != home.Host && u.Scheme != "data" {
+			b.t.Errorf("the page asked for %s", r)
+		}
+	}
+	for _, f := range b.faults {
+		b.t.Errorf("chromium complains: %s", f)
+	}
+	if len(b.requests) == 0 {
+		b.t.Error("no request was seen at all")
+	}
+}
+
+// accessible lets axe look for what keeps people out.
+func (b *tab) accessible(what string) {
+	b.t.Helper()
+	axe, err := os.ReadFile(axeFile)
+	if err != nil {
+		b.t.Fatalf("axe-core is not there, make browser installs it: %v", err)
+	}
+	type violation struct {
+		ID    string `json:"id"`
+		Help  string `json:"help"`
+		Nodes []struct {
+			HTML string `json:"html"`
+		} `json:"nodes"`
+	}
+	_ = ask[int](b, string(axe)+";0")
+	found := ask[[]violation](b, `axe.run().then(r => { window.axeResult = r; return r.violations; })`, chromedp.EvalAwaitPromise)
+	checks := ask[int](b, `window.axeResult.passes.length`)
+	for _, v := range found {
+		b.t.Errorf("%s: axe %s: %s: %+v", what, v.ID, v.Help, v.Nodes)
+	}
+	if checks < 10 {
+		b.t.Errorf("%s: axe made %d checks only", what, checks)
+	}
+}

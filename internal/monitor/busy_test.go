@@ -1,0 +1,70 @@
+package monitor
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/status"
+)
+
+// busy fills the stage with a day on which several things are wrong.
+func (s *stage) busy(t testing.TB) {
+	t.Helper()
+	s.enqueue(t, "sync", "a", time.Now().Add(-90*time.Minute))
+	s.run(t, "sync", errors.New("blocked"))
+	for _, letter := range []string{"b", "c", "d"} {
+		s.enqueue(t, "sync", letter, time.Now().Add(-time.Minute))
+	}
+	s.enqueue(t, "interactive", "e", time.Now().Add(-2*time.Second))
+	s.die(t, "interactive", "denied")
+	s.enqueue(t, "warm", "f", time.Now().Add(-3*time.Minute))
+	if err := s.rdb.Set(t.Context(), "asynq:{warm}:paused", time.Now().Unix(), 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, code := range []string{"denied", "denied", "does_not_open"} {
+		s.bury(t, "interactive-"+strings.Repeat("abc"[i:i+1], 26)+"-7", code)
+	}
+	s.report(t, status.Document{
+		Budgets: []status.Budget{
+			{Tenant: "clinic-a", Operation: "GetAppointments", Spacing: 1200 * time.Millisecond, Next: 4 * time.Second, Blocked: 4 * time.Second, Backlog: 12 * time.Minute},
+			{Tenant: "clinic-a", Operation: "GetPatient", Spacing: 300 * time.Millisecond},
+		},
+		Breakers: []status.Breaker{
+			{Scope: "host", State: "closed"},
+			{Scope: "credential", Tenant: "clinic-b", State: "open", Wait: 4 * time.Minute, Opens: 2, Reason: "unauthenticated"},
+			{Scope: "read_list", Tenant: "clinic-a", State: "ramp", Opens: 1, Reason: "unavailable"},
+		},
+		Freshness: []status.Freshness{
+			{Tenant: "clinic-a", Practice: "7", Open: true, Known: true, Age: 70 * time.Second},
+			{Tenant: "clinic-a", Practice: "8", Known: true, Age: 14 * time.Hour},
+			{Tenant: "clinic-b", Practice: "9", Open: true, Known: true, Age: 47 * time.Minute},
+			{Tenant: "clinic-b", Practice: "10", Open: true},
+		},
+		Workers:  []status.Worker{{Name: "host:1", Slots: 20, Busy: 3}, {Name: "host:2", Slots: 20, Busy: 1}},
+		Attempts: map[string]int{"schedule.sync": 10},
+	})
+}
+
+// report writes what a scheduler would.
+func (s *stage) report(t testing.TB, d status.Document) {
+	t.Helper()
+	d.At = time.Now()
+	if err := status.Write(t.Context(), s.rdb, d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bury puts a dead letter into the ledger.
+func (s *stage) bury(t testing.TB, id, code string) {
+	t.Helper()
+	err := s.ledger.Bury(t.Context(), ledger.DeadLetter{
+		TaskID: id, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "interactive", Code: code, Attempts: 1,
+		DiedAt: time.Now().Add(-time.Hour), Payload: []byte(secret),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
