@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 )
 
 const mask = "[phi]"
@@ -60,9 +61,11 @@ func writeMask(s fmt.State) { _, _ = io.WriteString(s, mask) }
 const maxID = 64
 
 // checkID refuses what is no identifier of the vendor's: empty, long, zero,
-// negative, or with anything but letters, digits, '-' and '_'.
+// negative, above the largest of its numbers, or with anything but letters,
+// digits, '-' and '_'.
 func checkID(field, id string) error {
-	if id == "" || id == "0" || id[0] == '-' || len(id) > maxID {
+	_, err := strconv.ParseInt(id, 10, 64)
+	if id == "" || id == "0" || id[0] == '-' || len(id) > maxID || errors.Is(err, strconv.ErrRange) {
 		return errors.New(field + " is not an identifier")
 	}
 	for i := range len(id) {

@@ -66,7 +66,7 @@ func (l *lines) String() string {
 }
 
 // dependencies are a gateway's, over fresh databases; nothing works on tasks.
-func dependencies(t *testing.T) (Options, *redis.Client) {
+func dependencies(t testing.TB) (Options, *redis.Client) {
 	t.Helper()
 	keys, err := phi.Generate()
 	if err != nil {

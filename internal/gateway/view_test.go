@@ -1,0 +1,265 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+
+	"context"
+)
+
+const boardPath = "/v1/practices/7/board?date=2026-03-02"
+
+// meet lets the vendor have answered with a patient's record.
+func (b *bundle) meet(owner tenant.ID, p practice.Patient) {
+	b.t.Helper()
+	since, err := b.store.Begin(b.t.Context(), owner)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.store.ApplyPatient(b.t.Context(), owner, p, since); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// sameAge checks that header and body agree on how old the data is.
+func sameAge(t *testing.T, r reply, asOf time.Time, stale bool) {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, r.Header.Get("Data-As-Of"))
+	age := r.Header.Get("Age")
+	if err != nil || !at.Equal(asOf) || age == "" || strings.HasPrefix(age, "-") || r.Header.Get("Data-Stale") != map[bool]string{true: "true", false: "false"}[stale] {
+		t.Errorf("as of %v (%v), want %v; age %q, stale %q", at, err, asOf, age, r.Header.Get("Data-Stale"))
+	}
+}
+
+func TestBoard(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.meet(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
+	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	r := b.get(boardPath)
+	var doc board
+	r.json(t, &doc)
+	if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", r.StatusCode, r.Header)
+	}
+	if len(doc.Rows) != 2 || doc.Practice != "7" || doc.Date != monday || doc.Zone != "America/Chicago" || doc.Stale || doc.Unknown != 1 || doc.Missing != 0 {
+		t.Fatalf("%s", r.body)
+	}
+	names := b.store.Names(clinicA)
+	first := doc.Rows[0]
+	if first.Name != "Example Person" || first.Born != "1980-01-02" || first.Phone != "555-0100" || !first.Known || first.Appointment != "900001" ||
+		first.Ref != names.Appointment("900001") || doc.Ref != names.Board("7", monday) || first.Start.Format("15:04 -07") != "09:10 -06" {
+		t.Errorf("%s", r.body)
+	}
+	if second := doc.Rows[1]; second.Known || second.Name != "Row Name2" {
+		t.Errorf("a row without its patient's record: %s", r.body)
+	}
+	sameAge(t, r, doc.AsOf, false)
+}
+
+// The ETag stands for the bytes: the same while nothing changes, another with each change, and a 304 says the age.
+func TestETag(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.see(clinicA, "7", visit("7", 1))
+	first := b.get(boardPath)
+	etag := first.Header.Get("ETag")
+	if len(etag) != 28 || !strings.HasPrefix(etag, `"`) {
+		t.Fatalf("ETag %q", etag)
+	}
+	var doc board
+	first.json(t, &doc)
+	for _, match := range []string{etag, `"other", ` + etag, "W/" + etag, "*"} {
+		r := b.get(boardPath, "If-None-Match", match)
+		if r.StatusCode != http.StatusNotModified || len(r.body) != 0 || r.Header.Get("ETag") != etag || r.Header.Get("Content-Type") != "" {
+			t.Errorf("%q: %d %v %s", match, r.StatusCode, r.Header, r.body)
+		}
+		sameAge(t, r, doc.AsOf, false)
+	}
+	if r := b.get(boardPath, "If-None-Match", `"other"`); r.StatusCode != http.StatusOK || string(r.body) != string(first.body) || r.Header.Get("ETag") != etag {
+		t.Errorf("the same board again: %d, %s after %s", r.StatusCode, r.body, first.body)
+	}
+	b.see(clinicA, "7", visit("7", 1)) // the vendor confirms it: the body says so
+	confirmed := b.get(boardPath, "If-None-Match", etag)
+	if confirmed.StatusCode != http.StatusOK || confirmed.Header.Get("ETag") == etag || string(confirmed.body) == string(first.body) {
+		t.Errorf("a confirmed board: %d %s", confirmed.StatusCode, confirmed.body)
+	}
+	b.spoil("7")
+	stale := b.get(boardPath, "If-None-Match", confirmed.Header.Get("ETag"))
+	stale.json(t, &doc)
+	if stale.StatusCode != http.StatusOK || !doc.Stale {
+		t.Errorf("an invalidated board: %d %s", stale.StatusCode, stale.body)
+	}
+	sameAge(t, stale, doc.AsOf, true)
+	if r := b.get(boardPath, "If-None-Match", stale.Header.Get("ETag")); r.StatusCode != http.StatusNotModified || r.Header.Get("Data-Stale") != "true" {
+		t.Errorf("a stale board that is at hand: %d %v", r.StatusCode, r.Header)
+	}
+	head := b.do(b.request(http.MethodHead, boardPath, keyA, ""))
+	if head.StatusCode != http.StatusOK || head.Header.Get("ETag") != stale.Header.Get("ETag") || len(head.body) != 0 {
+		t.Errorf("HEAD: %d %v", head.StatusCode, head.Header)
+	}
+}
+
+// Today is the practice's, not the server's.
+func TestTodayIsThePractices(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) {
+		o.Now = func() time.Time { return time.Date(2026, 3, 3, 5, 30, 0, 0, time.UTC) } // 23:30 on Monday in Chicago
+	})
+	b.see(clinicA, "7", visit("7", 1))
+	if r := b.get("/v1/practices/7/board"); r.StatusCode != http.StatusOK || !strings.Contains(string(r.body), `"date":"2026-03-02"`) {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+// Nobody knows the day: it is demanded urgently, waited for, and found when it comes in time.
+func TestAColdBoardIsFetched(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) { o.Limits.Wait = 20 * time.Second })
+	done := make(chan reply, 1)
+	r := b.request(http.MethodGet, boardPath, keyA, "")
+	go func() { done <- b.do(r) }()
+	for { // until the demand is in the queue
+		n, err := queue.Depth(t.Context(), b.queue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			break
+		}
+	}
+	b.see(clinicA, "7", visit("7", 1))
+	if got := <-done; got.StatusCode != http.StatusOK || !strings.Contains(string(got.body), "900001") {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+func TestAColdBoardThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range demandBurst + 3 {
+		r := b.get(boardPath)
+		if r.code(t) != string(codeCold) || r.Header.Get("Retry-After") != "2" {
+			t.Fatalf("%d %v %s", r.StatusCode, r.Header, r.body)
+		}
+	}
+	n, err := queue.Depth(t.Context(), b.queue)
+	if err != nil || n != 1 {
+		t.Errorf("%d demands for one board (%v)", n, err)
+	}
+	r := b.get("/v1/practices/8/board?date=2026-03-02")
+	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != string(codeCold) || err != nil || n != 1 {
+		t.Errorf("a key that has demanded enough: %d, %d demands (%v)", r.StatusCode, n, err)
+	}
+	if r := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); r.code(t) != string(codeCold) {
+		t.Errorf("%d", r.StatusCode)
+	}
+	if n, err := queue.Depth(t.Context(), b.queue); err != nil || n != 2 {
+		t.Errorf("another key's demand: %d in the queue (%v)", n, err)
+	}
+}
+
+func TestPatientCard(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) { o.Now = func() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) } })
+	path := "/v1/patients/1001?practice=7"
+	if r := b.get(path); r.code(t) != string(codeCold) {
+		t.Errorf("nobody asked about the patient: %d", r.StatusCode)
+	}
+	b.meet(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
+	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	r := b.get(path)
+	var doc card
+	r.json(t, &doc)
+	if r.StatusCode != http.StatusOK || doc.Patient.Last != "Person" || doc.Patient.ID != "1001" || doc.Practice != "7" || doc.From != monday ||
+		len(doc.Visits) != 1 || doc.Visits[0].Appointment != "900001" || doc.Ref != b.store.Names(clinicA).Patient("1001") {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	sameAge(t, r, doc.AsOf, false)
+	if again := b.get(path, "If-None-Match", r.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
+		t.Errorf("again: %d", again.StatusCode)
+	}
+	if r := b.get("/v1/patients/1001"); r.code(t) != string(codeQuery) {
+		t.Errorf("which practice: %d", r.StatusCode)
+	}
+	since, err := b.store.Begin(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.ForgetPatient(t.Context(), clinicA, "1003", since); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.get("/v1/patients/1003?practice=7"); r.code(t) != string(codeNotFound) {
+		t.Errorf("a patient whom the vendor does not know: %d", r.StatusCode)
+	}
+}
+
+func TestProviderDay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	own, other := visit("7", 1), visit("7", 2)
+	own.Resources = []practice.Resource{{ID: "31", Name: "Dr Example"}}
+	other.Resources = []practice.Resource{{ID: "32", Name: "Dr Other"}}
+	b.see(clinicA, "7", own, other)
+	r := b.get("/v1/providers/31/day?practice=7&date=2026-03-02")
+	var doc providerDay
+	r.json(t, &doc)
+	if r.StatusCode != http.StatusOK || doc.Provider != "31" || doc.Name != "Dr Example" || len(doc.Rows) != 1 || doc.Rows[0].Appointment != "900001" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	sameAge(t, r, doc.AsOf, false)
+	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-02", "If-None-Match", r.Header.Get("ETag")); r.StatusCode != http.StatusNotModified {
+		t.Errorf("again: %d", r.StatusCode)
+	}
+	if r := b.get("/v1/providers/99/day?practice=7&date=2026-03-02"); r.StatusCode != http.StatusOK || !json.Valid(r.body) || !strings.Contains(string(r.body), `"rows":[]`) {
+		t.Errorf("somebody without visits: %d %s", r.StatusCode, r.body)
+	}
+	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-05"); r.code(t) != string(codeCold) {
+		t.Errorf("a day that nobody knows: %d", r.StatusCode)
+	}
+}
+
+// While the ledger restarts, what it said last counts.
+func TestTheLedgerMayBeAway(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	ts := tenants{
+		names: func(tenant.ID) practice.Names {
+			keys, err := phi.Generate()
+			if err != nil {
+				t.Error(err)
+			}
+			return practice.NewNames(keys.For("clinic-a"))
+		},
+		read: func(context.Context, tenant.ID) (ledger.Tenant, error) {
+			if calls++; calls == 1 {
+				return ledger.Tenant{TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "7"}}}, nil
+			}
+			return ledger.Tenant{}, errors.New("away")
+		},
+	}
+	for range 3 {
+		c, err := ts.of(t.Context(), clinicA)
+		if err != nil || len(c.practices) != 1 {
+			t.Fatalf("%v, %v", c, err)
+		}
+		ts.known[clinicA].readAt = time.Now().Add(-time.Hour)
+	}
+	if calls != 3 {
+		t.Errorf("the ledger was asked %d times", calls)
+	}
+	if _, err := ts.of(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == string(codeNotFound) {
+		t.Errorf("a tenant that was never read: %v", err)
+	}
+}
