@@ -127,10 +127,18 @@ func (b *tab) text(want string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	script := fmt.Sprintf("document.body.innerText.includes(%s)", quoted)
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](script, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
-		b.shot("failed")
-		b.t.Fatalf("the page never shows %q: %v\n%s", want, err, ask[string](b, "document.body.innerText"))
+	script := fmt.Sprintf("document.body !== null && document.body.innerText.includes(%s)", quoted)
+	limit := time.Now().Add(30 * time.Second)
+	for { // a page that is being left answers with an error
+		shows, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script))
+		if err == nil && shows {
+			return
+		}
+		if time.Now().After(limit) {
+			b.shot("failed")
+			b.t.Fatalf("the page never shows %q: %v\n%s", want, err, ask[string](b, "document.body.innerText"))
+		}
+		b.do(chromedp.Sleep(20 * time.Millisecond))
 	}
 }
 

@@ -3,9 +3,11 @@
 package monitor
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 )
 
 // scheme makes the browser prefer light or dark colours.
@@ -46,5 +48,52 @@ func TestBrowserNow(t *testing.T) {
 	if ask[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
 		t.Error("the page is wider than a phone")
 	}
+	b.stayedHome()
+}
+
+// The page follows what happens, and says so when it no longer does.
+func TestBrowserNowFollows(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	b := openTab(t, s)
+	b.login(vic, vicsPassword)
+	b.text("No scheduler has reported within a day")
+	_ = ask[bool](b, "document.querySelector('#lanes a[href$=sync]').focus(), true")
+	s.busy(t)
+	b.text("The queue warm is paused.")
+	b.text("47 min ago")
+	if link := ask[string](b, "document.activeElement.getAttribute('href') ?? ''"); link != "/asynqmon/queues/sync" {
+		t.Errorf("following took the focus away, to %q", link)
+	}
+	for _, key := range s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val() {
+		s.rdb.Del(t.Context(), key)
+	}
+	still := `getComputedStyle(document.querySelector(".stamp"), "::after").content.includes("Not following")`
+	s.eventually(t, "the page says that it stands still", func() bool { return ask[bool](b, still) })
+	b.shot("still")
+	b.stayedHome()
+}
+
+func TestBrowserNowWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	b := openTab(t, s)
+	b.do(send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	b.login(vic, vicsPassword)
+	shown, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"does not follow by itself without JavaScript", "The queue warm is paused.", "2 of 4 practices are not fresh",
+		"the vendor throttled the operation a moment ago", "90 min", "does_not_open", "GetAppointments", "unauthenticated", "Refresh",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the page has no %q:\n%s", want, shown)
+		}
+	}
+	b.shot("plain")
+	b.do(chromedp.Click(chromedp.CSS(".who button")), chromedp.WaitVisible(chromedp.CSS("#password")))
 	b.stayedHome()
 }

@@ -80,13 +80,17 @@ func lengthOf(kind string, data []byte) string {
 // nonce stands in the cleaned page where each answer puts its own.
 const nonce = "@nonce@"
 
+// wayBack is put into asynqmon's page, which knows no other page.
+const wayBack = `<style nonce="` + nonce + `">#way-back{position:fixed;top:20px;right:24px;z-index:2000;font:16px system-ui,sans-serif;color:#0b5e66}` +
+	`@media(prefers-color-scheme:dark){#way-back{color:#6cc9d2}}</style><a id="way-back" href="/now">Now</a>`
+
 var (
 	foreignLink  = regexp.MustCompile(`<link rel="stylesheet" href="https?://[^"]*"/>`)
 	manifestLink = regexp.MustCompile(`<link rel="manifest"[^>]*>`)
 )
 
 // cleanIndex returns asynqmon's page without its links to other hosts, and with a nonce for its two inline scripts and
-// for the styles that its library makes in the browser.
+// for the styles that its library makes in the browser, and with a way back to ours.
 func cleanIndex(handler http.Handler) (string, error) {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, consolePath+"/", nil)
 	if err != nil {
@@ -99,7 +103,8 @@ func cleanIndex(handler http.Handler) (string, error) {
 	inline := strings.Count(page, "<script>")
 	page = strings.ReplaceAll(page, "<script>", `<script nonce="`+nonce+`">`)
 	page = strings.Replace(page, "<head>", `<head><meta property="csp-nonce" content="`+nonce+`"/>`, 1)
-	if rec.Code != http.StatusOK || inline != 2 || strings.Contains(page, `="http`) {
+	page = strings.Replace(page, "<body>", "<body>"+wayBack, 1)
+	if rec.Code != http.StatusOK || inline != 2 || strings.Count(page, nonce) != 4 || strings.Contains(page, `="http`) {
 		return "", errors.New("asynqmon's page is not the one that this program knows how to clean")
 	}
 	return page, nil

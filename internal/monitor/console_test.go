@@ -22,7 +22,7 @@ func TestAsynqmonsPageIsCleaned(t *testing.T) {
 		policy := a.header.Get("Content-Security-Policy")
 		_, rest, _ := strings.Cut(policy, "'nonce-")
 		n, _, _ := strings.Cut(rest, "'")
-		if len(n) < 20 || strings.Count(a.body, n) != 3 || strings.Contains(policy, "unsafe") {
+		if len(n) < 20 || strings.Count(a.body, n) != 4 || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 		if again := v.get(path); strings.Contains(again.body, n) {

@@ -1,0 +1,89 @@
+//go:build browser
+
+package monitor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// post sends a request from the page itself, as its scripts do, and returns the status.
+func (b *tab) post(path string) int {
+	b.t.Helper()
+	return ask[int](b, fmt.Sprintf(`fetch(%q, {method: "POST"}).then(r => r.status)`, path), chromedp.EvalAwaitPromise)
+}
+
+func TestBrowserViewer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	b := openTab(t, s)
+	b.login(vic, vicsPassword)
+	b.do(chromedp.Click(chromedp.CSS(`nav a[href="/asynqmon/"]`)))
+	b.text("interactive")
+	b.shot("queues")
+	const pause = "/asynqmon/api/queues/sync:pause"
+	if got := b.post(pause); got != 403 {
+		t.Errorf("a viewer's pause: %d", got)
+	}
+	if s.rdb.Exists(t.Context(), "asynq:{sync}:paused").Val() != 0 {
+		t.Error("the queue is paused")
+	}
+	b.open("/asynqmon/redis")
+	b.text("Could not retrieve redis live data")
+	b.do(chromedp.Click(chromedp.CSS("#way-back")), chromedp.WaitVisible(chromedp.CSS("#lanes")))
+	b.stayedHome()
+}
+
+func TestBrowserOperator(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	coded := s.enqueue(t, "push", "g", time.Now())
+	s.die(t, "push", "denied")
+	texted := s.enqueue(t, "push", "h", time.Now())
+	s.die(t, "push", "the vendor says: no patient "+secret)
+	b := openTab(t, s)
+	b.login(ann, annsPassword)
+
+	b.open("/asynqmon/queues/push/tasks/" + coded)
+	b.text("denied")
+	b.text("0/9") // retried, of our own attempts
+	b.text("bytes, sealed")
+	b.clean()
+	b.shot("task")
+	b.open("/asynqmon/queues/push/tasks/" + texted)
+	b.text("hidden")
+	b.clean()
+	b.open("/asynqmon/queues/push?status=archived")
+	b.text("schedule.sync")
+	b.clean()
+	b.shot("archived")
+	b.open("/asynqmon/servers")
+	b.text("Servers")
+	b.open("/asynqmon/redis")
+	b.text("redis_version")
+	b.shot("redis")
+
+	b.open("/asynqmon/")
+	b.text("interactive")
+	if got := b.post("/asynqmon/api/queues/sync:pause"); got != 204 || s.rdb.Exists(t.Context(), "asynq:{sync}:paused").Val() != 1 {
+		t.Errorf("an operator's pause: %d", got)
+	}
+	b.stayedHome()
+}
+
+// clean fails the test when the page holds anything of what a task or the vendor said.
+func (b *tab) clean() {
+	b.t.Helper()
+	html := b.all()
+	for _, word := range []string{secret, "the vendor says", "no patient", `"patient"`, "1073741824"} {
+		if strings.Contains(html, word) {
+			b.t.Errorf("the page holds %q", word)
+		}
+	}
+}
