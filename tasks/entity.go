@@ -51,23 +51,26 @@ func (a InvalidateEntity) Validate() error {
 	return checkID("id", a.ID.Reveal())
 }
 
-// Reread returns what brings the record back once its copies are invalid. The
-// practice and day are an appointment's as far as they are known; the zero day
-// means that it was never seen, and then it is on no board: the next look at
-// its day brings it. Today is the practice's day, for NounPractice.
-func (a InvalidateEntity) Reread(practice string, day, today Date) []Args {
+// Reread returns what brings the record back once its copies are invalid. An
+// appointment is read by itself, which costs the account half of what its day
+// costs and finds the day of one that was never seen. Its practice is where it
+// was seen; "" when it was not. Today is the practice's day, for NounPractice.
+func (a InvalidateEntity) Reread(practice string, today Date) []Args {
 	switch a.Noun {
 	case NounAppointment:
-		if day.IsZero() {
-			return nil
+		if practice == "" {
+			practice = a.Practice
 		}
-		return []Args{SyncSchedule{Practice: practice, From: day, To: day}}
+		return []Args{SyncAppointment{Practice: practice, Appointment: a.ID}}
 	case NounPatient:
 		return []Args{SyncPatient{Practice: a.Practice, Patient: PatientID(a.ID)}}
 	case NounProvider:
 		return []Args{SyncDirectory{Practice: a.Practice}}
 	case NounPractice:
-		return []Args{SyncDirectory{Practice: a.Practice}, SyncSchedule{Practice: a.Practice, From: today, To: today}}
+		return []Args{
+			SyncDirectory{Practice: a.Practice}, SyncLocations{Practice: a.Practice},
+			SyncSchedule{Practice: a.Practice, From: today, To: today},
+		}
 	}
 	return nil
 }

@@ -30,8 +30,16 @@ func date(s string) Date {
 // examples has one or more values of every kind of this package.
 var examples = []Args{
 	SyncSchedule{Practice: "7", From: date("2026-11-23"), To: date("2026-11-29")},
+	SyncAppointment{Practice: "7", Appointment: "991"},
 	SyncPatient{Practice: "7", Patient: "4711"},
+	SyncPatients{Practice: "7"},
+	SyncPatients{Practice: "7", From: date("2026-11-23"), Days: 3},
+	SweepPatients{Practice: "7"},
+	SweepPatients{Practice: "7", Page: "4711", Begun: date("2026-11-23")},
 	SyncDirectory{Practice: "7"},
+	SyncLocations{Practice: "7"},
+	SyncPractices{},
+	SyncThrottles{},
 	WarmView{View: DayBoard, Practice: "7", Date: date("2026-11-23")},
 	WarmView{View: ProviderDay, Practice: "7", Date: date("2026-11-23"), Provider: "107"},
 	WarmView{View: PatientCard, Practice: "7", Date: date("2026-11-23"), Patient: "4711"},
@@ -101,7 +109,19 @@ func TestExamplesSurviveTheWay(t *testing.T) {
 			back(t, a, plain)
 		case SyncPatient:
 			back(t, a, plain)
+		case SyncAppointment:
+			back(t, a, plain)
+		case SyncPatients:
+			back(t, a, plain)
+		case SweepPatients:
+			back(t, a, plain)
 		case SyncDirectory:
+			back(t, a, plain)
+		case SyncLocations:
+			back(t, a, plain)
+		case SyncPractices:
+			back(t, a, plain)
+		case SyncThrottles:
 			back(t, a, plain)
 		case WarmView:
 			back(t, a, plain)
@@ -159,6 +179,17 @@ func TestValidateRefuses(t *testing.T) {
 		SyncPatient{Practice: "7", Patient: "4711\n"},
 		SyncPatient{Practice: "7", Patient: "4711\x00"},
 		SyncPatient{Practice: "7", Patient: PatientID(strings.Repeat("1", maxID+1))},
+		SyncAppointment{Practice: "7"},
+		SyncAppointment{Appointment: "991"},
+		SyncAppointment{Practice: "7", Appointment: "47 11"},
+		SyncPatients{},
+		SyncPatients{Practice: "7", Days: -1},
+		SyncPatients{Practice: "7", Days: 732},
+		SweepPatients{},
+		SweepPatients{Practice: "7", Page: "4711"},
+		SweepPatients{Practice: "7", Begun: day},
+		SweepPatients{Practice: "7", Page: "47/11", Begun: day},
+		SyncLocations{},
 		SyncDirectory{},
 		SyncDirectory{Practice: "*"},
 		WarmView{View: "all", Practice: "7", Date: day},

@@ -16,8 +16,14 @@ type Operation struct {
 // before anything of it is opened.
 var operations = []Operation{
 	{Kind: SyncSchedule{}.Kind(), Name: "GetAppointments", Calls: 1},
+	{Kind: SyncAppointment{}.Kind(), Name: "GetAppointment", Calls: 1},
 	{Kind: SyncPatient{}.Kind(), Name: "GetPatient", Calls: 1},
+	{Kind: SyncPatients{}.Kind(), Name: "GetPatients", Calls: 1},
+	{Kind: SweepPatients{}.Kind(), Name: "GetAllPatients", Calls: 1},
 	{Kind: SyncDirectory{}.Kind(), Name: "GetProviders", Calls: 1},
+	{Kind: SyncLocations{}.Kind(), Name: "GetServiceLocations", Calls: 1},
+	{Kind: SyncPractices{}.Kind(), Name: "GetPractices", Calls: 1},
+	{Kind: SyncThrottles{}.Kind(), Name: "GetThrottles", Calls: 1},
 	{Kind: WarmView{}.Kind()},
 	{Kind: InvalidateEntity{}.Kind()},
 }

@@ -72,7 +72,8 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	err = work.Register(router, work.Deps{
-		Account: vendors.account, Store: base.store, Tasks: base.tasks, Now: o.Clock.Now,
+		Account: vendors.account, Store: base.store, Tasks: base.tasks, Ledger: base.ledger, Intervals: gate.SetIntervals,
+		Now: o.Clock.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)

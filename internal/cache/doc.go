@@ -17,6 +17,7 @@
 //	                began, pe epoch before; and tag (8 bytes) -> version. They are lost together or not at all.
 //	c1:{tenant}:d:<class>:<schema>:<scope>:<ref>   entry: header | sealed value          ends after Class.Hard
 //	c1:{tenant}:l:<same>                           lease: stamp 8 | epoch 8 | token      ends after Class.Lease
+//	c1:{tenant}:w:<same>                           mark: somebody reads this             ends as Want says
 //	c1:{tenant}:s:<name>                           shadow: what was last seen of a thing, refs and keyed digests in clear
 //	c1:{tenant}:x, c1:{tenant}:b                   log and doorbell, see package events
 //

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,8 +32,9 @@ type kind struct {
 
 // kinds are all kinds of package tasks.
 var kinds = []kind{
-	kindOf[tasks.SyncSchedule](), kindOf[tasks.SyncPatient](), kindOf[tasks.SyncDirectory](), kindOf[tasks.WarmView](),
-	kindOf[tasks.InvalidateEntity](),
+	kindOf[tasks.SyncSchedule](), kindOf[tasks.SyncAppointment](), kindOf[tasks.SyncPatient](), kindOf[tasks.SyncPatients](),
+	kindOf[tasks.SweepPatients](), kindOf[tasks.SyncDirectory](), kindOf[tasks.SyncLocations](), kindOf[tasks.SyncPractices](),
+	kindOf[tasks.SyncThrottles](), kindOf[tasks.WarmView](), kindOf[tasks.InvalidateEntity](),
 }
 
 func kindOf[T interface {
@@ -65,7 +67,8 @@ func newEnqueue(e *env) *cobra.Command {
 	var list strings.Builder
 	known := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		fmt.Fprintf(&list, "\n  %-18s %s", k.name, strings.Join(k.members, ", "))
+		members := strings.Join(k.members, ", ")
+		fmt.Fprintf(&list, "\n  %-18s %s", k.name, cmp.Or(members, "-"))
 		known = append(known, k.name)
 	}
 	cmd := &cobra.Command{

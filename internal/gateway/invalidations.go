@@ -65,7 +65,7 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 	if err != nil {
 		return nil, err
 	}
-	args := named.Reread(facts.Practice, dateOf(facts.Day), tasks.DateOf(g.Now().In(clinic.zone)))
+	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(clinic.zone)))
 	out := &invalidationOutput{Body: invalidation{Tasks: []receipt{}}}
 	if len(args) == 0 {
 		return out, nil

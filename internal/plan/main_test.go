@@ -141,6 +141,21 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncDirectory](func(_ context.Context, j *tasks.Job[tasks.SyncDirectory]) error {
 		return say(j.Tenant, "directory %s", j.Args.Practice)
 	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncLocations](func(_ context.Context, j *tasks.Job[tasks.SyncLocations]) error {
+		return say(j.Tenant, "locations %s", j.Args.Practice)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPatients](func(_ context.Context, j *tasks.Job[tasks.SyncPatients]) error {
+		return say(j.Tenant, "patients %s", j.Args.Practice)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
+		return say(j.Tenant, "sweep %s", j.Args.Practice)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncThrottles](func(_ context.Context, j *tasks.Job[tasks.SyncThrottles]) error {
+		return say(j.Tenant, "throttles")
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPractices](func(_ context.Context, j *tasks.Job[tasks.SyncPractices]) error {
+		return say(j.Tenant, "practices")
+	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.WarmView](func(_ context.Context, j *tasks.Job[tasks.WarmView]) error {
 		return say(j.Tenant, "%s %s %s", j.Args.View, j.Args.Practice, j.Args.Date)
 	}))

@@ -17,20 +17,51 @@ func TestANewPracticeGetsEverythingOnce(t *testing.T) {
 	b := setup(t)
 	const night = "2026-03-01 23:30:00" // a closed Sunday, while it is Monday in London
 	p := b.planner(t, night, nil)
-	var want []string
-	for _, s := range []string{
-		"clinic-a day-board %s 2026-03-01", "clinic-a directory %s",
-		"clinic-a schedule %s 2026-03-01..2026-03-01", "clinic-a schedule %s 2026-03-02..2026-03-08",
-	} {
-		want = append(want, fmt.Sprintf(s, "7"), fmt.Sprintf(s, "8"))
+	practice := func(p string) []string {
+		var out []string
+		for _, s := range []string{
+			"day-board %s 2026-03-01", "directory %s", "locations %s", "schedule %s 2026-03-01..2026-03-01",
+			"schedule %s 2026-03-02..2026-03-08", "schedule %s 2026-03-09..2026-03-28",
+		} {
+			out = append(out, "clinic-a "+fmt.Sprintf(s, p))
+		}
+		return out
 	}
-	b.pass(t, p, want...)
+	b.pass(t, p, append(append(practice("7"), practice("8")...), "clinic-a throttles", "clinic-a practices")...)
 	b.unsent(t)
 	b.pass(t, p)
 	b.pass(t, b.planner(t, night, nil))
 	b.apply(t, clinic("clinic-a", "7", "8", "9"))
-	b.pass(t, p, "clinic-a day-board 9 2026-03-01", "clinic-a directory 9",
-		"clinic-a schedule 9 2026-03-01..2026-03-01", "clinic-a schedule 9 2026-03-02..2026-03-08")
+	b.pass(t, p, practice("9")...)
+}
+
+func TestWhatReadsMuchWaitsForItsTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.apply(t, clinic("clinic-a", "7"))
+	var resting []Schedule
+	for _, s := range Standard() {
+		if s.Rest {
+			resting = append(resting, s)
+		}
+	}
+	p := b.planner(t, "2026-03-01 12:00:00", resting)
+	b.pass(t, p) // a new practice's first pass, on a Sunday
+	for _, c := range []struct{ now, want string }{
+		{"2026-03-01 12:20:00", ""}, // closed
+		{"2026-03-01 21:09:59", ""},
+		{"2026-03-01 21:10:00", "clinic-a sweep 7"},
+		{"2026-03-02 07:20:00", ""},
+		{"2026-03-02 08:19:59", ""},
+		{"2026-03-02 08:20:00", "clinic-a patients 7"},
+		{"2026-03-02 12:10:00", "clinic-a patients 7"}, // three were missed
+		{"2026-03-02 21:10:00", "clinic-a patients 7"}, // the day's last was missed
+		{"2026-03-08 21:30:00", "clinic-a patients 7;clinic-a sweep 7"},
+	} {
+		stand(t, p, c.now)
+		t.Log(c.now)
+		b.pass(t, p, strings.FieldsFunc(c.want, func(r rune) bool { return r == ';' })...)
+	}
 }
 
 func TestTicksKeepOpeningHours(t *testing.T) {
@@ -141,7 +172,7 @@ func TestMorePracticesThanOneBatch(t *testing.T) {
 	b.apply(t, tenants...)
 	p := b.planner(t, "2026-03-02 08:00:00", nil)
 	must(t, p.Pass(t.Context()))
-	if n := len(p.decided); n != 4*(2*150+2) || n <= addBatch {
+	if n := len(p.decided); n != 8*(2*150+2) || n <= addBatch {
 		t.Errorf("%d schedules are planned", n)
 	}
 }

@@ -36,7 +36,7 @@ type Planner struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	decided map[row]time.Time // ticks up to here are in the ledger; none for what was never planned for
+	decided map[row]time.Time // ticks up to here are in the ledger; the zero time: it has none; none for what was never planned for
 }
 
 type rule struct {
@@ -144,10 +144,12 @@ func (p *Planner) Pass(ctx context.Context) error {
 		if err := p.recall(ctx, t); err != nil {
 			return err
 		}
-		for _, pr := range t.Practices {
+		for i, pr := range t.Practices {
 			known[place{t.ID, pr.ID}] = zone
 			for _, r := range p.rules {
-				due = p.plan(due, r, t, pr.ID, now.In(zone))
+				if i == 0 || !r.Account {
+					due = p.plan(due, r, t, pr.ID, now.In(zone))
+				}
 			}
 		}
 	}
@@ -171,7 +173,8 @@ func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
 	var fresh []row
 	for _, pr := range t.Practices {
 		for _, r := range p.rules {
-			if at := (row{t.ID, r.tick(pr.ID)}); p.decided[at].IsZero() {
+			at := row{t.ID, r.tick(pr.ID)}
+			if _, ok := p.decided[at]; !ok {
 				fresh = append(fresh, at)
 			}
 		}
@@ -184,9 +187,7 @@ func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
 		return fmt.Errorf("read last ticks: %w", err)
 	}
 	for _, at := range fresh {
-		if tick, ok := last[at.schedule]; ok {
-			p.decided[at] = tick
-		}
+		p.decided[at] = last[at.schedule]
 	}
 	return nil
 }
@@ -194,8 +195,11 @@ func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
 // plan appends the ticks of one schedule of one practice that have become due by now, which is in the practice's zone.
 func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) []ledger.Tick {
 	name := r.tick(practice)
-	last, ok := p.decided[row{t.ID, name}]
-	if !ok {
+	last := p.decided[row{t.ID, name}]
+	switch {
+	case last.IsZero() && r.Rest:
+		return due // this pass is where it begins
+	case last.IsZero():
 		// A practice that was never planned for gets everything once, open or not: nobody shall look at an empty board
 		// until the door opens.
 		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})

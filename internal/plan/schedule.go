@@ -8,6 +8,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -30,27 +31,35 @@ type Schedule struct {
 	// Spec is five cron fields in the practice's zone, without a descriptor or a zone of its own. An instant that a
 	// change of clocks skips does not fire that day, one that comes twice fires twice: keep daily ones out of the hours
 	// from 1 to 3.
-	Spec   string
-	Open   bool // only within opening hours
-	Missed Missed
+	Spec    string
+	Open    bool // only within opening hours
+	Account bool // about the tenant's account: demanded for the first of its practices alone
+	Rest    bool // a new practice waits for the first tick; else it is demanded at once, whatever the hour
+	Missed  Missed
 	// Args says what to enqueue for a tick at t, in the practice's zone.
 	Args func(practice string, t time.Time) []tasks.Args
 }
 
-// Standard are the schedules that every practice has. They are the floor of freshness; demand adds to them.
+// Standard are the schedules that every practice has. They are the floor of freshness; demand adds to them. What reads much
+// is done at night, in the practice's own zone: the vendor asks for that.
 func Standard() []Schedule {
 	return []Schedule{
-		{Name: "today", Spec: "*/2 * * * *", Open: true, Args: func(p string, t time.Time) []tasks.Args {
-			d := tasks.DateOf(t)
-			return []tasks.Args{tasks.SyncSchedule{Practice: p, From: d, To: d}}
+		{Name: "today", Spec: "*/2 * * * *", Open: true, Args: window(0, 0)},
+		{Name: "ahead", Spec: "*/30 * * * *", Open: true, Args: window(1, near)},
+		// The rest of what cards show.
+		{Name: "weeks", Spec: "40 5 * * *", Args: window(near+1, practice.CardDays-1)},
+		{Name: "patients", Spec: "20 * * * *", Open: true, Rest: true, Args: func(p string, _ time.Time) []tasks.Args {
+			return []tasks.Args{tasks.SyncPatients{Practice: p}}
 		}},
-		{Name: "ahead", Spec: "*/30 * * * *", Open: true, Args: func(p string, t time.Time) []tasks.Args {
-			return []tasks.Args{tasks.SyncSchedule{
-				Practice: p, From: tasks.DateOf(t.AddDate(0, 0, 1)), To: tasks.DateOf(t.AddDate(0, 0, 7)),
-			}}
+		// Once in the life of a cached record: what a list of changes has missed heals.
+		{Name: "everyone", Spec: "10 21 * * 0", Rest: true, Args: func(p string, _ time.Time) []tasks.Args {
+			return []tasks.Args{tasks.SweepPatients{Practice: p}}
 		}},
 		{Name: "directory", Spec: "15 5 * * *", Args: func(p string, _ time.Time) []tasks.Args {
-			return []tasks.Args{tasks.SyncDirectory{Practice: p}}
+			return []tasks.Args{tasks.SyncDirectory{Practice: p}, tasks.SyncLocations{Practice: p}}
+		}},
+		{Name: "account", Spec: "5 5 * * *", Account: true, Args: func(string, time.Time) []tasks.Args {
+			return []tasks.Args{tasks.SyncThrottles{}, tasks.SyncPractices{}}
 		}},
 		{Name: "boards", Spec: "45 6 * * *", Args: func(p string, t time.Time) []tasks.Args {
 			d := tasks.DateOf(t)
@@ -59,6 +68,18 @@ func Standard() []Schedule {
 				tasks.WarmView{View: tasks.DayBoard, Practice: p, Date: d},
 			}
 		}},
+	}
+}
+
+// near is for how many days after today the schedule is read within opening hours.
+const near = 7
+
+// window is the demand for the appointments from one day to another, counted from the tick's.
+func window(from, to int) func(string, time.Time) []tasks.Args {
+	return func(p string, t time.Time) []tasks.Args {
+		return []tasks.Args{tasks.SyncSchedule{
+			Practice: p, From: tasks.DateOf(t.AddDate(0, 0, from)), To: tasks.DateOf(t.AddDate(0, 0, to)),
+		}}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
-	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -31,6 +30,9 @@ type Answer struct {
 // Applied says what an answer changed.
 type Applied struct {
 	Added, Changed, Removed int
+	// Patients and Providers are those of the visits that changed, as they were before and as they are now.
+	Patients  []phi.Text
+	Providers []string
 	// Doubtful means that the answer was empty or less than half as large as what is known. Nothing was removed but what
 	// another day is known to have; the vendor has to be asked a second time, and will be believed if it says the same.
 	Doubtful bool
@@ -56,6 +58,12 @@ func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, e
 	if err != nil {
 		return Applied{}, err
 	}
+	for i := range d.changes {
+		for _, r := range d.changes[i].records() {
+			d.result.Patients, d.result.Providers = append(d.result.Patients, r.Patient), append(d.result.Providers, r.Providers...)
+		}
+	}
+	d.result.Patients, d.result.Providers = distinct(d.result.Patients), distinct(d.result.Providers)
 	return d.result, d.fill(ctx, grant)
 }
 
@@ -69,6 +77,7 @@ type dayChange struct {
 
 	roster  shadow[dayShadow]
 	next    dayShadow
+	booked  []Booking // what next says, for the document
 	changes []visitChange
 	same    []Appointment
 	result  Applied
@@ -81,6 +90,18 @@ type visitChange struct {
 	hash   phi.Ref
 	before shadow[visitShadow]
 	grant  cache.Grant // of its part, once committed
+}
+
+// records are the visit before and after the change, as far as it was there.
+func (c *visitChange) records() []Record {
+	var out []Record
+	if c.before.known {
+		out = append(out, c.before.facts.record(c.id))
+	}
+	if c.now != nil {
+		out = append(out, shadowOf(c.now, c.hash).record(c.id))
+	}
+	return out
 }
 
 func (d *dayChange) compare(ctx context.Context) error {
@@ -119,11 +140,16 @@ func (d *dayChange) compare(ctx context.Context) error {
 	if err := d.compareVisits(before); err != nil {
 		return err
 	}
-	d.next.Visits = make([]phi.Text, 0, len(here)+len(gone))
-	for _, a := range d.answer.Visits {
-		d.next.Visits = append(d.next.Visits, a.ID)
+	for i := range d.answer.Visits {
+		a := &d.answer.Visits[i]
+		d.book(shadowOf(a, "").booking(a.ID))
 	}
 	return d.compareGone(gone, before[len(d.answer.Visits):])
+}
+
+func (d *dayChange) book(b Booking) {
+	d.next.Visits = append(d.next.Visits, b.ID)
+	d.booked = append(d.booked, b)
 }
 
 func (d *dayChange) compareVisits(before []shadow[visitShadow]) error {
@@ -176,7 +202,7 @@ func (d *dayChange) compareGone(gone []phi.Text, before []shadow[visitShadow]) e
 	}
 	if stay {
 		for _, v := range vanished {
-			d.next.Visits = append(d.next.Visits, v.id)
+			d.book(v.before.facts.booking(v.id))
 		}
 		return nil
 	}
@@ -191,7 +217,7 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 	grant := d.answer.Since
 	rosterChanged := !d.roster.known || !slices.Equal(d.roster.facts.Visits, d.next.Visits) ||
 		d.roster.facts.Doubt != d.next.Doubt
-	parts := slices.Collect(slices.Chunk(d.changes, maxChanges))
+	parts := d.parts()
 	if len(parts) == 0 && rosterChanged {
 		parts = append(parts, nil)
 	}
@@ -207,7 +233,6 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 			}
 			change.Shadows = append(change.Shadows, next)
 		}
-		d.rest(&change)
 		if grant, err = d.store.invalidate(ctx, d.tenant, change); err != nil {
 			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
 		}
@@ -221,55 +246,69 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 	return grant, nil
 }
 
-// rest makes the change conditional on that nobody else moved what it is about since the vendor was asked.
-func (d *dayChange) rest(change *cache.Change) {
-	practice := cache.TagOf(d.names.Practice(d.answer.Practice))
-	change.Loaded = d.answer.Since
-	change.Unmoved = make(map[cache.Tag]uint64, len(change.Tags)+1)
-	for _, tag := range append(change.Tags, practice) {
-		change.Unmoved[tag] = max(d.answer.Since.Stamp, d.answer.Own[tag])
+// parts cuts the changes so that each part fits into one atomic step, whatever its visits are shown on.
+func (d *dayChange) parts() [][]visitChange {
+	const spare = 2 // the day and its board
+	var out [][]visitChange
+	from, tags := 0, map[[3]string]bool{}
+	for i := range d.changes {
+		mine := d.changes[i].touched()
+		if i > from && (i-from == maxChanges || len(tags)+len(mine) > cache.MaxChange-spare) {
+			out, from = append(out, d.changes[from:i]), i
+			clear(tags)
+		}
+		for _, key := range mine {
+			tags[key] = true
+		}
 	}
+	if from < len(d.changes) {
+		out = append(out, d.changes[from:])
+	}
+	return out
 }
 
+// touched names what the change reaches beside the visit's day, for counting: names for people to see cost a digest each.
+func (c *visitChange) touched() [][3]string {
+	out := [][3]string{{"visit", c.id.Reveal()}}
+	for _, r := range c.records() {
+		out = append(out, [3]string{"day", string(r.Day)}, [3]string{"board", string(r.Day)}, [3]string{"card", r.Patient.Reveal()})
+		for _, p := range r.Providers {
+			out = append(out, [3]string{"provider", p, string(r.Day)})
+		}
+	}
+	return out
+}
+
+// part is the change that a part of the visits makes. It is conditional on that nobody else moved the documents that it
+// is about since the vendor was asked: what is filled under its grant would hide that.
 func (d *dayChange) part(part []visitChange) (cache.Change, error) {
 	n, practice := d.names, d.answer.Practice
-	tags := map[cache.Tag]bool{cache.TagOf(n.Day(practice, d.answer.Date)): true}
-	change := cache.Change{Event: events.Body{
-		Kind: events.AppointmentChanged, Practice: n.Practice(practice),
-		Views: []phi.Ref{n.Board(practice, d.answer.Date)},
-	}}
-	for _, c := range part {
-		ref := n.Appointment(c.id)
-		tags[cache.TagOf(ref)] = true
+	r := reach{documents: []phi.Ref{n.Day(practice, d.answer.Date)}, views: []phi.Ref{n.Board(practice, d.answer.Date)}}
+	change := cache.Change{Loaded: d.answer.Since}
+	for i := range part {
+		c := &part[i]
+		r.add(n, c.records()...)
+		if was := c.before.facts; c.before.known && was.Day != d.answer.Date {
+			r.documents = append(r.documents, n.Day(was.Practice, was.Day))
+		}
 		var facts *visitShadow
 		if c.now != nil {
-			facts = &visitShadow{Hash: c.hash, Practice: practice, Day: d.answer.Date}
-		}
-		if was := c.before.facts; c.before.known && was.Day != d.answer.Date {
-			tags[cache.TagOf(n.Day(was.Practice, was.Day))] = true
-			change.Event.Views = appendNew(change.Event.Views, n.Board(was.Practice, was.Day))
+			facts = shadowOf(c.now, c.hash)
 		}
 		next, err := c.before.next(d.seal, facts)
 		if err != nil {
 			return cache.Change{}, err
 		}
 		change.Shadows = append(change.Shadows, next)
-		change.Event.Refs = append(change.Event.Refs, ref)
 	}
-	if len(change.Event.Refs) > events.MaxRefs {
-		change.Event.Refs = nil // "some of this practice's"
-	}
-	for tag := range tags {
-		change.Tags = append(change.Tags, tag)
+	change.Tags = r.tags()
+	change.Event = r.event(n.Practice(practice))
+	change.Unmoved = map[cache.Tag]uint64{}
+	for _, ref := range append(r.documents, n.Practice(practice)) {
+		tag := cache.TagOf(ref)
+		change.Unmoved[tag] = max(d.answer.Since.Stamp, d.answer.Own[tag])
 	}
 	return change, nil
-}
-
-func appendNew(list []phi.Ref, r phi.Ref) []phi.Ref {
-	if slices.Contains(list, r) || len(list) >= events.MaxRefs {
-		return list
-	}
-	return append(list, r)
 }
 
 // fill caches what the answer says: changed visits and the roster under the commit's stamp, unchanged visits whose copies
@@ -298,7 +337,7 @@ func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
 		n, a := d.names, d.answer
 		day := n.Day(a.Practice, a.Date)
 		item, err := documentItem(cache.Key{Tenant: d.tenant, Class: dayClass, ID: day},
-			Day{Practice: a.Practice, Date: a.Date, Visits: d.next.Visits}, day, n.Practice(a.Practice))
+			Day{Practice: a.Practice, Date: a.Date, Visits: d.booked}, day, n.Practice(a.Practice))
 		if err != nil {
 			return err
 		}
@@ -331,8 +370,12 @@ func (d *dayChange) fillLost(ctx context.Context) error {
 }
 
 func (d *dayChange) visitItem(a Appointment) (cache.Item, error) {
-	ref := d.names.Appointment(a.ID)
-	return documentItem(cache.Key{Tenant: d.tenant, Class: visitClass, ID: ref}, a, ref, d.names.Practice(a.Practice))
+	return visitItem(d.tenant, d.names, a)
+}
+
+func visitItem(t tenant.ID, n Names, a Appointment) (cache.Item, error) {
+	ref := n.Appointment(a.ID)
+	return documentItem(cache.Key{Tenant: t, Class: visitClass, ID: ref}, a, ref, n.Practice(a.Practice))
 }
 
 // documentItem encodes one document under the tags of the refs.

@@ -33,12 +33,12 @@ type BoardRow struct {
 	Location    string    `json:"location,omitzero"`
 }
 
-// BuildBoard puts a board together. Patients are looked up by id; the directory may be nil. Cancelled and rescheduled
+// BuildBoard puts a board together. Patients are looked up by id. Cancelled and rescheduled
 // visits stay on the board with their status: the front desk must see that they will not come.
-func BuildBoard(practice string, d Date, visits []Appointment, patients map[phi.Text]Patient, dir *Directory) Board {
+func BuildBoard(practice string, d Date, visits []Appointment, patients map[phi.Text]Patient, house House) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {
-		b.Rows = append(b.Rows, boardRow(a, patients, dir))
+		b.Rows = append(b.Rows, boardRow(a, patients, house))
 	}
 	slices.SortStableFunc(b.Rows, func(x, y BoardRow) int {
 		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
@@ -46,16 +46,16 @@ func BuildBoard(practice string, d Date, visits []Appointment, patients map[phi.
 	return b
 }
 
-func boardRow(a Appointment, patients map[phi.Text]Patient, dir *Directory) BoardRow {
+func boardRow(a Appointment, patients map[phi.Text]Patient, house House) BoardRow {
 	row := BoardRow{
 		Appointment: a.ID, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
-		Known: a.Patient == "", Location: a.Location,
+		Known: a.Patient == "", Location: house.location(a.LocationID, a.Location),
 	}
 	if len(a.Reasons) > 0 {
 		row.Reason = a.Reasons[0]
 	}
 	if len(a.Resources) > 0 {
-		row.Provider = dir.name(a.Resources[0])
+		row.Provider = house.provider(a.Resources[0])
 	}
 	if p, ok := patients[a.Patient]; ok && a.Patient != "" {
 		row.Known = true
@@ -64,18 +64,6 @@ func boardRow(a Appointment, patients map[phi.Text]Patient, dir *Directory) Boar
 		row.Phone = cmp.Or(p.Mobile, p.Home)
 	}
 	return row
-}
-
-// name prefers the directory's spelling to the one in the appointment, which the vendor keeps from the day of booking.
-func (d *Directory) name(r Resource) string {
-	if d != nil {
-		for _, p := range d.Providers {
-			if p.ID == r.ID && p.Name != "" {
-				return p.Name
-			}
-		}
-	}
-	return r.Name
 }
 
 // FullName is first, middle and last name with single spaces; empty when all three are.

@@ -32,13 +32,13 @@ type CardVisit struct {
 	Location    string    `json:"location,omitzero"`
 }
 
-// BuildCard puts a card together of the patient's record and visits; the directory may be nil.
-func BuildCard(practice string, from Date, p Patient, visits []Appointment, dir *Directory) Card {
+// BuildCard puts a card together of the patient's record and visits.
+func BuildCard(practice string, from Date, p Patient, visits []Appointment, house House) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
 	}
 	for _, a := range visits {
-		row := boardRow(a, nil, dir)
+		row := boardRow(a, nil, house)
 		c.Visits = append(c.Visits, CardVisit{
 			Appointment: a.ID, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
 			Provider: row.Provider, Location: row.Location,

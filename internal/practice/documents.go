@@ -18,19 +18,36 @@ type Appointment struct {
 	PatientName phi.Text   `json:"patient_name,omitzero"`
 	Status      Status     `json:"status"`
 	Reasons     []phi.Text `json:"reasons,omitempty"`
+	ReasonID    string     `json:"reason_id,omitzero"` // of the first
 	Resources   []Resource `json:"resources,omitempty"`
-	Location    string     `json:"location,omitzero"`
+	LocationID  string     `json:"location_id,omitzero"`
+	Location    string     `json:"location,omitzero"` // as it was called on the day of booking
 }
 
-// Resource is a provider or a room that an appointment occupies.
+// Providers returns the ids of the providers whom the appointment takes.
+func (a Appointment) Providers() []string {
+	var out []string
+	for _, r := range a.Resources {
+		if !r.Room && r.ID != "" {
+			out = append(out, r.ID)
+		}
+	}
+	return out
+}
+
+// Resource is a provider, or a room where no provider is named, that an appointment occupies.
 type Resource struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	Room bool   `json:"room,omitzero"` // rooms and providers are numbered apart
 }
 
 // Patient is what the front desk needs of a person's record. It belongs to the account, whose practices share it.
 type Patient struct {
-	ID     phi.Text `json:"id"`
+	ID phi.Text `json:"id"`
+	// Practice is the one that keeps the record; empty when the vendor does not say.
+	Practice string `json:"practice,omitzero"`
+
 	First  phi.Text `json:"first,omitzero"`
 	Middle phi.Text `json:"middle,omitzero"`
 	Last   phi.Text `json:"last,omitzero"`
@@ -55,10 +72,46 @@ type Directory struct {
 	Providers []Provider `json:"providers"`
 }
 
-// Day is the roster of one day: which appointments it has. Their content lies in documents of their own, so that a
-// change of one moves one.
+// Location is a place where a practice sees patients.
+type Location struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Locations is the list of a practice's places, ordered by ID.
+type Locations struct {
+	Practice  string     `json:"practice"`
+	Locations []Location `json:"locations"`
+}
+
+// Place is what the account says of one of its practices.
+type Place struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Active bool   `json:"active"`
+}
+
+// Practices is the list of the account's practices, ordered by ID.
+type Practices struct {
+	Practices []Place `json:"practices"`
+}
+
+// Day is the roster of one day: which appointments it has, whose and with whom. Their content lies in documents of their
+// own, so that a change of one moves one.
 type Day struct {
-	Practice string     `json:"practice"`
-	Date     Date       `json:"date"`
-	Visits   []phi.Text `json:"visits"` // ids of the appointments, in order of start
+	Practice string    `json:"practice"`
+	Date     Date      `json:"date"`
+	Visits   []Booking `json:"visits"` // in order of start
+}
+
+// Booking is one appointment on a roster, with what it is looked for by.
+type Booking struct {
+	ID        phi.Text `json:"id"`
+	Patient   phi.Text `json:"patient,omitzero"`
+	Providers []string `json:"providers,omitempty"`
+}
+
+// Roll confirms the records of a practice's patients: what the vendor changed before it was filled has been applied.
+type Roll struct {
+	Practice string `json:"practice"`
 }

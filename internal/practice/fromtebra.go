@@ -29,30 +29,116 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 	a := Appointment{
 		ID: row.ID, Practice: practice, Day: DateOf(row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(),
 		AllDay: row.AllDay, Patient: row.PatientID, PatientName: row.PatientName, Status: ParseStatus(row.Status),
-		Location: row.ServiceLocationName,
+		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName,
 	}
 	if row.End.IsZero() || row.End.Before(row.Start) {
 		a.End = a.Start
 	}
-	for _, r := range row.Reasons {
+	for i, r := range row.Reasons {
+		if i == 0 {
+			a.ReasonID = r.ID
+		}
 		if r.Name != "" {
 			a.Reasons = append(a.Reasons, r.Name)
 		}
 	}
 	resources := row.Providers()
-	if len(resources) == 0 {
+	rooms := len(resources) == 0
+	if rooms {
 		resources = row.Resources
 	}
 	for _, r := range resources {
-		a.Resources = append(a.Resources, Resource{ID: r.ID.Reveal(), Name: r.Name.Reveal()})
+		a.Resources = append(a.Resources, Resource{ID: r.ID.Reveal(), Name: r.Name.Reveal(), Room: rooms})
 	}
 	return a, nil
+}
+
+// Detail is an appointment as the vendor tells of it alone: without the names of what it refers to.
+type Detail struct {
+	ID         phi.Text
+	Day        Date
+	Start, End time.Time
+	Patient    phi.Text
+	Status     Status
+	Provider   string   // the one provider; empty when it takes none
+	Rooms      []string // what else it takes
+	ReasonID   string
+	LocationID string
+	Group      bool
+}
+
+// FromDetail maps an appointment that was asked for by itself. One that the vendor deleted is nil, without an error.
+func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Location) (*Detail, error) {
+	switch {
+	case row.PracticeID != "" && row.PracticeID != practice:
+		return nil, ErrForeign
+	case row.Deleted:
+		return nil, nil
+	case row.ID == "" || row.Start.IsZero():
+		return nil, ErrRow
+	}
+	d := &Detail{
+		ID: row.ID, Day: DateOf(row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(), Patient: row.Patient,
+		Status: ParseStatus(string(row.Status)), Provider: row.ProviderID.Reveal(), ReasonID: row.ReasonID,
+		LocationID: row.ServiceLocationID, Group: row.Group,
+	}
+	if d.End.Before(d.Start) {
+		d.End = d.Start
+	}
+	for _, id := range append([]phi.Text{row.ResourceID}, row.ResourceIDs...) {
+		if room := id.Reveal(); room != "" && room != d.Provider && !slices.Contains(d.Rooms, room) {
+			d.Rooms = append(d.Rooms, room)
+		}
+	}
+	return d, nil
+}
+
+// fits reports whether the detail is of the same visit as a in all that decides on which lists it is and what it is called
+// there. What the two answers cannot be compared by does not fit.
+func (d *Detail) fits(a Appointment) bool {
+	var taken []string
+	for _, r := range a.Resources {
+		taken = append(taken, r.ID)
+	}
+	alike := len(taken) == 1 && taken[0] == d.Provider
+	if d.Provider == "" {
+		rooms := slices.Sorted(slices.Values(d.Rooms))
+		slices.Sort(taken)
+		alike = len(a.Providers()) == 0 && slices.Equal(taken, rooms)
+	}
+	return alike && !d.Group && !a.AllDay && d.ID == a.ID && d.Day == a.Day && d.Patient == a.Patient &&
+		d.ReasonID == a.ReasonID && d.LocationID == a.LocationID
+}
+
+// FromLocations maps a practice's places and orders them, as FromProviders does.
+func FromLocations(practice string, rows []tebra.ServiceLocation) Locations {
+	l := Locations{Practice: practice, Locations: []Location{}}
+	for _, r := range rows {
+		if r.ID == "" || r.PracticeID != "" && r.PracticeID != practice {
+			continue
+		}
+		l.Locations = append(l.Locations, Location{ID: r.ID, Name: r.Name})
+	}
+	slices.SortFunc(l.Locations, func(a, b Location) int { return strings.Compare(a.ID, b.ID) })
+	return l
+}
+
+// FromPractices maps the account's practices and orders them.
+func FromPractices(rows []tebra.Practice) Practices {
+	p := Practices{Practices: []Place{}}
+	for _, r := range rows {
+		if r.ID != "" {
+			p.Practices = append(p.Practices, Place{ID: r.ID, Name: r.Name, Active: r.Active})
+		}
+	}
+	slices.SortFunc(p.Practices, func(a, b Place) int { return strings.Compare(a.ID, b.ID) })
+	return p
 }
 
 // FromPatient maps a patient's record.
 func FromPatient(p *tebra.Patient) Patient {
 	return Patient{
-		ID: p.ID, First: p.FirstName, Middle: p.MiddleName, Last: p.LastName, Born: p.BirthDate,
+		ID: p.ID, Practice: p.PracticeID, First: p.FirstName, Middle: p.MiddleName, Last: p.LastName, Born: p.BirthDate,
 		Gender: p.Gender, Mobile: p.MobilePhone, Home: p.HomePhone, Email: p.Email,
 	}
 }

@@ -17,16 +17,23 @@ const (
 	NounPatient     Noun = "patient"
 	NounPatients    Noun = "patients"
 	NounDirectory   Noun = "directory"
+	NounLocations   Noun = "locations"
+	NounPractices   Noun = "practices"
+	NounRoll        Noun = "roll"
 	NounDay         Noun = "day"
 	NounBoard       Noun = "day-board"
+	NounProviderDay Noun = "provider-day"
+	NounCard        Noun = "patient-card"
 	NounPractice    Noun = "practice"
 )
 
-// Graph says what is built from what. It has no cycle.
+// Graph says what is built from what. It has no cycle. A day's roster is built from no appointment: an appointment that is
+// in doubt is still on its day, and only a look at the whole day says more.
 var Graph = map[Noun][]Noun{
-	NounDay:      {NounAppointment},
-	NounPatients: {NounPatient},
-	NounBoard:    {NounDay, NounPatients, NounDirectory},
+	NounPatients:    {NounPatient},
+	NounBoard:       {NounDay, NounAppointment, NounPatients, NounDirectory, NounLocations},
+	NounProviderDay: {NounAppointment, NounPatient, NounPatients, NounDirectory, NounLocations},
+	NounCard:        {NounAppointment, NounPatient, NounDirectory, NounLocations},
 }
 
 // builtOn lists everything that is built, directly or not, on n, itself first.
@@ -60,8 +67,17 @@ func (n Names) Practice(id string) phi.Ref { return n.ref(NounPractice, id) }
 // Patients names the roll-up of the tenant's patients.
 func (n Names) Patients() phi.Ref { return n.ref(NounPatients, "") }
 
-// Directory names a practice's directory.
+// Directory names a practice's directory of providers.
 func (n Names) Directory(practice string) phi.Ref { return n.ref(NounDirectory, practice) }
+
+// Locations names the list of a practice's places.
+func (n Names) Locations(practice string) phi.Ref { return n.ref(NounLocations, practice) }
+
+// Practices names the list of the tenant's practices.
+func (n Names) Practices() phi.Ref { return n.ref(NounPractices, "") }
+
+// Roll names what confirms the records of a practice's patients.
+func (n Names) Roll(practice string) phi.Ref { return n.ref(NounRoll, practice) }
 
 // Day names the roster of a day.
 func (n Names) Day(practice string, d Date) phi.Ref { return n.ref(NounDay, practice+" "+string(d)) }
@@ -71,6 +87,21 @@ func (n Names) Board(practice string, d Date) phi.Ref {
 	return n.ref(NounBoard, practice+" "+string(d))
 }
 
+// ProviderDay names one provider's day.
+func (n Names) ProviderDay(practice, provider string, d Date) phi.Ref {
+	return n.ref(NounProviderDay, practice+" "+string(d)+" "+provider)
+}
+
+// Card names the card of a patient at a practice, whichever day it begins with.
+func (n Names) Card(practice string, patient phi.Text) phi.Ref {
+	return n.ref(NounCard, practice+" "+patient.Reveal())
+}
+
+// cardFrom names the card that begins with a day, in the cache alone.
+func (n Names) cardFrom(practice string, patient phi.Text, today Date) phi.Ref {
+	return n.ref(NounCard, practice+" "+patient.Reveal()+" "+string(today))
+}
+
 func (n Names) ref(noun Noun, id string) phi.Ref { return n.sealer.Ref(string(noun), id) }
 
 // Record says which record changed, with the facts by which its collections are found.
@@ -78,30 +109,59 @@ type Record struct {
 	Noun     Noun
 	ID       phi.Text // an appointment's or patient's; empty for the others
 	Practice string
-	Day      Date // an appointment's or a day's; an appointment that moved is two records, before and after
+	// The rest is an appointment's. One that moved, changed hands or came to another patient is two records, before and
+	// after.
+	Day       Date // a day's too
+	Patient   phi.Text
+	Providers []string
 }
 
-// Cascade returns the tags to bump when r changed: its own and that of every record built on it that is cached under a
-// tag of its own. A board has none, it carries those of its parts.
+// Views returns the names of the views that show the appointment.
+func (n Names) Views(r Record) []phi.Ref {
+	var out []phi.Ref
+	if r.Day == "" {
+		return nil
+	}
+	out = append(out, n.Board(r.Practice, r.Day))
+	for _, p := range r.Providers {
+		out = append(out, n.ProviderDay(r.Practice, p, r.Day))
+	}
+	if r.Patient != "" {
+		out = append(out, n.Card(r.Practice, r.Patient))
+	}
+	return out
+}
+
+// Cascade returns the tags to bump when r changed: its own and that of every record built on it. A view carries the tags
+// of its parts; what it shows of appointments it carries under a tag of its own name, since a board may show hundreds.
 func (n Names) Cascade(r Record) []cache.Tag {
 	var out []cache.Tag
 	for _, noun := range builtOn(r.Noun) {
 		switch noun {
 		case NounAppointment:
 			out = append(out, cache.TagOf(n.Appointment(r.ID)))
+			for _, view := range n.Views(r) {
+				out = append(out, cache.TagOf(view))
+			}
 		case NounPatient:
 			out = append(out, cache.TagOf(n.Patient(r.ID)))
 		case NounPatients:
 			out = append(out, cache.TagOf(n.Patients()))
 		case NounDirectory:
 			out = append(out, cache.TagOf(n.Directory(r.Practice)))
+		case NounLocations:
+			out = append(out, cache.TagOf(n.Locations(r.Practice)))
+		case NounPractices:
+			out = append(out, cache.TagOf(n.Practices()))
+		case NounRoll:
+			out = append(out, cache.TagOf(n.Roll(r.Practice)))
 		case NounDay:
 			if r.Day != "" {
 				out = append(out, cache.TagOf(n.Day(r.Practice, r.Day)))
 			}
 		case NounPractice:
 			out = append(out, cache.TagOf(n.Practice(r.Practice)))
-		case NounBoard:
+		case NounBoard, NounProviderDay, NounCard: // reached by what they carry
 		}
 	}
 	return out

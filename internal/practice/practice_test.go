@@ -124,7 +124,7 @@ func TestFromAppointment(t *testing.T) {
 		ID: "900001", PatientID: "1001", PatientName: "Quill Testperson", Status: "Check-in", PracticeID: "7",
 		Start: time.Date(2026, 3, 2, 23, 30, 0, 0, chicago), End: time.Date(2026, 3, 3, 0, 15, 0, 0, chicago),
 		Reasons: []tebra.Reason{{ID: "1"}, {ID: "2", Name: "Follow up"}}, ServiceLocationName: "Main",
-		Resources: []tebra.Resource{{ID: "70", Name: "Room 1", Type: "2"}, {ID: "7", Name: "Dr Example", Type: "1"}},
+		Resources: []tebra.Resource{{ID: "70", Name: "Room 1", Type: "2"}, {ID: "7", Name: "Dr Example", Type: "1"}}, ServiceLocationID: "3",
 	}
 	got, err := FromAppointment("7", row, chicago)
 	if err != nil {
@@ -132,8 +132,8 @@ func TestFromAppointment(t *testing.T) {
 	}
 	want := Appointment{
 		ID: "900001", Practice: "7", Day: "2026-03-02", Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
-		PatientName: "Quill Testperson", Status: CheckedIn, Reasons: []phi.Text{"Follow up"},
-		Resources: []Resource{{ID: "7", Name: "Dr Example"}}, Location: "Main",
+		PatientName: "Quill Testperson", Status: CheckedIn, Reasons: []phi.Text{"Follow up"}, ReasonID: "1",
+		Resources: []Resource{{ID: "7", Name: "Dr Example"}}, LocationID: "3", Location: "Main",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -178,21 +178,21 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 	at := func(h int) time.Time { return time.Date(2026, 3, 2, h, 0, 0, 0, time.UTC) }
 	visits := []Appointment{
 		{ID: "2", Start: at(10), Patient: "12", PatientName: "From The Row", Status: Scheduled, Resources: []Resource{{ID: "7", Name: "Old Name"}}},
-		{ID: "1", Start: at(9), Patient: "11", PatientName: "Old Spelling", Status: Cancelled, Reasons: []phi.Text{"Check", "Other"}},
+		{ID: "1", Start: at(9), Patient: "11", PatientName: "Old Spelling", Status: Cancelled, Reasons: []phi.Text{"Check", "Other"}, LocationID: "3", Location: "Old Place"},
 		{ID: "3", Start: at(9), Status: Scheduled},
 	}
 	patients := map[phi.Text]Patient{"11": {ID: "11", First: "Ada", Last: "Testperson", Born: "1980-01-02", Home: "555-0100"}}
-	dir := &Directory{Providers: []Provider{{ID: "7", Name: "New Name"}}}
-	got := BuildBoard("7", "2026-03-02", visits, patients, dir)
+	house := House{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
+	got := BuildBoard("7", "2026-03-02", visits, patients, house)
 	want := Board{Practice: "7", Date: "2026-03-02", Rows: []BoardRow{
-		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check"},
+		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check", Location: "New Place"},
 		{Appointment: "3", Start: at(9), Status: Scheduled, Known: true},
 		{Appointment: "2", Start: at(10), Status: Scheduled, Patient: "12", Name: "From The Row", Provider: "New Name"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if b := BuildBoard("7", "2026-03-02", visits, nil, nil); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
+	if b := BuildBoard("7", "2026-03-02", visits, nil, House{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
 		t.Errorf("without patients and directory the board has %d rows", len(b.Rows))
 	}
 }
@@ -213,27 +213,56 @@ func TestGraphHasNoCycle(t *testing.T) {
 	}
 }
 
-// The tags that a change bumps must meet the tags that everything built on the record carries.
+// The tags that a change bumps must meet the tags that everything built on the record carries, and nothing else.
 func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
 	t.Parallel()
 	n := NewNames(newKeys(t).For("a"))
-	board := []cache.Tag{cache.TagOf(n.Day("7", "2026-03-02")), cache.TagOf(n.Patients()), cache.TagOf(n.Directory("7")), cache.TagOf(n.Practice("7"))}
+	tags := func(refs ...phi.Ref) []cache.Tag {
+		var out []cache.Tag
+		for _, r := range refs {
+			out = append(out, cache.TagOf(r))
+		}
+		return out
+	}
+	house := []phi.Ref{n.Directory("7"), n.Locations("7"), n.Practice("7")}
+	views := map[string][]cache.Tag{
+		"itself":      tags(n.Appointment("1")),
+		"roster":      tags(n.Day("7", monday), n.Practice("7")),
+		"board":       tags(append(house, n.Board("7", monday), n.Day("7", monday), n.Patients())...),
+		"his day":     tags(append(house, n.ProviderDay("7", "70", monday), n.Patient("11"), n.Patient("12"))...),
+		"another's":   tags(append(house, n.ProviderDay("7", "71", monday), n.Patients())...),
+		"card of 11":  tags(append(house, n.Card("7", "11"), n.Patient("11"))...),
+		"card of 12":  tags(append(house, n.Card("7", "12"), n.Patient("12"))...),
+		"tuesday":     tags(append(house, n.Board("7", monday.Add(1)), n.Day("7", monday.Add(1)), n.Patients())...),
+		"practice 8":  tags(n.Board("8", monday), n.Day("8", monday), n.Patients(), n.Directory("8"), n.Locations("8"), n.Practice("8")),
+		"card at 8":   tags(n.Card("8", "11"), n.Patient("11"), n.Directory("8"), n.Locations("8"), n.Practice("8")),
+		"all of them": tags(n.Practices()),
+	}
+	visit := Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: monday, Patient: "11", Providers: []string{"70"}}
 	for name, c := range map[string]struct {
 		r    Record
-		meet []cache.Tag
-		want bool
+		want []string
 	}{
-		"appointment, itself":           {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-02"}, []cache.Tag{cache.TagOf(n.Appointment("1"))}, true},
-		"appointment, its board":        {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-02"}, board, true},
-		"appointment, of another day":   {Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: "2026-03-03"}, board, false},
-		"appointment, whose day nobody": {Record{Noun: NounAppointment, ID: "1", Practice: "7"}, board, false},
-		"patient, the boards":           {Record{Noun: NounPatient, ID: "1"}, board, true},
-		"directory, its boards":         {Record{Noun: NounDirectory, Practice: "7"}, board, true},
-		"directory of another practice": {Record{Noun: NounDirectory, Practice: "8"}, board, false},
-		"practice, its boards":          {Record{Noun: NounPractice, Practice: "7"}, board, true},
+		"appointment":                   {visit, []string{"itself", "board", "his day", "card of 11"}},
+		"appointment, whose day nobody": {Record{Noun: NounAppointment, ID: "1", Practice: "7"}, []string{"itself"}},
+		"patient":                       {Record{Noun: NounPatient, ID: "11"}, []string{"board", "tuesday", "practice 8", "his day", "another's", "card of 11", "card at 8"}},
+		"directory":                     {Record{Noun: NounDirectory, Practice: "7"}, []string{"board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
+		"locations of another practice": {Record{Noun: NounLocations, Practice: "8"}, []string{"practice 8", "card at 8"}},
+		"practice":                      {Record{Noun: NounPractice, Practice: "7"}, []string{"roster", "board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
+		"the list of practices":         {Record{Noun: NounPractices}, []string{"all of them"}},
+		"roll":                          {Record{Noun: NounRoll, Practice: "7"}, nil},
+		"day":                           {Record{Noun: NounDay, Practice: "7", Day: monday}, []string{"roster", "board"}},
 	} {
-		met := slices.ContainsFunc(n.Cascade(c.r), func(tag cache.Tag) bool { return slices.Contains(c.meet, tag) })
-		if met != c.want {
+		var met []string
+		moved := n.Cascade(c.r)
+		for view, carries := range views {
+			if slices.ContainsFunc(moved, func(tag cache.Tag) bool { return slices.Contains(carries, tag) }) {
+				met = append(met, view)
+			}
+		}
+		slices.Sort(met)
+		slices.Sort(c.want)
+		if !slices.Equal(met, c.want) {
 			t.Errorf("%s: reached %v, want %v", name, met, c.want)
 		}
 	}

@@ -1,52 +1,36 @@
 package practice
 
-import (
-	"slices"
+import "github.com/workflow-bolt/rounds/internal/phi"
 
-	"github.com/workflow-bolt/rounds/internal/phi"
-)
-
-// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board.
+// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board, and show the
+// provider even where the visit takes another one too.
 type ProviderDay struct {
 	Practice string     `json:"practice"`
-	Provider string     `json:"provider"` // the vendor's id
-	Name     string     `json:"name,omitzero"`
+	Provider string     `json:"provider"`      // the vendor's id
+	Name     string     `json:"name,omitzero"` // empty when neither the practice nor a visit says it
 	Date     Date       `json:"date"`
 	Rows     []BoardRow `json:"rows"`
 }
 
-// BuildProviderDay puts a provider's day together. It leaves out the visits that do not take the provider; else it does
-// as BuildBoard does. Name is empty when neither the directory nor a visit says it.
-func BuildProviderDay(practice, provider string, d Date, visits []Appointment, patients map[phi.Text]Patient, dir *Directory) ProviderDay {
-	own := slices.DeleteFunc(slices.Clone(visits), func(a Appointment) bool { return !a.takes(provider) })
+// BuildProviderDay puts a provider's day together of the visits that take the provider.
+func BuildProviderDay(practice, provider string, d Date, visits []Appointment, patients map[phi.Text]Patient, house House) ProviderDay {
 	v := ProviderDay{
-		Practice: practice, Provider: provider, Date: d, Rows: BuildBoard(practice, d, own, patients, dir).Rows,
-		Name: dir.name(Resource{ID: provider}),
+		Practice: practice, Provider: provider, Date: d, Name: house.provider(Resource{ID: provider}),
+		Rows: BuildBoard(practice, d, visits, patients, house).Rows,
 	}
-	for i, row := range v.Rows {
-		for _, a := range own {
-			if a.ID == row.Appointment {
-				v.Rows[i].Provider = dir.name(a.resource(provider))
+	names := make(map[phi.Text]string, len(visits))
+	for _, a := range visits {
+		for _, r := range a.Resources {
+			if r.ID == provider && !r.Room {
+				names[a.ID] = house.provider(r)
 			}
 		}
+	}
+	for i := range v.Rows {
+		v.Rows[i].Provider = names[v.Rows[i].Appointment]
 		if v.Name == "" {
 			v.Name = v.Rows[i].Provider
 		}
 	}
 	return v
-}
-
-// takes reports whether the visit needs the provider.
-func (a Appointment) takes(provider string) bool {
-	return slices.ContainsFunc(a.Resources, func(r Resource) bool { return r.ID == provider })
-}
-
-// resource is the visit's resource of that id; the zero one when there is none.
-func (a Appointment) resource(id string) Resource {
-	for _, r := range a.Resources {
-		if r.ID == id {
-			return r
-		}
-	}
-	return Resource{}
 }

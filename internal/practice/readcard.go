@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -26,61 +28,138 @@ type CardRead struct {
 	Stale bool
 	// Missing counts the patient's visits whose documents were not in the cache; they are not on the card.
 	Missing int
-	// Unknown counts days of which nothing is known (yet): the patient may have visits then.
+	// Unknown counts days of which nothing is known (yet), of CardDays: the patient may have visits then.
 	Unknown int
 }
 
 // PatientCard returns the card of one patient with the visits at the practice from today on, for CardDays days; today is
 // the day at the practice. It returns ErrCold when the vendor was never asked about the patient, and ErrAbsent when the
-// vendor knew no such patient. Days of which nothing is known make the card poorer and never an error.
+// vendor knew no such patient. Days of which nothing is known make the card poorer and never an error. It remembers that
+// somebody reads it; see Read.
 func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
+	if err := s.want(ctx, t, cardClass, s.Names(t).Card(practice, id)); err != nil {
+		return CardRead{}, err
+	}
+	return s.WarmPatientCard(ctx, t, practice, id, today)
+}
+
+// WarmPatientCard is PatientCard for who does not read it.
+func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
 	n := s.Names(t)
-	days := Days(today, today.Add(CardDays-1))
-	keys := []cache.Key{{Tenant: t, Class: patientClass, ID: n.Patient(id)}}
-	for _, d := range days {
-		keys = append(keys, cache.Key{Tenant: t, Class: dayClass, ID: n.Day(practice, d)})
-	}
-	got, err := s.peekAll(ctx, keys)
-	if err != nil {
-		return CardRead{}, fmt.Errorf("read card: %w", err)
-	}
-	record := got[0]
-	var p Patient
-	switch {
-	case record.Negative && valid(record):
-		return CardRead{}, ErrAbsent
-	case record.State == cache.Miss || record.Negative || phi.Unmarshal(record.Value, &p) != nil:
-		return CardRead{}, ErrCold
-	}
-	r := CardRead{AsOf: record.Filled, Stale: !valid(record)}
-	var own []Appointment
-	for _, e := range got[1:] {
-		var day Day
-		if e.State == cache.Miss || phi.Unmarshal(e.Value, &day) != nil {
-			r.Unknown++
-			continue
-		}
-		if e.Filled.Before(r.AsOf) {
-			r.AsOf = e.Filled
-		}
-		var b BoardRead
-		visits, err := s.visits(ctx, t, day, &b)
-		if err != nil {
-			return CardRead{}, err
-		}
-		r.Stale = r.Stale || b.Stale || !valid(e)
-		for _, a := range visits {
-			if a.Patient == id {
-				own = append(own, a)
-			}
-		}
-	}
-	var b BoardRead
-	dir, err := s.directory(ctx, t, practice, &b)
+	p, err := s.peekCard(ctx, t, n, practice, id, today)
 	if err != nil {
 		return CardRead{}, err
 	}
-	r.Stale = r.Stale || b.Stale
-	r.Card = BuildCard(practice, today, p, own, dir)
-	return r, nil
+	telemetry.CacheRead(ctx, cardClass.Name, p.card.State.String())
+	if _, err := p.patient(); err != nil {
+		return CardRead{}, err
+	}
+	r := p.read(practice)
+	telemetry.DataRead(ctx, cardClass.Name, p.age)
+	if p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &r.Card) == nil {
+		r.Hit = true
+		return r, nil
+	}
+	err = building(ctx, t, cardClass, func(ctx context.Context) (rows int, err error) {
+		r, err = s.buildCard(ctx, t, practice, id, today)
+		return len(r.Card.Visits), err
+	})
+	return r, err
+}
+
+// cardParts are the entries that a card is made of, all of one reading.
+type cardParts struct {
+	card, record, roll cache.Entry
+	days               []cache.Entry
+	age                time.Duration // of the oldest, once read
+}
+
+func (s *Store) peekCard(ctx context.Context, t tenant.ID, n Names, practice string, id phi.Text, today Date) (*cardParts, error) {
+	keys := []cache.Key{
+		{Tenant: t, Class: cardClass, ID: n.cardFrom(practice, id, today)},
+		{Tenant: t, Class: patientClass, ID: n.Patient(id)},
+		{Tenant: t, Class: rollClass, ID: n.Roll(practice)},
+	}
+	for _, d := range Days(today, today.Add(CardDays-1)) {
+		keys = append(keys, cache.Key{Tenant: t, Class: dayClass, ID: n.Day(practice, d)})
+	}
+	got, err := s.cache.PeekMany(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read card: %w", err)
+	}
+	return &cardParts{card: got[0], record: got[1], roll: got[2], days: got[3:]}, nil
+}
+
+// patient is the record.
+func (p *cardParts) patient() (Patient, error) {
+	var record Patient
+	switch {
+	case p.record.Negative && valid(p.record):
+		return Patient{}, ErrAbsent
+	case p.record.State == cache.Miss || p.record.Negative || phi.Unmarshal(p.record.Value, &record) != nil:
+		return Patient{}, ErrCold
+	}
+	return record, nil
+}
+
+// read says how good the parts are.
+func (p *cardParts) read(practice string) CardRead {
+	r := CardRead{Stale: !valid(p.record)}
+	r.AsOf, p.age = p.record.Filled, p.record.Age
+	if record, err := p.patient(); err == nil && confirmed(p.record, p.roll, record, practice) {
+		r.AsOf, p.age = p.roll.Filled, p.roll.Age
+	}
+	for _, e := range p.days {
+		switch {
+		case e.State == cache.Miss || e.Negative:
+			r.Unknown++
+			continue
+		case e.Filled.Before(r.AsOf):
+			r.AsOf, p.age = e.Filled, e.Age
+		}
+		r.Stale = r.Stale || !valid(e)
+	}
+	return r
+}
+
+// confirmed reports whether the roll speaks for the record as of a later time than its own.
+func confirmed(record, roll cache.Entry, p Patient, practice string) bool {
+	return valid(record) && valid(roll) && p.Practice == practice && roll.Filled.After(record.Filled)
+}
+
+func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
+	b, err := s.builder(ctx, t, practice)
+	if err != nil {
+		return CardRead{}, err
+	}
+	parts, err := s.peekCard(ctx, t, b.names, practice, id, today)
+	if err != nil {
+		return CardRead{}, err
+	}
+	record, err := parts.patient()
+	if err != nil {
+		return CardRead{}, err
+	}
+	r := parts.read(practice)
+	b.stale = r.Stale
+	var days []Day
+	for _, e := range parts.days {
+		if day, ok := b.roster(e); ok {
+			day.Visits = slices.DeleteFunc(day.Visits, func(v Booking) bool { return v.Patient != id })
+			days = append(days, day)
+		}
+	}
+	visits, err := b.visits(ctx, days...)
+	if err != nil {
+		return CardRead{}, err
+	}
+	house, err := b.house(ctx)
+	if err != nil {
+		return CardRead{}, err
+	}
+	r.Card = BuildCard(practice, today, record, visits, house)
+	r.Stale, r.Missing = b.stale, b.missing
+	n := b.names
+	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), r.Card,
+		n.Card(practice, id), n.Patient(id), n.Directory(practice), n.Locations(practice))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -16,7 +17,7 @@ type ProviderDayRead struct {
 	ProviderDay ProviderDay
 	// AsOf is when the vendor last confirmed the day.
 	AsOf time.Time
-	// Hit says that the view lay ready in the cache.
+	// Hit says that the view lay ready in the cache. Otherwise it was put together from cached documents just now.
 	Hit bool
 	// Stale says that something of it, or the day that it was taken from, was invalidated and the vendor has not been
 	// asked since.
@@ -28,38 +29,88 @@ type ProviderDayRead struct {
 }
 
 // ProviderDay returns one provider's visits of a day, or ErrCold. A provider who is unknown, or has no visit that day,
-// has an empty day.
+// has an empty day. It remembers that somebody reads it; see Read.
 func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
-	e, err := s.cache.Peek(ctx, cache.Key{Tenant: t, Class: dayClass, ID: s.Names(t).Day(practice, d)})
+	if err := s.want(ctx, t, providerClass, s.Names(t).ProviderDay(practice, provider, d)); err != nil {
+		return ProviderDayRead{}, err
+	}
+	return s.WarmProviderDay(ctx, t, practice, provider, d)
+}
+
+// WarmProviderDay is ProviderDay for who does not read it.
+func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
+	n := s.Names(t)
+	got, err := s.cache.PeekMany(ctx, []cache.Key{
+		{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, provider, d)}, {Tenant: t, Class: dayClass, ID: n.Day(practice, d)},
+	})
+	if err != nil {
+		return ProviderDayRead{}, fmt.Errorf("read provider's day: %w", err)
+	}
+	view, day := got[0], got[1]
+	telemetry.CacheRead(ctx, providerClass.Name, view.State.String())
+	if day.State == cache.Miss || day.Negative {
+		return ProviderDayRead{}, ErrCold
+	}
+	telemetry.DataRead(ctx, providerClass.Name, day.Age)
+	r := ProviderDayRead{AsOf: day.Filled, Stale: !valid(day)}
+	if view.State == cache.Fresh && phi.Unmarshal(view.Value, &r.ProviderDay) == nil {
+		r.Hit, r.Unknown = true, unknown(r.ProviderDay.Rows)
+		return r, nil
+	}
+	err = building(ctx, t, providerClass, func(ctx context.Context) (rows int, err error) {
+		r, err = s.buildProviderDay(ctx, t, practice, provider, d)
+		return len(r.ProviderDay.Rows), err
+	})
+	return r, err
+}
+
+func (s *Store) buildProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
+	b, err := s.builder(ctx, t, practice)
+	if err != nil {
+		return ProviderDayRead{}, err
+	}
+	e, err := s.cache.Peek(ctx, b.key(dayClass, b.names.Day(practice, d)))
 	if err != nil {
 		return ProviderDayRead{}, fmt.Errorf("read day: %w", err)
 	}
-	var day Day
-	if e.State == cache.Miss || phi.Unmarshal(e.Value, &day) != nil {
+	day, ok := b.roster(e)
+	if !ok {
 		return ProviderDayRead{}, ErrCold
 	}
-	b := BoardRead{Stale: !valid(e)}
-	visits, err := s.visits(ctx, t, day, &b)
+	day.Visits = slices.DeleteFunc(day.Visits, func(v Booking) bool { return !slices.Contains(v.Providers, provider) })
+	visits, err := b.visits(ctx, day)
 	if err != nil {
 		return ProviderDayRead{}, err
 	}
-	visits = slices.DeleteFunc(visits, func(a Appointment) bool { return !a.takes(provider) })
-	patients, err := s.patients(ctx, t, visits, &b)
+	patients, err := b.patients(ctx, visits)
 	if err != nil {
 		return ProviderDayRead{}, err
 	}
-	dir, err := s.directory(ctx, t, practice, &b)
+	house, err := b.house(ctx)
 	if err != nil {
 		return ProviderDayRead{}, err
 	}
-	r := ProviderDayRead{
-		ProviderDay: BuildProviderDay(practice, provider, d, visits, patients, dir), AsOf: e.Filled, Stale: b.Stale,
-		Missing: b.Missing,
+	view := BuildProviderDay(practice, provider, d, visits, patients, house)
+	name := b.names.ProviderDay(practice, provider, d)
+	parts := append(b.people(visits), name, b.names.Directory(practice), b.names.Locations(practice))
+	if err := b.keep(ctx, b.key(providerClass, name), view, parts...); err != nil {
+		return ProviderDayRead{}, err
 	}
-	for _, row := range r.ProviderDay.Rows {
-		if !row.Known {
-			r.Unknown++
-		}
+	return ProviderDayRead{
+		ProviderDay: view, AsOf: e.Filled, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
+	}, nil
+}
+
+// people names the patients on the visits one by one where an entry has room for them beside four other tags, else all
+// patients together.
+func (b *builder) people(visits []Appointment) []phi.Ref {
+	ids := patientsOf(visits)
+	if len(ids) > cache.MaxTags-4 {
+		return []phi.Ref{b.names.Patients()}
 	}
-	return r, nil
+	var out []phi.Ref
+	for _, id := range ids {
+		out = append(out, b.names.Patient(id))
+	}
+	return out
 }

@@ -15,9 +15,26 @@ import (
 // explain (cache.Change).
 
 type visitShadow struct {
-	Hash     phi.Ref `json:"hash"`
-	Practice string  `json:"practice"`
-	Day      Date    `json:"day"`
+	Hash      phi.Ref  `json:"hash"`
+	Practice  string   `json:"practice"`
+	Day       Date     `json:"day"`
+	Patient   phi.Text `json:"patient,omitzero"`
+	Providers []string `json:"providers,omitempty"`
+}
+
+func shadowOf(a *Appointment, hash phi.Ref) *visitShadow {
+	return &visitShadow{Hash: hash, Practice: a.Practice, Day: a.Day, Patient: a.Patient, Providers: a.Providers()}
+}
+
+// record is the appointment as it was remembered.
+func (v *visitShadow) record(id phi.Text) Record {
+	return Record{
+		Noun: NounAppointment, ID: id, Practice: v.Practice, Day: v.Day, Patient: v.Patient, Providers: v.Providers,
+	}
+}
+
+func (v *visitShadow) booking(id phi.Text) Booking {
+	return Booking{ID: id, Patient: v.Patient, Providers: v.Providers}
 }
 
 type dayShadow struct {
@@ -28,6 +45,8 @@ type dayShadow struct {
 
 type recordShadow struct {
 	Hash phi.Ref `json:"hash"`
+	// Doubt says that the vendor answered once that the record is gone. It is believed when it says so again.
+	Doubt bool `json:"doubt,omitzero"`
 }
 
 // shadow is one remembered record: raw as it lies in Redis (nil: none), and opened.

@@ -140,14 +140,14 @@ func TestOneChangeMovesOneVisit(t *testing.T) {
 	told := len(b.log(t))
 	vs := visits(20)
 	vs[3].Status = CheckedIn
-	if diff := cmp.Diff(Applied{Changed: 1}, b.see(t, monday, vs...)); diff != "" {
+	if diff := cmp.Diff(Applied{Changed: 1, Patients: []phi.Text{vs[3].Patient}}, b.see(t, monday, vs...)); diff != "" {
 		t.Fatal(diff)
 	}
 	evs := b.log(t)[told:]
 	n := b.store.Names(clinic)
 	if len(evs) != 1 || evs[0].Body.Kind != events.AppointmentChanged ||
 		!slices.Equal(evs[0].Body.Refs, []phi.Ref{n.Appointment(vs[3].ID)}) ||
-		!slices.Equal(evs[0].Body.Views, []phi.Ref{n.Board("7", monday)}) {
+		!slices.Equal(evs[0].Body.Views, []phi.Ref{n.Board("7", monday), n.Card("7", vs[3].Patient)}) {
 		t.Fatalf("events: %+v", evs)
 	}
 	r := b.board(t, monday)
@@ -274,7 +274,7 @@ func TestLostCopiesAreFilledAgain(t *testing.T) {
 	b.see(t, monday, visits(10)...)
 	n := b.store.Names(clinic)
 	key := cache.Key{Tenant: clinic, Class: visitClass, ID: n.Appointment(visit(2).ID)}
-	if err := b.rdb.Del(t.Context(), clinic.Key("c1", "d", "appointment", "1", "-", string(key.ID))).Err(); err != nil {
+	if err := b.rdb.Del(t.Context(), clinic.Key("c1", "d", "appointment", "2", "-", string(key.ID))).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if r := b.board(t, monday); r.Missing != 1 || len(r.Board.Rows) != 9 {
@@ -313,11 +313,11 @@ func TestPatients(t *testing.T) {
 	want := []phi.Text{"1000", "1001", "1002"}
 	missing := func() []phi.Text {
 		t.Helper()
-		got, err := b.store.PatientsToFetch(t.Context(), clinic, append(visits(3), visits(3)...))
-		if err != nil {
-			t.Fatal(err)
+		got, err := b.store.PatientsToFetch(t.Context(), clinic, "7", append(visits(3), visits(3)...))
+		if err != nil || len(got.Aged) > 0 {
+			t.Fatalf("%d aged, %v", len(got.Aged), err)
 		}
-		return got
+		return got.Missing
 	}
 	if got := missing(); !slices.Equal(got, want) {
 		t.Fatalf("%d patients to fetch", len(got))
@@ -345,8 +345,8 @@ func TestPatients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.ForgetPatient(t.Context(), clinic, "1001", since); err != nil {
-		t.Fatal(err)
+	if doubtful, err := b.store.ForgetPatient(t.Context(), clinic, "1001", since); err != nil || doubtful {
+		t.Fatalf("doubtful %v, %v", doubtful, err)
 	}
 	if got := missing(); !slices.Equal(got, want[2:]) {
 		t.Errorf("%d patients to fetch after one came and one does not exist", len(got))

@@ -26,17 +26,20 @@ func (s *Store) fillPart(ctx context.Context, grant cache.Grant, items []cache.I
 	return results, err
 }
 
-// build is assemble as a step of its own: a board that was not ready costs a dozen round trips.
-func (s *Store) build(ctx context.Context, t tenant.ID, practice string, d Date) (BoardRead, error) {
-	ctx, span := telemetry.Start(ctx, telemetry.SpanView, telemetry.Tenant(t.String()), telemetry.View(boardClass.Name))
-	r, err := s.assemble(ctx, t, practice, d)
-	span.Set(telemetry.Rows(len(r.Board.Rows)))
-	if errors.Is(err, ErrCold) {
+// building is a step of its own: a view that was not ready costs half a dozen round trips.
+func building(ctx context.Context, t tenant.ID, c *cache.Class, build func(context.Context) (rows int, err error)) error {
+	ctx, span := telemetry.Start(ctx, telemetry.SpanView, telemetry.Tenant(t.String()), telemetry.View(c.Name))
+	rows, err := build(ctx)
+	span.Set(telemetry.Rows(rows))
+	switch {
+	case errors.Is(err, ErrCold):
 		span.End("cold")
-	} else {
+	case errors.Is(err, ErrAbsent):
+		span.End("absent")
+	default:
 		span.End(failed(err))
 	}
-	return r, err
+	return err
 }
 
 // failed is the code of a span: what went wrong with the cache is in the log of who handles it.

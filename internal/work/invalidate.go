@@ -19,11 +19,7 @@ func (d Deps) invalidateEntity(ctx context.Context, job *tasks.Job[tasks.Invalid
 	if err != nil {
 		return err
 	}
-	var on tasks.Date
-	if facts.Day != "" {
-		on = date(facts.Day)
-	}
-	return d.demand(ctx, s, job.Args.Reread(facts.Practice, on, tasks.DateOf(d.Now().In(s.Zone)))...)
+	return d.demand(ctx, s, job.Args.Reread(facts.Practice, tasks.DateOf(d.Now().In(s.Zone)))...)
 }
 
 func recordOf(a tasks.InvalidateEntity) practice.Record {

@@ -18,11 +18,11 @@ func TestInvalidate(t *testing.T) {
 	}{
 		"appointment": {
 			tasks.NounAppointment, func(b *bundle) string { return b.visits(monday)[0].ID }, true, false,
-			func(*bundle) []string { return []string{monday2} },
+			func(b *bundle) []string { return []string{"sync appointment 7 " + b.visits(monday)[0].ID} },
 		},
 		"appointment that was never seen": {
 			tasks.NounAppointment, func(*bundle) string { return "404" }, false, true,
-			func(*bundle) []string { return nil },
+			func(*bundle) []string { return []string{"sync appointment 7 404"} },
 		},
 		"patient": {
 			tasks.NounPatient, func(b *bundle) string { return b.visits(monday)[0].PatientID }, false, false,
@@ -34,7 +34,7 @@ func TestInvalidate(t *testing.T) {
 		},
 		"practice": {
 			tasks.NounPractice, func(*bundle) string { return "" }, true, false,
-			func(*bundle) []string { return []string{"sync directory 7", monday2} },
+			func(*bundle) []string { return []string{"sync directory 7", "sync locations 7", monday2} },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,13 +56,4 @@ func TestInvalidate(t *testing.T) {
 			b.demands(t, c.demands(b)...)
 		})
 	}
-}
-
-func TestInvalidateFollowsAVisitToItsDay(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.done(t, days(tuesday.Add(5), tuesday.Add(5)))
-	b.demands(t, "warm day-board 7 2026-03-08")
-	b.done(t, tasks.InvalidateEntity{Practice: "7", Noun: tasks.NounAppointment, ID: tasks.EntityID(b.visits(tuesday.Add(5))[0].ID)})
-	b.demands(t, "sync schedule 7 2026-03-08..2026-03-08")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,7 @@ type bundle struct {
 	vendor *tebratest.Server
 	clinic *tebratest.Clinic
 	now    time.Time
+	said   map[string]time.Duration // what Intervals was told last
 	gate   *gate
 	line   *line
 }
@@ -110,6 +112,14 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 	b.Tasks, err = tasks.NewClient(tasks.ClientOptions{Redis: b.queue, Keys: b.keys})
 	must(t, err)
 	b.Account = b.account(t)
+	b.Ledger = b.ledger(t)
+	b.Intervals = func(_ context.Context, id tenant.ID, by map[string]time.Duration) error {
+		if id != clinicA {
+			return errors.New("whose intervals?")
+		}
+		b.said = by
+		return nil
+	}
 	b.Now = func() time.Time { return b.now }
 	b.router, err = tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 	must(t, err)
@@ -129,6 +139,19 @@ func (b *bundle) store(t *testing.T) *practice.Store {
 	})
 	must(t, err)
 	return practice.NewStore(c, keys)
+}
+
+func (b *bundle) ledger(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	must(t, l.Migrate(t.Context()))
+	_, err = l.ApplyTenants(t.Context(), []ledger.Tenant{{
+		ID: clinicA, TimeZone: "America/Chicago", Credentials: []byte("sealed"), Practices: []ledger.Practice{{ID: "7", Name: "Seventh Practice"}},
+	}})
+	must(t, err)
+	return l
 }
 
 func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*Account, error) {
@@ -208,7 +231,19 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 		return say(j.Lane, "directory %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.WarmView](func(_ context.Context, j *tasks.Job[tasks.WarmView]) error {
-		return say(j.Lane, "%s %s %s", j.Args.View, j.Args.Practice, j.Args.Date)
+		return say(j.Lane, "%s %s %s%s", j.Args.View, j.Args.Practice, j.Args.Date, strings.TrimRight(" "+j.Args.Provider+j.Args.Patient.Reveal(), " "))
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncAppointment](func(_ context.Context, j *tasks.Job[tasks.SyncAppointment]) error {
+		return say(j.Lane, "appointment %s %s", j.Args.Practice, j.Args.Appointment.Reveal())
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPatients](func(_ context.Context, j *tasks.Job[tasks.SyncPatients]) error {
+		return say(j.Lane, "patients %s from %q, %d days", j.Args.Practice, j.Args.From, j.Args.Days)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
+		return say(j.Lane, "sweep %s from %q since %q", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncLocations](func(_ context.Context, j *tasks.Job[tasks.SyncLocations]) error {
+		return say(j.Lane, "locations %s", j.Args.Practice)
 	}))
 	taskstest.Drain(t, b.queue, router)
 	slices.Sort(got)

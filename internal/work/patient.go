@@ -11,8 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncPatient reads one patient. A patient whom the vendor does not know is remembered as absent; the run is done.
-// Running twice: one more call, no change.
+// syncPatient reads one patient. One whom the vendor does not know is remembered as absent; if he was known, only after a
+// second look. Running twice: one more call, no change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -22,14 +22,25 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	id := job.Args.Patient.Reveal()
-	p, err := s.Vendor.Patients.Get(ctx, id)
+	id := phi.Text(job.Args.Patient.Reveal())
+	p, err := s.Vendor.Patients.Get(ctx, id.Reveal())
 	if errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		return applied(d.Store.ForgetPatient(ctx, s.tenant, phi.Text(id), since))
+		doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, id, since)
+		if doubtful {
+			return lookAgain(ctx, d, job)
+		}
+		return applied(err)
 	}
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	_, err = d.Store.ApplyPatient(ctx, s.tenant, practice.FromPatient(p), since)
-	return applied(err)
+	changed, err := d.Store.ApplyPatient(ctx, s.tenant, practice.FromPatient(p), since)
+	if err != nil || !changed {
+		return applied(err)
+	}
+	views, err := d.views(ctx, s, "", []phi.Text{id}, nil)
+	if err != nil {
+		return err
+	}
+	return d.demand(ctx, s, views...)
 }

@@ -11,9 +11,9 @@ import (
 
 func (b *bundle) toFetch(t *testing.T, id string) bool {
 	t.Helper()
-	missing, err := b.Store.PatientsToFetch(t.Context(), clinicA, []practice.Appointment{{Patient: phi.Text(id)}})
+	f, err := b.Store.PatientsToFetch(t.Context(), clinicA, "7", []practice.Appointment{{Patient: phi.Text(id)}})
 	must(t, err)
-	return len(missing) > 0
+	return len(f.Missing) > 0
 }
 
 func TestPatient(t *testing.T) {

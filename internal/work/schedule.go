@@ -18,6 +18,8 @@ const (
 	window = 31
 	// secondLook is when a doubtful answer is checked: soon, yet not while the same hiccup lasts.
 	secondLook = 20 * time.Second
+	// soon is for how many days from today boards are built before they are asked for.
+	soon = 7
 )
 
 // syncSchedule reads the appointments of a window and applies them day by day. A window longer than one call may ask for
@@ -61,7 +63,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	case list.Partial && len(days) > 1:
 		return d.split(ctx, s, days, (len(days)+1)/2)
 	case a.doubtful:
-		return d.lookAgain(ctx, job)
+		return lookAgain(ctx, d, job)
 	}
 	return nil
 }
@@ -87,9 +89,9 @@ func (d Deps) split(ctx context.Context, s site, days []practice.Date, n int) er
 	return d.demand(ctx, s, parts...)
 }
 
-// lookAgain asks for the same window once more, because a day came back so much smaller that it may be the vendor's
-// hiccup. The second look is a demand of its own: this run has done what it could.
-func (d Deps) lookAgain(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
+// lookAgain asks for the same once more, because what came back was so much less than what is known that it may be the
+// vendor's hiccup. The second look is a demand of its own: this run has done what it could.
+func lookAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
 	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(secondLook)); err != nil {
 		return fmt.Errorf("ask again: %w", err)
 	}
@@ -140,28 +142,25 @@ func (a *answer) apply(ctx context.Context, on practice.Date) error {
 	if err != nil {
 		return err
 	}
-	if changed.Any() {
+	if changed.Any() && on <= a.today.Add(soon) {
 		follow = append(follow, tasks.WarmView{View: tasks.DayBoard, Practice: a.id, Date: date(on)})
 	}
-	return a.demand(ctx, a.site, follow...)
+	views, err := a.views(ctx, a.site, on, changed.Patients, changed.Providers)
+	if err != nil {
+		return err
+	}
+	return a.demand(ctx, a.site, append(follow, views...)...)
 }
 
-// patients demands the records of a day's people. They are worth a call each for today and tomorrow: boards of other days
-// are seldom read, and show the names that the visits carry.
+// patients demands the records of a day's people. They are worth it for today and tomorrow: boards of other days are
+// seldom read, and show the names that the visits carry.
 func (a *answer) patients(ctx context.Context, on practice.Date, visits []practice.Appointment) ([]tasks.Args, error) {
 	if on < a.today || on > a.today.Add(1) {
 		return nil, nil
 	}
-	missing, err := a.Store.PatientsToFetch(ctx, a.tenant, visits)
+	f, err := a.Store.PatientsToFetch(ctx, a.tenant, a.id, visits)
 	if err != nil {
 		return nil, err
 	}
-	var out []tasks.Args
-	for _, id := range missing {
-		p := tasks.SyncPatient{Practice: a.id, Patient: tasks.PatientID(id.Reveal())}
-		if p.Validate() == nil { // one that cannot be asked for must not keep the others from it
-			out = append(out, p)
-		}
-	}
-	return out, nil
+	return refetch(a.site, f), nil
 }

@@ -41,12 +41,12 @@ func (d Deps) build(ctx context.Context, s site, a tasks.WarmView, on practice.D
 	switch a.View {
 	case tasks.PatientCard:
 		var r practice.CardRead
-		r, err = d.Store.PatientCard(ctx, s.tenant, s.id, phi.Text(a.Patient.Reveal()), on)
+		r, err = d.Store.WarmPatientCard(ctx, s.tenant, s.id, phi.Text(a.Patient.Reveal()), on)
 		if err == nil && r.Unknown > 0 {
 			return tasks.SyncSchedule{Practice: s.id, From: a.Date, To: date(on.Add(practice.CardDays - 1))}, nil
 		}
 	case tasks.ProviderDay:
-		_, err = d.Store.ProviderDay(ctx, s.tenant, s.id, a.Provider, on)
+		_, err = d.Store.WarmProviderDay(ctx, s.tenant, s.id, a.Provider, on)
 	default:
 		_, err = d.Store.Board(ctx, s.tenant, s.id, on)
 	}

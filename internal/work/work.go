@@ -27,18 +27,28 @@ type Deps struct {
 	Account func(ctx context.Context, t tenant.ID) (*Account, error)
 	Store   *practice.Store
 	Tasks   *tasks.Client
+	// Ledger keeps the watermarks.
+	Ledger *ledger.Ledger
+	// Intervals stores what the vendor says of how often its operations may be called; (*flow.Flow).SetIntervals.
+	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
 	// Now is the calendar: what "today" is. Real time except where a demo speeds it up.
 	Now func() time.Time
 }
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Now == nil {
+	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))
+	tasks.Handle(r, urgent(d.syncAppointment))
 	tasks.Handle(r, urgent(d.syncPatient))
+	tasks.Handle(r, urgent(d.syncPatients))
+	tasks.Handle(r, urgent(d.sweepPatients))
 	tasks.Handle(r, urgent(d.syncDirectory))
+	tasks.Handle(r, urgent(d.syncLocations))
+	tasks.Handle(r, urgent(d.syncPractices))
+	tasks.Handle(r, urgent(d.syncThrottles))
 	tasks.Handle(r, urgent(d.warmView))
 	tasks.Handle(r, urgent(d.invalidateEntity))
 	return nil
@@ -66,11 +76,7 @@ type site struct {
 var errPractice = errors.New("unknown_practice")
 
 func (d Deps) open(ctx context.Context, t, practiceID string) (site, error) {
-	id, err := tenant.Parse(t)
-	if err != nil {
-		return site{}, tasks.Permanent(err)
-	}
-	a, err := d.Account(ctx, id)
+	id, a, err := d.account(ctx, t)
 	if err != nil {
 		return site{}, err
 	}

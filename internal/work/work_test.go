@@ -11,7 +11,7 @@ func TestRegisterWantsEverything(t *testing.T) {
 	b := setup(t)
 	for name, spoil := range map[string]func(*Deps){
 		"account": func(d *Deps) { d.Account = nil }, "store": func(d *Deps) { d.Store = nil }, "tasks": func(d *Deps) { d.Tasks = nil },
-		"now": func(d *Deps) { d.Now = nil },
+		"now": func(d *Deps) { d.Now = nil }, "ledger": func(d *Deps) { d.Ledger = nil }, "intervals": func(d *Deps) { d.Intervals = nil },
 	} {
 		router, err := tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 		must(t, err)
@@ -23,16 +23,29 @@ func TestRegisterWantsEverything(t *testing.T) {
 	}
 }
 
-// everything is one task of each kind.
-func everything(practiceID string) []tasks.Args {
+// asking is one task of each kind that asks the vendor about a practice.
+func asking(practiceID string) []tasks.Args {
 	on := date(monday)
 	return []tasks.Args{
 		tasks.SyncSchedule{Practice: practiceID, From: on, To: on},
+		tasks.SyncAppointment{Practice: practiceID, Appointment: "404"},
 		tasks.SyncPatient{Practice: practiceID, Patient: "1000001"},
+		tasks.SyncPatients{Practice: practiceID},
+		tasks.SweepPatients{Practice: practiceID},
 		tasks.SyncDirectory{Practice: practiceID},
-		tasks.WarmView{View: tasks.DayBoard, Practice: practiceID, Date: on},
-		tasks.InvalidateEntity{Practice: practiceID, Noun: tasks.NounPatient, ID: "1000001"},
+		tasks.SyncLocations{Practice: practiceID},
 	}
+}
+
+// everything is one task of each kind that is about a practice.
+func everything(practiceID string) []tasks.Args {
+	on := date(monday)
+	return append(asking(practiceID),
+		tasks.WarmView{View: tasks.DayBoard, Practice: practiceID, Date: on},
+		tasks.WarmView{View: tasks.ProviderDay, Practice: practiceID, Date: on, Provider: "107"},
+		tasks.WarmView{View: tasks.PatientCard, Practice: practiceID, Date: on, Patient: "1000001"},
+		tasks.InvalidateEntity{Practice: practiceID, Noun: tasks.NounPatient, ID: "1000001"},
+	)
 }
 
 func TestMistakesAreDeadAndAskNobody(t *testing.T) {
@@ -41,7 +54,7 @@ func TestMistakesAreDeadAndAskNobody(t *testing.T) {
 	for _, args := range everything("99") {
 		want(t, b.run(t, args), tasks.OutcomeDead, "unknown_practice")
 	}
-	for _, args := range everything("7") {
+	for _, args := range append(everything("7"), tasks.SyncThrottles{}, tasks.SyncPractices{}) {
 		want(t, b.deliver(t, b.sealed(t, "clinic-z", args)), tasks.OutcomeDead, "unknown_tenant")
 	}
 	century := tasks.DateOf(monday.Time(b.clinic.Location()).AddDate(900, 0, 0))
@@ -56,7 +69,7 @@ func TestMistakesAreDeadAndAskNobody(t *testing.T) {
 func TestVendorKnowsWhenSomebodyWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, args := range everything("7")[:3] {
+	for _, args := range append(asking("7"), tasks.SyncThrottles{}, tasks.SyncPractices{}) {
 		b.gate.asked = nil
 		want(t, b.run(t, args), tasks.OutcomeDone, "")
 		want(t, b.run(t, args, tasks.Interactive()), tasks.OutcomeDone, "")

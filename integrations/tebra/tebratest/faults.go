@@ -16,7 +16,7 @@ type Faults struct {
 	Hang           bool     `json:"hang"`            // no answer until the caller leaves, and no effect
 	Operations     []string `json:"operations"`      // limits the switches above to these operations; empty is all
 	Rules          []Rule   `json:"rules"`           // finer switches; the first that strikes counts
-	FailPatients   []string `json:"fail_patients"`   // GetPatient of these is an InternalServiceFault
+	FailPatients   []string `json:"fail_patients"`   // GetPatient of these is an InternalServiceFault, and lists leave them out
 	AbsentPatients []string `json:"absent_patients"` // GetPatient of these answers nothing, though lists name them
 	Projection     bool     `json:"projection"`      // any true member of Fields makes the answer one placeholder row
 	LongRanges     bool     `json:"long_ranges"`     // ranges over 60 days are answered instead of failing

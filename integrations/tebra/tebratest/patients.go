@@ -23,7 +23,7 @@ func (w *work) getPatient() (result, error) {
 	}
 	id := strconv.Itoa(c.base() + n + 1)
 	switch {
-	case slices.Contains(w.faults.FailPatients, id):
+	case w.unreadable(id):
 		return result{}, errBroken
 	case slices.Contains(w.faults.AbsentPatients, id):
 		return result{members: record{}}, nil
@@ -32,6 +32,9 @@ func (w *work) getPatient() (result, error) {
 	row["Cases"] = c.cases(n)
 	return result{members: record{"Patient": row}}, nil
 }
+
+// unreadable reports whether the patient's record is switched to be out of reach.
+func (w *work) unreadable(id string) bool { return slices.Contains(w.faults.FailPatients, id) }
 
 // patientOf finds whom a filter means, by the vendor's identifier or by somebody's own.
 func (w *work) patientOf(filter message) (c *Clinic, n int, ok bool) {
@@ -117,7 +120,7 @@ func (w *work) getPatients() (result, error) {
 		}
 		for _, c := range clinics {
 			for n := range c.patients {
-				if p, _ := c.patientAt(w, n); q.matches(p, c) && !yield(c.patientRow(w, n)) {
+				if p, _ := c.patientAt(w, n); q.matches(p, c) && !w.unreadable(p.ID) && !yield(c.patientRow(w, n)) {
 					return
 				}
 			}
@@ -175,6 +178,9 @@ func (w *work) getAllPatients() (result, error) {
 		for n := max(from-c.base()-1, 0); n < c.patients && next == ""; n++ {
 			if len(page) == size {
 				next = strconv.Itoa(c.base() + n + 1)
+				continue
+			}
+			if w.unreadable(strconv.Itoa(c.base() + n + 1)) {
 				continue
 			}
 			page = append(page, c.patientRow(w, n))

@@ -1,0 +1,47 @@
+package practice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// readFor is how long after a read a view counts as read by somebody: an open page asks again well within it.
+const readFor = 30 * time.Minute
+
+func (s *Store) want(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
+	if err := s.cache.Want(ctx, cache.Key{Tenant: t, Class: c, ID: name}, readFor); err != nil {
+		return fmt.Errorf("want %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// Read says which of the patients' cards, and of the providers' days, somebody has read within the last half hour. Nothing
+// else is worth being built before it is asked for.
+func (s *Store) Read(ctx context.Context, t tenant.ID, practice string, d Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
+	n := s.Names(t)
+	var keys []cache.Key
+	for _, id := range patients {
+		keys = append(keys, cache.Key{Tenant: t, Class: cardClass, ID: n.Card(practice, id)})
+	}
+	for _, id := range providers {
+		keys = append(keys, cache.Key{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, id, d)})
+	}
+	wanted, err := s.cache.Wanted(ctx, keys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read who reads: %w", err)
+	}
+	for i, yes := range wanted {
+		switch {
+		case yes && i < len(patients):
+			cards = append(cards, patients[i])
+		case yes:
+			days = append(days, providers[i-len(patients)])
+		}
+	}
+	return cards, days, nil
+}

@@ -1,0 +1,102 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// What is wrong with a tenant whose practices are not the vendor's. Only an operator can mend it: lists are asked for by a
+// practice's name, and under a wrong one the vendor answers with none, as if nobody were booked.
+var (
+	errUnlisted = errors.New("practice_not_listed")
+	errRenamed  = errors.New("practice_renamed")
+)
+
+// account is the way to the vendor for what belongs to no practice.
+func (d Deps) account(ctx context.Context, t string) (tenant.ID, *Account, error) {
+	id, err := tenant.Parse(t)
+	if err != nil {
+		return "", nil, tasks.Permanent(err)
+	}
+	a, err := d.Account(ctx, id)
+	return id, a, err
+}
+
+// syncPractices reads the account's practices and compares them with the tenant's. An empty answer says nothing. Running
+// twice: one more call, no change.
+func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPractices]) error {
+	id, a, err := d.account(ctx, job.Tenant)
+	if err != nil {
+		return err
+	}
+	since, err := d.Store.Begin(ctx, id)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	rows, err := a.Vendor.Directory.Practices(ctx, tebra.PracticesRequest{})
+	if err != nil {
+		return vendorError(err, job.EnqueuedAt)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	list := practice.FromPractices(rows)
+	if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {
+		return applied(err)
+	}
+	return tasks.Permanent(a.differs(list))
+}
+
+// differs says what is wrong with the tenant's practices; nil when nothing is.
+func (a *Account) differs(list practice.Practices) error {
+	names := map[string]string{}
+	for _, p := range list.Practices {
+		names[p.ID] = p.Name
+	}
+	for _, p := range a.Practices {
+		switch name, ok := names[p.ID]; {
+		case !ok:
+			return errUnlisted
+		case name != p.Name:
+			return errRenamed
+		}
+	}
+	return nil
+}
+
+// What an interval must be to be believed; flow refuses all of them for one outside of it.
+const (
+	shortest = time.Millisecond
+	longest  = time.Minute
+)
+
+// syncThrottles reads how often the account may call each operation and hands it to flow control. Operations that nobody
+// calls, and intervals that cannot be meant, are left out. Running twice: one more call, no change.
+func (d Deps) syncThrottles(ctx context.Context, job *tasks.Job[tasks.SyncThrottles]) error {
+	id, a, err := d.account(ctx, job.Tenant)
+	if err != nil {
+		return err
+	}
+	rows, err := a.Vendor.System.Throttles(ctx)
+	if err != nil {
+		return vendorError(err, job.EnqueuedAt)
+	}
+	ours := map[string]bool{}
+	for _, op := range tebra.Operations() {
+		ours[op.Name] = true
+	}
+	intervals := map[string]time.Duration{}
+	for _, r := range rows {
+		if ours[r.Operation] && r.Interval >= shortest && r.Interval <= longest {
+			intervals[r.Operation] = r.Interval
+		}
+	}
+	return d.Intervals(ctx, id, intervals)
+}

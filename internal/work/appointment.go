@@ -1,0 +1,53 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// syncAppointment reads one appointment. What concerns it alone is applied; one that moved, came or went becomes a demand
+// for the days that it was and is on. Running twice: one more call, no change.
+func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppointment]) error {
+	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	if err != nil {
+		return err
+	}
+	since, err := d.Store.Begin(ctx, s.tenant)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	id := job.Args.Appointment.Reveal()
+	var detail *practice.Detail
+	row, err := s.Vendor.Appointments.Get(ctx, id, s.Zone)
+	switch {
+	case errors.Is(err, &tebra.Error{Code: tebra.NotFound}):
+	case err != nil:
+		return vendorError(err, job.EnqueuedAt)
+	default:
+		if detail, err = practice.FromDetail(s.id, row, s.Zone); err != nil {
+			return fmt.Errorf("map appointment: %w", err)
+		}
+	}
+	seen, err := d.Store.ApplyVisit(ctx, s.tenant, s.id, phi.Text(id), detail, since)
+	if err != nil {
+		return applied(err)
+	}
+	var follow []tasks.Args
+	for _, on := range seen.Days {
+		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: date(on), To: date(on)})
+	}
+	if r := seen.Record; len(follow) == 0 && r.Day != "" {
+		views, err := d.views(ctx, s, r.Day, []phi.Text{r.Patient}, r.Providers)
+		if err != nil {
+			return err
+		}
+		follow = append(follow, views...)
+	}
+	return d.demand(ctx, s, follow...)
+}

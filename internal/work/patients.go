@@ -1,0 +1,203 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+const (
+	// lookBack is how many days back changes of patients matter: a record in the cache is younger, and one day more covers
+	// that the vendor's day may not be the practice's.
+	lookBack = int(cache.MaxHard/(24*time.Hour)) + 1
+	// overlap is how many days before today are read again the next time: the vendor tells days and no times, and not in
+	// whose zone.
+	overlap = 1
+	// pageRows is how many patients one page of a sweep has.
+	pageRows = 1000
+)
+
+// patientsMark names the watermark of a practice's patients: the first day whose changes may not all have been read.
+func patientsMark(practiceID string) string { return "patients:" + practiceID }
+
+// syncPatients reads the patients who have changed since the watermark, applies them and moves it on. A window that the
+// vendor cut is read in halves, down to one day; a day that it cuts becomes a sweep. Running twice: one more call, no
+// change.
+func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
+	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	if err != nil {
+		return err
+	}
+	today := practice.DateOf(d.Now(), s.Zone)
+	from, to, err := d.window(ctx, s, job.Args, today)
+	if err != nil {
+		return err
+	}
+	since, err := d.Store.Begin(ctx, s.tenant)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	list, err := s.Vendor.Patients.List(ctx, tebra.ListPatientsRequest{
+		PracticeName: s.name, ModifiedFrom: from.Time(time.UTC), ModifiedTo: to.Time(time.UTC),
+	})
+	if err != nil {
+		return vendorError(err, job.EnqueuedAt)
+	}
+	if err := d.applyPatients(ctx, s, today, list.Rows, since); err != nil {
+		return err
+	}
+	if list.Partial {
+		return d.narrow(ctx, s, from, to)
+	}
+	if err := d.advance(ctx, s, min(to.Add(1), today.Add(-overlap))); err != nil {
+		return err
+	}
+	if to < today.Add(1) {
+		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: date(to.Add(1)), Days: job.Args.Days})
+	}
+	return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
+}
+
+// window is what has to be read next: up to tomorrow, which may have begun where the vendor is.
+func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today practice.Date) (from, to practice.Date, err error) {
+	from, to = today.Add(-lookBack), today.Add(1)
+	if a.From.IsZero() {
+		mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
+		if err != nil {
+			return "", "", fmt.Errorf("read watermark: %w", err)
+		}
+		if ok {
+			from = max(from, practice.DateOf(mark, s.Zone))
+		}
+	} else if from, err = day(a.From); err != nil {
+		return "", "", err
+	}
+	from = min(from, to)
+	if a.Days > 0 {
+		to = min(to, from.Add(a.Days-1))
+	}
+	return from, to, nil
+}
+
+// advance moves the watermark to a day. It never moves back.
+func (d Deps) advance(ctx context.Context, s site, to practice.Date) error {
+	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.Time(s.Zone)); err != nil {
+		return fmt.Errorf("move watermark: %w", err)
+	}
+	return nil
+}
+
+// narrow demands the first half of a window. A day that is too much by itself has more changes than the vendor lists, and
+// reading everybody is the only way on.
+func (d Deps) narrow(ctx context.Context, s site, from, to practice.Date) error {
+	days := len(practice.Days(from, to))
+	if days == 1 {
+		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
+	}
+	return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: date(from), Days: (days + 1) / 2})
+}
+
+// applyPatients caches what the vendor listed, and has the cards of those who changed made anew if somebody reads them.
+func (d Deps) applyPatients(ctx context.Context, s site, today practice.Date, rows []tebra.Patient, since cache.Grant) error {
+	all := make([]practice.Patient, len(rows))
+	for i := range rows {
+		all[i] = practice.FromPatient(&rows[i])
+	}
+	changed, err := d.Store.ApplyPatients(ctx, s.tenant, since, all...)
+	if err != nil {
+		return applied(err)
+	}
+	views, err := d.views(ctx, s, today, changed, nil)
+	if err != nil {
+		return err
+	}
+	return d.demand(ctx, s, views...)
+}
+
+// sweepPatients reads one page of all patients and demands the next. The last one moves the watermark to where the sweep
+// began. Running twice: one more call, and the demands join.
+func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
+	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	if err != nil {
+		return err
+	}
+	today := practice.DateOf(d.Now(), s.Zone)
+	begun := today
+	if !job.Args.Begun.IsZero() {
+		if begun, err = day(job.Args.Begun); err != nil {
+			return err
+		}
+	}
+	since, err := d.Store.Begin(ctx, s.tenant)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	page, err := s.Vendor.Patients.Page(ctx, tebra.PatientPagesRequest{
+		PracticeID: s.id, From: job.Args.Page.Reveal(), Size: pageRows,
+	})
+	if err != nil {
+		return vendorError(err, job.EnqueuedAt)
+	}
+	if err := d.applyPatients(ctx, s, today, page.Rows, since); err != nil {
+		return err
+	}
+	if page.Next == "" {
+		return d.advance(ctx, s, begun.Add(-overlap))
+	}
+	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: date(begun)})
+}
+
+// listCost is how many single reads of patients one list of them costs the account, by the spacing that the vendor wants.
+var listCost = int(interval("GetPatients") / interval("GetPatient"))
+
+func interval(operation string) time.Duration {
+	for _, op := range tebra.Operations() {
+		if op.Name == operation {
+			return op.Interval
+		}
+	}
+	panic("work: no operation " + operation) //nolint:forbidigo // the policy table is part of the program
+}
+
+// refetch is the cheapest way to a day's patients: a call for each whose record is missing, and for those whose records
+// merely grew old one list of what has changed, if they are more than such a list costs.
+func refetch(s site, f practice.Fetch) []tasks.Args {
+	var out []tasks.Args
+	single := f.Missing
+	if len(f.Aged) > listCost {
+		out = append(out, tasks.SyncPatients{Practice: s.id})
+	} else {
+		single = append(single, f.Aged...)
+	}
+	for _, id := range single {
+		p := tasks.SyncPatient{Practice: s.id, Patient: tasks.PatientID(id.Reveal())}
+		if p.Validate() == nil { // one that cannot be asked for must not keep the others from it
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
+// for those that somebody reads.
+func (d Deps) views(ctx context.Context, s site, on practice.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
+	cards, days, err := d.Store.Read(ctx, s.tenant, s.id, on, patients, providers)
+	if err != nil {
+		return nil, err
+	}
+	today := practice.DateOf(d.Now(), s.Zone)
+	var out []tasks.Args
+	for _, id := range cards {
+		out = append(out, tasks.WarmView{View: tasks.PatientCard, Practice: s.id, Date: date(today), Patient: tasks.PatientID(id.Reveal())})
+	}
+	for _, id := range days {
+		out = append(out, tasks.WarmView{View: tasks.ProviderDay, Practice: s.id, Date: date(on), Provider: id})
+	}
+	return out, nil
+}
