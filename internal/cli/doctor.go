@@ -75,8 +75,12 @@ var probes = []probe{
 	{"queue-redis", probeLimit, lookAtQueueRedis},
 	{"cache-redis", probeLimit, lookAtCacheRedis},
 	{"redis-separation", probeLimit, lookAtSeparation},
+	{"queue-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.queue, queue.RoleQueue) }},
+	{"cache-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.cache, queue.RoleCache) }},
+	{"lanes", probeLimit, lookAtLanes},
 	{"keyset", probeLimit, lookAtKeyset},
 	{"ledger", probeLimit, lookAtLedger},
+	{"dead-letters", probeLimit, lookAtLetters},
 	{"vendor", probeLimit, lookAtVendor},
 	{"vendor-call", callLimit, lookAtVendorCall},
 	{"clocks", probeLimit, lookAtClocks},
@@ -184,15 +188,19 @@ func (s *subject) diagnose(ctx context.Context) *diagnosis {
 // write prints the report for people: a line for what is well, more for what is not.
 func (d *diagnosis) write(w io.Writer) {
 	for _, f := range d.Findings {
-		_, _ = fmt.Fprintf(w, "%-4s  %-24s %s\n", f.Verdict, f.Check, f.Evidence)
-		if f.Verdict == verdictOK || f.Verdict == verdictSkip {
-			continue
-		}
-		var b strings.Builder
-		lines(&b, "means", []string{f.Means})
-		lines(&b, "fix", []string{f.Fix})
-		_, _ = io.WriteString(w, b.String())
+		f.write(w)
 	}
+}
+
+func (f finding) write(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "%-4s  %-24s %s\n", f.Verdict, f.Check, f.Evidence)
+	if f.Verdict == verdictOK || f.Verdict == verdictSkip {
+		return
+	}
+	var b strings.Builder
+	lines(&b, "means", []string{f.Means})
+	lines(&b, "fix", []string{f.Fix})
+	_, _ = io.WriteString(w, b.String())
 }
 
 func lookAtConfig(_ context.Context, s *subject) []finding {

@@ -86,6 +86,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 		newKeys(e),
 		newLogin(e),
 		newQueue(e),
+		newRedis(e),
 		newSim(e),
 		newTask(e),
 		newVersion(e),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -124,35 +123,13 @@ func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
 // readInfo returns the fields of INFO of every master. A server that refuses
 // the sections, as embedded ones do, gives an empty map.
 func readInfo(ctx context.Context, rdb redis.UniversalClient) ([]map[string]string, error) {
-	one := func(ctx context.Context, c redis.Cmdable) (map[string]string, error) {
-		fields := map[string]string{}
-		for _, section := range []string{"server", "memory", "persistence"} {
-			text, err := c.Info(ctx, section).Result()
-			if refused(err) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			for line := range strings.Lines(text) {
-				if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-					fields[name] = value
-				}
-			}
-		}
-		return fields, nil
-	}
-	cluster, ok := rdb.(*redis.ClusterClient)
-	if !ok {
-		info, err := one(ctx, rdb)
-		return []map[string]string{info}, err
-	}
-	var mu sync.Mutex
 	var out []map[string]string
-	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		info, err := one(ctx, c)
-		mu.Lock()
-		defer mu.Unlock()
+	if _, ok := rdb.(*redis.ClusterClient); !ok {
+		info, err := Info(ctx, rdb, "server", "memory", "persistence")
+		return append(out, info), err
+	}
+	err := EachServer(ctx, rdb, func(ctx context.Context, _ string, c *redis.Client) error {
+		info, err := Info(ctx, c, "server", "memory", "persistence")
 		out = append(out, info)
 		return err
 	})
