@@ -155,12 +155,15 @@ func mediaType(name string) string {
 	return ""
 }
 
+// htmlStart is how asynqmon's page begins.
+const htmlStart = "<!doctype html"
+
 // asset answers with a file of asynqmon. Those whose name holds a digest of their content never change.
 func (c *console) asset(w http.ResponseWriter, r *http.Request, who person, name string) {
 	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
 	c.mounts[who.Role].handler.ServeHTTP(rec, r)
 	// For a file that is not there asynqmon answers with its page.
-	if rec.status != http.StatusOK || rec.over || bytes.HasPrefix(rec.body.Bytes(), []byte("<!doctype html")) {
+	if rec.status != http.StatusOK || rec.over || bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)) {
 		http.NotFound(w, r)
 		return
 	}

@@ -24,7 +24,7 @@ type action struct {
 	lane  string
 	state string // "archived"; empty for the lane itself
 	task  string // empty for all of the state, or for those in the body
-	verb  string // pause, resume, delete, run, archive, cancel, and those with _all and batch_
+	verb  string // one of verbs
 }
 
 // route is the action without what it is about, for the log.
@@ -37,7 +37,10 @@ func (a action) route() string {
 	}
 }
 
-var states = map[string]bool{"pending": true, "active": true, "scheduled": true, "retry": true, "archived": true, "completed": true}
+// states are those in which tasks of ours can be. There are no groups, and nothing is kept when it is done.
+var states = map[string]bool{
+	queue.StatePending: true, queue.StateActive: true, queue.StateScheduled: true, queue.StateRetry: true, queue.StateArchived: true,
+}
 
 // parseAction reads the part of a path behind /api/:
 //
@@ -74,16 +77,16 @@ func parseAction(method, api string) (action, bool) {
 	default:
 		return action{}, false
 	}
-	return a, parts[0] == "queues" && queue.KnownLane(a.lane) && isVerb(a.verb)
+	return a, parts[0] == "queues" && queue.KnownLane(a.lane) && verbs[a.verb] == method
 }
 
-func isVerb(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 20
+// verbs are what asynqmon can be asked to do, with the method that it wants. What a verb does not go with, asynqmon knows.
+var verbs = map[string]string{
+	"pause": http.MethodPost, "resume": http.MethodPost, "delete": http.MethodDelete,
+	"run": http.MethodPost, "run_all": http.MethodPost, "batch_run": http.MethodPost,
+	"archive": http.MethodPost, "archive_all": http.MethodPost, "batch_archive": http.MethodPost,
+	"cancel": http.MethodPost, "cancel_all": http.MethodPost, "batch_cancel": http.MethodPost,
+	"delete_all": http.MethodDelete, "batch_delete": http.MethodPost,
 }
 
 // act does what an operator wants, or says why not.
@@ -116,12 +119,25 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, who person, api st
 		return
 	}
 	d.tasks = len(ids)
-	if a.state == "archived" && strings.Contains(a.verb, "run") {
-		c.rerun(w, r, a, ids)
-		return
+	if a.state == queue.StateArchived {
+		if ids, err = c.dead(a, ids); err == nil && strings.Contains(a.verb, "delete") {
+			err = c.settle(r.Context(), ids)
+		}
+		switch {
+		case err != nil:
+			http.Error(w, "the ledger or the queue's Redis does not answer: nothing was done to the tasks", http.StatusServiceUnavailable)
+			return
+		case strings.Contains(a.verb, "run"):
+			d.tasks = len(ids)
+			c.rerun(w, r, a, ids)
+			return
+		}
 	}
 	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
 	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+	if rec.status == http.StatusInternalServerError {
+		rec.status = http.StatusConflict // asynqmon's word for a task that is not there any more, too
+	}
 	c.answer(w, r, rec)
 }
 
@@ -159,7 +175,8 @@ func (c *console) count(ctx context.Context, a action) (int64, error) {
 			continue
 		}
 		return map[string]int64{
-			"pending": s.Pending, "active": s.Active, "scheduled": s.Scheduled, "retry": s.Retry, "archived": s.Archived,
+			queue.StatePending: s.Pending, queue.StateActive: s.Active, queue.StateScheduled: s.Scheduled,
+			queue.StateRetry: s.Retry, queue.StateArchived: s.Archived,
 		}[a.state], nil
 	}
 	return 0, nil
@@ -167,12 +184,15 @@ func (c *console) count(ctx context.Context, a action) (int64, error) {
 
 // tooMany says how it is done instead.
 func tooMany(a action, n int64) *refusal {
-	instead := "select tasks on the page, or stop the queue with: rounds queue pause " + a.lane
-	if a.state == "archived" && a.verb == "run_all" {
-		instead = "in steps that keep the vendor's budget: rounds dead replay"
+	instead := "rounds queue pause " + a.lane + ", and tasks selected on the page"
+	switch {
+	case a.state == queue.StateArchived && a.verb == "run_all":
+		instead = "rounds dead replay --all"
+	case a.verb != "run_all" && queue.Removable(a.state):
+		instead = "rounds queue purge " + a.lane + " --state " + a.state + " --older-than 0s"
 	}
 	return &refusal{http.StatusConflict, fmt.Sprintf(
-		"%d tasks are more than the %d that one action may be about: it would stop Redis for everybody. Instead, %s", n, MaxBulk, instead)}
+		"%d tasks are more than the %d that one action may be about: it would stop Redis for everybody. Instead: %s", n, MaxBulk, instead)}
 }
 
 // batch reads the IDs in the body and leaves the body as it was.

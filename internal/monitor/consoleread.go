@@ -50,7 +50,7 @@ func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *capture) {
 	case rec.over:
 		http.Error(w, "the answer is too large to be shown", http.StatusInternalServerError)
 		return
-	case rec.status == http.StatusNotFound:
+	case rec.status == http.StatusNotFound, bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)): // its page, for a route it does not have
 		http.Error(w, "no such queue or task: it may have ended", http.StatusNotFound)
 		return
 	case rec.status >= http.StatusBadRequest:

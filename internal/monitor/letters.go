@@ -3,7 +3,9 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/hibiken/asynq"
 
@@ -11,27 +13,44 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
+// dead returns the IDs of the archived tasks that the action is about; named are those that it names itself.
+func (c *console) dead(a action, named []string) ([]string, error) {
+	switch {
+	case a.task != "":
+		return []string{a.task}, nil
+	case !strings.HasSuffix(a.verb, "_all"):
+		return named, nil
+	}
+	archived, err := c.inspector.ListArchivedTasks(a.lane, asynq.PageSize(MaxBulk))
+	if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil, errRedis
+	}
+	ids := make([]string, len(archived))
+	for i, t := range archived {
+		ids[i] = t.ID
+	}
+	return ids, nil
+}
+
+// settle marks the letters of tasks that are about to be deleted: nobody will run them again.
+func (c *console) settle(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		err := c.ledger.Settle(ctx, id, ledger.StateSettled)
+		switch {
+		case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrConflict):
+		default:
+			return fmt.Errorf("settle: %w", err)
+		}
+	}
+	return nil
+}
+
 // rerun does what asynqmon does to run archived tasks, and settles each dead letter with it.
 func (c *console) rerun(w http.ResponseWriter, r *http.Request, a action, ids []string) {
-	ctx := r.Context()
-	switch a.verb {
-	case "run":
-		ids = []string{a.task}
-	case "run_all":
-		archived, err := c.inspector.ListArchivedTasks(a.lane, asynq.PageSize(MaxBulk))
-		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
-			http.Error(w, "the queue's Redis does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		for _, t := range archived {
-			ids = append(ids, t.ID)
-		}
-		deedOf(ctx).tasks = len(ids)
-	}
 	done, failed := []string{}, []string{}
 	var last error
 	for _, id := range ids {
-		if err := c.runArchived(ctx, a.lane, id); err != nil {
+		if err := c.runArchived(r.Context(), a.lane, id); err != nil {
 			last, failed = err, append(failed, id)
 			continue
 		}

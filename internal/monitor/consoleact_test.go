@@ -1,0 +1,374 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+const api = "/asynqmon/api/queues/"
+
+// letter returns the state of a task's dead letter.
+func (s *stage) letter(t testing.TB, id string) string {
+	t.Helper()
+	d, err := s.ledger.DeadLetter(t.Context(), id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return "none"
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.State
+}
+
+// dead is a task that died, with its letter.
+func (s *stage) dead(t testing.TB, lane, letter string) string {
+	t.Helper()
+	id := s.enqueue(t, lane, letter, time.Now())
+	s.die(t, lane, "denied")
+	s.bury(t, id, "denied")
+	return id
+}
+
+func TestRunningADeadTaskSettlesItsLetter(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	id := s.dead(t, "sync", "a")
+	path := api + "sync/archived_tasks/" + id + ":run"
+	if a := s.as(t, vic).post(path); a.code != http.StatusForbidden || s.letter(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 {
+		t.Fatalf("a viewer runs it: %d, letter %s", a.code, s.letter(t, id))
+	}
+	if a := v.post(path); a.code != http.StatusNoContent {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	if s.letter(t, id) != ledger.StateReplayed || s.count(t, "sync", "pending") != 1 || s.count(t, "sync", "archived") != 0 {
+		t.Errorf("letter %s, %d pending, %d archived", s.letter(t, id), s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
+	}
+	if a := v.post(path); a.code != http.StatusConflict || s.count(t, "sync", "pending") != 1 {
+		t.Errorf("once more: %d %s", a.code, a.body)
+	}
+	if want := "operation=archived_tasks:run operator=ann role=operator lane=sync task=" + id + " status=204"; !strings.Contains(s.journal.String(), want) &&
+		!strings.Contains(s.journal.String(), strings.Replace(want, " status", " tasks=1 status", 1)) {
+		t.Errorf("the log has no %q:\n%s", want, s.journal)
+	}
+	// It dies again, and is a letter again.
+	s.die(t, "sync", "invalid")
+	if err := s.ledger.Bury(t.Context(), ledger.DeadLetter{TaskID: id, Kind: "schedule.sync", Lane: "sync", Code: "invalid", DiedAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if s.letter(t, id) != ledger.StateOpen {
+		t.Errorf("after its second death: %s", s.letter(t, id))
+	}
+}
+
+// A task that an operator archived by hand has no letter, and runs again as it is.
+func TestRunningWhatWasArchivedByHand(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	id := s.enqueue(t, "warm", "a", time.Now())
+	if a := v.post(api + "warm/pending_tasks/" + id + ":archive"); a.code != http.StatusNoContent || s.count(t, "warm", "archived") != 1 {
+		t.Fatalf("archive: %d %s", a.code, a.body)
+	}
+	if a := v.post(api + "warm/archived_tasks/" + id + ":run"); a.code != http.StatusNoContent || s.count(t, "warm", "pending") != 1 {
+		t.Errorf("run: %d %s", a.code, a.body)
+	}
+	if a := v.post(api + "warm/archived_tasks/" + id + ":run"); a.code != http.StatusConflict {
+		t.Errorf("run what is not archived: %d %s", a.code, a.body)
+	}
+	if a := v.do(http.MethodDelete, api+"warm/pending_tasks/"+id, "", ""); a.code != http.StatusNoContent || s.count(t, "warm", "pending") != 0 {
+		t.Errorf("delete: %d %s", a.code, a.body)
+	}
+}
+
+func TestActionsOnManySettleEachLetter(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	var ids []string
+	for _, letter := range []string{"a", "b", "c", "d", "e"} {
+		ids = append(ids, s.dead(t, "sync", letter))
+	}
+	body, _ := json.Marshal(map[string][]string{"task_ids": {ids[0], ids[1], "sync-unknown-1"}})
+	a := v.do(http.MethodPost, api+"sync/archived_tasks:batch_run", "application/json", string(body))
+	var got struct {
+		Pending []string `json:"pending_ids"`
+		Errors  []string `json:"error_ids"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil || len(got.Pending) != 2 || len(got.Errors) != 1 {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	body, _ = json.Marshal(map[string][]string{"task_ids": {ids[2]}})
+	if a := v.do(http.MethodPost, api+"sync/archived_tasks:batch_delete", "application/json", string(body)); a.code != http.StatusOK {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	if a := v.post(api + "sync/archived_tasks:run_all"); a.code != http.StatusOK || strings.TrimSpace(a.body) != `{"scheduled":2}` {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	want := []string{ledger.StateReplayed, ledger.StateReplayed, ledger.StateSettled, ledger.StateReplayed, ledger.StateReplayed}
+	for i, id := range ids {
+		if state := s.letter(t, id); state != want[i] {
+			t.Errorf("letter %d is %s, want %s", i, state, want[i])
+		}
+	}
+	if s.count(t, "sync", "pending") != 4 || s.count(t, "sync", "archived") != 0 {
+		t.Errorf("%d pending, %d archived", s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
+	}
+	last := s.dead(t, "push", "f")
+	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.letter(t, last) != ledger.StateSettled {
+		t.Errorf("%d %s, letter %s", a.code, a.body, s.letter(t, last))
+	}
+}
+
+// Without the ledger nothing happens to a dead task.
+func TestWithoutTheLedger(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	id := s.dead(t, "sync", "a")
+	if err := s.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a := v.post(api + "sync/archived_tasks/" + id + ":run"); a.code != http.StatusConflict || s.count(t, "sync", "archived") != 1 {
+		t.Errorf("run: %d %s", a.code, a.body)
+	}
+	if a := v.do(http.MethodDelete, api+"sync/archived_tasks/"+id, "", ""); a.code != http.StatusServiceUnavailable || s.count(t, "sync", "archived") != 1 {
+		t.Errorf("delete: %d %s", a.code, a.body)
+	}
+	if a := v.get("/now"); a.code != http.StatusOK || !strings.Contains(a.body, "The ledger does not answer.") || !strings.Contains(a.body, ">sync</a>") {
+		t.Errorf("Now: %d", a.code)
+	}
+}
+
+func TestWhatWouldHurtIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	s.enqueue(t, "sync", "a", time.Now())
+	if a := v.do(http.MethodDelete, api+"warm", "", ""); a.code != http.StatusConflict || !strings.Contains(a.body, "rounds queue pause warm") {
+		t.Errorf("deleting a lane: %d %s", a.code, a.body)
+	}
+	for state, members := range map[string]int{"scheduled": MaxBulk + 1, "retry": MaxBulk + 1, "archived": MaxBulk + 1} {
+		zs := make([]redis.Z, members)
+		for i := range zs {
+			zs[i] = redis.Z{Score: float64(time.Now().Unix() + 3600), Member: "sync-" + strconv.Itoa(i)}
+		}
+		s.rdb.ZAdd(t.Context(), "asynq:{sync}:"+state, zs...)
+	}
+	for path, want := range map[string]string{
+		"scheduled_tasks:delete_all":  "rounds queue purge sync --state scheduled --older-than 0s",
+		"retry_tasks:archive_all":     "rounds queue purge sync --state retry --older-than 0s",
+		"retry_tasks:run_all":         "rounds queue pause sync",
+		"archived_tasks:run_all":      "rounds dead replay --all",
+		"archived_tasks:delete_all":   "rounds queue purge sync --state archived --older-than 0s",
+		"scheduled_tasks:archive_all": "rounds queue purge sync --state scheduled --older-than 0s",
+	} {
+		method := http.MethodPost
+		if strings.Contains(path, "delete") {
+			method = http.MethodDelete
+		}
+		a := v.do(method, api+"sync/"+path, "", "")
+		if a.code != http.StatusConflict || !strings.Contains(a.body, want) || !strings.Contains(a.body, "1001") {
+			t.Errorf("%s: %d %s", path, a.code, a.body)
+		}
+	}
+	for _, state := range []string{"scheduled", "retry", "archived"} {
+		if n := s.count(t, "sync", state); n != MaxBulk+1 {
+			t.Errorf("%d %s are left", n, state)
+		}
+	}
+	if a := v.post(api + "sync/pending_tasks:archive_all"); a.code != http.StatusOK || strings.TrimSpace(a.body) != `{"archived":1}` {
+		t.Errorf("archiving the one that is pending: %d %s", a.code, a.body)
+	}
+}
+
+// Forty ways of asking for what there is not.
+func TestBadActions(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.enqueue(t, "sync", "a", time.Now())
+	v := s.as(t, ann)
+	many := `{"task_ids":["x"` + strings.Repeat(`,"x"`, MaxBulk) + `]}`
+	for _, c := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "queues", "", 404}, {"POST", "queues/", "", 404}, {"POST", "queues/sync", "", 404},
+		{"POST", "queues/sync:", "", 404}, {"POST", "queues/sync:PAUSE", "", 404}, {"POST", "queues/sync:explode", "", 404},
+		{"POST", "queues/unknown:pause", "", 404}, {"POST", "queues/%73ync%3Apause%00", "", 404}, {"POST", "queues/sync:pause/more", "", 404},
+		{"POST", "queues/../queues/unknown:pause", "", 307}, {"POST", "queues//sync:pause", "", 307}, {"POST", "queues/sync/:run_all", "", 404},
+		{"POST", "queues/sync/tasks:run_all", "", 404}, {"POST", "queues/sync/dead_tasks:run_all", "", 404},
+		{"POST", "queues/sync/completed_tasks:delete_all", "", 404}, {"POST", "queues/sync/groups/g/aggregating_tasks:run_all", "", 404},
+		{"POST", "queues/sync/pending_tasks/x:run", "", 404}, {"PUT", "queues/sync:pause", "", 404}, {"PATCH", "queues/sync:pause", "", 404},
+		{"DELETE", "queues/unknown", "", 404}, {"DELETE", "queues/sync/pending_tasks/none", "", 409}, {"DELETE", "queues/sync/pending_tasks", "", 404},
+		{"POST", "queues/sync/retry_tasks/none:run", "", 409}, {"POST", "queues/sync/retry_tasks:batch_run", "", 400},
+		{"POST", "queues/sync/retry_tasks:batch_run", "{", 400}, {"POST", "queues/sync/retry_tasks:batch_run", "[]", 400},
+		{"POST", "queues/sync/retry_tasks:batch_run", `{"task_ids":"x"}`, 400}, {"POST", "queues/sync/retry_tasks:batch_run", `{"ids":[]}`, 400},
+		{"POST", "queues/sync/retry_tasks:batch_run", `{"task_ids":[1]}`, 400}, {"POST", "queues/sync/retry_tasks:batch_run", many, 409},
+		{"POST", "queues/sync/archived_tasks:batch_delete", many, 409},
+		{"POST", "queues/sync/retry_tasks:batch_run", `{"task_ids":["` + strings.Repeat("x", maxActBody) + `"]}`, 413},
+		{"POST", "servers", "", 404}, {"DELETE", "redis_info", "", 404}, {"POST", "metrics", "", 404}, {"POST", "scheduler_entries:run_all", "", 404},
+		{"POST", "queues/sync/archived_tasks/" + strings.Repeat("x", 600) + ":run", "", 409},
+		{"POST", "queues/sync/archived_tasks/%0A%0Dlevel=ERROR:run", "", 409}, {"POST", "queues/sync/archived_tasks/" + secret + ":run", "", 409},
+		{"DELETE", "queues/sync/archived_tasks/" + secret, "", 409},
+	} {
+		a := v.do(c.method, "/asynqmon/api/"+c.path, "application/json", c.body)
+		if a.code != c.want || strings.Contains(a.body, secret) || len(a.body) > 400 {
+			t.Errorf("%s %s: %d %.200q, want %d", c.method, c.path, a.code, a.body, c.want)
+		}
+	}
+	if n := s.count(t, "sync", "pending"); n != 1 {
+		t.Errorf("%d tasks are left of one", n)
+	}
+	if log := s.journal.String(); strings.Contains(log, secret) || strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log repeats what strangers write:\n%s", log)
+	}
+}
+
+// The routes are asynqmon's own: what this program takes for one, asynqmon does.
+func TestActionsAreAsynqmons(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]action{
+		"POST queues/sync:pause":                       {lane: "sync", verb: "pause"},
+		"DELETE queues/sync":                           {lane: "sync", verb: "delete"},
+		"POST queues/sync/retry_tasks:run_all":         {lane: "sync", state: "retry", verb: "run_all"},
+		"DELETE queues/sync/retry_tasks:delete_all":    {lane: "sync", state: "retry", verb: "delete_all"},
+		"POST queues/push/archived_tasks/id-1:run":     {lane: "push", state: "archived", task: "id-1", verb: "run"},
+		"DELETE queues/push/archived_tasks/id-1":       {lane: "push", state: "archived", task: "id-1", verb: "delete"},
+		"POST queues/warm/active_tasks:cancel_all":     {lane: "warm", state: "active", verb: "cancel_all"},
+		"POST queues/warm/pending_tasks:batch_archive": {lane: "warm", state: "pending", verb: "batch_archive"},
+	} {
+		method, rest, _ := strings.Cut(path, " ")
+		if got, ok := parseAction(method, rest); !ok || got != want {
+			t.Errorf("%s: %+v, %v", path, got, ok)
+		}
+	}
+}
+
+func FuzzParseAction(f *testing.F) {
+	f.Add("POST", "queues/sync/archived_tasks/id:run")
+	f.Add("DELETE", "queues/sync")
+	f.Add("POST", "queues/sync/retry_tasks:batch_run")
+	f.Fuzz(func(t *testing.T, method, path string) {
+		a, ok := parseAction(method, path)
+		if !ok {
+			return
+		}
+		if !queue.KnownLane(a.lane) || a.state != "" && !states[a.state] || verbs[a.verb] != method || strings.Contains(a.task, "/") {
+			t.Fatalf("%s %q: %+v", method, path, a)
+		}
+		if strings.ContainsAny(a.route(), " \n\r=\"") {
+			t.Fatalf("%q would break a line of the log", a.route())
+		}
+	})
+}
+
+func FuzzRedact(f *testing.F) {
+	f.Add(`{"tasks":[{"type":"schedule.sync","max_retry":1073741824,"error_message":"no patient 4711"}]}`)
+	f.Add(`[{"error_message":{"error_message":"x y"}}]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var doc any
+		if json.Unmarshal([]byte(text), &doc) != nil {
+			return
+		}
+		redact(doc, map[string]int{"schedule.sync": 10})
+		walk(doc, func(name string, value any) {
+			if text, ok := value.(string); ok && name == "error_message" && queue.CodeOf(text) != text {
+				t.Fatalf("shows %q", text)
+			}
+			if n, ok := value.(float64); ok && name == "max_retry" {
+				t.Fatalf("shows asynq's limit %v", n)
+			}
+		})
+	})
+}
+
+func walk(doc any, see func(name string, value any)) {
+	switch v := doc.(type) {
+	case []any:
+		for _, member := range v {
+			walk(member, see)
+		}
+	case map[string]any:
+		for name, member := range v {
+			see(name, member)
+			walk(member, see)
+		}
+	}
+}
+
+// What the inspector knows of a task is what the page shows, so the kinds' own attempts come from the scheduler.
+func TestAttemptsAreOurs(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	v := s.as(t, vic)
+	a := v.get(api + "sync/retry_tasks")
+	if !strings.Contains(a.body, `"max_retry":9`) || !strings.Contains(a.body, `"error_message":"blocked"`) {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	info, err := asynq.NewInspectorFromRedisClient(s.rdb).ListRetryTasks("sync")
+	if err != nil || info[0].MaxRetry != 1<<30 {
+		t.Errorf("asynq's own limit is %v, %v", info, err)
+	}
+}
+
+func TestPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for i := range 3 {
+		s.enqueue(t, "sync", string(rune('a'+i)), time.Now())
+	}
+	v := s.as(t, vic)
+	for size, want := range map[string]int{"1": 1, "100": 3, "1000000": 3, "-1": 3, "x": 3} {
+		a := v.get(api + "sync/pending_tasks?size=" + size)
+		if n := strings.Count(a.body, `"id"`); a.code != http.StatusOK || n != want {
+			t.Errorf("size %s: %d, %d tasks", size, a.code, n)
+		}
+	}
+	for _, path := range []string{"queues/unknown", "queues/unknown/pending_tasks", "queues/sync/tasks/none", "metrics"} {
+		a := v.get("/asynqmon/api/" + path)
+		if a.code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, a.code, a.body)
+		}
+	}
+}
+
+// What the client says of a Redis that is away names addresses, which stay here.
+func TestConsoleWithoutRedis(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	away, err := queue.Dial("redis://127.0.0.1:1", queue.DialOptions{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = away.Close() })
+	c, err := newConsole(away, s.ledger, &watch{rdb: away, ledger: s.ledger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"GET queues": 500, "GET queues/sync/retry_tasks": 500, "POST queues/sync:pause": 409, "POST queues/sync/retry_tasks:run_all": 503,
+		"POST queues/sync/archived_tasks:run_all": 503, "POST queues/sync/archived_tasks/x:run": 409,
+	} {
+		method, rest, _ := strings.Cut(path, " ")
+		rec := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), method, "/asynqmon/api/"+rest, nil)
+		c.serve(rec, r, person{Name: ann, Role: Operator})
+		if body := rec.Body.String(); rec.Code != want || strings.Contains(body, "127.0.0.1") || strings.Contains(body, "refused") || body == "" {
+			t.Errorf("%s: %d %q, want %d", path, rec.Code, body, want)
+		}
+	}
+}

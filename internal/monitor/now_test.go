@@ -1,0 +1,325 @@
+package monitor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/status"
+)
+
+func TestNow(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	a := s.as(t, vic).get("/now")
+	if a.code != http.StatusOK || a.header.Get("Content-Security-Policy") != ourPolicy || a.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", a.code, a.header)
+	}
+	text := plain(a.body)
+	for _, want := range []string{
+		"The breaker for credentials of clinic-b is open (unauthenticated).", "2 of 4 practices are not fresh", "The queue warm is paused.",
+		"sync 90 min 3 0 1 0 0", "2 workers, 4 of 40 slots busy", // 90 minutes although asynq knows of a second
+		"a free worker schedule.sync sync 3 as soon as a worker is free", "its queue is paused schedule.sync warm 1 when the queue is resumed",
+		"clinic-b 9 47 min ago late", "clinic-b 10 never not known yet", "clinic-a 7 70 s ago fresh", "clinic-a 8 14 h 0 min ago out of hours",
+		"clinic-b credential open, a probe in 4 min unauthenticated 2", "the host everything closed – 0",
+		"clinic-a GetAppointments 1.2 s throttled for 4 s 12 min", "clinic-a GetPatient 300 ms now –",
+		"denied schedule.sync 2 60 min ago", "does_not_open schedule.sync 1 60 min ago",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	if strings.Contains(a.body, secret) || strings.Contains(a.body, "://") || strings.Contains(a.body, "<script>") || strings.Contains(a.body, "style=") {
+		t.Error("the page holds a secret, another host's name, or something inline")
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// plain is what a person reads.
+func plain(html string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(tags.ReplaceAllString(html, " "), " ,", ",")), " ")
+}
+
+// A dead scheduler is said, with since when, and what it last told is not shown as if it were so.
+func TestNowWithoutAScheduler(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.busy(t)
+	key := s.rdb.Keys(t.Context(), "s1:*").Val()[0]
+	s.rdb.PExpire(t.Context(), key, status.Life-time.Hour)
+	v := s.as(t, vic)
+	text := plain(v.get("/now").body)
+	if !strings.Contains(text, "No scheduler has reported for 60 min: nothing is planned") || !strings.Contains(text, "Unknown since ") {
+		t.Errorf("it does not say since when nothing is known:\n%s", text)
+	}
+	for _, old := range []string{"unauthenticated", "47 min ago", "GetAppointments", "slots busy", "practices are not fresh"} {
+		if strings.Contains(text, old) {
+			t.Errorf("it still shows %q", old)
+		}
+	}
+	if !strings.Contains(text, "sync 90 min 3 0 1 0 0") || !strings.Contains(text, "denied schedule.sync 2") {
+		t.Errorf("and it hides what is known:\n%s", text)
+	}
+}
+
+func TestAlarms(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	known := func(d status.Document) sight { return sight{At: now, Status: d} }
+	for name, c := range map[string]struct {
+		s    sight
+		want []string
+	}{
+		"nothing": {known(status.Document{Workers: []status.Worker{{}}, Breakers: []status.Breaker{{Scope: "host", State: "closed"}}}), nil},
+		"no worker": {
+			sight{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker runs, and tasks wait."},
+		},
+		"no worker known": {
+			sight{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
+			[]string{"The scheduler cannot read workers."},
+		},
+		"host": {
+			known(status.Document{Breakers: []status.Breaker{{Scope: "host", State: "probing"}}}),
+			[]string{"The breaker of the vendor's host is probing (no reason given)."},
+		},
+		"class": {
+			known(status.Document{Breakers: []status.Breaker{{Scope: "write", Tenant: "clinic-a", State: "open", Reason: "timeout"}}}),
+			[]string{"The breaker for write of clinic-a is open (timeout)."},
+		},
+		"ramp":     {known(status.Document{Breakers: []status.Breaker{{Scope: "host", State: "ramp"}}}), nil},
+		"late":     {known(status.Document{Freshness: []status.Freshness{{Open: true}, {}}}), []string{"1 of 2 practices are not fresh in their opening hours."}},
+		"no redis": {sight{At: now, LanesErr: errRedis, StatusErr: errRedis}, []string{"The queue's Redis does not answer."}},
+		"no ledger": {
+			sight{At: now, LettersErr: errors.New("away")}, []string{"The ledger does not answer."},
+		},
+		"never": {sight{At: now, StatusErr: status.ErrNone}, []string{"No scheduler has reported within a day: nothing is planned."}},
+		"rot":   {sight{At: now, StatusErr: status.ErrMalformed}, []string{"What the scheduler reports cannot be read."}},
+		"late document": {
+			sight{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
+			[]string{"No scheduler has reported for 60 s: nothing is planned, and what it last said is not shown."},
+		},
+		"paused": {sight{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
+	} {
+		if got := viewOf(c.s, person{}).Alarms; !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What a store says comes from others: none of it may become markup or script.
+func TestNowEscapesEverything(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+	s.bury(t, "sync-evil", evil)
+	s.report(t, status.Document{
+		Budgets:   []status.Budget{{Tenant: evil, Operation: evil, Spacing: time.Second}},
+		Breakers:  []status.Breaker{{Scope: evil, Tenant: evil, State: evil, Reason: evil}},
+		Freshness: []status.Freshness{{Tenant: evil, Practice: evil}},
+		Missing:   []string{evil},
+	})
+	a := s.as(t, vic).get("/now")
+	if strings.Contains(a.body, "<script>") || strings.Contains(a.body, "<img") || !strings.Contains(a.body, "&lt;script&gt;") {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// However much there is, the page shows what matters and says what it leaves out.
+func TestNowIsBounded(t *testing.T) {
+	t.Parallel()
+	var d status.Document
+	for range 300 {
+		d.Freshness = append(d.Freshness, status.Freshness{Tenant: "clinic-b", Known: true})
+		d.Budgets = append(d.Budgets, status.Budget{Tenant: "clinic-b"})
+	}
+	d.Freshness[0] = status.Freshness{Tenant: "clinic-z", Open: true}
+	d.Budgets[0].Tenant = "clinic-a"
+	v := viewOf(sight{At: time.Now(), Status: d}, person{})
+	if len(v.Freshness) != maxFreshness || v.MoreFreshness != 300-maxFreshness || v.Freshness[0].Tenant != "clinic-z" {
+		t.Errorf("%d practices, %d more, %v first", len(v.Freshness), v.MoreFreshness, v.Freshness[0])
+	}
+	if len(v.Budgets) != maxBudgets || v.MoreBudgets != 300-maxBudgets || v.Budgets[0].Tenant != "clinic-a" {
+		t.Errorf("%d budgets, %d more", len(v.Budgets), v.MoreBudgets)
+	}
+}
+
+// follow opens the stream and hands its events on, name and data, until the stream ends.
+func (v *visitor) follow(ctx context.Context, events chan<- [2]string) {
+	defer close(events)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.stage.url+"/now/events", nil)
+	if err != nil {
+		return
+	}
+	client := *v.client
+	client.Timeout = 0
+	resp, err := client.Do(r)
+	if err != nil {
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var event [2]string
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
+		case "event":
+			event[0] = value
+		case "data":
+			event[1] += value + "\n"
+		case "":
+			if event[0] != "" {
+				events <- event
+			}
+			event = [2]string{}
+		}
+	}
+}
+
+func TestNowFollows(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, vic)
+	events := make(chan [2]string, 100)
+	go v.follow(t.Context(), events)
+	seen := map[string]string{}
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		limit := time.NewTimer(20 * time.Second)
+		defer limit.Stop()
+		for !ok() {
+			select {
+			case e, open := <-events:
+				if !open {
+					t.Fatalf("the stream ended before: %s", what)
+				}
+				seen[e[0]] = e[1]
+			case <-limit.C:
+				t.Fatalf("never: %s", what)
+			}
+		}
+	}
+	until("every section comes once", func() bool {
+		return !slices.ContainsFunc(sections, func(name string) bool { return seen[name] == "" })
+	})
+	clear(seen)
+	s.enqueue(t, "sync", "a", time.Now().Add(-time.Hour))
+	until("what changed", func() bool { return strings.Contains(plain(seen["lanes"]), "sync 60 min 1 0 0 0 0") })
+	if seen["letters"] != "" || seen["breakers"] != "" {
+		t.Errorf("what did not change was sent too: %q", seen)
+	}
+	if a := v.post("/logout"); a.code != http.StatusSeeOther {
+		t.Fatal(a.code)
+	}
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for open := true; open; {
+		select {
+		case _, open = <-events:
+		case <-limit.C:
+			t.Fatal("the stream outlives its session")
+		}
+	}
+}
+
+// A monitor that is told to stop lets open pages go.
+func TestDrainEndsStreams(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, vic)
+	events := make(chan [2]string, 100)
+	go v.follow(t.Context(), events)
+	<-events
+	s.Drain()
+	s.Drain()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	for open := true; open; {
+		select {
+		case _, open = <-events:
+		case <-limit.C:
+			t.Fatal("the stream goes on")
+		}
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for range maxStreams {
+		s.streams <- struct{}{}
+	}
+	if a := s.as(t, vic).get("/now/events"); a.code != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d", a.code)
+	}
+}
+
+// An open page costs the session nothing, and gives it nothing.
+func TestWatchingKeepsNoSessionAlive(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, vic)
+	key := s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val()[0]
+	s.rdb.Expire(t.Context(), key, time.Minute)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/now/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range v.client.Jar.Cookies(r.URL) {
+		r.AddCookie(c)
+	}
+	if who, err := s.session(r, false); err != nil || who.Name != vic {
+		t.Errorf("%+v, %v", who, err)
+	}
+	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl > time.Minute {
+		t.Errorf("watching leaves the session %v", ttl)
+	}
+	if _, err := s.session(r, true); err != nil {
+		t.Error(err)
+	}
+	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl <= time.Minute {
+		t.Errorf("a request leaves the session %v", ttl)
+	}
+}
+
+func TestLookingCostsTheSameForAll(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	first := s.now.look(t.Context())
+	s.enqueue(t, "sync", "a", time.Now())
+	if again := s.now.look(t.Context()); !again.At.Equal(first.At) || again.Lanes[2].Pending != 0 {
+		t.Errorf("a second look within %v asked again", lookEvery)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.now.last.At = time.Time{}
+	if got := s.now.look(gone); got.LanesErr != nil || got.Lanes[2].Pending != 1 {
+		t.Errorf("somebody who left spoils the look for the others: %v", got.LanesErr)
+	}
+}
+
+func TestSpan(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0 s", -time.Second: "0 s", 250 * time.Millisecond: "250 ms", time.Second: "1 s", 1200 * time.Millisecond: "1.2 s",
+		119 * time.Second: "119 s", 2 * time.Minute: "2 min", 119 * time.Minute: "119 min", 2 * time.Hour: "2 h 0 min",
+		47*time.Hour + 59*time.Minute: "47 h 59 min", 48 * time.Hour: "2 days",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	now := time.Now()
+	if ago(now, time.Time{}) != "never" || ago(now, now.Add(-time.Minute)) != "60 s" {
+		t.Error("ago")
+	}
+}
