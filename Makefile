@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser soak lint fmt fuzz-smoke golden demo needs needs-browser hooks
+.PHONY: help ci test race browser soak lint fmt fuzz-smoke conform golden demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ tools/browser/node_modules: tools/browser/package-lock.json | needs-browser
 
 fuzz-smoke: needs ## run every fuzz target for $(FUZZTIME)
 	@scripts/fuzz-smoke $(FUZZTIME)
+
+conform: ## drive every operation of the simulator through a foreign SOAP client; installs Debian's python3-zeep
+	@scripts/install-needs conform
+	@scripts/conform
 
 golden: needs ## rewrite the golden files and show what changed
 	@scripts/golden

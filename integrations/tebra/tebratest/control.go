@@ -14,8 +14,29 @@ type controlVisit struct {
 	Patient     string    `json:"patient"`
 	Provider    string    `json:"provider"`
 	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
 	Status      string    `json:"status"`
 	Modified    time.Time `json:"modified"`
+	Notes       string    `json:"notes"`
+	Group       int       `json:"group"` // patients of a group, 0 for a visit of one
+	Series      int       `json:"series"`
+	Deleted     bool      `json:"deleted"`
+}
+
+func newControlVisit(v Visit) controlVisit {
+	return controlVisit{
+		v.ID, v.PatientID, v.ProviderID, v.Start, v.End, v.Status, v.Modified, v.Notes, len(v.Attendees), v.Series, v.Deleted,
+	}
+}
+
+// controlPatient is a Person in JSON: invented like everybody here.
+type controlPatient struct {
+	Patient  string    `json:"patient"`
+	First    string    `json:"first"`
+	Last     string    `json:"last"`
+	Born     string    `json:"born"` // 2006-01-02
+	Phone    string    `json:"phone"`
+	Modified time.Time `json:"modified"`
 }
 
 type controlPractice struct {
@@ -34,6 +55,9 @@ type controlOrder struct {
 	Phone       string    `json:"phone"`
 	Start       time.Time `json:"start"`
 	On          bool      `json:"on"`
+	Practice    int       `json:"practice"`
+	Day         string    `json:"day"` // 2006-01-02
+	Until       time.Time `json:"until"`
 }
 
 // control mounts the surface for other processes. Reads are GET, and return JSON; orders are POST with a JSON object, and
@@ -41,10 +65,13 @@ type controlOrder struct {
 //
 //	GET  /control/calls?after=SEQ       GET  /control/counts       GET /control/practices
 //	GET  /control/appointments?account=CUSTOMER_ID&practice=ID&day=2026-02-24
+//	GET  /control/appointment?id=ID     GET  /control/patient?id=ID
 //	POST /control/status {appointment, status}     POST /control/cancel {appointment}     POST /control/delete {appointment}
 //	POST /control/move   {appointment, start}      POST /control/phone  {patient, phone}
 //	POST /control/outage {on}                      POST /control/fail-patient {patient, on}
-//	GET  /control/faults                           PUT  /control/faults   (all of Faults)
+//	POST /control/play   {practice, day, until}    the practice's staff does what it does on that day up to then
+//	GET  /control/faults                           PUT  /control/faults     (all of Faults)
+//	GET  /control/throttles                        PUT  /control/throttles  (all of Throttles)
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/calls", func(w http.ResponseWriter, r *http.Request) {
 		after, err := strconv.Atoi(r.URL.Query().Get("after"))
@@ -58,13 +85,16 @@ func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/practices", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.practices()) })
 	mux.HandleFunc("GET /control/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Faults()) })
 	mux.HandleFunc("GET /control/appointments", s.controlAppointments)
-	mux.HandleFunc("PUT /control/faults", func(w http.ResponseWriter, r *http.Request) {
-		var f Faults
-		if readJSON(w, r, &f) {
-			s.SetFaults(f)
-			w.WriteHeader(http.StatusNoContent)
-		}
-	})
+	mux.HandleFunc("GET /control/throttles", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Throttles()) })
+	mux.HandleFunc("GET /control/appointment", s.controlAppointment)
+	mux.HandleFunc("GET /control/patient", s.controlPatient)
+	mux.HandleFunc("PUT /control/faults", func(w http.ResponseWriter, r *http.Request) { put(w, r, s.SetFaults) })
+	mux.HandleFunc("PUT /control/throttles", func(w http.ResponseWriter, r *http.Request) { put(w, r, s.SetThrottles) })
+	s.controlOrders(mux)
+}
+
+// controlOrders mounts what the practice's staff and the vendor's bad days do.
+func (s *Server) controlOrders(mux *http.ServeMux) {
 	order := func(name string, do func(o controlOrder) error) {
 		mux.HandleFunc("POST /control/"+name, func(w http.ResponseWriter, r *http.Request) { take(w, r, do) })
 	}
@@ -89,6 +119,7 @@ func (s *Server) control(mux *http.ServeMux) {
 	order("phone", func(o controlOrder) error {
 		return s.first(func(c *Clinic) error { return c.SetPhone(o.Patient, o.Phone) })
 	})
+	order("play", s.controlPlay)
 	order("outage", func(o controlOrder) error { s.Outage(o.On); return nil })
 	order("fail-patient", func(o controlOrder) error {
 		if o.Patient == "" {
@@ -100,6 +131,53 @@ func (s *Server) control(mux *http.ServeMux) {
 }
 
 var errIncomplete = errors.New("order is incomplete")
+
+// put takes a whole set of switches.
+func put[T any](w http.ResponseWriter, r *http.Request, set func(T)) {
+	var v T
+	if readJSON(w, r, &v) {
+		set(v)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// controlAppointment answers deleted ones too: it is what tests compare with.
+func (s *Server) controlAppointment(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.clinics {
+		if v, err := c.find(r.URL.Query().Get("id")); err == nil {
+			writeJSON(w, newControlVisit(*v))
+			return
+		}
+	}
+	http.Error(w, "no such record", http.StatusNotFound)
+}
+
+func (s *Server) controlPatient(w http.ResponseWriter, r *http.Request) {
+	for _, c := range s.clinics {
+		if p, err := c.Patient(r.URL.Query().Get("id")); err == nil {
+			writeJSON(w, controlPatient{p.ID, p.FirstName, p.LastName, p.BirthDate.Format(time.DateOnly), p.Phone, p.Modified})
+			return
+		}
+	}
+	http.Error(w, "no such record", http.StatusNotFound)
+}
+
+func (s *Server) controlPlay(o controlOrder) error {
+	for _, c := range s.clinics {
+		if c.practice.ID != o.Practice {
+			continue
+		}
+		day, err := time.ParseInLocation(time.DateOnly, o.Day, c.zone)
+		if err != nil || o.Until.IsZero() {
+			return errIncomplete
+		}
+		c.Play(day, time.Time{}, o.Until)
+		return nil
+	}
+	return ErrNoSuch
+}
 
 func take(w http.ResponseWriter, r *http.Request, do func(controlOrder) error) {
 	var o controlOrder
@@ -160,7 +238,7 @@ func (s *Server) controlAppointments(w http.ResponseWriter, r *http.Request) {
 		}
 		all := []controlVisit{}
 		for _, v := range c.Appointments(day) {
-			all = append(all, controlVisit{v.ID, v.PatientID, v.ProviderID, v.Start, v.Status, v.Modified})
+			all = append(all, newControlVisit(v))
 		}
 		writeJSON(w, all)
 		return

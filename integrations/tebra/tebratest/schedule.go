@@ -38,6 +38,16 @@ func (c *Clinic) day(number int) []*Visit {
 	if number < 0 || number >= 99_000 { // outside of the numbers that identifiers have room for
 		return nil
 	}
+	all := c.invented(number)
+	for _, v := range all {
+		c.visits[v.ID] = v
+	}
+	c.days[number] = all
+	return all
+}
+
+// invented makes the visits of a day as they are before anybody changes them.
+func (c *Clinic) invented(number int) []*Visit {
 	r := c.draw("day", number)
 	people := r.Perm(max(c.practice.Patients, 1))
 	all := make([]*Visit, 0, c.practice.VisitsPerDay)
@@ -47,11 +57,7 @@ func (c *Clinic) day(number int) []*Visit {
 	for k := range c.practice.VisitsPerDay / deletedEvery {
 		all = append(all, c.deletedLongAgo(number, c.practice.VisitsPerDay+k, people))
 	}
-	for _, v := range all {
-		c.visits[v.ID] = v
-	}
 	sortVisits(all)
-	c.days[number] = all
 	return all
 }
 

@@ -1,5 +1,235 @@
 package tebratest
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
 
-func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+const (
+	nsWSDL    = "http://schemas.xmlsoap.org/wsdl/"
+	nsSchema  = "http://www.w3.org/2001/XMLSchema"
+	nsBinding = "http://tempuri.org/" // the vendor never gave its binding a name of its own
+	nsGuid    = "http://schemas.microsoft.com/2003/10/Serialization/"
+)
+
+// serveWSDL serves the contract as WSDL: ?wsdl in the vendor's parts (?wsdl=wsdl0, ?xsd=xsd0 and so on), ?singleWsdl whole.
+func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	d := description{schema: contract, address: "http://" + r.Host + Path}
+	var text string
+	switch {
+	case q.Has("singleWsdl"):
+		text = d.whole()
+	case q.Get("wsdl") == "wsdl0":
+		text = d.binding()
+	case q.Has("wsdl"):
+		text = d.parts()
+	case q.Has("xsd"):
+		n, err := strconv.Atoi(strings.TrimPrefix(q.Get("xsd"), "xsd"))
+		if err != nil || n < 0 || n > len(d.namespaces) {
+			http.NotFound(w, r)
+			return
+		}
+		text = d.xsd(n, true)
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = w.Write([]byte(text)) // a caller who left has no use for an error
+}
+
+// description writes the contract as WSDL for a service at address.
+type description struct {
+	*schema
+
+	address string
+	b       strings.Builder
+}
+
+func (d *description) put(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n", args...) }
+
+// take returns what was written and begins anew.
+func (d *description) take() string {
+	text := d.b.String()
+	d.b.Reset()
+	return text
+}
+
+func (d *description) whole() string {
+	var schemas strings.Builder
+	for n := range len(d.namespaces) + 1 {
+		schemas.WriteString(d.xsd(n, false))
+	}
+	d.put(`<wsdl:definitions name="KareoServices" targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
+		nsKareo, nsKareo, nsBinding, nsWSDL, nsWSDL)
+	d.put("<wsdl:types>\n%s</wsdl:types>", schemas.String())
+	d.portType()
+	d.bindings("tns")
+	d.service("tns")
+	d.put("</wsdl:definitions>")
+	return d.take()
+}
+
+// parts is the vendor's way: messages and port type here, the schemas and the binding in documents of their own.
+func (d *description) parts() string {
+	d.put(`<wsdl:definitions name="KareoServices" targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
+		nsKareo, nsKareo, nsBinding, nsWSDL, nsWSDL)
+	d.put(`<wsdl:import namespace="%s" location="%s?wsdl=wsdl0"/>`, nsBinding, d.address)
+	d.put(`<wsdl:types><xsd:schema xmlns:xsd="%s" targetNamespace="%sImports">`, nsSchema, nsKareo)
+	for n := range len(d.namespaces) + 1 {
+		d.put(`<xsd:import schemaLocation="%s?xsd=xsd%d" namespace="%s"/>`, d.address, n, d.uri(n))
+	}
+	d.put("</xsd:schema></wsdl:types>")
+	d.portType()
+	d.service("i0")
+	d.put("</wsdl:definitions>")
+	return d.take()
+}
+
+func (d *description) binding() string {
+	d.put(`<wsdl:definitions targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
+		nsBinding, nsBinding, nsKareo, nsWSDL, nsWSDL)
+	d.put(`<wsdl:import namespace="%s" location="%s?wsdl"/>`, nsKareo, d.address)
+	d.bindings("i0")
+	d.put("</wsdl:definitions>")
+	return d.take()
+}
+
+func (d *description) portType() {
+	for _, m := range d.operations {
+		d.put(`<wsdl:message name="KareoServices_%s_InputMessage"><wsdl:part name="parameters" element="tns:%s"/></wsdl:message>`, m.name, m.name)
+		d.put(`<wsdl:message name="KareoServices_%s_OutputMessage"><wsdl:part name="parameters" element="tns:%sResponse"/></wsdl:message>`, m.name, m.name)
+	}
+	d.put(`<wsdl:portType name="KareoServices">`)
+	for _, m := range d.operations {
+		d.put(`<wsdl:operation name="%s"><wsdl:input message="tns:KareoServices_%s_InputMessage"/><wsdl:output message="tns:KareoServices_%s_OutputMessage"/></wsdl:operation>`,
+			m.name, m.name, m.name)
+	}
+	d.put("</wsdl:portType>")
+}
+
+// bindings writes the binding; port is the prefix of the port type's namespace.
+func (d *description) bindings(port string) {
+	d.put(`<wsdl:binding name="BasicHttpBinding_KareoServices" type="%s:KareoServices">`, port)
+	d.put(`<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>`)
+	for _, m := range d.operations {
+		d.put(`<wsdl:operation name="%s"><soap:operation soapAction="%sKareoServices/%s" style="document"/>`, m.name, nsKareo, m.name)
+		d.put(`<wsdl:input><soap:body use="literal"/></wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output></wsdl:operation>`)
+	}
+	d.put("</wsdl:binding>")
+}
+
+func (d *description) service(binding string) {
+	d.put(`<wsdl:service name="KareoServices"><wsdl:port name="BasicHttpBinding_KareoServices" binding="%s:BasicHttpBinding_KareoServices">`, binding)
+	d.put(`<soap:address location="%s"/></wsdl:port></wsdl:service>`, d.address)
+}
+
+// uri is the namespace of the n-th schema: those of the contract, and .NET's own after them.
+func (d *description) uri(n int) string {
+	if n == len(d.namespaces) {
+		return nsGuid
+	}
+	return d.namespaces[n].uri
+}
+
+// xsd writes the n-th schema. Namespaces have the prefixes n0, n1 and so on in all of them.
+func (d *description) xsd(n int, located bool) string {
+	d.put(`<xs:schema elementFormDefault="qualified" targetNamespace="%s" xmlns:xs="%s"`, d.uri(n), nsSchema)
+	for i := range len(d.namespaces) + 1 {
+		d.put(` xmlns:n%d="%s"`, i, d.uri(i))
+	}
+	d.put(">")
+	for i := range len(d.namespaces) + 1 {
+		location := ""
+		if located {
+			location = fmt.Sprintf(` schemaLocation="%s?xsd=xsd%d"`, d.address, i)
+		}
+		if i != n {
+			d.put(`<xs:import namespace="%s"%s/>`, d.uri(i), location)
+		}
+	}
+	for _, t := range d.types {
+		if t.uri == d.uri(n) {
+			d.declare(t)
+		}
+	}
+	switch {
+	case d.uri(n) == nsKareo:
+		d.wrappers()
+	case d.uri(n) == nsGuid:
+		d.put(`<xs:simpleType name="guid"><xs:restriction base="xs:string">`)
+		d.put(`<xs:pattern value="[\da-fA-F]{8}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{12}"/></xs:restriction></xs:simpleType>`)
+	}
+	d.put("</xs:schema>")
+	return d.take()
+}
+
+func (d *description) declare(t *typ) {
+	if len(t.values) > 0 {
+		d.put(`<xs:simpleType name="%s"><xs:restriction base="xs:string">`, t.name)
+		for _, word := range t.words() {
+			d.put(`<xs:enumeration value="%s"/>`, word)
+		}
+		d.put("</xs:restriction></xs:simpleType>")
+		return
+	}
+	d.put(`<xs:complexType name="%s">`, t.name)
+	if t.base != nil {
+		d.put(`<xs:complexContent mixed="false"><xs:extension base="%s">`, d.name(t.base))
+	}
+	d.put("<xs:sequence>")
+	for _, p := range t.own() {
+		d.member(p)
+	}
+	d.put("</xs:sequence>")
+	if t.base != nil {
+		d.put("</xs:extension></xs:complexContent>")
+	}
+	d.put("</xs:complexType>")
+}
+
+func (d *description) member(p part) {
+	attributes := ""
+	if !p.required {
+		attributes += ` minOccurs="0"`
+	}
+	if p.many {
+		attributes += ` maxOccurs="unbounded"`
+	}
+	if p.nullable {
+		attributes += ` nillable="true"`
+	}
+	kind := "xs:" + p.builtin
+	switch {
+	case p.of != nil:
+		kind = d.name(p.of)
+	case p.builtin == "guid":
+		kind = fmt.Sprintf("n%d:guid", len(d.namespaces))
+	}
+	d.put(`<xs:element name="%s" type="%s"%s/>`, p.name, kind, attributes)
+}
+
+// name is how a schema refers to t.
+func (d *description) name(t *typ) string {
+	for i, n := range d.namespaces {
+		if n.uri == t.uri {
+			return fmt.Sprintf("n%d:%s", i, t.name)
+		}
+	}
+	return t.name
+}
+
+// wrappers are the elements that stand in the body of an envelope.
+func (d *description) wrappers() {
+	wrap := func(element, member string, t *typ) {
+		d.put(`<xs:element name="%s"><xs:complexType><xs:sequence>`, element)
+		d.put(`<xs:element minOccurs="0" name="%s" nillable="true" type="%s"/></xs:sequence></xs:complexType></xs:element>`, member, d.name(t))
+	}
+	for _, m := range d.operations {
+		wrap(m.name, m.parameter, m.in)
+		wrap(m.name+"Response", m.name+"Result", m.out)
+	}
+}

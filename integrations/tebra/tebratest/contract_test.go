@@ -1,0 +1,161 @@
+package tebratest
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+)
+
+func TestEveryOperationIsAnsweredAndSpoken(t *testing.T) {
+	t.Parallel()
+	var spoken []string
+	for _, op := range tebra.Operations() {
+		spoken = append(spoken, op.Name)
+	}
+	for _, m := range contract.operations {
+		if operations[m.name] == nil {
+			t.Errorf("%s is in the contract and not answered", m.name)
+		}
+		if !slices.Contains(spoken, m.name) {
+			t.Errorf("%s is in the contract and the client does not speak it", m.name)
+		}
+	}
+	if len(operations) != len(contract.operations) || len(spoken) != len(operations) {
+		t.Errorf("%d operations answered, %d spoken, %d in the contract", len(operations), len(spoken), len(contract.operations))
+	}
+}
+
+// The vendor orders the members of every type by their names, base members first. A slip of ours would show here.
+func TestMembersOfTheContractAreInOrder(t *testing.T) {
+	t.Parallel()
+	for _, typ := range contract.types {
+		var names []string
+		for _, p := range typ.own() {
+			names = append(names, p.name)
+		}
+		if !slices.IsSorted(names) {
+			t.Errorf("%s is out of order: %v", typ.name, names)
+		}
+	}
+	if len(contract.types) < 70 {
+		t.Errorf("only %d types", len(contract.types))
+	}
+}
+
+func TestContractsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"member of nothing":  "  string : A",
+		"no namespace":       "type x:A",
+		"unknown base":       "ns : u\ntype A : B",
+		"no names":           "ns : u\ntype A\n  string",
+		"names of nothing":   "ns : u\ntype A\n  boolean : *B",
+		"unknown in a types": "op A request B C",
+	} {
+		if _, err := parseContract(text); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// What the client and the simulator say to each other holds exactly what the contract has, in its order: nothing that a
+// forward-only reader would pass over.
+func TestCaptureHoldsNothingThatIsSkipped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := Capture(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range contract.operations {
+		for side, path := range map[string][]string{"request": {m.name, m.parameter}, "response": {m.name + "Response", m.name + "Result"}} {
+			f, err := os.Open(filepath.Join(dir, m.name+"."+side+".xml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			root, err := parse(f)
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			n := root.children[0]
+			for _, name := range path {
+				if n = n.children[0]; n.name != (xml.Name{Space: nsKareo, Local: name}) {
+					t.Fatalf("%s %s holds %v", m.name, side, n.name)
+				}
+			}
+			strictly(t, m.name+" "+side, n, map[string]*typ{"request": m.in, "response": m.out}[side])
+		}
+	}
+}
+
+func strictly(t *testing.T, where string, n *node, of *typ) {
+	t.Helper()
+	at := 0
+	for _, child := range n.children {
+		i := slices.IndexFunc(of.members[at:], func(p part) bool { return p.is(child.name) })
+		if i < 0 {
+			t.Errorf("%s: %v of %s is out of order or unknown", where, child.name, of.name)
+			return
+		}
+		p := of.members[at+i]
+		if !p.many {
+			at += i + 1
+		}
+		switch {
+		case child.isNil && !p.nullable:
+			t.Errorf("%s: %s of %s may not be nil", where, p.name, of.name)
+		case child.isNil, p.of != nil && len(p.of.values) > 0:
+		case p.of != nil:
+			strictly(t, where, child, p.of)
+		default:
+			if err := p.check(strings.TrimSpace(child.text)); err != nil {
+				t.Errorf("%s: %s of %s: %v", where, p.name, of.name, err)
+			}
+		}
+	}
+}
+
+func TestWSDLIsServed(t *testing.T) {
+	t.Parallel()
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(query string) (int, string) {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://sim.example.test"+Path+query, nil))
+		body, _ := io.ReadAll(w.Body)
+		return w.Code, string(body)
+	}
+	for query, holds := range map[string]string{
+		"?wsdl": `location="http://sim.example.test` + Path + `?wsdl=wsdl0"`, "?wsdl=wsdl0": `soapAction="http://www.kareo.com/api/schemas/KareoServices/GetPatient"`,
+		"?singleWsdl": `<soap:address location="http://sim.example.test` + Path + `"/>`, "?xsd=xsd0": `<xs:complexType name="PatientData">`,
+		"?xsd=xsd1": `targetNamespace="http://www.kareo.com/api/schemas"`, "?xsd=xsd6": `<xs:simpleType name="guid">`,
+	} {
+		code, body := get(query)
+		if code != 200 || !strings.Contains(body, holds) {
+			t.Errorf("%s: %d without %s", query, code, holds)
+		}
+		if err := xml.Unmarshal([]byte(body), new(struct{})); err != nil {
+			t.Errorf("%s is no XML: %v", query, err)
+		}
+	}
+	for _, query := range []string{"", "?xsd=xsd99", "?xsd=xsd-1", "?xsd=x", "?disco"} {
+		if code, _ := get(query); code != 404 {
+			t.Errorf("%q: %d, want 404", query, code)
+		}
+	}
+	_, text := get("?singleWsdl")
+	for _, m := range contract.operations {
+		if !strings.Contains(text, `<wsdl:operation name="`+m.name+`">`) || !strings.Contains(text, `<xs:element name="`+m.name+`Response">`) {
+			t.Errorf("%s is not described", m.name)
+		}
+	}
+}

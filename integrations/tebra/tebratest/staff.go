@@ -1,0 +1,86 @@
+package tebratest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// course is how the staff takes a visit through its day.
+var course = []string{Confirmed, CheckedIn, Roomed, ReadyToSee, CheckedOut}
+
+// Edit is one thing that the practice's staff does at the vendor.
+type Edit struct {
+	At          time.Time
+	Appointment string // "" for a new patient
+	What        string // "status", "move", "cancel" or "register"
+	Status      string // of "status"
+	Start       time.Time
+}
+
+// Edits returns what the staff does on the calendar day that day shows in its own location, in order: six changes of status
+// per visit on its way through the practice, 8 % of the visits moved or cancelled in the course of the day, and new patients
+// for 5 % of them. It depends on the seed and on the visits that the day was invented with, and changes nothing.
+func (c *Clinic) Edits(day time.Time) []Edit {
+	number := dayNumber(day)
+	c.server.mu.Lock()
+	visits := c.invented(number)
+	c.server.mu.Unlock()
+	r := c.draw("edits", number)
+	var all []Edit
+	for i, v := range visits {
+		if !v.Deleted {
+			all = append(all, c.editsOf(v, i, r)...)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Edit) int { return a.At.Compare(b.At) })
+	return all
+}
+
+func (c *Clinic) editsOf(v *Visit, i int, r *rand.Rand) []Edit {
+	opens := time.Date(v.Start.Year(), v.Start.Month(), v.Start.Day(), 0, opensAt, 0, 0, c.zone)
+	before := opens.Add(time.Duration(r.Int64N(int64(max(v.Start.Sub(opens), time.Minute)))))
+	all := []Edit{}
+	if r.IntN(100) < 5 {
+		all = append(all, Edit{At: before, What: "register"})
+	}
+	switch luck := r.IntN(100); {
+	case luck < 4:
+		return append(all, Edit{At: before, Appointment: v.ID, What: "cancel"})
+	case luck < 8:
+		later := v.Start.AddDate(0, 0, 1+i%10)
+		return append(all, Edit{At: before, Appointment: v.ID, What: "move", Start: later})
+	}
+	at := v.Start.Add(-30 * time.Minute)
+	for _, status := range append([]string{Scheduled}, course...) {
+		all = append(all, Edit{At: at, Appointment: v.ID, What: "status", Status: status})
+		at = at.Add(time.Duration(4+r.IntN(12)) * time.Minute)
+	}
+	return all
+}
+
+// Play makes the edits of a day that lie after after and not after until, and returns how many. Edits of visits that are gone
+// are passed over.
+func (c *Clinic) Play(day, after, until time.Time) int {
+	made := 0
+	for _, e := range c.Edits(day) {
+		if !e.At.After(after) || e.At.After(until) {
+			continue
+		}
+		var err error
+		switch e.What {
+		case "status":
+			err = c.SetStatus(e.Appointment, e.Status)
+		case "cancel":
+			err = c.Cancel(e.Appointment)
+		case "move":
+			err = c.Move(e.Appointment, e.Start)
+		case "register":
+			c.AddPatient()
+		}
+		if err == nil {
+			made++
+		}
+	}
+	return made
+}
