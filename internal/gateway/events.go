@@ -31,8 +31,15 @@ const (
 type event struct {
 	At       time.Time `json:"at" doc:"When it changed."`
 	Practice string    `json:"practice,omitempty" doc:"The number of the practice concerned; left out when it concerns the whole tenant."`
-	Refs     []phi.Ref `json:"refs,omitempty" doc:"What stands for the records concerned. None means some of the practice's."`
-	Views    []phi.Ref `json:"views,omitempty" doc:"What stands for the views concerned."`
+	Refs     []phi.Ref `json:"refs,omitempty" nullable:"false" doc:"What stands for the records concerned. None means some of the practice's."`
+	Views    []phi.Ref `json:"views,omitempty" nullable:"false" doc:"What stands for the views concerned."`
+}
+
+// message describes each event of the stream in the document: its fields are the lines of the event.
+type message struct {
+	ID    string `json:"id" doc:"Where in the log it stands; Last-Event-ID resumes behind it."`
+	Event string `json:"event" enum:"ready,gap,appointment.changed,patient.changed,directory.changed,entity.invalidated,view.rebuilt" doc:"What it tells. Ignore what you do not know."`
+	Data  *event `json:"data" doc:"What changed; empty for ready and gap."`
 }
 
 func (g *Gateway) registerEvents() {
@@ -53,11 +60,10 @@ A comment comes every quarter of a minute, so that a dead connection shows.`,
 		}},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "The stream; it does not end by itself.", Content: map[string]*huma.MediaType{
-				"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}},
+				"text/event-stream": {Schema: schemaOf(doc.Components.Schemas, message{})},
 			}},
 		},
 	}
-	schemaOf(doc.Components.Schemas, event{})
 	for _, status := range []int{400, 401, 429, 503} {
 		op.Responses[strconv.Itoa(status)] = problemResponse(doc.Components.Schemas, status)
 	}

@@ -56,8 +56,23 @@ func (g *Gateway) register() (err error) {
 	g.public("GET /openapi.json", "openapi", g.serveDocument)
 	g.public("GET "+problemPath+"{code}", "explain", explain)
 	g.public(nowhere, "none", g.serveNothing)
+	letGrow(registry)
 	g.document, err = g.api.OpenAPI().MarshalJSON()
 	return err
+}
+
+// letGrow allows members in answers that the document does not name: a later version may have more. What comes in stays
+// strict.
+func letGrow(registry huma.Registry) {
+	taken := map[string]bool{"Change": true}
+	for _, k := range kinds {
+		taken[k.args.Name()], taken[k.args.Name()+"Demand"] = true, true
+	}
+	for name, s := range registry.Map() {
+		if !taken[name] {
+			s.AdditionalProperties = nil
+		}
+	}
 }
 
 // operation registers a route that huma binds and describes. Every error of the handler becomes a problem.

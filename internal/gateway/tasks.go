@@ -212,12 +212,31 @@ func instant(t time.Time) *time.Time {
 	return &t
 }
 
+// arguments describes the members of the kinds' arguments, and lists the values of those that are one of a few.
+var arguments = map[string]struct {
+	about string
+	enum  []any
+}{
+	"practice": {"The practice's number.", nil},
+	"from":     {"The first day.", nil},
+	"to":       {"The last day, the same as the first for one day.", nil},
+	"date":     {"The day that the view shows or begins with.", nil},
+	"patient":  {"The patient's number.", nil},
+	"provider": {"The provider's number; for provider-day alone.", nil},
+	"id":       {"The record's number at the vendor; left out for a practice.", nil},
+	"view":     {"Which view.", []any{tasks.DayBoard, tasks.ProviderDay, tasks.PatientCard}},
+	"noun":     {"What kind of record it is.", []any{tasks.NounAppointment, tasks.NounPatient, tasks.NounProvider, tasks.NounPractice}},
+}
+
 // Schema describes a demand as one of its kinds.
 func (demand) Schema(r huma.Registry) *huma.Schema {
 	out := &huma.Schema{Description: "One of the kinds with its arguments."}
 	mapping := map[string]string{}
 	for _, k := range kinds {
 		args := r.Schema(k.args, true, "")
+		for member, s := range r.SchemaFromRef(args.Ref).Properties {
+			s.Description, s.Enum = arguments[member].about, arguments[member].enum
+		}
 		name := strings.TrimPrefix(args.Ref, "#/components/schemas/") + "Demand"
 		r.Map()[name] = &huma.Schema{
 			Type: huma.TypeObject, Description: k.about, AdditionalProperties: false, Required: []string{"kind", "args"},
