@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,6 +124,13 @@ var manifests = map[string]manifest{
 			"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS", "ROUNDS_TENANTS", "CLINIC_A_CUSTOMER_KEY", "CLINIC_A_USER", "CLINIC_A_PASSWORD",
 		},
 		load: func(g func(string) string) (any, error) { return config.LoadScheduler(g) },
+	},
+	"gateway": {
+		read: service, apiVersion: "serving.knative.dev/v1", kind: "Service", health: 8083, port: 8080, concurrency: 200, timeout: 3600,
+		annotations: serviceAnnotations("10"), revision: serviceRevision("1", "10"),
+		files:       []string{"/etc/rounds/keys/rounds.keys", "/etc/rounds/redis-ca/redis-ca.pem", "/etc/rounds/api-keys/api-keys"},
+		environment: []string{"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS", "ROUNDS_GATEWAY_ADDR", "ROUNDS_API_KEYS"},
+		load:        func(g func(string) string) (any, error) { return config.LoadGateway(g) },
 	},
 	// The monitor is given neither keyset nor tenants nor the cache.
 	"monitor": {
@@ -274,6 +282,13 @@ func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	}
 	want := slices.Sorted(slices.Values(slices.Concat(common, m.environment)))
 	f.want(slices.Equal(slices.Sorted(maps.Keys(vars)), want), fmt.Sprintf("sets %q", slices.Sorted(maps.Keys(vars))))
+	for name, value := range vars {
+		f.want(value != "", name+" is set to nothing")
+	}
+	if m.port > 0 {
+		addr := vars["ROUNDS_"+strings.ToUpper(name)+"_ADDR"]
+		f.want(addr == ":"+strconv.FormatInt(m.port, 10), "listens elsewhere than the platform asks")
+	}
 	f.want(vars["ROUNDS_ENV"] == "production", "not production")
 	f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+strconv.Itoa(m.health), "serves its probes elsewhere")
 	f.want(vars["GOMEMLIMIT"] == "460MiB", "the memory that Go may use is not below the limit")
@@ -286,7 +301,7 @@ func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	if len(f) > 0 {
 		return f
 	}
-	return append(f, matters(t, m.load, vars)...)
+	return append(f, matters(t, name, m.load, vars)...)
 }
 
 // secretOf names the secret of a variable: one for each process, or for each tenant.
@@ -305,21 +320,47 @@ var secrets = map[string]string{
 	"CLINIC_A_CUSTOMER_KEY": "synthetic-customer", "CLINIC_A_USER": "api@clinic-a.example", "CLINIC_A_PASSWORD": "synthetic",
 }
 
-// contents of the files, as a platform mounts them: readable for everybody in a container where nobody else is.
-var contents = map[string]string{
-	"rounds.keys": `{"synthetic": "keyset"}`,
-	"tenants.yaml": `tenants:
+// example returns what lies at a path of a container.
+func example(t testing.TB, file string) (string, bool) {
+	switch file {
+	case "/etc/rounds/keys/rounds.keys", "/config/rounds.keys":
+		return `{"synthetic": "keyset"}`, true
+	case "/etc/rounds/tenants/tenants.yaml":
+		return fmt.Sprintf(tenants, "env:CLINIC_A_CUSTOMER_KEY", "env:CLINIC_A_USER", "env:CLINIC_A_PASSWORD"), true
+	case "/config/tenants.yaml":
+		return fmt.Sprintf(tenants, "sim-customer-key-1", "sim-1@example.test", "sim-password-1"), true
+	case "/etc/rounds/api-keys", "/etc/rounds/api-keys/api-keys":
+		return read(t, "deploy/compose/api-keys"), true
+	case "/etc/rounds/monitor-logins", "/etc/rounds/logins/monitor-logins":
+		return read(t, "deploy/compose/monitor-logins"), true
+	}
+	return "", false
+}
+
+const tenants = `tenants:
   - id: clinic-a
     timezone: America/Chicago
     opening_hours: {mon: "08:00-17:30"}
-    tebra: {customer_key: "env:CLINIC_A_CUSTOMER_KEY", user: "env:CLINIC_A_USER", password: "env:CLINIC_A_PASSWORD"}
+    tebra: {customer_key: "%s", user: "%s", password: "%s"}
     practices: [{id: "1", name: Example Practice}]
-`,
-}
+`
+
+// known are environments that were tried already: among the typos of a document most leave a process's as it was.
+var known sync.Map
 
 // matters loads the configuration, which must work, and once for each variable with another value, which must not give
 // the same: a variable that the program does not read is a setting that somebody believes in.
-func matters(t testing.TB, load func(func(string) string) (any, error), vars map[string]string) (f faults) {
+func matters(t testing.TB, process string, load func(func(string) string) (any, error), vars map[string]string) faults {
+	id := process + text(vars)
+	if f, ok := known.Load(id); ok {
+		return f.(faults)
+	}
+	f := tryEach(t, load, vars)
+	known.Store(id, f)
+	return f
+}
+
+func tryEach(t testing.TB, load func(func(string) string) (any, error), vars map[string]string) (f faults) {
 	root := t.TempDir()
 	getenv := func(changed string) func(string) string {
 		return func(name string) string {
@@ -327,15 +368,13 @@ func matters(t testing.TB, load func(func(string) string) (any, error), vars map
 			if name == changed {
 				return "?"
 			}
-			data, ok := contents[path.Base(v)]
-			if example := "deploy/compose/" + path.Base(v); !ok && strings.HasPrefix(v, "/etc/rounds/") {
-				data, ok = read(t, example), true // the same file as docker-compose.yml's
-			}
-			if !ok || !strings.HasPrefix(v, "/") {
+			data, ok := example(t, v)
+			if !ok {
 				return v
 			}
 			file := path.Join(root, path.Base(v))
 			if _, err := os.Stat(file); err != nil {
+				// As platforms mount secrets: readable for everybody in a container where nobody else is.
 				if err := os.WriteFile(file, []byte(data), 0o444); err != nil {
 					t.Fatal(err)
 				}
