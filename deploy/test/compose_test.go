@@ -363,12 +363,10 @@ func TestComposeNeedsNothing(t *testing.T) {
 	}
 }
 
-// TestComposeTypos misspells every key and changes every value of both files: none of them passes.
+// TestComposeTypos puts a slip into every word of both files: none of them passes.
 func TestComposeTypos(t *testing.T) {
 	t.Parallel()
 	base, over := read(t, "docker-compose.yml"), read(t, "deploy/compose/tls.yml")
-	// Extensions are what the services are made of by then.
-	skip := func(where string) bool { return strings.HasPrefix(where, "/x-") }
 	for name, tc := range map[string]struct {
 		doc    string
 		scheme string
@@ -379,16 +377,18 @@ func TestComposeTypos(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all := typos(t, tc.doc, skip)
+			all := words(t, tc.doc)
 			for _, slip := range all {
 				p, err := load(t.Context(), types.Mapping{"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, tc.with(string(slip.doc))...)
-				if err == nil && len(checkProject(t, p, tc.scheme)) == 0 {
+				// An extension may have any name; what it is used for goes by its anchor.
+				if err == nil && len(checkProject(t, p, tc.scheme)) == 0 && !strings.Contains(slip.where, ": x-") {
 					t.Errorf("passes with another %s", slip.where)
 				}
 			}
-			if len(all) < 100 {
+			if len(all) < 80 {
 				t.Errorf("only %d typos were tried", len(all))
 			}
+			t.Logf("%d typos", len(all))
 		})
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 )
 
 // A typo is one slip of the pen in a document: a key or a value that is not what it was.
@@ -78,4 +81,32 @@ func change(value any, at string, skip func(string) bool, found func(string), pu
 		found("type " + at)
 	}
 	put(value)
+}
+
+// words returns the document with an x behind each of its words, one at a time: keys, values, anchors and their uses.
+// For documents of which a reader needs too long to be read for every typo that the tree of values allows.
+func words(t testing.TB, doc string) []typo {
+	t.Helper()
+	lines := strings.SplitAfter(doc, "\n")
+	var out []typo
+	for _, tk := range lexer.Tokenize(doc) {
+		switch tk.Type {
+		case token.StringType, token.IntegerType, token.FloatType, token.BoolType, token.SingleQuoteType, token.DoubleQuoteType:
+		default:
+			continue
+		}
+		at := tk.Position.Line - 1
+		line, begin := lines[at], tk.Position.Column-1
+		if tk.Type == token.SingleQuoteType || tk.Type == token.DoubleQuoteType {
+			begin++
+		}
+		end := begin + len(tk.Value)
+		if tk.Value == "" || end > len(line) || line[begin:end] != tk.Value {
+			t.Fatalf("line %d: the word %q is not where the lexer says", at+1, tk.Value)
+		}
+		slipped := slices.Clone(lines)
+		slipped[at] = line[:end] + "x" + line[end:]
+		out = append(out, typo{fmt.Sprintf("line %d: %s", at+1, tk.Value), []byte(strings.Join(slipped, ""))})
+	}
+	return out
 }
