@@ -17,6 +17,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/canary"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/pgtest"
+	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -106,6 +107,7 @@ func (p *planted) suffer(t *testing.T) {
 	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
 	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
 	p.ends(t, p.tools, enqueue(patient), tasks.StateDone)
+	p.widely(t, enqueue)
 	// Half an answer, and a page of HTML.
 	p.vendor.SetFaults(tebratest.Faults{CutBody: true, Operations: []string{"GetPatient"}})
 	cut := enqueue(patient)
@@ -120,6 +122,35 @@ func (p *planted) suffer(t *testing.T) {
 	p.ends(t, p.tools, enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
 	p.stopWorker() // sends what spans are left
 	p.panics(t)
+}
+
+// widely leads the canary through the lists, the single appointment and the views that are about one person.
+func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
+	t.Helper()
+	p.vendor.SetFaults(tebratest.Faults{})
+	today, visit := tasks.DateOf(p.today()), tasks.EntityID(p.goodVisit)
+	for _, args := range []tasks.Args{
+		tasks.SyncPatients{Practice: "1"}, tasks.SweepPatients{Practice: "1"}, tasks.SyncLocations{Practice: "1"},
+		tasks.SyncPractices{}, tasks.SyncThrottles{}, tasks.SyncAppointment{Practice: "1", Appointment: visit},
+		tasks.WarmView{View: tasks.PatientCard, Practice: "1", Date: today, Patient: tasks.PatientID(p.goodID)},
+		tasks.WarmView{View: tasks.ProviderDay, Practice: "1", Date: today, Provider: "107"},
+	} {
+		p.ends(t, p.tools, enqueue(args), tasks.StateDone)
+	}
+	on := practice.Date(today.String())
+	eventually(t, func() error {
+		r, err := p.tools.Store.PatientCard(t.Context(), clinicA, "1", phi.Text(p.goodID), on)
+		if err == nil && (r.Card.Patient.Last.Reveal() != goodLast || len(r.Card.Visits) == 0) {
+			err = errors.New("the canary is not on its card")
+		}
+		return err
+	})
+	for _, args := range []tasks.Args{
+		tasks.SyncAppointment{Practice: "99", Appointment: visit}, tasks.SyncPatients{Practice: "99"},
+		tasks.WarmView{View: tasks.PatientCard, Practice: "99", Date: today, Patient: tasks.PatientID(p.goodID)},
+	} {
+		p.ends(t, p.tools, enqueue(args), tasks.StateDead)
+	}
 }
 
 // met waits until the vendor has ended a call in this way.

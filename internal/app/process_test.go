@@ -507,3 +507,20 @@ func TestStartAndStop(t *testing.T) {
 		t.Errorf("run after the end: %v", err)
 	}
 }
+
+// What the vendor says of its own limits is what the gate keeps.
+func TestTheVendorsIntervalsReachTheGate(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	tools := h.tools(t)
+	h.work(t)
+	r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncThrottles{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ends(t, tools, r.ID, tasks.StateDone)
+	micros, err := tools.Queue.HGet(t.Context(), clinicA.Key("f1", "p", "GetPatient"), "interval").Int64()
+	if err != nil || time.Duration(micros)*time.Microsecond != 12_500*time.Microsecond { // a twentieth of the documented one
+		t.Errorf("the gate keeps %d µs, %v", micros, err)
+	}
+}

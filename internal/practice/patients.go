@@ -11,7 +11,8 @@ import (
 
 // Fetch is what the vendor has to be asked for of a day's patients, without repeats.
 type Fetch struct {
-	// Missing are those whose records are not in the cache, or are no longer valid. Only a call each brings them.
+	// Missing are those whose records are not in the cache, are no longer valid, or are old and kept by another practice.
+	// Only a call each brings them.
 	Missing []phi.Text
 	// Aged are those whose records are valid and merely old: what changed since may come for all of them in one list.
 	Aged []phi.Text
@@ -37,8 +38,8 @@ func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice strin
 		var p Patient
 		switch {
 		case e.State == cache.Fresh:
-		case e.State != cache.Soft || phi.Unmarshal(e.Value, &p) != nil:
-			f.Missing = append(f.Missing, ids[i])
+		case e.State != cache.Soft || phi.Unmarshal(e.Value, &p) != nil || p.Practice != practice:
+			f.Missing = append(f.Missing, ids[i]) // what another practice keeps is in no list of this one
 		case roll.State != cache.Fresh || !confirmed(e, roll, p, practice):
 			f.Aged = append(f.Aged, ids[i])
 		}

@@ -24,8 +24,10 @@ const (
 )
 
 type bundle struct {
-	store *Store
-	rdb   *redis.Client
+	store   *Store
+	rdb     *redis.Client
+	keys    *phi.Keys
+	options cache.Options
 }
 
 func setup(t *testing.T) *bundle {
@@ -35,15 +37,23 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := cache.New(cache.Options{
+	b := &bundle{rdb: rdb, keys: keys, options: cache.Options{
 		Redis:  rdb,
 		Key:    func(context.Context, tenant.ID) (*phi.DataKey, error) { return data, nil },
 		Sealer: keys.For,
-	})
+	}}
+	b.store = b.beside(t)
+	return b
+}
+
+// beside is the store of another process on the same cache.
+func (b *bundle) beside(t *testing.T) *Store {
+	t.Helper()
+	c, err := cache.New(b.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bundle{store: NewStore(c, keys), rdb: rdb}
+	return NewStore(c, b.keys)
 }
 
 func visit(n int) Appointment {

@@ -42,12 +42,12 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 	for _, on := range seen.Days {
 		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: date(on), To: date(on)})
 	}
-	if r := seen.Record; len(follow) == 0 && r.Day != "" {
+	if r := seen.Record; seen.Changed {
 		views, err := d.views(ctx, s, r.Day, []phi.Text{r.Patient}, r.Providers)
 		if err != nil {
 			return err
 		}
-		follow = append(follow, views...)
+		follow = append(d.board(s, r.Day), views...)
 	}
 	return d.demand(ctx, s, follow...)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
-	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -182,22 +181,4 @@ func refetch(s site, f practice.Fetch) []tasks.Args {
 		}
 	}
 	return out
-}
-
-// views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
-// for those that somebody reads.
-func (d Deps) views(ctx context.Context, s site, on practice.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
-	cards, days, err := d.Store.Read(ctx, s.tenant, s.id, on, patients, providers)
-	if err != nil {
-		return nil, err
-	}
-	today := practice.DateOf(d.Now(), s.Zone)
-	var out []tasks.Args
-	for _, id := range cards {
-		out = append(out, tasks.WarmView{View: tasks.PatientCard, Practice: s.id, Date: date(today), Patient: tasks.PatientID(id.Reveal())})
-	}
-	for _, id := range days {
-		out = append(out, tasks.WarmView{View: tasks.ProviderDay, Practice: s.id, Date: date(on), Provider: id})
-	}
-	return out, nil
 }

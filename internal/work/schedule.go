@@ -142,8 +142,8 @@ func (a *answer) apply(ctx context.Context, on practice.Date) error {
 	if err != nil {
 		return err
 	}
-	if changed.Any() && on <= a.today.Add(soon) {
-		follow = append(follow, tasks.WarmView{View: tasks.DayBoard, Practice: a.id, Date: date(on)})
+	if changed.Any() {
+		follow = append(follow, a.board(a.site, on)...)
 	}
 	views, err := a.views(ctx, a.site, on, changed.Patients, changed.Providers)
 	if err != nil {

@@ -58,3 +58,30 @@ func (d Deps) build(ctx context.Context, s site, a tasks.WarmView, on practice.D
 	}
 	return nil, err
 }
+
+// board is the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
+// made when somebody asks.
+func (d Deps) board(s site, on practice.Date) []tasks.Args {
+	if on > practice.DateOf(d.Now(), s.Zone).Add(soon) {
+		return nil
+	}
+	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: date(on)}}
+}
+
+// views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
+// for those that somebody reads.
+func (d Deps) views(ctx context.Context, s site, on practice.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
+	cards, days, err := d.Store.Read(ctx, s.tenant, s.id, on, patients, providers)
+	if err != nil {
+		return nil, err
+	}
+	today := practice.DateOf(d.Now(), s.Zone)
+	var out []tasks.Args
+	for _, id := range cards {
+		out = append(out, tasks.WarmView{View: tasks.PatientCard, Practice: s.id, Date: date(today), Patient: tasks.PatientID(id.Reveal())})
+	}
+	for _, id := range days {
+		out = append(out, tasks.WarmView{View: tasks.ProviderDay, Practice: s.id, Date: date(on), Provider: id})
+	}
+	return out, nil
+}

@@ -1,8 +1,12 @@
 package work
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -26,4 +30,79 @@ func TestWarm(t *testing.T) {
 	if b.calls() != 1 {
 		t.Errorf("%d calls for one day", b.calls())
 	}
+}
+
+func TestWarmCardsAndProvidersDays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := b.visits(monday)[0]
+	card := tasks.WarmView{View: tasks.PatientCard, Practice: "7", Date: date(monday), Patient: tasks.PatientID(v.PatientID)}
+	his := tasks.WarmView{View: tasks.ProviderDay, Practice: "7", Date: date(monday), Provider: v.ProviderID}
+	b.done(t, card)
+	b.done(t, his)
+	b.demands(t, "sync patient 7 "+v.PatientID, "sync schedule 7 2026-03-02..2026-03-02")
+	want(t, b.run(t, card, tasks.Interactive()), tasks.OutcomeDone, "")
+	b.demands(t, "interactive patient 7 "+v.PatientID) // somebody waits
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: card.Patient})
+	b.done(t, card)
+	b.demands(t, "sync schedule 7 2026-03-02..2026-03-29")
+	b.done(t, days(monday, monday.Add(practice.CardDays-1)))
+	b.demands(t, append(b.except(v.PatientID, monday, tuesday), boards(monday, monday.Add(soon))...)...)
+	calls := b.calls()
+	b.done(t, card)
+	b.done(t, his)
+	b.demands(t)
+	if b.calls() != calls {
+		t.Errorf("warming made %d calls", b.calls()-calls)
+	}
+	r, err := b.Store.PatientCard(t.Context(), clinicA, "7", phi.Text(v.PatientID), monday)
+	must(t, err)
+	p, err := b.Store.ProviderDay(t.Context(), clinicA, "7", v.ProviderID, monday)
+	must(t, err)
+	if !r.Hit || r.Unknown != 0 || !p.Hit {
+		t.Errorf("warmed: card hit %v with %d days unknown, provider's day hit %v", r.Hit, r.Unknown, p.Hit)
+	}
+	b.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{"1000030"}})
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: "1000030"})
+	card.Patient = "1000030"
+	b.done(t, card) // nobody has no card
+	b.demands(t)
+}
+
+// A change has made anew what somebody reads, and nothing else.
+func TestWhatIsReadIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	v := b.visits(monday)[0]
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(v.PatientID)})
+	must(t, b.clinic.SetStatus(v.ID, tebratest.CheckedIn))
+	b.demands(t, append(b.of(monday), "warm day-board 7 2026-03-02")...)
+	b.done(t, days(monday, monday))
+	b.demands(t, append(b.except(v.PatientID, monday), "warm day-board 7 2026-03-02")...)
+	_, err := b.Store.PatientCard(t.Context(), clinicA, "7", phi.Text(v.PatientID), monday)
+	must(t, err)
+	_, err = b.Store.ProviderDay(t.Context(), clinicA, "7", v.ProviderID, monday)
+	must(t, err)
+	made := []string{"warm day-board 7 2026-03-02", "warm patient-card 7 2026-03-02 " + v.PatientID, "warm provider-day 7 2026-03-02 " + v.ProviderID}
+	must(t, b.clinic.SetStatus(v.ID, tebratest.Roomed))
+	b.done(t, days(monday, monday))
+	b.demands(t, append(b.except(v.PatientID, monday), made...)...)
+	must(t, b.clinic.SetStatus(v.ID, tebratest.CheckedOut))
+	b.done(t, tasks.SyncAppointment{Practice: "7", Appointment: tasks.EntityID(v.ID)})
+	b.demands(t, made...)
+}
+
+// boards are the demands for the boards of some days.
+func boards(from, to practice.Date) []string {
+	var out []string
+	for _, d := range practice.Days(from, to) {
+		out = append(out, "warm day-board 7 "+string(d))
+	}
+	return out
+}
+
+// except is of without one patient, whose record is at hand.
+func (b *bundle) except(id string, days ...practice.Date) []string {
+	return slices.DeleteFunc(b.of(days...), func(d string) bool { return d == "sync patient 7 "+id })
 }

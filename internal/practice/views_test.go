@@ -1,0 +1,458 @@
+package practice
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// ward is a practice with a week that is known, three patients with cards and two providers.
+type ward struct {
+	*bundle
+	tuesday Date
+	monday  []Appointment
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	w := &ward{bundle: setup(t), tuesday: monday.Add(1)}
+	for i := range 3 {
+		a := visit(i)
+		a.Resources = []Resource{{ID: fmt.Sprint(70 + i%2), Name: fmt.Sprintf("Dr Number%d", i%2)}}
+		w.monday = append(w.monday, a)
+		w.patient(t, Patient{ID: a.Patient, Practice: "7", First: "First", Last: phi.Text(fmt.Sprintf("Testperson%d", i))})
+	}
+	w.see(t, monday, w.monday...)
+	later := on(visit(0), w.tuesday)
+	later.ID, later.Resources = "900100", w.monday[0].Resources
+	w.see(t, w.tuesday, later)
+	for _, err := range []error{
+		second(w.store.ApplyDirectory(t.Context(), clinic, Directory{Practice: "7", Providers: []Provider{{ID: "70", Name: "Dr Zero"}}}, w.begin(t))),
+		second(w.store.ApplyLocations(t.Context(), clinic, Locations{Practice: "7", Locations: []Location{{ID: "3", Name: "Main"}}}, w.begin(t))),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.hits(t) // builds them
+	return w
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// hits lists the views that lie ready as they were.
+func (w *ward) hits(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	add := func(name string, hit bool, err error) {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if hit {
+			out = append(out, name)
+		}
+	}
+	for _, d := range []Date{monday, w.tuesday} {
+		r, err := w.store.Board(t.Context(), clinic, "7", d)
+		add("board "+string(d)[8:], r.Hit, err)
+		for _, p := range []string{"70", "71"} {
+			r, err := w.store.ProviderDay(t.Context(), clinic, "7", p, d)
+			add(p+" "+string(d)[8:], r.Hit, err)
+		}
+	}
+	for _, id := range []phi.Text{"1000", "1001", "1002"} {
+		r, err := w.store.PatientCard(t.Context(), clinic, "7", id, monday)
+		add("card "+id.Reveal(), r.Hit, err)
+	}
+	return out
+}
+
+var everyView = []string{"board 02", "70 02", "71 02", "board 03", "70 03", "71 03", "card 1000", "card 1001", "card 1002"}
+
+// One change touches exactly the views it should.
+func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
+	t.Parallel()
+	if w := newWard(t); !slices.Equal(w.hits(t), everyView) {
+		t.Fatalf("ready are only %v", w.hits(t))
+	}
+	for name, c := range map[string]struct {
+		change  func(t *testing.T, w *ward)
+		touched []string
+	}{
+		"nothing": {func(t *testing.T, w *ward) { w.see(t, monday, w.monday...) }, nil},
+		"a status": {func(t *testing.T, w *ward) {
+			w.monday[1].Status = CheckedIn
+			w.see(t, monday, w.monday...)
+		}, []string{"board 02", "71 02", "card 1001"}},
+		"cancelled": {func(t *testing.T, w *ward) {
+			w.monday[0].Status = Cancelled
+			w.see(t, monday, w.monday...)
+		}, []string{"board 02", "70 02", "card 1000"}},
+		"another provider": {func(t *testing.T, w *ward) {
+			w.monday[2].Resources = []Resource{{ID: "71", Name: "Dr Number1"}}
+			w.see(t, monday, w.monday...)
+		}, []string{"board 02", "70 02", "71 02", "card 1002"}},
+		"another patient": {func(t *testing.T, w *ward) {
+			w.monday[2].Patient = "1001"
+			w.see(t, monday, w.monday...)
+		}, []string{"board 02", "70 02", "card 1001", "card 1002"}},
+		"moved to the other day": {func(t *testing.T, w *ward) {
+			later := on(visit(0), w.tuesday)
+			later.ID, later.Resources = "900100", w.monday[0].Resources
+			w.see(t, w.tuesday, later, on(w.monday[1], w.tuesday))
+		}, []string{"board 02", "71 02", "board 03", "71 03", "card 1001"}},
+		"gone": {func(t *testing.T, w *ward) { w.see(t, monday, w.monday[:2]...) }, []string{"board 02", "70 02", "card 1002"}},
+		"new": {func(t *testing.T, w *ward) {
+			a := visit(7)
+			a.Patient, a.Resources = "1002", []Resource{{ID: "70"}}
+			w.see(t, monday, append(w.monday, a)...)
+		}, []string{"board 02", "70 02", "card 1002"}},
+		"a day that becomes known": {func(t *testing.T, w *ward) { w.see(t, monday.Add(9)) }, nil},
+		"a patient's number": {func(t *testing.T, w *ward) {
+			w.patient(t, Patient{ID: "1001", Practice: "7", First: "First", Last: "Testperson1", Mobile: "555-0142"})
+		}, []string{"board 02", "board 03", "71 02", "card 1001"}},
+		"a place's name": {func(t *testing.T, w *ward) {
+			_, err := w.store.ApplyLocations(t.Context(), clinic, Locations{Practice: "7", Locations: []Location{{ID: "3", Name: "Annex"}}}, w.begin(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, everyView},
+		"an appointment in doubt": {func(t *testing.T, w *ward) {
+			w.invalidate(t, Record{Noun: NounAppointment, ID: w.monday[1].ID})
+		}, []string{"board 02", "71 02", "card 1001"}},
+		"a patient in doubt": {func(t *testing.T, w *ward) {
+			w.invalidate(t, Record{Noun: NounPatient, ID: "1000"})
+		}, []string{"board 02", "board 03", "70 02", "70 03", "card 1000"}},
+		"the practice in doubt": {func(t *testing.T, w *ward) {
+			w.invalidate(t, Record{Noun: NounPractice, Practice: "7"})
+		}, everyView},
+		"another practice in doubt": {func(t *testing.T, w *ward) {
+			w.invalidate(t, Record{Noun: NounPractice, Practice: "8"})
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWard(t)
+			c.change(t, w)
+			ready := w.hits(t)
+			var touched []string
+			for _, v := range everyView {
+				if !slices.Contains(ready, v) {
+					touched = append(touched, v)
+				}
+			}
+			slices.Sort(touched)
+			slices.Sort(c.touched)
+			if !slices.Equal(touched, slices.Compact(c.touched)) {
+				t.Errorf("touched %v, want %v", touched, c.touched)
+			}
+		})
+	}
+}
+
+func TestACardFollowsItsVisits(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	rows := func(want ...Date) {
+		t.Helper()
+		var got []Date
+		for _, v := range w.card(t, "1001").Card.Visits {
+			got = append(got, v.Day)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the card shows %v, want %v", got, want)
+		}
+	}
+	rows(monday)
+	last := monday.Add(CardDays - 1)
+	w.see(t, last, on(w.monday[1], last)) // it moved to the last day that a card shows
+	rows(last)
+	w.see(t, monday, w.monday[0], w.monday[2])
+	rows(last)
+	beyond := last.Add(1)
+	w.see(t, beyond, on(w.monday[1], beyond))
+	rows()
+	w.see(t, last)
+	rows()
+	if r, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", w.tuesday); err != nil || len(r.Card.Visits) != 1 || r.Hit {
+		t.Errorf("the card of the next day: %d visits, hit %v, %v", len(r.Card.Visits), r.Hit, err)
+	}
+	if r, err := w.store.PatientCard(t.Context(), clinic, "8", "1001", monday); err != nil || len(r.Card.Visits) != 0 || r.Unknown != CardDays {
+		t.Errorf("at another practice: %d visits, %d days unknown, %v", len(r.Card.Visits), r.Unknown, err)
+	}
+}
+
+func TestAnEmptyAnswerErasesNothingFromAnyView(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	if got := w.see(t, monday); !got.Doubtful {
+		t.Fatalf("%+v", got)
+	}
+	if r := w.card(t, "1001"); len(r.Card.Visits) != 1 || !r.Stale {
+		t.Errorf("the card has %d visits, stale %v", len(r.Card.Visits), r.Stale)
+	}
+	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "70", monday); err != nil || len(r.ProviderDay.Rows) != 2 || !r.Stale {
+		t.Errorf("the provider's day has %d visits, stale %v, %v", len(r.ProviderDay.Rows), r.Stale, err)
+	}
+	w.see(t, monday) // it says so again
+	if r := w.card(t, "1001"); len(r.Card.Visits) != 0 || r.Stale {
+		t.Errorf("in the end the card has %d visits, stale %v", len(r.Card.Visits), r.Stale)
+	}
+}
+
+// A vendor in trouble does not know patients whom it knows.
+func TestAPatientIsForgottenOnlyTwice(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	forget := func() bool {
+		t.Helper()
+		doubtful, err := w.store.ForgetPatient(t.Context(), clinic, "1001", w.begin(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doubtful
+	}
+	if !forget() {
+		t.Error("the first time it was believed")
+	}
+	if r := w.card(t, "1001"); r.Card.Patient.Last != "Testperson1" || !r.Stale {
+		t.Errorf("the card is %q, stale %v", r.Card.Patient.Last.Reveal(), r.Stale)
+	}
+	if !w.patient(t, Patient{ID: "1001", Practice: "7", First: "First", Last: "Testperson1"}) {
+		t.Error("that the record came back changed nothing")
+	}
+	if r := w.card(t, "1001"); r.Stale {
+		t.Error("the card is still in doubt")
+	}
+	if !forget() || forget() {
+		t.Error("a doubt outlived the record, or was not believed the second time")
+	}
+	if _, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrAbsent) {
+		t.Errorf("a patient who is gone: %v", err)
+	}
+	w.invalidate(t, Record{Noun: NounPatient, ID: "1001"})
+	if _, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrCold) {
+		t.Errorf("whether he is gone is in doubt: %v", err)
+	}
+}
+
+// A view is as old as the oldest of what it was made from, and a look at the vendor without a change makes it younger.
+func TestViewsAreAsOldAsTheirOldestPart(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	before := w.card(t, "1001")
+	w.see(t, monday, w.monday...)
+	if r := w.card(t, "1001"); !r.Hit || !r.AsOf.Equal(before.AsOf) {
+		t.Errorf("the record is no younger: as of %v after %v", r.AsOf, before.AsOf)
+	}
+	since := w.begin(t)
+	if err := w.store.ConfirmPatients(t.Context(), clinic, "7", since); err != nil {
+		t.Fatal(err)
+	}
+	r := w.card(t, "1001")
+	if !r.Hit || !r.AsOf.After(before.AsOf) || r.AsOf.After(time.UnixMicro(int64(since.Stamp))) {
+		t.Errorf("with a confirmed record the card is hit %v, as of %v after %v", r.Hit, r.AsOf, before.AsOf)
+	}
+	w.invalidate(t, Record{Noun: NounPractice, Practice: "7"})
+	if again := w.card(t, "1001"); again.AsOf.After(before.AsOf) && again.AsOf.Equal(r.AsOf) {
+		t.Error("a confirmation outlives its practice's invalidation")
+	}
+}
+
+func TestEventsNameTheViews(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	told := len(w.log(t))
+	w.monday[1].Status = CheckedIn
+	w.see(t, monday, w.monday...)
+	n := w.store.Names(clinic)
+	want := []phi.Ref{n.Board("7", monday), n.ProviderDay("7", "71", monday), n.Card("7", "1001")}
+	if evs := w.log(t)[told:]; len(evs) != 1 || !slices.Equal(evs[0].Body.Views, want) {
+		t.Errorf("%d events", len(evs))
+	}
+	told = len(w.log(t))
+	many := visits(80)
+	w.see(t, monday.Add(3), many...)
+	for _, ev := range w.log(t)[told:] {
+		if ev.Body.Kind != events.AppointmentChanged || ev.Body.Refs != nil || ev.Body.Views != nil || ev.Body.Practice != n.Practice("7") {
+			t.Errorf("more than an event may name: %d refs, %d views", len(ev.Body.Refs), len(ev.Body.Views))
+		}
+	}
+}
+
+func TestWhoReadsIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.see(t, monday.Add(2))
+	if _, err := w.store.WarmProviderDay(t.Context(), clinic, "7", "70", monday.Add(2)); err != nil {
+		t.Fatal(err)
+	}
+	cards, days, err := w.store.Read(t.Context(), clinic, "7", monday, []phi.Text{"1001", "404"}, []string{"70", "99"})
+	if err != nil || !slices.Equal(cards, []phi.Text{"1001"}) || !slices.Equal(days, []string{"70"}) {
+		t.Errorf("read were %d cards, %v, %v", len(cards), days, err)
+	}
+	if _, days, err := w.store.Read(t.Context(), clinic, "7", monday.Add(2), nil, []string{"70"}); err != nil || len(days) != 0 {
+		t.Errorf("warming passes for reading: %v, %v", days, err)
+	}
+}
+
+func TestManyPatientsOfOneProviderAreRolledUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	vs := visits(cache.MaxTags)
+	for i := range vs {
+		vs[i].Resources = []Resource{{ID: "70"}}
+	}
+	b.see(t, monday, vs...)
+	read := func() ProviderDayRead {
+		t.Helper()
+		r, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	read()
+	if !read().Hit {
+		t.Fatal("a long day is not cached")
+	}
+	b.patient(t, Patient{ID: vs[31].Patient, First: "Ada", Last: "Testperson"})
+	if r := read(); r.Hit || r.ProviderDay.Rows[31].Name != "Ada Testperson" {
+		t.Errorf("hit %v", r.Hit)
+	}
+}
+
+func TestAVisitByItself(t *testing.T) {
+	t.Parallel()
+	fit := func(a Appointment) *Detail {
+		return &Detail{ID: a.ID, Day: a.Day, Start: a.Start, End: a.End, Patient: a.Patient, Status: a.Status, Provider: a.Providers()[0]}
+	}
+	for name, c := range map[string]struct {
+		detail  func(w *ward) *Detail
+		changed bool
+		days    []Date
+	}{
+		"the same":   {func(w *ward) *Detail { return fit(w.monday[1]) }, false, nil},
+		"its status": {func(w *ward) *Detail { d := fit(w.monday[1]); d.Status = Roomed; return d }, true, nil},
+		"its hour":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.End = d.End.Add(time.Hour); return d }, true, nil},
+		"another day": {
+			func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(1))) }, false, []Date{monday, monday.Add(1)},
+		},
+		"a day nobody knows": {func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(300))) }, false, []Date{monday}},
+		"gone":               {func(*ward) *Detail { return nil }, false, []Date{monday}},
+		"another patient":    {func(w *ward) *Detail { d := fit(w.monday[1]); d.Patient = "1002"; return d }, false, []Date{monday}},
+		"another provider":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.Provider = "70"; return d }, false, []Date{monday}},
+		"another reason":     {func(w *ward) *Detail { d := fit(w.monday[1]); d.ReasonID = "5"; return d }, false, []Date{monday}},
+		"another place":      {func(w *ward) *Detail { d := fit(w.monday[1]); d.LocationID = "5"; return d }, false, []Date{monday}},
+		"a group":            {func(w *ward) *Detail { d := fit(w.monday[1]); d.Group = true; return d }, false, []Date{monday}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWard(t)
+			id := w.monday[1].ID
+			w.invalidate(t, Record{Noun: NounAppointment, ID: id})
+			before := w.board(t, monday)
+			got, err := w.store.ApplyVisit(t.Context(), clinic, "7", id, c.detail(w), w.begin(t))
+			if err != nil || got.Changed != c.changed || !slices.Equal(got.Days, c.days) || got.Record.Day != monday {
+				t.Fatalf("changed %v, look at %v, %v", got.Changed, got.Days, err)
+			}
+			r := w.board(t, monday)
+			if healed := c.days == nil; r.Stale == healed || len(r.Board.Rows) != 3 || !r.AsOf.Equal(before.AsOf) {
+				t.Errorf("stale %v with %d rows; one visit does not confirm the day: %v", r.Stale, len(r.Board.Rows), r.AsOf.Sub(before.AsOf))
+			}
+			if d := c.detail(w); c.changed && (r.Board.Rows[1].Status != d.Status || !r.Board.Rows[1].End.Equal(d.End)) {
+				t.Errorf("the board shows %s", r.Board.Rows[1].Status)
+			}
+			if again := w.see(t, monday, w.monday...); again.Any() != c.changed {
+				t.Errorf("the list says otherwise: %+v", again)
+			}
+		})
+	}
+	w := newWard(t)
+	if got, err := w.store.ApplyVisit(t.Context(), clinic, "7", "404", fit(w.monday[1]), w.begin(t)); err != nil || !slices.Equal(got.Days, []Date{monday}) {
+		t.Errorf("one that was never seen: look at %v, %v", got.Days, err)
+	}
+	since := w.begin(t)
+	w.invalidate(t, Record{Noun: NounAppointment, ID: w.monday[1].ID})
+	d := fit(w.monday[1])
+	d.Status = Roomed
+	if _, err := w.store.ApplyVisit(t.Context(), clinic, "7", w.monday[1].ID, d, since); !errors.Is(err, cache.ErrConflict) {
+		t.Errorf("an answer from before the invalidation: %v", err)
+	}
+}
+
+func TestPatientsByList(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var all []Patient
+	for i := range 2*maxChanges + 1 {
+		all = append(all, Patient{ID: phi.Text(fmt.Sprint(1000 + i)), Practice: "7", Last: "Testperson"})
+	}
+	apply := func() []phi.Text {
+		t.Helper()
+		changed, err := b.store.ApplyPatients(t.Context(), clinic, b.begin(t), append(all, all[0])...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	if got := apply(); len(got) != len(all) {
+		t.Errorf("%d of %d are new", len(got), len(all))
+	}
+	told := len(b.log(t))
+	if got := apply(); len(got) != 0 || len(b.log(t)) != told {
+		t.Errorf("%d changed without a change", len(got))
+	}
+	all[150].Mobile = "555-0142"
+	if got := apply(); !slices.Equal(got, []phi.Text{all[150].ID}) || len(b.log(t)) != told+1 {
+		t.Errorf("%d changed, of one", len(got))
+	}
+}
+
+// What is merely old is told from what is missing, and a roll makes it good again.
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	fetch := func() (missing, aged int) {
+		t.Helper()
+		f, err := w.store.PatientsToFetch(t.Context(), clinic, "7", append(w.monday, Appointment{Patient: "404"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(f.Missing), len(f.Aged)
+	}
+	if missing, aged := fetch(); missing != 1 || aged != 0 {
+		t.Errorf("%d missing, %d aged", missing, aged)
+	}
+	old := &cache.Class{Name: patientClass.Name, Schema: patientClass.Schema, Soft: time.Millisecond, Hard: cache.MaxHard}
+	other, n := w.beside(t), w.store.Names(clinic)
+	for _, p := range []Patient{{ID: "1000", Practice: "7"}, {ID: "1001", Practice: "8"}} {
+		item, err := documentItem(cache.Key{Tenant: clinic, Class: old, ID: n.Patient(p.ID)}, p, n.Patient(p.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.fillAll(t.Context(), w.begin(t), []cache.Item{item}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10_000 { // each round trip moves the server's clock on
+		if _, aged := fetch(); aged == 1 {
+			break
+		}
+	}
+	if missing, aged := fetch(); missing != 2 || aged != 1 {
+		t.Errorf("grown old: %d missing, %d aged", missing, aged)
+	}
+	if err := w.store.ConfirmPatients(t.Context(), clinic, "7", w.begin(t)); err != nil {
+		t.Fatal(err)
+	}
+	if missing, aged := fetch(); missing != 2 || aged != 0 {
+		t.Errorf("after the roll %d missing, %d aged", missing, aged)
+	}
+}

@@ -1,0 +1,74 @@
+package work
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+func TestThrottles(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) {
+		c.Throttles = tebratest.Throttles{Intervals: map[string]time.Duration{
+			"GetPatient": 400 * time.Millisecond, "GetProviders": 0, "GetAllPatients": 2 * time.Minute, "GetThrottles": 0,
+		}}
+	})
+	b.done(t, tasks.SyncThrottles{})
+	documented := map[string]time.Duration{}
+	for _, op := range tebra.Operations() {
+		documented[op.Name] = op.Interval
+	}
+	want := maps.Clone(b.said)
+	maps.Copy(want, map[string]time.Duration{"GetPatient": 400 * time.Millisecond, "GetAppointments": time.Second, "GetPatients": time.Second})
+	if diff := cmp.Diff(want, b.said); diff != "" {
+		t.Error(diff)
+	}
+	for name := range b.said {
+		if _, ours := documented[name]; !ours || name == "GetProviders" || name == "GetAllPatients" {
+			t.Errorf("the interval of %s went on", name)
+		}
+	}
+}
+
+func TestPractices(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, tasks.SyncPractices{})
+	house, err := b.Store.House(t.Context(), clinicA, "7")
+	must(t, err)
+	if house.House.Place.Name != "Seventh Practice" || !house.House.Place.Active {
+		t.Errorf("the house is %+v", house.House.Place)
+	}
+	rename := func(from, to string) {
+		b.line.answer = func(body string) string { return strings.ReplaceAll(body, from, to) }
+	}
+	rename("Seventh Practice", "Practice Number Seven")
+	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_renamed")
+	rename("<ID>7</ID>", "<ID>77</ID>")
+	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_not_listed")
+	rename("<ID>7</ID>", "")
+	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer says nothing
+	if house, err := b.Store.House(t.Context(), clinicA, "77"); err != nil || house.House.Place.ID != "77" {
+		t.Errorf("the empty answer erased the list: %+v, %v", house.House.Place, err)
+	}
+}
+
+func TestLocations(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	was := b.board(t, monday).Board.Rows[0].Location
+	b.line.answer = func(body string) string { return strings.ReplaceAll(body, ">"+was+"<", ">The New Annex<") }
+	b.done(t, tasks.SyncLocations{Practice: "7"})
+	r := b.board(t, monday)
+	if was == "" || r.Board.Rows[0].Location != "The New Annex" {
+		t.Errorf("the board says %q, the visit %q", r.Board.Rows[0].Location, was)
+	}
+}

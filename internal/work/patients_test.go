@@ -1,0 +1,165 @@
+package work
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+func (b *bundle) mark(t *testing.T) practice.Date {
+	t.Helper()
+	at, ok, err := b.Ledger.Watermark(t.Context(), clinicA, patientsMark("7"))
+	must(t, err)
+	if !ok {
+		return ""
+	}
+	return practice.DateOf(at, b.clinic.Location())
+}
+
+func (b *bundle) card(t *testing.T, id string) practice.CardRead {
+	t.Helper()
+	r, err := b.Store.PatientCard(t.Context(), clinicA, "7", phi.Text(id), practice.DateOf(b.now, b.clinic.Location()))
+	must(t, err)
+	return r
+}
+
+func TestChangedPatients(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	people := b.clinic.Patients()
+	read, other := people[0].ID, people[1].ID
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(read)})
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(other)})
+	b.card(t, read)
+	b.demands(t)
+	must(t, b.clinic.SetPhone(read, "555-0142"))
+	must(t, b.clinic.SetPhone(other, "555-0143"))
+	fresh := b.clinic.AddPatient()
+	sync := tasks.SyncPatients{Practice: "7"}
+	calls := b.calls()
+	b.done(t, sync)
+	b.demands(t, "warm patient-card 7 2026-03-02 "+read) // and not the other's, which nobody reads
+	if b.calls() != calls+1 || b.mark(t) != "2026-03-01" {
+		t.Errorf("%d calls, the watermark is %q", b.calls()-calls, b.mark(t))
+	}
+	if r := b.card(t, read); r.Card.Patient.Home != "555-0142" {
+		t.Error("the card has the old number")
+	}
+	if b.toFetch(t, fresh.ID) {
+		t.Error("a new patient has to be asked for")
+	}
+	before := b.card(t, read)
+	b.done(t, sync)
+	b.demands(t)
+	if r := b.card(t, read); r.Card.Patient != before.Card.Patient || !r.AsOf.After(before.AsOf) {
+		t.Error("a look without a change does not confirm the record")
+	}
+	b.now = b.now.AddDate(0, 0, 3)
+	must(t, b.clinic.SetPhone(read, "555-0144"))
+	b.done(t, sync)
+	if r := b.card(t, read); r.Card.Patient.Home != "555-0144" || b.mark(t) != "2026-03-04" {
+		t.Errorf("three days later the watermark is %q", b.mark(t))
+	}
+	b.vendor.SetFaults(tebratest.Faults{Outage: true})
+	b.now = b.now.AddDate(0, 0, 1)
+	want(t, b.run(t, sync), tasks.OutcomeLater, "vendor_unavailable")
+	if b.mark(t) != "2026-03-04" {
+		t.Error("an outage moved the watermark")
+	}
+}
+
+// A list that the vendor cuts at 10,000 rows is read in halves, and a day that it cuts becomes a sweep.
+func TestPatientsThatAreTooMany(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	cut := func(body string) string {
+		row := body[strings.Index(body, "<PatientData>"):]
+		row = row[:strings.Index(row, "</PatientData>")+len("</PatientData>")]
+		return strings.Replace(body, row, strings.Repeat(row, 10_000), 1)
+	}
+	b.clinic.AddPatient()
+	b.line.answer = cut
+	b.done(t, tasks.SyncPatients{Practice: "7"})
+	b.demands(t, `sync patients 7 from "2026-02-22", 5 days`)
+	if b.mark(t) != "" {
+		t.Error("half a list moved the watermark")
+	}
+	b.line.answer = nil
+	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-02-22"), Days: 5})
+	b.demands(t, `sync patients 7 from "2026-02-27", 5 days`)
+	if b.mark(t) != "2026-02-27" {
+		t.Errorf("after the first half the watermark is %q", b.mark(t))
+	}
+	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-02-27"), Days: 5})
+	b.demands(t)
+	if b.mark(t) != "2026-03-01" {
+		t.Errorf("after the second half the watermark is %q", b.mark(t))
+	}
+	b.line.answer = cut
+	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-03-02"), Days: 1})
+	b.demands(t, `sync sweep 7 from "" since ""`)
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Practices[0].Patients = 1001 })
+	b.done(t, tasks.SweepPatients{Practice: "7"})
+	people := b.clinic.Patients()
+	last := people[1000].ID
+	next := tasks.SweepPatients{Practice: "7", Page: tasks.EntityID(last), Begun: date(monday)}
+	if b.mark(t) != "" || b.toFetch(t, people[999].ID) || !b.toFetch(t, last) {
+		t.Error("the first page is not what it should be")
+	}
+	b.demands(t, `sync sweep 7 from "`+last+`" since "2026-03-02"`)
+	b.now = b.now.Add(30 * time.Hour)
+	b.done(t, next)
+	b.done(t, next) // as a crash makes it
+	b.demands(t)
+	if b.mark(t) != "2026-03-01" || b.toFetch(t, last) {
+		t.Errorf("after the last page the watermark is %q", b.mark(t))
+	}
+}
+
+func TestRefetchIsPlannedByCost(t *testing.T) {
+	t.Parallel()
+	s := site{id: "7"}
+	ids := func(n int) []phi.Text {
+		out := make([]phi.Text, n)
+		for i := range out {
+			out[i] = phi.Text("100" + string(rune('0'+i)))
+		}
+		return out
+	}
+	if listCost != 4 {
+		t.Errorf("a list costs %d reads by the policy table", listCost)
+	}
+	for name, c := range map[string]struct {
+		f     practice.Fetch
+		reads int
+		list  bool
+	}{
+		"nothing":                 {practice.Fetch{}, 0, false},
+		"missing":                 {practice.Fetch{Missing: ids(9)}, 9, false},
+		"few are old":             {practice.Fetch{Missing: ids(1), Aged: ids(4)}, 5, false},
+		"many are old":            {practice.Fetch{Missing: ids(2), Aged: ids(5)}, 2, true},
+		"one cannot be asked for": {practice.Fetch{Missing: []phi.Text{"0", "1001"}}, 1, false},
+	} {
+		var reads, lists int
+		for _, a := range refetch(s, c.f) {
+			switch a.(type) {
+			case tasks.SyncPatient:
+				reads++
+			case tasks.SyncPatients:
+				lists++
+			}
+		}
+		if reads != c.reads || (lists == 1) != c.list {
+			t.Errorf("%s: %d reads and %d lists", name, reads, lists)
+		}
+	}
+}
