@@ -137,6 +137,8 @@ func broken(err error) (Code, string) {
 		return Unavailable, "tls"
 	case errors.As(err, &op) && op.Op == "dial":
 		return Unavailable, "dial"
+	case op != nil && (op.Op == "remote error" || op.Op == "local error"): // what crypto/tls calls an alert
+		return Unavailable, "tls"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return Timeout, "transport"
 	}

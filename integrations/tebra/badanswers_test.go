@@ -1,0 +1,201 @@
+package tebra_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+)
+
+// badAnswer is one way in which the vendor, or what stands before it, may answer badly.
+type badAnswer struct {
+	group string // what kind of trouble it is
+	name  string
+	op    string // of examples; "" is GetAppointments.least
+	code  tebra.Code
+	word  string // Error.Reason
+	sent  bool
+
+	// One of these plays the vendor.
+	body      string                                        // with 200, as XML
+	transport func(r *http.Request) (*http.Response, error) // without a network, in a bubble of fake time
+	serve     http.HandlerFunc                              // over a network
+	server    func(t *testing.T) (endpoint string, c *http.Client)
+}
+
+func appointmentRow(members string) string {
+	return appointments("<AppointmentData>" + members + "</AppointmentData>")
+}
+
+func dated(text string) string {
+	return appointmentRow("<ID>1</ID><StartDate>" + text + "</StartDate>")
+}
+
+func answered(status int, media, body string) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) {
+		return respond(status, media, strings.NewReader(body)), nil
+	}
+}
+
+// streamed answers with an answer that goes on for ever from where text begins to repeat.
+func streamed(head, text string) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) {
+		return respond(200, xmlType, &endless{head: head, text: text}), nil
+	}
+}
+
+var listHead, _, _ = strings.Cut(appointments("|"), "|")
+
+// slow hands out a byte every five seconds, until the caller's time is up.
+type slow struct {
+	ctx  context.Context
+	text string
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	select {
+	case <-s.ctx.Done():
+		return 0, s.ctx.Err()
+	case <-time.After(5 * time.Second):
+	}
+	if s.text == "" {
+		s.text = " "
+	}
+	n := copy(p[:1], s.text)
+	s.text = s.text[n:]
+	return n, nil
+}
+
+// silent says nothing until the caller's time is up.
+type silent struct{ ctx context.Context }
+
+func (s silent) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func raw(response string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack() //nolint:forcetypeassert // httptest's writers do
+		if err == nil {
+			_, _ = io.WriteString(conn, response)
+			_ = conn.Close()
+		}
+	}
+}
+
+func headers(length int) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", length)
+}
+
+// zipped says gzip and sends what fill writes, compressed or not.
+func zipped(fill func(w io.Writer)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/xml")
+		w.Header().Set("Content-Encoding", "gzip")
+		fill(w)
+	}
+}
+
+func bomb(w io.Writer) {
+	z := gzip.NewWriter(w)
+	_, _ = io.WriteString(z, listHead+"<AppointmentData><Notes>")
+	chunk := strings.Repeat(" ", 1<<16)
+	for range 256 << 20 >> 16 { // 256 MiB
+		if _, err := io.WriteString(z, chunk); err != nil {
+			return
+		}
+	}
+	_ = z.Close()
+}
+
+func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the heap
+	groups := map[string]bool{}
+	for _, tt := range badAnswers() {
+		groups[tt.group] = true
+		t.Run(tt.group+"/"+tt.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			err := tt.run(t)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+				t.Errorf("the heap grew by %d bytes", grown)
+			}
+			var e *tebra.Error
+			switch {
+			case tt.code == "":
+				if err != nil {
+					t.Errorf("got %v, want no error", err)
+				}
+				return
+			case !errors.As(err, &e):
+				t.Fatalf("got %v, want %s", err, tt.code)
+			case e.Code != tt.code || e.Reason != tt.word || e.Sent != tt.sent:
+				t.Errorf("got %s (%s) sent %t, want %s (%s) sent %t", e.Code, e.Reason, e.Sent, tt.code, tt.word, tt.sent)
+			}
+			if text := fmt.Sprintf("%v %+v %#v %v", err, err, *e, errors.Unwrap(err)); strings.Contains(text, canary) {
+				t.Errorf("the error quotes the answer: %s", text)
+			}
+		})
+	}
+	t.Logf("%d bad answers of %d kinds", len(badAnswers()), len(groups))
+	if len(groups) != 40 {
+		t.Errorf("%d kinds of bad answers, want 40", len(groups))
+	}
+}
+
+// once is a Gate for one attempt: what was not sent would be tried for two seconds, and each of them real.
+type once func()
+
+func (o once) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }
+func (o once) SendBy() time.Time                                     { return time.Time{} }
+func (o once) Done(context.Context, tebra.Outcome)                   { o() }
+
+// run makes the call: in a bubble of fake time, or over a network with little real time to waste.
+func (b *badAnswer) run(t *testing.T) (err error) {
+	op := b.op
+	if op == "" {
+		op = "GetAppointments.least"
+	}
+	edit := func(o *tebra.Options) { o.MaxBytes = 8 << 20 }
+	switch {
+	case b.serve != nil, b.server != nil:
+		start := b.server
+		if start == nil {
+			start = func(t *testing.T) (string, *http.Client) {
+				s := httptest.NewServer(b.serve)
+				t.Cleanup(s.Close)
+				return s.URL, s.Client()
+			}
+		}
+		endpoint, client := start(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c := newClient(t, nil, func(o *tebra.Options) {
+			edit(o)
+			o.Endpoint, o.Insecure, o.HTTPClient, o.Gate = endpoint, true, client, once(cancel)
+		})
+		return examples[op](ctx, c)
+	case b.transport == nil:
+		b.transport = answered(200, xmlType, b.body)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		err = examples[op](t.Context(), newClient(t, roundTripper(b.transport), edit))
+	})
+	return err
+}
+
+var errHostGone = &net.DNSError{Err: "no such host", Name: canary, IsNotFound: true}
