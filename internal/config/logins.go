@@ -10,7 +10,7 @@ import (
 
 // Login is one person who may open the operators' pages.
 type Login struct {
-	Name string // 1 to 40 of a-z, 0-9 and '-'; it stands in the log beside what the person does
+	Name string // spelt as tenant IDs are; it stands in the log beside what the person does
 	Role Role
 	Hash Secret // bcrypt
 }
@@ -41,8 +41,8 @@ var ErrLogin = errors.New("config: login")
 // NewLogin returns a login with the password's hash, or ErrLogin.
 func NewLogin(name string, role Role, password string) (Login, error) {
 	switch {
-	case !isLoginName(name):
-		return Login{}, fmt.Errorf("%w: a name is 1 to 40 of a-z, 0-9 and '-'", ErrLogin)
+	case !validID(name):
+		return Login{}, fmt.Errorf("%w: a name is 1 to 40 of a-z, 0-9 and '-', a letter or digit first", ErrLogin)
 	case role != Viewer && role != Operator:
 		return Login{}, fmt.Errorf("%w: the role is %s or %s", ErrLogin, Viewer, Operator)
 	case len(password) < MinPassword || len(password) > maxPassword:
@@ -57,15 +57,6 @@ func NewLogin(name string, role Role, password string) (Login, error) {
 
 // Line returns the login as it stands in the password file.
 func (l Login) Line() string { return l.Name + " " + string(l.Role) + " " + l.Hash.Reveal() }
-
-func isLoginName(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 40
-}
 
 // maxLoginFile is far above maxLogins lines.
 const maxLoginFile = 64 << 10
@@ -127,8 +118,8 @@ func parseLogin(fields []string) (_ Login, wrong string) {
 	l := Login{Name: fields[0], Role: Role(fields[1]), Hash: Secret(fields[2])}
 	cost, err := bcrypt.Cost([]byte(fields[2]))
 	switch {
-	case !isLoginName(l.Name):
-		return Login{}, "has a name that is not 1 to 40 of a-z, 0-9 and '-'"
+	case !validID(l.Name):
+		return Login{}, "has a name that is not 1 to 40 of a-z, 0-9 and '-', a letter or digit first"
 	case l.Role != Viewer && l.Role != Operator:
 		return Login{}, "has a role that is neither viewer nor operator"
 	case err != nil || len(fields[2]) != 60:

@@ -16,6 +16,8 @@ import (
 const (
 	// lookEvery is how old what the pages show may be. Looking costs the same however many people watch.
 	lookEvery = 2 * time.Second
+	// lookFresh is a little less, so that who asks every two seconds sees something new each time.
+	lookFresh = lookEvery * 9 / 10
 	lookLimit = 4 * time.Second
 )
 
@@ -45,7 +47,7 @@ type sight struct {
 func (w *watch) look(ctx context.Context) sight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if time.Since(w.last.At) < lookEvery {
+	if time.Since(w.last.At) < lookFresh {
 		return w.last
 	}
 	// Somebody who leaves must not spoil what the next one gets.
