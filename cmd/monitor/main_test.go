@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/config"
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -78,10 +79,10 @@ func (h *heard) String() string {
 
 const password = "a password for one test"
 
-// line is the password file of all tests: making a hash costs a quarter of a second.
+// line is the password file of all tests, with the cheapest hash that is taken.
 var line = sync.OnceValues(func() (string, error) {
-	login, err := config.NewLogin("ann", config.Operator, password)
-	return login.Line(), err
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)
+	return "ann operator " + string(hash), err
 })
 
 // environment is a complete one for development, with a Redis of its own.

@@ -112,7 +112,7 @@ func (s *Scheduler) breakers(ctx context.Context, ids []tenant.ID) ([]status.Bre
 func (s *Scheduler) freshness(ctx context.Context, tenants []ledger.Tenant) ([]status.Freshness, error) {
 	now := s.clock.Now()
 	var out []status.Freshness
-	var days []practice.PracticeDay
+	var days []practice.Roster
 	for _, t := range tenants {
 		zone, err := time.LoadLocation(t.TimeZone)
 		if err != nil {
@@ -120,7 +120,7 @@ func (s *Scheduler) freshness(ctx context.Context, tenants []ledger.Tenant) ([]s
 		}
 		for _, p := range t.Practices {
 			out = append(out, status.Freshness{Tenant: t.ID, Practice: p.ID, Open: plan.IsOpen(t.Hours, now.In(zone))})
-			days = append(days, practice.PracticeDay{Tenant: t.ID, Practice: p.ID, Date: practice.DateOf(now, zone)})
+			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: practice.DateOf(now, zone)})
 		}
 	}
 	for start := 0; start < len(days); start += cache.MaxPeek {

@@ -21,7 +21,7 @@ func (m *Monitor) cookieName() string {
 }
 
 func (m *Monitor) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // without Secure in dev alone, where there is no TLS
 		Name: m.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: m.secure, SameSite: http.SameSiteStrictMode,
 	}

@@ -1,10 +1,16 @@
 package monitor
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
 func TestNobodyGetsInWithoutALogin(t *testing.T) {
@@ -143,5 +149,79 @@ func TestOtherSitesCannotAct(t *testing.T) {
 	}
 	if a := v.get("/now"); a.code != http.StatusOK {
 		t.Errorf("and the session is gone: %d", a.code)
+	}
+}
+
+// Whether a name is known must not be told by how long the answer takes: an unknown one is compared with a hash of the
+// same cost, which is nobody's.
+func TestUnknownNamesCostAsMuch(t *testing.T) {
+	t.Parallel()
+	d, err := newDoors(logins(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost, err := bcrypt.Cost(d.nobody)
+	if err != nil || cost != bcrypt.MinCost {
+		t.Errorf("cost %d, %v", cost, err)
+	}
+	for _, password := range []string{vicsPassword, annsPassword, ""} {
+		if err := bcrypt.CompareHashAndPassword(d.nobody, []byte(password)); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+			t.Errorf("nobody's hash against %q: %v", password, err)
+		}
+		if _, err := d.enter(t.Context(), "nobody", password); !errors.Is(err, errWrong) {
+			t.Errorf("nobody with %q: %v", password, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range comparisons {
+		d.slots <- struct{}{}
+	}
+	if _, err := d.enter(ctx, vic, vicsPassword); !errors.Is(err, context.Canceled) {
+		t.Errorf("somebody who left still waits: %v", err)
+	}
+	for name, l := range map[string]Login{
+		"no name": {"", Viewer, logins(t)[0].Hash}, "no role": {vic, "", logins(t)[0].Hash}, "no hash": {vic, Viewer, "x"}, "a longer hash": {vic, Viewer, logins(t)[0].Hash + "x"},
+	} {
+		if _, err := newDoors([]Login{l}); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	if _, err := newDoors(nil); err == nil {
+		t.Error("a site that nobody may enter is taken")
+	}
+}
+
+// In production a cookie travels over TLS only, and a Redis that loses tasks is no place for them.
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	_, err := Open(t.Context(), Options{QueueURL: redistest.URL(t), LedgerURL: "sqlite:/nowhere", Logins: logins(t), Production: true})
+	if !errors.Is(err, errUnsuitable) || !strings.Contains(err.Error(), "append-only") {
+		t.Errorf("a Redis without an append-only file: %v", err)
+	}
+	s.secure = true
+	a := s.visitor(t).login(vic, vicsPassword)
+	cookie := a.header.Get("Set-Cookie")
+	if !strings.HasPrefix(cookie, "__Host-rounds=") || !strings.Contains(cookie, "Secure") || a.header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("%q, %v", cookie, a.header)
+	}
+}
+
+func TestOpenNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		queue, ledger, said string
+	}{
+		"a queue that is no URL":  {"http://:hush@x", "sqlite:x", "ROUNDS_QUEUE_REDIS"},
+		"a ledger that is no URL": {redistest.URL(t), "mysql://:hush@x", "ROUNDS_LEDGER"},
+	} {
+		_, err := Open(t.Context(), Options{QueueURL: c.queue, LedgerURL: c.ledger, Logins: logins(t)})
+		if err == nil || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hush") || errors.Is(err, ErrDependency) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Open(t.Context(), Options{QueueURL: redistest.URL(t), LedgerURL: "sqlite:x"}); err == nil {
+		t.Error("a site that nobody may enter opens")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// PracticeDay names one day of one practice.
-type PracticeDay struct {
+// Roster names the list of one practice's visits of one day.
+type Roster struct {
 	Tenant   tenant.ID
 	Practice string
 	Date     Date
@@ -18,7 +18,7 @@ type PracticeDay struct {
 
 // Confirmed returns how long ago the vendor last confirmed each day's roster, negative for a day of which nothing is known
 // (any more). It opens nothing. At most cache.MaxPeek days.
-func (s *Store) Confirmed(ctx context.Context, days []PracticeDay) ([]time.Duration, error) {
+func (s *Store) Confirmed(ctx context.Context, days []Roster) ([]time.Duration, error) {
 	keys := make([]cache.Key, len(days))
 	for i, d := range days {
 		keys[i] = cache.Key{Tenant: d.Tenant, Class: dayClass, ID: s.Names(d.Tenant).Day(d.Practice, d.Date)}

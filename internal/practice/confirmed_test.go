@@ -8,7 +8,7 @@ import (
 func TestConfirmed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	days := []PracticeDay{{clinic, "7", monday}, {clinic, "8", monday}, {"clinic-b", "7", monday}}
+	days := []Roster{{clinic, "7", monday}, {clinic, "8", monday}, {"clinic-b", "7", monday}}
 	got, err := b.store.Confirmed(t.Context(), days)
 	if err != nil || got[0] >= 0 || got[1] >= 0 || got[2] >= 0 {
 		t.Fatalf("before the vendor was asked: %v, %v", got, err)
