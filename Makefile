@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser soak lint fmt fuzz-smoke conform golden demo needs needs-browser hooks
+.PHONY: help ci test race browser clients soak lint fmt fuzz-smoke conform golden demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ race: ## run all tests under the race detector, in random order; installs a C co
 
 soak: needs ## run what takes too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
+
+clients: needs ## let the Python and TypeScript clients walk through a real gateway; lint the OpenAPI document
+	@scripts/install-needs clients
+	@scripts/clients
 
 lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the first run builds it)
 	@go vet ./...

@@ -1,0 +1,138 @@
+"""A client of Rounds' gateway, with Python's standard library alone (3.8 or later).
+
+    from rounds import Client
+    client = Client(url, key)
+    receipt = client.enqueue("schedule.sync", practice="1", **{"from": "2026-03-02", "to": "2026-03-02"})
+    client.wait(receipt["id"])
+    board = client.board("1")
+
+Run as a program it walks through the API once, with ROUNDS_URL and ROUNDS_API_KEY from the environment.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class Problem(Exception):
+    """An answer that is an error. code is stable; detail is for people; retry_after is in seconds, or None."""
+
+    def __init__(self, status, body, retry_after):
+        self.status = status
+        self.code = body.get("code", "unknown")
+        self.detail = body.get("detail", body.get("title", ""))
+        self.retry_after = retry_after
+        super().__init__("%d %s %s" % (status, self.code, self.detail))
+
+
+class View:
+    """What was read: the document, its ETag, how old the data is in seconds, and whether it changed since then."""
+
+    def __init__(self, document, headers):
+        self.document = document
+        self.etag = headers["ETag"]
+        self.age = int(headers["Age"])
+        self.stale = headers["Data-Stale"] == "true"
+
+
+class Client:
+    """Speaks to one gateway with one key."""
+
+    def __init__(self, url, key, timeout=30):
+        self._url = url.rstrip("/")
+        self._key = key
+        self._timeout = timeout
+
+    def enqueue(self, kind, idempotency_key=None, interactive=False, **args):
+        """Ask for a task and return its receipt."""
+        body = {"kind": kind, "args": args}
+        if interactive:
+            body["interactive"] = True
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._document("/v1/tasks", body, headers)
+
+    def task(self, task_id):
+        """Say where a task is."""
+        return self._document("/v1/tasks/" + urllib.parse.quote(task_id, safe=""))
+
+    def wait(self, task_id, limit=60):
+        """Wait until a task has ended, and return its status. TimeoutError after limit seconds."""
+        end = time.monotonic() + limit
+        while True:
+            status = self.task(task_id)
+            if status["state"] in ("done", "dead"):
+                return status
+            if time.monotonic() > end:
+                raise TimeoutError("the task is still " + status["state"])
+            time.sleep(0.5)
+
+    def board(self, practice, date=None, known=None):
+        """Read a day board. With known, a View that is at hand, unchanged data gives it again with its new age."""
+        return self._view("/v1/practices/%s/board" % urllib.parse.quote(practice, safe=""), {"date": date}, known)
+
+    def patient(self, patient, practice=None, known=None):
+        """Read a patient's card."""
+        return self._view("/v1/patients/%s" % urllib.parse.quote(patient, safe=""), {"practice": practice}, known)
+
+    def provider_day(self, provider, practice=None, date=None, known=None):
+        """Read a provider's day."""
+        path = "/v1/providers/%s/day" % urllib.parse.quote(provider, safe="")
+        return self._view(path, {"practice": practice, "date": date}, known)
+
+    def invalidate(self, practice, noun, record=None):
+        """Say that a record changed at the vendor: readers see its views marked stale when this returns."""
+        body = {"practice": practice, "noun": noun}
+        if record is not None:
+            body["id"] = record
+        return self._document("/v1/invalidations", body)
+
+    def events(self, after=None):
+        """Yield (id, kind, data) of what changes, after an event's id or from now on, until the connection ends.
+
+        "ready" comes first. "gap" says that something is missing before it: read anew what is shown.
+        """
+        headers = {"Last-Event-ID": after} if after else {}
+        with self._send("/v1/events", None, headers) as stream:
+            event = {}
+            for line in stream:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    event[name] = value
+                elif "event" in event:
+                    yield event["id"], event["event"], json.loads(event["data"])
+                    event = {}
+
+    def _view(self, path, query, known):
+        query = urllib.parse.urlencode({name: value for name, value in query.items() if value is not None})
+        headers = {"If-None-Match": known.etag} if known else {}
+        try:
+            with self._send(path + ("?" + query if query else ""), None, headers) as answer:
+                return View(json.load(answer), answer.headers)
+        except urllib.error.HTTPError as answer:
+            if answer.code == 304:
+                return View(known.document, answer.headers)
+            raise
+
+    def _document(self, path, body=None, headers=None):
+        with self._send(path, body, headers or {}) as answer:
+            return json.load(answer)
+
+    def _send(self, path, body, headers):
+        request = urllib.request.Request(self._url + path, headers=dict(headers, Authorization="Bearer " + self._key))
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            return urllib.request.urlopen(request, timeout=self._timeout)
+        except urllib.error.HTTPError as answer:
+            if answer.code == 304:
+                raise
+            with answer:
+                try:
+                    document = json.load(answer)
+                except ValueError:
+                    document = {}
+                after = answer.headers["Retry-After"]
+                raise Problem(answer.code, document, int(after) if after else None) from None

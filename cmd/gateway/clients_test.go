@@ -1,0 +1,39 @@
+//go:build clients
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each language's client walks through the API, against a gateway that is a process of its own. "make clients" builds what
+// has to be built and runs this.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string][]string{
+		"python":     {"python3", "../../clients/python/walk.py", "1"},
+		"typescript": {"node", "../../clients/typescript/dist/walk.js", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := raise(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // from the table above
+			cmd.Env = []string{
+				"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TZ=America/Chicago", "PYTHONDONTWRITEBYTECODE=1",
+				"ROUNDS_URL=" + s.vars["ROUNDS_URL"], "ROUNDS_API_KEY=" + s.vars["ROUNDS_API_KEY"],
+			}
+			out, err := cmd.CombinedOutput()
+			if err != nil || !strings.HasSuffix(string(out), "nothing was missed while the stream was cut\n") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("\n%s", out)
+		})
+	}
+}
