@@ -1,7 +1,7 @@
 // Package tebra is the client of Tebra's (formerly Kareo's) SOAP API 2.1: the schedule, patients, the directory.
 //
 //	client.Appointments.List(…)  ┐
-//	client.Patients.Get(…)       ├─▶ call ─▶ Gate.Enter ─▶ HTTP ─▶ reader ─▶ classify ─▶ Pass.Done ─▶ Observe
+//	client.Patients.Rows(…)      ├─▶ call ─▶ Gate.Enter ─▶ HTTP ─▶ reader ─▶ classify ─▶ Pass.Done ─▶ Observe
 //	client.Directory.Providers(…)┘     ▲          │ refused            bounded    one switch
 //	                                   └──────────┴── only what was not sent, within 2 s
 //
@@ -14,13 +14,47 @@
 //   - Nothing is repeated that the vendor may have seen. Writes have no idempotency key over there; and for reads, the
 //     caller knows better than this package whether the answer is still worth a call.
 //   - An answer is this operation's answer or none. Envelope, namespaces and root are compared; document types, depth,
-//     size and overlong values are refused; a list without its container is not an empty list.
+//     size and overlong values are refused; a list without its container is not an empty list. Members that nobody knows are
+//     passed over, whatever is in them.
+//   - What was cut is never everything. A list at the vendor's cap says Partial, a stream of rows ends in ErrPartial, and
+//     Windows asks again for less.
 //   - Errors say what, never about whom. The vendor's messages quote names, identifiers and stack traces: they are read by
 //     classify and dropped. Fields about people are phi.Text, which masks itself wherever it is printed.
 //
-// # What the vendor does
+// # The vendor's contract
 //
-// Business errors, throttling included, come inside HTTP 200; faults inside HTTP 500. Members out of the schema's order are
-// dropped without a word. Almost everything is a string; absent means none. An empty list is one row without an ID. Lists
-// stop at 10,000 rows (Appointments.Partial). Dates are US style and carry no zone; dates.go says how they are read.
+// What follows is enough to write another client. It comes from the vendor's WSDL of June 2025, its API guide of April
+// 2025, and what other integrators published; where they contradict each other, the switch is named.
+//
+// Transport. SOAP 1.1, document/literal, .NET's data contract serializer; one address (DefaultEndpoint), no sandbox. POST with
+// Content-Type text/xml and SOAPAction "http://www.kareo.com/api/schemas/KareoServices/OPERATION". The body holds OPERATION, in
+// it request (UpdatePatientReq for UpdatePatient), in it RequestHeader with CustomerKey, Password and User, then the
+// operation's own members. GetCustomerIdFromKey has the three directly in request, and no header.
+//
+// Two namespaces differ by a slash. Everything is in http://www.kareo.com/api/schemas/, but for the own members of
+// GetServiceLocations and GetProcedureCodes, which lack the slash. Items of arrays are in namespaces of .NET's.
+//
+// Order. The vendor reads members forward only, in the alphabetical order of its schema (capitals first, base types first).
+// A member out of order, misspelled or in the wrong namespace is dropped without a word; only when a required one is passed
+// over there is a fault. A filtered read wants Fields, empty for all columns: any true one may answer a single empty row.
+// It wants Filter even when it is empty: without it some operations answer a null reference.
+//
+// Answers. OPERATIONResponse holds OPERATIONResult: ErrorResponse (ErrorMessage, IsError, StackTrace), SecurityResponse
+// (Authenticated, Authorized, CustomerKeyValid, which alone decide; SecurityResultSuccess means opposite things in guide and
+// practice), then the records. Business errors, throttling included ("429: … requested more than allowed over time interval
+// 1000 milliseconds"), come inside HTTP 200; faults inside HTTP 500, and InternalServiceFault may be an outage or a bad request.
+//
+// Rows are strings, absent when null; a list of nothing is one row without ID; dates are M/d/yyyy h:mm:ss AM/PM without a zone
+// (dates.go has the rule, Options.Zones the switch), year 1 for none. Typed members, of single appointments and in writes, are
+// ISO 8601 and numbers, with 0 or nil for none.
+//
+// Bounds. Lists stop at 10,000 rows, ranges of more than 60 days fail, GetAllPatients pages by StartKey until Key/nextStartKey
+// is empty or 0. Throttles count per account and operation (Operations has the intervals), and one exact interval is
+// still too soon. Calls take seconds. Identifiers of others are cut at 25 characters.
+//
+// Writes. Creating has no key by which a repetition could be known. UpdateAppointment writes the whole record, and what is left
+// out is lost: begin with AppointmentDetail.Update. UpdatePatient leaves alone what is not sent, as far as anybody knows; nil
+// empties. A success is no proof, and an answer that never came is no failure: read.
+//
+// Marked as Assumed in Operations is what no contract that we have read contains.
 package tebra

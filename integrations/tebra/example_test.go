@@ -11,21 +11,28 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-func Example() {
+// exampleClient returns a client of a simulated practice, with this password or, when it is empty, with the right one.
+func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) {
 	sim, err := tebratest.New(tebratest.Config{Seed: 1})
 	if err != nil {
-		fmt.Println(err)
-		return
+		return nil, nil, err
 	}
 	clinic := sim.Clinics()[0]
 	account := clinic.Account()
+	if password == "" {
+		password = phi.Text(account.Password)
+	}
 	client, err := tebra.New(tebra.Options{
-		Account: "example",
-		Credentials: tebra.Credentials{
-			CustomerKey: phi.Text(account.CustomerKey), User: phi.Text(account.User), Password: phi.Text(account.Password),
-		},
-		HTTPClient: sim.Client(),
+		Account:     "example",
+		Credentials: tebra.Credentials{CustomerKey: phi.Text(account.CustomerKey), User: phi.Text(account.User), Password: password},
+		HTTPClient:  sim.Client(),
 	})
+	return client, clinic, err
+}
+
+// Reading a day. Asked again at once, the vendor refuses, and says how long to wait.
+func ExampleAppointmentsService_List() {
+	client, clinic, err := exampleClient("")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,4 +54,42 @@ func Example() {
 	// Output:
 	// 90 visits; the first is for [phi] at 8:00AM
 	// tebra GetAppointments: throttled 1s false
+}
+
+// A refused login. Trying again would not help, and may lock the account.
+func ExampleError() {
+	client, _, err := exampleClient("not the password")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.Directory.Practices(context.Background(), tebra.PracticesRequest{})
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}))
+	if failed, ok := errors.AsType[*tebra.Error](err); ok {
+		fmt.Println(failed.ErrorCode(), failed.Permanent(), failed.Sent)
+	}
+	// Output:
+	// tebra GetPractices: unauthenticated
+	// true
+	// vendor_unauthenticated true true
+}
+
+// Walking every patient, page by page. A page that fails says where to go on.
+func ExamplePatientsService_Pages() {
+	client, _, err := exampleClient("")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for page, err := range client.Patients.Pages(context.Background(), tebra.PatientPagesRequest{Size: 1000}) {
+		if err != nil {
+			fmt.Println(err, "- go on from", page.Next)
+			break
+		}
+		fmt.Println(len(page.Rows), "patients")
+	}
+	// Output:
+	// 1000 patients
+	// tebra GetAllPatients: throttled - go on from 1001001
 }

@@ -115,3 +115,38 @@ func FuzzDates(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTyped reads what the typed operations answer, whose records hold records.
+func FuzzTyped(f *testing.F) {
+	for _, members := range []string{
+		`<Appointment><AppointmentId>1</AppointmentId><IsRecurring>true</IsRecurring><PatientSummary><PatientId>2</PatientId></PatientSummary></Appointment>`,
+		`<Appointment><PatientSummaries><GroupPatientSummary><PatientId>2</PatientId><Status>PRESENT</Status></GroupPatientSummary></PatientSummaries></Appointment>`,
+		`<Appointment><RecurrenceRule><DayInterval>7</DayInterval><DayOfWeek xmlns:a="http://schemas.datacontract.org/2004/07/System"><a:DayOfWeek>Monday</a:DayOfWeek></DayOfWeek></RecurrenceRule></Appointment>`,
+		`<Appointment><ResourceIds xmlns:a="http://schemas.microsoft.com/2003/10/Serialization/Arrays"><a:long>7</a:long></ResourceIds><StartTime>2026-02-24T17:00:00Z</StartTime></Appointment>`,
+	} {
+		f.Add(members)
+	}
+	head := strings.NewReplacer("GetAppointments", "GetAppointment", "<Appointments>", "").Replace(fuzzHead)
+	tail := strings.NewReplacer("GetAppointments", "GetAppointment", "</Appointments>", "").Replace(fuzzTail)
+	f.Fuzz(func(t *testing.T, members string) {
+		var a AppointmentDetail
+		r := newReader(strings.NewReader(head+members+tail), 64<<10)
+		_, err := r.envelope(&opGetAppointment, func(el xml.StartElement) error {
+			if el.Name.Local != opGetAppointment.payload {
+				return nil
+			}
+			return detailColumns.read(r, &a)
+		})
+		if err != nil {
+			return
+		}
+		for _, id := range []string{a.ID.Reveal(), a.Patient.Reveal(), a.CaseID.Reveal(), a.PracticeID} {
+			if id != "" && !identifier(id, 64) {
+				t.Errorf("an identifier that is none: %q", id)
+			}
+		}
+		if len(a.Attendees) > maxItems || len(a.ResourceIDs) > maxItems {
+			t.Errorf("%d attendees, %d resources", len(a.Attendees), len(a.ResourceIDs))
+		}
+	})
+}

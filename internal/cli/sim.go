@@ -180,6 +180,9 @@ type simOperation struct {
 	Idempotent bool   `json:"idempotent"`
 	PHI        bool   `json:"phi"`
 	MaxDays    int    `json:"max_days,omitzero"`
+	MaxRows    int    `json:"max_rows,omitzero"`
+	PageRows   int    `json:"page_rows,omitzero"`
+	Assumed    bool   `json:"assumed,omitzero"` // in no contract that we have read
 }
 
 func newSimOperations(e *env) *cobra.Command {
@@ -193,6 +196,7 @@ func newSimOperations(e *env) *cobra.Command {
 			for _, o := range tebra.Operations() {
 				rows = append(rows, simOperation{
 					o.Name, o.Class.String(), o.Interval.Milliseconds(), o.Timeout.Milliseconds(), o.Idempotent, o.PHI, o.MaxDays,
+					o.MaxRows, o.PageRows, o.Assumed,
 				})
 			}
 			return e.answer(map[string]any{"operations": rows}, func(w io.Writer) {
