@@ -311,3 +311,35 @@ func TestBytesText(t *testing.T) {
 		}
 	}
 }
+
+// Whatever strangers called their keys, clients and commands: what is shown of them is names of ours, or a length.
+func FuzzShownOfRedis(f *testing.F) {
+	f.Add("asynq:{sync}:t:x", "id=1 addr=10.0.0.5:1 name=worker age=10 cmd=get user=default", "EVALSHA")
+	f.Add("patient:{Jane Doe}:jane", "id=1 name=Jane\\x20Doe addr=Jane:Doe", "Jane Doe")
+	f.Add("c1:{a}:\x00", "id=\x00 \nid==", "get")
+	f.Fuzz(func(t *testing.T, key, clients, command string) {
+		const names = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/+"
+		for _, group := range []string{keyGroup(key), readSlow(goredis.SlowLog{Args: []string{command, key, key, key}}).Family} {
+			known := group == "" || group == "other" || slices.Contains(ourNames, group)
+			if space, rest, braces := strings.Cut(group, ":{"); !known {
+				slot, part, _ := strings.Cut(rest, "}")
+				if !braces || len(space) > 5 || slot != "*" && !queue.KnownLane(slot) || part != "" && !slices.Contains(ourParts, part[1:]) {
+					t.Errorf("%q is of the family %q", key, group)
+				}
+			}
+		}
+		if c := readSlow(goredis.SlowLog{Args: []string{command}}).Command; strings.Trim(c, names) != "" || len(c) > 20 {
+			t.Errorf("%q is the command %q", command, c)
+		}
+		for _, g := range groupClients(clients) {
+			for _, s := range append([]string{g.User, g.Name}, g.Commands...) {
+				if strings.Trim(s, names) != "" && !strings.HasPrefix(s, "[") || len(s) > 200 {
+					t.Errorf("%q is shown", s)
+				}
+			}
+			if g.Host != "local socket" && net.ParseIP(g.Host) == nil || g.Connections < 1 {
+				t.Errorf("%+v", g)
+			}
+		}
+	})
+}

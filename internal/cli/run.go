@@ -77,6 +77,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 		newAPIKey(e),
 		newBoard(e),
 		newCompletion(e),
+		newConfig(e),
 		newDead(e),
 		newDemo(e),
 		newDoctor(e),
@@ -89,6 +90,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 		newRedis(e),
 		newSim(e),
 		newTask(e),
+		newTenant(e),
 		newVersion(e),
 	)
 	return root

@@ -57,6 +57,38 @@ func TestHelpGolden(t *testing.T) {
 	}
 }
 
+// TestEveryCommandAnswersInJSON walks the whole tree: a flag that is none is wrong usage everywhere, and --json gives one
+// document whatever happens, here with nothing in the environment.
+func TestEveryCommandAnswersInJSON(t *testing.T) {
+	t.Parallel()
+	commands := 0
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		bad := slices.Concat(path, []string{"--no-such-flag"})
+		if o := rounds(t, nil, bad...); o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, "(USAGE)") || !strings.Contains(o.stderr, "--help") {
+			t.Errorf("%v: %+v", bad, o)
+		}
+		o := rounds(t, nil, append(bad, "--json")...)
+		if f := failed(t, o.stdout); o.code != exitUsage || f.Exit != exitUsage || f.Code != "USAGE" || o.stderr != "" {
+			t.Errorf("%v --json: %+v", bad, o)
+		}
+		endless := cmd.Name() == "demo" || cmd.Name() == "sim" // they serve until they are told to stop
+		if cmd.Runnable() && !endless {
+			o := rounds(t, nil, append(slices.Clone(path), "--json")...)
+			if d := document[map[string]any](t, o.stdout); len(d) == 0 || (d["error"] != nil) == (o.code == exitOK) && o.code != exitCheck {
+				t.Errorf("%v --json: %+v", path, o)
+			}
+		}
+		commands++
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+	}
+	walk(newRoot(&env{}))
+	t.Logf("%d commands", commands)
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	keyset := filepath.Join(t.TempDir(), "keys")

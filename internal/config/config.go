@@ -90,25 +90,26 @@ func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 }
 
 // variables are the values as the environment spells them. Everything is a string here, so that a bad value becomes a
-// problem of ours, which does not repeat it, and not one of the parser's, which would.
+// problem of ours, which does not repeat it, and not one of the parser's, which would. The tag "of" names the processes that
+// read a variable, "show" says how its value may be shown: as it is, or as a URL without what may be secret.
 type variables struct {
-	Env        string `env:"ROUNDS_ENV"`
-	QueueRedis string `env:"ROUNDS_QUEUE_REDIS"`
-	CacheRedis string `env:"ROUNDS_CACHE_REDIS"`
-	Ledger     string `env:"ROUNDS_LEDGER"`
-	Keys       string `env:"ROUNDS_KEYS"`
-	Endpoint   string `env:"ROUNDS_TEBRA_ENDPOINT" envDefault:"https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"`
-	Tenants    string `env:"ROUNDS_TENANTS"`
-	Health     string `env:"ROUNDS_HEALTH_ADDR"`
-	StartWait  string `env:"ROUNDS_START_WAIT"`
+	Env        string `env:"ROUNDS_ENV" of:"worker scheduler gateway monitor" show:"plain"`
+	QueueRedis string `env:"ROUNDS_QUEUE_REDIS" of:"worker scheduler gateway monitor" show:"url"`
+	CacheRedis string `env:"ROUNDS_CACHE_REDIS" of:"worker scheduler gateway" show:"url"`
+	Ledger     string `env:"ROUNDS_LEDGER" of:"worker scheduler gateway monitor" show:"url"`
+	Keys       string `env:"ROUNDS_KEYS" of:"worker scheduler gateway" show:"plain"`
+	Endpoint   string `env:"ROUNDS_TEBRA_ENDPOINT" of:"worker" show:"url" envDefault:"https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"`
+	Tenants    string `env:"ROUNDS_TENANTS" of:"worker scheduler gateway" show:"plain"`
+	Health     string `env:"ROUNDS_HEALTH_ADDR" of:"worker scheduler gateway monitor" show:"plain"`
+	StartWait  string `env:"ROUNDS_START_WAIT" of:"worker scheduler gateway monitor" show:"plain"`
 
-	Gateway string `env:"ROUNDS_GATEWAY_ADDR"`
-	APIKeys string `env:"ROUNDS_API_KEYS"`
+	Gateway string `env:"ROUNDS_GATEWAY_ADDR" of:"gateway" show:"plain"`
+	APIKeys string `env:"ROUNDS_API_KEYS" of:"gateway" show:"plain"`
 
-	MonitorAddr  string `env:"ROUNDS_MONITOR_ADDR"`
-	PasswordFile string `env:"ROUNDS_MONITOR_PASSWORD_FILE"`
+	MonitorAddr  string `env:"ROUNDS_MONITOR_ADDR" of:"monitor" show:"plain"`
+	PasswordFile string `env:"ROUNDS_MONITOR_PASSWORD_FILE" of:"monitor" show:"plain"`
 
-	Collector string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	Collector string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" of:"worker scheduler gateway" show:"url"`
 }
 
 // loader checks one concern per method and remembers what was wrong.

@@ -82,10 +82,15 @@ func TestDialErrorsHoldNoSecret(t *testing.T) {
 func FuzzDial(f *testing.F) {
 	f.Add("redis+sentinel://user:hunter2@a:1,b/mymaster/2?tls=true")
 	f.Add("redis://:hunter2@host:6379/1")
+	f.Add("redis+cluster://[::1]:7000,[::2]/?tls=maybe")
+	f.Add("unix://user:hunter2@/run/redis.sock?db=x")
 	f.Fuzz(func(t *testing.T, url string) {
 		c, err := Dial(url, DialOptions{})
 		if (c == nil) == (err == nil) {
 			t.Errorf("client %v, error %v", c, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error shows a password: %v", err)
 		}
 		if c != nil {
 			_ = c.Close()

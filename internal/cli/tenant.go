@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+)
+
+func newTenant(e *env) *cobra.Command {
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List the tenants of the ledger",
+		Long:    "List the tenants of the ledger: their time zones and practices, and whether they are open. No credential is opened.",
+		Example: "  rounds tenant list --json",
+		Args:    names(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.withStores(cmd.Context(), config.NeedLedger, func(s *stores) error { return e.listTenants(cmd.Context(), s) })
+		},
+	}
+	show := &cobra.Command{
+		Use:   "show TENANT",
+		Short: "Say what the ledger knows of a tenant",
+		Long: `Say what the ledger knows of a tenant: practices, opening hours, when each schedule was last due, open dead letters,
+and whether its credentials and its data key are there. Neither is opened.`,
+		Example: "  rounds tenant show clinic-a",
+		Args:    names("TENANT"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return e.completeTenant(cmd, args, begun)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := parseTenant(args[0]); err != nil {
+				return misused(cmd, "TENANT is not a tenant's name: 1 to 40 of a-z, 0-9 and '-'")
+			}
+			return e.withStores(cmd.Context(), config.NeedLedger, func(s *stores) error { return e.showTenant(cmd.Context(), s, args[0]) })
+		},
+	}
+	return e.group("tenant", "Look at tenants", list, show)
+}
+
+// tenantRow is a tenant in a list.
+type tenantRow struct {
+	Tenant    string        `json:"tenant"`
+	Zone      string        `json:"zone"`
+	LocalTime string        `json:"local_time"` // RFC 3339 in its zone; empty when this host does not know the zone
+	Open      bool          `json:"open"`       // its opening hours say so, now
+	Practices []practiceDoc `json:"practices"`
+}
+
+type practiceDoc struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func readTenant(t ledger.Tenant, now time.Time) tenantRow {
+	row := tenantRow{Tenant: t.ID.String(), Zone: t.TimeZone, Practices: make([]practiceDoc, 0, len(t.Practices))}
+	for _, p := range t.Practices {
+		row.Practices = append(row.Practices, practiceDoc(p))
+	}
+	zone, err := time.LoadLocation(t.TimeZone)
+	if err != nil || t.TimeZone == "" {
+		return row
+	}
+	local := now.In(zone)
+	row.LocalTime = local.Format(time.RFC3339)
+	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
+	opens, closes, open := t.Hours.On(local.Weekday())
+	row.Open = open && clock >= opens && clock < closes
+	return row
+}
+
+func (e *env) listTenants(ctx context.Context, s *stores) error {
+	all, err := s.ledger.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		Tenants []tenantRow `json:"tenants"`
+	}{make([]tenantRow, 0, len(all))}
+	now := time.Now()
+	for _, t := range all {
+		doc.Tenants = append(doc.Tenants, readTenant(t, now))
+	}
+	return e.answer(doc, func(w io.Writer) {
+		table(w, []string{"TENANT", "ZONE", "LOCAL TIME", "NOW", "PRACTICES"}, doc.Tenants, func(t tenantRow) []string {
+			ids := make([]string, 0, len(t.Practices))
+			for _, p := range t.Practices {
+				ids = append(ids, p.ID)
+			}
+			return []string{t.Tenant, t.Zone, orUnknown(t.LocalTime), t.doors(), strings.Join(ids, ", ")}
+		})
+	})
+}
+
+func (t tenantRow) doors() string {
+	if t.Open {
+		return "open"
+	}
+	return "closed"
+}
+
+// tenantDoc is what the ledger knows of a tenant.
+type tenantDoc struct {
+	tenantRow
+	Hours       map[string]string `json:"opening_hours"`
+	Credentials bool              `json:"credentials"` // sealed ones are there
+	DataKey     bool              `json:"data_key"`    // made at the first use of its cache
+	Schedules   []scheduleDoc     `json:"schedules"`
+	DeadLetters int               `json:"dead_letters"` // open, at most 500
+}
+
+type scheduleDoc struct {
+	Schedule string    `json:"schedule"`
+	LastDue  time.Time `json:"last_due"`
+}
+
+func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
+	id, err := parseTenant(name)
+	if err != nil {
+		return err
+	}
+	t, err := s.ledger.Tenant(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return unknownTenant(id, err)
+	}
+	if err != nil {
+		return err
+	}
+	doc := tenantDoc{
+		tenantRow: readTenant(t, time.Now()), Hours: map[string]string{}, Credentials: len(t.Credentials) > 0, Schedules: []scheduleDoc{},
+	}
+	maps.Copy(doc.Hours, t.Hours)
+	_, err = s.ledger.DataKey(ctx, id, func() ([]byte, error) { return nil, errNoDataKey })
+	if err != nil && !errors.Is(err, errNoDataKey) {
+		return err
+	}
+	doc.DataKey = err == nil
+	last, err := s.ledger.LastTicks(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, schedule := range slices.Sorted(maps.Keys(last)) {
+		doc.Schedules = append(doc.Schedules, scheduleDoc{Schedule: schedule, LastDue: last[schedule]})
+	}
+	letters, err := s.ledger.DeadLetters(ctx, ledger.Filter{Tenant: id, State: ledger.StateOpen, Limit: maxLetters})
+	if err != nil {
+		return err
+	}
+	doc.DeadLetters = len(letters)
+	return e.answer(doc, doc.write)
+}
+
+func (d tenantDoc) write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, value string) { _, _ = fmt.Fprintf(t, "%s\t%s\n", name, value) }
+	there := map[bool]string{true: "there, sealed", false: "not there"}
+	line("tenant", d.Tenant)
+	line("time", fmt.Sprintf("%s (%s), %s", orUnknown(d.LocalTime), d.Zone, d.doors()))
+	for _, p := range d.Practices {
+		line("practice "+p.ID, p.Name)
+	}
+	for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
+		if hours, ok := d.Hours[day]; ok {
+			line(day, hours)
+		}
+	}
+	line("credentials", there[d.Credentials])
+	line("data key", there[d.DataKey])
+	now := time.Now()
+	for _, s := range d.Schedules {
+		line(s.Schedule, "last due "+since(s.LastDue, now))
+	}
+	line("dead letters", fmt.Sprintf("%d open", d.DeadLetters))
+	_ = t.Flush() // into a buffer
+	if d.DeadLetters > 0 {
+		_, _ = fmt.Fprintf(w, "see rounds dead list --tenant %s\n", d.Tenant)
+	}
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+func TestTenantList(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.applyTenant(t, ledger.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Hours: ledger.Hours{"mon": "08:00-17:30"}})
+	o := rounds(t, h.keyless(), "tenant", "list", "--json")
+	d := document[struct {
+		Tenants []tenantRow `json:"tenants"`
+	}](t, o.stdout)
+	if o.code != exitOK || len(d.Tenants) != 2 || d.Tenants[0].Tenant != "clinic-a" || len(d.Tenants[0].Practices) != 2 || d.Tenants[0].LocalTime == "" || !strings.HasSuffix(d.Tenants[1].LocalTime, "+09:00") {
+		t.Errorf("%+v", o)
+	}
+	if o := rounds(t, h.keyless(), "tenant", "list"); !strings.Contains(o.stdout, "clinic-b") || !strings.Contains(o.stdout, "1, 2") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestTenantShow(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.storeDataKey(t, h.keys)
+	h.archive(t, h.fill(t, queue.Sync, 2, time.Hour, 0), "vendor_denied")
+	if _, err := h.ledger.AddDue(t.Context(), []ledger.Tick{{Tenant: "clinic-a", Schedule: "board:1", At: time2026}}); err != nil {
+		t.Fatal(err)
+	}
+	o := rounds(t, h.keyless(), "tenant", "show", "clinic-a", "--json")
+	d := document[tenantDoc](t, o.stdout)
+	if o.code != exitOK || d.Tenant != "clinic-a" || !d.Credentials || !d.DataKey || d.DeadLetters != 2 ||
+		len(d.Schedules) != 1 || !d.Schedules[0].LastDue.Equal(time2026) || strings.Contains(o.stdout, "password") {
+		t.Errorf("%+v", o)
+	}
+	if o := rounds(t, h.keyless(), "tenant", "show", "clinic-a"); !strings.Contains(o.stdout, "practice 1") || !strings.Contains(o.stdout, "rounds dead list --tenant clinic-a") {
+		t.Errorf("%+v", o)
+	}
+	for name, want := range map[string]int{"clinic-z": exitNotFound, "Clinic A": exitUsage} {
+		o := rounds(t, h.keyless(), "tenant", "show", name, "--json")
+		if f := failed(t, o.stdout); o.code != want || f.Exit != want {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+func TestTenantIsOpen(t *testing.T) {
+	t.Parallel()
+	if lost := readTenant(ledger.Tenant{ID: "clinic-a", TimeZone: "Nowhere/Atlantis"}, time2026); lost.Open || lost.LocalTime != "" {
+		t.Errorf("in a zone that is not known: %+v", lost)
+	}
+	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Hours: ledger.Hours{"mon": "08:00-17:30"}}
+	for at, want := range map[string]bool{
+		"2026-03-02T07:59:00-06:00": false, "2026-03-02T08:00:00-06:00": true, "2026-03-02T17:29:00-06:00": true,
+		"2026-03-02T17:30:00-06:00": false, "2026-03-03T09:00:00-06:00": false, "2026-03-02T23:00:00Z": true,
+	} {
+		now, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readTenant(row, now).Open; got != want {
+			t.Errorf("%s: open is %v", at, got)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Setting is one variable as a process takes it. Its value is fit to be shown.
+type Setting struct {
+	Variable string
+	Value    string // empty when it is not set and has no default
+	Source   string // FromEnvironment, FromDefault or NotSet
+}
+
+// Where a setting's value comes from.
+const (
+	FromEnvironment = "environment"
+	FromDefault     = "default"
+	NotSet          = "not set"
+)
+
+// process is a program that is set up by its environment.
+type process struct {
+	name     string
+	load     func(getenv func(string) string) error
+	defaults map[string]string // beside those that all processes share
+}
+
+var processes = []process{
+	{"worker", func(g func(string) string) error { _, err := LoadWorker(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": workerHealth}},
+	{"scheduler", func(g func(string) string) error { _, err := LoadScheduler(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": schedulerHealth}},
+	{"gateway", func(g func(string) string) error { _, err := LoadGateway(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": gatewayHealth, "ROUNDS_GATEWAY_ADDR": gatewayAddr}},
+	{"monitor", func(g func(string) string) error { _, err := LoadMonitor(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": monitorHealth, "ROUNDS_MONITOR_ADDR": monitorAddr}},
+}
+
+// Processes returns the names of the processes that Show knows.
+func Processes() []string {
+	names := make([]string, 0, len(processes))
+	for _, p := range processes {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Show returns what the environment says to a process, in the order in which the variables are documented, and the error
+// with which the process would refuse to start: an [*Error] with every problem. An unknown process has no settings.
+func Show(name string, getenv func(string) string) ([]Setting, error) {
+	i := slices.IndexFunc(processes, func(p process) bool { return p.name == name })
+	if i < 0 {
+		return nil, nil
+	}
+	p := processes[i]
+	var out []Setting
+	for f := range reflect.TypeFor[variables]().Fields() {
+		if !slices.Contains(strings.Fields(f.Tag.Get("of")), name) {
+			continue
+		}
+		s := Setting{Variable: f.Tag.Get("env"), Source: NotSet}
+		fallback := f.Tag.Get("envDefault")
+		if own := p.defaults[s.Variable]; own != "" {
+			fallback = own
+		}
+		if s.Variable == "ROUNDS_ENV" {
+			fallback = Production.String()
+		}
+		switch value := getenv(s.Variable); {
+		case value != "":
+			s.Value, s.Source = showValue(f.Tag.Get("show"), value), FromEnvironment
+		case fallback != "":
+			s.Value, s.Source = fallback, FromDefault
+		}
+		out = append(out, s)
+	}
+	return out, p.load(getenv)
+}
+
+var (
+	plainValue = regexp.MustCompile(`^[A-Za-z0-9_./:~+ \[\]-]{1,400}$`)
+	plainHosts = regexp.MustCompile(`^[A-Za-z0-9_.:,\[\]-]*$`)
+	plainPath  = regexp.MustCompile(`^[A-Za-z0-9_./-]*$`)
+	// plainQuery are the parameters that say how to connect, and hold no secret.
+	plainQuery = []string{"tls", "db", "sslmode", "sslrootcert", "application_name", "connect_timeout"}
+)
+
+// showValue is a value as it may be shown. Whatever is not spelt as it should be is masked whole: a password in the wrong
+// place is a password.
+func showValue(how, value string) string {
+	switch {
+	case how == "plain" && plainValue.MatchString(value) && !strings.Contains(value, "://"):
+		return value
+	case how == "url":
+		if file, ok := strings.CutPrefix(value, "sqlite:"); ok && plainPath.MatchString(file) {
+			return value
+		}
+		return showURL(value)
+	}
+	return mask
+}
+
+// showURL leaves of a URL what tells where it leads.
+func showURL(value string) string {
+	u, hosts, err := parseRedis(value) // which takes every other URL, too
+	list := strings.Join(hosts, ",")
+	switch {
+	case err != nil || !strings.Contains(value, "://") || u.Opaque != "" || u.Fragment != "":
+		return mask
+	case strings.Count(value, "@") > 1, strings.Contains(value, "@") && u.User == nil:
+		return mask // a secret that was not escaped lies somewhere in it
+	case !plainHosts.MatchString(list) || !plainPath.MatchString(u.Path):
+		return mask
+	}
+	var b strings.Builder
+	b.WriteString(u.Scheme + "://")
+	if u.User != nil {
+		b.WriteString(mask + "@")
+	}
+	b.WriteString(list + u.Path)
+	query := u.Query()
+	for name := range query {
+		if !slices.Contains(plainQuery, name) || !plainPath.MatchString(query.Get(name)) {
+			query = url.Values{}
+			b.WriteString("?" + mask)
+			break
+		}
+	}
+	if len(query) > 0 {
+		b.WriteString("?" + query.Encode())
+	}
+	return b.String()
+}
