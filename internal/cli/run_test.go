@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,37 @@ func TestEveryCommandAnswersInJSON(t *testing.T) {
 	}
 	walk(newRoot(&env{}))
 	t.Logf("%d commands", commands)
+}
+
+// TestReadmeCommands holds the commands that the README names against the tree: they exist, and take what they are given.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile("(?m)(?:go run \\./cmd/rounds|^    rounds|`rounds|\\(rounds) ([^`\n#>|)]*)")
+	seen := 0
+	for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+		words := strings.Fields(m[1])
+		cmd, rest, err := newRoot(&env{}).Find(words)
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil && cmd.Args != nil && cmd.Runnable() && !cmd.HasSubCommands() {
+			err = cmd.Args(cmd, cmd.Flags().Args())
+		}
+		if err != nil && err.Error() != "pflag: help requested" && !strings.Contains(err.Error(), "is missing") { // a mention names a command without its arguments
+			t.Errorf("README: rounds %s: %v", m[1], err)
+		}
+		if cmd != nil && cmd.HasSubCommands() && len(cmd.Flags().Args()) > 0 {
+			t.Errorf("README: rounds %s: there is no such command", m[1])
+		}
+		seen++
+	}
+	if seen < 25 {
+		t.Errorf("found only %d commands", seen)
+	}
 }
 
 func TestExitCodes(t *testing.T) {
