@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
 	_ "github.com/jackc/pgx/v5/stdlib" // the test reads PostgreSQL's tables as they are
 	"github.com/redis/go-redis/v9"
 
@@ -257,6 +258,7 @@ func (p *planted) places(dialect string) map[string]search {
 		"exports":     inBytes(func() []byte { return bytes.Join(p.collector.Bodies(), nil) }),
 		"spans":       inBytes(func() []byte { return fmt.Append(nil, p.collector.Spans()) }),
 		"metrics":     inBytes(func() []byte { return fmt.Append(nil, p.collector.Points("")) }),
+		"pages":       p.pages,
 		"ledger":      func(context.Context) (int, int, error) { return p.needles.Files(p.dir) },
 	}
 	if dialect == "postgres" {
@@ -325,6 +327,10 @@ func (p *planted) leakEverywhere(t *testing.T, dialect string) {
 	err = errors.Join(err, db.Close(),
 		p.queue.HSet(ctx, "asynq:{sync}:t:leak", "msg", "patient "+name).Err(),
 		p.cacheDB.Set(ctx, clinicA.Key("c1", "d", "patient", "leak"), name, 0).Err())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = asynq.NewClientFromRedisClient(p.queue).EnqueueContext(ctx, asynq.NewTask(goodLast, nil), asynq.Queue(queue.Sync))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,10 @@ var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "fres
 func viewOf(s sight, who person) nowView {
 	v := nowView{
 		Title: "Now", Who: who, At: s.At, Known: s.statusKnown(), Since: s.since(), Document: s.Status,
-		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: s.Letters,
+		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: slices.Clone(s.Letters),
+	}
+	for i := range v.Letters {
+		v.Letters[i].Code = queue.CodeOf(v.Letters[i].Code)
 	}
 	for _, l := range s.Lanes {
 		row := laneRow{Standing: l}
