@@ -12,7 +12,7 @@ FUZZTIME ?= 5s
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: ## what the pipeline runs: test, lint, race, fuzz smoke
+ci: ## what the pipeline runs: test, lint, browser, race, fuzz smoke
 	@.ci/run
 
 test: needs ## run all tests; installs redis-server and PostgreSQL when they are missing
