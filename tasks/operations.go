@@ -35,7 +35,10 @@ func Operations() []Operation { return slices.Clone(operations) }
 // kind of this package.
 func Attempts() map[string]int {
 	out := map[string]int{}
-	for _, a := range []Args{SyncSchedule{}, SyncPatient{}, SyncDirectory{}, WarmView{}, InvalidateEntity{}} {
+	for _, a := range []Args{
+		SyncSchedule{}, SyncAppointment{}, SyncPatient{}, SyncPatients{}, SweepPatients{}, SyncDirectory{}, SyncLocations{},
+		SyncPractices{}, SyncThrottles{}, WarmView{}, InvalidateEntity{},
+	} {
 		if o, err := optionsOf(a); err == nil {
 			out[a.Kind()] = o.MaxAttempts
 		}
