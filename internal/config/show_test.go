@@ -119,30 +119,3 @@ func FuzzEnvironment(f *testing.F) {
 		}
 	})
 }
-
-// Whatever the file of the operators' logins holds, each line is a login or a fault that names the line and repeats
-// nothing of it.
-func FuzzParseLogins(f *testing.F) {
-	const hash = "$2a$10$7EqJtq98hPqEX7fNZaFWoOHi6kYQK8OyDQG0mQ6TgKkRrT0b1j9aK"
-	f.Add("jane operator " + hash)
-	f.Add("# people\n\nbob viewer " + hash + "\nbob viewer " + hash)
-	f.Add("jane\toperator\r\n\x00")
-	f.Fuzz(func(t *testing.T, data string) {
-		logins, faults := parseLogins(data)
-		names := map[string]bool{}
-		for _, l := range logins {
-			if !isLoginName(l.Name) || names[l.Name] || l.Hash.Reveal() == "" {
-				t.Errorf("took %+v", l)
-			}
-			names[l.Name] = true
-		}
-		for _, fault := range faults {
-			if !strings.HasPrefix(fault, "line ") && !strings.HasPrefix(fault, "has more than ") || len(fault) > 200 {
-				t.Errorf("fault %q", fault)
-			}
-		}
-		if lines := strings.Count(data, "\n") + 1; len(logins)+len(faults) > lines {
-			t.Errorf("%d logins and %d faults of %d lines", len(logins), len(faults), lines)
-		}
-	})
-}
