@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser clients soak lint fmt fuzz-smoke conform golden demo needs needs-browser hooks
+.PHONY: help ci test race browser clients soak lint fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,14 @@ conform: ## drive every operation of the simulator through a foreign SOAP client
 
 golden: needs ## rewrite the golden files and show what changed
 	@scripts/golden
+
+manifests: needs ## hold compose file, Cloud Run's manifests, image and Redis' users against their readers; run the stack and a day as those users
+	@cd deploy/test && go vet . && go test -timeout 10m .
+	@go vet -tags deploy ./internal/cli
+	@go test -tags deploy -run ACL -timeout 5m ./internal/cli
+
+sizes: ## print how long a cold build takes, and how large the programs are
+	@scripts/sizes
 
 demo: ## play a practice in one process: simulator, worker, scheduler, cache
 	@go run ./cmd/rounds demo

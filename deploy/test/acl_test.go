@@ -55,7 +55,7 @@ var onlyFor = map[string]struct {
 	"connections":        {[]any{"CLIENT", "LIST"}, []string{"queue/operator", "cache/operator"}},
 	"latency":            {[]any{"LATENCY", "LATEST"}, []string{"queue/operator", "cache/operator"}},
 	"any script": {[]any{"EVAL", "return 1", 0}, []string{
-		"queue/worker", "queue/gateway", "queue/monitor", "queue/operator",
+		"queue/worker", "queue/scheduler", "queue/gateway", "queue/monitor", "queue/operator",
 		"cache/worker", "cache/scheduler", "cache/gateway", "cache/operator",
 	}},
 	"the server's state": {[]any{"INFO", "server"}, []string{
@@ -122,7 +122,7 @@ var one = map[string]string{
 // reaches says which keys a user reads and writes; all others must be refused.
 var reaches = map[string]struct{ reads, writes []string }{
 	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "host"}},
-	"queue/scheduler": {nil, []string{"engine", "engine, all", "uniqueness", "status"}},
+	"queue/scheduler": {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "status"}},
 	"queue/gateway":   {nil, []string{"engine", "engine, all", "uniqueness"}},
 	"queue/monitor":   {[]string{"status"}, []string{"engine", "engine, all", "uniqueness", "sessions"}},
 	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness"}},

@@ -1,0 +1,171 @@
+package deploytest
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	run "google.golang.org/api/run/v1"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+)
+
+// common is the environment of every process.
+var common = []string{
+	"ROUNDS_ENV", "ROUNDS_HEALTH_ADDR", "ROUNDS_START_WAIT", "ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "GOMEMLIMIT", "SSL_CERT_DIR",
+}
+
+// env loads the process's configuration with the manifest's environment, and again with each variable spoilt.
+func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
+	vars := map[string]string{}
+	for _, e := range c.Env {
+		if _, twice := vars[e.Name]; twice {
+			f = append(f, e.Name+" is set twice")
+		}
+		vars[e.Name] = e.Value
+		if e.ValueFrom != nil {
+			ref := e.ValueFrom.SecretKeyRef
+			if ref == nil || e.Value != "" || e.ValueFrom.ConfigMapKeyRef != nil {
+				f = append(f, e.Name+" does not come from a secret")
+				continue
+			}
+			f.want(ref.Key == "1" && ref.Name == secretOf(name, e.Name), e.Name+" comes from another secret")
+			vars[e.Name] = secrets[e.Name]
+		}
+	}
+	want := slices.Sorted(slices.Values(slices.Concat(common, m.environment)))
+	f.want(slices.Equal(slices.Sorted(maps.Keys(vars)), want), fmt.Sprintf("sets %q", slices.Sorted(maps.Keys(vars))))
+	for name, value := range vars {
+		f.want(value != "", name+" is set to nothing")
+	}
+	if m.port > 0 {
+		addr := vars["ROUNDS_"+strings.ToUpper(name)+"_ADDR"]
+		f.want(addr == ":"+strconv.FormatInt(m.port, 10), "listens elsewhere than the platform asks")
+	}
+	f.want(vars["ROUNDS_ENV"] == "production", "not production")
+	f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+strconv.Itoa(m.health), "serves its probes elsewhere")
+	f.want(vars["GOMEMLIMIT"] == "460MiB", "the memory that Go may use is not below the limit")
+	f.want(slices.Contains(m.files, vars["SSL_CERT_DIR"]+"/redis-ca.pem"), "the CA of Redis is not where it is looked for")
+	wait, err := time.ParseDuration(vars["ROUNDS_START_WAIT"])
+	f.want(err == nil && wait == 180*time.Second, "waits at start for longer than the probe, or not at all")
+	for _, file := range []string{"ROUNDS_KEYS", "ROUNDS_TENANTS", "ROUNDS_API_KEYS", "ROUNDS_MONITOR_PASSWORD_FILE"} {
+		f.want(vars[file] == "" || slices.Contains(m.files, vars[file]), file+" names no file that is mounted")
+	}
+	if len(f) > 0 {
+		return f
+	}
+	return append(f, matters(t, name, m.load, vars)...)
+}
+
+// secretOf names the secret of a variable: one for each process, or for each tenant.
+func secretOf(program, variable string) string {
+	if tenant, ok := strings.CutPrefix(variable, "CLINIC_A_"); ok {
+		return "rounds-clinic-a-" + strings.ToLower(strings.ReplaceAll(tenant, "_", "-"))
+	}
+	rest := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "ROUNDS_"), "_", "-"))
+	return "rounds-" + program + "-" + rest
+}
+
+// secrets are values of the shape that the README puts into Secret Manager.
+var secrets = map[string]string{
+	"ROUNDS_QUEUE_REDIS": "rediss://worker:synthetic@10.0.0.3:6378", "ROUNDS_CACHE_REDIS": "rediss://worker:synthetic@10.0.0.4:6378",
+	"ROUNDS_LEDGER":         "postgres://rounds:synthetic@10.0.0.5:5432/rounds?sslmode=require",
+	"CLINIC_A_CUSTOMER_KEY": "synthetic-customer", "CLINIC_A_USER": "api@clinic-a.example", "CLINIC_A_PASSWORD": "synthetic",
+}
+
+// example returns what lies at a path of a container.
+func example(t testing.TB, file string) (string, bool) {
+	switch file {
+	case "/etc/rounds/keys/rounds.keys", "/config/rounds.keys":
+		return `{"synthetic": "keyset"}`, true
+	case "/etc/rounds/tenants/tenants.yaml":
+		return fmt.Sprintf(tenants, "env:CLINIC_A_CUSTOMER_KEY", "env:CLINIC_A_USER", "env:CLINIC_A_PASSWORD"), true
+	case "/config/tenants.yaml":
+		return fmt.Sprintf(tenants, "sim-customer-key-1", "sim-1@example.test", "sim-password-1"), true
+	case "/etc/rounds/api-keys", "/etc/rounds/api-keys/api-keys":
+		return read(t, "deploy/compose/api-keys"), true
+	case "/etc/rounds/monitor-logins", "/etc/rounds/logins/monitor-logins":
+		return read(t, "deploy/compose/monitor-logins"), true
+	}
+	return "", false
+}
+
+const tenants = `tenants:
+  - id: clinic-a
+    timezone: America/Chicago
+    opening_hours: {mon: "08:00-17:30"}
+    tebra: {customer_key: "%s", user: "%s", password: "%s"}
+    practices: [{id: "1", name: Example Practice}]
+`
+
+// known are environments that were tried already: among the typos of a document most leave a process's as it was.
+var known sync.Map
+
+// matters loads the configuration, which must work, and once for each variable with another value, which must not give
+// the same: a variable that the program does not read is a setting that somebody believes in.
+func matters(t testing.TB, process string, load func(func(string) string) (any, error), vars map[string]string) faults {
+	id := process + text(vars)
+	if f, ok := known.Load(id); ok {
+		return f.(faults)
+	}
+	f := tryEach(t, load, vars)
+	known.Store(id, f)
+	return f
+}
+
+func tryEach(t testing.TB, load func(func(string) string) (any, error), vars map[string]string) (f faults) {
+	root := t.TempDir()
+	getenv := func(changed string) func(string) string {
+		return func(name string) string {
+			v := vars[name]
+			if name == changed {
+				return "?"
+			}
+			data, ok := example(t, v)
+			if !ok {
+				return v
+			}
+			file := path.Join(root, path.Base(v))
+			if _, err := os.Stat(file); err != nil {
+				// As platforms mount secrets: readable for everybody in a container where nobody else is.
+				if err := os.WriteFile(file, []byte(data), 0o444); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return file
+		}
+	}
+	whole, err := load(getenv(""))
+	if err != nil {
+		return faults{err.Error()}
+	}
+	for name := range vars {
+		if !strings.HasPrefix(name, "ROUNDS_") && !strings.HasPrefix(name, "CLINIC_") {
+			continue
+		}
+		if other, err := load(getenv(name)); err == nil && fmt.Sprintf("%#v", reveal(other)) == fmt.Sprintf("%#v", reveal(whole)) {
+			f = append(f, name+" is not read by the program")
+		}
+	}
+	return f
+}
+
+// reveal is the configuration with its secrets in clear, to be compared.
+func reveal(v any) any {
+	s, ok := v.(config.Scheduler)
+	if !ok {
+		return v
+	}
+	var out []string
+	for _, t := range s.Tenants {
+		out = append(out, t.Credentials.CustomerKey.Reveal(), t.Credentials.User.Reveal(), t.Credentials.Password.Reveal())
+	}
+	return []any{v, out}
+}
