@@ -122,7 +122,7 @@ func bomb(w io.Writer) {
 
 func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the heap
 	groups := map[string]bool{}
-	for _, tt := range badAnswers() {
+	for _, tt := range badAnswers() { //nolint:paralleltest // likewise
 		groups[tt.group] = true
 		t.Run(tt.group+"/"+tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -75,11 +75,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			return err
 		}
 	}
-	tests := []struct {
-		name   string
-		call   func(*tebra.Client) error
-		reason string
-	}{
+	tests := []refusal{
 		{"no practice", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = " " }), "practice"},
 		{"no location", list(func(q *tebra.ListAppointmentsRequest) { q.Location = nil }), "location"},
 		{"half a range", list(func(q *tebra.ListAppointmentsRequest) { q.To = time.Time{} }), "range"},
@@ -99,7 +95,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			return err
 		}, "practice"},
 	}
-	for _, tt := range tests {
+	for _, tt := range append(tests, refusedWrites(t.Context())...) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := &gate{}

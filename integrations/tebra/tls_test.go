@@ -34,7 +34,7 @@ func tlsServer(flaw tlsFlaw) func(t *testing.T) (string, *http.Client) {
 		cert := certificate(t, flaw)
 		s := httptest.NewUnstartedServer(http.NotFoundHandler())
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
-		s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10} //nolint:gosec // it plays an old server
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10}
 		if flaw == tlsOld {
 			s.TLS.MaxVersion = tls.VersionTLS10
 		}

@@ -2,6 +2,7 @@ package tebra
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,10 +20,8 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 		calls := 0
 		ask := func(from, to time.Time) ([]int, bool, error) {
 			calls++
-			for _, f := range failAt {
-				if f == calls {
-					return nil, false, errors.New("away")
-				}
+			if slices.Contains(failAt, calls) {
+				return nil, false, errors.New("away")
 			}
 			d := days(from, to)
 			if d > most {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -68,9 +69,7 @@ func (v verdict) record() record {
 // answerXML writes the envelope that answers m.
 func answerXML(m *method, v verdict, res result) []byte {
 	members := record{}
-	for name, value := range res.members {
-		members[name] = value
-	}
+	maps.Copy(members, res.members)
 	if m.headed() {
 		members["ErrorResponse"] = record{
 			"ErrorMessage": res.problem, "StackTrace": res.stack, "IsError": strconv.FormatBool(res.problem != ""),

@@ -11,7 +11,7 @@ const (
 	nsWSDL    = "http://schemas.xmlsoap.org/wsdl/"
 	nsSchema  = "http://www.w3.org/2001/XMLSchema"
 	nsBinding = "http://tempuri.org/" // the vendor never gave its binding a name of its own
-	nsGuid    = "http://schemas.microsoft.com/2003/10/Serialization/"
+	nsGUID    = "http://schemas.microsoft.com/2003/10/Serialization/"
 )
 
 // serveWSDL serves the contract as WSDL: ?wsdl in the vendor's parts (?wsdl=wsdl0, ?xsd=xsd0 and so on), ?singleWsdl whole.
@@ -130,7 +130,7 @@ func (d *description) service(binding string) {
 // uri is the namespace of the n-th schema: those of the contract, and .NET's own after them.
 func (d *description) uri(n int) string {
 	if n == len(d.namespaces) {
-		return nsGuid
+		return nsGUID
 	}
 	return d.namespaces[n].uri
 }
@@ -159,7 +159,7 @@ func (d *description) xsd(n int, located bool) string {
 	switch {
 	case d.uri(n) == nsKareo:
 		d.wrappers()
-	case d.uri(n) == nsGuid:
+	case d.uri(n) == nsGUID:
 		d.put(`<xs:simpleType name="guid"><xs:restriction base="xs:string">`)
 		d.put(`<xs:pattern value="[\da-fA-F]{8}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{12}"/></xs:restriction></xs:simpleType>`)
 	}

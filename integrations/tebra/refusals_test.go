@@ -1,0 +1,126 @@
+package tebra_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// refusal is a request that the client does not send.
+type refusal struct {
+	name   string
+	call   func(*tebra.Client) error
+	reason string
+}
+
+// refusedWrites are writes, and reads by name and key, that make no sense.
+func refusedWrites(ctx context.Context) []refusal {
+	create := func(edit func(*tebra.NewAppointment)) func(*tebra.Client) error {
+		return func(c *tebra.Client) error {
+			a := tebra.NewAppointment{
+				PracticeID: "1", ServiceLocationID: "3", Start: exampleDay, End: exampleDay.Add(time.Hour), Patient: "1001", ProviderID: "7",
+			}
+			edit(&a)
+			_, err := c.Appointments.Create(ctx, a, time.UTC)
+			return err
+		}
+	}
+	update := func(edit func(*tebra.AppointmentUpdate)) func(*tebra.Client) error {
+		return func(c *tebra.Client) error {
+			a := tebra.AppointmentUpdate{
+				ID: "1", Patient: "2", ServiceLocationID: "3", Start: exampleDay, End: exampleDay.Add(time.Hour), Status: tebra.StatusRoomed,
+			}
+			edit(&a)
+			_, err := c.Appointments.Update(ctx, a, time.UTC)
+			return err
+		}
+	}
+	patient := func(practice string, f tebra.PatientFields) func(*tebra.Client) error {
+		return func(c *tebra.Client) error { return c.Patients.Update(ctx, "1001", practice, f) }
+	}
+	external := func(batch ...tebra.ExternalID) func(*tebra.Client) error {
+		return func(c *tebra.Client) error { return c.Patients.SetExternalIDs(ctx, batch) }
+	}
+	list := func(q tebra.ListPatientsRequest) func(*tebra.Client) error {
+		return func(c *tebra.Client) error { _, err := c.Patients.List(ctx, q); return err }
+	}
+	page := func(q tebra.PatientPagesRequest) func(*tebra.Client) error {
+		return func(c *tebra.Client) error { _, err := c.Patients.Page(ctx, q); return err }
+	}
+	return []refusal{
+		{"create without practice", create(func(a *tebra.NewAppointment) { a.PracticeID = "" }), "practice"},
+		{"create without place", create(func(a *tebra.NewAppointment) { a.ServiceLocationID = canary }), "service location"},
+		{"create that ends before it begins", create(func(a *tebra.NewAppointment) { a.End = a.Start }), "range"},
+		{"create with nobody", create(func(a *tebra.NewAppointment) { a.ProviderID = "" }), "provider"},
+		{"create for nobody", create(func(a *tebra.NewAppointment) { a.Patient = "" }), "patient"},
+		{"create for one and a group", create(func(a *tebra.NewAppointment) { a.Attendees = []phi.Text{"1"} }), "patient"},
+		{"create for a group of one who is none", create(func(a *tebra.NewAppointment) { a.Patient, a.Attendees = "", []phi.Text{canary} }), "id"},
+		{"create with a case that is none", create(func(a *tebra.NewAppointment) { a.CaseID = canary }), "id"},
+		{"create with a status of nobody", create(func(a *tebra.NewAppointment) { a.Status = canary }), "status"},
+		{"update of nothing", update(func(a *tebra.AppointmentUpdate) { a.ID = "0" }), "id"},
+		{"update without status", update(func(a *tebra.AppointmentUpdate) { a.Status = "" }), "status"},
+		{"update without end", update(func(a *tebra.AppointmentUpdate) { a.End = time.Time{} }), "range"},
+		{"update without place", update(func(a *tebra.AppointmentUpdate) { a.ServiceLocationID = "" }), "service location"},
+		{"status of nothing", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, canary, tebra.StatusRoomed) }, "id"},
+		{"status that is none", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, "1", "Check-in") }, "status"},
+		{"deletion of nothing", func(c *tebra.Client) error { return c.Appointments.Delete(ctx, "-1") }, "id"},
+		{"reasons of nothing", func(c *tebra.Client) error { _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
+		{"one appointment without a zone", func(c *tebra.Client) error { _, err := c.Appointments.Get(ctx, "1", nil); return err }, "location"},
+		{"patient without names", func(c *tebra.Client) error { _, err := c.Patients.Create(ctx, "1", tebra.PatientFields{}); return err }, "name"},
+		{"patient of no practice", patient(canary, tebra.PatientFields{}), "practice"},
+		{"patient with a long number", patient("1", tebra.PatientFields{MobilePhone: tebra.Set("1 (555) 555-0100")}), "phone"},
+		{"patient with a date of nobody", patient("1", tebra.PatientFields{BirthDate: tebra.Set("7/4/1980")}), "date"},
+		{"patient with a gender of nobody", patient("1", tebra.PatientFields{Gender: tebra.Set("f")}), "gender"},
+		{"no external ids", external(), "size"},
+		{"external id that the vendor would cut", external(tebra.ExternalID{PatientID: "1", PracticeID: "1", VendorID: "1", ID: phi.Text(strings.Repeat("x", 26))}), "length"},
+		{"external id of nobody", external(tebra.ExternalID{PracticeID: "1", VendorID: "1", ID: "x"}), "id"},
+		{"patients of no practice", list(tebra.ListPatientsRequest{LastName: canary}), "practice"},
+		{"patients born backwards", list(tebra.ListPatientsRequest{PracticeID: "1", BornFrom: "1980-07-05", BornTo: "1980-07-04"}), "range"},
+		{"patients of half a range", list(tebra.ListPatientsRequest{PracticeID: "1", ModifiedFrom: exampleDay}), "range"},
+		{"page of too many", page(tebra.PatientPagesRequest{Size: 1001}), "size"},
+		{"page from nowhere", page(tebra.PatientPagesRequest{From: canary}), "key"},
+		{"page of a practice of nobody", page(tebra.PatientPagesRequest{PracticeID: canary}), "practice"},
+	}
+}
+
+func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
+	t.Parallel()
+	row := "<AppointmentData><ID>1</ID></AppointmentData>"
+	read := func(body string, most int) (rows int, seen tebra.Observation, err error) {
+		var all []tebra.Observation
+		g := &gate{}
+		c := newClient(t, always(200, xmlType, body), func(o *tebra.Options) { o.Gate, o.Observe = g, observeInto(&all) })
+		for _, e := range c.Appointments.Rows(t.Context(), someDay()) {
+			if err = e; e != nil {
+				continue
+			}
+			if rows++; rows == most {
+				break
+			}
+		}
+		if len(g.outcomes) != 1 || len(all) != 1 {
+			t.Fatalf("the gate heard %d outcomes, %d were observed, want one each", len(g.outcomes), len(all))
+		}
+		return rows, all[0], err
+	}
+	if rows, seen, err := read(appointments(strings.Repeat(row, 9)), 100); rows != 9 || err != nil || seen.Code != "" || seen.Rows != 9 {
+		t.Errorf("%d rows, %v, observed %+v", rows, err, seen)
+	}
+	if rows, seen, err := read(appointments(strings.Repeat(row, 9)), 3); rows != 3 || err != nil || seen.Code != "" {
+		t.Errorf("left after three: %d rows, %v, observed %+v", rows, err, seen)
+	}
+	if rows, _, err := read(appointments(strings.Repeat(row, 10_001)), 0); rows != 10_000 || !errors.Is(err, tebra.ErrPartial) {
+		t.Errorf("at the cap: %d rows, %v", rows, err)
+	}
+	if rows, seen, err := read(appointments(strings.Repeat(row, 9))[:600], 100); rows == 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) || seen.Reason != "cut" {
+		t.Errorf("cut: %d rows, %v, observed %+v", rows, err, seen)
+	}
+	if rows, _, err := read(answerTo("GetAppointments", noError+security(false, true, true)+"<Appointments>"+row+"</Appointments>"), 100); rows != 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
+		t.Errorf("refused: %d rows, %v; rows beside a refusal are nobody's", rows, err)
+	}
+}
