@@ -121,6 +121,7 @@ func (p *planted) suffer(t *testing.T) {
 	p.ends(t, p.tools, html, tasks.StateDone)
 	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPatient, ID: tasks.EntityID(p.goodID)})
 	p.ends(t, p.tools, enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
+	p.ask(t)
 	p.stopWorker() // sends what spans are left
 	p.panics(t)
 }

@@ -192,7 +192,7 @@ func (s *stream) tail(ctx context.Context) string {
 	if reason == "" {
 		return s.verdict(ctx, err)
 	}
-	<-ended
+	_ = <-ended // the reader's: it was told to end
 	return reason
 }
 

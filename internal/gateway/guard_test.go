@@ -42,7 +42,7 @@ func everywhere(practiceID, task, patient, provider, visit string) []asked {
 	}
 }
 
-var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-[0-9]{16}`)
+var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-\d{16}`)
 
 // One tenant's key with the other's identifiers gets what it gets with identifiers that there are not, byte for byte, and
 // nothing of the other's changes.

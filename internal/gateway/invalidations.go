@@ -25,7 +25,7 @@ type changeInput struct {
 
 // invalidation says what was done about a change.
 type invalidation struct {
-	Tasks []receipt `json:"tasks" nullable:"false" doc:"What reads the record anew. None for an appointment that was never seen: the next look at its day brings it."`
+	Tasks []receipt `json:"tasks" nullable:"false" doc:"What reads the record anew."`
 }
 
 type invalidationOutput struct {

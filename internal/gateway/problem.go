@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -168,22 +170,19 @@ const problemPath = "/problems/"
 
 // explain serves the page of a code.
 func explain(w http.ResponseWriter, r *http.Request) {
-	c := code(r.PathValue("code"))
-	p, ok := problems[c]
+	p, ok := problems[code(r.PathValue("code"))]
 	if !ok {
 		write(w, fail(codeNotFound, ""))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte(string(c) + " (" + strconv.Itoa(p.status) + ")\n\n" + p.title + ".\n" + p.page + "\n"))
+	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, p.title, p.page)
 }
 
 // write answers with a problem.
 func write(w http.ResponseWriter, p *problem) {
 	h := w.Header()
-	for name, values := range p.GetHeaders() {
-		h[name] = values
-	}
+	maps.Copy(h, p.GetHeaders())
 	h.Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = format.Marshal(w, p) // whoever asked is gone when it fails

@@ -26,6 +26,9 @@ type kind struct {
 var kinds = []kind{
 	kindOf("Read a practice's appointments of some days from the vendor.", func(a tasks.SyncSchedule) string { return a.Practice }),
 	kindOf("Read one patient from the vendor.", func(a tasks.SyncPatient) string { return a.Practice }),
+	kindOf("Read what has changed of a practice's patients since this was last done.", func(a tasks.SyncPatients) string { return a.Practice }),
+	kindOf("Read one appointment from the vendor.", func(a tasks.SyncAppointment) string { return a.Practice }),
+	kindOf("Read a practice's locations from the vendor.", func(a tasks.SyncLocations) string { return a.Practice }),
 	kindOf("Read who works in a practice from the vendor.", func(a tasks.SyncDirectory) string { return a.Practice }),
 	kindOf("Put a view together before somebody asks for it.", func(a tasks.WarmView) string { return a.Practice }),
 	kindOf("Say that a record changed at the vendor. /v1/invalidations does it at once.", func(a tasks.InvalidateEntity) string { return a.Practice }),
@@ -218,14 +221,17 @@ var arguments = map[string]struct {
 	enum  []any
 }{
 	"practice": {"The practice's number.", nil},
-	"from":     {"The first day.", nil},
+	"from":     {"The first day; for patients.sync it may be left out, and is then where the last one ended.", nil},
 	"to":       {"The last day, the same as the first for one day.", nil},
 	"date":     {"The day that the view shows or begins with.", nil},
 	"patient":  {"The patient's number.", nil},
 	"provider": {"The provider's number; for provider-day alone.", nil},
-	"id":       {"The record's number at the vendor; left out for a practice.", nil},
-	"view":     {"Which view.", []any{tasks.DayBoard, tasks.ProviderDay, tasks.PatientCard}},
-	"noun":     {"What kind of record it is.", []any{tasks.NounAppointment, tasks.NounPatient, tasks.NounProvider, tasks.NounPractice}},
+	"days":     {"How many days to read at most, after a cut answer; 0 reads what there is.", nil},
+
+	"appointment": {"The appointment's number.", nil},
+	"id":          {"The record's number at the vendor; left out for a practice.", nil},
+	"view":        {"Which view.", []any{tasks.DayBoard, tasks.ProviderDay, tasks.PatientCard}},
+	"noun":        {"What kind of record it is.", []any{tasks.NounAppointment, tasks.NounPatient, tasks.NounProvider, tasks.NounPractice}},
 }
 
 // Schema describes a demand as one of its kinds.

@@ -1,0 +1,233 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+const apiKey = "rounds_KEY-OF-A-TEST"
+
+// api is a gateway of the house, and a client with a key.
+type api struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+}
+
+// serve runs a gateway until the test ends or stop is called.
+func (h *house) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, stop func()) {
+	t.Helper()
+	s := h.settings
+	o := GatewayOptions{Config: config.Gateway{
+		Mode: s.Mode, Redis: s.Redis, LedgerURL: s.LedgerURL, Keyset: s.Keyset, Tenants: s.Tenants, Addr: vacant(t),
+		Keys: []config.APIKey{{Name: "desk", Tenant: clinicA.String(), Hash: sha256.Sum256([]byte(apiKey))}},
+	}}
+	for _, c := range change {
+		c(&o)
+	}
+	g, err := NewGateway(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	a = &api{t: t, url: "http://" + o.Config.Addr, client: &http.Client{Transport: transport}}
+	stop = run(t, g.Run)
+	eventually(t, func() error {
+		if got := answers(t, a.url+"/openapi.json"); got != http.StatusOK {
+			return fmt.Errorf("the gateway answers %d", got)
+		}
+		return nil
+	})
+	return a, stop
+}
+
+// do sends a request; a body makes it a POST. The answer's body is the caller's to close.
+func (a *api) do(path, body string, headers ...string) *http.Response {
+	a.t.Helper()
+	method := http.MethodGet
+	if body != "" {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(a.t.Context(), method, a.url+path, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := a.client.Do(r)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return resp
+}
+
+// read is do with the body read.
+func (a *api) read(path, body string, headers ...string) (status int, text []byte) {
+	a.t.Helper()
+	resp := a.do(path, body, headers...)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return resp.StatusCode, text
+}
+
+// A cold board is fetched while its reader waits: the demand goes before others, the worker asks the vendor, and the
+// answer comes with the request.
+func TestAColdBoardComesWhileItsReaderWaits(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	h.work(t)
+	a, _ := h.serve(t, func(o *GatewayOptions) { o.Limits.Wait = 30 * time.Second })
+	status, body := a.read("/v1/practices/1/board", "")
+	if status != http.StatusOK || bytes.Count(body, []byte(`"appointment":`)) != 6 {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := a.read("/v1/patients/987654321?practice=1", ""); status != http.StatusNotFound {
+		t.Errorf("a patient whom the vendor does not know: %d %s", status, body)
+	}
+}
+
+// One request is one trace: from the caller's own span through the gateway and the queue to the vendor's call.
+func TestOneTraceFromRequestToVendor(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	collector := otlptest.New(t)
+	tools := h.tools(t)
+	stopWorker := h.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
+	a, stop := h.serve(t, func(o *GatewayOptions) { o.Collector = collector.URL() })
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	day := tasks.DateOf(h.today()).String()
+	status, body := a.read("/v1/tasks", `{"kind":"schedule.sync","args":{"practice":"1","from":"`+day+`","to":"`+day+`"}}`,
+		"Traceparent", "00-"+trace+"-"+parent+"-01")
+	if status != http.StatusAccepted {
+		t.Fatalf("%d %s", status, body)
+	}
+	h.board(t, tools, full(6))
+	a.read("/v1/practices/1/board", "")
+	stop()
+	stopWorker()
+
+	spans := collector.Spans()
+	byID := map[string]otlptest.Span{}
+	for _, s := range spans {
+		byID[s.SpanID] = s
+	}
+	i := slices.IndexFunc(spans, func(s otlptest.Span) bool { return s.Name == "http.request" && s.TraceID == trace })
+	if i < 0 || spans[i].ParentID != parent {
+		t.Fatalf("the request is no child of the caller's span, of %d spans", len(spans))
+	}
+	root := spans[i]
+	want := map[string]string{"route": "create-task", "status": "202", "caller": "desk", "tenant": "clinic-a"}
+	for key, value := range want {
+		if got := fmt.Sprint(root.Attributes[key]); got != value {
+			t.Errorf("%s is %q, want %q", key, got, value)
+		}
+	}
+	for _, name := range []string{"task.enqueue", "task.work", "vendor.call", "cache.fill"} {
+		if !slices.ContainsFunc(spans, func(s otlptest.Span) bool { return s.Name == name && leadsTo(s, root, byID) == nil }) {
+			t.Errorf("no %s descends from the request", name)
+		}
+	}
+	for _, s := range spans {
+		for key := range s.Attributes {
+			if s.Service == "rounds-gateway" && !slices.Contains(append(allowed, "route", "status", "caller"), key) {
+				t.Errorf("%s has the attribute %s", s.Name, key)
+			}
+		}
+	}
+	if len(collector.Points("rounds.requests")) == 0 || len(collector.Points("rounds.request.duration")) == 0 {
+		t.Error("no request was counted")
+	}
+}
+
+// ask leads the canaries through the gateway: they come back to whoever may see them, and are in nothing else.
+func (p *planted) ask(t *testing.T) {
+	t.Helper()
+	a, stop := p.serve(t, func(o *GatewayOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })
+	stream := a.do("/v1/events", "")
+	told := make(chan []byte, 1)
+	go func() {
+		var all bytes.Buffer
+		for lines := bufio.NewScanner(stream.Body); lines.Scan(); {
+			all.Write(append(lines.Bytes(), '\n'))
+		}
+		told <- all.Bytes()
+	}()
+	shown := 0
+	for _, path := range []string{
+		"/v1/practices/1/board", "/v1/patients/" + p.goodID + "?practice=1", "/v1/providers/107/day?practice=1",
+	} {
+		if status, body := a.read(path, ""); status != http.StatusOK {
+			t.Errorf("%s: %d", path, status)
+		} else if p.needles.In(body) {
+			shown++
+		}
+	}
+	if shown < 2 {
+		t.Errorf("the canaries are in %d of the views they belong to", shown)
+	}
+	quoted := `"` + goodFirst + " " + goodLast + `"`
+	for _, ask := range [][2]string{
+		{"/v1/tasks", `{"kind":"patient.sync","args":{"practice":"1","patient":"` + p.goodID + `"}}`},
+		{"/v1/tasks", `{"kind":"patient.sync","args":{"practice":"99","patient":"` + p.goodID + `"}}`},
+		{"/v1/tasks", `{"kind":"patient.sync","args":{"practice":"1","patient":` + quoted + `}}`},
+		{"/v1/tasks", `{"kind":` + quoted + `,"args":{}}`},
+		{"/v1/tasks", `{` + quoted + `:1}`},
+		{"/v1/invalidations", `{"practice":"1","noun":"patient","id":"` + p.goodID + `"}`},
+		{"/v1/invalidations", `{"practice":"1","noun":"patient","id":` + quoted + `}`},
+		{"/v1/invalidations", `{"practice":` + quoted + `,"noun":"patient","id":"1"}`},
+		{"/v1/patients/" + p.goodID + "?practice=99", ""},
+		{"/v1/patients/" + goodFirst + "?practice=1", ""},
+		{"/v1/tasks/" + goodFirst, ""},
+		{"/" + goodFirst + "/" + goodLast, ""},
+		{"/v1/practices/1/board?" + goodLast + "=1", ""},
+		{"/v1/practices/1/board?date=" + goodLast, ""},
+		{"/problems/" + goodLast, ""},
+	} {
+		if status, body := a.read(ask[0], ask[1], "Idempotency-Key", ""); p.needles.In(body) || status == 0 {
+			t.Errorf("%s %s: %d %s", ask[0], ask[1], status, body)
+		}
+	}
+	if status, body := a.read("/v1/tasks", `{"kind":"directory.sync","args":{"practice":"1"}}`, "Idempotency-Key", goodFirst+" "+goodLast); status != http.StatusAccepted || p.needles.In(body) {
+		t.Errorf("a name for a key: %d %s", status, body)
+	}
+	stop() // which ends the stream, and sends what spans are left
+	if all := <-told; !bytes.Contains(all, []byte("entity.invalidated")) || p.needles.In(all) {
+		t.Errorf("the stream told %s", all)
+	}
+	_ = stream.Body.Close()
+}
+
+func TestNewGatewayRefuses(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	o := GatewayOptions{Config: config.Gateway{
+		Mode: h.settings.Mode, Redis: h.settings.Redis, LedgerURL: h.settings.LedgerURL, Keyset: h.settings.Keyset,
+	}}
+	if _, err := NewGateway(t.Context(), o); err == nil {
+		t.Error("a gateway that nobody may call")
+	}
+	o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
+	if _, err := NewGateway(t.Context(), o); !errors.Is(err, ErrDependency) {
+		t.Errorf("without a cache: %v", err)
+	}
+}
