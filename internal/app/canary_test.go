@@ -132,8 +132,12 @@ func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
 	p.vendor.SetFaults(tebratest.Faults{})
 	today, visit := tasks.DateOf(p.today()), tasks.EntityID(p.goodVisit)
 	for _, args := range []tasks.Args{
-		tasks.SyncPatients{Practice: "1"}, tasks.SweepPatients{Practice: "1"}, tasks.SyncLocations{Practice: "1"},
-		tasks.SyncPractices{}, tasks.SyncThrottles{}, tasks.SyncAppointment{Practice: "1", Appointment: visit},
+		tasks.SyncPatients{Practice: "1"},
+		tasks.SweepPatients{Practice: "1"},
+		tasks.SyncLocations{Practice: "1"},
+		tasks.SyncPractices{},
+		tasks.SyncThrottles{},
+		tasks.SyncAppointment{Practice: "1", Appointment: visit},
 		tasks.WarmView{View: tasks.PatientCard, Practice: "1", Date: today, Patient: tasks.PatientID(p.goodID)},
 		tasks.WarmView{View: tasks.ProviderDay, Practice: "1", Date: today, Provider: "107"},
 	} {
@@ -148,7 +152,8 @@ func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
 		return err
 	})
 	for _, args := range []tasks.Args{
-		tasks.SyncAppointment{Practice: "99", Appointment: visit}, tasks.SyncPatients{Practice: "99"},
+		tasks.SyncAppointment{Practice: "99", Appointment: visit},
+		tasks.SyncPatients{Practice: "99"},
 		tasks.WarmView{View: tasks.PatientCard, Practice: "99", Date: today, Patient: tasks.PatientID(p.goodID)},
 	} {
 		p.ends(t, p.tools, enqueue(args), tasks.StateDead)
