@@ -9,7 +9,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncDirectory reads a practice's providers. Running twice: one more call, no change.
+// syncDirectory reads a practice's providers. An empty answer says nothing: a vendor in trouble gives it with success, and
+// names must not vanish from boards for it. Running twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -23,11 +24,15 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
+	if len(rows) == 0 {
+		return nil
+	}
 	_, err = d.Store.ApplyDirectory(ctx, s.tenant, practice.FromProviders(s.id, rows), since)
 	return applied(err)
 }
 
-// syncLocations reads a practice's places. Running twice: one more call, no change.
+// syncLocations reads a practice's places. An empty answer says nothing here either. Running twice: one more call, no
+// change.
 func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -40,6 +45,9 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 	rows, err := s.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: s.name})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
+	}
+	if len(rows) == 0 {
+		return nil
 	}
 	_, err = d.Store.ApplyLocations(ctx, s.tenant, practice.FromLocations(s.id, rows), since)
 	return applied(err)

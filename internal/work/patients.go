@@ -26,15 +26,16 @@ const (
 func patientsMark(practiceID string) string { return "patients:" + practiceID }
 
 // syncPatients reads the patients who have changed since the watermark, applies them and moves it on. A window that the
-// vendor cut is read in halves, down to one day; a day that it cuts becomes a sweep. Running twice: one more call, no
-// change.
+// vendor cut is read in halves, down to one day; a day that it cuts becomes a sweep. An empty answer that would move the
+// watermark over days is believed when a second look agrees. A window that begins behind the watermark leaves days out, so
+// it moves and confirms nothing. Running twice: one more call, no change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
 		return err
 	}
 	today := practice.DateOf(d.Now(), s.Zone)
-	from, to, err := d.window(ctx, s, job.Args, today)
+	from, to, joins, err := d.window(ctx, s, job.Args, today)
 	if err != nil {
 		return err
 	}
@@ -51,37 +52,49 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	if err := d.applyPatients(ctx, s, today, list.Rows, since); err != nil {
 		return err
 	}
-	if list.Partial {
+	end := today.Add(-overlap)
+	switch {
+	case list.Partial:
 		return d.narrow(ctx, s, from, to)
-	}
-	if err := d.advance(ctx, s, min(to.Add(1), today.Add(-overlap))); err != nil {
-		return err
+	case len(list.Rows) == 0 && job.Args.From.IsZero() && from < end:
+		job.Args.From = date(from)
+		return lookAgain(ctx, d, job)
+	case joins:
+		if err := d.advance(ctx, s, min(to.Add(1), end)); err != nil {
+			return err
+		}
 	}
 	if to < today.Add(1) {
 		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: date(to.Add(1)), Days: job.Args.Days})
 	}
+	if !joins {
+		return nil
+	}
 	return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
 }
 
-// window is what has to be read next: up to tomorrow, which may have begun where the vendor is.
-func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today practice.Date) (from, to practice.Date, err error) {
-	from, to = today.Add(-lookBack), today.Add(1)
-	if a.From.IsZero() {
-		mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
-		if err != nil {
-			return "", "", fmt.Errorf("read watermark: %w", err)
+// window is what has to be read next: up to tomorrow, which may have begun where the vendor is. It joins what was read
+// before if no day lies between.
+func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today practice.Date) (from, to practice.Date, joins bool, err error) {
+	next, to := today.Add(-lookBack), today.Add(1)
+	mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
+	if err != nil {
+		return "", "", false, fmt.Errorf("read watermark: %w", err)
+	}
+	if ok {
+		next = max(next, practice.DateOf(mark, s.Zone))
+	}
+	from = next
+	if !a.From.IsZero() {
+		if from, err = day(a.From); err != nil {
+			return "", "", false, err
 		}
-		if ok {
-			from = max(from, practice.DateOf(mark, s.Zone))
-		}
-	} else if from, err = day(a.From); err != nil {
-		return "", "", err
 	}
 	from = min(from, to)
 	if a.Days > 0 {
 		to = min(to, from.Add(a.Days-1))
 	}
-	return from, to, nil
+	return from, to, from <= next, nil
 }
 
 // advance moves the watermark to a day. It never moves back.
@@ -120,7 +133,7 @@ func (d Deps) applyPatients(ctx context.Context, s site, today practice.Date, ro
 }
 
 // sweepPatients reads one page of all patients and demands the next. The last one moves the watermark to where the sweep
-// began. Running twice: one more call, and the demands join.
+// began; an empty one is no last one, and moves nothing. Running twice: one more call, and the demands join.
 func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -142,6 +155,9 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
+	}
+	if len(page.Rows) == 0 {
+		return nil
 	}
 	if err := d.applyPatients(ctx, s, today, page.Rows, since); err != nil {
 		return err

@@ -125,6 +125,54 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A vendor in trouble answers "nothing has changed" with success. Days that nobody has read are not passed over for it.
+func TestAnEmptyListOfPatientsIsDoubted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sync := tasks.SyncPatients{Practice: "7"}
+	b.clinic.AddPatient()
+	b.done(t, sync)
+	b.demands(t)
+	b.now = b.now.AddDate(0, 0, 3)
+	b.line.answer = emptied("PatientData")
+	b.done(t, sync)
+	if b.mark(t) != "2026-03-01" {
+		t.Errorf("one empty answer moved the watermark to %q", b.mark(t))
+	}
+	second := tasks.SyncPatients{Practice: "7", From: date("2026-03-01")}
+	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(secondLook)); err != nil || !r.Joined {
+		t.Errorf("no second look waits (%v)", err)
+	}
+	b.done(t, second)
+	if b.mark(t) != "2026-03-04" {
+		t.Errorf("after a second one the watermark is %q", b.mark(t))
+	}
+	b.done(t, sync) // of days that were read before
+	b.demands(t)
+	b.done(t, tasks.SweepPatients{Practice: "7"})
+	b.demands(t)
+	if b.mark(t) != "2026-03-04" {
+		t.Error("an empty sweep moved the watermark")
+	}
+}
+
+// Who asks for some days alone does not make those before them read.
+func TestAWindowBehindTheWatermarkDoesNotMoveIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.clinic.AddPatient()
+	for _, from := range []practice.Date{monday, "2026-02-27"} {
+		b.done(t, tasks.SyncPatients{Practice: "7", From: date(from)})
+		if b.mark(t) != "" {
+			t.Errorf("from %s the watermark is %q", from, b.mark(t))
+		}
+	}
+	b.done(t, tasks.SyncPatients{Practice: "7"})
+	if b.mark(t) != "2026-03-01" {
+		t.Errorf("the watermark is %q", b.mark(t))
+	}
+}
+
 func TestRefetchIsPlannedByCost(t *testing.T) {
 	t.Parallel()
 	s := site{id: "7"}
