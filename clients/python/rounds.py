@@ -6,7 +6,7 @@
     client.wait(receipt["id"])
     board = client.board("1")
 
-Run as a program it walks through the API once, with ROUNDS_URL and ROUNDS_API_KEY from the environment.
+walk.py goes through the API with it once.
 """
 
 import json

@@ -123,7 +123,8 @@ type stream struct {
 	first   string // what the stream begins with
 }
 
-// begin finds out where the stream begins. A cursor from beyond the log's end is of another log.
+// begin finds out where the stream begins. A cursor from beyond the log's end is of another log, and 0 was given out when
+// there was none: what the log has lost since, nothing in it tells.
 func (s *stream) begin(ctx context.Context, last string) (err error) {
 	end, err := events.Last(ctx, s.Events, s.owner)
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *stream) begin(ctx context.Context, last string) (err error) {
 	if s.cursor, err = strconv.ParseUint(last, 10, 53); err != nil {
 		return fail(codeCursor, "")
 	}
-	if s.cursor > end {
+	if s.cursor > end || s.cursor == 0 && end > 0 {
 		s.cursor, s.first = end, eventGap
 	}
 	return nil

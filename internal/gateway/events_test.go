@@ -188,6 +188,24 @@ func TestAGapIsTold(t *testing.T) {
 		b.spoil("7")
 		f.next(events.EntityInvalidated)
 	})
+	t.Run("the stream began before the log", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		f := b.follow(keyA)
+		start := f.next(eventReady)
+		f.cancel()
+		b.spoil("7")
+		b.spoil("7")
+		if err := b.events.XTrimMaxLen(t.Context(), events.Key(clinicA), 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(start.id, 10))
+		f.next(eventGap)
+		b.spoil("8")
+		if ev := f.next(events.EntityInvalidated); !strings.Contains(ev.data, `"practice":"8"`) {
+			t.Errorf("event %+v", ev)
+		}
+	})
 	t.Run("a cursor of another log", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

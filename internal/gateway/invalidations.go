@@ -66,14 +66,11 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 		return nil, err
 	}
 	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(clinic.zone)))
-	out := &invalidationOutput{Body: invalidation{Tasks: []receipt{}}}
-	if len(args) == 0 {
-		return out, nil
-	}
 	got, err := g.Tasks.EnqueueMany(ctx, owner.String(), args)
 	if err != nil {
 		return nil, err
 	}
+	out := &invalidationOutput{}
 	for i, r := range got {
 		out.Body.Tasks = append(out.Body.Tasks, receipt{ID: r.ID, Kind: args[i].Kind(), Joined: r.Joined, Repeated: r.Repeated})
 	}

@@ -3,7 +3,6 @@ package practice
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -42,17 +41,6 @@ func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys
 
 // Names returns the names of the tenant's records.
 func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String())) }
-
-// Digest is a keyed digest of what a reader is shown: the same as long as the content is, whenever it was confirmed and by
-// whichever process it was built, and telling nothing of it. It serves as a validator; what of a read must count (Stale,
-// say) goes into content beside the view, and what must not (AsOf) stays out.
-func (s *Store) Digest(t tenant.ID, content any) (phi.Ref, error) {
-	ref, err := Hash(s.keys.For(t.String()), content)
-	if err != nil {
-		return "", fmt.Errorf("digest content: %w", err)
-	}
-	return ref, nil
-}
 
 // Begin draws the stamp under which an answer of the vendor may be cached. It must be drawn before the vendor is asked:
 // whatever is invalidated while the answer is on its way is newer than the stamp, and the answer is refused.
