@@ -301,8 +301,10 @@ func prospects(l ledger.DeadLetter, now string) string {
 		return "nothing: what the task was about is lost"
 	case now == queue.StateArchived, now == taskGone:
 		return "make the task wait again, with all its attempts"
+	case now == queue.StateActive:
+		return "nothing yet: the task runs"
 	}
-	return "mark it replayed: the task waits or runs already"
+	return "mark it replayed: the task waits already"
 }
 
 func (d letterDoc) write(w io.Writer) {

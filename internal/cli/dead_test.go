@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -99,6 +100,7 @@ func TestProspects(t *testing.T) {
 		{whole, taskGone, "make the task wait"},
 		{whole, taskDone, "settle it"},
 		{whole, queue.StateRetry, "mark it replayed"},
+		{whole, queue.StateActive, "nothing yet"},
 		{bare, queue.StateArchived, "make the task wait"},
 		{bare, taskGone, "nothing: what"},
 		{foreign, taskGone, "nothing: its task"},
@@ -143,6 +145,24 @@ func TestDeadReplayOne(t *testing.T) {
 	none := rounds(t, h.keyless(), "dead", "replay", "sync-"+strings.Repeat("a", 26)+"-1", "--json")
 	if f := failed(t, none.stdout); none.code != exitNotFound || f.Code != "LETTER_NOT_FOUND" {
 		t.Errorf("%+v", none)
+	}
+}
+
+// A letter is written a moment before its task is archived. Whoever replays it then must not lose it.
+func TestDeadReplayWhileTheTaskEnds(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ids := h.fill(t, queue.Sync, 1, time.Hour, 0)
+	h.archive(t, ids, "vendor_denied")
+	rdb, key := h.rdb(t), "asynq:{sync}:"
+	rdb.HSet(t.Context(), key+"t:"+ids[0], "state", queue.StateActive)
+	rdb.ZAdd(t.Context(), key+"lease", redis.Z{Score: float64(time.Now().Add(time.Minute).Unix()), Member: ids[0]})
+	o := rounds(t, h.keyless(), "dead", "replay", ids[0], "--json")
+	if d := document[replayDoc](t, o.stdout); o.code != exitConflict || d.Failed != 1 || d.Failures[0].Code != faultRuns {
+		t.Errorf("%+v", o)
+	}
+	if l, err := h.ledger.DeadLetter(t.Context(), ids[0]); err != nil || l.State != ledger.StateOpen {
+		t.Errorf("the letter is lost: %+v, %v", l, err)
 	}
 }
 

@@ -161,7 +161,7 @@ func (d *purgeDoc) interrupted(err error) error {
 	}
 	return &failure{
 		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d tasks were removed", d.Removed, d.Found), cause: err,
-		Found: []string{err.Error()}, Means: "what was not removed is untouched", Try: []string{"the same command again"},
+		Found: []string{err.Error()}, Means: "the others are still there, some of them with settled letters", Try: []string{"the same command again"},
 	}
 }
 

@@ -43,8 +43,9 @@ func newDeadReplay(e *env) *cobra.Command {
 		Long: `Let the tasks of open letters run again: those named, or with --all those that the other flags choose. No key is
 needed, since a payload travels as it was sealed. A task runs again under its own ID, with none of its attempts spent.
 
-It may be repeated and interrupted: a task that waits or runs already is not doubled, and one whose work another task
-does, or did since, is settled. --dry-run says how many there are and what they would ask of the vendor.
+It may be repeated and interrupted: a task that waits already is not doubled, one that runs at the moment keeps its letter
+until it has ended, and one whose work another task does, or did since, is settled. --dry-run says how many there are and
+what they would ask of the vendor.
 
 Exit code 9 says that some letters were replayed and others could not be.`,
 		Example: `  rounds dead replay sync-…
@@ -105,7 +106,7 @@ type replayDoc struct {
 	Selected   int        `json:"selected"`
 	Cost       []costDoc  `json:"cost"`
 	Revived    int        `json:"revived"`    // wait again
-	Waiting    int        `json:"waiting"`    // waited or ran already
+	Waiting    int        `json:"waiting"`    // waited already
 	Done       int        `json:"done"`       // had ended well since
 	Superseded int        `json:"superseded"` // another task does or did it
 	Failed     int        `json:"failed"`
@@ -133,6 +134,7 @@ const (
 	faultNotFound = "LETTER_NOT_FOUND"
 	faultForeign  = "NOT_OURS"
 	faultLost     = "LOST"
+	faultRuns     = "RUNS" // at the moment: to be replayed when that has ended, if it is still needed
 )
 
 // chosen is a letter on its way.
@@ -251,6 +253,8 @@ func (r *replay) one(ctx context.Context, id string) error {
 		r.doc.fault(id, faultForeign)
 	case errors.Is(err, queue.ErrLost):
 		r.doc.fault(id, faultLost)
+	case errors.Is(err, queue.ErrRuns):
+		r.doc.fault(id, faultRuns)
 	default:
 		return err
 	}
@@ -298,8 +302,8 @@ func (d *replayDoc) verdict() error {
 	case d.Failed == 0:
 		return nil
 	case d.replayed() > 0:
-	case d.Failures[0].Code == faultNotOpen:
-		f.Exit, f.Code = exitConflict, faultNotOpen
+	case d.Failures[0].Code == faultNotOpen, d.Failures[0].Code == faultRuns:
+		f.Exit, f.Code = exitConflict, d.Failures[0].Code
 	case d.Failures[0].Code == faultNotFound:
 		f.Exit, f.Code = exitNotFound, faultNotFound
 	default:
@@ -325,7 +329,7 @@ func (d *replayDoc) write(w io.Writer) {
 	if d.DryRun {
 		_, _ = fmt.Fprintf(w, "%d open letters would be replayed\n", d.Selected)
 	} else {
-		_, _ = fmt.Fprintf(w, "%d letters: %d tasks wait again, %d waited or ran already, %d had ended well since, %d are done by others, %d failed\n",
+		_, _ = fmt.Fprintf(w, "%d letters: %d tasks wait again, %d waited already, %d had ended well since, %d are done by others, %d failed\n",
 			d.Selected, d.Revived, d.Waiting, d.Done, d.Superseded, d.Failed)
 	}
 	table(w, []string{"ASKS THE VENDOR FOR", "LETTERS", "CALLS", "TAKES AT LEAST"}, d.Cost, func(c costDoc) []string {

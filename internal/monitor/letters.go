@@ -88,6 +88,8 @@ func (c *console) runArchived(ctx context.Context, lane, id string) error {
 		return errors.New("the task does not run: it is not archived any more, or the queue's Redis does not answer")
 	case errors.Is(err, ledger.ErrConflict):
 		return errors.New("its dead letter has been replayed or settled already: rounds dead show tells more")
+	case errors.Is(err, queue.ErrRuns):
+		return errors.New("the task runs at the moment: look again when that has ended")
 	case errors.Is(err, queue.ErrID), errors.Is(err, queue.ErrLost):
 		return errors.New("the task cannot run again: it was never one of ours, or its payload is lost")
 	}

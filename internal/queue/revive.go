@@ -38,7 +38,7 @@ type Revival string
 const (
 	// Revived: the task waits again, with none of its attempts spent.
 	Revived Revival = "revived"
-	// RevivedBefore: it waits or runs already.
+	// RevivedBefore: it waits already.
 	RevivedBefore Revival = "waiting"
 	// RevivalDone: it has ended well since, at most an hour ago.
 	RevivalDone Revival = "done"
@@ -50,15 +50,22 @@ const (
 // ErrLost means that neither the letter nor asynq has what the task was about.
 var ErrLost = errors.New("queue: what the task was about is lost")
 
+// ErrRuns means that the task runs at the moment. Its letter may tell of this
+// very run, since it is written before asynq archives the task: who marked it
+// replayed then would lose it. It is replayed when the run has ended.
+var ErrRuns = errors.New("queue: the task runs at the moment")
+
+// verdictRunning is the script's word for ErrRuns.
+const verdictRunning = "running"
+
 // revivedTimeout is asynq's own limit for an attempt of a revived task whose
 // former limit is not known any more: beyond every kind's. The router's limit
 // is shorter.
 const revivedTimeout = 35 * time.Minute
 
 // Revive makes a dead task wait again under its own ID. No key is needed: what
-// it is about stays sealed. Repeating it is safe, also while the task runs.
-// It fails with ErrID for a task that never was one of ours, ErrLost, or an
-// error of Redis.
+// it is about stays sealed. Repeating it is safe. It fails with ErrID for a
+// task that never was one of ours, ErrLost, ErrRuns, or an error of Redis.
 func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 	id, err := ParseID(d.ID)
 	if err != nil {
@@ -84,6 +91,9 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 		call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
 	if err != nil {
 		return "", fmt.Errorf("revive task: %w", clean(err))
+	}
+	if verdict == verdictRunning {
+		return "", ErrRuns
 	}
 	return Revival(verdict), nil
 }

@@ -61,8 +61,8 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 		if got, ok := pop(t, rdb, Sync); !ok || got != id {
 			t.Errorf("popped %v", got)
 		}
-		if r := replay(t, rdb, dead); r != RevivedBefore {
-			t.Errorf("while it runs: %q", r)
+		if r, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrRuns) || r != "" {
+			t.Errorf("while it runs: %q, %v", r, err)
 		}
 		must(t, NewRuns(rdb).Start(t.Context(), id))
 		must(t, NewRuns(rdb).Finish(t.Context(), id, Outcome{State: "done"}))
@@ -72,6 +72,28 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 		}
 		if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 0 {
 			t.Errorf("%d tasks wait", n)
+		}
+	})
+}
+
+// A letter is in the ledger a moment before its task is in the archive. Replayed
+// in that moment it stays open: the task is about to be dead, not to run again.
+func TestReviveLeavesTheLetterOfARunThatIsEnding(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
+		if got, ok := pop(t, rdb, Sync); !ok || got != id {
+			t.Fatalf("popped %v", got)
+		}
+		must(t, NewRuns(rdb).Start(t.Context(), id))
+		must(t, NewRuns(rdb).Finish(t.Context(), id, Outcome{State: "dead", Code: "denied"}))
+		dead := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed for " + id.String())}
+		if r, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrRuns) {
+			t.Errorf("before it is archived: %q, %v", r, err)
+		}
+		finish(t, rdb, id, StateArchived)
+		if r := replay(t, rdb, dead); r != Revived {
+			t.Errorf("once it is archived: %q", r)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 -- Puts a dead task back among those that wait, as if it had just been given back: demands join it again. It does not,
--- when the task waits or runs already, has ended well since, or when another run of the same waits or began after its
--- death. In the last two cases the remains of the dead one go away. Repeating the call changes nothing.
+-- when the task waits already, has ended well since, or when another run of the same waits or began after its death. In the
+-- last two cases the remains of the dead one go away. A task that runs at the moment is left alone. Repeating the call
+-- changes nothing.
 --
 -- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] archived   KEYS[6] lease
 -- KEYS[7] outcome
@@ -8,7 +9,7 @@
 -- ARGV[4] the generation after it   ARGV[5] message   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the generation in seconds
 --
--- Returns revived, waiting, done or superseded.
+-- Returns revived, waiting, running, done or superseded.
 
 local function waits(id)
   local key = ARGV[1] .. id
@@ -23,7 +24,10 @@ end
 
 local id = ARGV[2] .. ARGV[3]
 local key = ARGV[1] .. id
-if waits(id) then return 'waiting' end
+if waits(id) then
+  if redis.call('HGET', key, 'state') == 'active' then return 'running' end
+  return 'waiting'
+end
 
 local verdict = 'revived'
 local outcome = redis.call('GET', KEYS[7])
