@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/workflow-bolt/rounds/internal/monitor"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -258,5 +259,14 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 		if code := run(t.Context(), nil, getenv(vars), &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), variable) {
 			t.Errorf("%s: exit %d: %s", variable, code, stderr.String())
 		}
+	}
+}
+
+// The limits of a server of probes would cut off asynqmon's script on a slow line, and the answer to an action on many.
+func TestTheSiteHasTimeToAnswer(t *testing.T) {
+	t.Parallel()
+	s := siteServer(http.NotFoundHandler())
+	if s.WriteTimeout <= monitor.ActLimit || s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.IdleTimeout == 0 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -37,11 +37,13 @@ func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 		Start: func(ctx context.Context) error {
 			health := &lifecycle.Health{}
 			if c.Health != "" {
-				if _, err := p.listen(ctx, "ROUNDS_HEALTH_ADDR", c.Health, health.Handler()); err != nil {
+				s, err := lifecycle.Serve(ctx, c.Health, health.Handler())
+				if _, err := p.watch("ROUNDS_HEALTH_ADDR", s, err); err != nil {
 					return err
 				}
 			}
-			addr, err := p.listen(ctx, "ROUNDS_MONITOR_ADDR", c.Addr, site.Handler())
+			s, err := lifecycle.ServeHTTP(ctx, c.Addr, siteServer(site.Handler()))
+			addr, err := p.watch("ROUNDS_MONITOR_ADDR", s, err)
 			if err != nil {
 				return err
 			}
@@ -53,6 +55,17 @@ func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 	})
 	// What did not start, because it could not or was told to stop before, is closed all the same.
 	return errors.Join(err, p.stack.Close(context.WithoutCancel(ctx)))
+}
+
+// siteServer has room for what a page needs, unlike a server of probes: asynqmon's script is two megabytes, and an action
+// on many tasks takes up to monitor.ActLimit. Open pages set their own limits.
+func siteServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: monitor.ActLimit + 30*time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // it would quote what strangers send
+	}
 }
 
 // open opens the site, again and again while a store is away and the process may wait for it.
@@ -75,9 +88,9 @@ type process struct {
 	group *lifecycle.Group
 }
 
-// listen serves h where the named variable says, and returns the address it got. A server that fails ends the process.
-func (p process) listen(ctx context.Context, variable, addr string, h http.Handler) (string, error) {
-	s, err := lifecycle.Serve(ctx, addr, h)
+// watch stops the server, which was started where the named variable says, with the process, and returns the address it
+// got. A server that fails ends the process.
+func (p process) watch(variable string, s *lifecycle.Server, err error) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be listened on: %w", variable, err)
 	}

@@ -9,12 +9,17 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// MaxBulk is the most tasks that one action may be about.
-const MaxBulk = 1000
+const (
+	// MaxBulk is the most tasks that one action may be about.
+	MaxBulk = 1000
+	// ActLimit is how long an action on dead tasks may take. What was not reached then is as it was.
+	ActLimit = 30 * time.Second
+)
 
 // maxActBody is more than MaxBulk IDs take.
 const maxActBody = 256 << 10
@@ -108,6 +113,9 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, who person, api st
 			http.StatusConflict)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), ActLimit)
+	defer cancel()
+	r = r.WithContext(ctx)
 	ids, err := c.subjects(w, r, a)
 	var refused *refusal
 	switch {
@@ -153,7 +161,13 @@ func (r *refusal) Error() string { return r.text }
 func (c *console) subjects(w http.ResponseWriter, r *http.Request, a action) ([]string, error) {
 	switch {
 	case strings.HasPrefix(a.verb, "batch_"):
-		return batch(w, r)
+		ids, err := batch(w, r)
+		if err == nil {
+			err = c.sameAsShown(r.Context(), a, ids)
+		}
+		return ids, err
+	case a.task != "":
+		return nil, c.sameAsShown(r.Context(), a, []string{a.task})
 	case strings.HasSuffix(a.verb, "_all"):
 		n, err := c.count(r.Context(), a)
 		if err == nil && n > MaxBulk {
@@ -162,6 +176,19 @@ func (c *console) subjects(w http.ResponseWriter, r *http.Request, a action) ([]
 		return nil, err
 	}
 	return nil, nil
+}
+
+// sameAsShown refuses to run or delete a dead task as one of another state. asynq goes by the
+// ID alone, the page may be older than the death, and nobody would settle the letter.
+func (c *console) sameAsShown(ctx context.Context, a action, ids []string) error {
+	if a.state == queue.StateArchived || !strings.Contains(a.verb, "run") && !strings.Contains(a.verb, "delete") {
+		return nil
+	}
+	dead, err := queue.AnyArchived(ctx, c.rdb, a.lane, ids)
+	if err == nil && dead {
+		return &refusal{http.StatusConflict, "not done: a task of these has died meanwhile, look again"}
+	}
+	return err
 }
 
 // count returns how many tasks of the lane are in the action's state.

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -70,6 +71,42 @@ func TestRunningADeadTaskSettlesItsLetter(t *testing.T) {
 	}
 	if s.letter(t, id) != ledger.StateOpen {
 		t.Errorf("after its second death: %s", s.letter(t, id))
+	}
+}
+
+// A page may be older than a task's death. Its buttons must not run or delete the task past its letter.
+func TestADeadTaskIsNotTakenForALivingOne(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	v := s.as(t, ann)
+	id := s.dead(t, "sync", "a")
+	one, _ := json.Marshal(map[string][]string{"task_ids": {id}})
+	for _, c := range []struct{ method, path, body string }{
+		{http.MethodPost, "sync/retry_tasks/" + id + ":run", ""},
+		{http.MethodPost, "sync/scheduled_tasks:batch_run", string(one)},
+		{http.MethodDelete, "sync/pending_tasks/" + id, ""},
+		{http.MethodPost, "sync/retry_tasks:batch_delete", string(one)},
+	} {
+		if a := v.do(c.method, api+c.path, "application/json", c.body); a.code != http.StatusConflict || !strings.Contains(a.body, "died meanwhile") {
+			t.Errorf("%s %s: %d %s", c.method, c.path, a.code, a.body)
+		}
+	}
+	if s.letter(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 || s.count(t, "sync", "pending") != 0 {
+		t.Errorf("letter %s, %d archived, %d pending", s.letter(t, id), s.count(t, "sync", "archived"), s.count(t, "sync", "pending"))
+	}
+}
+
+// What an action on many does ends with the request's time, and what was not reached is as it was.
+func TestAnActionEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	id := s.dead(t, "sync", "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	rec := httptest.NewRecorder()
+	s.console.rerun(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), action{lane: "sync", state: "archived", verb: "batch_run"}, []string{id})
+	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"error_ids":["`+id) || s.letter(t, id) != ledger.StateOpen {
+		t.Errorf("%d %s, letter %s", rec.Code, rec.Body, s.letter(t, id))
 	}
 }
 
@@ -300,6 +337,7 @@ func FuzzParseAction(f *testing.F) {
 func FuzzRedact(f *testing.F) {
 	f.Add(`{"tasks":[{"type":"schedule.sync","max_retry":1073741824,"error_message":"no patient 4711"}]}`)
 	f.Add(`[{"error_message":{"error_message":"x y"}}]`)
+	f.Add(`[{"type":"Jane Doe"},{"task_type":"Jane Doe"}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var doc any
 		if json.Unmarshal([]byte(text), &doc) != nil {
@@ -309,6 +347,9 @@ func FuzzRedact(f *testing.F) {
 		walk(doc, func(name string, value any) {
 			if text, ok := value.(string); ok && name == "error_message" && queue.CodeOf(text) != text {
 				t.Fatalf("shows %q", text)
+			}
+			if text, ok := value.(string); ok && (name == "type" || name == "task_type") && queue.KindOf(text) != text {
+				t.Fatalf("shows a type %q", text)
 			}
 			if n, ok := value.(float64); ok && name == "max_retry" {
 				t.Fatalf("shows asynq's limit %v", n)

@@ -82,8 +82,8 @@ func writeJSON(w http.ResponseWriter, status int, doc any) {
 	_, _ = b.WriteTo(w)
 }
 
-// redact replaces, wherever they stand, the text of an error by its code and asynq's limit of retries by ours, which is
-// known by the task's kind.
+// redact replaces, wherever they stand, the text of an error by its code, a type that is none by a word, and asynq's limit
+// of retries by ours, which is known by the task's kind.
 func redact(doc any, attempts map[string]int) {
 	switch v := doc.(type) {
 	case []any:
@@ -97,6 +97,11 @@ func redact(doc any, attempts map[string]int) {
 		if _, ok := v["max_retry"]; ok {
 			kind, _ := v["type"].(string)
 			v["max_retry"] = retries(attempts[kind])
+		}
+		for _, name := range []string{"type", "task_type"} {
+			if kind, ok := v[name].(string); ok {
+				v[name] = queue.KindOf(kind)
+			}
 		}
 		for _, member := range v {
 			redact(member, attempts)

@@ -69,7 +69,7 @@ func viewOf(s sight, who person) nowView {
 		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: slices.Clone(s.Letters),
 	}
 	for i := range v.Letters {
-		v.Letters[i].Code = queue.CodeOf(v.Letters[i].Code)
+		v.Letters[i].Code, v.Letters[i].Kind = queue.CodeOf(v.Letters[i].Code), queue.KindOf(v.Letters[i].Kind)
 	}
 	for _, l := range s.Lanes {
 		row := laneRow{Standing: l}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
 )
@@ -321,5 +322,14 @@ func TestSpan(t *testing.T) {
 	now := time.Now()
 	if ago(now, time.Time{}) != "never" || ago(now, now.Add(-time.Minute)) != "60 s" {
 		t.Error("ago")
+	}
+}
+
+// The kind of a letter is what its task said it was, and may be any text.
+func TestLettersShowNoText(t *testing.T) {
+	t.Parallel()
+	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Letters: 1}}}, person{})
+	if l := v.Letters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
+		t.Errorf("%+v", l)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -120,6 +121,20 @@ func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tas
 		}
 	}
 	return nil
+}
+
+// AnyArchived reports whether one of the tasks of a lane is dead, whatever whoever
+// names them takes them for.
+func AnyArchived(ctx context.Context, rdb redis.UniversalClient, lane string, ids []string) (bool, error) {
+	tasks := make([]Task, len(ids))
+	for i, id := range ids {
+		tasks[i].raw = id
+	}
+	if len(tasks) == 0 {
+		return false, nil
+	}
+	err := readDeaths(ctx, rdb, lane, tasks)
+	return slices.ContainsFunc(tasks, func(t Task) bool { return !t.DiedAt.IsZero() }), err
 }
 
 func readTask(info *asynq.TaskInfo) Task {

@@ -25,6 +25,15 @@ func word(s string) string {
 	return s
 }
 
+// KindOf returns what may be shown of a task's type: the kind that it is, else
+// CodeHidden. Empty stays empty.
+func KindOf(text string) string {
+	if text == "" || word(text) != "" {
+		return text
+	}
+	return CodeHidden
+}
+
 // alias returns s when it is a tenant's ID, else "".
 func alias(s string) string {
 	id, err := tenant.Parse(s)
