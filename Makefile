@@ -12,7 +12,7 @@ FUZZTIME ?= 5s
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: ## what the pipeline runs: test, lint, browser, race, fuzz smoke
+ci: ## what the pipeline runs: the steps in .ci/run
 	@.ci/run
 
 test: needs ## run all tests; installs redis-server and PostgreSQL when they are missing
@@ -33,6 +33,7 @@ lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the fir
 	@go vet ./...
 	@go vet -tags soak ./...
 	@go vet -tags browser ./internal/monitor/
+	@go vet -tags clients ./cmd/gateway/
 	@$(TOOL) golangci-lint run
 
 fmt: ## format all Go files
