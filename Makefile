@@ -35,6 +35,7 @@ lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the fir
 	@go vet -tags browser ./internal/monitor/
 	@go vet -tags clients ./cmd/gateway/
 	@$(TOOL) golangci-lint run
+	@cd deploy/test && go tool -modfile=../../tools/go.mod golangci-lint run
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt

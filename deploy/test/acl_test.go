@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -28,20 +27,68 @@ func start(t *testing.T, role string, extra ...string) *redistest.Server {
 // forbidden are commands that no user may send, whatever its work: they change, stop or leave the server, show what
 // others do, or look at all keys at once.
 var forbidden = [][]any{
-	{"FLUSHALL"}, {"FLUSHDB"}, {"SWAPDB", 0, 1}, {"SELECT", 1}, {"MOVE", "asynq:x", 1}, {"KEYS", "*"}, {"RANDOMKEY"},
-	{"CONFIG", "GET", "*"}, {"CONFIG", "SET", "maxmemory", 1}, {"CONFIG", "REWRITE"}, {"CONFIG", "RESETSTAT"},
-	{"ACL", "LIST"}, {"ACL", "GETUSER", "worker"}, {"ACL", "SETUSER", "worker", "+@all"}, {"ACL", "DELUSER", "worker"},
-	{"ACL", "LOAD"}, {"ACL", "SAVE"}, {"ACL", "LOG"}, {"ACL", "LOG", "RESET"}, {"ACL", "USERS"},
-	{"SCRIPT", "FLUSH"}, {"SCRIPT", "KILL"}, {"SCRIPT", "DEBUG", "YES"},
-	{"FUNCTION", "LOAD", "#!lua name=x\n"}, {"FUNCTION", "FLUSH"}, {"FCALL", "f", 0},
-	{"DEBUG", "SLEEP", 0}, {"DEBUG", "JMAP"}, {"MODULE", "LIST"}, {"MODULE", "LOAD", "/x.so"}, {"SHUTDOWN", "NOSAVE"},
-	{"REPLICAOF", "NO", "ONE"}, {"SLAVEOF", "NO", "ONE"}, {"FAILOVER"}, {"PSYNC", "?", -1}, {"SYNC"}, {"ROLE"},
-	{"CLUSTER", "INFO"}, {"MIGRATE", "h", 1, "asynq:x", 0, 1}, {"RESTORE", "asynq:x", 0, "x"}, {"DUMP", "asynq:x"},
-	{"MONITOR"}, {"CLIENT", "KILL", "TYPE", "normal"}, {"CLIENT", "PAUSE", 1}, {"CLIENT", "NO-EVICT", "ON"},
-	{"SAVE"}, {"BGSAVE"}, {"BGREWRITEAOF"}, {"LASTSAVE"}, {"SLOWLOG", "RESET"}, {"LATENCY", "RESET"},
-	{"RENAME", "asynq:x", "asynq:y"}, {"COPY", "asynq:x", "asynq:y"}, {"SORT", "asynq:x"}, {"OBJECT", "FREQ", "asynq:x"},
-	{"PERSIST", "asynq:x"}, {"APPEND", "asynq:x", "y"}, {"SETRANGE", "asynq:x", 1, "y"}, {"PUBSUB", "CHANNELS"},
-	{"PSUBSCRIBE", "*"}, {"XTRIM", "c1:{clinic-a}:x", "MAXLEN", 0}, {"XDEL", "c1:{clinic-a}:x", "1-0"},
+	{"FLUSHALL"},
+	{"FLUSHDB"},
+	{"SWAPDB", 0, 1},
+	{"SELECT", 1},
+	{"MOVE", "asynq:x", 1},
+	{"KEYS", "*"},
+	{"RANDOMKEY"},
+	{"CONFIG", "GET", "*"},
+	{"CONFIG", "SET", "maxmemory", 1},
+	{"CONFIG", "REWRITE"},
+	{"CONFIG", "RESETSTAT"},
+	{"ACL", "LIST"},
+	{"ACL", "GETUSER", "worker"},
+	{"ACL", "SETUSER", "worker", "+@all"},
+	{"ACL", "DELUSER", "worker"},
+	{"ACL", "LOAD"},
+	{"ACL", "SAVE"},
+	{"ACL", "LOG"},
+	{"ACL", "LOG", "RESET"},
+	{"ACL", "USERS"},
+	{"SCRIPT", "FLUSH"},
+	{"SCRIPT", "KILL"},
+	{"SCRIPT", "DEBUG", "YES"},
+	{"FUNCTION", "LOAD", "#!lua name=x\n"},
+	{"FUNCTION", "FLUSH"},
+	{"FCALL", "f", 0},
+	{"DEBUG", "SLEEP", 0},
+	{"DEBUG", "JMAP"},
+	{"MODULE", "LIST"},
+	{"MODULE", "LOAD", "/x.so"},
+	{"SHUTDOWN", "NOSAVE"},
+	{"REPLICAOF", "NO", "ONE"},
+	{"SLAVEOF", "NO", "ONE"},
+	{"FAILOVER"},
+	{"PSYNC", "?", -1},
+	{"SYNC"},
+	{"ROLE"},
+	{"CLUSTER", "INFO"},
+	{"MIGRATE", "h", 1, "asynq:x", 0, 1},
+	{"RESTORE", "asynq:x", 0, "x"},
+	{"DUMP", "asynq:x"},
+	{"MONITOR"},
+	{"CLIENT", "KILL", "TYPE", "normal"},
+	{"CLIENT", "PAUSE", 1},
+	{"CLIENT", "NO-EVICT", "ON"},
+	{"SAVE"},
+	{"BGSAVE"},
+	{"BGREWRITEAOF"},
+	{"LASTSAVE"},
+	{"SLOWLOG", "RESET"},
+	{"LATENCY", "RESET"},
+	{"RENAME", "asynq:x", "asynq:y"},
+	{"COPY", "asynq:x", "asynq:y"},
+	{"SORT", "asynq:x"},
+	{"OBJECT", "FREQ", "asynq:x"},
+	{"PERSIST", "asynq:x"},
+	{"APPEND", "asynq:x", "y"},
+	{"SETRANGE", "asynq:x", 1, "y"},
+	{"PUBSUB", "CHANNELS"},
+	{"PSUBSCRIBE", "*"},
+	{"XTRIM", "c1:{clinic-a}:x", "MAXLEN", 0},
+	{"XDEL", "c1:{clinic-a}:x", "1-0"},
 }
 
 // onlyFor are commands that some need, and nobody else may send.
@@ -266,7 +313,7 @@ func TestRedisConfigurationTypos(t *testing.T) {
 // starts tells whether a server comes up with these files. It is ended at once.
 func starts(t *testing.T, conf, acl string) bool {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "redisconf")
+	dir, err := os.MkdirTemp("", "redisconf") //nolint:usetesting // t.TempDir is too long a name for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,8 @@ import (
 
 	strict "github.com/go-json-experiment/json"
 	"github.com/goccy/go-yaml"
-	run "google.golang.org/api/run/v1"
-
 	"github.com/workflow-bolt/rounds/internal/config"
+	run "google.golang.org/api/run/v1"
 )
 
 // settings are what deploy/cloudrun/README.md lets people set, with examples.
@@ -52,10 +51,10 @@ func decode[T any](doc []byte) (T, error) {
 
 // process is what a manifest says, whatever its kind.
 type process struct {
-	name, apiVersion, kind string
-	meta                   *run.ObjectMeta
-	template               *run.RevisionTemplate
-	rest                   string // the parts in which kinds differ, as one text
+	apiVersion, kind string
+	meta             *run.ObjectMeta
+	template         *run.RevisionTemplate
+	rest             string // the parts in which kinds differ, as one text
 }
 
 func pool(doc []byte) (process, error) {

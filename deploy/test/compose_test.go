@@ -15,7 +15,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/workflow-bolt/rounds/internal/config"
 )
 
@@ -110,7 +109,7 @@ var containers = map[string]container{
 func checkProject(t testing.TB, p *types.Project, scheme string) (f faults) {
 	f.want(p.Name == "rounds", "another project's name")
 	f.want(slices.Equal(slices.Sorted(maps.Keys(p.Services)), slices.Sorted(maps.Keys(containers))), "other services")
-	f.want(len(p.Networks) == 2 && bool(p.Networks["data"].Internal) && !bool(p.Networks["edge"].Internal), "networks")
+	f.want(len(p.Networks) == 2 && p.Networks["data"].Internal && !p.Networks["edge"].Internal, "networks")
 	f.want(slices.Equal(slices.Sorted(maps.Keys(p.Volumes)), []string{"config", "ledger", "queue"}), "volumes")
 	for name, s := range p.Services {
 		for _, fault := range containers[name].check(t, s, scheme) {
@@ -127,7 +126,7 @@ func (c container) check(t testing.TB, s types.ServiceConfig, scheme string) (f 
 	f.want(s.Init != nil && *s.Init, "no init")
 	f.want(s.PidsLimit == 256 && s.CPUS > 0 && s.CPUS <= 1, "no bounds")
 	f.want(s.StopGracePeriod != nil && time.Duration(*s.StopGracePeriod) == 10*time.Second && s.StopSignal == "", "another stop")
-	f.want(regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`).MatchString(s.User), "runs as root")
+	f.want(regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(s.User), "runs as root")
 	f.want(s.NetworkMode == "" && s.Pid == "" && s.Ipc == "" && len(s.Devices) == 0, "shares the host's")
 	f.want(slices.Equal(slices.Sorted(maps.Keys(s.Networks)), c.networks), "other networks")
 	f.want(slices.Equal(s.Profiles, list(c.profile)), "another profile")

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	run "google.golang.org/api/run/v1"
-
 	"github.com/workflow-bolt/rounds/internal/config"
+	run "google.golang.org/api/run/v1"
 )
 
 // common is the environment of every process.

@@ -17,7 +17,7 @@ func TestGuideNamesWhatManifestsNeed(t *testing.T) {
 	_, list, _ := strings.Cut(guide, "envsubst '")
 	list, _, _ = strings.Cut(list, "'")
 	var placed []string
-	for _, word := range strings.Fields(list) {
+	for word := range strings.FieldsSeq(list) {
 		placed = append(placed, strings.TrimPrefix(word, "$"))
 		if !strings.Contains(guide, word[1:]+"=") {
 			t.Errorf("the README sets no %s", word)

@@ -105,7 +105,7 @@ func TestImage(t *testing.T) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if word == `\` || word == "&&" {
 				continue
 			}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )

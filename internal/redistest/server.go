@@ -30,7 +30,7 @@ func Start(t testing.TB, config, acl string, extra ...string) *Server {
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	dir, err := os.MkdirTemp("", "redistest") // t.TempDir is too long a name for a socket
+	dir, err := os.MkdirTemp("", "redistest") //nolint:usetesting // t.TempDir is too long a name for a socket
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
