@@ -68,7 +68,8 @@ func (a InvalidateEntity) Reread(practice string, today Date) []Args {
 		return []Args{SyncDirectory{Practice: a.Practice}}
 	case NounPractice:
 		return []Args{
-			SyncDirectory{Practice: a.Practice}, SyncLocations{Practice: a.Practice},
+			SyncDirectory{Practice: a.Practice},
+			SyncLocations{Practice: a.Practice},
 			SyncSchedule{Practice: a.Practice, From: today, To: today},
 		}
 	}

@@ -74,10 +74,17 @@ func (free) Done(context.Context, tebra.Outcome) {}
 // line carries requests to the simulator, and lets a test do something to the answer.
 type line struct {
 	next   http.RoundTripper
+	sent   string // the last request's body
 	answer func(body string) string
 }
 
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	l.sent = string(sent)
+	r.Body = io.NopCloser(bytes.NewReader(sent))
 	resp, err := l.next.RoundTrip(r)
 	if err != nil || l.answer == nil {
 		return resp, err

@@ -62,6 +62,9 @@ func TestChangedPatients(t *testing.T) {
 	b.now = b.now.AddDate(0, 0, 3)
 	must(t, b.clinic.SetPhone(read, "555-0144"))
 	b.done(t, sync)
+	if !strings.Contains(b.line.sent, ">3/1/2026") || !strings.Contains(b.line.sent, ">3/6/2026") {
+		t.Error("it did not ask from the watermark to tomorrow")
+	}
 	if r := b.card(t, read); r.Card.Patient.Home != "555-0144" || b.mark(t) != "2026-03-04" {
 		t.Errorf("three days later the watermark is %q", b.mark(t))
 	}
@@ -78,9 +81,9 @@ func TestPatientsThatAreTooMany(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	cut := func(body string) string {
-		row := body[strings.Index(body, "<PatientData>"):]
-		row = row[:strings.Index(row, "</PatientData>")+len("</PatientData>")]
-		return strings.Replace(body, row, strings.Repeat(row, 10_000), 1)
+		before, rest, _ := strings.Cut(body, "<PatientData>")
+		row, after, _ := strings.Cut(rest, "</PatientData>")
+		return before + strings.Repeat("<PatientData>"+row+"</PatientData>", 10_000) + after
 	}
 	b.clinic.AddPatient()
 	b.line.answer = cut
