@@ -36,8 +36,17 @@ func Operations() []Operation { return slices.Clone(operations) }
 func Attempts() map[string]int {
 	out := map[string]int{}
 	for _, a := range []Args{
-		SyncSchedule{}, SyncAppointment{}, SyncPatient{}, SyncPatients{}, SweepPatients{}, SyncDirectory{}, SyncLocations{},
-		SyncPractices{}, SyncThrottles{}, WarmView{}, InvalidateEntity{},
+		SyncSchedule{},
+		SyncAppointment{},
+		SyncPatient{},
+		SyncPatients{},
+		SweepPatients{},
+		SyncDirectory{},
+		SyncLocations{},
+		SyncPractices{},
+		SyncThrottles{},
+		WarmView{},
+		InvalidateEntity{},
 	} {
 		if o, err := optionsOf(a); err == nil {
 			out[a.Kind()] = o.MaxAttempts
