@@ -138,7 +138,7 @@ func TestOneTraceFromRequestToVendor(t *testing.T) {
 	root := spans[i]
 	want := map[string]string{"route": "create-task", "status": "202", "caller": "desk", "tenant": "clinic-a"}
 	for key, value := range want {
-		if got := fmt.Sprint(root.Attributes[key]); got != value {
+		if got := root.Attributes[key]; got != value {
 			t.Errorf("%s is %q, want %q", key, got, value)
 		}
 	}

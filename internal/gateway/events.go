@@ -193,7 +193,7 @@ func (s *stream) tail(ctx context.Context) string {
 	if reason == "" {
 		return s.verdict(ctx, err)
 	}
-	_ = <-ended // the reader's: it was told to end
+	<-ended //nolint:errcheck // it was told to end
 	return reason
 }
 

@@ -157,6 +157,9 @@ func TestAColdBoardThatDoesNotCome(t *testing.T) {
 	if err != nil || n != 1 {
 		t.Errorf("%d demands for one board (%v)", n, err)
 	}
+	if n, err := b.queue.LLen(t.Context(), "asynq:{interactive}:pending").Result(); err != nil || n != 1 {
+		t.Errorf("%d demands go before others (%v)", n, err)
+	}
 	r := b.get("/v1/practices/8/board?date=2026-03-02")
 	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != string(codeCold) || err != nil || n != 1 {
 		t.Errorf("a key that has demanded enough: %d, %d demands (%v)", r.StatusCode, n, err)
