@@ -59,7 +59,7 @@ func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, e
 		return Applied{}, err
 	}
 	for i := range d.changes {
-		for _, r := range d.changes[i].records() {
+		for _, r := range d.changes[i].records(a.Practice, a.Date) {
 			d.result.Patients, d.result.Providers = append(d.result.Patients, r.Patient), append(d.result.Providers, r.Providers...)
 		}
 	}
@@ -76,6 +76,7 @@ type dayChange struct {
 	answer Answer
 
 	roster  shadow[dayShadow]
+	listed  map[phi.Text]*Booking // of the cached roster, where a visit's shadow is lost
 	next    dayShadow
 	booked  []Booking // what next says, for the document
 	changes []visitChange
@@ -89,14 +90,20 @@ type visitChange struct {
 	id     phi.Text
 	hash   phi.Ref
 	before shadow[visitShadow]
+	listed *Booking    // on the roster that is cached, where the shadow is lost
 	grant  cache.Grant // of its part, once committed
 }
 
-// records are the visit before and after the change, as far as it was there.
-func (c *visitChange) records() []Record {
+// records are the visit before and after the change, as far as it was there. on is the day that the change is about.
+func (c *visitChange) records(practice string, on Date) []Record {
 	var out []Record
-	if c.before.known {
+	switch {
+	case c.before.known:
 		out = append(out, c.before.facts.record(c.id))
+	case c.listed != nil:
+		out = append(out, Record{
+			Noun: NounAppointment, ID: c.id, Practice: practice, Day: on, Patient: c.listed.Patient, Providers: c.listed.Providers,
+		})
 	}
 	if c.now != nil {
 		out = append(out, shadowOf(c.now, c.hash).record(c.id))
@@ -137,6 +144,11 @@ func (d *dayChange) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(before, func(s shadow[visitShadow]) bool { return !s.known }) {
+		if err := d.recall(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.compareVisits(before); err != nil {
 		return err
 	}
@@ -168,7 +180,7 @@ func (d *dayChange) compareVisits(before []shadow[visitShadow]) error {
 		default:
 			d.result.Added++
 		}
-		d.changes = append(d.changes, visitChange{now: a, id: a.ID, hash: hash, before: before[i]})
+		d.changes = append(d.changes, visitChange{now: a, id: a.ID, hash: hash, before: before[i], listed: d.listed[a.ID]})
 	}
 	return nil
 }
@@ -184,7 +196,7 @@ func (d *dayChange) compareGone(gone []phi.Text, before []shadow[visitShadow]) e
 			d.result.Removed++ // it moved, and the answer that says where to has taken it along
 			continue
 		}
-		vanished = append(vanished, visitChange{id: id, before: was})
+		vanished = append(vanished, visitChange{id: id, before: was, listed: d.listed[id]})
 	}
 	if len(vanished) == 0 {
 		return nil
@@ -202,7 +214,11 @@ func (d *dayChange) compareGone(gone []phi.Text, before []shadow[visitShadow]) e
 	}
 	if stay {
 		for _, v := range vanished {
-			d.book(v.before.facts.booking(v.id))
+			if v.before.known || v.listed == nil {
+				d.book(v.before.facts.booking(v.id))
+			} else {
+				d.book(*v.listed)
+			}
 		}
 		return nil
 	}
@@ -252,7 +268,7 @@ func (d *dayChange) parts() [][]visitChange {
 	var out [][]visitChange
 	from, tags := 0, map[[3]string]bool{}
 	for i := range d.changes {
-		mine := d.changes[i].touched()
+		mine := d.changes[i].touched(d.answer.Practice, d.answer.Date)
 		if i > from && (i-from == maxChanges || len(tags)+len(mine) > cache.MaxChange-spare) {
 			out, from = append(out, d.changes[from:i]), i
 			clear(tags)
@@ -268,9 +284,9 @@ func (d *dayChange) parts() [][]visitChange {
 }
 
 // touched names what the change reaches beside the visit's day, for counting: names for people to see cost a digest each.
-func (c *visitChange) touched() [][3]string {
+func (c *visitChange) touched(practice string, on Date) [][3]string {
 	out := [][3]string{{"visit", c.id.Reveal()}}
-	for _, r := range c.records() {
+	for _, r := range c.records(practice, on) {
 		out = append(out, [3]string{"day", string(r.Day)}, [3]string{"board", string(r.Day)}, [3]string{"card", r.Patient.Reveal()})
 		for _, p := range r.Providers {
 			out = append(out, [3]string{"provider", p, string(r.Day)})
@@ -287,7 +303,7 @@ func (d *dayChange) part(part []visitChange) (cache.Change, error) {
 	change := cache.Change{Loaded: d.answer.Since}
 	for i := range part {
 		c := &part[i]
-		r.add(n, c.records()...)
+		r.add(n, c.records(practice, d.answer.Date)...)
 		if was := c.before.facts; c.before.known && was.Day != d.answer.Date {
 			r.documents = append(r.documents, n.Day(was.Practice, was.Day))
 		}

@@ -110,3 +110,20 @@ func readShadow[T any](ctx context.Context, c *cache.Cache, seal *phi.Sealer, t 
 	}
 	return all[0], nil
 }
+
+// recall reads the roster that is cached, valid or not: a shadow may end before the views that show its visit.
+func (d *dayChange) recall(ctx context.Context) error {
+	a := d.answer
+	e, err := d.store.cache.Peek(ctx, cache.Key{Tenant: d.tenant, Class: dayClass, ID: d.names.Day(a.Practice, a.Date)})
+	if err != nil {
+		return fmt.Errorf("read day: %w", err)
+	}
+	var day Day
+	if e.State != cache.Miss && !e.Negative && phi.Unmarshal(e.Value, &day) == nil {
+		d.listed = make(map[phi.Text]*Booking, len(day.Visits))
+		for i := range day.Visits {
+			d.listed[day.Visits[i].ID] = &day.Visits[i]
+		}
+	}
+	return nil
+}

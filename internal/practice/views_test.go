@@ -148,9 +148,9 @@ func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
 				}
 			}
 			slices.Sort(touched)
-			slices.Sort(c.touched)
-			if !slices.Equal(touched, slices.Compact(c.touched)) {
-				t.Errorf("touched %v, want %v", touched, c.touched)
+			want := slices.Compact(slices.Sorted(slices.Values(c.touched)))
+			if !slices.Equal(touched, want) {
+				t.Errorf("touched %v, want %v", touched, want)
 			}
 		})
 	}
@@ -210,6 +210,39 @@ func TestNobodyElsesVisitIsOnACard(t *testing.T) {
 	w.patient(t, Patient{ID: "1001", Practice: "7", First: "Now", Last: "Else"}) // the card is built anew
 	if r := w.card(t, "1001"); len(r.Card.Visits) != 0 || !r.Stale {
 		t.Errorf("the card shows %d visits, stale %v", len(r.Card.Visits), r.Stale)
+	}
+}
+
+// A visit's shadow may end, or be evicted, before the views that show the visit.
+func TestAVisitWhoseShadowIsLostLeavesItsViews(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	lose := func(a Appointment) {
+		t.Helper()
+		key := clinic.Key("c1", "s", string(w.store.Names(clinic).Appointment(a.ID)))
+		if n, err := w.rdb.Del(t.Context(), key).Result(); n != 1 || err != nil {
+			t.Fatalf("%d shadows lost (%v)", n, err)
+		}
+	}
+	lose(w.monday[1])
+	w.see(t, monday, w.monday[0], w.monday[2])
+	if r := w.card(t, "1001"); len(r.Card.Visits) != 0 {
+		t.Error("the card shows a visit that is gone")
+	}
+	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "71", monday); err != nil || len(r.ProviderDay.Rows) != 0 {
+		t.Errorf("so does the provider's day: %d, %v", len(r.ProviderDay.Rows), err)
+	}
+	lose(w.monday[0])
+	other := w.monday[0]
+	other.Resources = []Resource{{ID: "71", Name: "Dr Number1"}}
+	w.see(t, monday, other, w.monday[2])
+	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "70", monday); err != nil || len(r.ProviderDay.Rows) != 1 {
+		t.Errorf("who had the visit still has it: %d, %v", len(r.ProviderDay.Rows), err)
+	}
+	lose(w.monday[2])
+	w.see(t, monday) // doubtful: all of it stays
+	if r := w.card(t, "1002"); len(r.Card.Visits) != 1 {
+		t.Error("a doubtful answer took a visit from its card")
 	}
 }
 
