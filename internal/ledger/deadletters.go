@@ -60,7 +60,8 @@ type Count struct {
 }
 
 // Bury stores a task that died; its state is StateOpen. Burying the same task again changes nothing, with one exception: a
-// letter that is not settled and died later than before is open, with its new code, attempts and payload.
+// task that died later than before was made to run again, and its letter is open whatever became of the former one, with
+// its new code, attempts and payload.
 //
 // ErrInvalid means that the letter as it is will never be taken, because a field is not text, too long, or missing; its
 // task ID and DiedAt must be set. Who buries what strangers sent cuts it first.
@@ -78,7 +79,7 @@ func (l *Ledger) Bury(ctx context.Context, d DeadLetter) error {
 		SET tenant_id = excluded.tenant_id, kind = excluded.kind, lane = excluded.lane, code = excluded.code,
 			attempts = excluded.attempts, enqueued_at = excluded.enqueued_at, died_at = excluded.died_at,
 			payload = excluded.payload, headers = excluded.headers, state = 'open'
-		WHERE dead_letters.state <> 'settled' AND excluded.died_at > dead_letters.died_at`,
+		WHERE excluded.died_at > dead_letters.died_at`,
 		d.TaskID, string(d.Tenant), d.Kind, d.Lane, d.Code, d.Attempts, stored(d.EnqueuedAt), stored(d.DiedAt),
 		notNull(d.Payload), headers)
 	return fault("bury", err)

@@ -50,7 +50,8 @@ func TestBuryAgain(t *testing.T) {
 	}{
 		StateOpen:                {later, "denied", true},
 		StateOpen + ", same":     {letter("t1"), "malformed", true},
-		StateSettled:             {later, "malformed", false},
+		StateSettled:             {later, "denied", true},
+		StateSettled + ", same":  {letter("t1"), "malformed", false},
 		StateReplayed:            {later, "denied", true},
 		StateReplayed + ", same": {letter("t1"), "malformed", false},
 	} {
