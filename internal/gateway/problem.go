@@ -66,7 +66,7 @@ var problems = map[code]struct {
 	codeRate:            {429, "Too many requests", "Retry-After says when to come back. Nothing was done."},
 	codeStreams:         {429, "Too many streams", "Close streams that nobody reads, or wait. Nothing was done."},
 	codeInternal:        {500, "Something is wrong here", "It is in the log, and no fault of the request."},
-	codeCold:            {503, "Nothing is known of it yet", "The vendor has been asked, urgently. Retry-After says when to look again."},
+	codeCold:            {503, "Nothing is known of it yet", "The vendor is asked, urgently, unless the key has demanded a great deal just now. Retry-After says when to look again."},
 	codeUnavailable:     {503, "Something that this needs does not answer", "The demand may have been taken; asking again is safe."},
 	codeDraining:        {503, "This process is about to stop", "Ask again; another one answers."},
 }

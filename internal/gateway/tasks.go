@@ -155,8 +155,8 @@ func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 	}
 	if in.IdempotencyKey != "" {
 		key := in.IdempotencyKey
-		printable := func(r rune) bool { return r < ' ' || r > '~' }
-		if len(key) > maxOnce || strings.ContainsFunc(key, printable) {
+		unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+		if len(key) > maxOnce || strings.ContainsFunc(key, unprintable) {
 			return nil, fail(codeIdempotency, "")
 		}
 		opts = append(opts, tasks.Once(key))
