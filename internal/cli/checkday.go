@@ -123,6 +123,10 @@ func (c *dayCheck) brokenPatient(ctx context.Context) error {
 // outageLasts is how long the vendor is away: half an hour of the practices' day and more.
 const outageLasts = 6 * time.Second
 
+// onItsWay is how long after an outage began an answer may still come in that the vendor gave before: beyond the slowest
+// of its answers in this day, and half of the time until boards are looked at again.
+const onItsWay = time.Second
+
 func (c *dayCheck) outage(ctx context.Context) error {
 	calls := len(c.demo.Vendor.Calls(0))
 	c.demo.Vendor.Outage(true)
@@ -145,7 +149,7 @@ func (c *dayCheck) outage(ctx context.Context) error {
 			return err
 		case len(r.Board.Rows) == 0:
 			return errors.New(p.Name + ": the outage emptied the board")
-		case r.AsOf.After(began): // a look that was under way may still have come, and says when it began
+		case r.AsOf.After(began.Add(onItsWay)):
 			return fmt.Errorf("%s: the board says it is %v old", p.Name, time.Since(r.AsOf).Round(time.Millisecond))
 		}
 	}
