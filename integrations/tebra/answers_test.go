@@ -57,6 +57,7 @@ func TestAnswersAreClassified(t *testing.T) {
 
 		{"throttled", 200, xmlType, businessError(throttle), tebra.Throttled, ""},
 		{"throttled without number", 200, xmlType, businessError("429: slow down"), tebra.Throttled, ""},
+		{"a number that begins like it", 200, xmlType, businessError("4291 is " + canary), tebra.Unknown, ""},
 		{"throttled before credentials were looked at", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+throttle+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+security(false, false, false)), tebra.Throttled, ""},
 		{"real 429", 429, "text/plain", "slow down " + canary, tebra.Throttled, "status"},
 		{"bad password", 200, xmlType, answerTo("GetAppointments", noError+security(false, true, true)+placeholder), tebra.Unauthenticated, ""},
@@ -81,6 +82,12 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"fault inside 200", 200, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault without prefix", 500, xmlType, fault("InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"deserialization", 500, xmlType, fault("a:DeserializationFailed"), tebra.Invalid, "fault"},
+		{"throttled by a fault", 500, xmlType, faultSaying("a:InternalServiceFault", throttle), tebra.Throttled, "fault"},
+		{"throttled by a fault of a client's", 500, xmlType, faultSaying("s:Client", "429: slow down "+canary), tebra.Throttled, "fault"},
+		{"429 with a fault", 429, xmlType, fault("a:InternalServiceFault"), tebra.Throttled, "status"},
+		{"401 with a fault", 401, xmlType, fault("s:Client"), tebra.Unauthenticated, "status"},
+		{"403 with a fault", 403, xmlType, fault("a:InternalServiceFault"), tebra.Denied, "status"},
+		{"fault with two codes", 500, xmlType, strings.Replace(fault("a:InternalServiceFault"), "<detail>", "<faultcode>s:Client</faultcode><detail>", 1), tebra.Unavailable, "status"},
 		{"wrong action", 500, xmlType, fault("a:ActionNotSupported"), tebra.Invalid, "fault"},
 		{"fault of another kind", 500, xmlType, fault("a:" + canary), tebra.Unknown, "fault"},
 		{"fault without code", 200, xmlType, envelopeOpen + "<s:Fault/>" + envelopeClose, tebra.Malformed, "fault"},
@@ -187,6 +194,7 @@ func TestThrottleIntervalReachesTheGate(t *testing.T) {
 		"429: wait 100000 seconds":                    0,
 		"429: wait -5 seconds":                        0,
 		"429 milliseconds":                            429 * time.Millisecond,
+		" 429":                                        0,
 		"429: please wait":                            0,
 	} {
 		g := &gate{}

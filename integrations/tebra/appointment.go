@@ -109,7 +109,7 @@ func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *t
 		if el.Name.Local != op.payload {
 			return nil
 		}
-		r.clock = s.client.options.Zones.clock(zone)
+		r.clock = clock{wall: zone, show: zone}
 		err := detailColumns.read(r, &a)
 		if err == nil && id != "" && a.ID != "" && a.ID.Reveal() != id {
 			return shapeError("id") // somebody else's appointment
@@ -122,10 +122,11 @@ func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *t
 	return &a, nil
 }
 
-// identifier reports whether text is a positive number of so many bits, as the vendor's identifiers are.
+// identifier reports whether text is a positive number of so many bits, written as the vendor writes its identifiers: two
+// spellings of one number would be two records.
 func identifier(text string, bits int) bool {
-	n, err := strconv.ParseInt(text, 10, bits)
-	return err == nil && n > 0
+	_, err := strconv.ParseInt(text, 10, bits)
+	return err == nil && text[0] >= '1' && text[0] <= '9'
 }
 
 var detailColumns = record[AppointmentDetail]{

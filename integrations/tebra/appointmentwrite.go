@@ -45,14 +45,7 @@ func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone
 	if zone == nil {
 		return nil, refuse(op, "location")
 	}
-	made, err := s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, "")
-	if err != nil {
-		return nil, err
-	}
-	if made.ID == "" { // there is nothing to find it by
-		return nil, &Error{Code: Malformed, Operation: op.Name, Reason: "id", Sent: true, Status: http.StatusOK}
-	}
-	return made, nil
+	return s.written(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, "")
 }
 
 func (a *NewAppointment) check() (reason string) {
@@ -177,7 +170,7 @@ func (a *AppointmentDetail) Update() AppointmentUpdate {
 
 // Update writes the whole of an appointment and returns what the vendor says it is now, its times in zone
 // (UpdateAppointment: one appointment). What somebody else changed since it was read is overwritten. A success is no proof
-// that the vendor did it.
+// that the vendor did it; one that shows no appointment, or another, is Malformed.
 func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opUpdateAppointment
 	switch {
@@ -192,7 +185,16 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 	case zone == nil:
 		return nil, refuse(op, "location")
 	}
-	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, a.ID.Reveal())
+	return s.written(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, a.ID.Reveal())
+}
+
+// written is detail for a write: a success that shows no appointment is no success that can be believed.
+func (s *AppointmentsService) written(ctx context.Context, op *Operation, zone *time.Location, write func(*writer), id string) (*AppointmentDetail, error) {
+	a, err := s.detail(ctx, op, zone, write, id)
+	if err == nil && a.ID == "" {
+		return nil, misshapen(op, "id")
+	}
+	return a, err
 }
 
 func (a *AppointmentUpdate) write(w *writer) {
@@ -261,20 +263,20 @@ type AppointmentReason struct {
 	Minutes    int // how long such a visit takes by default; 0 is not said
 }
 
-// Reasons returns the reasons that a practice has (GetAppointmentReasons: an operation of 2026 that is in no contract we
-// have read; its shape is known from other integrators).
-func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) ([]AppointmentReason, error) {
+// Reasons returns the reasons that a practice has, and whether there may be more than the vendor hands out
+// (GetAppointmentReasons: an operation of 2026 that is in no contract we have read; its shape is known from other
+// integrators).
+func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (reasons []AppointmentReason, partial bool, err error) {
 	op := &opGetAppointmentReasons
 	if !identifier(practiceID, 64) {
-		return nil, refuse(op, "practice")
+		return nil, false, refuse(op, "practice")
 	}
 	l := listing[AppointmentReason]{
 		op: op, item: "AppointmentReasonData", decode: reasonColumns.row,
 		real:  func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
 		write: func(w *writer) { w.text("PracticeId", practiceID) },
 	}
-	rows, _, err := l.all(ctx, s.client)
-	return rows, err
+	return l.all(ctx, s.client)
 }
 
 var reasonColumns = record[AppointmentReason]{cells: map[string]func(*AppointmentReason, *cell){

@@ -105,12 +105,17 @@ func verdicts() []badAnswer {
 		{group: "17 credentials", name: "login", code: tebra.Unauthenticated, sent: true, body: list(noError + security(false, true, true) + row)},
 		{group: "17 credentials", name: "permission", code: tebra.Denied, sent: true, body: list(noError + security(true, false, true) + row)},
 		{group: "17 credentials", name: "key", code: tebra.Unauthenticated, word: "key", sent: true, body: list(noError + security(true, true, false) + row)},
+		{group: "17 credentials", name: "headless, garbage", op: "GetCustomerIdFromKey", code: tebra.Malformed, word: "id", sent: true, body: answerTo("GetCustomerIdFromKey", "<CustomerId>"+canary+"</CustomerId><IsAuthorized>true</IsAuthorized>")},
 		{group: "17 credentials", name: "headless", op: "GetCustomerIdFromKey", code: tebra.Unauthenticated, sent: true, body: answerTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>")},
 		{group: "18 throttled", name: "with the interval", code: tebra.Throttled, sent: true, body: businessError("429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds.")},
 		{group: "18 throttled", name: "without", code: tebra.Throttled, sent: true, body: businessError("429: slow down " + canary)},
+		{group: "18 throttled", name: "by a fault", code: tebra.Throttled, word: "fault", sent: true, transport: answered(500, xmlType, faultSaying("a:InternalServiceFault", "429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds."))},
+		{group: "18 throttled", name: "by status and fault", code: tebra.Throttled, word: "status", sent: true, transport: answered(429, xmlType, fault("a:InternalServiceFault"))},
 		{group: "18 throttled", name: "by status", code: tebra.Throttled, word: "status", sent: true, transport: answered(429, "text/plain", canary)},
 		{group: "40 a write that did nothing", name: "and says so", op: "DeleteAppointment", code: tebra.NotFound, sent: true, body: answerTo("DeleteAppointment", noError+trusted+"<AppointmentId>900001</AppointmentId><Deleted>false</Deleted>")},
 		{group: "40 a write that did nothing", name: "and names nothing", op: "CreateAppointment", code: tebra.Malformed, word: "id", sent: true, body: answerTo("CreateAppointment", noError+trusted+`<Appointment i:nil="true"/>`)},
+		{group: "40 a write that did nothing", name: "and shows nothing", op: "UpdateAppointment", code: tebra.Malformed, word: "id", sent: true, body: answerTo("UpdateAppointment", noError+trusted+`<Appointment i:nil="true"/>`)},
+		{group: "40 a write that did nothing", name: "and shows number 0", op: "UpdateAppointment", code: tebra.Malformed, word: "id", sent: true, body: answerTo("UpdateAppointment", noError+trusted+`<Appointment><AppointmentId>0</AppointmentId></Appointment>`)},
 		{group: "40 a write that did nothing", name: "but to another", op: "UpdatePatient", code: tebra.Malformed, word: "id", sent: true, body: answerTo("UpdatePatient", noError+trusted+"<PatientID>1002</PatientID>")},
 		{group: "40 a write that did nothing", name: "without a verdict", op: "UpdateAppointmentStatus", code: tebra.Malformed, word: "payload", sent: true, body: answerTo("UpdateAppointmentStatus", trusted)},
 	}
@@ -141,6 +146,7 @@ func misshapen() []badAnswer {
 		endlessly("26 siblings without end", "of a row", "size", listHead+"<AppointmentData>", "<x>1</x>"),
 		{group: "26 siblings without end", name: "rows", transport: streamed(listHead, row)},
 		endlessly("27 a body without end", "text", "token", listHead+"<AppointmentData><Notes>", "a"),
+		endlessly("27 a body without end", "text in pieces", "token", listHead+"<AppointmentData><Notes>", strings.Repeat("a", 1000)+"<!-- -->"),
 		endlessly("27 a body without end", "comments", "size", listHead, "<!-- -->"),
 		{group: "28 zip bomb", code: tebra.Malformed, word: "token", sent: true, serve: zipped(bomb)},
 		{group: "29 zip that is none", code: tebra.Unavailable, word: "cut", sent: true, serve: zipped(func(w io.Writer) { _, _ = io.WriteString(w, appointments(row)) })},
@@ -155,6 +161,9 @@ func misshapen() []badAnswer {
 		{group: "32 what is missing", name: "number", op: "GetThrottles", code: tebra.Malformed, word: "number", sent: true, body: answerTo("GetThrottles", noError+trusted+"<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs/></ThrottleDetail></ThrottleDetails>")},
 		{group: "37 pages", name: "that repeat", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey>1001</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
 		{group: "37 pages", name: "that go back", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey>7</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
+		{group: "37 pages", name: "full, and no word of the next", op: "GetAllPatients.two", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
+		{group: "37 pages", name: "full, and said to be the last", op: "GetAllPatients.two", body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey/></Key><Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
+		{group: "37 pages", name: "without end", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, transport: streamed(allHead, "<PatientBatchData><ID>1</ID></PatientBatchData>")},
 		{group: "37 pages", name: "without a number", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey>"+canary+"</nextStartKey></Key><Patients/>")},
 	}
 }
@@ -169,6 +178,8 @@ func oddRows() []badAnswer {
 		bad("33 dates", "year 20266", "date", dated("2/24/20266 9:00:00 AM")),
 		bad("33 dates", "European", "date", dated("24/2/2026 9:00:00 AM")),
 		bad("33 dates", "words", "date", dated(canary)),
+		{group: "33 dates", name: "birth in 1080", op: "GetPatient", body: answerTo("GetPatient", noError+trusted+"<Patient><DOB>7/4/1080 12:00:00 AM</DOB><ID>1001</ID></Patient>")},
+		{group: "33 dates", name: "birth on 30 February", op: "GetPatient", code: tebra.Malformed, word: "date", sent: true, body: answerTo("GetPatient", noError+trusted+"<Patient><DOB>2/30/1980</DOB><ID>1001</ID></Patient>")},
 		{group: "33 dates", name: "none", body: dated("0001-01-01T00:00:00")},
 		{group: "33 dates", name: "in the gap", body: dated("3/8/2026 2:30:00 AM")},
 		{group: "34 identifiers", name: "twice", body: appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><ID>1</ID><Notes>x</Notes></AppointmentData>")},
@@ -179,7 +190,8 @@ func oddRows() []badAnswer {
 		{group: "39 names", name: "that break XML", body: appointmentRow("<ID>1</ID><PatientFullName>]]&gt; &lt;script&gt; &#x202E; 🙂</PatientFullName>")},
 		{group: "39 names", name: "a note of a megabyte", body: appointmentRow("<ID>1</ID><Notes>" + strings.Repeat("n", 1<<20) + "</Notes>")},
 	}
-	for name, id := range map[string]string{"0": "0", "negative": "-1", "2^63": "9223372036854775808", "float": "1.5", "words": canary} {
+	all = append(all, bad("34 identifiers", "two of one row", "repeated", appointmentRow("<ID>1</ID><ID>2</ID>")))
+	for name, id := range map[string]string{"0": "0", "signed": "+5", "padded": "007", "negative": "-1", "2^63": "9223372036854775808", "float": "1.5", "words": canary} {
 		all = append(all, bad("34 identifiers", name, "id", appointmentRow("<ID>"+id+"</ID>")))
 	}
 	return all

@@ -69,6 +69,11 @@ func refuse(op *Operation, reason string) *Error {
 	return &Error{Code: Invalid, Operation: op.Name, Reason: reason}
 }
 
+// misshapen is the error of an answer whose parts do not fit together, which shows only behind its end.
+func misshapen(op *Operation, reason string) *Error {
+	return &Error{Code: Malformed, Operation: op.Name, Reason: reason, Sent: true, Status: http.StatusOK}
+}
+
 // attempts repeats what was not sent, for as long as retryWithin. Whatever the vendor may have seen is the caller's to
 // repeat, who knows whether that is safe and what else waits.
 func (c *Client) attempts(ctx context.Context, op *Operation, request []byte,

@@ -301,6 +301,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"customer key": func(o *tebra.Options) { o.Credentials.CustomerKey = "" },
 		"user":         func(o *tebra.Options) { o.Credentials.User = "" },
 		"password":     func(o *tebra.Options) { o.Credentials.Password = "secret-\x00password" },
+		"bytes":        func(o *tebra.Options) { o.MaxBytes = -1 },
+		"zones":        func(o *tebra.Options) { o.Zones = tebra.Greenwich + 1 },
 		"https":        func(o *tebra.Options) { o.Endpoint = "http://127.0.0.1/x" },
 		"user or":      func(o *tebra.Options) { o.Endpoint = "https://secret-key:x@example.test/" },
 		"absolute":     func(o *tebra.Options) { o.Endpoint = "secret-key" },

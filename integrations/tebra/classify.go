@@ -24,8 +24,9 @@ type answer struct {
 	rows   int
 }
 
-// classify is the only place that decides what an answer means. The order matters: a throttle text comes before the
-// security part, because the vendor may not have looked at the credentials when it throttles.
+// classify is the only place that decides what an answer means. The order matters. A status that names the trouble comes
+// before a fault, which stands for many. A throttle text comes before everything that looks like an outage, or is one of a
+// fault's many meanings, and before the security part: the vendor may not have looked at the credentials when it throttles.
 func (a *answer) classify() (code Code, reason string) {
 	rep := &a.reply
 	switch {
@@ -35,14 +36,16 @@ func (a *answer) classify() (code Code, reason string) {
 		return Canceled, ""
 	case a.broken != nil:
 		return broken(a.broken)
-	case rep.fault != "" && a.shape == nil:
-		return faulted(rep.fault)
 	case a.status == http.StatusTooManyRequests:
 		return Throttled, "status"
 	case a.status == http.StatusUnauthorized:
 		return Unauthenticated, "status"
 	case a.status == http.StatusForbidden:
 		return Denied, "status"
+	case rep.fault != "" && a.shape == nil && throttled(rep.message):
+		return Throttled, "fault"
+	case rep.fault != "" && a.shape == nil:
+		return faulted(rep.fault)
 	case a.status >= 300 && a.status < 400:
 		return Malformed, "redirect"
 	case a.status == http.StatusNotFound, a.status == http.StatusProxyAuthRequired,
@@ -80,7 +83,8 @@ func (a *answer) classify() (code Code, reason string) {
 func (a *answer) interval() time.Duration { return throttleInterval(a.reply.message) }
 
 func throttled(message string) bool {
-	return strings.HasPrefix(strings.TrimSpace(message), "429") ||
+	after, ok := strings.CutPrefix(strings.TrimSpace(message), "429")
+	return ok && (after == "" || after[0] < '0' || after[0] > '9') ||
 		strings.Contains(strings.ToLower(message), "requested more than allowed")
 }
 

@@ -78,14 +78,20 @@ func New(o Options) (*Client, error) {
 	if o.Account == "" {
 		return nil, errors.New("tebra: options: account is empty")
 	}
-	for name, secret := range map[string]phi.Text{
-		"customer key": o.Credentials.CustomerKey, "user": o.Credentials.User, "password": o.Credentials.Password,
-	} {
-		if secret == "" || !writable(secret.Reveal()) {
-			return nil, fmt.Errorf("tebra: options: %s is empty or not text", name)
+	for _, c := range []struct {
+		name   string
+		secret phi.Text
+	}{{"customer key", o.Credentials.CustomerKey}, {"user", o.Credentials.User}, {"password", o.Credentials.Password}} {
+		if c.secret == "" || !writable(c.secret.Reveal()) {
+			return nil, fmt.Errorf("tebra: options: %s is empty or not text", c.name)
 		}
 	}
-	if o.MaxBytes == 0 {
+	switch {
+	case o.MaxBytes < 0:
+		return nil, errors.New("tebra: options: most bytes are negative")
+	case o.Zones > Greenwich:
+		return nil, errors.New("tebra: options: zones are neither of the two ways")
+	case o.MaxBytes == 0:
 		o.MaxBytes = 64 << 20
 	}
 	c := &Client{endpoint: endpoint, options: o, http: httpClient(o.HTTPClient)}

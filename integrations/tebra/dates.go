@@ -11,8 +11,9 @@ import (
 // The time-zone rule. Row values carry no zone, and integrators contradict each other about which one is meant. Without
 // TimeZoneOffsetFromGMT in the filter they are taken for the practice's wall clock; with it, for the clock at that offset.
 // Which of the two this client relies on is Options.Zones. The caller says in either case which *time.Location is the
-// practice's, and times are returned in it. A value that names its zone is taken at its word. Reads that have no location
-// (a patient, a provider) give the wall clock as if it were UTC, and the filter's offset does not exist for them.
+// practice's, and times are returned in it. A value that names its zone is taken at its word, as those of single
+// appointments do in the guide; where they do not, they are the practice's wall clock, since no offset was asked for. Reads
+// that have no location (a patient, a provider) give the wall clock as if it were UTC; no offset exists for them either.
 // Wall times that do not exist (the gap in spring) move by the gap, forth or back, and those that exist twice mean one of
 // the two; with Greenwich there are no such times.
 
@@ -55,20 +56,23 @@ const filterLayout = "1/2/2006 3:04:05 PM"
 // parseRowTime reads a date of a row. Absent, empty and the year one, which is .NET for "none", are the zero Time;
 // ok is false for anything else that is no date of the years 1900 to 2199.
 func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
+	t, ok = parseAnyTime(text, loc)
+	return t, ok && (t.IsZero() || t.Year() >= 1900 && t.Year() <= 2199)
+}
+
+// parseAnyTime reads a date of any year.
+func parseAnyTime(text string, loc *time.Location) (t time.Time, ok bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return time.Time{}, true
 	}
 	for _, layout := range rowLayouts {
 		t, err := time.ParseInLocation(layout, text, loc)
-		if err != nil {
+		switch {
+		case err != nil:
 			continue
-		}
-		if t.Year() == 1 {
+		case t.Year() == 1:
 			return time.Time{}, true
-		}
-		if t.Year() < 1900 || t.Year() > 2199 {
-			return time.Time{}, false
 		}
 		return t, true
 	}
@@ -76,9 +80,10 @@ func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
 }
 
 // parseRowDate reads a date without a time of day, such as a day of birth, and returns it as 2006-01-02; "" for none.
-// The time of day that the vendor adds to it says nothing and is dropped rather than moved between zones.
+// The time of day that the vendor adds to it says nothing and is dropped rather than moved between zones. Any year will do:
+// somebody typed it, and a slip in one record must not keep a list of thousands from being read.
 func parseRowDate(text string) (date string, ok bool) {
-	t, ok := parseRowTime(text, time.UTC)
+	t, ok := parseAnyTime(text, time.UTC)
 	if !ok || t.IsZero() {
 		return "", ok
 	}
@@ -123,7 +128,10 @@ func typedDate(date string) (string, bool) {
 
 // days counts the calendar days from the day of from to the day of to, both included; below 1 when they are reversed.
 func days(from, to time.Time) int {
-	a := time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.UTC)
-	b := time.Date(to.Year(), to.Month(), to.Day(), 0, 0, 0, 0, time.UTC)
-	return int(b.Sub(a)/(24*time.Hour)) + 1
+	return int(day(to).Sub(day(from))/(24*time.Hour)) + 1
+}
+
+// day is the calendar day that t shows in its own location, as a midnight in UTC.
+func day(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }

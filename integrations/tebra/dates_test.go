@@ -56,7 +56,7 @@ func TestBirthDatesDoNotMoveBetweenZones(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"7/4/1980 12:00:00 AM": "1980-07-04", "1980-07-04T00:00:00": "1980-07-04", "7/4/1980": "1980-07-04",
-		"7/4/1980 11:59:59 PM": "1980-07-04", "": "", "1/1/0001 12:00:00 AM": "",
+		"7/4/1980 11:59:59 PM": "1980-07-04", "7/4/1080 12:00:00 AM": "1080-07-04", "1753-01-01T00:00:00": "1753-01-01", "": "", "1/1/0001 12:00:00 AM": "",
 	} {
 		if got, ok := parseRowDate(text); !ok || got != want {
 			t.Errorf("%q: got %q, %t, want %q", text, got, ok, want)

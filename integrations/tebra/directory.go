@@ -35,19 +35,19 @@ type Provider struct {
 	LastModified time.Time // likewise
 }
 
-// Providers returns the providers of a practice (GetProviders: providers by filter). The vendor does not promise an order.
-func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) ([]Provider, error) {
+// Providers returns the providers of a practice, and whether there may be more than the vendor hands out (GetProviders:
+// providers by filter). The vendor does not promise an order.
+func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) (providers []Provider, partial bool, err error) {
 	op := &opGetProviders
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, refuse(op, "practice")
+		return nil, false, refuse(op, "practice")
 	}
 	l := listing[Provider]{
 		op: op, item: "ProviderData", decode: providerColumns.row,
 		real:  func(p *Provider) bool { return p.ID != "" },
 		write: func(w *writer) { w.list(member{"PracticeName", req.PracticeName}) },
 	}
-	rows, _, err := l.all(ctx, s.client)
-	return rows, err
+	return l.all(ctx, s.client)
 }
 
 var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){

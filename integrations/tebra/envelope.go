@@ -186,18 +186,21 @@ func parseBoolean(text string) (yes, ok bool) {
 	return false, false
 }
 
-// fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; it is not kept.
+// fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; like every message it is for classify.
 func (r *reader) fault(rep *reply) error {
-	if err := r.children(func(el xml.StartElement) error {
-		if el.Name.Local != "faultcode" {
-			return nil
+	if err := r.members(func(el xml.StartElement) (err error) {
+		switch el.Name.Local {
+		case "faultcode":
+			code, err := r.text()
+			_, local, found := strings.Cut(strings.TrimSpace(code), ":")
+			if !found {
+				local = strings.TrimSpace(code)
+			}
+			rep.fault = local
+			return err
+		case "faultstring":
+			rep.message, err = r.text()
 		}
-		code, err := r.text()
-		_, local, found := strings.Cut(strings.TrimSpace(code), ":")
-		if !found {
-			local = strings.TrimSpace(code)
-		}
-		rep.fault = local
 		return err
 	}, ""); err != nil {
 		return err

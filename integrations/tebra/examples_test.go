@@ -35,6 +35,10 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{})
 		return err
 	},
+	"GetAllPatients.two": func(ctx context.Context, c *tebra.Client) error {
+		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{Size: 2})
+		return err
+	},
 	"GetAppointment": func(ctx context.Context, c *tebra.Client) error {
 		_, err := c.Appointments.Get(ctx, "900001", time.UTC)
 		return err
@@ -51,19 +55,19 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: "1", Name: "Example Practice"})
+		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: "1", Name: "Example Practice"})
 		return err
 	},
 	"GetPractices.least": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{})
+		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: "Example Practice"})
+		_, _, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: "Example Practice"})
 		return err
 	},
 	"GetServiceLocations": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice", ID: "3"})
+		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice", ID: "3"})
 		return err
 	},
 	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client) error {
@@ -78,7 +82,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return c.Patients.Update(ctx, "1001", "1", everyField())
 	},
 	"UpdatePatient.clear": func(ctx context.Context, c *tebra.Client) error {
-		return c.Patients.Update(ctx, "1001", "1", tebra.PatientFields{BirthDate: tebra.Clear(), HomePhone: tebra.Set("(555) 555-0100"), Email: tebra.Set("")})
+		return c.Patients.Update(ctx, "1001", "1", tebra.PatientFields{BirthDate: tebra.Clear(), HomePhone: tebra.Set("(555) 555-0100"), Email: tebra.Set(""), AlertShown: tebra.Clear()})
 	},
 	"UpdatePatientsExternalID": func(ctx context.Context, c *tebra.Client) error {
 		return c.Patients.SetExternalIDs(ctx, []tebra.ExternalID{
@@ -122,7 +126,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return c.Appointments.Delete(ctx, "900001")
 	},
 	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Appointments.Reasons(ctx, "1")
+		_, _, err := c.Appointments.Reasons(ctx, "1")
 		return err
 	},
 	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client) error {

@@ -126,7 +126,8 @@ const (
 )
 
 // Page returns one page of all patients (GetAllPatients: a bulk read by key). It is throttled to one call in 5 s, so what
-// reads every patient keeps Next somewhere and goes on from it later.
+// reads every patient keeps Next somewhere and goes on from it later. A full page without a word about the next one is
+// Malformed.
 func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (PatientPage, error) {
 	op := &opGetAllPatients
 	if req.Size == 0 {
@@ -143,6 +144,7 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 		return PatientPage{}, refuse(op, "practice")
 	}
 	var next int64
+	said := false
 	l := listing[Patient]{
 		op: op, item: "PatientBatchData", decode: patientColumns.row,
 		real: func(p *Patient) bool { return p.ID != "" },
@@ -153,16 +155,19 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 			if el.Name.Local != "Key" {
 				return nil
 			}
+			said = true
 			if next, err = r.pageKey(); err == nil && next != 0 && next <= from {
 				return shapeError("key") // it would never end
 			}
 			return err
 		},
 	}
-	rows, _, err := l.all(ctx, s.client)
+	rows, partial, err := l.all(ctx, s.client)
 	switch {
 	case err != nil:
 		return PatientPage{}, err
+	case partial, !said && len(rows) >= req.Size: // it would pass for the last one
+		return PatientPage{}, misshapen(op, "key")
 	case next == 0:
 		return PatientPage{Rows: rows}, nil
 	}

@@ -94,8 +94,8 @@ func (f *PatientFields) check() (reason string) {
 func (f *PatientFields) write(w *writer, id, practiceID string) {
 	f.Address1.write(w, "AddressLine1")
 	f.Address2.write(w, "AddressLine2")
-	if f.AlertShown.value != "" {
-		w.group("Alert", member{"Message", f.AlertShown.value.Reveal()})
+	if f.AlertShown != (Change{}) {
+		w.inside("Alert", func() { f.AlertShown.write(w, "Message") })
 	}
 	f.City.write(w, "City")
 	f.Country.write(w, "Country")

@@ -32,8 +32,9 @@ type PracticesRequest struct {
 	Name string
 }
 
-// Practices returns the practices of the account (GetPractices: practices by filter). The vendor does not promise an order.
-func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) ([]Practice, error) {
+// Practices returns the practices of the account, and whether there may be more than the vendor hands out (GetPractices:
+// practices by filter). The vendor does not promise an order.
+func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
 	l := listing[Practice]{
 		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
 		real: func(p *Practice) bool { return p.ID != "" },
@@ -41,8 +42,7 @@ func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) 
 			w.list(member{"ID", req.ID}, member{"PracticeName", req.Name})
 		},
 	}
-	rows, _, err := l.all(ctx, s.client)
-	return rows, err
+	return l.all(ctx, s.client)
 }
 
 var practiceColumns = record[Practice]{cells: map[string]func(*Practice, *cell){
@@ -88,12 +88,12 @@ type ServiceLocationsRequest struct {
 	ID           string
 }
 
-// ServiceLocations returns the places of a practice (GetServiceLocations: service locations by filter). The vendor does not
-// promise an order.
-func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) ([]ServiceLocation, error) {
+// ServiceLocations returns the places of a practice, and whether there may be more than the vendor hands out
+// (GetServiceLocations: service locations by filter). The vendor does not promise an order.
+func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (places []ServiceLocation, partial bool, err error) {
 	op := &opGetServiceLocations
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, refuse(op, "practice")
+		return nil, false, refuse(op, "practice")
 	}
 	l := listing[ServiceLocation]{
 		op: op, item: "ServiceLocationData", decode: serviceLocationColumns.row,
@@ -102,8 +102,7 @@ func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLoca
 			w.list(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
 		},
 	}
-	rows, _, err := l.all(ctx, s.client)
-	return rows, err
+	return l.all(ctx, s.client)
 }
 
 var serviceLocationColumns = record[ServiceLocation]{cells: map[string]func(*ServiceLocation, *cell){

@@ -202,6 +202,9 @@ func (r *reader) text() (string, error) {
 		case xml.EndElement:
 			return b.String(), nil
 		case xml.CharData:
+			if b.Len()+len(t) > maxToken { // in pieces, between comments
+				return "", shapeError("token")
+			}
 			b.Write(t)
 		}
 	}

@@ -49,6 +49,7 @@ func (d *record[T]) row(r *reader) (T, error) {
 type cell struct {
 	clock clock
 	value string
+	keyed bool // the record has its identifier
 	err   error
 }
 
@@ -58,15 +59,13 @@ func (c *cell) trimmed() string { return strings.TrimSpace(c.value) }
 
 func (c *cell) complain(word string) { c.err = shapeError(word) }
 
-// key is the identifier of the record itself. None is the placeholder that stands for an empty list; anything but a
-// positive number of 64 bits is no identifier of the vendor's.
+// key is the identifier of the record itself, which has one. None is the placeholder that stands for an empty list.
 func (c *cell) key() phi.Text {
-	text := c.trimmed()
-	if n, err := strconv.ParseInt(text, 10, 64); text != "" && (err != nil || n < 1) {
-		c.complain("id")
-		return ""
+	if c.keyed {
+		c.complain("repeated")
 	}
-	return phi.Text(text)
+	c.keyed = true
+	return c.identifier()
 }
 
 // ref is an identifier in a typed record, whose zero is .NET's "none".
@@ -74,7 +73,17 @@ func (c *cell) ref() phi.Text {
 	if c.trimmed() == "0" {
 		return ""
 	}
-	return c.key()
+	return c.identifier()
+}
+
+// identifier is none, or a positive number of 64 bits: nothing else is an identifier of the vendor's.
+func (c *cell) identifier() phi.Text {
+	text := c.trimmed()
+	if text != "" && !identifier(text, 64) {
+		c.complain("id")
+		return ""
+	}
+	return phi.Text(text)
 }
 
 func (c *cell) time() time.Time {

@@ -69,7 +69,7 @@ func refusedWrites(ctx context.Context) []refusal {
 		{"status of nothing", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, canary, tebra.StatusRoomed) }, "id"},
 		{"status that is none", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, "1", "Check-in") }, "status"},
 		{"deletion of nothing", func(c *tebra.Client) error { return c.Appointments.Delete(ctx, "-1") }, "id"},
-		{"reasons of nothing", func(c *tebra.Client) error { _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
+		{"reasons of nothing", func(c *tebra.Client) error { _, _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
 		{"one appointment without a zone", func(c *tebra.Client) error { _, err := c.Appointments.Get(ctx, "1", nil); return err }, "location"},
 		{"patient without names", func(c *tebra.Client) error { _, err := c.Patients.Create(ctx, "1", tebra.PatientFields{}); return err }, "name"},
 		{"patient of no practice", patient(canary, tebra.PatientFields{}), "practice"},

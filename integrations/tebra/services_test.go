@@ -91,7 +91,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 		{"patient beyond int", patient("2147483648"), "id"},
 		{"patient that is no number", patient(canary), "id"},
 		{"providers of nothing", func(c *tebra.Client) error {
-			_, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
+			_, _, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
 			return err
 		}, "practice"},
 	}
@@ -174,6 +174,82 @@ func TestListsAtTheCapArePartial(t *testing.T) {
 	}
 }
 
+// Lists that are read in one piece say it too when the vendor cut them.
+func TestDirectoriesAtTheCapArePartial(t *testing.T) {
+	t.Parallel()
+	const bare = "http://www.kareo.com/api/schemas"
+	for _, tt := range []struct {
+		op, list, row, ns string
+		read              func(*tebra.Client) (int, bool, error)
+	}{
+		{"GetProviders", "Providers", "ProviderData", "", func(c *tebra.Client) (int, bool, error) {
+			rows, partial, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
+			return len(rows), partial, err
+		}},
+		{"GetPractices", "Practices", "PracticeData", "", func(c *tebra.Client) (int, bool, error) {
+			rows, partial, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{})
+			return len(rows), partial, err
+		}},
+		{"GetServiceLocations", "ServiceLocations", "ServiceLocationData", bare, func(c *tebra.Client) (int, bool, error) {
+			rows, partial, err := c.Directory.ServiceLocations(t.Context(), tebra.ServiceLocationsRequest{PracticeName: "P"})
+			return len(rows), partial, err
+		}},
+		{"GetProcedureCodes", "ProcedureCodes", "ProcedureCodeData", bare, func(c *tebra.Client) (int, bool, error) {
+			rows, partial, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{})
+			return len(rows), partial, err
+		}},
+		{"GetAppointmentReasons", "AppointmentReasons", "AppointmentReasonData", "", func(c *tebra.Client) (int, bool, error) {
+			rows, partial, err := c.Appointments.Reasons(t.Context(), "1")
+			return len(rows), partial, err
+		}},
+	} {
+		t.Run(tt.op, func(t *testing.T) {
+			t.Parallel()
+			id, open := "ID", "<"+tt.list+">"
+			if tt.op == "GetAppointmentReasons" {
+				id = "AppointmentReasonId"
+			}
+			if tt.ns != "" {
+				open = "<" + tt.list + ` xmlns="` + tt.ns + `">`
+			}
+			row := fmt.Sprintf("<%[1]s><%[2]s>1</%[2]s></%[1]s>", tt.row, id)
+			for n, want := range map[int]bool{2: false, 10_000: true} {
+				body := answerTo(tt.op, noError+trusted+open+strings.Repeat(row, n)+"</"+tt.list+">")
+				rows, partial, err := tt.read(newClient(t, always(200, xmlType, body), nil))
+				if rows != n || partial != want || err != nil {
+					t.Errorf("%d rows: got %d, partial %t, %v", n, rows, partial, err)
+				}
+			}
+		})
+	}
+}
+
+// The offset in the filter of a list says nothing about a single appointment, which has no filter.
+func TestSingleAppointmentsWithoutAZoneAreThePractices(t *testing.T) {
+	t.Parallel()
+	chicago, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for start, want := range map[string]string{
+		"2026-02-24T09:00:00":       "2026-02-24T15:00:00Z",
+		"2026-02-24T09:00:00Z":      "2026-02-24T09:00:00Z",
+		"2026-02-24T09:00:00-05:00": "2026-02-24T14:00:00Z",
+	} {
+		body := answerTo("GetAppointment", noError+trusted+"<Appointment><AppointmentId>1</AppointmentId><StartTime>"+start+"</StartTime></Appointment>")
+		for _, zones := range []tebra.Zones{tebra.PracticeWall, tebra.Greenwich} {
+			c := newClient(t, always(200, xmlType, body), func(o *tebra.Options) { o.Zones = zones })
+			a, err := c.Appointments.Get(t.Context(), "1", chicago)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := a.Start.UTC().Format(time.RFC3339); got != want || a.Start.Location() != chicago {
+				t.Errorf("%s, zones %d: got %s in %s, want %s", start, zones, got, a.Start.Location(), want)
+			}
+		}
+	}
+}
+
 func patientAnswer(members string) string { return answerTo("GetPatient", noError+trusted+members) }
 
 func TestPatientIsRead(t *testing.T) {
@@ -216,7 +292,7 @@ func TestProvidersAndThrottlesAreRead(t *testing.T) {
 	t.Parallel()
 	body := answerTo("GetProviders", noError+trusted+`<Providers><ProviderData><Active>True</Active><FullName>Dr Example</FullName>`+
 		`<ID>7</ID><SpecialtyName>Family</SpecialtyName><Type>Normal Provider</Type></ProviderData><ProviderData/></Providers>`)
-	providers, err := newClient(t, always(200, xmlType, body), nil).Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
+	providers, _, err := newClient(t, always(200, xmlType, body), nil).Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,9 +39,11 @@ func businessError(message string) string {
 		"<StackTrace>"+canary+"</StackTrace></ErrorResponse>"+trusted+"<Appointments><AppointmentData/></Appointments>")
 }
 
-func fault(code string) string {
+func fault(code string) string { return faultSaying(code, canary) }
+
+func faultSaying(code, text string) string {
 	return envelopeOpen + `<s:Fault><faultcode xmlns:a="urn:x">` + code + `</faultcode><faultstring xml:lang="en-US">` +
-		canary + `</faultstring><detail><x xmlns="urn:y">` + canary + `</x></detail></s:Fault>` + envelopeClose
+		text + `</faultstring><detail><x xmlns="urn:y">` + canary + `</x></detail></s:Fault>` + envelopeClose
 }
 
 // roundTripper is a transport made of a function.

@@ -60,10 +60,15 @@ func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 		switch el.Name.Local {
 		case op.payload:
 			text, err := r.text()
-			if id = strings.TrimSpace(text); err == nil && !identifier(id, 32) {
-				return errStranger // -1 stands for "no such key"
+			switch id = strings.TrimSpace(text); {
+			case err != nil:
+				return err
+			case id == "" || id == "0" || id == "-1":
+				return errStranger // what stands for "no such key"
+			case !identifier(id, 32):
+				return shapeError("id")
 			}
-			return err
+			return nil
 		case "IsAuthorized":
 			if ok, err := r.boolean(); err != nil || ok {
 				return err

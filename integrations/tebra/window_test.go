@@ -9,16 +9,24 @@ import (
 	"pgregory.net/rapid"
 )
 
+// zones have midnights that do not exist: west of Greenwich, east of it, and a whole day that was left out.
+var zones = []string{"UTC", "America/Chicago", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Pacific/Apia", "Asia/Gaza"}
+
 // Whatever the vendor cuts and wherever it fails, the windows that were answered are every day once, in their order.
 func TestWindowsCoverEveryDayOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		first := time.Date(2026, 2, 1, 15, 0, 0, 0, time.UTC)
+		zone, err := time.LoadLocation(rapid.SampledFrom(zones).Draw(t, "zone"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := rapid.IntRange(0, 20*365).Draw(t, "start")
+		first := time.Date(2008, 1, 1+start, rapid.IntRange(0, 23).Draw(t, "hour"), 0, 0, 0, zone)
 		n, most, room := rapid.IntRange(1, 400).Draw(t, "days"), rapid.IntRange(1, 70).Draw(t, "most"), rapid.IntRange(1, 20).Draw(t, "room")
 		failAt := rapid.SliceOfDistinct(rapid.IntRange(1, 30), rapid.ID[int]).Draw(t, "failures")
-		last := first.AddDate(0, 0, n-1)
-		calls := 0
-		ask := func(from, to time.Time) ([]int, bool, error) {
+		last := day(first).AddDate(0, 0, n-1)
+		calls, answered := 0, 0
+		ask := func(from, to time.Time) ([]struct{}, bool, error) {
 			calls++
 			if slices.Contains(failAt, calls) {
 				return nil, false, errors.New("away")
@@ -27,11 +35,11 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 			if d > most {
 				t.Fatalf("%d days are asked for at once, want at most %d", d, most)
 			}
-			return make([]int, d), d > room, nil
+			return make([]struct{}, d), d > room, nil
 		}
 		for at := first; days(at, last) >= 1; {
 			for w, err := range walk(at, last, most, ask) {
-				if !w.From.Equal(at) {
+				if !w.From.Equal(day(at)) {
 					t.Fatalf("window from %v, want from %v", w.From, at)
 				}
 				if err != nil {
@@ -40,13 +48,36 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 				if len(w.Rows) != days(w.From, w.To) || w.Partial {
 					t.Fatalf("%d rows for %d days, partial %t", len(w.Rows), days(w.From, w.To), w.Partial)
 				}
+				answered += len(w.Rows)
 				at = w.To.AddDate(0, 0, 1)
 			}
 		}
-		if most := 3*n + 30; calls > most {
-			t.Fatalf("%d calls, want at most %d", calls, most)
+		if most := 3*n + 40; calls > most || answered != n {
+			t.Fatalf("%d calls answered %d days, want at most %d and %d", calls, answered, most, n)
 		}
 	})
+}
+
+// A dense week must not make a year be read in small pieces.
+func TestWindowsGrowAgainBehindWhatIsDense(t *testing.T) {
+	t.Parallel()
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	calls := 0
+	for w, err := range walk(first, first.AddDate(0, 0, 599), 60, func(from, to time.Time) ([]struct{}, bool, error) {
+		calls++
+		rows := 10 * days(from, to)
+		if from.Before(first.AddDate(0, 0, 7)) {
+			rows = 6000 * days(from, to)
+		}
+		return make([]struct{}, min(rows, maxRows)), rows >= maxRows, nil
+	}) {
+		if err != nil || w.Partial {
+			t.Fatalf("%+v, %v", w, err)
+		}
+	}
+	if calls > 30 {
+		t.Errorf("%d calls for 600 days of which 7 are dense, want at most 30", calls)
+	}
 }
 
 func TestOneDayThatIsTooMuchIsPartial(t *testing.T) {

@@ -58,7 +58,7 @@ func TestChangedCredentialsTakeEffect(t *testing.T) {
 		if account.Zone.String() != "America/Chicago" || len(account.Practices) != 2 {
 			t.Errorf("%v, %v", account.Zone, account.Practices)
 		}
-		_, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
+		_, _, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
 		return err
 	}
 	refused := &tebra.Error{Code: tebra.Unauthenticated}

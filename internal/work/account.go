@@ -40,12 +40,9 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, err := a.Vendor.Directory.Practices(ctx, tebra.PracticesRequest{})
-	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
-	}
-	if len(rows) == 0 {
-		return nil
+	rows, partial, err := a.Vendor.Directory.Practices(ctx, tebra.PracticesRequest{})
+	if len(rows) == 0 || partial || err != nil {
+		return unusable(partial, err, job.EnqueuedAt)
 	}
 	list := practice.FromPractices(rows)
 	if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {

@@ -2,12 +2,28 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
+
+// errShort says that the vendor cut a list that has to be whole: who is missing from it is not gone.
+var errShort = errors.New("vendor_list_partial")
+
+// unusable is how a task ends whose list was not read, was cut or is empty.
+func unusable(partial bool, err error, demanded time.Time) error {
+	switch {
+	case err != nil:
+		return vendorError(err, demanded)
+	case partial:
+		return tasks.Permanent(errShort)
+	}
+	return nil
+}
 
 // syncDirectory reads a practice's providers. An empty answer says nothing: a vendor in trouble gives it with success, and
 // names must not vanish from boards for it. Running twice: one more call, no change.
@@ -20,12 +36,9 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, err := s.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: s.name})
-	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
-	}
-	if len(rows) == 0 {
-		return nil
+	rows, partial, err := s.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: s.name})
+	if len(rows) == 0 || partial || err != nil {
+		return unusable(partial, err, job.EnqueuedAt)
 	}
 	_, err = d.Store.ApplyDirectory(ctx, s.tenant, practice.FromProviders(s.id, rows), since)
 	return applied(err)
@@ -42,12 +55,9 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, err := s.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: s.name})
-	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
-	}
-	if len(rows) == 0 {
-		return nil
+	rows, partial, err := s.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: s.name})
+	if len(rows) == 0 || partial || err != nil {
+		return unusable(partial, err, job.EnqueuedAt)
 	}
 	_, err = d.Store.ApplyLocations(ctx, s.tenant, practice.FromLocations(s.id, rows), since)
 	return applied(err)

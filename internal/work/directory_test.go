@@ -51,14 +51,25 @@ func TestAnEmptyDirectoryErasesNothing(t *testing.T) {
 	if d := cmp.Diff(before, house()); d != "" {
 		t.Error(d)
 	}
+	b.line.answer = filled("ProviderData", "ServiceLocationData", "PracticeData")
+	for _, args := range []tasks.Args{tasks.SyncDirectory{Practice: "7"}, tasks.SyncLocations{Practice: "7"}, tasks.SyncPractices{}} {
+		want(t, b.run(t, args), tasks.OutcomeDead, "vendor_list_partial")
+	}
+	if d := cmp.Diff(before, house()); d != "" {
+		t.Error("a list that was cut erased what it did not show:", d)
+	}
 }
 
 // emptied takes all rows of these elements out of an answer.
-func emptied(elements ...string) func(string) string {
-	return func(body string) string {
-		for _, e := range elements {
-			body = regexp.MustCompile(`(?s)<`+e+`>.*</`+e+`>`).ReplaceAllString(body, "")
-		}
-		return body
-	}
+func emptied(elements ...string) func(string) string { return rewritten("", elements) }
+
+// filled makes a list of any of these elements as long as the vendor's lists get, all of one other record.
+func filled(elements ...string) func(string) string {
+	return rewritten(strings.Repeat("<${1}${2}><${1}ID>7777</${1}ID></${1}${2}>", 10_000), elements)
+}
+
+// rewritten puts rows in the place of an answer's own, whatever prefix its elements have.
+func rewritten(rows string, elements []string) func(string) string {
+	own := regexp.MustCompile(`(?s)<(\w*:?)(` + strings.Join(elements, "|") + `)>.*</\w*:?(` + strings.Join(elements, "|") + `)>`)
+	return func(body string) string { return own.ReplaceAllString(body, rows) }
 }

@@ -121,15 +121,15 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.id(), Name: at.practice.Name})
+		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.id(), Name: at.practice.Name})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: at.practice.Name})
+		_, _, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: at.practice.Name})
 		return err
 	},
 	"GetServiceLocations": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.siteID(), PracticeName: at.practice.Name})
+		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.siteID(), PracticeName: at.practice.Name})
 		return err
 	},
 	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
@@ -178,7 +178,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return c.Appointments.Delete(ctx, at.Appointments(time.Now())[3].ID)
 	},
 	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Appointments.Reasons(ctx, at.id())
+		_, _, err := c.Appointments.Reasons(ctx, at.id())
 		return err
 	},
 	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {

@@ -45,7 +45,7 @@ func TestThrottlesCountByAccountAndOperation(t *testing.T) {
 		if err := get(0, b); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 			t.Errorf("another account: %v, want it to be let in, to nothing", err)
 		}
-		if _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
+		if _, _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
 			t.Errorf("another operation: %v", err)
 		}
 		want := map[string]tebratest.Count{"GetPatient": {Calls: 7, OK: 3, Throttled: 4}, "GetProviders": {Calls: 1, OK: 1}}
