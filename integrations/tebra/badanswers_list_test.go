@@ -164,6 +164,7 @@ func misshapen() []badAnswer {
 		{group: "37 pages", name: "full, and no word of the next", op: "GetAllPatients.two", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
 		{group: "37 pages", name: "full, and said to be the last", op: "GetAllPatients.two", body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey/></Key><Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
 		{group: "37 pages", name: "without end", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, transport: streamed(allHead, "<PatientBatchData><ID>1</ID></PatientBatchData>")},
+		{group: "37 pages", name: "without end behind a key", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, transport: streamed(strings.Replace(allHead, "<Patients>", "<Key><nextStartKey>9000</nextStartKey></Key><Patients>", 1), "<PatientBatchData><ID>1</ID></PatientBatchData>")},
 		{group: "37 pages", name: "without a number", op: "GetAllPatients", code: tebra.Malformed, word: "key", sent: true, body: answerTo("GetAllPatients", noError+trusted+"<Key><nextStartKey>"+canary+"</nextStartKey></Key><Patients/>")},
 	}
 }
