@@ -57,7 +57,10 @@ const filterLayout = "1/2/2006 3:04:05 PM"
 // ok is false for anything else that is no date of the years 1900 to 2199.
 func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
 	t, ok = parseAnyTime(text, loc)
-	return t, ok && (t.IsZero() || t.Year() >= 1900 && t.Year() <= 2199)
+	if !ok || !t.IsZero() && (t.Year() < 1900 || t.Year() > 2199) {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // parseAnyTime reads a date of any year.

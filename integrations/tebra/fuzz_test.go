@@ -89,7 +89,7 @@ func FuzzRows(f *testing.F) {
 }
 
 func FuzzDates(f *testing.F) {
-	for _, text := range []string{"2/24/2026 11:00:00 AM", "1/1/0001 12:00:00 AM", "2026-02-24T11:00:00Z", "2/30/2026", "24:00", "", "1/1/20266"} {
+	for _, text := range []string{"2/24/2026 11:00:00 AM", "1/1/0001 12:00:00 AM", "2026-02-24T11:00:00Z", "2/30/2026", "7/4/1080", "24:00", "", "1/1/20266"} {
 		f.Add(text)
 	}
 	chicago, err := time.LoadLocation("America/Chicago")
