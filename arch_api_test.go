@@ -1,12 +1,11 @@
 package rounds_test
 
 import (
+	"encoding/json"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,21 +57,68 @@ func checkPublicAPI(t *testing.T) {
 	}
 }
 
-// exported returns the package as the compiler's export data has it.
+// exported returns the package, checked from its source and that of all it imports, without the bodies of functions: export
+// data would have to be compiled, which takes a minute where nothing is built yet.
 func exported(t *testing.T, pkg string) *types.Package {
 	t.Helper()
-	files := map[string]string{}
-	for line := range strings.Lines(golist(t, "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", pkg)) {
-		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
-		files[name] = file
+	s := sources{t: t, fset: token.NewFileSet(), listed: map[string]*listedSource{}, checked: map[string]*types.Package{"unsafe": types.Unsafe}}
+	for dec := json.NewDecoder(strings.NewReader(golist(t, "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap", pkg))); dec.More(); {
+		var l listedSource
+		if err := dec.Decode(&l); err != nil {
+			t.Fatal(err)
+		}
+		s.listed[l.ImportPath] = &l
 	}
-	lookup := func(name string) (io.ReadCloser, error) { return os.Open(files[name]) }
-	p, err := importer.ForCompiler(token.NewFileSet(), "gc", lookup).Import(pkg)
+	return s.check(pkg)
+}
+
+// listedSource is what go list says of a package.
+type listedSource struct {
+	ImportPath, Dir string
+	GoFiles         []string
+	ImportMap       map[string]string // of a path in a file to that of a package, where they differ
+}
+
+// sources checks packages, each once.
+type sources struct {
+	t       *testing.T
+	fset    *token.FileSet
+	listed  map[string]*listedSource
+	checked map[string]*types.Package
+}
+
+func (s *sources) check(path string) *types.Package {
+	s.t.Helper()
+	if p := s.checked[path]; p != nil {
+		return p
+	}
+	l := s.listed[path]
+	var files []*ast.File
+	for _, name := range l.GoFiles {
+		file, err := parser.ParseFile(s.fset, filepath.Join(l.Dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	conf := types.Config{IgnoreFuncBodies: true, Importer: importFunc(func(imported string) *types.Package {
+		if vendored, ok := l.ImportMap[imported]; ok {
+			imported = vendored
+		}
+		return s.check(imported)
+	})}
+	p, err := conf.Check(path, s.fset, files, nil)
 	if err != nil {
-		t.Fatalf("load %s: %v", pkg, err)
+		s.t.Fatalf("check %s: %v", path, err)
 	}
+	s.checked[path] = p
 	return p
 }
+
+// importFunc is an importer that cannot fail.
+type importFunc func(path string) *types.Package
+
+func (f importFunc) Import(path string) (*types.Package, error) { return f(path), nil }
 
 // internalsIn lists the types of our internal packages that an exported object
 // shows: in its signature, its exported fields and the exported methods of
@@ -158,6 +204,7 @@ func (w *walker) signature(s *types.Signature) {
 func golist(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as programs are built; and what cgo makes has no source
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -254,7 +301,7 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := types.Config{Importer: only{hidden}}
+	conf := types.Config{Importer: importFunc(func(string) *types.Package { return hidden })}
 	pkg, err := conf.Check("x", fset, []*ast.File{file}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -270,11 +317,6 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 		t.Errorf("objects that show a hidden type (-want +got):\n%s", diff)
 	}
 }
-
-// only imports one package, whatever is asked for.
-type only struct{ pkg *types.Package }
-
-func (o only) Import(string) (*types.Package, error) { return o.pkg, nil }
 
 func parseText(t *testing.T, name, text string) source {
 	t.Helper()
