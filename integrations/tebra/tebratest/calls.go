@@ -27,7 +27,9 @@ const keptCalls = 200_000
 
 // Call is one line of the log, written when the call ended. Account is the vendor's CustomerId, 0 before authentication.
 type Call struct {
-	Seq       int           `json:"seq"` // from 1, in the order of the calls' ends
+	Seq int `json:"seq"` // from 1, in the order of the calls' ends
+	// Arrived is the moment by which the throttle decided, when the request was there whole; for a call that never came so
+	// far it is when its first byte was.
 	Arrived   time.Time     `json:"arrived"`
 	Took      time.Duration `json:"took_ns"`
 	Account   int           `json:"account"`

@@ -65,7 +65,7 @@ type Server struct {
 	throttle throttle
 	log      callLog
 
-	mu     sync.Mutex // guards faults, latency and everything that clinics hold
+	mu     sync.Mutex // guards what follows and everything that clinics hold
 	faults Faults
 	rng    *rand.Rand // latency only: people and days must not depend on the order of calls
 	luck   *rand.Rand // rules with a rate only
@@ -89,7 +89,7 @@ func New(c Config) (*Server, error) {
 		config: c, faults: c.Faults.clone(),
 		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), luck: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
 	}
-	s.throttle = throttle{config: c.Throttles, last: map[throttleKey]time.Time{}}
+	s.throttle = throttle{config: c.Throttles.listed(), last: map[throttleKey]time.Time{}}
 	s.log.counts = map[string]Count{}
 	keys := map[string]bool{}
 	for i, a := range c.Accounts {

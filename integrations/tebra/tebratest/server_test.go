@@ -290,9 +290,30 @@ func header(a tebratest.Account) string {
 // post sends members as an operation's request, unhelped by the client, and returns the answer.
 func post(t testing.TB, s *tebratest.Server, op, members string) string {
 	t.Helper()
+	return postSlowly(t, s, op, members, func() {})
+}
+
+// slowly is a body before whose end something happens.
+type slowly struct {
+	io.Reader
+
+	before func()
+}
+
+func (r *slowly) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		r.before()
+		r.before = func() {}
+	}
+	return n, err
+}
+
+func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before func()) string {
+	t.Helper()
 	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
 		`xmlns:n="http://www.kareo.com/api/schemas"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, &slowly{strings.NewReader(body), before})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,8 @@ func (s *Server) answer(x *exchange, request message) Outcome {
 	case !x.who.authenticated:
 		return x.reply(failed("Invalid user name and/or password"), OutcomeUnauthenticated)
 	default:
-		if interval, refused := s.throttle.refuse(x.who.account.id, x.op, x.arrived); refused {
+		arrived, interval, refused := s.throttle.refuse(x.who.account.id, x.op)
+		if x.arrived = arrived; refused {
 			return x.reply(failed(throttleText(x.op, interval)), OutcomeThrottled)
 		}
 	}

@@ -14,8 +14,11 @@ import (
 // Throttles say how the simulator limits calls, per account and operation, by the real time at which they arrive. The
 // zero Throttles are the vendor's documented intervals, at which a call spaced by exactly one interval is still refused.
 type Throttles struct {
-	Off       bool                     `json:"off"`
-	Intervals map[string]time.Duration `json:"intervals_ns"` // by operation, instead of the documented ones; an entry of 0 is no limit
+	Off bool `json:"off"`
+	// Intervals go before the documented ones; an entry of 0 is no limit. They are by operation, in the contract's spelling or
+	// in that of the vendor's table, which Server.Throttles gives back; an operation in both has the contract's.
+	// GetCustomerIdFromKey is never limited: its answer has no place for a refusal.
+	Intervals map[string]time.Duration `json:"intervals_ns"`
 	Scale     float64                  `json:"scale"`        // multiplies every documented interval, for benches in a hurry; 0 is 1
 	Margin    time.Duration            `json:"margin_ns"`    // what the server really wants beyond the interval that it names
 	Extend    bool                     `json:"extend"`       // a refused call starts the window anew
@@ -40,23 +43,42 @@ var documented = map[string]time.Duration{
 var reported = map[string]time.Duration{"GetAppointmentReasons": time.Second, "UpdateAppointmentStatus": 500 * time.Millisecond}
 
 // spelled is how the table calls what the contract calls otherwise.
-var spelled = map[string]string{"GetProcedureCodes": "GetProcedureCode"}
+var spelled = map[string]string{"GetProcedureCodes": "GetProcedureCode", "CreatePayment": "CreatePayments"}
+
+// listed is the operation's name in the table.
+func listed(op string) string { return cmp.Or(spelled[op], op) }
+
+// listed are the same limits with every operation in the table's spelling, in a map of their own.
+func (t Throttles) listed() Throttles {
+	if t.Intervals == nil {
+		return t
+	}
+	intervals := map[string]time.Duration{}
+	for op, d := range t.Intervals {
+		if _, known := intervals[listed(op)]; !known || spelled[op] != "" {
+			intervals[listed(op)] = d
+		}
+	}
+	t.Intervals = intervals
+	return t
+}
 
 // interval is what the server says the operation's spacing is; 0 is no limit.
 func (t Throttles) interval(op string) time.Duration {
 	if t.Off {
 		return 0
 	}
-	if d, ok := t.Intervals[op]; ok {
+	if d, ok := t.Intervals[listed(op)]; ok {
 		return d
 	}
-	d := cmp.Or(documented[op], documented[spelled[op]], reported[op])
+	d := cmp.Or(documented[listed(op)], reported[op])
 	if t.Scale > 0 {
 		return time.Duration(float64(d) * t.Scale)
 	}
 	return d
 }
 
+// records are the rows of the vendor's table, one for an operation.
 func (t Throttles) records() []record {
 	names := maps.Clone(documented)
 	maps.Copy(names, t.Intervals)
@@ -83,37 +105,29 @@ type throttle struct {
 func (s *Server) Throttles() Throttles {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
-	t := s.throttle.config
-	t.Intervals = maps.Clone(t.Intervals)
-	return t
+	return s.throttle.config.listed()
 }
 
 // SetThrottles changes the limits from the next call on. What arrived before still counts.
 func (s *Server) SetThrottles(t Throttles) {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
-	t.Intervals = maps.Clone(t.Intervals)
-	s.throttle.config = t
+	s.throttle.config = t.listed()
 }
 
-// refuse reports whether a call that arrived now comes too soon, and the interval to name.
-func (t *throttle) refuse(account int, op string, arrived time.Time) (time.Duration, bool) {
+// refuse says when a call arrived, which is now: under the lock, so that calls are decided in the order of their arrivals.
+// It reports whether that is too soon, and the interval to name.
+func (t *throttle) refuse(account int, op string) (arrived time.Time, interval time.Duration, refused bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	interval := t.config.interval(op)
-	if interval <= 0 {
-		return 0, false
-	}
+	arrived, interval = time.Now(), t.config.interval(op)
 	key := throttleKey{account, op}
 	last, before := t.last[key]
-	if before && arrived.Sub(last) <= interval+t.config.Margin {
-		if t.config.Extend {
-			t.last[key] = arrived
-		}
-		return interval, true
+	refused = before && interval > 0 && arrived.Sub(last) <= interval+t.config.Margin
+	if !refused || t.config.Extend {
+		t.last[key] = arrived
 	}
-	t.last[key] = arrived
-	return interval, false
+	return arrived, interval, refused
 }
 
 // throttleText is the vendor's wording.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,100 @@ func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
 			}
 			if want := map[bool]int{false: 10, true: 1}[extend]; ok != want {
 				t.Errorf("extend %t: %d of 20 calls were let in, want %d", extend, ok, want)
+			}
+		})
+	}
+}
+
+// Calls are decided in the order in which they were there whole: one that is slow to arrive is overtaken, and does not move
+// the window of others back.
+func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
+	t.Parallel()
+	for _, extend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Extend: extend}})
+			filter := header(s.Clinics()[0].Account()) + "<k:Filter><k:PatientID>1000001</k:PatientID></k:Filter>"
+			postSlowly(t, s, "GetPatient", filter, func() {
+				<-time.After(50 * time.Millisecond)
+				post(t, s, "GetPatient", filter)
+				<-time.After(50 * time.Millisecond)
+			})
+			for _, wait := range []time.Duration{210 * time.Millisecond, 80 * time.Millisecond} {
+				<-time.After(wait)
+				post(t, s, "GetPatient", filter)
+			}
+			// At 50 ms, 100 ms (the slow one), 310 ms and 390 ms, for windows of 250 ms.
+			want := map[bool][]tebratest.Outcome{
+				false: {tebratest.OutcomeOK, tebratest.OutcomeThrottled, tebratest.OutcomeOK, tebratest.OutcomeThrottled},
+				true:  {tebratest.OutcomeOK, tebratest.OutcomeThrottled, tebratest.OutcomeThrottled, tebratest.OutcomeThrottled},
+			}[extend]
+			var got []tebratest.Outcome
+			last := time.Time{}
+			for _, c := range s.Calls(0) {
+				got = append(got, c.Outcome)
+				if !c.Arrived.After(last) {
+					t.Errorf("extend %t: call %d arrived at %v, after one of %v", extend, c.Seq, c.Arrived, last)
+				}
+				last = c.Arrived
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("extend %t:\n%s", extend, diff)
+			}
+		})
+	}
+}
+
+func TestThrottlesChangeInMidRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, tebratest.Config{})
+		c := newClient(t, s, s.Clinics()[0].Account())
+		var got []bool
+		for _, interval := range []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 0, 300 * time.Millisecond} {
+			s.SetThrottles(tebratest.Throttles{Intervals: map[string]time.Duration{"GetPatient": interval}})
+			for range 2 {
+				_, err := c.Patients.Get(t.Context(), "1000001")
+				got = append(got, err == nil)
+				<-time.After(200 * time.Millisecond)
+			}
+		}
+		if want := []bool{true, true, false, true, true, true, false, true}; !slices.Equal(got, want) {
+			t.Errorf("answered %v, want %v", got, want)
+		}
+	})
+}
+
+// The table spells an operation otherwise than the contract. An override means the operation, however it is spelled.
+func TestThrottlesInEitherSpelling(t *testing.T) {
+	t.Parallel()
+	both := map[string]time.Duration{"GetProcedureCode": time.Second, "GetProcedureCodes": 7 * time.Second}
+	for name, intervals := range map[string]map[string]time.Duration{
+		"contract": {"GetProcedureCodes": 7 * time.Second}, "table": {"GetProcedureCode": 7 * time.Second}, "both": both,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Intervals: intervals}})
+			c := newClient(t, s, s.Clinics()[0].Account())
+			rows, err := c.System.Throttles(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := 0
+			for _, row := range rows {
+				if strings.HasPrefix(row.Operation, "GetProcedureCode") {
+					told++
+					if row.Interval != 7*time.Second {
+						t.Errorf("%s: %s is told as %v", name, row.Operation, row.Interval)
+					}
+				}
+			}
+			if told != 1 {
+				t.Errorf("%s: told in %d rows, want 1", name, told)
+			}
+			for wait, want := range []error{nil, &tebra.Error{Code: tebra.Throttled}} {
+				<-time.After(time.Duration(wait) * 6 * time.Second)
+				if _, _, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{}); !errors.Is(err, want) {
+					t.Errorf("%s: call %d: %v, want %v", name, wait, err, want)
+				}
 			}
 		})
 	}
