@@ -135,11 +135,20 @@ func (c *Clinic) Appointments(day time.Time) []Visit {
 
 // Appointment returns one visit as it stands; ErrNoSuch when there is none with this identifier.
 func (c *Clinic) Appointment(id string) (Visit, error) {
+	v, err := c.found(id)
+	if err != nil || v.Deleted {
+		return Visit{}, ErrNoSuch
+	}
+	return v, nil
+}
+
+// found is Appointment with deleted ones.
+func (c *Clinic) found(id string) (Visit, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	v, err := c.find(id)
-	if err != nil || v.Deleted {
-		return Visit{}, ErrNoSuch
+	if err != nil {
+		return Visit{}, err
 	}
 	return *v, nil
 }
@@ -248,8 +257,16 @@ func (c *Clinic) putPatient(n int, p Person) {
 	c.edited[n] = p
 }
 
+// now is the vendor's clock. The caller holds the server's lock.
 func (c *Clinic) now() time.Time {
 	return c.server.config.Now().Add(c.server.faults.ClockOffset).In(c.zone)
+}
+
+// today is now for callers without the lock.
+func (c *Clinic) today() time.Time {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.now()
 }
 
 func (c *Clinic) change(id string, edit func(*Visit)) error {

@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -55,13 +56,15 @@ type controlOrder struct {
 	Phone       string    `json:"phone"`
 	Start       time.Time `json:"start"`
 	On          bool      `json:"on"`
+	Account     int       `json:"account"` // CustomerId; 0 is any
 	Practice    int       `json:"practice"`
 	Day         string    `json:"day"` // 2006-01-02
 	Until       time.Time `json:"until"`
 }
 
 // control mounts the surface for other processes. Reads are GET, and return JSON; orders are POST with a JSON object, and
-// return 204. Unknown records are 404.
+// return 204. Unknown records are 404. Numbers of practices are unique in their account only: without an account the first
+// practice of that number is meant.
 //
 //	GET  /control/calls?after=SEQ       GET  /control/counts       GET /control/practices
 //	GET  /control/appointments?account=CUSTOMER_ID&practice=ID&day=2026-02-24
@@ -69,14 +72,14 @@ type controlOrder struct {
 //	POST /control/status {appointment, status}     POST /control/cancel {appointment}     POST /control/delete {appointment}
 //	POST /control/move   {appointment, start}      POST /control/phone  {patient, phone}
 //	POST /control/outage {on}                      POST /control/fail-patient {patient, on}
-//	POST /control/play   {practice, day, until}    the practice's staff does what it does on that day up to then
+//	POST /control/play   {account, practice, day, until}    the practice's staff does what it does on that day up to then
 //	GET  /control/faults                           PUT  /control/faults     (all of Faults)
 //	GET  /control/throttles                        PUT  /control/throttles  (all of Throttles)
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/calls", func(w http.ResponseWriter, r *http.Request) {
-		after, err := strconv.Atoi(r.URL.Query().Get("after"))
-		if err != nil && r.URL.Query().Has("after") {
-			http.Error(w, "after is not a number", http.StatusBadRequest)
+		after, err := number(r, "after")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		writeJSON(w, s.Calls(after))
@@ -143,11 +146,9 @@ func put[T any](w http.ResponseWriter, r *http.Request, set func(T)) {
 
 // controlAppointment answers deleted ones too: it is what tests compare with.
 func (s *Server) controlAppointment(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, c := range s.clinics {
-		if v, err := c.find(r.URL.Query().Get("id")); err == nil {
-			writeJSON(w, newControlVisit(*v))
+		if v, err := c.found(r.URL.Query().Get("id")); err == nil {
+			writeJSON(w, newControlVisit(v))
 			return
 		}
 	}
@@ -165,18 +166,26 @@ func (s *Server) controlPatient(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) controlPlay(o controlOrder) error {
-	for _, c := range s.clinics {
-		if c.practice.ID != o.Practice {
-			continue
-		}
-		day, err := time.ParseInLocation(time.DateOnly, o.Day, c.zone)
-		if err != nil || o.Until.IsZero() {
-			return errIncomplete
-		}
-		c.Play(day, time.Time{}, o.Until)
-		return nil
+	c := s.numbered(o.Account, o.Practice)
+	if c == nil {
+		return ErrNoSuch
 	}
-	return ErrNoSuch
+	day, err := time.ParseInLocation(time.DateOnly, o.Day, c.zone)
+	if err != nil || o.Until.IsZero() {
+		return errIncomplete
+	}
+	c.Play(day, time.Time{}, o.Until)
+	return nil
+}
+
+// numbered is the practice of this number in an account, 0 for any; nil when there is none.
+func (s *Server) numbered(account, practice int) *Clinic {
+	for _, c := range s.clinics {
+		if c.practice.ID == practice && (account == 0 || account == c.account.id) {
+			return c
+		}
+	}
+	return nil
 }
 
 func take(w http.ResponseWriter, r *http.Request, do func(controlOrder) error) {
@@ -223,27 +232,39 @@ func (s *Server) practices() []controlPractice {
 }
 
 func (s *Server) controlAppointments(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	for _, c := range s.clinics {
-		if q.Get("practice") != strconv.Itoa(c.practice.ID) || q.Has("account") && q.Get("account") != strconv.Itoa(c.account.id) {
-			continue
-		}
-		day := c.now()
-		if q.Has("day") {
-			var err error
-			if day, err = time.ParseInLocation(time.DateOnly, q.Get("day"), c.zone); err != nil {
-				http.Error(w, "day is not a date", http.StatusBadRequest)
-				return
-			}
-		}
-		all := []controlVisit{}
-		for _, v := range c.Appointments(day) {
-			all = append(all, newControlVisit(v))
-		}
-		writeJSON(w, all)
+	practice, err := number(r, "practice")
+	account, wrong := number(r, "account")
+	if err := errors.Join(err, wrong); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	http.Error(w, "no such practice", http.StatusNotFound)
+	c := s.numbered(account, practice)
+	if c == nil {
+		http.Error(w, "no such practice", http.StatusNotFound)
+		return
+	}
+	day := c.today()
+	if text := r.URL.Query().Get("day"); text != "" {
+		if day, err = time.ParseInLocation(time.DateOnly, text, c.zone); err != nil {
+			http.Error(w, "day is not a date", http.StatusBadRequest)
+			return
+		}
+	}
+	all := []controlVisit{}
+	for _, v := range c.Appointments(day) {
+		all = append(all, newControlVisit(v))
+	}
+	writeJSON(w, all)
+}
+
+// number reads a number of the query, 0 when it is not there.
+func number(r *http.Request, name string) (int, error) {
+	text := r.URL.Query().Get(name)
+	n, err := strconv.Atoi(cmp.Or(text, "0"))
+	if err != nil {
+		return 0, errors.New(name + " is not a number")
+	}
+	return n, nil
 }
 
 func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -181,7 +183,10 @@ func TestControlSurface(t *testing.T) {
 		{"POST", "play", `{"practice":9,"day":"2026-02-25","until":"2026-02-25T12:00:00-06:00"}`, 404, ""},
 		{"POST", "play", `{"practice":1,"day":"2026-02-25","until":"2026-02-25T12:00:00-06:00"}`, 204, ""},
 		{"GET", "appointments?practice=1&day=2026-02-25", "", 200, `"status":"Check-out"`},
-		{"GET", "calls?after=x", "", 400, ""},
+		{"GET", "calls?after=x", "", 400, "after is not a number"},
+		{"GET", "appointments?practice=one&account=x", "", 400, "account is not a number"},
+		{"GET", "appointments?practice=9", "", 404, "no such practice"},
+		{"GET", "appointments?practice=1&day=soon", "", 400, "not a date"},
 		{"GET", "status", "", 405, ""},
 	} {
 		status, body := order(tt.method, tt.path, tt.body)
@@ -205,6 +210,67 @@ func TestControlSurface(t *testing.T) {
 	if _, body := order("GET", "counts", ""); !strings.Contains(body, `"GetThrottles":{"calls":2,"ok":2,"throttled":0}`) {
 		t.Errorf("counts: %s", body)
 	}
+}
+
+// Two accounts may have practices of the same number. Who drives them says which is meant, and the first is meant without.
+func TestControlTellsAccountsApart(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Accounts: []tebratest.Account{
+		{CustomerKey: "a", Practices: []tebratest.Practice{{}}}, {CustomerKey: "b", Practices: []tebratest.Practice{{}}},
+	}})
+	day := noon.AddDate(0, 0, 1)
+	over := func(c *tebratest.Clinic) bool {
+		return slices.ContainsFunc(c.Appointments(day), func(v tebratest.Visit) bool { return v.Status == tebratest.CheckedOut })
+	}
+	for i, tt := range []struct {
+		account string
+		status  int
+		played  [2]bool
+	}{{`"account":4713,`, 404, [2]bool{}}, {`"account":4712,`, 204, [2]bool{false, true}}, {"", 204, [2]bool{true, true}}} {
+		order := `{` + tt.account + `"practice":1,"day":"2026-02-25","until":"2026-02-25T15:00:00-06:00"}`
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/control/play", strings.NewReader(order)))
+		if played := [2]bool{over(s.Clinics()[0]), over(s.Clinics()[1])}; w.Code != tt.status || played != tt.played {
+			t.Errorf("order %d: status %d, want %d; played %v, want %v", i, w.Code, tt.status, played, tt.played)
+		}
+	}
+	for account, want := range map[string]string{"&account=4712": "2", "&account=4711": "1", "": "1"} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/control/appointments?practice=1"+account, nil))
+		if !strings.Contains(w.Body.String(), `"appointment":"`+want) || w.Code != 200 {
+			t.Errorf("%q: %d %.100s, want appointments of %s", account, w.Code, w.Body, want)
+		}
+	}
+}
+
+// The control surface reads what the switches change; the race detector looks on.
+func TestControlWhileSwitchesChange(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{})
+	read := make(chan struct{})
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-read:
+				return
+			default:
+				s.SetFaults(tebratest.Faults{ClockOffset: time.Duration(i)})
+				s.SetThrottles(tebratest.Throttles{Margin: time.Duration(i)})
+			}
+		}
+	})
+	for range 50 {
+		for _, path := range []string{"appointments?practice=1", "practices", "faults", "throttles", "calls", "counts"} {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/control/"+path, nil))
+			if w.Code != 200 {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+		}
+	}
+	close(read)
+	changing.Wait()
 }
 
 func TestConfigIsChecked(t *testing.T) {
