@@ -47,6 +47,9 @@ func (w *work) getAppointment() (result, error) {
 	if w.faults.Stale > 0 {
 		v = c.asOf(v, time.Now().Add(-w.faults.Stale))
 	}
+	if v.ID == "" {
+		return result{members: record{}}, nil
+	}
 	return c.detail(v), nil
 }
 

@@ -53,10 +53,9 @@ func (w *work) getAppointments() (result, error) {
 			all = append(all, c.row(v, q))
 		}
 	}
-	if c := w.stranger(asked); w.foreign && c != nil {
-		for _, v := range c.day(dayNumber(c.now())) {
-			all = append(all, c.row(v, appointmentQuery{}))
-			break
+	if c := w.stranger(asked); c != nil {
+		if today := c.day(dayNumber(c.now())); len(today) > 0 {
+			all = append(all, c.row(today[0], appointmentQuery{}))
 		}
 	}
 	return w.list("Appointments", rowsOf(all...)), nil
@@ -148,12 +147,12 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 			}
 		}
 	}
-	if stale == 0 {
+	if stale <= 0 {
 		return found
 	}
 	for id := range c.pastVisits {
 		was := c.asOf(c.visits[id], at)
-		if day := dayNumber(was.Start); !was.Deleted && first <= day && day <= last && q.matches(was) {
+		if day := dayNumber(was.Start); was.ID != "" && !was.Deleted && first <= day && day <= last && q.matches(was) {
 			found = append(found, was)
 		}
 	}

@@ -72,7 +72,8 @@ type Clinic struct {
 	visits   map[string]*Visit
 	booked   int
 
-	// What was, for reads that are stale: versions by identifier, the oldest first.
+	// What was, for reads that are stale: versions by identifier, the oldest first. One without an identifier says that there
+	// was nothing yet.
 	pastVisits map[string][]past
 	pastPeople map[int][]pastPerson
 }
@@ -210,20 +211,27 @@ func (c *Clinic) add(v *Visit) {
 	c.visits[v.ID] = v
 	c.days[day] = append(c.days[day], v)
 	sortVisits(c.days[day])
-	c.pastVisits[v.ID] = []past{{until: time.Now(), visit: Visit{Deleted: true}}}
+	c.pastVisits[v.ID] = []past{{until: time.Now()}}
 }
 
 // AddPatient registers one more patient, invented like the others.
 func (c *Clinic) AddPatient() Person {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
+	n := c.register()
+	return c.patient(n)
+}
+
+// register adds a patient, and returns its number. The caller holds the server's lock.
+func (c *Clinic) register() int {
+	n := c.patients
 	c.patients++
-	n := c.patients - 1
 	p := c.patient(n)
 	p.Created = c.now()
 	p.Modified = p.Created
 	c.edited[n] = p
-	return p
+	c.pastPeople[n] = []pastPerson{{until: time.Now()}}
+	return n
 }
 
 // SetPhone changes a patient's phone number.
@@ -296,7 +304,7 @@ func lastOf[T any](versions []T) []T {
 	return versions[len(versions)-kept+1:]
 }
 
-// asOf returns the visit as it was at a moment of real time, deleted where it was not yet.
+// asOf returns the visit as it was at a moment of real time, and an empty one when there was none yet.
 func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
 	for _, p := range c.pastVisits[v.ID] {
 		if at.Before(p.until) {

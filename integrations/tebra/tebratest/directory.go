@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ func (w *work) getPractices() (result, error) {
 		return nullReference, nil
 	}
 	var all []record
-	for _, c := range w.clinics(filter.text("PracticeName"), filter.text("ID")) {
+	for _, c := range w.andStranger(w.clinics(filter.text("PracticeName"), filter.text("ID"))) {
 		all = append(all, record{
 			"Active": "True", "CreatedDate": usDate(c.born.AddDate(-4, 0, 0)), "Email": "office" + c.id() + "@example.test",
 			"ID": c.id(), "LastModifiedDate": usDate(c.born.AddDate(-1, 0, 0)), "NPI": "0000000000", "Phone": "(555) 555-0100",
@@ -32,11 +33,11 @@ func (w *work) getPractices() (result, error) {
 
 func (w *work) getServiceLocations() (result, error) {
 	filter, _ := w.in.object("Filter")
+	asked := slices.DeleteFunc(w.clinics(filter.text("PracticeName"), filter.text("PracticeID")), func(c *Clinic) bool {
+		return !accepts(filter.text("ID"), c.siteID())
+	})
 	var all []record
-	for _, c := range w.clinics(filter.text("PracticeName"), filter.text("PracticeID")) {
-		if !accepts(filter.text("ID"), c.siteID()) {
-			continue
-		}
+	for _, c := range w.andStranger(asked) {
 		all = append(all, record{
 			"AddressLine1": c.id() + " Sample Street", "BillingName": c.practice.Name, "City": "Sampleton",
 			"CreatedDate": usDate(c.born.AddDate(-4, 0, 0)), "ID": c.siteID(), "ModifiedDate": usDate(c.born.AddDate(-1, 0, 0)),
@@ -50,7 +51,7 @@ func (w *work) getServiceLocations() (result, error) {
 func (w *work) getProviders() (result, error) {
 	filter, _ := w.in.object("Filter")
 	var all []record
-	for _, c := range w.clinics(filter.text("PracticeName"), filter.text("PracticeID")) {
+	for _, c := range w.andStranger(w.clinics(filter.text("PracticeName"), filter.text("PracticeID"))) {
 		for i := range c.practice.Providers {
 			p := c.provider(i)
 			if !accepts(filter.text("FullName"), p.name()) || !accepts(filter.text("Type"), "Normal Provider") {

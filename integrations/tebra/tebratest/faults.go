@@ -43,7 +43,7 @@ const (
 	FaultEffectThenHang Fault = "effect-then-hang" // the work is done, no answer until the caller leaves
 	FaultHangThenEffect Fault = "hang-then-effect" // no answer until the caller leaves, and For later the work is done
 	FaultSilentRefusal  Fault = "silent-refusal"   // success is answered, and nothing was done
-	FaultForeignRows    Fault = "foreign-rows"     // a list holds a row of a practice that was not asked for
+	FaultForeignRows    Fault = "foreign-rows"     // a list holds rows of a practice that was not asked for
 )
 
 // Rule breaks some calls.

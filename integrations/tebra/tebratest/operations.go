@@ -78,14 +78,25 @@ func (w *work) clinics(name, id string) []*Clinic {
 	return all
 }
 
-// stranger is a practice that none of the clinics is, or nil: whose rows a list must not hold.
+// stranger is a practice that none of the clinics is, of which a list has a row if the call is broken that way; else nil.
 func (w *work) stranger(than []*Clinic) *Clinic {
+	if !w.foreign {
+		return nil
+	}
 	for _, c := range slices.Backward(w.Server.clinics) {
 		if !slices.Contains(than, c) {
 			return c
 		}
 	}
 	return nil
+}
+
+// andStranger are the clinics and the stranger, if there is one: directories are small enough to be foreign whole.
+func (w *work) andStranger(asked []*Clinic) []*Clinic {
+	if c := w.stranger(asked); c != nil {
+		return append(slices.Clip(asked), c)
+	}
+	return asked
 }
 
 // accepts reports whether a filter's text, if any, is the value but for case.

@@ -28,7 +28,11 @@ func (w *work) getPatient() (result, error) {
 	case slices.Contains(w.faults.AbsentPatients, id):
 		return result{members: record{}}, nil
 	}
-	row := c.patientRow(w, n)
+	p, columns := c.patientAt(w, n)
+	if p.ID == "" {
+		return result{members: record{}}, nil
+	}
+	row := c.patientRow(n, p, columns)
 	row["Cases"] = c.cases(n)
 	return result{members: record{"Patient": row}}, nil
 }
@@ -50,7 +54,8 @@ func (w *work) patientOf(filter message) (c *Clinic, n int, ok bool) {
 	return nil, 0, false
 }
 
-// patientAt returns a patient as reads see them: as they stand, or as they were when reads are stale.
+// patientAt returns a patient as reads see them: as they stand, or as they were when reads are stale, without an identifier
+// when they were not there yet.
 func (c *Clinic) patientAt(w *work, n int) (Person, map[string]string) {
 	if w.faults.Stale > 0 {
 		at := time.Now().Add(-w.faults.Stale)
@@ -64,8 +69,7 @@ func (c *Clinic) patientAt(w *work, n int) (Person, map[string]string) {
 }
 
 // patientRow is a row of the lists, and most of a single record.
-func (c *Clinic) patientRow(w *work, n int) record {
-	p, columns := c.patientAt(w, n)
+func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
 	r := c.draw("details", n)
 	doctor := c.provider(r.IntN(max(c.practice.Providers, 1)))
 	insurer := pick(r, insurers)
@@ -110,17 +114,23 @@ func (c *Clinic) cases(n int) []record {
 func (w *work) getPatients() (result, error) {
 	filter, _ := w.in.object("Filter")
 	clinics := w.clinics(filter.text("PracticeName"), filter.text("PracticeID"))
-	q, ok := readPatientQuery(filter)
-	if !ok {
-		return failed("A date of the filter is not valid."), nil
+	queries := make([]patientQuery, len(clinics))
+	for i, c := range clinics {
+		var err error
+		if queries[i], err = c.patientQuery(filter); err != nil {
+			return failed("A date of the filter is not valid."), nil
+		}
 	}
 	return w.list("Patients", func(yield func(record) bool) {
-		if c := w.stranger(clinics); w.foreign && c != nil && !yield(c.patientRow(w, 0)) {
-			return
+		for _, row := range w.foreignPatient(clinics) {
+			if !yield(row) {
+				return
+			}
 		}
-		for _, c := range clinics {
+		for i, c := range clinics {
 			for n := range c.patients {
-				if p, _ := c.patientAt(w, n); q.matches(p, c) && !w.unreadable(p.ID) && !yield(c.patientRow(w, n)) {
+				p, columns := c.patientAt(w, n)
+				if queries[i].matches(p) && !w.unreadable(p.ID) && !yield(c.patientRow(n, p, columns)) {
 					return
 				}
 			}
@@ -128,39 +138,37 @@ func (w *work) getPatients() (result, error) {
 	}), nil
 }
 
+// foreignPatient is the row of somebody whom a list must not hold, if the call is broken that way.
+func (w *work) foreignPatient(asked []*Clinic) []record {
+	c := w.stranger(asked)
+	if c == nil || c.patients == 0 {
+		return nil
+	}
+	return []record{c.patientRow(0, c.patient(0), c.columns[0])}
+}
+
 // patientQuery is a GetPatients filter as the vendor understands it.
 type patientQuery struct {
 	filter                  message
-	created, modified, born [2]string // in the filter's words, checked
+	created, modified, born window // the end of born is the first day that does not count
 }
 
-func readPatientQuery(filter message) (q patientQuery, ok bool) {
-	q = patientQuery{
-		filter:   filter,
-		created:  [2]string{filter.text("FromCreatedDate"), filter.text("ToCreatedDate")},
-		modified: [2]string{filter.text("FromLastModifiedDate"), filter.text("ToLastModifiedDate")},
-		born:     [2]string{filter.text("FromDateOfBirth"), filter.text("ToDateOfBirth")},
-	}
-	for _, text := range slices.Concat(q.created[:], q.modified[:], q.born[:]) {
-		if _, _, err := readDate(text, time.UTC); err != nil {
-			return q, false
-		}
-	}
-	return q, true
+func (c *Clinic) patientQuery(filter message) (patientQuery, error) {
+	q := patientQuery{filter: filter}
+	var errs [4]error
+	q.created, errs[0] = readWindow(filter, "FromCreatedDate", "ToCreatedDate", c.zone)
+	q.modified, errs[1] = readWindow(filter, "FromLastModifiedDate", "ToLastModifiedDate", c.zone)
+	q.born.from, _, errs[2] = readDate(filter.text("FromDateOfBirth"), time.UTC)
+	q.born.to, _, errs[3] = readDate(filter.text("ToDateOfBirth"), time.UTC)
+	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
+	return q, errors.Join(errs[:]...)
 }
 
-func (q *patientQuery) matches(p Person, c *Clinic) bool {
+func (q *patientQuery) matches(p Person) bool {
 	f := q.filter
-	day := func(bounds [2]string, t time.Time) bool {
-		from, _, _ := readDate(bounds[0], c.zone)
-		to, _, _ := readDate(bounds[1], c.zone)
-		return window{from, to}.wholeDays().holds(t)
-	}
-	from, _, _ := readDate(q.born[0], time.UTC)
-	until, _, _ := readDate(q.born[1], time.UTC) // the first day that does not count
-	return holds(f.text("FirstName"), p.FirstName) && holds(f.text("LastName"), p.LastName) && holds(f.text("FullName"), p.Name()) &&
-		(from.IsZero() || !p.BirthDate.Before(from)) && (until.IsZero() || p.BirthDate.Before(until)) &&
-		day(q.created, p.Created) && day(q.modified, p.Modified)
+	return p.ID != "" && holds(f.text("FirstName"), p.FirstName) && holds(f.text("LastName"), p.LastName) && holds(f.text("FullName"), p.Name()) &&
+		q.born.holds(p.BirthDate) && (q.born.to.IsZero() || p.BirthDate.Before(q.born.to)) &&
+		q.created.holds(p.Created) && q.modified.holds(p.Modified)
 }
 
 func (w *work) getAllPatients() (result, error) {
@@ -173,20 +181,20 @@ func (w *work) getAllPatients() (result, error) {
 		size = 200
 	}
 	from, _ := strconv.Atoi(filter.text("StartKey"))
+	clinics := w.clinics("", filter.text("PracticeID"))
 	page, next := []record{}, ""
-	for _, c := range w.clinics("", filter.text("PracticeID")) {
+	for _, c := range clinics {
 		for n := max(from-c.base()-1, 0); n < c.patients && next == ""; n++ {
 			if len(page) == size {
 				next = strconv.Itoa(c.base() + n + 1)
 				continue
 			}
-			if w.unreadable(strconv.Itoa(c.base() + n + 1)) {
-				continue
+			if p, columns := c.patientAt(w, n); p.ID != "" && !w.unreadable(p.ID) {
+				page = append(page, c.patientRow(n, p, columns))
 			}
-			page = append(page, c.patientRow(w, n))
 		}
 	}
-	res := w.list("Patients", rowsOf(page...))
+	res := w.list("Patients", rowsOf(append(w.foreignPatient(clinics), page...)...))
 	if next != "" {
 		res.members["Key"] = record{"nextStartKey": next}
 	}
@@ -212,21 +220,20 @@ func (w *work) createPatient() (result, error) {
 		return failed("First name and last name are required."), nil
 	}
 	c := clinics[0]
-	n := c.patients
 	if w.idle {
-		return c.modified(n), nil
+		return c.modified(c.patients), nil
 	}
-	c.patients++
+	n := c.register()
 	p := c.patient(n)
-	p.Created = c.now()
-	p.Modified, p.Phone, p.Email, p.BirthDate = p.Created, "", "", time.Time{}
-	c.edited[n], c.columns[n] = p, map[string]string{}
+	p.Phone, p.Email, p.BirthDate = "", "", time.Time{}
+	c.edited[n] = p
 	for _, name := range written {
 		if !in.has(name) {
 			in[name] = null{} // nothing is invented for those who come from outside
 		}
 	}
 	c.write(n, in)
+	c.pastPeople[n] = c.pastPeople[n][:1] // nobody saw it half made
 	return c.modified(n), nil
 }
 

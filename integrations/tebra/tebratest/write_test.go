@@ -3,6 +3,7 @@ package tebratest_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -519,7 +520,7 @@ func TestSilentRefusal(t *testing.T) {
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, tebratest.Config{})
+		w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 300}}}}})
 		v := w.clinic.Appointments(noon)[0]
 		before := byID(listDay(t, w.Client, w.clinic, noon, noon))
 		id := w.clinic.Patients()[0].ID
@@ -528,6 +529,11 @@ func TestStaleReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Minute)
+		created, err := w.Patients.Create(t.Context(), w.id, tebra.PatientFields{FirstName: tebra.Set("Nova"), LastName: tebra.Set("Made")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newcomers := []string{created.Reveal(), w.clinic.AddPatient().ID}
 		booked, err := w.clinic.Book(id, v.Start.Add(time.Minute), 0)
 		for _, err := range []error{err, w.clinic.Move(v.ID, v.Start.AddDate(0, 0, 1)), w.clinic.SetPhone(id, "(555) 555-0188")} {
 			if err != nil {
@@ -544,7 +550,21 @@ func TestStaleReads(t *testing.T) {
 		if p, err := w.Patients.Get(t.Context(), id); err != nil || p.HomePhone != patient.HomePhone {
 			t.Errorf("a stale patient: %v", err)
 		}
+		if _, err := w.Appointments.Get(t.Context(), booked, w.clinic.Location()); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+			t.Errorf("an appointment before it was made: %v", err)
+		}
+		for _, newcomer := range newcomers {
+			if _, err := w.Patients.Get(t.Context(), newcomer); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+				t.Errorf("a patient before it was made: %v", err)
+			}
+		}
+		if n := w.countPatients(t); n != 300 {
+			t.Errorf("%d patients before two more were made", n)
+		}
 		<-time.After(31 * time.Second)
+		if n := w.countPatients(t); n != 302 {
+			t.Errorf("%d patients afterwards, want two more", n)
+		}
 		now := byID(listDay(t, w.Client, w.clinic, noon, noon))
 		if p, err := w.Patients.Get(t.Context(), id); err != nil || p.HomePhone != "(555) 555-0188" || len(now) != 90 || now[booked].ID == "" {
 			t.Errorf("half a minute later: %d rows, %v", len(now), err)
@@ -552,15 +572,47 @@ func TestStaleReads(t *testing.T) {
 	})
 }
 
+// countPatients counts them by list, and holds the pages against it.
+func (w world) countPatients(t *testing.T) int {
+	t.Helper()
+	list, err := w.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paged := 0
+	for page, err := range w.Patients.Pages(t.Context(), tebra.PatientPagesRequest{PracticeID: w.id, Size: 1000}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		paged += len(page.Rows)
+	}
+	if paged != len(list.Rows) {
+		t.Errorf("%d patients by pages, %d by list", paged, len(list.Rows))
+	}
+	return paged
+}
+
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
 	practices := []tebratest.Practice{{Name: "One"}, {Name: "Two"}}
 	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}})
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultForeignRows}}})
-	rows := listDay(t, w.Client, w.clinic, noon, noon)
-	list, err := w.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeName: "One"})
-	if err != nil || len(rows) != 91 || rows[90].PracticeID != "2" || list.Rows[0].PracticeID != "2" {
-		t.Errorf("%d rows, %v", len(rows), err)
+	all := "<k:Fields/><k:Filter>"
+	for op, tt := range map[string]struct {
+		members        string
+		own, strangers int
+	}{
+		"GetAppointments":     {all + "<k:EndDate>2026-02-24</k:EndDate><k:PracticeName>One</k:PracticeName><k:StartDate>2026-02-24</k:StartDate></k:Filter>", 90, 1},
+		"GetPatients":         {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 3000, 1},
+		"GetAllPatients":      {all + "<k:BatchSize>3</k:BatchSize><k:PracticeID>1</k:PracticeID><k:StartKey>0</k:StartKey></k:Filter>", 3, 1},
+		"GetPractices":        {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 1, 1},
+		"GetProviders":        {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 4, 4},
+		"GetServiceLocations": {"<n:Fields/><n:Filter><n:PracticeName>One</n:PracticeName></n:Filter>", 1, 1},
+	} {
+		got := post(t, w.sim, op, header(w.clinic.Account())+tt.members)
+		if own, strangers := strings.Count(got, "PracticeName>One</"), strings.Count(got, "PracticeName>Two</"); own != tt.own || strangers != tt.strangers {
+			t.Errorf("%s: %d rows and %d foreign ones, want %d and %d", op, own, strangers, tt.own, tt.strangers)
+		}
 	}
 }
 
