@@ -132,7 +132,7 @@ func (w *work) createAppointment() (result, error) {
 	v := c.visit(c.nextID(), n, doctor, start.In(c.zone), end.Sub(start))
 	v.Status, v.Reason, v.Notes, v.CaseID = typed[in.text("AppointmentStatus")], reasonNamed(in), in.text("Notes"), in.text("PatientCaseId")
 	v.Mode = in.text("AppointmentMode")
-	if in.text("IsGroupAppointment") == "true" || len(who) > 1 {
+	if in.is("IsGroupAppointment") || len(who) > 1 {
 		v.Attendees = who
 	}
 	if w.idle {

@@ -65,7 +65,7 @@ func (w *work) getAppointments() (result, error) {
 func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	q := appointmentQuery{filter: filter}
 	zone := c.zone
-	if hours, err := strconv.Atoi(filter.text("TimeZoneOffsetFromGMT")); err == nil {
+	if hours, err := strconv.Atoi(filter.text("TimeZoneOffsetFromGMT")); err == nil && -14 <= hours && hours <= 14 {
 		q.shift = time.FixedZone("", hours*3600)
 		zone = q.shift
 	}
@@ -160,22 +160,28 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	return found
 }
 
-// span is the range of days to look at. A range of changes reaches 60 days ahead of what it names: nobody is booked, and
-// few are moved, beyond. An open end is the end of what the vendor would answer at once.
+// longestSpan is how many days a search looks through: five years, as much as a practice has, and what changes reach beyond.
+const longestSpan = 5*366 + 2*60
+
+// span is the range of days to look at, the latest of them when there are more than longestSpan. A range of changes reaches
+// 60 days ahead of what it names: nobody is booked, and few are moved, beyond.
 func (c *Clinic) span(q appointmentQuery) (first, last int) {
-	from, to := q.visits.from, q.visits.to
-	if !q.visits.set() {
-		from, to = q.created.from, q.created.to
+	w := q.visits
+	if !w.set() {
+		w = q.created
 		if q.modified.set() {
-			from, to = q.modified.from, q.modified.to
+			w = q.modified
 		}
-		from = from.AddDate(0, 0, -60)
-		to = to.AddDate(0, 0, 60)
+		if w.to.IsZero() { // and nothing has changed after now
+			w.to = c.now()
+		}
+		if w.from.IsZero() {
+			w.from = w.to.AddDate(-5, 0, 0)
+		}
+		w = window{w.from.AddDate(0, 0, -60), w.to.AddDate(0, 0, 60)}
 	}
-	if to.IsZero() || to.Before(from) {
-		to = from.AddDate(0, 0, 60)
-	}
-	return dayNumber(from.In(c.zone)), dayNumber(to.In(c.zone))
+	first, last = dayNumber(w.from.In(c.zone)), dayNumber(w.to.In(c.zone))
+	return max(first, last-longestSpan), last
 }
 
 func (q appointmentQuery) matches(v *Visit) bool {

@@ -14,7 +14,7 @@ import (
 // node is one element of a request.
 type node struct {
 	name     xml.Name
-	text     string
+	text     strings.Builder
 	isNil    bool
 	children []*node
 }
@@ -43,14 +43,14 @@ func parse(r io.Reader) (*node, error) {
 			}
 			child := &node{name: t.Name}
 			for _, a := range t.Attr {
-				child.isNil = child.isNil || a.Name.Space == nsXSI && a.Name.Local == "nil" && a.Value == "true"
+				child.isNil = child.isNil || a.Name == (xml.Name{Space: nsXSI, Local: "nil"}) && isTrue(a.Value)
 			}
 			top.children = append(top.children, child)
 			stack = append(stack, child)
 		case xml.EndElement:
 			stack = stack[:len(stack)-1]
 		case xml.CharData:
-			top.text += string(t)
+			top.text.Write(t)
 		}
 	}
 	if len(root.children) != 1 {
@@ -67,6 +67,12 @@ type message map[string]any
 type null struct{}
 
 func (m message) text(name string) string { s, _ := m[name].(string); return strings.TrimSpace(s) }
+
+// is reports whether a boolean member is there and true.
+func (m message) is(name string) bool { return isTrue(m.text(name)) }
+
+// isTrue reads a boolean that was checked, or is an attribute.
+func isTrue(text string) bool { return text == "true" || text == "1" }
 
 func (m message) object(name string) (message, bool) { o, ok := m[name].(message); return o, ok }
 
@@ -124,14 +130,15 @@ func (p part) read(n *node) (any, error) {
 		}
 		return null{}, nil
 	}
+	text := n.text.String()
 	switch item, isList := p.of.item(); {
 	case p.of == nil:
-		return n.text, p.check(strings.TrimSpace(n.text))
+		return text, p.check(strings.TrimSpace(text))
 	case p.of.values != nil:
-		if !slices.Contains(p.of.words(), strings.TrimSpace(n.text)) {
-			return nil, deserializeError("Invalid enum value '" + n.text + "' cannot be deserialized into type '" + p.of.name + "'.")
+		if !slices.Contains(p.of.words(), strings.TrimSpace(text)) {
+			return nil, deserializeError("Invalid enum value '" + text + "' cannot be deserialized into type '" + p.of.name + "'.")
 		}
-		return n.text, nil
+		return text, nil
 	case isList:
 		all := []any{}
 		for _, child := range n.children {

@@ -115,7 +115,7 @@ func strictly(t *testing.T, where string, n *node, of *typ) {
 		case p.of != nil:
 			strictly(t, where, child, p.of)
 		default:
-			if err := p.check(strings.TrimSpace(child.text)); err != nil {
+			if err := p.check(strings.TrimSpace(child.text.String())); err != nil {
 				t.Errorf("%s: %s of %s: %v", where, p.name, of.name, err)
 			}
 		}

@@ -78,7 +78,7 @@ func (w *work) getProcedureCodes() (result, error) {
 	for i, p := range procedures {
 		code, name, _ := strings.Cut(p, " ")
 		id := strconv.Itoa(i + 1)
-		if active := filter.text("Active"); active == "false" || active == "0" ||
+		if filter.text("Active") != "" && !filter.is("Active") ||
 			!accepts(filter.text("ID"), id) || !accepts(filter.text("ProcedureCode"), code) {
 			continue
 		}

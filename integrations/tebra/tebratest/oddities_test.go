@@ -40,6 +40,9 @@ func TestMembersAreReadForwardOnly(t *testing.T) {
 		{"no practice of this name", "GetAppointments", good + "<k:Fields/><k:Filter>" + strings.Replace(day, "<k:Start", "<k:PracticeName>none</k:PracticeName><k:Start", 1) + "</k:Filter>", "<Appointments><AppointmentData/></Appointments>"},
 		{"date that is none", "GetAppointments", good + "<k:Fields/><k:Filter><k:StartDate>soon</k:StartDate></k:Filter>", "<IsError>true</IsError>"},
 		{"offset from Greenwich", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + "<k:TimeZoneOffsetFromGMT>0</k:TimeZoneOffsetFromGMT></k:Filter>", "<StartDate>2/24/2026 2:00:00 PM</StartDate>"},
+		{"filter that is nil", "GetAppointments", good + `<k:Fields/><k:Filter i:nil="1"/>`, "ValidateDateTimeFields"},
+		{"offset that is nil", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + `<k:TimeZoneOffsetFromGMT i:nil="true"/></k:Filter>`, "<StartDate>2/24/2026 8:00:00 AM</StartDate>"},
+		{"number that is nil", "GetAppointment", good + `<k:Appointment><k:AppointmentId i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
 		{"operation of nobody", "GetAppointmentz", good, "ContractFilter mismatch"},
 	} {
 		if got := post(t, s, tt.op, tt.members); !strings.Contains(got, tt.want) {
@@ -56,23 +59,34 @@ func TestMembersAreReadForwardOnly(t *testing.T) {
 func TestOnlySOAPIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{})
+	const action = "http://www.kareo.com/api/schemas/KareoServices/GetThrottles"
+	envelope := func(name, inside string) string {
+		return `<s:` + name + ` xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns="http://www.kareo.com/api/schemas/" ` +
+			`xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><s:Body>` + inside + `</s:Body></s:` + name + `>`
+	}
 	for _, tt := range []struct {
-		name, method, media, action string
-		status                      int
+		name, method, media, action, body string
+		status                            int
+		holds                             string
 	}{
-		{"GET", http.MethodGet, "", "", http.StatusNotFound},
-		{"SOAP 1.2", http.MethodPost, "application/soap+xml", "x", http.StatusUnsupportedMediaType},
-		{"no action", http.MethodPost, "text/xml", "", http.StatusInternalServerError},
-		{"bare action", http.MethodPost, "text/xml", "GetThrottles", http.StatusInternalServerError},
-		{"no XML", http.MethodPost, "text/xml", "http://www.kareo.com/api/schemas/KareoServices/GetThrottles", http.StatusInternalServerError},
+		{"GET", http.MethodGet, "", "", "", http.StatusNotFound, ""},
+		{"SOAP 1.2", http.MethodPost, "application/soap+xml", "x", "", http.StatusUnsupportedMediaType, ""},
+		{"no action", http.MethodPost, "text/xml", "", "", http.StatusInternalServerError, "ActionNotSupported"},
+		{"bare action", http.MethodPost, "text/xml", "GetThrottles", "", http.StatusInternalServerError, "ActionNotSupported"},
+		{"no XML", http.MethodPost, "text/xml", action, "{}", http.StatusInternalServerError, "InternalServiceFault"},
+		{"no envelope", http.MethodPost, "text/xml", action, envelope("Envelop", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
+		{"another operation", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetPatient><request/></GetPatient>"), http.StatusInternalServerError, "InternalServiceFault"},
+		{"parameter of another name", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><req/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
+		{"nil parameter", http.MethodPost, "text/xml", action, envelope("Envelope", `<GetThrottles><request i:nil="true"/></GetThrottles>`), http.StatusInternalServerError, "InternalServiceFault"},
+		{"empty parameter", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "DeserializationFailed"},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), tt.method, tebratest.Path, strings.NewReader("{}"))
+		r := httptest.NewRequestWithContext(t.Context(), tt.method, tebratest.Path, strings.NewReader(tt.body))
 		r.Header.Set("Content-Type", tt.media)
 		r.Header.Set("SOAPAction", tt.action)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		if w.Code != tt.status {
-			t.Errorf("%s: status %d, want %d", tt.name, w.Code, tt.status)
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.holds) {
+			t.Errorf("%s: status %d, want %d with %s: %s", tt.name, w.Code, tt.status, tt.holds, w.Body)
 		}
 	}
 }

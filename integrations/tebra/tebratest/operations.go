@@ -60,7 +60,7 @@ func (w *work) wanted() map[string]bool {
 	fields, _ := w.in.object("Fields")
 	wanted := map[string]bool{}
 	for name := range fields {
-		if v := fields.text(name); v == "true" || v == "1" {
+		if fields.is(name) {
 			wanted[name] = true
 		}
 	}

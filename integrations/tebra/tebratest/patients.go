@@ -116,8 +116,8 @@ func (w *work) getPatients() (result, error) {
 	clinics := w.clinics(filter.text("PracticeName"), filter.text("PracticeID"))
 	queries := make([]patientQuery, len(clinics))
 	for i, c := range clinics {
-		var err error
-		if queries[i], err = c.patientQuery(filter); err != nil {
+		var ok bool
+		if queries[i], ok = c.patientQuery(filter); !ok {
 			return failed("A date of the filter is not valid."), nil
 		}
 	}
@@ -153,15 +153,16 @@ type patientQuery struct {
 	created, modified, born window // the end of born is the first day that does not count
 }
 
-func (c *Clinic) patientQuery(filter message) (patientQuery, error) {
-	q := patientQuery{filter: filter}
+// patientQuery reads the filter; false says that one of its dates is none.
+func (c *Clinic) patientQuery(filter message) (q patientQuery, ok bool) {
+	q.filter = filter
 	var errs [4]error
 	q.created, errs[0] = readWindow(filter, "FromCreatedDate", "ToCreatedDate", c.zone)
 	q.modified, errs[1] = readWindow(filter, "FromLastModifiedDate", "ToLastModifiedDate", c.zone)
 	q.born.from, _, errs[2] = readDate(filter.text("FromDateOfBirth"), time.UTC)
 	q.born.to, _, errs[3] = readDate(filter.text("ToDateOfBirth"), time.UTC)
 	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
-	return q, errors.Join(errs[:]...)
+	return q, errors.Join(errs[:]...) == nil
 }
 
 func (q *patientQuery) matches(p Person) bool {

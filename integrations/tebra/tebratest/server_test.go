@@ -312,7 +312,7 @@ func (r *slowly) Read(p []byte) (int, error) {
 func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before func()) string {
 	t.Helper()
 	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
-		`xmlns:n="http://www.kareo.com/api/schemas"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
+		`xmlns:n="http://www.kareo.com/api/schemas" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, &slowly{strings.NewReader(body), before})
 	if err != nil {
 		t.Fatal(err)

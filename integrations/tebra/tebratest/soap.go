@@ -61,7 +61,7 @@ func readRequest(r *http.Request, m *method) (message, error) {
 	}
 	for _, step := range []xml.Name{{Space: nsSOAP, Local: "Body"}, {Space: nsKareo, Local: m.name}, {Space: nsKareo, Local: m.parameter}} {
 		i := slices.IndexFunc(root.children, func(n *node) bool { return n.name == step })
-		if i < 0 {
+		if i < 0 || root.children[i].isNil {
 			return nil, errors.New("no parameter") // a null reference over there
 		}
 		root = root.children[i]

@@ -19,9 +19,9 @@ type Throttles struct {
 	// in that of the vendor's table, which Server.Throttles gives back; an operation in both has the contract's.
 	// GetCustomerIdFromKey is never limited: its answer has no place for a refusal.
 	Intervals map[string]time.Duration `json:"intervals_ns"`
-	Scale     float64                  `json:"scale"`        // multiplies every documented interval, for benches in a hurry; 0 is 1
-	Margin    time.Duration            `json:"margin_ns"`    // what the server really wants beyond the interval that it names
-	Extend    bool                     `json:"extend"`       // a refused call starts the window anew
+	Scale     float64                  `json:"scale"`     // multiplies the intervals that are not in Intervals, for benches in a hurry; 0 is 1
+	Margin    time.Duration            `json:"margin_ns"` // what the server really wants beyond the interval that it names
+	Extend    bool                     `json:"extend"`    // a refused call starts the window anew
 }
 
 // documented is the table of the vendor's guide, in its own spelling.

@@ -616,6 +616,38 @@ func TestForeignRows(t *testing.T) {
 	}
 }
 
+// Who asks for changes without an end gets those of visits to come, too.
+func TestChangesWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	next := w.clinic.Appointments(noon.AddDate(0, 0, 20))[0]
+	if err := w.clinic.Cancel(next.ID); err != nil {
+		t.Fatal(err)
+	}
+	got := post(t, w.sim, "GetAppointments", header(w.clinic.Account())+"<k:Fields/><k:Filter><k:FromLastModifiedDate>2026-02-24</k:FromLastModifiedDate></k:Filter>")
+	if !strings.Contains(got, "<ID>"+next.ID+"</ID>") {
+		t.Errorf("the change of a visit in 20 days is not among %d rows", strings.Count(got, "<ID>"))
+	}
+}
+
+func TestLongRangesMayBeAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	ask := func(from, to string) string {
+		return post(t, w.sim, "GetAppointments", header(w.clinic.Account())+
+			"<k:Fields/><k:Filter><k:EndDate>"+to+"</k:EndDate><k:StartDate>"+from+"</k:StartDate></k:Filter>")
+	}
+	if got := ask("2026-01-01", "2026-03-11"); !strings.Contains(got, "InternalServiceFault") {
+		t.Errorf("70 days: %.300s", got)
+	}
+	w.sim.SetFaults(tebratest.Faults{LongRanges: true})
+	for to, rows := range map[string]int{"2026-03-11": 70 * 90, "2026-06-30": 10_000} {
+		if n := strings.Count(ask("2026-01-01", to), "<ID>"); n != rows {
+			t.Errorf("to %s: %d rows, want %d", to, n, rows)
+		}
+	}
+}
+
 func TestClockOffset(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tebratest.Config{Faults: tebratest.Faults{ClockOffset: -time.Hour}})
