@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -136,12 +137,17 @@ func (s *Server) controlOrders(mux *http.ServeMux) {
 var errIncomplete = errors.New("order is incomplete")
 
 // put takes a whole set of switches.
-func put[T any](w http.ResponseWriter, r *http.Request, set func(T)) {
+func put[T interface{ check() error }](w http.ResponseWriter, r *http.Request, set func(T)) {
 	var v T
-	if readJSON(w, r, &v) {
-		set(v)
-		w.WriteHeader(http.StatusNoContent)
+	if !readJSON(w, r, &v) {
+		return
 	}
+	if err := v.check(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	set(v)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // controlAppointment answers deleted ones too: it is what tests compare with.
@@ -270,7 +276,8 @@ func number(r *http.Request, name string) (int, error) {
 func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
+	err := dec.Decode(into)
+	if _, end := dec.Token(); err != nil || !errors.Is(end, io.EOF) { // nothing may follow
 		http.Error(w, "body is not the JSON object expected", http.StatusBadRequest)
 		return false
 	}

@@ -1,6 +1,8 @@
 package tebratest
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -53,6 +55,38 @@ type Rule struct {
 	Count      int           `json:"count"`      // how many calls it breaks before it is used up; 0 is no end
 	Rate       float64       `json:"rate"`       // the share of calls that it breaks, drawn by the seed; 0 is every one
 	For        time.Duration `json:"for_ns"`     // see the faults that have a duration
+}
+
+// allFaults are those that a Rule may name.
+var allFaults = []Fault{
+	FaultOutage, FaultMaintenance, FaultCut, FaultTrickle, FaultHang, FaultEffectThenHang, FaultHangThenEffect, FaultSilentRefusal,
+	FaultForeignRows,
+}
+
+// check says what of the switches would do nothing, or nobody knows what.
+func (f Faults) check() error {
+	if f.Updates != "" && f.Updates != "clobber" && f.Updates != "merge" {
+		return errors.New("updates are neither clobber nor merge")
+	}
+	if f.Stale < 0 {
+		return errors.New("stale is negative")
+	}
+	named := slices.Clone(f.Operations)
+	for i, r := range f.Rules {
+		if !slices.Contains(allFaults, r.Fault) {
+			return fmt.Errorf("rule %d has no known fault", i)
+		}
+		if r.Count < 0 || r.Rate < 0 || r.Rate > 1 || r.For < 0 {
+			return fmt.Errorf("rule %d has a count, a rate or a duration out of range", i)
+		}
+		named = append(named, r.Operations...)
+	}
+	for _, op := range named {
+		if contract.byName[op] == nil {
+			return fmt.Errorf("%q is no operation", op)
+		}
+	}
+	return nil
 }
 
 func (f Faults) clone() Faults {

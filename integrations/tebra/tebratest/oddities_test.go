@@ -171,7 +171,21 @@ func TestControlSurface(t *testing.T) {
 		{"GET", "appointment?id=1", "", 404, ""},
 		{"PUT", "throttles", `{"scale":0.5}`, 204, ""},
 		{"GET", "throttles", "", 200, `"off":false,"intervals_ns":null,"scale":0.5`},
-		{"PUT", "throttles", `{"off":1}`, 400, ""},
+		{"PUT", "throttles", `{"off":1}`, 400, "JSON"},
+		{"PUT", "throttles", `{"off":true} x`, 400, "JSON"},
+		{"PUT", "throttles", `{"scale":-1}`, 400, "negative"},
+		{"PUT", "throttles", `{"intervals_ns":{"GetPatient":-1}}`, 400, "negative"},
+		{"PUT", "throttles", `{"intervals_ns":{"GetPatent":1}}`, 400, "no operation"},
+		{"PUT", "throttles", `{"intervals_ns":{"GetProcedureCode":1,"SearchPatient":1,"UpdateAppointmentStatus":1}}`, 204, ""},
+		{"PUT", "faults", `{"updates":"replace"}`, 400, "neither"},
+		{"PUT", "faults", `{"stale_ns":-1}`, 400, "negative"},
+		{"PUT", "faults", `{"operations":["getPatient"]}`, 400, "no operation"},
+		{"PUT", "faults", `{"rules":[{"fault":"outages"}]}`, 400, "no known fault"},
+		{"PUT", "faults", `{"rules":[{"fault":"outage","rate":1.5}]}`, 400, "out of range"},
+		{"PUT", "faults", `{"rules":[{"fault":"outage","operations":["GetPatients","x"]}]}`, 400, "no operation"},
+		{"PUT", "faults", `{"rules":[{"fault":"outage","operations":["GetPatients"],"rate":0.5,"count":3,"for_ns":1}],"updates":"merge"}`, 204, ""},
+		{"GET", "faults", "", 200, `"rules":[{"fault":"outage","operations":["GetPatients"],"count":3,"rate":0.5,"for_ns":1}]`},
+		{"PUT", "faults", `{}`, 204, ""},
 		{"PUT", "throttles", `{"off":true}`, 204, ""},
 		{"PUT", "faults", `{"rules":[{"fault":"cut","operations":["GetPatient"],"count":3}]}`, 204, ""},
 		{"GET", "faults", "", 200, `"rules":[{"fault":"cut","operations":["GetPatient"],"count":3,`},
@@ -302,10 +316,19 @@ func TestConfigIsChecked(t *testing.T) {
 		"visits":        one(tebratest.Practice{VisitsPerDay: 901}),
 		"nobody to see": one(tebratest.Practice{Patients: -1}),
 		"nobody there":  one(tebratest.Practice{Providers: -1}),
+		"providers":     one(tebratest.Practice{Providers: 101}),
+		"practices":     one(make([]tebratest.Practice, 701)...),
+		"negative id":   one(tebratest.Practice{ID: -1}),
+		"long id":       one(tebratest.Practice{ID: 1_000_000_000}),
+		"faults":        {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
+		"throttles":     {Throttles: tebratest.Throttles{Margin: -1}},
 	} {
 		if _, err := tebratest.New(config); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	if _, err := tebratest.New(one(make([]tebratest.Practice, 700)...)); err != nil {
+		t.Errorf("700 practices: %v", err)
 	}
 	s, err := tebratest.New(one(tebratest.Practice{Patients: -1, VisitsPerDay: -1}))
 	if err != nil {

@@ -30,18 +30,18 @@ type Account struct {
 	CustomerKey string
 	User        string
 	Password    string
-	Practices   []Practice
+	Practices   []Practice // at most 700 in all accounts together
 }
 
 // Practice is one practice of an account. Zero counts mean the reference practice: 4 providers, 3,000 patients, 90 visits
 // a day; a negative count is none.
 type Practice struct {
-	ID           int    // small and unique in the account; 0 is its place in the list, from 1
+	ID           int    // unique in the account, at most nine digits; 0 is its place in the list, from 1
 	Name         string // "" is "Example Practice" and its ID
 	Zone         string // IANA; "" is America/Chicago
-	Providers    int
-	Patients     int // at most 900,000
-	VisitsPerDay int // at most 900
+	Providers    int    // at most 100
+	Patients     int    // at most 900,000
+	VisitsPerDay int    // at most 900
 }
 
 // DefaultAccount is the account that a Config without accounts has.
@@ -85,6 +85,9 @@ func New(c Config) (*Server, error) {
 	if len(c.Accounts) == 0 {
 		c.Accounts = []Account{DefaultAccount()}
 	}
+	if err := cmp.Or(c.Faults.check(), c.Throttles.check()); err != nil {
+		return nil, fmt.Errorf("tebratest: %w", err)
+	}
 	s := &Server{
 		config: c, faults: c.Faults.clone(),
 		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), luck: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
@@ -105,6 +108,9 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
+// mostPractices is how many have identifiers of their own: the vendor's are 32 bits wide, those of cases the first to end.
+const mostPractices = 700
+
 func (s *Server) addAccount(a Account) error {
 	acc := &account{Account: a, id: 4711 + len(s.accounts)}
 	names, ids := map[string]bool{}, map[int]bool{}
@@ -118,8 +124,9 @@ func (s *Server) addAccount(a Account) error {
 		if names[p.Name] || ids[p.ID] {
 			return errors.New("two practices share a name or an id")
 		}
-		if p.Patients > 900_000 || p.VisitsPerDay > 900 || p.VisitsPerDay > 0 && (p.Providers == 0 || p.Patients == 0) {
-			return errors.New("a practice has more patients or visits than there are numbers or people for")
+		if len(s.clinics) == mostPractices || p.ID < 0 || p.ID > 999_999_999 || p.Patients > 900_000 || p.VisitsPerDay > 900 ||
+			p.Providers > 100 || p.VisitsPerDay > 0 && (p.Providers == 0 || p.Patients == 0) {
+			return errors.New("there are more practices, providers, patients or visits than there are numbers or people for")
 		}
 		names[p.Name], ids[p.ID] = true, true
 		zone, err := time.LoadLocation(p.Zone)

@@ -3,6 +3,7 @@ package tebratest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -61,6 +62,22 @@ func (t Throttles) listed() Throttles {
 	}
 	t.Intervals = intervals
 	return t
+}
+
+// check says what of the limits means nothing.
+func (t Throttles) check() error {
+	if t.Scale < 0 || t.Margin < 0 {
+		return errors.New("scale or margin is negative")
+	}
+	for op, d := range t.Intervals {
+		if _, known := documented[listed(op)]; !known && contract.byName[op] == nil {
+			return fmt.Errorf("%q is no operation", op)
+		}
+		if d < 0 {
+			return fmt.Errorf("the interval of %s is negative", op)
+		}
+	}
+	return nil
 }
 
 // interval is what the server says the operation's spacing is; 0 is no limit.
