@@ -26,6 +26,7 @@ type Recording struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c Recording) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer r.Body.Close() // no operation goes without a body
 	_, op, _ := strings.Cut(strings.Trim(r.Header.Get("SOAPAction"), `"`), "/KareoServices/")
 	if op == "" || filepath.Base(op) != op {
 		return nil, errors.New("record: request has no operation")

@@ -128,9 +128,12 @@ func TestWSDLIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	host := "sim.example.test"
 	get := func(query string) (int, string) {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://sim.example.test"+Path+query, nil))
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "http://sim"+Path+query, nil)
+		r.Host = host
+		s.ServeHTTP(w, r)
 		body, _ := io.ReadAll(w.Body)
 		return w.Code, string(body)
 	}
@@ -153,6 +156,10 @@ func TestWSDLIsServed(t *testing.T) {
 		}
 	}
 	_, text := get("?singleWsdl")
+	host = "a&b'<c"
+	if _, body := get("?wsdl"); !strings.Contains(body, "http://a&amp;b&#39;&lt;c"+Path+"?xsd=xsd0") {
+		t.Error("a host that breaks XML")
+	}
 	for _, m := range contract.operations {
 		if !strings.Contains(text, `<wsdl:operation name="`+m.name+`">`) || !strings.Contains(text, `<xs:element name="`+m.name+`Response">`) {
 			t.Errorf("%s is not described", m.name)

@@ -35,10 +35,10 @@ func (c *Clinic) day(number int) []*Visit {
 	if all, ok := c.days[number]; ok {
 		return all
 	}
-	if number < 0 || number >= 99_000 { // outside of the numbers that identifiers have room for
+	all := c.invented(number)
+	if all == nil {
 		return nil
 	}
-	all := c.invented(number)
 	for _, v := range all {
 		c.visits[v.ID] = v
 	}
@@ -46,8 +46,11 @@ func (c *Clinic) day(number int) []*Visit {
 	return all
 }
 
-// invented makes the visits of a day as they are before anybody changes them.
+// invented makes the visits of a day as they are before anybody changes them; nil for a day for which identifiers have no room.
 func (c *Clinic) invented(number int) []*Visit {
+	if number < 0 || number >= 99_000 {
+		return nil
+	}
 	r := c.draw("day", number)
 	people := r.Perm(max(c.practice.Patients, 1))
 	all := make([]*Visit, 0, c.practice.VisitsPerDay)

@@ -39,6 +39,11 @@ func TestStaffsDayIsTheReferenceDay(t *testing.T) {
 	if diff := cmp.Diff(c.Edits(day), c.Edits(day)); diff != "" {
 		t.Error("asking twice gives another day")
 	}
+	for _, never := range []time.Time{day.AddDate(2000, 0, 0), day.AddDate(-2000, 0, 0)} {
+		if edits := c.Edits(never); len(edits) != 0 {
+			t.Errorf("%d edits in the year %d, which has no visits", len(edits), never.Year())
+		}
+	}
 }
 
 func TestStaffPlaysItsDayInParts(t *testing.T) {

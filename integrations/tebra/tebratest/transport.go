@@ -8,7 +8,8 @@ import (
 )
 
 // Transport is an http.RoundTripper that calls a handler directly, without a network. It works inside a testing/synctest
-// bubble, where a listener would block. The handler runs in the caller's goroutine and ends with the request's context.
+// bubble, where a listener would block. The handler runs in the caller's goroutine. The simulator's ends with the request's
+// context, but for FaultHangThenEffect, which the caller sits through.
 type Transport struct{ Handler http.Handler }
 
 // Client returns an HTTP client whose every request the server answers, whatever its host.
@@ -17,29 +18,27 @@ func (s *Server) Client() *http.Client { return &http.Client{Transport: Transpor
 // RoundTrip implements http.RoundTripper. A body shorter than its Content-Length ends in io.ErrUnexpectedEOF, as it does
 // over a network.
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
 	inner := r.Clone(r.Context())
 	if inner.Body == nil {
 		inner.Body = http.NoBody
 	}
 	defer inner.Body.Close()
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	rec := &recorder{header: http.Header{}}
 	t.Handler.ServeHTTP(rec, inner)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	if rec.status == 0 {
-		rec.status = http.StatusOK
-	}
+	rec.WriteHeader(http.StatusOK) // unless the handler did
 	length := int64(rec.body.Len())
 	var body io.Reader = &rec.body
 	if want, err := strconv.ParseInt(rec.sent.Get("Content-Length"), 10, 64); err == nil && want > length {
 		length, body = want, io.MultiReader(body, cutReader{})
 	}
 	return &http.Response{
-		Status: http.StatusText(rec.status), StatusCode: rec.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Status: strconv.Itoa(rec.status) + " " + http.StatusText(rec.status), StatusCode: rec.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: rec.sent, ContentLength: length, Body: io.NopCloser(body), Request: r,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"encoding/xml"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -17,7 +18,9 @@ const (
 // serveWSDL serves the contract as WSDL: ?wsdl in the vendor's parts (?wsdl=wsdl0, ?xsd=xsd0 and so on), ?singleWsdl whole.
 func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	d := description{schema: contract, address: "http://" + r.Host + Path}
+	var host strings.Builder
+	_ = xml.EscapeText(&host, []byte(r.Host)) // a strings.Builder never fails
+	d := description{schema: contract, address: "http://" + host.String() + Path}
 	var text string
 	switch {
 	case q.Has("singleWsdl"):

@@ -1,0 +1,95 @@
+package tebratest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+// closed is a body that remembers that it was closed.
+type closed struct {
+	io.Reader
+
+	done bool
+}
+
+func (c *closed) Close() error { c.done = true; return nil }
+
+// What the transport makes of a handler is what a server makes of it.
+func TestTransportAnswersAsANetworkDoes(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]http.HandlerFunc{
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+		"status":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
+		"text":    func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) },
+		"late header": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-First", "1")
+			_, _ = w.Write([]byte("text"))
+			w.Header().Set("X-Second", "2")
+		},
+		"cut": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "9")
+			_, _ = w.Write([]byte("text"))
+		},
+	} {
+		network := httptest.NewServer(handler)
+		var got [2]string
+		for i, transport := range []http.RoundTripper{tebratest.Transport{Handler: handler}, network.Client().Transport} {
+			sent := &closed{Reader: strings.NewReader("hello")}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, network.URL, sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%s: %v", name, err)
+			}
+			got[i] = resp.Status + " " + resp.Header.Get("X-First") + resp.Header.Get("X-Second") + string(body)
+			if err != nil {
+				got[i] += " cut"
+			}
+			if err := resp.Body.Close(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if i == 0 && !sent.done { // a network closes it when it likes
+				t.Errorf("%s: the request is not closed", name)
+			}
+		}
+		network.Close()
+		if got[0] != got[1] {
+			t.Errorf("%s: %q, over a network %q", name, got[0], got[1])
+		}
+	}
+}
+
+func TestTransportEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	waits := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for _, wait := range []time.Duration{-time.Second, time.Millisecond} { // before the call, and during it
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		sent := &closed{Reader: strings.NewReader("hello")}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sim", sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tebratest.Transport{Handler: waits}.RoundTrip(r)
+		if !errors.Is(err, context.DeadlineExceeded) || !sent.done {
+			t.Errorf("%v: %v, request closed: %t", wait, err, sent.done)
+		}
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		cancel()
+	}
+}
