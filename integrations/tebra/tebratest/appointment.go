@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z")
 // detail is the appointment as the typed operations answer it.
 func (c *Clinic) detail(v *Visit) result {
 	r := record{
-		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentReasonId": reasonOf(v.Reason),
+		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentName": v.Name, "AppointmentReasonId": reasonOf(v.Reason),
 		"AppointmentStatus": typedStatus(v.Status), "AppointmentType": "P", "AttendeesCount": strconv.Itoa(len(v.Attendees)),
 		"CreatedAt": isoTime(v.Created), "CustomerId": strconv.Itoa(c.account.id), "EndTime": isoTime(v.End),
 		"IsDeleted": strconv.FormatBool(v.Deleted), "IsGroupAppointment": strconv.FormatBool(len(v.Attendees) > 0),
@@ -70,7 +71,7 @@ func (c *Clinic) detail(v *Visit) result {
 	if len(v.Attendees) == 0 {
 		r["PatientSummary"] = c.summary(v.PatientID)
 	} else {
-		r["MaxAttendees"] = "10"
+		r["MaxAttendees"] = strconv.Itoa(cmp.Or(v.MaxAttendees, 10))
 		all := []record{}
 		for _, id := range v.Attendees {
 			s := c.summary(id)
@@ -82,8 +83,8 @@ func (c *Clinic) detail(v *Visit) result {
 	if v.Series != 0 {
 		r["OccurrenceId"] = v.ID
 		r["RecurrenceRule"] = record{
-			"AppointmentId": v.ID, "DayInterval": "7", "DayOfWeek": []string{v.Start.Weekday().String()},
-			"NumOccurrences": strconv.Itoa(seriesWeeks), "RecurrenceRuleId": strconv.Itoa(v.Series), "StartDate": isoTime(v.Start),
+			"AppointmentId": v.ID, "DayInterval": strconv.Itoa(v.Every), "DayOfWeek": []string{v.Start.Weekday().String()},
+			"NumOccurrences": strconv.Itoa(v.Times), "RecurrenceRuleId": strconv.Itoa(v.Series), "StartDate": isoTime(v.Start),
 		}
 	}
 	return result{members: record{"Appointment": r}}
@@ -115,31 +116,77 @@ func (w *work) createAppointment() (result, error) {
 		return failed("User is not authorized for Practice."), nil
 	}
 	c := clinics[0]
-	doctor, ok := c.doctor(in)
-	if !ok {
-		return failed("Appointment must have valid ProviderGuids or ResourceGuids."), nil
-	}
-	start, okStart := typedTime(in.text("StartTime"), c.zone)
-	end, okEnd := typedTime(in.text("EndTime"), c.zone)
-	who := patientsOf(in)
-	n, okWho := 0, len(who) > 0
-	if okWho {
-		n, okWho = c.number(who[0])
-	}
-	if !okWho || !okStart || !okEnd || !end.After(start) {
-		return failed("Error translating AppointmentCreate to CreateAppointmentV3Request."), nil
-	}
-	v := c.visit(c.nextID(), n, doctor, start.In(c.zone), end.Sub(start))
-	v.Status, v.Reason, v.Notes, v.CaseID = typed[in.text("AppointmentStatus")], reasonNamed(in), in.text("Notes"), in.text("PatientCaseId")
-	v.Mode = in.text("AppointmentMode")
-	if in.is("IsGroupAppointment") || len(who) > 1 {
-		v.Attendees = who
+	v, problem := c.wished(in)
+	if problem != "" {
+		return failed(problem), nil
 	}
 	if w.idle {
 		return c.detail(v), nil
 	}
-	c.add(v)
+	for _, each := range c.recurring(v, in) {
+		c.add(each)
+	}
 	return c.detail(v), nil
+}
+
+// wished is the appointment that a request asks for, or why there can be none.
+func (c *Clinic) wished(in message) (v *Visit, problem string) {
+	doctor, ok := c.doctor(in)
+	if !ok {
+		return nil, "Appointment must have valid ProviderGuids or ResourceGuids."
+	}
+	start, okStart := typedTime(in.text("StartTime"), c.zone)
+	end, okEnd := typedTime(in.text("EndTime"), c.zone)
+	who := patientsOf(in)
+	strange := slices.ContainsFunc(who, func(id string) bool { _, known := c.number(id); return !known })
+	if len(who) == 0 || strange || !okStart || !okEnd || !end.After(start) {
+		return nil, "Error translating AppointmentCreate to CreateAppointmentV3Request."
+	}
+	n, _ := c.number(who[0])
+	v = c.visit(c.nextID(), n, doctor, start.In(c.zone), end.Sub(start))
+	v.Status, v.Reason, v.Notes, v.CaseID = typed[in.text("AppointmentStatus")], reasonNamed(in), in.text("Notes"), in.text("PatientCaseId")
+	v.Mode, v.Name = in.text("AppointmentMode"), in.text("AppointmentName")
+	if in.is("IsGroupAppointment") || len(who) > 1 {
+		v.Attendees = who
+		v.MaxAttendees, _ = strconv.Atoi(in.text("MaxAttendees"))
+	}
+	return v, ""
+}
+
+// mostOccurrences bounds a series that somebody asks for.
+const mostOccurrences = 100
+
+// recurring returns v and the appointments that its recurrence makes of it: as many as NumOccurrences says or EndDate allows,
+// DayInterval days apart. What the vendor makes of the other members of a rule is not known; here they mean nothing.
+func (c *Clinic) recurring(v *Visit, in message) []*Visit {
+	all := []*Visit{v}
+	rule, ok := in.object("RecurrenceRule")
+	if !ok || !in.is("IsRecurring") {
+		return all
+	}
+	times, _ := strconv.Atoi(rule.text("NumOccurrences"))
+	last, bounded := typedTime(rule.text("EndDate"), c.zone)
+	if times < 1 && !bounded {
+		times = 1
+	} else if times < 1 || times > mostOccurrences {
+		times = mostOccurrences
+	}
+	every, _ := strconv.Atoi(rule.text("DayInterval"))
+	v.Series, v.Every = bookedSeries+c.booked, min(max(every, 1), 366)
+	for i := 1; i < times; i++ {
+		next := *v
+		next.Start = v.Start.AddDate(0, 0, i*v.Every)
+		next.End = next.Start.Add(v.End.Sub(v.Start))
+		if bounded && next.Start.After(last) {
+			break
+		}
+		next.ID = c.nextID()
+		all = append(all, &next)
+	}
+	for _, each := range all {
+		each.Times = len(all)
+	}
+	return all
 }
 
 // doctor returns which of the clinic's providers a request names, as the provider or as a resource.
@@ -178,6 +225,8 @@ func reasonNamed(in message) string {
 	return ""
 }
 
+const textTranslating = "Error translating AppointmentUpdate to UpdateAppointmentV3Request."
+
 // updateAppointment writes the whole record: what the request leaves out is gone, unless the vendor is switched to merge.
 func (w *work) updateAppointment() (result, error) {
 	in, ok := w.in.object("Appointment")
@@ -190,9 +239,14 @@ func (w *work) updateAppointment() (result, error) {
 	}
 	changed := *v
 	if w.faults.Updates != "merge" {
-		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode = "Unknown", "", "", "", ""
+		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode, changed.Name = "Unknown", "", "", "", "", ""
+		changed.MaxAttendees = 0
 	}
-	if n, ok := c.number(in.text("PatientId")); ok {
+	if id := in.text("PatientId"); id != "0" { // nobody in particular: a group stays as it is
+		n, ok := c.number(id)
+		if !ok {
+			return failed(textTranslating), nil
+		}
 		p := c.patient(n)
 		changed.PatientID, changed.Patient = p.ID, p.Name()
 	}
@@ -200,13 +254,18 @@ func (w *work) updateAppointment() (result, error) {
 		d := c.provider(i)
 		changed.ProviderID, changed.Provider = d.id, d.name()
 	}
-	for name, to := range map[string]*string{"Notes": &changed.Notes, "PatientCaseId": &changed.CaseID, "AppointmentMode": &changed.Mode} {
+	for name, to := range map[string]*string{
+		"AppointmentMode": &changed.Mode, "AppointmentName": &changed.Name, "Notes": &changed.Notes, "PatientCaseId": &changed.CaseID,
+	} {
 		if in.has(name) {
 			*to = in.text(name)
 		}
 	}
 	if status, ok := typed[in.text("AppointmentStatus")]; ok {
 		changed.Status = status
+	}
+	if most, err := strconv.Atoi(in.text("MaxAttendees")); err == nil {
+		changed.MaxAttendees = most
 	}
 	if in.has("AppointmentReasonId") {
 		changed.Reason = reasonNamed(in)
@@ -220,7 +279,7 @@ func (w *work) updateAppointment() (result, error) {
 		end = start.Add(v.End.Sub(v.Start))
 	}
 	if !end.After(start) {
-		return failed("Error translating AppointmentUpdate to UpdateAppointmentV3Request."), nil
+		return failed(textTranslating), nil
 	}
 	if w.idle {
 		changed.Start, changed.End = start, end

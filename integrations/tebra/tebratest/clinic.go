@@ -39,12 +39,16 @@ type Visit struct {
 	Created    time.Time
 	Modified   time.Time
 
-	Attendees []string // identifiers of all patients of a group; nil for a visit of one
-	Series    int      // number of the weekly series that it belongs to; 0 for none
-	Deleted   bool     // lists leave it out
-	Mode      string   // "InOffice" or "Telehealth"
-	Notes     string
-	CaseID    string // "" for none
+	Attendees    []string // identifiers of all patients of a group; nil for a visit of one
+	MaxAttendees int      // of a group; 0 for the 10 that fit by default
+	Series       int      // number of the series that it belongs to; 0 for none
+	Every        int      // days from one visit of the series to the next
+	Times        int      // visits of the series
+	Deleted      bool     // lists leave it out
+	Mode         string   // "InOffice" or "Telehealth"
+	Name         string   // of the appointment; invented ones have none
+	Notes        string
+	CaseID       string // "" for none
 }
 
 // past is a visit as it was until it changed, at a moment of real time.

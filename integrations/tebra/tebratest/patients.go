@@ -316,7 +316,7 @@ func (w *work) updatePatientsExternalID() (result, error) {
 		if !ok || !accepts(u.text("practiceID"), c.id()) {
 			return failed("Unable to find patient."), nil
 		}
-		if vendor, err := strconv.Atoi(u.text("externalVendorID")); err == nil && !w.idle {
+		if vendor, err := strconv.Atoi(u.text("externalVendorID")); err == nil && u.text("externalID") != "" && !w.idle {
 			c.name(n, vendor, u.text("externalID"))
 		}
 	}

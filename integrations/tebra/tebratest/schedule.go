@@ -27,7 +27,8 @@ const (
 	seriesEvery  = 12
 	groupEvery   = 30
 	deletedEvery = 40
-	seriesWeeks  = 8 // a series goes on for so long
+	seriesWeeks  = 8           // a series goes on for so long
+	bookedSeries = 100_000_000 // where the numbers of series that were asked for begin
 )
 
 // day returns the visits of a day, deleted ones included, inventing them the first time. The caller holds the server's lock.
@@ -77,7 +78,10 @@ func (c *Clinic) invent(r *rand.Rand, number, k int, people []int) *Visit {
 		series = c.series(number, k, people)
 	}
 	v := c.visit(c.visitID(number, k), people[k%len(people)], doctor, start, time.Duration(min(length, 30))*time.Minute)
-	v.Reason, v.Series = pick(r, reasons), series
+	v.Reason = pick(r, reasons)
+	if series != 0 {
+		v.Series, v.Every, v.Times = series, 7, seriesWeeks
+	}
 	if v.Reason == "Telehealth" {
 		v.Mode = "Telehealth"
 	}

@@ -3,6 +3,8 @@ package tebratest_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,6 +158,97 @@ func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	zone, people := w.clinic.Location(), w.clinic.Patients()
+	start := time.Date(2026, 3, 3, 10, 0, 0, 0, zone) // the clock changes within the week
+	wish := tebra.NewAppointment{
+		PracticeID: w.id, ServiceLocationID: "3", Start: start, End: start.Add(time.Hour), ProviderID: "7", Name: "A group", MaxAttendees: 5,
+		Attendees:  []phi.Text{phi.Text(people[4].ID), phi.Text(people[5].ID)},
+		Recurrence: &tebra.Recurrence{Start: start, EveryDays: 7, Occurrences: 3},
+	}
+	made, err := w.Appointments.Create(t.Context(), wish, zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Name != "A group" || made.MaxAttendees != 5 || len(made.Attendees) != 2 || !made.Recurring || made.Recurrence == nil ||
+		made.Recurrence.EveryDays != 7 || made.Recurrence.Occurrences != 3 {
+		t.Errorf("made %+v with %+v", made, made.Recurrence)
+	}
+	first, err := w.clinic.Appointment(made.ID.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for week := range 4 {
+		at, found := start.AddDate(0, 0, 7*week), 0
+		for _, v := range w.clinic.Appointments(at) {
+			if v.Series == first.Series && v.Start.Equal(at) && v.End.Sub(v.Start) == time.Hour && cmp.Equal(v.Attendees, first.Attendees) {
+				found++
+			}
+		}
+		if want := map[bool]int{true: 1}[week < 3]; found != want {
+			t.Errorf("week %d has %d of the series, want %d", week, found, want)
+		}
+	}
+	change := made.Update()
+	change.Name, change.MaxAttendees = "", 0
+	if got, err := w.Appointments.Update(t.Context(), change, zone); err != nil || got.Name != "" || got.MaxAttendees != 10 || len(got.Attendees) != 2 {
+		t.Errorf("changed to %+v, %v", got, err)
+	}
+	for name, tt := range map[string]struct {
+		rule tebra.Recurrence
+		want int
+	}{
+		"until a day":     {tebra.Recurrence{EveryDays: 2, End: start.AddDate(0, 0, 9)}, 5},
+		"without an end":  {tebra.Recurrence{EveryDays: 2}, 1},
+		"without a pause": {tebra.Recurrence{Occurrences: 3}, 3},
+		"for ever":        {tebra.Recurrence{EveryDays: 1, Occurrences: 1_000_000_000}, 100},
+	} {
+		wish.Recurrence = &tt.rule
+		made, err := w.Appointments.Create(t.Context(), wish, zone)
+		if err != nil || made.Recurrence == nil || made.Recurrence.Occurrences != tt.want {
+			t.Errorf("%s: %+v, %v, want %d", name, made, err, tt.want)
+		}
+	}
+}
+
+// What the practice's day was invented with, beside visits that come to pass: cancelled ones in the lists, and others that
+// only their identifiers still find.
+func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	cancelled, days := 0, 20
+	for d := range days {
+		for _, v := range w.clinic.Appointments(noon.AddDate(0, 0, -1-d)) {
+			if v.Status == tebratest.Cancelled {
+				cancelled++
+			}
+		}
+	}
+	if share := float64(cancelled) / float64(90*days); share < 0.05 || share > 0.11 {
+		t.Errorf("%.3f of the visits were cancelled, want about 0.08", share)
+	}
+	first := w.clinic.Appointments(noon)
+	slices.SortFunc(first, func(a, b tebratest.Visit) int { return strings.Compare(a.ID, b.ID) })
+	last, err := strconv.Atoi(first[len(first)-1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []int{1, 2} {
+		id := strconv.Itoa(last + after)
+		if a := w.detail(t, id); !a.Deleted || a.Start.Day() != 24 {
+			t.Errorf("visit %d after the last of the day is %+v", after, a)
+		}
+		if _, err := w.clinic.Appointment(id); !errors.Is(err, tebratest.ErrNoSuch) {
+			t.Errorf("the staff sees a deleted visit: %v", err)
+		}
+	}
+	if _, err := w.Appointments.Get(t.Context(), strconv.Itoa(last+3), time.UTC); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+		t.Errorf("more than two were deleted: %v", err)
+	}
+}
+
 func TestUpdatesClobberOrMerge(t *testing.T) {
 	t.Parallel()
 	for updates, want := range map[string]string{"": "", "clobber": "", "merge": "77"} {
@@ -221,6 +314,11 @@ func TestPatientsAreCreatedAndChanged(t *testing.T) {
 	if p, err := w.Patients.GetByExternalID(ctx, "5", "ext-1"); err != nil || p.ID != id {
 		t.Errorf("by external id: %v", err)
 	}
+	post(t, w.sim, "UpdatePatientsExternalID", header(w.clinic.Account())+"<k:Updates><k:UpdateBatch><k:PatientExternalIDSetting><k:externalID/>"+
+		"<k:externalVendorID>0</k:externalVendorID><k:patientID>"+id.Reveal()+"</k:patientID><k:practiceID>1</k:practiceID></k:PatientExternalIDSetting></k:UpdateBatch></k:Updates>")
+	if got := post(t, w.sim, "GetPatient", header(w.clinic.Account())+"<k:Filter/>"); !strings.Contains(got, `<Patient i:nil="true"/>`) {
+		t.Errorf("who names nobody gets somebody: %.900s", got)
+	}
 	if _, err := w.Patients.GetByExternalID(ctx, "6", "ext-1"); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("another vendor's id: %v", err)
 	}
@@ -246,6 +344,7 @@ func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 		"practice": {func(a *tebra.NewAppointment) { a.PracticeID = "99" }, tebra.Denied},
 		"provider": {func(a *tebra.NewAppointment) { a.ProviderID = "99" }, tebra.Invalid},
 		"patient":  {func(a *tebra.NewAppointment) { a.Patient = "99" }, tebra.Invalid},
+		"group":    {func(a *tebra.NewAppointment) { a.Patient, a.Attendees = "", []phi.Text{a.Patient, "99"} }, tebra.Invalid},
 		"nothing":  {func(*tebra.NewAppointment) {}, ""},
 	} {
 		a := good
@@ -254,6 +353,15 @@ func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 		if (tt.code == "") != (err == nil) || err != nil && !errors.Is(err, &tebra.Error{Code: tt.code}) {
 			t.Errorf("%s: %v, want %q", name, err, tt.code)
 		}
+	}
+	v := w.clinic.Appointments(noon)[0]
+	change := w.detail(t, v.ID).Update()
+	change.Patient = "99"
+	if _, err := w.Appointments.Update(t.Context(), change, zone); !errors.Is(err, &tebra.Error{Code: tebra.Invalid}) {
+		t.Errorf("an appointment of nobody: %v", err)
+	}
+	if got, err := w.clinic.Appointment(v.ID); err != nil || !cmp.Equal(got, v) {
+		t.Errorf("a refused change made %+v, %v", got, err)
 	}
 	if err := w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("status of nobody: %v", err)
@@ -470,6 +578,34 @@ func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
 	}
 	if failures < 110 || failures > 190 {
 		t.Errorf("%d of 500 failed, want about 150", failures)
+	}
+}
+
+// A cut and a trickled answer are of work that was done. Over a network the one ends early, and the other takes its time.
+func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
+	t.Parallel()
+	for fault, outcomes := range map[tebratest.Fault][2]tebratest.Outcome{
+		tebratest.FaultCut: {tebratest.OutcomeCut, tebratest.OutcomeCut}, tebratest.FaultTrickle: {tebratest.OutcomeOK, tebratest.OutcomeAborted},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, tebratest.Config{})
+			for i, pause := range []time.Duration{time.Millisecond, time.Second} {
+				v := w.clinic.Appointments(noon)[i]
+				w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault, Operations: []string{"UpdateAppointmentStatus"}, Count: 1, For: pause}}})
+				began := time.Now()
+				err := w.Appointments.SetStatus(t.Context(), v.ID, tebra.StatusRoomed)
+				call := w.sim.Calls(i)[0]
+				if took := time.Since(began); fault == tebratest.FaultTrickle && took < 500*time.Millisecond {
+					t.Errorf("%s: the answer took %v", fault, took)
+				}
+				if call.Outcome != outcomes[i] || (err == nil) != (call.Outcome == tebratest.OutcomeOK) {
+					t.Errorf("%s: %s, %v, want %s", fault, call.Outcome, err, outcomes[i])
+				}
+				if got, err := w.clinic.Appointment(v.ID); err != nil || got.Status != tebratest.Roomed {
+					t.Errorf("%s: status is %q, %v", fault, got.Status, err)
+				}
+			}
+		})
 	}
 }
 
