@@ -1,0 +1,240 @@
+package tebratest_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	id := w.clinic.Patients()[0].ID
+	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultMaintenance, Operations: []string{"GetPatient"}, Count: 2}}})
+	var got []bool
+	for range 4 {
+		_, err := w.Patients.Get(t.Context(), id)
+		got = append(got, err == nil)
+	}
+	if want := []bool{false, false, true, true}; !cmp.Equal(got, want) || len(w.sim.Faults().Rules) != 0 {
+		t.Errorf("answered %v, want %v", got, want)
+	}
+	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultOutage, Rate: 0.3}}})
+	failures := 0
+	for range 500 {
+		if _, err := w.Patients.Get(t.Context(), id); err != nil {
+			failures++
+		}
+	}
+	if failures < 110 || failures > 190 {
+		t.Errorf("%d of 500 failed, want about 150", failures)
+	}
+}
+
+// A cut and a trickled answer are of work that was done. Over a network the one ends early, and the other takes its time.
+func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
+	t.Parallel()
+	for fault, outcomes := range map[tebratest.Fault][2]tebratest.Outcome{
+		tebratest.FaultCut: {tebratest.OutcomeCut, tebratest.OutcomeCut}, tebratest.FaultTrickle: {tebratest.OutcomeOK, tebratest.OutcomeAborted},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, tebratest.Config{})
+			for i, pause := range []time.Duration{time.Millisecond, time.Second} {
+				v := w.clinic.Appointments(noon)[i]
+				w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault, Operations: []string{"UpdateAppointmentStatus"}, Count: 1, For: pause}}})
+				began := time.Now()
+				err := w.Appointments.SetStatus(t.Context(), v.ID, tebra.StatusRoomed)
+				call := w.sim.Calls(i)[0]
+				if took := time.Since(began); fault == tebratest.FaultTrickle && took < 500*time.Millisecond {
+					t.Errorf("%s: the answer took %v", fault, took)
+				}
+				if call.Outcome != outcomes[i] || (err == nil) != (call.Outcome == tebratest.OutcomeOK) {
+					t.Errorf("%s: %s, %v, want %s", fault, call.Outcome, err, outcomes[i])
+				}
+				if got, err := w.clinic.Appointment(v.ID); err != nil || got.Status != tebratest.Roomed {
+					t.Errorf("%s: status is %q, %v", fault, got.Status, err)
+				}
+			}
+		})
+	}
+}
+
+func TestWritesThatHangMayTakeEffect(t *testing.T) {
+	t.Parallel()
+	for fault, effect := range map[tebratest.Fault]bool{
+		tebratest.FaultHang: false, tebratest.FaultEffectThenHang: true, tebratest.FaultHangThenEffect: true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, tebratest.Config{})
+			v := w.clinic.Appointments(noon)[0]
+			w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault, Count: 1, For: 90 * time.Second}}})
+			err := w.Appointments.SetStatus(t.Context(), v.ID, tebra.StatusRoomed)
+			var e *tebra.Error
+			if !errors.As(err, &e) || e.Code != tebra.Timeout || !e.Sent {
+				t.Errorf("%s: %v, want a timeout of a sent call", fault, err)
+			}
+			if got, err := w.clinic.Appointment(v.ID); err != nil || (got.Status == tebratest.Roomed) != effect {
+				t.Errorf("%s: status is %q, want an effect: %t", fault, got.Status, effect)
+			}
+		})
+	}
+}
+
+func TestSilentRefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	v, zone := w.clinic.Appointments(noon)[0], w.clinic.Location()
+	change := w.detail(t, v.ID).Update()
+	change.Notes, change.Start, change.End = "changed", change.Start.AddDate(0, 0, 3), change.End.AddDate(0, 0, 3)
+	people := len(w.clinic.Patients())
+	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultSilentRefusal}}})
+	echo, err := w.Appointments.Update(t.Context(), change, zone)
+	if err != nil || echo.Notes != "changed" || !echo.Start.Equal(change.Start) {
+		t.Errorf("the refusal is not silent: %+v, %v", echo, err)
+	}
+	if err := w.Appointments.Delete(t.Context(), v.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Patients.Create(t.Context(), w.id, tebra.PatientFields{FirstName: tebra.Set("a"), LastName: tebra.Set("b")}); err != nil {
+		t.Error(err)
+	}
+	if got, err := w.clinic.Appointment(v.ID); err != nil || !cmp.Equal(got, v) || len(w.clinic.Patients()) != people {
+		t.Errorf("something was done: %+v, %v", got, err)
+	}
+}
+
+func TestStaleReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 300}}}}})
+		v := w.clinic.Appointments(noon)[0]
+		before := byID(listDay(t, w.Client, w.clinic, noon, noon))
+		id := w.clinic.Patients()[0].ID
+		patient, err := w.Patients.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Minute)
+		created, err := w.Patients.Create(t.Context(), w.id, tebra.PatientFields{FirstName: tebra.Set("Nova"), LastName: tebra.Set("Made")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newcomers := []string{created.Reveal(), w.clinic.AddPatient().ID}
+		booked, err := w.clinic.Book(id, v.Start.Add(time.Minute), 0)
+		for _, err := range []error{err, w.clinic.Move(v.ID, v.Start.AddDate(0, 0, 1)), w.clinic.SetPhone(id, "(555) 555-0188")} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.sim.SetFaults(tebratest.Faults{Stale: 30 * time.Second})
+		if now := byID(listDay(t, w.Client, w.clinic, noon, noon)); !cmp.Equal(now, before, revealed) {
+			t.Errorf("a stale day has %d rows, the moved and not the booked one among them: %t, %t", len(now), now[v.ID].ID != "", now[booked].ID != "")
+		}
+		if a := w.detail(t, v.ID); !a.Start.Equal(v.Start) {
+			t.Errorf("a stale appointment is at %v", a.Start)
+		}
+		if p, err := w.Patients.Get(t.Context(), id); err != nil || p.HomePhone != patient.HomePhone {
+			t.Errorf("a stale patient: %v", err)
+		}
+		if _, err := w.Appointments.Get(t.Context(), booked, w.clinic.Location()); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+			t.Errorf("an appointment before it was made: %v", err)
+		}
+		for _, newcomer := range newcomers {
+			if _, err := w.Patients.Get(t.Context(), newcomer); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
+				t.Errorf("a patient before it was made: %v", err)
+			}
+		}
+		if n := w.countPatients(t); n != 300 {
+			t.Errorf("%d patients before two more were made", n)
+		}
+		<-time.After(31 * time.Second)
+		if n := w.countPatients(t); n != 302 {
+			t.Errorf("%d patients afterwards, want two more", n)
+		}
+		now := byID(listDay(t, w.Client, w.clinic, noon, noon))
+		if p, err := w.Patients.Get(t.Context(), id); err != nil || p.HomePhone != "(555) 555-0188" || len(now) != 90 || now[booked].ID == "" {
+			t.Errorf("half a minute later: %d rows, %v", len(now), err)
+		}
+	})
+}
+
+// countPatients counts them by list, and holds the pages against it.
+func (w world) countPatients(t *testing.T) int {
+	t.Helper()
+	list, err := w.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paged := 0
+	for page, err := range w.Patients.Pages(t.Context(), tebra.PatientPagesRequest{PracticeID: w.id, Size: 1000}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		paged += len(page.Rows)
+	}
+	if paged != len(list.Rows) {
+		t.Errorf("%d patients by pages, %d by list", paged, len(list.Rows))
+	}
+	return paged
+}
+
+func TestForeignRows(t *testing.T) {
+	t.Parallel()
+	practices := []tebratest.Practice{{Name: "One"}, {Name: "Two"}}
+	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}})
+	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultForeignRows}}})
+	all := "<k:Fields/><k:Filter>"
+	for op, tt := range map[string]struct {
+		members        string
+		own, strangers int
+	}{
+		"GetAppointments":     {all + "<k:EndDate>2026-02-24</k:EndDate><k:PracticeName>One</k:PracticeName><k:StartDate>2026-02-24</k:StartDate></k:Filter>", 90, 1},
+		"GetPatients":         {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 3000, 1},
+		"GetAllPatients":      {all + "<k:BatchSize>3</k:BatchSize><k:PracticeID>1</k:PracticeID><k:StartKey>0</k:StartKey></k:Filter>", 3, 1},
+		"GetPractices":        {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 1, 1},
+		"GetProviders":        {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 4, 4},
+		"GetServiceLocations": {"<n:Fields/><n:Filter><n:PracticeName>One</n:PracticeName></n:Filter>", 1, 1},
+	} {
+		got := post(t, w.sim, op, header(w.clinic.Account())+tt.members)
+		if own, strangers := strings.Count(got, "PracticeName>One</"), strings.Count(got, "PracticeName>Two</"); own != tt.own || strangers != tt.strangers {
+			t.Errorf("%s: %d rows and %d foreign ones, want %d and %d", op, own, strangers, tt.own, tt.strangers)
+		}
+	}
+}
+
+func TestLongRangesMayBeAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{})
+	ask := func(from, to string) string {
+		return post(t, w.sim, "GetAppointments", header(w.clinic.Account())+
+			"<k:Fields/><k:Filter><k:EndDate>"+to+"</k:EndDate><k:StartDate>"+from+"</k:StartDate></k:Filter>")
+	}
+	if got := ask("2026-01-01", "2026-03-11"); !strings.Contains(got, "InternalServiceFault") {
+		t.Errorf("70 days: %.300s", got)
+	}
+	w.sim.SetFaults(tebratest.Faults{LongRanges: true})
+	for to, rows := range map[string]int{"2026-03-11": 70 * 90, "2026-06-30": 10_000} {
+		if n := strings.Count(ask("2026-01-01", to), "<ID>"); n != rows {
+			t.Errorf("to %s: %d rows, want %d", to, n, rows)
+		}
+	}
+}
+
+func TestClockOffset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tebratest.Config{Faults: tebratest.Faults{ClockOffset: -time.Hour}})
+	v := w.clinic.Appointments(noon)[0]
+	if err := w.clinic.SetStatus(v.ID, tebratest.Roomed); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.detail(t, v.ID).Updated; !got.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("changed at %v by the vendor's clock, want an hour before noon", got)
+	}
+}
