@@ -76,7 +76,10 @@ func open(ctx context.Context, wait time.Duration, o monitor.Options) (site *mon
 		}
 		return nil
 	})
-	if away != nil {
+	switch {
+	case away != nil && ctx.Err() != nil:
+		return nil, ctx.Err() // told to stop while it waited: how the store failed then says nothing
+	case away != nil:
 		return nil, away
 	}
 	return site, err
