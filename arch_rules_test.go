@@ -72,6 +72,7 @@ var house = []room{
 	// Row 0: for tests. They import nothing of ours and no product imports them.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
+	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links nothing of ours, since the monitor's test uses it too"},
 	{path: "internal/canary", row: 0, by: []string{"internal/app", "internal/cli"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/app", "internal/cli"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
@@ -110,7 +111,7 @@ var owners = []owner{
 	{"github.com/chromedp", nil, "for tests"},
 	{"pgregory.net/rapid", nil, "for tests"},
 	{"go.uber.org/goleak", []string{"internal/redistest", "internal/pgtest"}, "for tests"},
-	{"testing", []string{"internal/redistest", "internal/pgtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},
+	{"testing", []string{"internal/redistest", "internal/pgtest", "internal/progtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},
 	{"log", nil, "the log is slog"},
 	{"math/rand", nil, "math/rand/v2 where chance is enough"},
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/cli"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -29,17 +30,17 @@ type stack struct {
 func raise(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{dir: t.TempDir(), vars: map[string]string{
-		"ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t), "ROUNDS_GATEWAY_ADDR": vacant(t),
+		"ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t), "ROUNDS_GATEWAY_ADDR": progtest.Vacant(t),
 	}}
-	said := hear("interrupt to stop")
+	said := progtest.Hear("interrupt to stop")
 	s.beside(t, func(ctx context.Context) error {
 		args := []string{"sim", "--addr", "127.0.0.1:0", "--patients", "12", "--visits", "3", "--write-config", filepath.Join(s.dir, "local")}
-		cli.Run(ctx, args, getenv(maps.Clone(s.vars)), strings.NewReader(""), io.Discard, said)
+		cli.Run(ctx, args, progtest.Getenv(maps.Clone(s.vars)), strings.NewReader(""), io.Discard, said)
 		return nil
 	})
-	said.wait(t)
+	said.Wait(t)
 	s.source(t)
-	c, err := config.LoadWorker(getenv(s.vars))
+	c, err := config.LoadWorker(progtest.Getenv(s.vars))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func (s *stack) source(t *testing.T) {
 // gateway starts the program and ends it with SIGTERM when the test ends.
 func (s *stack) gateway(t *testing.T) {
 	t.Helper()
-	said := hear("gateway answers")
+	said := progtest.Hear(program.Ready)
 	cmd := exec.Command(os.Args[0])
 	cmd.Stderr = said
 	cmd.Env = []string{beGateway + "=1", "ROUNDS_HEALTH_ADDR=off"}
@@ -101,7 +102,7 @@ func (s *stack) gateway(t *testing.T) {
 			t.Errorf("the gateway ended with %v after %v:\n%s", err, time.Since(begun), said)
 		}
 	})
-	said.wait(t)
+	said.Wait(t)
 }
 
 // transcript returns the lines of the README that begin with "$ ", each with what is printed below it.

@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/workflow-bolt/rounds/internal/monitor"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -53,29 +51,10 @@ func TestLinksNothingThatOpens(t *testing.T) {
 	}
 }
 
-// heard is a log that tells when a text has been written to it.
-type heard struct {
-	mu   sync.Mutex
-	buf  bytes.Buffer
-	want string
-	seen chan struct{}
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := strings.Contains(h.buf.String(), h.want)
-	n, err := h.buf.Write(p)
-	if !before && strings.Contains(h.buf.String(), h.want) {
-		close(h.seen)
-	}
-	return n, err
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buf.String()
+var program = progtest.Program{
+	Run: run, Environment: environment, Ready: "monitor serves",
+	Needs:   []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "ROUNDS_MONITOR_PASSWORD_FILE"},
+	Listens: []string{"ROUNDS_MONITOR_ADDR", "ROUNDS_HEALTH_ADDR"},
 }
 
 const password = "a password for one test"
@@ -86,111 +65,43 @@ var line = sync.OnceValues(func() (string, error) {
 	return "ann operator " + string(hash), err
 })
 
-// environment is a complete one for development, with a Redis of its own.
-func environment(t *testing.T) map[string]string {
+func environment(t testing.TB) map[string]string {
 	t.Helper()
 	ann, err := line()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	logins := filepath.Join(dir, "logins")
-	if err := os.WriteFile(logins, []byte(ann+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	return map[string]string{
-		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_LEDGER": "sqlite:" + filepath.Join(dir, "ledger.db"),
-		"ROUNDS_MONITOR_ADDR": "127.0.0.1:0", "ROUNDS_MONITOR_PASSWORD_FILE": logins, "ROUNDS_HEALTH_ADDR": "off",
+		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_LEDGER": "sqlite:" + filepath.Join(t.TempDir(), "ledger.db"),
+		"ROUNDS_MONITOR_ADDR": "127.0.0.1:0", "ROUNDS_MONITOR_PASSWORD_FILE": progtest.File(t, ann+"\n"), "ROUNDS_HEALTH_ADDR": "off",
 	}
 }
 
-func getenv(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
-}
-
-func TestEveryMissingVariableIsNamed(t *testing.T) {
+func TestKeepsItsPromises(t *testing.T) {
 	t.Parallel()
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), nil, getenv(nil), &stdout, &stderr); code != 2 {
-		t.Errorf("exit %d, want 2", code)
-	}
-	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "ROUNDS_MONITOR_PASSWORD_FILE"} {
-		if !strings.Contains(stderr.String(), name) {
-			t.Errorf("%s is missing from:\n%s", name, stderr.String())
-		}
+	program.Check(t)
+}
+
+func TestAsksForNothingThatOpens(t *testing.T) {
+	t.Parallel()
+	o := program.End(t.Context(), nil)
+	if !strings.Contains(o.Stderr, "ROUNDS_LEDGER") {
+		t.Errorf("it does not say what it asks for:\n%s", o.Stderr)
 	}
 	for _, name := range []string{"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS"} {
-		if strings.Contains(stderr.String(), name) {
+		if strings.Contains(o.Stderr, name) {
 			t.Errorf("%s is asked for, and the monitor must not have it", name)
 		}
 	}
 }
 
-func TestArgumentsAreRefused(t *testing.T) {
+func TestStopsWithAPageOpen(t *testing.T) {
 	t.Parallel()
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"--verbose"}, getenv(environment(t)), &stdout, &stderr); code != 2 {
-		t.Errorf("exit %d, want 2", code)
-	}
-}
-
-func TestUnreachableStoresAreSaidInTime(t *testing.T) {
-	t.Parallel()
-	mute, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = mute.Close() })
-	for name, c := range map[string]struct{ variable, value, said string }{
-		"nobody listens":          {"ROUNDS_QUEUE_REDIS", "redis://:hush@127.0.0.1:1/0", "redis"},
-		"nobody answers":          {"ROUNDS_QUEUE_REDIS", "redis://:hush@" + mute.Addr().String(), "redis"},
-		"no ledger":               {"ROUNDS_LEDGER", "postgres://rounds:hush@127.0.0.1:1/rounds", "ledger"},
-		"a ledger that is silent": {"ROUNDS_LEDGER", "postgres://rounds:hush@" + mute.Addr().String() + "/rounds", "ledger"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			vars := environment(t)
-			vars[c.variable] = c.value
-			var stdout, stderr bytes.Buffer
-			begun := time.Now()
-			code := run(t.Context(), nil, getenv(vars), &stdout, &stderr)
-			if took := time.Since(begun); code != 6 || took > 6*time.Second {
-				t.Errorf("exit %d after %s, want 6 within five seconds", code, took)
-			}
-			if !strings.Contains(stderr.String(), c.said) || strings.Contains(stderr.String(), "hush") {
-				t.Errorf("it says %q, want the name of what is gone and no password", stderr.String())
-			}
-		})
-	}
-}
-
-func TestStartsServesAndStops(t *testing.T) {
-	t.Parallel()
-	vars := environment(t)
-	vars["ROUNDS_HEALTH_ADDR"] = "127.0.0.1:0"
-	ctx, cancel := context.WithCancel(t.Context())
-	stderr := &heard{want: "monitor serves", seen: make(chan struct{})}
-	code := make(chan int, 1)
-	go func() { code <- run(ctx, nil, getenv(vars), &bytes.Buffer{}, stderr) }()
-	select {
-	case <-stderr.seen:
-	case got := <-code:
-		t.Fatalf("ended with %d:\n%s", got, stderr)
-	case <-time.After(20 * time.Second):
-		t.Fatalf("does not start:\n%s", stderr)
-	}
-	_, rest, _ := strings.Cut(stderr.String(), "addr=")
-	addr := strings.Fields(rest)[0]
-	follow := login(t, addr)
-	cancel()
-	select {
-	case got := <-code:
-		if got != 0 {
-			t.Errorf("exit %d after being told to stop, want 0:\n%s", got, stderr)
-		}
-	case <-time.After(grace + 2*time.Second):
-		t.Fatalf("does not stop in time, with a page open:\n%s", stderr)
-	}
+	p := program.Start(t, environment(t))
+	_, rest, _ := strings.Cut(p.Log.String(), "addr=")
+	follow := login(t, strings.Fields(rest)[0])
+	p.Tell()
+	p.Ended(t, grace+2*time.Second)
 	follow()
 }
 
@@ -231,33 +142,6 @@ func login(t *testing.T, addr string) (wait func()) {
 		_ = stream.Body.Close()
 		if !strings.Contains(rest.String(), "event: lanes") {
 			t.Errorf("the page that followed got %q", rest.String())
-		}
-	}
-}
-
-func TestToldToStopWhileStarting(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var stdout, stderr bytes.Buffer
-	if code := run(ctx, nil, getenv(environment(t)), &stdout, &stderr); code != 0 {
-		t.Errorf("exit %d, want 0:\n%s", code, stderr.String())
-	}
-}
-
-func TestAnAddressThatIsTaken(t *testing.T) {
-	t.Parallel()
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = taken.Close() })
-	for _, variable := range []string{"ROUNDS_MONITOR_ADDR", "ROUNDS_HEALTH_ADDR"} {
-		vars := environment(t)
-		vars[variable] = taken.Addr().String()
-		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), nil, getenv(vars), &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), variable) {
-			t.Errorf("%s: exit %d: %s", variable, code, stderr.String())
 		}
 	}
 }

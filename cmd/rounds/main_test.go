@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
 // TestMain lets the test binary play the program, so that main itself is what is tested.
@@ -58,16 +59,12 @@ func TestSignalsEndTheSimulator(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			cmd := program(ctx, "sim", "--addr", "127.0.0.1:0", "--patients", "5", "--visits", "1")
-			stderr, err := cmd.StderrPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
+			said := progtest.Hear("interrupt to stop")
+			cmd.Stderr = said
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			lines := bufio.NewScanner(stderr)
-			for lines.Scan() && lines.Text() != "interrupt to stop" {
-			}
+			said.Wait(t)
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Error(err)
 			}

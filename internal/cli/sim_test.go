@@ -19,52 +19,21 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
-// heard is a writer that tells when a text has been written to it.
-type heard struct {
-	mu   sync.Mutex
-	buf  bytes.Buffer
-	want string
-	seen chan struct{}
-}
-
-func hear(want string) *heard { return &heard{want: want, seen: make(chan struct{})} }
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := strings.Contains(h.buf.String(), h.want)
-	n, err := h.buf.Write(p)
-	if !before && strings.Contains(h.buf.String(), h.want) {
-		close(h.seen)
-	}
-	return n, err
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buf.String()
-}
-
 // startSim runs sim on a free port until the returned function is called, which returns the exit code.
-func startSim(t *testing.T, vars map[string]string, args ...string) (said *heard, stop func() int) {
+func startSim(t *testing.T, vars map[string]string, args ...string) (said *progtest.Heard, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	said = hear("interrupt to stop")
+	said = progtest.Hear("interrupt to stop")
 	code := make(chan int, 1)
 	go func() {
 		code <- Run(ctx, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...), getenv(vars), strings.NewReader(""), &bytes.Buffer{}, said)
 	}()
 	ended := sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { ended() })
-	select {
-	case <-said.seen:
-	case <-time.After(10 * time.Second):
-		cancel()
-		t.Fatalf("sim does not start: %s", said)
-	}
+	said.Wait(t)
 	return said, ended
 }
 
