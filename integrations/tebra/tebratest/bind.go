@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,8 +126,8 @@ func missing(at *node, skipped []part) error {
 
 func (p part) read(n *node) (any, error) {
 	if n.isNil {
-		if p.of == nil && !p.nullable {
-			return nil, deserializeError("The value '' cannot be parsed as the type '" + p.builtin + "'.")
+		if !p.nullable && (p.of == nil || p.of.values != nil) {
+			return nil, deserializeError("The value '' cannot be parsed as the type '" + p.kind() + "'.")
 		}
 		return null{}, nil
 	}
@@ -174,17 +175,30 @@ func (p part) check(value string) error {
 	case "dateTime":
 		_, ok = typedTime(value, time.UTC)
 	case "guid":
-		ok = len(value) == 36
+		ok = guid.MatchString(value)
 	}
 	if !ok {
-		return deserializeError(fmt.Sprintf("The value '%s' cannot be parsed as the type '%s'.", value, typeNames[p.builtin]))
+		return deserializeError(fmt.Sprintf("The value '%s' cannot be parsed as the type '%s'.", value, p.kind()))
 	}
 	return nil
 }
 
+// guidPattern is that of .NET's own schema.
+const guidPattern = `[\da-fA-F]{8}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{12}`
+
+var guid = regexp.MustCompile("^" + guidPattern + "$")
+
 // typeNames are what .NET calls the simple types.
 var typeNames = map[string]string{
 	"boolean": "Boolean", "int": "Int32", "long": "Int64", "double": "Double", "dateTime": "DateTime", "guid": "Guid",
+}
+
+// kind is what .NET calls the member's type.
+func (p part) kind() string {
+	if p.of != nil {
+		return p.of.name
+	}
+	return typeNames[p.builtin]
 }
 
 // typedTime reads an xs:dateTime; one without a zone is in zone.

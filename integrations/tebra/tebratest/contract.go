@@ -32,7 +32,6 @@ func (m *method) headed() bool { return m.in.base != nil }
 
 // typ is a complex type, or an enumeration.
 type typ struct {
-	ns      string // its prefix in the contract
 	uri     string
 	name    string
 	base    *typ
@@ -153,12 +152,13 @@ func (p *contractParser) line(line string, words []string) error {
 }
 
 func (p *contractParser) declare(words []string) error {
-	t := &typ{name: words[1]}
-	if prefix, local, found := strings.Cut(words[1], ":"); found {
-		t.ns, t.name = prefix, local
+	prefix, name, found := strings.Cut(words[1], ":")
+	if !found {
+		prefix, name = "", words[1]
 	}
+	t := &typ{name: name}
 	for _, n := range p.schema.namespaces {
-		if n.prefix == t.ns {
+		if n.prefix == prefix {
 			t.uri = n.uri
 		}
 	}

@@ -50,6 +50,49 @@ func TestMembersOfTheContractAreInOrder(t *testing.T) {
 	}
 }
 
+func TestSimpleTypesAreChecked(t *testing.T) {
+	t.Parallel()
+	for builtin, tt := range map[string]struct{ good, bad string }{
+		"boolean":  {"true false 1 0", "True yes 2 -"},
+		"int":      {"0 -2147483648 2147483647", "2147483648 1.0 x 0x1"},
+		"long":     {"9223372036854775807", "9223372036854775808"},
+		"double":   {"1 1.5 1e3", "x 1,5"},
+		"dateTime": {"2026-02-24T08:00:00 2026-02-24T08:00:00Z 2026-02-24T08:00:00.123-06:00", "2/24/2026 8:00 2026-02-30T08:00:00"},
+		"guid":     {"01234567-89ab-cdef-0123-456789ABCDEF", "0123456789abcdef0123456789abcdef0123 g1234567-89ab-cdef-0123-456789ABCDEF"},
+		"string":   {"anything", ""},
+	} {
+		p := part{builtin: builtin}
+		for _, value := range strings.Fields(tt.good) {
+			if err := p.check(value); err != nil {
+				t.Errorf("%s: %v", builtin, err)
+			}
+		}
+		for _, value := range strings.Fields(tt.bad) {
+			if p.check(value) == nil {
+				t.Errorf("%s: %q is taken", builtin, value)
+			}
+		}
+	}
+}
+
+// What an answer leaves out must have a way to be left out: a complex member that can be neither nil nor omitted has none.
+func TestEveryMemberCanBeAbsent(t *testing.T) {
+	t.Parallel()
+	for _, of := range contract.types {
+		for _, p := range of.own() {
+			if p.of != nil && p.of.values == nil && !p.nullable && !p.omitted {
+				t.Errorf("%s of %s", p.name, of.name)
+			}
+			if p.nullable || p.omitted || p.of != nil {
+				continue
+			}
+			if err := p.check(p.zero()); err != nil {
+				t.Errorf("%s of %s: %v", p.name, of.name, err)
+			}
+		}
+	}
+}
+
 func TestContractsThatAreNone(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -150,10 +193,14 @@ func TestWSDLIsServed(t *testing.T) {
 			t.Errorf("%s is no XML: %v", query, err)
 		}
 	}
-	for _, query := range []string{"", "?xsd=xsd99", "?xsd=xsd-1", "?xsd=x", "?disco"} {
+	for _, query := range []string{"", "?xsd=xsd99", "?xsd=xsd-1", "?xsd=x", "?xsd=0", "?wsdl=wsdl1", "?disco"} {
 		if code, _ := get(query); code != 404 {
 			t.Errorf("%q: %d, want 404", query, code)
 		}
+	}
+	w := httptest.NewRecorder()
+	if s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "HEAD", Path+"?wsdl", nil)); w.Code != 400 {
+		t.Errorf("HEAD: %d, want the vendor's 400", w.Code)
 	}
 	_, text := get("?singleWsdl")
 	host = "a&b'<c"

@@ -43,6 +43,8 @@ func TestMembersAreReadForwardOnly(t *testing.T) {
 		{"filter that is nil", "GetAppointments", good + `<k:Fields/><k:Filter i:nil="1"/>`, "ValidateDateTimeFields"},
 		{"offset that is nil", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + `<k:TimeZoneOffsetFromGMT i:nil="true"/></k:Filter>`, "<StartDate>2/24/2026 8:00:00 AM</StartDate>"},
 		{"number that is nil", "GetAppointment", good + `<k:Appointment><k:AppointmentId i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
+		{"status that is nil", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
+		{"status of nobody", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus>Late</k:AppointmentStatus></k:Appointment>`, "Invalid enum value"},
 		{"operation of nobody", "GetAppointmentz", good, "ContractFilter mismatch"},
 	} {
 		if got := post(t, s, tt.op, tt.members); !strings.Contains(got, tt.want) {

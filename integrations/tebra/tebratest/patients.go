@@ -247,6 +247,10 @@ func (w *work) updatePatient() (result, error) {
 	if !ok {
 		return failed("Unable to find patient."), nil
 	}
+	practice, _ := in.object("Practice")
+	if !slices.Contains(w.clinics(practice.text("PracticeName"), practice.text("PracticeID")), c) {
+		return failed("User is not authorized for Practice."), nil
+	}
 	if w.idle {
 		return c.modified(n), nil
 	}

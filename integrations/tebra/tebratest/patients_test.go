@@ -54,6 +54,9 @@ func TestPatientsAreCreatedAndChanged(t *testing.T) {
 	if err := w.Patients.Update(ctx, "5", w.id, tebra.PatientFields{City: tebra.Set("x")}); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("a patient of nobody: %v", err)
 	}
+	if err := w.Patients.Update(ctx, id.Reveal(), "9", tebra.PatientFields{City: tebra.Set("x")}); !errors.Is(err, &tebra.Error{Code: tebra.Denied}) {
+		t.Errorf("a patient of another practice: %v", err)
+	}
 	if _, err := w.Patients.Create(ctx, "9", tebra.PatientFields{FirstName: tebra.Set("a"), LastName: tebra.Set("b")}); !errors.Is(err, &tebra.Error{Code: tebra.Denied}) {
 		t.Errorf("a practice of nobody: %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -17,6 +16,10 @@ const (
 
 // serveWSDL serves the contract as WSDL: ?wsdl in the vendor's parts (?wsdl=wsdl0, ?xsd=xsd0 and so on), ?singleWsdl whole.
 func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead { // as the vendor does
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	q := r.URL.Query()
 	var host strings.Builder
 	_ = xml.EscapeText(&host, []byte(r.Host)) // a strings.Builder never fails
@@ -27,16 +30,16 @@ func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 		text = d.whole()
 	case q.Get("wsdl") == "wsdl0":
 		text = d.binding()
-	case q.Has("wsdl"):
+	case q.Has("wsdl") && q.Get("wsdl") == "":
 		text = d.parts()
 	case q.Has("xsd"):
-		n, err := strconv.Atoi(strings.TrimPrefix(q.Get("xsd"), "xsd"))
-		if err != nil || n < 0 || n > len(d.namespaces) {
-			http.NotFound(w, r)
-			return
+		for n := range len(d.namespaces) + 1 {
+			if q.Get("xsd") == fmt.Sprintf("xsd%d", n) {
+				text = d.xsd(n, true)
+			}
 		}
-		text = d.xsd(n, true)
-	default:
+	}
+	if text == "" {
 		http.NotFound(w, r)
 		return
 	}
@@ -164,7 +167,7 @@ func (d *description) xsd(n int, located bool) string {
 		d.wrappers()
 	case d.uri(n) == nsGUID:
 		d.put(`<xs:simpleType name="guid"><xs:restriction base="xs:string">`)
-		d.put(`<xs:pattern value="[\da-fA-F]{8}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{12}"/></xs:restriction></xs:simpleType>`)
+		d.put(`<xs:pattern value="%s"/></xs:restriction></xs:simpleType>`, guidPattern)
 	}
 	d.put("</xs:schema>")
 	return d.take()
