@@ -1,7 +1,7 @@
 """Drives the simulator through zeep: conform.py PATH_OF_ROUNDS
 
 Every operation of the WSDL is called at least once, and its answer compared with the simulator's state, which is read and
-changed over /control/. Prints one line per operation; ends with 1 when one of them fails.
+changed over /control/. Prints one line per form of the WSDL; ends with 1 when an answer is wrong.
 """
 
 import datetime

@@ -150,9 +150,9 @@ func (e *env) announce(r simReport, dir string) {
 // simGrace is how long answers may take after the end was asked for; slower ones are cut, as the vendor's would be.
 const simGrace = 2 * time.Second
 
-// serve answers on l until ctx ends.
+// serve answers on l until ctx ends. A request has half a minute to arrive; answers may hang for as long as the caller waits.
 func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

@@ -163,6 +163,18 @@ func TestSimFilesAreForTheirOwner(t *testing.T) {
 	}
 }
 
+func TestSimRefusesMoreThanItHasNumbersFor(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"accounts": {"--accounts", "1001"}, "practices": {"--practices", "0"}, "patients": {"--patients", "900001"}, "visits": {"--visits", "901"},
+		"practices in all": {"--accounts", "8", "--practices", "88"}, "latency": {"--latency", "some"},
+	} {
+		if o := rounds(t, nil, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...)...); o.code != exitUsage || o.stdout != "" {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
 func TestSimAddressInUse(t *testing.T) {
 	t.Parallel()
 	said, _ := startSim(t, nil, "--patients", "5", "--visits", "1")

@@ -1,6 +1,9 @@
 package tebratest
 
 import (
+	"encoding/xml"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -56,6 +59,48 @@ func FuzzRequest(f *testing.F) {
 			if len(got) > len(m.in.members) {
 				t.Errorf("%s has %d members", m.name, len(got))
 			}
+		}
+	})
+}
+
+// FuzzOperations has every operation do what a stranger who knows the credentials may ask of it. What it answers is always
+// whole XML, with the status that says whether it is a fault.
+func FuzzOperations(f *testing.F) {
+	s, err := New(Config{Throttles: Throttles{Off: true}, Accounts: []Account{{
+		CustomerKey: "k", User: "u", Password: "p", Practices: []Practice{{Patients: 20, VisitsPerDay: 4}},
+	}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i, m := range contract.operations {
+		f.Add(uint8(i), "<k:Fields/><k:Filter/>")
+		f.Add(uint8(i), "<k:Patient><k:FirstName>a</k:FirstName><k:LastName>b</k:LastName><k:PatientID>1000001</k:PatientID><k:Practice><k:PracticeID>1</k:PracticeID></k:Practice></k:Patient>")
+		if strings.Contains(m.name, "Appointments") {
+			f.Add(uint8(i), "<k:Fields/><k:Filter><k:FromLastModifiedDate>1/1/0001</k:FromLastModifiedDate><k:TimeZoneOffsetFromGMT>14</k:TimeZoneOffsetFromGMT></k:Filter>")
+		} else if strings.HasSuffix(m.name, "Appointment") {
+			f.Add(uint8(i), "<k:Appointment><k:AppointmentId>109552000</k:AppointmentId><k:AppointmentStatus>Roomed</k:AppointmentStatus>"+
+				"<k:AppointmentType>P</k:AppointmentType><k:EndTime>2026-02-24T09:00:00Z</k:EndTime><k:IsRecurring>1</k:IsRecurring><k:PatientId>1000002</k:PatientId>"+
+				"<k:PatientSummary><k:PatientId>1000001</k:PatientId></k:PatientSummary><k:PracticeId>1</k:PracticeId><k:ProviderId>7</k:ProviderId>"+
+				"<k:RecurrenceRule><k:DayInterval>1</k:DayInterval><k:NumOccurrences>3</k:NumOccurrences></k:RecurrenceRule>"+
+				"<k:ServiceLocationId>3</k:ServiceLocationId><k:StartTime>2026-02-24T08:00:00Z</k:StartTime></k:Appointment>")
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, members string) {
+		m := contract.operations[int(i)%len(contract.operations)]
+		body := `<s:Envelope xmlns:s="` + nsSOAP + `" xmlns:k="` + nsKareo + `"><s:Body><k:` + m.name + `><k:` + m.parameter + `><k:RequestHeader>` +
+			`<k:CustomerKey>k</k:CustomerKey><k:Password>p</k:Password><k:User>u</k:User></k:RequestHeader>` + members +
+			`</k:` + m.parameter + `></k:` + m.name + `></s:Body></s:Envelope>`
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "text/xml")
+		r.Header.Set("SOAPAction", nsKareo+"KareoServices/"+m.name)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		answer := w.Body.String()
+		if err := xml.Unmarshal(w.Body.Bytes(), new(struct{})); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+		if fault := strings.Contains(answer, ":Fault>"); fault != (w.Code == http.StatusInternalServerError) {
+			t.Errorf("%s: status %d, a fault: %t", m.name, w.Code, fault)
 		}
 	})
 }
