@@ -62,12 +62,12 @@ func TestSimpleTypesAreChecked(t *testing.T) {
 		"string":   {"anything", ""},
 	} {
 		p := part{builtin: builtin}
-		for _, value := range strings.FieldsSeq(tt.good) {
+		for value := range strings.FieldsSeq(tt.good) {
 			if err := p.check(value); err != nil {
 				t.Errorf("%s: %v", builtin, err)
 			}
 		}
-		for _, value := range strings.FieldsSeq(tt.bad) {
+		for value := range strings.FieldsSeq(tt.bad) {
 			if p.check(value) == nil {
 				t.Errorf("%s: %q is taken", builtin, value)
 			}
