@@ -3,7 +3,6 @@ package tebra
 import (
 	"context"
 	"encoding/xml"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -92,30 +91,34 @@ func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Loc
 	case zone == nil:
 		return nil, refuse(op, "location")
 	}
-	a, err := s.detail(ctx, op, zone, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) }, id)
-	if err != nil {
-		return nil, err
-	}
-	if a.ID == "" {
-		return nil, &Error{Code: NotFound, Operation: op.Name, Sent: true, Status: http.StatusOK}
-	}
-	return a, nil
+	return s.detail(ctx, op, zone, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
+		func(a *AppointmentDetail) (Code, string) {
+			switch {
+			case a.ID == "":
+				return NotFound, ""
+			case a.ID.Reveal() != id:
+				return Malformed, "id" // somebody else's appointment
+			}
+			return "", ""
+		})
 }
 
-// detail makes a call whose answer is one appointment: the one with this id, unless id is "".
-func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer), id string) (*AppointmentDetail, error) {
+// detail makes a call whose answer is one appointment, about which done has the last word.
+func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer),
+	done func(*AppointmentDetail) (Code, string),
+) (*AppointmentDetail, error) {
 	var a AppointmentDetail
 	err := s.client.call(ctx, op, write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != op.payload {
 			return nil
 		}
-		r.clock = clock{wall: zone, show: zone}
+		r.clock = s.client.options.typedClock(zone)
 		err := detailColumns.read(r, &a)
-		if err == nil && id != "" && a.ID != "" && a.ID.Reveal() != id {
-			return shapeError("id") // somebody else's appointment
+		if a.ID != "" {
+			r.rows++
 		}
 		return err
-	})
+	}, func() (Code, string) { return done(&a) })
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type AppointmentsService struct{ client *Client }
 type ListAppointmentsRequest struct {
 	PracticeName string         // required: the vendor's best filter, and what keeps practices apart
 	From, To     time.Time      // first and last day of the visits, in the practice's calendar; at most 60 days
-	ModifiedFrom time.Time      // first day of the last change; the vendor compares days, so overlap
+	ModifiedFrom time.Time      // first day of the last change; the vendor compares days, so overlap; at most 60 days
 	ModifiedTo   time.Time      // last day of the last change
 	PatientID    phi.Text       // only this patient's; "" is everybody's
 	Location     *time.Location // required: the practice's zone, in which the vendor writes its rows
@@ -129,7 +129,7 @@ func (q *ListAppointmentsRequest) check(maxDays int) (reason string) {
 		return "range"
 	case visits && (days(q.From, q.To) < 1 || days(q.From, q.To) > maxDays):
 		return "range"
-	case changes && days(q.ModifiedFrom, q.ModifiedTo) < 1:
+	case changes && (days(q.ModifiedFrom, q.ModifiedTo) < 1 || days(q.ModifiedFrom, q.ModifiedTo) > maxDays):
 		return "range"
 	}
 	return ""
@@ -179,18 +179,18 @@ func scheduleAppointment(r *reader) (Appointment, error) {
 
 var scheduleColumns = record[scheduleRow]{cells: numbered(map[string]func(*scheduleRow, *cell){
 	"ID":                  func(a *scheduleRow, c *cell) { a.ID = c.key() },
-	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.text() },
+	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.link() },
 	"PatientFullName":     func(a *scheduleRow, c *cell) { a.PatientName = c.text() },
-	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.text() },
+	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.link() },
 	"PatientCaseName":     func(a *scheduleRow, c *cell) { a.CaseName = c.text() },
 	"StartDate":           func(a *scheduleRow, c *cell) { a.Start = c.time() },
 	"EndDate":             func(a *scheduleRow, c *cell) { a.End = c.time() },
 	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.truth() },
 	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.value },
 	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.value },
-	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.value },
+	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.link().Reveal() },
 	"ServiceLocationName": func(a *scheduleRow, c *cell) { a.ServiceLocationName = c.value },
-	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.value },
+	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.link().Reveal() },
 	"PracticeName":        func(a *scheduleRow, c *cell) { a.PracticeName = c.value },
 	"Notes":               func(a *scheduleRow, c *cell) { a.Notes = c.text() },
 	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.truth() },
@@ -202,11 +202,11 @@ var scheduleColumns = record[scheduleRow]{cells: numbered(map[string]func(*sched
 func numbered(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
 	for i := range 10 {
 		n := strconv.Itoa(i + 1)
-		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.text() }
+		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.link() }
 		cells["ResourceName"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Name = c.text() }
 		cells["ResourceTypeID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Type = c.value }
 		cells["AppointmentReason"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].Name = c.text() }
-		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.value }
+		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.link().Reveal() }
 	}
 	return cells
 }

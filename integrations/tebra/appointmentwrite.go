@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
-	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -45,7 +45,13 @@ func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone
 	if zone == nil {
 		return nil, refuse(op, "location")
 	}
-	return s.written(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, "")
+	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) },
+		func(made *AppointmentDetail) (Code, string) {
+			if made.ID == "" || made.Patient != "" && made.Patient != a.Patient { // there is nothing to find it by, or it is another's
+				return Malformed, "id"
+			}
+			return "", ""
+		})
 }
 
 func (a *NewAppointment) check() (reason string) {
@@ -67,9 +73,16 @@ func (a *NewAppointment) check() (reason string) {
 		return "id"
 	case a.Status != "" && !slices.Contains(statuses, a.Status):
 		return "status"
+	case !slices.Contains(modes, a.Mode):
+		return "mode"
+	case a.MaxAttendees < 0:
+		return "size"
 	}
 	return ""
 }
+
+// modes are those that the vendor takes; without one it keeps its own.
+var modes = []string{"", "InOffice", "Telehealth"}
 
 // statuses are those that the vendor takes.
 var statuses = []AppointmentStatus{
@@ -178,23 +191,32 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 		return nil, refuse(op, "id")
 	case !identifier(a.ServiceLocationID, 64):
 		return nil, refuse(op, "service location")
+	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.refs()), func(id phi.Text) bool { return !identifier(id.Reveal(), 64) }):
+		return nil, refuse(op, "id")
 	case a.Status != StatusUnknown && !slices.Contains(statuses, a.Status): // what was read as unknown is left so
 		return nil, refuse(op, "status")
+	case !slices.Contains(modes, a.Mode):
+		return nil, refuse(op, "mode")
+	case a.MaxAttendees < 0:
+		return nil, refuse(op, "size")
 	case a.Start.IsZero(), !a.End.After(a.Start):
 		return nil, refuse(op, "range")
 	case zone == nil:
 		return nil, refuse(op, "location")
 	}
-	return s.written(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) }, a.ID.Reveal())
+	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) },
+		func(now *AppointmentDetail) (Code, string) {
+			if now.ID != a.ID {
+				return Malformed, "id"
+			}
+			return "", ""
+		})
 }
 
-// written is detail for a write: a success that shows no appointment is no success that can be believed.
-func (s *AppointmentsService) written(ctx context.Context, op *Operation, zone *time.Location, write func(*writer), id string) (*AppointmentDetail, error) {
-	a, err := s.detail(ctx, op, zone, write, id)
-	if err == nil && a.ID == "" {
-		return nil, misshapen(op, "id")
-	}
-	return a, err
+// refs are the identifiers that the update names beside those it must.
+func (a *AppointmentUpdate) refs() []phi.Text {
+	all := []phi.Text{a.CaseID, a.AuthorizationID, phi.Text(a.ReasonID), a.ProviderID, a.ResourceID, a.OccurrenceID}
+	return slices.DeleteFunc(all, func(id phi.Text) bool { return id == "" })
 }
 
 func (a *AppointmentUpdate) write(w *writer) {
@@ -231,7 +253,7 @@ func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status A
 	}
 	return s.client.call(ctx, op, func(w *writer) {
 		w.group("Appointment", member{"AppointmentId", id}, member{"AppointmentStatus", string(status)})
-	}, func(*reader, xml.StartElement) error { return nil })
+	}, func(*reader, xml.StartElement) error { return nil }, nil)
 }
 
 // Delete removes an appointment (DeleteAppointment: one appointment by id). Its error is NotFound when the vendor says that
@@ -241,18 +263,27 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 	if !identifier(id, 64) {
 		return refuse(op, "id")
 	}
-	deleted := false
-	err := s.client.call(ctx, op, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
+	deleted, which := false, id
+	return s.client.call(ctx, op, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
 		func(r *reader, el xml.StartElement) (err error) {
-			if el.Name.Local == op.payload {
+			switch el.Name.Local {
+			case op.payload:
 				deleted, err = r.boolean()
+				r.rows++
+			case "AppointmentId":
+				which, err = r.text()
 			}
 			return err
+		},
+		func() (Code, string) {
+			switch {
+			case !deleted:
+				return NotFound, ""
+			case strings.TrimSpace(which) != id:
+				return Malformed, "id"
+			}
+			return "", ""
 		})
-	if err == nil && !deleted {
-		return &Error{Code: NotFound, Operation: op.Name, Sent: true, Status: http.StatusOK}
-	}
-	return err
 }
 
 // AppointmentReason is one of the words in which a practice says why patients come.

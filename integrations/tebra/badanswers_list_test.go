@@ -147,6 +147,7 @@ func misshapen() []badAnswer {
 		{group: "26 siblings without end", name: "rows", transport: streamed(listHead, row)},
 		endlessly("27 a body without end", "text", "token", listHead+"<AppointmentData><Notes>", "a"),
 		endlessly("27 a body without end", "text in pieces", "token", listHead+"<AppointmentData><Notes>", strings.Repeat("a", 1000)+"<!-- -->"),
+		endlessly("27 a body without end", "attributes", "token", listHead+"<AppointmentData", ` a="1"`),
 		endlessly("27 a body without end", "comments", "size", listHead, "<!-- -->"),
 		{group: "28 zip bomb", code: tebra.Malformed, word: "token", sent: true, serve: zipped(bomb)},
 		{group: "29 zip that is none", code: tebra.Unavailable, word: "cut", sent: true, serve: zipped(func(w io.Writer) { _, _ = io.WriteString(w, appointments(row)) })},

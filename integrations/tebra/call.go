@@ -23,11 +23,12 @@ const (
 // call is the one door to the vendor: Gate, HTTP, bounded and strict reading, one verdict, observation. Every method of
 // every service goes through it and has no other way out.
 //
-// body writes the members of the request after its header. read is handed each member of the result but the error and
-// security parts; it runs at most once per call and member, since an attempt that got as far is never repeated here. Its
-// results mean nothing unless call returns nil.
+// body writes the members of the request after its header; nil writes none. read is handed each member of the result but the
+// error and security parts; it runs at most once per call and member, since an attempt that got as far is never repeated here.
+// Its results mean nothing unless call returns nil. done, unless nil, has the last word about an answer that was read to its
+// end: whether what read put together is what was asked for. "" accepts it.
 func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
-	read func(r *reader, el xml.StartElement) error,
+	read func(r *reader, el xml.StartElement) error, done func() (Code, string),
 ) error {
 	end := func(Code) {}
 	if c.options.Trace != nil {
@@ -50,7 +51,7 @@ func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 		seen.Code, seen.Reason = Invalid, "text"
 		return refuse(op, "text")
 	}
-	err = c.attempts(ctx, op, request, read, &seen)
+	err = c.attempts(ctx, op, request, exchanger{read, done}, &seen)
 	seen.Code, seen.Reason = "", ""
 	var failed *Error
 	switch {
@@ -69,37 +70,39 @@ func refuse(op *Operation, reason string) *Error {
 	return &Error{Code: Invalid, Operation: op.Name, Reason: reason}
 }
 
-// misshapen is the error of an answer whose parts do not fit together, which shows only behind its end.
-func misshapen(op *Operation, reason string) *Error {
-	return &Error{Code: Malformed, Operation: op.Name, Reason: reason, Sent: true, Status: http.StatusOK}
+// exchanger is what a method makes of an answer; see call.
+type exchanger struct {
+	read func(r *reader, el xml.StartElement) error
+	done func() (Code, string)
 }
 
 // attempts repeats what was not sent, for as long as retryWithin. Whatever the vendor may have seen is the caller's to
 // repeat, who knows whether that is safe and what else waits.
-func (c *Client) attempts(ctx context.Context, op *Operation, request []byte,
-	read func(*reader, xml.StartElement) error, seen *Observation,
-) error {
+func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, e exchanger, seen *Observation) error {
 	var last error
+	waiting := false
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(50*time.Millisecond),
 		backoff.WithMaxInterval(500*time.Millisecond),
 		backoff.WithMaxElapsedTime(retryWithin))
 	_ = backoff.Retry(func() error { // its error is last, or the context's, which says less
 		seen.Attempts++
-		last = c.attempt(ctx, op, request, read, seen)
+		last = c.attempt(ctx, op, request, e, seen)
 		var failed *Error
-		if errors.As(last, &failed) && !failed.Sent && failed.Code == Unavailable && failed.Reason != "void" {
+		waiting = errors.As(last, &failed) && !failed.Sent && failed.Code == Unavailable && failed.Reason != "void" && ctx.Err() == nil
+		if waiting {
 			return last
 		}
 		return backoff.Permanent(last)
 	}, backoff.WithContext(pause, ctx))
+	if waiting && ctx.Err() != nil {
+		return ended(op, ctx.Err()) // the caller left between two attempts
+	}
 	return last
 }
 
 // attempt is one grant of the Gate and what was made of it.
-func (c *Client) attempt(ctx context.Context, op *Operation, request []byte,
-	read func(*reader, xml.StartElement) error, seen *Observation,
-) error {
+func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, e exchanger, seen *Observation) error {
 	pass, err := c.enter(ctx, op, request, seen.Interactive)
 	if err != nil {
 		return err
@@ -116,9 +119,13 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte,
 		return failed
 	}
 	start := time.Now()
-	a := c.exchange(ctx, op, request, read)
-	seen.Bytes, seen.Rows = a.bytes, a.rows
+	seen.Sent = true // whoever reads rows may panic, and has read them
+	a := c.exchange(ctx, op, request, e.read)
+	seen.Sent, seen.Bytes, seen.Rows = a.sent, a.bytes, a.rows
 	code, reason := a.classify()
+	if code == "" && e.done != nil {
+		code, reason = e.done()
+	}
 	out = Outcome{Code: code, NotSent: !a.sent}
 	if a.sent {
 		out.Latency = time.Since(start)
@@ -212,6 +219,7 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 		return a
 	}
 	r := newReader(resp.Body, c.options.MaxBytes)
+	a.headless = op.headless
 	a.reply, a.shape = r.envelope(op, func(el xml.StartElement) error { return read(r, el) })
 	a.bytes, a.rows = r.guard.n, r.rows
 	return a

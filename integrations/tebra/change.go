@@ -11,7 +11,8 @@ type Change struct {
 // Set gives the member a value. An empty one is Clear.
 func Set(value phi.Text) Change { return Change{value: value, clear: value == ""} }
 
-// Clear empties the member: it is sent as nil, which is another thing than leaving it out.
+// Clear means to empty the member: it is sent as nil. That the vendor takes nil for "empty it" and absence for "leave it" is
+// assumed.
 func Clear() Change { return Change{clear: true} }
 
 // write sends what the change says.

@@ -21,7 +21,9 @@ type answer struct {
 	reply  reply
 	shape  error // why the body could not be read to its end as this operation's answer
 	bytes  int64
-	rows   int
+	rows   int // records read
+
+	headless bool // the operation's answers have no error part
 }
 
 // classify is the only place that decides what an answer means. The order matters. A status that names the trouble comes
@@ -42,8 +44,8 @@ func (a *answer) classify() (code Code, reason string) {
 		return Unauthenticated, "status"
 	case a.status == http.StatusForbidden:
 		return Denied, "status"
-	case rep.fault != "" && a.shape == nil && throttled(rep.message):
-		return Throttled, "fault"
+	case (rep.fault != "" || rep.isError) && a.shape == nil && throttled(rep.message):
+		return Throttled, faultWord(rep)
 	case rep.fault != "" && a.shape == nil:
 		return faulted(rep.fault)
 	case a.status >= 300 && a.status < 400:
@@ -63,8 +65,6 @@ func (a *answer) classify() (code Code, reason string) {
 		return Unavailable, "cut"
 	case a.shape != nil:
 		return Malformed, shapeWord(a.shape)
-	case rep.isError && throttled(rep.message):
-		return Throttled, ""
 	case rep.security.badKey:
 		return Unauthenticated, "key"
 	case rep.security.unauthenticated:
@@ -73,10 +73,18 @@ func (a *answer) classify() (code Code, reason string) {
 		return Denied, ""
 	case rep.isError:
 		return worded(rep.message)
-	case !rep.payload:
-		return Malformed, "payload"
+	case !rep.payload, !rep.judged && a.rows == 0 && !a.headless:
+		return Malformed, "payload" // nothing is believed to be nothing when the vendor does not say that all is well
 	}
 	return "", ""
+}
+
+// faultWord tells a throttle text in a fault from one in an answer.
+func faultWord(rep *reply) string {
+	if rep.fault != "" {
+		return "fault"
+	}
+	return ""
 }
 
 // interval is the spacing that a throttle answer names, 0 when there is none.
@@ -103,7 +111,8 @@ func worded(message string) (Code, string) {
 		return Denied, ""
 	case has("object reference not set"), has("error translating"), has("must have valid"):
 		return Invalid, ""
-	case has("not found"), has("unable to find"), has("does not exist"):
+	case (has("not found") || has("unable to find") || has("does not exist")) && (has("patient") || has("appointment")) &&
+		!has("practice") && !has("permission"): // what is believed to be gone is forgotten; other things that are not found are not it
 		return NotFound, "text"
 	case has("already"), has("conflict"):
 		return Conflict, "text"

@@ -26,16 +26,17 @@ type Credentials struct {
 // Options configure a Client. Account and all Credentials are required; every other zero value has a meaning.
 type Options struct {
 	Endpoint    string       // "" is DefaultEndpoint
-	Insecure    bool         // accept a plain http endpoint; for simulators on the same machine only
+	Insecure    bool         // accept a plain http endpoint: for simulators only, since credentials would travel in clear
 	Account     string       // names whose budget the calls spend; clients of one vendor account must share it
 	Credentials Credentials  // whom the vendor sees
 	Gate        Gate         // nil is no flow control at all: tests and one-off tools
-	HTTPClient  *http.Client // nil is a pooled client with TLS 1.2 that ignores proxy variables; redirects are refused either way
+	HTTPClient  *http.Client // nil, or one without a Transport, is pooled, with TLS 1.2, and ignores proxy variables; redirects are refused either way
 	Zones       Zones        // how schedules are asked for their times; 0 is the practice's wall clock
+	TypedWall   bool         // times of single appointments that name no zone are the practice's wall clock; false takes them for UTC
 	MaxBytes    int64        // most bytes of an answer, decompressed; 0 is 64 MiB
 
-	// Observe, unless nil, is told of every call once, after it ended and before the method returns. It must not block:
-	// the call's caller waits for it.
+	// Observe, unless nil, is told of every call once, after it ended and before the method returns. What a method refuses to
+	// ask is no call. It must not block: the call's caller waits for it.
 	Observe func(ctx context.Context, o Observation)
 	// Trace, unless nil, is told of every call's start and returns the context to go on with and what to call at its end.
 	Trace func(ctx context.Context, operation string) (context.Context, func(Code))
@@ -51,7 +52,7 @@ type Observation struct {
 	Code        Code          // "" is success
 	Reason      string        // see Error.Reason
 	Sent        bool          // the vendor may have seen it
-	Attempts    int           // attempts that the Gate was asked for; at least 1 unless the request was refused locally
+	Attempts    int           // attempts, each of which the Gate was asked for; 0 when the request could not be written
 	Latency     time.Duration // whole call: waiting at the Gate, retries and decoding included
 	Bytes       int64         // of the last answer, decompressed
 	Rows        int           // rows read, placeholders included
@@ -121,9 +122,12 @@ func checkEndpoint(raw string, insecure bool) (string, error) {
 // httpClient copies the caller's client, so that refusing redirects is not left to them: a redirect would carry the
 // credentials, which are in the body, to wherever it points.
 func httpClient(given *http.Client) *http.Client {
-	c := http.Client{Transport: defaultTransport()}
+	var c http.Client
 	if given != nil {
 		c = *given
+	}
+	if c.Transport == nil {
+		c.Transport = defaultTransport()
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c

@@ -11,9 +11,9 @@ import (
 // The time-zone rule. Row values carry no zone, and integrators contradict each other about which one is meant. Without
 // TimeZoneOffsetFromGMT in the filter they are taken for the practice's wall clock; with it, for the clock at that offset.
 // Which of the two this client relies on is Options.Zones. The caller says in either case which *time.Location is the
-// practice's, and times are returned in it. A value that names its zone is taken at its word, as those of single
-// appointments do in the guide; where they do not, they are the practice's wall clock, since no offset was asked for. Reads
-// that have no location (a patient, a provider) give the wall clock as if it were UTC; no offset exists for them either.
+// practice's, and times are returned in it. A value that names its zone is taken at its word. Those of single appointments
+// do so in the guide, in UTC, as this client writes them; where they do not, Options.TypedWall is the switch. Reads that have
+// no location (a patient, a provider) give the wall clock as if it were UTC; no offset exists for them either.
 // Wall times that do not exist (the gap in spring) move by the gap, forth or back, and those that exist twice mean one of
 // the two; with Greenwich there are no such times.
 
@@ -39,6 +39,14 @@ func (z Zones) clock(zone *time.Location) clock {
 	return clock{wall: zone, show: zone}
 }
 
+// typedClock is the rule for the members of single appointments, for which no offset can be asked.
+func (o *Options) typedClock(zone *time.Location) clock {
+	if o.TypedWall {
+		return clock{wall: zone, show: zone}
+	}
+	return clock{wall: time.UTC, show: zone}
+}
+
 // rowLayouts are the forms seen in answers. Go's "1", "2" and "3" also accept two digits.
 var rowLayouts = []string{
 	"1/2/2006 3:04:05 PM",
@@ -53,14 +61,15 @@ var rowLayouts = []string{
 // filterLayout is how this client writes a moment into a filter.
 const filterLayout = "1/2/2006 3:04:05 PM"
 
-// parseRowTime reads a date of a row. Absent, empty and the year one, which is .NET for "none", are the zero Time;
-// ok is false for anything else that is no date of the years 1900 to 2199.
+// parseRowTime reads a moment of a row. Absent, empty and a year outside of 1900 to 2199 are the zero Time: .NET writes the
+// year one for "none" and 9999 for "never", databases have first years of their own, and what else lies there is a slip in
+// one record, for which a list of thousands must not become unreadable. ok is false for what is no date at all.
 func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
 	t, ok = parseAnyTime(text, loc)
-	if !ok || !t.IsZero() && (t.Year() < 1900 || t.Year() > 2199) {
-		return time.Time{}, false
+	if t.Year() < 1900 || t.Year() > 2199 {
+		t = time.Time{}
 	}
-	return t, true
+	return t, ok
 }
 
 // parseAnyTime reads a date of any year.
@@ -83,8 +92,8 @@ func parseAnyTime(text string, loc *time.Location) (t time.Time, ok bool) {
 }
 
 // parseRowDate reads a date without a time of day, such as a day of birth, and returns it as 2006-01-02; "" for none.
-// The time of day that the vendor adds to it says nothing and is dropped rather than moved between zones. Any year will do:
-// somebody typed it, and a slip in one record must not keep a list of thousands from being read.
+// The time of day that the vendor adds to it says nothing and is dropped rather than moved between zones. Any year will do
+// but the first: what somebody typed is theirs to correct.
 func parseRowDate(text string) (date string, ok bool) {
 	t, ok := parseAnyTime(text, time.UTC)
 	if !ok || t.IsZero() {

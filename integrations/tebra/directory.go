@@ -52,7 +52,7 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 
 var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
 	"ID":                         func(p *Provider, c *cell) { p.ID = c.key() },
-	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.value },
+	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.link().Reveal() },
 	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.value },
 	"FullName":                   func(p *Provider, c *cell) { p.FullName = c.text() },
 	"FirstName":                  func(p *Provider, c *cell) { p.FirstName = c.text() },

@@ -15,6 +15,7 @@ type reply struct {
 	isError  bool
 	message  string // the vendor's words: read by classify, shown to nobody
 	security security
+	judged   bool // the vendor says whether it is an error
 	payload  bool // the operation's own member was there, or the vendor's verdict where there is none
 }
 
@@ -51,9 +52,6 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, errLeft):
 		return rep, nil // what is left is more of the same
-	case errors.Is(err, errStranger):
-		rep.security.unauthenticated = true
-		return rep, nil
 	case err != nil:
 		return rep, err
 	case bodies == 0:
@@ -139,6 +137,7 @@ func (r *reader) errorResponse(op *Operation, rep *reply) error {
 			rep.message, err = r.text()
 		case "IsError":
 			rep.isError, err = r.boolean()
+			rep.judged = err == nil
 			rep.payload = op.payload == ""
 		}
 		return err

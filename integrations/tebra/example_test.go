@@ -84,7 +84,7 @@ func ExamplePatientsService_Pages() {
 	}
 	for page, err := range client.Patients.Pages(context.Background(), tebra.PatientPagesRequest{Size: 1000}) {
 		if err != nil {
-			fmt.Println(err, "- go on from", page.Next)
+			fmt.Println(err, "- go on from", page.Next.Reveal())
 			break
 		}
 		fmt.Println(len(page.Rows), "patients")

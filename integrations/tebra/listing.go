@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"iter"
+	"reflect"
 )
 
 // ErrPartial ends the rows of a list that reached the vendor's cap of 10,000 rows: there may be more, and what is missing
@@ -18,13 +19,15 @@ type listing[T any] struct {
 	write  func(*writer)                         // the members after the header
 	clock  clock                                 // the zero clock is UTC
 	decode func(*reader) (T, error)              // reads one row
-	real   func(*T) bool                         // false for the placeholder that stands for an empty list
+	real   func(*T) bool                         // false for the row without anything that stands for an empty list
 	beside func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
+	done   func(partial bool) (Code, string)     // the last word, as that of call; nil accepts
 }
 
 // each calls fn with every row until fn returns false. Nothing that fn saw counts unless each returns without an error: the
 // vendor's verdict comes first as a rule, but an answer may be cut behind any row.
 func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (partial bool, err error) {
+	rows, placeholder := 0, false
 	err = c.call(ctx, l.op, l.write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != l.op.payload {
 			if l.beside != nil {
@@ -40,13 +43,24 @@ func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (part
 			if err != nil {
 				return err
 			}
-			if l.real(&row) && !fn(row) {
+			rows++
+			switch real := l.real(&row); {
+			case placeholder, !real && (rows > 1 || !reflect.ValueOf(row).IsZero()):
+				return shapeError("id") // a record that cannot be named; left out it would look deleted
+			case !real:
+				placeholder = true
+			case !fn(row):
 				return errLeft
 			}
 			return nil
 		})
 		partial = r.full
 		return err
+	}, func() (Code, string) {
+		if l.done == nil {
+			return "", ""
+		}
+		return l.done(partial)
 	})
 	return partial && err == nil, err
 }

@@ -13,9 +13,9 @@ type Operation struct {
 	Class      Class         // what kind of call it is
 	Interval   time.Duration // the vendor's documented spacing per account; GetThrottles is the authority at run time
 	Timeout    time.Duration // how long one attempt may take, from dial to the last byte
-	Idempotent bool          // repeating it changes nothing at the vendor
+	Idempotent bool          // a repetition, however late, changes nothing that the first did not: one that writes a record would
 	PHI        bool          // its answer or its request is about a patient: audit every call
-	MaxDays    int           // longest date range in days that one call may ask for; 0 when it takes no range
+	MaxDays    int           // longest date range in days that one call may ask for; 0 when none is known
 	MaxRows    int           // where the vendor cuts its list; 0 when it answers one record
 	PageRows   int           // most rows of a page, for what is read page by page from a key; 0 when there are no pages
 	Assumed    bool          // not in the contract of June 2025: known through other integrators' clients only

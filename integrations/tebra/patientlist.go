@@ -109,15 +109,15 @@ func birthdays(from, to string) (first, after string, ok bool) {
 
 // PatientPagesRequest says whose patients to read page by page.
 type PatientPagesRequest struct {
-	PracticeID string // "" is every practice of the account
-	From       string // the key of the page to begin with, from PatientPage.Next; "" is the first page
-	Size       int    // rows of a page, at most 1,000; 0 is 200
+	PracticeID string   // "" is every practice of the account
+	From       phi.Text // the key of the page to begin with, from PatientPage.Next; "" is the first page
+	Size       int      // rows of a page, at most 1,000; 0 is 200
 }
 
 // PatientPage is one page of all patients.
 type PatientPage struct {
 	Rows []Patient
-	Next string // the key of the page after this one; "" after the last
+	Next phi.Text // the key of the page after this one, in which a patient's identifier may be seen; "" after the last
 }
 
 const (
@@ -126,14 +126,14 @@ const (
 )
 
 // Page returns one page of all patients (GetAllPatients: a bulk read by key). It is throttled to one call in 5 s, so what
-// reads every patient keeps Next somewhere and goes on from it later. A full page without a word about the next one is
-// Malformed.
+// reads every patient keeps Next somewhere and goes on from it later. A page without a word about the next one, or with one
+// that lies not behind it, is Malformed.
 func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (PatientPage, error) {
 	op := &opGetAllPatients
 	if req.Size == 0 {
 		req.Size = defaultPage
 	}
-	from, okFrom := pageKey(req.From)
+	from, okFrom := pageKey(req.From.Reveal())
 	_, okPractice := pageKey(req.PracticeID)
 	switch {
 	case req.Size < 1 || req.Size > op.PageRows:
@@ -149,29 +149,30 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 		op: op, item: "PatientBatchData", decode: patientColumns.row,
 		real: func(p *Patient) bool { return p.ID != "" },
 		write: func(w *writer) {
-			w.list(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From})
+			w.list(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From.Reveal()})
 		},
 		beside: func(r *reader, el xml.StartElement) (err error) {
-			if el.Name.Local != "Key" {
-				return nil
-			}
-			said = true
-			if next, err = r.pageKey(); err == nil && next != 0 && next <= from {
-				return shapeError("key") // it would never end
+			if el.Name.Local == "Key" {
+				said = true
+				next, err = r.pageKey()
 			}
 			return err
 		},
+		done: func(partial bool) (Code, string) {
+			if partial || !said || next != 0 && next <= from { // it would pass for the last one, or never end
+				return Malformed, "key"
+			}
+			return "", ""
+		},
 	}
-	rows, partial, err := l.all(ctx, s.client)
+	rows, _, err := l.all(ctx, s.client)
 	switch {
 	case err != nil:
 		return PatientPage{}, err
-	case partial, !said && len(rows) >= req.Size: // it would pass for the last one
-		return PatientPage{}, misshapen(op, "key")
 	case next == 0:
 		return PatientPage{Rows: rows}, nil
 	}
-	return PatientPage{Rows: rows, Next: strconv.FormatInt(next, 10)}, nil
+	return PatientPage{Rows: rows, Next: phi.Text(strconv.FormatInt(next, 10))}, nil
 }
 
 // Pages walks all patients from req.From on, one call per page. When a page fails, it yields that error with a page whose

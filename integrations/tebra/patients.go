@@ -3,7 +3,6 @@ package tebra
 import (
 	"context"
 	"encoding/xml"
-	"net/http"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -88,23 +87,24 @@ func (s *PatientsService) get(ctx context.Context, want string, filter ...member
 				return nil
 			}
 			err := patientColumns.read(r, &p)
-			if err == nil && want != "" && p.ID != "" && p.ID.Reveal() != want {
-				return shapeError("id") // somebody else's record would be kept under this identifier
+			if p.ID != "" {
+				r.rows++
 			}
 			return err
+		},
+		func() (Code, string) {
+			switch {
+			case p.ID == "":
+				return NotFound, ""
+			case want != "" && p.ID.Reveal() != want:
+				return Malformed, "id" // somebody else's record would be kept under this identifier
+			}
+			return "", ""
 		})
-	return found(&p, op, err)
-}
-
-// found is the end of a read of one patient.
-func found(p *Patient, op *Operation, err error) (*Patient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.ID == "" {
-		return nil, &Error{Code: NotFound, Operation: op.Name, Sent: true, Status: http.StatusOK}
-	}
-	return p, nil
+	return &p, nil
 }
 
 var patientColumns = record[Patient]{
@@ -131,13 +131,13 @@ var patientColumns = record[Patient]{
 		"AlertMessage":                      func(p *Patient, c *cell) { p.Alert = c.text() },
 		"EmergencyName":                     func(p *Patient, c *cell) { p.EmergencyName = c.text() },
 		"EmergencyPhone":                    func(p *Patient, c *cell) { p.EmergencyPhone = c.text() },
-		"DefaultRenderingProviderId":        func(p *Patient, c *cell) { p.ProviderID = c.text() },
+		"DefaultRenderingProviderId":        func(p *Patient, c *cell) { p.ProviderID = c.link() },
 		"DefaultRenderingProviderFullName":  func(p *Patient, c *cell) { p.ProviderName = c.text() },
 		"PrimaryInsurancePolicyCompanyName": func(p *Patient, c *cell) { p.InsuranceCompany = c.text() },
 		"PrimaryInsurancePolicyPlanName":    func(p *Patient, c *cell) { p.InsurancePlan = c.text() },
 		"PrimaryInsurancePolicyNumber":      func(p *Patient, c *cell) { p.InsuranceNumber = c.text() },
 		"PrimaryInsurancePolicyCopay":       func(p *Patient, c *cell) { p.InsuranceCopay = c.text() },
-		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.value },
+		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.link().Reveal() },
 		"PracticeName":                      func(p *Patient, c *cell) { p.PracticeName = c.value },
 		"DOB":                               func(p *Patient, c *cell) { p.BirthDate = c.date() },
 		"CreatedDate":                       func(p *Patient, c *cell) { p.Created = c.time() },

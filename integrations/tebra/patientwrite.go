@@ -36,7 +36,8 @@ func (s *PatientsService) Create(ctx context.Context, practiceID string, fields 
 }
 
 // Update changes those members of a patient's record that fields name (UpdatePatient: demographics). Integrators report
-// faults of it now and then; whether the vendor leaves alone what was not sent is not documented, so read afterwards.
+// faults of it now and then. Neither whether the vendor leaves alone what was not sent is documented, nor whether it tells
+// that from what is sent as nil, which .NET's own serializer would not: read afterwards.
 func (s *PatientsService) Update(ctx context.Context, id, practiceID string, fields PatientFields) error {
 	op := &opUpdatePatient
 	if !identifier(id, 32) {
@@ -53,22 +54,26 @@ func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practic
 	if reason := fields.check(); reason != "" {
 		return "", refuse(op, reason)
 	}
-	var got phi.Text
+	got := ""
 	err := s.client.call(ctx, op, func(w *writer) { w.inside("Patient", func() { fields.write(w, id, practiceID) }) },
-		func(r *reader, el xml.StartElement) error {
-			if el.Name.Local != op.payload {
-				return nil
-			}
-			text, err := r.text()
-			if got = phi.Text(strings.TrimSpace(text)); err == nil && (!identifier(got.Reveal(), 64) || id != "" && got.Reveal() != id) {
-				return shapeError("id")
+		func(r *reader, el xml.StartElement) (err error) {
+			if el.Name.Local == op.payload {
+				got, err = r.text()
+				got = strings.TrimSpace(got)
+				r.rows++
 			}
 			return err
+		},
+		func() (Code, string) {
+			if !identifier(got, 64) || id != "" && got != id {
+				return Malformed, "id"
+			}
+			return "", ""
 		})
 	if err != nil {
 		return "", err
 	}
-	return got, nil
+	return phi.Text(got), nil
 }
 
 func (f *PatientFields) check() (reason string) {
@@ -162,5 +167,5 @@ func (s *PatientsService) SetExternalIDs(ctx context.Context, batch []ExternalID
 				}
 			})
 		})
-	}, func(*reader, xml.StartElement) error { return nil })
+	}, func(*reader, xml.StartElement) error { return nil }, nil)
 }

@@ -13,7 +13,8 @@ import (
 // Bounds of one answer. A day's list is 100 kB and five levels below its root; these leave room and still end.
 const (
 	maxDepth = 32
-	maxToken = 4 << 20 // bytes between two '<': a note may be long, a start tag or text without end is an attack
+	maxToken = 4 << 20 // bytes between two '<': a note may be long, text without end is an attack
+	maxTag   = 4 << 10 // bytes of a tag: those of the vendor's have a few attributes, and each costs many times its bytes
 	maxRows  = 10_000  // the vendor cuts its lists here
 
 	maxItems   = 1000 // of an array inside a record
@@ -33,7 +34,8 @@ type guard struct {
 	r     io.Reader
 	limit int64
 	n     int64
-	run   int
+	run   int   // bytes since the last '<'
+	tag   bool  // a tag is open: not a comment, nor a section of text
 	err   error // the first error of r, io.EOF included, or a shapeError of our own
 }
 
@@ -43,10 +45,13 @@ func (g *guard) Read(p []byte) (int, error) {
 	}
 	n, err := g.r.Read(p)
 	for _, b := range p[:n] {
-		if g.run++; b == '<' {
-			g.run = 0
+		switch g.run++; {
+		case b == '<':
+			g.run, g.tag = 0, true
+		case b == '>', b == '!' && g.run == 1:
+			g.tag = false
 		}
-		if g.run > maxToken {
+		if g.run > maxToken || g.tag && g.run > maxTag {
 			g.err = shapeError("token")
 			return 0, g.err
 		}
@@ -209,9 +214,6 @@ func (r *reader) text() (string, error) {
 		}
 	}
 }
-
-// errStranger says that a result without a security part refuses the caller.
-var errStranger = errors.New("credentials open nothing")
 
 // Two ends of a list that are no failures: its rows are as many as the vendor hands out, or nobody wants more.
 var (

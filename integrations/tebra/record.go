@@ -76,6 +76,20 @@ func (c *cell) ref() phi.Text {
 	return c.identifier()
 }
 
+// link is the identifier of another record in a row, in the spelling of that record's own. 0 is none. What is no number
+// stays as it is: whoever asks for it is told so, and the row is not lost for it.
+func (c *cell) link() phi.Text {
+	text := c.trimmed()
+	switch n, err := strconv.ParseInt(text, 10, 64); {
+	case err != nil:
+		return phi.Text(text)
+	case n == 0:
+		return ""
+	default:
+		return phi.Text(strconv.FormatInt(n, 10))
+	}
+}
+
 // identifier is none, or a positive number of 64 bits: nothing else is an identifier of the vendor's.
 func (c *cell) identifier() phi.Text {
 	text := c.trimmed()

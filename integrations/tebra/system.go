@@ -55,27 +55,24 @@ func milliseconds(text string) (time.Duration, bool) {
 // cheapest question by which to find out whether they do: its error is Unauthenticated when they do not.
 func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 	op := &opGetCustomerIDFromKey
-	id := ""
-	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) error {
+	id, authorized := "", false
+	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case op.payload:
-			text, err := r.text()
-			switch id = strings.TrimSpace(text); {
-			case err != nil:
-				return err
-			case id == "" || id == "0" || id == "-1":
-				return errStranger // what stands for "no such key"
-			case !identifier(id, 32):
-				return shapeError("id")
-			}
-			return nil
+			id, err = r.text()
+			id = strings.TrimSpace(id)
 		case "IsAuthorized":
-			if ok, err := r.boolean(); err != nil || ok {
-				return err
-			}
-			return errStranger
+			authorized, err = r.boolean()
 		}
-		return nil
+		return err
+	}, func() (Code, string) {
+		switch {
+		case !authorized, id == "0", id == "-1": // what stands for "no such key"
+			return Unauthenticated, ""
+		case !identifier(id, 32):
+			return Malformed, "id"
+		}
+		return "", ""
 	})
 	if err != nil {
 		return "", err

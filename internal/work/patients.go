@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -151,7 +152,7 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 		return fmt.Errorf("begin: %w", err)
 	}
 	page, err := s.Vendor.Patients.Page(ctx, tebra.PatientPagesRequest{
-		PracticeID: s.id, From: job.Args.Page.Reveal(), Size: pageRows,
+		PracticeID: s.id, From: phi.Text(job.Args.Page), Size: pageRows,
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)

@@ -106,7 +106,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"GetAllPatients": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{PracticeID: at.id(), From: at.Patients()[10].ID, Size: 5})
+		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{PracticeID: at.id(), From: phi.Text(at.Patients()[10].ID), Size: 5})
 		return err
 	},
 	"GetAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
