@@ -117,7 +117,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		today := time.Now().In(at.zone)
 		_, err := c.Appointments.List(ctx, tebra.ListAppointmentsRequest{
 			PracticeName: at.practice.Name, From: today, To: today.AddDate(0, 0, 1),
-			ModifiedFrom: today.AddDate(-2, 0, 0), ModifiedTo: today, Location: at.zone,
+			ModifiedFrom: today.AddDate(0, 0, -59), ModifiedTo: today, Location: at.zone,
 		})
 		return err
 	},
