@@ -44,10 +44,10 @@ func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (part
 				return err
 			}
 			rows++
-			switch real := l.real(&row); {
-			case placeholder, !real && (rows > 1 || !reflect.ValueOf(row).IsZero()):
+			switch named := l.real(&row); {
+			case placeholder, !named && (rows > 1 || !reflect.ValueOf(row).IsZero()):
 				return shapeError("id") // a record that cannot be named; left out it would look deleted
-			case !real:
+			case !named:
 				placeholder = true
 			case !fn(row):
 				return errLeft

@@ -133,8 +133,8 @@ func TestRowsThatWereReadAreObservedWhateverBecomesOfTheReader(t *testing.T) {
 	c := newClient(t, always(200, xmlType, appointments("<AppointmentData><ID>1</ID></AppointmentData>")), func(o *tebra.Options) { o.Observe = observeInto(&seen) })
 	func() {
 		defer func() { _ = recover() }()
-		for range c.Appointments.Rows(t.Context(), someDay()) {
-			panic("reader")
+		for _, err := range c.Appointments.Rows(t.Context(), someDay()) {
+			panic(fmt.Sprint("reader, ", err))
 		}
 	}()
 	if len(seen) != 1 || !seen[0].Sent || !seen[0].PHI {
