@@ -190,8 +190,8 @@ func (x *exchange) cut(body []byte) Outcome {
 	return OutcomeCut
 }
 
-// trickle sends the body byte by byte for as long as the caller listens.
-func (x *exchange) trickle(body []byte, pause time.Duration) Outcome {
+// trickle sends the body byte by byte, and reports whether the caller listened to the end.
+func (x *exchange) trickle(body []byte, pause time.Duration) bool {
 	x.begin(body)
 	tick := time.NewTicker(max(pause, time.Millisecond))
 	defer tick.Stop()
@@ -201,10 +201,10 @@ func (x *exchange) trickle(body []byte, pause time.Duration) Outcome {
 		select {
 		case <-tick.C:
 		case <-x.r.Context().Done():
-			return OutcomeAborted
+			return false
 		}
 	}
-	return OutcomeOK
+	return true
 }
 
 func (x *exchange) begin(body []byte) {

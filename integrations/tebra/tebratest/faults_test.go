@@ -62,6 +62,11 @@ func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
 					t.Errorf("%s: status is %q, %v", fault, got.Status, err)
 				}
 			}
+			w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault}}})
+			_ = w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed) // of nobody
+			if call := w.sim.Calls(2)[0]; fault == tebratest.FaultTrickle && call.Outcome != tebratest.OutcomeRejected {
+				t.Errorf("a trickled refusal is %s", call.Outcome)
+			}
 		})
 	}
 }

@@ -120,10 +120,11 @@ func (s *Server) answer(x *exchange, request message) Outcome {
 		return OutcomeHang
 	case harm.Fault == FaultCut:
 		return x.cut(body)
-	case harm.Fault == FaultTrickle:
-		return x.trickle(body, harm.For)
+	case harm.Fault != FaultTrickle:
+		x.send(http.StatusOK, body)
+	case !x.trickle(body, harm.For):
+		return OutcomeAborted
 	}
-	x.send(http.StatusOK, body)
 	return outcome
 }
 

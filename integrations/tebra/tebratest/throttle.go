@@ -147,10 +147,10 @@ func (t *throttle) refuse(account int, op string) (arrived time.Time, interval t
 	return arrived, interval, refused
 }
 
-// throttleText is the vendor's wording.
+// throttleText is the vendor's wording, in whole milliseconds that are long enough.
 func throttleText(op string, interval time.Duration) string {
 	return fmt.Sprintf("429: %s endpoint requested more than allowed over time interval %d milliseconds. "+
-		"Please wait to try again.", op, interval.Milliseconds())
+		"Please wait to try again.", op, (interval + time.Millisecond - 1).Milliseconds())
 }
 
 // delay waits as long as the vendor would work on an answer; false when the caller left meanwhile.

@@ -114,6 +114,25 @@ func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
 	}
 }
 
+// Who waits for as long as a refusal says is let in.
+func TestRefusalsNameAnIntervalThatIsLongEnough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Scale: 0.0055}}) // 1.375 ms
+		c := newClient(t, s, s.Clinics()[0].Account())
+		var errs [3]error
+		for i := range errs {
+			_, errs[i] = c.Patients.Get(t.Context(), "1000001")
+			if e, ok := errors.AsType[*tebra.Error](errs[i]); ok {
+				<-time.After(e.Interval)
+			}
+		}
+		if errs[0] != nil || !errors.Is(errs[1], &tebra.Error{Code: tebra.Throttled}) || errs[2] != nil {
+			t.Errorf("%v, then %v, then %v", errs[0], errs[1], errs[2])
+		}
+	})
+}
+
 func TestThrottlesChangeInMidRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
