@@ -53,7 +53,7 @@ func TestPractices(t *testing.T) {
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_renamed")
 	rename("<ID>7</ID>", "<ID>77</ID>")
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_not_listed")
-	rename("<ID>7</ID>", "")
+	b.line.answer = emptied("PracticeData")
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer says nothing
 	if house, err := b.Store.House(t.Context(), clinicA, "77"); err != nil || house.House.Place.ID != "77" {
 		t.Errorf("the empty answer erased the list: %+v, %v", house.House.Place, err)
