@@ -47,19 +47,23 @@ func Getenv(vars map[string]string) func(string) string {
 
 // Outcome is how a program ended.
 type Outcome struct {
-	Code   int
+	Code   int // -1 when it did not end
 	Stderr string
 	Took   time.Duration
 }
 
-// End runs the program until it ends by itself. After twenty seconds it is told to stop, as it is when ctx ends.
+// End runs the program until it ends by itself. After twenty seconds it is told to stop, as it is when ctx ends, and ten
+// seconds later it is given up.
 func (p Program) End(ctx context.Context, vars map[string]string, args ...string) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stderr := Hear(p.Ready)
 	begun := time.Now()
-	code := p.Run(ctx, args, Getenv(vars), io.Discard, stderr)
-	return Outcome{Code: code, Stderr: stderr.String(), Took: time.Since(begun)}
+	r := p.begin(ctx, vars, args...)
+	code, err := r.end(patience + platform)
+	if err != nil {
+		code = -1
+	}
+	return Outcome{Code: code, Stderr: r.Log.String(), Took: time.Since(begun)}
 }
 
 // Process is a program that runs. Start makes one.
@@ -95,12 +99,12 @@ func (r *Process) Ended(t testing.TB, within time.Duration) {
 	}
 }
 
-func (p Program) begin(ctx context.Context, vars map[string]string) *Process {
+func (p Program) begin(ctx context.Context, vars map[string]string, args ...string) *Process {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Process{Log: Hear(p.Ready), tell: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		r.code = p.Run(ctx, nil, Getenv(vars), io.Discard, r.Log)
+		r.code = p.Run(ctx, args, Getenv(vars), io.Discard, r.Log)
 	}()
 	return r
 }

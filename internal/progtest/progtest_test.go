@@ -35,6 +35,7 @@ const (
 	short         faulty = "ends when it is ready"
 	stubborn      faulty = "takes eleven seconds to stop"
 	sour          faulty = "calls it an error to be told to stop"
+	deaf          faulty = "starts though it was told to stop before, and takes a minute to notice"
 	sourAtStart   faulty = "calls it an error to be told to stop before it started"
 	sourAtWaiting faulty = "calls it an error to be told to stop while it waits"
 )
@@ -93,6 +94,9 @@ func (f faulty) run(ctx context.Context, args []string, getenv func(string) stri
 // connect meets the stores. Those whose address has a password are gone; the program waits a second for one that is silent.
 func (f faulty) connect(ctx context.Context, getenv func(string) string, say func(string, ...any)) (code int, ended bool) {
 	if ctx.Err() != nil {
+		if f == deaf {
+			<-time.After(time.Minute)
+		}
 		return f.code(sourAtStart, 1), true
 	}
 	for variable, s := range stores {
@@ -163,6 +167,7 @@ func TestEveryPromiseNoticesItsFaults(t *testing.T) {
 		short:         "starts and stops",
 		stubborn:      "starts and stops",
 		sour:          "starts and stops",
+		deaf:          "told to stop before it starts",
 		sourAtStart:   "told to stop before it starts",
 		sourAtWaiting: "told to stop while a store is silent",
 	} {
@@ -174,7 +179,7 @@ func TestEveryPromiseNoticesItsFaults(t *testing.T) {
 					if err := promise.kept(t.Context(), p, p.Environment(t)); err == nil == (promise.name == broken) {
 						t.Errorf("%q: %v", promise.name, err)
 					}
-					<-time.After(platform) // the bubble's time: what stops late has stopped
+					<-time.After(time.Minute) // the bubble's time: what stops late has stopped
 				})
 			}
 		})
