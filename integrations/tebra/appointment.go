@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -185,7 +186,9 @@ var detailColumns = record[AppointmentDetail]{
 		"ResourceIds": func(r *reader, a *AppointmentDetail) error {
 			ids, err := r.items(nsArrays, "long")
 			for _, id := range ids {
-				a.ResourceIDs = append(a.ResourceIDs, phi.Text(id))
+				if id = strings.TrimSpace(id); id != "" && id != "0" {
+					a.ResourceIDs = append(a.ResourceIDs, phi.Text(id))
+				}
 			}
 			return err
 		},

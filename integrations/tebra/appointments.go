@@ -113,7 +113,8 @@ func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[App
 	c := zones.clock(req.Location)
 	return &listing[Appointment]{
 		op: op, item: "AppointmentData", decode: scheduleAppointment, clock: c,
-		real:  func(a *Appointment) bool { return a.ID != "" },
+		named: func(a *Appointment) bool { return a.ID != "" },
+		shows: func(a *Appointment) bool { return !a.Start.IsZero() || a.PatientID != "" || a.PatientName != "" },
 		write: func(w *writer) { req.write(w, c, zones) },
 	}, nil
 }

@@ -47,7 +47,7 @@ func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone
 	}
 	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) },
 		func(made *AppointmentDetail) (Code, string) {
-			if made.ID == "" || made.Patient != "" && made.Patient != a.Patient { // there is nothing to find it by, or it is another's
+			if made.ID == "" || a.Patient != "" && made.Patient != "" && made.Patient != a.Patient { // nothing to find it by, or another's
 				return Malformed, "id"
 			}
 			return "", ""
@@ -268,8 +268,9 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 		func(r *reader, el xml.StartElement) (err error) {
 			switch el.Name.Local {
 			case op.payload:
-				deleted, err = r.boolean()
-				r.rows++
+				if deleted, err = r.boolean(); deleted {
+					r.rows++
+				}
 			case "AppointmentId":
 				which, err = r.text()
 			}
@@ -304,7 +305,7 @@ func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (r
 	}
 	l := listing[AppointmentReason]{
 		op: op, item: "AppointmentReasonData", decode: reasonColumns.row,
-		real:  func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
+		named: func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
 		write: func(w *writer) { w.text("PracticeId", practiceID) },
 	}
 	return l.all(ctx, s.client)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -111,15 +112,25 @@ func worded(message string) (Code, string) {
 		return Denied, ""
 	case has("object reference not set"), has("error translating"), has("must have valid"):
 		return Invalid, ""
-	case (has("not found") || has("unable to find") || has("does not exist")) && (has("patient") || has("appointment")) &&
-		!has("practice") && !has("permission"): // what is believed to be gone is forgotten; other things that are not found are not it
-		return NotFound, "text"
+	case has("not found"), has("unable to find"), has("does not exist"):
+		if goneRecord(text) {
+			return NotFound, "text"
+		}
+		return Invalid, "text" // a practice, a provider, a case: what the request refers to
 	case has("already"), has("conflict"):
 		return Conflict, "text"
 	case has("required"), has("not valid"), has("invalid"):
 		return Invalid, "text"
 	}
 	return Unknown, ""
+}
+
+// goneRecord reports that a text in small letters, which says that something was not found, says it of a patient or an
+// appointment and of nothing else: what is gone is forgotten.
+func goneRecord(text string) bool {
+	has := func(part string) bool { return strings.Contains(text, part) }
+	return (has("patient") || has("appointment")) && !slices.ContainsFunc(
+		[]string{"practice", "provider", "location", "resource", "reason", "case", "customer", "permission"}, has)
 }
 
 // faulted reads a SOAP fault. InternalServiceFault is what an outage looks like; a few bad requests look the same, and

@@ -30,7 +30,7 @@ type Options struct {
 	Account     string       // names whose budget the calls spend; clients of one vendor account must share it
 	Credentials Credentials  // whom the vendor sees
 	Gate        Gate         // nil is no flow control at all: tests and one-off tools
-	HTTPClient  *http.Client // nil, or one without a Transport, is pooled, with TLS 1.2, and ignores proxy variables; redirects are refused either way
+	HTTPClient  *http.Client // without a Transport: pooled, TLS 1.2, no proxy variables; redirects are refused either way
 	Zones       Zones        // how schedules are asked for their times; 0 is the practice's wall clock
 	TypedWall   bool         // times of single appointments that name no zone are the practice's wall clock; false takes them for UTC
 	MaxBytes    int64        // most bytes of an answer, decompressed; 0 is 64 MiB

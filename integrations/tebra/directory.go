@@ -44,7 +44,8 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 	}
 	l := listing[Provider]{
 		op: op, item: "ProviderData", decode: providerColumns.row,
-		real:  func(p *Provider) bool { return p.ID != "" },
+		named: func(p *Provider) bool { return p.ID != "" },
+		shows: func(p *Provider) bool { return p.FullName != "" || p.LastName != "" },
 		write: func(w *writer) { w.list(member{"PracticeName", req.PracticeName}) },
 	}
 	return l.all(ctx, s.client)

@@ -18,8 +18,8 @@
 //     passed over, whatever is in them.
 //   - What was cut is never everything. A list at the vendor's cap says Partial, a stream of rows ends in ErrPartial, and
 //     Windows asks again for less.
-//   - Nothing is nothing only when the vendor says that all is well. An empty answer without its "no error", and a row with
-//     anything in it but an identifier, are Malformed: what they leave out would look deleted.
+//   - Nothing is nothing only when the vendor says that all is well. An empty answer without its "no error", and a row of
+//     somebody without an identifier, are Malformed: what they leave out would look deleted.
 //   - Errors say what, never about whom. The vendor's messages quote names, identifiers and stack traces: they are read by
 //     classify and dropped. Fields about people are phi.Text, which masks itself wherever it is printed.
 //
@@ -29,8 +29,8 @@
 // 2025, and what other integrators published; where they contradict each other, the switch is named.
 //
 // Transport. SOAP 1.1, document/literal, .NET's data contract serializer; one address (DefaultEndpoint), no sandbox. POST with
-// Content-Type "text/xml; charset=utf-8" and SOAPAction "http://www.kareo.com/api/schemas/KareoServices/OPERATION". The body holds OPERATION, in
-// it request (UpdatePatientReq for UpdatePatient), in it RequestHeader with CustomerKey, Password and User, then the
+// Content-Type "text/xml; charset=utf-8" and SOAPAction "http://www.kareo.com/api/schemas/KareoServices/OPERATION". The body
+// holds OPERATION, in it request (UpdatePatientReq for UpdatePatient), in it RequestHeader with CustomerKey, Password and User, then the
 // operation's own members. GetCustomerIdFromKey has the three directly in request, and no header.
 //
 // Two namespaces differ by a slash. Everything is in http://www.kareo.com/api/schemas/, but for the own members of
@@ -49,17 +49,18 @@
 // practice), then the records. Business errors, throttling included ("429: … requested more than allowed over time interval
 // 1000 milliseconds"), come inside HTTP 200; faults inside HTTP 500: InternalServiceFault may be an outage or a bad request,
 // DeserializationFailed and ActionNotSupported are requests that it cannot read. GetCustomerIdFromKey answers neither part but
-// CustomerId, -1 for no such key, and IsAuthorized.
+// CustomerId, -1 for a request of another shape among others, and IsAuthorized.
 //
-// Rows are strings, absent when null; a list of nothing is one row without anything; dates are M/d/yyyy h:mm:ss AM/PM without a
+// Rows are strings, absent when null; a list of nothing is one row without ID; dates are M/d/yyyy h:mm:ss AM/PM without a
 // zone (dates.go has the rule, Options.Zones and TimeZoneOffsetFromGMT of GetAppointments' filter the switch), year 1 for none.
-// Typed members, of single appointments and in writes, are ISO 8601 in UTC and numbers, with 0 or nil for none and the year
-// 9999 for never. Bounds of a range come in pairs, From and To or Start and End; ToDateOfBirth alone is the first day that
+// Typed members, of single appointments and in writes, are ISO 8601 in UTC and numbers, with 0 or nil for none; the year
+// 9999 is assumed to mean never. Bounds of a range come in pairs, From and To or Start and End; ToDateOfBirth alone is the first day that
 // does not count any more.
 //
 // Bounds. Lists stop at 10,000 rows, ranges of more than 60 days fail, GetAllPatients pages by StartKey until Key/nextStartKey
-// is absent or 0; that keys ascend is assumed. A mobile phone has at most 10 digits. Throttles count per account and operation (Operations has the intervals), and one exact interval is
-// still too soon. Calls take seconds. Identifiers of others are cut at 25 characters.
+// is absent or 0; that keys ascend is assumed. A mobile phone has at most 10 digits, and identifiers of others are cut at 25
+// characters. Throttles count per account and operation (Operations has the intervals), and one exact interval is still too
+// soon. Calls take seconds.
 //
 // Writes. Creating has no key by which a repetition could be known. UpdateAppointment writes the whole record, and what is left
 // out is lost: begin with AppointmentDetail.Update. UpdatePatient leaves alone what is not sent, as far as anybody knows, and

@@ -20,7 +20,7 @@ func readAppointments(body string, limit int64) (rows []Appointment, rep reply, 
 		if el.Name.Local != opGetAppointments.payload {
 			return nil
 		}
-		return r.list("AppointmentData", func() error {
+		return r.list("AppointmentData", maxRows, func() error {
 			row, err := scheduleAppointment(r)
 			if err == nil {
 				rows = append(rows, row)

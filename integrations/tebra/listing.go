@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"iter"
-	"reflect"
 )
 
 // ErrPartial ends the rows of a list that reached the vendor's cap of 10,000 rows: there may be more, and what is missing
@@ -19,7 +18,8 @@ type listing[T any] struct {
 	write  func(*writer)                         // the members after the header
 	clock  clock                                 // the zero clock is UTC
 	decode func(*reader) (T, error)              // reads one row
-	real   func(*T) bool                         // false for the row without anything that stands for an empty list
+	named  func(*T) bool                         // the row has an identifier; one without stands for an empty list
+	shows  func(*T) bool                         // a row without an identifier is a record all the same; nil where none would be missed
 	beside func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
 	done   func(partial bool) (Code, string)     // the last word, as that of call; nil accepts
 }
@@ -27,7 +27,10 @@ type listing[T any] struct {
 // each calls fn with every row until fn returns false. Nothing that fn saw counts unless each returns without an error: the
 // vendor's verdict comes first as a rule, but an answer may be cut behind any row.
 func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (partial bool, err error) {
-	rows, placeholder := 0, false
+	most := maxRows
+	if l.op.PageRows > 0 {
+		most = l.op.PageRows + 1 // a full page is whole, and a longer one is none
+	}
 	err = c.call(ctx, l.op, l.write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != l.op.payload {
 			if l.beside != nil {
@@ -38,19 +41,18 @@ func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (part
 		if l.clock.wall != nil {
 			r.clock = l.clock
 		}
-		err := r.list(l.item, func() error {
+		err := r.list(l.item, most, func() error {
 			row, err := l.decode(r)
 			if err != nil {
 				return err
 			}
-			rows++
-			switch named := l.real(&row); {
-			case placeholder, !named && (rows > 1 || !reflect.ValueOf(row).IsZero()):
-				return shapeError("id") // a record that cannot be named; left out it would look deleted
-			case !named:
-				placeholder = true
-			case !fn(row):
-				return errLeft
+			switch {
+			case l.named(&row):
+				if !fn(row) {
+					return errLeft
+				}
+			case l.shows != nil && l.shows(&row):
+				return shapeError("id") // left out it would look deleted
 			}
 			return nil
 		})

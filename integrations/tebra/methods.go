@@ -13,7 +13,7 @@ type Operation struct {
 	Class      Class         // what kind of call it is
 	Interval   time.Duration // the vendor's documented spacing per account; GetThrottles is the authority at run time
 	Timeout    time.Duration // how long one attempt may take, from dial to the last byte
-	Idempotent bool          // a repetition, however late, changes nothing that the first did not: one that writes a record would
+	Idempotent bool          // repeating it later undoes nothing that others did meanwhile
 	PHI        bool          // its answer or its request is about a patient: audit every call
 	MaxDays    int           // longest date range in days that one call may ask for; 0 when none is known
 	MaxRows    int           // where the vendor cuts its list; 0 when it answers one record
@@ -84,7 +84,7 @@ var (
 	}
 	opUpdatePatientsExternalID = Operation{
 		Name: "UpdatePatientsExternalID", Class: Write, Interval: time.Second, Timeout: 30 * time.Second,
-		Idempotent: true, PHI: true,
+		PHI: true,
 	}
 	opGetPractices = Operation{
 		Name: "GetPractices", Class: ReadList, Interval: 500 * time.Millisecond, Timeout: 30 * time.Second,

@@ -70,7 +70,8 @@ func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
 	}
 	return &listing[Patient]{
 		op: op, item: "PatientData", decode: patientColumns.row,
-		real: func(p *Patient) bool { return p.ID != "" },
+		named: func(p *Patient) bool { return p.ID != "" },
+		shows: (*Patient).shows,
 		write: func(w *writer) {
 			w.list(
 				member{"FirstName", q.FirstName.Reveal()},
@@ -88,6 +89,9 @@ func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
 		},
 	}, nil
 }
+
+// shows reports that a row is of somebody, whom nothing names.
+func (p *Patient) shows() bool { return p.FirstName != "" || p.LastName != "" || p.FullName != "" }
 
 // ordered reports whether a range has both ends in their order, or none.
 func ordered(from, to time.Time) bool {
@@ -147,7 +151,8 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 	said := false
 	l := listing[Patient]{
 		op: op, item: "PatientBatchData", decode: patientColumns.row,
-		real: func(p *Patient) bool { return p.ID != "" },
+		named: func(p *Patient) bool { return p.ID != "" },
+		shows: (*Patient).shows,
 		write: func(w *writer) {
 			w.list(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From.Reveal()})
 		},

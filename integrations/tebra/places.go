@@ -37,7 +37,8 @@ type PracticesRequest struct {
 func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
 	l := listing[Practice]{
 		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
-		real: func(p *Practice) bool { return p.ID != "" },
+		named: func(p *Practice) bool { return p.ID != "" },
+		shows: func(p *Practice) bool { return p.Name != "" },
 		write: func(w *writer) {
 			w.list(member{"ID", req.ID}, member{"PracticeName", req.Name})
 		},
@@ -97,7 +98,8 @@ func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLoca
 	}
 	l := listing[ServiceLocation]{
 		op: op, item: "ServiceLocationData", decode: serviceLocationColumns.row,
-		real: func(l *ServiceLocation) bool { return l.ID != "" },
+		named: func(l *ServiceLocation) bool { return l.ID != "" },
+		shows: func(l *ServiceLocation) bool { return l.Name != "" },
 		write: func(w *writer) {
 			w.list(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
 		},
@@ -153,7 +155,8 @@ func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCode
 	}
 	l := listing[ProcedureCode]{
 		op: &opGetProcedureCodes, item: "ProcedureCodeData", decode: procedureCodeColumns.row,
-		real: func(p *ProcedureCode) bool { return p.ID != "" },
+		named: func(p *ProcedureCode) bool { return p.ID != "" },
+		shows: func(p *ProcedureCode) bool { return p.Code != "" },
 		write: func(w *writer) {
 			w.list(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
 		},

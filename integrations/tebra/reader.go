@@ -13,8 +13,8 @@ import (
 // Bounds of one answer. A day's list is 100 kB and five levels below its root; these leave room and still end.
 const (
 	maxDepth = 32
-	maxToken = 4 << 20 // bytes between two '<': a note may be long, text without end is an attack
-	maxTag   = 4 << 10 // bytes of a tag: those of the vendor's have a few attributes, and each costs many times its bytes
+	maxToken = 4 << 20 // bytes of a text or a comment: a note may be long, what has no end is an attack
+	maxTag   = 4 << 10 // bytes of a tag: the vendor's have a few attributes, and each costs many times its bytes
 	maxRows  = 10_000  // the vendor cuts its lists here
 
 	maxItems   = 1000 // of an array inside a record
@@ -29,41 +29,6 @@ func (e shapeError) Error() string { return "answer is misshapen: " + string(e) 
 // errCut says that the answer ended before its document did.
 var errCut = errors.New("answer is cut short")
 
-// guard bounds what the XML decoder may be fed, and remembers why the feed ended.
-type guard struct {
-	r     io.Reader
-	limit int64
-	n     int64
-	run   int   // bytes since the last '<'
-	tag   bool  // a tag is open: not a comment, nor a section of text
-	err   error // the first error of r, io.EOF included, or a shapeError of our own
-}
-
-func (g *guard) Read(p []byte) (int, error) {
-	if g.err != nil {
-		return 0, g.err
-	}
-	n, err := g.r.Read(p)
-	for _, b := range p[:n] {
-		switch g.run++; {
-		case b == '<':
-			g.run, g.tag = 0, true
-		case b == '>', b == '!' && g.run == 1:
-			g.tag = false
-		}
-		if g.run > maxToken || g.tag && g.run > maxTag {
-			g.err = shapeError("token")
-			return 0, g.err
-		}
-	}
-	if g.n += int64(n); g.n > g.limit {
-		g.err = shapeError("size")
-		return 0, g.err
-	}
-	g.err = err
-	return n, err
-}
-
 // reader walks one answer as a stream: nothing of it is held but the element at hand.
 type reader struct {
 	dec   *xml.Decoder
@@ -72,7 +37,7 @@ type reader struct {
 	ns    string // of the operation's own members
 	clock clock  // how times of rows are read
 	rows  int
-	full  bool // more rows than maxRows, or as many: there may be others
+	full  bool // as many rows as are read at most: there may be others
 }
 
 // byteOrderMark is what some of the vendor's kind put before a document. It says nothing about UTF-8.
@@ -221,18 +186,18 @@ var (
 	errLeft = errors.New("list is left")
 )
 
-// list calls row for every element called name of the list at hand, up to maxRows. Another name is refused for the same
-// reason as another namespace is.
-func (r *reader) list(name string, row func() error) error {
+// list calls row for every element called name of the list at hand, up to most. Another name is refused for the same reason
+// as another namespace is.
+func (r *reader) list(name string, most int, row func() error) error {
 	return r.children(func(el xml.StartElement) error {
 		if el.Name.Local != name {
 			return shapeError("row")
 		}
-		if r.rows == maxRows {
+		if r.rows == most {
 			return errFull
 		}
 		r.rows++
-		r.full = r.rows == maxRows
+		r.full = r.rows == most
 		return row()
 	}, r.ns)
 }

@@ -77,7 +77,7 @@ func (c *cell) ref() phi.Text {
 }
 
 // link is the identifier of another record in a row, in the spelling of that record's own. 0 is none. What is no number
-// stays as it is: whoever asks for it is told so, and the row is not lost for it.
+// stays as it is: asking for it is refused later, and the row is not lost for it.
 func (c *cell) link() phi.Text {
 	text := c.trimmed()
 	switch n, err := strconv.ParseInt(text, 10, 64); {

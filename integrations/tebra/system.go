@@ -26,7 +26,7 @@ var spelled = map[string]string{"GetProcedureCode": "GetProcedureCodes", "Create
 func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
 	l := listing[Throttle]{
 		op: &opGetThrottles, item: "ThrottleDetail", decode: throttleColumns.row,
-		real: func(t *Throttle) bool { return t.Operation != "" },
+		named: func(t *Throttle) bool { return t.Operation != "" },
 	}
 	rows, _, err := l.all(ctx, s.client)
 	return rows, err
@@ -55,21 +55,24 @@ func milliseconds(text string) (time.Duration, bool) {
 // cheapest question by which to find out whether they do: its error is Unauthenticated when they do not.
 func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 	op := &opGetCustomerIDFromKey
-	id, authorized := "", false
+	id, said, authorized := "", false, false
 	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case op.payload:
 			id, err = r.text()
 			id = strings.TrimSpace(id)
 		case "IsAuthorized":
+			said = true
 			authorized, err = r.boolean()
 		}
 		return err
 	}, func() (Code, string) {
 		switch {
-		case !authorized, id == "0", id == "-1": // what stands for "no such key"
+		case !said:
+			return Malformed, "payload"
+		case !authorized:
 			return Unauthenticated, ""
-		case !identifier(id, 32):
+		case !identifier(id, 32): // -1 comes for a request of another shape, too
 			return Malformed, "id"
 		}
 		return "", ""

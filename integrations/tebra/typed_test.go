@@ -29,7 +29,7 @@ const everyMember = `<Appointment><AppointmentId>900001</AppointmentId><Appointm
 	`<DayOfWeek xmlns:a="http://schemas.datacontract.org/2004/07/System"><a:DayOfWeek>Tuesday</a:DayOfWeek><a:DayOfWeek>Friday</a:DayOfWeek></DayOfWeek>` +
 	`<EndDate>9999-12-31T23:59:59.9999999</EndDate><NumOccurrences>8</NumOccurrences><RecurrenceRuleId>12</RecurrenceRuleId>` +
 	`<StartDate>2026-02-24T06:00:00Z</StartDate></RecurrenceRule><ResourceId>8</ResourceId>` +
-	`<ResourceIds xmlns:a="http://schemas.microsoft.com/2003/10/Serialization/Arrays"><a:long>8</a:long><a:long>81</a:long></ResourceIds>` +
+	`<ResourceIds xmlns:a="http://schemas.microsoft.com/2003/10/Serialization/Arrays"><a:long>8</a:long><a:long> 81 </a:long><a:long>0</a:long></ResourceIds>` +
 	`<ServiceLocationId>3</ServiceLocationId><StartTime>2026-02-24T17:30:00Z</StartTime><UpdatedAt>2026-02-20T16:02:11Z</UpdatedAt></Appointment>`
 
 func TestSingleAppointmentsAreRead(t *testing.T) {

@@ -120,11 +120,10 @@ func (w *work) createAppointment() (result, error) {
 	if problem != "" {
 		return failed(problem), nil
 	}
-	if w.idle {
-		return c.detail(v), nil
-	}
 	for _, each := range c.recurring(v, in) {
-		c.add(each)
+		if !w.idle {
+			c.add(each)
+		}
 	}
 	return c.detail(v), nil
 }
