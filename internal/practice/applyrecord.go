@@ -140,6 +140,7 @@ type record struct {
 	of       phi.Text // whose, where that is asked for
 	document any
 	cascade  []cache.Tag
+	lost     bool // there is no copy of it, or one that says that it does not exist
 }
 
 // apply caches records, at most maxChanges, that were read under the grant, and returns those that changed. They are of
@@ -154,6 +155,9 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 	}
 	grant := since
 	if len(changed) > 0 {
+		if err := s.fillLost(ctx, since, body.Practice, changed); err != nil {
+			return nil, err
+		}
 		change.Loaded, change.Event, change.Unmoved = since, body, map[cache.Tag]uint64{}
 		for _, r := range changed {
 			change.Event.Refs = append(change.Event.Refs, r.key.ID)
@@ -187,6 +191,25 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 	return changed, s.fillAll(ctx, since, same)
 }
 
+// fillLost caches the records of which there is no copy ahead of the change that tells of them. A view that is put together
+// after the change and before its documents are filled would otherwise do without them, and nothing would tell it later;
+// as it is, it finds documents that are in doubt, and is not kept. A crash in between leaves a record that lies ready and is
+// not told of: the next look at the vendor tells, unless it was known before and only its copy had been lost.
+func (s *Store) fillLost(ctx context.Context, since cache.Grant, practice phi.Ref, changed []record) error {
+	var items []cache.Item
+	for _, r := range changed {
+		if !r.lost {
+			continue
+		}
+		item, err := r.item(practice)
+		if err != nil {
+			return err
+		}
+		items = append(items, item)
+	}
+	return s.fillAll(ctx, since, items)
+}
+
 // compareRecords returns the records that differ from what was known, or of which there is no copy: views that were built
 // meanwhile do without it, and must be told although it is what it was. change has their tags and shadows.
 func (s *Store) compareRecords(ctx context.Context, t tenant.ID, records []record) (changed []record, change cache.Change, err error) {
@@ -208,8 +231,8 @@ func (s *Store) compareRecords(ctx context.Context, t tenant.ID, records []recor
 		if err != nil {
 			return nil, change, fmt.Errorf("hash %s: %w", r.key.Class.Name, err)
 		}
-		lost := r.document != nil && (have[i].State == cache.Miss || have[i].Negative)
-		if was := before[i]; was.known && was.facts == (recordShadow{Hash: hash}) && !lost {
+		r.lost = r.document != nil && (have[i].State == cache.Miss || have[i].Negative)
+		if was := before[i]; was.known && was.facts == (recordShadow{Hash: hash}) && !r.lost {
 			continue
 		}
 		next, err := before[i].next(seal, &recordShadow{Hash: hash})

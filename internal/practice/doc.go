@@ -29,6 +29,12 @@
 // A card begins with a day, today at the practice, and shows CardDays days of one practice. It finds the patient's visits
 // on the rosters of these days. Days of which nothing is known are counted and not asked for: the card says so.
 //
+// # What a view may do without
+//
+// A view shows what is there: a board without a patient's record has the name that the visit carries. So a record that
+// comes must be told to whoever did without it. It is filled before the change that tells of it is made, and once more
+// after: at no moment between can a view be kept that found neither the record nor a sign that it is in doubt.
+//
 // # Age
 //
 // A view's content changes seldom, its confirmation by the vendor often. Therefore views are cached by content, and a

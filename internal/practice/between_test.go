@@ -1,0 +1,102 @@
+package practice
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// between does something once, before the nth command that a client sends from now on. What it does itself passes.
+type between struct {
+	n     int
+	do    func()
+	quiet bool
+}
+
+func (h *between) step() {
+	if h.quiet || h.do == nil {
+		return
+	}
+	if h.n--; h.n < 0 {
+		h.quiet = true
+		h.do()
+		h.do, h.quiet = nil, false
+	}
+}
+
+func (h *between) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		h.step()
+		return next(ctx, cmd)
+	}
+}
+
+func (h *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		h.step()
+		return next(ctx, cmds)
+	}
+}
+
+// A reader may look at any moment while a record is being applied of which there was no copy. What it puts together then
+// is not kept without the record.
+func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
+	t.Parallel()
+	who := visit(0)
+	who.Resources, who.LocationID = []Resource{{ID: "70", Name: "Dr Zero"}}, "3"
+	known := Patient{ID: who.Patient, Practice: "7", First: "First", Last: "Testperson"}
+	apply := func(t *testing.T, b *bundle) { b.patient(t, known) }
+	for name, c := range map[string]struct {
+		before func(t *testing.T, b *bundle)
+		apply  func(t *testing.T, b *bundle)
+		there  func(BoardRow) bool
+	}{
+		"a patient": {func(*testing.T, *bundle) {}, apply, func(r BoardRow) bool { return r.Known }},
+		"a patient whose copy is lost": {func(t *testing.T, b *bundle) {
+			b.patient(t, known)
+			b.lose(t, b.store.patient(clinic, known.ID, nil).key)
+		}, apply, func(r BoardRow) bool { return r.Known }},
+		"a patient who was said not to exist": {func(t *testing.T, b *bundle) {
+			if _, err := b.store.ForgetPatient(t.Context(), clinic, known.ID, b.begin(t)); err != nil {
+				t.Fatal(err)
+			}
+		}, apply, func(r BoardRow) bool { return r.Known }},
+		"a directory": {func(*testing.T, *bundle) {}, func(t *testing.T, b *bundle) {
+			if _, err := b.store.ApplyDirectory(t.Context(), clinic, Directory{Practice: "7", Providers: []Provider{{ID: "70", Name: "Dr Renamed"}}}, b.begin(t)); err != nil {
+				t.Fatal(err)
+			}
+		}, func(r BoardRow) bool { return r.Provider == "Dr Renamed" }},
+		"a list of places": {func(*testing.T, *bundle) {}, func(t *testing.T, b *bundle) {
+			if _, err := b.store.ApplyLocations(t.Context(), clinic, Locations{Practice: "7", Locations: []Location{{ID: "3", Name: "Annex"}}}, b.begin(t)); err != nil {
+				t.Fatal(err)
+			}
+		}, func(r BoardRow) bool { return r.Location == "Annex" }},
+		"a visit": {func(*testing.T, *bundle) {}, func(t *testing.T, b *bundle) {
+			another := visit(1)
+			another.Patient = ""
+			b.see(t, monday, another, who)
+		}, func(r BoardRow) bool { return true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, over := 0, false; !over; n++ {
+				b := setup(t)
+				b.see(t, monday, who)
+				c.before(t, b)
+				look := &between{n: n, do: func() { b.board(t, monday) }}
+				b.rdb.AddHook(look)
+				c.apply(t, b)
+				over, look.quiet = look.do != nil, true
+				for range 2 {
+					r := b.board(t, monday)
+					if !c.there(r.Board.Rows[0]) || name == "a visit" && len(r.Board.Rows) != 2 {
+						t.Fatalf("looked before command %d: the board that is kept goes without it", n)
+					}
+				}
+			}
+		})
+	}
+}
