@@ -66,7 +66,7 @@ func text(t *rapid.T, label string) phi.Text {
 	return phi.Text(cmp.Or(strings.TrimSpace(drawn), "x"))
 }
 
-// one draws a key of those for which ok holds, and skips the step when there is none.
+// one draws a key of those for which ok holds; "" when there is none.
 func one[V any](t *rapid.T, all map[phi.Text]V, ok func(V) bool) phi.Text {
 	var keys []phi.Text
 	for _, k := range slices.Sorted(maps.Keys(all)) {
@@ -75,7 +75,7 @@ func one[V any](t *rapid.T, all map[phi.Text]V, ok func(V) bool) phi.Text {
 		}
 	}
 	if len(keys) == 0 {
-		t.Skip("there is none")
+		return ""
 	}
 	return rapid.SampledFrom(keys).Draw(t, "which")
 }
@@ -114,6 +114,9 @@ func (b *book) book(t *rapid.T) {
 // change rewrites a visit from what is read of it; what is not changed must survive.
 func (b *book) change(t *rapid.T) {
 	id := one(t, b.visits, booking.stands)
+	if id == "" {
+		return
+	}
 	a, err := b.Appointments.Get(t.Context(), id.Reveal(), b.clinic.Location())
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +143,9 @@ func (b *book) change(t *rapid.T) {
 
 func (b *book) setStatus(t *rapid.T) {
 	id := one(t, b.visits, booking.stands)
+	if id == "" {
+		return
+	}
 	v := b.visits[id]
 	v.Status = rapid.SampledFrom(writable).Draw(t, "status")
 	if err := b.Appointments.SetStatus(t.Context(), id.Reveal(), v.Status); err != nil {
@@ -150,6 +156,9 @@ func (b *book) setStatus(t *rapid.T) {
 
 func (b *book) remove(t *rapid.T) {
 	id := one(t, b.visits, func(booking) bool { return true })
+	if id == "" {
+		return
+	}
 	v := b.visits[id]
 	err := b.Appointments.Delete(t.Context(), id.Reveal())
 	if v.Deleted != errors.Is(err, &tebra.Error{Code: tebra.NotFound}) || !v.Deleted && err != nil {
@@ -171,6 +180,9 @@ func (b *book) register(t *rapid.T) {
 // correct sets, clears or leaves each of some members.
 func (b *book) correct(t *rapid.T) {
 	id := one(t, b.people, func(person) bool { return true })
+	if id == "" {
+		return
+	}
 	p := b.people[id]
 	draw := func(label string, now *phi.Text) tebra.Change {
 		switch rapid.IntRange(0, 2).Draw(t, label) {
@@ -215,7 +227,7 @@ func (b *book) read(t *rapid.T, id phi.Text) {
 	}
 }
 
-// check compares everything with every way of reading it.
+// check compares everything with what the lists say.
 func (b *book) check(t *rapid.T) {
 	type row struct {
 		Start, End     time.Time
@@ -235,7 +247,6 @@ func (b *book) check(t *rapid.T) {
 		}
 	}
 	for id, v := range b.visits {
-		b.read(t, id)
 		if !v.Deleted {
 			want[id] = row{v.Start, v.End, v.Patient, v.Notes}
 		}
@@ -243,11 +254,17 @@ func (b *book) check(t *rapid.T) {
 	if diff := gocmp.Diff(want, listed, revealed); diff != "" {
 		t.Fatalf("the list is not what was written:\n%s", diff)
 	}
-	for id := range b.people {
-		b.read(t, id)
-	}
 	all, err := b.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: b.id})
 	if err != nil || len(all.Rows) != 5+len(b.people) {
 		t.Fatalf("%d patients, %v, want %d", len(all.Rows), err, 5+len(b.people))
+	}
+	people := map[phi.Text]person{}
+	for _, p := range all.Rows {
+		if _, ours := b.people[p.ID]; ours {
+			people[p.ID] = person{p.FirstName, p.LastName, p.City, p.Email, p.WorkPhone}
+		}
+	}
+	if diff := gocmp.Diff(b.people, people, revealed); diff != "" {
+		t.Fatalf("the patients are not what was written:\n%s", diff)
 	}
 }
