@@ -155,6 +155,9 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 	}
 	grant := since
 	if len(changed) > 0 {
+		if err := s.doubtLost(ctx, t, since, body, &change, changed); err != nil {
+			return nil, err
+		}
 		if err := s.fillLost(ctx, since, body.Practice, changed); err != nil {
 			return nil, err
 		}
@@ -191,10 +194,37 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 	return changed, s.fillAll(ctx, since, same)
 }
 
+// doubtLost lets go of what is remembered of records whose copies were lost. Once there is a copy again, nothing else would
+// tell the next look at the vendor that views were kept without it, should this change fail or be refused.
+func (s *Store) doubtLost(ctx context.Context, t tenant.ID, since cache.Grant, body events.Body, change *cache.Change, changed []record) error {
+	first := cache.Change{Event: body, Loaded: since}
+	var of []int
+	for i, r := range changed {
+		was := change.Shadows[i]
+		if !r.lost || was.Expect == nil {
+			continue
+		}
+		next, err := shadow[recordShadow]{name: was.Name, raw: was.Expect}.next(s.keys.For(t.String()), &recordShadow{})
+		if err != nil {
+			return err
+		}
+		first.Shadows, of = append(first.Shadows, next), append(of, i)
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	if _, err := s.invalidate(ctx, t, first); err != nil {
+		return fmt.Errorf("let go of lost records: %w", err)
+	}
+	for j, i := range of {
+		change.Shadows[i].Expect = first.Shadows[j].Next
+	}
+	return nil
+}
+
 // fillLost caches the records of which there is no copy ahead of the change that tells of them. A view that is put together
 // after the change and before its documents are filled would otherwise do without them, and nothing would tell it later;
-// as it is, it finds documents that are in doubt, and is not kept. A crash in between leaves a record that lies ready and is
-// not told of: the next look at the vendor tells, unless it was known before and only its copy had been lost.
+// as it is, it finds documents that are in doubt, and is not kept.
 func (s *Store) fillLost(ctx context.Context, since cache.Grant, practice phi.Ref, changed []record) error {
 	var items []cache.Item
 	for _, r := range changed {

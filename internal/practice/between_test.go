@@ -2,9 +2,12 @@ package practice
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
 )
 
 // between does something once, before the nth command that a client sends from now on. What it does itself passes.
@@ -98,5 +101,71 @@ func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A slow answer has a patient whom a quicker one, asked later, said not to exist: what is filled under the older look is
+// refused, and the doubt about the newer one must be enough.
+func TestNoViewIsKeptWithoutAPatientWhoWasMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	who := visit(0)
+	for n, over := 0, false; !over; n++ {
+		b := setup(t)
+		b.see(t, monday, who)
+		forget := func() {
+			if _, err := b.store.ForgetPatient(t.Context(), clinic, who.Patient, b.begin(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		forget()
+		since := b.begin(t)
+		forget()
+		look := &between{n: n, do: func() { b.board(t, monday) }}
+		b.rdb.AddHook(look)
+		if _, err := b.store.ApplyPatient(t.Context(), clinic, Patient{ID: who.Patient, Practice: "7", First: "First"}, since); err != nil {
+			t.Fatal(err)
+		}
+		over, look.quiet = look.do != nil, true
+		for range 2 {
+			if r := b.board(t, monday); r.Unknown != 0 {
+				t.Fatalf("looked before command %d: hit %t, unknown %d", n, r.Hit, r.Unknown)
+			}
+		}
+	}
+}
+
+// An answer that was refused has left a copy of a record whose views were kept without it: the next one tells them.
+func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	who := visit(0)
+	who.Resources = []Resource{{ID: "70", Name: "Dr Zero"}}
+	b.see(t, monday, who)
+	lost, other := Patient{ID: who.Patient, Practice: "7", First: "First"}, Patient{ID: "5555", Practice: "7", First: "Other"}
+	b.patient(t, lost)
+	b.patient(t, other)
+	b.lose(t, b.store.patient(clinic, lost.ID, nil).key)
+	read := func() ProviderDayRead {
+		r, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := read(); r.Unknown != 1 {
+		t.Fatalf("unknown %d, want the one who was lost", r.Unknown)
+	}
+	since := b.begin(t)
+	b.invalidate(t, Record{Noun: NounPatient, ID: other.ID})
+	b.board(t, monday)
+	other.First = "Changed"
+	if _, err := b.store.ApplyPatients(t.Context(), clinic, since, lost, other); !errors.Is(err, cache.ErrConflict) {
+		t.Fatalf("got %v, want a conflict", err)
+	}
+	if _, err := b.store.ApplyPatients(t.Context(), clinic, b.begin(t), lost, other); err != nil {
+		t.Fatal(err)
+	}
+	if day, board := read(), b.board(t, monday); day.Unknown != 0 || board.Unknown != 0 {
+		t.Errorf("unknown are %d on the day and %d on the board, though both are known", day.Unknown, board.Unknown)
 	}
 }

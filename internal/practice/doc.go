@@ -33,7 +33,9 @@
 //
 // A view shows what is there: a board without a patient's record has the name that the visit carries. So a record that
 // comes must be told to whoever did without it. It is filled before the change that tells of it is made, and once more
-// after: at no moment between can a view be kept that found neither the record nor a sign that it is in doubt.
+// after: between them no view is kept that found neither the record nor a sign that it is in doubt. Two gaps are left: a
+// copy that is evicted between the look at it and its filling, and a card, which counts the days without a roster when it
+// is read and not those that it was made without.
 //
 // # Age
 //

@@ -93,6 +93,7 @@ func (b *builder) patients(ctx context.Context, visits []Appointment) (map[phi.T
 	out := make(map[phi.Text]Patient, len(got))
 	for _, e := range got {
 		var p Patient
+		b.stale = b.stale || e.Negative && !valid(e) // in doubt is also that somebody does not exist
 		if e.State != cache.Miss && !e.Negative && phi.Unmarshal(e.Value, &p) == nil {
 			out[p.ID] = p
 			b.stale = b.stale || !valid(e)
