@@ -120,6 +120,14 @@ func (b *tab) login(name, password string) {
 	)
 }
 
+// follow clicks on a link to another page, and waits until the browser is
+// there: words alone prove nothing while the page that is left shows them too.
+func (b *tab) follow(link, path string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(link)))
+	b.until(fmt.Sprintf("location.pathname === %q && document.readyState === 'complete'", path))
+}
+
 // text waits until the page shows it.
 func (b *tab) text(want string) {
 	b.t.Helper()
@@ -127,16 +135,21 @@ func (b *tab) text(want string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	script := fmt.Sprintf("document.body !== null && document.body.innerText.includes(%s)", quoted)
+	b.until(fmt.Sprintf("document.body !== null && document.body.innerText.includes(%s)", quoted))
+}
+
+// until waits for a condition in the page.
+func (b *tab) until(script string) {
+	b.t.Helper()
 	limit := time.Now().Add(30 * time.Second)
 	for { // a page that is being left answers with an error
-		shows, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script))
-		if err == nil && shows {
+		holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script))
+		if err == nil && holds {
 			return
 		}
 		if time.Now().After(limit) {
 			b.shot("failed")
-			b.t.Fatalf("the page never shows %q: %v\n%s", want, err, ask[string](b, "document.body.innerText"))
+			b.t.Fatalf("it never holds that %s: %v\n%s", script, err, ask[string](b, "document.body.innerText"))
 		}
 		b.do(chromedp.Sleep(20 * time.Millisecond))
 	}

@@ -23,7 +23,7 @@ func TestBrowserViewer(t *testing.T) {
 	s.busy(t)
 	b := openTab(t, s)
 	b.login(vic, vicsPassword)
-	b.do(chromedp.Click(chromedp.CSS(`nav a[href="/asynqmon/"]`)))
+	b.follow(`nav a[href="/asynqmon/"]`, "/asynqmon/")
 	b.text("interactive")
 	b.shot("queues")
 	const pause = "/asynqmon/api/queues/sync:pause"
