@@ -134,6 +134,47 @@ func TestNoViewIsKeptWithoutAPatientWhoWasMadeMeanwhile(t *testing.T) {
 	}
 }
 
+// A card that was made without a day is not kept for one that has it, at whatever moment of the day's coming it was made,
+// and though nothing is new about a day whose roster was only away.
+func TestNoCardIsKeptWithoutADayThatComes(t *testing.T) {
+	t.Parallel()
+	tuesday := monday.Add(1)
+	here, there := visit(0), onDay(visit(3), tuesday, 1)
+	there.Patient = here.Patient
+	for name, before := range map[string]func(t *testing.T, b *bundle){
+		"nobody asked for it yet": func(*testing.T, *bundle) {},
+		"its roster is lost": func(t *testing.T, b *bundle) {
+			b.see(t, tuesday, there)
+			b.lose(t, cache.Key{Class: dayClass, ID: b.store.Names(clinic).Day("7", tuesday)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, over := 0, false; !over; n++ {
+				b := setup(t)
+				b.see(t, monday, here)
+				b.patient(t, Patient{ID: here.Patient, Practice: "7", First: "First"})
+				before(t, b)
+				if r := b.card(t, here.Patient); len(r.Card.Visits) != 1 {
+					t.Fatalf("%d visits before the day is known", len(r.Card.Visits))
+				}
+				look := &between{n: n, do: func() { b.card(t, here.Patient) }}
+				b.rdb.AddHook(look)
+				b.see(t, tuesday, there)
+				over, look.quiet = look.do != nil, true
+				for range 2 {
+					if r := b.card(t, here.Patient); len(r.Card.Visits) != 2 {
+						t.Fatalf("looked before command %d: hit %t, %d visits, %d days unknown", n, r.Hit, len(r.Card.Visits), r.Unknown)
+					}
+				}
+				if r := b.card(t, here.Patient); !r.Hit {
+					t.Fatal("the whole card is not kept")
+				}
+			}
+		})
+	}
+}
+
 // An answer that was refused has left a copy of a record whose views were kept without it: the next one tells them.
 func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
 	t.Parallel()

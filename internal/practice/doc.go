@@ -27,15 +27,15 @@
 // # How far a card looks
 //
 // A card begins with a day, today at the practice, and shows CardDays days of one practice. It finds the patient's visits
-// on the rosters of these days. Days of which nothing is known are counted and not asked for: the card says so.
+// on the rosters of these days. Days of which nothing is known are counted and not asked for: the card says so, remembers
+// the days that it was made with, and is made anew when another is known.
 //
 // # What a view may do without
 //
 // A view shows what is there: a board without a patient's record has the name that the visit carries. So a record that
 // comes must be told to whoever did without it. It is filled before the change that tells of it is made, and once more
-// after: between them no view is kept that found neither the record nor a sign that it is in doubt. Two gaps are left: a
-// copy that is evicted between the look at it and its filling, and a card, which counts the days without a roster when it
-// is read and not those that it was made without.
+// after: between them no view is kept that found neither the record nor a sign that it is in doubt. One gap is left: a
+// copy that is evicted between the look at it and its filling.
 //
 // # Age
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -56,8 +57,9 @@ func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice strin
 	}
 	r := p.read(practice)
 	telemetry.DataRead(ctx, cardClass.Name, p.age)
-	if p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &r.Card) == nil {
-		r.Hit = true
+	var kept keptCard
+	if p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &kept) == nil && kept.Days.hold(p.known()) {
+		r.Card, r.Hit = kept.Card, true
 		return r, nil
 	}
 	err = building(ctx, t, cardClass, func(ctx context.Context) (rows int, err error) {
@@ -90,6 +92,32 @@ func (s *Store) peekCard(ctx context.Context, t tenant.ID, n Names, practice str
 	return &cardParts{card: got[0], record: got[1], roll: got[2], days: got[3:]}, nil
 }
 
+// daySet is a set of the days of a card: a bit for each, the first day's the lowest.
+type daySet uint32
+
+const _ = uint(32 - CardDays) // they fit
+
+// hold reports whether all of others are in the set.
+func (s daySet) hold(others daySet) bool { return others&^s == 0 }
+
+// keptCard is a card as it lies in the cache, with the days whose rosters were there when it was made. A roster that comes
+// later tells nobody when no visit of it is new: it was only away.
+type keptCard struct {
+	Card Card   `json:"card"`
+	Days daySet `json:"days"`
+}
+
+// known are the days of which there is a roster.
+func (p *cardParts) known() daySet {
+	var s daySet
+	for i, e := range p.days {
+		if e.State != cache.Miss && !e.Negative {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
 // patient is the record.
 func (p *cardParts) patient() (Patient, error) {
 	var record Patient
@@ -104,7 +132,7 @@ func (p *cardParts) patient() (Patient, error) {
 
 // read says how good the parts are.
 func (p *cardParts) read(practice string) CardRead {
-	r := CardRead{Stale: !valid(p.record)}
+	r := CardRead{Stale: !valid(p.record), Unknown: CardDays - bits.OnesCount32(uint32(p.known()))}
 	r.AsOf, p.age = p.record.Filled, p.record.Age
 	if record, err := p.patient(); err == nil && confirmed(p.record, p.roll, record, practice) {
 		r.AsOf, p.age = p.roll.Filled, p.roll.Age
@@ -112,7 +140,6 @@ func (p *cardParts) read(practice string) CardRead {
 	for _, e := range p.days {
 		switch {
 		case e.State == cache.Miss || e.Negative:
-			r.Unknown++
 			continue
 		case e.Filled.Before(r.AsOf):
 			r.AsOf, p.age = e.Filled, e.Age
@@ -160,6 +187,6 @@ func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id 
 	r.Card = BuildCard(practice, today, record, visits, house)
 	r.Stale, r.Missing = b.stale, b.missing
 	n := b.names
-	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), r.Card,
+	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), keptCard{r.Card, parts.known()},
 		n.Card(practice, id), n.Patient(id), n.Directory(practice), n.Locations(practice))
 }

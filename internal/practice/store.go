@@ -23,7 +23,7 @@ var (
 	dayClass       = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	boardClass     = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
 	providerClass  = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
-	cardClass      = &cache.Class{Name: "patient-card", Schema: 1, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
+	cardClass      = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
 )
 
 // ErrCold means that the vendor was never asked about the day or the patient, or that what it said has expired.

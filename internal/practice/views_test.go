@@ -113,7 +113,7 @@ func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
 			a.Patient, a.Resources = "1002", []Resource{{ID: "70"}}
 			w.see(t, monday, append(w.monday, a)...)
 		}, []string{"board 02", "70 02", "card 1002"}},
-		"a day that becomes known": {func(t *testing.T, w *ward) { w.see(t, monday.Add(9)) }, nil},
+		"a day that becomes known": {func(t *testing.T, w *ward) { w.see(t, monday.Add(9)) }, []string{"card 1000", "card 1001", "card 1002"}},
 		"a patient's number": {func(t *testing.T, w *ward) {
 			w.patient(t, Patient{ID: "1001", Practice: "7", First: "First", Last: "Testperson1", Mobile: "555-0142"})
 		}, []string{"board 02", "board 03", "71 02", "card 1001"}},
