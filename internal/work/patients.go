@@ -122,15 +122,15 @@ func (d Deps) applyPatients(ctx context.Context, s site, today practice.Date, ro
 	for i := range rows {
 		all[i] = practice.FromPatient(&rows[i])
 	}
-	changed, err := d.Store.ApplyPatients(ctx, s.tenant, since, all...)
-	if err != nil {
-		return applied(err)
-	}
+	changed, notAll := d.Store.ApplyPatients(ctx, s.tenant, since, all...)
 	views, err := d.views(ctx, s, today, changed, nil)
 	if err != nil {
 		return err
 	}
-	return d.demand(ctx, s, views...)
+	if err := d.demand(ctx, s, views...); err != nil {
+		return err
+	}
+	return applied(notAll) // the next attempt finds no change in those that were
 }
 
 // sweepPatients reads one page of all patients and demands the next. The last one moves the watermark to where the sweep

@@ -76,6 +76,35 @@ func TestChangedPatients(t *testing.T) {
 	}
 }
 
+// A long list is applied in parts. When one is refused, the cards of those before it are made anew all the same: the next
+// attempt finds nothing new about them.
+func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	read := b.clinic.Patients()[0].ID
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(read)})
+	b.card(t, read)
+	b.demands(t)
+	must(t, b.clinic.SetPhone(read, "555-0142"))
+	var last string
+	for range 150 {
+		last = b.clinic.AddPatient().ID
+	}
+	b.line.answer = func(body string) string {
+		_, err := b.Store.Invalidate(t.Context(), clinicA, practice.Record{Noun: practice.NounPatient, ID: phi.Text(last)}, "")
+		must(t, err)
+		return body
+	}
+	want(t, b.run(t, tasks.SyncPatients{Practice: "7"}), tasks.OutcomeLater, "conflict")
+	b.demands(t, "warm patient-card 7 2026-03-02 "+read)
+	if b.mark(t) != "" {
+		t.Error("half a list moved the watermark")
+	}
+	b.line.answer = nil
+	b.done(t, tasks.SyncPatients{Practice: "7"})
+	b.demands(t)
+}
+
 // A list that the vendor cuts at 10,000 rows is read in halves, and a day that it cuts becomes a sweep.
 func TestPatientsThatAreTooMany(t *testing.T) {
 	t.Parallel()
