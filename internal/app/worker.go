@@ -73,7 +73,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	err = work.Register(router, work.Deps{
 		Account: vendors.account, Store: base.store, Tasks: base.tasks, Ledger: base.ledger, Intervals: gate.SetIntervals,
-		Now: o.Clock.Now,
+		Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)

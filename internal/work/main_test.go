@@ -24,6 +24,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
@@ -50,6 +51,7 @@ type bundle struct {
 	said   map[string]time.Duration // what Intervals was told last
 	gate   *gate
 	line   *line
+	log    bytes.Buffer
 }
 
 // gate lets everything through unless it is told to refuse, and keeps what it was asked.
@@ -128,6 +130,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 		return nil
 	}
 	b.Now = func() time.Time { return b.now }
+	b.Logger = telemetry.NewLogger(&b.log, telemetry.LogOptions{JSON: true})
 	b.router, err = tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 	must(t, err)
 	must(t, Register(b.router, b.Deps))

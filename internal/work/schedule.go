@@ -46,12 +46,16 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	visits, whole, err := sortByDay(s.id, list.Rows, s.Zone)
+	visits, left, err := sortByDay(s.id, list.Rows, s.Zone)
 	if err != nil {
 		return err
 	}
+	if left > 0 {
+		d.Logger.WarnContext(ctx, "appointments without a readable start were left out; nothing is taken from these days until they have one",
+			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", left)
+	}
 	a := answer{
-		Deps: d, site: s, visits: visits, partial: list.Partial || !whole, since: since, own: map[cache.Tag]uint64{},
+		Deps: d, site: s, visits: visits, partial: list.Partial || left > 0, since: since, own: map[cache.Tag]uint64{},
 		today: practice.DateOf(d.Now(), s.Zone),
 	}
 	for _, date := range days {
@@ -99,22 +103,22 @@ func lookAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) err
 }
 
 // sortByDay maps the rows. A row of another practice poisons the whole answer: the vendor answered a question that we did
-// not ask, and nothing of it may be believed. A row without a start is left out, and whole is false: that visit is there,
-// whatever day it is on, and must not pass for one that is gone.
-func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[practice.Date][]practice.Appointment, whole bool, err error) {
-	visits, whole = map[practice.Date][]practice.Appointment{}, true
+// not ask, and nothing of it may be believed. Rows without a start are left out and counted: those visits are there,
+// whatever day they are on, and must not pass for ones that are gone.
+func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[practice.Date][]practice.Appointment, left int, err error) {
+	visits = map[practice.Date][]practice.Appointment{}
 	for _, row := range rows {
 		a, err := practice.FromAppointment(practiceID, row, zone)
 		switch {
 		case errors.Is(err, practice.ErrForeign):
-			return nil, false, fmt.Errorf("map appointments: %w", err)
+			return nil, 0, fmt.Errorf("map appointments: %w", err)
 		case err != nil:
-			whole = false
+			left++
 			continue
 		}
 		visits[a.Day] = append(visits[a.Day], a)
 	}
-	return visits, whole, nil
+	return visits, left, nil
 }
 
 // answer is one look at the vendor, on its way into the cache.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -32,12 +33,13 @@ type Deps struct {
 	// Intervals stores what the vendor says of how often its operations may be called; (*flow.Flow).SetIntervals.
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
 	// Now is the calendar: what "today" is. Real time except where a demo speeds it up.
-	Now func() time.Time
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil {
+	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Logger == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))
