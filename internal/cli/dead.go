@@ -37,10 +37,9 @@ func (f *letterFlags) add(e *env, cmd *cobra.Command) {
 	for _, k := range kinds {
 		known = append(known, k.name)
 	}
-	codes := slices.DeleteFunc(slices.Sorted(maps.Keys(codeMeanings)), func(c string) bool { return c == "" })
 	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("code", cobra.FixedCompletions(codes, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("code", cobra.FixedCompletions(queue.Codes(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // filter reads the flags.
@@ -145,7 +144,7 @@ type openDoc struct {
 func readLetter(l ledger.DeadLetter) letterRow {
 	return letterRow{
 		Task: shown(l.TaskID), Tenant: l.Tenant.String(), Kind: shown(l.Kind), Lane: shown(l.Lane), Code: shown(l.Code),
-		Means: codeMeaning(l.Code), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
+		Means: queue.Meaning(l.Code), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
 		Bytes: len(l.Payload),
 	}
 }
@@ -180,7 +179,7 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 		doc.Next = shown(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: shown(c.Kind), Code: shown(c.Code), Means: codeMeaning(c.Code), Letters: c.Letters, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: shown(c.Kind), Code: shown(c.Code), Means: queue.Meaning(c.Code), Letters: c.Letters, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }

@@ -55,7 +55,7 @@ func lookAtLetters(ctx context.Context, s *subject) []finding {
 			n += c.Letters
 		}
 		f.Verdict = verdictWarn
-		f.Evidence = fmt.Sprintf("%d are open, most of them %s of %s (%s)", n, orUnknown(shown(counts[0].Kind)), shown(counts[0].Code), orUnknown(codeMeaning(counts[0].Code)))
+		f.Evidence = fmt.Sprintf("%d are open, most of them %s of %s (%s)", n, orUnknown(shown(counts[0].Kind)), shown(counts[0].Code), orUnknown(queue.Meaning(counts[0].Code)))
 		f.Fix = "mend the cause, then rounds dead replay --all --code " + shown(counts[0].Code)
 	}
 	return []finding{f}

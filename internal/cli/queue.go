@@ -90,7 +90,7 @@ func advise(s queue.Standing, now time.Time) []string {
 	}
 	for _, w := range s.Waits {
 		if w.Code != "" {
-			add("%d of %s wait after %s: %s", w.Tasks, orUnknown(w.Kind), w.Code, orUnknown(codeMeaning(w.Code)))
+			add("%d of %s wait after %s: %s", w.Tasks, orUnknown(w.Kind), w.Code, orUnknown(queue.Meaning(w.Code)))
 		}
 	}
 	if s.Archived > 0 {

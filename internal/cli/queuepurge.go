@@ -156,7 +156,7 @@ func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) er
 }
 
 func (d *purgeDoc) interrupted(err error) error {
-	if d.Removed == 0 {
+	if d.Removed == 0 && d.Settled == 0 {
 		return err
 	}
 	return &failure{

@@ -140,9 +140,9 @@ func (d *stateDoc) why(code string) string {
 	case d.State == queue.StateScheduled && code == "":
 		return "it was asked for at a later time"
 	case d.State == queue.StatePending:
-		return codeMeaning("")
+		return queue.Meaning("")
 	}
-	return codeMeaning(code)
+	return queue.Meaning(code)
 }
 
 // countBy counts tasks by name, most first.

@@ -117,7 +117,7 @@ func lateFirst(a, b status.Freshness) int {
 
 // waits says for what the tasks of a lane wait. Nothing of a paused lane runs, whatever else it waits for.
 func waits(now time.Time, l queue.Standing, w queue.Wait) waitRow {
-	row := waitRow{Lane: l.Lane, Wait: w, Why: why(w.Code), When: when(now, w.Next)}
+	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(queue.Meaning(w.Code), "it failed and is tried again"), When: when(now, w.Next)}
 	if l.Paused {
 		row.When = "when the queue is resumed"
 		if w.Code == "" {

@@ -28,7 +28,7 @@ func TestNow(t *testing.T) {
 	for _, want := range []string{
 		"The breaker for credentials of clinic-b is open (unauthenticated).", "2 of 4 practices are not fresh", "The queue warm is paused.",
 		"sync 90 min 3 0 1 0 0", "2 workers, 4 of 40 slots busy", // 90 minutes although asynq knows of a second
-		"a free worker schedule.sync sync 3 as soon as a worker is free", "its queue is paused schedule.sync warm 1 when the queue is resumed",
+		"it waits for a free worker schedule.sync sync 3 as soon as a worker is free", "its queue is paused schedule.sync warm 1 when the queue is resumed",
 		"clinic-b 9 47 min ago late", "clinic-b 10 never not known yet", "clinic-a 7 70 s ago fresh", "clinic-a 8 14 h 0 min ago out of hours",
 		"clinic-b credential open, a probe in 4 min unauthenticated 2", "the host everything closed – 0",
 		"clinic-a GetAppointments 1.2 s throttled for 4 s 12 min", "clinic-a GetPatient 300 ms now –",

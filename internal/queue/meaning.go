@@ -1,10 +1,16 @@
-package cli
+package queue
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
-// codeMeanings says in words why a task waits or died. Codes are made where the errors are: in tasks, work, flow and tebra.
-var codeMeanings = map[string]string{
+// meanings says in words why a task waits or died. Codes are made where the
+// errors are: here, in tasks, and in the packages of the work.
+var meanings = map[string]string{
 	"":                  "it waits for a free worker",
+	CodeHidden:          "it failed with a text that is not shown",
 	"error":             "it failed in a way that has no code of its own",
 	"panic":             "the program failed at it; the worker's log has the place",
 	"timeout":           "an attempt took longer than it may",
@@ -46,13 +52,20 @@ var codeMeanings = map[string]string{
 	"vendor_unavailable":     "the vendor is down, or the way to it",
 	"vendor_timeout":         "the vendor did not answer in time",
 	"vendor_malformed":       "the vendor's answer is not one",
+	"vendor_list_partial":    "the vendor cut a list that is needed whole",
 	"vendor_unknown":         "the vendor says no in words that are not known here",
 }
 
-// codeMeaning is empty for a code that is not known here.
-func codeMeaning(code string) string {
-	if text, ok := codeMeanings[code]; ok {
+// Meaning says in words what a code means; empty for one that is not known
+// here. The empty code is that of a task that merely waits its turn.
+func Meaning(code string) string {
+	if text, ok := meanings[code]; ok {
 		return text
 	}
-	return codeMeanings[strings.TrimPrefix(code, "flow_")]
+	return meanings[strings.TrimPrefix(code, "flow_")]
+}
+
+// Codes lists the codes that have a meaning, in order.
+func Codes() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(meanings)), func(c string) bool { return c == "" })
 }
