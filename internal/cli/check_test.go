@@ -91,9 +91,10 @@ func TestOutageThatNobodyMet(t *testing.T) {
 		met   bool
 	}{
 		"no call":               {nil, false},
-		"only the broken one":   {[]tebratest.Call{fault("GetPatient")}, false},
-		"a list that succeeded": {[]tebratest.Call{{Operation: listOperation, Outcome: tebratest.OutcomeOK}}, false},
-		"a list that failed":    {[]tebratest.Call{fault("GetPatient"), fault(listOperation)}, true},
+		"only the broken one":   {[]tebratest.Call{fault(readOperation)}, false},
+		"a list that succeeded": {[]tebratest.Call{{Operation: "GetAppointments", Outcome: tebratest.OutcomeOK}}, false},
+		"a list that failed":    {[]tebratest.Call{fault(readOperation), fault("GetAppointments")}, true},
+		"another list":          {[]tebratest.Call{fault("GetPatients")}, true},
 	} {
 		if err := wasAway(c.calls); (err == nil) != c.met {
 			t.Errorf("%s: %v, want met %v", name, err, c.met)
