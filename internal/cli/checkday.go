@@ -121,7 +121,7 @@ func (c *dayCheck) brokenPatient(ctx context.Context) error {
 }
 
 // outageLasts is how long the vendor is away at least: half an hour of the practices' day and more. Breakers let few calls
-// through to it, and the outage goes on until one of them was a list.
+// through to it, and the outage goes on until one met it that has nothing to do with the record that fails at any time.
 const outageLasts = 6 * time.Second
 
 // onItsWay is how long after an outage began an answer may still come in that the vendor gave before: beyond the slowest
@@ -157,14 +157,14 @@ func (c *dayCheck) outage(ctx context.Context) error {
 	return nil
 }
 
-// wasAway wants a list among the calls that failed: the one record that cannot be fetched fails at any time.
+// wasAway wants more among the calls that failed than reading a patient: the one who cannot be fetched fails at any time.
 func wasAway(calls []tebratest.Call) error {
 	for _, call := range calls {
 		if call.Operation != readOperation && call.Outcome == tebratest.OutcomeFault {
 			return nil
 		}
 	}
-	return fmt.Errorf("none of %d calls was a list that met the outage", len(calls))
+	return fmt.Errorf("none of %d calls met the outage", len(calls))
 }
 
 // readOperation is the vendor's name for reading one patient.

@@ -264,3 +264,20 @@ func TestQueueWithoutRedis(t *testing.T) {
 		}
 	}
 }
+
+// What was done before an interruption stays done, letters that were settled included, and the exit code tells.
+func TestPurgeThatIsInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		done purgeDoc
+		exit int
+	}{
+		"before the first": {purgeDoc{Found: 3}, exitDependency},
+		"after a letter":   {purgeDoc{Found: 3, Settled: 1}, exitPartly},
+		"after some tasks": {purgeDoc{Found: 3, Removed: 2}, exitPartly},
+	} {
+		if got := explain(t.Context(), t.Context(), c.done.interrupted(queue.ErrUnavailable)); got.Exit != c.exit {
+			t.Errorf("%s: exit %d, want %d", name, got.Exit, c.exit)
+		}
+	}
+}

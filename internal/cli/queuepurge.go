@@ -33,7 +33,7 @@ The dead letters of archived tasks are settled. A scheduled or retried task that
 will work on: whoever asks for it is told that it was purged, and the same can be demanded anew.
 
 What becomes due meanwhile is left alone, each step is small, and the command can be interrupted and repeated. One
-command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it ends with 9.`,
+command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it ends with 9, as it does when it was interrupted halfway.`,
 		Example: "  rounds queue purge sync --state archived --older-than 720h\n  rounds queue purge warm --state retry --older-than 24h --yes --json",
 		Args:    names("LANE"), ValidArgsFunction: completeLane,
 		Annotations: map[string]string{untimed: "yes"},

@@ -12,8 +12,8 @@ import (
 )
 
 // ApplyPatients caches patients' records that were read under the grant, any number, and returns the ids of those that
-// differ from what was known, or were no longer in the cache. Errors are as in ApplyDay; a conflict about one of them
-// concerns the hundred around it.
+// differ from what was known, or were no longer in the cache: with an error, those whose change was told before it. Errors
+// are as in ApplyDay; a conflict about one of them concerns the hundred around it.
 func (s *Store) ApplyPatients(ctx context.Context, t tenant.ID, since cache.Grant, all ...Patient) ([]phi.Text, error) {
 	seen := make(map[phi.Text]bool, len(all))
 	var changed []phi.Text
@@ -26,11 +26,11 @@ func (s *Store) ApplyPatients(ctx context.Context, t tenant.ID, since cache.Gran
 			}
 		}
 		got, err := s.apply(ctx, t, since, events.Body{Kind: events.PatientChanged}, records...)
-		if err != nil {
-			return changed, err
-		}
 		for _, r := range got {
 			changed = append(changed, r.of)
+		}
+		if err != nil {
+			return changed, err
 		}
 	}
 	return changed, nil
@@ -189,7 +189,7 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 		}
 	}
 	if err := s.fillAll(ctx, grant, fresh); err != nil {
-		return nil, err
+		return changed, err
 	}
 	return changed, s.fillAll(ctx, since, same)
 }

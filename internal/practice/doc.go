@@ -28,7 +28,8 @@
 //
 // A card begins with a day, today at the practice, and shows CardDays days of one practice. It finds the patient's visits
 // on the rosters of these days. Days of which nothing is known are counted and not asked for: the card says so, remembers
-// the days that it was made with, and is made anew when another is known.
+// the days that it was made with, and is made anew when another is known. A day whose roster has gone stays on it, as old
+// as it was then.
 //
 // # What a view may do without
 //

@@ -29,7 +29,8 @@ type CardRead struct {
 	Stale bool
 	// Missing counts the patient's visits whose documents were not in the cache; they are not on the card.
 	Missing int
-	// Unknown counts days of which nothing is known (yet), of CardDays: the patient may have visits then.
+	// Unknown counts days of which the card says nothing, of CardDays, since nothing is known of them (yet): the patient may
+	// have visits then.
 	Unknown int
 }
 
@@ -56,10 +57,12 @@ func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice strin
 		return CardRead{}, err
 	}
 	r := p.read(practice)
-	telemetry.DataRead(ctx, cardClass.Name, p.age)
 	var kept keptCard
-	if p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &kept) == nil && kept.Days.hold(p.known()) {
-		r.Card, r.Hit = kept.Card, true
+	if r.Hit = p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &kept) == nil && kept.Days.hold(p.known()); r.Hit {
+		p.recall(&r, kept)
+	}
+	telemetry.DataRead(ctx, cardClass.Name, p.age)
+	if r.Hit {
 		return r, nil
 	}
 	err = building(ctx, t, cardClass, func(ctx context.Context) (rows int, err error) {
@@ -100,11 +103,29 @@ const _ = uint(32 - CardDays) // they fit
 // hold reports whether all of others are in the set.
 func (s daySet) hold(others daySet) bool { return others&^s == 0 }
 
-// keptCard is a card as it lies in the cache, with the days whose rosters were there when it was made. A roster that comes
-// later tells nobody when no visit of it is new: it was only away.
+// missing counts the card's other days.
+func (s daySet) missing() int { return CardDays - bits.OnesCount32(uint32(s)) }
+
+// keptCard is a card as it lies in the cache, with the days whose rosters were there when it was made, and how old it was. A
+// roster that comes later tells nobody when no visit of it is new: it was only away.
 type keptCard struct {
-	Card Card   `json:"card"`
-	Days daySet `json:"days"`
+	Card Card      `json:"card"`
+	Days daySet    `json:"days"`
+	AsOf time.Time `json:"as_of"`
+}
+
+// recall makes r the kept card. What it shows of days whose rosters have gone since is as old as the card was when it was
+// made, or younger.
+func (p *cardParts) recall(r *CardRead, kept keptCard) {
+	r.Card = kept.Card
+	if p.known() == kept.Days {
+		return
+	}
+	r.Unknown = kept.Days.missing()
+	if kept.AsOf.Before(r.AsOf) {
+		p.age += r.AsOf.Sub(kept.AsOf)
+		r.AsOf = kept.AsOf
+	}
 }
 
 // known are the days of which there is a roster.
@@ -132,7 +153,7 @@ func (p *cardParts) patient() (Patient, error) {
 
 // read says how good the parts are.
 func (p *cardParts) read(practice string) CardRead {
-	r := CardRead{Stale: !valid(p.record), Unknown: CardDays - bits.OnesCount32(uint32(p.known()))}
+	r := CardRead{Stale: !valid(p.record), Unknown: p.known().missing()}
 	r.AsOf, p.age = p.record.Filled, p.record.Age
 	if record, err := p.patient(); err == nil && confirmed(p.record, p.roll, record, practice) {
 		r.AsOf, p.age = p.roll.Filled, p.roll.Age
@@ -187,6 +208,6 @@ func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id 
 	r.Card = BuildCard(practice, today, record, visits, house)
 	r.Stale, r.Missing = b.stale, b.missing
 	n := b.names
-	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), keptCard{r.Card, parts.known()},
+	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), keptCard{r.Card, parts.known(), r.AsOf},
 		n.Card(practice, id), n.Patient(id), n.Directory(practice), n.Locations(practice))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -54,6 +55,50 @@ func TestCard(t *testing.T) {
 	r := b.card(t, "1001")
 	if r.Unknown != CardDays-2 || len(r.Card.Visits) != 2 || r.Card.Visits[0].Day != monday || r.Card.Visits[1].Day != friday {
 		t.Fatalf("%d days unknown, %d visits", r.Unknown, len(r.Card.Visits))
+	}
+}
+
+// A card keeps what it shows of a day whose roster has gone, and does not look younger for it.
+func TestACardKeepsADayWhoseRosterIsLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tuesday := monday.Add(1)
+	here, there := visit(0), onDay(visit(3), tuesday, 1)
+	there.Patient = here.Patient
+	b.see(t, tuesday, there)
+	b.see(t, monday, here)
+	b.know(t, Patient{ID: here.Patient, Practice: "7", First: "First"})
+	made := b.card(t, here.Patient)
+	b.lose(t, cache.Key{Class: dayClass, ID: b.store.Names(clinic).Day("7", tuesday)})
+	r := b.card(t, here.Patient)
+	if !r.Hit || len(r.Card.Visits) != 2 || r.Unknown != CardDays-2 || !r.AsOf.Equal(made.AsOf) {
+		t.Errorf("hit %t, %d visits, %d days unknown, confirmed %v after it was made", r.Hit, len(r.Card.Visits), r.Unknown, r.AsOf.Sub(made.AsOf))
+	}
+}
+
+// A roster that cannot be read is no roster: no card is kept without it.
+func TestACardIsNotKeptWithoutADayThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tuesday := monday.Add(1)
+	here, there := visit(0), onDay(visit(3), tuesday, 1)
+	there.Patient = here.Patient
+	b.see(t, monday, here)
+	b.know(t, Patient{ID: here.Patient, Practice: "7", First: "First"})
+	n := b.store.Names(clinic)
+	item, err := documentItem(cache.Key{Tenant: clinic, Class: dayClass, ID: n.Day("7", tuesday)}, map[string]int{"visits": 5}, n.Day("7", tuesday), n.Practice("7"))
+	if err == nil {
+		err = b.store.fillAll(t.Context(), b.begin(t), []cache.Item{item})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.card(t, here.Patient); len(r.Card.Visits) != 1 || !r.Stale {
+		t.Fatalf("%d visits, stale %t", len(r.Card.Visits), r.Stale)
+	}
+	b.see(t, tuesday, there)
+	if r := b.card(t, here.Patient); len(r.Card.Visits) != 2 {
+		t.Errorf("hit %t, %d visits", r.Hit, len(r.Card.Visits))
 	}
 }
 

@@ -37,10 +37,14 @@ func (b *builder) key(c *cache.Class, id phi.Ref) cache.Key {
 	return cache.Key{Tenant: b.tenant, Class: c, ID: id}
 }
 
-// roster reads a day from its entry; false when nothing is known of it.
+// roster reads a day from its entry; false when nothing is known of it, or nothing that can be read.
 func (b *builder) roster(e cache.Entry) (Day, bool) {
 	var day Day
-	if e.State == cache.Miss || e.Negative || phi.Unmarshal(e.Value, &day) != nil {
+	if e.State == cache.Miss || e.Negative {
+		return Day{}, false
+	}
+	if phi.Unmarshal(e.Value, &day) != nil {
+		b.stale = true
 		return Day{}, false
 	}
 	b.stale = b.stale || !valid(e)

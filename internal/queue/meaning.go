@@ -3,7 +3,6 @@ package queue
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // meanings says in words why a task waits or died. Codes are made where the
@@ -32,9 +31,13 @@ var meanings = map[string]string{
 	"invalid_arguments": "it asks for something that cannot be",
 	"unknown_tenant":    "the ledger does not know its tenant",
 	"unknown_practice":  "its tenant has no such practice",
+	"invalid":           "the ledger cannot keep what it was given",
 	"unknown_zone":      "its tenant's time zone is not known on that host",
 	"permanent":         "the same would fail the same way again",
 	"purged":            "an operator removed it",
+
+	"practice_not_listed": "the vendor lists no practice of that number for its tenant",
+	"practice_renamed":    "the vendor knows the practice by another name than the tenant's settings",
 
 	"credentials_do_not_open": "its tenant's credentials were sealed with another keyset",
 
@@ -59,10 +62,7 @@ var meanings = map[string]string{
 // Meaning says in words what a code means; empty for one that is not known
 // here. The empty code is that of a task that merely waits its turn.
 func Meaning(code string) string {
-	if text, ok := meanings[code]; ok {
-		return text
-	}
-	return meanings[strings.TrimPrefix(code, "flow_")]
+	return meanings[code]
 }
 
 // Codes lists the codes that have a meaning, in order.

@@ -51,7 +51,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		return err
 	}
 	if left > 0 {
-		d.Logger.WarnContext(ctx, "appointments without a readable start were left out; nothing is taken from these days until they have one",
+		d.Logger.WarnContext(ctx, "appointments without a start were left out; nothing is taken from these days until they have one",
 			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", left)
 	}
 	a := answer{

@@ -199,7 +199,7 @@ func TestARowWithoutAStartIsNoDeletion(t *testing.T) {
 	if n := len(b.board(t, monday).Board.Rows); n != 10 {
 		t.Errorf("%d rows are left", n)
 	}
-	if line := b.log.String(); !strings.Contains(line, "without a readable start") || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
+	if line := b.log.String(); !strings.Contains(line, "without a start") || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
 		t.Errorf("an operator reads %q", line)
 	}
 	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
