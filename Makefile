@@ -3,6 +3,10 @@
 # Tools live in a module of their own, so that their dependencies never choose
 # a version for the product.
 TOOL := go tool -modfile=tools/go.mod
+
+# The toolchain that go.mod pins, also where the environment says otherwise:
+# earlier patch releases of it have known vulnerabilities.
+export GOTOOLCHAIN := $(shell awk '/^toolchain/ { print $$2 }' go.mod)+auto
 PACKAGES ?= ./...
 FUZZTIME ?= 5s
 

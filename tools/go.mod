@@ -2,6 +2,8 @@ module github.com/workflow-bolt/rounds/tools
 
 go 1.26.0
 
+toolchain go1.26.9
+
 tool (
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	mvdan.cc/gofumpt
