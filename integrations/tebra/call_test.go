@@ -236,6 +236,29 @@ func TestLateGrantsAreGivenBack(t *testing.T) {
 	})
 }
 
+// The error of three late grants is Unavailable and unsent, like a refused connection. Retrying it would ask a
+// congested gate again for two seconds.
+func TestLateGrantsAreNotRetried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{grant: func(int) (time.Time, error) { return time.Now(), nil }}
+		var seen []tebra.Observation
+		client, sim := simClient(t, tebratest.Config{}, nil, func(o *tebra.Options) { o.Gate, o.Observe = g, observeInto(&seen) })
+		start := time.Now()
+		_, err := client.System.Throttles(t.Context())
+		var e *tebra.Error
+		if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Reason != "void" || e.Sent {
+			t.Errorf("got %+v, want unavailable (void), unsent", e)
+		}
+		if took := time.Since(start); took != 0 || len(g.calls) != 3 || len(sim.Calls(0)) != 0 {
+			t.Errorf("%d calls of Enter and %d requests in %v, want 3 and none at once", len(g.calls), len(sim.Calls(0)), took)
+		}
+		if len(seen) != 1 || seen[0].Attempts != 1 {
+			t.Errorf("observed %+v, want one attempt", seen)
+		}
+	})
+}
+
 func TestEveryPassIsDoneEvenIfObserversPanic(t *testing.T) {
 	t.Parallel()
 	g := &gate{}
