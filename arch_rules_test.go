@@ -40,7 +40,7 @@ var house = []room{
 
 	// Row 5: what the processes do.
 	{path: "internal/gateway", row: 5, only: []string{"internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; names neither the vendor's client nor the work, so it cannot call"},
-	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
+	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
 	{path: "internal/work", row: 5, why: "what each kind of task does"},
 	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
 	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},
@@ -48,14 +48,14 @@ var house = []room{
 	// Row 4: what a practice is, what a task is, when a call may go out.
 	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
-	{path: "tasks", row: 4, only: []string{"internal/queue", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
+	{path: "tasks", row: 4, only: []string{"internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
 	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "for the tests of those who use tasks; imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.
 	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client knows the protocol and nothing of queue, cache or flow"},
 	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli"}, why: "the simulator serves tests and the demo; no worker links it by accident"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the three scripts; appends events in them"},
-	{path: "internal/queue", row: 3, why: "the engine under asynq, and the one constructor of Redis clients"},
+	{path: "internal/queue", row: 3, why: "the engine under asynq"},
 
 	// Row 2: stores.
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
@@ -64,6 +64,7 @@ var house = []room{
 
 	// Row 1: the ground, each of it standing alone.
 	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
+	{path: "internal/redisconn", row: 1, why: "one way to connect to Redis and to read its errors, for processes, commands and monitor"},
 	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
 	{path: "internal/telemetry", row: 1, why: "the one vocabulary of what leaves the process"},
 	{path: "internal/config", row: 1, why: "the environment as values; knows nobody's options"},
@@ -130,6 +131,6 @@ type call struct {
 var calls = []call{
 	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, []string{"cmd/..."}, "run gets its environment as an argument, so that tests have their own"},
 	{"os", []string{"Exit"}, []string{"cmd/...", "internal/redistest", "internal/pgtest"}, "exiting skips every deferred close"},
-	{"github.com/redis/go-redis/v9", []string{"NewClient", "NewClusterClient", "NewFailoverClient", "NewFailoverClusterClient", "NewUniversalClient", "NewRing", "NewSentinelClient"}, []string{"internal/queue", "internal/redistest"}, "one constructor of clients knows our timeouts, and that credentials stay out of errors"},
+	{"github.com/redis/go-redis/v9", []string{"NewClient", "NewClusterClient", "NewFailoverClient", "NewFailoverClusterClient", "NewUniversalClient", "NewRing", "NewSentinelClient"}, []string{"internal/redisconn", "internal/redistest"}, "one constructor of clients knows our timeouts, and that credentials stay out of errors"},
 	{"log/slog", []string{"SetDefault"}, nil, "loggers are passed; a process-wide one mixes tests"},
 }

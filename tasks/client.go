@@ -11,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -19,7 +20,7 @@ import (
 var (
 	// ErrUnavailable: Redis did not answer. The task may have been accepted;
 	// asking again is safe.
-	ErrUnavailable = queue.ErrUnavailable
+	ErrUnavailable = redisconn.ErrUnavailable
 	// ErrReused: the idempotency key was used for another task.
 	ErrReused = queue.ErrReused
 	// ErrID: the string is not a task's ID.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -61,7 +61,7 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	url := redistest.URL(t)
-	rdb, err := queue.Dial(url, queue.DialOptions{})
+	rdb, err := redisconn.Dial(url, redisconn.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = rdb.Close() })
 	dir := t.TempDir()

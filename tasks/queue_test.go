@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // These tests go the whole way: client, Redis, asynq's server, router.
@@ -234,7 +235,7 @@ func TestOverstayedRunWritesNothing(t *testing.T) {
 func TestRedisLostAtTheStartIsNoFailure(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	dead, err := queue.Dial("redis://127.0.0.1:1", queue.DialOptions{})
+	dead, err := redisconn.Dial("redis://127.0.0.1:1", redisconn.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = dead.Close() })
 	r := b.router(t, RouterOptions{Redis: dead})

@@ -14,14 +14,14 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
 // client dials a Redis for the time of the test.
 func client(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
-	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleQueue})
+	c, err := redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +101,11 @@ func TestDemoSpawnsTwoServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	q, c := client(t, urls.Queue.Reveal()), client(t, urls.Cache.Reveal())
-	found, err := queue.Check(t.Context(), q, queue.RoleQueue, true)
+	found, err := redisconn.Check(t.Context(), q, redisconn.RoleQueue, true)
 	if kind != RedisServer || err != nil || len(found) != 0 {
 		t.Errorf("%s; the queue's server: %v, %v", kind, found, err)
 	}
-	if shared, err := queue.CheckShared(t.Context(), q, c, true); err != nil || len(shared) != 0 {
+	if shared, err := redisconn.CheckShared(t.Context(), q, c, true); err != nil || len(shared) != 0 {
 		t.Errorf("%v, %v", shared, err)
 	}
 	closing(t, stack)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -71,7 +71,7 @@ var errInUse = errors.New("the database is not empty, and a demo needs one that 
 
 // borrow takes an empty database of somebody's Redis and leaves it empty.
 func borrow(ctx context.Context, stack *lifecycle.Stack, name, url string) error {
-	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleCache})
+	c, err := redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleCache})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -110,7 +110,7 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 		return nil
 	})
 	url = "unix://" + socket
-	c, err := queue.Dial(url, queue.DialOptions{Role: queue.RoleQueue})
+	c, err := redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue})
 	if err != nil {
 		return "", err
 	}

@@ -12,25 +12,25 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
-	f.queue, err = queue.Dial(s.redis.Queue.Reveal(), queue.DialOptions{Role: queue.RoleQueue})
+	f.queue, err = redisconn.Dial(s.redis.Queue.Reveal(), redisconn.Options{Role: redisconn.RoleQueue})
 	if err != nil {
 		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
 	}
 	f.stack.Push("queue redis", func(context.Context) error { return f.queue.Close() })
-	f.cacheRdb, err = queue.Dial(s.redis.Cache.Reveal(), queue.DialOptions{Role: queue.RoleCache})
+	f.cacheRdb, err = redisconn.Dial(s.redis.Cache.Reveal(), redisconn.Options{Role: redisconn.RoleCache})
 	if err != nil {
 		return fmt.Errorf("ROUNDS_CACHE_REDIS: %w", err)
 	}
 	f.stack.Push("cache redis", func(context.Context) error { return f.cacheRdb.Close() })
 
 	production := s.mode == config.Production
-	check := func(what string, rdb redis.UniversalClient, role queue.Role) (found []queue.Finding, err error) {
+	check := func(what string, rdb redis.UniversalClient, role redisconn.Role) (found []redisconn.Finding, err error) {
 		err = lifecycle.Reach(ctx, f.log, s.wait, what, func(ctx context.Context) error {
-			found, err = queue.Check(ctx, rdb, role, production)
+			found, err = redisconn.Check(ctx, rdb, role, production)
 			return err
 		})
 		if err != nil {
@@ -38,17 +38,17 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 		}
 		return found, nil
 	}
-	queueFound, err := check("queue redis", f.queue, queue.RoleQueue)
+	queueFound, err := check("queue redis", f.queue, redisconn.RoleQueue)
 	if err != nil {
 		return err
 	}
-	cacheFound, err := check("cache redis", f.cacheRdb, queue.RoleCache)
+	cacheFound, err := check("cache redis", f.cacheRdb, redisconn.RoleCache)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	shared, err := queue.CheckShared(ctx, f.queue, f.cacheRdb, production)
+	shared, err := redisconn.CheckShared(ctx, f.queue, f.cacheRdb, production)
 	if err != nil {
 		return dependency("redis", err)
 	}
@@ -57,7 +57,7 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 }
 
 // judge logs what is merely worth knowing and refuses what must not be.
-func (f *foundation) judge(ctx context.Context, where string, found []queue.Finding) error {
+func (f *foundation) judge(ctx context.Context, where string, found []redisconn.Finding) error {
 	var errs []error
 	for _, finding := range found {
 		if finding.Fatal {
@@ -90,7 +90,7 @@ const runIDEvery = time.Second
 func (r *runID) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	id, err := queue.RunID(ctx, r.rdb)
+	id, err := redisconn.RunID(ctx, r.rdb)
 	if err == nil {
 		r.id.Store(&id)
 	}

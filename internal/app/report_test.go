@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/config"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/status"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -16,7 +16,7 @@ import (
 func TestTheSchedulerReports(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	rdb, err := queue.Dial(h.settings.Redis.Queue.Reveal(), queue.DialOptions{})
+	rdb, err := redisconn.Dial(h.settings.Redis.Queue.Reveal(), redisconn.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

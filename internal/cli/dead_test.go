@@ -12,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -227,7 +228,7 @@ func TestDeadReplayStopsInTheMiddle(t *testing.T) {
 	}
 	_ = s.queue.Close()
 	err := r.one(t.Context(), ids[1])
-	if !errors.Is(err, queue.ErrUnavailable) {
+	if !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Fatalf("%v", err)
 	}
 	if f, ok := errors.AsType[*failure](r.stopped(err)); !ok || f.Exit != exitPartly || f.What != "1 of 2 letters were replayed" {
@@ -237,7 +238,7 @@ func TestDeadReplayStopsInTheMiddle(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	r.doc = replayDoc{}
-	if got := r.stopped(err); !errors.Is(got, queue.ErrUnavailable) || explain(t.Context(), t.Context(), got).Exit != exitDependency {
+	if got := r.stopped(err); !errors.Is(got, redisconn.ErrUnavailable) || explain(t.Context(), t.Context(), got).Exit != exitDependency {
 		t.Errorf("before the first: %v", got)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Verdicts of one check.
@@ -75,8 +75,8 @@ var probes = []probe{
 	{"queue-redis", probeLimit, lookAtQueueRedis},
 	{"cache-redis", probeLimit, lookAtCacheRedis},
 	{"redis-separation", probeLimit, lookAtSeparation},
-	{"queue-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.queue, queue.RoleQueue) }},
-	{"cache-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.cache, queue.RoleCache) }},
+	{"queue-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.queue, redisconn.RoleQueue) }},
+	{"cache-redis-load", probeLimit, func(ctx context.Context, s *subject) []finding { return lookAtLoad(ctx, s.cache, redisconn.RoleCache) }},
 	{"lanes", probeLimit, lookAtLanes},
 	{"keyset", probeLimit, lookAtKeyset},
 	{"ledger", probeLimit, lookAtLedger},
@@ -134,10 +134,10 @@ func examine(ctx context.Context, getenv func(string) string) *subject {
 		s.problems = problems.Problems()
 	}
 	if url := s.config.Redis.Queue.Reveal(); url != "" {
-		s.queue, _ = queue.Dial(url, queue.DialOptions{Role: queue.RoleQueue}) // a bad URL is among the problems
+		s.queue, _ = redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue}) // a bad URL is among the problems
 	}
 	if url := s.config.Redis.Cache.Reveal(); url != "" {
-		s.cache, _ = queue.Dial(url, queue.DialOptions{Role: queue.RoleCache})
+		s.cache, _ = redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleCache})
 	}
 	if data := s.config.Keyset.Reveal(); data != "" {
 		s.keys, _ = phi.Parse([]byte(data)) // lookAtKeyset says so

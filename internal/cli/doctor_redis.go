@@ -11,26 +11,26 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/config"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 func lookAtQueueRedis(ctx context.Context, s *subject) []finding {
-	return s.lookAtRedis(ctx, s.queue, queue.RoleQueue, s.config.Redis.Queue)
+	return s.lookAtRedis(ctx, s.queue, redisconn.RoleQueue, s.config.Redis.Queue)
 }
 
 func lookAtCacheRedis(ctx context.Context, s *subject) []finding {
-	return s.lookAtRedis(ctx, s.cache, queue.RoleCache, s.config.Redis.Cache)
+	return s.lookAtRedis(ctx, s.cache, redisconn.RoleCache, s.config.Redis.Cache)
 }
 
 // redisMeaning says why each property matters, by role.
-var redisMeaning = map[queue.Role]map[string]string{
-	queue.RoleQueue: {
+var redisMeaning = map[redisconn.Role]map[string]string{
+	redisconn.RoleQueue: {
 		"":            "without it nothing is enqueued and workers wait",
 		"policy":      "a queue that evicts loses tasks that were accepted",
 		"persistence": "without an append-only file a restart loses the tasks that wait",
 		"scripts":     "every step of the queue and of the vendor's budget is a script",
 	},
-	queue.RoleCache: {
+	redisconn.RoleCache: {
 		"":            "without it nothing is read and every board is cold",
 		"policy":      "eviction of keys without expiry would break what keeps the cache coherent",
 		"persistence": "the cache can be rebuilt and needs none",
@@ -48,14 +48,14 @@ var redisFix = map[string]string{
 }
 
 // lookAtRedis reports on one role: reachable, policy, persistence, scripts.
-func (s *subject) lookAtRedis(ctx context.Context, rdb redis.UniversalClient, role queue.Role, address config.Secret) []finding {
+func (s *subject) lookAtRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address config.Secret) []finding {
 	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
 	aspects := []string{"policy", "persistence", "scripts"}
 	if rdb == nil {
 		return skipAll(name, append([]string{""}, aspects...), variable+" is not usable")
 	}
 	begun := time.Now()
-	notes, err := queue.Check(ctx, rdb, role, s.config.Mode == config.Production)
+	notes, err := redisconn.Check(ctx, rdb, role, s.config.Mode == config.Production)
 	if err != nil {
 		return append([]finding{{
 			Check: name, Verdict: verdictFail, Evidence: unreached(ctx, address.Reveal(), err), Means: redisMeaning[role][""],
@@ -97,8 +97,8 @@ func unreached(ctx context.Context, rawURL string, err error) string {
 	return fmt.Sprintf("%s takes connections, but: %s", addr, err)
 }
 
-// weigh lowers a finding by what queue.Check noted about its aspect. What a server does not tell counts against each.
-func weigh(f finding, aspect string, notes []queue.Finding) finding {
+// weigh lowers a finding by what redisconn.Check noted about its aspect. What a server does not tell counts against each.
+func weigh(f finding, aspect string, notes []redisconn.Finding) finding {
 	for _, n := range notes {
 		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
 			continue
@@ -136,7 +136,7 @@ func lookAtSeparation(ctx context.Context, s *subject) []finding {
 	if s.queue == nil || s.cache == nil {
 		return []finding{skipped(name, "a Redis URL is not usable")}
 	}
-	notes, err := queue.CheckShared(ctx, s.queue, s.cache, s.config.Mode == config.Production)
+	notes, err := redisconn.CheckShared(ctx, s.queue, s.cache, s.config.Mode == config.Production)
 	if err != nil {
 		return []finding{skipped(name, "a Redis does not answer")}
 	}
@@ -154,7 +154,7 @@ func redisInfo(ctx context.Context, rdb redis.UniversalClient) map[string]string
 	fields := map[string]string{}
 	text, err := rdb.Info(ctx).Result()
 	if err != nil {
-		return fields // the verdict is queue.Check's; this is only what to show beside it
+		return fields // the verdict is redisconn.Check's; this is only what to show beside it
 	}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {

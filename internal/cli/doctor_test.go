@@ -19,7 +19,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -321,7 +321,7 @@ func TestDoctorLeavesNoTrace(t *testing.T) {
 		t.Error("doctor made a ledger")
 	}
 	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS"} {
-		rdb, err := queue.Dial(h.vars[name], queue.DialOptions{})
+		rdb, err := redisconn.Dial(h.vars[name], redisconn.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -359,18 +359,18 @@ func TestWeighAspects(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		aspect string
-		note   queue.Finding
+		note   redisconn.Finding
 		want   string
 	}{
-		{"", queue.Finding{Code: "version", Fatal: true}, verdictFail},
-		{"policy", queue.Finding{Code: "version", Fatal: true}, verdictOK},
-		{"policy", queue.Finding{Code: "policy", Fatal: true}, verdictFail},
-		{"persistence", queue.Finding{Code: "policy", Fatal: true}, verdictOK},
-		{"persistence", queue.Finding{Code: "persistence"}, verdictWarn},
-		{"policy", queue.Finding{Code: "unknown"}, verdictWarn},
-		{"shared", queue.Finding{Code: "shared", Fatal: true}, verdictFail},
+		{"", redisconn.Finding{Code: "version", Fatal: true}, verdictFail},
+		{"policy", redisconn.Finding{Code: "version", Fatal: true}, verdictOK},
+		{"policy", redisconn.Finding{Code: "policy", Fatal: true}, verdictFail},
+		{"persistence", redisconn.Finding{Code: "policy", Fatal: true}, verdictOK},
+		{"persistence", redisconn.Finding{Code: "persistence"}, verdictWarn},
+		{"policy", redisconn.Finding{Code: "unknown"}, verdictWarn},
+		{"shared", redisconn.Finding{Code: "shared", Fatal: true}, verdictFail},
 	} {
-		f := weigh(finding{Verdict: verdictOK}, c.aspect, []queue.Finding{c.note})
+		f := weigh(finding{Verdict: verdictOK}, c.aspect, []redisconn.Finding{c.note})
 		if f.Verdict != c.want || (f.Fix == "") != (c.want == verdictOK) {
 			t.Errorf("%q with %+v: %+v, want %s and its fix", c.aspect, c.note, f, c.want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // keyless is the house's environment without what opens anything.
@@ -21,7 +22,7 @@ func (h *house) keyless() map[string]string {
 // rdb is a client of the house's queue.
 func (h *house) rdb(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	rdb, err := queue.Dial(h.vars["ROUNDS_QUEUE_REDIS"], queue.DialOptions{})
+	rdb, err := redisconn.Dial(h.vars["ROUNDS_QUEUE_REDIS"], redisconn.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +277,7 @@ func TestPurgeThatIsInterrupted(t *testing.T) {
 		"after a letter":   {purgeDoc{Found: 3, Settled: 1}, exitPartly},
 		"after some tasks": {purgeDoc{Found: 3, Removed: 2}, exitPartly},
 	} {
-		if got := explain(t.Context(), t.Context(), c.done.interrupted(queue.ErrUnavailable)); got.Exit != c.exit {
+		if got := explain(t.Context(), t.Context(), c.done.interrupted(redisconn.ErrUnavailable)); got.Exit != c.exit {
 			t.Errorf("%s: exit %d, want %d", name, got.Exit, c.exit)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 func newRedis(e *env) *cobra.Command {
@@ -23,11 +24,11 @@ func newRedis(e *env) *cobra.Command {
 
 const bothRoles = "both"
 
-var roleNames = []string{queue.RoleQueue.String(), queue.RoleCache.String(), bothRoles}
+var roleNames = []string{redisconn.RoleQueue.String(), redisconn.RoleCache.String(), bothRoles}
 
 // server is one Redis server in one role.
 type server struct {
-	role    queue.Role
+	role    redisconn.Role
 	address string
 	client  *goredis.Client
 }
@@ -64,13 +65,13 @@ func (i *inspection) each(ctx context.Context, look func(ctx context.Context, s 
 	}
 	return i.env.withStores(ctx, need, func(s *stores) error {
 		for _, r := range []struct {
-			role queue.Role
+			role redisconn.Role
 			rdb  goredis.UniversalClient
-		}{{queue.RoleQueue, s.queue}, {queue.RoleCache, s.cache}} {
+		}{{redisconn.RoleQueue, s.queue}, {redisconn.RoleCache, s.cache}} {
 			if r.rdb == nil {
 				continue
 			}
-			err := queue.EachServer(ctx, r.rdb, func(ctx context.Context, address string, c *goredis.Client) error {
+			err := redisconn.EachServer(ctx, r.rdb, func(ctx context.Context, address string, c *goredis.Client) error {
 				return look(ctx, server{role: r.role, address: address, client: c})
 			})
 			if err != nil {
@@ -93,7 +94,7 @@ func refusal(command string, err error) (string, error) {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "", err
 	}
-	return "", queue.ErrUnavailable // the client's own words name addresses
+	return "", redisconn.ErrUnavailable // the client's own words name addresses
 }
 
 var (

@@ -14,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -197,26 +198,26 @@ func TestWeighLoad(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		field, value string
-		role         queue.Role
+		role         redisconn.Role
 		check, want  string
 	}{
-		"all well":           {"", "", queue.RoleQueue, "queue-redis-memory", verdictOK},
-		"no limit":           {"maxmemory", "0", queue.RoleQueue, "queue-redis-memory", verdictWarn},
-		"queue fills":        {"used_memory", "850", queue.RoleQueue, "queue-redis-memory", verdictWarn},
-		"queue is full":      {"used_memory", "990", queue.RoleQueue, "queue-redis-memory", verdictFail},
-		"cache is full":      {"used_memory", "990", queue.RoleCache, "cache-redis-memory", verdictOK},
-		"queue evicts":       {"evicted_keys", "1", queue.RoleQueue, "queue-redis-evictions", verdictFail},
-		"cache evicts":       {"evicted_keys", "1", queue.RoleCache, "cache-redis-evictions", verdictWarn},
-		"many clients":       {"connected_clients", "81", queue.RoleQueue, "queue-redis-clients", verdictWarn},
-		"too many clients":   {"connected_clients", "99", queue.RoleQueue, "queue-redis-clients", verdictFail},
-		"clients refused":    {"rejected_connections", "1", queue.RoleQueue, "queue-redis-clients", verdictWarn},
-		"file not written":   {"aof_last_write_status", "err", queue.RoleQueue, "queue-redis-disk", verdictFail},
-		"snapshot failed":    {"rdb_last_bgsave_status", "err", queue.RoleCache, "cache-redis-disk", verdictWarn},
-		"loading":            {"loading", "1", queue.RoleQueue, "queue-redis-disk", verdictWarn},
-		"a replica":          {"role", "slave", queue.RoleQueue, "queue-redis-replicas", verdictFail},
-		"nonsense":           {"used_memory", "Jane Doe", queue.RoleQueue, "queue-redis-memory", verdictOK},
-		"negative nonsense":  {"maxmemory", "-9223372036854775808", queue.RoleQueue, "queue-redis-memory", verdictOK},
-		"server says little": {"all", "", queue.RoleQueue, "queue-redis-clients", verdictOK},
+		"all well":           {"", "", redisconn.RoleQueue, "queue-redis-memory", verdictOK},
+		"no limit":           {"maxmemory", "0", redisconn.RoleQueue, "queue-redis-memory", verdictWarn},
+		"queue fills":        {"used_memory", "850", redisconn.RoleQueue, "queue-redis-memory", verdictWarn},
+		"queue is full":      {"used_memory", "990", redisconn.RoleQueue, "queue-redis-memory", verdictFail},
+		"cache is full":      {"used_memory", "990", redisconn.RoleCache, "cache-redis-memory", verdictOK},
+		"queue evicts":       {"evicted_keys", "1", redisconn.RoleQueue, "queue-redis-evictions", verdictFail},
+		"cache evicts":       {"evicted_keys", "1", redisconn.RoleCache, "cache-redis-evictions", verdictWarn},
+		"many clients":       {"connected_clients", "81", redisconn.RoleQueue, "queue-redis-clients", verdictWarn},
+		"too many clients":   {"connected_clients", "99", redisconn.RoleQueue, "queue-redis-clients", verdictFail},
+		"clients refused":    {"rejected_connections", "1", redisconn.RoleQueue, "queue-redis-clients", verdictWarn},
+		"file not written":   {"aof_last_write_status", "err", redisconn.RoleQueue, "queue-redis-disk", verdictFail},
+		"snapshot failed":    {"rdb_last_bgsave_status", "err", redisconn.RoleCache, "cache-redis-disk", verdictWarn},
+		"loading":            {"loading", "1", redisconn.RoleQueue, "queue-redis-disk", verdictWarn},
+		"a replica":          {"role", "slave", redisconn.RoleQueue, "queue-redis-replicas", verdictFail},
+		"nonsense":           {"used_memory", "Jane Doe", redisconn.RoleQueue, "queue-redis-memory", verdictOK},
+		"negative nonsense":  {"maxmemory", "-9223372036854775808", redisconn.RoleQueue, "queue-redis-memory", verdictOK},
+		"server says little": {"all", "", redisconn.RoleQueue, "queue-redis-clients", verdictOK},
 	} {
 		info := map[string]string{"used_memory": "100", "maxmemory": "1000", "connected_clients": "1", "maxclients": "100", "role": "master"}
 		info[c.field] = c.value
@@ -230,10 +231,10 @@ func TestWeighLoad(t *testing.T) {
 		}
 	}
 	big := map[string]string{"used_memory": fmt.Sprint(1 << 30), "maxmemory": fmt.Sprint(4 << 30), "mem_fragmentation_ratio": "2.1"}
-	if f := weighMemory(big, queue.RoleCache, "m"); f.Verdict != verdictWarn || !strings.Contains(f.Evidence, "2.1 times") {
+	if f := weighMemory(big, redisconn.RoleCache, "m"); f.Verdict != verdictWarn || !strings.Contains(f.Evidence, "2.1 times") {
 		t.Errorf("fragmented: %+v", f)
 	}
-	good, bad := weighLoad(nil, queue.RoleQueue), weighLoad(map[string]string{"role": "slave"}, queue.RoleQueue)
+	good, bad := weighLoad(nil, redisconn.RoleQueue), weighLoad(map[string]string{"role": "slave"}, redisconn.RoleQueue)
 	if w := worst(bad, good); w[4].Verdict != verdictFail {
 		t.Errorf("of two servers the worse one counts: %+v", w)
 	}
@@ -298,7 +299,7 @@ func TestBusiest(t *testing.T) {
 func TestRefusalHidesTheClientsWords(t *testing.T) {
 	t.Parallel()
 	said, err := refusal("PING", &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, Err: errors.New("refused")})
-	if said != "" || !errors.Is(err, queue.ErrUnavailable) || strings.Contains(err.Error(), "10.0.0.1") {
+	if said != "" || !errors.Is(err, redisconn.ErrUnavailable) || strings.Contains(err.Error(), "10.0.0.1") {
 		t.Errorf("%q, %v", said, err)
 	}
 }

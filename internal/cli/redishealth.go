@@ -10,7 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 func newRedisHealth(e *env) *cobra.Command {
@@ -68,7 +68,7 @@ func (d *healthDoc) look(ctx context.Context, s server) error {
 		return unavailable(err)
 	}
 	begun := time.Now()
-	info, err := queue.Info(ctx, s.client, infoSections...)
+	info, err := redisconn.Info(ctx, s.client, infoSections...)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (d *healthDoc) look(ctx context.Context, s server) error {
 func unavailable(err error) error {
 	said, err := refusal("PING", err)
 	if said != "" {
-		return fmt.Errorf("%s: %w", said, queue.ErrUnavailable)
+		return fmt.Errorf("%s: %w", said, redisconn.ErrUnavailable)
 	}
 	return err
 }
@@ -136,7 +136,7 @@ const (
 )
 
 // weighLoad judges what INFO says of a server's load. What the server does not say is not judged.
-func weighLoad(info map[string]string, role queue.Role) []finding {
+func weighLoad(info map[string]string, role redisconn.Role) []finding {
 	name := role.String() + "-redis"
 	return []finding{
 		weighMemory(info, role, name+"-memory"), weighEvictions(info, role, name+"-evictions"),
@@ -144,7 +144,7 @@ func weighLoad(info map[string]string, role queue.Role) []finding {
 	}
 }
 
-func weighMemory(info map[string]string, role queue.Role, check string) finding {
+func weighMemory(info map[string]string, role redisconn.Role, check string) finding {
 	used, limit := infoNumber(info, "used_memory"), infoNumber(info, "maxmemory")
 	f := finding{Check: check, Verdict: verdictOK, Evidence: bytesText(used) + " used, no limit", Means: "at the limit a queue refuses tasks, and a cache evicts or refuses"}
 	ratio, _ := strconv.ParseFloat(info["mem_fragmentation_ratio"], 64)
@@ -154,10 +154,10 @@ func weighMemory(info map[string]string, role queue.Role, check string) finding 
 	case limit > 0:
 		full := float64(used) / float64(limit)
 		f.Evidence = fmt.Sprintf("%s of %s used (%.0f %%)", bytesText(used), bytesText(limit), 100*full)
-		if full > memoryWarn && role == queue.RoleQueue {
+		if full > memoryWarn && role == redisconn.RoleQueue {
 			f.Verdict, f.Fix = verdictWarn, "see rounds queue list for what piles up, or give it more memory"
 		}
-		if full > memoryFail && role == queue.RoleQueue {
+		if full > memoryFail && role == redisconn.RoleQueue {
 			f.Verdict = verdictFail
 		}
 	}
@@ -168,11 +168,11 @@ func weighMemory(info map[string]string, role queue.Role, check string) finding 
 	return f
 }
 
-func weighEvictions(info map[string]string, role queue.Role, check string) finding {
+func weighEvictions(info map[string]string, role redisconn.Role, check string) finding {
 	n := infoNumber(info, "evicted_keys")
 	f := finding{Check: check, Verdict: verdictOK, Evidence: fmt.Sprintf("%d keys evicted since the start", n), Means: "a queue that evicts loses tasks; a cache that evicts asks the vendor more often"}
 	switch {
-	case n > 0 && role == queue.RoleQueue:
+	case n > 0 && role == redisconn.RoleQueue:
 		f.Verdict, f.Fix = verdictFail, "set maxmemory-policy noeviction; what was lost is due again at the next tick"
 	case n > 0:
 		f.Verdict, f.Fix = verdictWarn, "give the cache more memory"
@@ -202,9 +202,9 @@ func weighClients(info map[string]string, check string) finding {
 	return f
 }
 
-func weighDisk(info map[string]string, role queue.Role, check string) finding {
+func weighDisk(info map[string]string, role redisconn.Role, check string) finding {
 	f := finding{Check: check, Verdict: verdictOK, Evidence: "the last writes to disk went well", Means: "what is not on disk is lost with the server"}
-	if role == queue.RoleCache {
+	if role == redisconn.RoleCache {
 		f.Means = "the cache can be rebuilt; a failing disk may still stop its server"
 	}
 	bad := func(field string) bool { return info[field] != "" && info[field] != "ok" }
@@ -231,14 +231,14 @@ func weighReplicas(info map[string]string, check string) finding {
 }
 
 // lookAtLoad adds to the doctor's report how busy a role's servers are.
-func lookAtLoad(ctx context.Context, rdb goredis.UniversalClient, role queue.Role) []finding {
+func lookAtLoad(ctx context.Context, rdb goredis.UniversalClient, role redisconn.Role) []finding {
 	aspects := []string{"memory", "evictions", "clients", "disk", "replicas"}
 	if rdb == nil {
 		return skipAll(role.String()+"-redis", aspects, "its URL is not usable")
 	}
 	var out []finding
-	err := queue.EachServer(ctx, rdb, func(ctx context.Context, _ string, c *goredis.Client) error {
-		info, err := queue.Info(ctx, c, infoSections...)
+	err := redisconn.EachServer(ctx, rdb, func(ctx context.Context, _ string, c *goredis.Client) error {
+		info, err := redisconn.Info(ctx, c, infoSections...)
 		out = worst(out, weighLoad(info, role))
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 const (
@@ -92,7 +92,7 @@ func (d *latencyDoc) look(ctx context.Context, s server, pings int) error {
 	slices.Sort(took)
 	l.Least, l.Median = took[0].Microseconds(), took[len(took)/2].Microseconds()
 	l.P99, l.Most = took[len(took)*99/100].Microseconds(), took[len(took)-1].Microseconds()
-	info, err := queue.Info(ctx, s.client, "commandstats")
+	info, err := redisconn.Info(ctx, s.client, "commandstats")
 	if err != nil {
 		return err
 	}

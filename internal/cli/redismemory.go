@@ -12,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 const (
@@ -84,7 +84,7 @@ type largeKey struct {
 }
 
 func (d *memoryDoc) look(ctx context.Context, e *env, s server, sample int) error {
-	info, err := queue.Info(ctx, s.client, "memory")
+	info, err := redisconn.Info(ctx, s.client, "memory")
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (m *serverMemory) group(sizes map[string][]int64) {
 // largeValue is more than anything of ours takes; a set of a busy queue aside.
 const largeValue = 8 << 20
 
-func (m *serverMemory) advise(said string, role queue.Role) {
+func (m *serverMemory) advise(said string, role redisconn.Role) {
 	if said != "" {
 		m.Advice = append(m.Advice, said)
 	}
@@ -187,7 +187,7 @@ func (m *serverMemory) advise(said string, role queue.Role) {
 	if len(m.Largest) > 0 && m.Largest[0].Bytes > largeValue {
 		m.Advice = append(m.Advice, "one key of "+m.Largest[0].Family+" is very large: it slows every command that touches it")
 	}
-	if m.Max > 0 && float64(m.Used)/float64(m.Max) > memoryWarn && role == queue.RoleQueue {
+	if m.Max > 0 && float64(m.Used)/float64(m.Max) > memoryWarn && role == redisconn.RoleQueue {
 		m.Advice = append(m.Advice, "it is nearly full: see rounds queue list, and rounds queue purge for what is old")
 	}
 	if len(m.Advice) == 0 {

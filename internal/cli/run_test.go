@@ -20,7 +20,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -181,7 +181,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 		want       int
 	}{
 		"plain":                {t.Context(), t.Context(), errors.New("no"), exitFailed},
-		"redis":                {t.Context(), t.Context(), fmt.Errorf("x: %w", queue.ErrUnavailable), exitDependency},
+		"redis":                {t.Context(), t.Context(), fmt.Errorf("x: %w", redisconn.ErrUnavailable), exitDependency},
 		"dependency":           {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", app.ErrDependency, context.DeadlineExceeded), exitDependency},
 		"ledger row":           {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrNotFound), exitNotFound},
 		"ledger state":         {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrConflict), exitConflict},

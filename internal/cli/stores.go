@@ -8,7 +8,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // stores is what commands work with that need no key. What a command did not ask for is nil.
@@ -27,12 +27,12 @@ func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores
 	s := &stores{}
 	defer s.close()
 	if need&config.NeedQueue != 0 {
-		if s.queue, err = dialRole(c.Redis.Queue, queue.RoleQueue, "ROUNDS_QUEUE_REDIS"); err != nil {
+		if s.queue, err = dialRole(c.Redis.Queue, redisconn.RoleQueue, "ROUNDS_QUEUE_REDIS"); err != nil {
 			return err
 		}
 	}
 	if need&config.NeedCache != 0 {
-		if s.cache, err = dialRole(c.Redis.Cache, queue.RoleCache, "ROUNDS_CACHE_REDIS"); err != nil {
+		if s.cache, err = dialRole(c.Redis.Cache, redisconn.RoleCache, "ROUNDS_CACHE_REDIS"); err != nil {
 			return err
 		}
 	}
@@ -44,8 +44,8 @@ func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores
 	return use(s)
 }
 
-func dialRole(url config.Secret, role queue.Role, variable string) (redis.UniversalClient, error) {
-	rdb, err := queue.Dial(url.Reveal(), queue.DialOptions{Role: role})
+func dialRole(url config.Secret, role redisconn.Role, variable string) (redis.UniversalClient, error) {
+	rdb, err := redisconn.Dial(url.Reveal(), redisconn.Options{Role: role})
 	if err == nil {
 		return rdb, nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 const api = "/asynqmon/api/queues/"
@@ -413,7 +414,7 @@ func TestPagesAreBounded(t *testing.T) {
 func TestConsoleWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	away, err := queue.Dial("redis://127.0.0.1:1", queue.DialOptions{Timeout: time.Second})
+	away, err := redisconn.Dial("redis://127.0.0.1:1", redisconn.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -101,7 +102,7 @@ func newStage(t testing.TB) *stage {
 			t.Error(err)
 		}
 	})
-	rdb, err := queue.Dial(address, queue.DialOptions{})
+	rdb, err := redisconn.Dial(address, redisconn.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

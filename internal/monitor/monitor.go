@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Options say what a Monitor runs with.
@@ -95,13 +95,13 @@ func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 }
 
 func (m *Monitor) openRedis(ctx context.Context, o Options) (err error) {
-	m.queue, err = queue.Dial(o.QueueURL, queue.DialOptions{Role: queue.RoleQueue})
+	m.queue, err = redisconn.Dial(o.QueueURL, redisconn.Options{Role: redisconn.RoleQueue})
 	if err != nil {
 		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	found, err := queue.Check(ctx, m.queue, queue.RoleQueue, o.Production)
+	found, err := redisconn.Check(ctx, m.queue, redisconn.RoleQueue, o.Production)
 	if err != nil {
 		return fmt.Errorf("queue redis: %w: %w", ErrDependency, err)
 	}

@@ -128,7 +128,7 @@ func TestAsynqKeysAndFields(t *testing.T) {
 		t.Error("the queue is not registered")
 	}
 	for id, want := range map[string][]string{"now": {"msg", "pending_since", "state"}, "later": {"msg", "state"}} {
-		got := sorted(rdb.HKeys(t.Context(), asynqTaskPrefix(Sync)+id).Val())
+		got := slices.Sorted(slices.Values(rdb.HKeys(t.Context(), asynqTaskPrefix(Sync)+id).Val()))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("fields of %s (-want +got):\n%s", id, diff)
 		}

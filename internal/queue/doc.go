@@ -1,4 +1,4 @@
-// Package queue is the engine under the tasks: it dials Redis, puts tasks into
+// Package queue is the engine under the tasks: it puts tasks into
 // asynq's queues, runs asynq's servers, and keeps the little that asynq does
 // not: which demands are one task, and how a task ended.
 //

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // ErrNoTask means that asynq has no such task: never added, or done.
@@ -22,7 +24,7 @@ func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInf
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("find task: %w", ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("find task: %w", ErrUnavailable)
+		return nil, fmt.Errorf("find task: %w", redisconn.ErrUnavailable)
 	}
 	return info, nil
 }
@@ -59,7 +61,7 @@ func Depth(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
 		counts = append(counts, pipe.LLen(ctx, asynqKey(lane, suffixPending)), pipe.LLen(ctx, asynqKey(lane, suffixActive)))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return 0, fmt.Errorf("count tasks: %w", clean(err))
+		return 0, fmt.Errorf("count tasks: %w", redisconn.Clean(err))
 	}
 	var n int64
 	for _, c := range counts {

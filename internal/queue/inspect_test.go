@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -52,7 +53,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("on a cancelled context: %v", err)
 	}
 	_ = rdb.Close()
-	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, ErrUnavailable) {
+	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }
@@ -71,7 +72,7 @@ func TestDepth(t *testing.T) {
 		t.Errorf("%d tasks, %v", n, err)
 	}
 	_ = rdb.Close()
-	if _, err := Depth(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+	if _, err := Depth(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // How the link waits. A dequeue that failed is slowed down, because asynq asks
@@ -29,27 +30,9 @@ type link struct {
 	// hangs cannot hold a process that has to go.
 	cut    context.Context //nolint:containedctx // lives as long as the server
 	failed atomic.Int64    // dequeues that failed in a row
-	// ears is where asynq listens for cancellations.
+	// ears is where asynq listens for cancellations. Its subscriber panics when its client is closed
+	// below it, so that only the server closes this one.
 	ears redis.UniversalClient
-}
-
-// newEars returns a client of asynq's subscriber alone, which panics when its
-// client is closed below it: nobody but the server closes this one. A client
-// of a type we do not know, a test's, is shared.
-func newEars(rdb redis.UniversalClient) (ears redis.UniversalClient, closeEars func()) {
-	switch c := rdb.(type) {
-	case *redis.Client:
-		o := *c.Options()
-		o.PushNotificationProcessor = nil // belongs to the client it came from
-		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-		ears = redis.NewClient(&o)
-	case *redis.ClusterClient:
-		o := *c.Options()
-		ears = redis.NewClusterClient(&o)
-	default:
-		return rdb, func() {}
-	}
-	return ears, func() { _ = ears.Close() }
 }
 
 // Subscribe listens on the client of its own.
@@ -153,14 +136,14 @@ func (l *link) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *
 		switch {
 		case err == nil, missingScript(err):
 			return cmd
-		case refused(err) && err.Error() == notFound && unsure:
+		case redisconn.IsReply(err) && err.Error() == notFound && unsure:
 			done := redis.NewCmd(ctx)
 			done.SetVal("OK")
 			return done
 		case !transient(err) && !redis.HasErrorPrefix(err, "OOM"), l.cut.Err() != nil:
 			return cmd
 		}
-		unsure = unsure || !refused(err)
+		unsure = unsure || !redisconn.IsReply(err)
 		wait, stop := l.until(ctx)
 		err = pause(wait, backoff(try, ackBase, ackLimit))
 		stop()

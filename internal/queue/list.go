@@ -9,6 +9,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // The states of a task in asynq, as its keys spell them.
@@ -82,7 +84,7 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 		case ctx.Err() != nil:
 			return fmt.Errorf("list tasks: %w", ctx.Err())
 		case err != nil:
-			return fmt.Errorf("list tasks: %w", ErrUnavailable)
+			return fmt.Errorf("list tasks: %w", redisconn.ErrUnavailable)
 		}
 		if len(infos) == 0 {
 			return nil
@@ -113,7 +115,7 @@ func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tas
 		scores[i] = pipe.ZScore(ctx, asynqKey(lane, suffixArchived), t.raw)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("list tasks: %w", clean(err))
+		return fmt.Errorf("list tasks: %w", redisconn.Clean(err))
 	}
 	for i, s := range scores {
 		if s.Err() == nil { // gone meanwhile otherwise

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -152,55 +150,15 @@ func failed(ctx context.Context, err error) *redis.Cmd {
 
 var errLost error = &net.OpError{Op: "read", Net: "tcp", Err: io.EOF}
 
-// privateRedis is a redis-server of one test, to be killed and started again
-// on the same data.
-type privateRedis struct {
-	dir, socket string
-	cmd         *exec.Cmd
-}
-
-func newPrivateRedis(t *testing.T) *privateRedis {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rq") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &privateRedis{dir: dir, socket: filepath.Join(dir, "s")}
-	t.Cleanup(func() { r.kill(); _ = os.RemoveAll(dir) })
-	return r
-}
-
-func (r *privateRedis) url() string { return "unix://" + r.socket }
-
-func (r *privateRedis) start(t *testing.T) {
-	t.Helper()
-	r.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always", "--dir", r.dir, "--logfile", "log")
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket, MaxRetries: -1, DialerRetries: 1})
-	defer func() { _ = c.Close() }()
-	eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
-}
-
 // dialPrivate closes the client after everything the test starts later.
-func dialPrivate(t *testing.T, r *privateRedis) redis.UniversalClient {
+func dialPrivate(t *testing.T, r *redistest.Private) redis.UniversalClient {
 	t.Helper()
-	c, err := Dial(r.url(), DialOptions{Timeout: 500 * time.Millisecond})
+	c, err := redisconn.Dial(r.URL(), redisconn.Options{Timeout: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
-}
-
-func (r *privateRedis) kill() {
-	if r.cmd != nil {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-		r.cmd = nil
-	}
 }
 
 var errFailed = errors.New("failed")

@@ -12,6 +12,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/enqueue.lua
@@ -144,7 +146,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 		last = unsettled(waiting)
 	}
 	if last != nil {
-		return clean(last)
+		return redisconn.Clean(last)
 	}
 	return errors.New("generations move too fast")
 }
@@ -216,7 +218,7 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	}
 	if load {
 		if err := enqueueScript.Load(ctx, p.rdb).Err(); err != nil && !transient(err) {
-			return nil, clean(err)
+			return nil, redisconn.Clean(err)
 		}
 	}
 	return again, nil
@@ -231,7 +233,7 @@ func (p *Producer) settle(e *entry) (bool, error) {
 	case missingScript(err) || transient(err):
 		return false, nil
 	case err != nil:
-		return false, clean(err)
+		return false, redisconn.Clean(err)
 	case len(answer) != 2:
 		return false, errors.New("enqueue script answered in an unknown way")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -180,8 +181,8 @@ func (l *lossy) Exec(ctx context.Context) ([]redis.Cmder, error) {
 
 func TestScriptCacheMayBeFlushedAtAnyTime(t *testing.T) {
 	t.Parallel()
-	rdb := newPrivateRedis(t)
-	rdb.start(t)
+	rdb := redistest.NewPrivate(t)
+	rdb.Start(t)
 	c := dialPrivate(t, rdb)
 	p := NewProducer(c)
 	for i := range 5 {
@@ -207,12 +208,12 @@ func TestEnqueueErrorsHoldNoServerText(t *testing.T) {
 	p := NewProducer(rdb)
 	rdb.Set(t.Context(), asynqKey(Sync, suffixPending), "not a list", 0)
 	_, err := p.Enqueue(t.Context(), []Demand{demand(Sync, "a")})
-	var reply *RedisError
+	var reply *redisconn.ReplyError
 	if !errors.As(err, &reply) || err.Error() != "enqueue: redis refused: WRONGTYPE" {
 		t.Errorf("%v", err)
 	}
 	_ = rdb.Close()
-	if _, err := p.Enqueue(t.Context(), []Demand{demand(Warm, "a")}); !errors.Is(err, ErrUnavailable) {
+	if _, err := p.Enqueue(t.Context(), []Demand{demand(Warm, "a")}); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("on a closed client: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -238,5 +239,25 @@ func TestDeletedQueueComesBack(t *testing.T) {
 	enqueue(t, p, demand(Sync, "b"))
 	if queues, err := inspector.Queues(); err != nil || len(queues) != 1 {
 		t.Errorf("queues %q, %v", queues, err)
+	}
+}
+
+func TestBackoffIsBounded(t *testing.T) {
+	t.Parallel()
+	for n := range 100 {
+		if d := backoff(n+1, 50*time.Millisecond, 2*time.Second); d <= 0 || d > 2*time.Second+time.Millisecond {
+			t.Errorf("try %d waits %v", n, d)
+		}
+	}
+}
+
+func TestWholeSeconds(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[time.Duration]time.Duration{
+		0: time.Second, 1: time.Second, time.Second: time.Second, 1500 * time.Millisecond: 2 * time.Second,
+	} {
+		if got := wholeSeconds(in); got != want {
+			t.Errorf("wholeSeconds(%v) = %v, want %v", in, got, want)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/remove.lua
@@ -72,7 +74,7 @@ func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, 
 	}
 	removed, err := removeScript.Run(ctx, rdb, []string{asynqKey(lane, ":"+state)}, args...).StringSlice()
 	if err != nil {
-		return 0, fmt.Errorf("remove tasks: %w", clean(err))
+		return 0, fmt.Errorf("remove tasks: %w", redisconn.Clean(err))
 	}
 	if state == StateArchived {
 		return len(removed), nil // their outcome is known
@@ -101,7 +103,7 @@ func endPurged(ctx context.Context, rdb redis.UniversalClient, removed []string,
 		return nil
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("keep outcomes: %w", clean(err))
+		return fmt.Errorf("keep outcomes: %w", redisconn.Clean(err))
 	}
 	return nil
 }

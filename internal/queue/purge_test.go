@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -94,7 +95,7 @@ func TestRemoveRefuses(t *testing.T) {
 		}
 	}
 	_ = rdb.Close()
-	if _, err := Remove(t.Context(), rdb, Sync, StateRetry, []Task{{raw: "x"}}); !errors.Is(err, ErrUnavailable) {
+	if _, err := Remove(t.Context(), rdb, Sync, StateRetry, []Task{{raw: "x"}}); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }

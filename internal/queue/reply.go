@@ -6,13 +6,9 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
-)
 
-// refused reports an error that Redis itself answered with.
-func refused(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply) && !errors.Is(err, redis.Nil)
-}
+	"github.com/workflow-bolt/rounds/internal/redisconn"
+)
 
 // missingScript reports that the server does not have the script: it restarted
 // or its cache was flushed. The command was not executed.
@@ -27,14 +23,9 @@ func transient(err error) bool {
 	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	if !refused(err) {
+	if !redisconn.IsReply(err) {
 		return true
 	}
 	return slices.ContainsFunc([]string{"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY"},
 		func(word string) bool { return redis.HasErrorPrefix(err, word) })
-}
-
-func sorted(s []string) []string {
-	slices.Sort(s)
-	return s
 }

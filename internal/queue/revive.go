@@ -10,6 +10,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/revive.lua
@@ -80,7 +82,7 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 		return "", fmt.Errorf("revive task: %w", err)
 	}
 	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
-		return "", fmt.Errorf("revive task: %w", clean(err))
+		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
 	}
 	verdict, err := reviveScript.Run(ctx, p.rdb,
 		[]string{
@@ -90,7 +92,7 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
 		call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
 	if err != nil {
-		return "", fmt.Errorf("revive task: %w", clean(err))
+		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
 	}
 	if verdict == verdictRunning {
 		return "", ErrRuns

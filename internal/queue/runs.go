@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/start.lua
@@ -55,7 +57,7 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 	err := startScript.Run(ctx, r.rdb, []string{id.generationKey()},
 		strconv.FormatUint(id.Generation, 10), int64(generationLife/time.Second)).Err()
 	if err != nil {
-		return fmt.Errorf("start task: %w", clean(err))
+		return fmt.Errorf("start task: %w", redisconn.Clean(err))
 	}
 	return nil
 }
@@ -71,7 +73,7 @@ func (r *Runs) GiveBack(ctx context.Context, id ID, at time.Time) (superseded bo
 		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10),
 		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second)).Text()
 	if err != nil {
-		return false, fmt.Errorf("give task back: %w", clean(err))
+		return false, fmt.Errorf("give task back: %w", redisconn.Clean(err))
 	}
 	return verdict == "superseded", nil
 }
@@ -84,7 +86,7 @@ func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 		return fmt.Errorf("keep outcome: %w", err)
 	}
 	if err := r.rdb.Set(ctx, id.outcomeKey(), data, outcomeLife).Err(); err != nil {
-		return fmt.Errorf("keep outcome: %w", clean(err))
+		return fmt.Errorf("keep outcome: %w", redisconn.Clean(err))
 	}
 	return nil
 }
@@ -99,7 +101,7 @@ func (r *Runs) Outcome(ctx context.Context, id ID) (Outcome, error) {
 		return Outcome{}, ErrNoOutcome
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read outcome: %w", clean(err))
+		return Outcome{}, fmt.Errorf("read outcome: %w", redisconn.Clean(err))
 	}
 	var o Outcome
 	if err := json.Unmarshal(data, &o); err != nil {

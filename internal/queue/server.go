@@ -11,6 +11,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // ErrDraining is the cause of a handler's cancelled context while its worker
@@ -113,7 +115,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	cut, cancel := context.WithCancel(context.Background())
 	s.cut = cancel
 	var ears redis.UniversalClient
-	ears, s.closeEars = newEars(o.Redis)
+	ears, s.closeEars = redisconn.Clone(o.Redis)
 	s.servers = []*asynq.Server{
 		s.engine(cut, ears, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
 		s.engine(cut, ears, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),

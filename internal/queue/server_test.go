@@ -14,6 +14,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -71,7 +72,7 @@ func TestInteractiveHasSlotsOfItsOwn(t *testing.T) {
 
 func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 	t.Parallel()
-	server := newPrivateRedis(t)
+	server := redistest.NewPrivate(t)
 	c := dialPrivate(t, server)
 	ran := make(chan string, 8)
 	s := serve(t, ServerOptions{Redis: c, Handler: handler{process: func(ctx context.Context, _ *asynq.Task) error {
@@ -79,16 +80,16 @@ func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 		ran <- id
 		return nil
 	}}})
-	server.start(t) // after the worker
+	server.Start(t) // after the worker
 	first := enqueue(t, NewProducer(c), demand(Sync, "a"))
 	if got := receive(t, ran); got != first.ID {
 		t.Errorf("ran %s, want %s", got, first.ID)
 	}
-	server.kill()
-	if _, err := NewProducer(c).Enqueue(t.Context(), []Demand{demand(Sync, "b")}); !errors.Is(err, ErrUnavailable) {
+	server.Kill()
+	if _, err := NewProducer(c).Enqueue(t.Context(), []Demand{demand(Sync, "b")}); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("enqueue without redis: %v", err)
 	}
-	server.start(t)
+	server.Start(t)
 	second := enqueue(t, NewProducer(c), demand(Sync, "b"))
 	if got := receive(t, ran); got != second.ID {
 		t.Errorf("ran %s, want %s", got, second.ID)
@@ -98,7 +99,7 @@ func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 
 func TestStopWithoutRedisKeepsItsTime(t *testing.T) {
 	t.Parallel()
-	server := newPrivateRedis(t)
+	server := redistest.NewPrivate(t)
 	c := dialPrivate(t, server)
 	s := serve(t, ServerOptions{Redis: c, Handler: handler{}})
 	start := time.Now()

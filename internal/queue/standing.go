@@ -11,6 +11,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // HeaderEnqueuedAt is the header of a task that says when it was asked for, in
@@ -65,12 +67,12 @@ const lookAt = 100
 func Standings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
 	out, err := countStandings(ctx, rdb)
 	if err != nil {
-		return nil, fmt.Errorf("read lanes: %w", clean(err))
+		return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
 	}
 	look := inspector(ctx, rdb)
 	for i := range out {
 		if err := out[i].look(look); err != nil {
-			return nil, fmt.Errorf("read lanes: %w", clean(err))
+			return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
 		}
 	}
 	return out, nil

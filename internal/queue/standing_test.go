@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -77,7 +78,7 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	_ = rdb.Close()
-	if _, err := Standings(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+	if _, err := Standings(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }

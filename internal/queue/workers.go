@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Worker is one process that takes tasks, as it announced itself within the
@@ -27,7 +29,7 @@ type Worker struct {
 func Workers(ctx context.Context, rdb redis.UniversalClient) ([]Worker, error) {
 	servers, err := inspector(ctx, rdb).Servers()
 	if err != nil {
-		return nil, fmt.Errorf("read workers: %w", clean(err))
+		return nil, fmt.Errorf("read workers: %w", redisconn.Clean(err))
 	}
 	byName := map[string]Worker{}
 	for _, s := range servers {

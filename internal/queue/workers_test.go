@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -26,7 +27,7 @@ func TestWorkersAreProcesses(t *testing.T) {
 		return err == nil && len(got) == 1 && got[0].Slots == 5 && got[0].Name != "" && time.Since(got[0].Started) < time.Hour
 	})
 	_ = rdb.Close()
-	if _, err := Workers(t.Context(), rdb); !errors.Is(err, ErrUnavailable) {
+	if _, err := Workers(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }

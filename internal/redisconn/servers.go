@@ -1,4 +1,4 @@
-package queue
+package redisconn
 
 import (
 	"context"
@@ -33,11 +33,11 @@ func Info(ctx context.Context, c redis.Cmdable, sections ...string) (map[string]
 	fields := map[string]string{}
 	for _, section := range sections {
 		text, err := c.Info(ctx, section).Result()
-		if refused(err) {
+		if IsReply(err) {
 			continue
 		}
 		if err != nil {
-			return nil, clean(err)
+			return nil, Clean(err)
 		}
 		for line := range strings.Lines(text) {
 			if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {

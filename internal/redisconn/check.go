@@ -1,8 +1,9 @@
-package queue
+package redisconn
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,7 +28,7 @@ type Finding struct {
 func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production bool) ([]Finding, error) {
 	infos, err := readInfo(ctx, rdb)
 	if err != nil {
-		return nil, fmt.Errorf("check %s redis: %w", role, clean(err))
+		return nil, fmt.Errorf("check %s redis: %w", role, Clean(err))
 	}
 	var out []Finding
 	seen := map[string]bool{}
@@ -106,7 +107,7 @@ const embeddedRunID = "embedded"
 func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
 	infos, err := readInfo(ctx, rdb)
 	if err != nil {
-		return "", fmt.Errorf("read run id: %w", clean(err))
+		return "", fmt.Errorf("read run id: %w", Clean(err))
 	}
 	ids := make([]string, 0, len(infos))
 	for _, info := range infos {
@@ -117,7 +118,8 @@ func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
 	if len(ids) == 0 {
 		return embeddedRunID, nil
 	}
-	return strings.Join(sorted(ids), ","), nil
+	slices.Sort(ids)
+	return strings.Join(ids, ","), nil
 }
 
 // readInfo returns the fields of INFO of every master. A server that refuses

@@ -1,7 +1,6 @@
-package queue
+package redisconn
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,27 +16,9 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Role is what a Redis is used for. The zero value is RoleQueue, the stricter.
-type Role int
-
-const (
-	// RoleQueue is asynq's Redis, with flow's keys: it must not lose a key.
-	RoleQueue Role = iota
-	// RoleCache may lose any key at any time.
-	RoleCache
-)
-
-// String returns "queue" or "cache".
-func (r Role) String() string {
-	if r == RoleCache {
-		return "cache"
-	}
-	return "queue"
-}
-
-// DialOptions says how clients of one Redis behave. The zero value is for the
+// Options says how clients of one Redis behave. The zero value is for the
 // queue.
-type DialOptions struct {
+type Options struct {
 	// Role decides about repeated commands: a client of the queue repeats
 	// none, since a script that ran and whose answer was lost must not run
 	// again unseen. A client of the cache repeats twice.
@@ -72,7 +53,7 @@ var ErrURL = errors.New("not a redis url")
 // and cluster speak TLS with ?tls=true. Dial connects at the first command: a process must be
 // able to start, and say that it waits, while Redis is away. All clients in
 // this program come from here.
-func Dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
+func Dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	mute()
 	c, err := dial(rawURL, o)
 	if err != nil {
@@ -85,7 +66,7 @@ func Dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
 // as an error, and its lines name addresses and repeat for each connection.
 var mute = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
-func dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
+func dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -113,7 +94,7 @@ func dial(rawURL string, o DialOptions) (redis.UniversalClient, error) {
 
 // apply sets what a URL must not decide. Identity and maintenance commands on
 // each new connection are left out: they are errors in the log of older servers.
-func (o DialOptions) apply(opts *redis.Options) {
+func (o Options) apply(opts *redis.Options) {
 	opts.ContextTimeoutEnabled = true
 	opts.MaxRetries = o.retries()
 	opts.DialTimeout, opts.DialerRetries = dialTimeout, 1
@@ -126,7 +107,7 @@ func (o DialOptions) apply(opts *redis.Options) {
 	}
 }
 
-func (o DialOptions) retries() int {
+func (o Options) retries() int {
 	if o.Role == RoleCache {
 		return cacheRetries
 	}
@@ -198,7 +179,7 @@ func (m multiURL) tlsConfig() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12}
 }
 
-func (m multiURL) cluster(o DialOptions) (redis.UniversalClient, error) {
+func (m multiURL) cluster(o Options) (redis.UniversalClient, error) {
 	if len(m.path) > 0 {
 		return nil, fmt.Errorf("%w: a cluster has no database number", ErrURL)
 	}
@@ -211,7 +192,7 @@ func (m multiURL) cluster(o DialOptions) (redis.UniversalClient, error) {
 	}), nil
 }
 
-func (m multiURL) sentinel(o DialOptions) (redis.UniversalClient, error) {
+func (m multiURL) sentinel(o Options) (redis.UniversalClient, error) {
 	if len(m.path) < 1 || len(m.path) > 2 {
 		return nil, fmt.Errorf("%w: a sentinel url ends in /master or /master/db", ErrURL)
 	}
@@ -229,36 +210,4 @@ func (m multiURL) sentinel(o DialOptions) (redis.UniversalClient, error) {
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.PoolSize,
 		DisableIdentity: true,
 	}), nil
-}
-
-// ErrUnavailable means that Redis could not be asked or did not answer. What
-// was sent may have happened.
-var ErrUnavailable = errors.New("redis unavailable")
-
-// RedisError is an error reply of Redis, told by its first word (OOM,
-// READONLY, WRONGTYPE). The rest of the reply is kept out of our texts.
-type RedisError struct{ Word string }
-
-// Error returns "redis refused: " and the word.
-func (e *RedisError) Error() string { return "redis refused: " + e.Word }
-
-// clean makes an error of the client fit to be shown and stored: contexts'
-// errors stay, replies keep their first word, the rest is ErrUnavailable.
-func clean(err error) error {
-	var reply redis.Error
-	switch {
-	case err == nil || errors.Is(err, ErrUnavailable):
-		return err
-	case errors.Is(err, context.Canceled):
-		return context.Canceled
-	case errors.As(err, &reply):
-		word, _, _ := strings.Cut(reply.Error(), " ")
-		if word == "" || strings.ToUpper(word) != word || len(word) > 20 {
-			word = "ERR"
-		}
-		return &RedisError{Word: word}
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", ErrUnavailable, context.DeadlineExceeded)
-	}
-	return ErrUnavailable
 }

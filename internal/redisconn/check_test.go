@@ -1,0 +1,116 @@
+package redisconn
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	info := func(version, policy, aof string) map[string]string {
+		return map[string]string{"redis_version": version, "maxmemory_policy": policy, "aof_enabled": aof}
+	}
+	for _, row := range []struct {
+		name       string
+		info       map[string]string
+		role       Role
+		production bool
+		want       string // codes, fatal ones with !
+	}{
+		{"good queue", info("7.0.15", "noeviction", "1"), RoleQueue, true, ""},
+		{"good cache", info("6.2.0", "volatile-lru", "0"), RoleCache, true, ""},
+		{"cache may refuse", info("8.0.0", "noeviction", "0"), RoleCache, true, ""},
+		{"no file in dev", info("7.0.15", "noeviction", "0"), RoleQueue, false, "persistence"},
+		{"no file in production", info("7.0.15", "noeviction", "0"), RoleQueue, true, "persistence!"},
+		{"queue evicts", info("7.0.15", "volatile-ttl", "1"), RoleQueue, false, "policy!"},
+		{"queue evicts all", info("7.0.15", "allkeys-lru", "1"), RoleQueue, false, "policy!"},
+		{"cache evicts all", info("7.0.15", "allkeys-lfu", "1"), RoleCache, false, "policy!"},
+		{"too old", info("6.0.16", "noeviction", "1"), RoleQueue, false, "version!"},
+		{"much too old", info("5.9.0", "noeviction", "1"), RoleCache, false, "version!"},
+		{"odd version", info("x", "noeviction", "1"), RoleCache, false, "version!"},
+		{"silent in dev", nil, RoleQueue, false, "unknown"},
+		{"silent in production", nil, RoleQueue, true, "unknown!"},
+	} {
+		var got []string
+		for _, f := range judge(row.info, row.role, row.production) {
+			code := f.Code
+			if f.Fatal {
+				code += "!"
+			}
+			got = append(got, code)
+		}
+		if s := strings.Join(got, " "); s != row.want {
+			t.Errorf("%s: %q, want %q", row.name, s, row.want)
+		}
+	}
+}
+
+func TestCheckAsksTheServer(t *testing.T) {
+	t.Parallel()
+	a, b := redistest.New(t), redistest.New(t)
+	got, err := Check(t.Context(), a, RoleQueue, true)
+	if err != nil || len(got) != 1 || got[0].Code != "persistence" || !got[0].Fatal {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := Check(t.Context(), a, RoleCache, true); err != nil || len(got) != 0 {
+		t.Errorf("as a cache: %+v, %v", got, err)
+	}
+	for _, production := range []bool{false, true} {
+		got, err := CheckShared(t.Context(), a, b, production)
+		if err != nil || len(got) != 1 || got[0].Code != "shared" || got[0].Fatal != production {
+			t.Errorf("production %v: %+v, %v", production, got, err)
+		}
+	}
+	mini := redistest.Mini(t)
+	if got, err := CheckShared(t.Context(), a, mini, true); err != nil || len(got) != 0 {
+		t.Errorf("two servers: %+v, %v", got, err)
+	}
+	if got, err := CheckShared(t.Context(), mini, mini, true); err != nil || len(got) != 0 {
+		t.Errorf("embedded: %+v, %v", got, err)
+	}
+	_ = a.Close()
+	if _, err := Check(t.Context(), a, RoleQueue, true); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+	if _, err := CheckShared(t.Context(), b, a, true); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without redis: %v", err)
+	}
+}
+
+func TestRunIDChangesWithARestart(t *testing.T) {
+	t.Parallel()
+	server := redistest.NewPrivate(t)
+	server.Start(t)
+	c, err := Dial(server.URL(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	read := func() string {
+		id, err := RunID(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	first, again := read(), read()
+	server.Kill()
+	server.Start(t)
+	for range 2 { // the connections of the pool are lost, one error each
+		if _, err := RunID(t.Context(), c); err == nil {
+			break
+		}
+	}
+	second := read()
+	if first == "" || first != again || first == second {
+		t.Errorf("run ids %q, %q, after the restart %q", first, again, second)
+	}
+	for range 2 {
+		if id, err := RunID(t.Context(), redistest.Mini(t)); err != nil || id != embeddedRunID {
+			t.Errorf("embedded: %q, %v", id, err)
+		}
+	}
+}

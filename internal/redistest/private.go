@@ -1,0 +1,53 @@
+package redistest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Private is a redis-server for one test, which the test may kill and start again on the same data.
+type Private struct {
+	dir, socket string
+	cmd         *exec.Cmd
+}
+
+// NewPrivate returns a server that is not started yet. It is killed and its data removed when the
+// test ends.
+func NewPrivate(t testing.TB) *Private {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redistest") //nolint:usetesting // t.TempDir is too long a name for a socket
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	p := &Private{dir: dir, socket: filepath.Join(dir, "s")}
+	t.Cleanup(func() { p.Kill(); _ = os.RemoveAll(dir) })
+	return p
+}
+
+// URL returns the server's address.
+func (p *Private) URL() string { return "unix://" + p.socket }
+
+// Start starts the server, which writes every change to its append-only file before it replies, and
+// waits until it answers.
+func (p *Private) Start(t testing.TB) {
+	t.Helper()
+	p.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", p.socket, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--dir", p.dir, "--logfile", "log")
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("redistest: start redis-server: %v", err)
+	}
+	if err := answers(p.socket, "", ""); err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+}
+
+// Kill ends the server at once, as a crash would. It does nothing while the server is not running.
+func (p *Private) Kill() {
+	if p.cmd != nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		p.cmd = nil
+	}
+}
