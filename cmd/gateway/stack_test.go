@@ -105,16 +105,14 @@ func (s *stack) gateway(t *testing.T) {
 	said.Wait(t)
 }
 
-// transcript returns the lines of the README that begin with "$ ", each with what is printed below it.
+// transcript returns the commands of docs/api.md, which begin with "$ ", each with the output printed below it.
 func transcript(t *testing.T) (commands, outputs []string) {
 	t.Helper()
-	data, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(data), "\n### Enqueue and read from any language\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	for line := range strings.Lines(section) {
+	for line := range strings.Lines(string(page)) {
 		code, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
 		command, isCommand := strings.CutPrefix(code, "$ ")
 		switch {
@@ -126,7 +124,7 @@ func transcript(t *testing.T) (commands, outputs []string) {
 		}
 	}
 	if len(commands) < 15 {
-		t.Fatalf("%d commands in the README", len(commands))
+		t.Fatalf("%d commands in docs/api.md", len(commands))
 	}
 	return commands, outputs
 }
@@ -150,8 +148,8 @@ func likeness(got, want string) bool {
 	return true
 }
 
-// The README's transcript does what it says, line by line, in one bash.
-func TestREADME(t *testing.T) {
+// TestAPIPage runs the commands of docs/api.md in one bash and compares each output with the page.
+func TestAPIPage(t *testing.T) {
 	t.Parallel()
 	s := raise(t)
 	commands, outputs := transcript(t)
@@ -179,7 +177,7 @@ func TestREADME(t *testing.T) {
 	got := strings.Split(stdout.String(), end)
 	for i, want := range outputs {
 		if !likeness(got[i], want) {
-			t.Errorf("$ %s\n%s\nthe README says:\n%s", commands[i], got[i], want)
+			t.Errorf("$ %s\n%s\ndocs/api.md has:\n%s", commands[i], got[i], want)
 		}
 	}
 }

@@ -90,35 +90,54 @@ func TestEveryCommandAnswersInJSON(t *testing.T) {
 	t.Logf("%d commands", commands)
 }
 
-// TestReadmeCommands holds the commands that the README names against the tree: they exist, and take what they are given.
-func TestReadmeCommands(t *testing.T) {
+// TestDocumentedCommands parses every command of the README and docs/ with the command tree.
+func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	root := filepath.Join("..", "..")
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	command := regexp.MustCompile("(?m)(?:go run \\./cmd/rounds|^    rounds|`rounds|\\(rounds) ([^`\n#>|)]*)")
 	seen := 0
-	for _, m := range command.FindAllStringSubmatch(string(text), -1) {
-		words := strings.Fields(m[1])
-		cmd, rest, err := newRoot(&env{}).Find(words)
-		if err == nil {
-			err = cmd.ParseFlags(rest)
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err == nil && cmd.Args != nil && cmd.Runnable() && !cmd.HasSubCommands() {
-			err = cmd.Args(cmd, cmd.Flags().Args())
+		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			if err := parseCommand(strings.Fields(m[1])); err != nil {
+				t.Errorf("%s: rounds %s: %v", filepath.Base(page), m[1], err)
+			}
 		}
-		if err != nil && err.Error() != "pflag: help requested" && !strings.Contains(err.Error(), "is missing") { // a mention names a command without its arguments
-			t.Errorf("README: rounds %s: %v", m[1], err)
-		}
-		if cmd != nil && cmd.HasSubCommands() && len(cmd.Flags().Args()) > 0 {
-			t.Errorf("README: rounds %s: there is no such command", m[1])
-		}
-		seen++
 	}
 	if seen < 25 {
 		t.Errorf("found only %d commands", seen)
 	}
+}
+
+// parseCommand parses a command line without running it. Prose may name a command without its arguments.
+func parseCommand(words []string) error {
+	cmd, rest, err := newRoot(&env{}).Find(words)
+	if err != nil {
+		return err
+	}
+	err = cmd.ParseFlags(rest)
+	switch {
+	case err != nil && err.Error() == "pflag: help requested":
+		return nil
+	case err != nil:
+		return err
+	case cmd.HasSubCommands() && cmd.Flags().NArg() > 0:
+		return errors.New("no such command")
+	case cmd.Args == nil || !cmd.Runnable() || cmd.HasSubCommands():
+		return nil
+	}
+	if err := cmd.Args(cmd, cmd.Flags().Args()); err != nil && !strings.Contains(err.Error(), "is missing") {
+		return err
+	}
+	return nil
 }
 
 func TestExitCodes(t *testing.T) {

@@ -37,7 +37,7 @@ type rawPractice struct {
 	Name string `yaml:"name"`
 }
 
-const yamlFix = "see the README for the file's shape"
+const yamlFix = "docs/environment.md describes the file"
 
 // parseTenants decodes strictly: unknown and repeated keys, anchors, aliases, merges, tags and a second document are
 // refused; a byte order mark is not. What is wrong is told by kind and place only: the parser's own messages quote the file, secrets included.
