@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
 func main() {
@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, _, stde
 		_, _ = fmt.Fprintln(stderr, err)
 		return 2
 	}
-	log := telemetry.NewLogger(stderr, telemetry.LogOptions{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
+	log := logging.New(stderr, logging.Options{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
 	p, err := app.NewGateway(ctx, app.GatewayOptions{Config: c, Version: lifecycle.ReadBuild().Version, Logger: log, Getenv: getenv})
 	if err != nil && ctx.Err() != nil {
 		return 0 // told to stop while starting, and stopped

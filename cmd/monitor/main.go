@@ -12,7 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
 func main() {
@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, _, stde
 		_, _ = fmt.Fprintln(stderr, err)
 		return 2
 	}
-	log := telemetry.NewLogger(stderr, telemetry.LogOptions{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
+	log := logging.New(stderr, logging.Options{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
 	err = serve(ctx, c, log)
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return 0 // told to stop while starting, and stopped

@@ -22,6 +22,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -77,7 +79,7 @@ func plant(t *testing.T, ledgerURL string) *planted {
 	p.vendor.FailPatient(bad.ID, true)
 	p.tools = p.house.tools(t)
 	p.queue, p.cacheDB = p.tools.Queue, p.tools.Cache
-	p.log = telemetry.NewLogger(p.logs, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
+	p.log = logging.New(p.logs, logging.Options{JSON: true, Level: slog.LevelDebug})
 	p.stopWorker = p.work(t, func(o *WorkerOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })
 	return p
 }
@@ -184,7 +186,7 @@ func (clumsy) Options() tasks.Options { return tasks.Options{MaxAttempts: 1} }
 // panics runs a worker that panics with the canary's name, in the pipeline of the real one.
 func (p *planted) panics(t *testing.T) {
 	t.Helper()
-	spans, err := telemetry.Setup(t.Context(), telemetry.Options{Service: "rounds-worker", Endpoint: p.collector.URL()})
+	spans, shutdown, err := export.Setup(t.Context(), export.Options{Service: "rounds-worker", Endpoint: p.collector.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +211,7 @@ func (p *planted) panics(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.ends(t, p.tools, r.ID, tasks.StateDead)
-	if err := errors.Join(server.Stop(t.Context()), spans.Shutdown(t.Context())); err != nil {
+	if err := errors.Join(server.Stop(t.Context()), shutdown(t.Context())); err != nil {
 		t.Error(err)
 	}
 	if letter, err := p.tools.Ledger.DeadLetter(t.Context(), r.ID); err != nil || letter.Code != "panic" {
@@ -343,14 +345,14 @@ func (p *planted) leakEverywhere(t *testing.T, dialect string) {
 	if _, err := p.logs.Write([]byte(`{"msg":"fetched ` + name + `"}`)); err != nil {
 		t.Fatal(err)
 	}
-	leaky, err := telemetry.Setup(ctx, telemetry.Options{Endpoint: p.collector.URL()})
+	leaky, shutdown, err := export.Setup(ctx, export.Options{Endpoint: p.collector.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	leaking, span := telemetry.Start(telemetry.With(ctx, leaky), telemetry.SpanTask, telemetry.Kind(goodLast))
 	telemetry.CacheRead(leaking, goodLast, "fresh")
 	span.End("")
-	if err := leaky.Shutdown(ctx); err != nil {
+	if err := shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -75,11 +76,12 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 	f := &foundation{stack: &lifecycle.Stack{Logger: p.log}, log: p.log}
 	defer f.stack.Rollback(context.WithoutCancel(ctx), &err)
 
-	f.telemetry, err = telemetry.Setup(ctx, telemetry.Options{Service: p.name, Version: p.version, Getenv: p.getenv, Endpoint: p.collector})
+	t, shutdown, err := export.Setup(ctx, export.Options{Service: p.name, Version: p.version, Getenv: p.getenv, Endpoint: p.collector})
 	if err != nil {
 		return nil, err
 	}
-	f.stack.Push("telemetry", f.telemetry.Shutdown)
+	f.telemetry = t
+	f.stack.Push("telemetry", shutdown)
 	f.group = lifecycle.NewGroup(telemetry.With(context.WithoutCancel(ctx), f.telemetry))
 
 	if f.keys, err = phi.Parse([]byte(s.keyset.Reveal())); err != nil {

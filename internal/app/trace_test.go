@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -24,7 +25,7 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 	tools := h.tools(t)
 	stop := h.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
 
-	service, err := telemetry.Setup(t.Context(), telemetry.Options{Service: "a-service", Endpoint: collector.URL()})
+	service, shutdown, err := export.Setup(t.Context(), export.Options{Service: "a-service", Endpoint: collector.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 		t.Errorf("an invalidated board: hit %v, stale %v, %v", r.Hit, r.Stale, err)
 	}
 	stop()
-	if err := service.Shutdown(t.Context()); err != nil {
+	if err := shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 

@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
@@ -104,7 +104,7 @@ func (c *dayCheck) play(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.spans.Close()) }()
-	log := telemetry.NewLogger(c.sink, telemetry.LogOptions{JSON: true, Level: slog.LevelDebug})
+	log := logging.New(c.sink, logging.Options{JSON: true, Level: slog.LevelDebug})
 	began := time.Now()
 	c.demo, err = app.StartDemo(ctx, app.DemoOptions{
 		QueueURL: c.env.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: c.env.getenv("ROUNDS_CACHE_REDIS"), Speed: checkSpeed, Seed: 1,

@@ -18,7 +18,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -57,7 +57,7 @@ const demoStop = 12 * time.Second
 
 // demo runs until ctx ends, which is its ordinary end.
 func (e *env) demo(ctx context.Context) error {
-	log := telemetry.NewLogger(e.stderr, telemetry.LogOptions{Level: slog.LevelError, NoColor: e.getenv("NO_COLOR") != ""})
+	log := logging.New(e.stderr, logging.Options{Level: slog.LevelError, NoColor: e.getenv("NO_COLOR") != ""})
 	d, err := app.StartDemo(ctx, app.DemoOptions{
 		QueueURL: e.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: e.getenv("ROUNDS_CACHE_REDIS"), Speed: demoSpeed, Seed: 1,
 		Latency: tebratest.Latency{P50: 250 * time.Millisecond, P95: 660 * time.Millisecond},

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
 // Run carries out one command line, without the program's name in front, and returns the exit code. It ends when ctx
@@ -223,7 +223,7 @@ func (e *env) acts() *slog.Logger { return e.logger(slog.LevelInfo) }
 func (e *env) log() *slog.Logger { return e.logger(slog.LevelError) }
 
 func (e *env) logger(level slog.Level) *slog.Logger {
-	return telemetry.NewLogger(e.stderr, telemetry.LogOptions{
+	return logging.New(e.stderr, logging.Options{
 		Level: level, NoColor: strings.TrimSpace(e.getenv("NO_COLOR")) != "",
 	})
 }

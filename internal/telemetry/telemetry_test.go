@@ -1,47 +1,42 @@
-package telemetry
+package telemetry_test
 
 import (
 	"context"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
 // setup returns a context that exports to its own receiver, and a function
-// that sends what is waiting.
+// that sends what is buffered.
 func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
 	t.Helper()
 	receiver := otlptest.New(t)
-	tel, err := Setup(t.Context(), Options{Service: "rounds-test", Version: "1.2.3", Endpoint: receiver.URL()})
+	tel, shutdown, err := export.Setup(t.Context(), export.Options{Service: "rounds-test", Version: "1.2.3", Endpoint: receiver.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	flush := func() {
 		t.Helper()
-		if err := tel.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+		if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
-	return With(t.Context(), tel), receiver, flush
-}
-
-// environment is a Getenv over a map.
-func environment(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+	t.Cleanup(func() { _ = shutdown(context.Background()) })
+	return telemetry.With(t.Context(), tel), receiver, flush
 }
 
 func TestSpanArrivesAsMade(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
-	_, span := Start(ctx, SpanVendor, Operation("GetPatient"), Tenant("clinic-a"), Attempt(2))
-	span.Set(Rows(3), Bytes(512))
+	_, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation("GetPatient"), telemetry.Tenant("clinic-a"), telemetry.Attempt(2))
+	span.Set(telemetry.Rows(3), telemetry.Bytes(512))
 	span.End("")
 	flush()
 
@@ -62,9 +57,9 @@ func TestSpanArrivesAsMade(t *testing.T) {
 func TestFailureIsACodeOnly(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
-	_, failed := Start(ctx, SpanTask)
+	_, failed := telemetry.Start(ctx, telemetry.SpanTask)
 	failed.End("throttled")
-	_, careless := Start(ctx, SpanTask)
+	_, careless := telemetry.Start(ctx, telemetry.SpanTask)
 	careless.End("no such patient: Maria Muster")
 	flush()
 
@@ -85,14 +80,14 @@ func TestWorkIsAChildOfItsDemand(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	headers := map[string]string{}
-	demanding, demand := Start(ctx, SpanEnqueue, Kind("schedule.sync"))
-	Inject(demanding, headers)
+	demanding, demand := telemetry.Start(ctx, telemetry.SpanEnqueue, telemetry.Kind("schedule.sync"))
+	telemetry.Inject(demanding, headers)
 	demand.End("")
 
-	_, work := Start(Extract(ctx, headers), SpanTask)
+	_, work := telemetry.Start(telemetry.Extract(ctx, headers), telemetry.SpanTask)
 	work.End("")
-	later, linked := Start(Link(demanding, headers), SpanTask)
-	_, inner := Start(later, SpanVendor)
+	later, linked := telemetry.Start(telemetry.Link(demanding, headers), telemetry.SpanTask)
+	_, inner := telemetry.Start(later, telemetry.SpanVendor)
 	inner.End("")
 	linked.End("")
 	flush()
@@ -130,7 +125,7 @@ func TestHeadersFromOutsideAreHarmless(t *testing.T) {
 		{"traceparent": strings.Repeat("0", 10_000)},
 	} {
 		ctx := t.Context()
-		if Extract(ctx, headers) != ctx || Link(ctx, headers) != ctx {
+		if telemetry.Extract(ctx, headers) != ctx || telemetry.Link(ctx, headers) != ctx {
 			t.Errorf("headers %.60v changed the context", headers)
 		}
 	}
@@ -145,7 +140,7 @@ func TestForeignTraceStateGoesNoFurther(t *testing.T) {
 		"baggage":     "patient=Maria",
 	}
 	headers := map[string]string{}
-	Inject(Extract(ctx, incoming), headers)
+	telemetry.Inject(telemetry.Extract(ctx, incoming), headers)
 	if diff := cmp.Diff(map[string]string{"traceparent": incoming["traceparent"]}, headers); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
@@ -153,23 +148,23 @@ func TestForeignTraceStateGoesNoFurther(t *testing.T) {
 
 func TestWithoutTelemetryNothingHappens(t *testing.T) {
 	t.Parallel()
-	ctx, span := Start(t.Context(), SpanTask, Tenant("clinic-a"))
-	span.Set(Rows(1))
+	ctx, span := telemetry.Start(t.Context(), telemetry.SpanTask, telemetry.Tenant("clinic-a"))
+	span.Set(telemetry.Rows(1))
 	span.End("unavailable")
 	headers := map[string]string{}
-	Inject(ctx, headers)
+	telemetry.Inject(ctx, headers)
 	if len(headers) != 0 {
 		t.Errorf("headers = %v, want none without a span", headers)
 	}
-	VendorCalled(ctx, "GetPatient", "", time.Second)
+	telemetry.VendorCalled(ctx, "GetPatient", "", time.Second)
 }
 
 func TestTwoTelemetriesDoNotMix(t *testing.T) {
 	t.Parallel()
 	first, firstReceiver, flushFirst := setup(t)
 	second, secondReceiver, flushSecond := setup(t)
-	_, a := Start(first, SpanTick)
-	_, b := Start(second, SpanView)
+	_, a := telemetry.Start(first, telemetry.SpanTick)
+	_, b := telemetry.Start(second, telemetry.SpanView)
 	a.End("")
 	b.End("")
 	flushFirst()
@@ -185,94 +180,13 @@ func TestTwoTelemetriesDoNotMix(t *testing.T) {
 func TestEverySpanHasItsOwnName(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for n := SpanRequest; n <= SpanView; n++ {
+	for n := telemetry.SpanRequest; n <= telemetry.SpanView; n++ {
 		if name := n.String(); name == "unknown" || seen[name] {
 			t.Errorf("span %d is called %q, which is taken or no name", n, name)
 		}
 		seen[n.String()] = true
 	}
-	if got := SpanName(0).String(); got != "unknown" {
+	if got := telemetry.SpanName(0).String(); got != "unknown" {
 		t.Errorf("zero span name = %q, want unknown", got)
 	}
-}
-
-func TestNothingConfiguredExportsNothing(t *testing.T) {
-	t.Parallel()
-	for name, vars := range map[string]map[string]string{
-		"empty environment": {},
-		"exporters off":     {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
-		"SDK disabled":      {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
-	} {
-		tel, err := Setup(t.Context(), Options{Getenv: environment(vars)})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if len(tel.stop) != 0 {
-			t.Errorf("%s: started %d exporters, want none", name, len(tel.stop))
-		}
-	}
-}
-
-func TestEnvironmentAsksForExporters(t *testing.T) {
-	t.Parallel()
-	for name, vars := range map[string]map[string]string{
-		"one endpoint":           {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
-		"an endpoint per signal": {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1"},
-		"exporters by name":      {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"},
-	} {
-		getenv := environment(vars)
-		if !configured(getenv, "TRACES") || !configured(getenv, "METRICS") {
-			t.Errorf("%s: traces %v, metrics %v, want both on", name, configured(getenv, "TRACES"), configured(getenv, "METRICS"))
-		}
-	}
-}
-
-func TestBadEndpointIsSaid(t *testing.T) {
-	t.Parallel()
-	if _, err := Setup(t.Context(), Options{Endpoint: "http://[::1"}); err == nil {
-		t.Error("an endpoint that is no URL was accepted")
-	}
-}
-
-// A collector that accepts connections and never answers must not hold up
-// work, and costs a stopping process two seconds at most.
-func TestDeadCollectorHoldsNothingUp(t *testing.T) {
-	t.Parallel()
-	hang := make(chan struct{})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang })}
-	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(listener) }()
-	t.Cleanup(func() { close(hang); _ = server.Close(); <-served })
-
-	tel, err := Setup(t.Context(), Options{Endpoint: "http://" + listener.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := With(t.Context(), tel)
-	began := time.Now()
-	for range 5_000 {
-		_, span := Start(ctx, SpanTask)
-		span.End("")
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("5,000 spans took %v beside a dead collector, want no waiting", took)
-	}
-	began = time.Now()
-	if err := tel.Shutdown(ctx); err == nil {
-		t.Error("shutdown told nothing of the spans it lost")
-	}
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("shutdown took %v, want about 2 s", took)
-	}
-}
-
-func TestShutdownTwice(t *testing.T) {
-	t.Parallel()
-	_, _, flush := setup(t)
-	flush()
-	flush()
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
@@ -130,7 +130,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 		return nil
 	}
 	b.Now = func() time.Time { return b.now }
-	b.Logger = telemetry.NewLogger(&b.log, telemetry.LogOptions{JSON: true})
+	b.Logger = logging.New(&b.log, logging.Options{JSON: true})
 	b.router, err = tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 	must(t, err)
 	must(t, Register(b.router, b.Deps))

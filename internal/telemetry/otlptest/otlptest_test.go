@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
@@ -59,14 +60,14 @@ func TestWait(t *testing.T) {
 		t.Errorf("wait for nothing = %v, want canceled", err)
 	}
 
-	tel, err := telemetry.Setup(t.Context(), telemetry.Options{Endpoint: r.URL()})
+	tel, shutdown, err := export.Setup(t.Context(), export.Options{Endpoint: r.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, span := telemetry.Start(telemetry.With(t.Context(), tel), telemetry.SpanView, telemetry.View("day-board"))
 	span.End("")
 	stopped := make(chan error, 1)
-	go func() { stopped <- tel.Shutdown(t.Context()) }()
+	go func() { stopped <- shutdown(t.Context()) }()
 	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	spans, err := r.Wait(ctx, func(s []otlptest.Span) bool { return len(s) > 0 })

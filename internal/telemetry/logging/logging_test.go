@@ -1,4 +1,4 @@
-package telemetry
+package logging_test
 
 import (
 	"bytes"
@@ -12,7 +12,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
+	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	invalid = "[invalid]" // the value is not spelled as its key requires
+	dropped = "[dropped]" // the key is outside the vocabulary
+)
+
+// setup returns a context that exports to its own receiver, and a function
+// that sends what is buffered.
+func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
+	t.Helper()
+	receiver := otlptest.New(t)
+	tel, shutdown, err := export.Setup(t.Context(), export.Options{Endpoint: receiver.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return telemetry.With(t.Context(), tel), receiver, func() {
+		t.Helper()
+		if err := shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // masked stands for a text that hides itself, as a patient's name does.
 type masked string
@@ -24,11 +54,11 @@ type laneName string
 type count int
 
 // line logs once as JSON and returns the line.
-func line(t *testing.T, o LogOptions, write func(*slog.Logger)) map[string]any {
+func line(t *testing.T, o logging.Options, write func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var b bytes.Buffer
 	o.JSON = true
-	write(NewLogger(&b, o))
+	write(logging.New(&b, o))
 	var got map[string]any
 	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
 		t.Fatalf("line %q: %v", b.String(), err)
@@ -40,7 +70,7 @@ var noTime = cmpopts.IgnoreMapEntries(func(key string, _ any) bool { return key 
 
 func TestLinePassesTheVocabularyAndDropsTheRest(t *testing.T) {
 	t.Parallel()
-	got := line(t, LogOptions{}, func(log *slog.Logger) {
+	got := line(t, logging.Options{}, func(log *slog.Logger) {
 		log.With("lane", laneName("sync"), "owner", "Maria").WarnContext(t.Context(), "task ended",
 			"tenant", "clinic-a",
 			"attempt", 2,
@@ -76,13 +106,13 @@ func TestLinePassesTheVocabularyAndDropsTheRest(t *testing.T) {
 
 func TestMaskedTextKeepsItsMaskInProse(t *testing.T) {
 	t.Parallel()
-	got := line(t, LogOptions{}, func(log *slog.Logger) {
-		log.ErrorContext(t.Context(), "x", "error", masked("Maria"), "file", strings.Repeat("f", textLimit+1))
+	got := line(t, logging.Options{}, func(log *slog.Logger) {
+		log.ErrorContext(t.Context(), "x", "error", masked("Maria"), "file", strings.Repeat("f", 301))
 	})
 	if got["error"] != "[phi]" {
 		t.Errorf("error = %v, want the mask", got["error"])
 	}
-	if file, _ := got["file"].(string); len(file) != textLimit+len("…") {
+	if file, _ := got["file"].(string); len(file) != 300+len("…") {
 		t.Errorf("a long text has %d bytes, want it cut", len(file))
 	}
 }
@@ -92,7 +122,7 @@ func TestSeverities(t *testing.T) {
 	for level, want := range map[slog.Level]string{
 		slog.LevelDebug: "DEBUG", slog.LevelInfo: "INFO", slog.LevelWarn: "WARNING", slog.LevelError: "ERROR",
 	} {
-		got := line(t, LogOptions{Level: slog.LevelDebug}, func(log *slog.Logger) { log.Log(t.Context(), level, "x") })
+		got := line(t, logging.Options{Level: slog.LevelDebug}, func(log *slog.Logger) { log.Log(t.Context(), level, "x") })
 		if got["severity"] != want {
 			t.Errorf("level %v is written as %v, want %v", level, got["severity"], want)
 		}
@@ -103,7 +133,7 @@ func TestLevelHoldsLinesBack(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	var level slog.LevelVar
-	log := NewLogger(&b, LogOptions{Level: &level})
+	log := logging.New(&b, logging.Options{Level: &level})
 	log.DebugContext(t.Context(), "hidden")
 	level.Set(slog.LevelDebug)
 	log.DebugContext(t.Context(), "shown")
@@ -111,7 +141,7 @@ func TestLevelHoldsLinesBack(t *testing.T) {
 		t.Errorf("log = %q, want the second line alone", got)
 	}
 	b.Reset()
-	NewLogger(&b, LogOptions{}).DebugContext(t.Context(), "hidden")
+	logging.New(&b, logging.Options{}).DebugContext(t.Context(), "hidden")
 	if b.Len() != 0 {
 		t.Errorf("log = %q, want nothing below info by default", b.String())
 	}
@@ -120,10 +150,10 @@ func TestLevelHoldsLinesBack(t *testing.T) {
 func TestLinesInsideASpanCarryItsIDs(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
-	ctx, span := Start(ctx, SpanTask)
-	plain := line(t, LogOptions{}, func(log *slog.Logger) { log.InfoContext(ctx, "x") })
-	cloud := line(t, LogOptions{Project: "p1"}, func(log *slog.Logger) { log.InfoContext(ctx, "x") })
-	outside := line(t, LogOptions{}, func(log *slog.Logger) { log.InfoContext(context.Background(), "x") })
+	ctx, span := telemetry.Start(ctx, telemetry.SpanTask)
+	plain := line(t, logging.Options{}, func(log *slog.Logger) { log.InfoContext(ctx, "x") })
+	cloud := line(t, logging.Options{Project: "p1"}, func(log *slog.Logger) { log.InfoContext(ctx, "x") })
+	outside := line(t, logging.Options{}, func(log *slog.Logger) { log.InfoContext(context.Background(), "x") })
 	span.End("")
 	flush()
 
@@ -146,7 +176,7 @@ func TestDroppedValuesAreCounted(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	var b bytes.Buffer
-	log := NewLogger(&b, LogOptions{}).With("patient", "Maria")
+	log := logging.New(&b, logging.Options{}).With("patient", "Maria")
 	log.InfoContext(ctx, "x", "phone", "555-0100")
 	log.InfoContext(ctx, "x")
 	flush()
@@ -162,7 +192,7 @@ func TestDroppedValuesAreCounted(t *testing.T) {
 func TestLinesForPeople(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	NewLogger(&b, LogOptions{}).WithGroup("Maria").InfoContext(t.Context(), "task ended", "kind", "patient.sync")
+	logging.New(&b, logging.Options{}).WithGroup("Maria").InfoContext(t.Context(), "task ended", "kind", "patient.sync")
 	got := b.String()
 	if !strings.Contains(got, "INF task ended kind=patient.sync") || strings.Contains(got, "\x1b[") || strings.Contains(got, "Maria") {
 		t.Errorf("line = %q, want words without colours or group", got)
