@@ -152,7 +152,7 @@ func (k Key) spell(part string) string {
 
 func metaKey(id tenant.ID) string { return id.Key("c1", "m") }
 
-func shadowKey(id tenant.ID, name string) string { return id.Key("c1", "s", name) }
+func lastSeenKey(id tenant.ID, name string) string { return id.Key("c1", "s", name) }
 
 // Tag names a thing that entries depend on.
 type Tag = events.Tag

@@ -37,8 +37,8 @@ type Entry struct {
 	Negative bool
 	// Stamp is the tenant's clock before the load began: a cursor after which events tell what has changed since.
 	Stamp uint64
-	// Filled is the server's time at Stamp: the value is at least as new as that.
-	Filled time.Time
+	// AsOf is the server's time at Stamp: the value is at least as new as that.
+	AsOf time.Time
 	// Age is how long before this answer that was, by the server's clock.
 	Age time.Duration
 	// Cost is how long the load took, as its caller said.
@@ -55,7 +55,7 @@ type Entry struct {
 func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	e := Entry{
 		State: state, Negative: h.flags&flagNegative != 0, Stamp: h.stamp,
-		Filled:      time.UnixMicro(int64(h.stamp)), // below 2^53
+		AsOf:      time.UnixMicro(int64(h.stamp)), // below 2^53
 		Age:         micros(now - min(now, h.stamp)),
 		Cost:        time.Duration(h.cost) * time.Millisecond,
 		ContentHash: h.hash, Tags: h.tags, present: true,

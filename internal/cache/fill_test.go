@@ -52,7 +52,7 @@ func TestFillKeepsWhatPeekGives(t *testing.T) {
 		if d := cmp.Diff([]Tag{{1}, {2}}, e.Tags); d != "" {
 			t.Error(d)
 		}
-		if e.Stamp != g.Stamp || e.Filled != time.UnixMicro(int64(g.Stamp)) || e.Cost != v.Cost || e.Negative {
+		if e.Stamp != g.Stamp || e.AsOf != time.UnixMicro(int64(g.Stamp)) || e.Cost != v.Cost || e.Negative {
 			t.Errorf("entry %+v for grant %+v", e, g)
 		}
 		if e.Age <= 0 || e.Age > time.Minute {

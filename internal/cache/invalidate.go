@@ -18,12 +18,12 @@ import (
 const (
 	// MaxChange is how many tags one change may move; beyond it the caller rolls up to tags of larger things.
 	MaxChange = events.MaxTags
-	// MaxShadows is how many shadows one change may swap.
-	MaxShadows = 256
-	// MaxUnmoved is how many tags one change may rest on.
-	MaxUnmoved = 512
-	// MaxShadow is the longest shadow in bytes.
-	MaxShadow = 16 << 10
+	// MaxLastSeen is how many shadows one change may swap.
+	MaxLastSeen = 256
+	// MaxPreconditions is how many tags one change may rest on.
+	MaxPreconditions = 512
+	// MaxLastSeenBytes is the longest shadow in bytes.
+	MaxLastSeenBytes = 16 << 10
 )
 
 // ErrConflict is returned by Invalidate when a shadow was not as expected, or what the change was concluded from is
@@ -40,29 +40,29 @@ type Change struct {
 	Event events.Body
 	// EventID is the same whenever the same change is told again, so that consumers can tell. May be empty.
 	EventID string
-	// Shadows are swapped together with the rest; at most MaxShadows.
-	Shadows []Shadow
-	// Loaded is the grant under which the source was asked for what this change was concluded from. It must be given when
+	// LastSeen are swapped together with the rest; at most MaxShadows.
+	LastSeen []LastSeenUpdate
+	// BasedOn is the grant under which the source was asked for what this change was concluded from. It must be given when
 	// the answer is stored under the grant of the change, which is newer than whatever was invalidated while the answer
 	// was on its way. The zero Grant makes no condition.
-	Loaded Grant
-	// Unmoved are the tags that must not have moved while the answer was on its way, each with the stamp up to which it
+	BasedOn Grant
+	// Preconditions are the tags that must not have moved while the answer was on its way, each with the stamp up to which it
 	// may have: Loaded's, or that of the caller's own change since. At most MaxUnmoved.
-	Unmoved map[Tag]uint64
+	Preconditions map[Tag]uint64
 }
 
-// Shadow is the swap of what is remembered of one thing at the vendor. It lies in Redis in clear: refs and keyed digests
+// LastSeenUpdate is the swap of what is remembered of one thing at the vendor. It lies in Redis in clear: refs and keyed digests
 // only.
-type Shadow struct {
+type LastSeenUpdate struct {
 	// Name is a ref, or several joined.
 	Name string
 	// Expect is what Shadows returned; nil if there was none.
 	Expect []byte
 	// Next takes its place; nil removes it.
 	Next []byte
-	// Keep is how long it is remembered from now on. Zero means for ever. A shadow that has ended makes the next look at
+	// TTL is how long it is remembered from now on. Zero means for ever. A shadow that has ended makes the next look at
 	// its thing a change, and the collections it was in before unknown.
-	Keep time.Duration
+	TTL time.Duration
 }
 
 // Invalidate moves the versions of all tags of a change, swaps its shadows and appends its event, in one atomic step.
@@ -105,8 +105,8 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	if err := errors.Join(
 		limit("tags of a change", len(tags), MaxChange),
 		limit("bytes of an event id", len(ch.EventID), events.MaxID),
-		limit("shadows", len(ch.Shadows), MaxShadows),
-		limit("tags to rest on", len(ch.Unmoved), MaxUnmoved),
+		limit("shadows", len(ch.LastSeen), MaxLastSeen),
+		limit("tags to rest on", len(ch.Preconditions), MaxPreconditions),
 	); err != nil {
 		return nil, nil, err
 	}
@@ -119,23 +119,23 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 		c.runID(), random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
 	}
 	args = append(args, loadedArgs(ch)...)
-	seen := make(map[string]bool, len(ch.Shadows))
-	for _, s := range ch.Shadows {
+	seen := make(map[string]bool, len(ch.LastSeen))
+	for _, s := range ch.LastSeen {
 		switch {
 		case s.Name == "" || seen[s.Name]:
 			return nil, nil, errors.New("cache: shadow without a name, or named twice")
-		case s.Keep < 0:
+		case s.TTL < 0:
 			return nil, nil, errors.New("cache: shadow kept for a negative time")
 		}
-		if err := limit("bytes of a shadow", len(s.Next), MaxShadow); err != nil {
+		if err := limit("bytes of a shadow", len(s.Next), MaxLastSeenBytes); err != nil {
 			return nil, nil, err
 		}
 		seen[s.Name] = true
-		keep := s.Keep.Milliseconds()
-		if s.Keep > 0 && keep == 0 {
+		keep := s.TTL.Milliseconds()
+		if s.TTL > 0 && keep == 0 {
 			keep = 1
 		}
-		keys = append(keys, shadowKey(id, s.Name))
+		keys = append(keys, lastSeenKey(id, s.Name))
 		args = append(args, notNil(s.Expect), notNil(s.Next), keep)
 	}
 	return keys, args, nil
@@ -143,15 +143,15 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 
 // loadedArgs spells the condition of a change. Without a load there is none.
 func loadedArgs(ch Change) []any {
-	if !ch.Loaded.usable() {
+	if !ch.BasedOn.usable() {
 		return []any{"", "", 0, ""}
 	}
-	unmoved := make([]byte, 0, len(ch.Unmoved)*16)
-	for tag, stamp := range ch.Unmoved {
+	unmoved := make([]byte, 0, len(ch.Preconditions)*16)
+	for tag, stamp := range ch.Preconditions {
 		unmoved = append(unmoved, tag[:]...)
 		unmoved = binary.BigEndian.AppendUint64(unmoved, stamp)
 	}
-	return []any{strconv.FormatUint(ch.Loaded.Stamp, 10), ch.Loaded.Epoch[:], maxFillAge.Microseconds(), unmoved}
+	return []any{strconv.FormatUint(ch.BasedOn.Stamp, 10), ch.BasedOn.Epoch[:], maxFillAge.Microseconds(), unmoved}
 }
 
 // notNil keeps nil from becoming something else on the wire.

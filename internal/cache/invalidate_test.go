@@ -98,34 +98,34 @@ func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bundle) {
 		k := b.key(1)
 		tag := TagOf(k.ID)
-		swap := func(ss ...Shadow) error {
+		swap := func(ss ...LastSeenUpdate) error {
 			c := change(tag)
-			c.Shadows = ss
+			c.LastSeen = ss
 			_, err := b.Invalidate(t.Context(), b.id, c)
 			return err
 		}
 		shadows := func(want ...[]byte) {
 			t.Helper()
-			got, err := b.Shadows(t.Context(), b.id, "one", "two")
+			got, err := b.LastSeen(t.Context(), b.id, "one", "two")
 			if d := cmp.Diff(want, got); err != nil || d != "" {
 				t.Fatalf("%v %s", err, d)
 			}
 		}
 		shadows(nil, nil)
 		odd := []byte("\x00'\xff{")
-		if err := swap(Shadow{Name: "one", Next: []byte("a")}, Shadow{Name: "two", Next: odd, Keep: time.Hour}); err != nil {
+		if err := swap(LastSeenUpdate{Name: "one", Next: []byte("a")}, LastSeenUpdate{Name: "two", Next: odd, TTL: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		shadows([]byte("a"), odd)
-		if ttl := b.rdb.PTTL(t.Context(), shadowKey(b.id, "two")).Val(); ttl <= 0 || ttl > time.Hour {
+		if ttl := b.rdb.PTTL(t.Context(), lastSeenKey(b.id, "two")).Val(); ttl <= 0 || ttl > time.Hour {
 			t.Errorf("kept for %v", ttl)
 		}
-		if ttl := b.rdb.PTTL(t.Context(), shadowKey(b.id, "one")).Val(); ttl > 0 {
+		if ttl := b.rdb.PTTL(t.Context(), lastSeenKey(b.id, "one")).Val(); ttl > 0 {
 			t.Errorf("kept for %v", ttl)
 		}
 		b.store(k, value("v1", tag))
 		before := b.dump()
-		for name, ss := range map[string][]Shadow{
+		for name, ss := range map[string][]LastSeenUpdate{
 			"first":           {{Name: "one", Expect: []byte("b"), Next: []byte("c")}, {Name: "two", Expect: odd, Next: []byte("c")}},
 			"second":          {{Name: "one", Expect: []byte("a"), Next: []byte("c")}, {Name: "two", Expect: []byte("b"), Next: []byte("c")}},
 			"expected absent": {{Name: "one", Next: []byte("c")}},
@@ -139,7 +139,7 @@ func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 			}
 		}
 		b.want(k, Fresh, "v1")
-		if err := swap(Shadow{Name: "one", Expect: []byte("a")}, Shadow{Name: "two", Expect: odd, Next: []byte("c")}); err != nil {
+		if err := swap(LastSeenUpdate{Name: "one", Expect: []byte("a")}, LastSeenUpdate{Name: "two", Expect: odd, Next: []byte("c")}); err != nil {
 			t.Fatal(err)
 		}
 		shadows(nil, []byte("c"))
@@ -208,7 +208,7 @@ func TestInvalidateRefusesLocally(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.New)
 	tags := make([]Tag, MaxChange+1)
-	shadows := make([]Shadow, MaxShadows+1)
+	shadows := make([]LastSeenUpdate, MaxLastSeen+1)
 	for i := range tags {
 		tags[i] = Tag([]byte(strings.Repeat("x", 6) + string([]byte{byte(i >> 8), byte(i)})))
 		shadows[i].Name = strconv.Itoa(i)
@@ -220,11 +220,11 @@ func TestInvalidateRefusesLocally(t *testing.T) {
 	}{
 		"tags":          {Change{Event: ok, Tags: tags}, true},
 		"event id":      {Change{Event: ok, EventID: strings.Repeat("x", events.MaxID+1)}, true},
-		"shadows":       {Change{Event: ok, Shadows: shadows}, true},
-		"shadow size":   {Change{Event: ok, Shadows: []Shadow{{Name: "a", Next: bytes.Repeat([]byte("x"), MaxShadow+1)}}}, true},
-		"nameless":      {Change{Event: ok, Shadows: []Shadow{{}}}, false},
-		"twice":         {Change{Event: ok, Shadows: []Shadow{{Name: "a"}, {Name: "a"}}}, false},
-		"negative keep": {Change{Event: ok, Shadows: []Shadow{{Name: "a", Keep: -1}}}, false},
+		"shadows":       {Change{Event: ok, LastSeen: shadows}, true},
+		"shadow size":   {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", Next: bytes.Repeat([]byte("x"), MaxLastSeenBytes+1)}}}, true},
+		"nameless":      {Change{Event: ok, LastSeen: []LastSeenUpdate{{}}}, false},
+		"twice":         {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a"}, {Name: "a"}}}, false},
+		"negative keep": {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", TTL: -1}}}, false},
 		"no event":      {Change{}, false},
 	} {
 		_, err := b.Invalidate(t.Context(), b.id, row.c)
@@ -245,8 +245,8 @@ func TestInvalidateTakesAFullChange(t *testing.T) {
 		for i := range MaxChange {
 			c.Tags = append(c.Tags, Tag{1, byte(i)})
 		}
-		for i := range MaxShadows {
-			c.Shadows = append(c.Shadows, Shadow{Name: strconv.Itoa(i), Next: []byte{1}})
+		for i := range MaxLastSeen {
+			c.LastSeen = append(c.LastSeen, LastSeenUpdate{Name: strconv.Itoa(i), Next: []byte{1}})
 		}
 		k := b.key(1)
 		b.store(k, value("v", Tag{1, MaxChange - 1}))

@@ -133,8 +133,8 @@ func (c *Cache) Release(ctx context.Context, k Key, g Grant, pause time.Duration
 	return nil
 }
 
-// Shadows returns what is remembered of the named things, in their order; nil for one that is not.
-func (c *Cache) Shadows(ctx context.Context, id tenant.ID, names ...string) ([][]byte, error) {
+// LastSeen returns what is remembered of the named things, in their order; nil for one that is not.
+func (c *Cache) LastSeen(ctx context.Context, id tenant.ID, names ...string) ([][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -143,7 +143,7 @@ func (c *Cache) Shadows(ctx context.Context, id tenant.ID, names ...string) ([][
 	}
 	keys := make([]string, len(names))
 	for i, n := range names {
-		keys[i] = shadowKey(id, n)
+		keys[i] = lastSeenKey(id, n)
 	}
 	vals, err := c.rdb.MGet(ctx, keys...).Result()
 	if err != nil {

@@ -247,7 +247,7 @@ func (d *dayChange) commit(ctx context.Context) (cache.Grant, error) {
 			if err != nil {
 				return cache.Grant{}, err
 			}
-			change.Shadows = append(change.Shadows, next)
+			change.LastSeen = append(change.LastSeen, next)
 		}
 		if grant, err = d.store.invalidate(ctx, d.tenant, change); err != nil {
 			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
@@ -300,7 +300,7 @@ func (c *visitChange) touched(practice string, on Date) [][3]string {
 func (d *dayChange) part(part []visitChange) (cache.Change, error) {
 	n, practice := d.names, d.answer.Practice
 	r := reach{documents: []phi.Ref{n.Day(practice, d.answer.Date)}, views: []phi.Ref{n.Board(practice, d.answer.Date)}}
-	change := cache.Change{Loaded: d.answer.Since}
+	change := cache.Change{BasedOn: d.answer.Since}
 	for i := range part {
 		c := &part[i]
 		r.add(n, c.records(practice, d.answer.Date)...)
@@ -315,14 +315,14 @@ func (d *dayChange) part(part []visitChange) (cache.Change, error) {
 		if err != nil {
 			return cache.Change{}, err
 		}
-		change.Shadows = append(change.Shadows, next)
+		change.LastSeen = append(change.LastSeen, next)
 	}
 	change.Tags = r.tags()
 	change.Event = r.event(n.Practice(practice))
-	change.Unmoved = map[cache.Tag]uint64{}
+	change.Preconditions = map[cache.Tag]uint64{}
 	for _, ref := range append(r.documents, n.Practice(practice)) {
 		tag := cache.TagOf(ref)
-		change.Unmoved[tag] = max(d.answer.Since.Stamp, d.answer.Own[tag])
+		change.Preconditions[tag] = max(d.answer.Since.Stamp, d.answer.Own[tag])
 	}
 	return change, nil
 }

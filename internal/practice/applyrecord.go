@@ -74,9 +74,9 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 		return false, err
 	}
 	_, err = s.invalidate(ctx, t, cache.Change{
-		Tags: r.cascade, Shadows: []cache.Shadow{next}, Loaded: since,
+		Tags: r.cascade, LastSeen: []cache.LastSeenUpdate{next}, BasedOn: since,
 		Event:   events.Body{Kind: events.PatientChanged, Refs: []phi.Ref{r.key.ID}},
-		Unmoved: map[cache.Tag]uint64{cache.TagOf(r.key.ID): since.Stamp},
+		Preconditions: map[cache.Tag]uint64{cache.TagOf(r.key.ID): since.Stamp},
 	})
 	if err != nil {
 		return false, fmt.Errorf("doubt patient: %w", err)
@@ -161,16 +161,16 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 		if err := s.fillLost(ctx, since, body.Practice, changed); err != nil {
 			return nil, err
 		}
-		change.Loaded, change.Event, change.Unmoved = since, body, map[cache.Tag]uint64{}
+		change.BasedOn, change.Event, change.Preconditions = since, body, map[cache.Tag]uint64{}
 		for _, r := range changed {
 			change.Event.Refs = append(change.Event.Refs, r.key.ID)
-			change.Unmoved[cache.TagOf(r.key.ID)] = since.Stamp
+			change.Preconditions[cache.TagOf(r.key.ID)] = since.Stamp
 		}
 		if len(changed) > events.MaxRefs {
 			change.Event.Refs = nil // "some of them"
 		}
 		if body.Practice != "" {
-			change.Unmoved[cache.TagOf(body.Practice)] = since.Stamp
+			change.Preconditions[cache.TagOf(body.Practice)] = since.Stamp
 		}
 		if grant, err = s.invalidate(ctx, t, change); err != nil {
 			return nil, fmt.Errorf("apply %s: %w", records[0].key.Class.Name, err)
@@ -197,10 +197,10 @@ func (s *Store) apply(ctx context.Context, t tenant.ID, since cache.Grant, body 
 // doubtLost lets go of what is remembered of records whose copies were lost. Once there is a copy again, nothing else would
 // tell the next look at the vendor that views were kept without it, should this change fail or be refused.
 func (s *Store) doubtLost(ctx context.Context, t tenant.ID, since cache.Grant, body events.Body, change *cache.Change, changed []record) error {
-	first := cache.Change{Event: body, Loaded: since}
+	first := cache.Change{Event: body, BasedOn: since}
 	var of []int
 	for i, r := range changed {
-		was := change.Shadows[i]
+		was := change.LastSeen[i]
 		if !r.lost || was.Expect == nil {
 			continue
 		}
@@ -208,7 +208,7 @@ func (s *Store) doubtLost(ctx context.Context, t tenant.ID, since cache.Grant, b
 		if err != nil {
 			return err
 		}
-		first.Shadows, of = append(first.Shadows, next), append(of, i)
+		first.LastSeen, of = append(first.LastSeen, next), append(of, i)
 	}
 	if len(of) == 0 {
 		return nil
@@ -217,7 +217,7 @@ func (s *Store) doubtLost(ctx context.Context, t tenant.ID, since cache.Grant, b
 		return fmt.Errorf("let go of lost records: %w", err)
 	}
 	for j, i := range of {
-		change.Shadows[i].Expect = first.Shadows[j].Next
+		change.LastSeen[i].Expect = first.LastSeen[j].Next
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func (s *Store) compareRecords(ctx context.Context, t tenant.ID, records []recor
 			return nil, change, err
 		}
 		changed = append(changed, r)
-		change.Tags, change.Shadows = append(change.Tags, r.cascade...), append(change.Shadows, next)
+		change.Tags, change.LastSeen = append(change.Tags, r.cascade...), append(change.LastSeen, next)
 	}
 	change.Tags = distinct(change.Tags)
 	return changed, change, nil

@@ -72,8 +72,8 @@ func (s *Store) changeVisit(ctx context.Context, t tenant.ID, a Appointment, was
 		r.add(n, was.facts.record(a.ID))
 		practice := n.Practice(a.Practice)
 		grant, err = s.invalidate(ctx, t, cache.Change{
-			Tags: r.tags(), Shadows: []cache.Shadow{next}, Event: r.event(practice), Loaded: since,
-			Unmoved: map[cache.Tag]uint64{cache.TagOf(n.Appointment(a.ID)): since.Stamp, cache.TagOf(practice): since.Stamp},
+			Tags: r.tags(), LastSeen: []cache.LastSeenUpdate{next}, Event: r.event(practice), BasedOn: since,
+			Preconditions: map[cache.Tag]uint64{cache.TagOf(n.Appointment(a.ID)): since.Stamp, cache.TagOf(practice): since.Stamp},
 		})
 		if err != nil {
 			return false, fmt.Errorf("apply visit: %w", err)

@@ -23,7 +23,7 @@ func (s *Store) Confirmed(ctx context.Context, days []Roster) ([]time.Duration, 
 	for i, d := range days {
 		keys[i] = cache.Key{Tenant: d.Tenant, Class: dayClass, ID: s.Names(d.Tenant).Day(d.Practice, d.Date)}
 	}
-	ages, err := s.cache.Filled(ctx, keys)
+	ages, err := s.cache.Ages(ctx, keys)
 	if err != nil {
 		return nil, fmt.Errorf("read confirmations: %w", err)
 	}

@@ -70,7 +70,7 @@ func (s *Store) House(ctx context.Context, t tenant.ID, practice string) (HouseR
 			continue
 		}
 		r.Stale = r.Stale || !valid(e)
-		r.AsOf = older(r.AsOf, e.Filled)
+		r.AsOf = older(r.AsOf, e.AsOf)
 	}
 	r.House = House{Providers: d.Providers, Locations: l.Locations}
 	for _, p := range all.Practices {

@@ -42,7 +42,7 @@ func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d Date)
 		return BoardRead{}, ErrCold
 	}
 	telemetry.DataRead(ctx, boardClass.Name, day.Age)
-	r := BoardRead{AsOf: day.Filled}
+	r := BoardRead{AsOf: day.AsOf}
 	if board.State == cache.Fresh && phi.Unmarshal(board.Value, &r.Board) == nil {
 		r.Hit, r.Unknown = true, unknown(r.Board.Rows)
 		return r, nil
@@ -87,6 +87,6 @@ func (s *Store) buildBoard(ctx context.Context, t tenant.ID, practice string, d 
 		return BoardRead{}, err
 	}
 	return BoardRead{
-		Board: view, AsOf: e.Filled, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
+		Board: view, AsOf: e.AsOf, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
 	}, nil
 }

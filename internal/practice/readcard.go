@@ -154,16 +154,16 @@ func (p *cardParts) patient() (Patient, error) {
 // read says how good the parts are.
 func (p *cardParts) read(practice string) CardRead {
 	r := CardRead{Stale: !valid(p.record), Unknown: p.known().missing()}
-	r.AsOf, p.age = p.record.Filled, p.record.Age
+	r.AsOf, p.age = p.record.AsOf, p.record.Age
 	if record, err := p.patient(); err == nil && confirmed(p.record, p.roll, record, practice) {
-		r.AsOf, p.age = p.roll.Filled, p.roll.Age
+		r.AsOf, p.age = p.roll.AsOf, p.roll.Age
 	}
 	for _, e := range p.days {
 		switch {
 		case e.State == cache.Miss || e.Negative:
 			continue
-		case e.Filled.Before(r.AsOf):
-			r.AsOf, p.age = e.Filled, e.Age
+		case e.AsOf.Before(r.AsOf):
+			r.AsOf, p.age = e.AsOf, e.Age
 		}
 		r.Stale = r.Stale || !valid(e)
 	}
@@ -172,7 +172,7 @@ func (p *cardParts) read(practice string) CardRead {
 
 // confirmed reports whether the roll speaks for the record as of a later time than its own.
 func confirmed(record, roll cache.Entry, p Patient, practice string) bool {
-	return valid(record) && valid(roll) && p.Practice == practice && roll.Filled.After(record.Filled)
+	return valid(record) && valid(roll) && p.Practice == practice && roll.AsOf.After(record.AsOf)
 }
 
 func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {

@@ -52,7 +52,7 @@ func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, prov
 		return ProviderDayRead{}, ErrCold
 	}
 	telemetry.DataRead(ctx, providerClass.Name, day.Age)
-	r := ProviderDayRead{AsOf: day.Filled, Stale: !valid(day)}
+	r := ProviderDayRead{AsOf: day.AsOf, Stale: !valid(day)}
 	if view.State == cache.Fresh && phi.Unmarshal(view.Value, &r.ProviderDay) == nil {
 		r.Hit, r.Unknown = true, unknown(r.ProviderDay.Rows)
 		return r, nil
@@ -97,7 +97,7 @@ func (s *Store) buildProviderDay(ctx context.Context, t tenant.ID, practice, pro
 		return ProviderDayRead{}, err
 	}
 	return ProviderDayRead{
-		ProviderDay: view, AsOf: e.Filled, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
+		ProviderDay: view, AsOf: e.AsOf, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
 	}, nil
 }
 

@@ -62,14 +62,14 @@ type shadow[T any] struct {
 const keep = 30 * 24 * time.Hour
 
 // next is the compare-and-set that replaces a shadow with facts, or removes it when facts is nil.
-func (s shadow[T]) next(seal *phi.Sealer, facts *T) (cache.Shadow, error) {
-	out := cache.Shadow{Name: s.name, Expect: s.raw, Keep: keep}
+func (s shadow[T]) next(seal *phi.Sealer, facts *T) (cache.LastSeenUpdate, error) {
+	out := cache.LastSeenUpdate{Name: s.name, Expect: s.raw, TTL: keep}
 	if facts == nil {
 		return out, nil
 	}
 	data, err := phi.Marshal(facts)
 	if err != nil {
-		return cache.Shadow{}, fmt.Errorf("encode shadow: %w", err)
+		return cache.LastSeenUpdate{}, fmt.Errorf("encode shadow: %w", err)
 	}
 	out.Next, err = seal.Seal(data, "shadow", s.name)
 	return out, err
@@ -85,7 +85,7 @@ func readShadows[T any](ctx context.Context, c *cache.Cache, seal *phi.Sealer, t
 	for i, r := range refs {
 		names[i] = string(r)
 	}
-	raw, err := c.Shadows(ctx, t, names...)
+	raw, err := c.LastSeen(ctx, t, names...)
 	if err != nil {
 		return nil, fmt.Errorf("read shadows: %w", err)
 	}

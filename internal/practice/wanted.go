@@ -14,7 +14,7 @@ import (
 const readFor = 30 * time.Minute
 
 func (s *Store) want(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
-	if err := s.cache.Want(ctx, cache.Key{Tenant: t, Class: c, ID: name}, readFor); err != nil {
+	if err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, readFor); err != nil {
 		return fmt.Errorf("want %s: %w", c.Name, err)
 	}
 	return nil
@@ -31,7 +31,7 @@ func (s *Store) Read(ctx context.Context, t tenant.ID, practice string, d Date, 
 	for _, id := range providers {
 		keys = append(keys, cache.Key{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, id, d)})
 	}
-	wanted, err := s.cache.Wanted(ctx, keys)
+	wanted, err := s.cache.RecentlyRead(ctx, keys)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read who reads: %w", err)
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Want remembers for a time that somebody reads what the key names, whether or not it is there. It tells nobody anything
+// MarkRead remembers for a time that somebody reads what the key names, whether or not it is there. It tells nobody anything
 // but Wanted, and nothing rests on it: who builds entries before they are asked for learns which are worth it.
-func (c *Cache) Want(ctx context.Context, k Key, keep time.Duration) error {
+func (c *Cache) MarkRead(ctx context.Context, k Key, keep time.Duration) error {
 	if err := k.check(); err != nil {
 		return err
 	}
@@ -25,8 +25,8 @@ func (c *Cache) Want(ctx context.Context, k Key, keep time.Duration) error {
 	return nil
 }
 
-// Wanted reports of each key, in their order, whether somebody wants it.
-func (c *Cache) Wanted(ctx context.Context, keys []Key) ([]bool, error) {
+// RecentlyRead reports of each key, in their order, whether somebody wants it.
+func (c *Cache) RecentlyRead(ctx context.Context, keys []Key) ([]bool, error) {
 	out := make([]bool, 0, len(keys))
 	for part := range slices.Chunk(keys, MaxPeek) {
 		marks := make([]*redis.IntCmd, len(part))

@@ -9,7 +9,7 @@ func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *bundle) {
 		b.store(b.key(1), value("one", TagOf(ref(1))))
-		got, err := b.Filled(t.Context(), []Key{b.key(1), b.key(2)})
+		got, err := b.Ages(t.Context(), []Key{b.key(1), b.key(2)})
 		if err != nil || len(got) != 2 || got[0] < 0 || got[0] > time.Minute || got[1] >= 0 {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -18,19 +18,19 @@ func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
 		name := b.key(1).entry()
 		raw := b.rdb.Get(t.Context(), name).Val()
 		b.rdb.Set(t.Context(), name, raw[:len(raw)-1]+"x", time.Hour)
-		again, err := b.Filled(t.Context(), []Key{b.key(1)})
+		again, err := b.Ages(t.Context(), []Key{b.key(1)})
 		if err != nil || again[0] < got[0] {
 			t.Errorf("%v, %v", again, err)
 		}
 		b.rdb.Set(t.Context(), name, "not an entry", time.Hour)
-		if got, err := b.Filled(t.Context(), []Key{b.key(1)}); err != nil || got[0] >= 0 {
+		if got, err := b.Ages(t.Context(), []Key{b.key(1)}); err != nil || got[0] >= 0 {
 			t.Errorf("of something else: %v, %v", got, err)
 		}
-		if _, err := b.Filled(t.Context(), make([]Key, MaxPeek+1)); err == nil {
+		if _, err := b.Ages(t.Context(), make([]Key, MaxPeek+1)); err == nil {
 			t.Error("any number of keys is taken")
 		}
 		_ = b.rdb.Close()
-		if _, err := b.Filled(t.Context(), []Key{b.key(1)}); err == nil {
+		if _, err := b.Ages(t.Context(), []Key{b.key(1)}); err == nil {
 			t.Error("read without redis")
 		}
 	})

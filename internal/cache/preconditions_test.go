@@ -23,8 +23,8 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 		}
 		conclude := func(loaded Grant, unmoved map[Tag]uint64) (Grant, error) {
 			c := change(Tag{9})
-			c.Loaded, c.Unmoved = loaded, unmoved
-			c.Shadows = []Shadow{{Name: "one", Expect: b.shadow("one"), Next: []byte(time.Now().String())}}
+			c.BasedOn, c.Preconditions = loaded, unmoved
+			c.LastSeen = []LastSeenUpdate{{Name: "one", Expect: b.shadow("one"), Next: []byte(time.Now().String())}}
 			return b.Invalidate(t.Context(), b.id, c)
 		}
 		refused := func(why string, loaded Grant, unmoved map[Tag]uint64) {
@@ -77,7 +77,7 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 
 func (b *bundle) shadow(name string) []byte {
 	b.t.Helper()
-	got, err := b.Shadows(b.t.Context(), b.id, name)
+	got, err := b.LastSeen(b.t.Context(), b.id, name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -92,14 +92,14 @@ func TestAChangeRestsOnSoManyTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := change(Tag{9})
-	c.Loaded, c.Unmoved = loaded, make(map[Tag]uint64)
-	for i := range MaxUnmoved {
-		c.Unmoved[Tag{1, byte(i >> 8), byte(i)}] = loaded.Stamp
+	c.BasedOn, c.Preconditions = loaded, make(map[Tag]uint64)
+	for i := range MaxPreconditions {
+		c.Preconditions[Tag{1, byte(i >> 8), byte(i)}] = loaded.Stamp
 	}
 	if _, err := b.Invalidate(t.Context(), b.id, c); err != nil {
 		t.Errorf("at the limit: %v", err)
 	}
-	c.Unmoved[Tag{2}] = loaded.Stamp
+	c.Preconditions[Tag{2}] = loaded.Stamp
 	if _, ok := errors.AsType[*LimitError](func() error { _, err := b.Invalidate(t.Context(), b.id, c); return err }()); !ok {
 		t.Error("beyond the limit: no LimitError")
 	}

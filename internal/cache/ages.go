@@ -9,10 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Filled returns how long ago, by the server's clock, the load of each entry began, and a negative time for an entry that
+// Ages returns how long ago, by the server's clock, the load of each entry began, and a negative time for an entry that
 // is not there. Nothing is opened and nothing is counted as a read, so it tells only how old the entries say they are:
 // not whether they are valid, nor whether they open. At most MaxPeek keys, in one round trip.
-func (c *Cache) Filled(ctx context.Context, keys []Key) ([]time.Duration, error) {
+func (c *Cache) Ages(ctx context.Context, keys []Key) ([]time.Duration, error) {
 	if err := limit("keys at once", len(keys), MaxPeek); err != nil {
 		return nil, err
 	}

@@ -14,11 +14,11 @@ func TestWanted(t *testing.T) {
 			keys[i] = b.key(i)
 		}
 		for _, i := range []int{1, MaxPeek} {
-			if err := b.Cache.Want(t.Context(), keys[i], time.Minute); err != nil {
+			if err := b.Cache.MarkRead(t.Context(), keys[i], time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, err := b.Wanted(t.Context(), keys)
+		got, err := b.RecentlyRead(t.Context(), keys)
 		if err != nil || len(got) != len(keys) {
 			t.Fatalf("%d answers, %v", len(got), err)
 		}
@@ -33,7 +33,7 @@ func TestWanted(t *testing.T) {
 		if e, err := b.Peek(t.Context(), keys[1]); err != nil || e.State != Miss {
 			t.Errorf("what is wanted is there: %v, %v", e.State, err)
 		}
-		if got, err := b.Wanted(t.Context(), nil); err != nil || len(got) != 0 {
+		if got, err := b.RecentlyRead(t.Context(), nil); err != nil || len(got) != 0 {
 			t.Errorf("of none %d are wanted, %v", len(got), err)
 		}
 	})
@@ -42,19 +42,19 @@ func TestWanted(t *testing.T) {
 func TestWantRefuses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *bundle) {
-		if b.Cache.Want(t.Context(), b.key(1), 0) == nil {
+		if b.Cache.MarkRead(t.Context(), b.key(1), 0) == nil {
 			t.Error("wanted for no time")
 		}
-		if b.Cache.Want(t.Context(), Key{}, time.Minute) == nil {
+		if b.Cache.MarkRead(t.Context(), Key{}, time.Minute) == nil {
 			t.Error("a key without a tenant is wanted")
 		}
-		if _, err := b.Wanted(t.Context(), []Key{b.key(1), {}}); err == nil {
+		if _, err := b.RecentlyRead(t.Context(), []Key{b.key(1), {}}); err == nil {
 			t.Error("a key without a tenant is asked for")
 		}
 		if err := b.rdb.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Wanted(t.Context(), []Key{b.key(1)}); err == nil {
+		if _, err := b.RecentlyRead(t.Context(), []Key{b.key(1)}); err == nil {
 			t.Error("Redis is away, and nobody wants anything")
 		}
 	})
