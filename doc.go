@@ -1,8 +1,8 @@
-// Package rounds is the root of a system that keeps a medical practice's Tebra
-// data fresh in Redis, and carries changes back to Tebra, with a queue of
-// background work in between. It holds no code, only the rules of the house:
-// arch_test.go says who may import whom, and why.
+// Package rounds is the root of a system that keeps a medical practice's Tebra data fresh in Redis
+// and carries changes back to Tebra, with a queue of background work in between. The package
+// contains no code, only the tests of the module's architecture: arch_test.go checks the rules in
+// arch_rules_test.go, which define the allowed imports and the reason for each rule.
 //
-// Programs that enqueue work import tasks; programs that speak to the vendor
-// themselves import integrations/tebra. Everything else is internal.
+// Programs that enqueue work import tasks. Programs that call the vendor directly import
+// integrations/tebra. All other packages are internal.
 package rounds
