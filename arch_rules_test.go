@@ -40,7 +40,7 @@ var house = []room{
 
 	// Row 5: what the processes do.
 	{path: "internal/gateway", row: 5, only: []string{"internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; names neither the vendor's client nor the work, so it cannot call"},
-	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
+	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
 	{path: "internal/work", row: 5, why: "what each kind of task does"},
 	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
 	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},

@@ -24,7 +24,11 @@ func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 	for _, l := range c.Logins {
 		o.Logins = append(o.Logins, monitor.Login{Name: l.Name, Role: monitor.Role(l.Role), Hash: l.Hash.Reveal()})
 	}
-	site, err := open(ctx, c.StartWait, o)
+	var site *monitor.Monitor
+	err := lifecycle.WaitFor(ctx, log, c.StartWait, "stores", func(ctx context.Context) (err error) {
+		site, err = monitor.Open(ctx, o)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -66,23 +70,6 @@ func siteServer(h http.Handler) *http.Server {
 		WriteTimeout: monitor.ActLimit + 30*time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // it would quote what strangers send
 	}
-}
-
-// open opens the site, again and again while a store is away and the process may wait for it.
-func open(ctx context.Context, wait time.Duration, o monitor.Options) (site *monitor.Monitor, err error) {
-	away := lifecycle.Reach(ctx, o.Logger, wait, "stores", func(ctx context.Context) error {
-		if site, err = monitor.Open(ctx, o); errors.Is(err, monitor.ErrDependency) {
-			return err
-		}
-		return nil
-	})
-	switch {
-	case away != nil && ctx.Err() != nil:
-		return nil, ctx.Err() // told to stop while it waited: how the store failed then says nothing
-	case away != nil:
-		return nil, away
-	}
-	return site, err
 }
 
 // process is what the monitor's servers have in common.

@@ -11,6 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -45,7 +46,7 @@ type sealedTenants map[tenant.ID][]byte
 func (f *foundation) knownTenants(ctx context.Context) (sealedTenants, error) {
 	all, err := f.ledger.Tenants(ctx)
 	if err != nil {
-		return nil, dependency("ledger", err)
+		return nil, lifecycle.Unreachable("ledger", err)
 	}
 	known := make(sealedTenants, len(all))
 	closed := 0
@@ -88,7 +89,7 @@ func (f *foundation) applyTenants(ctx context.Context, in []config.Tenant, known
 	case errors.Is(err, ledger.ErrInvalid):
 		return fmt.Errorf("ROUNDS_TENANTS: %w", err)
 	case err != nil:
-		return dependency("ledger", err)
+		return lifecycle.Unreachable("ledger", err)
 	case changed > 0:
 		f.log.InfoContext(ctx, "tenants applied", "changed", changed)
 	}

@@ -182,7 +182,7 @@ func TestBorrow(t *testing.T) {
 	closing(t, stack)
 
 	gone := "redis://127.0.0.1:1"
-	if _, _, err := demoRedis(ctx, stack, "", url, gone); !errors.Is(err, ErrDependency) {
+	if _, _, err := demoRedis(ctx, stack, "", url, gone); !errors.Is(err, lifecycle.ErrDependency) {
 		t.Errorf("a cache that is away: %v", err)
 	}
 	closing(t, stack)

@@ -79,11 +79,11 @@ func borrow(ctx context.Context, stack *lifecycle.Stack, name, url string) error
 	defer cancel()
 	marked, err := c.Exists(ctx, demoMark).Result()
 	if err != nil {
-		return errors.Join(dependency(name, err), c.Close())
+		return errors.Join(lifecycle.Unreachable(name, err), c.Close())
 	}
 	size, err := c.DBSize(ctx).Result()
 	if err != nil {
-		return errors.Join(dependency(name, err), c.Close())
+		return errors.Join(lifecycle.Unreachable(name, err), c.Close())
 	}
 	if size > 0 && marked == 0 {
 		return errors.Join(fmt.Errorf("%s: %w", name, errInUse), c.Close())
@@ -127,7 +127,7 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return "", dependency("private redis-server", err)
+			return "", lifecycle.Unreachable("private redis-server", err)
 		}
 	}
 }

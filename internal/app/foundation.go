@@ -20,15 +20,6 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// ErrDependency marks the errors of a process that cannot start because something it depends on does not answer. A process
-// that ends with it exits with 6.
-var ErrDependency error = away{}
-
-type away struct{}
-
-func (away) Error() string { return "a dependency does not answer" }
-func (away) ExitCode() int { return 6 }
-
 // errUnsuitable marks a dependency that answers and must not be used as it is set up.
 var errUnsuitable = errors.New("a dependency is set up in a way that loses data")
 
@@ -96,7 +87,7 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 	f.stack.Push("background", f.group.Stop)
 	run := &runID{rdb: f.cacheRdb, log: p.log}
 	if err = run.read(ctx); err != nil {
-		return nil, dependency("cache redis", err)
+		return nil, lifecycle.Unreachable("cache redis", err)
 	}
 	if err = f.group.Go("run id", run.follow); err != nil {
 		return nil, err
@@ -114,24 +105,23 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 	return f, nil
 }
 
-func (f *foundation) openLedger(ctx context.Context, s settings) (err error) {
-	var unusable error
-	err = lifecycle.Reach(ctx, f.log, s.wait, "ledger", func(ctx context.Context) error {
+func (f *foundation) openLedger(ctx context.Context, s settings) error {
+	err := lifecycle.WaitFor(ctx, f.log, s.wait, "ledger", func(ctx context.Context) (err error) {
 		f.ledger, err = ledger.Open(ctx, s.ledger.Reveal())
-		if errors.Is(err, ledger.ErrURL) {
-			unusable, err = err, nil
+		switch {
+		case errors.Is(err, ledger.ErrURL):
+			return fmt.Errorf("ROUNDS_LEDGER: %w", err)
+		case err != nil:
+			return lifecycle.Unreachable("ledger", err)
 		}
-		return err
+		return nil
 	})
-	switch {
-	case unusable != nil:
-		return fmt.Errorf("ROUNDS_LEDGER: %w", unusable)
-	case err != nil:
-		return dependency("ledger", err)
+	if err != nil {
+		return err
 	}
 	f.stack.Push("ledger", func(context.Context) error { return f.ledger.Close() })
 	if err := f.ledger.Migrate(ctx); err != nil {
-		return dependency("ledger", err)
+		return lifecycle.Unreachable("ledger", err)
 	}
 	known, err := f.knownTenants(ctx)
 	if err != nil {
@@ -173,8 +163,4 @@ func (f *foundation) watch(name string, s *lifecycle.Server) error {
 			return nil
 		}
 	})
-}
-
-func dependency(what string, err error) error {
-	return fmt.Errorf("%s: %w: %w", what, ErrDependency, err)
 }

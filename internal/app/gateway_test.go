@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -227,7 +228,7 @@ func TestNewGatewayRefuses(t *testing.T) {
 		t.Error("a gateway that nobody may call")
 	}
 	o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
-	if _, err := NewGateway(t.Context(), o); !errors.Is(err, ErrDependency) {
+	if _, err := NewGateway(t.Context(), o); !errors.Is(err, lifecycle.ErrDependency) {
 		t.Errorf("without a cache: %v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -345,15 +346,15 @@ func TestNewWorkerRefuses(t *testing.T) {
 		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			o.Config.Redis.Queue = config.Secret("redis://" + vacant(t))
-		}, ErrDependency, "queue"},
+		}, lifecycle.ErrDependency, "queue"},
 		"cache redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
-		}, ErrDependency, "cache"},
+		}, lifecycle.ErrDependency, "cache"},
 		"ledger gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			o.Config.LedgerURL = config.Secret("postgres://rounds:hush@" + vacant(t) + "/rounds")
-		}, ErrDependency, "ledger"},
+		}, lifecycle.ErrDependency, "ledger"},
 		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			o.Config.Redis.Queue = config.Secret(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)

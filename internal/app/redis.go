@@ -29,14 +29,13 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 
 	production := s.mode == config.Production
 	check := func(what string, rdb redis.UniversalClient, role redisconn.Role) (found []redisconn.Finding, err error) {
-		err = lifecycle.Reach(ctx, f.log, s.wait, what, func(ctx context.Context) error {
-			found, err = redisconn.Check(ctx, rdb, role, production)
-			return err
+		err = lifecycle.WaitFor(ctx, f.log, s.wait, what, func(ctx context.Context) error {
+			if found, err = redisconn.Check(ctx, rdb, role, production); err != nil {
+				return lifecycle.Unreachable(what, err)
+			}
+			return nil
 		})
-		if err != nil {
-			return nil, dependency(what, err)
-		}
-		return found, nil
+		return found, err
 	}
 	queueFound, err := check("queue redis", f.queue, redisconn.RoleQueue)
 	if err != nil {
@@ -50,7 +49,7 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 	defer cancel()
 	shared, err := redisconn.CheckShared(ctx, f.queue, f.cacheRdb, production)
 	if err != nil {
-		return dependency("redis", err)
+		return lifecycle.Unreachable("redis", err)
 	}
 	return errors.Join(
 		f.judge(ctx, "queue-redis", queueFound), f.judge(ctx, "cache-redis", cacheFound), f.judge(ctx, "redis", shared))

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -98,7 +98,7 @@ func misconfigured(c *config.Error) *failure {
 func classify(err error) *failure {
 	f := &failure{Exit: exitFailed, Code: "FAILED", What: err.Error(), cause: err}
 	switch {
-	case errors.Is(err, app.ErrDependency), errors.Is(err, redisconn.ErrUnavailable):
+	case errors.Is(err, lifecycle.ErrDependency), errors.Is(err, redisconn.ErrUnavailable):
 		f.Exit, f.Code = exitDependency, "DEPENDENCY"
 		f.Means, f.Try = "nothing can be read or enqueued until it answers", []string{"rounds doctor"}
 	case errors.Is(err, ledger.ErrNotFound):

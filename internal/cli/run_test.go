@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
@@ -201,13 +200,13 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}{
 		"plain":                {t.Context(), t.Context(), errors.New("no"), exitFailed},
 		"redis":                {t.Context(), t.Context(), fmt.Errorf("x: %w", redisconn.ErrUnavailable), exitDependency},
-		"dependency":           {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", app.ErrDependency, context.DeadlineExceeded), exitDependency},
+		"dependency":           {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", lifecycle.ErrDependency, context.DeadlineExceeded), exitDependency},
 		"ledger row":           {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrNotFound), exitNotFound},
 		"ledger state":         {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrConflict), exitConflict},
 		"file permission":      {t.Context(), t.Context(), fmt.Errorf("x: %w", fs.ErrPermission), exitNotAllowed},
 		"slow step":            {t.Context(), t.Context(), context.DeadlineExceeded, exitTimeout},
-		"--timeout":            {t.Context(), late, fmt.Errorf("x: %w", app.ErrDependency), exitTimeout},
-		"interrupt":            {interrupted, interrupted, fmt.Errorf("x: %w", app.ErrDependency), exitInterrupted},
+		"--timeout":            {t.Context(), late, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitTimeout},
+		"interrupt":            {interrupted, interrupted, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitInterrupted},
 		"a failure that knows": {t.Context(), late, fmt.Errorf("x: %w", &failure{Exit: exitPartly}), exitPartly},
 	} {
 		if got := explain(c.outer, c.ctx, c.err); got.Exit != c.want {

@@ -9,12 +9,6 @@ import (
 	"testing"
 )
 
-// away is an error that knows how a process should end.
-type away struct{}
-
-func (away) Error() string { return "gone" }
-func (away) ExitCode() int { return 6 }
-
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -23,8 +17,8 @@ func TestExitCode(t *testing.T) {
 	}{
 		"nothing":   {nil, 0},
 		"anything":  {errors.New("broken"), 1},
-		"asks":      {away{}, 6},
-		"asks deep": {fmt.Errorf("worker: %w", errors.Join(errors.New("broken"), fmt.Errorf("redis: %w: %w", away{}, errors.New("eof")))), 6},
+		"asks":      {ErrDependency, 6},
+		"asks deep": {fmt.Errorf("worker: %w", errors.Join(errors.New("broken"), fmt.Errorf("redis: %w: %w", ErrDependency, errors.New("eof")))), 6},
 	} {
 		var log bytes.Buffer
 		if got := ExitCode(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), c.err); got != c.want {

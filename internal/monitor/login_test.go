@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -217,7 +218,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		"a ledger that is no URL": {redistest.URL(t), "mysql://:hush@x", "ROUNDS_LEDGER"},
 	} {
 		_, err := Open(t.Context(), Options{QueueURL: c.queue, LedgerURL: c.ledger, Logins: logins(t)})
-		if err == nil || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hush") || errors.Is(err, ErrDependency) {
+		if err == nil || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hush") || errors.Is(err, lifecycle.ErrDependency) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -25,20 +25,8 @@ type Options struct {
 	Logger     *slog.Logger // defaults to none
 }
 
-// ErrDependency marks the errors of a monitor that cannot start because something it depends on does not answer. A process
-// that ends with it exits with 6.
-var ErrDependency error = away{}
-
-type away struct{}
-
-func (away) Error() string { return "a dependency does not answer" }
-func (away) ExitCode() int { return 6 }
-
 // errUnsuitable marks a Redis that answers and must not be used as it is set up.
 var errUnsuitable = errors.New("redis is set up in a way that loses tasks")
-
-// startTimeout bounds the first contact with each dependency, so that a start fails within five seconds of saying so.
-const startTimeout = 4 * time.Second
 
 // Monitor is the operators' site. Open makes one; it is safe for concurrent use.
 type Monitor struct {
@@ -57,7 +45,8 @@ type Monitor struct {
 	draining  chan struct{}
 }
 
-// Open connects to both stores, which have to answer, and returns the site. Close ends what it opened.
+// Open connects to both stores, which have to answer before ctx ends, and returns the site. Close
+// ends what it opened.
 func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 	m := &Monitor{
 		log: o.Logger, secure: o.Production, streams: make(chan struct{}, maxStreams), draining: make(chan struct{}),
@@ -76,14 +65,12 @@ func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 	if err = m.openRedis(ctx, o); err != nil {
 		return nil, err
 	}
-	openCtx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	m.ledger, err = ledger.Open(openCtx, o.LedgerURL)
+	m.ledger, err = ledger.Open(ctx, o.LedgerURL)
 	switch {
 	case errors.Is(err, ledger.ErrURL):
 		return nil, fmt.Errorf("ROUNDS_LEDGER: %w", err)
 	case err != nil:
-		return nil, fmt.Errorf("ledger: %w: %w", ErrDependency, err)
+		return nil, lifecycle.Unreachable("ledger", err)
 	}
 	m.sessions = sessions{rdb: m.queue}
 	m.now = &watch{rdb: m.queue, ledger: m.ledger}
@@ -99,11 +86,9 @@ func (m *Monitor) openRedis(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	found, err := redisconn.Check(ctx, m.queue, redisconn.RoleQueue, o.Production)
 	if err != nil {
-		return fmt.Errorf("queue redis: %w: %w", ErrDependency, err)
+		return lifecycle.Unreachable("queue redis", err)
 	}
 	var errs []error
 	for _, f := range found {
