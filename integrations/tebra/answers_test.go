@@ -49,8 +49,8 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"rows", 200, xmlType, appointments(row), "", ""},
 		{"placeholder", 200, xmlType, appointments("<AppointmentData/>"), "", ""},
 		{"no media type", 200, "", appointments(row), "", ""},
-		{"error text without error", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>"+trusted+placeholder), "", ""},
-		{"security part left out", 200, xmlType, answerTo("GetAppointments", noError+placeholder), "", ""},
+		{"error text without error", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>"+authorized+placeholder), "", ""},
+		{"security part left out", 200, xmlType, responseTo("GetAppointments", noError+placeholder), "", ""},
 		{"declaration, comment, space", 200, xmlType, `<?xml version="1.0" encoding="utf-8"?><!-- x -->` + "\n" + appointments("\n"+row+"\n") + "\n<!-- y -->", "", ""},
 		{"unknown member", 200, xmlType, appointments("<AppointmentData><Future><Deep>1</Deep></Future><ID>1</ID></AppointmentData>"), "", ""},
 		{"known member with members", 200, xmlType, appointments("<AppointmentData><ID><Deep>1</Deep></ID></AppointmentData>"), tebra.Malformed, "nesting"},
@@ -58,13 +58,13 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"throttled", 200, xmlType, businessError(throttle), tebra.Throttled, ""},
 		{"throttled without number", 200, xmlType, businessError("429: slow down"), tebra.Throttled, ""},
 		{"a number that begins like it", 200, xmlType, businessError("4291 is " + canary), tebra.Unknown, ""},
-		{"throttled before credentials were looked at", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+throttle+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+security(false, false, false)), tebra.Throttled, ""},
+		{"throttled before credentials were looked at", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+throttle+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+security(false, false, false)), tebra.Throttled, ""},
 		{"real 429", 429, "text/plain", "slow down " + canary, tebra.Throttled, "status"},
-		{"bad password", 200, xmlType, answerTo("GetAppointments", noError+security(false, true, true)+placeholder), tebra.Unauthenticated, ""},
-		{"bad key", 200, xmlType, answerTo("GetAppointments", noError+security(true, true, false)+placeholder), tebra.Unauthenticated, "key"},
+		{"bad password", 200, xmlType, responseTo("GetAppointments", noError+security(false, true, true)+placeholder), tebra.Unauthenticated, ""},
+		{"bad key", 200, xmlType, responseTo("GetAppointments", noError+security(true, true, false)+placeholder), tebra.Unauthenticated, "key"},
 		{"bad password by text", 200, xmlType, businessError("Invalid user name and/or password"), tebra.Unauthenticated, ""},
 		{"bad key by text", 200, xmlType, businessError("Invalid customer key"), tebra.Unauthenticated, "key"},
-		{"no permission", 200, xmlType, answerTo("GetAppointments", noError+security(true, false, true)+placeholder), tebra.Denied, ""},
+		{"no permission", 200, xmlType, responseTo("GetAppointments", noError+security(true, false, true)+placeholder), tebra.Denied, ""},
 		{"practice not allowed", 200, xmlType, businessError("User is not authorized for Practice " + canary), tebra.Denied, "practice"},
 		{"null reference", 200, xmlType, businessError("Object reference not set to an instance of an object"), tebra.Invalid, ""},
 		{"translator", 200, xmlType, businessError("Error translating AppointmentCreate to CreateAppointmentV3Request"), tebra.Invalid, ""},
@@ -72,18 +72,18 @@ func TestAnswersAreClassified(t *testing.T) {
 
 		{"error beside a row that is misshapen", 200, xmlType, strings.Replace(businessError(throttle), "<AppointmentData/>", "<AppointmentData><StartDate>soon</StartDate></AppointmentData>", 1), tebra.Throttled, ""},
 
-		{"no error after an error", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><IsError>true</IsError><IsError>false</IsError></ErrorResponse>"+trusted+placeholder), tebra.Malformed, "repeated"},
-		{"two verdicts on errors", 200, xmlType, answerTo("GetAppointments", "<ErrorResponse><IsError>true</IsError></ErrorResponse>"+noError+trusted+placeholder), tebra.Malformed, "repeated"},
-		{"two verdicts on the key", 200, xmlType, answerTo("GetAppointments", noError+security(false, true, true)+trusted+placeholder), tebra.Malformed, "repeated"},
-		{"two lists", 200, xmlType, answerTo("GetAppointments", noError+trusted+placeholder+placeholder), tebra.Malformed, "repeated"},
-		{"members without end", 200, xmlType, answerTo("GetAppointments", noError+trusted+manyMembers(33)+placeholder), tebra.Malformed, "members"},
+		{"no error after an error", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><IsError>true</IsError><IsError>false</IsError></ErrorResponse>"+authorized+placeholder), tebra.Malformed, "repeated"},
+		{"two verdicts on errors", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><IsError>true</IsError></ErrorResponse>"+noError+authorized+placeholder), tebra.Malformed, "repeated"},
+		{"two verdicts on the key", 200, xmlType, responseTo("GetAppointments", noError+security(false, true, true)+authorized+placeholder), tebra.Malformed, "repeated"},
+		{"two lists", 200, xmlType, responseTo("GetAppointments", noError+authorized+placeholder+placeholder), tebra.Malformed, "repeated"},
+		{"members without end", 200, xmlType, responseTo("GetAppointments", noError+authorized+manyMembers(33)+placeholder), tebra.Malformed, "members"},
 
 		{"outage", 500, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault inside 200", 200, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault without prefix", 500, xmlType, fault("InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"deserialization", 500, xmlType, fault("a:DeserializationFailed"), tebra.Invalid, "fault"},
-		{"throttled by a fault", 500, xmlType, faultSaying("a:InternalServiceFault", throttle), tebra.Throttled, "fault"},
-		{"throttled by a fault of a client's", 500, xmlType, faultSaying("s:Client", "429: slow down "+canary), tebra.Throttled, "fault"},
+		{"throttled by a fault", 500, xmlType, faultWithText("a:InternalServiceFault", throttle), tebra.Throttled, "fault"},
+		{"throttled by a fault of a client's", 500, xmlType, faultWithText("s:Client", "429: slow down "+canary), tebra.Throttled, "fault"},
 		{"429 with a fault", 429, xmlType, fault("a:InternalServiceFault"), tebra.Throttled, "status"},
 		{"401 with a fault", 401, xmlType, fault("s:Client"), tebra.Unauthenticated, "status"},
 		{"403 with a fault", 403, xmlType, fault("a:InternalServiceFault"), tebra.Denied, "status"},
@@ -116,13 +116,13 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"cut in a row", 200, xmlType, appointments(row)[:500], tebra.Unavailable, "cut"},
 		{"cut before the last tag", 200, xmlType, strings.TrimSuffix(appointments(row), "</s:Envelope>"), tebra.Unavailable, "cut"},
 		{"cut inside a tag", 200, xmlType, strings.TrimSuffix(appointments(row), "lope>"), tebra.Unavailable, "cut"},
-		{"another operation", 200, xmlType, answerTo("GetPatient", noError+trusted+"<Patient><ID>1</ID></Patient>"), tebra.Malformed, "operation"},
+		{"another operation", 200, xmlType, responseTo("GetPatient", noError+authorized+"<Patient><ID>1</ID></Patient>"), tebra.Malformed, "operation"},
 		{"root right, result of another", 200, xmlType, strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult"), tebra.Malformed, "operation"},
 		{"namespace without slash", 200, xmlType, strings.ReplaceAll(appointments(row), "api/schemas/", "api/schemas"), tebra.Malformed, "operation"},
 		{"rows in the other namespace", 200, xmlType, appointments(`<AppointmentData xmlns="http://www.kareo.com/api/schemas"><ID>1</ID></AppointmentData>`), tebra.Malformed, "namespace"},
 		{"members in the other namespace", 200, xmlType, appointments(`<AppointmentData><ID xmlns="http://www.kareo.com/api/schemas">1</ID></AppointmentData>`), tebra.Malformed, "namespace"},
 		{"rows by another name", 200, xmlType, appointments("<PatientData><ID>1</ID></PatientData>"), tebra.Malformed, "row"},
-		{"no list at all", 200, xmlType, answerTo("GetAppointments", noError+trusted), tebra.Malformed, "payload"},
+		{"no list at all", 200, xmlType, responseTo("GetAppointments", noError+authorized), tebra.Malformed, "payload"},
 		{"empty body", 200, xmlType, envelopeOpen + envelopeClose, tebra.Malformed, "body"},
 		{"no body", 200, xmlType, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"/>`, tebra.Malformed, "body"},
 		{"two bodies", 200, xmlType, strings.Replace(appointments(row), "</s:Body>", "</s:Body><s:Body/>", 1), tebra.Malformed, "body"},
@@ -132,7 +132,7 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"entity", 200, xmlType, appointments("<AppointmentData><ID>&a;</ID></AppointmentData>"), tebra.Malformed, "syntax"},
 		{"instruction", 200, xmlType, `<?php x?>` + appointments(row), tebra.Malformed, "instruction"},
 		{"too deep", 200, xmlType, appointments(strings.Repeat("<AppointmentData>", 20_000)), tebra.Malformed, "depth"},
-		{"too deep where it is skipped", 200, xmlType, answerTo("GetAppointments", noError+"<Extra>"+strings.Repeat("<x>", 20_000)), tebra.Malformed, "depth"},
+		{"too deep where it is skipped", 200, xmlType, responseTo("GetAppointments", noError+"<Extra>"+strings.Repeat("<x>", 20_000)), tebra.Malformed, "depth"},
 		{"too large", 200, xmlType, appointments(strings.Repeat(row, 5000)), tebra.Malformed, "size"},
 		{"tags that do not match", 200, xmlType, strings.Replace(appointments(row), "</ID>", "</IP>", 1), tebra.Malformed, "syntax"},
 		{"Latin-1 under the name of UTF-8", 200, xmlType, appointments("<AppointmentData><Notes>\xe9</Notes></AppointmentData>"), tebra.Malformed, "syntax"},
@@ -152,7 +152,7 @@ func TestAnswersAreClassified(t *testing.T) {
 				o.MaxBytes = 256 << 10
 				o.Observe = observeInto(&seen)
 			})
-			list, err := c.Appointments.List(t.Context(), someDay())
+			list, err := c.Appointments.List(t.Context(), oneDay())
 			if len(g.outcomes) != 1 || g.outcomes[0].Code != tt.code || g.outcomes[0].NotSent || g.outcomes[0].Void {
 				t.Errorf("gate heard %+v, want one sent outcome with code %q", g.outcomes, tt.code)
 			}
@@ -199,7 +199,7 @@ func TestThrottleIntervalReachesTheGate(t *testing.T) {
 	} {
 		g := &gate{}
 		c := newClient(t, always(200, xmlType, businessError(message)), func(o *tebra.Options) { o.Gate = g })
-		_, err := c.Appointments.List(t.Context(), someDay())
+		_, err := c.Appointments.List(t.Context(), oneDay())
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != tebra.Throttled || e.Interval != want || g.outcomes[0].Interval != want {
 			t.Errorf("%q: error %+v, gate heard %+v, want interval %v", message, e, g.outcomes, want)
@@ -213,7 +213,7 @@ func TestBodyThatBreaksIsCut(t *testing.T) {
 	c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
 		return respond(200, xmlType, io.MultiReader(half, iotest.ErrReader(syscall.ECONNRESET))), nil
 	}), nil)
-	_, err := c.Appointments.List(t.Context(), someDay())
+	_, err := c.Appointments.List(t.Context(), oneDay())
 	if !errors.Is(err, &tebra.Error{Code: tebra.Unavailable, Operation: "GetAppointments"}) {
 		t.Errorf("got %v, want unavailable", err)
 	}
@@ -237,7 +237,7 @@ func TestTransportErrorsAreClassified(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // what was not sent is tried for 2 s
 				c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, tt.err }), nil)
-				_, err := c.Appointments.List(t.Context(), someDay())
+				_, err := c.Appointments.List(t.Context(), oneDay())
 				var e *tebra.Error
 				if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Reason != tt.reason || e.Sent != tt.sent {
 					t.Fatalf("got %+v, want unavailable (%s) sent %t", e, tt.reason, tt.sent)

@@ -87,10 +87,10 @@ type Recurrence struct {
 func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opGetAppointment
 	switch {
-	case !identifier(id, 64):
-		return nil, refuse(op, "id")
+	case !isIdentifier(id, 64):
+		return nil, invalidRequest(op, "id")
 	case zone == nil:
-		return nil, refuse(op, "location")
+		return nil, invalidRequest(op, "location")
 	}
 	return s.detail(ctx, op, zone, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
 		func(a *AppointmentDetail) (Code, string) {
@@ -106,20 +106,20 @@ func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Loc
 
 // detail makes a call whose answer is one appointment, about which done has the last word.
 func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer),
-	done func(*AppointmentDetail) (Code, string),
+	validate func(*AppointmentDetail) (Code, string),
 ) (*AppointmentDetail, error) {
 	var a AppointmentDetail
 	err := s.client.call(ctx, op, write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != op.payload {
 			return nil
 		}
-		r.clock = s.client.options.typedClock(zone)
+		r.zones = s.client.options.typedPair(zone)
 		err := detailColumns.read(r, &a)
 		if a.ID != "" {
 			r.rows++
 		}
 		return err
-	}, func() (Code, string) { return done(&a) })
+	}, func() (Code, string) { return validate(&a) })
 	if err != nil {
 		return nil, err
 	}
@@ -128,37 +128,37 @@ func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *t
 
 // identifier reports whether text is a positive number of so many bits, written as the vendor writes its identifiers: two
 // spellings of one number would be two records.
-func identifier(text string, bits int) bool {
+func isIdentifier(text string, bits int) bool {
 	_, err := strconv.ParseInt(text, 10, bits)
 	return err == nil && text[0] >= '1' && text[0] <= '9'
 }
 
 var detailColumns = record[AppointmentDetail]{
 	cells: map[string]func(*AppointmentDetail, *cell){
-		"AppointmentId":                  func(a *AppointmentDetail, c *cell) { a.ID = c.ref() },
+		"AppointmentId":                  func(a *AppointmentDetail, c *cell) { a.ID = c.typedID() },
 		"AppointmentMode":                func(a *AppointmentDetail, c *cell) { a.Mode = c.value },
 		"AppointmentName":                func(a *AppointmentDetail, c *cell) { a.Name = c.text() },
-		"AppointmentReasonId":            func(a *AppointmentDetail, c *cell) { a.ReasonID = c.ref().Reveal() },
+		"AppointmentReasonId":            func(a *AppointmentDetail, c *cell) { a.ReasonID = c.typedID().Reveal() },
 		"AppointmentStatus":              func(a *AppointmentDetail, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
 		"AppointmentType":                func(a *AppointmentDetail, c *cell) { a.Type = c.trimmed() },
 		"CreatedAt":                      func(a *AppointmentDetail, c *cell) { a.Created = c.time() },
 		"EndTime":                        func(a *AppointmentDetail, c *cell) { a.End = c.time() },
-		"InsurancePolicyAuthorizationId": func(a *AppointmentDetail, c *cell) { a.AuthorizationID = c.ref() },
-		"IsDeleted":                      func(a *AppointmentDetail, c *cell) { a.Deleted = c.flag() },
-		"IsGroupAppointment":             func(a *AppointmentDetail, c *cell) { a.Group = c.flag() },
-		"IsRecurring":                    func(a *AppointmentDetail, c *cell) { a.Recurring = c.flag() },
-		"MaxAttendees":                   func(a *AppointmentDetail, c *cell) { a.MaxAttendees = c.count() },
+		"InsurancePolicyAuthorizationId": func(a *AppointmentDetail, c *cell) { a.AuthorizationID = c.typedID() },
+		"IsDeleted":                      func(a *AppointmentDetail, c *cell) { a.Deleted = c.strictBool() },
+		"IsGroupAppointment":             func(a *AppointmentDetail, c *cell) { a.Group = c.strictBool() },
+		"IsRecurring":                    func(a *AppointmentDetail, c *cell) { a.Recurring = c.strictBool() },
+		"MaxAttendees":                   func(a *AppointmentDetail, c *cell) { a.MaxAttendees = c.integer() },
 		"Notes":                          func(a *AppointmentDetail, c *cell) { a.Notes = c.text() },
-		"OccurrenceId":                   func(a *AppointmentDetail, c *cell) { a.OccurrenceID = c.ref() },
-		"PatientCaseId":                  func(a *AppointmentDetail, c *cell) { a.CaseID = c.ref() },
-		"PracticeId":                     func(a *AppointmentDetail, c *cell) { a.PracticeID = c.ref().Reveal() },
-		"ProviderId":                     func(a *AppointmentDetail, c *cell) { a.ProviderID = c.ref() },
-		"ResourceId":                     func(a *AppointmentDetail, c *cell) { a.ResourceID = c.ref() },
-		"ServiceLocationId":              func(a *AppointmentDetail, c *cell) { a.ServiceLocationID = c.ref().Reveal() },
+		"OccurrenceId":                   func(a *AppointmentDetail, c *cell) { a.OccurrenceID = c.typedID() },
+		"PatientCaseId":                  func(a *AppointmentDetail, c *cell) { a.CaseID = c.typedID() },
+		"PracticeId":                     func(a *AppointmentDetail, c *cell) { a.PracticeID = c.typedID().Reveal() },
+		"ProviderId":                     func(a *AppointmentDetail, c *cell) { a.ProviderID = c.typedID() },
+		"ResourceId":                     func(a *AppointmentDetail, c *cell) { a.ResourceID = c.typedID() },
+		"ServiceLocationId":              func(a *AppointmentDetail, c *cell) { a.ServiceLocationID = c.typedID().Reveal() },
 		"StartTime":                      func(a *AppointmentDetail, c *cell) { a.Start = c.time() },
 		"UpdatedAt":                      func(a *AppointmentDetail, c *cell) { a.Updated = c.time() },
 	},
-	parts: map[string]func(*reader, *AppointmentDetail) error{
+	nested: map[string]func(*reader, *AppointmentDetail) error{
 		"PatientSummary": func(r *reader, a *AppointmentDetail) error {
 			p, err := attendeeColumns.row(r)
 			a.Patient, a.PatientFirst, a.PatientLast = p.PatientID, p.FirstName, p.LastName
@@ -167,7 +167,7 @@ var detailColumns = record[AppointmentDetail]{
 		"PatientSummaries": func(r *reader, a *AppointmentDetail) error {
 			return r.children(func(el xml.StartElement) error {
 				if el.Name.Local != "GroupPatientSummary" || len(a.Attendees) == maxItems {
-					return shapeError("array")
+					return malformedError("array")
 				}
 				p, err := attendeeColumns.row(r)
 				if p.PatientID != "" {
@@ -196,7 +196,7 @@ var detailColumns = record[AppointmentDetail]{
 }
 
 var attendeeColumns = record[Attendee]{cells: map[string]func(*Attendee, *cell){
-	"PatientId": func(p *Attendee, c *cell) { p.PatientID = c.ref() },
+	"PatientId": func(p *Attendee, c *cell) { p.PatientID = c.typedID() },
 	"FirstName": func(p *Attendee, c *cell) { p.FirstName = c.text() },
 	"LastName":  func(p *Attendee, c *cell) { p.LastName = c.text() },
 	"Status":    func(p *Attendee, c *cell) { p.Status = c.value },
@@ -204,16 +204,16 @@ var attendeeColumns = record[Attendee]{cells: map[string]func(*Attendee, *cell){
 
 var recurrenceColumns = record[Recurrence]{
 	cells: map[string]func(*Recurrence, *cell){
-		"DayInterval":      func(q *Recurrence, c *cell) { q.EveryDays = c.count() },
-		"DayOfMonth":       func(q *Recurrence, c *cell) { q.DayOfMonth = c.count() },
+		"DayInterval":      func(q *Recurrence, c *cell) { q.EveryDays = c.integer() },
+		"DayOfMonth":       func(q *Recurrence, c *cell) { q.DayOfMonth = c.integer() },
 		"EndDate":          func(q *Recurrence, c *cell) { q.End = c.time() },
-		"MonthInterval":    func(q *Recurrence, c *cell) { q.EveryMonths = c.count() },
-		"NumOccurrences":   func(q *Recurrence, c *cell) { q.Occurrences = c.count() },
-		"NumberOfTimes":    func(q *Recurrence, c *cell) { q.NumberOfTimes = c.count() },
-		"RecurrenceRuleId": func(q *Recurrence, c *cell) { q.RuleID = c.ref() },
+		"MonthInterval":    func(q *Recurrence, c *cell) { q.EveryMonths = c.integer() },
+		"NumOccurrences":   func(q *Recurrence, c *cell) { q.Occurrences = c.integer() },
+		"NumberOfTimes":    func(q *Recurrence, c *cell) { q.NumberOfTimes = c.integer() },
+		"RecurrenceRuleId": func(q *Recurrence, c *cell) { q.RuleID = c.typedID() },
 		"StartDate":        func(q *Recurrence, c *cell) { q.Start = c.time() },
 	},
-	parts: map[string]func(*reader, *Recurrence) error{
+	nested: map[string]func(*reader, *Recurrence) error{
 		"DayOfWeek": func(r *reader, q *Recurrence) (err error) {
 			q.Weekdays, err = r.items(nsSystem, "DayOfWeek")
 			return err

@@ -107,15 +107,15 @@ func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequ
 func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[Appointment], error) {
 	op := &opGetAppointments
 	if reason := req.check(op.MaxDays); reason != "" {
-		return nil, refuse(op, reason)
+		return nil, invalidRequest(op, reason)
 	}
 	zones := s.client.options.Zones
-	c := zones.clock(req.Location)
+	pair := zones.pair(req.Location)
 	return &listing[Appointment]{
-		op: op, item: "AppointmentData", decode: scheduleAppointment, clock: c,
-		named: func(a *Appointment) bool { return a.ID != "" },
-		shows: func(a *Appointment) bool { return !a.Start.IsZero() || a.PatientID != "" || a.PatientName != "" },
-		write: func(w *writer) { req.write(w, c, zones) },
+		op: op, item: "AppointmentData", decode: decodeAppointment, zones: pair,
+		hasID:      func(a *Appointment) bool { return a.ID != "" },
+		hasContent: func(a *Appointment) bool { return !a.Start.IsZero() || a.PatientID != "" || a.PatientName != "" },
+		write:      func(w *writer) { req.write(w, pair, zones) },
 	}, nil
 }
 
@@ -136,19 +136,19 @@ func (q *ListAppointmentsRequest) check(maxDays int) (reason string) {
 	return ""
 }
 
-func (q *ListAppointmentsRequest) write(w *writer, c clock, zones Zones) {
+func (q *ListAppointmentsRequest) write(w *writer, pair zonePair, zones Zones) {
 	offset := ""
 	if zones == Greenwich {
 		offset = "0"
 	}
-	w.list(
-		member{"EndDate", c.endOfDay(q.To)},
-		member{"FromLastModifiedDate", c.startOfDay(q.ModifiedFrom)},
+	w.filter(
+		member{"EndDate", pair.endOfDay(q.To)},
+		member{"FromLastModifiedDate", pair.startOfDay(q.ModifiedFrom)},
 		member{"PatientID", q.PatientID.Reveal()},
 		member{"PracticeName", q.PracticeName},
-		member{"StartDate", c.startOfDay(q.From)},
+		member{"StartDate", pair.startOfDay(q.From)},
 		member{"TimeZoneOffsetFromGMT", offset},
-		member{"ToLastModifiedDate", c.endOfDay(q.ModifiedTo)},
+		member{"ToLastModifiedDate", pair.endOfDay(q.ModifiedTo)},
 	)
 }
 
@@ -173,41 +173,41 @@ func (s *scheduleRow) compact() Appointment {
 	return s.Appointment
 }
 
-func scheduleAppointment(r *reader) (Appointment, error) {
+func decodeAppointment(r *reader) (Appointment, error) {
 	row, err := scheduleColumns.row(r)
 	return row.compact(), err
 }
 
-var scheduleColumns = record[scheduleRow]{cells: numbered(map[string]func(*scheduleRow, *cell){
-	"ID":                  func(a *scheduleRow, c *cell) { a.ID = c.key() },
-	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.link() },
+var scheduleColumns = record[scheduleRow]{cells: addNumberedColumns(map[string]func(*scheduleRow, *cell){
+	"ID":                  func(a *scheduleRow, c *cell) { a.ID = c.ownID() },
+	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.foreignID() },
 	"PatientFullName":     func(a *scheduleRow, c *cell) { a.PatientName = c.text() },
-	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.link() },
+	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.foreignID() },
 	"PatientCaseName":     func(a *scheduleRow, c *cell) { a.CaseName = c.text() },
 	"StartDate":           func(a *scheduleRow, c *cell) { a.Start = c.time() },
 	"EndDate":             func(a *scheduleRow, c *cell) { a.End = c.time() },
-	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.truth() },
+	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.looseBool() },
 	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.value },
 	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.value },
-	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.link().Reveal() },
+	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.foreignID().Reveal() },
 	"ServiceLocationName": func(a *scheduleRow, c *cell) { a.ServiceLocationName = c.value },
-	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.link().Reveal() },
+	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.foreignID().Reveal() },
 	"PracticeName":        func(a *scheduleRow, c *cell) { a.PracticeName = c.value },
 	"Notes":               func(a *scheduleRow, c *cell) { a.Notes = c.text() },
-	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.truth() },
+	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.looseBool() },
 	"CreatedDate":         func(a *scheduleRow, c *cell) { a.Created = c.time() },
 	"LastModifiedDate":    func(a *scheduleRow, c *cell) { a.LastModified = c.time() },
 })}
 
 // numbered adds the columns that come by the dozen.
-func numbered(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
+func addNumberedColumns(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
 	for i := range 10 {
 		n := strconv.Itoa(i + 1)
-		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.link() }
+		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.foreignID() }
 		cells["ResourceName"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Name = c.text() }
 		cells["ResourceTypeID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Type = c.value }
 		cells["AppointmentReason"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].Name = c.text() }
-		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.link().Reveal() }
+		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.foreignID().Reveal() }
 	}
 	return cells
 }

@@ -40,12 +40,12 @@ type NewAppointment struct {
 func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opCreateAppointment
 	if reason := a.check(); reason != "" {
-		return nil, refuse(op, reason)
+		return nil, invalidRequest(op, reason)
 	}
 	if zone == nil {
-		return nil, refuse(op, "location")
+		return nil, invalidRequest(op, "location")
 	}
-	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) },
+	return s.detail(ctx, op, zone, func(w *writer) { w.element("Appointment", func() { a.write(w) }) },
 		func(made *AppointmentDetail) (Code, string) {
 			if made.ID == "" || a.Patient != "" && made.Patient != "" && made.Patient != a.Patient { // nothing to find it by, or another's
 				return Malformed, "id"
@@ -55,11 +55,11 @@ func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone
 }
 
 func (a *NewAppointment) check() (reason string) {
-	everybody := slices.Concat([]phi.Text{phi.Text(cmp.Or(a.ReasonID, "1")), cmp.Or(a.CaseID, "1"), cmp.Or(a.ProviderID, "1")}, a.Attendees, a.ResourceIDs)
+	ids := slices.Concat([]phi.Text{phi.Text(cmp.Or(a.ReasonID, "1")), cmp.Or(a.CaseID, "1"), cmp.Or(a.ProviderID, "1")}, a.Attendees, a.ResourceIDs)
 	switch {
-	case !identifier(a.PracticeID, 64):
+	case !isIdentifier(a.PracticeID, 64):
 		return "practice"
-	case !identifier(a.ServiceLocationID, 64):
+	case !isIdentifier(a.ServiceLocationID, 64):
 		return "service location"
 	case a.Start.IsZero(), !a.End.After(a.Start):
 		return "range"
@@ -67,13 +67,13 @@ func (a *NewAppointment) check() (reason string) {
 		return "provider"
 	case (a.Patient == "") == (len(a.Attendees) == 0):
 		return "patient"
-	case a.Patient != "" && !identifier(a.Patient.Reveal(), 64):
+	case a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
 		return "id"
-	case slices.ContainsFunc(everybody, func(id phi.Text) bool { return !identifier(id.Reveal(), 64) }):
+	case slices.ContainsFunc(ids, func(id phi.Text) bool { return !isIdentifier(id.Reveal(), 64) }):
 		return "id"
-	case a.Status != "" && !slices.Contains(statuses, a.Status):
+	case a.Status != "" && !slices.Contains(writableStatuses, a.Status):
 		return "status"
-	case !slices.Contains(modes, a.Mode):
+	case !slices.Contains(validModes, a.Mode):
 		return "mode"
 	case a.MaxAttendees < 0:
 		return "size"
@@ -82,28 +82,28 @@ func (a *NewAppointment) check() (reason string) {
 }
 
 // modes are those that the vendor takes; without one it keeps its own.
-var modes = []string{"", "InOffice", "Telehealth"}
+var validModes = []string{"", "InOffice", "Telehealth"}
 
 // statuses are those that the vendor takes.
-var statuses = []AppointmentStatus{
+var writableStatuses = []AppointmentStatus{
 	StatusScheduled, StatusReminderSent, StatusConfirmed, StatusCheckedIn, StatusRoomed, StatusCheckedOut, StatusNeedsReschedule,
 	StatusReadyToBeSeen, StatusNoShow, StatusCancelled, StatusRescheduled, StatusTentative,
 }
 
 func (a *NewAppointment) write(w *writer) {
-	w.some("AppointmentMode", a.Mode)
-	w.some("AppointmentName", a.Name.Reveal())
-	w.some("AppointmentReasonId", a.ReasonID)
+	w.optional("AppointmentMode", a.Mode)
+	w.optional("AppointmentName", a.Name.Reveal())
+	w.optional("AppointmentReasonId", a.ReasonID)
 	w.text("AppointmentStatus", string(cmp.Or(a.Status, StatusScheduled)))
 	w.text("AppointmentType", "P")
 	w.text("EndTime", typedTime(a.End))
 	w.text("IsGroupAppointment", strconv.FormatBool(len(a.Attendees) > 0))
 	w.text("IsRecurring", strconv.FormatBool(a.Recurrence != nil))
-	w.some("MaxAttendees", number(a.MaxAttendees))
-	w.some("Notes", a.Notes.Reveal())
-	w.some("PatientCaseId", a.CaseID.Reveal())
+	w.optional("MaxAttendees", optionalNumber(a.MaxAttendees))
+	w.optional("Notes", a.Notes.Reveal())
+	w.optional("PatientCaseId", a.CaseID.Reveal())
 	if len(a.Attendees) > 0 {
-		w.inside("PatientSummaries", func() {
+		w.element("PatientSummaries", func() {
 			for _, id := range a.Attendees {
 				w.group("GroupPatientSummary", member{"PatientId", id.Reveal()}, member{"Status", "PRESENT"})
 			}
@@ -112,9 +112,9 @@ func (a *NewAppointment) write(w *writer) {
 		w.group("PatientSummary", member{"PatientId", a.Patient.Reveal()})
 	}
 	w.text("PracticeId", a.PracticeID)
-	w.some("ProviderId", a.ProviderID.Reveal())
+	w.optional("ProviderId", a.ProviderID.Reveal())
 	if a.Recurrence != nil {
-		w.inside("RecurrenceRule", func() { a.Recurrence.write(w) })
+		w.element("RecurrenceRule", func() { a.Recurrence.write(w) })
 	}
 	w.items("ResourceIds", nsArrays, "long", revealAll(a.ResourceIDs))
 	w.text("ServiceLocationId", a.ServiceLocationID)
@@ -122,18 +122,18 @@ func (a *NewAppointment) write(w *writer) {
 }
 
 func (q *Recurrence) write(w *writer) {
-	w.some("DayInterval", number(q.EveryDays))
-	w.some("DayOfMonth", number(q.DayOfMonth))
+	w.optional("DayInterval", optionalNumber(q.EveryDays))
+	w.optional("DayOfMonth", optionalNumber(q.DayOfMonth))
 	w.items("DayOfWeek", nsSystem, "DayOfWeek", q.Weekdays)
-	w.some("EndDate", typedTime(q.End))
-	w.some("MonthInterval", number(q.EveryMonths))
-	w.some("NumOccurrences", number(q.Occurrences))
-	w.some("NumberOfTimes", number(q.NumberOfTimes))
-	w.some("StartDate", typedTime(q.Start))
+	w.optional("EndDate", typedTime(q.End))
+	w.optional("MonthInterval", optionalNumber(q.EveryMonths))
+	w.optional("NumOccurrences", optionalNumber(q.Occurrences))
+	w.optional("NumberOfTimes", optionalNumber(q.NumberOfTimes))
+	w.optional("StartDate", typedTime(q.Start))
 }
 
 // number writes a count, and nothing for none.
-func number(n int) string {
+func optionalNumber(n int) string {
 	if n == 0 {
 		return ""
 	}
@@ -187,26 +187,26 @@ func (a *AppointmentDetail) Update() AppointmentUpdate {
 func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opUpdateAppointment
 	switch {
-	case !identifier(a.ID.Reveal(), 64), a.Patient != "" && !identifier(a.Patient.Reveal(), 64):
-		return nil, refuse(op, "id")
-	case !identifier(a.ServiceLocationID, 64):
-		return nil, refuse(op, "service location")
-	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.refs()), func(id phi.Text) bool { return !identifier(id.Reveal(), 64) }):
-		return nil, refuse(op, "id")
-	case a.Status != StatusUnknown && !slices.Contains(statuses, a.Status): // what was read as unknown is left so
-		return nil, refuse(op, "status")
-	case !slices.Contains(modes, a.Mode):
-		return nil, refuse(op, "mode")
+	case !isIdentifier(a.ID.Reveal(), 64), a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
+		return nil, invalidRequest(op, "id")
+	case !isIdentifier(a.ServiceLocationID, 64):
+		return nil, invalidRequest(op, "service location")
+	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.optionalIDs()), func(id phi.Text) bool { return !isIdentifier(id.Reveal(), 64) }):
+		return nil, invalidRequest(op, "id")
+	case a.Status != StatusUnknown && !slices.Contains(writableStatuses, a.Status): // what was read as unknown is left so
+		return nil, invalidRequest(op, "status")
+	case !slices.Contains(validModes, a.Mode):
+		return nil, invalidRequest(op, "mode")
 	case a.MaxAttendees < 0:
-		return nil, refuse(op, "size")
+		return nil, invalidRequest(op, "size")
 	case a.Start.IsZero(), !a.End.After(a.Start):
-		return nil, refuse(op, "range")
+		return nil, invalidRequest(op, "range")
 	case zone == nil:
-		return nil, refuse(op, "location")
+		return nil, invalidRequest(op, "location")
 	}
-	return s.detail(ctx, op, zone, func(w *writer) { w.inside("Appointment", func() { a.write(w) }) },
-		func(now *AppointmentDetail) (Code, string) {
-			if now.ID != a.ID {
+	return s.detail(ctx, op, zone, func(w *writer) { w.element("Appointment", func() { a.write(w) }) },
+		func(updated *AppointmentDetail) (Code, string) {
+			if updated.ID != a.ID {
 				return Malformed, "id"
 			}
 			return "", ""
@@ -214,27 +214,27 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 }
 
 // refs are the identifiers that the update names beside those it must.
-func (a *AppointmentUpdate) refs() []phi.Text {
+func (a *AppointmentUpdate) optionalIDs() []phi.Text {
 	all := []phi.Text{a.CaseID, a.AuthorizationID, phi.Text(a.ReasonID), a.ProviderID, a.ResourceID, a.OccurrenceID}
 	return slices.DeleteFunc(all, func(id phi.Text) bool { return id == "" })
 }
 
 func (a *AppointmentUpdate) write(w *writer) {
 	w.text("AppointmentId", a.ID.Reveal())
-	w.some("AppointmentMode", a.Mode)
-	w.some("AppointmentName", a.Name.Reveal())
-	w.some("AppointmentReasonId", a.ReasonID)
+	w.optional("AppointmentMode", a.Mode)
+	w.optional("AppointmentName", a.Name.Reveal())
+	w.optional("AppointmentReasonId", a.ReasonID)
 	w.text("AppointmentStatus", string(a.Status))
 	w.text("EndTime", typedTime(a.End))
-	w.some("InsurancePolicyAuthorizationId", a.AuthorizationID.Reveal())
+	w.optional("InsurancePolicyAuthorizationId", a.AuthorizationID.Reveal())
 	w.text("IsRecurring", strconv.FormatBool(a.Recurring))
-	w.some("MaxAttendees", number(a.MaxAttendees))
-	w.some("Notes", a.Notes.Reveal())
-	w.some("OccurrenceId", a.OccurrenceID.Reveal())
-	w.some("PatientCaseId", a.CaseID.Reveal())
+	w.optional("MaxAttendees", optionalNumber(a.MaxAttendees))
+	w.optional("Notes", a.Notes.Reveal())
+	w.optional("OccurrenceId", a.OccurrenceID.Reveal())
+	w.optional("PatientCaseId", a.CaseID.Reveal())
 	w.text("PatientId", cmp.Or(a.Patient, "0").Reveal()) // the schema wants one, of a group too
-	w.some("ProviderId", a.ProviderID.Reveal())
-	w.some("ResourceId", a.ResourceID.Reveal())
+	w.optional("ProviderId", a.ProviderID.Reveal())
+	w.optional("ResourceId", a.ResourceID.Reveal())
 	w.items("ResourceIds", nsArrays, "long", revealAll(a.ResourceIDs))
 	w.text("ServiceLocationId", a.ServiceLocationID)
 	w.text("StartTime", typedTime(a.Start))
@@ -246,10 +246,10 @@ func (a *AppointmentUpdate) write(w *writer) {
 func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status AppointmentStatus) error {
 	op := &opUpdateAppointmentStatus
 	switch {
-	case !identifier(id, 64):
-		return refuse(op, "id")
-	case !slices.Contains(statuses, status):
-		return refuse(op, "status")
+	case !isIdentifier(id, 64):
+		return invalidRequest(op, "id")
+	case !slices.Contains(writableStatuses, status):
+		return invalidRequest(op, "status")
 	}
 	return s.client.call(ctx, op, func(w *writer) {
 		w.group("Appointment", member{"AppointmentId", id}, member{"AppointmentStatus", string(status)})
@@ -260,10 +260,10 @@ func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status A
 // it removed none.
 func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 	op := &opDeleteAppointment
-	if !identifier(id, 64) {
-		return refuse(op, "id")
+	if !isIdentifier(id, 64) {
+		return invalidRequest(op, "id")
 	}
-	deleted, which := false, id
+	deleted, echoedID := false, id
 	return s.client.call(ctx, op, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
 		func(r *reader, el xml.StartElement) (err error) {
 			switch el.Name.Local {
@@ -272,7 +272,7 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 					r.rows++
 				}
 			case "AppointmentId":
-				which, err = r.text()
+				echoedID, err = r.text()
 			}
 			return err
 		},
@@ -280,7 +280,7 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 			switch {
 			case !deleted:
 				return NotFound, ""
-			case strings.TrimSpace(which) != id:
+			case strings.TrimSpace(echoedID) != id:
 				return Malformed, "id"
 			}
 			return "", ""
@@ -300,20 +300,20 @@ type AppointmentReason struct {
 // integrators).
 func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (reasons []AppointmentReason, partial bool, err error) {
 	op := &opGetAppointmentReasons
-	if !identifier(practiceID, 64) {
-		return nil, false, refuse(op, "practice")
+	if !isIdentifier(practiceID, 64) {
+		return nil, false, invalidRequest(op, "practice")
 	}
 	l := listing[AppointmentReason]{
 		op: op, item: "AppointmentReasonData", decode: reasonColumns.row,
-		named: func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
+		hasID: func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
 		write: func(w *writer) { w.text("PracticeId", practiceID) },
 	}
 	return l.all(ctx, s.client)
 }
 
 var reasonColumns = record[AppointmentReason]{cells: map[string]func(*AppointmentReason, *cell){
-	"AppointmentReasonId":    func(a *AppointmentReason, c *cell) { a.ID = c.ref().Reveal() },
-	"DefaultDurationMinutes": func(a *AppointmentReason, c *cell) { a.Minutes = c.count() },
+	"AppointmentReasonId":    func(a *AppointmentReason, c *cell) { a.ID = c.typedID().Reveal() },
+	"DefaultDurationMinutes": func(a *AppointmentReason, c *cell) { a.Minutes = c.integer() },
 	"Name":                   func(a *AppointmentReason, c *cell) { a.Name = c.value },
-	"PracticeId":             func(a *AppointmentReason, c *cell) { a.PracticeID = c.ref().Reveal() },
+	"PracticeId":             func(a *AppointmentReason, c *cell) { a.PracticeID = c.typedID().Reveal() },
 }}

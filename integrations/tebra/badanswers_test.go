@@ -20,13 +20,13 @@ import (
 )
 
 // badAnswer is one way in which the vendor, or what stands before it, may answer badly.
-type badAnswer struct {
-	group string // what kind of trouble it is
-	name  string
-	op    string // of examples; "" is GetAppointments.least
-	code  tebra.Code
-	word  string // Error.Reason
-	sent  bool
+type badResponse struct {
+	group  string // what kind of trouble it is
+	name   string
+	op     string // of examples; "" is GetAppointments.least
+	code   tebra.Code
+	reason string // Error.Reason
+	sent   bool
 
 	// One of these plays the vendor.
 	body      string                                        // with 200, as XML
@@ -39,11 +39,11 @@ func appointmentRow(members string) string {
 	return appointments("<AppointmentData>" + members + "</AppointmentData>")
 }
 
-func dated(text string) string {
+func appointmentStarting(text string) string {
 	return appointmentRow("<ID>1</ID><StartDate>" + text + "</StartDate>")
 }
 
-func answered(status int, media, body string) func(*http.Request) (*http.Response, error) {
+func respondWith(status int, media, body string) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
 		return respond(status, media, strings.NewReader(body)), nil
 	}
@@ -52,22 +52,22 @@ func answered(status int, media, body string) func(*http.Request) (*http.Respons
 // streamed answers with an answer that goes on for ever from where text begins to repeat.
 func streamed(head, text string) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
-		return respond(200, xmlType, &endless{head: head, text: text}), nil
+		return respond(200, xmlType, &endlessBody{head: head, text: text}), nil
 	}
 }
 
 var (
 	listHead, _, _ = strings.Cut(appointments("|"), "|")
-	allHead, _, _  = strings.Cut(answerTo("GetAllPatients", noError+trusted+"<Patients>|</Patients>"), "|")
+	allHead, _, _  = strings.Cut(responseTo("GetAllPatients", noError+authorized+"<Patients>|</Patients>"), "|")
 )
 
 // slow hands out a byte every five seconds, until the caller's time is up.
-type slow struct {
+type slowBody struct {
 	ctx  context.Context
 	text string
 }
 
-func (s *slow) Read(p []byte) (int, error) {
+func (s *slowBody) Read(p []byte) (int, error) {
 	select {
 	case <-s.ctx.Done():
 		return 0, s.ctx.Err()
@@ -82,14 +82,14 @@ func (s *slow) Read(p []byte) (int, error) {
 }
 
 // silent says nothing until the caller's time is up.
-type silent struct{ ctx context.Context }
+type silentBody struct{ ctx context.Context }
 
-func (s silent) Read([]byte) (int, error) {
+func (s silentBody) Read([]byte) (int, error) {
 	<-s.ctx.Done()
 	return 0, s.ctx.Err()
 }
 
-func raw(response string) http.HandlerFunc {
+func rawResponse(response string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack() //nolint:forcetypeassert // httptest's writers do
 		if err == nil {
@@ -99,12 +99,12 @@ func raw(response string) http.HandlerFunc {
 	}
 }
 
-func headers(length int) string {
+func responseHead(length int) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", length)
 }
 
 // zipped says gzip and sends what fill writes, compressed or not.
-func zipped(fill func(w io.Writer)) http.HandlerFunc {
+func claimGzip(fill func(w io.Writer)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		w.Header().Set("Content-Encoding", "gzip")
@@ -112,7 +112,7 @@ func zipped(fill func(w io.Writer)) http.HandlerFunc {
 	}
 }
 
-func bomb(w io.Writer) {
+func gzipBomb(w io.Writer) {
 	z := gzip.NewWriter(w)
 	_, _ = io.WriteString(z, listHead+"<AppointmentData><Notes>")
 	chunk := strings.Repeat(" ", 1<<16)
@@ -127,10 +127,10 @@ func bomb(w io.Writer) {
 func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the heap
 	defer debug.SetGCPercent(debug.SetGCPercent(25)) // what is measured has little garbage in it
 	groups, most := map[string]bool{}, int64(0)
-	for _, tt := range badAnswers() { //nolint:paralleltest // likewise
+	for _, tt := range badResponses() { //nolint:paralleltest // likewise
 		groups[tt.group] = true
 		t.Run(tt.group+"/"+tt.name, func(t *testing.T) {
-			var h heap
+			var h heapMonitor
 			err := tt.run(t, &h)
 			if h.grown > 24<<20 {
 				t.Errorf("the heap grew by %d bytes", h.grown)
@@ -145,57 +145,57 @@ func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the hea
 				return
 			case !errors.As(err, &e):
 				t.Fatalf("got %v, want %s", err, tt.code)
-			case e.Code != tt.code || e.Reason != tt.word || e.Sent != tt.sent:
-				t.Errorf("got %s (%s) sent %t, want %s (%s) sent %t", e.Code, e.Reason, e.Sent, tt.code, tt.word, tt.sent)
+			case e.Code != tt.code || e.Reason != tt.reason || e.Sent != tt.sent:
+				t.Errorf("got %s (%s) sent %t, want %s (%s) sent %t", e.Code, e.Reason, e.Sent, tt.code, tt.reason, tt.sent)
 			}
 			if text := fmt.Sprintf("%v %+v %#v %v", err, err, *e, errors.Unwrap(err)); strings.Contains(text, canary) {
 				t.Errorf("the error quotes the answer: %s", text)
 			}
 		})
 	}
-	t.Logf("%d bad answers of %d kinds; the heap grew by %.1f MB at most, garbage included", len(badAnswers()), len(groups), float64(most)/1e6)
+	t.Logf("%d bad answers of %d kinds; the heap grew by %.1f MB at most, garbage included", len(badResponses()), len(groups), float64(most)/1e6)
 	if len(groups) != 40 {
 		t.Errorf("%d kinds of bad answers, want 40", len(groups))
 	}
 }
 
 // heap watches how much memory an answer takes while it is read: a look at every so many reads of it, garbage included.
-type heap struct {
+type heapMonitor struct {
 	before, grown int64
 	reads         int
 }
 
 // watch returns the transport with its answers watched.
-func (h *heap) watch(next http.RoundTripper) http.RoundTripper {
+func (h *heapMonitor) watch(next http.RoundTripper) http.RoundTripper {
 	runtime.GC()
 	h.before = heapInUse()
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(r)
 		if err == nil {
-			resp.Body = watched{resp.Body, h}
+			resp.Body = monitoredBody{resp.Body, h}
 		}
 		return resp, err
 	})
 }
 
-type watched struct {
+type monitoredBody struct {
 	io.ReadCloser
-	heap *heap
+	monitor *heapMonitor
 }
 
-func (w watched) Read(p []byte) (int, error) {
-	if w.heap.reads++; w.heap.reads%32 == 1 {
-		w.heap.look()
+func (w monitoredBody) Read(p []byte) (int, error) {
+	if w.monitor.reads++; w.monitor.reads%32 == 1 {
+		w.monitor.sample()
 	}
 	return w.ReadCloser.Read(p)
 }
 
-func (w watched) Close() error {
-	w.heap.look() // the rows are there, and nobody has them yet
+func (w monitoredBody) Close() error {
+	w.monitor.sample() // the rows are there, and nobody has them yet
 	return w.ReadCloser.Close()
 }
 
-func (h *heap) look() { h.grown = max(h.grown, heapInUse()-h.before) }
+func (h *heapMonitor) sample() { h.grown = max(h.grown, heapInUse()-h.before) }
 
 func heapInUse() int64 {
 	var m runtime.MemStats
@@ -204,14 +204,14 @@ func heapInUse() int64 {
 }
 
 // once is a Gate for one attempt: what was not sent would be tried for two seconds, and each of them real.
-type once func()
+type oneAttempt func()
 
-func (o once) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }
-func (o once) SendBy() time.Time                                     { return time.Time{} }
-func (o once) Done(context.Context, tebra.Outcome)                   { o() }
+func (o oneAttempt) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }
+func (o oneAttempt) SendBy() time.Time                                     { return time.Time{} }
+func (o oneAttempt) Done(context.Context, tebra.Outcome)                   { o() }
 
 // run makes the call: in a bubble of fake time, or over a network with little real time to waste.
-func (b *badAnswer) run(t *testing.T, h *heap) (err error) {
+func (b *badResponse) run(t *testing.T, h *heapMonitor) (err error) {
 	op := b.op
 	if op == "" {
 		op = "GetAppointments.least"
@@ -232,12 +232,12 @@ func (b *badAnswer) run(t *testing.T, h *heap) (err error) {
 		defer cancel()
 		c := newClient(t, nil, func(o *tebra.Options) {
 			edit(o)
-			o.Endpoint, o.Insecure, o.Gate = endpoint, true, once(cancel)
+			o.Endpoint, o.Insecure, o.Gate = endpoint, true, oneAttempt(cancel)
 			o.HTTPClient = &http.Client{Transport: h.watch(client.Transport)}
 		})
 		return examples[op](ctx, c)
 	case b.transport == nil:
-		b.transport = answered(200, xmlType, b.body)
+		b.transport = respondWith(200, xmlType, b.body)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		err = examples[op](t.Context(), newClient(t, h.watch(roundTripper(b.transport)), edit))

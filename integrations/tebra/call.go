@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	retryWithin = 2 * time.Second // how long the door itself keeps trying a call that was not sent
-	maxVoids    = 3               // grants in a row that may come too late before the door gives up
+	retryWithin   = 2 * time.Second // how long the door itself keeps trying a call that was not sent
+	maxLateGrants = 3               // grants in a row that may come too late before the door gives up
 )
 
 // call is the one door to the vendor: Gate, HTTP, bounded and strict reading, one verdict, observation. Every method of
@@ -28,123 +28,123 @@ const (
 // Its results mean nothing unless call returns nil. done, unless nil, has the last word about an answer that was read to its
 // end: whether what read put together is what was asked for. "" accepts it.
 func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
-	read func(r *reader, el xml.StartElement) error, done func() (Code, string),
+	readMember func(r *reader, el xml.StartElement) error, validate func() (Code, string),
 ) error {
-	end := func(Code) {}
+	endTrace := func(Code) {}
 	if c.options.Trace != nil {
-		ctx, end = c.options.Trace(ctx, op.Name)
+		ctx, endTrace = c.options.Trace(ctx, op.Name)
 	}
 	start := time.Now()
-	seen := Observation{
+	obs := Observation{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, PHI: op.PHI, Interactive: isInteractive(ctx),
 		Code: Unknown,
 	}
 	defer func() { // also when read panics
-		seen.Latency = time.Since(start)
+		obs.Latency = time.Since(start)
 		if c.options.Observe != nil {
-			c.options.Observe(ctx, seen)
+			c.options.Observe(ctx, obs)
 		}
-		end(seen.Code)
+		endTrace(obs.Code)
 	}()
 	request, err := encode(op, c.options.Credentials, body)
 	if err != nil {
-		seen.Code, seen.Reason = Invalid, "text"
-		return refuse(op, "text")
+		obs.Code, obs.Reason = Invalid, "text"
+		return invalidRequest(op, "text")
 	}
-	err = c.attempts(ctx, op, request, exchanger{read, done}, &seen)
-	seen.Code, seen.Reason = "", ""
-	var failed *Error
+	err = c.attempts(ctx, op, request, responseHandler{readMember, validate}, &obs)
+	obs.Code, obs.Reason = "", ""
+	var callErr *Error
 	switch {
-	case errors.As(err, &failed):
-		seen.Code, seen.Reason, seen.Sent = failed.Code, failed.Reason, failed.Sent
+	case errors.As(err, &callErr):
+		obs.Code, obs.Reason, obs.Sent = callErr.Code, callErr.Reason, callErr.Sent
 	case err != nil:
-		seen.Code = Refused
+		obs.Code = Refused
 	default:
-		seen.Sent = true
+		obs.Sent = true
 	}
 	return err
 }
 
 // refuse is the error of a request that this client does not send.
-func refuse(op *Operation, reason string) *Error {
+func invalidRequest(op *Operation, reason string) *Error {
 	return &Error{Code: Invalid, Operation: op.Name, Reason: reason}
 }
 
 // exchanger is what a method makes of an answer; see call.
-type exchanger struct {
-	read func(r *reader, el xml.StartElement) error
-	done func() (Code, string)
+type responseHandler struct {
+	readMember func(r *reader, el xml.StartElement) error
+	validate   func() (Code, string)
 }
 
 // attempts repeats what was not sent, for as long as retryWithin. Whatever the vendor may have seen is the caller's to
 // repeat, who knows whether that is safe and what else waits.
-func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, e exchanger, seen *Observation) error {
-	var last error
-	waiting := false
+func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
+	var lastErr error
+	retrying := false
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(50*time.Millisecond),
 		backoff.WithMaxInterval(500*time.Millisecond),
 		backoff.WithMaxElapsedTime(retryWithin))
 	_ = backoff.Retry(func() error { // its error is last, or the context's, which says less
-		seen.Attempts++
-		last = c.attempt(ctx, op, request, e, seen)
-		var failed *Error
-		waiting = errors.As(last, &failed) && !failed.Sent && failed.Code == Unavailable && failed.Reason != "void" && ctx.Err() == nil
-		if waiting {
-			return last
+		obs.Attempts++
+		lastErr = c.attempt(ctx, op, request, handler, obs)
+		var callErr *Error
+		retrying = errors.As(lastErr, &callErr) && !callErr.Sent && callErr.Code == Unavailable && callErr.Reason != "void" && ctx.Err() == nil
+		if retrying {
+			return lastErr
 		}
-		return backoff.Permanent(last)
+		return backoff.Permanent(lastErr)
 	}, backoff.WithContext(pause, ctx))
-	if waiting && ctx.Err() != nil {
-		return ended(op, ctx.Err()) // the caller left between two attempts
+	if retrying && ctx.Err() != nil {
+		return contextError(op, ctx.Err()) // the caller left between two attempts
 	}
-	return last
+	return lastErr
 }
 
 // attempt is one grant of the Gate and what was made of it.
-func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, e exchanger, seen *Observation) error {
-	pass, err := c.enter(ctx, op, request, seen.Interactive)
+func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
+	pass, err := c.enter(ctx, op, request, obs.Interactive)
 	if err != nil {
 		return err
 	}
-	out := Outcome{Code: Unknown}
+	outcome := Outcome{Code: Unknown}
 	defer func() {
 		if pass != nil {
-			pass.Done(context.WithoutCancel(ctx), out)
+			pass.Done(context.WithoutCancel(ctx), outcome)
 		}
 	}()
 	if err := ctx.Err(); err != nil {
-		failed := ended(op, err)
-		out = Outcome{Code: failed.Code, NotSent: true, Void: true}
-		return failed
+		callErr := contextError(op, err)
+		outcome = Outcome{Code: callErr.Code, NotSent: true, Void: true}
+		return callErr
 	}
 	start := time.Now()
-	seen.Sent = true // whoever reads rows may panic, and has read them
-	a := c.exchange(ctx, op, request, e.read)
-	seen.Sent, seen.Bytes, seen.Rows = a.sent, a.bytes, a.rows
-	code, reason := a.classify()
-	if code == "" && e.done != nil {
-		code, reason = e.done()
+	obs.Sent = true // whoever reads rows may panic, and has read them
+	resp := c.exchange(ctx, op, request, handler.readMember)
+	obs.Sent, obs.Bytes, obs.Rows = resp.sent, resp.bytes, resp.rows
+	code, reason := resp.classify()
+	if code == "" && handler.validate != nil {
+		code, reason = handler.validate()
 	}
-	out = Outcome{Code: code, NotSent: !a.sent}
-	if a.sent {
-		out.Latency = time.Since(start)
+	outcome = Outcome{Code: code, NotSent: !resp.sent}
+	if resp.sent {
+		outcome.Latency = time.Since(start)
 	}
 	if code == "" {
 		return nil
 	}
 	if code == Throttled {
-		out.Interval = a.interval()
+		outcome.Interval = resp.interval()
 	}
 	return &Error{
-		Code: code, Operation: op.Name, Reason: reason, Sent: a.sent, Interval: out.Interval, Status: a.status,
-		cause: a.ended,
+		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, Status: resp.status,
+		cause: resp.ctxErr,
 	}
 }
 
-func ended(op *Operation, err error) *Error {
-	a := answer{ended: err}
-	code, _ := a.classify()
+func contextError(op *Operation, err error) *Error {
+	resp := response{ctxErr: err}
+	code, _ := resp.classify()
 	return &Error{Code: code, Operation: op.Name, cause: sentinel(err)}
 }
 
@@ -160,7 +160,7 @@ func sentinel(err error) error {
 }
 
 // fingerprints is random for each process, so that a fingerprint cannot be compared with anything outside of it.
-var fingerprints = maphash.MakeSeed()
+var fingerprintSeed = maphash.MakeSeed()
 
 // enter asks the Gate until a grant is still good. A nil Gate grants everything and hears nothing.
 func (c *Client) enter(ctx context.Context, op *Operation, request []byte, interactive bool) (Pass, error) {
@@ -169,18 +169,18 @@ func (c *Client) enter(ctx context.Context, op *Operation, request []byte, inter
 	}
 	call := Call{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: interactive,
-		Fingerprint: maphash.Bytes(fingerprints, request),
+		Fingerprint: maphash.Bytes(fingerprintSeed, request),
 	}
-	for range maxVoids {
+	for range maxLateGrants {
 		pass, err := c.options.Gate.Enter(ctx, call)
 		if err != nil {
-			var later interface{ NotBefore() (time.Time, string) }
-			if ctx.Err() != nil && !errors.As(err, &later) {
-				return nil, ended(op, ctx.Err())
+			var refusal interface{ NotBefore() (time.Time, string) }
+			if ctx.Err() != nil && !errors.As(err, &refusal) {
+				return nil, contextError(op, ctx.Err())
 			}
 			return nil, err
 		}
-		if by := pass.SendBy(); by.IsZero() || time.Now().Before(by) {
+		if sendBy := pass.SendBy(); sendBy.IsZero() || time.Now().Before(sendBy) {
 			return pass, nil
 		}
 		pass.Done(context.WithoutCancel(ctx), Outcome{NotSent: true, Void: true})
@@ -190,49 +190,49 @@ func (c *Client) enter(ctx context.Context, op *Operation, request []byte, inter
 
 // exchange sends the request and reads the answer, within the operation's own deadline.
 func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
-	read func(*reader, xml.StartElement) error,
-) (a answer) {
+	readMember func(*reader, xml.StartElement) error,
+) (resp response) {
 	ctx, cancel := context.WithTimeout(parent, op.Timeout)
 	defer cancel()
 	defer func() {
 		// An answer that was read to its end counts even if the deadline struck meanwhile.
-		if a.broken != nil || errors.Is(a.shape, errCut) {
-			a.ended = sentinel(ctx.Err())
+		if resp.transportErr != nil || errors.Is(resp.decodeErr, errTruncated) {
+			resp.ctxErr = sentinel(ctx.Err())
 		}
 	}()
-	var w wire
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, w.trace()), http.MethodPost, c.endpoint,
+	var trace requestTrace
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace.clientTrace()), http.MethodPost, c.endpoint,
 		bytes.NewReader(request))
 	if err != nil {
-		return answer{broken: err}
+		return response{transportErr: err}
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("SOAPAction", `"`+nsKareo+"KareoServices/"+op.Name+`"`)
-	resp, err := c.http.Do(req)
+	httpResp, err := c.http.Do(req)
 	if err != nil {
-		return answer{broken: err, sent: !w.unsent() && !undialled(err)}
+		return response{transportErr: err, sent: !trace.unsent() && !neverConnected(err)}
 	}
-	defer resp.Body.Close()
-	a.sent, a.status = true, resp.StatusCode
-	a.media, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if worthReading := a.status == http.StatusOK || a.status >= 400; !worthReading || a.media != "" && !isXML(a.media) {
-		return a
+	defer httpResp.Body.Close()
+	resp.sent, resp.status = true, httpResp.StatusCode
+	resp.mediaType, _, _ = mime.ParseMediaType(httpResp.Header.Get("Content-Type"))
+	if readable := resp.status == http.StatusOK || resp.status >= 400; !readable || resp.mediaType != "" && !isXML(resp.mediaType) {
+		return resp
 	}
-	r := newReader(resp.Body, c.options.MaxBytes)
-	a.headless = op.headless
-	a.reply, a.shape = r.envelope(op, func(el xml.StartElement) error { return read(r, el) })
-	a.bytes, a.rows = r.guard.n, r.rows
-	return a
+	r := newReader(httpResp.Body, c.options.MaxBytes)
+	resp.headerless = op.headerless
+	resp.meta, resp.decodeErr = r.envelope(op, func(el xml.StartElement) error { return readMember(r, el) })
+	resp.bytes, resp.rows = r.input.total, r.rows
+	return resp
 }
 
 // wire watches how far a request got. A transport that reports nothing (a test's, a proxy's) counts as having sent.
-type wire struct{ asked, wrote atomic.Bool }
+type requestTrace struct{ connRequested, headersWritten atomic.Bool }
 
-func (w *wire) trace() *httptrace.ClientTrace {
+func (t *requestTrace) clientTrace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn:      func(string) { w.asked.Store(true) },
-		WroteHeaders: func() { w.wrote.Store(true) },
+		GetConn:      func(string) { t.connRequested.Store(true) },
+		WroteHeaders: func() { t.headersWritten.Store(true) },
 	}
 }
 
-func (w *wire) unsent() bool { return w.asked.Load() && !w.wrote.Load() }
+func (t *requestTrace) unsent() bool { return t.connRequested.Load() && !t.headersWritten.Load() }

@@ -47,7 +47,7 @@ func simClient(t testing.TB, config tebratest.Config, before func() error, edit 
 	}), sim
 }
 
-var errRefusedConnection = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+var errConnectionRefused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
 func TestOnlyUnsentCallsAreRepeatedInCall(t *testing.T) {
 	t.Parallel()
@@ -56,7 +56,7 @@ func TestOnlyUnsentCallsAreRepeatedInCall(t *testing.T) {
 		var seen []tebra.Observation
 		client, sim := simClient(t, tebratest.Config{}, func() error {
 			if failures--; failures >= 0 {
-				return errRefusedConnection
+				return errConnectionRefused
 			}
 			return nil
 		}, func(o *tebra.Options) { o.Gate, o.Observe = g, observeInto(&seen) })
@@ -79,7 +79,7 @@ func TestOnlyUnsentCallsAreRepeatedInCall(t *testing.T) {
 func TestInCallRetryEndsWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, _ := simClient(t, tebratest.Config{}, func() error { return errRefusedConnection }, nil)
+		client, _ := simClient(t, tebratest.Config{}, func() error { return errConnectionRefused }, nil)
 		start := time.Now()
 		_, err := client.System.Throttles(t.Context())
 		var e *tebra.Error
@@ -112,7 +112,7 @@ func TestOperationsHaveTheirOwnDeadline(t *testing.T) {
 			g := &gate{}
 			client, _ := simClient(t, tebratest.Config{Faults: tebratest.Faults{Hang: true}}, nil, func(o *tebra.Options) { o.Gate = g })
 			start := time.Now()
-			err := drive(t.Context(), client, op.Name)
+			err := callExample(t.Context(), client, op.Name)
 			var e *tebra.Error
 			if !errors.As(err, &e) || e.Code != tebra.Timeout || !e.Sent || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: got %+v, want a timeout of a sent call", op.Name, e)
@@ -125,7 +125,7 @@ func TestOperationsHaveTheirOwnDeadline(t *testing.T) {
 }
 
 // drive calls the operation by its name, with the least that it wants.
-func drive(ctx context.Context, c *tebra.Client, op string) error {
+func callExample(ctx context.Context, c *tebra.Client, op string) error {
 	call, ok := examples[op]
 	if !ok {
 		return errors.New("no example of " + op)
@@ -166,7 +166,7 @@ func TestGrantIsVoidWhenTheCallerLeftBeforeSending(t *testing.T) {
 
 func TestRefusalsPassThroughUntouched(t *testing.T) {
 	t.Parallel()
-	refusal := &later{at: time.Date(2026, 2, 24, 9, 0, 0, 0, time.UTC)}
+	refusal := &notNow{at: time.Date(2026, 2, 24, 9, 0, 0, 0, time.UTC)}
 	g := &gate{grant: func(int) (time.Time, error) { return time.Time{}, refusal }}
 	var seen []tebra.Observation
 	var traced []tebra.Code

@@ -19,7 +19,7 @@ func Clear() Change { return Change{clear: true} }
 func (c Change) write(w *writer, name string) {
 	switch {
 	case c.clear:
-		w.null(name)
+		w.nilElement(name)
 	case c.value != "":
 		w.text(name, c.value.Reveal())
 	}
@@ -30,12 +30,12 @@ func (w *writer) items(name, ns, item string, values []string) {
 	if len(values) == 0 {
 		return
 	}
-	outside := w.prefix
-	w.buf.WriteString("<" + outside + name + ` xmlns:a="` + ns + `">`)
+	outer := w.prefix
+	w.buf.WriteString("<" + outer + name + ` xmlns:a="` + ns + `">`)
 	w.prefix = "a:"
 	for _, v := range values {
 		w.text(item, v)
 	}
-	w.prefix = outside
+	w.prefix = outer
 	w.close(name)
 }

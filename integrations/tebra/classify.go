@@ -13,92 +13,92 @@ import (
 )
 
 // answer is all that one attempt brought back. classify makes one verdict of it.
-type answer struct {
-	ended  error  // how the context ended, nil while it had not
-	broken error  // what the transport said instead of an answer
-	sent   bool   // the vendor may have seen the request
-	status int    // HTTP status
-	media  string // media type, lower case, without parameters
-	reply  reply
-	shape  error // why the body could not be read to its end as this operation's answer
-	bytes  int64
-	rows   int // records read
+type response struct {
+	ctxErr       error  // how the context ended, nil while it had not
+	transportErr error  // what the transport said instead of an answer
+	sent         bool   // the vendor may have seen the request
+	status       int    // HTTP status
+	mediaType    string // media type, lower case, without parameters
+	meta         metadata
+	decodeErr    error // why the body could not be read to its end as this operation's answer
+	bytes        int64
+	rows         int // records read
 
-	headless bool // the operation's answers have no error part
+	headerless bool // the operation's answers have no error part
 }
 
 // classify is the only place that decides what an answer means. The order matters. A status that names the trouble comes
 // before a fault, which stands for many. A throttle text comes before everything that looks like an outage, or is one of a
 // fault's many meanings, and before the security part: the vendor may not have looked at the credentials when it throttles.
-func (a *answer) classify() (code Code, reason string) {
-	rep := &a.reply
+func (r *response) classify() (code Code, reason string) {
+	meta := &r.meta
 	switch {
-	case errors.Is(a.ended, context.DeadlineExceeded):
+	case errors.Is(r.ctxErr, context.DeadlineExceeded):
 		return Timeout, ""
-	case a.ended != nil:
+	case r.ctxErr != nil:
 		return Canceled, ""
-	case a.broken != nil:
-		return broken(a.broken)
-	case a.status == http.StatusTooManyRequests:
+	case r.transportErr != nil:
+		return classifyTransport(r.transportErr)
+	case r.status == http.StatusTooManyRequests:
 		return Throttled, "status"
-	case a.status == http.StatusUnauthorized:
+	case r.status == http.StatusUnauthorized:
 		return Unauthenticated, "status"
-	case a.status == http.StatusForbidden:
+	case r.status == http.StatusForbidden:
 		return Denied, "status"
-	case (rep.fault != "" || rep.isError) && a.shape == nil && throttled(rep.message):
-		return Throttled, faultWord(rep)
-	case rep.fault != "" && a.shape == nil:
-		return faulted(rep.fault)
-	case a.status >= 300 && a.status < 400:
+	case (meta.faultCode != "" || meta.isError) && r.decodeErr == nil && isThrottleText(meta.message):
+		return Throttled, throttleReason(meta)
+	case meta.faultCode != "" && r.decodeErr == nil:
+		return classifyFault(meta.faultCode)
+	case r.status >= 300 && r.status < 400:
 		return Malformed, "redirect"
-	case a.status == http.StatusNotFound, a.status == http.StatusProxyAuthRequired,
-		a.status == http.StatusRequestTimeout, a.status >= 500:
+	case r.status == http.StatusNotFound, r.status == http.StatusProxyAuthRequired,
+		r.status == http.StatusRequestTimeout, r.status >= 500:
 		return Unavailable, "status" // the address or the way to it; a missing record is never said by status
-	case a.status >= 400:
+	case r.status >= 400:
 		return Invalid, "status"
-	case a.status != http.StatusOK:
+	case r.status != http.StatusOK:
 		return Malformed, "status"
-	case a.media == "text/html":
+	case r.mediaType == "text/html":
 		return Unavailable, "html"
-	case a.media != "" && !isXML(a.media):
+	case r.mediaType != "" && !isXML(r.mediaType):
 		return Malformed, "media"
-	case errors.Is(a.shape, errCut):
+	case errors.Is(r.decodeErr, errTruncated):
 		return Unavailable, "cut"
-	case a.shape != nil:
-		return Malformed, shapeWord(a.shape)
-	case rep.security.badKey:
+	case r.decodeErr != nil:
+		return Malformed, malformedReason(r.decodeErr)
+	case meta.security.badKey:
 		return Unauthenticated, "key"
-	case rep.security.unauthenticated:
+	case meta.security.unauthenticated:
 		return Unauthenticated, ""
-	case rep.security.unauthorized:
+	case meta.security.unauthorized:
 		return Denied, ""
-	case rep.isError:
-		return worded(rep.message)
-	case !rep.payload, !rep.judged && a.rows == 0 && !a.headless:
+	case meta.isError:
+		return classifyMessage(meta.message)
+	case !meta.hasPayload, !meta.hasErrorFlag && r.rows == 0 && !r.headerless:
 		return Malformed, "payload" // nothing is believed to be nothing when the vendor does not say that all is well
 	}
 	return "", ""
 }
 
 // faultWord tells a throttle text in a fault from one in an answer.
-func faultWord(rep *reply) string {
-	if rep.fault != "" {
+func throttleReason(meta *metadata) string {
+	if meta.faultCode != "" {
 		return "fault"
 	}
 	return ""
 }
 
 // interval is the spacing that a throttle answer names, 0 when there is none.
-func (a *answer) interval() time.Duration { return throttleInterval(a.reply.message) }
+func (r *response) interval() time.Duration { return throttleInterval(r.meta.message) }
 
-func throttled(message string) bool {
+func isThrottleText(message string) bool {
 	after, ok := strings.CutPrefix(strings.TrimSpace(message), "429")
 	return ok && (after == "" || after[0] < '0' || after[0] > '9') ||
 		strings.Contains(strings.ToLower(message), "requested more than allowed")
 }
 
 // worded reads a business error. The texts are those that integrators report; the vendor documents none.
-func worded(message string) (Code, string) {
+func classifyMessage(message string) (Code, string) {
 	text := strings.ToLower(message)
 	has := func(part string) bool { return strings.Contains(text, part) }
 	switch {
@@ -113,7 +113,7 @@ func worded(message string) (Code, string) {
 	case has("object reference not set"), has("error translating"), has("must have valid"):
 		return Invalid, ""
 	case has("not found"), has("unable to find"), has("does not exist"):
-		if goneRecord(text) {
+		if isMissingRecord(text) {
 			return NotFound, "text"
 		}
 		return Invalid, "text" // a practice, a provider, a case: what the request refers to
@@ -127,7 +127,7 @@ func worded(message string) (Code, string) {
 
 // goneRecord reports that a text in small letters, which says that something was not found, says it of a patient or an
 // appointment and of nothing else: what is gone is forgotten.
-func goneRecord(text string) bool {
+func isMissingRecord(text string) bool {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	return (has("patient") || has("appointment")) && !slices.ContainsFunc(
 		[]string{"practice", "provider", "location", "resource", "reason", "case", "customer", "permission"}, has)
@@ -135,7 +135,7 @@ func goneRecord(text string) bool {
 
 // faulted reads a SOAP fault. InternalServiceFault is what an outage looks like; a few bad requests look the same, and
 // nothing in the answer tells which.
-func faulted(code string) (Code, string) {
+func classifyFault(code string) (Code, string) {
 	switch code {
 	case "InternalServiceFault", "Server":
 		return Unavailable, "fault"
@@ -146,7 +146,7 @@ func faulted(code string) (Code, string) {
 }
 
 // broken reads what the transport said. The words tell an operator where to look.
-func broken(err error) (Code, string) {
+func classifyTransport(err error) (Code, string) {
 	var dns *net.DNSError
 	var op *net.OpError
 	var alert tls.AlertError
@@ -170,19 +170,19 @@ func broken(err error) (Code, string) {
 }
 
 // undialled reports that err comes from before there was a connection, so nothing was sent.
-func undialled(err error) bool {
+func neverConnected(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
 }
 
-func shapeWord(err error) string {
-	if s, ok := errors.AsType[shapeError](err); ok {
+func malformedReason(err error) string {
+	if s, ok := errors.AsType[malformedError](err); ok {
 		return string(s)
 	}
 	return "shape"
 }
 
-func isXML(media string) bool {
-	return media == "text/xml" || media == "application/xml" || media == "application/soap+xml"
+func isXML(mediaType string) bool {
+	return mediaType == "text/xml" || mediaType == "application/xml" || mediaType == "application/soap+xml"
 }

@@ -83,7 +83,7 @@ func New(o Options) (*Client, error) {
 		name   string
 		secret phi.Text
 	}{{"customer key", o.Credentials.CustomerKey}, {"user", o.Credentials.User}, {"password", o.Credentials.Password}} {
-		if c.secret == "" || !writable(c.secret.Reveal()) {
+		if c.secret == "" || !isXMLText(c.secret.Reveal()) {
 			return nil, fmt.Errorf("tebra: options: %s is empty or not text", c.name)
 		}
 	}

@@ -29,22 +29,22 @@ const (
 )
 
 // clock is how the times of one answer are read and returned.
-type clock struct{ wall, show *time.Location }
+type zonePair struct{ wire, local *time.Location }
 
 // clock is the rule for a practice in zone.
-func (z Zones) clock(zone *time.Location) clock {
+func (z Zones) pair(zone *time.Location) zonePair {
 	if z == Greenwich {
-		return clock{wall: time.UTC, show: zone}
+		return zonePair{wire: time.UTC, local: zone}
 	}
-	return clock{wall: zone, show: zone}
+	return zonePair{wire: zone, local: zone}
 }
 
 // typedClock is the rule for the members of single appointments, for which no offset can be asked.
-func (o *Options) typedClock(zone *time.Location) clock {
+func (o *Options) typedPair(zone *time.Location) zonePair {
 	if o.TypedWall {
-		return clock{wall: zone, show: zone}
+		return zonePair{wire: zone, local: zone}
 	}
-	return clock{wall: time.UTC, show: zone}
+	return zonePair{wire: time.UTC, local: zone}
 }
 
 // rowLayouts are the forms seen in answers. Go's "1", "2" and "3" also accept two digits.
@@ -104,25 +104,25 @@ func parseRowDate(text string) (date string, ok bool) {
 
 // startOfDay and endOfDay write the first and last second of the calendar day that t shows in its own location. The
 // vendor's rule for a bare date as the upper bound is not known; a time of day leaves nothing to guess.
-func (c clock) startOfDay(t time.Time) string { return c.write(t, 0, 0, 0) }
+func (z zonePair) startOfDay(t time.Time) string { return z.format(t, 0, 0, 0) }
 
-func (c clock) endOfDay(t time.Time) string { return c.write(t, 23, 59, 59) }
+func (z zonePair) endOfDay(t time.Time) string { return z.format(t, 23, 59, 59) }
 
-func (c clock) write(t time.Time, hour, minute, second int) string {
+func (z zonePair) format(t time.Time, hour, minute, second int) string {
 	if t.IsZero() {
 		return ""
 	}
 	at := func(zone *time.Location) time.Time {
 		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, second, 0, zone)
 	}
-	if c.wall == c.show { // no zone has to be known to write a wall clock, and UTC misses no midnight
+	if z.wire == z.local { // no zone has to be known to write a wall clock, and UTC misses no midnight
 		return at(time.UTC).Format(filterLayout)
 	}
-	return at(c.show).In(c.wall).Format(filterLayout)
+	return at(z.local).In(z.wire).Format(filterLayout)
 }
 
 // utcClock is for reads whose filter knows no offset and whose caller names no practice's zone.
-var utcClock = clock{wall: time.UTC, show: time.UTC}
+var utcPair = zonePair{wire: time.UTC, local: time.UTC}
 
 // typedTime writes an xs:dateTime. A US form faults the vendor's deserializer.
 func typedTime(t time.Time) string {

@@ -79,14 +79,14 @@ func TestDaysOfARangeAreWrittenWhole(t *testing.T) {
 		if got := days(from, to); got != n {
 			t.Fatalf("days(%v, %v) = %d, want %d", from, to, got, n)
 		}
-		wall := PracticeWall.clock(zone)
+		wall := PracticeWall.pair(zone)
 		first, ok := parseRowTime(wall.startOfDay(from), zone)
 		last, ok2 := parseRowTime(wall.endOfDay(from), zone)
 		if !ok || !ok2 || first.After(from) || last.Before(from) || last.Sub(first) != 24*time.Hour-time.Second {
 			t.Fatalf("%v is not within %v to %v", from, first, last)
 		}
 	})
-	if utcClock.startOfDay(time.Time{}) != "" || utcClock.endOfDay(time.Time{}) != "" {
+	if utcPair.startOfDay(time.Time{}) != "" || utcPair.endOfDay(time.Time{}) != "" {
 		t.Error("no day is written as one")
 	}
 }

@@ -40,20 +40,20 @@ type Provider struct {
 func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) (providers []Provider, partial bool, err error) {
 	op := &opGetProviders
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, false, refuse(op, "practice")
+		return nil, false, invalidRequest(op, "practice")
 	}
 	l := listing[Provider]{
 		op: op, item: "ProviderData", decode: providerColumns.row,
-		named: func(p *Provider) bool { return p.ID != "" },
-		shows: func(p *Provider) bool { return p.FullName != "" || p.LastName != "" },
-		write: func(w *writer) { w.list(member{"PracticeName", req.PracticeName}) },
+		hasID:      func(p *Provider) bool { return p.ID != "" },
+		hasContent: func(p *Provider) bool { return p.FullName != "" || p.LastName != "" },
+		write:      func(w *writer) { w.filter(member{"PracticeName", req.PracticeName}) },
 	}
 	return l.all(ctx, s.client)
 }
 
 var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
-	"ID":                         func(p *Provider, c *cell) { p.ID = c.key() },
-	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.link().Reveal() },
+	"ID":                         func(p *Provider, c *cell) { p.ID = c.ownID() },
+	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.foreignID().Reveal() },
 	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.value },
 	"FullName":                   func(p *Provider, c *cell) { p.FullName = c.text() },
 	"FirstName":                  func(p *Provider, c *cell) { p.FirstName = c.text() },
@@ -61,7 +61,7 @@ var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
 	"Degree":                     func(p *Provider, c *cell) { p.Degree = c.value },
 	"SpecialtyName":              func(p *Provider, c *cell) { p.Specialty = c.value },
 	"Type":                       func(p *Provider, c *cell) { p.Type = c.value },
-	"Active":                     func(p *Provider, c *cell) { p.Active = c.truth() },
+	"Active":                     func(p *Provider, c *cell) { p.Active = c.looseBool() },
 	"NationalProviderIdentifier": func(p *Provider, c *cell) { p.NPI = c.text() },
 	"WorkPhone":                  func(p *Provider, c *cell) { p.WorkPhone = c.text() },
 	"EmailAddress":               func(p *Provider, c *cell) { p.Email = c.text() },

@@ -10,13 +10,13 @@ import (
 )
 
 // reply is what an envelope says about a call, apart from the records in it.
-type reply struct {
-	fault    string // local part of the fault code; "" without a fault
-	isError  bool
-	message  string // the vendor's words: read by classify, shown to nobody
-	security security
-	judged   bool // the vendor says whether it is an error
-	payload  bool // the operation's own member was there, or the vendor's verdict where there is none
+type metadata struct {
+	faultCode    string // local part of the fault code; "" without a fault
+	isError      bool
+	message      string // the vendor's words: read by classify, shown to nobody
+	security     security
+	hasErrorFlag bool // the vendor says whether it is an error
+	hasPayload   bool // the operation's own member was there, or the vendor's verdict where there is none
 }
 
 // security is the vendor's verdict on the credentials. Only an explicit false counts: the vendor leaves the whole part
@@ -27,14 +27,14 @@ func (s security) refused() bool { return s.unauthenticated || s.badKey || s.una
 
 // envelope reads the answer to op, handing each member of the result to read. Envelope, body and the operation's root
 // must be exactly the ones expected; an answer to another operation is refused before any of it is used.
-func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (reply, error) {
-	var rep reply
+func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (metadata, error) {
+	var meta metadata
 	root, ok, err := r.next()
 	switch {
 	case err != nil:
-		return rep, err
+		return meta, err
 	case !ok || root.Name != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
-		return rep, shapeError("envelope")
+		return meta, malformedError("envelope")
 	}
 	if op.bare {
 		r.ns = nsBare
@@ -45,100 +45,100 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 			return nil
 		}
 		if bodies++; bodies > 1 {
-			return shapeError("body")
+			return malformedError("body")
 		}
-		return r.body(op, &rep, read)
+		return r.body(op, &meta, read)
 	}, nsSOAP)
 	switch {
-	case errors.Is(err, errFull), errors.Is(err, errLeft):
-		return rep, nil // what is left is more of the same
+	case errors.Is(err, errRowLimit), errors.Is(err, errStopped):
+		return meta, nil // what is left is more of the same
 	case err != nil:
-		return rep, err
+		return meta, err
 	case bodies == 0:
-		return rep, shapeError("body")
+		return meta, malformedError("body")
 	}
-	return rep, r.end()
+	return meta, r.end()
 }
 
 // end accepts nothing but white space and comments after the document.
 func (r *reader) end() error {
 	for {
 		tok, err := r.dec.Token()
-		if errors.Is(err, io.EOF) && errors.Is(r.guard.err, io.EOF) {
+		if errors.Is(err, io.EOF) && errors.Is(r.input.err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return r.failure(err)
+			return r.decodeError(err)
 		}
 		switch t := tok.(type) {
 		case xml.Comment:
 		case xml.CharData:
 			if strings.TrimSpace(string(t)) != "" {
-				return shapeError("trailing")
+				return malformedError("trailing")
 			}
 		default:
-			return shapeError("trailing")
+			return malformedError("trailing")
 		}
 	}
 }
 
-func (r *reader) body(op *Operation, rep *reply, read func(xml.StartElement) error) error {
+func (r *reader) body(op *Operation, meta *metadata, read func(xml.StartElement) error) error {
 	el, ok, err := r.next()
 	switch {
 	case err != nil:
 		return err
 	case !ok:
-		return shapeError("body")
+		return malformedError("body")
 	case el.Name == xml.Name{Space: nsSOAP, Local: "Fault"}:
-		if err := r.fault(rep); err != nil {
+		if err := r.fault(meta); err != nil {
 			return err
 		}
 	case el.Name == xml.Name{Space: nsKareo, Local: op.Name + "Response"}:
 		if err := r.members(func(el xml.StartElement) error {
 			if el.Name.Local != op.Name+"Result" {
-				return shapeError("operation")
+				return malformedError("operation")
 			}
-			return r.result(op, rep, read)
+			return r.result(op, meta, read)
 		}, nsKareo); err != nil {
 			return err
 		}
 	default:
-		return shapeError("operation")
+		return malformedError("operation")
 	}
 	_, more, err := r.next()
 	if err == nil && more {
-		return shapeError("body")
+		return malformedError("body")
 	}
 	return err
 }
 
-func (r *reader) result(op *Operation, rep *reply, read func(xml.StartElement) error) error {
+func (r *reader) result(op *Operation, meta *metadata, read func(xml.StartElement) error) error {
 	return r.members(func(el xml.StartElement) error {
 		switch el.Name.Local {
 		case "ErrorResponse":
-			return r.errorResponse(op, rep)
+			return r.errorResponse(op, meta)
 		case "SecurityResponse":
-			return r.securityResponse(&rep.security)
+			return r.securityResponse(&meta.security)
 		}
-		if rep.isError || rep.security.refused() {
+		if meta.isError || meta.security.refused() {
 			return nil // rows beside an error are placeholders at best
 		}
 		if el.Name.Local == op.payload {
-			rep.payload = true
+			meta.hasPayload = true
 		}
 		return read(el)
 	}, nsKareo, r.ns)
 }
 
-func (r *reader) errorResponse(op *Operation, rep *reply) error {
+func (r *reader) errorResponse(op *Operation, meta *metadata) error {
 	return r.members(func(el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case "ErrorMessage":
-			rep.message, err = r.text()
+			meta.message, err = r.text()
 		case "IsError":
-			rep.isError, err = r.boolean()
-			rep.judged = err == nil
-			rep.payload = op.payload == ""
+			meta.isError, err = r.boolean()
+			meta.hasErrorFlag = err == nil
+			meta.hasPayload = op.payload == ""
 		}
 		return err
 	}, nsKareo)
@@ -170,7 +170,7 @@ func (r *reader) boolean() (bool, error) {
 	}
 	yes, ok := parseBoolean(text)
 	if !ok {
-		return false, shapeError("boolean")
+		return false, malformedError("boolean")
 	}
 	return yes, nil
 }
@@ -186,7 +186,7 @@ func parseBoolean(text string) (yes, ok bool) {
 }
 
 // fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; like every message it is for classify.
-func (r *reader) fault(rep *reply) error {
+func (r *reader) fault(meta *metadata) error {
 	if err := r.members(func(el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case "faultcode":
@@ -195,17 +195,17 @@ func (r *reader) fault(rep *reply) error {
 			if !found {
 				local = strings.TrimSpace(code)
 			}
-			rep.fault = local
+			meta.faultCode = local
 			return err
 		case "faultstring":
-			rep.message, err = r.text()
+			meta.message, err = r.text()
 		}
 		return err
 	}, ""); err != nil {
 		return err
 	}
-	if rep.fault == "" {
-		return shapeError("fault")
+	if meta.faultCode == "" {
+		return malformedError("fault")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return err
 	},
 	"GetAppointments.least": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Appointments.List(ctx, someDay())
+		_, err := c.Appointments.List(ctx, oneDay())
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client) error {
@@ -75,11 +75,11 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return err
 	},
 	"CreatePatient": func(ctx context.Context, c *tebra.Client) error {
-		_, err := c.Patients.Create(ctx, "1", everyField())
+		_, err := c.Patients.Create(ctx, "1", allFields())
 		return err
 	},
 	"UpdatePatient": func(ctx context.Context, c *tebra.Client) error {
-		return c.Patients.Update(ctx, "1001", "1", everyField())
+		return c.Patients.Update(ctx, "1001", "1", allFields())
 	},
 	"UpdatePatient.clear": func(ctx context.Context, c *tebra.Client) error {
 		return c.Patients.Update(ctx, "1001", "1", tebra.PatientFields{BirthDate: tebra.Clear(), HomePhone: tebra.Set("(555) 555-0100"), Email: tebra.Set(""), AlertShown: tebra.Clear()})
@@ -142,7 +142,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 var exampleDay = time.Date(2026, 2, 24, 15, 0, 0, 0, time.UTC)
 
 // everyField sets every member of a patient that the client writes.
-func everyField() tebra.PatientFields {
+func allFields() tebra.PatientFields {
 	return tebra.PatientFields{
 		Address1: tebra.Set("1 Sample Street"), Address2: tebra.Set("Unit <2>"), City: tebra.Set("Sampleton"), State: tebra.Set("TX"),
 		ZipCode: tebra.Set("00000"), Country: tebra.Set("USA"), BirthDate: tebra.Set("1980-07-04"), Prefix: tebra.Set("Dr."),

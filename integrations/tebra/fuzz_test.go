@@ -14,21 +14,21 @@ const fuzzHead = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/
 const fuzzTail = `</Appointments></GetAppointmentsResult></GetAppointmentsResponse></s:Body></s:Envelope>`
 
 // readAppointments decodes as AppointmentsService.List does, without a call around it.
-func readAppointments(body string, limit int64) (rows []Appointment, rep reply, read int64, err error) {
+func readAppointments(body string, limit int64) (rows []Appointment, meta metadata, read int64, err error) {
 	r := newReader(strings.NewReader(body), limit)
-	rep, err = r.envelope(&opGetAppointments, func(el xml.StartElement) error {
+	meta, err = r.envelope(&opGetAppointments, func(el xml.StartElement) error {
 		if el.Name.Local != opGetAppointments.payload {
 			return nil
 		}
 		return r.list("AppointmentData", maxRows, func() error {
-			row, err := scheduleAppointment(r)
+			row, err := decodeAppointment(r)
 			if err == nil {
 				rows = append(rows, row)
 			}
 			return err
 		})
 	})
-	return rows, rep, r.guard.n, err
+	return rows, meta, r.input.total, err
 }
 
 func FuzzEnvelope(f *testing.F) {
@@ -40,23 +40,23 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add("\xff\xfe<\x00")
 	f.Fuzz(func(t *testing.T, body string) {
 		const limit = 64 << 10
-		_, rep, read, err := readAppointments(body, limit)
+		_, meta, read, err := readAppointments(body, limit)
 		if read > limit+1<<16 {
 			t.Errorf("read %d bytes over a limit of %d", read, limit)
 		}
-		a := answer{status: 200, reply: rep, shape: err, sent: true}
-		code, reason := a.classify()
+		resp := response{status: 200, meta: meta, decodeErr: err, sent: true}
+		code, reason := resp.classify()
 		if err != nil && code == "" {
 			t.Errorf("unread answer passes as success: %v", err)
 		}
-		if code == "" && !rep.payload {
+		if code == "" && !meta.hasPayload {
 			t.Error("success without a payload")
 		}
 		if len(reason) > 20 {
 			t.Errorf("reason %q is no word of ours", reason)
 		}
 		_, again, _, err2 := readAppointments(body, limit)
-		if again != rep || (err == nil) != (err2 == nil) {
+		if again != meta || (err == nil) != (err2 == nil) {
 			t.Error("the same answer reads differently twice")
 		}
 	})
@@ -141,7 +141,7 @@ func FuzzTyped(f *testing.F) {
 			return
 		}
 		for _, id := range []string{a.ID.Reveal(), a.Patient.Reveal(), a.CaseID.Reveal(), a.PracticeID} {
-			if id != "" && !identifier(id, 64) {
+			if id != "" && !isIdentifier(id, 64) {
 				t.Errorf("an identifier that is none: %q", id)
 			}
 		}

@@ -13,56 +13,56 @@ var ErrPartial = errors.New("tebra: list reached the vendor's cap")
 
 // listing is a filtered read, whose rows are handed on one by one as they arrive.
 type listing[T any] struct {
-	op     *Operation
-	item   string                                // what the vendor calls a row
-	write  func(*writer)                         // the members after the header
-	clock  clock                                 // the zero clock is UTC
-	decode func(*reader) (T, error)              // reads one row
-	named  func(*T) bool                         // the row has an identifier; one without stands for an empty list
-	shows  func(*T) bool                         // a row without an identifier is a record all the same; nil where none would be missed
-	beside func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
-	done   func(partial bool) (Code, string)     // the last word, as that of call; nil accepts
+	op         *Operation
+	item       string                                // what the vendor calls a row
+	write      func(*writer)                         // the members after the header
+	zones      zonePair                              // the zero clock is UTC
+	decode     func(*reader) (T, error)              // reads one row
+	hasID      func(*T) bool                         // the row has an identifier; one without stands for an empty list
+	hasContent func(*T) bool                         // a row without an identifier is a record all the same; nil where none would be missed
+	readOther  func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
+	validate   func(partial bool) (Code, string)     // the last word, as that of call; nil accepts
 }
 
 // each calls fn with every row until fn returns false. Nothing that fn saw counts unless each returns without an error: the
 // vendor's verdict comes first as a rule, but an answer may be cut behind any row.
 func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (partial bool, err error) {
-	most := maxRows
+	limit := maxRows
 	if l.op.PageRows > 0 {
-		most = l.op.PageRows + 1 // a full page is whole, and a longer one is none
+		limit = l.op.PageRows + 1 // a full page is whole, and a longer one is none
 	}
 	err = c.call(ctx, l.op, l.write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != l.op.payload {
-			if l.beside != nil {
-				return l.beside(r, el)
+			if l.readOther != nil {
+				return l.readOther(r, el)
 			}
 			return nil
 		}
-		if l.clock.wall != nil {
-			r.clock = l.clock
+		if l.zones.wire != nil {
+			r.zones = l.zones
 		}
-		err := r.list(l.item, most, func() error {
+		err := r.list(l.item, limit, func() error {
 			row, err := l.decode(r)
 			if err != nil {
 				return err
 			}
 			switch {
-			case l.named(&row):
+			case l.hasID(&row):
 				if !fn(row) {
-					return errLeft
+					return errStopped
 				}
-			case l.shows != nil && l.shows(&row):
-				return shapeError("id") // left out it would look deleted
+			case l.hasContent != nil && l.hasContent(&row):
+				return malformedError("id") // left out it would look deleted
 			}
 			return nil
 		})
-		partial = r.full
+		partial = r.atLimit
 		return err
 	}, func() (Code, string) {
-		if l.done == nil {
+		if l.validate == nil {
 			return "", ""
 		}
-		return l.done(partial)
+		return l.validate(partial)
 	})
 	return partial && err == nil, err
 }
@@ -83,13 +83,13 @@ func (l *listing[T]) all(ctx context.Context, c *Client) (rows []T, partial bool
 func (l *listing[T]) seq(ctx context.Context, c *Client) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		left := false
+		stopped := false
 		partial, err := l.each(ctx, c, func(row T) bool {
-			left = !yield(row, nil)
-			return !left
+			stopped = !yield(row, nil)
+			return !stopped
 		})
 		switch {
-		case left:
+		case stopped:
 		case err != nil:
 			yield(none, err)
 		case partial:

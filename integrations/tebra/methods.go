@@ -20,11 +20,11 @@ type Operation struct {
 	PageRows   int           // most rows of a page, for what is read page by page from a key; 0 when there are no pages
 	Assumed    bool          // not in the contract of June 2025: known through other integrators' clients only
 
-	payload   string // the member of the result without which a success is no success; "" is IsError's own false
-	parameter string // the element around the request's members; "" is "request"
-	bare      bool   // its own members are in the namespace without the slash
-	nullable  bool   // its request may say nil
-	headless  bool   // credentials stand in the request itself, and the answer has no error and no security part
+	payload    string // the member of the result without which a success is no success; "" is IsError's own false
+	parameter  string // the element around the request's members; "" is "request"
+	bare       bool   // its own members are in the namespace without the slash
+	nullable   bool   // its request may say nil
+	headerless bool   // credentials stand in the request itself, and the answer has no error and no security part
 }
 
 func (op *Operation) wrapper() string { return cmp.Or(op.parameter, "request") }
@@ -44,7 +44,7 @@ var (
 	}
 	opGetAllPatients = Operation{
 		Name: "GetAllPatients", Class: ReadList, Interval: 5 * time.Second, Timeout: 60 * time.Second,
-		Idempotent: true, PHI: true, PageRows: maxPage, payload: "Patients",
+		Idempotent: true, PHI: true, PageRows: maxPageSize, payload: "Patients",
 	}
 	opGetAppointment = Operation{
 		Name: "GetAppointment", Class: ReadOne, Interval: 500 * time.Millisecond, Timeout: 20 * time.Second,
@@ -108,7 +108,7 @@ var (
 	}
 	opGetCustomerIDFromKey = Operation{
 		Name: "GetCustomerIdFromKey", Class: System, Interval: time.Second, Timeout: 20 * time.Second,
-		Idempotent: true, payload: "CustomerId", headless: true,
+		Idempotent: true, payload: "CustomerId", headerless: true,
 	}
 )
 

@@ -61,45 +61,45 @@ func (s *PatientsService) Rows(ctx context.Context, req ListPatientsRequest) ite
 
 func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
 	op := &opGetPatients
-	born, dayAfter, ok := birthdays(q.BornFrom.Reveal(), q.BornTo.Reveal())
+	born, dayAfter, ok := birthRange(q.BornFrom.Reveal(), q.BornTo.Reveal())
 	switch {
 	case strings.TrimSpace(q.PracticeName) == "" && strings.TrimSpace(q.PracticeID) == "":
-		return nil, refuse(op, "practice")
-	case !ok, !ordered(q.CreatedFrom, q.CreatedTo), !ordered(q.ModifiedFrom, q.ModifiedTo):
-		return nil, refuse(op, "range")
+		return nil, invalidRequest(op, "practice")
+	case !ok, !validRange(q.CreatedFrom, q.CreatedTo), !validRange(q.ModifiedFrom, q.ModifiedTo):
+		return nil, invalidRequest(op, "range")
 	}
 	return &listing[Patient]{
 		op: op, item: "PatientData", decode: patientColumns.row,
-		named: func(p *Patient) bool { return p.ID != "" },
-		shows: (*Patient).shows,
+		hasID:      func(p *Patient) bool { return p.ID != "" },
+		hasContent: (*Patient).hasName,
 		write: func(w *writer) {
-			w.list(
+			w.filter(
 				member{"FirstName", q.FirstName.Reveal()},
-				member{"FromCreatedDate", utcClock.startOfDay(q.CreatedFrom)},
+				member{"FromCreatedDate", utcPair.startOfDay(q.CreatedFrom)},
 				member{"FromDateOfBirth", born},
-				member{"FromLastModifiedDate", utcClock.startOfDay(q.ModifiedFrom)},
+				member{"FromLastModifiedDate", utcPair.startOfDay(q.ModifiedFrom)},
 				member{"FullName", q.FullName.Reveal()},
 				member{"LastName", q.LastName.Reveal()},
 				member{"PracticeID", q.PracticeID},
 				member{"PracticeName", q.PracticeName},
-				member{"ToCreatedDate", utcClock.endOfDay(q.CreatedTo)},
+				member{"ToCreatedDate", utcPair.endOfDay(q.CreatedTo)},
 				member{"ToDateOfBirth", dayAfter},
-				member{"ToLastModifiedDate", utcClock.endOfDay(q.ModifiedTo)},
+				member{"ToLastModifiedDate", utcPair.endOfDay(q.ModifiedTo)},
 			)
 		},
 	}, nil
 }
 
 // shows reports that a row is of somebody, whom nothing names.
-func (p *Patient) shows() bool { return p.FirstName != "" || p.LastName != "" || p.FullName != "" }
+func (p *Patient) hasName() bool { return p.FirstName != "" || p.LastName != "" || p.FullName != "" }
 
 // ordered reports whether a range has both ends in their order, or none.
-func ordered(from, to time.Time) bool {
+func validRange(from, to time.Time) bool {
 	return from.IsZero() == to.IsZero() && (from.IsZero() || days(from, to) >= 1)
 }
 
 // birthdays writes a range of days of birth. The vendor's upper bound is the first day that does not count any more.
-func birthdays(from, to string) (first, after string, ok bool) {
+func birthRange(from, to string) (first, after string, ok bool) {
 	if from == "" && to == "" {
 		return "", "", true
 	}
@@ -125,8 +125,8 @@ type PatientPage struct {
 }
 
 const (
-	defaultPage = 200  // what integrators use
-	maxPage     = 1000 // likewise; the contract names no bound
+	defaultPageSize = 200  // what integrators use
+	maxPageSize     = 1000 // likewise; the contract names no bound
 )
 
 // Page returns one page of all patients (GetAllPatients: a bulk read by key). It is throttled to one call in 5 s, so what
@@ -135,36 +135,36 @@ const (
 func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (PatientPage, error) {
 	op := &opGetAllPatients
 	if req.Size == 0 {
-		req.Size = defaultPage
+		req.Size = defaultPageSize
 	}
 	from, okFrom := pageKey(req.From.Reveal())
 	_, okPractice := pageKey(req.PracticeID)
 	switch {
 	case req.Size < 1 || req.Size > op.PageRows:
-		return PatientPage{}, refuse(op, "size")
+		return PatientPage{}, invalidRequest(op, "size")
 	case !okFrom:
-		return PatientPage{}, refuse(op, "key")
+		return PatientPage{}, invalidRequest(op, "key")
 	case !okPractice:
-		return PatientPage{}, refuse(op, "practice")
+		return PatientPage{}, invalidRequest(op, "practice")
 	}
 	var next int64
-	said := false
+	hasKey := false
 	l := listing[Patient]{
 		op: op, item: "PatientBatchData", decode: patientColumns.row,
-		named: func(p *Patient) bool { return p.ID != "" },
-		shows: (*Patient).shows,
+		hasID:      func(p *Patient) bool { return p.ID != "" },
+		hasContent: (*Patient).hasName,
 		write: func(w *writer) {
-			w.list(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From.Reveal()})
+			w.filter(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From.Reveal()})
 		},
-		beside: func(r *reader, el xml.StartElement) (err error) {
+		readOther: func(r *reader, el xml.StartElement) (err error) {
 			if el.Name.Local == "Key" {
-				said = true
+				hasKey = true
 				next, err = r.pageKey()
 			}
 			return err
 		},
-		done: func(partial bool) (Code, string) {
-			if partial || !said || next != 0 && next <= from { // it would pass for the last one, or never end
+		validate: func(partial bool) (Code, string) {
+			if partial || !hasKey || next != 0 && next <= from { // it would pass for the last one, or never end
 				return Malformed, "key"
 			}
 			return "", ""
@@ -219,7 +219,7 @@ func (r *reader) pageKey() (next int64, err error) {
 		}
 		var ok bool
 		if next, ok = pageKey(strings.TrimSpace(text)); !ok {
-			return shapeError("key")
+			return malformedError("key")
 		}
 		return nil
 	}, r.ns)

@@ -61,8 +61,8 @@ type Case struct {
 // Get returns one patient by the vendor's identifier (GetPatient: one patient by Tebra id). Its error is NotFound when
 // the vendor answers nothing, which at times it does for patients that its own lists name.
 func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) {
-	if !identifier(id, 32) {
-		return nil, refuse(&opGetPatient, "id")
+	if !isIdentifier(id, 32) {
+		return nil, invalidRequest(&opGetPatient, "id")
 	}
 	return s.get(ctx, id, member{"PatientID", id})
 }
@@ -70,14 +70,14 @@ func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) 
 // GetByExternalID returns one patient by an identifier that an integrator gave (GetPatient: one patient by external id).
 // vendorID is the integrator's number at the vendor. Its error is NotFound when the vendor answers nothing.
 func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, id phi.Text) (*Patient, error) {
-	if id == "" || !identifier(vendorID, 32) {
-		return nil, refuse(&opGetPatient, "id")
+	if id == "" || !isIdentifier(vendorID, 32) {
+		return nil, invalidRequest(&opGetPatient, "id")
 	}
 	return s.get(ctx, "", member{"ExternalID", id.Reveal()}, member{"ExternalVendorID", vendorID})
 }
 
 // get makes the call. want is the identifier that the answer must have; "" is any.
-func (s *PatientsService) get(ctx context.Context, want string, filter ...member) (*Patient, error) {
+func (s *PatientsService) get(ctx context.Context, wantID string, filter ...member) (*Patient, error) {
 	op := &opGetPatient
 	var p Patient
 	err := s.client.call(ctx, op,
@@ -96,7 +96,7 @@ func (s *PatientsService) get(ctx context.Context, want string, filter ...member
 			switch {
 			case p.ID == "":
 				return NotFound, ""
-			case want != "" && p.ID.Reveal() != want:
+			case wantID != "" && p.ID.Reveal() != wantID:
 				return Malformed, "id" // somebody else's record would be kept under this identifier
 			}
 			return "", ""
@@ -109,7 +109,7 @@ func (s *PatientsService) get(ctx context.Context, want string, filter ...member
 
 var patientColumns = record[Patient]{
 	cells: map[string]func(*Patient, *cell){
-		"ID":                                func(p *Patient, c *cell) { p.ID = c.key() },
+		"ID":                                func(p *Patient, c *cell) { p.ID = c.ownID() },
 		"Prefix":                            func(p *Patient, c *cell) { p.Prefix = c.text() },
 		"FirstName":                         func(p *Patient, c *cell) { p.FirstName = c.text() },
 		"MiddleName":                        func(p *Patient, c *cell) { p.MiddleName = c.text() },
@@ -131,23 +131,23 @@ var patientColumns = record[Patient]{
 		"AlertMessage":                      func(p *Patient, c *cell) { p.Alert = c.text() },
 		"EmergencyName":                     func(p *Patient, c *cell) { p.EmergencyName = c.text() },
 		"EmergencyPhone":                    func(p *Patient, c *cell) { p.EmergencyPhone = c.text() },
-		"DefaultRenderingProviderId":        func(p *Patient, c *cell) { p.ProviderID = c.link() },
+		"DefaultRenderingProviderId":        func(p *Patient, c *cell) { p.ProviderID = c.foreignID() },
 		"DefaultRenderingProviderFullName":  func(p *Patient, c *cell) { p.ProviderName = c.text() },
 		"PrimaryInsurancePolicyCompanyName": func(p *Patient, c *cell) { p.InsuranceCompany = c.text() },
 		"PrimaryInsurancePolicyPlanName":    func(p *Patient, c *cell) { p.InsurancePlan = c.text() },
 		"PrimaryInsurancePolicyNumber":      func(p *Patient, c *cell) { p.InsuranceNumber = c.text() },
 		"PrimaryInsurancePolicyCopay":       func(p *Patient, c *cell) { p.InsuranceCopay = c.text() },
-		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.link().Reveal() },
+		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.foreignID().Reveal() },
 		"PracticeName":                      func(p *Patient, c *cell) { p.PracticeName = c.value },
 		"DOB":                               func(p *Patient, c *cell) { p.BirthDate = c.date() },
 		"CreatedDate":                       func(p *Patient, c *cell) { p.Created = c.time() },
 		"LastModifiedDate":                  func(p *Patient, c *cell) { p.LastModified = c.time() },
 	},
-	parts: map[string]func(*reader, *Patient) error{
+	nested: map[string]func(*reader, *Patient) error{
 		"Cases": func(r *reader, p *Patient) error {
 			return r.children(func(el xml.StartElement) error {
 				if el.Name.Local != "PatientCaseData" || len(p.Cases) == maxItems {
-					return shapeError("array")
+					return malformedError("array")
 				}
 				c, err := caseColumns.row(r)
 				if c.ID != "" {
@@ -161,8 +161,8 @@ var patientColumns = record[Patient]{
 
 // caseColumns leaves a case's policies and dates alone.
 var caseColumns = record[Case]{cells: map[string]func(*Case, *cell){
-	"PatientCaseID": func(to *Case, c *cell) { to.ID = c.key() },
+	"PatientCaseID": func(to *Case, c *cell) { to.ID = c.ownID() },
 	"Name":          func(to *Case, c *cell) { to.Name = c.text() },
 	"PayerScenario": func(to *Case, c *cell) { to.PayerScenario = c.text() },
-	"IsPrimaryCase": func(to *Case, c *cell) { to.Primary = c.flag() },
+	"IsPrimaryCase": func(to *Case, c *cell) { to.Primary = c.strictBool() },
 }}

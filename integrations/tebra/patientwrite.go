@@ -30,7 +30,7 @@ type PatientFields struct {
 func (s *PatientsService) Create(ctx context.Context, practiceID string, fields PatientFields) (phi.Text, error) {
 	op := &opCreatePatient
 	if fields.FirstName.value == "" || fields.LastName.value == "" {
-		return "", refuse(op, "name")
+		return "", invalidRequest(op, "name")
 	}
 	return s.modify(ctx, op, "", practiceID, &fields)
 }
@@ -40,32 +40,32 @@ func (s *PatientsService) Create(ctx context.Context, practiceID string, fields 
 // that from what is sent as nil, which .NET's own serializer would not: read afterwards.
 func (s *PatientsService) Update(ctx context.Context, id, practiceID string, fields PatientFields) error {
 	op := &opUpdatePatient
-	if !identifier(id, 32) {
-		return refuse(op, "id")
+	if !isIdentifier(id, 32) {
+		return invalidRequest(op, "id")
 	}
 	_, err := s.modify(ctx, op, id, practiceID, &fields)
 	return err
 }
 
 func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practiceID string, fields *PatientFields) (phi.Text, error) {
-	if !identifier(practiceID, 32) {
-		return "", refuse(op, "practice")
+	if !isIdentifier(practiceID, 32) {
+		return "", invalidRequest(op, "practice")
 	}
 	if reason := fields.check(); reason != "" {
-		return "", refuse(op, reason)
+		return "", invalidRequest(op, reason)
 	}
-	got := ""
-	err := s.client.call(ctx, op, func(w *writer) { w.inside("Patient", func() { fields.write(w, id, practiceID) }) },
+	echoedID := ""
+	err := s.client.call(ctx, op, func(w *writer) { w.element("Patient", func() { fields.write(w, id, practiceID) }) },
 		func(r *reader, el xml.StartElement) (err error) {
 			if el.Name.Local == op.payload {
-				got, err = r.text()
-				got = strings.TrimSpace(got)
+				echoedID, err = r.text()
+				echoedID = strings.TrimSpace(echoedID)
 				r.rows++
 			}
 			return err
 		},
 		func() (Code, string) {
-			if !identifier(got, 64) || id != "" && got != id {
+			if !isIdentifier(echoedID, 64) || id != "" && echoedID != id {
 				return Malformed, "id"
 			}
 			return "", ""
@@ -73,7 +73,7 @@ func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practic
 	if err != nil {
 		return "", err
 	}
-	return phi.Text(got), nil
+	return phi.Text(echoedID), nil
 }
 
 func (f *PatientFields) check() (reason string) {
@@ -100,7 +100,7 @@ func (f *PatientFields) write(w *writer, id, practiceID string) {
 	f.Address1.write(w, "AddressLine1")
 	f.Address2.write(w, "AddressLine2")
 	if f.AlertShown != (Change{}) {
-		w.inside("Alert", func() { f.AlertShown.write(w, "Message") })
+		w.element("Alert", func() { f.AlertShown.write(w, "Message") })
 	}
 	f.City.write(w, "City")
 	f.Country.write(w, "Country")
@@ -122,7 +122,7 @@ func (f *PatientFields) write(w *writer, id, practiceID string) {
 	f.MiddleName.write(w, "MiddleName")
 	f.MobilePhone.write(w, "MobilePhone")
 	f.Note.write(w, "Note")
-	w.some("PatientID", id)
+	w.optional("PatientID", id)
 	w.group("Practice", member{"PracticeID", practiceID})
 	f.Prefix.write(w, "Prefix")
 	f.State.write(w, "State")
@@ -148,19 +148,19 @@ const maxBatch = 200
 func (s *PatientsService) SetExternalIDs(ctx context.Context, batch []ExternalID) error {
 	op := &opUpdatePatientsExternalID
 	if len(batch) == 0 || len(batch) > maxBatch {
-		return refuse(op, "size")
+		return invalidRequest(op, "size")
 	}
 	for _, e := range batch {
 		switch {
-		case !identifier(e.PatientID.Reveal(), 32), !identifier(e.PracticeID, 32), !identifier(e.VendorID, 32):
-			return refuse(op, "id")
+		case !isIdentifier(e.PatientID.Reveal(), 32), !isIdentifier(e.PracticeID, 32), !isIdentifier(e.VendorID, 32):
+			return invalidRequest(op, "id")
 		case e.ID == "", utf8.RuneCountInString(e.ID.Reveal()) > 25:
-			return refuse(op, "length")
+			return invalidRequest(op, "length")
 		}
 	}
 	return s.client.call(ctx, op, func(w *writer) {
-		w.inside("Updates", func() {
-			w.inside("UpdateBatch", func() {
+		w.element("Updates", func() {
+			w.element("UpdateBatch", func() {
 				for _, e := range batch {
 					w.group("PatientExternalIDSetting", member{"externalID", e.ID.Reveal()}, member{"externalVendorID", e.VendorID},
 						member{"patientID", e.PatientID.Reveal()}, member{"practiceID", e.PracticeID})

@@ -37,19 +37,19 @@ type PracticesRequest struct {
 func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
 	l := listing[Practice]{
 		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
-		named: func(p *Practice) bool { return p.ID != "" },
-		shows: func(p *Practice) bool { return p.Name != "" },
+		hasID:      func(p *Practice) bool { return p.ID != "" },
+		hasContent: func(p *Practice) bool { return p.Name != "" },
 		write: func(w *writer) {
-			w.list(member{"ID", req.ID}, member{"PracticeName", req.Name})
+			w.filter(member{"ID", req.ID}, member{"PracticeName", req.Name})
 		},
 	}
 	return l.all(ctx, s.client)
 }
 
 var practiceColumns = record[Practice]{cells: map[string]func(*Practice, *cell){
-	"ID":                   func(p *Practice, c *cell) { p.ID = c.key().Reveal() },
+	"ID":                   func(p *Practice, c *cell) { p.ID = c.ownID().Reveal() },
 	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.value },
-	"Active":               func(p *Practice, c *cell) { p.Active = c.truth() },
+	"Active":               func(p *Practice, c *cell) { p.Active = c.looseBool() },
 	"NPI":                  func(p *Practice, c *cell) { p.NPI = c.value },
 	"Email":                func(p *Practice, c *cell) { p.Email = c.text() },
 	"Phone":                func(p *Practice, c *cell) { p.Phone = c.text() },
@@ -94,24 +94,24 @@ type ServiceLocationsRequest struct {
 func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (places []ServiceLocation, partial bool, err error) {
 	op := &opGetServiceLocations
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, false, refuse(op, "practice")
+		return nil, false, invalidRequest(op, "practice")
 	}
 	l := listing[ServiceLocation]{
 		op: op, item: "ServiceLocationData", decode: serviceLocationColumns.row,
-		named: func(l *ServiceLocation) bool { return l.ID != "" },
-		shows: func(l *ServiceLocation) bool { return l.Name != "" },
+		hasID:      func(l *ServiceLocation) bool { return l.ID != "" },
+		hasContent: func(l *ServiceLocation) bool { return l.Name != "" },
 		write: func(w *writer) {
-			w.list(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
+			w.filter(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
 		},
 	}
 	return l.all(ctx, s.client)
 }
 
 var serviceLocationColumns = record[ServiceLocation]{cells: map[string]func(*ServiceLocation, *cell){
-	"ID":             func(l *ServiceLocation, c *cell) { l.ID = c.key().Reveal() },
+	"ID":             func(l *ServiceLocation, c *cell) { l.ID = c.ownID().Reveal() },
 	"Name":           func(l *ServiceLocation, c *cell) { l.Name = c.value },
 	"BillingName":    func(l *ServiceLocation, c *cell) { l.BillingName = c.value },
-	"PracticeID":     func(l *ServiceLocation, c *cell) { l.PracticeID = c.link().Reveal() },
+	"PracticeID":     func(l *ServiceLocation, c *cell) { l.PracticeID = c.foreignID().Reveal() },
 	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.value },
 	"PlaceOfService": func(l *ServiceLocation, c *cell) { l.PlaceOfService = c.value },
 	"NPI":            func(l *ServiceLocation, c *cell) { l.NPI = c.value },
@@ -155,23 +155,23 @@ func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCode
 	}
 	l := listing[ProcedureCode]{
 		op: &opGetProcedureCodes, item: "ProcedureCodeData", decode: procedureCodeColumns.row,
-		named: func(p *ProcedureCode) bool { return p.ID != "" },
-		shows: func(p *ProcedureCode) bool { return p.Code != "" },
+		hasID:      func(p *ProcedureCode) bool { return p.ID != "" },
+		hasContent: func(p *ProcedureCode) bool { return p.Code != "" },
 		write: func(w *writer) {
-			w.list(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
+			w.filter(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
 		},
 	}
 	return l.all(ctx, s.client)
 }
 
 var procedureCodeColumns = record[ProcedureCode]{cells: map[string]func(*ProcedureCode, *cell){
-	"ID":                      func(p *ProcedureCode, c *cell) { p.ID = c.key().Reveal() },
+	"ID":                      func(p *ProcedureCode, c *cell) { p.ID = c.ownID().Reveal() },
 	"ProcedureCode":           func(p *ProcedureCode, c *cell) { p.Code = c.value },
 	"OfficialName":            func(p *ProcedureCode, c *cell) { p.OfficialName = c.value },
 	"LocalName":               func(p *ProcedureCode, c *cell) { p.LocalName = c.value },
 	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.value },
 	"ProcedureCodeCategoryID": func(p *ProcedureCode, c *cell) { p.Category = c.value },
-	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.truth() },
+	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.looseBool() },
 	"CreatedDate":             func(p *ProcedureCode, c *cell) { p.Created = c.time() },
 	"ModifiedDate":            func(p *ProcedureCode, c *cell) { p.LastModified = c.time() },
 }}

@@ -22,22 +22,22 @@ const (
 )
 
 // shapeError says in one word in which way an answer is not what the operation answers. It never quotes the answer.
-type shapeError string
+type malformedError string
 
-func (e shapeError) Error() string { return "answer is misshapen: " + string(e) }
+func (e malformedError) Error() string { return "answer is misshapen: " + string(e) }
 
 // errCut says that the answer ended before its document did.
-var errCut = errors.New("answer is cut short")
+var errTruncated = errors.New("answer is cut short")
 
 // reader walks one answer as a stream: nothing of it is held but the element at hand.
 type reader struct {
-	dec   *xml.Decoder
-	guard *guard
-	depth int
-	ns    string // of the operation's own members
-	clock clock  // how times of rows are read
-	rows  int
-	full  bool // as many rows as are read at most: there may be others
+	dec     *xml.Decoder
+	input   *boundedReader
+	depth   int
+	ns      string   // of the operation's own members
+	zones   zonePair // how times of rows are read
+	rows    int
+	atLimit bool // as many rows as are read at most: there may be others
 }
 
 // byteOrderMark is what some of the vendor's kind put before a document. It says nothing about UTF-8.
@@ -48,8 +48,8 @@ func newReader(r io.Reader, limit int64) *reader {
 	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
 		_, _ = buffered.Discard(len(byteOrderMark)) // it was just looked at
 	}
-	g := &guard{r: buffered, limit: limit}
-	return &reader{dec: xml.NewDecoder(g), guard: g, ns: nsKareo, clock: clock{wall: time.UTC, show: time.UTC}}
+	input := &boundedReader{r: buffered, limit: limit}
+	return &reader{dec: xml.NewDecoder(input), input: input, ns: nsKareo, zones: zonePair{wire: time.UTC, local: time.UTC}}
 }
 
 // token returns the next start, end or text. It refuses what a SOAP answer never has: document types (entities),
@@ -58,12 +58,12 @@ func (r *reader) token() (xml.Token, error) {
 	for {
 		tok, err := r.dec.Token()
 		if err != nil {
-			return nil, r.failure(err)
+			return nil, r.decodeError(err)
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
 			if r.depth++; r.depth > maxDepth {
-				return nil, shapeError("depth")
+				return nil, malformedError("depth")
 			}
 			return t, nil
 		case xml.EndElement:
@@ -72,30 +72,30 @@ func (r *reader) token() (xml.Token, error) {
 		case xml.CharData:
 			return t, nil
 		case xml.Directive:
-			return nil, shapeError("doctype")
+			return nil, malformedError("doctype")
 		case xml.ProcInst:
 			if t.Target != "xml" {
-				return nil, shapeError("instruction")
+				return nil, malformedError("instruction")
 			}
 		}
 	}
 }
 
 // failure tells a feed that broke or ended too soon from a document that is wrong where it stands.
-func (r *reader) failure(err error) error {
-	feed := r.guard.err
-	var shape shapeError
+func (r *reader) decodeError(err error) error {
+	inputErr := r.input.err
+	var malformed malformedError
 	switch {
-	case errors.As(feed, &shape):
-		return shape
-	case feed != nil && !errors.Is(feed, io.EOF):
-		return errCut
-	case feed != nil && r.dec.InputOffset() >= r.guard.n:
-		return errCut
+	case errors.As(inputErr, &malformed):
+		return malformed
+	case inputErr != nil && !errors.Is(inputErr, io.EOF):
+		return errTruncated
+	case inputErr != nil && r.dec.InputOffset() >= r.input.total:
+		return errTruncated
 	case errors.Is(err, io.EOF):
-		return errCut
+		return errTruncated
 	}
-	return shapeError("syntax")
+	return malformedError("syntax")
 }
 
 // next returns the next start element, or ok false at the end of the element around it. Text between elements must be
@@ -113,7 +113,7 @@ func (r *reader) next() (el xml.StartElement, ok bool, err error) {
 			return el, false, nil
 		case xml.CharData:
 			if len(strings.TrimSpace(string(t))) > 0 {
-				return el, false, shapeError("text")
+				return el, false, malformedError("text")
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func (r *reader) children(fn func(el xml.StartElement) error, namespaces ...stri
 			return err
 		}
 		if !slices.Contains(namespaces, el.Name.Space) {
-			return shapeError("namespace")
+			return malformedError("namespace")
 		}
 		if err := fn(el); err != nil {
 			return err
@@ -149,10 +149,10 @@ func (r *reader) members(fn func(el xml.StartElement) error, namespaces ...strin
 	var seen []string
 	return r.children(func(el xml.StartElement) error {
 		if slices.Contains(seen, el.Name.Local) {
-			return shapeError("repeated")
+			return malformedError("repeated")
 		}
 		if seen = append(seen, el.Name.Local); len(seen) > maxMembers {
-			return shapeError("members")
+			return malformedError("members")
 		}
 		return fn(el)
 	}, namespaces...)
@@ -168,12 +168,12 @@ func (r *reader) text() (string, error) {
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
-			return "", shapeError("nesting")
+			return "", malformedError("nesting")
 		case xml.EndElement:
 			return b.String(), nil
 		case xml.CharData:
 			if b.Len()+len(t) > maxToken { // in pieces, between comments
-				return "", shapeError("token")
+				return "", malformedError("token")
 			}
 			b.Write(t)
 		}
@@ -182,22 +182,22 @@ func (r *reader) text() (string, error) {
 
 // Two ends of a list that are no failures: its rows are as many as the vendor hands out, or nobody wants more.
 var (
-	errFull = errors.New("list is full")
-	errLeft = errors.New("list is left")
+	errRowLimit = errors.New("list is full")
+	errStopped  = errors.New("list is left")
 )
 
 // list calls row for every element called name of the list at hand, up to most. Another name is refused for the same reason
 // as another namespace is.
-func (r *reader) list(name string, most int, row func() error) error {
+func (r *reader) list(name string, limit int, row func() error) error {
 	return r.children(func(el xml.StartElement) error {
 		if el.Name.Local != name {
-			return shapeError("row")
+			return malformedError("row")
 		}
-		if r.rows == most {
-			return errFull
+		if r.rows == limit {
+			return errRowLimit
 		}
 		r.rows++
-		r.full = r.rows == most
+		r.atLimit = r.rows == limit
 		return row()
 	}, r.ns)
 }
@@ -207,7 +207,7 @@ func (r *reader) items(ns, name string) ([]string, error) {
 	var all []string
 	err := r.children(func(el xml.StartElement) error {
 		if el.Name.Local != name || len(all) == maxItems {
-			return shapeError("array")
+			return malformedError("array")
 		}
 		item, err := r.text()
 		all = append(all, item)

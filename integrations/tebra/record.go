@@ -12,16 +12,16 @@ import (
 // record says where the members of a T go. Members that it does not name are passed over, whatever is in them: the vendor
 // adds some with every release.
 type record[T any] struct {
-	cells map[string]func(*T, *cell)
-	parts map[string]func(*reader, *T) error // those with members of their own
+	cells  map[string]func(*T, *cell)
+	nested map[string]func(*reader, *T) error // those with members of their own
 }
 
 // read fills into with the members of the element at hand.
 func (d *record[T]) read(r *reader, into *T) error {
-	c := cell{clock: r.clock}
+	c := cell{zones: r.zones}
 	return r.children(func(el xml.StartElement) error {
-		if part, ok := d.parts[el.Name.Local]; ok {
-			return part(r, into)
+		if readNested, ok := d.nested[el.Name.Local]; ok {
+			return readNested(r, into)
 		}
 		set, ok := d.cells[el.Name.Local]
 		if !ok {
@@ -47,9 +47,9 @@ func (d *record[T]) row(r *reader) (T, error) {
 // rows; a member for which they differ is a part. A value that is none of its kind is a complaint, and the answer around
 // it is refused: a row left out would look deleted.
 type cell struct {
-	clock clock
+	zones zonePair
 	value string
-	keyed bool // the record has its identifier
+	hasID bool // the record has its identifier
 	err   error
 }
 
@@ -57,28 +57,28 @@ func (c *cell) text() phi.Text { return phi.Text(c.value) }
 
 func (c *cell) trimmed() string { return strings.TrimSpace(c.value) }
 
-func (c *cell) complain(word string) { c.err = shapeError(word) }
+func (c *cell) fail(reason string) { c.err = malformedError(reason) }
 
 // key is the identifier of the record itself, which has one. None is the placeholder that stands for an empty list.
-func (c *cell) key() phi.Text {
-	if c.keyed {
-		c.complain("repeated")
+func (c *cell) ownID() phi.Text {
+	if c.hasID {
+		c.fail("repeated")
 	}
-	c.keyed = true
-	return c.identifier()
+	c.hasID = true
+	return c.id()
 }
 
 // ref is an identifier in a typed record, whose zero is .NET's "none".
-func (c *cell) ref() phi.Text {
+func (c *cell) typedID() phi.Text {
 	if c.trimmed() == "0" {
 		return ""
 	}
-	return c.identifier()
+	return c.id()
 }
 
 // link is the identifier of another record in a row, in the spelling of that record's own. 0 is none. What is no number
 // stays as it is: asking for it is refused later, and the row is not lost for it.
-func (c *cell) link() phi.Text {
+func (c *cell) foreignID() phi.Text {
 	text := c.trimmed()
 	switch n, err := strconv.ParseInt(text, 10, 64); {
 	case err != nil:
@@ -91,22 +91,22 @@ func (c *cell) link() phi.Text {
 }
 
 // identifier is none, or a positive number of 64 bits: nothing else is an identifier of the vendor's.
-func (c *cell) identifier() phi.Text {
+func (c *cell) id() phi.Text {
 	text := c.trimmed()
-	if text != "" && !identifier(text, 64) {
-		c.complain("id")
+	if text != "" && !isIdentifier(text, 64) {
+		c.fail("id")
 		return ""
 	}
 	return phi.Text(text)
 }
 
 func (c *cell) time() time.Time {
-	t, ok := parseRowTime(c.value, c.clock.wall)
+	t, ok := parseRowTime(c.value, c.zones.wire)
 	switch {
 	case !ok:
-		c.complain("date")
+		c.fail("date")
 	case !t.IsZero():
-		t = t.In(c.clock.show)
+		t = t.In(c.zones.local)
 	}
 	return t
 }
@@ -114,30 +114,30 @@ func (c *cell) time() time.Time {
 func (c *cell) date() phi.Text {
 	date, ok := parseRowDate(c.value)
 	if !ok {
-		c.complain("date")
+		c.fail("date")
 	}
 	return phi.Text(date)
 }
 
 // truth reads the booleans of string rows, "True" and "False". Anything else is false, as an absent one is.
-func (c *cell) truth() bool {
+func (c *cell) looseBool() bool {
 	return strings.EqualFold(c.trimmed(), "true") || c.trimmed() == "1"
 }
 
 // flag reads an xs:boolean, which is not absent when it is there.
-func (c *cell) flag() bool {
+func (c *cell) strictBool() bool {
 	yes, ok := parseBoolean(c.value)
 	if !ok && c.trimmed() != "" {
-		c.complain("boolean")
+		c.fail("boolean")
 	}
 	return yes
 }
 
-func (c *cell) count() int {
+func (c *cell) integer() int {
 	text := c.trimmed()
 	n, err := strconv.ParseInt(text, 10, 32)
 	if text != "" && err != nil {
-		c.complain("number")
+		c.fail("number")
 	}
 	return int(n)
 }

@@ -12,14 +12,14 @@ import (
 )
 
 // refusal is a request that the client does not send.
-type refusal struct {
+type invalidCall struct {
 	name   string
 	call   func(*tebra.Client) error
 	reason string
 }
 
 // refusedWrites are writes, and reads by name and key, that make no sense.
-func refusedWrites(ctx context.Context) []refusal {
+func invalidCalls(ctx context.Context) []invalidCall {
 	create := func(edit func(*tebra.NewAppointment)) func(*tebra.Client) error {
 		return func(c *tebra.Client) error {
 			a := tebra.NewAppointment{
@@ -52,7 +52,7 @@ func refusedWrites(ctx context.Context) []refusal {
 	page := func(q tebra.PatientPagesRequest) func(*tebra.Client) error {
 		return func(c *tebra.Client) error { _, err := c.Patients.Page(ctx, q); return err }
 	}
-	return []refusal{
+	return []invalidCall{
 		{"create without practice", create(func(a *tebra.NewAppointment) { a.PracticeID = "" }), "practice"},
 		{"create without place", create(func(a *tebra.NewAppointment) { a.ServiceLocationID = canary }), "service location"},
 		{"create that ends before it begins", create(func(a *tebra.NewAppointment) { a.End = a.Start }), "range"},
@@ -95,7 +95,7 @@ func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
 		var all []tebra.Observation
 		g := &gate{}
 		c := newClient(t, always(200, xmlType, body), func(o *tebra.Options) { o.Gate, o.Observe = g, observeInto(&all) })
-		for _, e := range c.Appointments.Rows(t.Context(), someDay()) {
+		for _, e := range c.Appointments.Rows(t.Context(), oneDay()) {
 			if err = e; e != nil {
 				continue
 			}
@@ -120,7 +120,7 @@ func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
 	if rows, seen, err := read(appointments(strings.Repeat(row, 9))[:600], 100); rows == 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) || seen.Reason != "cut" {
 		t.Errorf("cut: %d rows, %v, observed %+v", rows, err, seen)
 	}
-	if rows, _, err := read(answerTo("GetAppointments", noError+security(false, true, true)+"<Appointments>"+row+"</Appointments>"), 100); rows != 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
+	if rows, _, err := read(responseTo("GetAppointments", noError+security(false, true, true)+"<Appointments>"+row+"</Appointments>"), 100); rows != 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
 		t.Errorf("refused: %d rows, %v; rows beside a refusal are nobody's", rows, err)
 	}
 }

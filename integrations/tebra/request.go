@@ -24,9 +24,9 @@ var errUnwritable = errors.New("value is not writable as XML")
 // writer puts elements one after another. It does not sort: the vendor reads members in the order of its schema and drops
 // the others without a word, so the order stands in the code that calls it and the golden requests hold it.
 type writer struct {
-	buf    bytes.Buffer
-	prefix string // of the namespace that elements are in, with its colon
-	bad    bool   // a value could not be written as it is
+	buf        bytes.Buffer
+	prefix     string // of the namespace that elements are in, with its colon
+	unwritable bool   // a value could not be written as it is
 }
 
 // member is one element with text.
@@ -37,24 +37,26 @@ func (w *writer) close(name string) { w.buf.WriteString("</" + w.prefix + name +
 func (w *writer) empty(name string) { w.buf.WriteString("<" + w.prefix + name + "/>") }
 
 func (w *writer) text(name, value string) {
-	w.bad = w.bad || !writable(value)
+	w.unwritable = w.unwritable || !isXMLText(value)
 	w.open(name)
 	_ = xml.EscapeText(&w.buf, []byte(value)) // a bytes.Buffer never fails
 	w.close(name)
 }
 
 // some writes a member that has a value, and leaves out one that has none.
-func (w *writer) some(name, value string) {
+func (w *writer) optional(name, value string) {
 	if value != "" {
 		w.text(name, value)
 	}
 }
 
 // null writes a member that says "none", which is another thing than leaving it out.
-func (w *writer) null(name string) { w.buf.WriteString("<" + w.prefix + name + ` i:nil="true"/>`) }
+func (w *writer) nilElement(name string) {
+	w.buf.WriteString("<" + w.prefix + name + ` i:nil="true"/>`)
+}
 
 // inside writes name around what fn writes.
-func (w *writer) inside(name string, fn func()) {
+func (w *writer) element(name string, fn func()) {
 	w.open(name)
 	fn()
 	w.close(name)
@@ -62,9 +64,9 @@ func (w *writer) inside(name string, fn func()) {
 
 // group writes name with those members that have a value. The vendor wants some groups even when they are empty.
 func (w *writer) group(name string, members ...member) {
-	w.inside(name, func() {
+	w.element(name, func() {
 		for _, m := range members {
-			w.some(m.name, m.value)
+			w.optional(m.name, m.value)
 		}
 	})
 }
@@ -72,9 +74,9 @@ func (w *writer) group(name string, members ...member) {
 // list writes the two members of every filtered read. Fields stays empty, which means all of them: naming some makes the
 // vendor answer with one empty row, in the experience of several integrators. Filter is sent even without members:
 // its absence is a null reference over there.
-func (w *writer) list(filter ...member) {
+func (w *writer) filter(members ...member) {
 	w.empty("Fields")
-	w.group("Filter", filter...)
+	w.group("Filter", members...)
 }
 
 // encode returns the whole request. User comes after Password because that is the order of the schema; the other way
@@ -94,7 +96,7 @@ func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error)
 	header := []member{
 		{"CustomerKey", cred.CustomerKey.Reveal()}, {"Password", cred.Password.Reveal()}, {"User", cred.User.Reveal()},
 	}
-	if op.headless {
+	if op.headerless {
 		for _, m := range header {
 			w.text(m.name, m.value)
 		}
@@ -111,7 +113,7 @@ func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error)
 	w.close(op.wrapper())
 	w.close(op.Name)
 	w.buf.WriteString(`</s:Body></s:Envelope>`)
-	if w.bad {
+	if w.unwritable {
 		return nil, errUnwritable
 	}
 	return w.buf.Bytes(), nil
@@ -119,7 +121,7 @@ func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error)
 
 // writable reports whether s is text that XML 1.0 can carry. Escaping would replace the rest by U+FFFD, and so ask the
 // vendor about somebody else.
-func writable(s string) bool {
+func isXMLText(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

@@ -62,7 +62,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 	day := time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC)
 	list := func(edit func(*tebra.ListAppointmentsRequest)) func(*tebra.Client) error {
 		return func(c *tebra.Client) error {
-			q := someDay()
+			q := oneDay()
 			edit(&q)
 			_, err := c.Appointments.List(t.Context(), q)
 			return err
@@ -74,7 +74,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			return err
 		}
 	}
-	tests := []refusal{
+	tests := []invalidCall{
 		{"no practice", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = " " }), "practice"},
 		{"no location", list(func(q *tebra.ListAppointmentsRequest) { q.Location = nil }), "location"},
 		{"half a range", list(func(q *tebra.ListAppointmentsRequest) { q.To = time.Time{} }), "range"},
@@ -94,7 +94,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			return err
 		}, "practice"},
 	}
-	for _, tt := range append(tests, refusedWrites(t.Context())...) {
+	for _, tt := range append(tests, invalidCalls(t.Context())...) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := &gate{}
@@ -109,7 +109,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			}
 		})
 	}
-	sixty := someDay()
+	sixty := oneDay()
 	sixty.To = day.AddDate(0, 0, 59)
 	if _, err := newClient(t, always(200, xmlType, appointments("")), nil).Appointments.List(t.Context(), sixty); err != nil {
 		t.Errorf("60 days: %v", err)
@@ -133,7 +133,7 @@ func TestAppointmentRowsAreRead(t *testing.T) {
 		`<ResourceTypeID1>1</ResourceTypeID1><ResourceTypeID2>2</ResourceTypeID2><ServiceLocationID>3</ServiceLocationID>` +
 		`<ServiceLocationName>Main</ServiceLocationName><StartDate>2/24/2026 11:00:00 AM</StartDate><Type>P</Type></AppointmentData>` +
 		`<AppointmentData><ID>900002</ID><PatientID> 01002 </PatientID><PatientCaseID>0</PatientCaseID></AppointmentData>`
-	q := someDay()
+	q := oneDay()
 	q.Location = chicago
 	got, err := newClient(t, always(200, xmlType, appointments(rows)), nil).Appointments.List(t.Context(), q)
 	if err != nil {
@@ -166,7 +166,7 @@ func TestListsAtTheCapArePartial(t *testing.T) {
 	row := "<AppointmentData><ID>1</ID></AppointmentData>"
 	for rows, partial := range map[int]bool{9_999: false, 10_000: true, 10_500: true} {
 		c := newClient(t, always(200, xmlType, appointments(strings.Repeat(row, rows))), nil)
-		got, err := c.Appointments.List(t.Context(), someDay())
+		got, err := c.Appointments.List(t.Context(), oneDay())
 		if err != nil || len(got.Rows) != min(rows, 10_000) || got.Partial != partial {
 			t.Errorf("%d rows: got %d, partial %t, error %v", rows, len(got.Rows), got.Partial, err)
 		}
@@ -213,7 +213,7 @@ func TestDirectoriesAtTheCapArePartial(t *testing.T) {
 			}
 			row := fmt.Sprintf("<%[1]s><%[2]s>1</%[2]s></%[1]s>", tt.row, id)
 			for n, want := range map[int]bool{2: false, 10_000: true} {
-				body := answerTo(tt.op, noError+trusted+open+strings.Repeat(row, n)+"</"+tt.list+">")
+				body := responseTo(tt.op, noError+authorized+open+strings.Repeat(row, n)+"</"+tt.list+">")
 				rows, partial, err := tt.read(newClient(t, always(200, xmlType, body), nil))
 				if rows != n || partial != want || err != nil {
 					t.Errorf("%d rows: got %d, partial %t, %v", n, rows, partial, err)
@@ -251,7 +251,7 @@ func TestSingleAppointmentsWithoutAZone(t *testing.T) {
 				if sent = string(body); strings.Contains(sent, "UpdateAppointment") {
 					return respond(503, "", http.NoBody), err
 				}
-				return respond(200, xmlType, strings.NewReader(answerTo("GetAppointment", noError+trusted+members))), err
+				return respond(200, xmlType, strings.NewReader(responseTo("GetAppointment", noError+authorized+members))), err
 			}), func(o *tebra.Options) { o.Zones, o.TypedWall = zones, tt.wall })
 			a, err := c.Appointments.Get(t.Context(), "1", chicago)
 			if err != nil {
@@ -268,11 +268,13 @@ func TestSingleAppointmentsWithoutAZone(t *testing.T) {
 	}
 }
 
-func patientAnswer(members string) string { return answerTo("GetPatient", noError+trusted+members) }
+func patientResponse(members string) string {
+	return responseTo("GetPatient", noError+authorized+members)
+}
 
 func TestPatientIsRead(t *testing.T) {
 	t.Parallel()
-	body := patientAnswer(`<Patient><AddressLine1>1 Sample Street</AddressLine1><Cases><PatientCaseData><Description>d</Description>` +
+	body := patientResponse(`<Patient><AddressLine1>1 Sample Street</AddressLine1><Cases><PatientCaseData><Description>d</Description>` +
 		`<InsurancePolicies><PatientInsurancePolicyData><Number>x</Number></PatientInsurancePolicyData></InsurancePolicies>` +
 		`<IsPrimaryCase>true</IsPrimaryCase><Name>Default</Name><PatientCaseID>5</PatientCaseID></PatientCaseData><PatientCaseData/></Cases>` +
 		`<DOB>7/4/1980 12:00:00 AM</DOB><FirstName>Test</FirstName><ID>1001</ID><LastModifiedDate>2/20/2026 4:02:11 PM</LastModifiedDate>` +
@@ -299,7 +301,7 @@ func TestPatientThatIsNotThere(t *testing.T) {
 		``:                                 tebra.Malformed,
 		`<Patient><ID>1001</ID><DOB>13/13/1980</DOB></Patient>`: tebra.Malformed,
 	} {
-		got, err := newClient(t, always(200, xmlType, patientAnswer(members)), nil).Patients.Get(t.Context(), "1001")
+		got, err := newClient(t, always(200, xmlType, patientResponse(members)), nil).Patients.Get(t.Context(), "1001")
 		if got != nil || !errors.Is(err, &tebra.Error{Code: code}) {
 			t.Errorf("%s: got %v, want %s", members, err, code)
 		}
@@ -308,7 +310,7 @@ func TestPatientThatIsNotThere(t *testing.T) {
 
 func TestProvidersAndThrottlesAreRead(t *testing.T) {
 	t.Parallel()
-	body := answerTo("GetProviders", noError+trusted+`<Providers><ProviderData><Active>True</Active><FullName>Dr Example</FullName>`+
+	body := responseTo("GetProviders", noError+authorized+`<Providers><ProviderData><Active>True</Active><FullName>Dr Example</FullName>`+
 		`<ID>7</ID><SpecialtyName>Family</SpecialtyName><Type>Normal Provider</Type></ProviderData></Providers>`)
 	providers, _, err := newClient(t, always(200, xmlType, body), nil).Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
 	if err != nil {
@@ -318,7 +320,7 @@ func TestProvidersAndThrottlesAreRead(t *testing.T) {
 		t.Error(diff)
 	}
 	throttles := func(ms string) ([]tebra.Throttle, error) {
-		body := answerTo("GetThrottles", noError+trusted+`<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs>`+
+		body := responseTo("GetThrottles", noError+authorized+`<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs>`+
 			ms+`</ThrottleTimeMs></ThrottleDetail></ThrottleDetails>`)
 		return newClient(t, always(200, xmlType, body), nil).System.Throttles(t.Context())
 	}
@@ -336,26 +338,26 @@ func TestProvidersAndThrottlesAreRead(t *testing.T) {
 }
 
 // endless repeats its text for as long as anybody should listen and eight times longer, and counts what was taken.
-type endless struct {
+type endlessBody struct {
 	head, text string
-	taken      int64
+	consumed   int64
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *endlessBody) Read(p []byte) (int, error) {
 	if e.head != "" {
 		n := copy(p, e.head)
 		e.head = e.head[n:]
 		return n, nil
 	}
-	if e.taken > 64<<20 {
+	if e.consumed > 64<<20 {
 		return 0, io.EOF
 	}
 	n := 0
 	for n < len(p) {
-		i := int(e.taken+int64(n)) % len(e.text)
+		i := int(e.consumed+int64(n)) % len(e.text)
 		n += copy(p[n:], e.text[i:])
 	}
-	e.taken += int64(n)
+	e.consumed += int64(n)
 	return n, nil
 }
 
@@ -378,13 +380,13 @@ func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measu
 		case "members of a row", "text":
 			head += "<AppointmentData><Notes>"
 		}
-		body := &endless{head: head, text: text}
+		body := &endlessBody{head: head, text: text}
 		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
 			return respond(200, xmlType, body), nil
 		}), func(o *tebra.Options) { o.MaxBytes = 8 << 20 })
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		list, err := c.Appointments.List(t.Context(), someDay())
+		list, err := c.Appointments.List(t.Context(), oneDay())
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		if name == "rows" {
@@ -398,8 +400,8 @@ func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measu
 		if name == "text" || name == "attributes" || name == "white space" {
 			most = 4 << 20 // nothing between two tags is as long
 		}
-		if body.taken > most+64<<10 {
-			t.Errorf("%s: %d bytes were taken, want at most %d", name, body.taken, most)
+		if body.consumed > most+64<<10 {
+			t.Errorf("%s: %d bytes were taken, want at most %d", name, body.consumed, most)
 		}
 		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
 			t.Errorf("%s: heap grew by %d bytes", name, grown)

@@ -15,19 +15,19 @@ import (
 )
 
 // manyRows is an answer of ten thousand patients, made as it is read, so that nothing but the decoder holds any of it.
-type manyRows struct {
+type generatedRows struct {
 	left int
 	rest string
 	read int64
 }
 
-func (m *manyRows) Read(p []byte) (int, error) {
+func (m *generatedRows) Read(p []byte) (int, error) {
 	if m.rest == "" {
 		switch {
 		case m.left == 0:
 			return 0, io.EOF
 		case m.left == 1:
-			_, m.rest, _ = strings.Cut(answerTo("GetPatients", noError+trusted+"<Patients>|</Patients>"), "|")
+			_, m.rest, _ = strings.Cut(responseTo("GetPatients", noError+authorized+"<Patients>|</Patients>"), "|")
 		default:
 			m.rest = patientOfTwoKilobytes(m.left)
 		}
@@ -61,9 +61,9 @@ func TestSoakTenThousandRows(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	head, _, _ := strings.Cut(answerTo("GetPatients", noError+trusted+"<Patients>|</Patients>"), "|")
+	head, _, _ := strings.Cut(responseTo("GetPatients", noError+authorized+"<Patients>|</Patients>"), "|")
 	run := func(each func(n int)) (rows int, read int64, took time.Duration) {
-		body := &manyRows{left: 10_001, rest: head}
+		body := &generatedRows{left: 10_001, rest: head}
 		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return respond(200, xmlType, body), nil }), nil)
 		start := time.Now()
 		for p, err := range c.Patients.Rows(t.Context(), tebra.ListPatientsRequest{PracticeID: "1"}) {

@@ -19,29 +19,29 @@ const (
 	envelopeOpen  = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>`
 	envelopeClose = `</s:Body></s:Envelope>`
 	noError       = `<ErrorResponse><ErrorMessage i:nil="true"/><IsError>false</IsError><StackTrace i:nil="true"/></ErrorResponse>`
-	trusted       = `<SecurityResponse><Authenticated>true</Authenticated><Authorized>true</Authorized>` +
+	authorized    = `<SecurityResponse><Authenticated>true</Authenticated><Authorized>true</Authorized>` +
 		`<CustomerId>1</CustomerId><CustomerKeyValid>true</CustomerKeyValid></SecurityResponse>`
 )
 
 // answerTo wraps the members of op's result as the vendor does.
-func answerTo(op, members string) string {
+func responseTo(op, members string) string {
 	return envelopeOpen + `<` + op + `Response xmlns="http://www.kareo.com/api/schemas/"><` + op +
 		`Result xmlns:i="http://www.w3.org/2001/XMLSchema-instance">` + members +
 		`</` + op + `Result></` + op + `Response>` + envelopeClose
 }
 
 func appointments(rows string) string {
-	return answerTo("GetAppointments", noError+trusted+"<Appointments>"+rows+"</Appointments>")
+	return responseTo("GetAppointments", noError+authorized+"<Appointments>"+rows+"</Appointments>")
 }
 
 func businessError(message string) string {
-	return answerTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+message+"</ErrorMessage><IsError>true</IsError>"+
-		"<StackTrace>"+canary+"</StackTrace></ErrorResponse>"+trusted+"<Appointments><AppointmentData/></Appointments>")
+	return responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+message+"</ErrorMessage><IsError>true</IsError>"+
+		"<StackTrace>"+canary+"</StackTrace></ErrorResponse>"+authorized+"<Appointments><AppointmentData/></Appointments>")
 }
 
-func fault(code string) string { return faultSaying(code, canary) }
+func fault(code string) string { return faultWithText(code, canary) }
 
-func faultSaying(code, text string) string {
+func faultWithText(code, text string) string {
 	return envelopeOpen + `<s:Fault><faultcode xmlns:a="urn:x">` + code + `</faultcode><faultstring xml:lang="en-US">` +
 		text + `</faultstring><detail><x xmlns="urn:y">` + canary + `</x></detail></s:Fault>` + envelopeClose
 }
@@ -83,7 +83,7 @@ func newClient(t testing.TB, transport http.RoundTripper, edit func(*tebra.Optio
 	return c
 }
 
-func someDay() tebra.ListAppointmentsRequest {
+func oneDay() tebra.ListAppointmentsRequest {
 	day := time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC)
 	return tebra.ListAppointmentsRequest{PracticeName: "Example Practice", From: day, To: day, Location: time.UTC}
 }
@@ -126,10 +126,10 @@ func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
 }
 
 // later is a refusal as a Gate makes them.
-type later struct{ at time.Time }
+type notNow struct{ at time.Time }
 
-func (l *later) Error() string                  { return "not now" }
-func (l *later) NotBefore() (time.Time, string) { return l.at, "pace" }
+func (l *notNow) Error() string                  { return "not now" }
+func (l *notNow) NotBefore() (time.Time, string) { return l.at, "pace" }
 
 func observeInto(seen *[]tebra.Observation) func(context.Context, tebra.Observation) {
 	return func(_ context.Context, o tebra.Observation) { *seen = append(*seen, o) }

@@ -19,25 +19,25 @@ type Throttle struct {
 }
 
 // spelled is what the vendor's table of throttles calls what its contract calls otherwise.
-var spelled = map[string]string{"GetProcedureCode": "GetProcedureCodes", "CreatePayments": "CreatePayment"}
+var contractNames = map[string]string{"GetProcedureCode": "GetProcedureCodes", "CreatePayments": "CreatePayment"}
 
 // Throttles returns the intervals in force (GetThrottles: the per-endpoint throttle intervals). It is throttled itself,
 // to one call in 5 s.
 func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
 	l := listing[Throttle]{
 		op: &opGetThrottles, item: "ThrottleDetail", decode: throttleColumns.row,
-		named: func(t *Throttle) bool { return t.Operation != "" },
+		hasID: func(t *Throttle) bool { return t.Operation != "" },
 	}
 	rows, _, err := l.all(ctx, s.client)
 	return rows, err
 }
 
 var throttleColumns = record[Throttle]{cells: map[string]func(*Throttle, *cell){
-	"Endpoint": func(t *Throttle, c *cell) { t.Operation = cmp.Or(spelled[c.trimmed()], c.trimmed()) },
+	"Endpoint": func(t *Throttle, c *cell) { t.Operation = cmp.Or(contractNames[c.trimmed()], c.trimmed()) },
 	"ThrottleTimeMs": func(t *Throttle, c *cell) {
 		var ok bool
 		if t.Interval, ok = milliseconds(c.value); !ok {
-			c.complain("number")
+			c.fail("number")
 		}
 	},
 }}
@@ -55,24 +55,24 @@ func milliseconds(text string) (time.Duration, bool) {
 // cheapest question by which to find out whether they do: its error is Unauthenticated when they do not.
 func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 	op := &opGetCustomerIDFromKey
-	id, said, authorized := "", false, false
+	id, hasFlag, authorized := "", false, false
 	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) (err error) {
 		switch el.Name.Local {
 		case op.payload:
 			id, err = r.text()
 			id = strings.TrimSpace(id)
 		case "IsAuthorized":
-			said = true
+			hasFlag = true
 			authorized, err = r.boolean()
 		}
 		return err
 	}, func() (Code, string) {
 		switch {
-		case !said:
+		case !hasFlag:
 			return Malformed, "payload"
 		case !authorized:
 			return Unauthenticated, ""
-		case !identifier(id, 32): // -1 comes for a request of another shape, too
+		case !isIdentifier(id, 32): // -1 comes for a request of another shape, too
 			return Malformed, "id"
 		}
 		return "", ""

@@ -16,7 +16,7 @@ import (
 )
 
 // One appointment with everything in it: a group that comes again, for ever.
-const everyMember = `<Appointment><AppointmentId>900001</AppointmentId><AppointmentMode>InOffice</AppointmentMode>` +
+const fullAppointment = `<Appointment><AppointmentId>900001</AppointmentId><AppointmentMode>InOffice</AppointmentMode>` +
 	`<AppointmentName>Group &amp; more</AppointmentName><AppointmentReasonId>2</AppointmentReasonId>` +
 	`<AppointmentStatus>CheckedIn</AppointmentStatus><AppointmentType>P</AppointmentType><AppointmentUUID>x</AppointmentUUID>` +
 	`<CreatedAt>2026-02-01T15:15:00Z</CreatedAt><EndTime>2026-02-24T18:30:00Z</EndTime>` +
@@ -54,7 +54,7 @@ func TestSingleAppointmentsAreRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body := answerTo("GetAppointment", noError+trusted+everyMember)
+		body := responseTo("GetAppointment", noError+authorized+fullAppointment)
 		got, err := newClient(t, always(200, xmlType, body), nil).Appointments.Get(t.Context(), "900001", zone)
 		if err != nil {
 			t.Fatal(err)
@@ -79,9 +79,9 @@ func TestAnUpdateSendsWhatWasRead(t *testing.T) {
 		}
 		if strings.Contains(string(body), "UpdateAppointment") {
 			sent = string(body)
-			return respond(200, xmlType, strings.NewReader(answerTo("UpdateAppointment", noError+trusted+everyMember))), nil
+			return respond(200, xmlType, strings.NewReader(responseTo("UpdateAppointment", noError+authorized+fullAppointment))), nil
 		}
-		return respond(200, xmlType, strings.NewReader(answerTo("GetAppointment", noError+trusted+everyMember))), nil
+		return respond(200, xmlType, strings.NewReader(responseTo("GetAppointment", noError+authorized+fullAppointment))), nil
 	}), nil)
 	a, err := c.Appointments.Get(t.Context(), "900001", time.UTC)
 	if err != nil {

@@ -20,10 +20,10 @@ func TestThrottleTextsAreHeardEverywhere(t *testing.T) {
 	const text = "429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds. Please wait to try again."
 	for _, status := range []int{200, 400, 500, 503} {
 		for name, body := range map[string]string{
-			"answer": businessError(text), "fault": faultSaying("a:InternalServiceFault", text), "another fault": faultSaying("a:DeserializationFailed", text),
+			"answer": businessError(text), "fault": faultWithText("a:InternalServiceFault", text), "another fault": faultWithText("a:DeserializationFailed", text),
 		} {
 			g := &gate{}
-			_, err := newClient(t, always(status, xmlType, body), func(o *tebra.Options) { o.Gate = g }).Appointments.List(t.Context(), someDay())
+			_, err := newClient(t, always(status, xmlType, body), func(o *tebra.Options) { o.Gate = g }).Appointments.List(t.Context(), oneDay())
 			var e *tebra.Error
 			if !errors.As(err, &e) || e.Code != tebra.Throttled || e.Interval != time.Second || e.Permanent() || g.outcomes[0].Interval != time.Second {
 				t.Errorf("%s with %d: got %+v, gate heard %+v", name, status, e, g.outcomes)
@@ -60,7 +60,7 @@ func TestBusinessErrorsAreReadByTheirWords(t *testing.T) {
 		"Object reference not set to an instance of " + "a":     {tebra.Invalid, "", true},
 		"": {tebra.Unknown, "", false},
 	} {
-		body := answerTo("GetPatient", "<ErrorResponse><ErrorMessage>"+text+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+trusted+`<Patient i:nil="true"/>`)
+		body := responseTo("GetPatient", "<ErrorResponse><ErrorMessage>"+text+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+authorized+`<Patient i:nil="true"/>`)
 		_, err := newClient(t, always(200, xmlType, body), nil).Patients.Get(t.Context(), "1001")
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != want.code || e.Reason != want.reason || e.Permanent() != want.permanent {
@@ -73,39 +73,39 @@ func TestBusinessErrorsAreReadByTheirWords(t *testing.T) {
 // good one.
 func TestEverybodyHearsTheSameVerdict(t *testing.T) {
 	t.Parallel()
-	page := func(members string) string { return answerTo("GetAllPatients", noError+trusted+members) }
+	page := func(members string) string { return responseTo("GetAllPatients", noError+authorized+members) }
 	two := "<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>"
 	for name, tt := range map[string]struct {
 		op, body string
 		code     tebra.Code
 		reason   string
 	}{
-		"an update that shows nothing":   {"UpdateAppointment", answerTo("UpdateAppointment", noError+trusted+`<Appointment i:nil="true"/>`), tebra.Malformed, "id"},
-		"an update of another":           {"UpdateAppointment", answerTo("UpdateAppointment", noError+trusted+`<Appointment><AppointmentId>5</AppointmentId></Appointment>`), tebra.Malformed, "id"},
-		"somebody else's visit made":     {"CreateAppointment.least", answerTo("CreateAppointment", noError+trusted+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>2002</PatientId></PatientSummary></Appointment>`), tebra.Malformed, "id"},
-		"no such appointment":            {"GetAppointment", answerTo("GetAppointment", noError+trusted+`<Appointment i:nil="true"/>`), tebra.NotFound, ""},
-		"no such patient":                {"GetPatient", answerTo("GetPatient", noError+trusted+`<Patient i:nil="true"/>`), tebra.NotFound, ""},
-		"nothing deleted":                {"DeleteAppointment", answerTo("DeleteAppointment", noError+trusted+"<Deleted>false</Deleted>"), tebra.NotFound, ""},
-		"another deleted":                {"DeleteAppointment", answerTo("DeleteAppointment", noError+trusted+"<AppointmentId>777</AppointmentId><Deleted>true</Deleted>"), tebra.Malformed, "id"},
-		"one deleted":                    {"DeleteAppointment", answerTo("DeleteAppointment", noError+trusted+"<AppointmentId>900001</AppointmentId><Deleted>true</Deleted>"), "", ""},
+		"an update that shows nothing":   {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.Malformed, "id"},
+		"an update of another":           {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId></Appointment>`), tebra.Malformed, "id"},
+		"somebody else's visit made":     {"CreateAppointment.least", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>2002</PatientId></PatientSummary></Appointment>`), tebra.Malformed, "id"},
+		"no such appointment":            {"GetAppointment", responseTo("GetAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.NotFound, ""},
+		"no such patient":                {"GetPatient", responseTo("GetPatient", noError+authorized+`<Patient i:nil="true"/>`), tebra.NotFound, ""},
+		"nothing deleted":                {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<Deleted>false</Deleted>"), tebra.NotFound, ""},
+		"another deleted":                {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>777</AppointmentId><Deleted>true</Deleted>"), tebra.Malformed, "id"},
+		"one deleted":                    {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>900001</AppointmentId><Deleted>true</Deleted>"), "", ""},
 		"a page without a key":           {"GetAllPatients.two", page(two), tebra.Malformed, "key"},
 		"the last page":                  {"GetAllPatients.two", page(`<Key i:nil="true"/>` + two), "", ""},
-		"a key without a verdict":        {"GetCustomerIdFromKey", answerTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId>"), tebra.Malformed, "payload"},
-		"nobody, without a verdict":      {"GetPatient", answerTo("GetPatient", trusted+`<Patient i:nil="true"/>`), tebra.Malformed, "payload"},
-		"nothing, without a verdict":     {"GetAppointments.least", answerTo("GetAppointments", `<Appointments i:nil="true"/>`), tebra.Malformed, "payload"},
-		"somebody, without a verdict":    {"GetPatient", answerTo("GetPatient", "<Patient><ID>1001</ID></Patient>"), "", ""},
-		"nothing, and that is all right": {"GetAppointments.least", answerTo("GetAppointments", noError+`<Appointments i:nil="true"/>`), "", ""},
+		"a key without a verdict":        {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId>"), tebra.Malformed, "payload"},
+		"nobody, without a verdict":      {"GetPatient", responseTo("GetPatient", authorized+`<Patient i:nil="true"/>`), tebra.Malformed, "payload"},
+		"nothing, without a verdict":     {"GetAppointments.least", responseTo("GetAppointments", `<Appointments i:nil="true"/>`), tebra.Malformed, "payload"},
+		"somebody, without a verdict":    {"GetPatient", responseTo("GetPatient", "<Patient><ID>1001</ID></Patient>"), "", ""},
+		"nothing, and that is all right": {"GetAppointments.least", responseTo("GetAppointments", noError+`<Appointments i:nil="true"/>`), "", ""},
 		"a row that cannot be named":     {"GetAppointments.least", appointments("<AppointmentData><PatientFullName>" + canary + "</PatientFullName></AppointmentData>"), tebra.Malformed, "id"},
 		"a row too few":                  {"GetAppointments.least", appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><StartDate>2/24/2026</StartDate></AppointmentData>"), tebra.Malformed, "id"},
 		"a placeholder":                  {"GetAppointments.least", appointments("<AppointmentData><PracticeName>P</PracticeName><Type>U</Type></AppointmentData>"), "", ""},
 		"a placeholder beside a row":     {"GetAppointments.least", appointments("<AppointmentData/><AppointmentData><ID>1</ID></AppointmentData>"), "", ""},
-		"a reason without a number":      {"GetAppointmentReasons", answerTo("GetAppointmentReasons", noError+trusted+"<AppointmentReasons><AppointmentReasonData><Name>Follow Up</Name></AppointmentReasonData><AppointmentReasonData><PracticeId>1</PracticeId></AppointmentReasonData></AppointmentReasons>"), "", ""},
-		"a patient who cannot be named":  {"GetPatients.least", answerTo("GetPatients", noError+trusted+"<Patients><PatientData><LastName>"+canary+"</LastName></PatientData></Patients>"), tebra.Malformed, "id"},
-		"a group made":                   {"CreateAppointment", answerTo("CreateAppointment", noError+trusted+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>1001</PatientId></PatientSummary></Appointment>`), "", ""},
-		"nothing deleted, unjudged":      {"DeleteAppointment", answerTo("DeleteAppointment", trusted+"<Deleted>false</Deleted>"), tebra.Malformed, "payload"},
-		"a key of somebody":              {"GetCustomerIdFromKey", answerTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId><IsAuthorized>true</IsAuthorized>"), "", ""},
-		"a key of nobody":                {"GetCustomerIdFromKey", answerTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>"), tebra.Unauthenticated, ""},
-		"a request of another shape":     {"GetCustomerIdFromKey", answerTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>true</IsAuthorized>"), tebra.Malformed, "id"},
+		"a reason without a number":      {"GetAppointmentReasons", responseTo("GetAppointmentReasons", noError+authorized+"<AppointmentReasons><AppointmentReasonData><Name>Follow Up</Name></AppointmentReasonData><AppointmentReasonData><PracticeId>1</PracticeId></AppointmentReasonData></AppointmentReasons>"), "", ""},
+		"a patient who cannot be named":  {"GetPatients.least", responseTo("GetPatients", noError+authorized+"<Patients><PatientData><LastName>"+canary+"</LastName></PatientData></Patients>"), tebra.Malformed, "id"},
+		"a group made":                   {"CreateAppointment", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>1001</PatientId></PatientSummary></Appointment>`), "", ""},
+		"nothing deleted, unjudged":      {"DeleteAppointment", responseTo("DeleteAppointment", authorized+"<Deleted>false</Deleted>"), tebra.Malformed, "payload"},
+		"a key of somebody":              {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId><IsAuthorized>true</IsAuthorized>"), "", ""},
+		"a key of nobody":                {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>"), tebra.Unauthenticated, ""},
+		"a request of another shape":     {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>true</IsAuthorized>"), tebra.Malformed, "id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +143,7 @@ func TestRowsThatWereReadAreObservedWhateverBecomesOfTheReader(t *testing.T) {
 	c := newClient(t, always(200, xmlType, appointments("<AppointmentData><ID>1</ID></AppointmentData>")), func(o *tebra.Options) { o.Observe = observeInto(&seen) })
 	func() {
 		defer func() { _ = recover() }()
-		for _, err := range c.Appointments.Rows(t.Context(), someDay()) {
+		for _, err := range c.Appointments.Rows(t.Context(), oneDay()) {
 			panic(fmt.Sprint("reader, ", err))
 		}
 	}()
@@ -158,7 +158,7 @@ func TestLeavingBetweenTwoAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		_, err := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errRefusedConnection }), nil).System.Throttles(ctx)
+		_, err := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errConnectionRefused }), nil).System.Throttles(ctx)
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != tebra.Timeout || e.Sent || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %+v, want an unsent timeout", err)

@@ -21,15 +21,15 @@ type Window[T any] struct {
 // before it was answered, and a request from its From on resumes there. A Gate that says "not now" ends it the same way.
 func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Window[Appointment], error] {
 	op := &opGetAppointments
-	if reason := req.check(maxSpan); reason != "" {
-		return refused[Appointment](op, reason)
+	if reason := req.check(maxRangeDays); reason != "" {
+		return invalidWindow[Appointment](op, reason)
 	}
 	visits := !req.From.IsZero()
 	from, to := req.From, req.To
 	if !visits {
 		from, to = req.ModifiedFrom, req.ModifiedTo
 	}
-	return walk(from, to, op.MaxDays, func(first, last time.Time) ([]Appointment, bool, error) {
+	return readWindows(from, to, op.MaxDays, func(first, last time.Time) ([]Appointment, bool, error) {
 		part := req
 		if visits {
 			part.From, part.To = first, last
@@ -50,10 +50,10 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 	if !changes {
 		from, to = req.CreatedFrom, req.CreatedTo
 	}
-	if from.IsZero() || to.IsZero() || days(from, to) < 1 || days(from, to) > maxSpan {
-		return refused[Patient](op, "range")
+	if from.IsZero() || to.IsZero() || days(from, to) < 1 || days(from, to) > maxRangeDays {
+		return invalidWindow[Patient](op, "range")
 	}
-	return walk(from, to, maxSpan, func(first, last time.Time) ([]Patient, bool, error) {
+	return readWindows(from, to, maxRangeDays, func(first, last time.Time) ([]Patient, bool, error) {
 		part := req
 		if changes {
 			part.ModifiedFrom, part.ModifiedTo = first, last
@@ -66,34 +66,34 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 }
 
 // maxSpan bounds a range in days. Nobody has records of 200 years.
-const maxSpan = 200 * 366
+const maxRangeDays = 200 * 366
 
-func refused[T any](op *Operation, reason string) iter.Seq2[Window[T], error] {
-	return func(yield func(Window[T], error) bool) { yield(Window[T]{}, refuse(op, reason)) }
+func invalidWindow[T any](op *Operation, reason string) iter.Seq2[Window[T], error] {
+	return func(yield func(Window[T], error) bool) { yield(Window[T]{}, invalidRequest(op, reason)) }
 }
 
 // walk asks for the days from first to last, at most so many at a time, and for fewer where an answer is partial. It counts
 // in days of UTC, which all exist: a zone that skips a midnight would give a day twice.
-func walk[T any](first, last time.Time, most int, ask func(first, last time.Time) ([]T, bool, error)) iter.Seq2[Window[T], error] {
+func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, last time.Time) ([]T, bool, error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
-		size := min(most, days(first, last))
-		for at := day(first); days(at, last) >= 1; {
-			n := min(size, days(at, last))
-			end := at.AddDate(0, 0, n-1)
-			rows, partial, err := ask(at, end)
+		size := min(maxDays, days(first, last))
+		for next := day(first); days(next, last) >= 1; {
+			n := min(size, days(next, last))
+			end := next.AddDate(0, 0, n-1)
+			rows, partial, err := fetch(next, end)
 			switch {
 			case err != nil:
-				yield(Window[T]{From: at, To: end}, err)
+				yield(Window[T]{From: next, To: end}, err)
 				return
 			case partial && n > 1:
 				size = (n + 1) / 2 // what is dense here is taken to be dense further on
 				continue
-			case !yield(Window[T]{From: at, To: end, Rows: rows, Partial: partial}, nil):
+			case !yield(Window[T]{From: next, To: end, Rows: rows, Partial: partial}, nil):
 				return
 			case len(rows) < maxRows/4:
-				size = min(most, 2*size)
+				size = min(maxDays, 2*size)
 			}
-			at = end.AddDate(0, 0, 1)
+			next = end.AddDate(0, 0, 1)
 		}
 	}
 }

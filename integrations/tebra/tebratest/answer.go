@@ -32,33 +32,33 @@ func rowsOf(all ...record) rows { return rows(slices.Values(all)) }
 
 // result is what an operation answers.
 type result struct {
-	problem string // ErrorMessage of a business error; "" is success
-	stack   string // StackTrace beside it
-	members record // of the operation's result, beside the parts that every answer has
+	errorMessage string // ErrorMessage of a business error; "" is success
+	stackTrace   string // StackTrace beside it
+	members      record // of the operation's result, beside the parts that every answer has
 }
 
-func failed(message string) result { return result{problem: message} }
+func businessError(message string) result { return result{errorMessage: message} }
 
-var nullReference = failed("Object reference not set to an instance of an object.")
+var nullReference = businessError("Object reference not set to an instance of an object.")
 
 // verdict is what the vendor thinks of the caller.
-type verdict struct {
+type authResult struct {
 	account       *account // nil when the customer key is unknown
 	authenticated bool
 }
 
 // record is the SecurityResponse.
-func (v verdict) record() record {
+func (a authResult) securityResponse() record {
 	r := record{
-		"Authenticated": strconv.FormatBool(v.authenticated), "Authorized": strconv.FormatBool(v.authenticated),
-		"CustomerKeyValid": strconv.FormatBool(v.account != nil), "SecurityResultSuccess": strconv.FormatBool(v.authenticated),
+		"Authenticated": strconv.FormatBool(a.authenticated), "Authorized": strconv.FormatBool(a.authenticated),
+		"CustomerKeyValid": strconv.FormatBool(a.account != nil), "SecurityResultSuccess": strconv.FormatBool(a.authenticated),
 	}
-	if v.account != nil {
-		r["CustomerId"] = strconv.Itoa(v.account.id)
+	if a.account != nil {
+		r["CustomerId"] = strconv.Itoa(a.account.id)
 	}
-	if v.authenticated {
+	if a.authenticated {
 		ids := []string{}
-		for _, c := range v.account.clinics {
+		for _, c := range a.account.clinics {
 			ids = append(ids, strconv.Itoa(c.practice.ID))
 		}
 		r["PracticesAuthorized"] = record{"PracticeID": ids}
@@ -67,16 +67,16 @@ func (v verdict) record() record {
 }
 
 // answerXML writes the envelope that answers m.
-func answerXML(m *method, v verdict, res result) []byte {
+func responseXML(m *method, auth authResult, res result) []byte {
 	members := record{}
 	maps.Copy(members, res.members)
-	if m.headed() {
+	if m.hasHeader() {
 		members["ErrorResponse"] = record{
-			"ErrorMessage": res.problem, "StackTrace": res.stack, "IsError": strconv.FormatBool(res.problem != ""),
+			"ErrorMessage": res.errorMessage, "StackTrace": res.stackTrace, "IsError": strconv.FormatBool(res.errorMessage != ""),
 		}
-		members["SecurityResponse"] = v.record()
+		members["SecurityResponse"] = auth.securityResponse()
 	}
-	var o output
+	var o xmlWriter
 	o.put(`<s:Envelope xmlns:s="`, nsSOAP, `"><s:Body><`, m.name, `Response xmlns="`, nsKareo, `">`)
 	o.open(m.name+"Result", nsKareo, m.out.uri, scope{}, ` xmlns:i="`+nsXSI+`"`)
 	o.record(m.out, members, scope{}.with(m.out.uri))
@@ -85,7 +85,7 @@ func answerXML(m *method, v verdict, res result) []byte {
 }
 
 func faultXML(ns, code, text string) []byte {
-	var o output
+	var o xmlWriter
 	o.put(`<s:Envelope xmlns:s="`, nsSOAP, `"><s:Body><s:Fault><faultcode xmlns:a="`, ns, `">a:`, code, "</faultcode>")
 	o.put(`<faultstring xml:lang="en-US">`)
 	o.escape(text)
@@ -112,21 +112,21 @@ func (s scope) prefix(uri string) string {
 }
 
 // output writes XML.
-type output struct{ bytes.Buffer }
+type xmlWriter struct{ bytes.Buffer }
 
-func (o *output) put(parts ...string) {
+func (o *xmlWriter) put(parts ...string) {
 	for _, p := range parts {
 		o.WriteString(p)
 	}
 }
 
-func (o *output) escape(text string) {
+func (o *xmlWriter) escape(text string) {
 	_ = xml.EscapeText(&o.Buffer, []byte(text)) // a bytes.Buffer never fails
 }
 
 // open writes a start tag that declares the namespaces of the element and of what it will hold, unless they are declared.
 // It returns the scope inside.
-func (o *output) open(name, uri, inside string, in scope, attributes string) scope {
+func (o *xmlWriter) open(name, uri, inside string, in scope, attributes string) scope {
 	all := in.with(uri).with(inside)
 	o.put("<", all.prefix(uri), name)
 	for _, declared := range all[len(in):] {
@@ -137,7 +137,7 @@ func (o *output) open(name, uri, inside string, in scope, attributes string) sco
 }
 
 // record writes the members of t: those of r that have a value, and what the contract wants for the others.
-func (o *output) record(t *typ, r record, in scope) {
+func (o *xmlWriter) record(t *typ, r record, in scope) {
 	for _, p := range t.members {
 		switch v := r[p.name].(type) {
 		case nil:
@@ -161,7 +161,7 @@ func (o *output) record(t *typ, r record, in scope) {
 }
 
 // absent writes a member without a value.
-func (o *output) absent(p part, in scope) {
+func (o *xmlWriter) absent(p member, in scope) {
 	switch {
 	case p.omitted && !p.required:
 	case p.nullable:
@@ -177,45 +177,45 @@ func (o *output) absent(p part, in scope) {
 }
 
 // zero is what .NET writes for a value that nobody set.
-func (p part) zero() string {
+func (m member) zero() string {
 	switch {
-	case p.of != nil && len(p.of.values) > 0:
-		return p.of.words()[0]
-	case p.builtin == "boolean":
+	case m.typ != nil && len(m.typ.values) > 0:
+		return m.typ.enumValues()[0]
+	case m.builtin == "boolean":
 		return "false"
-	case p.builtin == "dateTime":
+	case m.builtin == "dateTime":
 		return "0001-01-01T00:00:00"
-	case p.builtin == "string":
+	case m.builtin == "string":
 		return ""
 	}
 	return "0"
 }
 
-func (o *output) text(p part, value string, in scope) {
+func (o *xmlWriter) text(p member, value string, in scope) {
 	all := o.open(p.name, p.uri, p.uri, in, "")
 	o.escape(value)
 	o.put("</", all.prefix(p.uri), p.name, ">")
 }
 
-func (o *output) object(p part, r record, in scope) {
+func (o *xmlWriter) object(p member, r record, in scope) {
 	if len(r) == 0 {
 		o.empty(p, in)
 		return
 	}
-	all := o.open(p.name, p.uri, p.of.uri, in, "")
-	o.record(p.of, r, all)
+	all := o.open(p.name, p.uri, p.typ.uri, in, "")
+	o.record(p.typ, r, all)
 	o.put("</", all.prefix(p.uri), p.name, ">")
 }
 
 // empty writes an element that holds nothing, not even what its type says is always there: the vendor's placeholder.
-func (o *output) empty(p part, in scope) {
+func (o *xmlWriter) empty(p member, in scope) {
 	o.open(p.name, p.uri, p.uri, in, "")
 	o.Truncate(o.Len() - 1)
 	o.put("/>")
 }
 
-func (o *output) list(p part, all rows, in scope, placeholder bool) {
-	item, _ := p.of.item()
+func (o *xmlWriter) list(p member, all rows, in scope, placeholder bool) {
+	item, _ := p.typ.item()
 	inside := o.open(p.name, p.uri, item.uri, in, "")
 	none := true
 	for r := range all {
@@ -228,8 +228,8 @@ func (o *output) list(p part, all rows, in scope, placeholder bool) {
 	o.put("</", inside.prefix(p.uri), p.name, ">")
 }
 
-func (o *output) texts(p part, all []string, in scope) {
-	item, _ := p.of.item()
+func (o *xmlWriter) texts(p member, all []string, in scope) {
+	item, _ := p.typ.item()
 	inside := o.open(p.name, p.uri, item.uri, in, "")
 	for _, text := range all {
 		o.text(item, text, inside)

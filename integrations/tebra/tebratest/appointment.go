@@ -9,7 +9,7 @@ import (
 )
 
 // typed are the statuses as rows spell them, by how the typed operations do.
-var typed = map[string]string{
+var rowStatuses = map[string]string{
 	"Unknown": "Unknown", "Scheduled": Scheduled, "ReminderSent": "Reminder Sent", "Confirmed": Confirmed, "CheckedIn": CheckedIn,
 	"Roomed": Roomed, "CheckedOut": CheckedOut, "NeedsReschedule": "Needs Reschedule", "ReadyToBeSeen": ReadyToSee,
 	"NoShow": NoShow, "Cancelled": Cancelled, "Rescheduled": Rescheduled, "Tentative": "Tentative",
@@ -17,7 +17,7 @@ var typed = map[string]string{
 
 // typedStatus is the other way round. A word that no operation knows is Unknown.
 func typedStatus(word string) string {
-	for status, w := range typed {
+	for status, w := range rowStatuses {
 		if strings.EqualFold(w, word) {
 			return status
 		}
@@ -26,8 +26,8 @@ func typedStatus(word string) string {
 }
 
 // appointment finds a visit of the account, deleted ones included.
-func (w *work) appointment(id string) (*Clinic, *Visit) {
-	for _, c := range w.account.clinics {
+func (h *handler) findAppointment(id string) (*Clinic, *Visit) {
+	for _, c := range h.account.clinics {
 		if v, err := c.find(id); err == nil {
 			return c, v
 		}
@@ -36,17 +36,17 @@ func (w *work) appointment(id string) (*Clinic, *Visit) {
 }
 
 // getAppointment answers nothing, rather than an error, for an identifier that the account does not have.
-func (w *work) getAppointment() (result, error) {
-	in, ok := w.in.object("Appointment")
+func (h *handler) getAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := w.appointment(in.text("AppointmentId"))
+	c, v := h.findAppointment(in.text("AppointmentId"))
 	if v == nil {
 		return result{members: record{}}, nil
 	}
-	if w.faults.Stale > 0 {
-		v = c.asOf(v, time.Now().Add(-w.faults.Stale))
+	if h.faults.Stale > 0 {
+		v = c.asOf(v, time.Now().Add(-h.faults.Stale))
 	}
 	if v.ID == "" {
 		return result{members: record{}}, nil
@@ -60,21 +60,21 @@ func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z")
 // detail is the appointment as the typed operations answer it.
 func (c *Clinic) detail(v *Visit) result {
 	r := record{
-		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentName": v.Name, "AppointmentReasonId": reasonOf(v.Reason),
+		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentName": v.Name, "AppointmentReasonId": reasonIDByName(v.Reason),
 		"AppointmentStatus": typedStatus(v.Status), "AppointmentType": "P", "AttendeesCount": strconv.Itoa(len(v.Attendees)),
 		"CreatedAt": isoTime(v.Created), "CustomerId": strconv.Itoa(c.account.id), "EndTime": isoTime(v.End),
 		"IsDeleted": strconv.FormatBool(v.Deleted), "IsGroupAppointment": strconv.FormatBool(len(v.Attendees) > 0),
-		"IsRecurring": strconv.FormatBool(v.Series != 0), "Notes": v.Notes, "PatientCaseId": v.CaseID, "PracticeId": c.id(),
-		"ProviderId": v.ProviderID, "ResourceIds": []string{v.ProviderID}, "ServiceLocationId": c.siteID(),
+		"IsRecurring": strconv.FormatBool(v.Series != 0), "Notes": v.Notes, "PatientCaseId": v.CaseID, "PracticeId": c.practiceID(),
+		"ProviderId": v.ProviderID, "ResourceIds": []string{v.ProviderID}, "ServiceLocationId": c.locationID(),
 		"StartTime": isoTime(v.Start), "UpdatedAt": isoTime(v.Modified),
 	}
 	if len(v.Attendees) == 0 {
-		r["PatientSummary"] = c.summary(v.PatientID)
+		r["PatientSummary"] = c.patientSummary(v.PatientID)
 	} else {
 		r["MaxAttendees"] = strconv.Itoa(cmp.Or(v.MaxAttendees, 10))
 		all := []record{}
 		for _, id := range v.Attendees {
-			s := c.summary(id)
+			s := c.patientSummary(id)
 			s["Status"] = "PRESENT"
 			all = append(all, s)
 		}
@@ -90,15 +90,15 @@ func (c *Clinic) detail(v *Visit) result {
 	return result{members: record{"Appointment": r}}
 }
 
-func (c *Clinic) summary(id string) record {
-	n, ok := c.number(id)
+func (c *Clinic) patientSummary(id string) record {
+	n, ok := c.patientIndex(id)
 	if !ok {
 		return record{}
 	}
 	p := c.patient(n)
 	r := record{
 		"Email": p.Email, "FirstName": p.FirstName, "HomePhone": p.Phone, "LastName": p.LastName, "PatientId": p.ID,
-		"PracticeId": c.id(),
+		"PracticeId": c.practiceID(),
 	}
 	if !p.BirthDate.IsZero() {
 		r["DateOfBirth"] = p.BirthDate.Format("2006-01-02T15:04:05")
@@ -106,22 +106,22 @@ func (c *Clinic) summary(id string) record {
 	return r
 }
 
-func (w *work) createAppointment() (result, error) {
-	in, ok := w.in.object("Appointment")
+func (h *handler) createAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
 	if !ok {
 		return nullReference, nil
 	}
-	clinics := w.clinics("", in.text("PracticeId"))
+	clinics := h.clinics("", in.text("PracticeId"))
 	if len(clinics) != 1 {
-		return failed("User is not authorized for Practice."), nil
+		return businessError("User is not authorized for Practice."), nil
 	}
 	c := clinics[0]
-	v, problem := c.wished(in)
-	if problem != "" {
-		return failed(problem), nil
+	v, errorMessage := c.requestedVisit(in)
+	if errorMessage != "" {
+		return businessError(errorMessage), nil
 	}
-	for _, each := range c.recurring(v, in) {
-		if !w.idle {
+	for _, each := range c.expandSeries(v, in) {
+		if !h.dryRun {
 			c.add(each)
 		}
 	}
@@ -129,35 +129,35 @@ func (w *work) createAppointment() (result, error) {
 }
 
 // wished is the appointment that a request asks for, or why there can be none.
-func (c *Clinic) wished(in message) (v *Visit, problem string) {
-	doctor, ok := c.doctor(in)
+func (c *Clinic) requestedVisit(in message) (v *Visit, errorMessage string) {
+	provider, ok := c.requestedProvider(in)
 	if !ok {
 		return nil, "Appointment must have valid ProviderGuids or ResourceGuids."
 	}
 	start, okStart := typedTime(in.text("StartTime"), c.zone)
 	end, okEnd := typedTime(in.text("EndTime"), c.zone)
-	who := patientsOf(in)
-	strange := slices.ContainsFunc(who, func(id string) bool { _, known := c.number(id); return !known })
-	if len(who) == 0 || strange || !okStart || !okEnd || !end.After(start) {
+	patients := requestedPatients(in)
+	unknown := slices.ContainsFunc(patients, func(id string) bool { _, known := c.patientIndex(id); return !known })
+	if len(patients) == 0 || unknown || !okStart || !okEnd || !end.After(start) {
 		return nil, "Error translating AppointmentCreate to CreateAppointmentV3Request."
 	}
-	n, _ := c.number(who[0])
-	v = c.visit(c.nextID(), n, doctor, start.In(c.zone), end.Sub(start))
-	v.Status, v.Reason, v.Notes, v.CaseID = typed[in.text("AppointmentStatus")], reasonNamed(in), in.text("Notes"), in.text("PatientCaseId")
+	n, _ := c.patientIndex(patients[0])
+	v = c.newVisit(c.nextID(), n, provider, start.In(c.zone), end.Sub(start))
+	v.Status, v.Reason, v.Notes, v.CaseID = rowStatuses[in.text("AppointmentStatus")], requestedReason(in), in.text("Notes"), in.text("PatientCaseId")
 	v.Mode, v.Name = in.text("AppointmentMode"), in.text("AppointmentName")
-	if in.is("IsGroupAppointment") || len(who) > 1 {
-		v.Attendees = who
+	if in.is("IsGroupAppointment") || len(patients) > 1 {
+		v.Attendees = patients
 		v.MaxAttendees, _ = strconv.Atoi(in.text("MaxAttendees"))
 	}
 	return v, ""
 }
 
 // mostOccurrences bounds a series that somebody asks for.
-const mostOccurrences = 100
+const maxOccurrences = 100
 
 // recurring returns v and the appointments that its recurrence makes of it: as many as NumOccurrences says or EndDate allows,
 // DayInterval days apart. What the vendor makes of the other members of a rule is not known; here they mean nothing.
-func (c *Clinic) recurring(v *Visit, in message) []*Visit {
+func (c *Clinic) expandSeries(v *Visit, in message) []*Visit {
 	all := []*Visit{v}
 	rule, ok := in.object("RecurrenceRule")
 	if !ok || !in.is("IsRecurring") {
@@ -167,11 +167,11 @@ func (c *Clinic) recurring(v *Visit, in message) []*Visit {
 	last, bounded := typedTime(rule.text("EndDate"), c.zone)
 	if times < 1 && !bounded {
 		times = 1
-	} else if times < 1 || times > mostOccurrences {
-		times = mostOccurrences
+	} else if times < 1 || times > maxOccurrences {
+		times = maxOccurrences
 	}
 	every, _ := strconv.Atoi(rule.text("DayInterval"))
-	v.Series, v.Every = bookedSeries+c.booked, min(max(every, 1), 366)
+	v.Series, v.Every = bookedSeries+c.bookedCount, min(max(every, 1), 366)
 	for i := 1; i < times; i++ {
 		next := *v
 		next.Start = v.Start.AddDate(0, 0, i*v.Every)
@@ -189,7 +189,7 @@ func (c *Clinic) recurring(v *Visit, in message) []*Visit {
 }
 
 // doctor returns which of the clinic's providers a request names, as the provider or as a resource.
-func (c *Clinic) doctor(in message) (i int, ok bool) {
+func (c *Clinic) requestedProvider(in message) (i int, ok bool) {
 	named := []string{in.text("ProviderId"), in.text("ResourceId")}
 	for _, id := range in.list("ResourceIds") {
 		if text, ok := id.(string); ok {
@@ -204,7 +204,7 @@ func (c *Clinic) doctor(in message) (i int, ok bool) {
 	return 0, false
 }
 
-func patientsOf(in message) []string {
+func requestedPatients(in message) []string {
 	var all []string
 	if s, ok := in.object("PatientSummary"); ok {
 		all = append(all, s.text("PatientId"))
@@ -217,7 +217,7 @@ func patientsOf(in message) []string {
 	return all
 }
 
-func reasonNamed(in message) string {
+func requestedReason(in message) string {
 	if i, err := strconv.Atoi(in.text("AppointmentReasonId")); err == nil && i > 0 && i <= len(reasons) {
 		return reasons[i-1]
 	}
@@ -227,29 +227,29 @@ func reasonNamed(in message) string {
 const textTranslating = "Error translating AppointmentUpdate to UpdateAppointmentV3Request."
 
 // updateAppointment writes the whole record: what the request leaves out is gone, unless the vendor is switched to merge.
-func (w *work) updateAppointment() (result, error) {
-	in, ok := w.in.object("Appointment")
+func (h *handler) updateAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := w.appointment(in.text("AppointmentId"))
+	c, v := h.findAppointment(in.text("AppointmentId"))
 	if v == nil || v.Deleted {
-		return failed("Appointment not found."), nil
+		return businessError("Appointment not found."), nil
 	}
 	changed := *v
-	if w.faults.Updates != "merge" {
+	if h.faults.Updates != "merge" {
 		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode, changed.Name = "Unknown", "", "", "", "", ""
 		changed.MaxAttendees = 0
 	}
 	if id := in.text("PatientId"); id != "0" { // nobody in particular: a group stays as it is
-		n, ok := c.number(id)
+		n, ok := c.patientIndex(id)
 		if !ok {
-			return failed(textTranslating), nil
+			return businessError(textTranslating), nil
 		}
 		p := c.patient(n)
 		changed.PatientID, changed.Patient = p.ID, p.Name()
 	}
-	if i, ok := c.doctor(in); ok {
+	if i, ok := c.requestedProvider(in); ok {
 		d := c.provider(i)
 		changed.ProviderID, changed.Provider = d.id, d.name()
 	}
@@ -260,14 +260,14 @@ func (w *work) updateAppointment() (result, error) {
 			*to = in.text(name)
 		}
 	}
-	if status, ok := typed[in.text("AppointmentStatus")]; ok {
+	if status, ok := rowStatuses[in.text("AppointmentStatus")]; ok {
 		changed.Status = status
 	}
 	if most, err := strconv.Atoi(in.text("MaxAttendees")); err == nil {
 		changed.MaxAttendees = most
 	}
 	if in.has("AppointmentReasonId") {
-		changed.Reason = reasonNamed(in)
+		changed.Reason = requestedReason(in)
 	}
 	start, okStart := typedTime(in.text("StartTime"), c.zone)
 	end, okEnd := typedTime(in.text("EndTime"), c.zone)
@@ -278,9 +278,9 @@ func (w *work) updateAppointment() (result, error) {
 		end = start.Add(v.End.Sub(v.Start))
 	}
 	if !end.After(start) {
-		return failed(textTranslating), nil
+		return businessError(textTranslating), nil
 	}
-	if w.idle {
+	if h.dryRun {
 		changed.Start, changed.End = start, end
 		return c.detail(&changed), nil
 	}
@@ -291,29 +291,29 @@ func (w *work) updateAppointment() (result, error) {
 	return c.detail(v), nil
 }
 
-func (w *work) updateAppointmentStatus() (result, error) {
-	in, ok := w.in.object("Appointment")
+func (h *handler) updateAppointmentStatus() (result, error) {
+	in, ok := h.in.object("Appointment")
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := w.appointment(in.text("AppointmentId"))
+	c, v := h.findAppointment(in.text("AppointmentId"))
 	if v == nil || v.Deleted {
-		return failed("Appointment not found."), nil
+		return businessError("Appointment not found."), nil
 	}
-	if !w.idle {
-		c.edit(v, func(v *Visit) { v.Status = typed[in.text("AppointmentStatus")] })
+	if !h.dryRun {
+		c.edit(v, func(v *Visit) { v.Status = rowStatuses[in.text("AppointmentStatus")] })
 	}
 	return result{members: record{}}, nil
 }
 
-func (w *work) deleteAppointment() (result, error) {
-	in, ok := w.in.object("Appointment")
+func (h *handler) deleteAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := w.appointment(in.text("AppointmentId"))
+	c, v := h.findAppointment(in.text("AppointmentId"))
 	deleted := v != nil && !v.Deleted
-	if deleted && !w.idle {
+	if deleted && !h.dryRun {
 		c.edit(v, func(v *Visit) { v.Deleted = true })
 	}
 	return result{members: record{"AppointmentId": in.text("AppointmentId"), "Deleted": strconv.FormatBool(deleted)}}, nil

@@ -16,9 +16,9 @@ var errRange = errors.New("range is too long")
 // window is a range of calendar days, or of moments where the filter names a time of day.
 type window struct{ from, to time.Time }
 
-func (w window) set() bool { return !w.from.IsZero() || !w.to.IsZero() }
+func (w window) isSet() bool { return !w.from.IsZero() || !w.to.IsZero() }
 
-func (w window) holds(t time.Time) bool {
+func (w window) contains(t time.Time) bool {
 	return (w.from.IsZero() || !t.Before(w.from)) && (w.to.IsZero() || !t.After(w.to))
 }
 
@@ -26,39 +26,39 @@ func (w window) holds(t time.Time) bool {
 type appointmentQuery struct {
 	filter                    message
 	visits, created, modified window
-	shift                     *time.Location // rows are written at this offset; nil is the practice's zone
+	offset                    *time.Location // rows are written at this offset; nil is the practice's zone
 }
 
-func (w *work) getAppointments() (result, error) {
-	filter, ok := w.in.object("Filter")
+func (h *handler) getAppointments() (result, error) {
+	filter, ok := h.in.object("Filter")
 	if !ok {
 		res := nullReference
-		res.stack = "   at KareoServicesWCF.Validation.ValidationHelper.ValidateDateTimeFields(Object filter)"
+		res.stackTrace = "   at KareoServicesWCF.Validation.ValidationHelper.ValidateDateTimeFields(Object filter)"
 		return res, nil
 	}
 	var all []record
-	asked := w.clinics(filter.text("PracticeName"), "")
+	asked := h.clinics(filter.text("PracticeName"), "")
 	for _, c := range asked {
-		if !accepts(filter.text("ServiceLocationName"), c.site()) {
+		if !equalsFilter(filter.text("ServiceLocationName"), c.locationName()) {
 			continue
 		}
 		q, err := c.query(filter)
-		if errors.Is(err, errRange) && !w.faults.LongRanges {
+		if errors.Is(err, errRange) && !h.faults.LongRanges {
 			return result{}, err
 		}
 		if err != nil && !errors.Is(err, errRange) {
-			return failed("A date of the filter is not valid."), nil
+			return businessError("A date of the filter is not valid."), nil
 		}
-		for _, v := range c.search(q, w.faults.Stale) {
-			all = append(all, c.row(v, q))
+		for _, v := range c.search(q, h.faults.Stale) {
+			all = append(all, c.appointmentRow(v, q))
 		}
 	}
-	if c := w.stranger(asked); c != nil {
+	if c := h.foreignClinic(asked); c != nil {
 		if today := c.day(dayNumber(c.now())); len(today) > 0 {
-			all = append(all, c.row(today[0], appointmentQuery{}))
+			all = append(all, c.appointmentRow(today[0], appointmentQuery{}))
 		}
 	}
-	return w.list("Appointments", rowsOf(all...)), nil
+	return h.listResult("Appointments", rowsOf(all...)), nil
 }
 
 // query reads the filter, with the vendor's default window where it names no dates.
@@ -66,8 +66,8 @@ func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	q := appointmentQuery{filter: filter}
 	zone := c.zone
 	if hours, err := strconv.Atoi(filter.text("TimeZoneOffsetFromGMT")); err == nil && -14 <= hours && hours <= 14 {
-		q.shift = time.FixedZone("", hours*3600)
-		zone = q.shift
+		q.offset = time.FixedZone("", hours*3600)
+		zone = q.offset
 	}
 	var errs [3]error
 	q.visits, errs[0] = readWindow(filter, "StartDate", "EndDate", zone)
@@ -80,9 +80,9 @@ func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
 	now := c.now()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, c.zone)
-	if q.visits.set() || !q.created.set() && !q.modified.set() {
+	if q.visits.isSet() || !q.created.isSet() && !q.modified.isSet() {
 		switch {
-		case !q.visits.set():
+		case !q.visits.isSet():
 			q.visits.from = today.AddDate(0, 0, -3)
 		case q.visits.from.IsZero():
 			q.visits.from = today.AddDate(0, 0, -7)
@@ -134,12 +134,12 @@ func readDate(text string, zone *time.Location) (t time.Time, bare bool, err err
 // search returns the visits that the query matches, as they were so long ago. Days are looked through one by one: those that
 // the window names, and without a window those in which something can have changed or been booked.
 func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
-	first, last := c.span(q)
+	first, last := c.searchDays(q)
 	at := time.Now().Add(-stale)
 	var found []*Visit
 	for number := first; number <= last; number++ {
 		for _, v := range c.day(number) {
-			if stale > 0 && len(c.pastVisits[v.ID]) > 0 {
+			if stale > 0 && len(c.visitHistory[v.ID]) > 0 {
 				continue // it may have been on another day
 			}
 			if !v.Deleted && q.matches(v) {
@@ -150,7 +150,7 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	if stale <= 0 {
 		return found
 	}
-	for id := range c.pastVisits {
+	for id := range c.visitHistory {
 		was := c.asOf(c.visits[id], at)
 		if day := dayNumber(was.Start); was.ID != "" && !was.Deleted && first <= day && day <= last && q.matches(was) {
 			found = append(found, was)
@@ -161,15 +161,15 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 }
 
 // longestSpan is how many days a search looks through: five years, as much as a practice has, and what changes reach beyond.
-const longestSpan = 5*366 + 2*60
+const maxSearchDays = 5*366 + 2*60
 
 // span is the range of days to look at, the latest of them when there are more than longestSpan. A range of changes reaches
 // 60 days ahead of what it names: nobody is booked, and few are moved, beyond.
-func (c *Clinic) span(q appointmentQuery) (first, last int) {
+func (c *Clinic) searchDays(q appointmentQuery) (first, last int) {
 	w := q.visits
-	if !w.set() {
+	if !w.isSet() {
 		w = q.created
-		if q.modified.set() {
+		if q.modified.isSet() {
 			w = q.modified
 		}
 		if w.to.IsZero() { // and nothing has changed after now
@@ -181,33 +181,33 @@ func (c *Clinic) span(q appointmentQuery) (first, last int) {
 		w = window{w.from.AddDate(0, 0, -60), w.to.AddDate(0, 0, 60)}
 	}
 	first, last = dayNumber(w.from.In(c.zone)), dayNumber(w.to.In(c.zone))
-	return max(first, last-longestSpan), last
+	return max(first, last-maxSearchDays), last
 }
 
 func (q appointmentQuery) matches(v *Visit) bool {
 	f := q.filter
-	return q.visits.holds(v.Start) && q.created.holds(v.Created) && q.modified.holds(v.Modified) &&
-		accepts(f.text("ConfirmationStatus"), v.Status) && accepts(f.text("PatientID"), v.PatientID) &&
-		accepts(f.text("ResourceName"), v.Provider) && accepts(f.text("AppointmentReason"), v.Reason) &&
-		(accepts(f.text("Type"), "P") || accepts(f.text("Type"), "Patient")) &&
+	return q.visits.contains(v.Start) && q.created.contains(v.Created) && q.modified.contains(v.Modified) &&
+		equalsFilter(f.text("ConfirmationStatus"), v.Status) && equalsFilter(f.text("PatientID"), v.PatientID) &&
+		equalsFilter(f.text("ResourceName"), v.Provider) && equalsFilter(f.text("AppointmentReason"), v.Reason) &&
+		(equalsFilter(f.text("Type"), "P") || equalsFilter(f.text("Type"), "Patient")) &&
 		strings.Contains(strings.ToLower(v.Patient), strings.ToLower(f.text("PatientFullName")))
 }
 
-func (c *Clinic) row(v *Visit, q appointmentQuery) record {
+func (c *Clinic) appointmentRow(v *Visit, q appointmentQuery) record {
 	date := func(t time.Time) string {
-		if q.shift != nil {
-			return usDate(t.In(q.shift))
+		if q.offset != nil {
+			return usDate(t.In(q.offset))
 		}
 		return usDate(t.In(c.zone))
 	}
 	r := record{
 		"AllDay": "False", "AppointmentDuration": strconv.Itoa(int(v.End.Sub(v.Start).Minutes())),
-		"AppointmentReason1": v.Reason, "AppointmentReasonID1": reasonOf(v.Reason),
+		"AppointmentReason1": v.Reason, "AppointmentReasonID1": reasonIDByName(v.Reason),
 		"ConfirmationStatus": v.Status, "CreatedDate": date(v.Created), "EndDate": date(v.End), "ID": v.ID,
 		"LastModifiedDate": date(v.Modified), "Notes": v.Notes, "PatientFullName": v.Patient, "PatientID": v.PatientID,
-		"PracticeID": c.id(), "PracticeName": c.practice.Name, "Recurring": "False",
+		"PracticeID": c.practiceID(), "PracticeName": c.practice.Name, "Recurring": "False",
 		"ResourceID1": v.ProviderID, "ResourceName1": v.Provider, "ResourceTypeID1": "1",
-		"ServiceLocationID": c.siteID(), "ServiceLocationName": c.site(), "StartDate": date(v.Start), "Type": "P",
+		"ServiceLocationID": c.locationID(), "ServiceLocationName": c.locationName(), "StartDate": date(v.Start), "Type": "P",
 	}
 	if v.CaseID != "" {
 		r["PatientCaseID"], r["PatientCaseName"] = v.CaseID, "Default Case"

@@ -25,8 +25,8 @@ func TestSearchesAreBounded(t *testing.T) {
 		{"changes of a day", message{"FromLastModifiedDate": "2026-02-24", "ToLastModifiedDate": "2026-02-24"}, today - 60, today + 60},
 		{"changes until now", message{"FromLastModifiedDate": "2026-02-14"}, today - 10 - 60, today + 60},
 		{"changes ever", message{"ToCreatedDate": "2026-02-24"}, today - 5*365 - 1 - 60, today + 60},
-		{"changes of a century", message{"FromCreatedDate": "1926-02-24", "ToCreatedDate": "2026-02-24"}, today + 60 - longestSpan, today + 60},
-		{"visits of a century", message{"StartDate": "1926-02-24", "EndDate": "2026-02-24"}, today - longestSpan, today},
+		{"changes of a century", message{"FromCreatedDate": "1926-02-24", "ToCreatedDate": "2026-02-24"}, today + 60 - maxSearchDays, today + 60},
+		{"visits of a century", message{"StartDate": "1926-02-24", "EndDate": "2026-02-24"}, today - maxSearchDays, today},
 		{"an end before its start", message{"StartDate": "2026-02-24", "EndDate": "2026-02-20"}, today, today - 4},
 		{"an offset of nowhere", message{"StartDate": "2026-02-24", "EndDate": "2026-02-24", "TimeZoneOffsetFromGMT": "99999"}, today, today},
 	} {
@@ -34,7 +34,7 @@ func TestSearchesAreBounded(t *testing.T) {
 		if err != nil && !strings.Contains(tt.name, "century") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if first, last := c.span(q); first != tt.first || last != tt.last {
+		if first, last := c.searchDays(q); first != tt.first || last != tt.last {
 			t.Errorf("%s: from %d to %d days from today, want %d to %d", tt.name, first-today, last-today, tt.first-today, tt.last-today)
 		}
 	}

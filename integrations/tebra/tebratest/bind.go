@@ -65,7 +65,7 @@ func parse(r io.Reader) (*node, error) {
 type message map[string]any
 
 // null is a member that says nil.
-type null struct{}
+type nilValue struct{}
 
 func (m message) text(name string) string { s, _ := m[name].(string); return strings.TrimSpace(s) }
 
@@ -91,13 +91,13 @@ func bind(n *node, t *typ) (message, error) {
 	at := 0
 	for _, child := range n.children {
 		i := at
-		for i < len(t.members) && !t.members[i].is(child.name) {
+		for i < len(t.members) && !t.members[i].matches(child.name) {
 			i++
 		}
 		if i == len(t.members) {
 			continue
 		}
-		if err := missing(child, t.members[at:i]); err != nil {
+		if err := checkSkipped(child, t.members[at:i]); err != nil {
 			return nil, err
 		}
 		at = i + 1
@@ -107,12 +107,12 @@ func bind(n *node, t *typ) (message, error) {
 		}
 		m[t.members[i].name] = value
 	}
-	return m, missing(n, t.members[at:])
+	return m, checkSkipped(n, t.members[at:])
 }
 
-func (p part) is(name xml.Name) bool { return name.Local == p.name && name.Space == p.uri }
+func (m member) matches(name xml.Name) bool { return name.Local == m.name && name.Space == m.uri }
 
-func missing(at *node, skipped []part) error {
+func checkSkipped(at *node, skipped []member) error {
 	var names []string
 	for _, p := range skipped {
 		names = append(names, p.name)
@@ -124,26 +124,26 @@ func missing(at *node, skipped []part) error {
 	return nil
 }
 
-func (p part) read(n *node) (any, error) {
+func (m member) read(n *node) (any, error) {
 	if n.isNil {
-		if !p.nullable && (p.of == nil || p.of.values != nil) {
-			return nil, deserializeError("The value '' cannot be parsed as the type '" + p.kind() + "'.")
+		if !m.nullable && (m.typ == nil || m.typ.values != nil) {
+			return nil, deserializeError("The value '' cannot be parsed as the type '" + m.dotNetName() + "'.")
 		}
-		return null{}, nil
+		return nilValue{}, nil
 	}
 	text := n.text.String()
-	switch item, isList := p.of.item(); {
-	case p.of == nil:
-		return text, p.check(strings.TrimSpace(text))
-	case p.of.values != nil:
-		if !slices.Contains(p.of.words(), strings.TrimSpace(text)) {
-			return nil, deserializeError("Invalid enum value '" + text + "' cannot be deserialized into type '" + p.of.name + "'.")
+	switch item, isList := m.typ.item(); {
+	case m.typ == nil:
+		return text, m.check(strings.TrimSpace(text))
+	case m.typ.values != nil:
+		if !slices.Contains(m.typ.enumValues(), strings.TrimSpace(text)) {
+			return nil, deserializeError("Invalid enum value '" + text + "' cannot be deserialized into type '" + m.typ.name + "'.")
 		}
 		return text, nil
 	case isList:
 		all := []any{}
 		for _, child := range n.children {
-			if !item.is(child.name) {
+			if !item.matches(child.name) {
 				continue
 			}
 			value, err := item.read(child)
@@ -154,13 +154,13 @@ func (p part) read(n *node) (any, error) {
 		}
 		return all, nil
 	}
-	return bind(n, p.of)
+	return bind(n, m.typ)
 }
 
 // check holds a value against its simple type.
-func (p part) check(value string) error {
+func (m member) check(value string) error {
 	ok := true
-	switch p.builtin {
+	switch m.builtin {
 	case "boolean":
 		ok = slices.Contains([]string{"true", "false", "1", "0"}, value)
 	case "int":
@@ -178,7 +178,7 @@ func (p part) check(value string) error {
 		ok = guid.MatchString(value)
 	}
 	if !ok {
-		return deserializeError(fmt.Sprintf("The value '%s' cannot be parsed as the type '%s'.", value, p.kind()))
+		return deserializeError(fmt.Sprintf("The value '%s' cannot be parsed as the type '%s'.", value, m.dotNetName()))
 	}
 	return nil
 }
@@ -194,11 +194,11 @@ var typeNames = map[string]string{
 }
 
 // kind is what .NET calls the member's type.
-func (p part) kind() string {
-	if p.of != nil {
-		return p.of.name
+func (m member) dotNetName() string {
+	if m.typ != nil {
+		return m.typ.name
 	}
-	return typeNames[p.builtin]
+	return typeNames[m.builtin]
 }
 
 // typedTime reads an xs:dateTime; one without a zone is in zone.

@@ -23,7 +23,7 @@ const (
 )
 
 // keptCalls bounds the log: a demo may run for days. Counts go on.
-const keptCalls = 200_000
+const maxLoggedCalls = 200_000
 
 // Call is one line of the log, written when the call ended. Account is the vendor's CustomerId, 0 before authentication.
 type Call struct {
@@ -53,15 +53,15 @@ type callLog struct {
 
 func (l *callLog) add(x *exchange, outcome Outcome) {
 	call := Call{Arrived: x.arrived, Took: time.Since(x.arrived), Operation: x.op, Outcome: outcome}
-	if x.who.account != nil {
-		call.Account = x.who.account.id
+	if x.auth.account != nil {
+		call.Account = x.auth.account.id
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq++
 	call.Seq = l.seq
-	if len(l.calls) == keptCalls {
-		l.calls = append(l.calls[:0], l.calls[keptCalls/2:]...)
+	if len(l.calls) == maxLoggedCalls {
+		l.calls = append(l.calls[:0], l.calls[maxLoggedCalls/2:]...)
 	}
 	l.calls = append(l.calls, call)
 	n := l.counts[x.op]

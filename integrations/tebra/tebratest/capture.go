@@ -19,13 +19,13 @@ import (
 // Recording is an http.RoundTripper that writes what passes through Next into Dir: <Operation>.request.xml and
 // <Operation>.response.xml, the last call of each operation. It holds both in memory and records credentials, so it is
 // for the simulator only.
-type Recording struct {
+type Recorder struct {
 	Dir  string
 	Next http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c Recording) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c Recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close() // no operation goes without a body
 	_, op, _ := strings.Cut(strings.Trim(r.Header.Get("SOAPAction"), `"`), "/KareoServices/")
 	if op == "" || filepath.Base(op) != op {
@@ -72,17 +72,17 @@ func Capture(ctx context.Context, dir string) error {
 		Credentials: tebra.Credentials{
 			CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password),
 		},
-		HTTPClient: &http.Client{Transport: Recording{Dir: dir, Next: Transport{Handler: s}}},
+		HTTPClient: &http.Client{Transport: Recorder{Dir: dir, Next: Transport{Handler: s}}},
 	})
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
 	for _, op := range tebra.Operations() {
-		drive, ok := drivers[op.Name]
+		call, ok := exampleCalls[op.Name]
 		if !ok {
 			return fmt.Errorf("capture: %s has no example call", op.Name)
 		}
-		if err := drive(ctx, client, clinic); err != nil {
+		if err := call(ctx, client, clinic); err != nil {
 			return fmt.Errorf("capture: %w", err)
 		}
 	}
@@ -90,7 +90,7 @@ func Capture(ctx context.Context, dir string) error {
 }
 
 // drivers call each operation once, with every part of its request filled in.
-var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) error{
+var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) error{
 	"GetPatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		_, err := c.Patients.Get(ctx, at.Patients()[0].ID)
 		return err
@@ -98,7 +98,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 	"GetPatients": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		p, today := at.Patients()[0], time.Now()
 		_, err := c.Patients.List(ctx, tebra.ListPatientsRequest{
-			PracticeName: at.practice.Name, PracticeID: at.id(), FirstName: phi.Text(p.FirstName), LastName: phi.Text(p.LastName),
+			PracticeName: at.practice.Name, PracticeID: at.practiceID(), FirstName: phi.Text(p.FirstName), LastName: phi.Text(p.LastName),
 			FullName: phi.Text(p.Name()), BornFrom: phi.Text(p.BirthDate.Format(time.DateOnly)),
 			BornTo: phi.Text(p.BirthDate.Format(time.DateOnly)), CreatedFrom: today.AddDate(-9, 0, 0), CreatedTo: today,
 			ModifiedFrom: today.AddDate(-9, 0, 0), ModifiedTo: today,
@@ -106,7 +106,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"GetAllPatients": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{PracticeID: at.id(), From: phi.Text(at.Patients()[10].ID), Size: 5})
+		_, err := c.Patients.Page(ctx, tebra.PatientPagesRequest{PracticeID: at.practiceID(), From: phi.Text(at.Patients()[10].ID), Size: 5})
 		return err
 	},
 	"GetAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
@@ -122,7 +122,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.id(), Name: at.practice.Name})
+		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.practiceID(), Name: at.practice.Name})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
@@ -130,7 +130,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"GetServiceLocations": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.siteID(), PracticeName: at.practice.Name})
+		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.locationID(), PracticeName: at.practice.Name})
 		return err
 	},
 	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
@@ -138,25 +138,25 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return err
 	},
 	"CreatePatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, err := c.Patients.Create(ctx, at.id(), inventedFields("Created"))
+		_, err := c.Patients.Create(ctx, at.practiceID(), syntheticFields("Created"))
 		return err
 	},
 	"UpdatePatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		fields := inventedFields("Updated")
+		fields := syntheticFields("Updated")
 		fields.MaritalStatus = tebra.Clear()
-		return c.Patients.Update(ctx, at.Patients()[1].ID, at.id(), fields)
+		return c.Patients.Update(ctx, at.Patients()[1].ID, at.practiceID(), fields)
 	},
 	"UpdatePatientsExternalID": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		p := at.Patients()
 		return c.Patients.SetExternalIDs(ctx, []tebra.ExternalID{
-			{PatientID: phi.Text(p[2].ID), PracticeID: at.id(), VendorID: "1", ID: "ext-2"},
-			{PatientID: phi.Text(p[3].ID), PracticeID: at.id(), VendorID: "1", ID: "ext-3"},
+			{PatientID: phi.Text(p[2].ID), PracticeID: at.practiceID(), VendorID: "1", ID: "ext-2"},
+			{PatientID: phi.Text(p[3].ID), PracticeID: at.practiceID(), VendorID: "1", ID: "ext-3"},
 		})
 	},
 	"CreateAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		p, start := at.Patients(), time.Now().AddDate(0, 0, 7)
 		_, err := c.Appointments.Create(ctx, tebra.NewAppointment{
-			PracticeID: at.id(), ServiceLocationID: at.siteID(), Start: start, End: start.Add(time.Hour), Status: tebra.StatusScheduled,
+			PracticeID: at.practiceID(), ServiceLocationID: at.locationID(), Start: start, End: start.Add(time.Hour), Status: tebra.StatusScheduled,
 			Mode: "InOffice", Name: "Group", Notes: "Bring <forms>", Attendees: []phi.Text{phi.Text(p[4].ID), phi.Text(p[5].ID)},
 			MaxAttendees: 5, ReasonID: "1", ProviderID: phi.Text(at.provider(0).id), ResourceIDs: []phi.Text{phi.Text(at.provider(0).id)},
 			Recurrence: &tebra.Recurrence{Start: start, End: start.AddDate(0, 2, 0), EveryDays: 7, Occurrences: 8, Weekdays: []string{"Monday"}},
@@ -166,8 +166,8 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 	"UpdateAppointment": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		v := at.Appointments(time.Now())[1]
 		_, err := c.Appointments.Update(ctx, tebra.AppointmentUpdate{
-			ID: phi.Text(v.ID), Patient: phi.Text(v.PatientID), ServiceLocationID: at.siteID(), Start: v.Start, End: v.End,
-			Status: tebra.StatusRoomed, Mode: v.Mode, Name: "Visit", Notes: "Roomed & ready", CaseID: phi.Text(v.CaseID), ReasonID: reasonOf(v.Reason),
+			ID: phi.Text(v.ID), Patient: phi.Text(v.PatientID), ServiceLocationID: at.locationID(), Start: v.Start, End: v.End,
+			Status: tebra.StatusRoomed, Mode: v.Mode, Name: "Visit", Notes: "Roomed & ready", CaseID: phi.Text(v.CaseID), ReasonID: reasonIDByName(v.Reason),
 			ProviderID: phi.Text(v.ProviderID), ResourceIDs: []phi.Text{phi.Text(v.ProviderID)},
 		}, at.zone)
 		return err
@@ -179,7 +179,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 		return c.Appointments.Delete(ctx, at.Appointments(time.Now())[3].ID)
 	},
 	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Appointments.Reasons(ctx, at.id())
+		_, _, err := c.Appointments.Reasons(ctx, at.practiceID())
 		return err
 	},
 	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
@@ -193,7 +193,7 @@ var drivers = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) 
 }
 
 // inventedFields sets every member of a patient that the client writes.
-func inventedFields(first phi.Text) tebra.PatientFields {
+func syntheticFields(first phi.Text) tebra.PatientFields {
 	return tebra.PatientFields{
 		Address1: tebra.Set("1 Sample Street"), Address2: tebra.Set("Unit 2"), City: tebra.Set("Sampleton"), State: tebra.Set("TX"),
 		ZipCode: tebra.Set("00000"), Country: tebra.Set("USA"), BirthDate: tebra.Set("1980-07-04"), Prefix: tebra.Set("Dr."),

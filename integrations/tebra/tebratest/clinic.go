@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoSuch says that there is no such appointment, patient or provider.
-var ErrNoSuch = errors.New("tebratest: no such record")
+var ErrNotFound = errors.New("tebratest: no such record")
 
 // The statuses as rows spell them.
 const (
@@ -52,7 +52,7 @@ type Visit struct {
 }
 
 // past is a visit as it was until it changed, at a moment of real time.
-type past struct {
+type visitVersion struct {
 	visit Visit
 	until time.Time
 }
@@ -60,39 +60,39 @@ type past struct {
 // Clinic is one practice of the simulated vendor, seen by its own staff: what is changed here is what the API answers
 // next. Changes are stamped with Config.Now.
 type Clinic struct {
-	server   *Server
-	account  *account
-	index    int // among all clinics
-	practice Practice
-	zone     *time.Location
-	born     time.Time // when the simulation began: days before it have been lived through
+	server    *Server
+	account   *account
+	index     int // among all clinics
+	practice  Practice
+	zone      *time.Location
+	startedAt time.Time // when the simulation began: days before it have been lived through
 
 	// Below: under the server's lock.
-	patients int
-	edited   map[int]Person
-	columns  map[int]map[string]string // of patients, as the API wrote them
-	external map[external]int          // patients by the identifiers that others gave them
-	days     map[int][]*Visit          // by day number, deleted ones included; filled on demand
-	visits   map[string]*Visit
-	booked   int
+	patients       int
+	editedPatients map[int]Person
+	patientColumns map[int]map[string]string // of patients, as the API wrote them
+	externalIDs    map[externalID]int        // patients by the identifiers that others gave them
+	days           map[int][]*Visit          // by day number, deleted ones included; filled on demand
+	visits         map[string]*Visit
+	bookedCount    int
 
 	// What was, for reads that are stale: versions by identifier, the oldest first. One without an identifier says that there
 	// was nothing yet.
-	pastVisits map[string][]past
-	pastPeople map[int][]pastPerson
+	visitHistory  map[string][]visitVersion
+	personHistory map[int][]personVersion
 }
 
 // external is an identifier that an integrator gave a patient.
-type external struct {
+type externalID struct {
 	vendor int
 	id     string
 }
 
 func newClinic(s *Server, a *account, index int, p Practice, zone *time.Location) *Clinic {
 	return &Clinic{
-		server: s, account: a, index: index, practice: p, zone: zone, born: s.config.Now().In(zone),
-		patients: p.Patients, edited: map[int]Person{}, columns: map[int]map[string]string{}, external: map[external]int{},
-		days: map[int][]*Visit{}, visits: map[string]*Visit{}, pastVisits: map[string][]past{}, pastPeople: map[int][]pastPerson{},
+		server: s, account: a, index: index, practice: p, zone: zone, startedAt: s.config.Now().In(zone),
+		patients: p.Patients, editedPatients: map[int]Person{}, patientColumns: map[int]map[string]string{}, externalIDs: map[externalID]int{},
+		days: map[int][]*Visit{}, visits: map[string]*Visit{}, visitHistory: map[string][]visitVersion{}, personHistory: map[int][]personVersion{},
 	}
 }
 
@@ -117,9 +117,9 @@ func (c *Clinic) Patients() []Person {
 func (c *Clinic) Patient(id string) (Person, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	n, ok := c.number(id)
+	n, ok := c.patientIndex(id)
 	if !ok {
-		return Person{}, ErrNoSuch
+		return Person{}, ErrNotFound
 	}
 	return c.patient(n), nil
 }
@@ -140,15 +140,15 @@ func (c *Clinic) Appointments(day time.Time) []Visit {
 
 // Appointment returns one visit as it stands; ErrNoSuch when there is none with this identifier.
 func (c *Clinic) Appointment(id string) (Visit, error) {
-	v, err := c.found(id)
+	v, err := c.lookup(id)
 	if err != nil || v.Deleted {
-		return Visit{}, ErrNoSuch
+		return Visit{}, ErrNotFound
 	}
 	return v, nil
 }
 
 // found is Appointment with deleted ones.
-func (c *Clinic) found(id string) (Visit, error) {
+func (c *Clinic) lookup(id string) (Visit, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	v, err := c.find(id)
@@ -160,7 +160,7 @@ func (c *Clinic) found(id string) (Visit, error) {
 
 // SetStatus changes the status of an appointment.
 func (c *Clinic) SetStatus(id, status string) error {
-	return c.change(id, func(v *Visit) { v.Status = status })
+	return c.editByID(id, func(v *Visit) { v.Status = status })
 }
 
 // Cancel leaves the appointment in the lists, as the practice's staff does.
@@ -168,7 +168,7 @@ func (c *Clinic) Cancel(id string) error { return c.SetStatus(id, Cancelled) }
 
 // Move gives the appointment another start, on any day; it stays as long as it is.
 func (c *Clinic) Move(id string, start time.Time) error {
-	return c.change(id, func(v *Visit) { c.move(v, start.In(c.zone), start.In(c.zone).Add(v.End.Sub(v.Start))) })
+	return c.editByID(id, func(v *Visit) { c.move(v, start.In(c.zone), start.In(c.zone).Add(v.End.Sub(v.Start))) })
 }
 
 // move puts the visit where its new start belongs. The caller holds the server's lock.
@@ -183,18 +183,18 @@ func (c *Clinic) move(v *Visit, start, end time.Time) {
 
 // Delete removes the appointment from every list. Nothing says so but its absence, unless it is asked for by its identifier.
 func (c *Clinic) Delete(id string) error {
-	return c.change(id, func(v *Visit) { v.Deleted = true })
+	return c.editByID(id, func(v *Visit) { v.Deleted = true })
 }
 
 // Book adds an appointment of half an hour with the i-th provider (from 0) and returns its identifier.
 func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	n, ok := c.number(patientID)
+	n, ok := c.patientIndex(patientID)
 	if !ok || i < 0 || i >= c.practice.Providers {
-		return "", ErrNoSuch
+		return "", ErrNotFound
 	}
-	v := c.visit(c.nextID(), n, i, start.In(c.zone), 30*time.Minute)
+	v := c.newVisit(c.nextID(), n, i, start.In(c.zone), 30*time.Minute)
 	v.Status, v.Reason = Scheduled, reasons[1]
 	c.add(v)
 	return v.ID, nil
@@ -202,8 +202,8 @@ func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) 
 
 // nextID numbers what is booked. The caller holds the server's lock.
 func (c *Clinic) nextID() string {
-	c.booked++
-	return strconv.Itoa((c.index+1)*100_000_000 + 99_000_000 + c.booked)
+	c.bookedCount++
+	return strconv.Itoa((c.index+1)*100_000_000 + 99_000_000 + c.bookedCount)
 }
 
 // add books v. The caller holds the server's lock.
@@ -215,7 +215,7 @@ func (c *Clinic) add(v *Visit) {
 	c.visits[v.ID] = v
 	c.days[day] = append(c.days[day], v)
 	sortVisits(c.days[day])
-	c.pastVisits[v.ID] = []past{{until: time.Now()}}
+	c.visitHistory[v.ID] = []visitVersion{{until: time.Now()}}
 }
 
 // AddPatient registers one more patient, invented like the others.
@@ -233,40 +233,40 @@ func (c *Clinic) register() int {
 	p := c.patient(n)
 	p.Created = c.now()
 	p.Modified = p.Created
-	c.edited[n] = p
-	c.pastPeople[n] = []pastPerson{{until: time.Now()}}
+	c.editedPatients[n] = p
+	c.personHistory[n] = []personVersion{{until: time.Now()}}
 	return n
 }
 
 // SetPhone changes a patient's phone number.
 func (c *Clinic) SetPhone(id, phone string) error {
-	return c.changePatient(id, func(p *Person) { p.Phone = phone })
+	return c.editPatientByID(id, func(p *Person) { p.Phone = phone })
 }
 
 // SetName changes a patient's name. Visits of days that were asked for before keep the old one; what the vendor does with
 // them is not known.
 func (c *Clinic) SetName(id, first, last string) error {
-	return c.changePatient(id, func(p *Person) { p.FirstName, p.LastName = first, last })
+	return c.editPatientByID(id, func(p *Person) { p.FirstName, p.LastName = first, last })
 }
 
-func (c *Clinic) changePatient(id string, edit func(*Person)) error {
+func (c *Clinic) editPatientByID(id string, edit func(*Person)) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	n, ok := c.number(id)
+	n, ok := c.patientIndex(id)
 	if !ok {
-		return ErrNoSuch
+		return ErrNotFound
 	}
 	p := c.patient(n)
 	edit(&p)
-	c.putPatient(n, p)
+	c.storePatient(n, p)
 	return nil
 }
 
 // putPatient keeps what the patient has become. The caller holds the server's lock.
-func (c *Clinic) putPatient(n int, p Person) {
-	c.pastPeople[n] = append(lastOf(c.pastPeople[n]), pastPerson{person: c.patient(n), columns: maps.Clone(c.columns[n]), until: time.Now()})
+func (c *Clinic) storePatient(n int, p Person) {
+	c.personHistory[n] = append(recentVersions(c.personHistory[n]), personVersion{person: c.patient(n), columns: maps.Clone(c.patientColumns[n]), until: time.Now()})
 	p.Modified = c.now()
-	c.edited[n] = p
+	c.editedPatients[n] = p
 }
 
 // now is the vendor's clock. The caller holds the server's lock.
@@ -281,12 +281,12 @@ func (c *Clinic) today() time.Time {
 	return c.now()
 }
 
-func (c *Clinic) change(id string, edit func(*Visit)) error {
+func (c *Clinic) editByID(id string, edit func(*Visit)) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	v, err := c.find(id)
 	if err != nil || v.Deleted {
-		return ErrNoSuch
+		return ErrNotFound
 	}
 	c.edit(v, edit)
 	return nil
@@ -294,13 +294,13 @@ func (c *Clinic) change(id string, edit func(*Visit)) error {
 
 // edit changes a visit and remembers what it was. The caller holds the server's lock.
 func (c *Clinic) edit(v *Visit, change func(*Visit)) {
-	c.pastVisits[v.ID] = append(lastOf(c.pastVisits[v.ID]), past{*v, time.Now()})
+	c.visitHistory[v.ID] = append(recentVersions(c.visitHistory[v.ID]), visitVersion{*v, time.Now()})
 	change(v)
 	v.Modified = c.now()
 }
 
 // lastOf bounds how many versions of one record are remembered.
-func lastOf[T any](versions []T) []T {
+func recentVersions[T any](versions []T) []T {
 	const kept = 8
 	if len(versions) < kept {
 		return versions
@@ -310,7 +310,7 @@ func lastOf[T any](versions []T) []T {
 
 // asOf returns the visit as it was at a moment of real time, and an empty one when there was none yet.
 func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
-	for _, p := range c.pastVisits[v.ID] {
+	for _, p := range c.visitHistory[v.ID] {
 		if at.Before(p.until) {
 			was := p.visit
 			return &was
@@ -327,13 +327,13 @@ func (c *Clinic) find(id string) (*Visit, error) {
 	n, err := strconv.Atoi(id)
 	n -= (c.index + 1) * 100_000_000
 	if err != nil || n < 0 || n >= 99_000_000 {
-		return nil, ErrNoSuch
+		return nil, ErrNotFound
 	}
 	c.day(n / 1000)
 	if v, ok := c.visits[id]; ok {
 		return v, nil
 	}
-	return nil, ErrNoSuch
+	return nil, ErrNotFound
 }
 
 func sortVisits(all []*Visit) {

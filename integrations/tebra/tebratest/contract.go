@@ -28,39 +28,39 @@ type method struct {
 }
 
 // headed reports whether the operation has a header, and an error and a security part in its answer.
-func (m *method) headed() bool { return m.in.base != nil }
+func (m *method) hasHeader() bool { return m.in.base != nil }
 
 // typ is a complex type, or an enumeration.
 type typ struct {
 	uri     string
 	name    string
 	base    *typ
-	members []part   // those of base first
+	members []member // those of base first
 	values  []string // of an enumeration
 }
 
 // part is one member of a type.
-type part struct {
+type member struct {
 	name     string
 	builtin  string // a simple type of XML schema, or "guid"; "" when of is set
-	of       *typ
+	typ      *typ
 	uri      string // the namespace of the type that declares it
 	required bool
 	nullable bool
 	omitted  bool // left out when null, instead of written as nil
-	many     bool
+	repeated bool
 }
 
 // item returns the member that repeats, when t is a list.
-func (t *typ) item() (part, bool) {
-	if t != nil && len(t.members) == 1 && t.members[0].many {
+func (t *typ) item() (member, bool) {
+	if t != nil && len(t.members) == 1 && t.members[0].repeated {
 		return t.members[0], true
 	}
-	return part{}, false
+	return member{}, false
 }
 
 // own are the members that t adds to its base.
-func (t *typ) own() []part {
+func (t *typ) ownMembers() []member {
 	if t.base == nil {
 		return t.members
 	}
@@ -80,10 +80,10 @@ func mustParse(text string) *schema {
 
 // contractParser reads the notation that contract.txt explains.
 type contractParser struct {
-	schema schema
-	types  map[string]*typ
-	at     *typ // the type whose members are being read
-	run    part // the run of members being read
+	schema   schema
+	types    map[string]*typ
+	current  *typ   // the type whose members are being read
+	template member // the run of members being read
 }
 
 func parseContract(text string) (*schema, error) {
@@ -122,10 +122,10 @@ func (p *contractParser) line(line string, words []string) error {
 		return nil
 	case words[0] == "type", words[0] == "enum":
 		return p.declare(words)
-	case p.at == nil:
+	case p.current == nil:
 		return fmt.Errorf("%q stands nowhere", words[0])
-	case strings.HasPrefix(line, "    ") && p.at.values != nil:
-		p.at.values = append(p.at.values, words...)
+	case strings.HasPrefix(line, "    ") && p.current.values != nil:
+		p.current.values = append(p.current.values, words...)
 		return nil
 	case strings.HasPrefix(line, "    "):
 		return p.members(words)
@@ -134,18 +134,18 @@ func (p *contractParser) line(line string, words []string) error {
 	if colon < 1 {
 		return fmt.Errorf("no names after %q", words[0])
 	}
-	p.run = part{}
+	p.template = member{}
 	if t, ok := p.types[words[0]]; ok {
-		p.run.of = t
+		p.template.typ = t
 	} else {
-		p.run.builtin = words[0]
+		p.template.builtin = words[0]
 	}
 	if colon == 2 {
 		for flag := range strings.SplitSeq(words[1], ",") {
-			p.run.required = p.run.required || flag == "req"
-			p.run.nullable = p.run.nullable || flag == "nil"
-			p.run.omitted = p.run.omitted || flag == "omit"
-			p.run.many = p.run.many || flag == "many"
+			p.template.required = p.template.required || flag == "req"
+			p.template.nullable = p.template.nullable || flag == "nil"
+			p.template.omitted = p.template.omitted || flag == "omit"
+			p.template.repeated = p.template.repeated || flag == "many"
 		}
 	}
 	return p.members(words[colon+1:])
@@ -173,7 +173,7 @@ func (p *contractParser) declare(words []string) error {
 		}
 		t.members = slices.Clone(t.base.members)
 	}
-	p.at, p.types[words[1]] = t, t
+	p.current, p.types[words[1]] = t, t
 	p.schema.types = append(p.schema.types, t)
 	return nil
 }
@@ -186,7 +186,7 @@ func (p *contractParser) members(names []string) error {
 			if t == nil {
 				return fmt.Errorf("there is no %s to take names of", other)
 			}
-			for _, m := range t.own() {
+			for _, m := range t.ownMembers() {
 				p.add(m.name)
 			}
 			continue
@@ -197,13 +197,13 @@ func (p *contractParser) members(names []string) error {
 }
 
 func (p *contractParser) add(name string) {
-	m := p.run
-	m.name, m.uri = name, p.at.uri
-	p.at.members = append(p.at.members, m)
+	m := p.template
+	m.name, m.uri = name, p.current.uri
+	p.current.members = append(p.current.members, m)
 }
 
 // words are the values of an enumeration without their numbers.
-func (t *typ) words() []string {
+func (t *typ) enumValues() []string {
 	all := make([]string, len(t.values))
 	for i, v := range t.values {
 		all[i], _, _ = strings.Cut(v, "=")

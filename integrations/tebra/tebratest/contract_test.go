@@ -38,7 +38,7 @@ func TestMembersOfTheContractAreInOrder(t *testing.T) {
 	t.Parallel()
 	for _, typ := range contract.types {
 		var names []string
-		for _, p := range typ.own() {
+		for _, p := range typ.ownMembers() {
 			names = append(names, p.name)
 		}
 		if !slices.IsSorted(names) {
@@ -61,7 +61,7 @@ func TestSimpleTypesAreChecked(t *testing.T) {
 		"guid":     {"01234567-89ab-cdef-0123-456789ABCDEF", "0123456789abcdef0123456789abcdef0123 g1234567-89ab-cdef-0123-456789ABCDEF"},
 		"string":   {"anything", ""},
 	} {
-		p := part{builtin: builtin}
+		p := member{builtin: builtin}
 		for value := range strings.FieldsSeq(tt.good) {
 			if err := p.check(value); err != nil {
 				t.Errorf("%s: %v", builtin, err)
@@ -79,11 +79,11 @@ func TestSimpleTypesAreChecked(t *testing.T) {
 func TestEveryMemberCanBeAbsent(t *testing.T) {
 	t.Parallel()
 	for _, of := range contract.types {
-		for _, p := range of.own() {
-			if p.of != nil && p.of.values == nil && !p.nullable && !p.omitted {
+		for _, p := range of.ownMembers() {
+			if p.typ != nil && p.typ.values == nil && !p.nullable && !p.omitted {
 				t.Errorf("%s of %s", p.name, of.name)
 			}
-			if p.nullable || p.omitted || p.of != nil {
+			if p.nullable || p.omitted || p.typ != nil {
 				continue
 			}
 			if err := p.check(p.zero()); err != nil {
@@ -133,30 +133,30 @@ func TestCaptureHoldsNothingThatIsSkipped(t *testing.T) {
 					t.Fatalf("%s %s holds %v", m.name, side, n.name)
 				}
 			}
-			strictly(t, m.name+" "+side, n, map[string]*typ{"request": m.in, "response": m.out}[side])
+			checkStrict(t, m.name+" "+side, n, map[string]*typ{"request": m.in, "response": m.out}[side])
 		}
 	}
 }
 
-func strictly(t *testing.T, where string, n *node, of *typ) {
+func checkStrict(t *testing.T, where string, n *node, of *typ) {
 	t.Helper()
 	at := 0
 	for _, child := range n.children {
-		i := slices.IndexFunc(of.members[at:], func(p part) bool { return p.is(child.name) })
+		i := slices.IndexFunc(of.members[at:], func(p member) bool { return p.matches(child.name) })
 		if i < 0 {
 			t.Errorf("%s: %v of %s is out of order or unknown", where, child.name, of.name)
 			return
 		}
 		p := of.members[at+i]
-		if !p.many {
+		if !p.repeated {
 			at += i + 1
 		}
 		switch {
 		case child.isNil && !p.nullable:
 			t.Errorf("%s: %s of %s may not be nil", where, p.name, of.name)
-		case child.isNil, p.of != nil && len(p.of.values) > 0:
-		case p.of != nil:
-			strictly(t, where, child, p.of)
+		case child.isNil, p.typ != nil && len(p.typ.values) > 0:
+		case p.typ != nil:
+			checkStrict(t, where, child, p.typ)
 		default:
 			if err := p.check(strings.TrimSpace(child.text.String())); err != nil {
 				t.Errorf("%s: %s of %s: %v", where, p.name, of.name, err)

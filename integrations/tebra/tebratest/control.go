@@ -50,7 +50,7 @@ type controlPractice struct {
 }
 
 // controlOrder is the body of every POST: each route takes the members it needs.
-type controlOrder struct {
+type controlCommand struct {
 	Appointment string    `json:"appointment"`
 	Patient     string    `json:"patient"`
 	Status      string    `json:"status"`
@@ -78,7 +78,7 @@ type controlOrder struct {
 //	GET  /control/throttles                        PUT  /control/throttles  (all of Throttles)
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/calls", func(w http.ResponseWriter, r *http.Request) {
-		after, err := number(r, "after")
+		after, err := queryInt(r, "after")
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -92,52 +92,52 @@ func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/throttles", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Throttles()) })
 	mux.HandleFunc("GET /control/appointment", s.controlAppointment)
 	mux.HandleFunc("GET /control/patient", s.controlPatient)
-	mux.HandleFunc("PUT /control/faults", func(w http.ResponseWriter, r *http.Request) { put(w, r, s.SetFaults) })
-	mux.HandleFunc("PUT /control/throttles", func(w http.ResponseWriter, r *http.Request) { put(w, r, s.SetThrottles) })
-	s.controlOrders(mux)
+	mux.HandleFunc("PUT /control/faults", func(w http.ResponseWriter, r *http.Request) { putJSON(w, r, s.SetFaults) })
+	mux.HandleFunc("PUT /control/throttles", func(w http.ResponseWriter, r *http.Request) { putJSON(w, r, s.SetThrottles) })
+	s.controlCommands(mux)
 }
 
 // controlOrders mounts what the practice's staff and the vendor's bad days do.
-func (s *Server) controlOrders(mux *http.ServeMux) {
-	order := func(name string, do func(o controlOrder) error) {
-		mux.HandleFunc("POST /control/"+name, func(w http.ResponseWriter, r *http.Request) { take(w, r, do) })
+func (s *Server) controlCommands(mux *http.ServeMux) {
+	handle := func(name string, do func(o controlCommand) error) {
+		mux.HandleFunc("POST /control/"+name, func(w http.ResponseWriter, r *http.Request) { runCommand(w, r, do) })
 	}
-	order("status", func(o controlOrder) error {
+	handle("status", func(o controlCommand) error {
 		if o.Status == "" {
-			return errIncomplete
+			return errIncompleteCommand
 		}
-		return s.atAppointment(o, func(c *Clinic) error { return c.SetStatus(o.Appointment, o.Status) })
+		return s.onAppointment(o, func(c *Clinic) error { return c.SetStatus(o.Appointment, o.Status) })
 	})
-	order("cancel", func(o controlOrder) error {
-		return s.atAppointment(o, func(c *Clinic) error { return c.Cancel(o.Appointment) })
+	handle("cancel", func(o controlCommand) error {
+		return s.onAppointment(o, func(c *Clinic) error { return c.Cancel(o.Appointment) })
 	})
-	order("delete", func(o controlOrder) error {
-		return s.atAppointment(o, func(c *Clinic) error { return c.Delete(o.Appointment) })
+	handle("delete", func(o controlCommand) error {
+		return s.onAppointment(o, func(c *Clinic) error { return c.Delete(o.Appointment) })
 	})
-	order("move", func(o controlOrder) error {
+	handle("move", func(o controlCommand) error {
 		if o.Start.IsZero() {
-			return errIncomplete
+			return errIncompleteCommand
 		}
-		return s.atAppointment(o, func(c *Clinic) error { return c.Move(o.Appointment, o.Start) })
+		return s.onAppointment(o, func(c *Clinic) error { return c.Move(o.Appointment, o.Start) })
 	})
-	order("phone", func(o controlOrder) error {
-		return s.first(func(c *Clinic) error { return c.SetPhone(o.Patient, o.Phone) })
+	handle("phone", func(o controlCommand) error {
+		return s.firstClinic(func(c *Clinic) error { return c.SetPhone(o.Patient, o.Phone) })
 	})
-	order("play", s.controlPlay)
-	order("outage", func(o controlOrder) error { s.Outage(o.On); return nil })
-	order("fail-patient", func(o controlOrder) error {
+	handle("play", s.controlPlay)
+	handle("outage", func(o controlCommand) error { s.Outage(o.On); return nil })
+	handle("fail-patient", func(o controlCommand) error {
 		if o.Patient == "" {
-			return errIncomplete
+			return errIncompleteCommand
 		}
 		s.FailPatient(o.Patient, o.On)
 		return nil
 	})
 }
 
-var errIncomplete = errors.New("order is incomplete")
+var errIncompleteCommand = errors.New("order is incomplete")
 
 // put takes a whole set of switches.
-func put[T interface{ check() error }](w http.ResponseWriter, r *http.Request, set func(T)) {
+func putJSON[T interface{ check() error }](w http.ResponseWriter, r *http.Request, set func(T)) {
 	var v T
 	if !readJSON(w, r, &v) {
 		return
@@ -153,7 +153,7 @@ func put[T interface{ check() error }](w http.ResponseWriter, r *http.Request, s
 // controlAppointment answers deleted ones too: it is what tests compare with.
 func (s *Server) controlAppointment(w http.ResponseWriter, r *http.Request) {
 	for _, c := range s.clinics {
-		if v, err := c.found(r.URL.Query().Get("id")); err == nil {
+		if v, err := c.lookup(r.URL.Query().Get("id")); err == nil {
 			writeJSON(w, newControlVisit(v))
 			return
 		}
@@ -171,21 +171,21 @@ func (s *Server) controlPatient(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no such record", http.StatusNotFound)
 }
 
-func (s *Server) controlPlay(o controlOrder) error {
-	c := s.numbered(o.Account, o.Practice)
+func (s *Server) controlPlay(o controlCommand) error {
+	c := s.findClinic(o.Account, o.Practice)
 	if c == nil {
-		return ErrNoSuch
+		return ErrNotFound
 	}
 	day, err := time.ParseInLocation(time.DateOnly, o.Day, c.zone)
 	if err != nil || o.Until.IsZero() {
-		return errIncomplete
+		return errIncompleteCommand
 	}
 	c.Play(day, time.Time{}, o.Until)
 	return nil
 }
 
 // numbered is the practice of this number in an account, 0 for any; nil when there is none.
-func (s *Server) numbered(account, practice int) *Clinic {
+func (s *Server) findClinic(account, practice int) *Clinic {
 	for _, c := range s.clinics {
 		if c.practice.ID == practice && (account == 0 || account == c.account.id) {
 			return c
@@ -194,13 +194,13 @@ func (s *Server) numbered(account, practice int) *Clinic {
 	return nil
 }
 
-func take(w http.ResponseWriter, r *http.Request, do func(controlOrder) error) {
-	var o controlOrder
+func runCommand(w http.ResponseWriter, r *http.Request, do func(controlCommand) error) {
+	var o controlCommand
 	if !readJSON(w, r, &o) {
 		return
 	}
 	switch err := do(o); {
-	case errors.Is(err, ErrNoSuch):
+	case errors.Is(err, ErrNotFound):
 		http.Error(w, "no such record", http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -210,20 +210,20 @@ func take(w http.ResponseWriter, r *http.Request, do func(controlOrder) error) {
 }
 
 // first tries every clinic until one has the record. Identifiers are unique across all of them.
-func (s *Server) first(do func(*Clinic) error) error {
+func (s *Server) firstClinic(do func(*Clinic) error) error {
 	for _, c := range s.clinics {
-		if err := do(c); !errors.Is(err, ErrNoSuch) {
+		if err := do(c); !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
-	return ErrNoSuch
+	return ErrNotFound
 }
 
-func (s *Server) atAppointment(o controlOrder, do func(*Clinic) error) error {
+func (s *Server) onAppointment(o controlCommand, do func(*Clinic) error) error {
 	if o.Appointment == "" {
-		return errIncomplete
+		return errIncompleteCommand
 	}
-	return s.first(do)
+	return s.firstClinic(do)
 }
 
 func (s *Server) practices() []controlPractice {
@@ -238,13 +238,13 @@ func (s *Server) practices() []controlPractice {
 }
 
 func (s *Server) controlAppointments(w http.ResponseWriter, r *http.Request) {
-	practice, err := number(r, "practice")
-	account, wrong := number(r, "account")
-	if err := errors.Join(err, wrong); err != nil {
+	practice, err := queryInt(r, "practice")
+	account, accountErr := queryInt(r, "account")
+	if err := errors.Join(err, accountErr); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	c := s.numbered(account, practice)
+	c := s.findClinic(account, practice)
 	if c == nil {
 		http.Error(w, "no such practice", http.StatusNotFound)
 		return
@@ -264,7 +264,7 @@ func (s *Server) controlAppointments(w http.ResponseWriter, r *http.Request) {
 }
 
 // number reads a number of the query, 0 when it is not there.
-func number(r *http.Request, name string) (int, error) {
+func queryInt(r *http.Request, name string) (int, error) {
 	text := r.URL.Query().Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, "0"))
 	if err != nil {

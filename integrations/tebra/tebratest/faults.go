@@ -133,7 +133,7 @@ func (s *Server) FailPatient(id string, on bool) {
 }
 
 // strike returns the rule that breaks this call of op; the zero Rule leaves it alone.
-func (s *Server) strike(op string) Rule {
+func (s *Server) matchRule(op string) Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &s.faults
@@ -151,22 +151,22 @@ func (s *Server) strike(op string) Rule {
 	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		if len(r.Operations) > 0 && !slices.Contains(r.Operations, op) || r.Rate > 0 && s.luck.Float64() >= r.Rate {
+		if len(r.Operations) > 0 && !slices.Contains(r.Operations, op) || r.Rate > 0 && s.faultRand.Float64() >= r.Rate {
 			continue
 		}
-		struck := *r
+		matched := *r
 		if r.Count == 1 {
 			f.Rules = slices.Delete(f.Rules, i, i+1)
 		} else if r.Count > 1 {
 			r.Count--
 		}
-		return struck
+		return matched
 	}
 	return Rule{}
 }
 
 // brokenBy answers the call without any work, when the rule wants that.
-func (x *exchange) brokenBy(r Rule) (outcome Outcome, done bool) {
+func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 	switch r.Fault {
 	case FaultHang:
 		<-x.r.Context().Done()
@@ -183,16 +183,16 @@ func (x *exchange) brokenBy(r Rule) (outcome Outcome, done bool) {
 }
 
 // cut promises the whole body, sends half of it and drops the connection.
-func (x *exchange) cut(body []byte) Outcome {
-	x.begin(body)
+func (x *exchange) sendTruncated(body []byte) Outcome {
+	x.sendHeader(body)
 	_, _ = x.w.Write(body[:len(body)/2])
 	_ = http.NewResponseController(x.w).Flush()
 	return OutcomeCut
 }
 
 // trickle sends the body byte by byte, and reports whether the caller listened to the end.
-func (x *exchange) trickle(body []byte, pause time.Duration) bool {
-	x.begin(body)
+func (x *exchange) sendSlowly(body []byte, pause time.Duration) bool {
+	x.sendHeader(body)
 	tick := time.NewTicker(max(pause, time.Millisecond))
 	defer tick.Stop()
 	for i := range body {
@@ -207,7 +207,7 @@ func (x *exchange) trickle(body []byte, pause time.Duration) bool {
 	return true
 }
 
-func (x *exchange) begin(body []byte) {
+func (x *exchange) sendHeader(body []byte) {
 	x.w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(http.StatusOK)

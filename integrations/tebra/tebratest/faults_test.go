@@ -15,7 +15,7 @@ import (
 
 func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	id := w.clinic.Patients()[0].ID
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultMaintenance, Operations: []string{"GetPatient"}, Count: 2}}})
 	var got []bool
@@ -45,7 +45,7 @@ func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
 		tebratest.FaultCut: {tebratest.OutcomeCut, tebratest.OutcomeCut}, tebratest.FaultTrickle: {tebratest.OutcomeOK, tebratest.OutcomeAborted},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, tebratest.Config{})
+			w := newEnv(t, tebratest.Config{})
 			for i, pause := range []time.Duration{time.Millisecond, time.Second} {
 				v := w.clinic.Appointments(noon)[i]
 				w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault, Operations: []string{"UpdateAppointmentStatus"}, Count: 1, For: pause}}})
@@ -77,7 +77,7 @@ func TestWritesThatHangMayTakeEffect(t *testing.T) {
 		tebratest.FaultHang: false, tebratest.FaultEffectThenHang: true, tebratest.FaultHangThenEffect: true,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, tebratest.Config{})
+			w := newEnv(t, tebratest.Config{})
 			v := w.clinic.Appointments(noon)[0]
 			w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault, Count: 1, For: 90 * time.Second}}})
 			err := w.Appointments.SetStatus(t.Context(), v.ID, tebra.StatusRoomed)
@@ -94,7 +94,7 @@ func TestWritesThatHangMayTakeEffect(t *testing.T) {
 
 func TestSilentRefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	v, zone := w.clinic.Appointments(noon)[0], w.clinic.Location()
 	change := w.detail(t, v.ID).Update()
 	change.Notes, change.Start, change.End = "changed", change.Start.AddDate(0, 0, 3), change.End.AddDate(0, 0, 3)
@@ -118,7 +118,7 @@ func TestSilentRefusal(t *testing.T) {
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 300}}}}})
+		w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 300}}}}})
 		v := w.clinic.Appointments(noon)[0]
 		before := byID(listDay(t, w.Client, w.clinic, noon, noon))
 		id := w.clinic.Patients()[0].ID
@@ -171,7 +171,7 @@ func TestStaleReads(t *testing.T) {
 }
 
 // countPatients counts them by list, and holds the pages against it.
-func (w world) countPatients(t *testing.T) int {
+func (w env) countPatients(t *testing.T) int {
 	t.Helper()
 	list, err := w.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id})
 	if err != nil {
@@ -193,7 +193,7 @@ func (w world) countPatients(t *testing.T) int {
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
 	practices := []tebratest.Practice{{Name: "One"}, {Name: "Two"}}
-	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}})
+	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}})
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultForeignRows}}})
 	all := "<k:Fields/><k:Filter>"
 	for op, tt := range map[string]struct {
@@ -216,7 +216,7 @@ func TestForeignRows(t *testing.T) {
 
 func TestLongRangesMayBeAnswered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	ask := func(from, to string) string {
 		return post(t, w.sim, "GetAppointments", header(w.clinic.Account())+
 			"<k:Fields/><k:Filter><k:EndDate>"+to+"</k:EndDate><k:StartDate>"+from+"</k:StartDate></k:Filter>")
@@ -234,7 +234,7 @@ func TestLongRangesMayBeAnswered(t *testing.T) {
 
 func TestClockOffset(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{Faults: tebratest.Faults{ClockOffset: -time.Hour}})
+	w := newEnv(t, tebratest.Config{Faults: tebratest.Faults{ClockOffset: -time.Hour}})
 	v := w.clinic.Appointments(noon)[0]
 	if err := w.clinic.SetStatus(v.ID, tebratest.Roomed); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		for _, m := range contract.operations {
 			got, err := bind(root, m.in)
-			if err == nil && m.headed() && !got.has("RequestHeader") {
+			if err == nil && m.hasHeader() && !got.has("RequestHeader") {
 				t.Errorf("%s is read without its header", m.name)
 			}
 			if len(got) > len(m.in.members) {

@@ -7,35 +7,35 @@ import (
 
 // operations answer each call under the server's lock; an error becomes an InternalServiceFault. What they are asked and
 // may answer stands in the contract.
-var operations = map[string]func(*work) (result, error){
-	"GetPatient":               (*work).getPatient,
-	"GetPatients":              (*work).getPatients,
-	"GetAllPatients":           (*work).getAllPatients,
-	"CreatePatient":            (*work).createPatient,
-	"UpdatePatient":            (*work).updatePatient,
-	"UpdatePatientsExternalID": (*work).updatePatientsExternalID,
-	"GetAppointment":           (*work).getAppointment,
-	"GetAppointments":          (*work).getAppointments,
-	"CreateAppointment":        (*work).createAppointment,
-	"UpdateAppointment":        (*work).updateAppointment,
-	"UpdateAppointmentStatus":  (*work).updateAppointmentStatus,
-	"DeleteAppointment":        (*work).deleteAppointment,
-	"GetAppointmentReasons":    (*work).getAppointmentReasons,
-	"GetPractices":             (*work).getPractices,
-	"GetProviders":             (*work).getProviders,
-	"GetServiceLocations":      (*work).getServiceLocations,
-	"GetProcedureCodes":        (*work).getProcedureCodes,
-	"GetThrottles":             (*work).getThrottles,
-	"GetCustomerIdFromKey":     (*work).getCustomerIDFromKey,
+var operations = map[string]func(*handler) (result, error){
+	"GetPatient":               (*handler).getPatient,
+	"GetPatients":              (*handler).getPatients,
+	"GetAllPatients":           (*handler).getAllPatients,
+	"CreatePatient":            (*handler).createPatient,
+	"UpdatePatient":            (*handler).updatePatient,
+	"UpdatePatientsExternalID": (*handler).updatePatientsExternalID,
+	"GetAppointment":           (*handler).getAppointment,
+	"GetAppointments":          (*handler).getAppointments,
+	"CreateAppointment":        (*handler).createAppointment,
+	"UpdateAppointment":        (*handler).updateAppointment,
+	"UpdateAppointmentStatus":  (*handler).updateAppointmentStatus,
+	"DeleteAppointment":        (*handler).deleteAppointment,
+	"GetAppointmentReasons":    (*handler).getAppointmentReasons,
+	"GetPractices":             (*handler).getPractices,
+	"GetProviders":             (*handler).getProviders,
+	"GetServiceLocations":      (*handler).getServiceLocations,
+	"GetProcedureCodes":        (*handler).getProcedureCodes,
+	"GetThrottles":             (*handler).getThrottles,
+	"GetCustomerIdFromKey":     (*handler).getCustomerIDFromKey,
 }
 
 // mostRows is where the vendor cuts its lists, without a word.
-const mostRows = 10_000
+const maxRows = 10_000
 
 // list answers a filtered read with all: capped, and cut down to the columns asked for.
-func (w *work) list(name string, all rows) result {
-	wanted := w.wanted()
-	if len(wanted) > 0 && w.faults.Projection {
+func (h *handler) listResult(name string, all rows) result {
+	wanted := h.requestedColumns()
+	if len(wanted) > 0 && h.faults.Projection {
 		all = rowsOf()
 	}
 	return result{members: record{name: rows(func(yield func(record) bool) {
@@ -48,7 +48,7 @@ func (w *work) list(name string, all rows) result {
 					}
 				}
 			}
-			if n++; n > mostRows || !yield(r) {
+			if n++; n > maxRows || !yield(r) {
 				return
 			}
 		}
@@ -56,8 +56,8 @@ func (w *work) list(name string, all rows) result {
 }
 
 // wanted are the columns that Fields names.
-func (w *work) wanted() map[string]bool {
-	fields, _ := w.in.object("Fields")
+func (h *handler) requestedColumns() map[string]bool {
+	fields, _ := h.in.object("Fields")
 	wanted := map[string]bool{}
 	for name := range fields {
 		if fields.is(name) {
@@ -68,10 +68,10 @@ func (w *work) wanted() map[string]bool {
 }
 
 // clinics are those of the account that a filter names by name or number; both may be empty.
-func (w *work) clinics(name, id string) []*Clinic {
+func (h *handler) clinics(name, id string) []*Clinic {
 	var all []*Clinic
-	for _, c := range w.account.clinics {
-		if accepts(name, c.practice.Name) && accepts(id, c.id()) {
+	for _, c := range h.account.clinics {
+		if equalsFilter(name, c.practice.Name) && equalsFilter(id, c.practiceID()) {
 			all = append(all, c)
 		}
 	}
@@ -79,12 +79,12 @@ func (w *work) clinics(name, id string) []*Clinic {
 }
 
 // stranger is a practice that none of the clinics is, of which a list has a row if the call is broken that way; else nil.
-func (w *work) stranger(than []*Clinic) *Clinic {
-	if !w.foreign {
+func (h *handler) foreignClinic(except []*Clinic) *Clinic {
+	if !h.foreign {
 		return nil
 	}
-	for _, c := range slices.Backward(w.Server.clinics) {
-		if !slices.Contains(than, c) {
+	for _, c := range slices.Backward(h.Server.clinics) {
+		if !slices.Contains(except, c) {
 			return c
 		}
 	}
@@ -92,17 +92,17 @@ func (w *work) stranger(than []*Clinic) *Clinic {
 }
 
 // andStranger are the clinics and the stranger, if there is one: directories are small enough to be foreign whole.
-func (w *work) andStranger(asked []*Clinic) []*Clinic {
-	if c := w.stranger(asked); c != nil {
+func (h *handler) withForeignClinic(asked []*Clinic) []*Clinic {
+	if c := h.foreignClinic(asked); c != nil {
 		return append(slices.Clip(asked), c)
 	}
 	return asked
 }
 
 // accepts reports whether a filter's text, if any, is the value but for case.
-func accepts(filter, value string) bool { return filter == "" || strings.EqualFold(filter, value) }
+func equalsFilter(filter, value string) bool { return filter == "" || strings.EqualFold(filter, value) }
 
 // holds reports whether a filter's text, if any, is in the value but for case.
-func holds(filter, value string) bool {
+func containsFilter(filter, value string) bool {
 	return filter == "" || strings.Contains(strings.ToLower(value), strings.ToLower(filter))
 }

@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-var errBroken = errors.New("patient is switched to fail")
+var errPatientFails = errors.New("patient is switched to fail")
 
 // getPatient answers nothing, rather than an error, for an identifier that the account does not have.
-func (w *work) getPatient() (result, error) {
-	filter, ok := w.in.object("Filter")
+func (h *handler) getPatient() (result, error) {
+	filter, ok := h.in.object("Filter")
 	if !ok {
 		return nullReference, nil
 	}
-	c, n, ok := w.patientOf(filter)
+	c, n, ok := h.findPatient(filter)
 	if !ok {
 		return result{members: record{}}, nil
 	}
-	id := strconv.Itoa(c.base() + n + 1)
+	id := strconv.Itoa(c.patientIDBase() + n + 1)
 	switch {
-	case w.unreadable(id):
-		return result{}, errBroken
-	case slices.Contains(w.faults.AbsentPatients, id):
+	case h.failsFor(id):
+		return result{}, errPatientFails
+	case slices.Contains(h.faults.AbsentPatients, id):
 		return result{members: record{}}, nil
 	}
-	p, columns := c.patientAt(w, n)
+	p, columns := c.patientForRead(h, n)
 	if p.ID == "" {
 		return result{members: record{}}, nil
 	}
@@ -38,16 +38,16 @@ func (w *work) getPatient() (result, error) {
 }
 
 // unreadable reports whether the patient's record is switched to be out of reach.
-func (w *work) unreadable(id string) bool { return slices.Contains(w.faults.FailPatients, id) }
+func (h *handler) failsFor(id string) bool { return slices.Contains(h.faults.FailPatients, id) }
 
 // patientOf finds whom a filter means, by the vendor's identifier or by somebody's own.
-func (w *work) patientOf(filter message) (c *Clinic, n int, ok bool) {
+func (h *handler) findPatient(filter message) (c *Clinic, n int, ok bool) {
 	vendor, _ := strconv.Atoi(filter.text("ExternalVendorID"))
-	for _, c := range w.account.clinics {
-		if n, ok := c.number(filter.text("PatientID")); ok {
+	for _, c := range h.account.clinics {
+		if n, ok := c.patientIndex(filter.text("PatientID")); ok {
 			return c, n, true
 		}
-		if n, ok := c.external[external{vendor, filter.text("ExternalID")}]; ok && filter.text("PatientID") == "" {
+		if n, ok := c.externalIDs[externalID{vendor, filter.text("ExternalID")}]; ok && filter.text("PatientID") == "" {
 			return c, n, true
 		}
 	}
@@ -56,21 +56,21 @@ func (w *work) patientOf(filter message) (c *Clinic, n int, ok bool) {
 
 // patientAt returns a patient as reads see them: as they stand, or as they were when reads are stale, without an identifier
 // when they were not there yet.
-func (c *Clinic) patientAt(w *work, n int) (Person, map[string]string) {
+func (c *Clinic) patientForRead(w *handler, n int) (Person, map[string]string) {
 	if w.faults.Stale > 0 {
 		at := time.Now().Add(-w.faults.Stale)
-		for _, p := range c.pastPeople[n] {
+		for _, p := range c.personHistory[n] {
 			if at.Before(p.until) {
 				return p.person, p.columns
 			}
 		}
 	}
-	return c.patient(n), c.columns[n]
+	return c.patient(n), c.patientColumns[n]
 }
 
 // patientRow is a row of the lists, and most of a single record.
 func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
-	r := c.draw("details", n)
+	r := c.random("details", n)
 	doctor := c.provider(r.IntN(max(c.practice.Providers, 1)))
 	insurer := pick(r, insurers)
 	row := record{
@@ -79,14 +79,14 @@ func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
 		"DOB": "", "EmailAddress": p.Email, "FirstName": p.FirstName,
 		"Gender": pick(r, []string{"Female", "Male", "Unknown"}), "HomePhone": p.Phone, "ID": p.ID,
 		"LastModifiedDate": usDate(p.Modified.In(c.zone)), "LastName": p.LastName, "PatientFullName": p.Name(),
-		"MedicalRecordNumber": "MRN" + p.ID, "PracticeId": c.id(), "PracticeName": c.practice.Name,
+		"MedicalRecordNumber": "MRN" + p.ID, "PracticeId": c.practiceID(), "PracticeName": c.practice.Name,
 		"DefaultRenderingProviderId": doctor.id, "DefaultRenderingProviderFullName": doctor.name(),
 		"PrimaryInsurancePolicyCompanyName": insurer, "PrimaryInsurancePolicyNumber": "TEST" + p.ID,
 	}
 	if r.IntN(10) == 0 {
 		row["AlertMessage"] = "Prefers the <side> entrance & a call before " + strconv.Itoa(8+r.IntN(9)) + ":00"
 	}
-	if r.IntN(3) == 0 && p.Email == inventedEmail(p.ID) {
+	if r.IntN(3) == 0 && p.Email == syntheticEmail(p.ID) {
 		delete(row, "EmailAddress")
 	}
 	if !p.BirthDate.IsZero() {
@@ -98,39 +98,39 @@ func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
 	return row
 }
 
-func (c *Clinic) caseID(n int) string { return strconv.Itoa(c.base()*3 + n + 1) }
+func (c *Clinic) caseID(n int) string { return strconv.Itoa(c.patientIDBase()*3 + n + 1) }
 
 // cases are the one reason to treat that every patient has.
 func (c *Clinic) cases(n int) []record {
 	p := c.patient(n)
 	return []record{{
 		"InsurancePolicies": []record{{
-			"CompanyName": pick(c.draw("details", n), insurers), "Number": "TEST" + p.ID, "PatientCaseID": c.caseID(n),
+			"CompanyName": pick(c.random("details", n), insurers), "Number": "TEST" + p.ID, "PatientCaseID": c.caseID(n),
 		}},
 		"IsPrimaryCase": "true", "Name": "Default Case", "PatientCaseID": c.caseID(n), "PayerScenario": "Insurance",
 	}}
 }
 
-func (w *work) getPatients() (result, error) {
-	filter, _ := w.in.object("Filter")
-	clinics := w.clinics(filter.text("PracticeName"), filter.text("PracticeID"))
+func (h *handler) getPatients() (result, error) {
+	filter, _ := h.in.object("Filter")
+	clinics := h.clinics(filter.text("PracticeName"), filter.text("PracticeID"))
 	queries := make([]patientQuery, len(clinics))
 	for i, c := range clinics {
 		var ok bool
 		if queries[i], ok = c.patientQuery(filter); !ok {
-			return failed("A date of the filter is not valid."), nil
+			return businessError("A date of the filter is not valid."), nil
 		}
 	}
-	return w.list("Patients", func(yield func(record) bool) {
-		for _, row := range w.foreignPatient(clinics) {
+	return h.listResult("Patients", func(yield func(record) bool) {
+		for _, row := range h.foreignPatientRow(clinics) {
 			if !yield(row) {
 				return
 			}
 		}
 		for i, c := range clinics {
 			for n := range c.patients {
-				p, columns := c.patientAt(w, n)
-				if queries[i].matches(p) && !w.unreadable(p.ID) && !yield(c.patientRow(n, p, columns)) {
+				p, columns := c.patientForRead(h, n)
+				if queries[i].matches(p) && !h.failsFor(p.ID) && !yield(c.patientRow(n, p, columns)) {
 					return
 				}
 			}
@@ -139,12 +139,12 @@ func (w *work) getPatients() (result, error) {
 }
 
 // foreignPatient is the row of somebody whom a list must not hold, if the call is broken that way.
-func (w *work) foreignPatient(asked []*Clinic) []record {
-	c := w.stranger(asked)
+func (h *handler) foreignPatientRow(asked []*Clinic) []record {
+	c := h.foreignClinic(asked)
 	if c == nil || c.patients == 0 {
 		return nil
 	}
-	return []record{c.patientRow(0, c.patient(0), c.columns[0])}
+	return []record{c.patientRow(0, c.patient(0), c.patientColumns[0])}
 }
 
 // patientQuery is a GetPatients filter as the vendor understands it.
@@ -167,13 +167,13 @@ func (c *Clinic) patientQuery(filter message) (q patientQuery, ok bool) {
 
 func (q *patientQuery) matches(p Person) bool {
 	f := q.filter
-	return p.ID != "" && holds(f.text("FirstName"), p.FirstName) && holds(f.text("LastName"), p.LastName) && holds(f.text("FullName"), p.Name()) &&
-		q.born.holds(p.BirthDate) && (q.born.to.IsZero() || p.BirthDate.Before(q.born.to)) &&
-		q.created.holds(p.Created) && q.modified.holds(p.Modified)
+	return p.ID != "" && containsFilter(f.text("FirstName"), p.FirstName) && containsFilter(f.text("LastName"), p.LastName) && containsFilter(f.text("FullName"), p.Name()) &&
+		q.born.contains(p.BirthDate) && (q.born.to.IsZero() || p.BirthDate.Before(q.born.to)) &&
+		q.created.contains(p.Created) && q.modified.contains(p.Modified)
 }
 
-func (w *work) getAllPatients() (result, error) {
-	filter, ok := w.in.object("Filter")
+func (h *handler) getAllPatients() (result, error) {
+	filter, ok := h.in.object("Filter")
 	if !ok {
 		return nullReference, nil
 	}
@@ -182,20 +182,20 @@ func (w *work) getAllPatients() (result, error) {
 		size = 200
 	}
 	from, _ := strconv.Atoi(filter.text("StartKey"))
-	clinics := w.clinics("", filter.text("PracticeID"))
+	clinics := h.clinics("", filter.text("PracticeID"))
 	page, next := []record{}, ""
 	for _, c := range clinics {
-		for n := max(from-c.base()-1, 0); n < c.patients && next == ""; n++ {
+		for n := max(from-c.patientIDBase()-1, 0); n < c.patients && next == ""; n++ {
 			if len(page) == size {
-				next = strconv.Itoa(c.base() + n + 1)
+				next = strconv.Itoa(c.patientIDBase() + n + 1)
 				continue
 			}
-			if p, columns := c.patientAt(w, n); p.ID != "" && !w.unreadable(p.ID) {
+			if p, columns := c.patientForRead(h, n); p.ID != "" && !h.failsFor(p.ID) {
 				page = append(page, c.patientRow(n, p, columns))
 			}
 		}
 	}
-	res := w.list("Patients", rowsOf(append(w.foreignPatient(clinics), page...)...))
+	res := h.listResult("Patients", rowsOf(append(h.foreignPatientRow(clinics), page...)...))
 	if next != "" {
 		res.members["Key"] = record{"nextStartKey": next}
 	}
@@ -203,77 +203,77 @@ func (w *work) getAllPatients() (result, error) {
 }
 
 // written are the columns that CreatePatient and UpdatePatient take as they are.
-var written = strings.Fields(`AddressLine1 AddressLine2 City CollectionCategoryName Country EmailAddress EmergencyName
+var writableColumns = strings.Fields(`AddressLine1 AddressLine2 City CollectionCategoryName Country EmailAddress EmergencyName
 	EmergencyPhone EmergencyPhoneExt FirstName Gender HomePhone HomePhoneExt LastName MaritalStatus MedicalRecordNumber
 	MiddleName MobilePhone MobilePhoneExt Prefix ReferralSource State Suffix WorkPhone WorkPhoneExt ZipCode`)
 
-func (w *work) createPatient() (result, error) {
-	in, ok := w.in.object("Patient")
+func (h *handler) createPatient() (result, error) {
+	in, ok := h.in.object("Patient")
 	if !ok {
 		return nullReference, nil
 	}
 	practice, _ := in.object("Practice")
-	clinics := w.clinics(practice.text("PracticeName"), practice.text("PracticeID"))
+	clinics := h.clinics(practice.text("PracticeName"), practice.text("PracticeID"))
 	switch {
 	case len(clinics) != 1:
-		return failed("User is not authorized for Practice."), nil
+		return businessError("User is not authorized for Practice."), nil
 	case in.text("FirstName") == "" || in.text("LastName") == "":
-		return failed("First name and last name are required."), nil
+		return businessError("First name and last name are required."), nil
 	}
 	c := clinics[0]
-	if w.idle {
-		return c.modified(c.patients), nil
+	if h.dryRun {
+		return c.modifyResult(c.patients), nil
 	}
 	n := c.register()
 	p := c.patient(n)
 	p.Phone, p.Email, p.BirthDate = "", "", time.Time{}
-	c.edited[n] = p
-	for _, name := range written {
+	c.editedPatients[n] = p
+	for _, name := range writableColumns {
 		if !in.has(name) {
-			in[name] = null{} // nothing is invented for those who come from outside
+			in[name] = nilValue{} // nothing is invented for those who come from outside
 		}
 	}
-	c.write(n, in)
-	c.pastPeople[n] = c.pastPeople[n][:1] // nobody saw it half made
-	return c.modified(n), nil
+	c.writePatient(n, in)
+	c.personHistory[n] = c.personHistory[n][:1] // nobody saw it half made
+	return c.modifyResult(n), nil
 }
 
-func (w *work) updatePatient() (result, error) {
-	in, ok := w.in.object("Patient")
+func (h *handler) updatePatient() (result, error) {
+	in, ok := h.in.object("Patient")
 	if !ok {
 		return nullReference, nil
 	}
-	c, n, ok := w.patientOf(message{"PatientID": in.text("PatientID"), "ExternalID": in.text("PatientExternalID"), "ExternalVendorID": in.text("ExternalVendorID")})
+	c, n, ok := h.findPatient(message{"PatientID": in.text("PatientID"), "ExternalID": in.text("PatientExternalID"), "ExternalVendorID": in.text("ExternalVendorID")})
 	if !ok {
-		return failed("Unable to find patient."), nil
+		return businessError("Unable to find patient."), nil
 	}
 	practice, _ := in.object("Practice")
-	if !slices.Contains(w.clinics(practice.text("PracticeName"), practice.text("PracticeID")), c) {
-		return failed("User is not authorized for Practice."), nil
+	if !slices.Contains(h.clinics(practice.text("PracticeName"), practice.text("PracticeID")), c) {
+		return businessError("User is not authorized for Practice."), nil
 	}
-	if w.idle {
-		return c.modified(n), nil
+	if h.dryRun {
+		return c.modifyResult(n), nil
 	}
-	if w.faults.Updates == "clobber" {
-		for _, name := range written {
+	if h.faults.Updates == "clobber" {
+		for _, name := range writableColumns {
 			if !in.has(name) && name != "FirstName" && name != "LastName" {
-				in[name] = null{}
+				in[name] = nilValue{}
 			}
 		}
 	}
-	c.write(n, in)
-	return c.modified(n), nil
+	c.writePatient(n, in)
+	return c.modifyResult(n), nil
 }
 
 // write gives the n-th patient the members that are there; nil empties one. The caller holds the server's lock.
-func (c *Clinic) write(n int, in message) {
+func (c *Clinic) writePatient(n int, in message) {
 	p := c.patient(n)
 	own := map[string]*string{"FirstName": &p.FirstName, "LastName": &p.LastName, "HomePhone": &p.Phone, "EmailAddress": &p.Email}
-	columns := maps.Clone(c.columns[n])
+	columns := maps.Clone(c.patientColumns[n])
 	if columns == nil {
 		columns = map[string]string{}
 	}
-	for _, name := range written {
+	for _, name := range writableColumns {
 		if to := own[name]; to != nil && in.has(name) {
 			*to = in.text(name)
 		} else if in.has(name) {
@@ -286,42 +286,42 @@ func (c *Clinic) write(n int, in message) {
 	if born, ok := typedTime(in.text("DateofBirth"), time.UTC); ok {
 		p.BirthDate = time.Date(born.Year(), born.Month(), born.Day(), 0, 0, 0, 0, time.UTC)
 	}
-	c.putPatient(n, p)
-	c.columns[n] = columns
+	c.storePatient(n, p)
+	c.patientColumns[n] = columns
 	if vendor, err := strconv.Atoi(in.text("ExternalVendorID")); err == nil && in.text("PatientExternalID") != "" {
-		c.name(n, vendor, in.text("PatientExternalID"))
+		c.setExternalID(n, vendor, in.text("PatientExternalID"))
 	}
 }
 
 // longestExternalID is where the vendor cuts identifiers of others, without a word.
-const longestExternalID = 25
+const maxExternalIDLength = 25
 
-func (c *Clinic) name(n, vendor int, id string) {
-	c.external[external{vendor, id[:min(len(id), longestExternalID)]}] = n
+func (c *Clinic) setExternalID(n, vendor int, id string) {
+	c.externalIDs[externalID{vendor, id[:min(len(id), maxExternalIDLength)]}] = n
 }
 
 // modified is what a change of a patient answers: numbers, and nothing of the patient.
-func (c *Clinic) modified(n int) result {
+func (c *Clinic) modifyResult(n int) result {
 	return result{members: record{
-		"Cases": []record{{"CaseID": c.caseID(n)}}, "PatientID": strconv.Itoa(c.base() + n + 1),
-		"PracticeID": c.id(), "PracticeName": c.practice.Name,
+		"Cases": []record{{"CaseID": c.caseID(n)}}, "PatientID": strconv.Itoa(c.patientIDBase() + n + 1),
+		"PracticeID": c.practiceID(), "PracticeName": c.practice.Name,
 	}}
 }
 
 // updatePatientsExternalID echoes nothing, even when it worked.
-func (w *work) updatePatientsExternalID() (result, error) {
-	updates, ok := w.in.object("Updates")
+func (h *handler) updatePatientsExternalID() (result, error) {
+	updates, ok := h.in.object("Updates")
 	if !ok {
 		return nullReference, nil
 	}
 	for _, item := range updates.list("UpdateBatch") {
 		u, _ := item.(message)
-		c, n, ok := w.patientOf(message{"PatientID": u.text("patientID")})
-		if !ok || !accepts(u.text("practiceID"), c.id()) {
-			return failed("Unable to find patient."), nil
+		c, n, ok := h.findPatient(message{"PatientID": u.text("patientID")})
+		if !ok || !equalsFilter(u.text("practiceID"), c.practiceID()) {
+			return businessError("Unable to find patient."), nil
 		}
-		if vendor, err := strconv.Atoi(u.text("externalVendorID")); err == nil && u.text("externalID") != "" && !w.idle {
-			c.name(n, vendor, u.text("externalID"))
+		if vendor, err := strconv.Atoi(u.text("externalVendorID")); err == nil && u.text("externalID") != "" && !h.dryRun {
+			c.setExternalID(n, vendor, u.text("externalID"))
 		}
 	}
 	return result{members: record{"ItemsUpdated": []record{}}}, nil

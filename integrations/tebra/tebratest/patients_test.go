@@ -14,7 +14,7 @@ import (
 func TestPatientsAreCreatedAndChanged(t *testing.T) {
 	t.Parallel()
 	now := noon
-	w := newWorld(t, tebratest.Config{Now: func() time.Time { return now }})
+	w := newEnv(t, tebratest.Config{Now: func() time.Time { return now }})
 	ctx := t.Context()
 	id, err := w.Patients.Create(ctx, w.id, tebra.PatientFields{
 		FirstName: tebra.Set("Nova"), LastName: tebra.Set("O'Made <up>"), BirthDate: tebra.Set("1980-07-04"), HomePhone: tebra.Set("(555) 555-0101"),
@@ -64,7 +64,7 @@ func TestPatientsAreCreatedAndChanged(t *testing.T) {
 
 func TestEveryPatientIsOnExactlyOnePage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 501}, {Patients: 7}}}}})
+	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 501}, {Patients: 7}}}}})
 	for practice, want := range map[string]int{"1": 501, "2": 7, "": 508} {
 		seen := map[phi.Text]bool{}
 		pages := 0
@@ -88,7 +88,7 @@ func TestEveryPatientIsOnExactlyOnePage(t *testing.T) {
 
 func TestPatientListsAreFiltered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	people := w.clinic.Patients()
 	p := people[11]
 	born := phi.Text(p.BirthDate.Format(time.DateOnly))

@@ -40,7 +40,7 @@ type Person struct {
 }
 
 // pastPerson is a patient as it was until it changed, at a moment of real time.
-type pastPerson struct {
+type personVersion struct {
 	person  Person
 	columns map[string]string
 	until   time.Time
@@ -50,7 +50,7 @@ type pastPerson struct {
 func (p Person) Name() string { return p.FirstName + " " + p.LastName }
 
 // draw returns the generator of one thing: the same for the same seed, place and names, whatever was asked before.
-func (c *Clinic) draw(what string, n int) *rand.Rand {
+func (c *Clinic) random(what string, n int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%d/%s/%d", c.server.config.Seed, c.index, what, n)
 	return rand.New(rand.NewPCG(h.Sum64(), uint64(n)))
@@ -60,34 +60,34 @@ func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 
 // patient returns the n-th patient (from 0) as it stands, edits included. The caller holds the server's lock.
 func (c *Clinic) patient(n int) Person {
-	if p, ok := c.edited[n]; ok {
+	if p, ok := c.editedPatients[n]; ok {
 		return p
 	}
-	r := c.draw("patient", n)
+	r := c.random("patient", n)
 	p := Person{
-		ID:        strconv.Itoa(c.base() + n + 1),
+		ID:        strconv.Itoa(c.patientIDBase() + n + 1),
 		FirstName: pick(r, firstNames),
 		LastName:  pick(r, lastNames),
 		BirthDate: time.Date(1935, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, r.IntN(85*365)),
 		Phone:     fmt.Sprintf("(%03d) 555-01%02d", 200+r.IntN(700), r.IntN(100)),
 	}
-	p.Email = inventedEmail(p.ID)
-	p.Modified = c.born.AddDate(0, 0, -30-r.IntN(900)).Add(-time.Duration(r.IntN(86400)) * time.Second)
-	p.Created = c.born.AddDate(-3, 0, -r.IntN(300))
+	p.Email = syntheticEmail(p.ID)
+	p.Modified = c.startedAt.AddDate(0, 0, -30-r.IntN(900)).Add(-time.Duration(r.IntN(86400)) * time.Second)
+	p.Created = c.startedAt.AddDate(-3, 0, -r.IntN(300))
 	return p
 }
 
-func inventedEmail(id string) string { return "patient" + id + "@example.test" }
+func syntheticEmail(id string) string { return "patient" + id + "@example.test" }
 
 // number returns the n of a patient's identifier.
-func (c *Clinic) number(id string) (n int, ok bool) {
+func (c *Clinic) patientIndex(id string) (n int, ok bool) {
 	v, err := strconv.Atoi(id)
-	n = v - c.base() - 1
+	n = v - c.patientIDBase() - 1
 	return n, err == nil && n >= 0 && n < c.patients
 }
 
 // base keeps identifiers of different practices apart, in every account: mixing them up must show.
-func (c *Clinic) base() int { return (c.index + 1) * 1_000_000 }
+func (c *Clinic) patientIDBase() int { return (c.index + 1) * 1_000_000 }
 
 // provider is one doctor of a clinic.
 type provider struct{ id, first, last string }
@@ -95,7 +95,7 @@ type provider struct{ id, first, last string }
 func (p provider) name() string { return "Dr. " + p.first + " " + p.last }
 
 func (c *Clinic) provider(i int) provider {
-	r := c.draw("provider", i)
+	r := c.random("provider", i)
 	last := doctors[i%len(doctors)]
 	if round := i / len(doctors); round > 0 {
 		last += " " + strconv.Itoa(round+1)

@@ -36,7 +36,7 @@ func (c *Clinic) day(number int) []*Visit {
 	if all, ok := c.days[number]; ok {
 		return all
 	}
-	all := c.invented(number)
+	all := c.generateDay(number)
 	if all == nil {
 		return nil
 	}
@@ -48,25 +48,25 @@ func (c *Clinic) day(number int) []*Visit {
 }
 
 // invented makes the visits of a day as they are before anybody changes them; nil for a day for which identifiers have no room.
-func (c *Clinic) invented(number int) []*Visit {
+func (c *Clinic) generateDay(number int) []*Visit {
 	if number < 0 || number >= 99_000 {
 		return nil
 	}
-	r := c.draw("day", number)
+	r := c.random("day", number)
 	people := r.Perm(max(c.practice.Patients, 1))
 	all := make([]*Visit, 0, c.practice.VisitsPerDay)
 	for k := range c.practice.VisitsPerDay {
-		all = append(all, c.invent(r, number, k, people))
+		all = append(all, c.generateVisit(r, number, k, people))
 	}
 	for k := range c.practice.VisitsPerDay / deletedEvery {
-		all = append(all, c.deletedLongAgo(number, c.practice.VisitsPerDay+k, people))
+		all = append(all, c.generateDeletedVisit(number, c.practice.VisitsPerDay+k, people))
 	}
 	sortVisits(all)
 	return all
 }
 
 // invent makes the k-th visit of a day.
-func (c *Clinic) invent(r *rand.Rand, number, k int, people []int) *Visit {
+func (c *Clinic) generateVisit(r *rand.Rand, number, k int, people []int) *Visit {
 	date := dayZero.AddDate(0, 0, number)
 	doctor, turn := k%c.practice.Providers, k/c.practice.Providers
 	turns := (c.practice.VisitsPerDay - doctor + c.practice.Providers - 1) / c.practice.Providers
@@ -75,9 +75,9 @@ func (c *Clinic) invent(r *rand.Rand, number, k int, people []int) *Visit {
 	start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt+begin, 0, 0, c.zone)
 	series := 0
 	if k%seriesEvery == seriesEvery-1 {
-		series = c.series(number, k, people)
+		series = c.seriesNumber(number, k, people)
 	}
-	v := c.visit(c.visitID(number, k), people[k%len(people)], doctor, start, time.Duration(min(length, 30))*time.Minute)
+	v := c.newVisit(c.visitID(number, k), people[k%len(people)], doctor, start, time.Duration(min(length, 30))*time.Minute)
 	v.Reason = pick(r, reasons)
 	if series != 0 {
 		v.Series, v.Every, v.Times = series, 7, seriesWeeks
@@ -88,10 +88,10 @@ func (c *Clinic) invent(r *rand.Rand, number, k int, people []int) *Visit {
 	if k%groupEvery == groupEvery-1 && len(people) >= c.practice.VisitsPerDay+2 {
 		v.Attendees = []string{v.PatientID}
 		for _, n := range people[len(people)-2:] {
-			v.Attendees = append(v.Attendees, strconv.Itoa(c.base()+n+1))
+			v.Attendees = append(v.Attendees, strconv.Itoa(c.patientIDBase()+n+1))
 		}
 	}
-	c.live(v, r.IntN(100), 1+r.IntN(30), r.IntN(86_400))
+	c.setHistory(v, r.IntN(100), 1+r.IntN(30), r.IntN(86_400))
 	return v
 }
 
@@ -101,25 +101,25 @@ func (c *Clinic) visitID(number, k int) string {
 
 // series returns the number of the weekly series that has the k-th visit of a day, and gives it to the patient whose series it
 // is. Day zero was a Saturday, so that weekdays count from there.
-func (c *Clinic) series(number, k int, people []int) int {
+func (c *Clinic) seriesNumber(number, k int, people []int) int {
 	series := (number/7/seriesWeeks*7+number%7)*1000 + k + 1
-	patient := c.draw("series", series).IntN(len(people))
+	patient := c.random("series", series).IntN(len(people))
 	i := slices.Index(people, patient)
 	people[k%len(people)], people[i] = people[i], people[k%len(people)]
 	return series
 }
 
 // deletedLongAgo makes a visit that no list has any more.
-func (c *Clinic) deletedLongAgo(number, k int, people []int) *Visit {
+func (c *Clinic) generateDeletedVisit(number, k int, people []int) *Visit {
 	date := dayZero.AddDate(0, 0, number)
 	start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt, 0, 0, c.zone)
-	v := c.visit(c.visitID(number, k), people[k%len(people)], 0, start, slot*time.Minute)
+	v := c.newVisit(c.visitID(number, k), people[k%len(people)], 0, start, slot*time.Minute)
 	v.Reason, v.Deleted = reasons[0], true
-	c.live(v, 50, 1+k%30, k)
+	c.setHistory(v, 50, 1+k%30, k)
 	return v
 }
 
-func (c *Clinic) visit(id string, patient, doctor int, start time.Time, length time.Duration) *Visit {
+func (c *Clinic) newVisit(id string, patient, doctor int, start time.Time, length time.Duration) *Visit {
 	p, d := c.patient(patient), c.provider(doctor)
 	return &Visit{
 		ID: id, PatientID: p.ID, Patient: p.Name(), ProviderID: d.id, Provider: d.name(), Start: start, End: start.Add(length),
@@ -129,25 +129,25 @@ func (c *Clinic) visit(id string, patient, doctor int, start time.Time, length t
 
 // live gives an invented visit its past. It depends on when the simulation began and on nothing that happens later, so
 // that a day looks the same whenever it is first asked for.
-func (c *Clinic) live(v *Visit, luck, lead, second int) {
+func (c *Clinic) setHistory(v *Visit, percentile, lead, second int) {
 	v.Created = v.Start.AddDate(0, 0, -lead).Add(-time.Duration(second) * time.Second)
-	if !v.Created.Before(c.born.Add(-24 * time.Hour)) {
-		v.Created = c.born.AddDate(0, 0, -lead-1).Add(-time.Duration(second) * time.Second)
+	if !v.Created.Before(c.startedAt.Add(-24 * time.Hour)) {
+		v.Created = c.startedAt.AddDate(0, 0, -lead-1).Add(-time.Duration(second) * time.Second)
 	}
 	v.Created = v.Created.Truncate(time.Second)
 	v.Modified = v.Created
-	if dayNumber(v.Start) >= dayNumber(c.born) {
+	if dayNumber(v.Start) >= dayNumber(c.startedAt) {
 		v.Status = Scheduled
-		if luck < 25 {
+		if percentile < 25 {
 			v.Status = Confirmed
 		}
 		return
 	}
 	v.Modified = v.End.Add(10 * time.Minute)
 	switch {
-	case luck < 6:
+	case percentile < 6:
 		v.Status = NoShow
-	case luck < 14:
+	case percentile < 14:
 		v.Status = Cancelled
 		v.Modified = v.Created.Add(time.Hour)
 	default:

@@ -65,10 +65,10 @@ type Server struct {
 	throttle throttle
 	log      callLog
 
-	mu     sync.Mutex // guards what follows and everything that clinics hold
-	faults Faults
-	rng    *rand.Rand // latency only: people and days must not depend on the order of calls
-	luck   *rand.Rand // rules with a rate only
+	mu          sync.Mutex // guards what follows and everything that clinics hold
+	faults      Faults
+	latencyRand *rand.Rand // latency only: people and days must not depend on the order of calls
+	faultRand   *rand.Rand // rules with a rate only
 }
 
 type account struct {
@@ -90,9 +90,9 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, faults: c.Faults.clone(),
-		rng: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), luck: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
+		latencyRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), faultRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
 	}
-	s.throttle = throttle{config: c.Throttles.listed(), last: map[throttleKey]time.Time{}}
+	s.throttle = throttle{config: c.Throttles.normalized(), last: map[throttleKey]time.Time{}}
 	s.log.counts = map[string]Count{}
 	keys := map[string]bool{}
 	for i, a := range c.Accounts {
@@ -109,7 +109,7 @@ func New(c Config) (*Server, error) {
 }
 
 // mostPractices is how many have identifiers of their own: the vendor's are 32 bits wide, those of cases the first to end.
-const mostPractices = 700
+const maxPractices = 700
 
 func (s *Server) addAccount(a Account) error {
 	acc := &account{Account: a, id: 4711 + len(s.accounts)}
@@ -118,13 +118,13 @@ func (s *Server) addAccount(a Account) error {
 		p.ID = cmp.Or(p.ID, i+1)
 		p.Name = cmp.Or(p.Name, fmt.Sprintf("Example Practice %d", p.ID))
 		p.Zone = cmp.Or(p.Zone, "America/Chicago")
-		p.Providers = count(p.Providers, 4)
-		p.Patients = count(p.Patients, 3000)
-		p.VisitsPerDay = count(p.VisitsPerDay, 90)
+		p.Providers = countOrDefault(p.Providers, 4)
+		p.Patients = countOrDefault(p.Patients, 3000)
+		p.VisitsPerDay = countOrDefault(p.VisitsPerDay, 90)
 		if names[p.Name] || ids[p.ID] {
 			return errors.New("two practices share a name or an id")
 		}
-		if len(s.clinics) == mostPractices || p.ID < 0 || p.ID > 999_999_999 || p.Patients > 900_000 || p.VisitsPerDay > 900 ||
+		if len(s.clinics) == maxPractices || p.ID < 0 || p.ID > 999_999_999 || p.Patients > 900_000 || p.VisitsPerDay > 900 ||
 			p.Providers > 100 || p.VisitsPerDay > 0 && (p.Providers == 0 || p.Patients == 0) {
 			return errors.New("there are more practices, providers, patients or visits than there are numbers or people for")
 		}
@@ -141,9 +141,9 @@ func (s *Server) addAccount(a Account) error {
 	return nil
 }
 
-func count(n, zero int) int {
+func countOrDefault(n, fallback int) int {
 	if n == 0 {
-		return zero
+		return fallback
 	}
 	return max(n, 0)
 }

@@ -202,7 +202,7 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 		clinic.SetStatus("1", "x"), clinic.SetName("1", "", ""), clinic.Move(visits[3].ID, noon), clinic.SetPhone("1", ""), second(clinic.Book("1", noon, 0)),
 		second(clinic.Book(newcomer.ID, noon, 9)),
 	} {
-		if !errors.Is(err, tebratest.ErrNoSuch) {
+		if !errors.Is(err, tebratest.ErrNotFound) {
 			t.Errorf("edit of nothing: %v", err)
 		}
 	}
@@ -294,13 +294,13 @@ func post(t testing.TB, s *tebratest.Server, op, members string) string {
 }
 
 // slowly is a body before whose end something happens.
-type slowly struct {
+type delayedBody struct {
 	io.Reader
 
 	before func()
 }
 
-func (r *slowly) Read(p []byte) (int, error) {
+func (r *delayedBody) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if errors.Is(err, io.EOF) {
 		r.before()
@@ -313,7 +313,7 @@ func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before fu
 	t.Helper()
 	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
 		`xmlns:n="http://www.kareo.com/api/schemas" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, &slowly{strings.NewReader(body), before})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, &delayedBody{strings.NewReader(body), before})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 // whole process at its peak, as the kernel counts it, after days, pages, a list at the cap and changes of every patient.
 func TestSoakHundredThousandPatients(t *testing.T) {
 	debug.FreeOSMemory()
-	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 100_000}}}}})
+	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 100_000}}}}})
 	var took []time.Duration
 	for i := range 100 {
 		day := noon.AddDate(0, 0, i-50)

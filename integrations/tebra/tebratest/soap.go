@@ -18,7 +18,7 @@ type exchange struct {
 	arrived time.Time
 	op      string
 	method  *method
-	who     verdict
+	auth    authResult
 }
 
 // serveSOAP takes a call from arrival to answer; the log gets its line whatever happens.
@@ -50,7 +50,7 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	outcome = s.answer(x, request)
+	outcome = s.respond(x, request)
 }
 
 // readRequest finds the operation's parameter and binds its members.
@@ -70,93 +70,93 @@ func readRequest(r *http.Request, m *method) (message, error) {
 }
 
 // work is one call that the vendor got down to.
-type work struct {
+type handler struct {
 	*Server
 
 	account *account
 	in      message
-	idle    bool // answer as if the change had been made, and make none
+	dryRun  bool // answer as if the change had been made, and make none
 	foreign bool // put a row of somebody else's among those of a list
 }
 
 // answer is the vendor's order of things: outage, credentials, throttle, work.
-func (s *Server) answer(x *exchange, request message) Outcome {
-	harm := s.strike(x.op)
-	if outcome, done := x.brokenBy(harm); done {
+func (s *Server) respond(x *exchange, request message) Outcome {
+	rule := s.matchRule(x.op)
+	if outcome, done := x.failEarly(rule); done {
 		return outcome
 	}
 	header, _ := request.object("RequestHeader")
-	if !x.method.headed() {
+	if !x.method.hasHeader() {
 		header = request
 	}
-	x.who = s.authenticate(header)
+	x.auth = s.authenticate(header)
 	switch {
-	case !x.method.headed():
-	case x.who.account == nil:
-		return x.reply(failed("Invalid customer key"), OutcomeUnauthenticated)
-	case !x.who.authenticated:
-		return x.reply(failed("Invalid user name and/or password"), OutcomeUnauthenticated)
+	case !x.method.hasHeader():
+	case x.auth.account == nil:
+		return x.reply(businessError("Invalid customer key"), OutcomeUnauthenticated)
+	case !x.auth.authenticated:
+		return x.reply(businessError("Invalid user name and/or password"), OutcomeUnauthenticated)
 	default:
-		arrived, interval, refused := s.throttle.refuse(x.who.account.id, x.op)
-		if x.arrived = arrived; refused {
-			return x.reply(failed(throttleText(x.op, interval)), OutcomeThrottled)
+		arrived, interval, throttled := s.throttle.arrive(x.auth.account.id, x.op)
+		if x.arrived = arrived; throttled {
+			return x.reply(businessError(throttleText(x.op, interval)), OutcomeThrottled)
 		}
 	}
 	if !s.delay(x.r.Context()) {
 		return OutcomeAborted
 	}
-	if harm.Fault == FaultHangThenEffect {
+	if rule.Fault == FaultHangThenEffect {
 		<-x.r.Context().Done()
-		wait(harm.For)
+		wait(rule.For)
 	}
-	body, outcome := s.work(x, request, harm)
+	body, outcome := s.execute(x, request, rule)
 	switch {
 	case outcome == OutcomeFault:
 		return x.fault(nsDispatcher, "InternalServiceFault", textInternal)
-	case harm.Fault == FaultEffectThenHang:
+	case rule.Fault == FaultEffectThenHang:
 		<-x.r.Context().Done()
 		return OutcomeHang
-	case harm.Fault == FaultHangThenEffect:
+	case rule.Fault == FaultHangThenEffect:
 		return OutcomeHang
-	case harm.Fault == FaultCut:
-		return x.cut(body)
-	case harm.Fault != FaultTrickle:
+	case rule.Fault == FaultCut:
+		return x.sendTruncated(body)
+	case rule.Fault != FaultTrickle:
 		x.send(http.StatusOK, body)
-	case !x.trickle(body, harm.For):
+	case !x.sendSlowly(body, rule.For):
 		return OutcomeAborted
 	}
 	return outcome
 }
 
 // work does what was asked and writes the answer, both under the lock: rows are read as they are written.
-func (s *Server) work(x *exchange, request message, harm Rule) ([]byte, Outcome) {
+func (s *Server) execute(x *exchange, request message, rule Rule) ([]byte, Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	job := &work{
-		Server: s, account: x.who.account, in: request,
-		idle: harm.Fault == FaultSilentRefusal, foreign: harm.Fault == FaultForeignRows,
+	h := &handler{
+		Server: s, account: x.auth.account, in: request,
+		dryRun: rule.Fault == FaultSilentRefusal, foreign: rule.Fault == FaultForeignRows,
 	}
-	if !x.method.headed() && !x.who.authenticated {
-		return answerXML(x.method, x.who, strangers), OutcomeUnauthenticated
+	if !x.method.hasHeader() && !x.auth.authenticated {
+		return responseXML(x.method, x.auth, unknownCustomer), OutcomeUnauthenticated
 	}
-	res, err := operations[x.op](job)
+	res, err := operations[x.op](h)
 	if err != nil {
 		return nil, OutcomeFault
 	}
 	outcome := OutcomeOK
-	if res.problem != "" {
+	if res.errorMessage != "" {
 		outcome = OutcomeRejected
 	}
-	return answerXML(x.method, x.who, res), outcome
+	return responseXML(x.method, x.auth, res), outcome
 }
 
-func (s *Server) authenticate(header message) verdict {
+func (s *Server) authenticate(header message) authResult {
 	for _, a := range s.accounts {
 		if a.CustomerKey == header.text("CustomerKey") {
-			return verdict{account: a, authenticated: a.User == header.text("User") && a.Password == header.text("Password")}
+			return authResult{account: a, authenticated: a.User == header.text("User") && a.Password == header.text("Password")}
 		}
 	}
-	return verdict{}
+	return authResult{}
 }
 
 func (x *exchange) send(status int, body []byte) {
@@ -167,7 +167,7 @@ func (x *exchange) send(status int, body []byte) {
 }
 
 func (x *exchange) reply(res result, outcome Outcome) Outcome {
-	x.send(http.StatusOK, answerXML(x.method, x.who, res))
+	x.send(http.StatusOK, responseXML(x.method, x.auth, res))
 	return outcome
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // course is how the staff takes a visit through its day.
-var course = []string{Confirmed, CheckedIn, Roomed, ReadyToSee, CheckedOut}
+var visitStatuses = []string{Confirmed, CheckedIn, Roomed, ReadyToSee, CheckedOut}
 
 // Edit is one thing that the practice's staff does at the vendor.
 type Edit struct {
@@ -24,9 +24,9 @@ type Edit struct {
 func (c *Clinic) Edits(day time.Time) []Edit {
 	number := dayNumber(day)
 	c.server.mu.Lock()
-	visits := c.invented(number)
+	visits := c.generateDay(number)
 	c.server.mu.Unlock()
-	r := c.draw("edits", number)
+	r := c.random("edits", number)
 	var all []Edit
 	for i, v := range visits {
 		if !v.Deleted {
@@ -44,15 +44,15 @@ func (c *Clinic) editsOf(v *Visit, i int, r *rand.Rand) []Edit {
 	if r.IntN(100) < 5 {
 		all = append(all, Edit{At: before, What: "register"})
 	}
-	switch luck := r.IntN(100); {
-	case luck < 4:
+	switch percentile := r.IntN(100); {
+	case percentile < 4:
 		return append(all, Edit{At: before, Appointment: v.ID, What: "cancel"})
-	case luck < 8:
+	case percentile < 8:
 		later := v.Start.AddDate(0, 0, 1+i%10)
 		return append(all, Edit{At: before, Appointment: v.ID, What: "move", Start: later})
 	}
 	at := v.Start.Add(-30 * time.Minute)
-	for _, status := range append([]string{Scheduled}, course...) {
+	for _, status := range append([]string{Scheduled}, visitStatuses...) {
 		all = append(all, Edit{At: at, Appointment: v.ID, What: "status", Status: status})
 		at = at.Add(time.Duration(4+r.IntN(12)) * time.Minute)
 	}

@@ -44,20 +44,20 @@ var documented = map[string]time.Duration{
 var reported = map[string]time.Duration{"GetAppointmentReasons": time.Second, "UpdateAppointmentStatus": 500 * time.Millisecond}
 
 // spelled is how the table calls what the contract calls otherwise.
-var spelled = map[string]string{"GetProcedureCodes": "GetProcedureCode", "CreatePayment": "CreatePayments"}
+var tableNames = map[string]string{"GetProcedureCodes": "GetProcedureCode", "CreatePayment": "CreatePayments"}
 
 // listed is the operation's name in the table.
-func listed(op string) string { return cmp.Or(spelled[op], op) }
+func tableName(op string) string { return cmp.Or(tableNames[op], op) }
 
 // listed are the same limits with every operation in the table's spelling, in a map of their own.
-func (t Throttles) listed() Throttles {
+func (t Throttles) normalized() Throttles {
 	if t.Intervals == nil {
 		return t
 	}
 	intervals := map[string]time.Duration{}
 	for op, d := range t.Intervals {
-		if _, known := intervals[listed(op)]; !known || spelled[op] != "" {
-			intervals[listed(op)] = d
+		if _, known := intervals[tableName(op)]; !known || tableNames[op] != "" {
+			intervals[tableName(op)] = d
 		}
 	}
 	t.Intervals = intervals
@@ -70,7 +70,7 @@ func (t Throttles) check() error {
 		return errors.New("scale or margin is negative")
 	}
 	for op, d := range t.Intervals {
-		if _, known := documented[listed(op)]; !known && contract.byName[op] == nil {
+		if _, known := documented[tableName(op)]; !known && contract.byName[op] == nil {
 			return fmt.Errorf("%q is no operation", op)
 		}
 		if op == "GetCustomerIdFromKey" {
@@ -88,10 +88,10 @@ func (t Throttles) interval(op string) time.Duration {
 	if t.Off {
 		return 0
 	}
-	if d, ok := t.Intervals[listed(op)]; ok {
+	if d, ok := t.Intervals[tableName(op)]; ok {
 		return d
 	}
-	d := cmp.Or(documented[listed(op)], reported[op])
+	d := cmp.Or(documented[tableName(op)], reported[op])
 	if t.Scale > 0 {
 		return time.Duration(float64(d) * t.Scale)
 	}
@@ -99,7 +99,7 @@ func (t Throttles) interval(op string) time.Duration {
 }
 
 // records are the rows of the vendor's table, one for an operation.
-func (t Throttles) records() []record {
+func (t Throttles) tableRows() []record {
 	names := maps.Clone(documented)
 	maps.Copy(names, t.Intervals)
 	var rows []record
@@ -125,29 +125,29 @@ type throttle struct {
 func (s *Server) Throttles() Throttles {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
-	return s.throttle.config.listed()
+	return s.throttle.config.normalized()
 }
 
 // SetThrottles changes the limits from the next call on. What arrived before still counts.
 func (s *Server) SetThrottles(t Throttles) {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
-	s.throttle.config = t.listed()
+	s.throttle.config = t.normalized()
 }
 
 // refuse says when a call arrived, which is now: under the lock, so that calls are decided in the order of their arrivals.
 // It reports whether that is too soon, and the interval to name.
-func (t *throttle) refuse(account int, op string) (arrived time.Time, interval time.Duration, refused bool) {
+func (t *throttle) arrive(account int, op string) (arrived time.Time, interval time.Duration, throttled bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	arrived, interval = time.Now(), t.config.interval(op)
 	key := throttleKey{account, op}
 	last, before := t.last[key]
-	refused = before && interval > 0 && arrived.Sub(last) <= interval+t.config.Margin
-	if !refused || t.config.Extend {
+	throttled = before && interval > 0 && arrived.Sub(last) <= interval+t.config.Margin
+	if !throttled || t.config.Extend {
 		t.last[key] = arrived
 	}
-	return arrived, interval, refused
+	return arrived, interval, throttled
 }
 
 // throttleText is the vendor's wording, in whole milliseconds that are long enough.
@@ -159,7 +159,7 @@ func throttleText(op string, interval time.Duration) string {
 // delay waits as long as the vendor would work on an answer; false when the caller left meanwhile.
 func (s *Server) delay(ctx context.Context) bool {
 	s.mu.Lock()
-	d := s.config.Latency.draw(s.rng.NormFloat64)
+	d := s.config.Latency.draw(s.latencyRand.NormFloat64)
 	s.mu.Unlock()
 	if d <= 0 {
 		return ctx.Err() == nil

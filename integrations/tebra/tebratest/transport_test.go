@@ -14,13 +14,13 @@ import (
 )
 
 // closed is a body that remembers that it was closed.
-type closed struct {
+type closeRecorder struct {
 	io.Reader
 
-	done bool
+	closed bool
 }
 
-func (c *closed) Close() error { c.done = true; return nil }
+func (c *closeRecorder) Close() error { c.closed = true; return nil }
 
 // What the transport makes of a handler is what a server makes of it.
 func TestTransportAnswersAsANetworkDoes(t *testing.T) {
@@ -42,7 +42,7 @@ func TestTransportAnswersAsANetworkDoes(t *testing.T) {
 		network := httptest.NewServer(handler)
 		var got [2]string
 		for i, transport := range []http.RoundTripper{tebratest.Transport{Handler: handler}, network.Client().Transport} {
-			sent := &closed{Reader: strings.NewReader("hello")}
+			sent := &closeRecorder{Reader: strings.NewReader("hello")}
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, network.URL, sent)
 			if err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func TestTransportAnswersAsANetworkDoes(t *testing.T) {
 			if err := resp.Body.Close(); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if i == 0 && !sent.done { // a network closes it when it likes
+			if i == 0 && !sent.closed { // a network closes it when it likes
 				t.Errorf("%s: the request is not closed", name)
 			}
 		}
@@ -78,14 +78,14 @@ func TestTransportEndsWithItsContext(t *testing.T) {
 	waits := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	for _, wait := range []time.Duration{-time.Second, time.Millisecond} { // before the call, and during it
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
-		sent := &closed{Reader: strings.NewReader("hello")}
+		sent := &closeRecorder{Reader: strings.NewReader("hello")}
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sim", sent)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp, err := tebratest.Transport{Handler: waits}.RoundTrip(r)
-		if !errors.Is(err, context.DeadlineExceeded) || !sent.done {
-			t.Errorf("%v: %v, request closed: %t", wait, err, sent.done)
+		if !errors.Is(err, context.DeadlineExceeded) || !sent.closed {
+			t.Errorf("%v: %v, request closed: %t", wait, err, sent.closed)
 		}
 		if resp != nil {
 			_ = resp.Body.Close()

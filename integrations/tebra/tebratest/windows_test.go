@@ -38,7 +38,7 @@ func TestZonesAgree(t *testing.T) {
 
 func TestWindowsOfAnyLength(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{VisitsPerDay: 5}}}}})
+	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{VisitsPerDay: 5}}}}})
 	from, to := noon.AddDate(0, 0, -140), noon.AddDate(0, 0, 60)
 	req := tebra.ListAppointmentsRequest{PracticeName: "Example Practice 1", From: from, To: to, Location: w.clinic.Location()}
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultOutage, Rate: 0.5}}})
@@ -67,7 +67,7 @@ func TestWindowsOfAnyLength(t *testing.T) {
 // One request may be walked by several at once, and again.
 func TestWindowsOfPatients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 400}}}}})
+	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 400}}}}})
 	day := time.Now().In(w.clinic.Location())
 	windows := w.Patients.Windows(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id, ModifiedFrom: day.AddDate(-50, 0, 0), ModifiedTo: day.AddDate(0, 0, 1)})
 	walk := func() (rows int, err error) {
@@ -115,7 +115,7 @@ func TestWindowsOfPatients(t *testing.T) {
 // Who asks for changes without an end gets those of visits to come, too.
 func TestChangesWithoutAnEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	next := w.clinic.Appointments(noon.AddDate(0, 0, 20))[0]
 	if err := w.clinic.Cancel(next.ID); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
 
 // world is a simulator with one practice, its client, and its staff.
-type world struct {
+type env struct {
 	*tebra.Client
 
 	sim    *tebratest.Server
@@ -27,15 +27,15 @@ type world struct {
 	id     string // of the practice
 }
 
-func newWorld(t testing.TB, config tebratest.Config) world {
+func newEnv(t testing.TB, config tebratest.Config) env {
 	t.Helper()
 	config.Throttles.Off = true
 	s := newServer(t, config)
 	clinic := s.Clinics()[0]
-	return world{Client: newClient(t, s, clinic.Account()), sim: s, clinic: clinic, id: "1"}
+	return env{Client: newClient(t, s, clinic.Account()), sim: s, clinic: clinic, id: "1"}
 }
 
-func (w world) detail(t testing.TB, id string) *tebra.AppointmentDetail {
+func (w env) detail(t testing.TB, id string) *tebra.AppointmentDetail {
 	t.Helper()
 	a, err := w.Appointments.Get(t.Context(), id, w.clinic.Location())
 	if err != nil {
@@ -46,7 +46,7 @@ func (w world) detail(t testing.TB, id string) *tebra.AppointmentDetail {
 
 func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	groups, series := 0, 0
 	for _, v := range w.clinic.Appointments(noon) {
 		a := w.detail(t, v.ID)
@@ -81,7 +81,7 @@ func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
 // A series is the same patient at the same hour, week after week.
 func TestSeriesComeAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	of := func(day time.Time) map[int]string {
 		all := map[int]string{}
 		for _, v := range w.clinic.Appointments(day) {
@@ -106,7 +106,7 @@ func TestSeriesComeAgain(t *testing.T) {
 
 func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	ctx, zone, people := t.Context(), w.clinic.Location(), w.clinic.Patients()
 	doctor := phi.Text(w.clinic.Appointments(noon)[0].ProviderID)
 	start := time.Date(2026, 3, 3, 10, 0, 0, 0, zone)
@@ -150,14 +150,14 @@ func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 	if err := w.Appointments.Delete(ctx, staff.ID); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("deleted twice: %v", err)
 	}
-	if _, err := w.clinic.Appointment(staff.ID); !errors.Is(err, tebratest.ErrNoSuch) || !w.detail(t, staff.ID).Deleted {
+	if _, err := w.clinic.Appointment(staff.ID); !errors.Is(err, tebratest.ErrNotFound) || !w.detail(t, staff.ID).Deleted {
 		t.Errorf("deleted: %v", err)
 	}
 }
 
 func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	zone, people := w.clinic.Location(), w.clinic.Patients()
 	start := time.Date(2026, 3, 3, 10, 0, 0, 0, zone) // the clock changes within the week
 	wish := tebra.NewAppointment{
@@ -214,7 +214,7 @@ func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
 // only their identifiers still find.
 func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	cancelled, days := 0, 20
 	for d := range days {
 		for _, v := range w.clinic.Appointments(noon.AddDate(0, 0, -1-d)) {
@@ -237,7 +237,7 @@ func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
 		if a := w.detail(t, id); !a.Deleted || a.Start.Day() != 24 {
 			t.Errorf("visit %d after the last of the day is %+v", after, a)
 		}
-		if _, err := w.clinic.Appointment(id); !errors.Is(err, tebratest.ErrNoSuch) {
+		if _, err := w.clinic.Appointment(id); !errors.Is(err, tebratest.ErrNotFound) {
 			t.Errorf("the staff sees a deleted visit: %v", err)
 		}
 	}
@@ -249,7 +249,7 @@ func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
 func TestUpdatesClobberOrMerge(t *testing.T) {
 	t.Parallel()
 	for updates, want := range map[string]string{"": "", "clobber": "", "merge": "77"} {
-		w := newWorld(t, tebratest.Config{Faults: tebratest.Faults{Updates: updates}})
+		w := newEnv(t, tebratest.Config{Faults: tebratest.Faults{Updates: updates}})
 		zone := w.clinic.Location()
 		v := w.clinic.Appointments(noon)[0]
 		full := w.detail(t, v.ID).Update()
@@ -266,7 +266,7 @@ func TestUpdatesClobberOrMerge(t *testing.T) {
 		}
 	}
 	for updates, want := range map[string]string{"": "(555) 555-0101", "clobber": "", "merge": "(555) 555-0101"} {
-		w := newWorld(t, tebratest.Config{Faults: tebratest.Faults{Updates: updates}})
+		w := newEnv(t, tebratest.Config{Faults: tebratest.Faults{Updates: updates}})
 		id := w.clinic.Patients()[0].ID
 		for _, f := range []tebra.PatientFields{{WorkPhone: tebra.Set("(555) 555-0101")}, {City: tebra.Set("Elsewhere")}} {
 			if err := w.Patients.Update(t.Context(), id, w.id, f); err != nil {
@@ -281,7 +281,7 @@ func TestUpdatesClobberOrMerge(t *testing.T) {
 
 func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	zone := w.clinic.Location()
 	good := tebra.NewAppointment{
 		PracticeID: w.id, ServiceLocationID: "3", Start: noon, End: noon.Add(time.Hour), Patient: phi.Text(w.clinic.Patients()[0].ID), ProviderID: "7",
@@ -319,7 +319,7 @@ func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 
 func TestDirectoryAndAccount(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, tebratest.Config{})
+	w := newEnv(t, tebratest.Config{})
 	ctx := t.Context()
 	practices, _, err := w.Directory.Practices(ctx, tebra.PracticesRequest{})
 	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {

@@ -23,15 +23,15 @@ func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var host strings.Builder
 	_ = xml.EscapeText(&host, []byte(r.Host)) // a strings.Builder never fails
-	d := description{schema: contract, address: "http://" + host.String() + Path}
+	d := wsdlWriter{schema: contract, address: "http://" + host.String() + Path}
 	var text string
 	switch {
 	case q.Has("singleWsdl"):
-		text = d.whole()
+		text = d.singleDocument()
 	case q.Get("wsdl") == "wsdl0":
-		text = d.binding()
+		text = d.bindingDocument()
 	case q.Has("wsdl") && q.Get("wsdl") == "":
-		text = d.parts()
+		text = d.mainDocument()
 	case q.Has("xsd"):
 		for n := range len(d.namespaces) + 1 {
 			if q.Get("xsd") == fmt.Sprintf("xsd%d", n) {
@@ -48,23 +48,23 @@ func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 }
 
 // description writes the contract as WSDL for a service at address.
-type description struct {
+type wsdlWriter struct {
 	*schema
 
 	address string
 	b       strings.Builder
 }
 
-func (d *description) put(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n", args...) }
+func (d *wsdlWriter) put(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n", args...) }
 
 // take returns what was written and begins anew.
-func (d *description) take() string {
+func (d *wsdlWriter) flush() string {
 	text := d.b.String()
 	d.b.Reset()
 	return text
 }
 
-func (d *description) whole() string {
+func (d *wsdlWriter) singleDocument() string {
 	var schemas strings.Builder
 	for n := range len(d.namespaces) + 1 {
 		schemas.WriteString(d.xsd(n, false))
@@ -76,11 +76,11 @@ func (d *description) whole() string {
 	d.bindings("tns")
 	d.service("tns")
 	d.put("</wsdl:definitions>")
-	return d.take()
+	return d.flush()
 }
 
 // parts is the vendor's way: messages and port type here, the schemas and the binding in documents of their own.
-func (d *description) parts() string {
+func (d *wsdlWriter) mainDocument() string {
 	d.put(`<wsdl:definitions name="KareoServices" targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
 		nsKareo, nsKareo, nsBinding, nsWSDL, nsWSDL)
 	d.put(`<wsdl:import namespace="%s" location="%s?wsdl=wsdl0"/>`, nsBinding, d.address)
@@ -92,19 +92,19 @@ func (d *description) parts() string {
 	d.portType()
 	d.service("i0")
 	d.put("</wsdl:definitions>")
-	return d.take()
+	return d.flush()
 }
 
-func (d *description) binding() string {
+func (d *wsdlWriter) bindingDocument() string {
 	d.put(`<wsdl:definitions targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
 		nsBinding, nsBinding, nsKareo, nsWSDL, nsWSDL)
 	d.put(`<wsdl:import namespace="%s" location="%s?wsdl"/>`, nsKareo, d.address)
 	d.bindings("i0")
 	d.put("</wsdl:definitions>")
-	return d.take()
+	return d.flush()
 }
 
-func (d *description) portType() {
+func (d *wsdlWriter) portType() {
 	for _, m := range d.operations {
 		d.put(`<wsdl:message name="KareoServices_%s_InputMessage"><wsdl:part name="parameters" element="tns:%s"/></wsdl:message>`, m.name, m.name)
 		d.put(`<wsdl:message name="KareoServices_%s_OutputMessage"><wsdl:part name="parameters" element="tns:%sResponse"/></wsdl:message>`, m.name, m.name)
@@ -118,7 +118,7 @@ func (d *description) portType() {
 }
 
 // bindings writes the binding; port is the prefix of the port type's namespace.
-func (d *description) bindings(port string) {
+func (d *wsdlWriter) bindings(port string) {
 	d.put(`<wsdl:binding name="BasicHttpBinding_KareoServices" type="%s:KareoServices">`, port)
 	d.put(`<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>`)
 	for _, m := range d.operations {
@@ -128,13 +128,13 @@ func (d *description) bindings(port string) {
 	d.put("</wsdl:binding>")
 }
 
-func (d *description) service(binding string) {
+func (d *wsdlWriter) service(binding string) {
 	d.put(`<wsdl:service name="KareoServices"><wsdl:port name="BasicHttpBinding_KareoServices" binding="%s:BasicHttpBinding_KareoServices">`, binding)
 	d.put(`<soap:address location="%s"/></wsdl:port></wsdl:service>`, d.address)
 }
 
 // uri is the namespace of the n-th schema: those of the contract, and .NET's own after them.
-func (d *description) uri(n int) string {
+func (d *wsdlWriter) uri(n int) string {
 	if n == len(d.namespaces) {
 		return nsGUID
 	}
@@ -142,7 +142,7 @@ func (d *description) uri(n int) string {
 }
 
 // xsd writes the n-th schema. Namespaces have the prefixes n0, n1 and so on in all of them.
-func (d *description) xsd(n int, located bool) string {
+func (d *wsdlWriter) xsd(n int, located bool) string {
 	d.put(`<xs:schema elementFormDefault="qualified" targetNamespace="%s" xmlns:xs="%s"`, d.uri(n), nsSchema)
 	for i := range len(d.namespaces) + 1 {
 		d.put(` xmlns:n%d="%s"`, i, d.uri(i))
@@ -159,24 +159,24 @@ func (d *description) xsd(n int, located bool) string {
 	}
 	for _, t := range d.types {
 		if t.uri == d.uri(n) {
-			d.declare(t)
+			d.typeDeclaration(t)
 		}
 	}
 	switch {
 	case d.uri(n) == nsKareo:
-		d.wrappers()
+		d.wrapperElements()
 	case d.uri(n) == nsGUID:
 		d.put(`<xs:simpleType name="guid"><xs:restriction base="xs:string">`)
 		d.put(`<xs:pattern value="%s"/></xs:restriction></xs:simpleType>`, guidPattern)
 	}
 	d.put("</xs:schema>")
-	return d.take()
+	return d.flush()
 }
 
-func (d *description) declare(t *typ) {
+func (d *wsdlWriter) typeDeclaration(t *typ) {
 	if len(t.values) > 0 {
 		d.put(`<xs:simpleType name="%s"><xs:restriction base="xs:string">`, t.name)
-		for _, word := range t.words() {
+		for _, word := range t.enumValues() {
 			d.put(`<xs:enumeration value="%s"/>`, word)
 		}
 		d.put("</xs:restriction></xs:simpleType>")
@@ -184,10 +184,10 @@ func (d *description) declare(t *typ) {
 	}
 	d.put(`<xs:complexType name="%s">`, t.name)
 	if t.base != nil {
-		d.put(`<xs:complexContent mixed="false"><xs:extension base="%s">`, d.name(t.base))
+		d.put(`<xs:complexContent mixed="false"><xs:extension base="%s">`, d.typeName(t.base))
 	}
 	d.put("<xs:sequence>")
-	for _, p := range t.own() {
+	for _, p := range t.ownMembers() {
 		d.member(p)
 	}
 	d.put("</xs:sequence>")
@@ -197,12 +197,12 @@ func (d *description) declare(t *typ) {
 	d.put("</xs:complexType>")
 }
 
-func (d *description) member(p part) {
+func (d *wsdlWriter) member(p member) {
 	attributes := ""
 	if !p.required {
 		attributes += ` minOccurs="0"`
 	}
-	if p.many {
+	if p.repeated {
 		attributes += ` maxOccurs="unbounded"`
 	}
 	if p.nullable {
@@ -210,8 +210,8 @@ func (d *description) member(p part) {
 	}
 	kind := "xs:" + p.builtin
 	switch {
-	case p.of != nil:
-		kind = d.name(p.of)
+	case p.typ != nil:
+		kind = d.typeName(p.typ)
 	case p.builtin == "guid":
 		kind = fmt.Sprintf("n%d:guid", len(d.namespaces))
 	}
@@ -219,7 +219,7 @@ func (d *description) member(p part) {
 }
 
 // name is how a schema refers to t.
-func (d *description) name(t *typ) string {
+func (d *wsdlWriter) typeName(t *typ) string {
 	for i, n := range d.namespaces {
 		if n.uri == t.uri {
 			return fmt.Sprintf("n%d:%s", i, t.name)
@@ -229,10 +229,10 @@ func (d *description) name(t *typ) string {
 }
 
 // wrappers are the elements that stand in the body of an envelope.
-func (d *description) wrappers() {
+func (d *wsdlWriter) wrapperElements() {
 	wrap := func(element, member string, t *typ) {
 		d.put(`<xs:element name="%s"><xs:complexType><xs:sequence>`, element)
-		d.put(`<xs:element minOccurs="0" name="%s" nillable="true" type="%s"/></xs:sequence></xs:complexType></xs:element>`, member, d.name(t))
+		d.put(`<xs:element minOccurs="0" name="%s" nillable="true" type="%s"/></xs:sequence></xs:complexType></xs:element>`, member, d.typeName(t))
 	}
 	for _, m := range d.operations {
 		wrap(m.name, m.parameter, m.in)
