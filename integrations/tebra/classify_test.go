@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -150,18 +148,4 @@ func TestRowsThatWereReadAreObservedWhateverBecomesOfTheReader(t *testing.T) {
 	if len(seen) != 1 || !seen[0].Sent || !seen[0].PHI {
 		t.Errorf("observed %+v, want one sent call about patients", seen)
 	}
-}
-
-// A caller who leaves while the door waits to try again hears that they left, not what the door tried.
-func TestLeavingBetweenTwoAttempts(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		_, err := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errConnectionRefused }), nil).System.Throttles(ctx)
-		var e *tebra.Error
-		if !errors.As(err, &e) || e.Code != tebra.Timeout || e.Sent || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %+v, want an unsent timeout", err)
-		}
-	})
 }

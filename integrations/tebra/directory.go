@@ -68,3 +68,171 @@ var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
 	"CreatedDate":                func(p *Provider, c *cell) { p.Created = c.time() },
 	"LastModifiedDate":           func(p *Provider, c *cell) { p.LastModified = c.time() },
 }}
+
+// Practice is one practice of the account.
+type Practice struct {
+	ID           string
+	Name         string
+	Active       bool
+	NPI          string
+	Email        phi.Text
+	Phone        phi.Text
+	Fax          phi.Text
+	Address1     string
+	Address2     string
+	City         string
+	State        string
+	ZipCode      string
+	Created      time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	LastModified time.Time // likewise
+}
+
+// PracticesRequest says which practices. The zero request is every practice that the user may see.
+type PracticesRequest struct {
+	ID   string
+	Name string
+}
+
+// Practices returns the practices of the account, and whether there may be more than the vendor hands out (GetPractices:
+// practices by filter). The vendor does not promise an order.
+func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
+	l := listing[Practice]{
+		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
+		hasID:      func(p *Practice) bool { return p.ID != "" },
+		hasContent: func(p *Practice) bool { return p.Name != "" },
+		write: func(w *writer) {
+			w.filter(member{"ID", req.ID}, member{"PracticeName", req.Name})
+		},
+	}
+	return l.all(ctx, s.client)
+}
+
+var practiceColumns = record[Practice]{cells: map[string]func(*Practice, *cell){
+	"ID":                   func(p *Practice, c *cell) { p.ID = c.ownID().Reveal() },
+	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.value },
+	"Active":               func(p *Practice, c *cell) { p.Active = c.looseBool() },
+	"NPI":                  func(p *Practice, c *cell) { p.NPI = c.value },
+	"Email":                func(p *Practice, c *cell) { p.Email = c.text() },
+	"Phone":                func(p *Practice, c *cell) { p.Phone = c.text() },
+	"Fax":                  func(p *Practice, c *cell) { p.Fax = c.text() },
+	"PracticeAddressLine1": func(p *Practice, c *cell) { p.Address1 = c.value },
+	"PracticeAddressLine2": func(p *Practice, c *cell) { p.Address2 = c.value },
+	"PracticeCity":         func(p *Practice, c *cell) { p.City = c.value },
+	"PracticeState":        func(p *Practice, c *cell) { p.State = c.value },
+	"PracticeZipCode":      func(p *Practice, c *cell) { p.ZipCode = c.value },
+	"CreatedDate":          func(p *Practice, c *cell) { p.Created = c.time() },
+	"LastModifiedDate":     func(p *Practice, c *cell) { p.LastModified = c.time() },
+}}
+
+// ServiceLocation is a place where a practice sees patients.
+type ServiceLocation struct {
+	ID             string
+	Name           string
+	BillingName    string
+	PracticeID     string
+	PracticeName   string
+	PlaceOfService string
+	NPI            string
+	Phone          phi.Text
+	Fax            phi.Text
+	Address1       string
+	Address2       string
+	City           string
+	State          string
+	ZipCode        string
+	Created        time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	LastModified   time.Time // likewise; the vendor calls it ModifiedDate here and nowhere else
+}
+
+// ServiceLocationsRequest says which places.
+type ServiceLocationsRequest struct {
+	PracticeName string // required
+	ID           string
+}
+
+// ServiceLocations returns the places of a practice, and whether there may be more than the vendor hands out
+// (GetServiceLocations: service locations by filter). The vendor does not promise an order.
+func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (places []ServiceLocation, partial bool, err error) {
+	op := &opGetServiceLocations
+	if strings.TrimSpace(req.PracticeName) == "" {
+		return nil, false, invalidRequest(op, "practice")
+	}
+	l := listing[ServiceLocation]{
+		op: op, item: "ServiceLocationData", decode: serviceLocationColumns.row,
+		hasID:      func(l *ServiceLocation) bool { return l.ID != "" },
+		hasContent: func(l *ServiceLocation) bool { return l.Name != "" },
+		write: func(w *writer) {
+			w.filter(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
+		},
+	}
+	return l.all(ctx, s.client)
+}
+
+var serviceLocationColumns = record[ServiceLocation]{cells: map[string]func(*ServiceLocation, *cell){
+	"ID":             func(l *ServiceLocation, c *cell) { l.ID = c.ownID().Reveal() },
+	"Name":           func(l *ServiceLocation, c *cell) { l.Name = c.value },
+	"BillingName":    func(l *ServiceLocation, c *cell) { l.BillingName = c.value },
+	"PracticeID":     func(l *ServiceLocation, c *cell) { l.PracticeID = c.foreignID().Reveal() },
+	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.value },
+	"PlaceOfService": func(l *ServiceLocation, c *cell) { l.PlaceOfService = c.value },
+	"NPI":            func(l *ServiceLocation, c *cell) { l.NPI = c.value },
+	"Phone":          func(l *ServiceLocation, c *cell) { l.Phone = c.text() },
+	"FaxPhone":       func(l *ServiceLocation, c *cell) { l.Fax = c.text() },
+	"AddressLine1":   func(l *ServiceLocation, c *cell) { l.Address1 = c.value },
+	"AddressLine2":   func(l *ServiceLocation, c *cell) { l.Address2 = c.value },
+	"City":           func(l *ServiceLocation, c *cell) { l.City = c.value },
+	"State":          func(l *ServiceLocation, c *cell) { l.State = c.value },
+	"ZipCode":        func(l *ServiceLocation, c *cell) { l.ZipCode = c.value },
+	"CreatedDate":    func(l *ServiceLocation, c *cell) { l.Created = c.time() },
+	"ModifiedDate":   func(l *ServiceLocation, c *cell) { l.LastModified = c.time() },
+}}
+
+// ProcedureCode is one code that the account bills by.
+type ProcedureCode struct {
+	ID           string
+	Code         string
+	OfficialName string
+	LocalName    string
+	PracticeName string
+	Category     string // ProcedureCodeCategoryID
+	Active       bool
+	Created      time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	LastModified time.Time // likewise; the vendor calls it ModifiedDate here
+}
+
+// ProcedureCodesRequest says which codes. The zero request is all of them.
+type ProcedureCodesRequest struct {
+	ID         string
+	Code       string
+	ActiveOnly bool
+}
+
+// ProcedureCodes returns the codes that the account bills by, and whether there may be more than the vendor hands out
+// (GetProcedureCodes: procedure codes by filter). The vendor does not promise an order.
+func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCodesRequest) (codes []ProcedureCode, partial bool, err error) {
+	active := ""
+	if req.ActiveOnly {
+		active = "true"
+	}
+	l := listing[ProcedureCode]{
+		op: &opGetProcedureCodes, item: "ProcedureCodeData", decode: procedureCodeColumns.row,
+		hasID:      func(p *ProcedureCode) bool { return p.ID != "" },
+		hasContent: func(p *ProcedureCode) bool { return p.Code != "" },
+		write: func(w *writer) {
+			w.filter(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
+		},
+	}
+	return l.all(ctx, s.client)
+}
+
+var procedureCodeColumns = record[ProcedureCode]{cells: map[string]func(*ProcedureCode, *cell){
+	"ID":                      func(p *ProcedureCode, c *cell) { p.ID = c.ownID().Reveal() },
+	"ProcedureCode":           func(p *ProcedureCode, c *cell) { p.Code = c.value },
+	"OfficialName":            func(p *ProcedureCode, c *cell) { p.OfficialName = c.value },
+	"LocalName":               func(p *ProcedureCode, c *cell) { p.LocalName = c.value },
+	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.value },
+	"ProcedureCodeCategoryID": func(p *ProcedureCode, c *cell) { p.Category = c.value },
+	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.looseBool() },
+	"CreatedDate":             func(p *ProcedureCode, c *cell) { p.Created = c.time() },
+	"ModifiedDate":            func(p *ProcedureCode, c *cell) { p.LastModified = c.time() },
+}}

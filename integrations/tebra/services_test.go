@@ -2,14 +2,9 @@ package tebra_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,102 +14,6 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
-
-var update = flag.Bool("update", false, "write the golden requests anew")
-
-// The order of members, their namespaces and their escaping are what the vendor reads; the files hold them.
-func TestRequestsAreGolden(t *testing.T) {
-	t.Parallel()
-	for name, call := range examples {
-		var got []byte
-		c := newClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-			got, _ = io.ReadAll(r.Body)
-			op, _, _ := strings.Cut(name, ".")
-			if want := `"http://www.kareo.com/api/schemas/KareoServices/` + op + `"`; r.Header.Get("SOAPAction") != want {
-				t.Errorf("%s: SOAPAction is %s, want %s", name, r.Header.Get("SOAPAction"), want)
-			}
-			if r.Header.Get("Content-Type") != xmlType || r.Method != http.MethodPost {
-				t.Errorf("%s: %s of %s", name, r.Method, r.Header.Get("Content-Type"))
-			}
-			return respond(503, "", http.NoBody), nil
-		}), nil)
-		if err := call(t.Context(), c); !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) {
-			t.Errorf("%s: %v", name, err)
-		}
-		file := filepath.Join("testdata", name+".request.xml")
-		if *update {
-			if err := os.WriteFile(file, got, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s differs from its golden request (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
-	t.Parallel()
-	day := time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC)
-	list := func(edit func(*tebra.ListAppointmentsRequest)) func(*tebra.Client) error {
-		return func(c *tebra.Client) error {
-			q := oneDay()
-			edit(&q)
-			_, err := c.Appointments.List(t.Context(), q)
-			return err
-		}
-	}
-	patient := func(id string) func(*tebra.Client) error {
-		return func(c *tebra.Client) error {
-			_, err := c.Patients.Get(t.Context(), id)
-			return err
-		}
-	}
-	tests := []invalidCall{
-		{"no practice", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = " " }), "practice"},
-		{"no location", list(func(q *tebra.ListAppointmentsRequest) { q.Location = nil }), "location"},
-		{"half a range", list(func(q *tebra.ListAppointmentsRequest) { q.To = time.Time{} }), "range"},
-		{"half a range of changes", list(func(q *tebra.ListAppointmentsRequest) { q.ModifiedTo = day }), "range"},
-		{"no range", list(func(q *tebra.ListAppointmentsRequest) { q.From, q.To = time.Time{}, time.Time{} }), "range"},
-		{"reversed", list(func(q *tebra.ListAppointmentsRequest) { q.To = day.AddDate(0, 0, -1) }), "range"},
-		{"61 days", list(func(q *tebra.ListAppointmentsRequest) { q.To = day.AddDate(0, 0, 60) }), "range"},
-		{"changes reversed", list(func(q *tebra.ListAppointmentsRequest) { q.ModifiedFrom, q.ModifiedTo = day, day.AddDate(0, 0, -1) }), "range"},
-		{"control character", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = "a\x01" + canary }), "text"},
-		{"not UTF-8", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = "\xff" }), "text"},
-		{"patient 0", patient("0"), "id"},
-		{"patient -1", patient("-1"), "id"},
-		{"patient beyond int", patient("2147483648"), "id"},
-		{"patient that is no number", patient(canary), "id"},
-		{"providers of nothing", func(c *tebra.Client) error {
-			_, _, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
-			return err
-		}, "practice"},
-	}
-	for _, tt := range append(tests, invalidCalls(t.Context())...) {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			g := &gate{}
-			c := newClient(t, always(200, xmlType, ""), func(o *tebra.Options) { o.Gate = g })
-			err := tt.call(c)
-			var e *tebra.Error
-			if !errors.As(err, &e) || e.Code != tebra.Invalid || e.Reason != tt.reason || e.Sent || len(g.calls) != 0 {
-				t.Errorf("got %+v after %d questions to the gate, want invalid (%s) after none", e, len(g.calls), tt.reason)
-			}
-			if strings.Contains(err.Error(), canary) {
-				t.Errorf("error quotes the request: %v", err)
-			}
-		})
-	}
-	sixty := oneDay()
-	sixty.To = day.AddDate(0, 0, 59)
-	if _, err := newClient(t, always(200, xmlType, appointments("")), nil).Appointments.List(t.Context(), sixty); err != nil {
-		t.Errorf("60 days: %v", err)
-	}
-}
 
 func TestAppointmentRowsAreRead(t *testing.T) {
 	t.Parallel()
@@ -160,68 +59,6 @@ func TestAppointmentRowsAreRead(t *testing.T) {
 
 // revealed lets go-cmp show what differs. Everybody here is invented.
 var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
-
-func TestListsAtTheCapArePartial(t *testing.T) {
-	t.Parallel()
-	row := "<AppointmentData><ID>1</ID></AppointmentData>"
-	for rows, partial := range map[int]bool{9_999: false, 10_000: true, 10_500: true} {
-		c := newClient(t, always(200, xmlType, appointments(strings.Repeat(row, rows))), nil)
-		got, err := c.Appointments.List(t.Context(), oneDay())
-		if err != nil || len(got.Rows) != min(rows, 10_000) || got.Partial != partial {
-			t.Errorf("%d rows: got %d, partial %t, error %v", rows, len(got.Rows), got.Partial, err)
-		}
-	}
-}
-
-// Lists that are read in one piece say it too when the vendor cut them.
-func TestDirectoriesAtTheCapArePartial(t *testing.T) {
-	t.Parallel()
-	const bare = "http://www.kareo.com/api/schemas"
-	for _, tt := range []struct {
-		op, list, row, ns string
-		read              func(*tebra.Client) (int, bool, error)
-	}{
-		{"GetProviders", "Providers", "ProviderData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
-			return len(rows), partial, err
-		}},
-		{"GetPractices", "Practices", "PracticeData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{})
-			return len(rows), partial, err
-		}},
-		{"GetServiceLocations", "ServiceLocations", "ServiceLocationData", bare, func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.ServiceLocations(t.Context(), tebra.ServiceLocationsRequest{PracticeName: "P"})
-			return len(rows), partial, err
-		}},
-		{"GetProcedureCodes", "ProcedureCodes", "ProcedureCodeData", bare, func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{})
-			return len(rows), partial, err
-		}},
-		{"GetAppointmentReasons", "AppointmentReasons", "AppointmentReasonData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Appointments.Reasons(t.Context(), "1")
-			return len(rows), partial, err
-		}},
-	} {
-		t.Run(tt.op, func(t *testing.T) {
-			t.Parallel()
-			id, open := "ID", "<"+tt.list+">"
-			if tt.op == "GetAppointmentReasons" {
-				id = "AppointmentReasonId"
-			}
-			if tt.ns != "" {
-				open = "<" + tt.list + ` xmlns="` + tt.ns + `">`
-			}
-			row := fmt.Sprintf("<%[1]s><%[2]s>1</%[2]s></%[1]s>", tt.row, id)
-			for n, want := range map[int]bool{2: false, 10_000: true} {
-				body := responseTo(tt.op, noError+authorized+open+strings.Repeat(row, n)+"</"+tt.list+">")
-				rows, partial, err := tt.read(newClient(t, always(200, xmlType, body), nil))
-				if rows != n || partial != want || err != nil {
-					t.Errorf("%d rows: got %d, partial %t, %v", n, rows, partial, err)
-				}
-			}
-		})
-	}
-}
 
 // The offset in the filter of a list says nothing about a single appointment, which has no filter and a switch of its own.
 // What is read is what an update writes again.
@@ -334,97 +171,5 @@ func TestProvidersAndThrottlesAreRead(t *testing.T) {
 		if _, err := throttles(ms); !errors.Is(err, &tebra.Error{Code: tebra.Malformed}) {
 			t.Errorf("%q ms: got %v, want malformed", ms, err)
 		}
-	}
-}
-
-// endless repeats its text for as long as anybody should listen and eight times longer, and counts what was taken.
-type endlessBody struct {
-	head, text string
-	consumed   int64
-}
-
-func (e *endlessBody) Read(p []byte) (int, error) {
-	if e.head != "" {
-		n := copy(p, e.head)
-		e.head = e.head[n:]
-		return n, nil
-	}
-	if e.consumed > 64<<20 {
-		return 0, io.EOF
-	}
-	n := 0
-	for n < len(p) {
-		i := int(e.consumed+int64(n)) % len(e.text)
-		n += copy(p[n:], e.text[i:])
-	}
-	e.consumed += int64(n)
-	return n, nil
-}
-
-// Answers without end are left after a bounded part of them, whatever they are made of.
-func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measures the heap
-	open, _, _ := strings.Cut(appointments("|"), "|")
-	for name, text := range map[string]string{
-		"rows":                "<AppointmentData><ID>1</ID></AppointmentData>",
-		"text":                "a",
-		"white space":         " ",
-		"comments":            "<!-- -->",
-		"members of a row":    "<x>1</x>",
-		"attributes":          ` a="1"`,
-		"elements never shut": "<x>",
-	} {
-		head := open
-		switch name {
-		case "attributes":
-			head += "<AppointmentData"
-		case "members of a row", "text":
-			head += "<AppointmentData><Notes>"
-		}
-		body := &endlessBody{head: head, text: text}
-		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
-			return respond(200, xmlType, body), nil
-		}), func(o *tebra.Options) { o.MaxBytes = 8 << 20 })
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		list, err := c.Appointments.List(t.Context(), oneDay())
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		if name == "rows" {
-			if err != nil || !list.Partial {
-				t.Errorf("%s: partial %t, error %v", name, list.Partial, err)
-			}
-		} else if !errors.Is(err, &tebra.Error{Code: tebra.Malformed}) {
-			t.Errorf("%s: got %v, want malformed", name, err)
-		}
-		most := int64(8 << 20)
-		if name == "text" || name == "attributes" || name == "white space" {
-			most = 4 << 20 // nothing between two tags is as long
-		}
-		if body.consumed > most+64<<10 {
-			t.Errorf("%s: %d bytes were taken, want at most %d", name, body.consumed, most)
-		}
-		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
-			t.Errorf("%s: heap grew by %d bytes", name, grown)
-		}
-		runtime.KeepAlive(list)
-	}
-}
-
-func TestOperationsAreTheCallersOwn(t *testing.T) {
-	t.Parallel()
-	ops := tebra.Operations()
-	var names []string
-	for _, op := range ops {
-		names = append(names, op.Name)
-		if op.Class == 0 || op.Class.String() == "unknown" || op.Interval <= 0 || op.Timeout <= 0 {
-			t.Errorf("%s has no policy", op.Name)
-		}
-	}
-	if !slices.IsSorted(names) {
-		t.Errorf("not by name: %v", names)
-	}
-	ops[0].Timeout = 0
-	if tebra.Operations()[0].Timeout == 0 {
-		t.Error("the table can be changed from outside")
 	}
 }

@@ -1,11 +1,8 @@
 package tebratest
 
 import (
-	"cmp"
 	"errors"
 	"maps"
-	"slices"
-	"strconv"
 	"time"
 )
 
@@ -24,38 +21,6 @@ const (
 	Cancelled   = "Cancelled"
 	Rescheduled = "Rescheduled"
 )
-
-// Visit is an appointment as tests and demos see one. Times are in the clinic's zone.
-type Visit struct {
-	ID         string
-	PatientID  string
-	Patient    string // name
-	ProviderID string
-	Provider   string // name
-	Start      time.Time
-	End        time.Time
-	Status     string
-	Reason     string
-	Created    time.Time
-	Modified   time.Time
-
-	Attendees    []string // identifiers of all patients of a group; nil for a visit of one
-	MaxAttendees int      // of a group; 0 for the 10 that fit by default
-	Series       int      // number of the series that it belongs to; 0 for none
-	Every        int      // days from one visit of the series to the next
-	Times        int      // visits of the series
-	Deleted      bool     // lists leave it out
-	Mode         string   // "InOffice" or "Telehealth"
-	Name         string   // of the appointment; invented ones have none
-	Notes        string
-	CaseID       string // "" for none
-}
-
-// past is a visit as it was until it changed, at a moment of real time.
-type visitVersion struct {
-	visit Visit
-	until time.Time
-}
 
 // Clinic is one practice of the simulated vendor, seen by its own staff: what is changed here is what the API answers
 // next. Changes are stamped with Config.Now.
@@ -124,100 +89,6 @@ func (c *Clinic) Patient(id string) (Person, error) {
 	return c.patient(n), nil
 }
 
-// Appointments returns the visits of the calendar day that day shows in its own location, cancelled ones included, by
-// start and identifier.
-func (c *Clinic) Appointments(day time.Time) []Visit {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	all := make([]Visit, 0, c.practice.VisitsPerDay)
-	for _, v := range c.day(dayNumber(day)) {
-		if !v.Deleted {
-			all = append(all, *v)
-		}
-	}
-	return all
-}
-
-// Appointment returns one visit as it stands; ErrNoSuch when there is none with this identifier.
-func (c *Clinic) Appointment(id string) (Visit, error) {
-	v, err := c.lookup(id)
-	if err != nil || v.Deleted {
-		return Visit{}, ErrNotFound
-	}
-	return v, nil
-}
-
-// found is Appointment with deleted ones.
-func (c *Clinic) lookup(id string) (Visit, error) {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	v, err := c.find(id)
-	if err != nil {
-		return Visit{}, err
-	}
-	return *v, nil
-}
-
-// SetStatus changes the status of an appointment.
-func (c *Clinic) SetStatus(id, status string) error {
-	return c.editByID(id, func(v *Visit) { v.Status = status })
-}
-
-// Cancel leaves the appointment in the lists, as the practice's staff does.
-func (c *Clinic) Cancel(id string) error { return c.SetStatus(id, Cancelled) }
-
-// Move gives the appointment another start, on any day; it stays as long as it is.
-func (c *Clinic) Move(id string, start time.Time) error {
-	return c.editByID(id, func(v *Visit) { c.move(v, start.In(c.zone), start.In(c.zone).Add(v.End.Sub(v.Start))) })
-}
-
-// move puts the visit where its new start belongs. The caller holds the server's lock.
-func (c *Clinic) move(v *Visit, start, end time.Time) {
-	from, to := dayNumber(v.Start), dayNumber(start)
-	c.day(to) // before it has a visitor, or the visitor would pass for the whole day
-	c.days[from] = slices.DeleteFunc(c.days[from], func(o *Visit) bool { return o == v })
-	v.Start, v.End = start, end
-	c.days[to] = append(c.days[to], v)
-	sortVisits(c.days[to])
-}
-
-// Delete removes the appointment from every list. Nothing says so but its absence, unless it is asked for by its identifier.
-func (c *Clinic) Delete(id string) error {
-	return c.editByID(id, func(v *Visit) { v.Deleted = true })
-}
-
-// Book adds an appointment of half an hour with the i-th provider (from 0) and returns its identifier.
-func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	n, ok := c.patientIndex(patientID)
-	if !ok || i < 0 || i >= c.practice.Providers {
-		return "", ErrNotFound
-	}
-	v := c.newVisit(c.nextID(), n, i, start.In(c.zone), 30*time.Minute)
-	v.Status, v.Reason = Scheduled, reasons[1]
-	c.add(v)
-	return v.ID, nil
-}
-
-// nextID numbers what is booked. The caller holds the server's lock.
-func (c *Clinic) nextID() string {
-	c.bookedCount++
-	return strconv.Itoa((c.index+1)*100_000_000 + 99_000_000 + c.bookedCount)
-}
-
-// add books v. The caller holds the server's lock.
-func (c *Clinic) add(v *Visit) {
-	v.Created = c.now()
-	v.Modified = v.Created
-	day := dayNumber(v.Start)
-	c.day(day)
-	c.visits[v.ID] = v
-	c.days[day] = append(c.days[day], v)
-	sortVisits(c.days[day])
-	c.visitHistory[v.ID] = []visitVersion{{until: time.Now()}}
-}
-
 // AddPatient registers one more patient, invented like the others.
 func (c *Clinic) AddPatient() Person {
 	c.server.mu.Lock()
@@ -279,65 +150,4 @@ func (c *Clinic) today() time.Time {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	return c.now()
-}
-
-func (c *Clinic) editByID(id string, edit func(*Visit)) error {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	v, err := c.find(id)
-	if err != nil || v.Deleted {
-		return ErrNotFound
-	}
-	c.edit(v, edit)
-	return nil
-}
-
-// edit changes a visit and remembers what it was. The caller holds the server's lock.
-func (c *Clinic) edit(v *Visit, change func(*Visit)) {
-	c.visitHistory[v.ID] = append(recentVersions(c.visitHistory[v.ID]), visitVersion{*v, time.Now()})
-	change(v)
-	v.Modified = c.now()
-}
-
-// lastOf bounds how many versions of one record are remembered.
-func recentVersions[T any](versions []T) []T {
-	const kept = 8
-	if len(versions) < kept {
-		return versions
-	}
-	return versions[len(versions)-kept+1:]
-}
-
-// asOf returns the visit as it was at a moment of real time, and an empty one when there was none yet.
-func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
-	for _, p := range c.visitHistory[v.ID] {
-		if at.Before(p.until) {
-			was := p.visit
-			return &was
-		}
-	}
-	return v
-}
-
-// find returns the visit with this identifier, which also says the day that it was invented for.
-func (c *Clinic) find(id string) (*Visit, error) {
-	if v, ok := c.visits[id]; ok {
-		return v, nil
-	}
-	n, err := strconv.Atoi(id)
-	n -= (c.index + 1) * 100_000_000
-	if err != nil || n < 0 || n >= 99_000_000 {
-		return nil, ErrNotFound
-	}
-	c.day(n / 1000)
-	if v, ok := c.visits[id]; ok {
-		return v, nil
-	}
-	return nil, ErrNotFound
-}
-
-func sortVisits(all []*Visit) {
-	slices.SortFunc(all, func(a, b *Visit) int {
-		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
-	})
 }

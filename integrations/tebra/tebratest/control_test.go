@@ -1,9 +1,7 @@
 package tebratest_test
 
 import (
-	"errors"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -11,136 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
-
-// What hand-built requests get wrong, and what the vendor makes of it.
-func TestMembersAreReadForwardOnly(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, tebratest.Config{Throttles: unthrottled})
-	a := s.Clinics()[0].Account()
-	good := header(a)
-	day := "<k:EndDate>2026-02-24</k:EndDate><k:StartDate>2026-02-24</k:StartDate>"
-	for _, tt := range []struct{ name, op, members, want string }{
-		{"user before password", "GetThrottles", "<k:RequestHeader><k:CustomerKey>" + a.CustomerKey + "</k:CustomerKey><k:User>" + a.User +
-			"</k:User><k:Password>" + a.Password + "</k:Password></k:RequestHeader>", "Invalid user name and/or password"},
-		{"credentials in the other namespace", "GetThrottles", strings.ReplaceAll(good, "k:CustomerKey", "n:CustomerKey"), "Invalid customer key"},
-		{"no header", "GetThrottles", "", "DeserializationFailed"},
-		{"filter before fields", "GetAppointments", good + "<k:Filter>" + day + "</k:Filter><k:Fields/>", "Expecting element &#39;Fields&#39;"},
-		{"fields in the other namespace", "GetAppointments", good + "<n:Fields/><k:Filter/>", "Expecting element &#39;Fields"},
-		{"no filter", "GetAppointments", good + "<k:Fields/>", "ValidateDateTimeFields"},
-		{"misspelled filter member", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + "<k:practicename>none</k:practicename></k:Filter>", "<AppointmentData><AllDay>"},
-		{"toggle that is no boolean", "GetAppointments", good + "<k:Fields><k:ID>yes</k:ID></k:Fields><k:Filter/>", "cannot be parsed as the type &#39;Boolean&#39;"},
-		{"toggles", "GetAppointments", good + "<k:Fields><k:EndDate>0</k:EndDate><k:ID>1</k:ID></k:Fields><k:Filter>" + day + "</k:Filter>", "<AppointmentData><ID>"},
-		{"patient id that is no number", "GetPatient", good + "<k:Filter><k:PatientID>x</k:PatientID></k:Filter>", "DeserializationFailed"},
-		{"patient of nobody", "GetPatient", good + "<k:Filter><k:PatientID>5</k:PatientID></k:Filter>", `<Patient i:nil="true"/>`},
-		{"no practice of this name", "GetAppointments", good + "<k:Fields/><k:Filter>" + strings.Replace(day, "<k:Start", "<k:PracticeName>none</k:PracticeName><k:Start", 1) + "</k:Filter>", "<Appointments><AppointmentData/></Appointments>"},
-		{"date that is none", "GetAppointments", good + "<k:Fields/><k:Filter><k:StartDate>soon</k:StartDate></k:Filter>", "<IsError>true</IsError>"},
-		{"offset from Greenwich", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + "<k:TimeZoneOffsetFromGMT>0</k:TimeZoneOffsetFromGMT></k:Filter>", "<StartDate>2/24/2026 2:00:00 PM</StartDate>"},
-		{"filter that is nil", "GetAppointments", good + `<k:Fields/><k:Filter i:nil="1"/>`, "ValidateDateTimeFields"},
-		{"offset that is nil", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + `<k:TimeZoneOffsetFromGMT i:nil="true"/></k:Filter>`, "<StartDate>2/24/2026 8:00:00 AM</StartDate>"},
-		{"number that is nil", "GetAppointment", good + `<k:Appointment><k:AppointmentId i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
-		{"status that is nil", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
-		{"status of nobody", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus>Late</k:AppointmentStatus></k:Appointment>`, "Invalid enum value"},
-		{"operation of nobody", "GetAppointmentz", good, "ContractFilter mismatch"},
-	} {
-		if got := post(t, s, tt.op, tt.members); !strings.Contains(got, tt.want) {
-			t.Errorf("%s: want %s in\n%.1500s", tt.name, tt.want, got)
-		}
-	}
-	s.SetFaults(tebratest.Faults{Projection: true})
-	got := post(t, s, "GetAppointments", good+"<k:Fields><k:ID>true</k:ID></k:Fields><k:Filter>"+day+"</k:Filter>")
-	if !strings.Contains(got, "<Appointments><AppointmentData/></Appointments>") {
-		t.Errorf("inverted projection: %.800s", got)
-	}
-}
-
-func TestOnlySOAPIsAnswered(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, tebratest.Config{})
-	const action = "http://www.kareo.com/api/schemas/KareoServices/GetThrottles"
-	envelope := func(name, inside string) string {
-		return `<s:` + name + ` xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns="http://www.kareo.com/api/schemas/" ` +
-			`xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><s:Body>` + inside + `</s:Body></s:` + name + `>`
-	}
-	for _, tt := range []struct {
-		name, method, media, action, body string
-		status                            int
-		holds                             string
-	}{
-		{"GET", http.MethodGet, "", "", "", http.StatusNotFound, ""},
-		{"SOAP 1.2", http.MethodPost, "application/soap+xml", "x", "", http.StatusUnsupportedMediaType, ""},
-		{"no action", http.MethodPost, "text/xml", "", "", http.StatusInternalServerError, "ActionNotSupported"},
-		{"bare action", http.MethodPost, "text/xml", "GetThrottles", "", http.StatusInternalServerError, "ActionNotSupported"},
-		{"no XML", http.MethodPost, "text/xml", action, "{}", http.StatusInternalServerError, "InternalServiceFault"},
-		{"no envelope", http.MethodPost, "text/xml", action, envelope("Envelop", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
-		{"another operation", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetPatient><request/></GetPatient>"), http.StatusInternalServerError, "InternalServiceFault"},
-		{"parameter of another name", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><req/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
-		{"nil parameter", http.MethodPost, "text/xml", action, envelope("Envelope", `<GetThrottles><request i:nil="true"/></GetThrottles>`), http.StatusInternalServerError, "InternalServiceFault"},
-		{"empty parameter", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "DeserializationFailed"},
-	} {
-		r := httptest.NewRequestWithContext(t.Context(), tt.method, tebratest.Path, strings.NewReader(tt.body))
-		r.Header.Set("Content-Type", tt.media)
-		r.Header.Set("SOAPAction", tt.action)
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.holds) {
-			t.Errorf("%s: status %d, want %d with %s: %s", tt.name, w.Code, tt.status, tt.holds, w.Body)
-		}
-	}
-}
-
-// Directly and over a network, the switches look the same to a client.
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, tebratest.Config{Throttles: unthrottled})
-	network := httptest.NewServer(s)
-	t.Cleanup(network.Close)
-	a := s.Clinics()[0].Account()
-	direct := newClient(t, s, a)
-	over, err := tebra.New(tebra.Options{
-		Endpoint: network.URL + tebratest.Path, Insecure: true, Account: "a", HTTPClient: network.Client(),
-		Credentials: tebra.Credentials{CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name    string
-		faults  tebratest.Faults
-		patient tebra.Code
-		outcome tebratest.Outcome
-	}{
-		{"none", tebratest.Faults{}, "", tebratest.OutcomeOK},
-		{"outage", tebratest.Faults{Outage: true}, tebra.Unavailable, tebratest.OutcomeFault},
-		{"maintenance", tebratest.Faults{Maintenance: true}, tebra.Unavailable, tebratest.OutcomeMaintenance},
-		{"cut", tebratest.Faults{CutBody: true}, tebra.Unavailable, tebratest.OutcomeCut},
-		{"outage elsewhere", tebratest.Faults{Outage: true, Operations: []string{"GetAppointments"}}, "", tebratest.OutcomeOK},
-		{"this patient", tebratest.Faults{FailPatients: []string{"1000001"}}, tebra.Unavailable, tebratest.OutcomeFault},
-		{"another patient", tebratest.Faults{FailPatients: []string{"1000002"}}, "", tebratest.OutcomeOK},
-		{"absent patient", tebratest.Faults{AbsentPatients: []string{"1000001"}}, tebra.NotFound, tebratest.OutcomeOK},
-	} {
-		s.SetFaults(tt.faults)
-		for how, c := range map[string]*tebra.Client{"direct": direct, "network": over} {
-			_, err := c.Patients.Get(t.Context(), "1000001")
-			if tt.patient == "" && err != nil || tt.patient != "" && !errors.Is(err, &tebra.Error{Code: tt.patient}) {
-				t.Errorf("%s, %s: %v, want %q", tt.name, how, err, tt.patient)
-			}
-		}
-	}
-	s.SetFaults(tebratest.Faults{})
-	s.Outage(true)
-	s.FailPatient("1", true)
-	s.FailPatient("1", true)
-	s.FailPatient("2", true)
-	s.FailPatient("1", false)
-	if diff := cmp.Diff(tebratest.Faults{Outage: true, FailPatients: []string{"2"}}, s.Faults()); diff != "" {
-		t.Error(diff)
-	}
-}
 
 func TestControlSurface(t *testing.T) {
 	t.Parallel()
@@ -301,45 +171,4 @@ func TestControlWhileSwitchesChange(t *testing.T) {
 	}
 	close(read)
 	changing.Wait()
-}
-
-func TestConfigIsChecked(t *testing.T) {
-	t.Parallel()
-	one := func(p ...tebratest.Practice) tebratest.Config {
-		return tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", Practices: p}}}
-	}
-	for name, config := range map[string]tebratest.Config{
-		"no key":        {Accounts: []tebratest.Account{{}}},
-		"same key":      {Accounts: []tebratest.Account{{CustomerKey: "k"}, {CustomerKey: "k"}}},
-		"same name":     one(tebratest.Practice{Name: "a"}, tebratest.Practice{Name: "a"}),
-		"same id":       one(tebratest.Practice{ID: 2}, tebratest.Practice{ID: 2, Name: "b"}),
-		"zone":          one(tebratest.Practice{Zone: "Atlantis/Deep"}),
-		"patients":      one(tebratest.Practice{Patients: 900_001}),
-		"visits":        one(tebratest.Practice{VisitsPerDay: 901}),
-		"nobody to see": one(tebratest.Practice{Patients: -1}),
-		"nobody there":  one(tebratest.Practice{Providers: -1}),
-		"providers":     one(tebratest.Practice{Providers: 101}),
-		"practices":     one(make([]tebratest.Practice, 701)...),
-		"negative id":   one(tebratest.Practice{ID: -1}),
-		"long id":       one(tebratest.Practice{ID: 1_000_000_000}),
-		"faults":        {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
-		"throttles":     {Throttles: tebratest.Throttles{Margin: -1}},
-	} {
-		if _, err := tebratest.New(config); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	if _, err := tebratest.New(one(make([]tebratest.Practice, 700)...)); err != nil {
-		t.Errorf("700 practices: %v", err)
-	}
-	s, err := tebratest.New(one(tebratest.Practice{Patients: -1, VisitsPerDay: -1}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := s.Clinic("k", 1); c == nil || len(c.Patients()) != 0 || len(c.Appointments(time.Now())) != 0 {
-		t.Error("an empty practice is not empty")
-	}
-	if s.Clinic("k", 2) != nil || s.Clinic("", 1) != nil {
-		t.Error("there is a practice that nobody configured")
-	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"net/http/httptest"
+
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
@@ -241,5 +243,54 @@ func TestClockOffset(t *testing.T) {
 	}
 	if got := w.detail(t, v.ID).Updated; !got.Equal(noon.Add(-time.Hour)) {
 		t.Errorf("changed at %v by the vendor's clock, want an hour before noon", got)
+	}
+}
+
+// Directly and over a network, the switches look the same to a client.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: unthrottled})
+	network := httptest.NewServer(s)
+	t.Cleanup(network.Close)
+	a := s.Clinics()[0].Account()
+	direct := newClient(t, s, a)
+	over, err := tebra.New(tebra.Options{
+		Endpoint: network.URL + tebratest.Path, Insecure: true, Account: "a", HTTPClient: network.Client(),
+		Credentials: tebra.Credentials{CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name    string
+		faults  tebratest.Faults
+		patient tebra.Code
+		outcome tebratest.Outcome
+	}{
+		{"none", tebratest.Faults{}, "", tebratest.OutcomeOK},
+		{"outage", tebratest.Faults{Outage: true}, tebra.Unavailable, tebratest.OutcomeFault},
+		{"maintenance", tebratest.Faults{Maintenance: true}, tebra.Unavailable, tebratest.OutcomeMaintenance},
+		{"cut", tebratest.Faults{CutBody: true}, tebra.Unavailable, tebratest.OutcomeCut},
+		{"outage elsewhere", tebratest.Faults{Outage: true, Operations: []string{"GetAppointments"}}, "", tebratest.OutcomeOK},
+		{"this patient", tebratest.Faults{FailPatients: []string{"1000001"}}, tebra.Unavailable, tebratest.OutcomeFault},
+		{"another patient", tebratest.Faults{FailPatients: []string{"1000002"}}, "", tebratest.OutcomeOK},
+		{"absent patient", tebratest.Faults{AbsentPatients: []string{"1000001"}}, tebra.NotFound, tebratest.OutcomeOK},
+	} {
+		s.SetFaults(tt.faults)
+		for how, c := range map[string]*tebra.Client{"direct": direct, "network": over} {
+			_, err := c.Patients.Get(t.Context(), "1000001")
+			if tt.patient == "" && err != nil || tt.patient != "" && !errors.Is(err, &tebra.Error{Code: tt.patient}) {
+				t.Errorf("%s, %s: %v, want %q", tt.name, how, err, tt.patient)
+			}
+		}
+	}
+	s.SetFaults(tebratest.Faults{})
+	s.Outage(true)
+	s.FailPatient("1", true)
+	s.FailPatient("1", true)
+	s.FailPatient("2", true)
+	s.FailPatient("1", false)
+	if diff := cmp.Diff(tebratest.Faults{Outage: true, FailPatients: []string{"2"}}, s.Faults()); diff != "" {
+		t.Error(diff)
 	}
 }

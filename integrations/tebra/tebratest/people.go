@@ -39,13 +39,6 @@ type Person struct {
 	Modified  time.Time
 }
 
-// pastPerson is a patient as it was until it changed, at a moment of real time.
-type personVersion struct {
-	person  Person
-	columns map[string]string
-	until   time.Time
-}
-
 // Name is what appointment rows call the person.
 func (p Person) Name() string { return p.FirstName + " " + p.LastName }
 

@@ -2,9 +2,6 @@ package tebratest_test
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,48 +10,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-	"github.com/workflow-bolt/rounds/internal/phi"
 )
-
-// noon is when the simulations of these tests begin: a Tuesday in Chicago.
-var noon = time.Date(2026, 2, 24, 18, 0, 0, 0, time.UTC)
-
-func newServer(t testing.TB, config tebratest.Config) *tebratest.Server {
-	t.Helper()
-	if config.Now == nil {
-		config.Now = func() time.Time { return noon }
-	}
-	s, err := tebratest.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func newClient(t testing.TB, s *tebratest.Server, a tebratest.Account) *tebra.Client {
-	t.Helper()
-	c, err := tebra.New(tebra.Options{
-		Account: a.CustomerKey, HTTPClient: s.Client(),
-		Credentials: tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-var unthrottled = tebratest.Throttles{Off: true}
-
-func listDay(t testing.TB, c *tebra.Client, at *tebratest.Clinic, from, to time.Time) []tebra.Appointment {
-	t.Helper()
-	list, err := c.Appointments.List(t.Context(), tebra.ListAppointmentsRequest{
-		PracticeName: at.Practice().Name, From: from, To: to, Location: at.Location(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list.Rows
-}
 
 func TestClientAndStaffSeeTheSameDay(t *testing.T) {
 	t.Parallel()
@@ -208,16 +164,6 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 	}
 }
 
-func second(_ string, err error) error { return err }
-
-func byID(rows []tebra.Appointment) map[string]tebra.Appointment {
-	m := map[string]tebra.Appointment{}
-	for _, r := range rows {
-		m[r.ID.Reveal()] = r
-	}
-	return m
-}
-
 func TestAppointmentsAreFoundBeforeAnybodyAsksForTheirDay(t *testing.T) {
 	t.Parallel()
 	one, two := newServer(t, tebratest.Config{}).Clinics()[0], newServer(t, tebratest.Config{}).Clinics()[0]
@@ -279,54 +225,4 @@ func TestDateWindows(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d days of 90", tt.name, n, tt.days)
 		}
 	}
-}
-
-// header is a request header in the schema's order.
-func header(a tebratest.Account) string {
-	return "<k:RequestHeader><k:CustomerKey>" + a.CustomerKey + "</k:CustomerKey><k:Password>" + a.Password +
-		"</k:Password><k:User>" + a.User + "</k:User></k:RequestHeader>"
-}
-
-// post sends members as an operation's request, unhelped by the client, and returns the answer.
-func post(t testing.TB, s *tebratest.Server, op, members string) string {
-	t.Helper()
-	return postSlowly(t, s, op, members, func() {})
-}
-
-// slowly is a body before whose end something happens.
-type delayedBody struct {
-	io.Reader
-
-	before func()
-}
-
-func (r *delayedBody) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if errors.Is(err, io.EOF) {
-		r.before()
-		r.before = func() {}
-	}
-	return n, err
-}
-
-func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before func()) string {
-	t.Helper()
-	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
-		`xmlns:n="http://www.kareo.com/api/schemas" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><s:Body><k:` + op + `><k:request>` + members + `</k:request></k:` + op + `></s:Body></s:Envelope>`
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+tebratest.Path, &delayedBody{strings.NewReader(body), before})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "text/xml; charset=utf-8")
-	r.Header.Set("SOAPAction", "http://www.kareo.com/api/schemas/KareoServices/"+op)
-	resp, err := s.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%d %s", resp.StatusCode, answer)
 }

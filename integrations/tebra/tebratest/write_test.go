@@ -15,35 +15,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// revealed lets go-cmp show what differs. Everybody here is invented.
-var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
-
-// world is a simulator with one practice, its client, and its staff.
-type env struct {
-	*tebra.Client
-
-	sim    *tebratest.Server
-	clinic *tebratest.Clinic
-	id     string // of the practice
-}
-
-func newEnv(t testing.TB, config tebratest.Config) env {
-	t.Helper()
-	config.Throttles.Off = true
-	s := newServer(t, config)
-	clinic := s.Clinics()[0]
-	return env{Client: newClient(t, s, clinic.Account()), sim: s, clinic: clinic, id: "1"}
-}
-
-func (w env) detail(t testing.TB, id string) *tebra.AppointmentDetail {
-	t.Helper()
-	a, err := w.Appointments.Get(t.Context(), id, w.clinic.Location())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
@@ -314,35 +285,5 @@ func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 	}
 	if err := w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("status of nobody: %v", err)
-	}
-}
-
-func TestDirectoryAndAccount(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t, tebratest.Config{})
-	ctx := t.Context()
-	practices, _, err := w.Directory.Practices(ctx, tebra.PracticesRequest{})
-	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {
-		t.Errorf("practices %+v, %v", practices, err)
-	}
-	places, _, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
-	if err != nil || len(places) != 1 || places[0].Name != "Example Practice Main Office" || places[0].PracticeID != w.id || places[0].LastModified.IsZero() {
-		t.Errorf("places %+v, %v", places, err)
-	}
-	codes, partial, err := w.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{Code: "SIM02"})
-	if err != nil || partial || len(codes) != 1 || codes[0].OfficialName != "Long visit" {
-		t.Errorf("codes %+v, %v", codes, err)
-	}
-	why, _, err := w.Appointments.Reasons(ctx, w.id)
-	if err != nil || len(why) != 6 || why[0].Name != "Follow Up" || why[0].ID != "1" || why[0].Minutes != 30 {
-		t.Errorf("reasons %+v, %v", why, err)
-	}
-	if id, err := w.System.CustomerID(ctx); err != nil || id != "4711" {
-		t.Errorf("customer %q, %v", id, err)
-	}
-	a := w.clinic.Account()
-	a.Password = "x"
-	if _, err := newClient(t, w.sim, a).System.CustomerID(ctx); !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
-		t.Errorf("customer by a wrong password: %v", err)
 	}
 }

@@ -88,39 +88,61 @@ func invalidCalls(ctx context.Context) []invalidCall {
 	}
 }
 
-func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
+func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 	t.Parallel()
-	row := "<AppointmentData><ID>1</ID></AppointmentData>"
-	read := func(body string, most int) (rows int, seen tebra.Observation, err error) {
-		var all []tebra.Observation
-		g := &gate{}
-		c := newClient(t, always(200, xmlType, body), func(o *tebra.Options) { o.Gate, o.Observe = g, observeInto(&all) })
-		for _, e := range c.Appointments.Rows(t.Context(), oneDay()) {
-			if err = e; e != nil {
-				continue
-			}
-			if rows++; rows == most {
-				break
-			}
+	day := time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC)
+	list := func(edit func(*tebra.ListAppointmentsRequest)) func(*tebra.Client) error {
+		return func(c *tebra.Client) error {
+			q := oneDay()
+			edit(&q)
+			_, err := c.Appointments.List(t.Context(), q)
+			return err
 		}
-		if len(g.outcomes) != 1 || len(all) != 1 {
-			t.Fatalf("the gate heard %d outcomes, %d were observed, want one each", len(g.outcomes), len(all))
+	}
+	patient := func(id string) func(*tebra.Client) error {
+		return func(c *tebra.Client) error {
+			_, err := c.Patients.Get(t.Context(), id)
+			return err
 		}
-		return rows, all[0], err
 	}
-	if rows, seen, err := read(appointments(strings.Repeat(row, 9)), 100); rows != 9 || err != nil || seen.Code != "" || seen.Rows != 9 {
-		t.Errorf("%d rows, %v, observed %+v", rows, err, seen)
+	tests := []invalidCall{
+		{"no practice", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = " " }), "practice"},
+		{"no location", list(func(q *tebra.ListAppointmentsRequest) { q.Location = nil }), "location"},
+		{"half a range", list(func(q *tebra.ListAppointmentsRequest) { q.To = time.Time{} }), "range"},
+		{"half a range of changes", list(func(q *tebra.ListAppointmentsRequest) { q.ModifiedTo = day }), "range"},
+		{"no range", list(func(q *tebra.ListAppointmentsRequest) { q.From, q.To = time.Time{}, time.Time{} }), "range"},
+		{"reversed", list(func(q *tebra.ListAppointmentsRequest) { q.To = day.AddDate(0, 0, -1) }), "range"},
+		{"61 days", list(func(q *tebra.ListAppointmentsRequest) { q.To = day.AddDate(0, 0, 60) }), "range"},
+		{"changes reversed", list(func(q *tebra.ListAppointmentsRequest) { q.ModifiedFrom, q.ModifiedTo = day, day.AddDate(0, 0, -1) }), "range"},
+		{"control character", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = "a\x01" + canary }), "text"},
+		{"not UTF-8", list(func(q *tebra.ListAppointmentsRequest) { q.PracticeName = "\xff" }), "text"},
+		{"patient 0", patient("0"), "id"},
+		{"patient -1", patient("-1"), "id"},
+		{"patient beyond int", patient("2147483648"), "id"},
+		{"patient that is no number", patient(canary), "id"},
+		{"providers of nothing", func(c *tebra.Client) error {
+			_, _, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
+			return err
+		}, "practice"},
 	}
-	if rows, seen, err := read(appointments(strings.Repeat(row, 9)), 3); rows != 3 || err != nil || seen.Code != "" {
-		t.Errorf("left after three: %d rows, %v, observed %+v", rows, err, seen)
+	for _, tt := range append(tests, invalidCalls(t.Context())...) {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := &gate{}
+			c := newClient(t, always(200, xmlType, ""), func(o *tebra.Options) { o.Gate = g })
+			err := tt.call(c)
+			var e *tebra.Error
+			if !errors.As(err, &e) || e.Code != tebra.Invalid || e.Reason != tt.reason || e.Sent || len(g.calls) != 0 {
+				t.Errorf("got %+v after %d questions to the gate, want invalid (%s) after none", e, len(g.calls), tt.reason)
+			}
+			if strings.Contains(err.Error(), canary) {
+				t.Errorf("error quotes the request: %v", err)
+			}
+		})
 	}
-	if rows, _, err := read(appointments(strings.Repeat(row, 10_001)), 0); rows != 10_000 || !errors.Is(err, tebra.ErrPartial) {
-		t.Errorf("at the cap: %d rows, %v", rows, err)
-	}
-	if rows, seen, err := read(appointments(strings.Repeat(row, 9))[:600], 100); rows == 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) || seen.Reason != "cut" {
-		t.Errorf("cut: %d rows, %v, observed %+v", rows, err, seen)
-	}
-	if rows, _, err := read(responseTo("GetAppointments", noError+security(false, true, true)+"<Appointments>"+row+"</Appointments>"), 100); rows != 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
-		t.Errorf("refused: %d rows, %v; rows beside a refusal are nobody's", rows, err)
+	sixty := oneDay()
+	sixty.To = day.AddDate(0, 0, 59)
+	if _, err := newClient(t, always(200, xmlType, appointments("")), nil).Appointments.List(t.Context(), sixty); err != nil {
+		t.Errorf("60 days: %v", err)
 	}
 }

@@ -1,0 +1,220 @@
+package tebratest
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (h *handler) createAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
+	if !ok {
+		return nullReference, nil
+	}
+	clinics := h.clinics("", in.text("PracticeId"))
+	if len(clinics) != 1 {
+		return businessError("User is not authorized for Practice."), nil
+	}
+	c := clinics[0]
+	v, errorMessage := c.requestedVisit(in)
+	if errorMessage != "" {
+		return businessError(errorMessage), nil
+	}
+	for _, each := range c.expandSeries(v, in) {
+		if !h.dryRun {
+			c.add(each)
+		}
+	}
+	return c.detail(v), nil
+}
+
+// wished is the appointment that a request asks for, or why there can be none.
+func (c *Clinic) requestedVisit(in message) (v *Visit, errorMessage string) {
+	provider, ok := c.requestedProvider(in)
+	if !ok {
+		return nil, "Appointment must have valid ProviderGuids or ResourceGuids."
+	}
+	start, okStart := typedTime(in.text("StartTime"), c.zone)
+	end, okEnd := typedTime(in.text("EndTime"), c.zone)
+	patients := requestedPatients(in)
+	unknown := slices.ContainsFunc(patients, func(id string) bool { _, known := c.patientIndex(id); return !known })
+	if len(patients) == 0 || unknown || !okStart || !okEnd || !end.After(start) {
+		return nil, "Error translating AppointmentCreate to CreateAppointmentV3Request."
+	}
+	n, _ := c.patientIndex(patients[0])
+	v = c.newVisit(c.nextID(), n, provider, start.In(c.zone), end.Sub(start))
+	v.Status, v.Reason, v.Notes, v.CaseID = rowStatuses[in.text("AppointmentStatus")], requestedReason(in), in.text("Notes"), in.text("PatientCaseId")
+	v.Mode, v.Name = in.text("AppointmentMode"), in.text("AppointmentName")
+	if in.is("IsGroupAppointment") || len(patients) > 1 {
+		v.Attendees = patients
+		v.MaxAttendees, _ = strconv.Atoi(in.text("MaxAttendees"))
+	}
+	return v, ""
+}
+
+// mostOccurrences bounds a series that somebody asks for.
+const maxOccurrences = 100
+
+// recurring returns v and the appointments that its recurrence makes of it: as many as NumOccurrences says or EndDate allows,
+// DayInterval days apart. What the vendor makes of the other members of a rule is not known; here they mean nothing.
+func (c *Clinic) expandSeries(v *Visit, in message) []*Visit {
+	all := []*Visit{v}
+	rule, ok := in.object("RecurrenceRule")
+	if !ok || !in.is("IsRecurring") {
+		return all
+	}
+	times, _ := strconv.Atoi(rule.text("NumOccurrences"))
+	last, bounded := typedTime(rule.text("EndDate"), c.zone)
+	if times < 1 && !bounded {
+		times = 1
+	} else if times < 1 || times > maxOccurrences {
+		times = maxOccurrences
+	}
+	every, _ := strconv.Atoi(rule.text("DayInterval"))
+	v.Series, v.Every = bookedSeries+c.bookedCount, min(max(every, 1), 366)
+	for i := 1; i < times; i++ {
+		next := *v
+		next.Start = v.Start.AddDate(0, 0, i*v.Every)
+		next.End = next.Start.Add(v.End.Sub(v.Start))
+		if bounded && next.Start.After(last) {
+			break
+		}
+		next.ID = c.nextID()
+		all = append(all, &next)
+	}
+	for _, each := range all {
+		each.Times = len(all)
+	}
+	return all
+}
+
+// doctor returns which of the clinic's providers a request names, as the provider or as a resource.
+func (c *Clinic) requestedProvider(in message) (i int, ok bool) {
+	named := []string{in.text("ProviderId"), in.text("ResourceId")}
+	for _, id := range in.list("ResourceIds") {
+		if text, ok := id.(string); ok {
+			named = append(named, strings.TrimSpace(text))
+		}
+	}
+	for i := range c.practice.Providers {
+		if slices.Contains(named, c.provider(i).id) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func requestedPatients(in message) []string {
+	var all []string
+	if s, ok := in.object("PatientSummary"); ok {
+		all = append(all, s.text("PatientId"))
+	}
+	for _, item := range in.list("PatientSummaries") {
+		if s, ok := item.(message); ok {
+			all = append(all, s.text("PatientId"))
+		}
+	}
+	return all
+}
+
+func requestedReason(in message) string {
+	if i, err := strconv.Atoi(in.text("AppointmentReasonId")); err == nil && i > 0 && i <= len(reasons) {
+		return reasons[i-1]
+	}
+	return ""
+}
+
+const textTranslating = "Error translating AppointmentUpdate to UpdateAppointmentV3Request."
+
+// updateAppointment writes the whole record: what the request leaves out is gone, unless the vendor is switched to merge.
+func (h *handler) updateAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
+	if !ok {
+		return nullReference, nil
+	}
+	c, v := h.findAppointment(in.text("AppointmentId"))
+	if v == nil || v.Deleted {
+		return businessError("Appointment not found."), nil
+	}
+	changed := *v
+	if h.faults.Updates != "merge" {
+		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode, changed.Name = "Unknown", "", "", "", "", ""
+		changed.MaxAttendees = 0
+	}
+	if id := in.text("PatientId"); id != "0" { // nobody in particular: a group stays as it is
+		n, ok := c.patientIndex(id)
+		if !ok {
+			return businessError(textTranslating), nil
+		}
+		p := c.patient(n)
+		changed.PatientID, changed.Patient = p.ID, p.Name()
+	}
+	if i, ok := c.requestedProvider(in); ok {
+		d := c.provider(i)
+		changed.ProviderID, changed.Provider = d.id, d.name()
+	}
+	for name, to := range map[string]*string{
+		"AppointmentMode": &changed.Mode, "AppointmentName": &changed.Name, "Notes": &changed.Notes, "PatientCaseId": &changed.CaseID,
+	} {
+		if in.has(name) {
+			*to = in.text(name)
+		}
+	}
+	if status, ok := rowStatuses[in.text("AppointmentStatus")]; ok {
+		changed.Status = status
+	}
+	if most, err := strconv.Atoi(in.text("MaxAttendees")); err == nil {
+		changed.MaxAttendees = most
+	}
+	if in.has("AppointmentReasonId") {
+		changed.Reason = requestedReason(in)
+	}
+	start, okStart := typedTime(in.text("StartTime"), c.zone)
+	end, okEnd := typedTime(in.text("EndTime"), c.zone)
+	if !okStart {
+		start = v.Start
+	}
+	if !okEnd {
+		end = start.Add(v.End.Sub(v.Start))
+	}
+	if !end.After(start) {
+		return businessError(textTranslating), nil
+	}
+	if h.dryRun {
+		changed.Start, changed.End = start, end
+		return c.detail(&changed), nil
+	}
+	c.edit(v, func(v *Visit) {
+		*v = changed
+		c.move(v, start.In(c.zone), end.In(c.zone))
+	})
+	return c.detail(v), nil
+}
+
+func (h *handler) updateAppointmentStatus() (result, error) {
+	in, ok := h.in.object("Appointment")
+	if !ok {
+		return nullReference, nil
+	}
+	c, v := h.findAppointment(in.text("AppointmentId"))
+	if v == nil || v.Deleted {
+		return businessError("Appointment not found."), nil
+	}
+	if !h.dryRun {
+		c.edit(v, func(v *Visit) { v.Status = rowStatuses[in.text("AppointmentStatus")] })
+	}
+	return result{members: record{}}, nil
+}
+
+func (h *handler) deleteAppointment() (result, error) {
+	in, ok := h.in.object("Appointment")
+	if !ok {
+		return nullReference, nil
+	}
+	c, v := h.findAppointment(in.text("AppointmentId"))
+	deleted := v != nil && !v.Deleted
+	if deleted && !h.dryRun {
+		c.edit(v, func(v *Visit) { v.Deleted = true })
+	}
+	return result{members: record{"AppointmentId": in.text("AppointmentId"), "Deleted": strconv.FormatBool(deleted)}}, nil
+}

@@ -1,0 +1,39 @@
+package tebratest_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+func TestDirectoryAndAccount(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t, tebratest.Config{})
+	ctx := t.Context()
+	practices, _, err := w.Directory.Practices(ctx, tebra.PracticesRequest{})
+	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {
+		t.Errorf("practices %+v, %v", practices, err)
+	}
+	places, _, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
+	if err != nil || len(places) != 1 || places[0].Name != "Example Practice Main Office" || places[0].PracticeID != w.id || places[0].LastModified.IsZero() {
+		t.Errorf("places %+v, %v", places, err)
+	}
+	codes, partial, err := w.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{Code: "SIM02"})
+	if err != nil || partial || len(codes) != 1 || codes[0].OfficialName != "Long visit" {
+		t.Errorf("codes %+v, %v", codes, err)
+	}
+	why, _, err := w.Appointments.Reasons(ctx, w.id)
+	if err != nil || len(why) != 6 || why[0].Name != "Follow Up" || why[0].ID != "1" || why[0].Minutes != 30 {
+		t.Errorf("reasons %+v, %v", why, err)
+	}
+	if id, err := w.System.CustomerID(ctx); err != nil || id != "4711" {
+		t.Errorf("customer %q, %v", id, err)
+	}
+	a := w.clinic.Account()
+	a.Password = "x"
+	if _, err := newClient(t, w.sim, a).System.CustomerID(ctx); !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
+		t.Errorf("customer by a wrong password: %v", err)
+	}
+}
