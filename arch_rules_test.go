@@ -43,6 +43,7 @@ var house = []room{
 	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
 	{path: "internal/work", row: 5, why: "what each kind of task does"},
 	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
+	{path: "internal/diagnose", row: 5, why: "what the doctor and the redis commands inspect, and how they grade it; its vendor call goes through flow's gate"},
 	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},
 
 	// Row 4: what a practice is, what a task is, when a call may go out.

@@ -37,31 +37,30 @@ func TestAgree(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	quick := (&env{stderr: &out, getenv: getenv(nil)}).progress("removed", 10)
-	quick.at(5)
+	quick := (&env{stderr: &out, getenv: getenv(nil)}).progress("removed")
+	quick.at(5, 10)
 	quick.end()
 	if out.Len() > 0 || quick.inPlace || quick.every != progressLine {
 		t.Errorf("what is over at once is told: %q", out.String())
 	}
-	lines := &progress{out: &out, what: "removed", total: 200}
-	lines.at(50)
-	lines.total = 0
-	lines.at(100)
+	lines := &progress{out: &out, what: "removed"}
+	lines.at(50, 200)
+	lines.at(0, 0)
 	lines.next = time.Now().Add(time.Hour)
-	lines.at(150)
+	lines.at(150, 200)
 	lines.end()
-	if out.String() != "removed: 50 of 200 (25 %)\nremoved: 100\n" {
+	if out.String() != "removed: 50 of 200 (25 %)\nremoved: 0 of 0 (0 %)\n" {
 		t.Errorf("in a log: %q", out.String())
 	}
 	out.Reset()
-	place := &progress{out: &out, what: "removed", total: 200, inPlace: true}
-	place.at(100)
-	place.total = 0
-	place.at(101)
+	place := &progress{out: &out, what: "removed", inPlace: true}
+	const long, short = "removed: 100 of 200 (50 %)", "removed: 2 of 2 (100 %)"
+	place.at(100, 200)
+	place.at(2, 2)
 	place.end()
 	place.end()
-	const line = "removed: 100 of 200 (50 %)"
-	if out.String() != "\r"+line+"\rremoved: 101"+strings.Repeat(" ", len(line)-len("removed: 101"))+"\r"+strings.Repeat(" ", len("removed: 101"))+"\r" {
+	blank := func(n int) string { return strings.Repeat(" ", n) }
+	if out.String() != "\r"+long+"\r"+short+blank(len(long)-len(short))+"\r"+blank(len(short))+"\r" {
 		t.Errorf("at a terminal: %q", out.String())
 	}
 }

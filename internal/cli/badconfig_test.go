@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -247,8 +248,8 @@ func TestBadConfig(t *testing.T) {
 func blamed(t *testing.T, c badConfig, stdout string) string {
 	t.Helper()
 	if c.process == "doctor" {
-		for _, f := range document[diagnosis](t, stdout).Findings {
-			if f.Check == c.blames && f.Verdict == verdictFail {
+		for _, f := range document[diagnose.Report](t, stdout).Findings {
+			if f.Check == c.blames && f.Grade == diagnose.Fail {
 				if f.Fix == "" || f.Means == "" {
 					t.Errorf("%+v has no remedy", f)
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -187,7 +188,7 @@ func (d boardDoc) write(w io.Writer) {
 		state = "stale: it changed since, and the vendor was not asked again yet"
 	}
 	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %d visits, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
-		len(d.Rows), since(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
+		len(d.Rows), diagnose.Ago(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
 	if d.Missing > 0 {
 		_, _ = fmt.Fprintf(w, "visits that are not on it, because they are not in the cache: %d\n", d.Missing)
 	}

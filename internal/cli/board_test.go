@@ -214,17 +214,3 @@ func TestChoosePractice(t *testing.T) {
 		t.Error("a tenant without practices has one")
 	}
 }
-
-func TestSince(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	for at, want := range map[time.Time]string{
-		now.Add(-1234 * time.Millisecond): "1.2s ago",
-		now.Add(-90 * time.Second):        "1m30s ago",
-		now.Add(10 * time.Second):         "in 10s",
-	} {
-		if got := since(at, now); got != want {
-			t.Errorf("since = %q, want %q", got, want)
-		}
-	}
-}

@@ -50,7 +50,7 @@ for "rounds doctor" to say. Exit code 7 says that something is wrong.`,
 				return err
 			}
 			if !doc.OK {
-				return &failure{Exit: exitCheck, Code: "CHECK_FAILED", What: "the environment is not usable", cause: errReported}
+				return checkFailed("the environment is not usable")
 			}
 			return nil
 		},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -143,18 +145,10 @@ type openDoc struct {
 // readLetter takes from a letter what may be shown. Kinds, lanes and codes of a letter come from whoever wrote the task.
 func readLetter(l ledger.DeadLetter) letterRow {
 	return letterRow{
-		Task: shown(l.TaskID), Tenant: l.Tenant.String(), Kind: shown(l.Kind), Lane: shown(l.Lane), Code: shown(l.Code),
+		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
 		Means: queue.Meaning(l.Code), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
 		Bytes: len(l.Payload),
 	}
-}
-
-// shown returns a name given in code as it is, and of any other text the length alone: it may tell of a person.
-func shown(s string) string {
-	if len(s) > 200 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/+") != "" {
-		return fmt.Sprintf("[%d bytes]", len(s))
-	}
-	return s
 }
 
 func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error {
@@ -176,10 +170,10 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 		doc.Letters = append(doc.Letters, readLetter(l))
 	}
 	if len(found) == f.Limit {
-		doc.Next = shown(found[len(found)-1].TaskID)
+		doc.Next = diagnose.Redact(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: shown(c.Kind), Code: shown(c.Code), Means: queue.Meaning(c.Code), Letters: c.Letters, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: queue.Meaning(c.Code), Letters: c.Letters, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }
@@ -187,7 +181,7 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 func (d lettersDoc) write(w io.Writer) {
 	now := time.Now()
 	table(w, []string{"DIED", "KIND", "TENANT", "CODE", "ATTEMPTS", "STATE", "TASK"}, d.Letters, func(l letterRow) []string {
-		return []string{since(l.DiedAt, now), orUnknown(l.Kind), orUnknown(l.Tenant), l.Code, fmt.Sprint(l.Attempts), l.State, l.Task}
+		return []string{diagnose.Ago(l.DiedAt, now), cmp.Or(l.Kind, unknown), cmp.Or(l.Tenant, unknown), l.Code, fmt.Sprint(l.Attempts), l.State, l.Task}
 	})
 	if d.Next != "" {
 		_, _ = fmt.Fprintf(w, "there may be more: --after %s\n", d.Next)
@@ -196,7 +190,7 @@ func (d lettersDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "no letter is open")
 	}
 	for _, c := range d.Open {
-		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.Letters, orUnknown(c.Kind), c.Code, orUnknown(c.Means))
+		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.Letters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
 	}
 }
 
@@ -242,7 +236,7 @@ func (e *env) showLetter(ctx context.Context, s *stores, id string) error {
 	}
 	doc := letterDoc{letterRow: readLetter(l), Headers: []headerDoc{}}
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
-		doc.Headers = append(doc.Headers, headerDoc{Name: shown(name), Value: shown(l.Headers[name])})
+		doc.Headers = append(doc.Headers, headerDoc{Name: diagnose.Redact(name), Value: diagnose.Redact(l.Headers[name])})
 	}
 	if doc.Now, err = whereabouts(ctx, s, id); err != nil {
 		return err
@@ -254,7 +248,7 @@ func (e *env) showLetter(ctx context.Context, s *stores, id string) error {
 func noLetter(id string, cause error) *failure {
 	return &failure{
 		Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "there is no dead letter of that task", cause: cause,
-		Means: "it did not die, or its letter was removed", Try: []string{"rounds task show " + shown(id), "rounds dead list"},
+		Means: "it did not die, or its letter was removed", Try: []string{"rounds task show " + diagnose.Redact(id), "rounds dead list"},
 	}
 }
 
@@ -316,15 +310,15 @@ func (d letterDoc) write(w io.Writer) {
 	}
 	line("task", d.Task)
 	line("state", d.State)
-	line("because", d.Code+": "+orUnknown(d.Means))
-	line("tenant", orUnknown(d.Tenant))
-	line("kind", orUnknown(d.Kind))
+	line("because", d.Code+": "+cmp.Or(d.Means, unknown))
+	line("tenant", cmp.Or(d.Tenant, unknown))
+	line("kind", cmp.Or(d.Kind, unknown))
 	line("lane", d.Lane)
 	line("attempts", fmt.Sprint(d.Attempts))
 	if !d.EnqueuedAt.IsZero() {
-		line("enqueued", fmt.Sprintf("%s (%s)", d.EnqueuedAt.Format(time.RFC3339), since(d.EnqueuedAt, now)))
+		line("enqueued", fmt.Sprintf("%s (%s)", d.EnqueuedAt.Format(time.RFC3339), diagnose.Ago(d.EnqueuedAt, now)))
 	}
-	line("died", fmt.Sprintf("%s (%s)", d.DiedAt.Format(time.RFC3339), since(d.DiedAt, now)))
+	line("died", fmt.Sprintf("%s (%s)", d.DiedAt.Format(time.RFC3339), diagnose.Ago(d.DiedAt, now)))
 	line("payload", fmt.Sprintf("%d bytes, sealed", d.Bytes))
 	for _, h := range d.Headers {
 		line("header "+h.Name, h.Value)

@@ -57,6 +57,11 @@ func usage(format string, args ...any) *failure {
 	return &failure{Exit: exitUsage, Code: "USAGE", What: fmt.Sprintf(format, args...)}
 }
 
+// checkFailed is the failure of a command whose report was its answer.
+func checkFailed(what string) *failure {
+	return &failure{Exit: exitCheck, Code: "CHECK_FAILED", What: what, cause: errReported}
+}
+
 // explain turns any error of a command into a failure. ctx is the command's own, with its --timeout; outer is the
 // program's, which ends when somebody interrupts it.
 func explain(outer, ctx context.Context, err error) *failure {

@@ -17,15 +17,14 @@ const (
 type progress struct {
 	out     io.Writer
 	what    string
-	total   int // 0 when it is not known
 	inPlace bool
 	every   time.Duration
 	next    time.Time
 	width   int // of what stands on the terminal's line
 }
 
-func (e *env) progress(what string, total int) *progress {
-	p := &progress{out: e.stderr, what: what, total: total, inPlace: isTerminal(e.stderr) && e.getenv("TERM") != "dumb", every: progressLine}
+func (e *env) progress(what string) *progress {
+	p := &progress{out: e.stderr, what: what, inPlace: isTerminal(e.stderr) && e.getenv("TERM") != "dumb", every: progressLine}
 	if p.inPlace {
 		p.every = progressPlace
 	}
@@ -33,17 +32,14 @@ func (e *env) progress(what string, total int) *progress {
 	return p
 }
 
-// at tells that this much is done, when it is time to tell.
-func (p *progress) at(done int) {
+// at tells that so many of all are done, when it is time to tell.
+func (p *progress) at(done, all int) {
 	now := time.Now()
 	if now.Before(p.next) {
 		return
 	}
 	p.next = now.Add(p.every)
-	line := fmt.Sprintf("%s: %d", p.what, done)
-	if p.total > 0 {
-		line += fmt.Sprintf(" of %d (%d %%)", p.total, done*100/p.total)
-	}
+	line := fmt.Sprintf("%s: %d of %d (%d %%)", p.what, done, all, done*100/max(1, all))
 	if !p.inPlace {
 		_, _ = fmt.Fprintln(p.out, line)
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -67,46 +68,12 @@ func readLane(s queue.Standing, now time.Time) laneDoc {
 	d := laneDoc{
 		Lane: s.Lane, Paused: s.Paused, PausedSince: s.PausedAt, Pending: s.Pending, Active: s.Active, Scheduled: s.Scheduled,
 		Retry: s.Retry, Archived: s.Archived, OldestAt: s.Oldest.UTC(), Looked: s.Looked, NextDue: s.NextDue,
-		ProcessedToday: s.Processed, FailedToday: s.Failed, ProcessedTotal: s.ProcessedTotal, Advice: advise(s, now),
+		ProcessedToday: s.Processed, FailedToday: s.Failed, ProcessedTotal: s.ProcessedTotal, Advice: diagnose.LaneAdvice(s, now),
 	}
 	if !s.Oldest.IsZero() {
 		d.OldestSeconds = max(0, now.Sub(s.Oldest).Seconds())
 	}
 	return d
-}
-
-// unattended is how long tasks may lie in a lane that nobody works on before it is worth a word.
-const unattended = 10 * time.Second
-
-// advise says in words what stands out in a lane, and what to do about it.
-func advise(s queue.Standing, now time.Time) []string {
-	out := []string{}
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if s.Paused {
-		add("paused %s: demands are accepted and wait; rounds queue resume %s", since(s.PausedAt, now), s.Lane)
-	}
-	if s.Pending > 0 && s.Active == 0 && !s.Paused && !s.Oldest.IsZero() && now.Sub(s.Oldest) > unattended {
-		add("nothing of it runs: start a worker, or see the log of those that run")
-	}
-	for _, w := range s.Waits {
-		if w.Code != "" {
-			add("%d of %s wait after %s: %s", w.Tasks, orUnknown(w.Kind), w.Code, orUnknown(queue.Meaning(w.Code)))
-		}
-	}
-	if s.Archived > 0 {
-		add("%d are dead: rounds dead list", s.Archived)
-	}
-	if s.Lane == queue.Quarantine && s.Pending+s.Retry+s.Scheduled > 0 {
-		add("these took a worker down with them; each runs alone once more")
-	}
-	return out
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
 }
 
 func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) error {
@@ -186,7 +153,7 @@ func relative(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return since(t, now)
+	return diagnose.Ago(t, now)
 }
 
 // lane reads the argument that names one.

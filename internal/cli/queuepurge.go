@@ -105,13 +105,13 @@ func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) e
 			return err
 		}
 	}
-	p := e.progress("removed", doc.Found)
+	p := e.progress("removed")
 	for batch := range slices.Chunk(old, purgeBatch) {
 		if err := doc.remove(ctx, s, batch); err != nil {
 			p.end()
 			return doc.interrupted(err)
 		}
-		p.at(doc.Removed)
+		p.at(doc.Removed, doc.Found)
 	}
 	p.end()
 	e.acts().InfoContext(ctx, "lane purged", "lane", name, "state", f.state, "count", doc.Removed)

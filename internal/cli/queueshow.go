@@ -186,7 +186,7 @@ func (d laneTasksDoc) write(w io.Writer) {
 				due = t.DiedAt
 			}
 			return []string{
-				"  " + orUnknown(t.ID), orUnknown(t.Kind), orUnknown(t.Tenant), relative(t.EnqueuedAt, d.At), relative(due, d.At),
+				"  " + cmp.Or(t.ID, unknown), cmp.Or(t.Kind, unknown), cmp.Or(t.Tenant, unknown), relative(t.EnqueuedAt, d.At), relative(due, d.At),
 				fmt.Sprint(t.Attempts), t.Code,
 			}
 		})
@@ -199,11 +199,11 @@ func writeCounts(w io.Writer, label string, counts []countDoc) {
 			_, _ = fmt.Fprintf(w, "  %-7s and %d more\n", "", len(counts)-i)
 			return
 		}
-		text := orUnknown(c.Name)
+		text := cmp.Or(c.Name, unknown)
 		if label == "why" {
 			text = c.Means
 			if c.Name != "" {
-				text = c.Name + ": " + orUnknown(c.Means)
+				text = c.Name + ": " + cmp.Or(c.Means, unknown)
 			}
 		}
 		_, _ = fmt.Fprintf(w, "  %-7s %7d  %s\n", label, c.Tasks, text)

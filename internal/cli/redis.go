@@ -1,20 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
+	"time"
 
-	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/config"
-	"github.com/workflow-bolt/rounds/internal/queue"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 )
 
 func newRedis(e *env) *cobra.Command {
@@ -22,136 +20,195 @@ func newRedis(e *env) *cobra.Command {
 		newRedisHealth(e), newRedisLatency(e), newRedisMemory(e), newRedisSlowlog(e), newRedisClients(e))
 }
 
-const bothRoles = "both"
+// The roles that --role names, and what each needs to be open.
+var (
+	roleNames = []string{"queue", "cache", "both"}
+	roleNeeds = map[string]config.Need{
+		"queue": config.NeedQueue, "cache": config.NeedCache, "both": config.NeedQueue | config.NeedCache,
+	}
+)
 
-var roleNames = []string{redisconn.RoleQueue.String(), redisconn.RoleCache.String(), bothRoles}
-
-// server is one Redis server in one role.
-type server struct {
-	role    redisconn.Role
-	address string
-	client  *goredis.Client
+// serversDoc is what the redis commands answer.
+type serversDoc[T any] struct {
+	OK      *bool `json:"ok,omitempty"` // no check failed; of health alone
+	Servers []T   `json:"servers"`
 }
 
-// place says which server a part of an answer is about.
-type place struct {
-	Role   string `json:"role"`
-	Server string `json:"server"` // its address, without credentials
-}
-
-func (s server) place() place { return place{Role: s.role.String(), Server: s.address} }
-
-// inspection is a command that looks at every server of the roles that --role names, one after the other.
-type inspection struct {
-	env  *env
-	role string
-}
-
-// add gives the command its --role.
-func (i *inspection) add(cmd *cobra.Command) *cobra.Command {
+// inspection makes cmd a command that inspects every server of the roles that --role names, one after the other.
+func inspection[T any](e *env, cmd *cobra.Command, inspect func(context.Context, diagnose.Server) (T, error), write func(io.Writer, T)) *cobra.Command {
+	var role string
 	cmd.Args = names()
-	cmd.Flags().StringVar(&i.role, "role", bothRoles, strings.Join(roleNames, ", "))
+	cmd.Flags().StringVar(&role, "role", "both", strings.Join(roleNames, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleNames, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		need, ok := roleNeeds[role]
+		if !ok {
+			return usage("--role must be %s", strings.Join(roleNames, ", "))
+		}
+		return e.withStores(cmd.Context(), need, func(s *stores) error {
+			found, err := diagnose.EachServer(cmd.Context(), s.queue, s.cache, inspect)
+			if err != nil {
+				return err
+			}
+			doc := serversDoc[T]{Servers: found, OK: healthy(found)}
+			err = e.answer(doc, func(w io.Writer) {
+				for _, server := range found {
+					write(w, server)
+					_, _ = fmt.Fprintln(w)
+				}
+			})
+			if err == nil && doc.OK != nil && !*doc.OK {
+				return checkFailed("a check failed")
+			}
+			return err
+		})
+	}
 	return cmd
 }
 
-// each hands every server to look. A server that does not answer ends it.
-func (i *inspection) each(ctx context.Context, look func(ctx context.Context, s server) error) error {
-	need, ok := map[string]config.Need{
-		roleNames[0]: config.NeedQueue, roleNames[1]: config.NeedCache, bothRoles: config.NeedQueue | config.NeedCache,
-	}[i.role]
+// healthy reports whether no check failed, or nil when the results are not of checks.
+func healthy[T any](found []T) *bool {
+	all, ok := any(found).([]diagnose.Health)
 	if !ok {
-		return usage("--role must be %s", strings.Join(roleNames, ", "))
-	}
-	return i.env.withStores(ctx, need, func(s *stores) error {
-		for _, r := range []struct {
-			role redisconn.Role
-			rdb  goredis.UniversalClient
-		}{{redisconn.RoleQueue, s.queue}, {redisconn.RoleCache, s.cache}} {
-			if r.rdb == nil {
-				continue
-			}
-			err := redisconn.EachServer(ctx, r.rdb, func(ctx context.Context, address string, c *goredis.Client) error {
-				return look(ctx, server{role: r.role, address: address, client: c})
-			})
-			if err != nil {
-				return fmt.Errorf("%s redis: %w", r.role, err)
-			}
-		}
 		return nil
-	})
-}
-
-// refusal is a server's answer that it does not do what was asked: managed services forbid commands, and users may lack
-// rights. It returns what to say about it, or the error when it is none of that.
-func refusal(command string, err error) (string, error) {
-	var reply goredis.Error
-	switch {
-	case err == nil || errors.Is(err, goredis.Nil):
-		return "", nil
-	case errors.As(err, &reply):
-		return "the server refuses " + command + ": " + firstWord(err), nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "", err
 	}
-	return "", redisconn.ErrUnavailable // the client's own words name addresses
-}
-
-var (
-	ourKey = regexp.MustCompile(`^(asynq|q1|c1|f1|f1h|m1|s1|demo):\{([^{}]*)\}(?::([a-z]{1,12})(?::|$)|$|:)`)
-	// The names that follow the braces in keys of asynq's and ours.
-	ourParts = []string{
-		"t", "pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
-		"g", "o", "once", "m", "d", "l", "s", "x", "b", "sessions", "document",
-	}
-	ourNames = []string{"asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel", "rounds:doctor"}
-)
-
-// keyGroup names the family of a key: what it is for, never whose it is. Nothing of the names of others' keys is repeated.
-func keyGroup(key string) string {
-	if m := ourKey.FindStringSubmatch(key); m != nil {
-		slot := "*"
-		if queue.KnownLane(m[2]) {
-			slot = m[2]
-		}
-		group := m[1] + ":{" + slot + "}"
-		if slices.Contains(ourParts, m[3]) {
-			group += ":" + m[3]
-		}
-		return group
-	}
-	for _, known := range ourNames {
-		if key == known || strings.HasPrefix(key, known+":") {
-			return known
-		}
-	}
-	if key == "" {
-		return ""
-	}
-	return "other"
-}
-
-// bytesText is a size for people.
-func bytesText(n int64) string {
-	const step = 1024
-	switch {
-	case n < 10*step:
-		return fmt.Sprintf("%d B", n)
-	case n < 10*step*step:
-		return fmt.Sprintf("%d KiB", n/step)
-	case n < 10*step*step*step:
-		return fmt.Sprintf("%d MiB", n/step/step)
-	}
-	return fmt.Sprintf("%d GiB", n/step/step/step)
+	well := !slices.ContainsFunc(all, func(h diagnose.Health) bool { return diagnose.Failed(h.Findings) })
+	return &well
 }
 
 // writePlace begins the part about one server.
-func writePlace(w io.Writer, p place) { _, _ = fmt.Fprintf(w, "%s redis, %s\n", p.Role, p.Server) }
+func writePlace(w io.Writer, p diagnose.Place) {
+	_, _ = fmt.Fprintf(w, "%s redis, %s\n", p.Role, p.Server)
+}
 
-// writeAdvice says what an answer means and what to do.
 func writeAdvice(w io.Writer, advice []string) {
 	for _, a := range advice {
 		_, _ = fmt.Fprintf(w, "  %s\n", a)
 	}
-	_, _ = fmt.Fprintln(w)
+}
+
+func newRedisHealth(e *env) *cobra.Command {
+	return inspection(e, &cobra.Command{
+		Use:   "health",
+		Short: "Say how each Redis server is, what that means and what to do",
+		Long: `Say how each Redis server is: memory against its limit, evictions, connections, disk, replicas, and the answer's
+speed. It reads INFO alone, which managed services allow. Exit code 7 says that a check failed; "rounds doctor"
+looks at more than Redis.`,
+		Example: "  rounds redis health\n  rounds redis health --role cache --json",
+	}, func(ctx context.Context, s diagnose.Server) (diagnose.Health, error) { return s.Health(ctx) }, writeHealth)
+}
+
+func writeHealth(w io.Writer, h diagnose.Health) {
+	writePlace(w, h.Place)
+	limit := "no limit"
+	if h.MaxBytes > 0 {
+		limit = "of " + diagnose.Bytes(h.MaxBytes)
+	}
+	_, _ = fmt.Fprintf(w, "  version %s, up %s, %s with %d replicas, %d clients, %s (%s), %s, %d commands a second, answers in %s\n",
+		h.Version, time.Duration(h.Uptime)*time.Second, h.Replication, h.Replicas, h.Clients, diagnose.Bytes(h.UsedBytes), limit, h.Policy,
+		h.OpsPerSecond, micros(h.AnswerMicros))
+	writeFindings(w, h.Findings)
+}
+
+func micros(n int64) string { return (time.Duration(n) * time.Microsecond).String() }
+
+func newRedisLatency(e *env) *cobra.Command {
+	var pings int
+	cmd := inspection(e, &cobra.Command{
+		Use:   "latency",
+		Short: "Measure how fast each Redis server answers, here and by its own account",
+		Long: `Measure how fast each Redis server answers from here (PING), and what it says itself: the commands on which it spent
+the most time (INFO commandstats) and the spikes that it noticed (LATENCY LATEST). When PING is slow and its own
+figures are not, the network is the reason.`,
+		Example: "  rounds redis latency --pings 200 --role queue",
+		PreRunE: within("--pings", &pings, 1000),
+	}, func(ctx context.Context, s diagnose.Server) (diagnose.Latency, error) { return s.Latency(ctx, pings) }, writeLatency)
+	cmd.Flags().IntVar(&pings, "pings", 50, "how many times each server is asked")
+	return cmd
+}
+
+func writeLatency(w io.Writer, l diagnose.Latency) {
+	writePlace(w, l.Place)
+	_, _ = fmt.Fprintf(w, "  %d answers: least %s, median %s, p99 %s, most %s\n", l.Pings, micros(l.Min), micros(l.Median), micros(l.P99), micros(l.Max))
+	table(w, []string{"  COMMAND", "CALLS", "IN ALL", "MEAN"}, l.Commands, func(c diagnose.CommandStats) []string {
+		return []string{"  " + c.Command, fmt.Sprint(c.Calls), micros(c.Micros), fmt.Sprintf("%.1fµs", c.Mean)}
+	})
+	for _, e := range l.Events {
+		_, _ = fmt.Fprintf(w, "  event %s at %s: %d ms, at most %d ms\n", e.Event, e.At.Format(time.RFC3339), e.Latest, e.Max)
+	}
+	writeAdvice(w, l.Advice)
+}
+
+func newRedisMemory(e *env) *cobra.Command {
+	var sample int
+	cmd := inspection(e, &cobra.Command{
+		Use:   "memory",
+		Short: "Say what fills each Redis server",
+		Long: `Say what fills each Redis server, by family of keys: what they are for, never whose they are. A sample of keys is
+taken (SCAN) and weighed (MEMORY USAGE), in small steps that hold nobody up; figures by family are what the sample
+makes of all keys. In a family, {*} stands for a tenant.`,
+		Example: "  rounds redis memory --role cache --sample 20000",
+		PreRunE: within("--sample", &sample, 100_000),
+	}, func(ctx context.Context, s diagnose.Server) (diagnose.Memory, error) {
+		p := e.progress("weighing keys of the " + s.Role())
+		defer p.end()
+		return s.Memory(ctx, sample, p.at)
+	}, writeMemory)
+	cmd.Flags().IntVar(&sample, "sample", 2000, "how many keys of each server are weighed, at most")
+	return cmd
+}
+
+func writeMemory(w io.Writer, m diagnose.Memory) {
+	writePlace(w, m.Place)
+	_, _ = fmt.Fprintf(w, "  %s used (at most %s so far), %s of data, %s beside it; %d keys, %d weighed\n",
+		diagnose.Bytes(m.Used), diagnose.Bytes(m.Peak), diagnose.Bytes(m.Dataset), diagnose.Bytes(m.Overhead), m.Keys, m.Sampled)
+	table(w, []string{"  FAMILY", "KEYS", "BYTES", "MEAN", "MOST"}, m.Families, func(f diagnose.Family) []string {
+		return []string{"  " + f.Family, fmt.Sprint(f.Keys), diagnose.Bytes(f.Bytes), diagnose.Bytes(f.Mean), diagnose.Bytes(f.Max)}
+	})
+	writeAdvice(w, m.Advice)
+}
+
+func newRedisSlowlog(e *env) *cobra.Command {
+	var limit int
+	cmd := inspection(e, &cobra.Command{
+		Use:   "slowlog",
+		Short: "List the commands that each Redis server found slow",
+		Long: `List the commands that each Redis server found slow (SLOWLOG GET): when, for how long, which command and on which
+family of keys. Arguments and names of keys are not shown; their number and size are.`,
+		Example: "  rounds redis slowlog --limit 50 --json",
+		PreRunE: within("--limit", &limit, 128), // what a server keeps by default
+	}, func(ctx context.Context, s diagnose.Server) (diagnose.Slowlog, error) { return s.Slowlog(ctx, limit) }, writeSlowlog)
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many of each server, the latest first")
+	return cmd
+}
+
+func writeSlowlog(w io.Writer, l diagnose.Slowlog) {
+	writePlace(w, l.Place)
+	table(w, []string{"  AT", "TOOK", "COMMAND", "FAMILY", "ARGUMENTS", "BYTES"}, l.Entries, func(c diagnose.SlowCommand) []string {
+		return []string{"  " + c.At.Format(time.RFC3339), micros(c.Micros), c.Command, c.Family, fmt.Sprint(c.Arguments), diagnose.Bytes(int64(c.Bytes))}
+	})
+	writeAdvice(w, l.Advice)
+}
+
+func newRedisClients(e *env) *cobra.Command {
+	return inspection(e, &cobra.Command{
+		Use:   "clients",
+		Short: "Say who is connected to each Redis server",
+		Long: `Say who is connected to each Redis server, put together by user, host and name (CLIENT LIST): how many connections,
+how long they live, and what they did last.`,
+		Example: "  rounds redis clients --role queue --json",
+	}, func(ctx context.Context, s diagnose.Server) (diagnose.Clients, error) { return s.Clients(ctx) }, writeClients)
+}
+
+func writeClients(w io.Writer, c diagnose.Clients) {
+	writePlace(w, c.Place)
+	_, _ = fmt.Fprintf(w, "  %d connections\n", c.Connections)
+	seconds := func(n int64) string { return (time.Duration(n) * time.Second).String() }
+	table(w, []string{"  USER", "HOST", "NAME", "CONNECTIONS", "OLDEST", "IDLE", "BUFFERS", "LAST COMMANDS"}, c.Clients, func(g diagnose.ClientGroup) []string {
+		return []string{
+			"  " + cmp.Or(g.User, unknown), g.Host, g.Name, fmt.Sprint(g.Connections), seconds(g.Oldest), seconds(g.Idle),
+			diagnose.Bytes(g.Buffers), strings.Join(g.Commands[:min(len(g.Commands), 6)], " "),
+		}
+	})
+	writeAdvice(w, c.Advice)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -209,7 +210,7 @@ func (r *replay) choose(ctx context.Context, ids []string, filter ledger.Filter)
 
 // each replays the letters one by one, no faster than --rate.
 func (r *replay) each(ctx context.Context, letters []chosen) error {
-	p := r.env.progress("replayed", len(letters))
+	p := r.env.progress("replayed")
 	defer p.end()
 	tick := time.NewTicker(time.Duration(float64(time.Second) / r.flags.rate))
 	defer tick.Stop()
@@ -224,7 +225,7 @@ func (r *replay) each(ctx context.Context, letters []chosen) error {
 		if err := r.one(ctx, l.id); err != nil {
 			return err
 		}
-		p.at(i + 1)
+		p.at(i+1, len(letters))
 	}
 	return nil
 }
@@ -288,7 +289,7 @@ func (d *replayDoc) count(r queue.Revival) {
 func (d *replayDoc) fault(id, code string) {
 	d.Failed++
 	if len(d.Failures) < shownFailures {
-		d.Failures = append(d.Failures, faultDoc{Task: shown(id), Code: code})
+		d.Failures = append(d.Failures, faultDoc{Task: diagnose.Redact(id), Code: code})
 	}
 }
 

@@ -161,6 +161,16 @@ func names(n ...string) cobra.PositionalArgs {
 	}
 }
 
+// within returns a check that a flag is between 1 and most.
+func within(flag string, value *int, most int) func(*cobra.Command, []string) error {
+	return func(*cobra.Command, []string) error {
+		if *value < 1 || *value > most {
+			return usage("%s must be between 1 and %d", flag, most)
+		}
+		return nil
+	}
+}
+
 // answer prints a command's result: doc with --json, otherwise what text writes.
 func (e *env) answer(doc any, text func(w io.Writer)) error {
 	var b bytes.Buffer
@@ -179,6 +189,9 @@ func (e *env) answer(doc any, text func(w io.Writer)) error {
 	}
 	return nil
 }
+
+// unknown is printed for what a record does not say.
+const unknown = "unknown"
 
 // table writes rows in columns below a heading.
 func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []string) {

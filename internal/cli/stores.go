@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,7 +38,7 @@ func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores
 		}
 	}
 	if need&config.NeedLedger != 0 {
-		if s.ledger, err = openLedger(ctx, c.LedgerURL.Reveal()); err != nil {
+		if s.ledger, err = openLedger(ctx, c.LedgerURL); err != nil {
 			return noLedger(err)
 		}
 	}
@@ -55,10 +56,19 @@ func dialRole(url config.Secret, role redisconn.Role, variable string) (redis.Un
 	}
 }
 
+// ledgerLimit bounds opening the ledger: whatever is gone is said within five seconds.
+const ledgerLimit = 4 * time.Second
+
+func openLedger(ctx context.Context, url config.Secret) (*ledger.Ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	return ledger.OpenExisting(ctx, url.Reveal())
+}
+
 func noLedger(err error) *failure {
 	f := &failure{Exit: exitDependency, Code: "DEPENDENCY", What: err.Error(), cause: err, Means: "the ledger cannot be read", Try: []string{"rounds doctor"}}
 	switch {
-	case errors.Is(err, errNoLedgerFile):
+	case errors.Is(err, ledger.ErrNoFile):
 		f.Try = []string{"start a worker or scheduler once, which makes it, or correct ROUNDS_LEDGER"}
 	case errors.Is(err, ledger.ErrURL):
 		f.Exit, f.Code, f.What = exitUsage, "CONFIG", "ROUNDS_LEDGER: "+err.Error()

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -106,7 +107,7 @@ func (d taskDoc) write(w io.Writer) {
 		t    time.Time
 	}{{"enqueued", d.EnqueuedAt}, {"next", d.NextAt}, {"ended", d.FinishedAt}} {
 		if !at.t.IsZero() {
-			line(at.name, fmt.Sprintf("%s (%s)", at.t.UTC().Format(time.RFC3339), since(at.t, d.now)))
+			line(at.name, fmt.Sprintf("%s (%s)", at.t.UTC().Format(time.RFC3339), diagnose.Ago(at.t, d.now)))
 		}
 	}
 	line("dead letter", d.Letter)

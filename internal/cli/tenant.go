@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 )
 
@@ -100,7 +102,7 @@ func (e *env) listTenants(ctx context.Context, s *stores) error {
 			for _, p := range t.Practices {
 				ids = append(ids, p.ID)
 			}
-			return []string{t.Tenant, t.Zone, orUnknown(t.LocalTime), t.doors(), strings.Join(ids, ", ")}
+			return []string{t.Tenant, t.Zone, cmp.Or(t.LocalTime, unknown), t.doors(), strings.Join(ids, ", ")}
 		})
 	})
 }
@@ -143,8 +145,8 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 		tenantRow: readTenant(t, time.Now()), Hours: map[string]string{}, Credentials: len(t.Credentials) > 0, Schedules: []scheduleDoc{},
 	}
 	maps.Copy(doc.Hours, t.Hours)
-	_, err = s.ledger.DataKey(ctx, id, func() ([]byte, error) { return nil, errNoDataKey })
-	if err != nil && !errors.Is(err, errNoDataKey) {
+	_, err = s.ledger.StoredDataKey(ctx, id)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
 	doc.DataKey = err == nil
@@ -168,7 +170,7 @@ func (d tenantDoc) write(w io.Writer) {
 	line := func(name, value string) { _, _ = fmt.Fprintf(t, "%s\t%s\n", name, value) }
 	there := map[bool]string{true: "there, sealed", false: "not there"}
 	line("tenant", d.Tenant)
-	line("time", fmt.Sprintf("%s (%s), %s", orUnknown(d.LocalTime), d.Zone, d.doors()))
+	line("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.doors()))
 	for _, p := range d.Practices {
 		line("practice "+p.ID, p.Name)
 	}
@@ -181,7 +183,7 @@ func (d tenantDoc) write(w io.Writer) {
 	line("data key", there[d.DataKey])
 	now := time.Now()
 	for _, s := range d.Schedules {
-		line(s.Schedule, "last due "+since(s.LastDue, now))
+		line(s.Schedule, "last due "+diagnose.Ago(s.LastDue, now))
 	}
 	line("dead letters", fmt.Sprintf("%d open", d.DeadLetters))
 	_ = t.Flush() // into a buffer

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
@@ -52,16 +51,4 @@ func unknownTenant(id tenant.ID, cause error) *failure {
 		Means: "the ledger does not know it",
 		Try:   []string{"add it to the file of ROUNDS_TENANTS and restart the scheduler"},
 	}
-}
-
-// since is how long ago something was, for people.
-func since(t, now time.Time) string {
-	d := now.Sub(t)
-	switch {
-	case d < 0:
-		return "in " + (-d).Round(time.Second).String()
-	case d < time.Minute:
-		return d.Round(100*time.Millisecond).String() + " ago"
-	}
-	return fmt.Sprintf("%s ago", d.Round(time.Second))
 }

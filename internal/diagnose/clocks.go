@@ -1,4 +1,4 @@
-package cli
+package diagnose
 
 import (
 	"context"
@@ -15,16 +15,16 @@ const (
 	skewFail = 30 * time.Second
 )
 
-// lookAtClocks compares this host's clock with each Redis'. The database's clock is not asked: every time in the ledger
+// checkClocks compares this host's clock with each Redis'. The database's clock is not asked: every time in the ledger
 // is given by the process that writes it.
-func lookAtClocks(ctx context.Context, s *subject) []finding {
-	return []finding{
-		clock(ctx, s.queue, "clock-queue-redis"),
-		clock(ctx, s.cache, "clock-cache-redis"),
+func checkClocks(ctx context.Context, d *deployment) []Finding {
+	return []Finding{
+		compareClock(ctx, d.queue, "clock-queue-redis"),
+		compareClock(ctx, d.cache, "clock-cache-redis"),
 	}
 }
 
-func clock(ctx context.Context, rdb redis.UniversalClient, check string) finding {
+func compareClock(ctx context.Context, rdb redis.UniversalClient, check string) Finding {
 	if rdb == nil {
 		return skipped(check, "its URL is not usable")
 	}
@@ -36,22 +36,22 @@ func clock(ctx context.Context, rdb redis.UniversalClient, check string) finding
 	if err != nil {
 		return skipped(check, "it does not tell its time")
 	}
-	return weighClock(check, sent, theirs, time.Since(sent))
+	return gradeClock(check, sent, theirs, time.Since(sent))
 }
 
-// weighClock judges a server's time, which was read at some moment within the travel after sent.
-func weighClock(check string, sent, theirs time.Time, travel time.Duration) finding {
+// gradeClock judges a server's time, which was read at some moment within the travel after sent.
+func gradeClock(check string, sent, theirs time.Time, travel time.Duration) Finding {
 	skew := theirs.Sub(sent.Add(travel / 2)).Round(time.Millisecond)
-	f := finding{
-		Check: check, Verdict: verdictOK,
+	f := Finding{
+		Check: check, Grade: OK,
 		Evidence: fmt.Sprintf("differs from this host's clock by %s, ± %s", skew, (travel / 2).Round(10*time.Microsecond)),
 		Means:    "leases, pace and cache use Redis' clock, calendars use this host's",
 	}
 	switch off := skew.Abs(); {
 	case off > skewFail:
-		f.Verdict, f.Fix = verdictFail, "synchronise both clocks (chrony, or the platform's time service)"
+		f.Grade, f.Fix = Fail, "synchronise both clocks (chrony, or the platform's time service)"
 	case off > skewWarn:
-		f.Verdict, f.Fix = verdictWarn, "synchronise both clocks (chrony, or the platform's time service)"
+		f.Grade, f.Fix = Warn, "synchronise both clocks (chrony, or the platform's time service)"
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package cli
+package diagnose
 
 import (
 	"context"
@@ -18,23 +18,23 @@ import (
 
 const vendorMeans = "what is fresh comes from there; without it boards are served with their age"
 
-// lookAtVendor connects, with TLS where the endpoint has it, and sends nothing.
-func lookAtVendor(ctx context.Context, s *subject) []finding {
-	u, err := url.Parse(s.config.Endpoint)
+// checkVendor connects, with TLS where the endpoint has it, and sends nothing.
+func checkVendor(ctx context.Context, d *deployment) []Finding {
+	u, err := url.Parse(d.config.Endpoint)
 	if err != nil || u.Hostname() == "" {
-		return []finding{skipped("vendor", "ROUNDS_TEBRA_ENDPOINT is not usable")}
+		return []Finding{skipped("vendor", "ROUNDS_TEBRA_ENDPOINT is not usable")}
 	}
-	f := finding{Check: "vendor", Verdict: verdictOK, Means: vendorMeans}
+	f := Finding{Check: "vendor", Grade: OK, Means: vendorMeans}
 	begun := time.Now()
 	secure, err := connect(ctx, u)
 	took := time.Since(begun).Round(10 * time.Microsecond)
 	if err != nil {
-		f.Verdict, f.Evidence = verdictFail, fmt.Sprintf("no connection to %s: %s", u.Host, dialReason(err))
+		f.Grade, f.Evidence = Fail, fmt.Sprintf("no connection to %s: %s", u.Host, dialReason(err))
 		f.Fix = "see that this host may reach it, by its firewall and its DNS; vendors have outages too"
-		return []finding{f}
+		return []Finding{f}
 	}
 	f.Evidence = fmt.Sprintf("connected to %s in %s, %s", u.Host, took, secure)
-	return []finding{f}
+	return []Finding{f}
 }
 
 // connect opens and closes a connection, and says how it is protected.
@@ -83,42 +83,42 @@ func dialReason(err error) string {
 	return "the connection failed"
 }
 
-// lookAtVendorCall makes one call per tenant, if it was asked to, through the same gate as the workers' calls: a check
+// checkVendorCall makes one call per tenant, if it was asked to, through the same gate as the workers' calls: a check
 // must not be what gets an account throttled.
-func lookAtVendorCall(ctx context.Context, s *subject) []finding {
+func checkVendorCall(ctx context.Context, d *deployment) []Finding {
 	const name = "vendor-call"
 	switch {
-	case !s.callVendor:
-		return []finding{skipped(name, "no call was made; --call-vendor makes one for each tenant")}
-	case s.queue == nil:
-		return []finding{skipped(name, "calls are paced in the queue's Redis, whose URL is not usable")}
-	case len(s.config.Tenants) == 0:
-		return []finding{skipped(name, "ROUNDS_TENANTS names no tenant to call for")}
+	case !d.callVendor:
+		return []Finding{skipped(name, "no call was made; --call-vendor makes one for each tenant")}
+	case d.queue == nil:
+		return []Finding{skipped(name, "calls are paced in the queue's Redis, whose URL is not usable")}
+	case len(d.config.Tenants) == 0:
+		return []Finding{skipped(name, "ROUNDS_TENANTS names no tenant to call for")}
 	}
-	gate, err := flow.New(flow.Options{Redis: s.queue, MaxWait: callLimit / 2}) // GetThrottles has the longest interval of all
+	gate, err := flow.New(flow.Options{Redis: d.queue, MaxWait: callLimit / 2}) // GetThrottles has the longest interval of all
 	if err != nil {
-		return []finding{skipped(name, err.Error())}
+		return []Finding{skipped(name, err.Error())}
 	}
-	found := make([]finding, len(s.config.Tenants))
+	found := make([]Finding, len(d.config.Tenants))
 	var wg sync.WaitGroup
-	for i, t := range s.config.Tenants {
-		wg.Go(func() { found[i] = s.callFor(ctx, gate, t) })
+	for i, t := range d.config.Tenants {
+		wg.Go(func() { found[i] = d.callFor(ctx, gate, t) })
 	}
 	wg.Wait()
 	return found
 }
 
-func (s *subject) callFor(ctx context.Context, gate tebra.Gate, t config.Tenant) finding {
-	f := finding{Check: "vendor-call", Verdict: verdictOK, Means: "the vendor must accept the tenant's credentials"}
+func (d *deployment) callFor(ctx context.Context, gate tebra.Gate, t config.Tenant) Finding {
+	f := Finding{Check: "vendor-call", Grade: OK, Means: "the vendor must accept the tenant's credentials"}
 	client, err := tebra.New(tebra.Options{
-		Endpoint: s.config.Endpoint, Insecure: s.config.Mode == config.Dev, Account: t.ID, Gate: gate,
+		Endpoint: d.config.Endpoint, Insecure: d.config.Mode == config.Dev, Account: t.ID, Gate: gate,
 		Credentials: tebra.Credentials{
 			CustomerKey: phi.Text(t.Credentials.CustomerKey.Reveal()), User: phi.Text(t.Credentials.User.Reveal()),
 			Password: phi.Text(t.Credentials.Password.Reveal()),
 		},
 	})
 	if err != nil {
-		f.Verdict, f.Evidence, f.Fix = verdictFail, t.ID+": "+err.Error(), "correct the tenant in ROUNDS_TENANTS"
+		f.Grade, f.Evidence, f.Fix = Fail, t.ID+": "+err.Error(), "correct the tenant in ROUNDS_TENANTS"
 		return f
 	}
 	begun := time.Now()
@@ -132,13 +132,13 @@ func (s *subject) callFor(ctx context.Context, gate tebra.Gate, t config.Tenant)
 		f.Evidence = fmt.Sprintf("%s: GetThrottles answered %d rows in %s", t.ID, len(rows), time.Since(begun).Round(time.Millisecond))
 	case errors.As(err, &later):
 		at, reason := later.NotBefore()
-		f.Verdict, f.Evidence = verdictWarn, fmt.Sprintf("%s: no call before %s (%s)", t.ID, at.UTC().Format(time.RFC3339), reason)
+		f.Grade, f.Evidence = Warn, fmt.Sprintf("%s: no call before %s (%s)", t.ID, at.UTC().Format(time.RFC3339), reason)
 		f.Fix = "ask again then; calls are held back by the same budget and breakers as the workers'"
 	case errors.As(err, &refused) && (refused.Code == tebra.Unauthenticated || refused.Code == tebra.Denied):
-		f.Verdict, f.Evidence = verdictFail, t.ID+": "+err.Error()
+		f.Grade, f.Evidence = Fail, t.ID+": "+err.Error()
 		f.Fix = "correct the tenant's customer_key, user and password, and see that the user may use the API"
 	default:
-		f.Verdict, f.Evidence = verdictFail, t.ID+": "+err.Error()
+		f.Grade, f.Evidence = Fail, t.ID+": "+err.Error()
 		f.Fix = "try again later; if it stays, see the vendor's status page"
 	}
 	return f

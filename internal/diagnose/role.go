@@ -1,6 +1,7 @@
-package cli
+package diagnose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -14,12 +15,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-func lookAtQueueRedis(ctx context.Context, s *subject) []finding {
-	return s.lookAtRedis(ctx, s.queue, redisconn.RoleQueue, s.config.Redis.Queue)
+func checkQueueRedis(ctx context.Context, d *deployment) []Finding {
+	return d.checkRedis(ctx, d.queue, redisconn.RoleQueue, d.config.Redis.Queue)
 }
 
-func lookAtCacheRedis(ctx context.Context, s *subject) []finding {
-	return s.lookAtRedis(ctx, s.cache, redisconn.RoleCache, s.config.Redis.Cache)
+func checkCacheRedis(ctx context.Context, d *deployment) []Finding {
+	return d.checkRedis(ctx, d.cache, redisconn.RoleCache, d.config.Redis.Cache)
 }
 
 // redisMeaning says why each property matters, by role.
@@ -47,35 +48,35 @@ var redisFix = map[string]string{
 	"scripts":     "allow EVAL and EVALSHA to the user in the URL",
 }
 
-// lookAtRedis reports on one role: reachable, policy, persistence, scripts.
-func (s *subject) lookAtRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address config.Secret) []finding {
+// checkRedis reports on one role: reachable, policy, persistence, scripts.
+func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address config.Secret) []Finding {
 	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
 	aspects := []string{"policy", "persistence", "scripts"}
 	if rdb == nil {
 		return skipAll(name, append([]string{""}, aspects...), variable+" is not usable")
 	}
 	begun := time.Now()
-	notes, err := redisconn.Check(ctx, rdb, role, s.config.Mode == config.Production)
+	notes, err := redisconn.Check(ctx, rdb, role, d.config.Mode == config.Production)
 	if err != nil {
-		return append([]finding{{
-			Check: name, Verdict: verdictFail, Evidence: unreached(ctx, address.Reveal(), err), Means: redisMeaning[role][""],
+		return append([]Finding{{
+			Check: name, Grade: Fail, Evidence: unreached(ctx, address.Reveal(), err), Means: redisMeaning[role][""],
 			Fix: "start it, or correct " + variable + " and its password, and see that this host may reach it",
 		}}, skipAll(name, aspects, name+" does not answer")...)
 	}
 	took := time.Since(begun)
-	info := redisInfo(ctx, rdb)
+	info, _ := redisconn.Info(ctx, rdb, "server", "memory", "persistence") // only shown beside the grade, which is redisconn.Check's
 	seen := map[string]string{
-		"":            fmt.Sprintf("version %s answered in %s", known(info["redis_version"]), took.Round(10*time.Microsecond)),
-		"policy":      "maxmemory-policy " + known(info["maxmemory_policy"]),
-		"persistence": "appendonly " + map[string]string{"0": "no", "1": "yes", "": "unknown"}[info["aof_enabled"]],
+		"":            fmt.Sprintf("version %s answered in %s", cmp.Or(info["redis_version"], unknown), took.Round(10*time.Microsecond)),
+		"policy":      "maxmemory-policy " + cmp.Or(info["maxmemory_policy"], unknown),
+		"persistence": "appendonly " + map[string]string{"0": "no", "1": "yes", "": unknown}[info["aof_enabled"]],
 	}
-	found := make([]finding, 0, 4)
+	found := make([]Finding, 0, 4)
 	for _, aspect := range []string{"", "policy", "persistence"} {
-		found = append(found, weigh(finding{
-			Check: joinName(name, aspect), Verdict: verdictOK, Evidence: seen[aspect], Means: redisMeaning[role][aspect],
+		found = append(found, gradeAspect(Finding{
+			Check: joinName(name, aspect), Grade: OK, Evidence: seen[aspect], Means: redisMeaning[role][aspect],
 		}, aspect, notes))
 	}
-	return append(found, scripts(ctx, rdb, joinName(name, "scripts"), redisMeaning[role]["scripts"]))
+	return append(found, checkScripts(ctx, rdb, joinName(name, "scripts"), redisMeaning[role]["scripts"]))
 }
 
 // unreached says why a Redis did not answer. The client's errors say little on purpose, because they may end in tasks and
@@ -97,30 +98,30 @@ func unreached(ctx context.Context, rawURL string, err error) string {
 	return fmt.Sprintf("%s takes connections, but: %s", addr, err)
 }
 
-// weigh lowers a finding by what redisconn.Check noted about its aspect. What a server does not tell counts against each.
-func weigh(f finding, aspect string, notes []redisconn.Finding) finding {
+// gradeAspect lowers a Finding by what redisconn.Check noted about its aspect. What a server does not tell counts against each.
+func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	for _, n := range notes {
 		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
 			continue
 		}
-		f.Verdict, f.Means, f.Fix = verdictWarn, n.Text, redisFix[n.Code]
+		f.Grade, f.Means, f.Fix = Warn, n.Text, redisFix[n.Code]
 		if n.Fatal {
-			f.Verdict = verdictFail
+			f.Grade = Fail
 		}
 	}
 	return f
 }
 
-// scripts loads a script and runs it by its digest, which is how all of ours run; the script asks the server's time,
+// checkScripts loads a script and runs it by its digest, which is how all of ours run; the script asks the server's time,
 // as ours do.
-func scripts(ctx context.Context, rdb redis.UniversalClient, check, means string) finding {
-	f := finding{Check: check, Verdict: verdictOK, Evidence: "a script was loaded and ran by its digest", Means: means}
+func checkScripts(ctx context.Context, rdb redis.UniversalClient, check, means string) Finding {
+	f := Finding{Check: check, Grade: OK, Evidence: "a script was loaded and ran by its digest", Means: means}
 	sha, err := rdb.ScriptLoad(ctx, "return redis.call('TIME')[1]").Result()
 	if err == nil {
 		err = rdb.EvalSha(ctx, sha, []string{"rounds:doctor"}).Err()
 	}
 	if err != nil {
-		f.Verdict, f.Evidence, f.Fix = verdictFail, "scripts are refused: "+firstWord(err), redisFix["scripts"]
+		f.Grade, f.Evidence, f.Fix = Fail, "scripts are refused: "+firstWord(err), redisFix["scripts"]
 	}
 	return f
 }
@@ -131,57 +132,21 @@ func firstWord(err error) string {
 	return strings.TrimRight(word, ":")
 }
 
-func lookAtSeparation(ctx context.Context, s *subject) []finding {
+func checkSeparation(ctx context.Context, d *deployment) []Finding {
 	const name = "redis-separation"
-	if s.queue == nil || s.cache == nil {
-		return []finding{skipped(name, "a Redis URL is not usable")}
+	if d.queue == nil || d.cache == nil {
+		return []Finding{skipped(name, "a Redis URL is not usable")}
 	}
-	notes, err := redisconn.CheckShared(ctx, s.queue, s.cache, s.config.Mode == config.Production)
+	notes, err := redisconn.CheckShared(ctx, d.queue, d.cache, d.config.Mode == config.Production)
 	if err != nil {
-		return []finding{skipped(name, "a Redis does not answer")}
+		return []Finding{skipped(name, "a Redis does not answer")}
 	}
-	f := finding{
-		Check: name, Verdict: verdictOK, Evidence: "queue and cache are two servers",
+	f := Finding{
+		Check: name, Grade: OK, Evidence: "queue and cache are two servers",
 		Means: "a cache that fills its server must not stop the queue",
 	}
 	if len(notes) > 0 {
 		f.Evidence = "queue and cache are one server"
 	}
-	return []finding{weigh(f, "shared", notes)}
-}
-
-func redisInfo(ctx context.Context, rdb redis.UniversalClient) map[string]string {
-	fields := map[string]string{}
-	text, err := rdb.Info(ctx).Result()
-	if err != nil {
-		return fields // the verdict is redisconn.Check's; this is only what to show beside it
-	}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
-	return fields
-}
-
-func skipAll(name string, aspects []string, because string) []finding {
-	found := make([]finding, 0, len(aspects))
-	for _, a := range aspects {
-		found = append(found, skipped(joinName(name, a), because))
-	}
-	return found
-}
-
-func joinName(name, aspect string) string {
-	if aspect == "" {
-		return name
-	}
-	return name + "-" + aspect
-}
-
-func known(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
+	return []Finding{gradeAspect(f, "shared", notes)}
 }

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"maps"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// house is an environment in which everything is well, as far as development goes.
+type house struct {
+	vars   map[string]string
+	vendor *tebratest.Server
+	ledger *ledger.Ledger
+	keys   *phi.Keys
+	dir    string
+}
+
+// newHouse sets up Redis, a ledger with one tenant, a keyset and a vendor.
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{dir: t.TempDir()}
+	c, err := simFlags{seed: 1, accounts: 1, practices: 2, patients: 30, visits: 6, latency: "none"}.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.vendor, err = tebratest.New(c); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h.vendor)
+	t.Cleanup(srv.Close)
+	redisURLs := map[string]string{"ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t)}
+	if _, err := writeSimConfig(h.dir, srv.URL+tebratest.Path, c.Accounts, getenv(redisURLs)); err != nil {
+		t.Fatal(err)
+	}
+	h.vars = environment(t, filepath.Join(h.dir, "rounds.env"))
+	data, err := os.ReadFile(filepath.Join(h.dir, "rounds.keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.keys, err = phi.Parse(data); err != nil {
+		t.Fatal(err)
+	}
+	if h.ledger, err = ledger.Open(t.Context(), h.vars["ROUNDS_LEDGER"]); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.ledger.Close() })
+	if err := h.ledger.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.applyTenant(t, ledger.Tenant{
+		ID: "clinic-a", TimeZone: "America/Chicago",
+		Practices: []ledger.Practice{{ID: "1", Name: "Example Practice 1"}, {ID: "2", Name: "Example Practice 2"}},
+	})
+	return h
+}
+
+func (h *house) applyTenant(t *testing.T, row ledger.Tenant) {
+	t.Helper()
+	sealed, err := h.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Credentials = sealed
+	if _, err := h.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeDataKey gives clinic-a a data key that was sealed with the given keyset.
+func (h *house) storeDataKey(t *testing.T, keys *phi.Keys) {
+	t.Helper()
+	key, err := phi.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.ledger.DataKey(t.Context(), "clinic-a", func() ([]byte, error) { return keys.For("clinic-a").Wrap(key) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with returns the environment with some variables changed; an empty value removes one.
+func (h *house) with(changes map[string]string) map[string]string {
+	vars := maps.Clone(h.vars)
+	maps.Copy(vars, changes)
+	return vars
+}
+
+// gone is an address on which nothing listens: the port was free a moment ago.
+func gone(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// mute is an address that takes connections and never says a word.
+func mute(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}

@@ -1,0 +1,365 @@
+package diagnose
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// site is an environment in which everything is well, as far as development goes.
+type site struct {
+	vars   map[string]string
+	vendor *tebratest.Server
+	ledger *ledger.Ledger
+	keys   *phi.Keys
+	dir    string
+}
+
+// newSite sets up Redis, a ledger with one tenant, a keyset and a vendor.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{dir: t.TempDir()}
+	account := tebratest.Account{
+		CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password",
+		Practices: []tebratest.Practice{{ID: 1, Name: "Example Practice", Zone: "America/Chicago", Patients: 30, VisitsPerDay: 6}},
+	}
+	var err error
+	if s.vendor, err = tebratest.New(tebratest.Config{Seed: 1, Accounts: []tebratest.Account{account}}); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s.vendor)
+	t.Cleanup(srv.Close)
+	if s.keys, err = phi.Generate(); err != nil {
+		t.Fatal(err)
+	}
+	keyset, err := s.keys.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.vars = map[string]string{
+		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t),
+		"ROUNDS_LEDGER": "sqlite:" + filepath.Join(s.dir, "ledger.db"), "ROUNDS_TEBRA_ENDPOINT": srv.URL + tebratest.Path,
+		"ROUNDS_KEYS": s.file(t, "rounds.keys", string(keyset)),
+		"ROUNDS_TENANTS": s.file(t, "tenants.yaml", `tenants:
+  - id: clinic-a
+    timezone: America/Chicago
+    opening_hours: {mon: "08:00-17:30"}
+    tebra: {customer_key: sim-customer-key, user: sim@example.test, password: sim-password}
+    practices: [{id: "1", name: Example Practice}]
+`),
+	}
+	s.ledger = s.migrated(t, "ledger.db")
+	s.applyTenant(t, ledger.Tenant{
+		ID: "clinic-a", TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "1", Name: "Example Practice"}},
+	})
+	return s
+}
+
+// file writes a file of the site's that its owner alone may read, and returns its path.
+func (s *site) file(t *testing.T, name, contents string) string {
+	t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// migrated opens an SQLite ledger of the site's with its schema.
+func (s *site) migrated(t *testing.T, name string) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(s.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (s *site) applyTenant(t *testing.T, row ledger.Tenant) {
+	t.Helper()
+	sealed, err := s.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Credentials = sealed
+	if _, err := s.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeDataKey gives clinic-a a data key that was sealed with the given keyset.
+func (s *site) storeDataKey(t *testing.T, keys *phi.Keys) {
+	t.Helper()
+	key, err := phi.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.ledger.DataKey(t.Context(), "clinic-a", func() ([]byte, error) { return keys.For("clinic-a").Wrap(key) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with returns the environment with one variable changed; an empty value removes it.
+func (s *site) with(name, value string) map[string]string {
+	vars := maps.Clone(s.vars)
+	vars[name] = value
+	return vars
+}
+
+// run runs all checks in an environment.
+func run(t *testing.T, vars map[string]string, callVendor bool) *Report {
+	t.Helper()
+	return Run(t.Context(), Options{Getenv: func(name string) string { return vars[name] }, CallVendor: callVendor})
+}
+
+// gone is an address on which nothing listens: the port was free a moment ago.
+func gone(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// mute is an address that takes connections and never says a word.
+func mute(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestDoctorFindsAllWell(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.storeDataKey(t, s.keys)
+	d := run(t, s.vars, true)
+	if !d.OK || d.Mode != "dev" {
+		t.Errorf("%+v", d)
+	}
+	want := []string{
+		"config", "queue-redis", "queue-redis-policy", "queue-redis-persistence", "queue-redis-scripts",
+		"cache-redis", "cache-redis-policy", "cache-redis-persistence", "cache-redis-scripts", "redis-separation",
+		"queue-redis-memory", "queue-redis-evictions", "queue-redis-clients", "queue-redis-disk", "queue-redis-replicas",
+		"cache-redis-memory", "cache-redis-evictions", "cache-redis-clients", "cache-redis-disk", "cache-redis-replicas", "lanes",
+		"keyset", "ledger", "ledger-schema", "ledger-tenants", "ledger-keyset", "dead-letters", "vendor", "vendor-call",
+		"clock-queue-redis", "clock-cache-redis",
+	}
+	var got []string
+	for _, f := range d.Findings {
+		got = append(got, f.Check)
+		// One server without a file and without a limit plays both roles in tests: warnings, outside production.
+		warned := f.Check == "queue-redis-persistence" || f.Check == "redis-separation" || strings.HasSuffix(f.Check, "-redis-memory")
+		if f.Grade != OK && !(warned && f.Grade == Warn && f.Fix != "") {
+			t.Errorf("%+v", f)
+		}
+		if f.Evidence == "" || f.Means == "" {
+			t.Errorf("%s has no evidence or no meaning", f.Check)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("checks (-want +got):\n%s", diff)
+	}
+}
+
+func TestDoctorMakesNoCallUnasked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	run(t, s.vars, false)
+	if n := len(s.vendor.Calls(0)); n != 0 {
+		t.Errorf("%d calls were made", n)
+	}
+}
+
+// TestDoctorFindsWhatIsBroken breaks one thing at a time.
+func TestDoctorFindsWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		breakIt func(t *testing.T, s *site) map[string]string // returns the environment
+		check   string
+		saying  string
+	}{
+		"queue redis gone": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+gone(t)+"/0")
+		}, "queue-redis", "connection refused"},
+		"cache redis gone": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_CACHE_REDIS", "redis://:hush@"+gone(t)+"/0")
+		}, "cache-redis", "connection refused"},
+		"queue redis mute": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+mute(t)+"/0")
+		}, "queue-redis", "takes connections, but"},
+		"queue redis unset": {func(_ *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_QUEUE_REDIS", "")
+		}, "config", "ROUNDS_QUEUE_REDIS is not set"},
+		"keyset is another file": {func(_ *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_KEYS", filepath.Join(s.dir, "tenants.yaml"))
+		}, "keyset", "not a keyset"},
+		"keyset of another deployment": {func(t *testing.T, s *site) map[string]string {
+			other, err := phi.Generate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.storeDataKey(t, other)
+			return s.vars
+		}, "ledger-keyset", "clinic-a"},
+		"no ledger file": {func(_ *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_LEDGER", "sqlite:"+filepath.Join(s.dir, "other.db"))
+		}, "ledger", "does not exist"},
+		"postgres gone": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_LEDGER", "postgres://rounds:hush@"+gone(t)+"/rounds")
+		}, "ledger", "refused"},
+		"ledger without a schema": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_LEDGER", "sqlite:"+s.file(t, "empty.db", ""))
+		}, "ledger-schema", "sqlite code"},
+		"no tenant": {func(t *testing.T, s *site) map[string]string {
+			s.migrated(t, "fresh.db")
+			vars := s.with("ROUNDS_LEDGER", "sqlite:"+filepath.Join(s.dir, "fresh.db"))
+			vars["ROUNDS_TENANTS"] = ""
+			return vars
+		}, "ledger-tenants", "no tenant"},
+		"tenant without a practice": {func(t *testing.T, s *site) map[string]string {
+			s.applyTenant(t, ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago"})
+			return s.vars
+		}, "ledger-tenants", "clinic-a has no practice"},
+		"vendor gone": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_TEBRA_ENDPOINT", "http://"+gone(t)+"/soap")
+		}, "vendor", "connection refused"},
+		"vendor without a certificate": {func(t *testing.T, s *site) map[string]string {
+			srv := httptest.NewUnstartedServer(s.vendor)
+			srv.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the handshake that we want to fail
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			return s.with("ROUNDS_TEBRA_ENDPOINT", srv.URL)
+		}, "vendor", "not trusted"},
+		"vendor refuses the password": {func(t *testing.T, s *site) map[string]string {
+			data, err := os.ReadFile(s.vars["ROUNDS_TENANTS"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.file(t, "tenants.yaml", strings.Replace(string(data), "sim-password", "hush", 1))
+			return s.vars
+		}, "vendor-call", "unauthenticated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vars := c.breakIt(t, newSite(t))
+			begun := time.Now()
+			d := run(t, vars, c.check == "vendor-call")
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if d.OK {
+				t.Error("the report is ok")
+			}
+			hit := slices.IndexFunc(d.Findings, func(f Finding) bool { return f.Check == c.check && f.Grade == Fail })
+			if hit < 0 {
+				t.Fatalf("no failed %s in:\n%+v", c.check, d.Findings)
+			}
+			if f := d.Findings[hit]; !strings.Contains(f.Evidence, c.saying) || f.Means == "" || f.Fix == "" {
+				t.Errorf("%+v, want evidence with %q, a meaning and a fix", f, c.saying)
+			}
+			for _, f := range d.Findings {
+				if f.Grade == Fail && f.Check != c.check {
+					t.Errorf("%s failed too: %s", f.Check, f.Evidence)
+				}
+			}
+			if text := fmt.Sprint(d); strings.Contains(text, "hush") {
+				t.Errorf("a password is shown:\n%s", text)
+			}
+		})
+	}
+}
+
+func TestDoctorLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := filepath.Join(s.dir, "never.db")
+	run(t, s.with("ROUNDS_LEDGER", "sqlite:"+path), false)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("doctor made a ledger")
+	}
+	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS"} {
+		rdb, err := redisconn.Dial(s.vars[name], redisconn.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := rdb.DBSize(t.Context()).Result(); err != nil || n != 0 {
+			t.Errorf("%s: %d keys left (%v)", name, n, err)
+		}
+		_ = rdb.Close()
+	}
+}
+
+func TestWeighClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		theirs time.Time
+		travel time.Duration
+		want   Grade
+	}{
+		"same":                 {now, 0, OK},
+		"half the travel away": {now.Add(2 * time.Second), 4 * time.Second, OK},
+		"a little ahead":       {now.Add(1500 * time.Millisecond), 0, Warn},
+		"a little behind":      {now.Add(-1500 * time.Millisecond), 0, Warn},
+		"far behind":           {now.Add(-time.Minute), 0, Fail},
+		"far ahead":            {now.Add(time.Hour), 0, Fail},
+	} {
+		f := gradeClock("clock", now, c.theirs, c.travel)
+		if f.Grade != c.want || (f.Fix == "") != (c.want == OK) {
+			t.Errorf("%s: %+v, want %s", name, f, c.want)
+		}
+	}
+}
+
+// TestWeighAspects holds the findings of the queue's check against the line each belongs to.
+func TestWeighAspects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		aspect string
+		note   redisconn.Finding
+		want   Grade
+	}{
+		{"", redisconn.Finding{Code: "version", Fatal: true}, Fail},
+		{"policy", redisconn.Finding{Code: "version", Fatal: true}, OK},
+		{"policy", redisconn.Finding{Code: "policy", Fatal: true}, Fail},
+		{"persistence", redisconn.Finding{Code: "policy", Fatal: true}, OK},
+		{"persistence", redisconn.Finding{Code: "persistence"}, Warn},
+		{"policy", redisconn.Finding{Code: "unknown"}, Warn},
+		{"shared", redisconn.Finding{Code: "shared", Fatal: true}, Fail},
+	} {
+		f := gradeAspect(Finding{Grade: OK}, c.aspect, []redisconn.Finding{c.note})
+		if f.Grade != c.want || (f.Fix == "") != (c.want == OK) {
+			t.Errorf("%q with %+v: %+v, want %s and its fix", c.aspect, c.note, f, c.want)
+		}
+	}
+}
