@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser clients soak lint words fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser clients soak lint words deadcode fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the fir
 words: ## refuse retired words in comments, texts, documents and names; PATHS="internal/flow docs" checks a part
 	@scripts/install-needs lint
 	@go run -C tools ./words $(PATHS)
+
+deadcode: ## refuse functions under internal/ that no program reaches and tools/deadcode.txt does not explain
+	@scripts/deadcode
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
