@@ -67,6 +67,7 @@ var house = []room{
 	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
 	{path: "internal/redisconn", row: 1, why: "one way to connect to Redis and to read its errors, for processes, commands and monitor"},
 	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
+	{path: "internal/civil", row: 1, why: "one type of calendar day, which JSON of tasks and documents share"},
 	{path: "internal/telemetry", row: 1, why: "the one vocabulary of what leaves the process"},
 	{path: "internal/telemetry/logging", row: 1, beside: []string{"internal/telemetry"}, by: []string{"cmd/worker", "cmd/scheduler", "cmd/gateway", "cmd/monitor", "internal/cli"}, why: "programs set up a log; packages are passed one"},
 	{path: "internal/telemetry/export", row: 1, beside: []string{"internal/telemetry"}, by: []string{"internal/app"}, why: "the exporters are large; a service that only enqueues must not link them"},
