@@ -122,9 +122,22 @@ func (f importFunc) Import(path string) (*types.Package, error) { return f(path)
 
 // internalsIn lists the types of our internal packages that an exported object
 // shows: in its signature, its exported fields and the exported methods of
-// what it declares.
+// what it declares. A type with an exported alias in the object's package can
+// be named, and counts as declared there.
 func internalsIn(object types.Object) []string {
-	w := &walker{object: object, seen: map[types.Type]bool{}}
+	w := &walker{object: object, seen: map[types.Type]bool{}, aliased: map[types.Object]bool{}}
+	for _, name := range object.Pkg().Scope().Names() {
+		alias, ok := object.Pkg().Scope().Lookup(name).(*types.TypeName)
+		if !ok || !alias.IsAlias() || !alias.Exported() {
+			continue
+		}
+		if named, ok := types.Unalias(alias.Type()).(*types.Named); ok {
+			w.aliased[named.Obj()] = true
+			if alias == object {
+				w.object = named.Obj()
+			}
+		}
+	}
 	w.visit(object.Type())
 	slices.Sort(w.found)
 	return slices.Compact(w.found)
@@ -133,7 +146,9 @@ func internalsIn(object types.Object) []string {
 type walker struct {
 	object types.Object
 	seen   map[types.Type]bool
-	found  []string
+	// aliased are the types that the package gives a name of its own.
+	aliased map[types.Object]bool
+	found   []string
 }
 
 func (w *walker) visit(t types.Type) {
@@ -172,7 +187,7 @@ func (w *walker) visit(t types.Type) {
 // named looks inside a type only where it is declared: others of ours are
 // looked at under their own name, and what is not ours cannot hold ours.
 func (w *walker) named(t *types.Named) {
-	if p := t.Obj().Pkg(); p != nil && strings.HasPrefix(p.Path(), module+"/internal/") {
+	if p := t.Obj().Pkg(); p != nil && !w.aliased[t.Obj()] && strings.HasPrefix(p.Path(), module+"/internal/") {
 		w.found = append(w.found, strings.TrimPrefix(p.Path(), module+"/")+"."+t.Obj().Name())
 		return
 	}
@@ -279,9 +294,14 @@ func TestArchImportRules(t *testing.T) {
 func TestArchSeesHiddenTypes(t *testing.T) {
 	t.Parallel()
 	hidden := types.NewPackage(module+"/internal/phi", "phi")
-	name := types.NewTypeName(token.NoPos, hidden, "Keys", nil)
-	types.NewNamed(name, types.NewStruct(nil, nil), nil)
-	hidden.Scope().Insert(name)
+	declare := func(name string) *types.Named {
+		object := types.NewTypeName(token.NoPos, hidden, name, nil)
+		hidden.Scope().Insert(object)
+		return types.NewNamed(object, types.NewStruct(nil, nil), nil)
+	}
+	keys, _, sealer := declare("Keys"), declare("Ref"), declare("Sealer")
+	result := types.NewTuple(types.NewVar(token.NoPos, hidden, "", keys))
+	sealer.AddMethod(types.NewFunc(token.NoPos, hidden, "Keys", types.NewSignatureType(nil, nil, nil, nil, result, false)))
 	hidden.MarkComplete()
 
 	fset := token.NewFileSet()
@@ -297,6 +317,9 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 		func (Method) keys() phi.Keys { panic(0) }
 		type Iface interface { Keys() [2]phi.Keys }
 		func Generic[T interface{ *phi.Keys }](T) {}
+		type Alias = phi.Ref
+		func OfAlias(phi.Ref) Alias { panic(0) }
+		type AliasWithMethod = phi.Sealer
 	`, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -312,7 +335,8 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 			got[n] = len(internalsIn(object)) > 0
 		}
 	}
-	want := map[string]bool{"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true}
+	want := map[string]bool{"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true,
+		"Alias": false, "OfAlias": false, "AliasWithMethod": true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("objects that show a hidden type (-want +got):\n%s", diff)
 	}

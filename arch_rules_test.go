@@ -39,7 +39,7 @@ var house = []room{
 	{path: "internal/app", row: 6, why: "the one place that knows everybody, and the order of the pipeline"},
 
 	// Row 5: what the processes do.
-	{path: "internal/gateway", row: 5, only: []string{"internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; names neither the vendor's client nor the work, so it cannot call"},
+	{path: "internal/gateway", row: 5, only: []string{"internal/civil", "internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; names neither the vendor's client nor the work, so it cannot call"},
 	{path: "internal/monitor", row: 5, only: []string{"internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
 	{path: "internal/work", row: 5, why: "what each kind of task does"},
 	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
@@ -49,7 +49,7 @@ var house = []room{
 	// Row 4: what a practice is, what a task is, when a call may go out.
 	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
-	{path: "tasks", row: 4, only: []string{"internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
+	{path: "tasks", row: 4, only: []string{"internal/civil", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
 	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "for the tests of those who use tasks; imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.

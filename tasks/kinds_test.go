@@ -9,10 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
@@ -229,58 +227,6 @@ func TestValidKind(t *testing.T) {
 			t.Errorf("validKind(%q) = %v", kind, !want)
 		}
 	}
-}
-
-func TestDate(t *testing.T) {
-	t.Parallel()
-	ny, err := time.LoadLocation("America/New_York")
-	must(t, err)
-	late := time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
-	if got := DateOf(late.In(ny)).String(); got != "2026-11-23" {
-		t.Errorf("the day in New York is %s", got)
-	}
-	for _, s := range []string{"", "2026-2-3", "2026-02-30", "0000-01-01", "2026-11-23T00:00:00Z", "23.11.2026", "-2026-11-23", "20266-01-01"} {
-		if d, err := ParseDate(s); err == nil {
-			t.Errorf("%q read as %v", s, d)
-		} else if s != "" && strings.Contains(err.Error(), s) {
-			t.Errorf("the error repeats the text: %v", err)
-		}
-	}
-	var zero Date
-	if zero.String() != "" || !zero.IsZero() {
-		t.Errorf("zero date %q", zero)
-	}
-	if _, err := json.Marshal(zero); err == nil {
-		t.Error("the zero date was marshalled")
-	}
-	if n := date("2026-03-01").Days(date("2026-03-31")); n != 30 { // over a change of clocks
-		t.Errorf("%d days in March", n)
-	}
-}
-
-func TestDateSurvivesText(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		sec := rapid.Int64Range(-6e10, 2.5e11).Draw(rt, "sec")
-		d := DateOf(time.Unix(sec, 0).UTC())
-		var got Date
-		text, err := json.Marshal(d)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &got); err != nil || got != d || got.Compare(d) != 0 || d.Days(got) != 0 {
-			rt.Fatalf("%v came back as %v: %v", d, got, err)
-		}
-	})
-}
-
-func FuzzParseDate(f *testing.F) {
-	f.Add("2026-11-23")
-	f.Fuzz(func(t *testing.T, s string) {
-		if d, err := ParseDate(s); err == nil && d.String() != s {
-			t.Errorf("%q read as %q", s, d)
-		}
-	})
 }
 
 func TestEveryKindSaysHowOftenItMayFail(t *testing.T) {

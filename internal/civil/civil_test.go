@@ -3,6 +3,7 @@ package civil
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -35,10 +36,12 @@ func TestParseDate(t *testing.T) {
 	}
 	for _, s := range []string{
 		"", "0001-01-01", "1899-12-31", "2200-01-01", "9999-12-31", "2025-02-29", "1900-02-29", "2026-3-2", "2026-03-02 ",
-		"2026-03-02T00:00:00Z", "03/02/2026",
+		"2026-03-02T00:00:00Z", "03/02/2026", "-2026-03-02", "20266-01-01",
 	} {
 		if d, err := ParseDate(s); err == nil || !d.IsZero() {
 			t.Errorf("ParseDate(%q) = %s", s, d)
+		} else if s != "" && strings.Contains(err.Error(), s) {
+			t.Errorf("the error repeats the text: %v", err)
 		}
 	}
 }
@@ -107,6 +110,29 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"on":"2026-02-30"}`), &out); err == nil {
 		t.Errorf("30 February is read as %s", out.On)
 	}
+}
+
+func TestEveryDateSurvivesText(t *testing.T) {
+	t.Parallel()
+	for _, d := range Range(date(t, "1900-01-01"), date(t, "2199-12-31")) {
+		text, err := d.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Date
+		if err := got.UnmarshalText(text); err != nil || got != d {
+			t.Fatalf("%s is read as %s, %v", d, got, err)
+		}
+	}
+}
+
+func FuzzParseDate(f *testing.F) {
+	f.Add("2026-11-23")
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := ParseDate(s); err == nil && d.String() != s {
+			t.Errorf("%q is read as %q", s, d)
+		}
+	})
 }
 
 // zones have skipped and repeated midnights, skipped and repeated days, offsets with seconds, and none of all that.
