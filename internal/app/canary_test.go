@@ -145,9 +145,8 @@ func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
 	} {
 		p.ends(t, p.tools, enqueue(args), tasks.StateDone)
 	}
-	on := practice.Date(today.String())
 	eventually(t, func() error {
-		r, err := p.tools.Store.PatientCard(t.Context(), clinicA, "1", phi.Text(p.goodID), on)
+		r, err := p.tools.Store.PatientCard(t.Context(), clinicA, "1", phi.Text(p.goodID), today)
 		if err == nil && (r.Card.Patient.Last.Reveal() != goodLast || len(r.Card.Visits) == 0) {
 			err = errors.New("the canary is not on its card")
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -50,7 +50,7 @@ func TestDemoNeedsNothing(t *testing.T) {
 	zones := map[string]bool{}
 	for _, p := range d.Practices {
 		zones[p.Clinic.Location().String()] = true
-		day := practice.DateOf(d.Clock.Now(), p.Clinic.Location())
+		day := civil.DateOf(d.Clock.Now().In(p.Clinic.Location()))
 		eventually(t, func() error {
 			r, err := d.Tools.Store.Board(t.Context(), p.Tenant, p.ID, day)
 			if err == nil && len(r.Board.Rows) != 3 {

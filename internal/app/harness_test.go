@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -236,7 +237,7 @@ func (h *house) board(t *testing.T, tools *Tools, want func(practice.BoardRead) 
 	t.Helper()
 	var r practice.BoardRead
 	eventually(t, func() (err error) {
-		r, err = tools.Store.Board(t.Context(), clinicA, "1", practice.DateOf(h.today(), h.clinic().Location()))
+		r, err = tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(h.today().In(h.clinic().Location())))
 		if err == nil {
 			err = want(r)
 		}

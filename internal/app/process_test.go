@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
@@ -51,7 +52,7 @@ func TestBoardsFillAgainAfterBothRedisAreEmptied(t *testing.T) {
 		var asOf time.Time
 		for _, p := range h.settings.Tenants[0].Practices {
 			eventually(t, func() error {
-				r, err := tools.Store.Board(t.Context(), clinicA, p.ID, practice.DateOf(clock.Now(), h.clinic().Location()))
+				r, err := tools.Store.Board(t.Context(), clinicA, p.ID, civil.DateOf(clock.Now().In(h.clinic().Location())))
 				if err == nil && len(r.Board.Rows) == 0 {
 					err = errors.New("no visits")
 				}
@@ -65,7 +66,7 @@ func TestBoardsFillAgainAfterBothRedisAreEmptied(t *testing.T) {
 	if err := errors.Join(tools.Cache.FlushDB(t.Context()).Err(), tools.Queue.FlushDB(t.Context()).Err()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tools.Store.Board(t.Context(), clinicA, "1", practice.DateOf(clock.Now(), h.clinic().Location())); !errors.Is(err, practice.ErrCold) {
+	if _, err := tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(clock.Now().In(h.clinic().Location()))); !errors.Is(err, practice.ErrCold) {
 		t.Logf("the board was filled again before it could be seen empty: %v", err)
 	}
 	if after := filled(); !after.After(before) {

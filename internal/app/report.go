@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/plan"
@@ -120,7 +121,7 @@ func (s *Scheduler) freshness(ctx context.Context, tenants []ledger.Tenant) ([]s
 		}
 		for _, p := range t.Practices {
 			out = append(out, status.Freshness{Tenant: t.ID, Practice: p.ID, Open: plan.IsOpen(t.Hours, now.In(zone))})
-			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: practice.DateOf(now, zone)})
+			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: civil.DateOf(now.In(zone))})
 		}
 	}
 	for start := 0; start < len(days); start += cache.MaxPeek {

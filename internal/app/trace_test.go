@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/export"
@@ -39,7 +40,7 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 	if _, err := tools.Store.Invalidate(seen, clinicA, practice.Record{Noun: practice.NounPractice, Practice: "1"}, "task-1"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := tools.Store.Board(seen, clinicA, "1", practice.DateOf(h.today(), h.clinic().Location()))
+	r, err := tools.Store.Board(seen, clinicA, "1", civil.DateOf(h.today().In(h.clinic().Location())))
 	if err != nil || r.Hit || !r.Stale {
 		t.Errorf("an invalidated board: hit %v, stale %v, %v", r.Hit, r.Stale, err)
 	}

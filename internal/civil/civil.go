@@ -26,10 +26,7 @@ var errDate = errors.New("not a date of the form 2006-01-02 in the years 1900 to
 // DateOf returns the day on which t falls in t's own location, and the zero Date when that is outside the range.
 func DateOf(t time.Time) Date {
 	y, m, d := t.Date()
-	return dateOf(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()/secsOfDay + unixEpoch)
-}
-
-func dateOf(n int64) Date {
+	n := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()/secsOfDay + unixEpoch
 	if n < 1 || n > last {
 		return Date{}
 	}
@@ -79,13 +76,19 @@ func (d Date) Compare(e Date) int { return cmp.Compare(d.n, e.n) }
 // Days returns how many days e is after d, negative when before.
 func (d Date) Days(e Date) int { return int(e.n - d.n) }
 
-// Add returns the day n days later; n may be negative. It is the zero Date when d is, or when the result is outside the
-// range.
+// Min returns the earlier of two days.
+func Min(d, e Date) Date { return Date{min(d.n, e.n)} }
+
+// Max returns the later of two days.
+func Max(d, e Date) Date { return Date{max(d.n, e.n)} }
+
+// Add returns the day n days later; n may be negative. The range is not left: its first or last day is returned instead.
+// The zero Date stays what it is.
 func (d Date) Add(n int) Date {
 	if d.IsZero() {
 		return d
 	}
-	return dateOf(int64(d.n) + int64(n))
+	return Date{int32(min(max(int64(d.n)+int64(n), 1), last))} // within the range
 }
 
 // utc returns the day's midnight in UTC, a zone that skips and repeats none.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -37,7 +38,7 @@ Patients are masked unless --reveal is given; refs stand for records, as in logs
 			if _, err := parseTenant(f.tenant); err != nil {
 				return err
 			}
-			if _, err := practice.ParseDate(f.date); err != nil && f.date != "" {
+			if _, err := civil.ParseDate(f.date); err != nil && f.date != "" {
 				return usage("--date is not a day like 2026-03-02")
 			}
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showBoard(cmd.Context(), t, f) })
@@ -53,18 +54,18 @@ Patients are masked unless --reveal is given; refs stand for records, as in logs
 
 // boardDoc is a board as it is printed.
 type boardDoc struct {
-	Tenant     string        `json:"tenant"`
-	Practice   string        `json:"practice"`
-	Date       practice.Date `json:"date"`
-	Zone       string        `json:"zone"`
-	AsOf       time.Time     `json:"as_of"`       // when the vendor last confirmed the day
-	AgeSeconds float64       `json:"age_seconds"` // of the whole board
-	Stale      bool          `json:"stale"`       // something on it is known to have changed since
-	Hit        bool          `json:"hit"`         // it lay ready
-	Missing    int           `json:"missing"`     // visits that are not on it
-	Unknown    int           `json:"unknown"`     // rows without their patient's record
-	Masked     bool          `json:"masked"`
-	Rows       []boardRow    `json:"rows"`
+	Tenant     string     `json:"tenant"`
+	Practice   string     `json:"practice"`
+	Date       civil.Date `json:"date"`
+	Zone       string     `json:"zone"`
+	AsOf       time.Time  `json:"as_of"`       // when the vendor last confirmed the day
+	AgeSeconds float64    `json:"age_seconds"` // of the whole board
+	Stale      bool       `json:"stale"`       // something on it is known to have changed since
+	Hit        bool       `json:"hit"`         // it lay ready
+	Missing    int        `json:"missing"`     // visits that are not on it
+	Unknown    int        `json:"unknown"`     // rows without their patient's record
+	Masked     bool       `json:"masked"`
+	Rows       []boardRow `json:"rows"`
 
 	zone *time.Location
 	now  time.Time
@@ -107,9 +108,9 @@ func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
 		return fmt.Errorf("tenant %s: its time zone is not known here", id)
 	}
 	now := time.Now()
-	day := practice.DateOf(now, zone)
+	day := civil.DateOf(now.In(zone))
 	if f.date != "" {
-		day = practice.Date(f.date) // was checked
+		day, _ = civil.ParseDate(f.date) // was checked
 	}
 	read, err := t.Store.Board(ctx, id, number, day)
 	if errors.Is(err, practice.ErrCold) {
@@ -171,7 +172,7 @@ func choosePractice(t ledger.Tenant, asked string) (string, error) {
 	return "", f
 }
 
-func cold(tenant, number string, day practice.Date) *failure {
+func cold(tenant, number string, day civil.Date) *failure {
 	return &failure{
 		Exit: exitNotFound, Code: "COLD", What: "nothing is known of this day yet", cause: practice.ErrCold,
 		Means: "the vendor was not asked about it, or what it said has expired",

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -33,7 +34,7 @@ func (h *house) tools(t *testing.T) *app.Tools {
 }
 
 // fillBoard puts a day with two visits into the cache; of the second one's patient only the visit is known.
-func (h *house) fillBoard(t *testing.T, tools *app.Tools, day practice.Date) {
+func (h *house) fillBoard(t *testing.T, tools *app.Tools, day civil.Date) {
 	t.Helper()
 	chicago, err := time.LoadLocation("America/Chicago")
 	if err != nil {
@@ -47,7 +48,7 @@ func (h *house) fillBoard(t *testing.T, tools *app.Tools, day practice.Date) {
 	if _, err := tools.Store.ApplyPatient(t.Context(), "clinic-a", patient, grant); err != nil {
 		t.Fatal(err)
 	}
-	at := func(hour int) time.Time { return day.Time(chicago).Add(time.Duration(hour) * time.Hour).UTC() }
+	at := func(hour int) time.Time { return day.In(chicago).Add(time.Duration(hour) * time.Hour).UTC() }
 	visits := []practice.Appointment{
 		{
 			ID: "900001", Practice: "1", Day: day, Start: at(8), End: at(9), Patient: "1001", PatientName: "Quill Testperson",
@@ -63,13 +64,15 @@ func (h *house) fillBoard(t *testing.T, tools *app.Tools, day practice.Date) {
 	}
 }
 
+var monday = civil.DateOf(time2026)
+
 // secrets are what a masked board must not show.
 var secrets = []string{"Quill", "Testperson", "Ember", "Fixture", "1980", "5550100", "Follow", "1001", "1002", "90000"}
 
 func TestBoardShowMasks(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.fillBoard(t, h.tools(t), "2026-03-02")
+	h.fillBoard(t, h.tools(t), monday)
 	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
 
 	text := rounds(t, h.vars, args...)
@@ -101,7 +104,7 @@ func TestBoardShowMasks(t *testing.T) {
 func TestBoardShowReveals(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.fillBoard(t, h.tools(t), "2026-03-02")
+	h.fillBoard(t, h.tools(t), monday)
 	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02", "--reveal"}
 	d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout)
 	if d.Masked || len(d.Rows) != 2 || d.Unknown != 1 {
@@ -124,8 +127,8 @@ func TestBoardSaysWhatIsStale(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	tools := h.tools(t)
-	h.fillBoard(t, tools, "2026-03-02")
-	record := practice.Record{Noun: practice.NounAppointment, ID: "900001", Practice: "1", Day: "2026-03-02"}
+	h.fillBoard(t, tools, monday)
+	record := practice.Record{Noun: practice.NounAppointment, ID: "900001", Practice: "1", Day: monday}
 	if _, err := tools.Store.Invalidate(t.Context(), "clinic-a", record, "event-1"); err != nil {
 		t.Fatal(err)
 	}

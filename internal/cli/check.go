@@ -12,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -216,8 +217,8 @@ func until(ctx context.Context, try func() error) error {
 	}
 }
 
-func (c *dayCheck) today(p app.DemoPractice) practice.Date {
-	return practice.DateOf(c.demo.Clock.Now(), p.Clinic.Location())
+func (c *dayCheck) today(p app.DemoPractice) civil.Date {
+	return civil.DateOf(c.demo.Clock.Now().In(p.Clinic.Location()))
 }
 
 func (c *dayCheck) board(ctx context.Context, p app.DemoPractice) (practice.BoardRead, error) {

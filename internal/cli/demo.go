@@ -15,6 +15,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -145,7 +146,7 @@ func (t *teller) tell(ctx context.Context, id tenant.ID, ev events.Event) error 
 		if p.Tenant != id || ev.Body.Practice != names.Practice(p.ID) {
 			continue
 		}
-		today := practice.DateOf(t.demo.Clock.Now(), p.Clinic.Location())
+		today := civil.DateOf(t.demo.Clock.Now().In(p.Clinic.Location()))
 		r, err := t.demo.Tools.Store.Board(ctx, id, p.ID, today)
 		if err != nil {
 			return nil //nolint:nilerr // the next event tells it

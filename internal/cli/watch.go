@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -73,7 +73,7 @@ func (w *watcher) read(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		for _, p := range w.demo.Practices {
-			today := practice.DateOf(w.demo.Clock.Now(), p.Clinic.Location())
+			today := civil.DateOf(w.demo.Clock.Now().In(p.Clinic.Location()))
 			r, err := w.demo.Tools.Store.Board(ctx, p.Tenant, p.ID, today)
 			if ctx.Err() != nil {
 				return

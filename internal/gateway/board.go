@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -19,15 +20,15 @@ type boardInput struct {
 
 // board is the day board as callers see it.
 type board struct {
-	Ref      phi.Ref       `json:"ref" doc:"Stands for the board among the views of an event."`
-	Practice string        `json:"practice" doc:"The practice's number."`
-	Date     practice.Date `json:"date" format:"date" doc:"The day."`
-	Zone     string        `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
-	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool          `json:"stale" doc:"Something on it is known to have changed since."`
-	Missing  int           `json:"missing" doc:"Visits of the day that are not on the board, because they are not at hand."`
-	Unknown  int           `json:"unknown" doc:"Rows whose patient's record is not at hand."`
-	Rows     []boardRow    `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+	Ref      phi.Ref    `json:"ref" doc:"Stands for the board among the views of an event."`
+	Practice string     `json:"practice" doc:"The practice's number."`
+	Date     civil.Date `json:"date" format:"date" doc:"The day."`
+	Zone     string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
+	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale    bool       `json:"stale" doc:"Something on it is known to have changed since."`
+	Missing  int        `json:"missing" doc:"Visits of the day that are not on the board, because they are not at hand."`
+	Unknown  int        `json:"unknown" doc:"Rows whose patient's record is not at hand."`
+	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in the order of start."`
 }
 
 // boardRow is one visit.
@@ -68,7 +69,7 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.Board(ctx, owner, in.Practice, day)
 		return known(err)
-	}, tasks.SyncSchedule{Practice: in.Practice, From: dateOf(day), To: dateOf(day)})
+	}, tasks.SyncSchedule{Practice: in.Practice, From: day, To: day})
 	if err != nil {
 		return nil, err
 	}
@@ -95,21 +96,13 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 }
 
 // day reads a date parameter: today at the practice when there is none.
-func (g *Gateway) day(text string, c *clinic) (practice.Date, error) {
+func (g *Gateway) day(text string, c *clinic) (civil.Date, error) {
 	if text == "" {
-		return practice.DateOf(g.Now(), c.zone), nil
+		return civil.DateOf(g.Now().In(c.zone)), nil
 	}
-	d, err := practice.ParseDate(text)
+	d, err := civil.ParseDate(text)
 	if err != nil {
-		return "", fail(codeQuery, "date is not a day of the form 2006-01-02")
+		return civil.Date{}, fail(codeQuery, "date is not a day of the form 2006-01-02")
 	}
 	return d, nil
-}
-
-// dateOf is the same day in a task's arguments; the zero date for no day.
-func dateOf(d practice.Date) tasks.Date {
-	if d == "" {
-		return tasks.Date{}
-	}
-	return tasks.DateOf(d.Time(time.UTC))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -32,8 +33,9 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 const (
 	clinicA, clinicB = tenant.ID("clinic-a"), tenant.ID("clinic-b")
 	keyA, keyB       = "key-of-clinic-a-0123456789", "key-of-clinic-b-0123456789"
-	monday           = practice.Date("2026-03-02")
 )
+
+var monday = civil.DateOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
 
 // bundle is a gateway that serves, and what it stands on.
 type bundle struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -20,17 +21,17 @@ type cardInput struct {
 
 // card is a patient card as callers see it.
 type card struct {
-	Ref      phi.Ref       `json:"ref" doc:"Stands for the patient among the refs of an event."`
-	Practice string        `json:"practice" doc:"The practice whose visits are shown."`
-	Zone     string        `json:"zone" doc:"The practice's time zone."`
-	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
-	Stale    bool          `json:"stale" doc:"Something on it is known to have changed since."`
-	From     practice.Date `json:"from" format:"date" doc:"The first day whose visits are shown."`
-	To       practice.Date `json:"to" format:"date" doc:"The last day whose visits are shown."`
-	Missing  int           `json:"missing" doc:"Visits that are not on the card, because they are not at hand."`
-	Unknown  int           `json:"unknown" doc:"Days of which nothing is known: the patient may have visits then."`
-	Patient  patient       `json:"patient" doc:"The patient's record."`
-	Visits   []cardVisit   `json:"visits" nullable:"false" doc:"The visits in the order of start."`
+	Ref      phi.Ref     `json:"ref" doc:"Stands for the patient among the refs of an event."`
+	Practice string      `json:"practice" doc:"The practice whose visits are shown."`
+	Zone     string      `json:"zone" doc:"The practice's time zone."`
+	AsOf     time.Time   `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
+	Stale    bool        `json:"stale" doc:"Something on it is known to have changed since."`
+	From     civil.Date  `json:"from" format:"date" doc:"The first day whose visits are shown."`
+	To       civil.Date  `json:"to" format:"date" doc:"The last day whose visits are shown."`
+	Missing  int         `json:"missing" doc:"Visits that are not on the card, because they are not at hand."`
+	Unknown  int         `json:"unknown" doc:"Days of which nothing is known: the patient may have visits then."`
+	Patient  patient     `json:"patient" doc:"The patient's record."`
+	Visits   []cardVisit `json:"visits" nullable:"false" doc:"The visits in the order of start."`
 }
 
 // patient is a patient's record.
@@ -50,7 +51,7 @@ type patient struct {
 type cardVisit struct {
 	Ref         phi.Ref         `json:"ref" doc:"Stands for the appointment among the refs of an event."`
 	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
-	Day         practice.Date   `json:"day" format:"date"`
+	Day         civil.Date      `json:"day" format:"date" doc:"The day of the visit."`
 	Start       time.Time       `json:"start"`
 	End         time.Time       `json:"end"`
 	Status      practice.Status `json:"status"`
@@ -68,16 +69,16 @@ type providerDayInput struct {
 
 // providerDay is a provider's day as callers see it.
 type providerDay struct {
-	Practice string        `json:"practice" doc:"The practice's number."`
-	Provider string        `json:"provider" doc:"The provider's number."`
-	Name     string        `json:"name,omitempty" doc:"The provider's name, where it is known."`
-	Date     practice.Date `json:"date" format:"date" doc:"The day."`
-	Zone     string        `json:"zone" doc:"The practice's time zone."`
-	AsOf     time.Time     `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool          `json:"stale" doc:"Something of it is known to have changed since."`
-	Missing  int           `json:"missing" doc:"Visits that are not in it, because they are not at hand."`
-	Unknown  int           `json:"unknown" doc:"Rows whose patient's record is not at hand."`
-	Rows     []boardRow    `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+	Practice string     `json:"practice" doc:"The practice's number."`
+	Provider string     `json:"provider" doc:"The provider's number."`
+	Name     string     `json:"name,omitempty" doc:"The provider's name, where it is known."`
+	Date     civil.Date `json:"date" format:"date" doc:"The day."`
+	Zone     string     `json:"zone" doc:"The practice's time zone."`
+	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale    bool       `json:"stale" doc:"Something of it is known to have changed since."`
+	Missing  int        `json:"missing" doc:"Visits that are not in it, because they are not at hand."`
+	Unknown  int        `json:"unknown" doc:"Rows whose patient's record is not at hand."`
+	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in the order of start."`
 }
 
 func (g *Gateway) registerPeople() {
@@ -101,7 +102,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 		return nil, fail(codeNotFound, "")
 	}
 	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
-	today := practice.DateOf(g.Now(), clinic.zone)
+	today := civil.DateOf(g.Now().In(clinic.zone))
 	var got practice.CardRead
 	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.PatientCard(ctx, owner, number, id, today)
@@ -145,7 +146,7 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	if err != nil {
 		return nil, err
 	}
-	wanted := tasks.WarmView{View: tasks.ProviderDay, Practice: number, Provider: in.Provider, Date: dateOf(day)}
+	wanted := tasks.WarmView{View: tasks.ProviderDay, Practice: number, Provider: in.Provider, Date: day}
 	if wanted.Validate() != nil {
 		return nil, fail(codeNotFound, "")
 	}

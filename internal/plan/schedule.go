@@ -77,9 +77,8 @@ const near = 7
 // window is the demand for the appointments from one day to another, counted from the tick's.
 func window(from, to int) func(string, time.Time) []tasks.Args {
 	return func(p string, t time.Time) []tasks.Args {
-		return []tasks.Args{tasks.SyncSchedule{
-			Practice: p, From: tasks.DateOf(t.AddDate(0, 0, from)), To: tasks.DateOf(t.AddDate(0, 0, to)),
-		}}
+		d := tasks.DateOf(t)
+		return []tasks.Args{tasks.SyncSchedule{Practice: p, From: d.Add(from), To: d.Add(to)}}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -18,7 +19,7 @@ const maxChanges = 100
 // Answer is what the vendor said about one day of one practice.
 type Answer struct {
 	Practice string
-	Date     Date
+	Date     civil.Date
 	Visits   []Appointment // of this day only
 	Partial  bool          // the list was cut at the vendor's limit: nothing may be concluded from absence
 	Since    cache.Grant   // from Begin, before the vendor was asked
@@ -95,7 +96,7 @@ type visitChange struct {
 }
 
 // records are the visit before and after the change, as far as it was there. on is the day that the change is about.
-func (c *visitChange) records(practice string, on Date) []Record {
+func (c *visitChange) records(practice string, on civil.Date) []Record {
 	var out []Record
 	switch {
 	case c.before.known:
@@ -284,12 +285,12 @@ func (d *dayChange) parts() [][]visitChange {
 }
 
 // touched names what the change reaches beside the visit's day, for counting: names for people to see cost a digest each.
-func (c *visitChange) touched(practice string, on Date) [][3]string {
+func (c *visitChange) touched(practice string, on civil.Date) [][3]string {
 	out := [][3]string{{"visit", c.id.Reveal()}}
 	for _, r := range c.records(practice, on) {
-		out = append(out, [3]string{"day", string(r.Day)}, [3]string{"board", string(r.Day)}, [3]string{"card", r.Patient.Reveal()})
+		out = append(out, [3]string{"day", r.Day.String()}, [3]string{"board", r.Day.String()}, [3]string{"card", r.Patient.Reveal()})
 		for _, p := range r.Providers {
-			out = append(out, [3]string{"provider", p, string(r.Day)})
+			out = append(out, [3]string{"provider", p, r.Day.String()})
 		}
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -17,7 +18,7 @@ type Sight struct {
 	Changed bool
 	// Days are those whose whole list has to be read, because the appointment is not, any more, where or with whom it was:
 	// where it was, and where it is. Days of which nothing is known are not among them.
-	Days []Date
+	Days []civil.Date
 }
 
 // ApplyVisit compares one appointment, read by itself under the grant, with what is known of it; a nil Detail is one that
@@ -88,9 +89,9 @@ func (s *Store) changeVisit(ctx context.Context, t tenant.ID, a Appointment, was
 }
 
 // lookAt returns the days on which the appointment was and is, as far as they are known.
-func (s *Store) lookAt(ctx context.Context, t tenant.ID, practice string, was shadow[visitShadow], detail *Detail) ([]Date, error) {
+func (s *Store) lookAt(ctx context.Context, t tenant.ID, practice string, was shadow[visitShadow], detail *Detail) ([]civil.Date, error) {
 	n := s.Names(t)
-	var days []Date
+	var days []civil.Date
 	if was.known && was.facts.Practice == practice {
 		days = append(days, was.facts.Day)
 	}
@@ -106,7 +107,7 @@ func (s *Store) lookAt(ctx context.Context, t tenant.ID, practice string, was sh
 	if err != nil {
 		return nil, fmt.Errorf("read days: %w", err)
 	}
-	var out []Date
+	var out []civil.Date
 	for i, e := range rosters {
 		if e.State != cache.Miss {
 			out = append(out, days[i])

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
 // Board is the day board of one practice: every visit of the day in the order of start.
 type Board struct {
 	Practice string     `json:"practice"`
-	Date     Date       `json:"date"`
+	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
 }
 
@@ -35,7 +36,7 @@ type BoardRow struct {
 
 // BuildBoard puts a board together. Patients are looked up by id. Cancelled and rescheduled
 // visits stay on the board with their status: the front desk must see that they will not come.
-func BuildBoard(practice string, d Date, visits []Appointment, patients map[phi.Text]Patient, house House) Board {
+func BuildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, house House) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {
 		b.Rows = append(b.Rows, boardRow(a, patients, house))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -14,26 +15,26 @@ const CardDays = 28
 // Card is what the front desk sees of one patient: the record, and the visits at one practice from a day on.
 type Card struct {
 	Practice string      `json:"practice"`
-	From     Date        `json:"from"`
-	To       Date        `json:"to"` // the last day that was looked at, CardDays in all
+	From     civil.Date  `json:"from"`
+	To       civil.Date  `json:"to"` // the last day that was looked at, CardDays in all
 	Patient  Patient     `json:"patient"`
 	Visits   []CardVisit `json:"visits"` // in the order of start
 }
 
 // CardVisit is one visit on a card. Cancelled and rescheduled ones are there with their status, as on boards.
 type CardVisit struct {
-	Appointment phi.Text  `json:"appointment"`
-	Day         Date      `json:"day"`
-	Start       time.Time `json:"start"`
-	End         time.Time `json:"end"`
-	Status      Status    `json:"status"`
-	Reason      phi.Text  `json:"reason,omitzero"`
-	Provider    string    `json:"provider,omitzero"`
-	Location    string    `json:"location,omitzero"`
+	Appointment phi.Text   `json:"appointment"`
+	Day         civil.Date `json:"day"`
+	Start       time.Time  `json:"start"`
+	End         time.Time  `json:"end"`
+	Status      Status     `json:"status"`
+	Reason      phi.Text   `json:"reason,omitzero"`
+	Provider    string     `json:"provider,omitzero"`
+	Location    string     `json:"location,omitzero"`
 }
 
 // BuildCard puts a card together of the patient's record and visits.
-func BuildCard(practice string, from Date, p Patient, visits []Appointment, house House) Card {
+func BuildCard(practice string, from civil.Date, p Patient, visits []Appointment, house House) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -13,7 +14,7 @@ import (
 type Roster struct {
 	Tenant   tenant.ID
 	Practice string
-	Date     Date
+	Date     civil.Date
 }
 
 // Confirmed returns how long ago the vendor last confirmed each day's roster, negative for a day of which nothing is known

@@ -3,6 +3,7 @@ package practice
 import (
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -10,7 +11,7 @@ import (
 type Appointment struct {
 	ID          phi.Text   `json:"id"`
 	Practice    string     `json:"practice"`
-	Day         Date       `json:"day"`
+	Day         civil.Date `json:"day"`
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
 	AllDay      bool       `json:"all_day,omitzero"`
@@ -99,9 +100,9 @@ type Practices struct {
 // Day is the roster of one day: which appointments it has, whose and with whom. Their content lies in documents of their
 // own, so that a change of one moves one.
 type Day struct {
-	Practice string    `json:"practice"`
-	Date     Date      `json:"date"`
-	Visits   []Booking `json:"visits"` // in order of start
+	Practice string     `json:"practice"`
+	Date     civil.Date `json:"date"`
+	Visits   []Booking  `json:"visits"` // in order of start
 }
 
 // Booking is one appointment on a roster, with what it is looked for by.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -27,7 +28,7 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 		return Appointment{}, ErrRow
 	}
 	a := Appointment{
-		ID: row.ID, Practice: practice, Day: DateOf(row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(),
+		ID: row.ID, Practice: practice, Day: civil.DateOf(row.Start.In(zone)), Start: row.Start.UTC(), End: row.End.UTC(),
 		AllDay: row.AllDay, Patient: row.PatientID, PatientName: row.PatientName, Status: ParseStatus(row.Status),
 		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName,
 	}
@@ -56,7 +57,7 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 // Detail is an appointment as the vendor tells of it alone: without the names of what it refers to.
 type Detail struct {
 	ID         phi.Text
-	Day        Date
+	Day        civil.Date
 	Start, End time.Time
 	Patient    phi.Text
 	Status     Status
@@ -78,7 +79,7 @@ func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Locati
 		return nil, ErrRow
 	}
 	d := &Detail{
-		ID: row.ID, Day: DateOf(row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(), Patient: row.Patient,
+		ID: row.ID, Day: civil.DateOf(row.Start.In(zone)), Start: row.Start.UTC(), End: row.End.UTC(), Patient: row.Patient,
 		Status: ParseStatus(string(row.Status)), Provider: row.ProviderID.Reveal(), ReasonID: row.ReasonID,
 		LocationID: row.ServiceLocationID, Group: row.Group,
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -80,16 +81,18 @@ func (n Names) Practices() phi.Ref { return n.ref(NounPractices, "") }
 func (n Names) Roll(practice string) phi.Ref { return n.ref(NounRoll, practice) }
 
 // Day names the roster of a day.
-func (n Names) Day(practice string, d Date) phi.Ref { return n.ref(NounDay, practice+" "+string(d)) }
+func (n Names) Day(practice string, d civil.Date) phi.Ref {
+	return n.ref(NounDay, practice+" "+d.String())
+}
 
 // Board names the day board.
-func (n Names) Board(practice string, d Date) phi.Ref {
-	return n.ref(NounBoard, practice+" "+string(d))
+func (n Names) Board(practice string, d civil.Date) phi.Ref {
+	return n.ref(NounBoard, practice+" "+d.String())
 }
 
 // ProviderDay names one provider's day.
-func (n Names) ProviderDay(practice, provider string, d Date) phi.Ref {
-	return n.ref(NounProviderDay, practice+" "+string(d)+" "+provider)
+func (n Names) ProviderDay(practice, provider string, d civil.Date) phi.Ref {
+	return n.ref(NounProviderDay, practice+" "+d.String()+" "+provider)
 }
 
 // Card names the card of a patient at a practice, whichever day it begins with.
@@ -98,8 +101,8 @@ func (n Names) Card(practice string, patient phi.Text) phi.Ref {
 }
 
 // cardFrom names the card that begins with a day, in the cache alone.
-func (n Names) cardFrom(practice string, patient phi.Text, today Date) phi.Ref {
-	return n.ref(NounCard, practice+" "+patient.Reveal()+" "+string(today))
+func (n Names) cardFrom(practice string, patient phi.Text, today civil.Date) phi.Ref {
+	return n.ref(NounCard, practice+" "+patient.Reveal()+" "+today.String())
 }
 
 func (n Names) ref(noun Noun, id string) phi.Ref { return n.sealer.Ref(string(noun), id) }
@@ -111,7 +114,7 @@ type Record struct {
 	Practice string
 	// The rest is an appointment's. One that moved, changed hands or came to another patient is two records, before and
 	// after.
-	Day       Date // a day's too
+	Day       civil.Date // a day's too
 	Patient   phi.Text
 	Providers []string
 }
@@ -119,7 +122,7 @@ type Record struct {
 // Views returns the names of the views that show the appointment.
 func (n Names) Views(r Record) []phi.Ref {
 	var out []phi.Ref
-	if r.Day == "" {
+	if r.Day.IsZero() {
 		return nil
 	}
 	out = append(out, n.Board(r.Practice, r.Day))
@@ -156,7 +159,7 @@ func (n Names) Cascade(r Record) []cache.Tag {
 		case NounRoll:
 			out = append(out, cache.TagOf(n.Roll(r.Practice)))
 		case NounDay:
-			if r.Day != "" {
+			if !r.Day.IsZero() {
 				out = append(out, cache.TagOf(n.Day(r.Practice, r.Day)))
 			}
 		case NounPractice:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -12,8 +13,8 @@ import (
 
 // Invalidated says what Invalidate found out about a record, so that the caller can ask for it to be read anew.
 type Invalidated struct {
-	Practice string // "" when nobody knew
-	Day      Date   // of an appointment; "" when nobody knew
+	Practice string     // "" when nobody knew
+	Day      civil.Date // of an appointment; "" when nobody knew
 }
 
 // Invalidate makes every cached copy of the record, and everything built on it, invalid at once, and says so in the log.

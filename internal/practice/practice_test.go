@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -26,6 +27,9 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
+// dates lets cmp look at structs with dates in them.
+var dates = cmpopts.EquateComparable(civil.Date{})
+
 func newKeys(t testing.TB) *phi.Keys {
 	t.Helper()
 	k, err := phi.Generate()
@@ -33,61 +37,6 @@ func newKeys(t testing.TB) *phi.Keys {
 		t.Fatal(err)
 	}
 	return k
-}
-
-func TestDate(t *testing.T) {
-	t.Parallel()
-	for _, bad := range []string{"", "2026-2-3", "2026-02-30", "20260203", "1899-12-31", "2200-01-01", "2026-02-03T00:00"} {
-		if _, err := ParseDate(bad); !errors.Is(err, ErrDate) {
-			t.Errorf("ParseDate(%q) = %v", bad, err)
-		}
-	}
-	ny := zone(t, "America/New_York")
-	if got := DateOf(time.Date(2026, 3, 3, 3, 0, 0, 0, time.UTC), ny); got != "2026-03-02" {
-		t.Errorf("three in the morning of Greenwich is %s in New York", got)
-	}
-	if got := Date("2026-02-28").Add(1); got != "2026-03-01" {
-		t.Errorf("the day after is %s", got)
-	}
-	if got := Days("2026-12-30", "2027-01-02"); !slices.Equal(got, []Date{"2026-12-30", "2026-12-31", "2027-01-01", "2027-01-02"}) {
-		t.Errorf("Days = %v", got)
-	}
-	if got := Days("2026-01-02", "2026-01-01"); got != nil {
-		t.Errorf("a reversed range has days: %v", got)
-	}
-	if got := Date("").Time(ny); !got.IsZero() {
-		t.Errorf("no day begins at %v", got)
-	}
-}
-
-// Where the clock is put forward at midnight, the day begins at one.
-func TestADayWithoutMidnight(t *testing.T) {
-	t.Parallel()
-	for name, d := range map[string]Date{"America/Sao_Paulo": "2018-11-04", "Asia/Beirut": "2026-03-29", "America/Havana": "2026-03-08"} {
-		loc := zone(t, name)
-		if got := d.Time(loc); DateOf(got, loc) != d || got.Hour() != 1 {
-			t.Errorf("%s: %s begins at %v", name, d, got)
-		}
-	}
-}
-
-func TestDateKeepsItsDay(t *testing.T) {
-	t.Parallel()
-	zones := []string{"America/New_York", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "America/Sao_Paulo", "UTC"}
-	rapid.Check(t, func(r *rapid.T) {
-		loc := zone(t, rapid.SampledFrom(zones).Draw(r, "zone"))
-		at := time.Unix(rapid.Int64Range(0, 4_000_000_000).Draw(r, "at"), 0)
-		d := DateOf(at, loc)
-		if parsed, err := ParseDate(string(d)); err != nil || parsed != d {
-			r.Fatalf("%s does not parse", d)
-		}
-		if start := d.Time(loc); start.After(at) || !at.Before(d.Add(1).Time(loc).Add(time.Hour)) {
-			r.Fatalf("%v is not within %s", at, d)
-		}
-		if n := rapid.IntRange(-400, 400).Draw(r, "n"); d.Add(n).Add(-n) != d {
-			r.Fatalf("%s plus and minus %d days is another day", d, n)
-		}
-	})
 }
 
 func TestParseStatus(t *testing.T) {
@@ -131,11 +80,11 @@ func TestFromAppointment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Appointment{
-		ID: "900001", Practice: "7", Day: "2026-03-02", Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
+		ID: "900001", Practice: "7", Day: monday, Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
 		PatientName: "Quill Testperson", Status: CheckedIn, Reasons: []phi.Text{"Follow up"}, ReasonID: "1",
 		Resources: []Resource{{ID: "7", Name: "Dr Example"}}, LocationID: "3", Location: "Main",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, dates); diff != "" {
 		t.Error(diff)
 	}
 	foreign := row
@@ -168,7 +117,7 @@ func TestFromProviders(t *testing.T) {
 		{},
 	})
 	want := Directory{Practice: "7", Providers: []Provider{{ID: "8", Name: "Dr Eight"}, {ID: "9", Name: "Dr Nine", Active: true}}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, dates); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -183,16 +132,16 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 	}
 	patients := map[phi.Text]Patient{"11": {ID: "11", First: "Ada", Last: "Testperson", Born: "1980-01-02", Home: "555-0100"}}
 	house := House{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
-	got := BuildBoard("7", "2026-03-02", visits, patients, house)
-	want := Board{Practice: "7", Date: "2026-03-02", Rows: []BoardRow{
+	got := BuildBoard("7", monday, visits, patients, house)
+	want := Board{Practice: "7", Date: monday, Rows: []BoardRow{
 		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check", Location: "New Place"},
 		{Appointment: "3", Start: at(9), Status: Scheduled, Known: true},
 		{Appointment: "2", Start: at(10), Status: Scheduled, Patient: "12", Name: "From The Row", Provider: "New Name"},
 	}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, dates); diff != "" {
 		t.Error(diff)
 	}
-	if b := BuildBoard("7", "2026-03-02", visits, nil, House{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
+	if b := BuildBoard("7", monday, visits, nil, House{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
 		t.Errorf("without patients and directory the board has %d rows", len(b.Rows))
 	}
 }

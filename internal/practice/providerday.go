@@ -1,6 +1,9 @@
 package practice
 
-import "github.com/workflow-bolt/rounds/internal/phi"
+import (
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
 
 // ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board, and show the
 // provider even where the visit takes another one too.
@@ -8,12 +11,12 @@ type ProviderDay struct {
 	Practice string     `json:"practice"`
 	Provider string     `json:"provider"`      // the vendor's id
 	Name     string     `json:"name,omitzero"` // empty when neither the practice nor a visit says it
-	Date     Date       `json:"date"`
+	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
 }
 
 // BuildProviderDay puts a provider's day together of the visits that take the provider.
-func BuildProviderDay(practice, provider string, d Date, visits []Appointment, patients map[phi.Text]Patient, house House) ProviderDay {
+func BuildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, house House) ProviderDay {
 	v := ProviderDay{
 		Practice: practice, Provider: provider, Date: d, Name: house.provider(Resource{ID: provider}),
 		Rows: BuildBoard(practice, d, visits, patients, house).Rows,

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -43,7 +44,7 @@ func (b *bundle) lose(t *testing.T, k cache.Key) {
 	}
 }
 
-func onDay(a Appointment, d Date, days int) Appointment {
+func onDay(a Appointment, d civil.Date, days int) Appointment {
 	a.Day, a.Start, a.End = d, a.Start.AddDate(0, 0, days), a.End.AddDate(0, 0, days)
 	return a
 }
@@ -108,14 +109,14 @@ func TestARecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
 func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 	t.Parallel()
 	tuesday := monday.Add(1)
-	for name, c := range map[string]struct{ from, to Date }{"forth": {monday, tuesday}, "back": {tuesday, monday}} {
+	for name, c := range map[string]struct{ from, to civil.Date }{"forth": {monday, tuesday}, "back": {tuesday, monday}} {
 		b := setup(t)
-		base := map[Date][]Appointment{monday: {visit(1), visit(2)}, tuesday: {onDay(visit(3), tuesday, 1), onDay(visit(4), tuesday, 1)}}
-		there := map[Date]Appointment{monday: visit(0), tuesday: onDay(visit(0), tuesday, 1)}
-		look := func(at Date) {
+		base := map[civil.Date][]Appointment{monday: {visit(1), visit(2)}, tuesday: {onDay(visit(3), tuesday, 1), onDay(visit(4), tuesday, 1)}}
+		there := map[civil.Date]Appointment{monday: visit(0), tuesday: onDay(visit(0), tuesday, 1)}
+		look := func(at civil.Date) {
 			t.Helper()
 			since, own := b.begin(t), map[cache.Tag]uint64{}
-			for _, d := range []Date{monday, tuesday} {
+			for _, d := range []civil.Date{monday, tuesday} {
 				a := Answer{Practice: "7", Date: d, Visits: append([]Appointment(nil), base[d]...), Since: since, Own: own}
 				if d == at {
 					a.Visits = append(a.Visits, there[d])

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -28,7 +29,7 @@ type BoardRead struct {
 
 // Board returns the day board from the cache, or ErrCold. Whatever is missing besides the day itself makes the board
 // poorer and never an error.
-func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d Date) (BoardRead, error) {
+func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
 	n := s.Names(t)
 	got, err := s.cache.PeekMany(ctx, []cache.Key{
 		{Tenant: t, Class: boardClass, ID: n.Board(practice, d)}, {Tenant: t, Class: dayClass, ID: n.Day(practice, d)},
@@ -54,7 +55,7 @@ func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d Date)
 	return r, err
 }
 
-func (s *Store) buildBoard(ctx context.Context, t tenant.ID, practice string, d Date) (BoardRead, error) {
+func (s *Store) buildBoard(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
 	b, err := s.builder(ctx, t, practice)
 	if err != nil {
 		return BoardRead{}, err

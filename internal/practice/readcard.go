@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -38,7 +39,7 @@ type CardRead struct {
 // the day at the practice. It returns ErrCold when the vendor was never asked about the patient, and ErrAbsent when the
 // vendor knew no such patient. Days of which nothing is known make the card poorer and never an error. It remembers that
 // somebody reads it; see Read.
-func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
+func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	if err := s.want(ctx, t, cardClass, s.Names(t).Card(practice, id)); err != nil {
 		return CardRead{}, err
 	}
@@ -46,7 +47,7 @@ func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, i
 }
 
 // WarmPatientCard is PatientCard for who does not read it.
-func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
+func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	n := s.Names(t)
 	p, err := s.peekCard(ctx, t, n, practice, id, today)
 	if err != nil {
@@ -79,13 +80,13 @@ type cardParts struct {
 	age                time.Duration // of the oldest, once read
 }
 
-func (s *Store) peekCard(ctx context.Context, t tenant.ID, n Names, practice string, id phi.Text, today Date) (*cardParts, error) {
+func (s *Store) peekCard(ctx context.Context, t tenant.ID, n Names, practice string, id phi.Text, today civil.Date) (*cardParts, error) {
 	keys := []cache.Key{
 		{Tenant: t, Class: cardClass, ID: n.cardFrom(practice, id, today)},
 		{Tenant: t, Class: patientClass, ID: n.Patient(id)},
 		{Tenant: t, Class: rollClass, ID: n.Roll(practice)},
 	}
-	for _, d := range Days(today, today.Add(CardDays-1)) {
+	for _, d := range civil.Range(today, today.Add(CardDays-1)) {
 		keys = append(keys, cache.Key{Tenant: t, Class: dayClass, ID: n.Day(practice, d)})
 	}
 	got, err := s.cache.PeekMany(ctx, keys)
@@ -175,7 +176,7 @@ func confirmed(record, roll cache.Entry, p Patient, practice string) bool {
 	return valid(record) && valid(roll) && p.Practice == practice && roll.AsOf.After(record.AsOf)
 }
 
-func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today Date) (CardRead, error) {
+func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	b, err := s.builder(ctx, t, practice)
 	if err != nil {
 		return CardRead{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -31,8 +32,8 @@ func (b *bundle) card(t *testing.T, id phi.Text) CardRead {
 }
 
 // on is a visit moved to another day at the same hour.
-func on(a Appointment, d Date) Appointment {
-	shift := d.Time(time.UTC).Sub(a.Day.Time(time.UTC))
+func on(a Appointment, d civil.Date) Appointment {
+	shift := d.In(time.UTC).Sub(a.Day.In(time.UTC))
 	a.Day, a.Start, a.End = d, a.Start.Add(shift), a.End.Add(shift)
 	return a
 }

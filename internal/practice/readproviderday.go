@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -30,7 +31,7 @@ type ProviderDayRead struct {
 
 // ProviderDay returns one provider's visits of a day, or ErrCold. A provider who is unknown, or has no visit that day,
 // has an empty day. It remembers that somebody reads it; see Read.
-func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
+func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	if err := s.want(ctx, t, providerClass, s.Names(t).ProviderDay(practice, provider, d)); err != nil {
 		return ProviderDayRead{}, err
 	}
@@ -38,7 +39,7 @@ func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider
 }
 
 // WarmProviderDay is ProviderDay for who does not read it.
-func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
+func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	n := s.Names(t)
 	got, err := s.cache.PeekMany(ctx, []cache.Key{
 		{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, provider, d)}, {Tenant: t, Class: dayClass, ID: n.Day(practice, d)},
@@ -64,7 +65,7 @@ func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, prov
 	return r, err
 }
 
-func (s *Store) buildProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d Date) (ProviderDayRead, error) {
+func (s *Store) buildProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	b, err := s.builder(ctx, t, practice)
 	if err != nil {
 		return ProviderDayRead{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -15,11 +16,11 @@ import (
 // explain (cache.Change).
 
 type visitShadow struct {
-	Hash      phi.Ref  `json:"hash"`
-	Practice  string   `json:"practice"`
-	Day       Date     `json:"day"`
-	Patient   phi.Text `json:"patient,omitzero"`
-	Providers []string `json:"providers,omitempty"`
+	Hash      phi.Ref    `json:"hash"`
+	Practice  string     `json:"practice"`
+	Day       civil.Date `json:"day"`
+	Patient   phi.Text   `json:"patient,omitzero"`
+	Providers []string   `json:"providers,omitempty"`
 }
 
 func shadowOf(a *Appointment, hash phi.Ref) *visitShadow {

@@ -12,16 +12,16 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-const (
-	clinic = tenant.ID("clinic-a")
-	monday = Date("2026-03-02")
-)
+const clinic = tenant.ID("clinic-a")
+
+var monday = civil.DateOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
 
 type bundle struct {
 	store   *Store
@@ -73,7 +73,7 @@ func visits(n int) []Appointment {
 }
 
 // see applies an answer as a run of the worker does: the stamp first, the answer after it.
-func (b *bundle) see(t *testing.T, d Date, vs ...Appointment) Applied {
+func (b *bundle) see(t *testing.T, d civil.Date, vs ...Appointment) Applied {
 	t.Helper()
 	since, err := b.store.Begin(t.Context(), clinic)
 	if err != nil {
@@ -86,7 +86,7 @@ func (b *bundle) see(t *testing.T, d Date, vs ...Appointment) Applied {
 	return got
 }
 
-func (b *bundle) board(t *testing.T, d Date) BoardRead {
+func (b *bundle) board(t *testing.T, d civil.Date) BoardRead {
 	t.Helper()
 	r, err := b.store.Board(t.Context(), clinic, "7", d)
 	if err != nil {
@@ -417,7 +417,7 @@ func TestInvalidate(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(c.facts, facts); diff != "" {
+		if diff := cmp.Diff(c.facts, facts, dates); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		evs := b.log(t)[told:]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -55,7 +56,7 @@ func (b *builder) roster(e cache.Entry) (Day, bool) {
 // booking says is left out: the roster is about to lose it.
 func (b *builder) visits(ctx context.Context, days ...Day) ([]Appointment, error) {
 	var keys []cache.Key
-	var of []Date
+	var of []civil.Date
 	var booked []Booking
 	for _, day := range days {
 		for _, v := range day.Visits {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
@@ -15,7 +16,7 @@ import (
 // ward is a practice with a week that is known, three patients with cards and two providers.
 type ward struct {
 	*bundle
-	tuesday Date
+	tuesday civil.Date
 	monday  []Appointment
 }
 
@@ -58,12 +59,12 @@ func (w *ward) hits(t *testing.T) []string {
 			out = append(out, name)
 		}
 	}
-	for _, d := range []Date{monday, w.tuesday} {
+	for _, d := range []civil.Date{monday, w.tuesday} {
 		r, err := w.store.Board(t.Context(), clinic, "7", d)
-		add("board "+string(d)[8:], r.Hit, err)
+		add("board "+d.String()[8:], r.Hit, err)
 		for _, p := range []string{"70", "71"} {
 			r, err := w.store.ProviderDay(t.Context(), clinic, "7", p, d)
-			add(p+" "+string(d)[8:], r.Hit, err)
+			add(p+" "+d.String()[8:], r.Hit, err)
 		}
 	}
 	for _, id := range []phi.Text{"1000", "1001", "1002"} {
@@ -159,9 +160,9 @@ func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
 func TestACardFollowsItsVisits(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	rows := func(want ...Date) {
+	rows := func(want ...civil.Date) {
 		t.Helper()
-		var got []Date
+		var got []civil.Date
 		for _, v := range w.card(t, "1001").Card.Visits {
 			got = append(got, v.Day)
 		}
@@ -394,21 +395,21 @@ func TestAVisitByItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		detail  func(w *ward) *Detail
 		changed bool
-		days    []Date
+		days    []civil.Date
 	}{
 		"the same":   {func(w *ward) *Detail { return fit(w.monday[1]) }, false, nil},
 		"its status": {func(w *ward) *Detail { d := fit(w.monday[1]); d.Status = Roomed; return d }, true, nil},
 		"its hour":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.End = d.End.Add(time.Hour); return d }, true, nil},
 		"another day": {
-			func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(1))) }, false, []Date{monday, monday.Add(1)},
+			func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(1))) }, false, []civil.Date{monday, monday.Add(1)},
 		},
-		"a day nobody knows": {func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(300))) }, false, []Date{monday}},
-		"gone":               {func(*ward) *Detail { return nil }, false, []Date{monday}},
-		"another patient":    {func(w *ward) *Detail { d := fit(w.monday[1]); d.Patient = "1002"; return d }, false, []Date{monday}},
-		"another provider":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.Provider = "70"; return d }, false, []Date{monday}},
-		"another reason":     {func(w *ward) *Detail { d := fit(w.monday[1]); d.ReasonID = "5"; return d }, false, []Date{monday}},
-		"another place":      {func(w *ward) *Detail { d := fit(w.monday[1]); d.LocationID = "5"; return d }, false, []Date{monday}},
-		"a group":            {func(w *ward) *Detail { d := fit(w.monday[1]); d.Group = true; return d }, false, []Date{monday}},
+		"a day nobody knows": {func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(300))) }, false, []civil.Date{monday}},
+		"gone":               {func(*ward) *Detail { return nil }, false, []civil.Date{monday}},
+		"another patient":    {func(w *ward) *Detail { d := fit(w.monday[1]); d.Patient = "1002"; return d }, false, []civil.Date{monday}},
+		"another provider":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.Provider = "70"; return d }, false, []civil.Date{monday}},
+		"another reason":     {func(w *ward) *Detail { d := fit(w.monday[1]); d.ReasonID = "5"; return d }, false, []civil.Date{monday}},
+		"another place":      {func(w *ward) *Detail { d := fit(w.monday[1]); d.LocationID = "5"; return d }, false, []civil.Date{monday}},
+		"a group":            {func(w *ward) *Detail { d := fit(w.monday[1]); d.Group = true; return d }, false, []civil.Date{monday}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -433,7 +434,7 @@ func TestAVisitByItself(t *testing.T) {
 		})
 	}
 	w := newWard(t)
-	if got, err := w.store.ApplyVisit(t.Context(), clinic, "7", "404", fit(w.monday[1]), w.begin(t)); err != nil || !slices.Equal(got.Days, []Date{monday}) {
+	if got, err := w.store.ApplyVisit(t.Context(), clinic, "7", "404", fit(w.monday[1]), w.begin(t)); err != nil || !slices.Equal(got.Days, []civil.Date{monday}) {
 		t.Errorf("one that was never seen: look at %v, %v", got.Days, err)
 	}
 	since := w.begin(t)

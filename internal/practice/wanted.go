@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -22,7 +23,7 @@ func (s *Store) want(ctx context.Context, t tenant.ID, c *cache.Class, name phi.
 
 // Read says which of the patients' cards, and of the providers' days, somebody has read within the last half hour. Nothing
 // else is worth being built before it is asked for.
-func (s *Store) Read(ctx context.Context, t tenant.ID, practice string, d Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
+func (s *Store) Read(ctx context.Context, t tenant.ID, practice string, d civil.Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
 	n := s.Names(t)
 	var keys []cache.Key
 	for _, id := range patients {

@@ -40,7 +40,7 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 	}
 	var follow []tasks.Args
 	for _, on := range seen.Days {
-		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: date(on), To: date(on)})
+		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: on, To: on})
 	}
 	if r := seen.Record; seen.Changed {
 		views, err := d.views(ctx, s, r.Day, []phi.Text{r.Patient}, r.Providers)

@@ -76,7 +76,7 @@ func TestAnAppointmentThatWasNeverSeen(t *testing.T) {
 	b := setup(t)
 	b.done(t, days(monday, monday))
 	b.demands(t, append(b.of(monday), "warm day-board 7 2026-03-02")...)
-	noon := monday.Time(b.clinic.Location()).Add(12 * time.Hour)
+	noon := monday.In(b.clinic.Location()).Add(12 * time.Hour)
 	id, err := b.clinic.Book(b.clinic.Patients()[0].ID, noon, 0)
 	must(t, err)
 	b.done(t, tasks.SyncAppointment{Practice: "7", Appointment: tasks.EntityID(id)})

@@ -20,6 +20,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -32,10 +33,11 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-const (
-	clinicA = tenant.ID("clinic-a")
-	monday  = practice.Date("2026-03-02") // today, unless a test moves on
-	tuesday = practice.Date("2026-03-03")
+const clinicA = tenant.ID("clinic-a")
+
+var (
+	monday  = civil.DateOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) // today, unless a test moves on
+	tuesday = monday.Add(1)
 )
 
 // bundle is one tenant with one practice, 7 in Chicago, and a vendor that tests can break on three levels: by the
@@ -264,7 +266,7 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 }
 
 // of is the demand for each patient who has a visit on one of the days.
-func (b *bundle) of(days ...practice.Date) []string {
+func (b *bundle) of(days ...civil.Date) []string {
 	seen := map[string]bool{}
 	var out []string
 	for _, d := range days {
@@ -278,18 +280,18 @@ func (b *bundle) of(days ...practice.Date) []string {
 	return out
 }
 
-func (b *bundle) visits(d practice.Date) []tebratest.Visit {
-	return b.clinic.Appointments(d.Time(b.clinic.Location()))
+func (b *bundle) visits(d civil.Date) []tebratest.Visit {
+	return b.clinic.Appointments(d.In(b.clinic.Location()))
 }
 
-func (b *bundle) board(t *testing.T, d practice.Date) practice.BoardRead {
+func (b *bundle) board(t *testing.T, d civil.Date) practice.BoardRead {
 	t.Helper()
 	r, err := b.Store.Board(t.Context(), clinicA, "7", d)
 	must(t, err)
 	return r
 }
 
-func (b *bundle) cold(t *testing.T, d practice.Date) {
+func (b *bundle) cold(t *testing.T, d civil.Date) {
 	t.Helper()
 	if _, err := b.Store.Board(t.Context(), clinicA, "7", d); !errors.Is(err, practice.ErrCold) {
 		t.Errorf("something of the day is cached (%v)", err)
@@ -300,8 +302,8 @@ func (b *bundle) cold(t *testing.T, d practice.Date) {
 func (b *bundle) calls() int { return len(b.vendor.Calls(0)) }
 
 // days is the demand for a window.
-func days(from, to practice.Date) tasks.SyncSchedule {
-	return tasks.SyncSchedule{Practice: "7", From: date(from), To: date(to)}
+func days(from, to civil.Date) tasks.SyncSchedule {
+	return tasks.SyncSchedule{Practice: "7", From: from, To: to}
 }
 
 // without removes the first element called name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -38,7 +39,7 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	if err != nil || !changed {
 		return applied(err)
 	}
-	views, err := d.views(ctx, s, "", []phi.Text{id}, nil)
+	views, err := d.views(ctx, s, civil.Date{}, []phi.Text{id}, nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -35,7 +36,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	if err != nil {
 		return err
 	}
-	today := practice.DateOf(d.Now(), s.Zone)
+	today := civil.DateOf(d.Now().In(s.Zone))
 	from, to, joins, err := d.window(ctx, s, job.Args, today)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		return fmt.Errorf("begin: %w", err)
 	}
 	list, err := s.Vendor.Patients.List(ctx, tebra.ListPatientsRequest{
-		PracticeName: s.name, ModifiedFrom: from.Time(time.UTC), ModifiedTo: to.Time(time.UTC),
+		PracticeName: s.name, ModifiedFrom: from.In(time.UTC), ModifiedTo: to.In(time.UTC),
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
@@ -57,16 +58,16 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	switch {
 	case list.Partial:
 		return d.narrow(ctx, s, from, to)
-	case len(list.Rows) == 0 && job.Args.From.IsZero() && from < end:
-		job.Args.From = date(from)
+	case len(list.Rows) == 0 && job.Args.From.IsZero() && from.Compare(end) < 0:
+		job.Args.From = from
 		return lookAgain(ctx, d, job)
 	case joins:
-		if err := d.advance(ctx, s, min(to.Add(1), end)); err != nil {
+		if err := d.advance(ctx, s, civil.Min(to.Add(1), end)); err != nil {
 			return err
 		}
 	}
-	if to < today.Add(1) {
-		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: date(to.Add(1)), Days: job.Args.Days})
+	if to.Compare(today.Add(1)) < 0 {
+		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: to.Add(1), Days: job.Args.Days})
 	}
 	if !joins {
 		return nil
@@ -76,31 +77,29 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 
 // window is what has to be read next: up to tomorrow, which may have begun where the vendor is. It joins what was read
 // before if no day lies between.
-func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today practice.Date) (from, to practice.Date, joins bool, err error) {
+func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today civil.Date) (from, to civil.Date, joins bool, err error) {
 	next, to := today.Add(-lookBack), today.Add(1)
 	mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
 	if err != nil {
-		return "", "", false, fmt.Errorf("read watermark: %w", err)
+		return civil.Date{}, civil.Date{}, false, fmt.Errorf("read watermark: %w", err)
 	}
 	if ok {
-		next = max(next, practice.DateOf(mark, s.Zone))
+		next = civil.Max(next, civil.DateOf(mark.In(s.Zone)))
 	}
 	from = next
 	if !a.From.IsZero() {
-		if from, err = day(a.From); err != nil {
-			return "", "", false, err
-		}
+		from = a.From
 	}
-	from = min(from, to)
+	from = civil.Min(from, to)
 	if a.Days > 0 {
-		to = min(to, from.Add(a.Days-1))
+		to = civil.Min(to, from.Add(a.Days-1))
 	}
-	return from, to, from <= next, nil
+	return from, to, from.Compare(next) <= 0, nil
 }
 
 // advance moves the watermark to a day. It never moves back.
-func (d Deps) advance(ctx context.Context, s site, to practice.Date) error {
-	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.Time(s.Zone)); err != nil {
+func (d Deps) advance(ctx context.Context, s site, to civil.Date) error {
+	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.In(s.Zone)); err != nil {
 		return fmt.Errorf("move watermark: %w", err)
 	}
 	return nil
@@ -108,16 +107,16 @@ func (d Deps) advance(ctx context.Context, s site, to practice.Date) error {
 
 // narrow demands the first half of a window. A day that is too much by itself has more changes than the vendor lists, and
 // reading everybody is the only way on.
-func (d Deps) narrow(ctx context.Context, s site, from, to practice.Date) error {
-	days := len(practice.Days(from, to))
+func (d Deps) narrow(ctx context.Context, s site, from, to civil.Date) error {
+	days := from.Days(to) + 1
 	if days == 1 {
 		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
 	}
-	return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: date(from), Days: (days + 1) / 2})
+	return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: from, Days: (days + 1) / 2})
 }
 
 // applyPatients caches what the vendor listed, and has the cards of those who changed made anew if somebody reads them.
-func (d Deps) applyPatients(ctx context.Context, s site, today practice.Date, rows []tebra.Patient, since cache.Grant) error {
+func (d Deps) applyPatients(ctx context.Context, s site, today civil.Date, rows []tebra.Patient, since cache.Grant) error {
 	all := make([]practice.Patient, len(rows))
 	for i := range rows {
 		all[i] = practice.FromPatient(&rows[i])
@@ -140,12 +139,10 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	if err != nil {
 		return err
 	}
-	today := practice.DateOf(d.Now(), s.Zone)
+	today := civil.DateOf(d.Now().In(s.Zone))
 	begun := today
 	if !job.Args.Begun.IsZero() {
-		if begun, err = day(job.Args.Begun); err != nil {
-			return err
-		}
+		begun = job.Args.Begun
 	}
 	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
@@ -166,7 +163,7 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	if page.Next == "" {
 		return d.advance(ctx, s, begun.Add(-overlap))
 	}
-	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: date(begun)})
+	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
 }
 
 // listCost is how many single reads of patients one list of them costs the account, by the spacing that the vendor wants.

@@ -6,24 +6,25 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-func (b *bundle) mark(t *testing.T) practice.Date {
+func (b *bundle) mark(t *testing.T) civil.Date {
 	t.Helper()
 	at, ok, err := b.Ledger.Watermark(t.Context(), clinicA, patientsMark("7"))
 	must(t, err)
 	if !ok {
-		return ""
+		return civil.Date{}
 	}
-	return practice.DateOf(at, b.clinic.Location())
+	return civil.DateOf(at.In(b.clinic.Location()))
 }
 
 func (b *bundle) card(t *testing.T, id string) practice.CardRead {
 	t.Helper()
-	r, err := b.Store.PatientCard(t.Context(), clinicA, "7", phi.Text(id), practice.DateOf(b.now, b.clinic.Location()))
+	r, err := b.Store.PatientCard(t.Context(), clinicA, "7", phi.Text(id), civil.DateOf(b.now.In(b.clinic.Location())))
 	must(t, err)
 	return r
 }
@@ -44,7 +45,7 @@ func TestChangedPatients(t *testing.T) {
 	calls := b.calls()
 	b.done(t, sync)
 	b.demands(t, "warm patient-card 7 2026-03-02 "+read) // and not the other's, which nobody reads
-	if b.calls() != calls+1 || b.mark(t) != "2026-03-01" {
+	if b.calls() != calls+1 || b.mark(t) != monday.Add(-1) {
 		t.Errorf("%d calls, the watermark is %q", b.calls()-calls, b.mark(t))
 	}
 	if r := b.card(t, read); r.Card.Patient.Home != "555-0142" {
@@ -65,13 +66,13 @@ func TestChangedPatients(t *testing.T) {
 	if !strings.Contains(b.line.sent, ">3/1/2026") || !strings.Contains(b.line.sent, ">3/6/2026") {
 		t.Error("it did not ask from the watermark to tomorrow")
 	}
-	if r := b.card(t, read); r.Card.Patient.Home != "555-0144" || b.mark(t) != "2026-03-04" {
+	if r := b.card(t, read); r.Card.Patient.Home != "555-0144" || b.mark(t) != monday.Add(2) {
 		t.Errorf("three days later the watermark is %q", b.mark(t))
 	}
 	b.vendor.SetFaults(tebratest.Faults{Outage: true})
 	b.now = b.now.AddDate(0, 0, 1)
 	want(t, b.run(t, sync), tasks.OutcomeLater, "vendor_unavailable")
-	if b.mark(t) != "2026-03-04" {
+	if b.mark(t) != monday.Add(2) {
 		t.Error("an outage moved the watermark")
 	}
 }
@@ -97,7 +98,7 @@ func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
 	}
 	want(t, b.run(t, tasks.SyncPatients{Practice: "7"}), tasks.OutcomeLater, "conflict")
 	b.demands(t, "warm patient-card 7 2026-03-02 "+read)
-	if b.mark(t) != "" {
+	if !b.mark(t).IsZero() {
 		t.Error("half a list moved the watermark")
 	}
 	b.line.answer = nil
@@ -118,22 +119,22 @@ func TestPatientsThatAreTooMany(t *testing.T) {
 	b.line.answer = cut
 	b.done(t, tasks.SyncPatients{Practice: "7"})
 	b.demands(t, `sync patients 7 from "2026-02-22", 5 days`)
-	if b.mark(t) != "" {
+	if !b.mark(t).IsZero() {
 		t.Error("half a list moved the watermark")
 	}
 	b.line.answer = nil
-	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-02-22"), Days: 5})
+	b.done(t, tasks.SyncPatients{Practice: "7", From: monday.Add(-8), Days: 5})
 	b.demands(t, `sync patients 7 from "2026-02-27", 5 days`)
-	if b.mark(t) != "2026-02-27" {
+	if b.mark(t) != monday.Add(-3) {
 		t.Errorf("after the first half the watermark is %q", b.mark(t))
 	}
-	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-02-27"), Days: 5})
+	b.done(t, tasks.SyncPatients{Practice: "7", From: monday.Add(-3), Days: 5})
 	b.demands(t)
-	if b.mark(t) != "2026-03-01" {
+	if b.mark(t) != monday.Add(-1) {
 		t.Errorf("after the second half the watermark is %q", b.mark(t))
 	}
 	b.line.answer = cut
-	b.done(t, tasks.SyncPatients{Practice: "7", From: date("2026-03-02"), Days: 1})
+	b.done(t, tasks.SyncPatients{Practice: "7", From: monday, Days: 1})
 	b.demands(t, `sync sweep 7 from "" since ""`)
 }
 
@@ -143,8 +144,8 @@ func TestSweep(t *testing.T) {
 	b.done(t, tasks.SweepPatients{Practice: "7"})
 	people := b.clinic.Patients()
 	last := people[1000].ID
-	next := tasks.SweepPatients{Practice: "7", Page: tasks.EntityID(last), Begun: date(monday)}
-	if b.mark(t) != "" || b.toFetch(t, people[999].ID) || !b.toFetch(t, last) {
+	next := tasks.SweepPatients{Practice: "7", Page: tasks.EntityID(last), Begun: monday}
+	if !b.mark(t).IsZero() || b.toFetch(t, people[999].ID) || !b.toFetch(t, last) {
 		t.Error("the first page is not what it should be")
 	}
 	b.demands(t, `sync sweep 7 from "`+last+`" since "2026-03-02"`)
@@ -152,7 +153,7 @@ func TestSweep(t *testing.T) {
 	b.done(t, next)
 	b.done(t, next) // as a crash makes it
 	b.demands(t)
-	if b.mark(t) != "2026-03-01" || b.toFetch(t, last) {
+	if b.mark(t) != monday.Add(-1) || b.toFetch(t, last) {
 		t.Errorf("after the last page the watermark is %q", b.mark(t))
 	}
 }
@@ -168,22 +169,22 @@ func TestAnEmptyListOfPatientsIsDoubted(t *testing.T) {
 	b.now = b.now.AddDate(0, 0, 3)
 	b.line.answer = emptied("PatientData")
 	b.done(t, sync)
-	if b.mark(t) != "2026-03-01" {
+	if b.mark(t) != monday.Add(-1) {
 		t.Errorf("one empty answer moved the watermark to %q", b.mark(t))
 	}
-	second := tasks.SyncPatients{Practice: "7", From: date("2026-03-01")}
+	second := tasks.SyncPatients{Practice: "7", From: monday.Add(-1)}
 	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(secondLook)); err != nil || !r.Joined {
 		t.Errorf("no second look waits (%v)", err)
 	}
 	b.done(t, second)
-	if b.mark(t) != "2026-03-04" {
+	if b.mark(t) != monday.Add(2) {
 		t.Errorf("after a second one the watermark is %q", b.mark(t))
 	}
 	b.done(t, sync) // of days that were read before
 	b.demands(t)
 	b.done(t, tasks.SweepPatients{Practice: "7"})
 	b.demands(t)
-	if b.mark(t) != "2026-03-04" {
+	if b.mark(t) != monday.Add(2) {
 		t.Error("an empty sweep moved the watermark")
 	}
 }
@@ -193,14 +194,14 @@ func TestAWindowBehindTheWatermarkDoesNotMoveIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.clinic.AddPatient()
-	for _, from := range []practice.Date{monday, "2026-02-27"} {
-		b.done(t, tasks.SyncPatients{Practice: "7", From: date(from)})
-		if b.mark(t) != "" {
+	for _, from := range []civil.Date{monday, monday.Add(-3)} {
+		b.done(t, tasks.SyncPatients{Practice: "7", From: from})
+		if !b.mark(t).IsZero() {
 			t.Errorf("from %s the watermark is %q", from, b.mark(t))
 		}
 	}
 	b.done(t, tasks.SyncPatients{Practice: "7"})
-	if b.mark(t) != "2026-03-01" {
+	if b.mark(t) != monday.Add(-1) {
 		t.Errorf("the watermark is %q", b.mark(t))
 	}
 }

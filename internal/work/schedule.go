@@ -9,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -29,10 +30,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err != nil {
 		return err
 	}
-	days, err := daysOf(job.Args)
-	if err != nil {
-		return err
-	}
+	days := civil.Range(job.Args.From, job.Args.To)
 	if len(days) > window {
 		return d.split(ctx, s, days, window)
 	}
@@ -41,7 +39,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		return fmt.Errorf("begin: %w", err)
 	}
 	list, err := s.Vendor.Appointments.List(ctx, tebra.ListAppointmentsRequest{
-		PracticeName: s.name, From: days[0].Time(s.Zone), To: days[len(days)-1].Time(s.Zone), Location: s.Zone,
+		PracticeName: s.name, From: days[0].In(s.Zone), To: days[len(days)-1].In(s.Zone), Location: s.Zone,
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
@@ -56,7 +54,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	}
 	a := answer{
 		Deps: d, site: s, visits: visits, partial: list.Partial || left > 0, since: since, own: map[cache.Tag]uint64{},
-		today: practice.DateOf(d.Now(), s.Zone),
+		today: civil.DateOf(d.Now().In(s.Zone)),
 	}
 	for _, date := range days {
 		if err := a.apply(ctx, date); err != nil {
@@ -72,23 +70,11 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	return nil
 }
 
-func daysOf(a tasks.SyncSchedule) ([]practice.Date, error) {
-	from, err := day(a.From)
-	if err != nil {
-		return nil, err
-	}
-	to, err := day(a.To)
-	if err != nil {
-		return nil, err
-	}
-	return practice.Days(from, to), nil
-}
-
 // split demands the days in windows of n days at most.
-func (d Deps) split(ctx context.Context, s site, days []practice.Date, n int) error {
+func (d Deps) split(ctx context.Context, s site, days []civil.Date, n int) error {
 	var parts []tasks.Args
 	for part := range slices.Chunk(days, n) {
-		parts = append(parts, tasks.SyncSchedule{Practice: s.id, From: date(part[0]), To: date(part[len(part)-1])})
+		parts = append(parts, tasks.SyncSchedule{Practice: s.id, From: part[0], To: part[len(part)-1]})
 	}
 	return d.demand(ctx, s, parts...)
 }
@@ -105,8 +91,8 @@ func lookAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) err
 // sortByDay maps the rows. A row of another practice poisons the whole answer: the vendor answered a question that we did
 // not ask, and nothing of it may be believed. Rows without a start are left out and counted: those visits are there,
 // whatever day they are on, and must not pass for ones that are gone.
-func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[practice.Date][]practice.Appointment, left int, err error) {
-	visits = map[practice.Date][]practice.Appointment{}
+func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[civil.Date][]practice.Appointment, left int, err error) {
+	visits = map[civil.Date][]practice.Appointment{}
 	for _, row := range rows {
 		a, err := practice.FromAppointment(practiceID, row, zone)
 		switch {
@@ -125,15 +111,15 @@ func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location)
 type answer struct {
 	Deps
 	site
-	visits   map[practice.Date][]practice.Appointment
+	visits   map[civil.Date][]practice.Appointment
 	partial  bool
 	since    cache.Grant
 	own      map[cache.Tag]uint64 // what earlier days of this answer moved
-	today    practice.Date
+	today    civil.Date
 	doubtful bool
 }
 
-func (a *answer) apply(ctx context.Context, on practice.Date) error {
+func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	visits := a.visits[on]
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
 		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, Since: a.since, Own: a.own,
@@ -158,8 +144,8 @@ func (a *answer) apply(ctx context.Context, on practice.Date) error {
 
 // patients demands the records of a day's people. They are worth it for today and tomorrow: boards of other days are
 // seldom read, and show the names that the visits carry.
-func (a *answer) patients(ctx context.Context, on practice.Date, visits []practice.Appointment) ([]tasks.Args, error) {
-	if on < a.today || on > a.today.Add(1) {
+func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.Appointment) ([]tasks.Args, error) {
+	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {
 		return nil, nil
 	}
 	f, err := a.Store.PatientsToFetch(ctx, a.tenant, a.id, visits)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
@@ -79,8 +80,8 @@ func TestPeopleAreFetchedForTodayAndTomorrowOnly(t *testing.T) {
 	b := setup(t)
 	b.now = time.Date(2026, 3, 3, 5, 30, 0, 0, time.UTC) // Tuesday in London, still Monday evening in Chicago
 	var warm []string
-	for _, d := range practice.Days(monday.Add(-3), monday.Add(3)) {
-		warm = append(warm, "warm day-board 7 "+string(d))
+	for _, d := range civil.Range(monday.Add(-3), monday.Add(3)) {
+		warm = append(warm, "warm day-board 7 "+d.String())
 	}
 	b.done(t, days(monday.Add(-3), monday.Add(3)))
 	b.demands(t, append(b.of(monday, tuesday), warm...)...)
@@ -110,12 +111,12 @@ func TestAnIdentifierThatCannotBeAskedForHoldsUpNobody(t *testing.T) {
 func TestALongWindowBecomesSeveralRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.done(t, days("2026-03-01", "2026-05-02"))
+	b.done(t, days(monday.Add(-1), monday.Add(61)))
 	if b.calls() != 0 {
 		t.Errorf("splitting made %d calls", b.calls())
 	}
 	b.demands(t, "sync schedule 7 2026-03-01..2026-03-31", "sync schedule 7 2026-04-01..2026-05-01", "sync schedule 7 2026-05-02..2026-05-02")
-	b.done(t, days("2026-03-01", "2026-03-31"))
+	b.done(t, days(monday.Add(-1), monday.Add(29)))
 	if b.calls() != 1 {
 		t.Errorf("a month made %d calls", b.calls())
 	}

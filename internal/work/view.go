@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -17,11 +18,7 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 	if err != nil {
 		return err
 	}
-	on, err := day(job.Args.Date)
-	if err != nil {
-		return err
-	}
-	missing, err := d.build(ctx, s, job.Args, on)
+	missing, err := d.build(ctx, s, job.Args)
 	if err != nil || missing == nil {
 		return err
 	}
@@ -37,18 +34,18 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 
 // build reads the view, which puts it into the cache, and returns what the vendor has to be asked for first, if anything.
 // A patient who does not exist has no card.
-func (d Deps) build(ctx context.Context, s site, a tasks.WarmView, on practice.Date) (missing tasks.Args, err error) {
+func (d Deps) build(ctx context.Context, s site, a tasks.WarmView) (missing tasks.Args, err error) {
 	switch a.View {
 	case tasks.PatientCard:
 		var r practice.CardRead
-		r, err = d.Store.WarmPatientCard(ctx, s.tenant, s.id, phi.Text(a.Patient.Reveal()), on)
+		r, err = d.Store.WarmPatientCard(ctx, s.tenant, s.id, phi.Text(a.Patient.Reveal()), a.Date)
 		if err == nil && r.Unknown > 0 {
-			return tasks.SyncSchedule{Practice: s.id, From: a.Date, To: date(on.Add(practice.CardDays - 1))}, nil
+			return tasks.SyncSchedule{Practice: s.id, From: a.Date, To: a.Date.Add(practice.CardDays - 1)}, nil
 		}
 	case tasks.ProviderDay:
-		_, err = d.Store.WarmProviderDay(ctx, s.tenant, s.id, a.Provider, on)
+		_, err = d.Store.WarmProviderDay(ctx, s.tenant, s.id, a.Provider, a.Date)
 	default:
-		_, err = d.Store.Board(ctx, s.tenant, s.id, on)
+		_, err = d.Store.Board(ctx, s.tenant, s.id, a.Date)
 	}
 	switch {
 	case errors.Is(err, practice.ErrAbsent):
@@ -61,27 +58,27 @@ func (d Deps) build(ctx context.Context, s site, a tasks.WarmView, on practice.D
 
 // board is the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
 // made when somebody asks.
-func (d Deps) board(s site, on practice.Date) []tasks.Args {
-	if on > practice.DateOf(d.Now(), s.Zone).Add(soon) {
+func (d Deps) board(s site, on civil.Date) []tasks.Args {
+	if on.Compare(civil.DateOf(d.Now().In(s.Zone)).Add(soon)) > 0 {
 		return nil
 	}
-	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: date(on)}}
+	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: on}}
 }
 
 // views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
 // for those that somebody reads.
-func (d Deps) views(ctx context.Context, s site, on practice.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
+func (d Deps) views(ctx context.Context, s site, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
 	cards, days, err := d.Store.Read(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {
 		return nil, err
 	}
-	today := practice.DateOf(d.Now(), s.Zone)
+	today := civil.DateOf(d.Now().In(s.Zone))
 	var out []tasks.Args
 	for _, id := range cards {
-		out = append(out, tasks.WarmView{View: tasks.PatientCard, Practice: s.id, Date: date(today), Patient: tasks.PatientID(id.Reveal())})
+		out = append(out, tasks.WarmView{View: tasks.PatientCard, Practice: s.id, Date: today, Patient: tasks.PatientID(id.Reveal())})
 	}
 	for _, id := range days {
-		out = append(out, tasks.WarmView{View: tasks.ProviderDay, Practice: s.id, Date: date(on), Provider: id})
+		out = append(out, tasks.WarmView{View: tasks.ProviderDay, Practice: s.id, Date: on, Provider: id})
 	}
 	return out, nil
 }

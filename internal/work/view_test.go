@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -13,7 +14,7 @@ import (
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	warm := tasks.WarmView{View: tasks.DayBoard, Practice: "7", Date: date(tuesday)}
+	warm := tasks.WarmView{View: tasks.DayBoard, Practice: "7", Date: tuesday}
 	b.done(t, warm)
 	b.demands(t, "sync schedule 7 2026-03-03..2026-03-03")
 	if b.calls() != 0 {
@@ -36,8 +37,8 @@ func TestWarmCardsAndProvidersDays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	v := b.visits(monday)[0]
-	card := tasks.WarmView{View: tasks.PatientCard, Practice: "7", Date: date(monday), Patient: tasks.PatientID(v.PatientID)}
-	his := tasks.WarmView{View: tasks.ProviderDay, Practice: "7", Date: date(monday), Provider: v.ProviderID}
+	card := tasks.WarmView{View: tasks.PatientCard, Practice: "7", Date: monday, Patient: tasks.PatientID(v.PatientID)}
+	his := tasks.WarmView{View: tasks.ProviderDay, Practice: "7", Date: monday, Provider: v.ProviderID}
 	b.done(t, card)
 	b.done(t, his)
 	b.demands(t, "sync patient 7 "+v.PatientID, "sync schedule 7 2026-03-02..2026-03-02")
@@ -94,15 +95,15 @@ func TestWhatIsReadIsMadeAnew(t *testing.T) {
 }
 
 // boards are the demands for the boards of some days.
-func boards(from, to practice.Date) []string {
+func boards(from, to civil.Date) []string {
 	var out []string
-	for _, d := range practice.Days(from, to) {
-		out = append(out, "warm day-board 7 "+string(d))
+	for _, d := range civil.Range(from, to) {
+		out = append(out, "warm day-board 7 "+d.String())
 	}
 	return out
 }
 
 // except is of without one patient, whose record is at hand.
-func (b *bundle) except(id string, days ...practice.Date) []string {
+func (b *bundle) except(id string, days ...civil.Date) []string {
 	return slices.DeleteFunc(b.of(days...), func(d string) bool { return d == "sync patient 7 "+id })
 }

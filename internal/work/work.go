@@ -112,15 +112,3 @@ func applied(err error) error {
 	}
 	return err
 }
-
-// day reads a day that somebody asked for. One in a century that no practice sees is permanent.
-func day(d tasks.Date) (practice.Date, error) {
-	out, err := practice.ParseDate(d.String())
-	if err != nil {
-		return "", tasks.Permanent(fmt.Errorf("parse day: %w", err))
-	}
-	return out, nil
-}
-
-// date is day's inverse.
-func date(d practice.Date) tasks.Date { return tasks.DateOf(d.Time(time.UTC)) }

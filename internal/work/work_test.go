@@ -25,7 +25,7 @@ func TestRegisterWantsEverything(t *testing.T) {
 
 // asking is one task of each kind that asks the vendor about a practice.
 func asking(practiceID string) []tasks.Args {
-	on := date(monday)
+	on := monday
 	return []tasks.Args{
 		tasks.SyncSchedule{Practice: practiceID, From: on, To: on},
 		tasks.SyncAppointment{Practice: practiceID, Appointment: "404"},
@@ -39,7 +39,7 @@ func asking(practiceID string) []tasks.Args {
 
 // everything is one task of each kind that is about a practice.
 func everything(practiceID string) []tasks.Args {
-	on := date(monday)
+	on := monday
 	return append(asking(practiceID),
 		tasks.WarmView{View: tasks.DayBoard, Practice: practiceID, Date: on},
 		tasks.WarmView{View: tasks.ProviderDay, Practice: practiceID, Date: on, Provider: "107"},
@@ -57,9 +57,6 @@ func TestMistakesAreDeadAndAskNobody(t *testing.T) {
 	for _, args := range append(everything("7"), tasks.SyncThrottles{}, tasks.SyncPractices{}) {
 		want(t, b.deliver(t, b.sealed(t, "clinic-z", args)), tasks.OutcomeDead, "unknown_tenant")
 	}
-	century := tasks.DateOf(monday.Time(b.clinic.Location()).AddDate(900, 0, 0))
-	want(t, b.run(t, tasks.SyncSchedule{Practice: "7", From: century, To: century}), tasks.OutcomeDead, "permanent")
-	want(t, b.run(t, tasks.WarmView{View: tasks.DayBoard, Practice: "7", Date: century}), tasks.OutcomeDead, "permanent")
 	if b.calls() != 0 || len(b.gate.asked) != 0 {
 		t.Errorf("they cost %d calls", b.calls())
 	}
