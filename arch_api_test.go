@@ -37,6 +37,17 @@ func checkBinaries(t *testing.T) {
 	}
 }
 
+// checkClient looks at everything that a service links when it imports tasks.
+func checkClient(t *testing.T) {
+	for pkg := range strings.FieldsSeq(golist(t, "-deps", "-f", "{{.ImportPath}}", "./tasks")) {
+		for _, banned := range []string{"grpc", "otlp", "prometheus", "tebra"} {
+			if strings.Contains(pkg, banned) {
+				t.Errorf("tasks links %s: a service that only enqueues needs neither exporters nor the vendor's client", pkg)
+			}
+		}
+	}
+}
+
 // checkPublicAPI wants signatures that people outside can write down: no
 // exported name of tasks mentions a type from internal.
 func checkPublicAPI(t *testing.T) {

@@ -63,6 +63,10 @@ func TestArch(t *testing.T) {
 		t.Parallel()
 		checkBinaries(t)
 	})
+	t.Run("client", func(t *testing.T) {
+		t.Parallel()
+		checkClient(t)
+	})
 	t.Run("public API", func(t *testing.T) {
 		t.Parallel()
 		checkPublicAPI(t)
