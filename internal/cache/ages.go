@@ -13,7 +13,7 @@ import (
 // is not there. Nothing is opened and nothing is counted as a read, so it tells only how old the entries say they are:
 // not whether they are valid, nor whether they open. At most MaxPeek keys, in one round trip.
 func (c *Cache) Ages(ctx context.Context, keys []Key) ([]time.Duration, error) {
-	if err := limit("keys at once", len(keys), MaxPeek); err != nil {
+	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
 		return nil, err
 	}
 	heads := make([]*redis.StringCmd, len(keys))

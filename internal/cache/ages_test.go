@@ -7,7 +7,7 @@ import (
 
 func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		b.store(b.key(1), value("one", TagOf(ref(1))))
 		got, err := b.Ages(t.Context(), []Key{b.key(1), b.key(2)})
 		if err != nil || len(got) != 2 || got[0] < 0 || got[0] > time.Minute || got[1] >= 0 {

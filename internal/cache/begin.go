@@ -27,7 +27,7 @@ func (c *Cache) Begin(ctx context.Context, id tenant.ID) (Grant, error) {
 		return Grant{}, fmt.Errorf("begin: %w", err)
 	}
 	if len(out) != 2 {
-		return Grant{}, errAnswer
+		return Grant{}, errReply
 	}
 	stamp, _ := out[0].(string)
 	epoch, _ := out[1].(string)

@@ -9,7 +9,7 @@ import (
 
 func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		g, err := b.Begin(t.Context(), b.id)
 		if err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 
 func TestBeginRefuses(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		if _, err := b.Begin(t.Context(), ""); err == nil {
 			t.Error("began for nobody")
 		}
@@ -52,7 +52,7 @@ func TestBeginRefuses(t *testing.T) {
 
 func TestEveryGrantMovesTheClock(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		// A clock that stands ahead of time moves by one a grant, which shows each step.
 		ahead := b.bump().Stamp + 3600_000_000
 		b.rdb.HSet(t.Context(), metaKey(b.id), "c", ahead)

@@ -31,12 +31,12 @@ type Options struct {
 // Cache is the coherent cache. It is safe for concurrent use, starts no goroutine and needs no closing.
 type Cache struct {
 	rdb     redis.UniversalClient
-	vault   *vault
+	codec   *codec
 	runID   func() string
 	retain  time.Duration
 	classes classes
 	hints   hints
-	flights flights
+	calls   callGroup
 }
 
 // New returns a Cache, or an error that names each missing option.
@@ -57,11 +57,11 @@ func New(o Options) (*Cache, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("cache options: %w", errors.Join(missing...))
 	}
-	v, err := newVault(o)
+	v, err := newCodec(o)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{rdb: o.Redis, vault: v, runID: o.RunID, retain: o.Retain}
+	c := &Cache{rdb: o.Redis, codec: v, runID: o.RunID, retain: o.Retain}
 	if c.runID == nil {
 		c.runID = func() string { return "-" }
 	}
@@ -87,7 +87,7 @@ func (e *LimitError) Error() string {
 // Permanent reports that a retry would fail in the same way.
 func (e *LimitError) Permanent() bool { return true }
 
-func limit(what string, got, most int) error {
+func checkLimit(what string, got, most int) error {
 	if got <= most {
 		return nil
 	}

@@ -138,11 +138,11 @@ func (k Key) check() error {
 	return k.Class.check()
 }
 
-func (k Key) entry() string { return k.spell("d") }
+func (k Key) entry() string { return k.redisKey("d") }
 
-func (k Key) lease() string { return k.spell("l") }
+func (k Key) lease() string { return k.redisKey("l") }
 
-func (k Key) spell(part string) string {
+func (k Key) redisKey(part string) string {
 	scope := k.Scope
 	if scope == "" {
 		scope = "-"

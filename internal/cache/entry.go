@@ -55,7 +55,7 @@ type Entry struct {
 func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	e := Entry{
 		State: state, Negative: h.flags&flagNegative != 0, Stamp: h.stamp,
-		AsOf:      time.UnixMicro(int64(h.stamp)), // below 2^53
+		AsOf:        time.UnixMicro(int64(h.stamp)), // below 2^53
 		Age:         micros(now - min(now, h.stamp)),
 		Cost:        time.Duration(h.cost) * time.Millisecond,
 		ContentHash: h.hash, Tags: h.tags, present: true,
@@ -67,16 +67,16 @@ func entryOf(h *header, value []byte, state State, now uint64) Entry {
 }
 
 // decode opens an entry as Redis returned it; a Miss, counted, when it does not open.
-func (c *Cache) decode(ctx context.Context, k Key, kn *known, raw string, state State, now uint64) (Entry, error) {
+func (c *Cache) decode(ctx context.Context, k Key, st *classStats, raw string, state State, now uint64) (Entry, error) {
 	h, err := parseHeader(raw)
 	if err == nil {
 		var value []byte
-		if value, err = c.vault.open(ctx, k, &h, raw); err == nil {
+		if value, err = c.codec.open(ctx, k, &h, raw); err == nil {
 			return entryOf(&h, value, state, now), nil
 		}
 	}
 	if errors.Is(err, errHeader) || errors.Is(err, errBroken) {
-		kn.broken.Add(1)
+		st.broken.Add(1)
 		return Entry{}, nil
 	}
 	return Entry{}, err

@@ -74,14 +74,14 @@ func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, 
 	if !g.usable() {
 		return nil, errors.New("cache: fill without a grant")
 	}
-	if err := limit("items at once", len(items), MaxFill); err != nil {
+	if err := checkLimit("items at once", len(items), MaxFill); err != nil {
 		return nil, err
 	}
-	kns := make([]*known, len(items))
-	calls := make([]call, len(items))
+	sts := make([]*classStats, len(items))
+	calls := make([]scriptCall, len(items))
 	for i, it := range items {
 		var err error
-		if kns[i], err = c.classes.of(it.Key); err != nil {
+		if sts[i], err = c.classes.of(it.Key); err != nil {
 			return nil, err
 		}
 		if calls[i], _, err = c.fillCall(ctx, it.Key, g, it.Value); err != nil {
@@ -97,24 +97,24 @@ func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, 
 		text, _ := cmd.Text()
 		r, ok := results[text]
 		if !ok {
-			return nil, errAnswer
+			return nil, errReply
 		}
 		out[i] = r
-		kns[i].results[r].Add(1)
+		sts[i].results[r].Add(1)
 	}
 	return out, nil
 }
 
 // fillCall seals a value and returns the call that stores it, and the header that it will have.
-func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (call, *header, error) {
+func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (scriptCall, *header, error) {
 	if !v.Negative {
-		if err := limit("bytes of a value", len(v.Bytes), MaxValue); err != nil {
-			return call{}, nil, err
+		if err := checkLimit("bytes of a value", len(v.Bytes), MaxValue); err != nil {
+			return scriptCall{}, nil, err
 		}
 	}
 	tags := compact(v.Tags)
-	if err := limit("tags of an entry", len(tags), MaxTags); err != nil {
-		return call{}, nil, err
+	if err := checkLimit("tags of an entry", len(tags), MaxTags); err != nil {
+		return scriptCall{}, nil, err
 	}
 	soft := jitter(k.Class.soft(v.Negative))
 	h := &header{
@@ -122,13 +122,13 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (call, *h
 		soft: min(g.Stamp+uint64(soft.Microseconds()), maxClock-1),          // not negative
 		cost: uint32(min(max(v.Cost, 0).Milliseconds(), int64(^uint32(0)))), // bounded
 	}
-	blob, err := c.vault.seal(ctx, k, h, v)
+	blob, err := c.codec.seal(ctx, k, h, v)
 	if err != nil {
-		return call{}, nil, err
+		return scriptCall{}, nil, err
 	}
 	c.hints.learn(k.entry(), nil, tags)
 	ttl := max(jitter(k.Class.hard(v.Negative)).Milliseconds(), 1)
-	return call{
+	return scriptCall{
 		keys: []string{k.entry(), metaKey(k.Tenant), k.lease()},
 		args: []any{g.Token, blob, ttl, c.runID(), random(8), maxFillAge.Microseconds()},
 	}, h, nil

@@ -11,7 +11,7 @@ import (
 
 func TestFillResults(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		tag := TagOf(k.ID)
 		first := b.grant(k)
@@ -43,7 +43,7 @@ func TestFillResults(t *testing.T) {
 
 func TestFillKeepsWhatPeekGives(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.grant(k)
 		v := Value{Bytes: []byte("v1"), Tags: []Tag{{2}, {1}, {2}}, Cost: 1500 * time.Millisecond}
@@ -67,7 +67,7 @@ func TestFillKeepsWhatPeekGives(t *testing.T) {
 
 func TestFillRemembersAbsence(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, Value{Negative: true, Bytes: []byte("ignored"), Tags: []Tag{TagOf(k.ID)}})
 		if e := b.want(k, Fresh, ""); !e.Negative {
@@ -89,7 +89,7 @@ func TestFillRemembersAbsence(t *testing.T) {
 
 func TestFillManyUnderOneInvalidation(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		loading := b.grant(b.key(1))
 		g := b.bump(TagOf(ref(1)), TagOf(ref(2)))
 		var items []Item
@@ -121,7 +121,7 @@ func TestFillManyUnderOneInvalidation(t *testing.T) {
 
 func TestFillRefusesLocally(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.grant(k)
 		many := make([]Tag, MaxTags+1)

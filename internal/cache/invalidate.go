@@ -86,7 +86,7 @@ func (c *Cache) Invalidate(ctx context.Context, id tenant.ID, ch Change) (Grant,
 		return Grant{}, ErrConflict
 	}
 	if len(out) != 4 {
-		return Grant{}, errAnswer
+		return Grant{}, errReply
 	}
 	stamp, _ := out[1].(string)
 	epoch, _ := out[2].(string)
@@ -103,10 +103,10 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	}
 	tags := compact(ch.Tags)
 	if err := errors.Join(
-		limit("tags of a change", len(tags), MaxChange),
-		limit("bytes of an event id", len(ch.EventID), events.MaxID),
-		limit("shadows", len(ch.LastSeen), MaxLastSeen),
-		limit("tags to rest on", len(ch.Preconditions), MaxPreconditions),
+		checkLimit("tags of a change", len(tags), MaxChange),
+		checkLimit("bytes of an event id", len(ch.EventID), events.MaxID),
+		checkLimit("shadows", len(ch.LastSeen), MaxLastSeen),
+		checkLimit("tags to rest on", len(ch.Preconditions), MaxPreconditions),
 	); err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +118,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	args := []any{
 		c.runID(), random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
 	}
-	args = append(args, loadedArgs(ch)...)
+	args = append(args, preconditionArgs(ch)...)
 	seen := make(map[string]bool, len(ch.LastSeen))
 	for _, s := range ch.LastSeen {
 		switch {
@@ -127,7 +127,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 		case s.TTL < 0:
 			return nil, nil, errors.New("cache: shadow kept for a negative time")
 		}
-		if err := limit("bytes of a shadow", len(s.Next), MaxLastSeenBytes); err != nil {
+		if err := checkLimit("bytes of a shadow", len(s.Next), MaxLastSeenBytes); err != nil {
 			return nil, nil, err
 		}
 		seen[s.Name] = true
@@ -136,26 +136,26 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 			keep = 1
 		}
 		keys = append(keys, lastSeenKey(id, s.Name))
-		args = append(args, notNil(s.Expect), notNil(s.Next), keep)
+		args = append(args, orEmpty(s.Expect), orEmpty(s.Next), keep)
 	}
 	return keys, args, nil
 }
 
 // loadedArgs spells the condition of a change. Without a load there is none.
-func loadedArgs(ch Change) []any {
+func preconditionArgs(ch Change) []any {
 	if !ch.BasedOn.usable() {
 		return []any{"", "", 0, ""}
 	}
-	unmoved := make([]byte, 0, len(ch.Preconditions)*16)
+	preconditions := make([]byte, 0, len(ch.Preconditions)*16)
 	for tag, stamp := range ch.Preconditions {
-		unmoved = append(unmoved, tag[:]...)
-		unmoved = binary.BigEndian.AppendUint64(unmoved, stamp)
+		preconditions = append(preconditions, tag[:]...)
+		preconditions = binary.BigEndian.AppendUint64(preconditions, stamp)
 	}
-	return []any{strconv.FormatUint(ch.BasedOn.Stamp, 10), ch.BasedOn.Epoch[:], maxFillAge.Microseconds(), unmoved}
+	return []any{strconv.FormatUint(ch.BasedOn.Stamp, 10), ch.BasedOn.Epoch[:], maxFillAge.Microseconds(), preconditions}
 }
 
 // notNil keeps nil from becoming something else on the wire.
-func notNil(b []byte) []byte {
+func orEmpty(b []byte) []byte {
 	if b == nil {
 		return []byte{}
 	}

@@ -17,7 +17,7 @@ import (
 
 func TestInvalidateTellsTheLog(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		before, err := events.Last(t.Context(), b.rdb, b.id)
 		if err != nil || before != 0 {
 			t.Fatalf("Last = %d, %v", before, err)
@@ -50,7 +50,7 @@ func TestInvalidateTellsTheLog(t *testing.T) {
 
 func TestInvalidateRingsTheDoorbell(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		sub := b.rdb.Subscribe(t.Context(), events.Channel(b.id))
 		defer func() { _ = sub.Close() }()
 		if _, err := sub.Receive(t.Context()); err != nil {
@@ -66,7 +66,7 @@ func TestInvalidateRingsTheDoorbell(t *testing.T) {
 
 func TestTailFollowsInvalidate(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		const n = 50
 		start := b.bump()
 		done := make(chan error, 1)
@@ -95,7 +95,7 @@ func TestTailFollowsInvalidate(t *testing.T) {
 
 func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		tag := TagOf(k.ID)
 		swap := func(ss ...LastSeenUpdate) error {
@@ -148,7 +148,7 @@ func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 }
 
 // dump returns everything that the tenant has in Redis.
-func (b *bundle) dump() map[string]any {
+func (b *fixture) dump() map[string]any {
 	b.t.Helper()
 	ctx := b.t.Context()
 	out := make(map[string]any)
@@ -167,7 +167,7 @@ func (b *bundle) dump() map[string]any {
 
 func TestInvalidateOutlivesALostClock(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		b.bump()
 		// The log of a server whose clock was a day ahead, and no meta hash.
 		ahead := b.bump().Stamp + uint64((24 * time.Hour).Microseconds())
@@ -189,7 +189,7 @@ func TestInvalidateOutlivesALostClock(t *testing.T) {
 
 func TestLogIsTrimmedByTime(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		b.retain = time.Nanosecond // rounds to 0 µs: everything is old at once
 		for range 300 {            // a real server trims whole nodes of 100
 			b.bump(Tag{1})
@@ -206,7 +206,7 @@ func TestLogIsTrimmedByTime(t *testing.T) {
 
 func TestInvalidateRefusesLocally(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	tags := make([]Tag, MaxChange+1)
 	shadows := make([]LastSeenUpdate, MaxLastSeen+1)
 	for i := range tags {
@@ -240,7 +240,7 @@ func TestInvalidateRefusesLocally(t *testing.T) {
 
 func TestInvalidateTakesAFullChange(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		c := change()
 		for i := range MaxChange {
 			c.Tags = append(c.Tags, Tag{1, byte(i)})

@@ -14,7 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-type answer struct {
+type loadResult struct {
 	Entry
 	err error
 }
@@ -22,12 +22,12 @@ type answer struct {
 // source is a load whose course the test directs: it says when it was entered and brings what it is sent.
 type source struct {
 	entered chan Grant
-	bring   chan answer
+	bring   chan loadResult
 	tags    []Tag
 }
 
 func newSource(tags ...Tag) *source {
-	return &source{entered: make(chan Grant, 16), bring: make(chan answer, 16), tags: tags}
+	return &source{entered: make(chan Grant, 16), bring: make(chan loadResult, 16), tags: tags}
 }
 
 func (s *source) load(ctx context.Context, g Grant) (Value, error) {
@@ -40,35 +40,35 @@ func (s *source) load(ctx context.Context, g Grant) (Value, error) {
 	}
 }
 
-func (s *source) send(val string) { s.bring <- answer{Entry: Entry{Value: []byte(val)}} }
+func (s *source) send(val string) { s.bring <- loadResult{Entry: Entry{Value: []byte(val)}} }
 
-func (s *source) fail(err error) { s.bring <- answer{err: err} }
+func (s *source) fail(err error) { s.bring <- loadResult{err: err} }
 
 // start calls Load beside the test.
-func start(ctx context.Context, c *Cache, k Key, s *source) <-chan answer {
-	out := make(chan answer, 1)
+func start(ctx context.Context, c *Cache, k Key, s *source) <-chan loadResult {
+	out := make(chan loadResult, 1)
 	go func() {
 		e, err := c.Load(ctx, k, s.load)
-		out <- answer{e, err}
+		out <- loadResult{e, err}
 	}()
 	return out
 }
 
-func (b *bundle) got(ch <-chan answer, state State, val string) Entry {
+func (b *fixture) got(ch <-chan loadResult, state State, val string) Entry {
 	b.t.Helper()
-	a := b.answer(ch)
+	a := b.loadResult(ch)
 	if a.err != nil || a.State != state || string(a.Value) != val {
 		b.t.Fatalf("Load = %v %q, %v, want %v %q", a.State, a.Value, a.err, state, val)
 	}
 	return a.Entry
 }
 
-func (b *bundle) answer(ch <-chan answer) answer {
+func (b *fixture) loadResult(ch <-chan loadResult) loadResult {
 	b.t.Helper()
 	return within(b.t, ch, "an answer")
 }
 
-func (b *bundle) entered(s *source) Grant {
+func (b *fixture) entered(s *source) Grant {
 	b.t.Helper()
 	return within(b.t, s.entered, "a load")
 }
@@ -88,7 +88,7 @@ func within[T any](t testing.TB, ch <-chan T, what string) T {
 }
 
 // joined waits until so many callers have been counted, which Load does once they have joined a flight.
-func (b *bundle) joined(misses uint64) {
+func (b *fixture) waitForCallers(misses uint64) {
 	b.t.Helper()
 	for b.Stats()["patient"].Misses+b.Stats()["patient"].Stale < misses {
 		if b.t.Context().Err() != nil {
@@ -100,16 +100,16 @@ func (b *bundle) joined(misses uint64) {
 
 func TestLoadIsSharedInAProcessAndBetweenProcesses(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
-		other := b.another(b.rdb)
+		other := b.secondProcess(b.rdb)
 		first := start(t.Context(), b.Cache, k, s)
 		g := b.entered(s)
-		var rest []<-chan answer
+		var rest []<-chan loadResult
 		for range 5 {
 			rest = append(rest, start(t.Context(), b.Cache, k, s), start(t.Context(), other, k, s))
 		}
-		b.joined(6)
+		b.waitForCallers(6)
 		s.send("v1")
 		e := b.got(first, Fresh, "v1")
 		if e.Stamp != g.Stamp || e.Cost < 0 || len(e.Tags) != 1 {
@@ -129,13 +129,13 @@ func TestLoadIsSharedInAProcessAndBetweenProcesses(t *testing.T) {
 
 func TestWaitersOfARacedLoadLoadAnew(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
 		b.bump(Tag{1})
 		late := start(t.Context(), b.Cache, k, s)
-		b.joined(2)
+		b.waitForCallers(2)
 		s.send("old")
 		b.got(first, Fresh, "old") // as new as its own call
 		b.entered(s)
@@ -168,13 +168,13 @@ func (h fillHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func TestNobodyJoinsALoadWhoseFillIsOnItsWay(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		var seen atomic.Int64
 		b.rdb.AddHook(fillHook{func() {
-			b.flights.mu.Lock()
-			defer b.flights.mu.Unlock()
-			seen.Store(int64(1 + len(b.flights.m)))
+			b.calls.mu.Lock()
+			defer b.calls.mu.Unlock()
+			seen.Store(int64(1 + len(b.calls.m)))
 		}})
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
@@ -188,20 +188,20 @@ func TestNobodyJoinsALoadWhoseFillIsOnItsWay(t *testing.T) {
 
 func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		down := errors.New("down")
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
 		second := start(t.Context(), b.Cache, k, s)
-		b.joined(2)
+		b.waitForCallers(2)
 		s.fail(down)
-		for _, ch := range []<-chan answer{first, second} {
-			if a := b.answer(ch); a.err != down { //nolint:errorlint // unchanged is the promise
+		for _, ch := range []<-chan loadResult{first, second} {
+			if a := b.loadResult(ch); a.err != down { //nolint:errorlint // unchanged is the promise
 				t.Errorf("Load = %v, %v", a.State, a.err)
 			}
 		}
-		_, err := b.another(b.rdb).Load(t.Context(), k, s.load)
+		_, err := b.secondProcess(b.rdb).Load(t.Context(), k, s.load)
 		var later interface{ NotBefore() (time.Time, string) }
 		if !errors.Is(err, ErrSourceFailed) || !errors.As(err, &later) {
 			t.Fatalf("just after a failure: %v", err)
@@ -223,7 +223,7 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 
 func TestLoadServesWhatTheClassAllowsWhenTheSourceFails(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		down := errors.New("down")
 		b.store(k, value("v1", Tag{1}))
@@ -231,13 +231,13 @@ func TestLoadServesWhatTheClassAllowsWhenTheSourceFails(t *testing.T) {
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
 		second := start(t.Context(), b.Cache, k, s)
-		b.joined(3)
+		b.waitForCallers(3)
 		s.fail(down)
 		b.got(second, Stale, "v1")
 		if e := b.got(first, Stale, "v1"); e.Age <= 0 {
 			t.Errorf("age %v", e.Age)
 		}
-		b.got(start(t.Context(), b.another(b.rdb), k, s), Stale, "v1") // in the pause, nobody asks the source
+		b.got(start(t.Context(), b.secondProcess(b.rdb), k, s), Stale, "v1") // in the pause, nobody asks the source
 		if st := b.Stats()["patient"]; st.Served != 2 || st.Failures != 1 {
 			t.Errorf("%+v", st)
 		}
@@ -249,7 +249,7 @@ func TestLoadServesWhatTheClassAllowsWhenTheSourceFails(t *testing.T) {
 		third := start(t.Context(), b.Cache, strict, s)
 		b.entered(s)
 		s.fail(down)
-		if a := b.answer(third); !errors.Is(a.err, down) {
+		if a := b.loadResult(third); !errors.Is(a.err, down) {
 			t.Errorf("Load = %v, %v", a.State, a.err)
 		}
 	})
@@ -257,14 +257,14 @@ func TestLoadServesWhatTheClassAllowsWhenTheSourceFails(t *testing.T) {
 
 func TestLoadOfASoftEntryKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		k.Class = &Class{Name: "soft", Soft: time.Microsecond, Hard: time.Hour}
 		b.store(k, value("v1", Tag{1}))
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
 		b.got(start(t.Context(), b.Cache, k, s), Soft, "v1")
-		b.got(start(t.Context(), b.another(b.rdb), k, s), Soft, "v1")
+		b.got(start(t.Context(), b.secondProcess(b.rdb), k, s), Soft, "v1")
 		s.send("v2")
 		b.got(first, Fresh, "v2")
 	})
@@ -272,20 +272,20 @@ func TestLoadOfASoftEntryKeepsNobodyWaiting(t *testing.T) {
 
 func TestWaitersOutliveTheirLeader(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		ctx, leave := context.WithCancel(t.Context())
 		first := start(ctx, b.Cache, k, s)
 		b.entered(s)
 		second := start(t.Context(), b.Cache, k, s)
-		b.joined(2)
+		b.waitForCallers(2)
 		leave()
-		if a := b.answer(first); !errors.Is(a.err, context.Canceled) {
+		if a := b.loadResult(first); !errors.Is(a.err, context.Canceled) {
 			t.Errorf("leader: %v", a.err)
 		}
 		b.entered(s) // at once: the lease was given back without a pause
 		third := start(ctx, b.Cache, b.key(1), s)
-		if a := b.answer(third); !errors.Is(a.err, context.Canceled) {
+		if a := b.loadResult(third); !errors.Is(a.err, context.Canceled) {
 			t.Errorf("a waiter whose context has ended: %v", a.err)
 		}
 		s.send("v1")
@@ -298,16 +298,16 @@ func TestWaitersOutliveTheirLeader(t *testing.T) {
 
 func TestAWaiterMayLeave(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		first := start(t.Context(), b.Cache, k, s)
 		b.entered(s)
 		ctx, leave := context.WithCancel(t.Context())
-		here, elsewhere := start(ctx, b.Cache, k, s), start(ctx, b.another(b.rdb), k, s)
-		b.joined(2)
+		here, elsewhere := start(ctx, b.Cache, k, s), start(ctx, b.secondProcess(b.rdb), k, s)
+		b.waitForCallers(2)
 		leave()
-		for _, ch := range []<-chan answer{here, elsewhere} {
-			if a := b.answer(ch); !errors.Is(a.err, context.Canceled) {
+		for _, ch := range []<-chan loadResult{here, elsewhere} {
+			if a := b.loadResult(ch); !errors.Is(a.err, context.Canceled) {
 				t.Errorf("Load = %v", a.err)
 			}
 		}
@@ -318,9 +318,9 @@ func TestAWaiterMayLeave(t *testing.T) {
 
 func TestAPanickingLoadLeavesNobodyBehind(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
-		var second <-chan answer
+		var second <-chan loadResult
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -329,7 +329,7 @@ func TestAPanickingLoadLeavesNobodyBehind(t *testing.T) {
 			}()
 			_, _ = b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
 				second = start(t.Context(), b.Cache, k, s)
-				b.joined(2)
+				b.waitForCallers(2)
 				panic("boom")
 			})
 		}()
@@ -341,7 +341,7 @@ func TestAPanickingLoadLeavesNobodyBehind(t *testing.T) {
 
 func TestLoadOfWhatCannotBeStored(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		_, err := b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
 			return Value{Bytes: make([]byte, MaxValue+1)}, nil
@@ -357,11 +357,11 @@ func TestLoadOfWhatCannotBeStored(t *testing.T) {
 
 func TestLoadReturnsItsValueWhenItCannotBeStored(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	k, s := b.key(1), newSource(Tag{1})
 	o := b.rdb.Options()
 	rdb := redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, DB: o.DB, MaxRetries: -1})
-	first := start(t.Context(), b.another(rdb), k, s)
+	first := start(t.Context(), b.secondProcess(rdb), k, s)
 	b.entered(s)
 	if err := rdb.Close(); err != nil {
 		t.Fatal(err)
@@ -369,14 +369,14 @@ func TestLoadReturnsItsValueWhenItCannotBeStored(t *testing.T) {
 	s.send("v1")
 	b.got(first, Fresh, "v1")
 	b.want(k, Miss, "")
-	if _, err := b.another(rdb).Load(t.Context(), k, s.load); !errors.Is(err, redis.ErrClosed) {
+	if _, err := b.secondProcess(rdb).Load(t.Context(), k, s.load); !errors.Is(err, redis.ErrClosed) {
 		t.Errorf("without Redis: %v", err)
 	}
 }
 
 func TestManyKeysManyCallers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	var loads atomic.Int64
 	var wg sync.WaitGroup
 	for n := range 200 {
@@ -395,7 +395,7 @@ func TestManyKeysManyCallers(t *testing.T) {
 	if loads.Load() != 20 {
 		t.Errorf("%d loads for 20 keys", loads.Load())
 	}
-	if len(b.flights.m) != 0 {
-		t.Errorf("%d flights never landed", len(b.flights.m))
+	if len(b.calls.m) != 0 {
+		t.Errorf("%d flights never landed", len(b.calls.m))
 	}
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 var tenants atomic.Int64
 
 // bundle is a Cache on a database of its own, with one tenant that no other test has.
-type bundle struct {
+type fixture struct {
 	*Cache
 	t     testing.TB
 	rdb   *redis.Client
@@ -33,7 +33,7 @@ type bundle struct {
 
 var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour, ServeStale: time.Hour}
 
-func setup(t testing.TB, open func(testing.TB) *redis.Client) *bundle {
+func newFixture(t testing.TB, open func(testing.TB) *redis.Client) *fixture {
 	t.Helper()
 	keys, err := phi.Generate()
 	if err != nil {
@@ -43,9 +43,9 @@ func setup(t testing.TB, open func(testing.TB) *redis.Client) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{t: t, rdb: open(t), keys: keys, data: data, id: newTenant()}
+	b := &fixture{t: t, rdb: open(t), keys: keys, data: data, id: newTenant()}
 	b.runID.Store("run-1")
-	b.Cache = b.another(b.rdb)
+	b.Cache = b.secondProcess(b.rdb)
 	return b
 }
 
@@ -53,7 +53,7 @@ func newTenant() tenant.ID { return tenant.ID(fmt.Sprintf("clinic-%d", tenants.A
 
 // another is a second process that shares Redis and keys. All tenants have one data key here: what keeps them apart in
 // these tests is what the seal is bound to.
-func (b *bundle) another(rdb redis.UniversalClient) *Cache {
+func (b *fixture) secondProcess(rdb redis.UniversalClient) *Cache {
 	b.t.Helper()
 	c, err := New(Options{
 		Redis: rdb, Sealer: b.keys.For, RunID: func() string { return b.runID.Load().(string) },
@@ -65,12 +65,12 @@ func (b *bundle) another(rdb redis.UniversalClient) *Cache {
 	return c
 }
 
-func onBoth(t *testing.T, test func(t *testing.T, b *bundle)) {
+func onBoth(t *testing.T, test func(t *testing.T, b *fixture)) {
 	t.Helper()
 	for name, open := range map[string]func(testing.TB) *redis.Client{"redis": redistest.New, "mini": redistest.Mini} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, setup(t, open))
+			test(t, newFixture(t, open))
 		})
 	}
 }
@@ -80,7 +80,7 @@ func ref(n int) phi.Ref {
 	return phi.Ref(strings.Repeat("a", 23) + string([]byte{digits[n/32%32], digits[n%32], 'a'}))
 }
 
-func (b *bundle) key(n int) Key { return Key{Tenant: b.id, Class: patients, ID: ref(n)} }
+func (b *fixture) key(n int) Key { return Key{Tenant: b.id, Class: patients, ID: ref(n)} }
 
 func change(tags ...Tag) Change {
 	return Change{Tags: tags, Event: events.Body{Kind: events.PatientChanged}}
@@ -89,7 +89,7 @@ func change(tags ...Tag) Change {
 func value(s string, tags ...Tag) Value { return Value{Bytes: []byte(s), Tags: tags} }
 
 // grant reads a key that must need loading.
-func (b *bundle) grant(k Key) Grant {
+func (b *fixture) grant(k Key) Grant {
 	b.t.Helper()
 	_, g, err := b.Read(b.t.Context(), k, true)
 	if err != nil || !g.usable() {
@@ -98,7 +98,7 @@ func (b *bundle) grant(k Key) Grant {
 	return g
 }
 
-func (b *bundle) fill(k Key, g Grant, v Value, want Result) {
+func (b *fixture) fill(k Key, g Grant, v Value, want Result) {
 	b.t.Helper()
 	got, err := b.Fill(b.t.Context(), k, g, v)
 	if err != nil || got != want {
@@ -107,14 +107,14 @@ func (b *bundle) fill(k Key, g Grant, v Value, want Result) {
 }
 
 // store loads and fills in one go.
-func (b *bundle) store(k Key, v Value) Grant {
+func (b *fixture) store(k Key, v Value) Grant {
 	b.t.Helper()
 	g := b.grant(k)
 	b.fill(k, g, v, OK)
 	return g
 }
 
-func (b *bundle) bump(tags ...Tag) Grant {
+func (b *fixture) bump(tags ...Tag) Grant {
 	b.t.Helper()
 	g, err := b.Invalidate(b.t.Context(), b.id, change(tags...))
 	if err != nil {
@@ -124,7 +124,7 @@ func (b *bundle) bump(tags ...Tag) Grant {
 }
 
 // want checks that Peek finds a key in this state.
-func (b *bundle) want(k Key, state State, val string) Entry {
+func (b *fixture) want(k Key, state State, val string) Entry {
 	b.t.Helper()
 	e, err := b.Peek(b.t.Context(), k)
 	if err != nil {

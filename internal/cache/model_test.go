@@ -16,7 +16,7 @@ import (
 // its step. It knows nothing of microseconds, headers or hashes.
 type model struct {
 	*rapid.T
-	b     *bundle
+	b     *fixture
 	now   int
 	class *Class
 
@@ -52,13 +52,13 @@ func TestScriptsDoWhatTheModelSays(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *redis.Client{"redis": redistest.New, "mini": redistest.Mini} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, open)
+			b := newFixture(t, open)
 			class := &Class{Name: "model", Hard: time.Hour, Lease: 5 * time.Minute}
 			rapid.Check(t, func(rt *rapid.T) {
 				b.id = newTenant()
 				b.runID.Store("run-1")
 				m := &model{T: rt, b: b, class: class, epochBytes: map[int][8]byte{}}
-				m.forget()
+				m.reset()
 				rt.Repeat(map[string]func(*rapid.T){
 					"": func(*rapid.T) { m.now++ },
 					// What happens often is listed often.
@@ -71,7 +71,7 @@ func TestScriptsDoWhatTheModelSays(t *testing.T) {
 	}
 }
 
-func (m *model) forget() {
+func (m *model) reset() {
 	m.meta, m.bumps = false, map[Tag]int{}
 	m.entries, m.leases, m.hints = map[int]*modelEntry{}, map[int]*modelGrant{}, map[int][]Tag{}
 }
@@ -88,11 +88,11 @@ func (m *model) drawTags(t *rapid.T) []Tag {
 	return tags
 }
 
-func (m *model) fenced() bool { return m.meta && m.run == m.b.runID.Load() }
+func (m *model) current() bool { return m.meta && m.run == m.b.runID.Load() }
 
 // fence begins an epoch if the timeline is not the present server's.
-func (m *model) fence() {
-	if m.fenced() {
+func (m *model) ensureEpoch() {
+	if m.current() {
 		return
 	}
 	m.before = 0
@@ -111,16 +111,16 @@ func (m *model) newest(tags []Tag) int {
 	return newest
 }
 
-func (m *model) judge(e *modelEntry) State {
+func (m *model) classify(e *modelEntry) State {
 	newest := m.newest(e.tags)
 	switch {
 	case newest > e.at:
 		return Stale
-	case m.meta && !m.fenced() && e.epoch == m.epoch:
+	case m.meta && !m.current() && e.epoch == m.epoch:
 		return Suspect
-	case m.fenced() && e.epoch == m.epoch:
+	case m.current() && e.epoch == m.epoch:
 		return Fresh
-	case m.fenced() && e.epoch == m.before && newest < m.began:
+	case m.current() && e.epoch == m.before && newest < m.began:
 		return Suspect
 	}
 	return Stale
@@ -160,7 +160,7 @@ func (m *model) peek(t *rapid.T) {
 		m.check("Peek", e, Miss, "")
 		return
 	}
-	m.check("Peek", e, m.judge(want), want.val)
+	m.check("Peek", e, m.classify(want), want.val)
 	m.hints[n] = want.tags
 }
 
@@ -170,10 +170,10 @@ func (m *model) read(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.fence()
+	m.ensureEpoch()
 	state, val, depends := Miss, "", m.hints[n]
 	if have := m.entries[n]; have != nil {
-		state, val, depends = m.judge(have), have.val, have.tags
+		state, val, depends = m.classify(have), have.val, have.tags
 		if !wantStale && state == Stale {
 			delete(m.entries, n)
 		}
@@ -231,11 +231,11 @@ func (m *model) fill(t *rapid.T) {
 }
 
 func (m *model) fillResult(n int, e *modelEntry) Result {
-	fenced := m.fenced()
-	m.fence()
+	current := m.current()
+	m.ensureEpoch()
 	have := m.entries[n]
 	switch {
-	case !fenced || e.epoch != m.epoch:
+	case !current || e.epoch != m.epoch:
 		return Epoch
 	case m.newest(e.tags) > e.at:
 		return Raced
@@ -258,7 +258,7 @@ func (m *model) bump(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.fence()
+	m.ensureEpoch()
 	for _, tag := range tags {
 		m.bumps[tag] = m.now
 	}
@@ -270,7 +270,7 @@ func (m *model) begin(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.fence()
+	m.ensureEpoch()
 	m.granted(g, -1)
 }
 
@@ -305,7 +305,7 @@ func (m *model) flush(t *rapid.T) {
 		t.Fatal(err)
 	}
 	hints := m.hints
-	m.forget()
+	m.reset()
 	m.hints = hints
 	m.grants = m.grants[:min(len(m.grants), 4)] // keep some, to be refused
 }

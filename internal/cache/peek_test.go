@@ -49,20 +49,20 @@ func (tr *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 }
 
 // counted is a second process with its own client, whose round trips are counted.
-func (b *bundle) counted() (*Cache, *trips) {
+func (b *fixture) countedProcess() (*Cache, *trips) {
 	b.t.Helper()
 	o := b.rdb.Options()
 	rdb := redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, DB: o.DB})
 	b.t.Cleanup(func() { _ = rdb.Close() })
 	tr := &trips{}
 	rdb.AddHook(tr)
-	return b.another(rdb), tr
+	return b.secondProcess(rdb), tr
 }
 
 func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
-		c, tr := b.counted()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		c, tr := b.countedProcess()
 		peek := func(k Key, state State, cost int64) {
 			t.Helper()
 			before := tr.n.Load()
@@ -83,7 +83,7 @@ func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 		peek(k, Stale, 1)
 		b.store(k, value("v1", Tag{2}))
 		peek(k, Fresh, 1) // fewer tags than known
-		b.store2(k, value("v1", Tag{2}, Tag{3}))
+		b.replace(k, value("v1", Tag{2}, Tag{3}))
 		peek(k, Fresh, 2)
 		b.bump(Tag{3})
 		peek(k, Stale, 1)
@@ -111,17 +111,17 @@ func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 }
 
 // store2 replaces an entry that may be fresh.
-func (b *bundle) store2(k Key, v Value) {
+func (b *fixture) replace(k Key, v Value) {
 	b.t.Helper()
 	b.fill(k, b.bump(), v, OK)
 }
 
 func TestPeekReadsVersionsAfterTheEntry(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	k := b.key(1)
 	b.store(k, value("v1", Tag{1}))
-	c, tr := b.counted()
+	c, tr := b.countedProcess()
 	var once atomic.Bool
 	tr.after = func() {
 		if once.CompareAndSwap(false, true) { // after the first trip, which asked for no tags
@@ -136,7 +136,7 @@ func TestPeekReadsVersionsAfterTheEntry(t *testing.T) {
 
 func TestPeekOfASoftEntry(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		k.Class = &Class{Name: "soft", Soft: time.Microsecond, Hard: time.Hour}
 		b.store(k, value("v1", Tag{1}))
@@ -148,7 +148,7 @@ func TestPeekOfASoftEntry(t *testing.T) {
 
 func TestPeekRefuses(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	other := b.key(1)
 	other.Tenant += "-x"
 	twin := b.key(1)

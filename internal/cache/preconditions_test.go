@@ -12,7 +12,7 @@ import (
 
 func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		begin := func() Grant {
 			t.Helper()
 			g, err := b.Begin(t.Context(), b.id)
@@ -24,7 +24,7 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 		conclude := func(loaded Grant, unmoved map[Tag]uint64) (Grant, error) {
 			c := change(Tag{9})
 			c.BasedOn, c.Preconditions = loaded, unmoved
-			c.LastSeen = []LastSeenUpdate{{Name: "one", Expect: b.shadow("one"), Next: []byte(time.Now().String())}}
+			c.LastSeen = []LastSeenUpdate{{Name: "one", Expect: b.lastSeen("one"), Next: []byte(time.Now().String())}}
 			return b.Invalidate(t.Context(), b.id, c)
 		}
 		refused := func(why string, loaded Grant, unmoved map[Tag]uint64) {
@@ -75,7 +75,7 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 	})
 }
 
-func (b *bundle) shadow(name string) []byte {
+func (b *fixture) lastSeen(name string) []byte {
 	b.t.Helper()
 	got, err := b.LastSeen(b.t.Context(), b.id, name)
 	if err != nil {
@@ -86,7 +86,7 @@ func (b *bundle) shadow(name string) []byte {
 
 func TestAChangeRestsOnSoManyTags(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	loaded, err := b.Begin(t.Context(), b.id)
 	if err != nil {
 		t.Fatal(err)

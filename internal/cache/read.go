@@ -35,18 +35,18 @@ func (g Grant) usable() bool { return !g.Held && g.Stamp > 0 }
 //
 // Who gets a grant loads and calls Fill, or Release when the load failed; who does neither makes others wait for the lease.
 func (c *Cache) Read(ctx context.Context, k Key, wantStale bool) (Entry, Grant, error) {
-	kn, err := c.classes.of(k)
+	st, err := c.classes.of(k)
 	if err != nil {
 		return Entry{}, Grant{}, err
 	}
-	e, g, err := c.read(ctx, k, kn, wantStale)
+	e, g, err := c.read(ctx, k, st, wantStale)
 	if err == nil {
-		kn.states[e.State].Add(1)
+		st.states[e.State].Add(1)
 	}
 	return e, g, err
 }
 
-func (c *Cache) read(ctx context.Context, k Key, kn *known, wantStale bool) (Entry, Grant, error) {
+func (c *Cache) read(ctx context.Context, k Key, st *classStats, wantStale bool) (Entry, Grant, error) {
 	reject := ""
 	for {
 		raw, state, g, now, err := c.readOnce(ctx, k, wantStale, reject)
@@ -56,7 +56,7 @@ func (c *Cache) read(ctx context.Context, k Key, kn *known, wantStale bool) (Ent
 		if raw == "" {
 			return Entry{State: state}, g, nil
 		}
-		e, err := c.decode(ctx, k, kn, raw, state, now)
+		e, err := c.decode(ctx, k, st, raw, state, now)
 		if err != nil {
 			return Entry{}, Grant{}, fmt.Errorf("open cache entry: %w", err)
 		}
@@ -84,19 +84,19 @@ func (c *Cache) readOnce(ctx context.Context, k Key, wantStale bool, reject stri
 		return "", 0, Grant{}, 0, fmt.Errorf("read cache: %w", err)
 	}
 	if len(out) != 7 {
-		return "", 0, Grant{}, 0, errAnswer
+		return "", 0, Grant{}, 0, errReply
 	}
-	st, _ := out[0].(int64)
+	n, _ := out[0].(int64)
 	held, _ := out[1].(int64)
 	raw, _ = out[2].(string)
 	stamp, _ := out[3].(string)
 	epoch, _ := out[4].(string)
 	wait, _ := out[5].(int64)
 	at, _ := out[6].(string)
-	if now, err = strconv.ParseUint(at, 10, 64); err != nil || st < 0 || st > int64(Suspect) {
-		return "", 0, Grant{}, 0, errAnswer
+	if now, err = strconv.ParseUint(at, 10, 64); err != nil || n < 0 || n > int64(Suspect) {
+		return "", 0, Grant{}, 0, errReply
 	}
-	state = State(st) // checked
+	state = State(n) // checked
 	switch {
 	case held != 0:
 		g = Grant{Held: true, Failed: held == 2, Wait: time.Duration(wait) * time.Millisecond}
@@ -111,7 +111,7 @@ func (c *Cache) readOnce(ctx context.Context, k Key, wantStale bool, reject stri
 func parseGrant(stamp, epoch, token string) (Grant, error) {
 	n, err := strconv.ParseUint(stamp, 10, 64)
 	if err != nil || n == 0 || n >= maxClock || len(epoch) != 8 {
-		return Grant{}, errAnswer
+		return Grant{}, errReply
 	}
 	return Grant{Stamp: n, Epoch: [8]byte([]byte(epoch)), Token: token}, nil
 }
@@ -150,7 +150,7 @@ func (c *Cache) LastSeen(ctx context.Context, id tenant.ID, names ...string) ([]
 		return nil, fmt.Errorf("read shadows: %w", err)
 	}
 	if len(vals) != len(names) {
-		return nil, errAnswer
+		return nil, errReply
 	}
 	out := make([][]byte, len(names))
 	for i, v := range vals {

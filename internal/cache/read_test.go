@@ -6,7 +6,7 @@ import (
 )
 
 // reads checks the whole answer of one Read and returns its grant.
-func (b *bundle) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
+func (b *fixture) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
 	b.t.Helper()
 	e, g, err := b.Read(b.t.Context(), k, wantStale)
 	if err != nil {
@@ -26,7 +26,7 @@ func (b *bundle) reads(k Key, wantStale bool, state State, val string, held bool
 
 func TestReadGrantsOneLoadAtATime(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.reads(k, false, Miss, "", false)
 		b.reads(k, false, Miss, "", true)
@@ -38,7 +38,7 @@ func TestReadGrantsOneLoadAtATime(t *testing.T) {
 
 func TestReadOfASoftEntry(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		k.Class = &Class{Name: "soft", Soft: time.Microsecond, Hard: time.Hour}
 		b.store(k, value("v1", TagOf(k.ID)))
@@ -51,7 +51,7 @@ func TestReadOfASoftEntry(t *testing.T) {
 
 func TestReadOfAnInvalidatedEntry(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", TagOf(k.ID), Tag{9}))
 		b.bump(Tag{8})
@@ -66,7 +66,7 @@ func TestReadOfAnInvalidatedEntry(t *testing.T) {
 
 func TestReadTakesOverALoadThatCannotSucceed(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", Tag{9}))
 		b.bump(Tag{9})
@@ -82,7 +82,7 @@ func TestReadTakesOverALoadThatCannotSucceed(t *testing.T) {
 
 func TestReadKnowsTheTagsOfAnEntryThatIsGone(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", Tag{9}))
 		b.rdb.Del(t.Context(), k.entry())
@@ -95,7 +95,7 @@ func TestReadKnowsTheTagsOfAnEntryThatIsGone(t *testing.T) {
 
 func TestReadAfterAChangeOfServers(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		kept, touched, later := b.key(1), b.key(2), b.key(3)
 		b.store(kept, value("v1", TagOf(kept.ID)))
 		b.store(touched, value("v2", TagOf(touched.ID)))
@@ -124,7 +124,7 @@ func TestReadAfterAChangeOfServers(t *testing.T) {
 
 func TestABumpAfterTheFenceCountsWhateverTheStampsSay(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		ahead := b.bump() // by a server whose clock was an hour ahead, and which is gone
 		ahead.Stamp += uint64(time.Hour.Microseconds())
@@ -141,7 +141,7 @@ func TestABumpAfterTheFenceCountsWhateverTheStampsSay(t *testing.T) {
 
 func TestReadAfterAFlush(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", TagOf(k.ID)))
 		loading := b.grant(b.key(2))
@@ -161,7 +161,7 @@ func TestReadAfterAFlush(t *testing.T) {
 
 func TestReleaseLetsOthersLoad(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.grant(k)
 		if err := b.Release(t.Context(), k, g, 0); err != nil {
@@ -187,7 +187,7 @@ func TestReleaseLetsOthersLoad(t *testing.T) {
 
 func TestLeaseEndsByItself(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		k.Class = &Class{Name: "short", Hard: time.Hour, Lease: 60 * time.Millisecond}
 		first := b.grant(k)

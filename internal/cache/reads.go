@@ -19,7 +19,7 @@ func (c *Cache) MarkRead(ctx context.Context, k Key, keep time.Duration) error {
 	if keep < time.Millisecond {
 		return errors.New("cache: wanted for no time")
 	}
-	if err := c.rdb.Set(ctx, k.spell("w"), "", keep).Err(); err != nil {
+	if err := c.rdb.Set(ctx, k.redisKey("w"), "", keep).Err(); err != nil {
 		return fmt.Errorf("want cache entry: %w", err)
 	}
 	return nil
@@ -37,7 +37,7 @@ func (c *Cache) RecentlyRead(ctx context.Context, keys []Key) ([]bool, error) {
 		}
 		_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, k := range part {
-				marks[i] = p.Exists(ctx, k.spell("w"))
+				marks[i] = p.Exists(ctx, k.redisKey("w"))
 			}
 			return nil
 		})

@@ -8,7 +8,7 @@ import (
 
 func TestWanted(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		keys := make([]Key, MaxPeek+2)
 		for i := range keys {
 			keys[i] = b.key(i)
@@ -27,7 +27,7 @@ func TestWanted(t *testing.T) {
 				t.Errorf("key %d is wanted: %v", i, yes)
 			}
 		}
-		if ttl := b.rdb.PTTL(t.Context(), keys[1].spell("w")).Val(); ttl <= 0 || ttl > time.Minute {
+		if ttl := b.rdb.PTTL(t.Context(), keys[1].redisKey("w")).Val(); ttl <= 0 || ttl > time.Minute {
 			t.Errorf("it is remembered for %v", ttl)
 		}
 		if e, err := b.Peek(t.Context(), keys[1]); err != nil || e.State != Miss {
@@ -41,7 +41,7 @@ func TestWanted(t *testing.T) {
 
 func TestWantRefuses(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		if b.Cache.MarkRead(t.Context(), b.key(1), 0) == nil {
 			t.Error("wanted for no time")
 		}

@@ -36,40 +36,40 @@ var (
 	sweepScript      = redis.NewScript(preludeLua + sweepLua)
 )
 
-var errAnswer = errors.New("cache: a script answered out of shape")
+var errReply = errors.New("cache: a script answered out of shape")
 
 // call is one run of a script.
-type call struct {
+type scriptCall struct {
 	keys []string
 	args []any
 }
 
 // runMany runs one script several times in one round trip. A server that does not know the script yet is sent it with the
 // first call of a second one.
-func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []call) ([]*redis.Cmd, error) {
+func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []scriptCall) ([]*redis.Cmd, error) {
 	if len(calls) == 1 {
 		cmd := s.Run(ctx, c.rdb, calls[0].keys, calls[0].args...)
 		return []*redis.Cmd{cmd}, cmd.Err()
 	}
 	cmds := make([]*redis.Cmd, len(calls))
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, cl := range calls {
-			cmds[i] = s.EvalSha(ctx, p, cl.keys, cl.args...)
+		for i, sc := range calls {
+			cmds[i] = s.EvalSha(ctx, p, sc.keys, sc.args...)
 		}
 		return nil
 	})
-	if !unknownScript(err) {
+	if !isNoScript(err) {
 		return cmds, err
 	}
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		first := true
-		for i, cl := range calls {
+		for i, sc := range calls {
 			switch {
-			case !unknownScript(cmds[i].Err()):
+			case !isNoScript(cmds[i].Err()):
 			case first:
-				cmds[i], first = s.Eval(ctx, p, cl.keys, cl.args...), false
+				cmds[i], first = s.Eval(ctx, p, sc.keys, sc.args...), false
 			default:
-				cmds[i] = s.EvalSha(ctx, p, cl.keys, cl.args...)
+				cmds[i] = s.EvalSha(ctx, p, sc.keys, sc.args...)
 			}
 		}
 		return nil
@@ -77,7 +77,7 @@ func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []call) ([]*
 	return cmds, err
 }
 
-func unknownScript(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") }
+func isNoScript(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") }
 
 // random returns n random bytes for a token or an epoch.
 func random(n int) string {

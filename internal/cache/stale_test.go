@@ -116,7 +116,7 @@ func loading(c *Cache, k Key) scheme {
 }
 
 // bare uses the scripts without leases: everybody who misses loads, and takes the grant of whoever holds one.
-func bare(c *Cache, k Key) scheme {
+func withoutLeases(c *Cache, k Key) scheme {
 	s := loading(c, k)
 	tag := TagOf(k.ID)
 	s.read = func(ctx context.Context, load func() string) (string, bool, error) {
@@ -138,12 +138,12 @@ func bare(c *Cache, k Key) scheme {
 
 func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": bare} {
+	for name, use := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": withoutLeases} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, redistest.New)
+			b := newFixture(t, redistest.New)
 			k := Key{Tenant: b.id, Class: &Class{Name: "hot", Hard: time.Minute, Lease: 20 * time.Millisecond}, ID: ref(1)}
-			got := race(t, 250, nil, use(b.Cache, k), use(b.another(b.rdb), k))
+			got := race(t, 250, nil, use(b.Cache, k), use(b.secondProcess(b.rdb), k))
 			if got.stale.Load() != 0 {
 				t.Errorf("%d stale reads", got.stale.Load())
 			}
@@ -156,7 +156,7 @@ func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
 
 func TestNoStaleReadThroughFaults(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	k := Key{Tenant: b.id, Class: &Class{Name: "hot", Hard: time.Minute, Lease: 20 * time.Millisecond}, ID: ref(1)}
 	faults := []func(){
 		func() { b.rdb.FlushDB(t.Context()) },
@@ -169,7 +169,7 @@ func TestNoStaleReadThroughFaults(t *testing.T) {
 		if n%5 == 0 {
 			faults[n/5%len(faults)]()
 		}
-	}, loading(b.Cache, k), bare(b.another(b.rdb), k))
+	}, loading(b.Cache, k), withoutLeases(b.secondProcess(b.rdb), k))
 	if got.stale.Load() != 0 {
 		t.Errorf("%d stale reads", got.stale.Load())
 	}

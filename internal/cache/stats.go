@@ -31,43 +31,43 @@ type counters struct {
 // classes knows every class that has been used and its figures.
 type classes struct {
 	mu sync.RWMutex
-	m  map[string]*known
+	m  map[string]*classStats
 }
 
-type known struct {
+type classStats struct {
 	class *Class
 	counters
 }
 
 // of checks the key and returns its class's figures. A name belongs to the first class that used it.
-func (cs *classes) of(k Key) (*known, error) {
+func (cs *classes) of(k Key) (*classStats, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
 	cs.mu.RLock()
-	kn := cs.m[k.Class.Name]
+	st := cs.m[k.Class.Name]
 	cs.mu.RUnlock()
-	if kn == nil {
-		kn = cs.add(k.Class)
+	if st == nil {
+		st = cs.add(k.Class)
 	}
-	if kn.class != k.Class && *kn.class != *k.Class {
+	if st.class != k.Class && *st.class != *k.Class {
 		return nil, fmt.Errorf("cache: two classes named %s", k.Class.Name)
 	}
-	return kn, nil
+	return st, nil
 }
 
-func (cs *classes) add(c *Class) *known {
+func (cs *classes) add(c *Class) *classStats {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if kn := cs.m[c.Name]; kn != nil {
-		return kn
+	if st := cs.m[c.Name]; st != nil {
+		return st
 	}
 	if cs.m == nil {
-		cs.m = make(map[string]*known)
+		cs.m = make(map[string]*classStats)
 	}
-	kn := &known{class: c}
-	cs.m[c.Name] = kn
-	return kn
+	st := &classStats{class: c}
+	cs.m[c.Name] = st
+	return st
 }
 
 // Stats returns the figures of every class used so far, by name.
@@ -75,8 +75,8 @@ func (c *Cache) Stats() map[string]Stats {
 	c.classes.mu.RLock()
 	defer c.classes.mu.RUnlock()
 	out := make(map[string]Stats, len(c.classes.m))
-	for name, kn := range c.classes.m {
-		out[name] = kn.snapshot()
+	for name, st := range c.classes.m {
+		out[name] = st.snapshot()
 	}
 	return out
 }

@@ -8,7 +8,7 @@ import (
 
 func TestSweepForgetsOldVersionsAlone(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", Tag{1}))
 		b.bump(Tag{1})
@@ -48,7 +48,7 @@ func fieldOf(n byte) []byte { tag := Tag{n}; return tag[:] }
 
 func TestSweepStopsWithItsContext(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		b.bump(Tag{1})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

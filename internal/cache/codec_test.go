@@ -17,7 +17,7 @@ import (
 
 func TestACopiedEntryIsAMiss(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		b.store(k, value("v1", TagOf(k.ID)))
 		raw := b.rdb.Get(t.Context(), k.entry()).Val()
@@ -53,7 +53,7 @@ func TestACopiedEntryIsAMiss(t *testing.T) {
 
 func TestADamagedEntryIsAMiss(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.store(k, value("v1", TagOf(k.ID)))
 		raw := b.rdb.Get(t.Context(), k.entry()).Val()
@@ -82,7 +82,7 @@ func TestADamagedEntryIsAMiss(t *testing.T) {
 
 func TestSealedEntryShowsNothing(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, b *bundle) {
+	onBoth(t, func(t *testing.T, b *fixture) {
 		secret := []byte(strings.Repeat("Zebulon Quill 1971-02-03 ", 200))
 		k, twin := b.key(1), b.key(2)
 		b.store(k, Value{Bytes: secret})
@@ -99,11 +99,11 @@ func TestSealedEntryShowsNothing(t *testing.T) {
 		if n := b.rdb.StrLen(t.Context(), k.entry()).Val(); n > int64(len(secret)/4) {
 			t.Errorf("%d bytes stored of %d: not compressed", n, len(secret))
 		}
-		b.store2(k, Value{Bytes: secret})
+		b.replace(k, Value{Bytes: secret})
 		if again := b.want(k, Fresh, string(secret)); again.ContentHash != one.ContentHash || again.Stamp == one.Stamp {
 			t.Error("the same content has another hash, or the entry is not new")
 		}
-		b.store2(k, Value{Bytes: append(bytes.Clone(secret), '.')})
+		b.replace(k, Value{Bytes: append(bytes.Clone(secret), '.')})
 		e, err := b.Peek(t.Context(), k)
 		if err != nil || e.ContentHash == one.ContentHash {
 			t.Errorf("another content has the same hash (%v)", err)
@@ -113,7 +113,7 @@ func TestSealedEntryShowsNothing(t *testing.T) {
 
 func TestAKeyIsAskedForOnceAndItsLossIsAnError(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.New)
+	b := newFixture(t, redistest.New)
 	gone := errors.New("gone")
 	calls, fail := 0, false
 	key, err := phi.NewDataKey()
@@ -145,7 +145,7 @@ func TestAKeyIsAskedForOnceAndItsLossIsAnError(t *testing.T) {
 	if calls != 2 {
 		t.Errorf("asked for the key %d times", calls)
 	}
-	c.vault.memo = map[tenant.ID]keptKey{}
+	c.codec.keys = map[tenant.ID]cachedKey{}
 	fail = true
 	if _, err := c.Peek(t.Context(), k); !errors.Is(err, gone) {
 		t.Errorf("Peek = %v", err)

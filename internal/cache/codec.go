@@ -22,27 +22,27 @@ const compressFrom = 1 << 10
 
 // keyMemo is how long a tenant's data key is used before it is asked for again, and so how long after its deletion a
 // running process can still open entries.
-const keyMemo = 5 * time.Minute
+const keyTTL = 5 * time.Minute
 
 var errBroken = errors.New("cache: entry does not open")
 
 // vault turns values into entries and back.
-type vault struct {
+type codec struct {
 	key    func(context.Context, tenant.ID) (*phi.DataKey, error)
 	sealer func(tenant string) *phi.Sealer
 	enc    *zstd.Encoder
 	dec    *zstd.Decoder
 
 	mu   sync.Mutex
-	memo map[tenant.ID]keptKey
+	keys map[tenant.ID]cachedKey
 }
 
-type keptKey struct {
+type cachedKey struct {
 	key   *phi.DataKey
 	until time.Time
 }
 
-func newVault(o Options) (*vault, error) {
+func newCodec(o Options) (*codec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("set up compression: %w", err)
@@ -51,13 +51,13 @@ func newVault(o Options) (*vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up compression: %w", err)
 	}
-	return &vault{key: o.Key, sealer: o.Sealer, enc: enc, dec: dec, memo: make(map[tenant.ID]keptKey)}, nil
+	return &codec{key: o.Key, sealer: o.Sealer, enc: enc, dec: dec, keys: make(map[tenant.ID]cachedKey)}, nil
 }
 
-func (v *vault) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error) {
+func (v *codec) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error) {
 	now := time.Now()
 	v.mu.Lock()
-	kept, ok := v.memo[id]
+	kept, ok := v.keys[id]
 	v.mu.Unlock()
 	if ok && now.Before(kept.until) {
 		return kept.key, nil
@@ -67,13 +67,13 @@ func (v *vault) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error)
 		return nil, fmt.Errorf("get data key: %w", err)
 	}
 	v.mu.Lock()
-	v.memo[id] = keptKey{key: key, until: now.Add(keyMemo)}
+	v.keys[id] = cachedKey{key: key, until: now.Add(keyTTL)}
 	v.mu.Unlock()
 	return key, nil
 }
 
 // contentHash is keyed and bound to the entry's name: it tells only that the same entry holds the same bytes again.
-func (v *vault) contentHash(k Key, val Value) [16]byte {
+func (v *codec) contentHash(k Key, val Value) [16]byte {
 	noun := "cached:"
 	if val.Negative {
 		noun = "cached-absence:"
@@ -83,7 +83,7 @@ func (v *vault) contentHash(k Key, val Value) [16]byte {
 }
 
 // seal completes the header and returns the whole entry.
-func (v *vault) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, error) {
+func (v *codec) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, error) {
 	key, err := v.dataKey(ctx, k.Tenant)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (v *vault) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, 
 }
 
 // open returns the value of an entry; errBroken when it is damaged, another key's or another tenant's.
-func (v *vault) open(ctx context.Context, k Key, h *header, entry string) ([]byte, error) {
+func (v *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byte, error) {
 	key, err := v.dataKey(ctx, k.Tenant)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,89 @@
+package cache
+
+import "strconv"
+
+// timeline is a tenant's meta hash as of one reading: what entries are judged by.
+type versions struct {
+	epoch, before string
+	began         uint64
+	current       bool // the hash was written under the server that answers now
+	// now is the server's time; the tenant's clock, which is behind it, where a cluster's node did not tell the time.
+	now   uint64
+	byTag map[Tag]uint64
+}
+
+var metaNames = []string{"e", "c", "r", "f", "pe"}
+
+// order is a set of tags in the order in which they were asked for.
+type tagSet map[Tag]int
+
+func (o tagSet) add(tags []Tag) {
+	for _, t := range tags {
+		if _, ok := o[t]; !ok {
+			o[t] = len(o)
+		}
+	}
+}
+
+func metaFields(tags tagSet) []string {
+	fields := make([]string, len(metaNames)+len(tags))
+	copy(fields, metaNames)
+	for t, i := range tags {
+		fields[len(metaNames)+i] = string(t[:])
+	}
+	return fields
+}
+
+func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
+	if len(vals) != len(metaNames)+len(tags) {
+		return nil, errReply
+	}
+	text := func(i int) string { s, _ := vals[i].(string); return s }
+	var bad bool
+	number := func(i int) uint64 {
+		if vals[i] == nil {
+			return 0
+		}
+		n, err := strconv.ParseUint(text(i), 10, 64)
+		bad = bad || err != nil
+		return n
+	}
+	v := &versions{
+		epoch: text(0), now: number(1), current: vals[0] != nil && text(2) == runID,
+		began: number(3), before: text(4), byTag: make(map[Tag]uint64),
+	}
+	for t, i := range tags {
+		if n := number(len(metaNames) + i); n > 0 {
+			v.byTag[t] = n
+		}
+	}
+	if bad {
+		return nil, errReply
+	}
+	return v, nil
+}
+
+// judge says what the read script would say of an entry. While no epoch has begun under the present server, it judges as
+// if one were beginning now.
+func (v *versions) classify(h *header) State {
+	var newest uint64
+	for _, t := range h.tags {
+		newest = max(newest, v.byTag[t])
+	}
+	epoch := string(h.epoch[:])
+	switch {
+	case newest > h.stamp:
+		return Stale
+	case !v.current && epoch == v.epoch:
+		return Suspect
+	case !v.current:
+		return Stale
+	case epoch != v.epoch && epoch == v.before && newest < v.began:
+		return Suspect
+	case epoch != v.epoch:
+		return Stale
+	case v.now >= h.soft:
+		return Soft
+	}
+	return Fresh
+}
