@@ -9,16 +9,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Ages returns how long ago, by the server's clock, the load of each entry began, and a negative time for an entry that
-// is not there. Nothing is opened and nothing is counted as a read, so it tells only how old the entries say they are:
-// not whether they are valid, nor whether they open. At most MaxPeek keys, in one round trip.
+// Ages returns, for each entry, how long ago its load began by the server's clock, and a negative duration for an entry
+// that does not exist. It reads headers only: an age does not mean that the entry is valid or that it opens. It accepts at
+// most MaxPeek keys and takes one round trip.
 func (c *Cache) Ages(ctx context.Context, keys []Key) ([]time.Duration, error) {
 	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
 		return nil, err
 	}
 	heads := make([]*redis.StringCmd, len(keys))
 	var clock *redis.TimeCmd
-	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command is asked for its own error
+	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i, k := range keys {
 			heads[i] = p.GetRange(ctx, k.entry(), 0, headerFixed+MaxTags*8-1)
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
+func TestAgesReadsHeadersOnly(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		b.store(b.key(1), value("one", TagOf(ref(1))))
@@ -13,7 +13,7 @@ func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
 		if err != nil || len(got) != 2 || got[0] < 0 || got[0] > time.Minute || got[1] >= 0 {
 			t.Fatalf("%v, %v", got, err)
 		}
-		// An invalid entry is as old as before, and so is one that does not open.
+		// Neither an invalidation nor a damaged value changes the age of an entry.
 		b.bump(TagOf(ref(1)))
 		name := b.key(1).entry()
 		raw := b.rdb.Get(t.Context(), name).Val()
@@ -24,14 +24,14 @@ func TestFilledTellsAgesAndOpensNothing(t *testing.T) {
 		}
 		b.rdb.Set(t.Context(), name, "not an entry", time.Hour)
 		if got, err := b.Ages(t.Context(), []Key{b.key(1)}); err != nil || got[0] >= 0 {
-			t.Errorf("of something else: %v, %v", got, err)
+			t.Errorf("bytes that are not an entry: %v, %v", got, err)
 		}
 		if _, err := b.Ages(t.Context(), make([]Key, MaxPeek+1)); err == nil {
-			t.Error("any number of keys is taken")
+			t.Error("no error beyond MaxPeek")
 		}
 		_ = b.rdb.Close()
 		if _, err := b.Ages(t.Context(), []Key{b.key(1)}); err == nil {
-			t.Error("read without redis")
+			t.Error("no error without Redis")
 		}
 	})
 }

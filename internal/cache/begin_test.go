@@ -14,7 +14,7 @@ func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.reads(b.key(1), false, Miss, "", false) // nobody is kept from loading
+		b.reads(b.key(1), false, Miss, "", false) // Begin holds no lease
 		changed := b.bump(TagOf(ref(2)))
 		b.fill(b.key(3), changed, value("later", TagOf(ref(3))), OK)
 		var items []Item
@@ -36,11 +36,11 @@ func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 	})
 }
 
-func TestBeginRefuses(t *testing.T) {
+func TestBeginErrors(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		if _, err := b.Begin(t.Context(), ""); err == nil {
-			t.Error("began for nobody")
+			t.Error("no error without a tenant")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -50,10 +50,11 @@ func TestBeginRefuses(t *testing.T) {
 	})
 }
 
-func TestEveryGrantMovesTheClock(t *testing.T) {
+func TestEveryGrantAdvancesTheClock(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
-		// A clock that stands ahead of time moves by one a grant, which shows each step.
+		// A clock ahead of the server's time advances by one per grant, which makes each step
+		// visible.
 		ahead := b.bump().Stamp + 3600_000_000
 		b.rdb.HSet(t.Context(), metaKey(b.id), "c", ahead)
 		for i := range uint64(3) {

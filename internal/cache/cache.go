@@ -12,19 +12,19 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Options say what a Cache stands on.
+// Options configure a Cache.
 type Options struct {
-	// Redis is the cache's Redis, required. It must send everything to primaries: a replica's versions are old.
+	// Redis is the cache's Redis, required. It must send every command to a primary: a replica's versions are old.
 	Redis redis.UniversalClient
-	// Key gives a tenant's data key, required. The answer is kept for five minutes.
+	// Key returns a tenant's data key, required. The result is cached for five minutes.
 	Key func(context.Context, tenant.ID) (*phi.DataKey, error)
-	// Sealer gives a tenant's keyed digests, required; (*phi.Keys).For fits.
+	// Sealer returns the sealer that makes a tenant's keyed digests, required; (*phi.Keys).For fits.
 	Sealer func(tenant string) *phi.Sealer
-	// RunID tells which server answers now: the run id of the primary (of all primaries, joined, in a cluster). When it
+	// RunID returns the run id of the primary that answers now (of all primaries, joined, in a cluster). When it
 	// changes, a new epoch begins, because the new server may lack the last invalidations. It is called for each
-	// operation and must be cheap. Nil means one that never changes, which suits an embedded server alone.
+	// operation and must be cheap. Nil means a constant, which suits only an embedded server.
 	RunID func() string
-	// Retain is how long the event log reaches back. Zero means ten minutes.
+	// Retain is how long the event log keeps events. Zero means ten minutes.
 	Retain time.Duration
 }
 
@@ -71,15 +71,15 @@ func New(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// LimitError is returned when a caller asks for more than one operation may carry. Repeating it cannot help.
+// LimitError is returned when a caller exceeds what one operation may carry. Retrying does not help.
 type LimitError struct {
-	// What is counted: "tags of an entry", "tags of a change", "shadows", "bytes of a value", …
+	// What is counted: "tags of an entry", "tags of a change", "last-seen records", "bytes of a value", …
 	What string
 	// Got and Max are the count and the limit.
 	Got, Max int
 }
 
-// Error says what was too much.
+// Error returns the count and the limit that it exceeds.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("cache: %d %s, at most %d allowed", e.Got, e.What, e.Max)
 }
@@ -87,9 +87,9 @@ func (e *LimitError) Error() string {
 // Permanent reports that a retry would fail in the same way.
 func (e *LimitError) Permanent() bool { return true }
 
-func checkLimit(what string, got, most int) error {
-	if got <= most {
+func checkLimit(what string, got, maximum int) error {
+	if got <= maximum {
 		return nil
 	}
-	return &LimitError{What: what, Got: got, Max: most}
+	return &LimitError{What: what, Got: got, Max: maximum}
 }

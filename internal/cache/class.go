@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/events"
@@ -12,11 +13,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// MaxHard is the longest time an entry may live. Old versions are forgotten once nothing can be older than this, so it is
+// MaxHard is the longest time an entry may live. Sweep removes versions once no entry can be older than this, so it is
 // part of the wire format: all processes must agree on it.
 const MaxHard = 7 * 24 * time.Hour
 
-// maxFillAge is the oldest stamp with which an entry may still be stored, and so the longest that a load may take.
+// maxFillAge is the greatest age of a stamp under which an entry may be stored, and so the longest a load may take.
 const maxFillAge = 10 * time.Minute
 
 const (
@@ -24,24 +25,24 @@ const (
 	defaultNegative = 30 * time.Second
 )
 
-// Class is what entries of one sort have in common. Classes are made once, at start, and not changed afterwards; two
-// classes of one Cache never share a name.
+// Class holds the settings that entries of one kind share. Classes are created once, at start, and not changed afterwards;
+// two classes of one Cache never share a name.
 type Class struct {
-	// Name stands in keys and in figures: a-z and '-', at most 40 bytes.
+	// Name appears in keys and metrics: a-z and '-', at most 40 bytes.
 	Name string
-	// Schema is the version of the value's encoding. Another schema reads other keys; tags are shared by all schemas.
+	// Schema is the version of the value's encoding. Each schema has its own keys; all schemas share the tags.
 	Schema int
 	// Soft is how long after its load began an entry counts as fresh. Zero means until Hard.
 	Soft time.Duration
-	// Hard is how long an entry is kept at all; required, at most MaxHard.
+	// Hard is how long an entry is kept; required, at most MaxHard.
 	Hard time.Duration
-	// Negative is how long it is remembered that a thing does not exist. Zero means 30 s.
+	// Negative is how long the absence of a thing is cached. Zero means 30 s.
 	Negative time.Duration
-	// Lease is how long one caller may load before another tries too; it should be twice what slow loads take. Zero
-	// means 20 s. It only limits stampedes: a load that outlives its lease is refused only if it raced a change.
+	// Lease is how long one caller may load before another may start too; set it to twice what slow loads take. Zero
+	// means 20 s. It only limits stampedes: a fill that arrives after its lease is refused only if it raced a change.
 	Lease time.Duration
-	// ServeStale is how long past Soft an entry may still be served while its source fails, counted from its load and
-	// whether it merely aged or was invalidated. Zero means never. Hard bounds it.
+	// ServeStale is how long past Soft an entry may still be served while its source fails, whether it aged or was
+	// invalidated. The time counts from its load. Zero means never. Hard bounds it.
 	ServeStale time.Duration
 }
 
@@ -76,7 +77,7 @@ func isClassName(s string) bool {
 	return s != "" && len(s) <= 40
 }
 
-// soft is the time from the load to the end of freshness.
+// soft is the time from the load until the entry is no longer fresh.
 func (c *Class) soft(negative bool) time.Duration {
 	switch {
 	case negative:
@@ -87,7 +88,7 @@ func (c *Class) soft(negative bool) time.Duration {
 	return c.Soft
 }
 
-// hard is the time from the fill to the end of the entry.
+// hard is the time from the fill until the entry expires.
 func (c *Class) hard(negative bool) time.Duration {
 	switch {
 	case !negative:
@@ -105,8 +106,8 @@ func (c *Class) lease() time.Duration {
 	return c.Lease
 }
 
-// Serves reports whether an entry may be shown although it is not fresh, because its source fails: it has a value and is
-// not older than the class allows.
+// Serves reports whether an entry may be returned while its source fails: it is fresh, or it has a value and is not older
+// than the class allows.
 func (c *Class) Serves(e Entry) bool {
 	switch e.State {
 	case Fresh:
@@ -122,9 +123,9 @@ func (c *Class) Serves(e Entry) bool {
 type Key struct {
 	Tenant tenant.ID
 	Class  *Class
-	// ID is the thing cached, or the parameters of a view.
+	// ID identifies the cached document, or the parameters of a view.
 	ID phi.Ref
-	// Scope tells apart what different sets of permissions may see of the thing; empty for what all may see.
+	// Scope separates the values that different sets of permissions may see; empty for what everyone may see.
 	Scope string
 }
 
@@ -154,12 +155,49 @@ func metaKey(id tenant.ID) string { return id.Key("c1", "m") }
 
 func lastSeenKey(id tenant.ID, name string) string { return id.Key("c1", "s", name) }
 
-// Tag names a thing that entries depend on.
+// Tag names something that entries depend on.
 type Tag = events.Tag
 
-// TagOf is the tag of the thing that a ref stands for: a document, or a collection such as the appointments of one
-// provider's day. Two refs that give one tag (one pair in 2^64) cost a needless miss.
+// TagOf returns the tag of what a ref stands for: a document, or a collection such as the appointments of one provider's
+// day. Two refs with the same tag (one pair in 2^64) cost an unnecessary miss.
 func TagOf(ref phi.Ref) Tag {
 	sum := sha256.Sum256([]byte(ref))
 	return Tag(sum[:8])
+}
+
+// classes holds every class that has been used, by name.
+type classes struct {
+	mu sync.RWMutex
+	m  map[string]*Class
+}
+
+// check returns an error for an invalid key, and for a second class of the same name. A name belongs to the first class
+// that used it.
+func (cs *classes) check(k Key) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	cs.mu.RLock()
+	first := cs.m[k.Class.Name]
+	cs.mu.RUnlock()
+	if first == nil {
+		first = cs.add(k.Class)
+	}
+	if first != k.Class && *first != *k.Class {
+		return fmt.Errorf("cache: two classes named %s", k.Class.Name)
+	}
+	return nil
+}
+
+func (cs *classes) add(c *Class) *Class {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if first := cs.m[c.Name]; first != nil {
+		return first
+	}
+	if cs.m == nil {
+		cs.m = make(map[string]*Class)
+	}
+	cs.m[c.Name] = c
+	return c
 }

@@ -12,17 +12,17 @@ import (
 func TestClassCheck(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]*Class{
-		"none":            nil,
-		"nameless":        {Hard: time.Hour},
-		"name of a thing": {Name: "Patient 7", Hard: time.Hour},
-		"long name":       {Name: strings.Repeat("x", 41), Hard: time.Hour},
-		"schema":          {Name: "c", Hard: time.Hour, Schema: -1},
-		"no hard":         {Name: "c"},
-		"hard":            {Name: "c", Hard: MaxHard + 1},
-		"soft":            {Name: "c", Hard: time.Hour, Soft: time.Hour + 1},
-		"negative":        {Name: "c", Hard: time.Hour, Negative: -1},
-		"lease":           {Name: "c", Hard: time.Hour, Lease: maxFillAge + 1},
-		"stale":           {Name: "c", Hard: time.Hour, ServeStale: -1},
+		"none":              nil,
+		"nameless":          {Hard: time.Hour},
+		"name with a space": {Name: "Patient 7", Hard: time.Hour},
+		"long name":         {Name: strings.Repeat("x", 41), Hard: time.Hour},
+		"schema":            {Name: "c", Hard: time.Hour, Schema: -1},
+		"no hard":           {Name: "c"},
+		"hard":              {Name: "c", Hard: MaxHard + 1},
+		"soft":              {Name: "c", Hard: time.Hour, Soft: time.Hour + 1},
+		"negative":          {Name: "c", Hard: time.Hour, Negative: -1},
+		"lease":             {Name: "c", Hard: time.Hour, Lease: maxFillAge + 1},
+		"stale":             {Name: "c", Hard: time.Hour, ServeStale: -1},
 	} {
 		if err := c.check(); err == nil {
 			t.Errorf("%s: no error", name)
@@ -64,15 +64,15 @@ func TestServes(t *testing.T) {
 		e    Entry
 		want bool
 	}{
-		"fresh":            {c, entry(Fresh, 0), true},
-		"soft":             {c, entry(Soft, 10*time.Minute), true},
-		"stale":            {c, entry(Stale, 10*time.Minute), true},
-		"suspect":          {c, entry(Suspect, 10*time.Minute), true},
-		"too old":          {c, entry(Soft, 10*time.Minute+1), false},
-		"miss":             {c, Entry{}, false},
-		"value not wanted": {c, Entry{State: Stale}, false},
-		"never":            {&Class{Name: "c", Hard: time.Hour}, entry(Stale, 0), false},
-		"old absence":      {c, Entry{State: Stale, Age: 9*time.Minute + 31*time.Second, Negative: true, present: true}, false},
+		"fresh":           {c, entry(Fresh, 0), true},
+		"soft":            {c, entry(Soft, 10*time.Minute), true},
+		"stale":           {c, entry(Stale, 10*time.Minute), true},
+		"suspect":         {c, entry(Suspect, 10*time.Minute), true},
+		"too old":         {c, entry(Soft, 10*time.Minute+1), false},
+		"miss":            {c, Entry{}, false},
+		"without a value": {c, Entry{State: Stale}, false},
+		"never":           {&Class{Name: "c", Hard: time.Hour}, entry(Stale, 0), false},
+		"old absence":     {c, Entry{State: Stale, Age: 9*time.Minute + 31*time.Second, Negative: true, present: true}, false},
 	} {
 		if got := row.c.Serves(row.e); got != row.want {
 			t.Errorf("%s: %v", name, got)
@@ -83,19 +83,19 @@ func TestServes(t *testing.T) {
 func TestTagOf(t *testing.T) {
 	t.Parallel()
 	if got, want := TagOf(ref(1)), (Tag{0x5a, 0x4f, 0x4e, 0xce, 0x24, 0xab, 0xa4, 0xa6}); got != want {
-		t.Errorf("TagOf = %#v: entries of other releases would no longer be found", got)
+		t.Errorf("TagOf = %#v: tags of other releases would no longer match", got)
 	}
 	seen := make(map[Tag]phi.Ref)
 	for n := range 1000 {
 		r := ref(n)
 		if other, ok := seen[TagOf(r)]; ok {
-			t.Fatalf("%s and %s have one tag", r, other)
+			t.Fatalf("%s and %s have the same tag", r, other)
 		}
 		seen[TagOf(r)] = r
 	}
 }
 
-func TestNewNamesWhatIsMissing(t *testing.T) {
+func TestNewNamesEachMissingOption(t *testing.T) {
 	t.Parallel()
 	_, err := New(Options{Retain: -1})
 	if err == nil {

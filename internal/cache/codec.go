@@ -14,19 +14,19 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// MaxValue is the largest value in bytes that one entry may hold.
+// MaxValue is the largest value of an entry in bytes.
 const MaxValue = 1 << 20
 
-// compressFrom is the size from which values are compressed; below it the frame costs more than it saves.
+// compressFrom is the size above which values are compressed; below it the frame costs more than it saves.
 const compressFrom = 1 << 10
 
-// keyMemo is how long a tenant's data key is used before it is asked for again, and so how long after its deletion a
-// running process can still open entries.
+// keyTTL is how long a tenant's data key is cached, and so how long a running process can open
+// entries after the key is deleted.
 const keyTTL = 5 * time.Minute
 
 var errBroken = errors.New("cache: entry does not open")
 
-// vault turns values into entries and back.
+// codec compresses and seals values into entries, and opens them.
 type codec struct {
 	key    func(context.Context, tenant.ID) (*phi.DataKey, error)
 	sealer func(tenant string) *phi.Sealer
@@ -54,48 +54,48 @@ func newCodec(o Options) (*codec, error) {
 	return &codec{key: o.Key, sealer: o.Sealer, enc: enc, dec: dec, keys: make(map[tenant.ID]cachedKey)}, nil
 }
 
-func (v *codec) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error) {
+func (c *codec) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error) {
 	now := time.Now()
-	v.mu.Lock()
-	kept, ok := v.keys[id]
-	v.mu.Unlock()
-	if ok && now.Before(kept.until) {
-		return kept.key, nil
+	c.mu.Lock()
+	cached, ok := c.keys[id]
+	c.mu.Unlock()
+	if ok && now.Before(cached.until) {
+		return cached.key, nil
 	}
-	key, err := v.key(ctx, id)
+	key, err := c.key(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("get data key: %w", err)
 	}
-	v.mu.Lock()
-	v.keys[id] = cachedKey{key: key, until: now.Add(keyTTL)}
-	v.mu.Unlock()
+	c.mu.Lock()
+	c.keys[id] = cachedKey{key: key, until: now.Add(keyTTL)}
+	c.mu.Unlock()
 	return key, nil
 }
 
-// contentHash is keyed and bound to the entry's name: it tells only that the same entry holds the same bytes again.
-func (v *codec) contentHash(k Key, val Value) [16]byte {
+// contentHash is keyed and bound to the entry's key: it only shows that one entry holds the same bytes again.
+func (c *codec) contentHash(k Key, val Value) [16]byte {
 	noun := "cached:"
 	if val.Negative {
 		noun = "cached-absence:"
 	}
-	sum, _ := v.sealer(string(k.Tenant)).Ref(noun+k.entry(), string(val.Bytes)).Bytes()
+	sum, _ := c.sealer(string(k.Tenant)).Ref(noun+k.entry(), string(val.Bytes)).Bytes()
 	return sum
 }
 
 // seal completes the header and returns the whole entry.
-func (v *codec) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, error) {
-	key, err := v.dataKey(ctx, k.Tenant)
+func (c *codec) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, error) {
+	key, err := c.dataKey(ctx, k.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	h.keyID, h.hash = key.ID(), v.contentHash(k, val)
+	h.keyID, h.hash = key.ID(), c.contentHash(k, val)
 	plain := val.Bytes
 	if val.Negative {
 		h.flags |= flagNegative
 		plain = nil
 	}
 	if len(plain) > compressFrom {
-		if small := v.enc.EncodeAll(plain, nil); len(small) < len(plain) {
+		if small := c.enc.EncodeAll(plain, nil); len(small) < len(plain) {
 			h.flags |= flagZstd
 			plain = small
 		}
@@ -108,9 +108,9 @@ func (v *codec) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, 
 	return append(out, sealed...), nil
 }
 
-// open returns the value of an entry; errBroken when it is damaged, another key's or another tenant's.
-func (v *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byte, error) {
-	key, err := v.dataKey(ctx, k.Tenant)
+// open returns the value of an entry, or errBroken if it is damaged or belongs to another key or tenant.
+func (c *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byte, error) {
+	key, err := c.dataKey(ctx, k.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -123,14 +123,14 @@ func (v *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byt
 		return nil, errBroken
 	}
 	if h.flags&flagZstd != 0 {
-		if plain, err = v.dec.DecodeAll(plain, nil); err != nil {
+		if plain, err = c.dec.DecodeAll(plain, nil); err != nil {
 			return nil, errBroken
 		}
 	}
 	return plain, nil
 }
 
-// associated binds a sealed value to its full key and header. The length in front keeps the two apart.
+// associated returns the data that binds a sealed value to its full key and header. The length prefix separates the two.
 func associated(k Key, head []byte) []byte {
 	name := k.entry()
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(name)+len(head)), uint32(len(name))) // a key

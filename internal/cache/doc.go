@@ -1,77 +1,82 @@
-// Package cache keeps documents and views of each tenant in Redis and never calls one fresh that is not.
+// Package cache keeps each tenant's documents and views in Redis and never reports an outdated one as fresh.
 //
 // # The rule
 //
-// Each tenant has a clock c that only scripts on the server move: c becomes max(c+1, TIME in µs). Whoever loads gets a
-// stamp from it before the load begins. Whoever changes something draws a version from it for each tag of the change.
+// Each tenant has a clock c that only scripts on the server advance: c becomes max(c+1, TIME in µs). A load receives a
+// stamp from it before it begins. A change draws a version from it for each of its tags.
 //
-//	an entry is valid  <=>  it is of the present epoch, and no tag of it has a version above its stamp
+//	an entry is valid  <=>  it belongs to the current epoch, and no tag of it has a version above its stamp
 //
-// A reader that starts after an invalidation of tag g with version V has completed can be given no value of g from before
-// the change: the load of such a value began before V was drawn, so its stamp is below V, because the clock only rises. No
-// lock, no time to live and no client's clock takes part in that.
+// A reader that starts after an invalidation of tag g with version V has completed never receives a value of g from
+// before the change: the load of such a value began before V was drawn, so its stamp is below V, because the clock only
+// rises. The proof needs no lock, no time to live and no client's clock.
 //
-// # What lies where
+// # Keys
 //
 //	c1:{tenant}:m   hash without time to live: e epoch, c clock, r run id of the server, f clock at which the epoch
-//	                began, pe epoch before; and tag (8 bytes) -> version. They are lost together or not at all.
-//	c1:{tenant}:d:<class>:<schema>:<scope>:<ref>   entry: header | sealed value          ends after Class.Hard
-//	c1:{tenant}:l:<same>                           lease: stamp 8 | epoch 8 | token      ends after Class.Lease
-//	c1:{tenant}:w:<same>                           mark: somebody reads this             ends as Want says
-//	c1:{tenant}:s:<name>                           shadow: what was last seen of a thing, refs and keyed digests in clear
-//	c1:{tenant}:x, c1:{tenant}:b                   log and doorbell, see package events
+//	                began, pe previous epoch; and tag (8 bytes) -> version. All of it is lost together or not at all.
+//	c1:{tenant}:d:<class>:<schema>:<scope>:<ref>   entry: header | sealed value          expires after Class.Hard
+//	c1:{tenant}:l:<same>                           lease: stamp 8 | epoch 8 | token      expires after Class.Lease
+//	c1:{tenant}:w:<same>                           read mark: the entry is in use        expires as MarkRead states
+//	c1:{tenant}:s:<name>                           last-seen record: refs and keyed digests in clear
+//	c1:{tenant}:x, c1:{tenant}:b                   event log and notification channel, see package events
 //
-// One hash tag keeps a tenant on one slot, so that every script is atomic in a cluster too. Tags and versions stand
-// outside class and schema: an old binary's invalidation reaches a new binary's entries.
+// One hash tag keeps a tenant on one slot, so every script is atomic in a cluster too. Tags and versions do not depend
+// on class or schema: an old binary's invalidation reaches a new binary's entries.
 //
-// The meta hash, and a shadow without Keep, must not be evicted: the Redis must be noeviction or volatile-*.
+// The meta hash, and last-seen records without a TTL, must not be evicted: Redis must run with noeviction or volatile-*.
 //
 // # Scripts
 //
-// One file each under lua/, with its contract on top; lua/prelude.lua is put in front. They run alike on Redis from 6.2,
-// Valkey and the embedded server, which is why they do their own byte arithmetic. The doorbell is PUBLISH everywhere: the
-// embedded server has no SPUBLISH in scripts, and a cluster then tells all its nodes, once per change.
+// Each script is one file under lua/ with its contract at the top; lua/prelude.lua is prepended. They behave the same on
+// Redis from 6.2, Valkey and the embedded server, which is why they do their own byte arithmetic. Notifications use
+// PUBLISH everywhere: the embedded server has no SPUBLISH in scripts, and a cluster therefore notifies all its nodes,
+// once per change.
 //
-//	read        judge, and grant a load or tell who has it      fill    store, or say why not
-//	invalidate  versions + shadows + event, or nothing          begin   a stamp for a load that fills many entries
-//	release     give a lease back                               sweep   forget old versions
+//	read        classify an entry and grant a load, or report who holds the lease
+//	fill        store an entry, or return the reason why not
+//	invalidate  versions + last-seen records + event, or nothing
+//	begin       a stamp for a load that fills many entries
+//	release     end a lease
+//	sweep       remove old versions
 //
 // # Epochs
 //
 // An epoch ends when the meta hash is gone or when another server answers (Options.RunID): a new primary may lack the
-// last invalidations. Loads under way are then refused (Epoch). Entries of the epoch before are Suspect as long as nothing
-// speaks against them; older ones are Stale; after a loss of everything there are none. A process that still has the old
-// run id begins one epoch more than needed, which costs loads and no more.
+// last invalidations. Loads in progress are then refused (Epoch). Entries of the previous epoch are Suspect as long as
+// no version contradicts them; older ones are Stale; after a loss of everything there are none. A process that still has
+// the old run id begins one epoch more than needed, which only costs extra loads.
 //
 // # Peek
 //
-// A hit needs no script: Peek sends GET, HMGET and TIME in one pipeline, the versions after the entry. Which versions to
-// ask for is a guess until the entry is there, so each process remembers the tags of the entries it has seen (32,768 of
-// them) and asks for those. An entry with other tags than remembered costs one further HMGET of all of them, and is
-// judged by that. The guess can only cost time. We preferred that to hints from callers: what a board depends on is not
-// known before it is read.
+// A hit needs no script: Peek sends GET, HMGET and TIME in one pipeline, the versions after the entry. The tags of an
+// entry are unknown until it arrives, so each process remembers the tags of entries it has seen (32,768 of them) and
+// asks for those. An entry with other tags than remembered costs one more HMGET of all of them, and is classified by
+// that result. A wrong guess costs time and nothing else. Callers cannot give better hints: what a board depends on is
+// not known before it is read.
 //
 // # Leases, waiting, failure
 //
-// Leases limit stampedes and are never trusted for more. A holder whose stamp a later invalidation has overtaken is taken
-// over. Load lets one caller of a process lead; the others are given its result only if Fill stored it, and nobody may
-// join once that Fill has been sent. A failed load leaves a mark for a second, so that the next caller serves what the
-// class allows or is told to come back, instead of asking the source again.
+// Leases limit stampedes and carry no safety. If a later invalidation overtakes a holder's stamp, the next reader takes
+// the lease over. Load lets one caller of a process load; the others share its result only if Fill stored it, and no
+// caller may join once that Fill has been sent. A failed load leaves a mark for a second, so that the next caller serves
+// what the class allows, or returns an error that names when to retry, instead of asking the source again.
 //
 // # Sealing
 //
-// Values are compressed from 1 KiB on, then sealed with the tenant's data key; associated data are the full key and the
-// header. So an entry copied to another key, class, scope or tenant, or with one bit of its header changed, does not
-// open: it counts as Broken and as a Miss, and the next Read removes it. The content hash in the header is keyed and
-// bound to the key: it tells only that the same entry holds the same bytes again.
+// Values of more than 1 KiB are compressed, and all are sealed with the tenant's data key; the associated data is the
+// full key and the header. An entry that is copied to another key, class, scope or tenant, or whose header has one bit
+// changed, therefore does not open: it counts as a Miss, and the next read removes it. The content hash in the header is
+// keyed and bound to the key: it only shows that one entry holds the same bytes again.
 //
 // # Limits
 //
-// 1 MiB a value, 32 tags an entry, 256 tags and 256 shadows a change, 10 minutes a load, 7 days an entry. A caller beyond
-// one of them gets a LimitError and rolls up, or splits.
+// 1 MiB a value, 32 tags an entry, 256 tags and 256 last-seen records a change, 10 minutes a load, 7 days an entry. A
+// caller that exceeds one of them gets a LimitError and must use tags of larger things, or split the change.
 //
-// # What it does not promise
+// # What it does not guarantee
 //
-// An invalidation that a primary acknowledged and lost by dying is lost until its issuer repeats it; RunID turns that into
-// Suspect entries, not into knowledge. And an entry is never newer than what the source said when it was asked.
+// If a primary acknowledges an invalidation and dies before it replicates it, the invalidation is lost until its issuer
+// repeats it; RunID makes the affected entries Suspect but cannot restore it. And an entry is never newer than what the
+// source returned when it was asked.
 package cache

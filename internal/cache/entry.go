@@ -6,52 +6,52 @@ import (
 	"time"
 )
 
-// State says what may be thought of an entry.
+// State is the validity of an entry at the time it was read.
 type State uint8
 
 // States. The scripts use the same numbers.
 const (
-	// Miss: there is nothing, or nothing that opens.
+	// Miss: there is no entry, or it does not open.
 	Miss State = iota
-	// Fresh: nothing it depends on has been invalidated, and it is younger than Soft.
+	// Fresh: nothing it depends on has been invalidated, and it is younger than Class.Soft.
 	Fresh
-	// Soft: as Fresh, but older than Soft. A refresh is due.
+	// Soft: as Fresh, but older than Class.Soft. A refresh is due.
 	Soft
-	// Stale: something that it depends on has been invalidated since.
+	// Stale: something it depends on has been invalidated since its load began.
 	Stale
-	// Suspect: nothing known speaks against it, but the server has changed since and may have forgotten something.
+	// Suspect: no invalidation is known, but another server answers now and may lack some.
 	Suspect
 )
 
-// String returns the state's name in figures.
+// String returns the state's name in metrics.
 func (s State) String() string {
 	return [...]string{"miss", "fresh", "soft", "stale", "suspect"}[s]
 }
 
-// Entry is what was found under a key. The slices are shared with other callers and must not be changed.
+// Entry is what a key holds. Its slices are shared with other callers and must not be changed.
 type Entry struct {
 	State State
 	// Value is nil for a Miss, and for a Negative entry.
 	Value []byte
-	// Negative says that the thing did not exist when it was loaded.
+	// Negative reports that the thing did not exist when it was loaded.
 	Negative bool
-	// Stamp is the tenant's clock before the load began: a cursor after which events tell what has changed since.
+	// Stamp is the tenant's clock before the load began: the events after this cursor are the changes since.
 	Stamp uint64
 	// AsOf is the server's time at Stamp: the value is at least as new as that.
 	AsOf time.Time
-	// Age is how long before this answer that was, by the server's clock.
+	// Age is the time from AsOf to this reading, by the server's clock.
 	Age time.Duration
-	// Cost is how long the load took, as its caller said.
+	// Cost is how long the load took, as its caller stated.
 	Cost time.Duration
-	// ContentHash is the same as long as this entry holds the same bytes; a validator for conditional requests.
+	// ContentHash stays the same as long as this entry holds the same bytes; it suits conditional requests.
 	ContentHash [16]byte
-	// Tags are what the entry depends on. What is derived from it depends on the same.
+	// Tags are what the entry depends on. Anything derived from the entry depends on them too.
 	Tags []Tag
 
 	present bool
 }
 
-// entryOf makes an Entry of a header and its opened value.
+// entryOf makes an Entry from a header and its opened value.
 func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	e := Entry{
 		State: state, Negative: h.flags&flagNegative != 0, Stamp: h.stamp,
@@ -66,8 +66,8 @@ func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	return e
 }
 
-// decode opens an entry as Redis returned it; a Miss, counted, when it does not open.
-func (c *Cache) decode(ctx context.Context, k Key, st *classStats, raw string, state State, now uint64) (Entry, error) {
+// decode opens an entry as Redis returned it. One that does not open is a Miss.
+func (c *Cache) decode(ctx context.Context, k Key, raw string, state State, now uint64) (Entry, error) {
 	h, err := parseHeader(raw)
 	if err == nil {
 		var value []byte
@@ -76,7 +76,6 @@ func (c *Cache) decode(ctx context.Context, k Key, st *classStats, raw string, s
 		}
 	}
 	if errors.Is(err, errHeader) || errors.Is(err, errBroken) {
-		st.broken.Add(1)
 		return Entry{}, nil
 	}
 	return Entry{}, err

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Value is what a load brought.
+// Value is the result of a load.
 type Value struct {
 	// Bytes is the value in clear, at most MaxValue; ignored when Negative.
 	Bytes []byte
-	// Tags are all things that the value depends on, at most MaxTags, doubles allowed. An entry without tags ends by time
-	// alone. A Negative one carries the tags of the thing and of the collections it would be in, so that creation ends it.
+	// Tags name everything the value depends on, at most MaxTags, duplicates allowed. An entry without tags ends by time
+	// alone. A Negative one carries the tags of the thing and of the collections it would be in, so that its creation
+	// invalidates the entry.
 	Tags []Tag
-	// Negative says that the thing does not exist.
+	// Negative records that the thing does not exist.
 	Negative bool
 	// Cost is how long the load took; zero if not known.
 	Cost time.Duration
@@ -27,32 +28,32 @@ type Item struct {
 	Value Value
 }
 
-// Result says what became of a Fill. Only OK stored something; the others are no errors: the value may be used by the one
-// who loaded it, but nobody after him.
+// Result is the outcome of a fill. Only OK stores the value. The other results are not errors: the caller that loaded the
+// value may use it, but nothing was cached.
 type Result uint8
 
-// Results of a Fill.
+// Results of a fill.
 const (
 	// OK: stored.
 	OK Result = iota
-	// Epoch: the timeline of the grant has ended, by a loss of the cache or a change of servers.
+	// Epoch: the grant's epoch has ended, because the cache was lost or another server answers.
 	Epoch
 	// TooOld: the grant is older than ten minutes.
 	TooOld
 	// Raced: something that the value depends on was invalidated after the grant.
 	Raced
-	// Older: a load with a later grant has been stored already.
+	// Older: the value of a later grant is already stored.
 	Older
 )
 
 var results = map[string]Result{"OK": OK, "EPOCH": Epoch, "TOO_OLD": TooOld, "RACED": Raced, "OLDER": Older}
 
-// String returns the result's name in figures.
+// String returns the result's name in metrics.
 func (r Result) String() string {
 	return [...]string{"ok", "epoch", "too_old", "raced", "older"}[r]
 }
 
-// Fill stores a value under the grant with which its load began, and gives the grant's lease back.
+// Fill stores a value under the grant with which its load began, and releases the grant's lease.
 func (c *Cache) Fill(ctx context.Context, k Key, g Grant, v Value) (Result, error) {
 	rs, err := c.FillMany(ctx, g, []Item{{Key: k, Value: v}})
 	if err != nil {
@@ -61,12 +62,13 @@ func (c *Cache) Fill(ctx context.Context, k Key, g Grant, v Value) (Result, erro
 	return rs[0], nil
 }
 
-// MaxFill is the most items that one FillMany may store.
+// MaxFill is the largest number of items that one FillMany accepts.
 const MaxFill = 500
 
-// FillMany stores up to MaxFill values under one grant in one round trip, each by itself; the results come in the order
-// of the items. It is for the grant of an Invalidate, when the writer knows the new values already (bump first, then
-// fill), and for that of a Begin, when one look at the source brings many values. An error means that some of them may not have been stored; repeating all of them is safe.
+// FillMany stores up to MaxFill values under one grant in one round trip, each on its own, and returns the results in the
+// order of the items. Use it with the grant of an Invalidate, when the writer already knows the new values, and with the
+// grant of a Begin, when one call to the source returns many values. After an error some items may not be stored;
+// repeating the whole call is safe.
 func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -77,11 +79,10 @@ func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, 
 	if err := checkLimit("items at once", len(items), MaxFill); err != nil {
 		return nil, err
 	}
-	sts := make([]*classStats, len(items))
 	calls := make([]scriptCall, len(items))
 	for i, it := range items {
-		var err error
-		if sts[i], err = c.classes.of(it.Key); err != nil {
+		err := c.classes.check(it.Key)
+		if err != nil {
 			return nil, err
 		}
 		if calls[i], _, err = c.fillCall(ctx, it.Key, g, it.Value); err != nil {
@@ -100,12 +101,11 @@ func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, 
 			return nil, errReply
 		}
 		out[i] = r
-		sts[i].results[r].Add(1)
 	}
 	return out, nil
 }
 
-// fillCall seals a value and returns the call that stores it, and the header that it will have.
+// fillCall seals a value and returns the script call that stores it, and its header.
 func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (scriptCall, *header, error) {
 	if !v.Negative {
 		if err := checkLimit("bytes of a value", len(v.Bytes), MaxValue); err != nil {
@@ -134,7 +134,7 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (scriptCa
 	}, h, nil
 }
 
-// jitter shortens a time by up to a tenth, so that what was stored together does not end together.
+// jitter shortens a time by up to a tenth, so that entries stored together do not expire together.
 func jitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/10+1)) // no secret
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// MaxTags is the most things that one entry may depend on. What depends on more names larger things instead.
+// MaxTags is the largest number of tags of one entry. An entry that depends on more uses tags of larger things.
 const MaxTags = 32
 
-// The header's layout; the scripts read the same bytes, counting from one.
+// The header's layout. The scripts read the same bytes, counting from one.
 const (
 	headerFormat = 1
 	headerFixed  = 49
@@ -23,11 +23,11 @@ const (
 
 var errHeader = errors.New("cache: not an entry")
 
-// header is the part of an entry that lies in clear, so that scripts can judge it without a key:
+// header is the part of an entry that is stored in clear, so that scripts can classify it without a key:
 //
 //	format 1 | flags 1 | key id 2 | stamp 8 | epoch 8 | soft expiry 8 | load ms 4 | content hash 16 | k 1 | k × tag 8
 //
-// It is authenticated together with the full key by the sealed value behind it.
+// The sealed value that follows authenticates it together with the full key.
 type header struct {
 	flags byte
 	keyID uint16

@@ -35,7 +35,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 			t.Fatal(d)
 		}
 		if _, err := parseHeader(string(b[:len(b)-1])); err == nil {
-			t.Fatal("a cut header was read")
+			t.Fatal("no error for a truncated header")
 		}
 	})
 }
@@ -52,7 +52,7 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		if len(h.tags) > MaxTags || h.stamp >= maxClock || h.soft >= maxClock || h.size() > len(b) {
-			t.Fatalf("read beyond the bounds: %+v", h)
+			t.Fatalf("header beyond the limits: %+v", h)
 		}
 		if got := string(h.append(nil)); got != b[:h.size()] {
 			t.Fatalf("written back as %x", got)

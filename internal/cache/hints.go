@@ -5,8 +5,8 @@ import "sync"
 // maxHints bounds the entries whose tags a process remembers, to about 10 MB.
 const maxHints = 1 << 15
 
-// hints remembers on what entries depended when they were last seen, so that their versions can be asked for in the same
-// round trip as the entries. A wrong hint costs a round trip, never an answer.
+// hints remembers the tags of entries as they were last seen, so that Peek can ask for the versions in the same round
+// trip as the entries. A wrong hint costs a round trip and never changes a result.
 type hints struct {
 	mu sync.Mutex
 	m  map[string][]Tag
@@ -23,7 +23,7 @@ func (h *hints) of(names []string) tagSet {
 	return tags
 }
 
-// learn remembers the tags of an entry and reports whether some of them were not expected.
+// learn remembers the tags of an entry and reports whether expected lacks some of them.
 func (h *hints) learn(name string, expected tagSet, tags []Tag) bool {
 	unexpected := false
 	for _, t := range tags {

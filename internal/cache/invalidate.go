@@ -16,63 +16,64 @@ import (
 
 // Bounds of one Invalidate.
 const (
-	// MaxChange is how many tags one change may move; beyond it the caller rolls up to tags of larger things.
+	// MaxChange is the largest number of tags of one change; beyond it the caller uses tags of larger things.
 	MaxChange = events.MaxTags
-	// MaxLastSeen is how many shadows one change may swap.
+	// MaxLastSeen is the largest number of last-seen records that one change may replace.
 	MaxLastSeen = 256
-	// MaxPreconditions is how many tags one change may rest on.
+	// MaxPreconditions is the largest number of tags in the preconditions of one change.
 	MaxPreconditions = 512
-	// MaxLastSeenBytes is the longest shadow in bytes.
+	// MaxLastSeenBytes is the longest last-seen record in bytes.
 	MaxLastSeenBytes = 16 << 10
 )
 
-// ErrConflict is returned by Invalidate when a shadow was not as expected, or what the change was concluded from is
-// outdated: somebody else has seen a change of the same thing first. Nothing was done. Ask the source again, read the
-// shadows again and decide anew.
+// ErrConflict is returned by Invalidate when a last-seen record differs from the expected one, or when the load that the
+// change is based on is outdated: another caller recorded a change of the same thing first. Nothing was written. The
+// caller asks the source again, reads the last-seen records again and makes a new change.
 var ErrConflict = errors.New("cache: something has changed since it was read")
 
-// Change is what has happened to a tenant's data.
+// Change describes a change of a tenant's data.
 type Change struct {
 	// Tags are the things that changed, and the collections that they were in before and are in now; at most MaxChange.
-	// None means an announcement, which invalidates nothing.
+	// A change without tags appends its event and invalidates nothing.
 	Tags []Tag
-	// Event says so to readers; it must have a kind.
+	// Event describes the change to readers; it must have a kind.
 	Event events.Body
-	// EventID is the same whenever the same change is told again, so that consumers can tell. May be empty.
+	// EventID is the same whenever the same change is repeated, so that consumers can recognize it. May be empty.
 	EventID string
-	// LastSeen are swapped together with the rest; at most MaxShadows.
+	// LastSeen are the last-seen records to replace in the same step; at most MaxLastSeen.
 	LastSeen []LastSeenUpdate
-	// BasedOn is the grant under which the source was asked for what this change was concluded from. It must be given when
-	// the answer is stored under the grant of the change, which is newer than whatever was invalidated while the answer
-	// was on its way. The zero Grant makes no condition.
+	// BasedOn is the grant of the load from which this change was derived. It is required when the loaded values are
+	// stored under the grant of the change: that grant is newer than any invalidation that happened during the load. The
+	// zero Grant sets no condition.
 	BasedOn Grant
-	// Preconditions are the tags that must not have moved while the answer was on its way, each with the stamp up to which it
-	// may have: Loaded's, or that of the caller's own change since. At most MaxUnmoved.
+	// Preconditions are tags that must not have changed during the load, each with the highest
+	// version it may have: the stamp of BasedOn, or that of the caller's own change since. At most
+	// MaxPreconditions.
 	Preconditions map[Tag]uint64
 }
 
-// LastSeenUpdate is the swap of what is remembered of one thing at the vendor. It lies in Redis in clear: refs and keyed digests
-// only.
+// LastSeenUpdate replaces the last-seen record of one thing at the vendor if the record is still the expected one. Redis
+// holds it in clear: refs and keyed digests only.
 type LastSeenUpdate struct {
 	// Name is a ref, or several joined.
 	Name string
-	// Expect is what Shadows returned; nil if there was none.
+	// Expect is what Cache.LastSeen returned; nil if there was no record.
 	Expect []byte
-	// Next takes its place; nil removes it.
+	// Next is the new record; nil removes the present one.
 	Next []byte
-	// TTL is how long it is remembered from now on. Zero means for ever. A shadow that has ended makes the next look at
-	// its thing a change, and the collections it was in before unknown.
+	// TTL is how long the new record is kept. Zero means forever. After a record has expired, the next reading of its
+	// thing counts as a change, and the collections it was in before are unknown.
 	TTL time.Duration
 }
 
-// Invalidate moves the versions of all tags of a change, swaps its shadows and appends its event, in one atomic step.
-// When it has returned, no reader is told an older value is Fresh, whoever was loading meanwhile.
+// Invalidate raises the versions of all tags of a change, replaces its last-seen records and appends its event, in one
+// atomic step. After it has returned, no reader receives an older value as Fresh, even from a load that was in progress.
 //
-// The grant that it returns is as new as the change: what the caller already knows to be the state after it may be stored
-// under any number of keys with Fill or FillMany.
+// The returned grant is as new as the change: a caller that already knows the values after the change may store them
+// under any number of keys with FillMany.
 //
-// An error of the network leaves open whether it happened. Repeating is harmless without shadows; with them a repetition
-// may be an ErrConflict with the caller's own change.
+// After a network error the change may or may not have happened. Repeating it is harmless without last-seen records; with
+// them the repetition may return ErrConflict because of the caller's own change.
 func (c *Cache) Invalidate(ctx context.Context, id tenant.ID, ch Change) (Grant, error) {
 	keys, args, err := c.changeCall(id, ch)
 	if err != nil {
@@ -105,8 +106,8 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	if err := errors.Join(
 		checkLimit("tags of a change", len(tags), MaxChange),
 		checkLimit("bytes of an event id", len(ch.EventID), events.MaxID),
-		checkLimit("shadows", len(ch.LastSeen), MaxLastSeen),
-		checkLimit("tags to rest on", len(ch.Preconditions), MaxPreconditions),
+		checkLimit("last-seen records", len(ch.LastSeen), MaxLastSeen),
+		checkLimit("tags in preconditions", len(ch.Preconditions), MaxPreconditions),
 	); err != nil {
 		return nil, nil, err
 	}
@@ -123,11 +124,11 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	for _, s := range ch.LastSeen {
 		switch {
 		case s.Name == "" || seen[s.Name]:
-			return nil, nil, errors.New("cache: shadow without a name, or named twice")
+			return nil, nil, errors.New("cache: last-seen record without a name, or named twice")
 		case s.TTL < 0:
-			return nil, nil, errors.New("cache: shadow kept for a negative time")
+			return nil, nil, errors.New("cache: last-seen record with a negative TTL")
 		}
-		if err := checkLimit("bytes of a shadow", len(s.Next), MaxLastSeenBytes); err != nil {
+		if err := checkLimit("bytes of a last-seen record", len(s.Next), MaxLastSeenBytes); err != nil {
 			return nil, nil, err
 		}
 		seen[s.Name] = true
@@ -141,7 +142,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	return keys, args, nil
 }
 
-// loadedArgs spells the condition of a change. Without a load there is none.
+// preconditionArgs encodes the conditions of a change. A change that is based on no load has none.
 func preconditionArgs(ch Change) []any {
 	if !ch.BasedOn.usable() {
 		return []any{"", "", 0, ""}
@@ -154,7 +155,7 @@ func preconditionArgs(ch Change) []any {
 	return []any{strconv.FormatUint(ch.BasedOn.Stamp, 10), ch.BasedOn.Epoch[:], maxFillAge.Microseconds(), preconditions}
 }
 
-// notNil keeps nil from becoming something else on the wire.
+// orEmpty returns an empty slice for nil, which the client would encode differently.
 func orEmpty(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -162,7 +163,7 @@ func orEmpty(b []byte) []byte {
 	return b
 }
 
-// compact returns the tags sorted and without doubles.
+// compact returns the tags sorted and without duplicates.
 func compact(tags []Tag) []Tag {
 	out := slices.Clone(tags)
 	slices.SortFunc(out, func(a, b Tag) int { return bytes.Compare(a[:], b[:]) })

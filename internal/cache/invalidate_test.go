@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestInvalidateTellsTheLog(t *testing.T) {
+func TestInvalidateAppendsToTheLog(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		before, err := events.Last(t.Context(), b.rdb, b.id)
@@ -48,7 +48,7 @@ func TestInvalidateTellsTheLog(t *testing.T) {
 	})
 }
 
-func TestInvalidateRingsTheDoorbell(t *testing.T) {
+func TestInvalidatePublishesANotification(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		sub := b.rdb.Subscribe(t.Context(), events.Channel(b.id))
@@ -59,7 +59,7 @@ func TestInvalidateRingsTheDoorbell(t *testing.T) {
 		g := b.bump(Tag{1})
 		m, err := sub.ReceiveMessage(t.Context())
 		if err != nil || m.Payload != strconv.FormatUint(g.Stamp, 10) {
-			t.Errorf("doorbell %v, %v, want %d", m, err, g.Stamp)
+			t.Errorf("notification %v, %v, want %d", m, err, g.Stamp)
 		}
 	})
 }
@@ -70,16 +70,16 @@ func TestTailFollowsInvalidate(t *testing.T) {
 		const n = 50
 		start := b.bump()
 		done := make(chan error, 1)
-		enough := errors.New("enough")
+		errDone := errors.New("done")
 		go func() {
 			prev, seen := start.Stamp, 0
 			done <- events.Tail(t.Context(), b.rdb, b.id, start.Stamp, func(ev events.Event) error {
 				if ev.Prev != prev {
-					return errors.New("not in a row")
+					return errors.New("an event is missing")
 				}
 				prev = ev.Clock
 				if seen++; seen == n {
-					return enough
+					return errDone
 				}
 				return nil
 			})
@@ -87,13 +87,13 @@ func TestTailFollowsInvalidate(t *testing.T) {
 		for range n {
 			b.bump(Tag{1})
 		}
-		if err := <-done; !errors.Is(err, enough) {
+		if err := <-done; !errors.Is(err, errDone) {
 			t.Error(err)
 		}
 	})
 }
 
-func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
+func TestInvalidateReplacesLastSeenRecordsOrDoesNothing(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -126,16 +126,16 @@ func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 		b.store(k, value("v1", tag))
 		before := b.dump()
 		for name, ss := range map[string][]LastSeenUpdate{
-			"first":           {{Name: "one", Expect: []byte("b"), Next: []byte("c")}, {Name: "two", Expect: odd, Next: []byte("c")}},
-			"second":          {{Name: "one", Expect: []byte("a"), Next: []byte("c")}, {Name: "two", Expect: []byte("b"), Next: []byte("c")}},
-			"expected absent": {{Name: "one", Next: []byte("c")}},
-			"is absent":       {{Name: "three", Expect: []byte("a")}},
+			"first":        {{Name: "one", Expect: []byte("b"), Next: []byte("c")}, {Name: "two", Expect: odd, Next: []byte("c")}},
+			"second":       {{Name: "one", Expect: []byte("a"), Next: []byte("c")}, {Name: "two", Expect: []byte("b"), Next: []byte("c")}},
+			"expects none": {{Name: "one", Next: []byte("c")}},
+			"expects one":  {{Name: "three", Expect: []byte("a")}},
 		} {
 			if err := swap(ss...); !errors.Is(err, ErrConflict) {
 				t.Errorf("%s: %v, want ErrConflict", name, err)
 			}
 			if d := cmp.Diff(before, b.dump()); d != "" {
-				t.Errorf("%s: a conflict changed something: %s", name, d)
+				t.Errorf("%s: data changed despite the conflict: %s", name, d)
 			}
 		}
 		b.want(k, Fresh, "v1")
@@ -147,7 +147,7 @@ func TestInvalidateSwapsShadowsOrDoesNothing(t *testing.T) {
 	})
 }
 
-// dump returns everything that the tenant has in Redis.
+// dump returns all the data of the tenant in Redis.
 func (b *fixture) dump() map[string]any {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -165,11 +165,11 @@ func (b *fixture) dump() map[string]any {
 	return out
 }
 
-func TestInvalidateOutlivesALostClock(t *testing.T) {
+func TestClockContinuesAfterLossOfMetaHash(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		b.bump()
-		// The log of a server whose clock was a day ahead, and no meta hash.
+		// The log of a server whose clock was a day ahead, without a meta hash.
 		ahead := b.bump().Stamp + uint64((24 * time.Hour).Microseconds())
 		b.rdb.Del(t.Context(), metaKey(b.id))
 		b.rdb.XAdd(t.Context(), xadd(events.Key(b.id), ahead))
@@ -190,8 +190,8 @@ func TestInvalidateOutlivesALostClock(t *testing.T) {
 func TestLogIsTrimmedByTime(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
-		b.retain = time.Nanosecond // rounds to 0 µs: everything is old at once
-		for range 300 {            // a real server trims whole nodes of 100
+		b.retain = time.Nanosecond // rounds to 0 µs, so every event is old at once
+		for range 300 {            // Redis trims whole nodes of 100
 			b.bump(Tag{1})
 		}
 		n := b.rdb.XLen(t.Context(), events.Key(b.id)).Val()
@@ -199,12 +199,12 @@ func TestLogIsTrimmedByTime(t *testing.T) {
 			t.Errorf("%d events kept", n)
 		}
 		if _, err := events.Read(t.Context(), b.rdb, b.id, 1, 0); !errors.Is(err, events.ErrGap) {
-			t.Errorf("reading what was trimmed: %v", err)
+			t.Errorf("reading trimmed events: %v", err)
 		}
 	})
 }
 
-func TestInvalidateRefusesLocally(t *testing.T) {
+func TestInvalidateChecksLimitsLocally(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
 	tags := make([]Tag, MaxChange+1)
@@ -218,14 +218,14 @@ func TestInvalidateRefusesLocally(t *testing.T) {
 		c       Change
 		limited bool
 	}{
-		"tags":          {Change{Event: ok, Tags: tags}, true},
-		"event id":      {Change{Event: ok, EventID: strings.Repeat("x", events.MaxID+1)}, true},
-		"shadows":       {Change{Event: ok, LastSeen: shadows}, true},
-		"shadow size":   {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", Next: bytes.Repeat([]byte("x"), MaxLastSeenBytes+1)}}}, true},
-		"nameless":      {Change{Event: ok, LastSeen: []LastSeenUpdate{{}}}, false},
-		"twice":         {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a"}, {Name: "a"}}}, false},
-		"negative keep": {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", TTL: -1}}}, false},
-		"no event":      {Change{}, false},
+		"tags":         {Change{Event: ok, Tags: tags}, true},
+		"event id":     {Change{Event: ok, EventID: strings.Repeat("x", events.MaxID+1)}, true},
+		"records":      {Change{Event: ok, LastSeen: shadows}, true},
+		"record size":  {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", Next: bytes.Repeat([]byte("x"), MaxLastSeenBytes+1)}}}, true},
+		"nameless":     {Change{Event: ok, LastSeen: []LastSeenUpdate{{}}}, false},
+		"twice":        {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a"}, {Name: "a"}}}, false},
+		"negative ttl": {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", TTL: -1}}}, false},
+		"no event":     {Change{}, false},
 	} {
 		_, err := b.Invalidate(t.Context(), b.id, row.c)
 		var le *LimitError
@@ -234,11 +234,11 @@ func TestInvalidateRefusesLocally(t *testing.T) {
 		}
 	}
 	if _, err := b.Invalidate(t.Context(), "", change()); err == nil {
-		t.Error("invalidated for nobody")
+		t.Error("no error without a tenant")
 	}
 }
 
-func TestInvalidateTakesAFullChange(t *testing.T) {
+func TestInvalidateAcceptsAFullChange(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		c := change()

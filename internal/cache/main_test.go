@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 var tenants atomic.Int64
 
-// bundle is a Cache on a database of its own, with one tenant that no other test has.
+// fixture is a Cache on its own database with a tenant that no other test uses.
 type fixture struct {
 	*Cache
 	t     testing.TB
@@ -51,8 +51,8 @@ func newFixture(t testing.TB, open func(testing.TB) *redis.Client) *fixture {
 
 func newTenant() tenant.ID { return tenant.ID(fmt.Sprintf("clinic-%d", tenants.Add(1))) }
 
-// another is a second process that shares Redis and keys. All tenants have one data key here: what keeps them apart in
-// these tests is what the seal is bound to.
+// secondProcess is another Cache on the same Redis and keys. All tenants have the same data key
+// here, so that only the associated data of the seal keeps them apart.
 func (b *fixture) secondProcess(rdb redis.UniversalClient) *Cache {
 	b.t.Helper()
 	c, err := New(Options{
@@ -88,7 +88,7 @@ func change(tags ...Tag) Change {
 
 func value(s string, tags ...Tag) Value { return Value{Bytes: []byte(s), Tags: tags} }
 
-// grant reads a key that must need loading.
+// grant reads a key that must need a load.
 func (b *fixture) grant(k Key) Grant {
 	b.t.Helper()
 	_, g, err := b.Read(b.t.Context(), k, true)
@@ -106,7 +106,7 @@ func (b *fixture) fill(k Key, g Grant, v Value, want Result) {
 	}
 }
 
-// store loads and fills in one go.
+// store loads and fills an entry.
 func (b *fixture) store(k Key, v Value) Grant {
 	b.t.Helper()
 	g := b.grant(k)
@@ -123,7 +123,7 @@ func (b *fixture) bump(tags ...Tag) Grant {
 	return g
 }
 
-// want checks that Peek finds a key in this state.
+// want checks the state and value that Peek returns.
 func (b *fixture) want(k Key, state State, val string) Entry {
 	b.t.Helper()
 	e, err := b.Peek(b.t.Context(), k)

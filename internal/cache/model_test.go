@@ -12,22 +12,22 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// model is what the scripts are meant to do, in logical time: every step is one tick, and a grant or a bump happened at
-// its step. It knows nothing of microseconds, headers or hashes.
+// model is the specified behavior of the scripts in logical time: every step is one tick, and a
+// grant or a change happens at its step. It has no microseconds, headers or hashes.
 type model struct {
 	*rapid.T
 	b     *fixture
 	now   int
 	class *Class
 
-	meta                 bool // the tenant has a timeline
+	meta                 bool // the tenant has a meta hash
 	run                  string
 	epoch, before, began int
 	bumps                map[Tag]int
 	entries              map[int]*modelEntry
 	leases               map[int]*modelGrant
 	hints                map[int][]Tag
-	grants               []*modelGrant // to be filled some time
+	grants               []*modelGrant // for later fills
 	lastEpoch, loads     int
 	epochBytes           map[int][8]byte
 	lastStamp            uint64
@@ -47,7 +47,7 @@ type modelGrant struct {
 
 const modelKeys, modelTags = 2, 5
 
-func TestScriptsDoWhatTheModelSays(t *testing.T) {
+func TestScriptsMatchTheModel(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(testing.TB) *redis.Client{"redis": redistest.New, "mini": redistest.Mini} {
 		t.Run(name, func(t *testing.T) {
@@ -61,10 +61,10 @@ func TestScriptsDoWhatTheModelSays(t *testing.T) {
 				m.reset()
 				rt.Repeat(map[string]func(*rapid.T){
 					"": func(*rapid.T) { m.now++ },
-					// What happens often is listed often.
+					// Frequent steps are listed several times.
 					"peek": m.peek, "peek 2": m.peek, "peek 3": m.peek, "read": m.read, "read 2": m.read, "read 3": m.read,
 					"fill": m.fill, "fill 2": m.fill, "fill 3": m.fill, "bump": m.bump, "release": m.release,
-					"begin": m.begin, "another server": m.failover, "lost timeline": m.loseMeta, "flush": m.flush, "evict": m.evict,
+					"begin": m.begin, "another server": m.failover, "lost meta hash": m.loseMeta, "flush": m.flush, "evict": m.evict,
 				})
 			})
 		})
@@ -90,7 +90,7 @@ func (m *model) drawTags(t *rapid.T) []Tag {
 
 func (m *model) current() bool { return m.meta && m.run == m.b.runID.Load() }
 
-// fence begins an epoch if the timeline is not the present server's.
+// ensureEpoch begins an epoch if the present one is not the current server's.
 func (m *model) ensureEpoch() {
 	if m.current() {
 		return
@@ -126,13 +126,13 @@ func (m *model) classify(e *modelEntry) State {
 	return Stale
 }
 
-// granted checks a grant against the clock's promise and remembers it.
+// granted checks that a grant's clock has advanced, and records the grant.
 func (m *model) granted(g Grant, key int) *modelGrant {
-	if known, ok := m.epochBytes[m.epoch]; !ok {
+	if epoch, ok := m.epochBytes[m.epoch]; !ok {
 		m.epochBytes[m.epoch] = g.Epoch
 		m.lastStamp = 0
-	} else if known != g.Epoch {
-		m.Fatalf("epoch %x, want %x", g.Epoch, known)
+	} else if epoch != g.Epoch {
+		m.Fatalf("epoch %x, want %x", g.Epoch, epoch)
 	}
 	if g.Stamp <= m.lastStamp {
 		m.Fatalf("stamp %d after %d", g.Stamp, m.lastStamp)
@@ -245,7 +245,7 @@ func (m *model) fillResult(n int, e *modelEntry) Result {
 	return OK
 }
 
-// drop gives a lease back if it is still this grant's.
+// drop removes the lease if it is still this grant's.
 func (m *model) drop(n int, g *modelGrant) {
 	if l := m.leases[n]; l != nil && l == g && !l.failed {
 		delete(m.leases, n)
@@ -307,7 +307,7 @@ func (m *model) flush(t *rapid.T) {
 	hints := m.hints
 	m.reset()
 	m.hints = hints
-	m.grants = m.grants[:min(len(m.grants), 4)] // keep some, to be refused
+	m.grants = m.grants[:min(len(m.grants), 4)] // keep a few, which must be refused
 }
 
 func (m *model) evict(t *rapid.T) {

@@ -11,14 +11,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// MaxPeek is the most keys that one PeekMany may ask for.
+// MaxPeek is the largest number of keys that one PeekMany accepts.
 const MaxPeek = 1000
 
-// Peek returns what lies under a key without asking for the right to load it: one round trip and no script. It costs a
-// second one when the entry depends on things that this process did not expect (see hints). A Stale, Soft or Suspect
-// entry comes with its value; what to do with it is the caller's to decide.
+// Peek returns the entry of a key without asking for a grant to load it: one round trip and no script. A second round
+// trip follows when the entry depends on tags that this process did not expect (see hints). A Stale, Soft or Suspect
+// entry comes with its value; the caller decides whether to use it.
 //
-// It never begins an epoch: after a change of servers it calls entries Suspect until a Read, Fill or Invalidate has.
+// Peek never begins an epoch: after a change of servers it reports entries as Suspect until a read, fill or invalidation
+// begins one.
 func (c *Cache) Peek(ctx context.Context, k Key) (Entry, error) {
 	es, err := c.PeekMany(ctx, []Key{k})
 	if err != nil {
@@ -27,59 +28,42 @@ func (c *Cache) Peek(ctx context.Context, k Key) (Entry, error) {
 	return es[0], nil
 }
 
-// PeekMany is Peek for up to MaxPeek keys of one tenant, in the same round trips. The entries come in the order of the
-// keys. An error concerns all of them.
+// PeekMany is Peek for up to MaxPeek keys of one tenant, in the same round trips. It returns the entries in the order of
+// the keys. An error applies to all of them.
 func (c *Cache) PeekMany(ctx context.Context, keys []Key) ([]Entry, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	es, sts, err := c.peek(ctx, keys)
-	if err != nil {
+	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
 		return nil, err
 	}
-	for i, e := range es {
-		sts[i].states[e.State].Add(1)
-	}
-	return es, nil
-}
-
-func (c *Cache) peek(ctx context.Context, keys []Key) ([]Entry, []*classStats, error) {
-	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
-		return nil, nil, err
-	}
 	id := keys[0].Tenant
-	sts := make([]*classStats, len(keys))
-	for i, k := range keys {
+	for _, k := range keys {
 		if k.Tenant != id {
-			return nil, nil, errors.New("cache: keys of several tenants at once")
+			return nil, errors.New("cache: keys of several tenants at once")
 		}
-		var err error
-		if sts[i], err = c.classes.of(k); err != nil {
-			return nil, nil, err
+		if err := c.classes.check(k); err != nil {
+			return nil, err
 		}
 	}
 	raws, vs, err := c.fetch(ctx, id, keys)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	es := make([]Entry, len(keys))
 	for i, k := range keys {
-		if raws[i] == "" {
-			continue
-		}
 		h, err := parseHeader(raws[i])
 		if err != nil {
-			sts[i].broken.Add(1)
 			continue
 		}
-		if es[i], err = c.decode(ctx, k, sts[i], raws[i], vs.classify(&h), vs.now); err != nil {
-			return nil, nil, fmt.Errorf("open cache entry: %w", err)
+		if es[i], err = c.decode(ctx, k, raws[i], vs.classify(&h), vs.now); err != nil {
+			return nil, fmt.Errorf("open cache entry: %w", err)
 		}
 	}
-	return es, sts, nil
+	return es, nil
 }
 
-// look reads the entries, and after them the versions of everything that they depend on.
+// fetch reads the entries, and after them the versions of all their tags.
 func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, *versions, error) {
 	names := make([]string, len(keys))
 	for i, k := range keys {
@@ -89,7 +73,7 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	gets := make([]*redis.StringCmd, len(keys))
 	var meta *redis.SliceCmd
 	var clock *redis.TimeCmd
-	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command is asked for its own error
+	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i, n := range names {
 			gets[i] = p.Get(ctx, n)
 		}
@@ -105,7 +89,7 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 		raws[i] = g.Val()
 	}
 	if more := c.unexpected(names, raws, tags); len(more) > 0 {
-		// All tags again and not only the new ones: one judgement rests on one reading.
+		// All tags again and not only the new ones: one classification must use one reading.
 		tags = more
 		meta = c.rdb.HMGet(ctx, metaKey(id), metaFields(tags)...)
 	}
@@ -122,7 +106,7 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	return raws, vs, nil
 }
 
-// unexpected returns nil when the expected tags cover those of the entries, otherwise both together.
+// unexpected returns nil if the expected tags cover those of the entries, otherwise the union of both.
 func (c *Cache) unexpected(names, raws []string, expected tagSet) tagSet {
 	var more tagSet
 	for i, raw := range raws {

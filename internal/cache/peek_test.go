@@ -13,14 +13,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// trips counts the round trips of one client that ask for versions, and can do something after each. Every trip of a
-// Peek does; those that set a connection up do not.
-type trips struct {
+// roundTrips counts the round trips of one client that read versions, and can run a function after
+// each. Every trip of a Peek reads versions; those that set up a connection do not.
+type roundTrips struct {
 	n     atomic.Int64
 	after func()
 }
 
-func (tr *trips) made(cmds []redis.Cmder) {
+func (tr *roundTrips) made(cmds []redis.Cmder) {
 	if !slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return c.Name() == "hmget" }) {
 		return
 	}
@@ -30,9 +30,9 @@ func (tr *trips) made(cmds []redis.Cmder) {
 	}
 }
 
-func (tr *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (tr *roundTrips) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (tr *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (tr *roundTrips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		tr.made([]redis.Cmder{cmd})
@@ -40,7 +40,7 @@ func (tr *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (tr *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (tr *roundTrips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
 		tr.made(cmds)
@@ -48,18 +48,18 @@ func (tr *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	}
 }
 
-// counted is a second process with its own client, whose round trips are counted.
-func (b *fixture) countedProcess() (*Cache, *trips) {
+// countedProcess is a second process with its own client, whose round trips are counted.
+func (b *fixture) countedProcess() (*Cache, *roundTrips) {
 	b.t.Helper()
 	o := b.rdb.Options()
 	rdb := redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, DB: o.DB})
 	b.t.Cleanup(func() { _ = rdb.Close() })
-	tr := &trips{}
+	tr := &roundTrips{}
 	rdb.AddHook(tr)
 	return b.secondProcess(rdb), tr
 }
 
-func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
+func TestPeekTakesOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		c, tr := b.countedProcess()
@@ -82,7 +82,7 @@ func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 		b.bump(Tag{2})
 		peek(k, Stale, 1)
 		b.store(k, value("v1", Tag{2}))
-		peek(k, Fresh, 1) // fewer tags than known
+		peek(k, Fresh, 1) // fewer tags than remembered
 		b.replace(k, value("v1", Tag{2}, Tag{3}))
 		peek(k, Fresh, 2)
 		b.bump(Tag{3})
@@ -110,7 +110,7 @@ func TestPeekCostsOneRoundTripOnceTheTagsAreKnown(t *testing.T) {
 	})
 }
 
-// store2 replaces an entry that may be fresh.
+// replace fills an entry that may be fresh.
 func (b *fixture) replace(k Key, v Value) {
 	b.t.Helper()
 	b.fill(k, b.bump(), v, OK)
@@ -124,7 +124,7 @@ func TestPeekReadsVersionsAfterTheEntry(t *testing.T) {
 	c, tr := b.countedProcess()
 	var once atomic.Bool
 	tr.after = func() {
-		if once.CompareAndSwap(false, true) { // after the first trip, which asked for no tags
+		if once.CompareAndSwap(false, true) { // after the first trip, which reads no versions of tags
 			b.bump(Tag{1})
 		}
 	}
@@ -146,7 +146,7 @@ func TestPeekOfASoftEntry(t *testing.T) {
 	})
 }
 
-func TestPeekRefuses(t *testing.T) {
+func TestPeekErrors(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
 	other := b.key(1)
@@ -155,17 +155,17 @@ func TestPeekRefuses(t *testing.T) {
 	twin.Class = &Class{Name: patients.Name, Hard: time.Minute}
 	b.want(b.key(1), Miss, "")
 	for name, keys := range map[string][]Key{
-		"two tenants":           {b.key(1), other},
-		"too many":              make([]Key, MaxPeek+1),
-		"zero key":              {{}},
-		"two classes of a name": {twin},
+		"two tenants":             {b.key(1), other},
+		"too many":                make([]Key, MaxPeek+1),
+		"zero key":                {{}},
+		"two classes of one name": {twin},
 	} {
 		if _, err := b.PeekMany(t.Context(), keys); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	if es, err := b.PeekMany(t.Context(), nil); es != nil || err != nil {
-		t.Errorf("nothing asked: %v, %v", es, err)
+		t.Errorf("without keys: %v, %v", es, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -174,7 +174,7 @@ func TestPeekRefuses(t *testing.T) {
 	}
 	b.rdb.HSet(t.Context(), metaKey(b.id), "c", "many")
 	if _, err := b.Peek(t.Context(), b.key(1)); err == nil {
-		t.Error("no error with a broken clock")
+		t.Error("no error with a malformed clock")
 	}
 }
 
@@ -188,6 +188,6 @@ func TestHintsAreBounded(t *testing.T) {
 		t.Errorf("%d entries remembered, at most %d allowed", len(h.m), maxHints)
 	}
 	if got := h.of([]string{fmt.Sprint(maxHints + 99)}); len(got) != 1 {
-		t.Errorf("the latest is forgotten: %v", got)
+		t.Errorf("the latest entry is not remembered: %v", got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
+func TestInvalidateChecksPreconditions(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		begin := func() Grant {
@@ -21,25 +21,25 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 			}
 			return g
 		}
-		conclude := func(loaded Grant, unmoved map[Tag]uint64) (Grant, error) {
+		apply := func(basedOn Grant, preconditions map[Tag]uint64) (Grant, error) {
 			c := change(Tag{9})
-			c.BasedOn, c.Preconditions = loaded, unmoved
+			c.BasedOn, c.Preconditions = basedOn, preconditions
 			c.LastSeen = []LastSeenUpdate{{Name: "one", Expect: b.lastSeen("one"), Next: []byte(time.Now().String())}}
 			return b.Invalidate(t.Context(), b.id, c)
 		}
-		refused := func(why string, loaded Grant, unmoved map[Tag]uint64) {
+		refused := func(why string, basedOn Grant, preconditions map[Tag]uint64) {
 			t.Helper()
 			before := b.dump()
-			if _, err := conclude(loaded, unmoved); !errors.Is(err, ErrConflict) {
+			if _, err := apply(basedOn, preconditions); !errors.Is(err, ErrConflict) {
 				t.Errorf("%s: %v, want ErrConflict", why, err)
 			}
 			if d := cmp.Diff(before, b.dump()); d != "" {
-				t.Errorf("%s: a conflict changed something: %s", why, d)
+				t.Errorf("%s: data changed despite the conflict: %s", why, d)
 			}
 		}
-		accepted := func(why string, loaded Grant, unmoved map[Tag]uint64) Grant {
+		accepted := func(why string, basedOn Grant, preconditions map[Tag]uint64) Grant {
 			t.Helper()
-			g, err := conclude(loaded, unmoved)
+			g, err := apply(basedOn, preconditions)
 			if err != nil {
 				t.Errorf("%s: %v", why, err)
 			}
@@ -48,20 +48,20 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 
 		loaded := begin()
 		b.bump(Tag{1})
-		rests := map[Tag]uint64{{1}: loaded.Stamp}
-		refused("a tag has moved", loaded, rests)
-		refused("one of several has moved", loaded, map[Tag]uint64{{1}: loaded.Stamp, {2}: loaded.Stamp, {3}: loaded.Stamp})
-		accepted("a tag that it does not rest on has moved", loaded, map[Tag]uint64{{2}: loaded.Stamp})
-		accepted("no condition", Grant{}, rests)
+		conditions := map[Tag]uint64{{1}: loaded.Stamp}
+		refused("a tag has a newer version", loaded, conditions)
+		refused("one of several tags has a newer version", loaded, map[Tag]uint64{{1}: loaded.Stamp, {2}: loaded.Stamp, {3}: loaded.Stamp})
+		accepted("a tag outside the preconditions has a newer version", loaded, map[Tag]uint64{{2}: loaded.Stamp})
+		accepted("not based on a load", Grant{}, conditions)
 
 		again := begin()
-		own := accepted("asked again", again, map[Tag]uint64{{1}: again.Stamp, {9}: again.Stamp})
-		refused("its own change is not excepted", again, map[Tag]uint64{{9}: again.Stamp})
-		accepted("its own change is excepted", again, map[Tag]uint64{{9}: own.Stamp})
+		own := accepted("loaded again", again, map[Tag]uint64{{1}: again.Stamp, {9}: again.Stamp})
+		refused("precondition from before its own change", again, map[Tag]uint64{{9}: again.Stamp})
+		accepted("precondition that includes its own change", again, map[Tag]uint64{{9}: own.Stamp})
 
 		old := begin()
 		old.Stamp -= uint64((maxFillAge + time.Second).Microseconds())
-		refused("too old", old, nil)
+		refused("load too old", old, nil)
 
 		before := begin()
 		b.runID.Store("run-2")
@@ -71,7 +71,7 @@ func TestAChangeRestsOnWhatItWasConcludedFrom(t *testing.T) {
 		fresh := begin()
 		accepted("of this epoch", fresh, nil)
 		b.rdb.Del(t.Context(), metaKey(b.id))
-		refused("the timeline is lost", fresh, nil)
+		refused("the meta hash is lost", fresh, nil)
 	})
 }
 
@@ -84,7 +84,7 @@ func (b *fixture) lastSeen(name string) []byte {
 	return got[0]
 }
 
-func TestAChangeRestsOnSoManyTags(t *testing.T) {
+func TestPreconditionsAreLimited(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
 	loaded, err := b.Begin(t.Context(), b.id)

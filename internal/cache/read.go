@@ -9,44 +9,36 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// rejectPrefix is how much of an entry names it when it turned out not to open: header and nonce, and so unique.
+// rejectPrefix is how many bytes identify an entry that does not open: header and nonce, which are unique.
 const rejectPrefix = headerFixed + MaxTags*8 + 12
 
-// Grant is the right to store what is loaded from now on: its stamp was drawn from the tenant's clock before the load
-// begins, which is what makes a later invalidation visible to Fill. The zero value allows nothing.
+// Grant is the right to store what is loaded from now on. Its stamp is drawn from the tenant's clock before the load
+// begins, so that Fill detects any later invalidation. The zero value grants nothing.
 type Grant struct {
 	// Stamp and Epoch go into the entry.
 	Stamp uint64
 	Epoch [8]byte
-	// Token is the caller's lease; empty for a grant of Invalidate or Begin, which have none.
+	// Token identifies the caller's lease; empty for a grant of Invalidate or Begin, which have none.
 	Token string
-	// Held says that there is no grant, because somebody else loads. Ask again within Wait.
+	// Held reports that there is no grant, because another caller holds the lease for at most Wait.
 	Held bool
-	// Failed says beside Held that nobody loads at present: the last load failed, and Wait is the pause after it.
+	// Failed reports, together with Held, that no load is in progress: the last one failed, and Wait is the pause after it.
 	Failed bool
 	Wait   time.Duration
 }
 
-// usable reports whether a Fill may be tried with it.
+// usable reports whether a fill may use the grant.
 func (g Grant) usable() bool { return !g.Held && g.Stamp > 0 }
 
-// Read returns what lies under a key and, unless it is Fresh, either the grant to load it or the news that somebody else
-// does. With wantStale the value of a Stale or Suspect entry comes too, and is kept; without, a Stale one is deleted.
+// Read returns the entry of a key and, unless it is Fresh, a grant to load it, which is Held if another caller loads. With
+// wantStale it also returns the value of a Stale or Suspect entry and keeps the entry; without, it deletes a Stale one.
 //
-// Who gets a grant loads and calls Fill, or Release when the load failed; who does neither makes others wait for the lease.
+// A caller that receives a grant must load the value and call Fill, or call Release if the load fails; otherwise other
+// callers wait until the lease expires.
 func (c *Cache) Read(ctx context.Context, k Key, wantStale bool) (Entry, Grant, error) {
-	st, err := c.classes.of(k)
-	if err != nil {
+	if err := c.classes.check(k); err != nil {
 		return Entry{}, Grant{}, err
 	}
-	e, g, err := c.read(ctx, k, st, wantStale)
-	if err == nil {
-		st.states[e.State].Add(1)
-	}
-	return e, g, err
-}
-
-func (c *Cache) read(ctx context.Context, k Key, st *classStats, wantStale bool) (Entry, Grant, error) {
 	reject := ""
 	for {
 		raw, state, g, now, err := c.readOnce(ctx, k, wantStale, reject)
@@ -56,7 +48,7 @@ func (c *Cache) read(ctx context.Context, k Key, st *classStats, wantStale bool)
 		if raw == "" {
 			return Entry{State: state}, g, nil
 		}
-		e, err := c.decode(ctx, k, st, raw, state, now)
+		e, err := c.decode(ctx, k, raw, state, now)
 		if err != nil {
 			return Entry{}, Grant{}, fmt.Errorf("open cache entry: %w", err)
 		}
@@ -116,9 +108,9 @@ func parseGrant(stamp, epoch, token string) (Grant, error) {
 	return Grant{Stamp: n, Epoch: [8]byte([]byte(epoch)), Token: token}, nil
 }
 
-// Release gives a grant of Read back after a load that brought nothing. With a pause, callers meanwhile get Held and
-// Failed instead of a grant, so that a source that just failed is not asked by everybody. Grants without a lease, and
-// leases that have passed to somebody else, are left alone.
+// Release ends the lease of a grant of Read after a load without a value. During the pause callers get Held and Failed
+// instead of a grant, so that a source that just failed is not asked again at once. Release does nothing for a grant
+// without a lease, or if another caller holds the lease now.
 func (c *Cache) Release(ctx context.Context, k Key, g Grant, pause time.Duration) error {
 	if err := k.check(); err != nil {
 		return err
@@ -133,7 +125,7 @@ func (c *Cache) Release(ctx context.Context, k Key, g Grant, pause time.Duration
 	return nil
 }
 
-// LastSeen returns what is remembered of the named things, in their order; nil for one that is not.
+// LastSeen returns the last-seen records of the named things, in their order; nil for one without a record.
 func (c *Cache) LastSeen(ctx context.Context, id tenant.ID, names ...string) ([][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -147,7 +139,7 @@ func (c *Cache) LastSeen(ctx context.Context, id tenant.ID, names ...string) ([]
 	}
 	vals, err := c.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
-		return nil, fmt.Errorf("read shadows: %w", err)
+		return nil, fmt.Errorf("read last-seen records: %w", err)
 	}
 	if len(vals) != len(names) {
 		return nil, errReply

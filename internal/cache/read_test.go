@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// reads checks the whole answer of one Read and returns its grant.
+// reads calls Read, checks its result and returns the grant.
 func (b *fixture) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
 	b.t.Helper()
 	e, g, err := b.Read(b.t.Context(), k, wantStale)
@@ -30,7 +30,7 @@ func TestReadGrantsOneLoadAtATime(t *testing.T) {
 		k := b.key(1)
 		g := b.reads(k, false, Miss, "", false)
 		b.reads(k, false, Miss, "", true)
-		b.reads(b.key(2), false, Miss, "", false) // another key, another lease
+		b.reads(b.key(2), false, Miss, "", false) // another key has its own lease
 		b.fill(k, g, value("v1", TagOf(k.ID)), OK)
 		b.reads(k, false, Fresh, "v1", false)
 	})
@@ -59,12 +59,12 @@ func TestReadOfAnInvalidatedEntry(t *testing.T) {
 		b.bump(Tag{9})
 		b.reads(k, true, Stale, "v1", false)
 		b.reads(k, true, Stale, "v1", true)
-		b.reads(k, false, Stale, "", true) // not wanted: gone
+		b.reads(k, false, Stale, "", true) // removes the entry
 		b.reads(k, true, Miss, "", true)
 	})
 }
 
-func TestReadTakesOverALoadThatCannotSucceed(t *testing.T) {
+func TestReadTakesOverAnOutdatedLease(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -74,13 +74,13 @@ func TestReadTakesOverALoadThatCannotSucceed(t *testing.T) {
 		b.bump(Tag{9})
 		fast := b.reads(k, true, Stale, "v1", false)
 		b.fill(k, slow, value("old", Tag{9}), Raced)
-		b.reads(k, true, Stale, "v1", true) // the refused one has not taken the other's lease along
+		b.reads(k, true, Stale, "v1", true) // the refused fill did not release the other's lease
 		b.fill(k, fast, value("new", Tag{9}), OK)
 		b.want(k, Fresh, "new")
 	})
 }
 
-func TestReadKnowsTheTagsOfAnEntryThatIsGone(t *testing.T) {
+func TestReadUsesRememberedTagsOfALostEntry(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -114,7 +114,7 @@ func TestReadAfterAChangeOfServers(t *testing.T) {
 		b.want(kept, Fresh, "v4")
 		b.store(later, value("v3"))
 		b.runID.Store("run-3")
-		b.reads(touched, true, Stale, "v2", false) // begins an epoch; what is two epochs old is worth nothing
+		b.reads(touched, true, Stale, "v2", false) // begins an epoch; an entry from two epochs ago is stale
 		b.want(later, Suspect, "v3")
 		b.runID.Store("run-4")
 		b.bump()
@@ -122,11 +122,11 @@ func TestReadAfterAChangeOfServers(t *testing.T) {
 	})
 }
 
-func TestABumpAfterTheFenceCountsWhateverTheStampsSay(t *testing.T) {
+func TestVersionsOfANewEpochOutweighAnyStamp(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
-		ahead := b.bump() // by a server whose clock was an hour ahead, and which is gone
+		ahead := b.bump() // from a former server whose clock was an hour ahead
 		ahead.Stamp += uint64(time.Hour.Microseconds())
 		b.fill(k, ahead, value("v1", Tag{1}), OK)
 		b.want(k, Fresh, "v1")
@@ -150,7 +150,7 @@ func TestReadAfterAFlush(t *testing.T) {
 		b.want(k, Miss, "")
 		b.fill(b.key(2), loading, value("v2"), Epoch)
 		b.reads(k, true, Miss, "", false)
-		b.rdb.Set(t.Context(), k.entry(), saved, 0) // an entry that a replica kept
+		b.rdb.Set(t.Context(), k.entry(), saved, 0) // an entry that survived on a replica
 		b.want(k, Stale, "v1")
 		b.rdb.Del(t.Context(), metaKey(b.id))
 		b.want(k, Stale, "v1")
@@ -159,7 +159,7 @@ func TestReadAfterAFlush(t *testing.T) {
 	})
 }
 
-func TestReleaseLetsOthersLoad(t *testing.T) {
+func TestReleaseLetsOtherCallersLoad(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -168,7 +168,7 @@ func TestReleaseLetsOthersLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := b.reads(k, false, Miss, "", false)
-		if err := b.Release(t.Context(), k, g, 0); err != nil { // no longer the first one's to give back
+		if err := b.Release(t.Context(), k, g, 0); err != nil { // another caller holds the lease now
 			t.Fatal(err)
 		}
 		b.reads(k, false, Miss, "", true)
@@ -185,7 +185,7 @@ func TestReleaseLetsOthersLoad(t *testing.T) {
 	})
 }
 
-func TestLeaseEndsByItself(t *testing.T) {
+func TestLeaseExpires(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -204,7 +204,7 @@ func TestLeaseEndsByItself(t *testing.T) {
 			}
 			select {
 			case <-deadline.C:
-				t.Fatal("the lease never ended")
+				t.Fatal("the lease did not expire within 10 s")
 			default:
 			}
 		}

@@ -10,22 +10,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MarkRead remembers for a time that somebody reads what the key names, whether or not it is there. It tells nobody anything
-// but Wanted, and nothing rests on it: who builds entries before they are asked for learns which are worth it.
-func (c *Cache) MarkRead(ctx context.Context, k Key, keep time.Duration) error {
+// MarkRead records for the given time that a key is being read, whether or not it holds an entry. Only RecentlyRead uses
+// the mark: code that builds entries before they are requested skips those without one.
+func (c *Cache) MarkRead(ctx context.Context, k Key, ttl time.Duration) error {
 	if err := k.check(); err != nil {
 		return err
 	}
-	if keep < time.Millisecond {
-		return errors.New("cache: wanted for no time")
+	if ttl < time.Millisecond {
+		return errors.New("cache: read mark without a duration")
 	}
-	if err := c.rdb.Set(ctx, k.redisKey("w"), "", keep).Err(); err != nil {
-		return fmt.Errorf("want cache entry: %w", err)
+	if err := c.rdb.Set(ctx, k.redisKey("w"), "", ttl).Err(); err != nil {
+		return fmt.Errorf("mark cache entry as read: %w", err)
 	}
 	return nil
 }
 
-// RecentlyRead reports of each key, in their order, whether somebody wants it.
+// RecentlyRead reports for each key, in order, whether it has a read mark.
 func (c *Cache) RecentlyRead(ctx context.Context, keys []Key) ([]bool, error) {
 	out := make([]bool, 0, len(keys))
 	for part := range slices.Chunk(keys, MaxPeek) {
@@ -42,7 +42,7 @@ func (c *Cache) RecentlyRead(ctx context.Context, keys []Key) ([]bool, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read wanted entries: %w", err)
+			return nil, fmt.Errorf("check read marks: %w", err)
 		}
 		for _, m := range marks {
 			out = append(out, m.Val() > 0)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestWanted(t *testing.T) {
+func TestRecentlyReadReturnsMarks(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		keys := make([]Key, MaxPeek+2)
@@ -24,38 +24,38 @@ func TestWanted(t *testing.T) {
 		}
 		for i, yes := range got {
 			if yes != slices.Contains([]int{1, MaxPeek}, i) {
-				t.Errorf("key %d is wanted: %v", i, yes)
+				t.Errorf("key %d: recently read %v", i, yes)
 			}
 		}
 		if ttl := b.rdb.PTTL(t.Context(), keys[1].redisKey("w")).Val(); ttl <= 0 || ttl > time.Minute {
-			t.Errorf("it is remembered for %v", ttl)
+			t.Errorf("the mark is kept for %v", ttl)
 		}
 		if e, err := b.Peek(t.Context(), keys[1]); err != nil || e.State != Miss {
-			t.Errorf("what is wanted is there: %v, %v", e.State, err)
+			t.Errorf("a mark made an entry: %v, %v", e.State, err)
 		}
 		if got, err := b.RecentlyRead(t.Context(), nil); err != nil || len(got) != 0 {
-			t.Errorf("of none %d are wanted, %v", len(got), err)
+			t.Errorf("without keys: %d results, %v", len(got), err)
 		}
 	})
 }
 
-func TestWantRefuses(t *testing.T) {
+func TestReadMarkErrors(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		if b.Cache.MarkRead(t.Context(), b.key(1), 0) == nil {
-			t.Error("wanted for no time")
+			t.Error("no error for a mark without a duration")
 		}
 		if b.Cache.MarkRead(t.Context(), Key{}, time.Minute) == nil {
-			t.Error("a key without a tenant is wanted")
+			t.Error("MarkRead: no error for a key without a tenant")
 		}
 		if _, err := b.RecentlyRead(t.Context(), []Key{b.key(1), {}}); err == nil {
-			t.Error("a key without a tenant is asked for")
+			t.Error("RecentlyRead: no error for a key without a tenant")
 		}
 		if err := b.rdb.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.RecentlyRead(t.Context(), []Key{b.key(1)}); err == nil {
-			t.Error("Redis is away, and nobody wants anything")
+			t.Error("no error without Redis")
 		}
 	})
 }

@@ -36,16 +36,16 @@ var (
 	sweepScript      = redis.NewScript(preludeLua + sweepLua)
 )
 
-var errReply = errors.New("cache: a script answered out of shape")
+var errReply = errors.New("cache: unexpected reply of a script")
 
-// call is one run of a script.
+// scriptCall is one execution of a script.
 type scriptCall struct {
 	keys []string
 	args []any
 }
 
-// runMany runs one script several times in one round trip. A server that does not know the script yet is sent it with the
-// first call of a second one.
+// runMany runs one script several times in one round trip. If the server does not have the script yet, a second round
+// trip sends it with its first call.
 func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []scriptCall) ([]*redis.Cmd, error) {
 	if len(calls) == 1 {
 		cmd := s.Run(ctx, c.rdb, calls[0].keys, calls[0].args...)

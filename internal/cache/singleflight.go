@@ -2,20 +2,21 @@ package cache
 
 import "sync"
 
-// flight is one load of this process, and what those who wait for it get. Its results are written by the leader before
-// done is closed; both empty means: try yourself.
+// call is one load in progress in this process, and its result for the callers that wait. The loading caller sets entry
+// or err before it closes done; if both are empty, waiting callers try themselves.
 type call struct {
 	done  chan struct{}
 	entry Entry
 	err   error
 }
 
+// callGroup holds the loads in progress, by entry key.
 type callGroup struct {
 	mu sync.Mutex
 	m  map[string]*call
 }
 
-// join returns the flight that is under way, or a new one and true.
+// join returns the call in progress and false, or a new one and true.
 func (g *callGroup) join(name string) (*call, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -30,7 +31,7 @@ func (g *callGroup) join(name string) (*call, bool) {
 	return cl, true
 }
 
-// detach takes no more passengers.
+// forget lets no more callers join the call.
 func (g *callGroup) forget(name string, cl *call) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -39,7 +40,7 @@ func (g *callGroup) forget(name string, cl *call) {
 	}
 }
 
-// land ends the flight and wakes those who wait.
+// finish ends the call and wakes the callers that wait.
 func (g *callGroup) finish(name string, cl *call) {
 	g.forget(name, cl)
 	close(cl.done)

@@ -15,20 +15,20 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// scheme is one way to cache the hot value: it answers reads and makes an invalidation complete.
+// scheme is one way to cache the value: how to read it, and how to invalidate it completely.
 type scheme struct {
 	read       func(ctx context.Context, load func() string) (value string, hit bool, err error)
 	invalidate func(ctx context.Context) error
 }
 
-// tally is what readers saw. A read is stale when its value is older than an invalidation that had completed before the
-// read began.
+// tally counts what readers saw. A read is stale when its value is older than an invalidation that
+// had completed before the read began.
 type tally struct{ reads, hits, stale atomic.Int64 }
 
-// race lets readers read one hot value, with loads of 1 to 3 ms, while one writer changes the source and invalidates. Four
-// readers read as fast as they can; sixteen come now and then, so that some come while a load is under way that an
-// invalidation has already overtaken. They take turns among the schemes, which stand for processes; the writer uses the
-// first.
+// race lets readers read one value, with loads of 1 to 3 ms, while one writer changes the source
+// and invalidates. Four readers read as fast as they can; sixteen pause between reads, so that some
+// arrive during a load that an invalidation has already overtaken. Readers are spread over the
+// schemes, which stand for processes; the writer uses the first.
 func race(t *testing.T, writes int, fault func(n int), schemes ...scheme) *tally {
 	t.Helper()
 	var source, completed atomic.Int64
@@ -88,7 +88,7 @@ func (c *tally) see(v string, hit bool, floor int64) {
 	}
 }
 
-// idle is time that passes at the source or between writes; nothing waits for its effect.
+// idle lets time pass at the source or between writes; no test step waits for its effect.
 func idle(t *testing.T, d time.Duration) {
 	t.Helper()
 	timer := time.NewTimer(d)
@@ -96,8 +96,8 @@ func idle(t *testing.T, d time.Duration) {
 	<-timer.C
 }
 
-// loading is the cache as its users use it.
-func loading(c *Cache, k Key) scheme {
+// throughLoad reads through Load, as callers of the package do.
+func throughLoad(c *Cache, k Key) scheme {
 	tag := TagOf(k.ID)
 	return scheme{
 		read: func(ctx context.Context, load func() string) (string, bool, error) {
@@ -115,9 +115,10 @@ func loading(c *Cache, k Key) scheme {
 	}
 }
 
-// bare uses the scripts without leases: everybody who misses loads, and takes the grant of whoever holds one.
+// withoutLeases uses the scripts alone: every caller that misses loads, and fills if it has a
+// grant.
 func withoutLeases(c *Cache, k Key) scheme {
-	s := loading(c, k)
+	s := throughLoad(c, k)
 	tag := TagOf(k.ID)
 	s.read = func(ctx context.Context, load func() string) (string, bool, error) {
 		if e, err := c.Peek(ctx, k); err != nil || e.State == Fresh {
@@ -138,7 +139,7 @@ func withoutLeases(c *Cache, k Key) scheme {
 
 func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*Cache, Key) scheme{"load": loading, "scripts": withoutLeases} {
+	for name, use := range map[string]func(*Cache, Key) scheme{"load": throughLoad, "scripts": withoutLeases} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t, redistest.New)
@@ -148,7 +149,7 @@ func TestNoStaleReadAfterACompletedInvalidation(t *testing.T) {
 				t.Errorf("%d stale reads", got.stale.Load())
 			}
 			if got.hits.Load() < 50 || got.reads.Load() < 300 {
-				t.Errorf("only %d hits of %d reads: nothing shown", got.hits.Load(), got.reads.Load())
+				t.Errorf("only %d hits in %d reads: too few to prove anything", got.hits.Load(), got.reads.Load())
 			}
 		})
 	}
@@ -169,14 +170,15 @@ func TestNoStaleReadThroughFaults(t *testing.T) {
 		if n%5 == 0 {
 			faults[n/5%len(faults)]()
 		}
-	}, loading(b.Cache, k), withoutLeases(b.secondProcess(b.rdb), k))
+	}, throughLoad(b.Cache, k), withoutLeases(b.secondProcess(b.rdb), k))
 	if got.stale.Load() != 0 {
 		t.Errorf("%d stale reads", got.stale.Load())
 	}
 }
 
-// TestTheRaceSeesStaleReads runs the same race with plain cache-aside, which must lose it; otherwise the race is blind.
-func TestTheRaceSeesStaleReads(t *testing.T) {
+// TestRaceDetectsStaleReads runs the same race with plain cache-aside, which must produce stale
+// reads; otherwise the race proves nothing.
+func TestRaceDetectsStaleReads(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	got := race(t, 250, nil, scheme{
@@ -191,6 +193,6 @@ func TestTheRaceSeesStaleReads(t *testing.T) {
 		invalidate: func(ctx context.Context) error { return rdb.Del(ctx, "hot").Err() },
 	})
 	if got.stale.Load() == 0 {
-		t.Error("plain cache-aside passed")
+		t.Error("no stale reads with plain cache-aside")
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// sweepStep is how many fields one step looks at.
+// sweepStep is the number of fields that one step checks.
 const sweepStep = 256
 
-// Sweep forgets the versions of one tenant that no entry can need any more: those older than the longest life of an entry
-// and the longest age of a stamp together. It returns how many. It goes once through the tenant's hash in small steps,
-// stops when the context ends, and may run at any time, anywhere, more than once.
+// Sweep removes the versions of one tenant that no entry can need any more, those older than the longest life of an entry
+// plus the greatest age of a stamp, and returns their number. It scans the tenant's hash once in small steps and stops when
+// the context ends. It may run at any time and in several processes at once.
 func (c *Cache) Sweep(ctx context.Context, id tenant.ID) (int, error) {
 	if _, err := tenant.Parse(string(id)); err != nil {
 		return 0, fmt.Errorf("cache: %w", err)
@@ -34,7 +34,7 @@ func (c *Cache) sweep(ctx context.Context, id tenant.ID, horizon uint64) (int, e
 				tags = append(tags, fields[i])
 			}
 		}
-		// A server may return more than was asked for: small hashes come whole.
+		// A server may return more than requested: small hashes come whole.
 		for len(tags) > 0 {
 			n := min(len(tags), sweepStep)
 			args := append([]any{horizon}, tags[:n]...)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestSweepForgetsOldVersionsAlone(t *testing.T) {
+func TestSweepRemovesOnlyOldVersions(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
@@ -43,20 +43,20 @@ func TestSweepForgetsOldVersionsAlone(t *testing.T) {
 	})
 }
 
-// fieldOf is the field of Tag{n}.
+// fieldOf returns the field of Tag{n}.
 func fieldOf(n byte) []byte { tag := Tag{n}; return tag[:] }
 
-func TestSweepStopsWithItsContext(t *testing.T) {
+func TestSweepErrors(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		b.bump(Tag{1})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := b.Sweep(ctx, b.id); err == nil {
-			t.Error("no error")
+			t.Error("no error with a canceled context")
 		}
 		if _, err := b.Sweep(t.Context(), ""); err == nil {
-			t.Error("swept for nobody")
+			t.Error("no error without a tenant")
 		}
 	})
 }

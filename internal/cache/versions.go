@@ -2,25 +2,25 @@ package cache
 
 import "strconv"
 
-// timeline is a tenant's meta hash as of one reading: what entries are judged by.
+// versions is one reading of a tenant's meta hash, by which entries are classified.
 type versions struct {
-	epoch, before string
-	began         uint64
-	current       bool // the hash was written under the server that answers now
-	// now is the server's time; the tenant's clock, which is behind it, where a cluster's node did not tell the time.
+	epoch, previous string
+	began           uint64
+	current         bool // the hash was written under the server that answers now
+	// now is the server's time. It is the tenant's clock, which is behind it, if a cluster's node did not return TIME.
 	now   uint64
 	byTag map[Tag]uint64
 }
 
 var metaNames = []string{"e", "c", "r", "f", "pe"}
 
-// order is a set of tags in the order in which they were asked for.
+// tagSet is a set of tags with the position at which each was requested.
 type tagSet map[Tag]int
 
-func (o tagSet) add(tags []Tag) {
+func (s tagSet) add(tags []Tag) {
 	for _, t := range tags {
-		if _, ok := o[t]; !ok {
-			o[t] = len(o)
+		if _, ok := s[t]; !ok {
+			s[t] = len(s)
 		}
 	}
 }
@@ -50,7 +50,7 @@ func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
 	}
 	v := &versions{
 		epoch: text(0), now: number(1), current: vals[0] != nil && text(2) == runID,
-		began: number(3), before: text(4), byTag: make(map[Tag]uint64),
+		began: number(3), previous: text(4), byTag: make(map[Tag]uint64),
 	}
 	for t, i := range tags {
 		if n := number(len(metaNames) + i); n > 0 {
@@ -63,8 +63,8 @@ func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
 	return v, nil
 }
 
-// judge says what the read script would say of an entry. While no epoch has begun under the present server, it judges as
-// if one were beginning now.
+// classify returns the state that the read script would return for an entry. While no epoch has begun under the present
+// server, it returns the state that the entry would have if one began now.
 func (v *versions) classify(h *header) State {
 	var newest uint64
 	for _, t := range h.tags {
@@ -78,7 +78,7 @@ func (v *versions) classify(h *header) State {
 		return Suspect
 	case !v.current:
 		return Stale
-	case epoch != v.epoch && epoch == v.before && newest < v.began:
+	case epoch != v.epoch && epoch == v.previous && newest < v.began:
 		return Suspect
 	case epoch != v.epoch:
 		return Stale

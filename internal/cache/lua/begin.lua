@@ -1,5 +1,5 @@
--- Draws a stamp for a load that is about to begin, without a lease: the caller stores many entries from one look at the
--- source and keeps others from looking at the same time by other means.
+-- Draws a stamp for a load that is about to begin, without a lease: the caller stores many entries
+-- from one call to the source, and prevents concurrent calls by other means.
 --
 -- KEYS  1 meta
 -- ARGV  1 run id   2 epoch to begin if one must begin

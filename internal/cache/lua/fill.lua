@@ -1,11 +1,12 @@
--- Stores an entry unless what it was loaded from has changed since its stamp was granted. Gives back the caller's own
--- lease whatever comes of it.
+-- Stores an entry unless what it was loaded from has changed since its stamp was granted. Releases
+-- the caller's own lease in every case.
 --
 -- KEYS  1 entry   2 meta   3 lease
 -- ARGV  1 token of the lease, "" when the stamp came with an invalidation   2 entry   3 time to live ms
 --       4 run id   5 epoch to begin if one must begin   6 greatest age of a stamp µs
--- returns "OK", or the refusal: "EPOCH" the timeline ended   "TOO_OLD" versions may have been swept since
---         "RACED" a tag has moved   "OLDER" a later load has been stored
+-- returns "OK", or the reason for the refusal: "EPOCH" the epoch has ended
+--         "TOO_OLD" versions may have been swept since   "RACED" a tag has a newer version
+--         "OLDER" a later load is stored
 local b = ARGV[2]
 local stamp, ep = u8(b, 5), b:sub(13, 20)
 

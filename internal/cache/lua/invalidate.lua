@@ -1,14 +1,17 @@
--- Moves the versions of all tags of a change to one new clock, swaps the shadows, appends the event and rings the
--- doorbell: all of it, or nothing when a shadow is not as expected or what the change was concluded from is outdated.
+-- Sets the versions of all tags of a change to one new clock, replaces the last-seen records,
+-- appends the event and publishes the notification. Does nothing if a record is not as expected or
+-- if the load that the change is based on is outdated.
 --
--- KEYS  1 meta   2 stream   3.. shadows
--- ARGV  1 run id   2 epoch to begin if one must begin   3 retention of the log µs   4 channel   5 event id   6 body
---       7 tags, 8 bytes each, joined
---       8 stamp of the load that the change was concluded from, "" for no condition   9 its epoch
---       10 greatest age of a stamp µs   11 tags that must not have moved and the stamp up to which they may, 16 bytes
---       each, joined
---       12.. for each shadow: expected value, next value, time to live ms ("0" none); "" stands for an absent shadow
--- returns {1, stamp, epoch, previous event} or {0, number of the first shadow that differs, 0 when it is the load}
+-- KEYS  1 meta   2 stream   3.. last-seen records
+-- ARGV  1 run id   2 epoch to begin if one must begin   3 retention of the log µs   4 channel
+--       5 event id   6 body   7 tags, 8 bytes each, joined
+--       8 stamp of the load that the change is based on, "" for no condition   9 its epoch
+--       10 greatest age of a stamp µs
+--       11 preconditions: a tag and the highest version it may have, 16 bytes each, joined
+--       12.. for each record: expected value, next value, time to live ms ("0" none); "" stands for
+--       no record
+-- returns {1, stamp, epoch, previous event}, or {0, number of the first record that differs, or 0
+--         when the load is outdated}
 for i = 3, #KEYS do
   local was = redis.call('GET', KEYS[i]) or ''
   if was ~= ARGV[12 + (i - 3) * 3] then return {0, i - 2} end
@@ -25,7 +28,7 @@ end
 local e, c = m[1], math.max(tonumber(m[2] or '0') + 1, now)
 local p = '0'
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-if #last > 0 then                                        -- the log may have outlived a lost meta hash
+if #last > 0 then                                        -- the log may exist although the meta hash was lost
   p = last[1][1]:match('^(%d+)')
   c = math.max(c, tonumber(p) + 1)
 end

@@ -1,5 +1,5 @@
--- Shared by all scripts of this folder; each is sent with these lines in front.
--- No struct, bit, cjson or cmsgpack: the embedded Redis has none of them. Numbers are exact below 2^53.
+-- Shared by all scripts in this directory; these lines are prepended to each. No struct, bit, cjson
+-- or cmsgpack: the embedded Redis has none of them. Numbers are exact below 2^53.
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 
@@ -19,7 +19,7 @@ local function p8(n)
   return w(h) .. w(l)
 end
 
--- The number of an entry's tags, or nil when the bytes are not an entry of this format.
+-- Returns the number of an entry's tags, or nil if the bytes are not an entry of this format.
 local function tagcount(b)
   if #b < 49 or b:byte(1) ~= 1 then return nil end
   local k = b:byte(49)
@@ -27,7 +27,8 @@ local function tagcount(b)
   return k
 end
 
--- Begins an epoch: entries of the one before become suspect, older ones invalid, loads under way are refused.
+-- Begins an epoch: entries of the previous one become suspect and older ones stale; loads in
+-- progress are refused.
 local function begin(meta, epoch, clock, runid, before)
   local s = dec(clock)
   redis.call('HSET', meta, 'e', epoch, 'c', s, 'r', runid, 'f', s, 'pe', before or '')

@@ -1,13 +1,15 @@
--- Reads one entry, judges it, and grants the right to load it when that is needed and nobody else has it.
--- The fresh path writes nothing.
+-- Reads and classifies one entry, and grants the right to load it if it needs a load and no other
+-- caller holds the lease. A fresh entry causes no write.
 --
 -- KEYS  1 entry   2 meta   3 lease
 -- ARGV  1 token   2 lease ms   3 run id   4 epoch to begin if one must begin
---       5 "1" to be given invalid and suspect bytes as well   6 first bytes of an entry that did not open, or ""
+--       5 "1" to return the bytes of stale and suspect entries too
+--       6 first bytes of an entry that did not open, or ""
 --       7.. tags to check when there is no entry
 -- returns {state, held, entry or nil, stamp, epoch, wait ms, now µs}
---       state  0 miss  1 fresh  2 soft-expired  3 invalidated  4 suspect
---       held   0 no (fresh, or the caller loads with stamp and epoch)  1 somebody loads  2 the last load failed, wait
+--       state  0 miss  1 fresh  2 soft  3 stale  4 suspect
+--       held   0 no (the entry is fresh, or the caller loads with stamp and epoch)
+--              1 another caller loads  2 the last load failed, wait
 local b = redis.call('GET', KEYS[1])
 local rejected = false
 if b and ((ARGV[6] ~= '' and b:sub(1, #ARGV[6]) == ARGV[6]) or not tagcount(b)) then
@@ -40,7 +42,8 @@ if b then
   local ep = b:sub(13, 20)
   if hi > u8(b, 5) then state = 3
   elseif ep ~= e then
-    -- Stamps of another timeline cannot be compared with versions of this one, so a version since the fence counts.
+    -- Stamps of another epoch cannot be compared with versions of this one, so any version since
+    -- this epoch began counts.
     if ep == pe and hi < f then state = 4 else state = 3 end
   elseif now >= u8(b, 21) then state = 2
   else return {1, 0, b, '', '', 0, dec(now)} end
@@ -52,8 +55,8 @@ if state >= 3 and ARGV[5] ~= '1' then
   out = false
 end
 
--- A holder whose snapshot a later invalidation has outdated is taken over: its fill will be refused anyway. So is one
--- whose result turned out not to open.
+-- A lease is taken over if a later invalidation has overtaken its stamp, because its fill would be
+-- refused, or if the entry that its holder stored does not open.
 local held = redis.call('GET', KEYS[3])
 if held and not rejected and #held > 16 and u8(held, 1) >= hi and held:sub(9, 16) == e then
   local failed = held:sub(17) == '!'

@@ -1,5 +1,5 @@
--- Gives back a lease after a load that brought nothing. With a pause it leaves a mark, so that the next caller waits a
--- moment instead of asking a source that just failed.
+-- Ends a lease after a load without a value. With a pause it leaves a mark, so that the next caller
+-- waits a moment instead of asking a source that just failed.
 --
 -- KEYS  1 lease
 -- ARGV  1 token   2 pause ms, "0" for none

@@ -1,8 +1,8 @@
--- Forgets versions so old that no entry can be left that they would have to invalidate.
+-- Removes versions that are so old that every entry they could invalidate has expired.
 --
 -- KEYS  1 meta
--- ARGV  1 age from which a version may go µs   2.. tags to look at
--- returns the number of versions forgotten
+-- ARGV  1 age from which a version may be removed µs   2.. tags to check
+-- returns the number of versions removed
 local gone = {}
 local tags = {}
 for i = 2, #ARGV do tags[i - 1] = ARGV[i] end

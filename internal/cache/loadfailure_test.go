@@ -1,0 +1,179 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func TestLoadFailureIsSharedThenPaused(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		down := errors.New("down")
+		first := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		second := start(t.Context(), b.Cache, k, s)
+		b.waiting(s, 1)
+		s.fail(down)
+		for _, ch := range []<-chan loadResult{first, second} {
+			if a := b.result(ch); a.err != down { //nolint:errorlint // unchanged is the promise
+				t.Errorf("Load = %v, %v", a.State, a.err)
+			}
+		}
+		_, err := b.secondProcess(b.rdb).Load(t.Context(), k, s.load)
+		var later interface{ NotBefore() (time.Time, string) }
+		if !errors.Is(err, ErrSourceFailed) || !errors.As(err, &later) {
+			t.Fatalf("just after a failure: %v", err)
+		}
+		if at, reason := later.NotBefore(); time.Until(at) > pauseAfterFailure || reason == "" {
+			t.Errorf("not before %v, %q", at, reason)
+		}
+		b.bump(Tag{1}) // the tags of the key are still unknown
+		b.rdb.Del(t.Context(), k.lease())
+		third := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		s.send("v1")
+		b.got(third, Fresh, "v1")
+		b.noMoreLoads(s)
+	})
+}
+
+func TestLoadServesStaleEntriesWhenTheSourceFails(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		down := errors.New("down")
+		b.store(k, value("v1", Tag{1}))
+		b.bump(Tag{1})
+		first := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		second := start(t.Context(), b.Cache, k, s)
+		b.waiting(s, 1)
+		s.fail(down)
+		b.got(second, Stale, "v1")
+		if e := b.got(first, Stale, "v1"); e.Age <= 0 {
+			t.Errorf("age %v", e.Age)
+		}
+		b.got(start(t.Context(), b.secondProcess(b.rdb), k, s), Stale, "v1") // no load during the pause
+		b.noMoreLoads(s)
+
+		strict := b.key(2)
+		strict.Class = &Class{Name: "strict", Hard: time.Hour}
+		b.store(strict, value("v1", Tag{1}))
+		b.bump(Tag{1})
+		third := start(t.Context(), b.Cache, strict, s)
+		b.entered(s)
+		s.fail(down)
+		if a := b.result(third); !errors.Is(a.err, down) {
+			t.Errorf("Load = %v, %v", a.State, a.err)
+		}
+	})
+}
+
+func TestWaitersContinueAfterTheLoadingCallerCancels(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		ctx, cancel := context.WithCancel(t.Context())
+		first := start(ctx, b.Cache, k, s)
+		b.entered(s)
+		second := start(t.Context(), b.Cache, k, s)
+		b.waiting(s, 1)
+		cancel()
+		if a := b.result(first); !errors.Is(a.err, context.Canceled) {
+			t.Errorf("loading caller: %v", a.err)
+		}
+		b.entered(s) // at once: the lease was released without a pause
+		third := start(ctx, b.Cache, b.key(1), s)
+		if a := b.result(third); !errors.Is(a.err, context.Canceled) {
+			t.Errorf("waiting caller with a canceled context: %v", a.err)
+		}
+		s.send("v1")
+		b.got(second, Fresh, "v1")
+		b.noMoreLoads(s)
+	})
+}
+
+func TestWaitingCallerCanCancel(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		first := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		here, elsewhere := start(ctx, b.Cache, k, s), start(ctx, b.secondProcess(b.rdb), k, s)
+		b.waiting(s, 1)
+		cancel()
+		for _, ch := range []<-chan loadResult{here, elsewhere} {
+			if a := b.result(ch); !errors.Is(a.err, context.Canceled) {
+				t.Errorf("Load = %v", a.err)
+			}
+		}
+		s.send("v1")
+		b.got(first, Fresh, "v1")
+	})
+}
+
+func TestPanickingLoadReleasesWaiters(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		var second <-chan loadResult
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("Load swallowed the panic")
+				}
+			}()
+			_, _ = b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
+				second = start(t.Context(), b.Cache, k, s)
+				b.waiting(s, 1)
+				panic("boom")
+			})
+		}()
+		b.entered(s)
+		s.send("v1")
+		b.got(second, Fresh, "v1")
+	})
+}
+
+func TestLoadOfATooLargeValueFails(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k := b.key(1)
+		_, err := b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
+			return Value{Bytes: make([]byte, MaxValue+1)}, nil
+		})
+		if _, ok := errors.AsType[*LimitError](err); !ok {
+			t.Errorf("Load = %v", err)
+		}
+		if _, g, err := b.Read(t.Context(), k, true); err != nil || !g.Failed {
+			t.Errorf("no pause afterwards: %+v, %v", g, err)
+		}
+	})
+}
+
+func TestLoadReturnsItsValueWhenTheFillFails(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t, redistest.New)
+	k, s := b.key(1), newSource(Tag{1})
+	o := b.rdb.Options()
+	rdb := redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, DB: o.DB, MaxRetries: -1})
+	first := start(t.Context(), b.secondProcess(rdb), k, s)
+	b.entered(s)
+	if err := rdb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.send("v1")
+	b.got(first, Fresh, "v1")
+	b.want(k, Miss, "")
+	if _, err := b.secondProcess(rdb).Load(t.Context(), k, s.load); !errors.Is(err, redis.ErrClosed) {
+		t.Errorf("without Redis: %v", err)
+	}
+}
