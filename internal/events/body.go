@@ -11,21 +11,24 @@ import (
 
 // Kinds of events. A released kind keeps its meaning.
 const (
-	// AppointmentChanged: appointments were added, changed or removed. Refs are theirs.
+	// AppointmentChanged: appointments were added, changed or removed. Refs are those of the
+	// appointments.
 	AppointmentChanged = "appointment.changed"
-	// PatientChanged: patients' own data changed. Refs are theirs.
+	// PatientChanged: patients' own data changed. Refs are those of the patients.
 	PatientChanged = "patient.changed"
 	// DirectoryChanged: the practice's providers, locations or its own record changed.
 	DirectoryChanged = "directory.changed"
-	// EntityInvalidated: somebody said that the cached copies can no longer be trusted. Refs are those of the things named.
+	// EntityInvalidated: a caller declared cached copies invalid. Refs are those of the documents
+	// it named.
 	EntityInvalidated = "entity.invalidated"
-	// ViewRebuilt: views were computed anew and lie in the cache. It invalidates nothing.
+	// ViewRebuilt: views were computed again and are in the cache. It invalidates nothing.
 	ViewRebuilt = "view.rebuilt"
 )
 
-// Bounds of a body. A writer that has more refs leaves them out: an empty list means "some of this practice's".
+// Limits of a body. A writer with more refs leaves them out: an empty list means "some of this
+// practice's".
 const (
-	// MaxRefs is how many refs, and how many views, one body may name.
+	// MaxRefs is the largest number of refs, and of views, of one body.
 	MaxRefs = 64
 	// MaxBody is the longest encoded body in bytes.
 	MaxBody = 8 << 10
@@ -36,9 +39,10 @@ const (
 	refLen  = 26
 )
 
-// Body says what an event is about, in refs alone. The zero value is not valid: an event has a kind.
+// Body describes what an event is about, in refs alone. The zero value is not valid: an event has a
+// kind.
 type Body struct {
-	// Kind is one of this package's kinds. A reader may meet a kind of a newer release; it ignores what it doesn't know.
+	// Kind is one of this package's kinds. Readers ignore the kinds of a newer release.
 	Kind string `json:"kind"`
 	// Practice is the practice concerned; empty for an event of the whole tenant.
 	Practice phi.Ref `json:"practice,omitempty"`
@@ -48,7 +52,8 @@ type Body struct {
 	Views []phi.Ref `json:"views,omitempty"`
 }
 
-// Encode checks the body against the kinds and bounds above and returns it as JSON. The error names no value.
+// Encode checks the body against the kinds and limits above and returns it as JSON. The error
+// contains no value.
 func (b Body) Encode() ([]byte, error) {
 	switch b.Kind {
 	case AppointmentChanged, PatientChanged, DirectoryChanged, EntityInvalidated, ViewRebuilt:
@@ -96,7 +101,7 @@ func decodeBody(s string) (Body, error) {
 	}
 	var b Body
 	if err := json.Unmarshal([]byte(s), &b); err != nil {
-		return Body{}, errors.New("events: body is not the JSON of one") // the decoder's own words would quote the data
+		return Body{}, errors.New("events: body is not valid JSON for an event") // the decoder's own error would quote the data
 	}
 	return b, b.check()
 }

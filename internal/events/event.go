@@ -12,50 +12,55 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Bounds of one event, for writers and readers alike.
+// Limits of one event, for writers and readers alike.
 const (
-	// MaxTags is how many tags one change may touch. Beyond it a writer rolls up to tags of larger things.
+	// MaxTags is the largest number of tags of one change. Beyond it a writer uses tags of larger
+	// things.
 	MaxTags = 256
 	// MaxID is the longest event id in bytes.
 	MaxID = 128
 )
 
-// maxClock is the largest integer that Lua's numbers hold exactly; in microseconds it lies in the year 2255.
+// maxClock is the largest integer that Lua's numbers hold exactly; in microseconds it is in the
+// year 2255.
 const maxClock = 1 << 53
 
-// ErrMalformed is returned by Decode for an entry that the cache's script cannot have written.
+// ErrMalformed is returned for an entry that the cache's script cannot have written.
 var ErrMalformed = errors.New("events: malformed event")
 
-// Tag names a thing that cached entries depend on. It is a digest, so a collision costs a needless miss and nothing else.
+// Tag names something that cached entries depend on. It is a digest; a collision costs an
+// unnecessary miss and nothing else.
 type Tag [8]byte
 
 // Event is one change in one tenant's cache.
 type Event struct {
 	// Clock is the tenant's clock at the change: the event's place in the log, and the cursor to resume after it.
 	Clock uint64
-	// Prev is the clock of the event before, 0 for the first of a log.
+	// Prev is the clock of the previous event, 0 for the first of a log.
 	Prev uint64
-	// Epoch tells timelines apart: clocks of different epochs must not be compared.
+	// Epoch identifies the epoch: clocks of different epochs must not be compared.
 	Epoch [8]byte
-	// At is the server's time of the change. It is Clock's time too, unless a slower server took over.
+	// At is the server's time of the change. It equals Clock's time unless a server with a slower
+	// clock took over.
 	At time.Time
 	// ID is the writer's name for the change, the same when the writer repeats it. May be empty.
 	ID string
-	// Tags are what the change touched. May be empty: an announcement that invalidates nothing.
+	// Tags are what the change touched. An event without tags is an announcement that invalidates
+	// nothing.
 	Tags []Tag
-	// Body says what changed.
+	// Body describes what changed.
 	Body Body
 }
 
-// Key is the key of a tenant's log.
+// Key returns the key of a tenant's log.
 func Key(id tenant.ID) string { return id.Key("c1", "x") }
 
-// Channel is the channel of a tenant's doorbell.
+// Channel returns the channel of a tenant's notifications.
 func Channel(id tenant.ID) string { return id.Key("c1", "b") }
 
 func metaKey(id tenant.ID) string { return id.Key("c1", "m") }
 
-// Decode reads one entry of the log. Every error is ErrMalformed and repeats nothing of the entry.
+// Decode reads one entry of the log. Every error is ErrMalformed and contains no data of the entry.
 func Decode(m redis.XMessage) (Event, error) {
 	var ev Event
 	var ok bool

@@ -28,7 +28,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesWhatTheScriptCannotWrite(t *testing.T) {
+func TestDecodeRejectsWhatTheScriptCannotWrite(t *testing.T) {
 	t.Parallel()
 	secret := "Zebulon"
 	rows := map[string]struct {
@@ -46,7 +46,7 @@ func TestDecodeRefusesWhatTheScriptCannotWrite(t *testing.T) {
 		"epoch short":           {field: "e", value: "short"},
 		"time missing":          {field: "n"},
 		"event id too long":     {field: "i", value: strings.Repeat("x", MaxID+1)},
-		"tags cut":              {field: "t", value: "tag----1t"},
+		"tags truncated":        {field: "t", value: "tag----1t"},
 		"too many tags":         {field: "t", value: strings.Repeat("tag----1", MaxTags+1)},
 		"value of another type": {field: "b", value: 7},
 		"body missing":          {field: "b"},
@@ -54,8 +54,8 @@ func TestDecodeRefusesWhatTheScriptCannotWrite(t *testing.T) {
 		"body too long":         {field: "b", value: `{"kind":"a.b","x":"` + strings.Repeat("x", MaxBody) + `"}`},
 		"body without kind":     {field: "b", value: `{}`},
 		"kind with a name":      {field: "b", value: `{"kind":"` + secret + `.changed"}`},
-		"an id for a ref":       {field: "b", value: `{"kind":"patient.changed","refs":["` + secret + `"]}`},
-		"an id for a practice":  {field: "b", value: `{"kind":"patient.changed","practice":"7"}`},
+		"an id as a ref":        {field: "b", value: `{"kind":"patient.changed","refs":["` + secret + `"]}`},
+		"an id as a practice":   {field: "b", value: `{"kind":"patient.changed","practice":"7"}`},
 		"duplicate members":     {field: "b", value: `{"kind":"a.b","kind":"a.c"}`},
 	}
 	for name, row := range rows {
@@ -76,13 +76,13 @@ func TestDecodeRefusesWhatTheScriptCannotWrite(t *testing.T) {
 				t.Fatalf("Decode = %v, want ErrMalformed", err)
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("error repeats the data: %v", err)
+				t.Errorf("the error contains the data: %v", err)
 			}
 		})
 	}
 }
 
-func TestDecodeKeepsKindsOfANewerRelease(t *testing.T) {
+func TestDecodeAcceptsKindsOfANewerRelease(t *testing.T) {
 	t.Parallel()
 	m := redis.XMessage{ID: "2000-0", Values: entry(2000, 1000)}
 	m.Values["b"] = `{"kind":"location.closed","since":3}`
@@ -108,7 +108,7 @@ func TestBodyEncode(t *testing.T) {
 	}
 	full := Body{Kind: ViewRebuilt, Practice: ref(1), Refs: refs(MaxRefs), Views: refs(MaxRefs)}
 	if data, err = full.Encode(); err != nil || len(data) > MaxBody {
-		t.Errorf("a full body has %d bytes (%v), the bound is %d", len(data), err, MaxBody)
+		t.Errorf("a full body has %d bytes (%v), the limit is %d", len(data), err, MaxBody)
 	}
 	for name, bad := range map[string]Body{
 		"no kind":         {},
@@ -119,9 +119,9 @@ func TestBodyEncode(t *testing.T) {
 		"too many views":  {Kind: PatientChanged, Views: refs(MaxRefs + 1)},
 	} {
 		if _, err := bad.Encode(); err == nil {
-			t.Errorf("%s: encoded", name)
+			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "4711") {
-			t.Errorf("%s: error repeats the value", name)
+			t.Errorf("%s: the error contains the value", name)
 		}
 	}
 }
@@ -146,10 +146,10 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if ev.Prev >= ev.Clock || len(ev.Tags) > MaxTags || len(ev.ID) > MaxID || len(ev.Body.Refs) > MaxRefs {
-			t.Fatalf("decoded beyond the bounds: %+v", ev)
+			t.Fatalf("decoded beyond the limits: %+v", ev)
 		}
 		if err := ev.Body.check(); err != nil {
-			t.Fatalf("decoded a body that does not check: %v", err)
+			t.Fatalf("decoded an invalid body: %v", err)
 		}
 	})
 }

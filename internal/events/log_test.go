@@ -1,6 +1,7 @@
 package events
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 
 var tenants atomic.Int64
 
-// testLog writes a tenant's log the way the cache's script does: every test has its own tenant, since doorbells are heard
-// in all databases.
+// testLog writes a tenant's log as the cache's script does. Every test has its own tenant, because
+// notifications reach all databases.
 type testLog struct {
 	t    testing.TB
 	rdb  *redis.Client
@@ -40,7 +41,7 @@ func onBoth(t *testing.T, test func(t *testing.T, l *testLog)) {
 	}
 }
 
-// began puts the start of the epoch where the cache keeps it.
+// began sets the start of the epoch where the cache keeps it.
 func (l *testLog) began(clock uint64) {
 	l.t.Helper()
 	if err := l.rdb.HSet(l.t.Context(), metaKey(l.id), "f", clock).Err(); err != nil {
@@ -62,10 +63,10 @@ func (l *testLog) writeRaw(clock uint64, values map[string]any) {
 	l.last = clock
 }
 
-func (l *testLog) ring() {
+func (l *testLog) notify() {
 	l.t.Helper()
 	if err := l.rdb.Publish(l.t.Context(), Channel(l.id), strconv.FormatUint(l.last, 10)).Err(); err != nil {
-		l.t.Fatalf("ring: %v", err)
+		l.t.Fatalf("notify: %v", err)
 	}
 }
 
@@ -85,4 +86,10 @@ func entry(clock, prev uint64) map[string]any {
 
 func ref(n byte) phi.Ref {
 	return phi.Ref(strings.Repeat("a", 24) + string([]byte{'b' + n%24, 'a'}))
+}
+
+// read returns the first page of events after the cursor.
+func (l *testLog) read(ctx context.Context, after uint64) ([]Event, error) {
+	evs, _, err := readPage(ctx, l.rdb, l.id, after)
+	return evs, err
 }

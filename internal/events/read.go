@@ -11,15 +11,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// ErrGap is returned when the log no longer holds everything after the cursor: it was trimmed, lost, or taken over by a
-// server that may have missed its end. The consumer takes a new cursor from Last and reads its state anew.
+// ErrGap is returned when the log no longer holds everything after the cursor: it was trimmed or lost, or a server took
+// over that may lack the log's end. The consumer takes a new cursor from Last and reads its state again.
 var ErrGap = errors.New("events: the log does not reach back to the cursor")
 
-// maxPage is the most events that one Read returns.
+// maxPage is the largest number of events that one readPage returns.
 const maxPage = 1000
 
-// Last returns the cursor from which a consumer that reads the current state now will miss nothing: 0 when the tenant
-// has no timeline yet.
+// Last returns the cursor from which a consumer that reads the current state now misses nothing: 0 when the tenant has no
+// log yet.
 func Last(ctx context.Context, rdb redis.UniversalClient, id tenant.ID) (uint64, error) {
 	var last *redis.XMessageSliceCmd
 	var began *redis.SliceCmd
@@ -45,24 +45,17 @@ func Last(ctx context.Context, rdb redis.UniversalClient, id tenant.ID) (uint64,
 	return cursor, nil
 }
 
-// Read returns up to limit events after the cursor, oldest first; none when there are none yet. A limit below 1 or above
-// 1000 means 1000. ErrGap says that events after the cursor are missing; an event that cannot be decoded is ErrGap and
-// ErrMalformed both, since what it said is missing too. A cursor of 0 gets what is retained and never ErrGap for its age.
-func Read(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64, limit int) ([]Event, error) {
-	evs, _, err := readPage(ctx, rdb, id, after, limit)
-	return evs, err
-}
-
-// readPage is Read that also tells the clock at which the epoch began. Both are read in one transaction: with the log
-// first, an event that also began the epoch could come between and be skipped; with the epoch first, its loss would be.
-func readPage(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64, limit int) ([]Event, uint64, error) {
-	if limit < 1 || limit > maxPage {
-		limit = maxPage
-	}
+// readPage returns up to maxPage events after the cursor, oldest first, and the clock at which the epoch began. ErrGap
+// means that events after the cursor are missing. An event that cannot be decoded is both ErrGap and ErrMalformed, since
+// its content is missing too. A cursor of 0 reads whatever is retained and is never too old.
+//
+// One transaction reads both. With the log first, an event that also began the epoch could be appended in between and be
+// skipped; with the epoch first, its loss could be skipped.
+func readPage(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64) ([]Event, uint64, error) {
 	var rows *redis.XMessageSliceCmd
 	var began *redis.SliceCmd
 	_, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		rows = p.XRangeN(ctx, Key(id), "("+strconv.FormatUint(after, 10)+"-0", "+", int64(limit))
+		rows = p.XRangeN(ctx, Key(id), "("+strconv.FormatUint(after, 10)+"-0", "+", maxPage)
 		began = p.HMGet(ctx, metaKey(id), "f")
 		return nil
 	})

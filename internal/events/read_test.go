@@ -16,10 +16,10 @@ func clocks(evs []Event) []uint64 {
 	return out
 }
 
-func TestReadPagesFromTheCursor(t *testing.T) {
+func TestReadStartsAtTheCursor(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
-		if evs, err := Read(t.Context(), l.rdb, l.id, 0, 10); err != nil || len(evs) != 0 {
+		if evs, err := l.read(t.Context(), 0); err != nil || len(evs) != 0 {
 			t.Fatalf("empty log: %v, %v", evs, err)
 		}
 		l.began(100)
@@ -28,17 +28,16 @@ func TestReadPagesFromTheCursor(t *testing.T) {
 		}
 		for _, row := range []struct {
 			after uint64
-			limit int
 			want  []uint64
 		}{
-			{0, 0, []uint64{110, 120, 130, 140}},
-			{100, 2, []uint64{110, 120}},
-			{120, 0, []uint64{130, 140}},
-			{125, 0, []uint64{130, 140}}, // the stamp of an entry, no event's own clock
-			{140, 0, nil},
-			{999, 0, nil},
+			{0, []uint64{110, 120, 130, 140}},
+			{100, []uint64{110, 120, 130, 140}},
+			{120, []uint64{130, 140}},
+			{125, []uint64{130, 140}}, // the stamp of a cache entry
+			{140, nil},
+			{999, nil},
 		} {
-			evs, err := Read(t.Context(), l.rdb, l.id, row.after, row.limit)
+			evs, err := l.read(t.Context(), row.after)
 			if err != nil {
 				t.Errorf("after %d: %v", row.after, err)
 			}
@@ -49,11 +48,11 @@ func TestReadPagesFromTheCursor(t *testing.T) {
 	})
 }
 
-func TestReadFindsEveryGap(t *testing.T) {
+func TestReadDetectsEveryGap(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		spoil func(l *testLog)
-		after uint64
+		damage func(l *testLog)
+		after  uint64
 	}{
 		"trimmed past the cursor": {func(l *testLog) { l.trim(140) }, 110},
 		"hole in the middle": {func(l *testLog) {
@@ -80,18 +79,18 @@ func TestReadFindsEveryGap(t *testing.T) {
 				for _, c := range []uint64{110, 120, 130, 140} {
 					l.write(c)
 				}
-				if _, err := Read(t.Context(), l.rdb, l.id, row.after, 0); err != nil {
+				if _, err := l.read(t.Context(), row.after); err != nil {
 					t.Fatalf("before: %v", err)
 				}
-				row.spoil(l)
-				if evs, err := Read(t.Context(), l.rdb, l.id, row.after, 0); !errors.Is(err, ErrGap) {
-					t.Errorf("Read = %v, %v, want ErrGap", clocks(evs), err)
+				row.damage(l)
+				if evs, err := l.read(t.Context(), row.after); !errors.Is(err, ErrGap) {
+					t.Errorf("read = %v, %v, want ErrGap", clocks(evs), err)
 				}
 				cursor, err := Last(t.Context(), l.rdb, l.id)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := Read(t.Context(), l.rdb, l.id, cursor, 0); err != nil {
+				if _, err := l.read(t.Context(), cursor); err != nil {
 					t.Errorf("from Last = %d: %v", cursor, err)
 				}
 			})
@@ -99,14 +98,14 @@ func TestReadFindsEveryGap(t *testing.T) {
 	}
 }
 
-func TestTrimmedLogIsNoGapForTheOneWhoKnowsNothing(t *testing.T) {
+func TestCursorZeroReadsATrimmedLog(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.began(100)
 		l.write(110)
 		l.write(120)
 		l.trim(120)
-		evs, err := Read(t.Context(), l.rdb, l.id, 0, 0)
+		evs, err := l.read(t.Context(), 0)
 		if d := cmp.Diff([]uint64{120}, clocks(evs)); err != nil || d != "" {
 			t.Errorf("%v %s", err, d)
 		}
@@ -132,20 +131,20 @@ func TestLast(t *testing.T) {
 	})
 }
 
-func TestReadSaysWhenRedisIsAway(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := Read(ctx, l.rdb, l.id, 0, 0); !errors.Is(err, context.Canceled) {
-			t.Errorf("Read = %v", err)
+		if _, err := l.read(ctx, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("read = %v", err)
 		}
 		if _, err := Last(ctx, l.rdb, l.id); !errors.Is(err, context.Canceled) {
 			t.Errorf("Last = %v", err)
 		}
 		l.rdb.HSet(t.Context(), metaKey(l.id), "f", "soon")
-		if _, err := Read(t.Context(), l.rdb, l.id, 0, 0); !errors.Is(err, ErrMalformed) {
-			t.Errorf("Read with a broken epoch = %v", err)
+		if _, err := l.read(t.Context(), 0); !errors.Is(err, ErrMalformed) {
+			t.Errorf("read with a malformed epoch = %v", err)
 		}
 	})
 }

@@ -3,8 +3,6 @@ package events
 import (
 	"context"
 	"errors"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,18 +12,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// tailing is one Tail that runs beside the test.
-type tailing struct {
+// runningTail is a Tail in a goroutine.
+type runningTail struct {
 	t      *testing.T
 	events chan Event
 	done   chan error
 	cancel context.CancelFunc
 }
 
-func startTail(t *testing.T, rdb *redis.Client, l *testLog, after uint64) *tailing {
+func startTail(t *testing.T, rdb *redis.Client, l *testLog, after uint64) *runningTail {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	tl := &tailing{t: t, events: make(chan Event, 1000), done: make(chan error, 1), cancel: cancel}
+	tl := &runningTail{t: t, events: make(chan Event, 1000), done: make(chan error, 1), cancel: cancel}
 	go func() {
 		tl.done <- Tail(ctx, rdb, l.id, after, func(ev Event) error { tl.events <- ev; return nil })
 	}()
@@ -33,7 +31,7 @@ func startTail(t *testing.T, rdb *redis.Client, l *testLog, after uint64) *taili
 	return tl
 }
 
-func (tl *tailing) next(want uint64) {
+func (tl *runningTail) next(want uint64) {
 	tl.t.Helper()
 	select {
 	case ev := <-tl.events:
@@ -45,18 +43,18 @@ func (tl *tailing) next(want uint64) {
 	}
 }
 
-func (tl *tailing) ended(want error) {
+func (tl *runningTail) ended(want error) {
 	tl.t.Helper()
 	if err := <-tl.done; !errors.Is(err, want) {
 		tl.t.Fatalf("Tail = %v, want %v", err, want)
 	}
 	if len(tl.events) > 0 {
-		tl.t.Fatalf("%d events nobody asked for", len(tl.events))
+		tl.t.Fatalf("%d unexpected events", len(tl.events))
 	}
 }
 
-// listening waits until the server knows a subscriber.
-func listening(t *testing.T, l *testLog) {
+// waitForSubscriber waits until the server has a subscriber.
+func waitForSubscriber(t *testing.T, l *testLog) {
 	t.Helper()
 	for {
 		n, err := l.rdb.PubSubNumSub(t.Context(), Channel(l.id)).Result()
@@ -77,28 +75,28 @@ func TestTailCatchesUpThenFollows(t *testing.T) {
 		l.write(120)
 		tl := startTail(t, l.rdb, l, 110)
 		tl.next(120)
-		listening(t, l)
+		waitForSubscriber(t, l)
 		start := time.Now()
 		for c := uint64(130); c < 150; c++ {
 			l.write(c)
-			l.ring()
+			l.notify()
 			tl.next(c)
 		}
-		if took := time.Since(start); took > poll {
-			t.Errorf("20 events took %v: the doorbell was not heard", took)
+		if took := time.Since(start); took > pollInterval {
+			t.Errorf("20 events took %v: Tail polls instead of using notifications", took)
 		}
 		tl.cancel()
 		tl.ended(context.Canceled)
 	})
 }
 
-func TestTailLooksOnceASecondWhenTheBellIsQuiet(t *testing.T) {
+func TestTailPollsWithoutNotifications(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.began(100)
 		tl := startTail(t, l.rdb, l, 0)
-		listening(t, l)
-		l.write(110) // no ring
+		waitForSubscriber(t, l)
+		l.write(110) // no notification
 		tl.next(110)
 		l.write(120)
 		tl.next(120)
@@ -107,7 +105,7 @@ func TestTailLooksOnceASecondWhenTheBellIsQuiet(t *testing.T) {
 	})
 }
 
-func TestTailEndsAtAGap(t *testing.T) {
+func TestTailReturnsErrGap(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.began(100)
@@ -116,17 +114,17 @@ func TestTailEndsAtAGap(t *testing.T) {
 		tl := startTail(t, l.rdb, l, 100)
 		tl.next(110)
 		tl.next(120)
-		listening(t, l)
+		waitForSubscriber(t, l)
 		l.rdb.FlushDB(t.Context())
 		l.last = 0
 		l.began(130)
 		l.write(130)
-		l.ring()
+		l.notify()
 		tl.ended(ErrGap)
 	})
 }
 
-func TestTailOfAnEmptyLogNoticesALoss(t *testing.T) {
+func TestTailOfAnEmptyLogDetectsALoss(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.began(100)
@@ -135,7 +133,7 @@ func TestTailOfAnEmptyLogNoticesALoss(t *testing.T) {
 		}
 		cursor, err := follow(0)
 		if err != nil || cursor != 100 {
-			t.Fatalf("cursor of an empty log = %d, %v, want the epoch's beginning", cursor, err)
+			t.Fatalf("cursor of an empty log = %d, %v, want the start of the epoch", cursor, err)
 		}
 		l.began(200)
 		if _, err := follow(cursor); !errors.Is(err, ErrGap) {
@@ -144,30 +142,30 @@ func TestTailOfAnEmptyLogNoticesALoss(t *testing.T) {
 	})
 }
 
-func TestTailReturnsTheErrorOfItsFunction(t *testing.T) {
+func TestTailReturnsTheCallbackError(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.began(100)
 		l.write(110)
-		enough := errors.New("enough")
-		if err := Tail(t.Context(), l.rdb, l.id, 0, func(Event) error { return enough }); !errors.Is(err, enough) {
+		errDone := errors.New("done")
+		if err := Tail(t.Context(), l.rdb, l.id, 0, func(Event) error { return errDone }); !errors.Is(err, errDone) {
 			t.Errorf("Tail = %v", err)
 		}
 	})
 }
 
-func TestTailEndsWhenRedisRefuses(t *testing.T) {
+func TestTailReturnsWhenRedisRefuses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, l *testLog) {
 		l.rdb.Set(t.Context(), Key(l.id), "not a stream", 0)
 		err := Tail(t.Context(), l.rdb, l.id, 0, func(Event) error { return nil })
 		if _, ok := errors.AsType[redis.Error](err); !ok {
-			t.Errorf("Tail = %v, want the server's refusal", err)
+			t.Errorf("Tail = %v, want the server's error", err)
 		}
 	})
 }
 
-func TestTailHandsOverMoreThanAPage(t *testing.T) {
+func TestTailReadsMoreThanAPage(t *testing.T) {
 	t.Parallel()
 	l := newLog(t, redistest.New)
 	l.began(100)
@@ -177,69 +175,14 @@ func TestTailHandsOverMoreThanAPage(t *testing.T) {
 		want = append(want, c)
 	}
 	var got []uint64
-	enough := errors.New("enough")
+	errDone := errors.New("done")
 	err := Tail(t.Context(), l.rdb, l.id, 100, func(ev Event) error {
 		if got = append(got, ev.Clock); len(got) == len(want) {
-			return enough
+			return errDone
 		}
 		return nil
 	})
-	if d := cmp.Diff(want, got); !errors.Is(err, enough) || d != "" {
+	if d := cmp.Diff(want, got); !errors.Is(err, errDone) || d != "" {
 		t.Errorf("%v %s", err, d)
 	}
-}
-
-// cutter dials the real server and can cut every connection that it made, and refuse new ones.
-type cutter struct {
-	mu    sync.Mutex
-	conns []net.Conn
-	down  bool
-}
-
-func (c *cutter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.down {
-		return nil, errors.New("down")
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-	if err == nil {
-		c.conns = append(c.conns, conn)
-	}
-	return conn, err
-}
-
-func (c *cutter) set(down bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.down = down
-	for _, conn := range c.conns {
-		_ = conn.Close()
-	}
-	c.conns = nil
-}
-
-func TestTailOutlivesABrokenConnection(t *testing.T) {
-	t.Parallel()
-	l := newLog(t, redistest.New)
-	c := &cutter{}
-	o := l.rdb.Options()
-	rdb := redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, DB: o.DB, Dialer: c.dial, MaxRetries: -1})
-	t.Cleanup(func() { _ = rdb.Close() })
-	l.began(100)
-	l.write(110)
-	tl := startTail(t, rdb, l, 100)
-	tl.next(110)
-	listening(t, l)
-	c.set(true)
-	l.write(120)
-	l.ring()
-	c.set(false)
-	tl.next(120)
-	listening(t, l)
-	l.write(130)
-	l.ring()
-	tl.next(130)
-	tl.cancel()
-	tl.ended(context.Canceled)
 }

@@ -75,7 +75,7 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 	}
 	_, err = s.invalidate(ctx, t, cache.Change{
 		Tags: r.cascade, LastSeen: []cache.LastSeenUpdate{next}, BasedOn: since,
-		Event:   events.Body{Kind: events.PatientChanged, Refs: []phi.Ref{r.key.ID}},
+		Event:         events.Body{Kind: events.PatientChanged, Refs: []phi.Ref{r.key.ID}},
 		Preconditions: map[cache.Tag]uint64{cache.TagOf(r.key.ID): since.Stamp},
 	})
 	if err != nil {

@@ -97,9 +97,15 @@ func (b *bundle) board(t *testing.T, d civil.Date) BoardRead {
 
 func (b *bundle) log(t *testing.T) []events.Event {
 	t.Helper()
-	evs, err := events.Read(t.Context(), b.rdb, clinic, 0, 1000)
+	rows, err := b.rdb.XRange(t.Context(), events.Key(clinic), "-", "+").Result()
 	if err != nil {
 		t.Fatal(err)
+	}
+	evs := make([]events.Event, len(rows))
+	for i, row := range rows {
+		if evs[i], err = events.Decode(row); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return evs
 }
