@@ -15,17 +15,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// roles are the two Redis of the house.
+// roles are the two Redis roles.
 var roles = []string{"queue", "cache"}
 
 func start(t *testing.T, role string, extra ...string) *redistest.Server {
 	t.Helper()
-	dir := filepath.Join(house, "deploy", "redis")
+	dir := filepath.Join(repoRoot, "deploy", "redis")
 	return redistest.Start(t, filepath.Join(dir, "redis-"+role+".conf"), filepath.Join(dir, "users-"+role+".acl"), extra...)
 }
 
-// forbidden are commands that no user may send, whatever its work: they change, stop or leave the server, show what
-// others do, or look at all keys at once.
+// forbidden lists commands that no user may send: they change or stop the server, leave it, show
+// other users' activity, or list all keys.
 var forbidden = [][]any{
 	{"FLUSHALL"},
 	{"FLUSHDB"},
@@ -91,16 +91,16 @@ var forbidden = [][]any{
 	{"XDEL", "c1:{clinic-a}:x", "1-0"},
 }
 
-// onlyFor are commands that some need, and nobody else may send.
+// onlyFor lists commands that only the named users may send.
 var onlyFor = map[string]struct {
 	command []any
 	users   []string // as role/user
 }{
-	"look at everything": {[]any{"SCAN", 0}, []string{"queue/operator", "cache/operator"}},
-	"count everything":   {[]any{"DBSIZE"}, []string{"queue/operator", "cache/operator"}},
-	"slow commands":      {[]any{"SLOWLOG", "GET", 1}, []string{"queue/operator", "cache/operator"}},
-	"connections":        {[]any{"CLIENT", "LIST"}, []string{"queue/operator", "cache/operator"}},
-	"latency":            {[]any{"LATENCY", "LATEST"}, []string{"queue/operator", "cache/operator"}},
+	"list all keys":  {[]any{"SCAN", 0}, []string{"queue/operator", "cache/operator"}},
+	"count all keys": {[]any{"DBSIZE"}, []string{"queue/operator", "cache/operator"}},
+	"slow commands":  {[]any{"SLOWLOG", "GET", 1}, []string{"queue/operator", "cache/operator"}},
+	"connections":    {[]any{"CLIENT", "LIST"}, []string{"queue/operator", "cache/operator"}},
+	"latency":        {[]any{"LATENCY", "LATEST"}, []string{"queue/operator", "cache/operator"}},
 	"any script": {[]any{"EVAL", "return 1", 0}, []string{
 		"queue/worker", "queue/scheduler", "queue/gateway", "queue/monitor", "queue/operator",
 		"cache/worker", "cache/scheduler", "cache/gateway", "cache/operator",
@@ -111,8 +111,8 @@ var onlyFor = map[string]struct {
 	}},
 }
 
-// denied tells whether the server refused a command because of who sent it. Inside a script the text differs between
-// versions of Redis.
+// denied reports whether the server refused a command for lack of permission. Inside a script the
+// message differs between Redis versions.
 func denied(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "NOPERM") ||
 		strings.Contains(err.Error(), "The user executing the script can't") || strings.Contains(err.Error(), "ACL failure in script"))
@@ -121,7 +121,8 @@ func denied(err error) bool {
 func TestForbiddenCommands(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {
-		// The configuration forbids these two to everybody; here the users' own rules must.
+		// The configuration disables both commands for all users; this test enables them so that only
+		// the ACL can refuse them.
 		server := start(t, role, "--enable-debug-command", "yes", "--enable-module-command", "yes")
 		list := users(t, "deploy/redis/users-"+role+".acl")
 		for name, u := range list {
@@ -150,7 +151,7 @@ func TestForbiddenCommands(t *testing.T) {
 	}
 }
 
-// one is a key of each owner, as the programs spell them.
+// one maps each owner to one of its keys.
 var one = map[string]string{
 	"engine":      "asynq:{sync}:pending",
 	"engine, all": "asynq:queues",
@@ -162,11 +163,11 @@ var one = map[string]string{
 	"versions":    "c1:{clinic-a}:m",
 	"entries":     "c1:{clinic-a}:v:board:1:x:abc",
 	"events":      "c1:{clinic-a}:x",
-	"nobody":      "somebody:else",
-	"everybody":   "*",
+	"unknown":     "unknown:key",
+	"pattern":     "*",
 }
 
-// reaches says which keys a user reads and writes; all others must be refused.
+// reaches lists the keys that each user reads and writes; all others must be refused.
 var reaches = map[string]struct{ reads, writes []string }{
 	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "host"}},
 	"queue/scheduler": {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "status"}},
@@ -181,7 +182,8 @@ var reaches = map[string]struct{ reads, writes []string }{
 	"cache/health":    {},
 }
 
-// TestForeignKeys tries every owner's key as every user, by a command that the user may send, directly and in a script.
+// TestForeignKeys tries every owner's key as every user, with a command that the user may send,
+// directly and in a script.
 func TestForeignKeys(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{}
@@ -213,8 +215,8 @@ func TestForeignKeys(t *testing.T) {
 	}
 }
 
-// try sends a command, and the same in a script if the user may send scripts. A user without the command is refused
-// whatever the key.
+// try sends a command, and sends it again in a script if the user may run scripts. A user without
+// the command is refused for every key.
 func try(t *testing.T, c *redis.Client, u user, allowed bool, command string, args ...any) {
 	t.Helper()
 	allowed = allowed && slices.Contains(u.rules, "+"+strings.ToLower(command))
@@ -224,7 +226,7 @@ func try(t *testing.T, c *redis.Client, u user, allowed bool, command string, ar
 	if !slices.Contains(u.rules, "+eval") {
 		return
 	}
-	// The key is not declared, as asynq's own scripts do it.
+	// The key is not declared, as in asynq's own scripts.
 	source := "return redis.call(unpack(ARGV))"
 	if err := c.Do(t.Context(), append([]any{"EVAL", source, 0, command}, args...)...).Err(); denied(err) == allowed {
 		t.Errorf("%s %v in a script: %v, want allowed %v", command, args, err, allowed)
@@ -266,24 +268,24 @@ func TestForeignChannels(t *testing.T) {
 	}
 }
 
-func TestNobodyWithoutLogin(t *testing.T) {
+func TestLoginRequired(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {
 		server := start(t, role)
-		for _, login := range [][2]string{{"", ""}, {"default", ""}, {"default", "default"}, {"worker", ""}, {"worker", "wrong"}, {"nobody", "x"}} {
+		for _, login := range [][2]string{{"", ""}, {"default", ""}, {"default", "default"}, {"worker", ""}, {"worker", "wrong"}, {"unknown", "x"}} {
 			err := server.Client(t, login[0], login[1]).Ping(t.Context()).Err()
 			if err == nil || !strings.Contains(err.Error(), "NOAUTH") && !strings.Contains(err.Error(), "WRONGPASS") {
-				t.Errorf("%s: %q gets in: %v", role, login[0], err)
+				t.Errorf("%s: %q logs in: %v", role, login[0], err)
 			}
 		}
 	}
 }
 
-// TestRedisConfigurationTypos: a configuration or ACL file with a misspelt line starts no server, so that a hardening
-// which is not there is not believed in.
+// TestRedisConfigurationTypos misspells lines of the configuration and ACL files one at a time: the
+// server must refuse to start, so that no hardening is lost silently.
 func TestRedisConfigurationTypos(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(house, "deploy", "redis")
+	dir := filepath.Join(repoRoot, "deploy", "redis")
 	for _, role := range roles {
 		conf, acl := read(t, "deploy/redis/redis-"+role+".conf"), read(t, "deploy/redis/users-"+role+".acl")
 		refuses := func(name, conf, acl string) {
@@ -310,7 +312,7 @@ func TestRedisConfigurationTypos(t *testing.T) {
 	}
 }
 
-// starts tells whether a server comes up with these files. It is ended at once.
+// starts reports whether a server starts with these files. It kills the server at once.
 func starts(t *testing.T, conf, acl string) bool {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redisconf") //nolint:usetesting // t.TempDir is too long a name for a socket
@@ -339,12 +341,13 @@ func starts(t *testing.T, conf, acl string) bool {
 			_ = cmd.Process.Kill()
 		}
 	}
-	_ = cmd.Wait() // says how it ended, which its words have told
+	_ = cmd.Wait() // the output already shows the result
 	return ready
 }
 
-// TestUsersAreTheSameSort: every user is either off or has a password, starts from nothing, and is granted no category.
-func TestUsersAreTheSameSort(t *testing.T) {
+// TestUserRules checks that every user is off or has a password, starts without permissions, and has
+// no command category.
+func TestUserRules(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {
 		list := users(t, "deploy/redis/users-"+role+".acl")
@@ -353,7 +356,7 @@ func TestUsersAreTheSameSort(t *testing.T) {
 		}
 		for name, u := range list {
 			if u.on && u.password != name+"-dev" {
-				t.Errorf("%s/%s: the password is not the one that says it is for trying out", role, name)
+				t.Errorf("%s/%s: the password is not the development password", role, name)
 			}
 			for _, want := range []string{"-@all", "resetkeys", "resetchannels"} {
 				if !slices.Contains(u.rules, want) && name != "default" {
@@ -366,7 +369,7 @@ func TestUsersAreTheSameSort(t *testing.T) {
 				}
 			}
 			if seen := len(slices.Compact(slices.Sorted(slices.Values(u.rules)))); seen != len(u.rules) {
-				t.Errorf("%s/%s is granted something twice", role, name)
+				t.Errorf("%s/%s has a duplicate rule", role, name)
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	run "google.golang.org/api/run/v1"
 )
 
-// settings are what deploy/cloudrun/README.md lets people set, with examples.
+// settings are the settings of deploy/cloudrun/README.md, with example values.
 var settings = map[string]string{
 	"PROJECT": "clinic-prod", "PROJECT_NUMBER": "123456789012", "REGION": "us-central1", "NETWORK": "phi", "SUBNET": "run-usc1",
 	"IMAGE":     "us-central1-docker.pkg.dev/clinic-prod/rounds/rounds@sha256:" + strings.Repeat("a", 64),
@@ -26,20 +26,20 @@ var settings = map[string]string{
 
 var setting = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
 
-// render puts the settings where the document names them, as envsubst does.
+// render replaces the placeholders of a document with the settings, as envsubst does.
 func render(doc string) (string, error) {
 	var missing error
 	out := setting.ReplaceAllStringFunc(doc, func(s string) string {
 		v, ok := settings[s[2:len(s)-1]]
 		if !ok {
-			missing = errors.Join(missing, fmt.Errorf("%s is no setting", s))
+			missing = errors.Join(missing, fmt.Errorf("%s is not a setting", s))
 		}
 		return v
 	})
 	return out, missing
 }
 
-// decode reads one manifest as the API's own type, in which every key must exist as it is spelt.
+// decode reads one manifest as the API's type and refuses unknown keys.
 func decode[T any](doc []byte) (T, error) {
 	var v T
 	b, err := yaml.YAMLToJSON(doc)
@@ -49,12 +49,12 @@ func decode[T any](doc []byte) (T, error) {
 	return v, strict.Unmarshal(b, &v, strict.RejectUnknownMembers(true))
 }
 
-// process is what a manifest says, whatever its kind.
+// process is the content of a manifest of any kind.
 type process struct {
 	apiVersion, kind string
 	meta             *run.ObjectMeta
 	template         *run.RevisionTemplate
-	rest             string // the parts in which kinds differ, as one text
+	rest             string // the parts that differ between kinds, as one text
 }
 
 func pool(doc []byte) (process, error) {
@@ -81,22 +81,22 @@ func text(v any) string {
 	return string(b)
 }
 
-// manifest is what is expected of one of them.
+// manifest is the expected content of one manifest.
 type manifest struct {
 	read             func([]byte) (process, error)
 	apiVersion, kind string
 	health           int
 	annotations      map[string]string // of the resource
-	revision         map[string]string // of the revision, beside those that all have
+	revision         map[string]string // of the revision, in addition to the common ones
 	concurrency      int64
 	timeout          int64
-	port             int64 // of the requests; zero for pools
+	port             int64 // for requests; zero for pools
 	files            []string
-	environment      []string // beside those that all have
+	environment      []string // in addition to the common ones
 	load             func(getenv func(string) string) (any, error)
 }
 
-// The secrets that only one process may see stand in its row alone: no other manifest passes with them.
+// Only one row lists each process's own secrets, so no other manifest passes with them.
 var manifests = map[string]manifest{
 	"worker": {
 		read: pool, apiVersion: "run.googleapis.com/v1", kind: "WorkerPool", health: 8081,
@@ -127,7 +127,7 @@ var manifests = map[string]manifest{
 		environment: []string{"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS", "ROUNDS_GATEWAY_ADDR", "ROUNDS_API_KEYS"},
 		load:        func(g func(string) string) (any, error) { return config.LoadGateway(g) },
 	},
-	// The monitor is given neither keyset nor tenants nor the cache.
+	// The monitor has no keyset, tenants or cache.
 	"monitor": {
 		read: service, apiVersion: "serving.knative.dev/v1", kind: "Service", health: 8084, port: 8090, concurrency: 80, timeout: 3600,
 		annotations: serviceAnnotations("2"), revision: serviceRevision("1", "2"),
@@ -151,7 +151,7 @@ func serviceRevision(least, most string) map[string]string {
 	}
 }
 
-// revisionAnnotations are those that every revision has.
+// revisionAnnotations are the annotations of every revision.
 func revisionAnnotations(name string) map[string]string {
 	return map[string]string{
 		"run.googleapis.com/network-interfaces":              `[{"network":"phi","subnetwork":"run-usc1","tags":["rounds-` + name + `"]}]`,
@@ -162,7 +162,7 @@ func revisionAnnotations(name string) map[string]string {
 	}
 }
 
-// check says everything that is wrong with a manifest of the named program.
+// check returns all faults of the named program's manifest.
 func (m manifest) check(t testing.TB, name string, doc []byte) faults {
 	var f faults
 	p, err := m.read(doc)
@@ -198,7 +198,7 @@ func (m manifest) check(t testing.TB, name string, doc []byte) faults {
 	return append(f, m.env(t, name, c)...)
 }
 
-// probes are held against what the platform allows, and what a start may take.
+// probes checks the probes against the platform's limits and the longest start.
 func (m manifest) probes(c *run.Container) (f faults) {
 	start, live := c.StartupProbe, c.LivenessProbe
 	if start == nil || live == nil || start.HttpGet == nil || live.HttpGet == nil || c.ReadinessProbe != nil {
@@ -221,7 +221,8 @@ func (m manifest) resources(c *run.Container) (f faults) {
 	return f
 }
 
-// volumes must be secrets of pinned versions, each mounted once, and give exactly the files that are expected.
+// volumes checks that every volume is a secret of a pinned version, mounted once, and that together
+// they provide exactly the expected files.
 func (m manifest) volumes(spec *run.RevisionSpec) (f faults) {
 	mounts := map[string]string{}
 	for _, v := range spec.Containers[0].VolumeMounts {
@@ -246,7 +247,7 @@ func (m manifest) volumes(spec *run.RevisionSpec) (f faults) {
 	return f
 }
 
-// secretNames are the secrets that become files.
+// secretNames maps each mounted file to its secret.
 var secretNames = map[string]string{
 	"rounds.keys": "rounds-keys", "redis-ca.pem": "rounds-redis-ca", "tenants.yaml": "rounds-tenants",
 	"api-keys": "rounds-api-keys", "monitor-logins": "rounds-monitor-logins",
@@ -268,7 +269,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// TestManifestTypos misspells every key of every manifest and changes every value: none of them passes.
+// TestManifestTypos misspells every key of every manifest and changes every value; no such manifest
+// may pass.
 func TestManifestTypos(t *testing.T) {
 	t.Parallel()
 	for name, m := range manifests {
@@ -279,9 +281,9 @@ func TestManifestTypos(t *testing.T) {
 				t.Fatal(err)
 			}
 			all := typos(t, doc, func(string) bool { return false })
-			for _, slip := range all {
-				if len(m.check(t, name, slip.doc)) == 0 {
-					t.Errorf("passes with another %s", slip.where)
+			for _, typo := range all {
+				if len(m.check(t, name, typo.doc)) == 0 {
+					t.Errorf("passes with another %s", typo.where)
 				}
 			}
 			if len(all) < 150 {
@@ -291,12 +293,12 @@ func TestManifestTypos(t *testing.T) {
 	}
 }
 
-// TestEveryVariableIsSomewhere: what the programs read and no manifest sets would be a setting that production lacks.
-func TestEveryVariableIsSomewhere(t *testing.T) {
+// TestManifestsSetEveryVariable finds variables that a program reads and no manifest sets.
+func TestManifestsSetEveryVariable(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{
 		"ROUNDS_TEBRA_ENDPOINT":       "the vendor's own is the default",
-		"OTEL_EXPORTER_OTLP_ENDPOINT": "nothing is exported unless set; the README says how",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "nothing is exported unless it is set; the README describes how",
 	}
 	set := map[string]bool{}
 	for _, m := range manifests {

@@ -18,12 +18,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 )
 
-// collector is what somebody who wants traces sets.
+// collector is the value that switches traces on.
 const collector = "http://otel-collector:4318"
 
-// load reads compose files with the reference library, every profile switched on, as Docker Compose itself does.
+// load reads compose files with the reference library, with every profile enabled.
 func load(ctx context.Context, env types.Mapping, docs ...string) (*types.Project, error) {
-	root, err := filepath.Abs(house)
+	root, err := filepath.Abs(repoRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +38,13 @@ func load(ctx context.Context, env types.Mapping, docs ...string) (*types.Projec
 	return p, err
 }
 
-// container is what is expected of one service.
+// container is the expected configuration of one service.
 type container struct {
-	program   string   // below cmd; empty for those of others
-	image     string   // of others
-	uid       string   // of others
-	command   []string // of others
-	health    string   // what the health check says after CMD; empty for the two that cannot have one
+	program   string   // below cmd; empty for third-party images
+	image     string   // of a third party
+	uid       string   // of a third-party image
+	command   []string // of a third-party image
+	health    string   // the health check after CMD; empty for the two images that cannot have one
 	profile   string
 	published string // host address and port, container's port
 	needs     []string
@@ -105,7 +105,7 @@ var containers = map[string]container{
 	},
 }
 
-// checkProject says everything that is wrong with the compose file.
+// checkProject returns all faults of the compose file.
 func checkProject(t testing.TB, p *types.Project, scheme string) (f faults) {
 	f.want(p.Name == "rounds", "another project's name")
 	f.want(slices.Equal(slices.Sorted(maps.Keys(p.Services)), slices.Sorted(maps.Keys(containers))), "other services")
@@ -120,7 +120,8 @@ func checkProject(t testing.TB, p *types.Project, scheme string) (f faults) {
 }
 
 func (c container) check(t testing.TB, s types.ServiceConfig, scheme string) (f faults) {
-	// What every container has: nothing of root's, nothing to write to, bounds, and the ten seconds of Cloud Run.
+	// Every container runs without privileges, with a read-only file system and resource limits, and
+	// has Cloud Run's ten seconds to stop.
 	f.want(s.ReadOnly && !s.Privileged && slices.Equal(s.CapDrop, []string{"ALL"}) && len(s.CapAdd) == 0, "not hardened")
 	f.want(slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}), "may gain privileges")
 	f.want(s.Init != nil && *s.Init, "no init")
@@ -143,9 +144,9 @@ func (c container) check(t testing.TB, s types.ServiceConfig, scheme string) (f 
 		f.want(s.Image == c.image && s.User == c.uid && s.Build == nil, "another image or user")
 		f.want(slices.Equal(s.Command, c.command) || scheme == "rediss" && slices.Equal(s.Command, append(c.command, "--include", "/etc/redis/tls.conf")), "another command")
 		f.want(s.MemLimit == c.memory, "another limit")
-		return append(f, c.others(s)...)
+		return append(f, c.thirdParty(s)...)
 	}
-	return append(f, c.ours(t, s, scheme)...)
+	return append(f, c.rounds(t, s, scheme)...)
 }
 
 func list(s string) []string {
@@ -170,7 +171,7 @@ func (c container) depends(s types.ServiceConfig) (f faults) {
 		if containers[on].health == "" {
 			want = types.ServiceConditionStarted
 		}
-		f.want(d.Condition == want && d.Required, "does not wait until "+on+" is well")
+		f.want(d.Condition == want && d.Required, "does not wait until "+on+" is healthy")
 	}
 	return f
 }
@@ -178,11 +179,11 @@ func (c container) depends(s types.ServiceConfig) (f faults) {
 func (c container) probe(s types.ServiceConfig, scheme string) (f faults) {
 	h := s.HealthCheck
 	if c.health == "" {
-		f.want(h == nil, "has a health check that nobody knows of")
+		f.want(h == nil, "has an unexpected health check")
 		return f
 	}
 	if h == nil || h.Interval == nil || h.Timeout == nil || h.Retries == nil || h.StartPeriod == nil || h.StartInterval == nil {
-		return faults{"no whole health check"}
+		return faults{"an incomplete health check"}
 	}
 	want := "CMD " + c.health
 	if c.program != "" {
@@ -190,13 +191,14 @@ func (c container) probe(s types.ServiceConfig, scheme string) (f faults) {
 	} else if scheme == "rediss" {
 		want = strings.Replace(want, "redis-cli", "redis-cli --tls --cacert /etc/redis/tls/ca.pem", 1)
 	}
-	f.want(strings.Join(h.Test, " ") == want, "asks another question")
-	f.want(time.Duration(*h.Interval) == 5*time.Second && time.Duration(*h.Timeout) == 3*time.Second && *h.Retries == 6, "asks at another pace")
+	f.want(strings.Join(h.Test, " ") == want, "runs another check")
+	f.want(time.Duration(*h.Interval) == 5*time.Second && time.Duration(*h.Timeout) == 3*time.Second && *h.Retries == 6, "has another interval")
 	f.want(time.Duration(*h.StartPeriod) == 20*time.Second && time.Duration(*h.StartInterval) == time.Second, "another start")
 	return f
 }
 
-// mounts must exist in the repository, be read-only, and leave no two things in one place.
+// mounts checks that every mounted file exists in the repository, is read-only, and has a path of its
+// own.
 func mounts(s types.ServiceConfig) (f faults) {
 	at := map[string]bool{}
 	for _, v := range s.Volumes {
@@ -208,11 +210,11 @@ func mounts(s types.ServiceConfig) (f faults) {
 			_, err := os.Stat(v.Source)
 			f.want(err == nil || strings.Contains(v.Source, "/local/certs"), v.Source+" does not exist")
 			f.want(target[v.Target] == "" || strings.HasSuffix(v.Source, strings.ReplaceAll(target[v.Target], "ROLE", strings.TrimPrefix(s.Name, "redis-"))), v.Target+" is another file")
-			f.want(target[v.Target] != "", v.Target+" is known to nobody")
+			f.want(target[v.Target] != "", v.Target+" is unexpected")
 		case types.VolumeTypeVolume:
 			writes := written[s.Name] == v.Source+":"+v.Target
 			f.want(writes || v.Source == "config" && v.Target == "/config" && v.ReadOnly, "the volume "+v.Source+" at "+v.Target)
-			f.want(writes != v.ReadOnly, "the volume "+v.Source+" may be written, or may not")
+			f.want(writes != v.ReadOnly, "the volume "+v.Source+" has the wrong access mode")
 		default:
 			f = append(f, "a mount of type "+v.Type)
 		}
@@ -221,11 +223,11 @@ func mounts(s types.ServiceConfig) (f faults) {
 	if containers[s.Name].program != "" {
 		want = "/tmp:size=64m,mode=1777"
 	}
-	f.want(strings.Join(s.Tmpfs, " ") == want, "other folders in memory")
+	f.want(strings.Join(s.Tmpfs, " ") == want, "other tmpfs folders")
 	return f
 }
 
-// target says which file of ours is mounted where.
+// target maps each mount path to its file in the repository.
 var target = map[string]string{
 	"/etc/redis/redis.conf": "deploy/redis/redis-ROLE.conf", "/etc/redis/users.acl": "deploy/redis/users-ROLE.acl",
 	"/etc/redis/tls.conf": "deploy/redis/tls.conf", "/etc/redis/tls": "local/certs", "/etc/rounds/ca.pem": "local/certs/ca.pem",
@@ -233,20 +235,20 @@ var target = map[string]string{
 	"/etc/otelcol/config.yaml": "deploy/compose/otel-collector.yaml",
 }
 
-// written are the volumes that a service may write.
+// written lists the volumes that a service may write.
 var written = map[string]string{
 	"simulator": "config:/config", "redis-queue": "queue:/data", "postgres": "ledger:/var/lib/postgresql/data",
 }
 
-// tmpfs are the folders in memory of images that are not ours.
+// tmpfs lists the tmpfs folders of third-party images.
 var tmpfs = map[string]string{
 	"redis-cache": "/data:size=16m,uid=999,gid=1000,mode=0700",
 	"postgres":    "/tmp:size=64m /var/run/postgresql:size=1m,uid=70,gid=70,mode=0775",
 	"jaeger":      "/tmp:size=64m,mode=1777",
 }
 
-// others checks the environment of images that are not ours.
-func (c container) others(s types.ServiceConfig) (f faults) {
+// thirdParty checks the environment of third-party images.
+func (c container) thirdParty(s types.ServiceConfig) (f faults) {
 	want := types.MappingWithEquals{}
 	set := func(k, v string) { want[k] = &v }
 	switch {
@@ -262,12 +264,12 @@ func (c container) others(s types.ServiceConfig) (f faults) {
 	return f
 }
 
-// ours checks a container that runs one of our programs.
-func (c container) ours(t testing.TB, s types.ServiceConfig, scheme string) (f faults) {
+// rounds checks a container that runs a Rounds program.
+func (c container) rounds(t testing.TB, s types.ServiceConfig, scheme string) (f faults) {
 	f.want(s.Image == "rounds:dev" && s.User == "65532:65532" && s.MemLimit == 512*mib, "another image, user or limit")
 	f.want(s.Build != nil && s.Build.Dockerfile == "deploy/cloudrun/Dockerfile" && s.Build.Target == "", "built in another way")
 	if s.Build != nil {
-		root, err := filepath.Abs(house)
+		root, err := filepath.Abs(repoRoot)
 		f.want(err == nil && s.Build.Context == root, "built from another folder")
 	}
 	f.want(slices.Contains(programs(t), c.program), "there is no such program")
@@ -288,28 +290,28 @@ func (c container) ours(t testing.TB, s types.ServiceConfig, scheme string) (f f
 		}
 	}
 	f = append(f, c.logins(t, vars, scheme)...)
-	f.want(vars["ROUNDS_ENV"] == "dev", "not for trying out")
+	f.want(vars["ROUNDS_ENV"] == "dev", "not in development mode")
 	f.want(vars["ROUNDS_LEDGER"] == "postgres://rounds:rounds-dev@postgres:5432/rounds?sslmode=disable", "another ledger")
 	if e, ok := vars["ROUNDS_TEBRA_ENDPOINT"]; ok {
 		f.want(e == "http://simulator:8095/services/soap/2.1/KareoServices.svc", "another vendor")
 	}
 	if c.health != "" {
-		f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+c.health[:4], "serves its probes elsewhere than the health check asks")
+		f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+c.health[:4], "serves its probes at another address than the health check requests")
 	}
 	if c.published != "" {
-		f.want(strings.HasSuffix(c.published, vars["ROUNDS_"+strings.ToUpper(c.program)+"_ADDR"]), "serves elsewhere than it is published")
+		f.want(strings.HasSuffix(c.published, vars["ROUNDS_"+strings.ToUpper(c.program)+"_ADDR"]), "serves at another address than the published one")
 	}
 	want := collector
 	if c.program == "monitor" {
-		want = "" // it sends none
+		want = "" // the monitor sends no traces
 	}
-	f.want(vars["OTEL_EXPORTER_OTLP_ENDPOINT"] == want, "does not send traces when asked to, or is asked in vain")
+	f.want(vars["OTEL_EXPORTER_OTLP_ENDPOINT"] == want, "traces are not configured, or are configured without effect")
 	if ca, ok := vars["SSL_CERT_FILE"]; ok || scheme == "rediss" {
-		f.want(ca == "/etc/rounds/ca.pem" && scheme == "rediss", "trusts somebody else")
+		f.want(ca == "/etc/rounds/ca.pem" && scheme == "rediss", "trusts another authority")
 	}
 	names := append(config.Names(), "SSL_CERT_FILE")
 	for name, value := range vars {
-		f.want(slices.Contains(names, name) && value != "", name+" is no variable of ours, or set to nothing")
+		f.want(slices.Contains(names, name) && value != "", name+" is unknown or empty")
 	}
 	if len(f) > 0 {
 		return f
@@ -317,7 +319,7 @@ func (c container) ours(t testing.TB, s types.ServiceConfig, scheme string) (f f
 	return append(f, matters(t, s.Name, c.load, vars)...)
 }
 
-// logins holds the URLs of Redis against the users' files.
+// logins compares the Redis URLs with the ACL files.
 func (c container) logins(t testing.TB, vars map[string]string, scheme string) (f faults) {
 	for _, role := range roles {
 		value, ok := vars["ROUNDS_"+strings.ToUpper(role)+"_REDIS"]
@@ -352,8 +354,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestComposeNeedsNothing: nobody has to set anything to try it, and then nothing is sent to a collector.
-func TestComposeNeedsNothing(t *testing.T) {
+// TestComposeDefaults checks that the stack needs no settings and then sends nothing to a collector.
+func TestComposeDefaults(t *testing.T) {
 	t.Parallel()
 	p, err := load(t.Context(), types.Mapping{}, read(t, "docker-compose.yml"))
 	if err != nil {
@@ -361,12 +363,12 @@ func TestComposeNeedsNothing(t *testing.T) {
 	}
 	for name, s := range p.Services {
 		if v := s.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"]; v != nil && *v != "" {
-			t.Errorf("%s sends traces unasked", name)
+			t.Errorf("%s sends traces by default", name)
 		}
 	}
 }
 
-// TestComposeTypos puts a slip into every word of both files: none of them passes.
+// TestComposeTypos misspells every word of both files one at a time; no such file may pass.
 func TestComposeTypos(t *testing.T) {
 	t.Parallel()
 	base, over := read(t, "docker-compose.yml"), read(t, "deploy/compose/tls.yml")
@@ -381,11 +383,11 @@ func TestComposeTypos(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := words(t, tc.doc)
-			for _, slip := range all {
-				p, err := load(t.Context(), types.Mapping{"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, tc.with(string(slip.doc))...)
-				// An extension may have any name; what it is used for goes by its anchor.
-				if err == nil && len(checkProject(t, p, tc.scheme)) == 0 && !strings.Contains(slip.where, ": x-") {
-					t.Errorf("passes with another %s", slip.where)
+			for _, typo := range all {
+				p, err := load(t.Context(), types.Mapping{"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, tc.with(string(typo.doc))...)
+				// An extension may have any name; other parts refer to its anchor.
+				if err == nil && len(checkProject(t, p, tc.scheme)) == 0 && !strings.Contains(typo.where, ": x-") {
+					t.Errorf("passes with another %s", typo.where)
 				}
 			}
 			if len(all) < 80 {

@@ -16,12 +16,13 @@ import (
 	run "google.golang.org/api/run/v1"
 )
 
-// common is the environment of every process.
+// common lists the variables of every process.
 var common = []string{
 	"ROUNDS_ENV", "ROUNDS_HEALTH_ADDR", "ROUNDS_START_WAIT", "ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "GOMEMLIMIT", "SSL_CERT_DIR",
 }
 
-// env loads the process's configuration with the manifest's environment, and again with each variable spoilt.
+// env loads the process's configuration with the manifest's environment, and again with each variable
+// changed.
 func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	vars := map[string]string{}
 	for _, e := range c.Env {
@@ -42,20 +43,20 @@ func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	want := slices.Sorted(slices.Values(slices.Concat(common, m.environment)))
 	f.want(slices.Equal(slices.Sorted(maps.Keys(vars)), want), fmt.Sprintf("sets %q", slices.Sorted(maps.Keys(vars))))
 	for name, value := range vars {
-		f.want(value != "", name+" is set to nothing")
+		f.want(value != "", name+" is empty")
 	}
 	if m.port > 0 {
 		addr := vars["ROUNDS_"+strings.ToUpper(name)+"_ADDR"]
-		f.want(addr == ":"+strconv.FormatInt(m.port, 10), "listens elsewhere than the platform asks")
+		f.want(addr == ":"+strconv.FormatInt(m.port, 10), "listens on another port than the platform requests")
 	}
 	f.want(vars["ROUNDS_ENV"] == "production", "not production")
-	f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+strconv.Itoa(m.health), "serves its probes elsewhere")
-	f.want(vars["GOMEMLIMIT"] == "460MiB", "the memory that Go may use is not below the limit")
-	f.want(slices.Contains(m.files, vars["SSL_CERT_DIR"]+"/redis-ca.pem"), "the CA of Redis is not where it is looked for")
+	f.want(vars["ROUNDS_HEALTH_ADDR"] == ":"+strconv.Itoa(m.health), "serves its probes on another port")
+	f.want(vars["GOMEMLIMIT"] == "460MiB", "Go's memory limit is not below the container's")
+	f.want(slices.Contains(m.files, vars["SSL_CERT_DIR"]+"/redis-ca.pem"), "the CA of Redis is not in the searched folder")
 	wait, err := time.ParseDuration(vars["ROUNDS_START_WAIT"])
-	f.want(err == nil && wait == 180*time.Second, "waits at start for longer than the probe, or not at all")
+	f.want(err == nil && wait == 180*time.Second, "does not wait at start, or waits longer than the probe")
 	for _, file := range []string{"ROUNDS_KEYS", "ROUNDS_TENANTS", "ROUNDS_API_KEYS", "ROUNDS_MONITOR_PASSWORD_FILE"} {
-		f.want(vars[file] == "" || slices.Contains(m.files, vars[file]), file+" names no file that is mounted")
+		f.want(vars[file] == "" || slices.Contains(m.files, vars[file]), file+" names a file that is not mounted")
 	}
 	if len(f) > 0 {
 		return f
@@ -63,7 +64,7 @@ func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	return append(f, matters(t, name, m.load, vars)...)
 }
 
-// secretOf names the secret of a variable: one for each process, or for each tenant.
+// secretOf returns the secret of a variable: one for each process, or for each tenant.
 func secretOf(program, variable string) string {
 	if tenant, ok := strings.CutPrefix(variable, "CLINIC_A_"); ok {
 		return "rounds-clinic-a-" + strings.ToLower(strings.ReplaceAll(tenant, "_", "-"))
@@ -72,14 +73,14 @@ func secretOf(program, variable string) string {
 	return "rounds-" + program + "-" + rest
 }
 
-// secrets are values of the shape that the README puts into Secret Manager.
+// secrets are example values in the form that the README stores in Secret Manager.
 var secrets = map[string]string{
 	"ROUNDS_QUEUE_REDIS": "rediss://worker:synthetic@10.0.0.3:6378", "ROUNDS_CACHE_REDIS": "rediss://worker:synthetic@10.0.0.4:6378",
 	"ROUNDS_LEDGER":         "postgres://rounds:synthetic@10.0.0.5:5432/rounds?sslmode=require",
 	"CLINIC_A_CUSTOMER_KEY": "synthetic-customer", "CLINIC_A_USER": "api@clinic-a.example", "CLINIC_A_PASSWORD": "synthetic",
 }
 
-// example returns what lies at a path of a container.
+// example returns the content of a file in a container.
 func example(t testing.TB, file string) (string, bool) {
 	switch file {
 	case "/etc/rounds/keys/rounds.keys", "/config/rounds.keys":
@@ -104,11 +105,12 @@ const tenants = `tenants:
     practices: [{id: "1", name: Example Practice}]
 `
 
-// known are environments that were tried already: among the typos of a document most leave a process's as it was.
+// known caches the results of environments, because most typos of a document leave the environment of
+// a process unchanged.
 var known sync.Map
 
-// matters loads the configuration, which must work, and once for each variable with another value, which must not give
-// the same: a variable that the program does not read is a setting that somebody believes in.
+// matters loads the configuration, which must succeed, and again with each variable changed, which must
+// change the result: a variable that the program does not read is a setting without effect.
 func matters(t testing.TB, process string, load func(func(string) string) (any, error), vars map[string]string) faults {
 	id := process + text(vars)
 	if f, ok := known.Load(id); ok {
@@ -133,7 +135,7 @@ func tryEach(t testing.TB, load func(func(string) string) (any, error), vars map
 			}
 			file := path.Join(root, path.Base(v))
 			if _, err := os.Stat(file); err != nil {
-				// As platforms mount secrets: readable for everybody in a container where nobody else is.
+				// Platforms mount secrets world-readable in a container with a single user.
 				if err := os.WriteFile(file, []byte(data), 0o444); err != nil {
 					t.Fatal(err)
 				}
@@ -156,7 +158,7 @@ func tryEach(t testing.TB, load func(func(string) string) (any, error), vars map
 	return f
 }
 
-// reveal is the configuration with its secrets in clear, to be compared.
+// reveal returns the configuration with its secrets in the clear, for comparison.
 func reveal(v any) any {
 	s, ok := v.(config.Scheduler)
 	if !ok {

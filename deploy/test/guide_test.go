@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestGuideNamesWhatManifestsNeed: whoever follows the README has set every placeholder, made every secret, and let only
-// the accounts read it whose manifest names it.
-func TestGuideNamesWhatManifestsNeed(t *testing.T) {
+// TestGuideCoversManifests checks that the README sets every placeholder, makes every secret, and grants
+// each secret only to the accounts whose manifests name it.
+func TestGuideCoversManifests(t *testing.T) {
 	t.Parallel()
 	guide := read(t, "deploy/cloudrun/README.md")
 	_, list, _ := strings.Cut(guide, "envsubst '")
@@ -32,7 +32,7 @@ func TestGuideNamesWhatManifestsNeed(t *testing.T) {
 		row, _, _ = strings.Cut(row, "\n")
 		granted := regexp.MustCompile("`([a-z*-]+)`").FindAllStringSubmatch(row, -1)
 		if !ok || len(granted) == 0 {
-			t.Errorf("the README says nothing of what rounds-%s reads", name)
+			t.Errorf("the README does not list the secrets of rounds-%s", name)
 		}
 		used := map[string]bool{}
 		for _, m := range secret.FindAllStringSubmatch(read(t, "deploy/cloudrun/"+name+".yaml"), -1) {

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// checkImage reads a Dockerfile as BuildKit does and says what is wrong with it.
+// checkImage reads a Dockerfile as BuildKit does and returns its faults.
 func checkImage(doc string) (f faults) {
 	tree, err := parser.Parse(bytes.NewReader([]byte(doc)))
 	if err != nil {
@@ -29,7 +29,7 @@ func checkImage(doc string) (f faults) {
 	}
 	build, last := stages[0], stages[1]
 	f.want(build.Name == "build" && build.BaseName == "golang:1.26.9-bookworm" && build.Platform == "$BUILDPLATFORM", "built with another Go")
-	f.want(last.BaseName == "scratch" && last.Platform == "" && last.Name == "", "based on something that holds more than our programs")
+	f.want(last.BaseName == "scratch" && last.Platform == "" && last.Name == "", "the base image is not empty")
 	f.want(commands(build) == "arg arg workdir copy run copy run", "the build has other steps: "+commands(build))
 	f.want(commands(last) == "label copy copy copy user cmd", "the image has other steps: "+commands(last))
 	if len(f) > 0 {
@@ -87,7 +87,7 @@ func runs(c instructions.Command, line string, caches ...string) (f faults) {
 	f.want(err == nil && strings.Join(strings.Fields(strings.Join(r.CmdLine, " ")), " ") == line, "runs another command than "+line)
 	var targets []string
 	for _, m := range instructions.GetMounts(r) {
-		f.want(m.Type == instructions.MountTypeCache, "mounts something else than a cache")
+		f.want(m.Type == instructions.MountTypeCache, "mounts something other than a cache")
 		targets = append(targets, m.Target)
 	}
 	f.want(slices.Equal(targets, caches), "keeps other caches")
@@ -113,7 +113,7 @@ func TestImage(t *testing.T) {
 			lines[i] = strings.Replace(line, word, word+"x", 1)
 			tried++
 			if len(checkImage(strings.Join(lines, "\n"))) == 0 {
-				t.Errorf("passes with an x behind %q of line %d", word, i+1)
+				t.Errorf("passes with an x after %q in line %d", word, i+1)
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// pipelines is what of a collector's configuration has to fit together.
+// pipelines is the part of a collector's configuration that must be consistent.
 type pipelines struct {
 	Receivers  map[string]any `yaml:"receivers"`
 	Processors map[string]any `yaml:"processors"`
@@ -137,8 +137,8 @@ type pipelines struct {
 	} `yaml:"service"`
 }
 
-// checkCollector holds a configuration against itself. The collector's own decoder is not among the modules that can be
-// had, so what a component takes is checked for what we use only.
+// checkCollector checks a collector's configuration for consistency. The collector's own decoder is not
+// available as a module, so the options of components are checked only where this configuration uses them.
 func checkCollector(doc []byte) error {
 	var p pipelines
 	if err := yaml.UnmarshalWithOptions(doc, &p, yaml.Strict()); err != nil {
@@ -165,13 +165,13 @@ func checkCollector(doc []byte) error {
 		}
 	}
 	if len(p.Service.Pipelines) != 2 || len(used) != len(p.Receivers)+len(p.Processors)+len(p.Exporters) {
-		return errors.New("something is used by nobody")
+		return errors.New("a component is unused")
 	}
 	want := "map[batch:map[timeout:1s] memory_limiter:map[check_interval:1s limit_mib:192]] " +
 		"map[debug:map[verbosity:basic] otlp/jaeger:map[endpoint:jaeger:4317 tls:map[insecure:true]]] " +
 		"map[otlp:map[protocols:map[http:map[endpoint:0.0.0.0:4318]]]] map[metrics:map[level:none]]"
 	if got := fmt.Sprint(p.Processors, p.Exporters, p.Receivers, p.Service.Telemetry); got != want {
-		return errors.New("a component is set up in another way: " + got)
+		return errors.New("a component is configured differently: " + got)
 	}
 	return nil
 }
@@ -182,9 +182,9 @@ func TestCollector(t *testing.T) {
 	if err := checkCollector([]byte(doc)); err != nil {
 		t.Error(err)
 	}
-	for _, slip := range words(t, doc) {
-		if checkCollector(slip.doc) == nil {
-			t.Errorf("passes with another %s", slip.where)
+	for _, typo := range words(t, doc) {
+		if checkCollector(typo.doc) == nil {
+			t.Errorf("passes with another %s", typo.where)
 		}
 	}
 }

@@ -12,23 +12,23 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// house is the root of the repository.
-const house = "../.."
+// repoRoot is the path of the repository's root.
+const repoRoot = "../.."
 
-// read returns a file of the repository.
+// read returns the content of a file in the repository.
 func read(t testing.TB, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(house, name))
+	b, err := os.ReadFile(filepath.Join(repoRoot, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(b)
 }
 
-// programs are the folders below cmd.
+// programs returns the names of the folders below cmd.
 func programs(t testing.TB) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(house, "cmd"))
+	entries, err := os.ReadDir(filepath.Join(repoRoot, "cmd"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ type user struct {
 	rules          []string
 }
 
-// users reads an ACL file of ours: deploy/redis/users-queue.acl.
+// users reads an ACL file such as deploy/redis/users-queue.acl.
 func users(t testing.TB, name string) map[string]user {
 	t.Helper()
 	out := map[string]user{}
@@ -66,7 +66,7 @@ func users(t testing.TB, name string) map[string]user {
 	return out
 }
 
-// faults collects what is wrong with a document.
+// faults are the faults of a document.
 type faults []string
 
 func (f *faults) want(ok bool, text string) {

@@ -13,14 +13,14 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A typo is one slip of the pen in a document: a key or a value that is not what it was.
+// A typo is a document with one changed key or value.
 type typo struct {
 	where string
-	doc   []byte // JSON, which every reader of YAML takes
+	doc   []byte // JSON, which every YAML reader accepts
 }
 
-// typos returns the document with each of its keys misspelt, one at a time, and with each of its values changed. Below
-// skip nothing is changed.
+// typos returns copies of the document, each with one key misspelt or one value changed. It changes
+// nothing below the places for which skip returns true.
 func typos(t testing.TB, doc string, skip func(where string) bool) []typo {
 	t.Helper()
 	var root any
@@ -28,7 +28,7 @@ func typos(t testing.TB, doc string, skip func(where string) bool) []typo {
 		t.Fatal(err)
 	}
 	var out []typo
-	slip(root, "", skip, func(where string) {
+	mutate(root, "", skip, func(where string) {
 		b, err := json.Marshal(root)
 		if err != nil {
 			t.Fatal(err)
@@ -38,8 +38,8 @@ func typos(t testing.TB, doc string, skip func(where string) bool) []typo {
 	return out
 }
 
-// slip walks v and calls found while v holds a slip, once for each.
-func slip(v any, where string, skip func(string) bool, found func(where string)) {
+// mutate walks v, applies one change at a time, and calls found while the change is in place.
+func mutate(v any, where string, skip func(string) bool, found func(where string)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
@@ -61,11 +61,11 @@ func slip(v any, where string, skip func(string) bool, found func(where string))
 	}
 }
 
-// change puts another value in the place of a plain one, and walks into the others.
+// change replaces a plain value by another one, and walks into maps and lists.
 func change(value any, at string, skip func(string) bool, found func(string), put func(any)) {
 	switch v := value.(type) {
 	case map[string]any, []any:
-		slip(v, at, skip, found)
+		mutate(v, at, skip, found)
 	case string:
 		put(v + "x")
 		found("value " + at)
@@ -74,7 +74,7 @@ func change(value any, at string, skip func(string) bool, found func(string), pu
 	case bool:
 		put(!v)
 		found("value " + at)
-	default: // a number of some kind
+	default: // a number
 		put(-1)
 		found("value " + at)
 		put("x")
@@ -83,8 +83,8 @@ func change(value any, at string, skip func(string) bool, found func(string), pu
 	put(value)
 }
 
-// words returns the document with an x behind each of its words, one at a time: keys, values, anchors and their uses.
-// For documents of which a reader needs too long to be read for every typo that the tree of values allows.
+// words returns copies of the document, each with an x after one of its words: keys, values, anchors and
+// their uses. It is for documents that take too long to read for the number of typos that typos makes.
 func words(t testing.TB, doc string) []typo {
 	t.Helper()
 	lines := strings.SplitAfter(doc, "\n")
@@ -102,11 +102,11 @@ func words(t testing.TB, doc string) []typo {
 		}
 		end := begin + len(tk.Value)
 		if tk.Value == "" || end > len(line) || line[begin:end] != tk.Value {
-			t.Fatalf("line %d: the word %q is not where the lexer says", at+1, tk.Value)
+			t.Fatalf("line %d: the word %q is not at the lexer's position", at+1, tk.Value)
 		}
-		slipped := slices.Clone(lines)
-		slipped[at] = line[:end] + "x" + line[end:]
-		out = append(out, typo{fmt.Sprintf("line %d: %s", at+1, tk.Value), []byte(strings.Join(slipped, ""))})
+		mutated := slices.Clone(lines)
+		mutated[at] = line[:end] + "x" + line[end:]
+		out = append(out, typo{fmt.Sprintf("line %d: %s", at+1, tk.Value), []byte(strings.Join(mutated, ""))})
 	}
 	return out
 }

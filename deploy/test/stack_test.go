@@ -27,19 +27,19 @@ func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/", "./cmd/...")
-	cmd.Dir = house
+	cmd.Dir = repoRoot
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the programs: %v\n%s", err, out)
 	}
 	return dir
 }
 
-// stack is what docker-compose.yml describes, as processes of this machine.
+// stack is the stack of docker-compose.yml as processes of this machine.
 type stack struct {
 	project      *types.Project
 	bin, config  string // folders
 	queue, cache *redistest.Server
-	replace      *strings.Replacer // from what the compose file says to what is so here
+	replace      *strings.Replacer // from addresses and paths in the compose file to those of this machine
 	addr         map[string]string // of each service's probes and pages
 }
 
@@ -50,7 +50,7 @@ func newStack(t *testing.T, bin string) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := filepath.Abs(house)
+	root, err := filepath.Abs(repoRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func newStack(t *testing.T, bin string) *stack {
 	return s
 }
 
-// free returns a loopback address that nobody listens on.
+// free returns an unused loopback address.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -88,7 +88,7 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// environment is a service's, as it is so here.
+// environment returns a service's environment with the addresses of this machine.
 func (s *stack) environment(service string) []string {
 	env := []string{"PATH=" + os.Getenv("PATH")}
 	for name, value := range s.project.Services[service].Environment {
@@ -101,7 +101,7 @@ func (s *stack) environment(service string) []string {
 	return env
 }
 
-// words are a service's command or its health check's.
+// words returns a service's command, or its health check's, with the paths of this machine.
 func (s *stack) words(list []string) []string {
 	out := make([]string, len(list))
 	for i, w := range list {
@@ -119,7 +119,7 @@ type running struct {
 	result error
 }
 
-// up starts a service and waits until its health check is content.
+// up starts a service and waits until its health check passes.
 func (s *stack) up(t *testing.T, service string) *running {
 	t.Helper()
 	c := s.project.Services[service]
@@ -133,7 +133,7 @@ func (s *stack) up(t *testing.T, service string) *running {
 	go func() { r.result = r.cmd.Wait(); close(r.ended) }()
 	t.Cleanup(func() { _ = r.cmd.Process.Kill(); <-r.ended })
 	check := s.words(c.HealthCheck.Test[1:])
-	eventually(t, service+" is well", func() error {
+	eventually(t, service+" is healthy", func() error {
 		select {
 		case <-r.ended:
 			t.Fatalf("%s ended: %v\n%s", service, r.result, r.log)
@@ -144,7 +144,7 @@ func (s *stack) up(t *testing.T, service string) *running {
 	return r
 }
 
-// down asks a process to stop as the platform does, and wants it out in time.
+// down sends SIGTERM, as the platform does, and requires the process to exit within ten seconds.
 func (r *running) down(t *testing.T, service string) {
 	t.Helper()
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -176,7 +176,7 @@ func eventually(t *testing.T, what string, try func() error) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: still not: %v", what, err)
+			t.Fatalf("%s: not yet: %v", what, err)
 		case <-tick.C:
 		}
 	}
@@ -196,7 +196,7 @@ func (s *stack) operator(t *testing.T, args ...string) ([]byte, error) {
 	return out, err
 }
 
-// get asks one of the published addresses.
+// get sends a request to one of the published addresses.
 func (s *stack) get(t *testing.T, port, path, key string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.addr[port]+path, nil)
@@ -222,9 +222,9 @@ func (s *stack) get(t *testing.T, port, path, key string) (int, []byte) {
 	return res.StatusCode, body
 }
 
-// TestStack runs what docker-compose.yml describes, in its order, with its commands, environment, users and health
-// checks, as processes of this machine: a board fills and is served, operators see it, everything stops in time, and
-// nobody was refused anything in Redis.
+// TestStack runs the services of docker-compose.yml in their order, with their commands, environment,
+// users and health checks, as processes of this machine. A board fills and is served, the operators'
+// pages answer, every process stops in time, and Redis refused no command.
 func TestStack(t *testing.T) {
 	t.Parallel()
 	bin := build(t)
@@ -269,8 +269,8 @@ func playStack(t *testing.T, s *stack) {
 	}
 }
 
-// visitMonitor looks around as the operator of deploy/compose/monitor-logins, so that what the pages ask of Redis shows
-// among the refusals if it is not allowed.
+// visitMonitor opens the pages as the operator of deploy/compose/monitor-logins, so that commands which
+// Redis refuses to the pages appear among the refusals.
 func (s *stack) visitMonitor(t *testing.T) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

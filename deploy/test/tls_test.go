@@ -10,11 +10,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// playTLS starts both Redis with deploy/redis/tls.conf and what make-certs makes, and lets the operator's doctor look at
-// them over TLS: it trusts the authority that SSL_CERT_FILE names, and nobody without it.
+// playTLS starts both Redis servers with deploy/redis/tls.conf and the certificates of make-certs, and runs
+// the operator's doctor over TLS: it trusts only the authority that SSL_CERT_FILE names.
 func playTLS(t *testing.T, bin string) {
 	certs := t.TempDir()
-	dir, err := filepath.Abs(filepath.Join(house, "deploy", "redis")) // the server has another folder
+	dir, err := filepath.Abs(filepath.Join(repoRoot, "deploy", "redis")) // the server has another working directory
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func playTLS(t *testing.T, bin string) {
 		for k, v := range env {
 			cmd.Env = append(cmd.Env, k+"="+v)
 		}
-		out, _ := cmd.CombinedOutput() // there is no vendor, so it finds fault
+		out, _ := cmd.CombinedOutput() // without a vendor it reports a fault
 		return string(out)
 	}
 	trusting, strict := doctor("SSL_CERT_FILE="+filepath.Join(certs, "ca.pem")), doctor("SSL_CERT_FILE=/nowhere")
