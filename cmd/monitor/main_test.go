@@ -41,7 +41,7 @@ func TestLinksNothingThatOpens(t *testing.T) {
 	for name := range ours {
 		switch name {
 		case "cmd/monitor", "internal/config", "internal/ledger", "internal/lifecycle", "internal/monitor", "internal/queue",
-			"internal/redisconn", "internal/status", "internal/telemetry", "internal/tenant":
+			"internal/redisconn", "internal/secret", "internal/status", "internal/telemetry", "internal/tenant":
 		default:
 			t.Errorf("it links %s", name)
 		}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -192,7 +192,7 @@ func TestForeignKeysetChangesNothing(t *testing.T) {
 	}
 	var log lines
 	o := h.options()
-	o.Config.Keyset, o.Logger = config.Secret(keyset), slog.New(slog.NewTextHandler(&log, nil))
+	o.Config.Keyset, o.Logger = secret.Value(keyset), slog.New(slog.NewTextHandler(&log, nil))
 	if w, err := NewWorker(t.Context(), o); !errors.Is(err, errKeyset) {
 		if err == nil {
 			_ = w.Close(context.Background())

@@ -16,11 +16,11 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/canary"
-	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
@@ -52,7 +52,7 @@ func plant(t *testing.T, ledgerURL string) *planted {
 	t.Helper()
 	p := &planted{house: build(t), logs: &lines{}, collector: otlptest.New(t)}
 	if ledgerURL != "" {
-		p.settings.LedgerURL = config.Secret(ledgerURL)
+		p.settings.LedgerURL = secret.Value(ledgerURL)
 	}
 	c := p.clinic()
 	noon := time.Date(p.today().Year(), p.today().Month(), p.today().Day(), 12, 0, 0, 0, c.Location())

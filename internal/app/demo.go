@@ -18,6 +18,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/plan"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -110,9 +111,9 @@ func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	ledgerURL := config.Secret("sqlite:" + filepath.Join(d.Dir, "ledger.db"))
+	ledgerURL := secret.Value("sqlite:" + filepath.Join(d.Dir, "ledger.db"))
 	shared := config.Scheduler{
-		Mode: config.Dev, Redis: urls, LedgerURL: ledgerURL, Keyset: config.Secret(keyset), Tenants: d.tenants(),
+		Mode: config.Dev, Redis: urls, LedgerURL: ledgerURL, Keyset: secret.Value(keyset), Tenants: d.tenants(),
 	}
 	if d.Tools, err = OpenTools(ctx, ToolsOptions{Config: o.login("operator", shared), Version: o.Version, Logger: o.Logger}); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
@@ -190,7 +191,7 @@ func (d *Demo) tenants() []config.Tenant {
 			if p.Tenant.String() == t.id {
 				a := p.Clinic.Account()
 				row.Credentials = config.Credentials{
-					CustomerKey: config.Secret(a.CustomerKey), User: config.Secret(a.User), Password: config.Secret(a.Password),
+					CustomerKey: secret.Value(a.CustomerKey), User: secret.Value(a.User), Password: secret.Value(a.Password),
 				}
 				row.Practices = append(row.Practices, config.Practice{ID: p.ID, Name: p.Name})
 			}

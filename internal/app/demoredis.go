@@ -14,6 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -33,7 +34,7 @@ func demoRedis(ctx context.Context, stack *lifecycle.Stack, dir, queueURL, cache
 		if cacheURL == "" {
 			cacheURL = queueURL
 		}
-		urls = config.Redis{Queue: config.Secret(queueURL), Cache: config.Secret(cacheURL)}
+		urls = config.Redis{Queue: secret.Value(queueURL), Cache: secret.Value(cacheURL)}
 		return RedisConfigured, urls, errors.Join(
 			borrow(ctx, stack, "ROUNDS_QUEUE_REDIS", queueURL), borrowOther(ctx, stack, queueURL, cacheURL))
 	}
@@ -46,7 +47,7 @@ func demoRedis(ctx context.Context, stack *lifecycle.Stack, dir, queueURL, cache
 		if err != nil {
 			return "", config.Redis{}, err
 		}
-		return RedisServer, config.Redis{Queue: config.Secret(q), Cache: config.Secret(c)}, nil
+		return RedisServer, config.Redis{Queue: secret.Value(q), Cache: secret.Value(c)}, nil
 	}
 	q, err := embed(ctx, stack, "queue")
 	if err != nil {
@@ -56,7 +57,7 @@ func demoRedis(ctx context.Context, stack *lifecycle.Stack, dir, queueURL, cache
 	if err != nil {
 		return "", config.Redis{}, err
 	}
-	return RedisEmbedded, config.Redis{Queue: config.Secret(q), Cache: config.Secret(c)}, nil
+	return RedisEmbedded, config.Redis{Queue: secret.Value(q), Cache: secret.Value(c)}, nil
 }
 
 func borrowOther(ctx context.Context, stack *lifecycle.Stack, queueURL, cacheURL string) error {

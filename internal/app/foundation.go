@@ -15,6 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -40,8 +41,8 @@ type process struct {
 type settings struct {
 	mode    config.Mode
 	redis   config.Redis
-	ledger  config.Secret
-	keyset  config.Secret
+	ledger  secret.Value
+	keyset  secret.Value
 	tenants []config.Tenant
 	wait    time.Duration // for Redis and the ledger, at start
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -227,7 +228,7 @@ func TestNewGatewayRefuses(t *testing.T) {
 	if _, err := NewGateway(t.Context(), o); err == nil {
 		t.Error("a gateway that nobody may call")
 	}
-	o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
+	o.Config.Redis.Cache = secret.Value("redis://" + vacant(t))
 	if _, err := NewGateway(t.Context(), o); !errors.Is(err, lifecycle.ErrDependency) {
 		t.Errorf("without a cache: %v", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -114,14 +115,14 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	h.endpoint, h.dir = srv.URL+tebratest.Path, t.TempDir()
 	account := cfg.Accounts[0]
 	row := config.Tenant{ID: clinicA.String(), TimeZone: "America/Chicago", Credentials: config.Credentials{
-		CustomerKey: config.Secret(account.CustomerKey), User: config.Secret(account.User), Password: config.Secret(account.Password),
+		CustomerKey: secret.Value(account.CustomerKey), User: secret.Value(account.User), Password: secret.Value(account.Password),
 	}}
 	for _, p := range account.Practices {
 		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
 	}
 	h.settings = config.Scheduler{
-		Mode: config.Dev, Redis: config.Redis{Queue: config.Secret(redistest.URL(t)), Cache: config.Secret(redistest.URL(t))},
-		LedgerURL: config.Secret("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: config.Secret(keyset),
+		Mode: config.Dev, Redis: config.Redis{Queue: secret.Value(redistest.URL(t)), Cache: secret.Value(redistest.URL(t))},
+		LedgerURL: secret.Value("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: secret.Value(keyset),
 		Tenants: []config.Tenant{row},
 	}
 	return h

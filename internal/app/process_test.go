@@ -24,6 +24,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -184,7 +185,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
 	server := ownRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	h.settings.Redis.Queue = config.Secret(server.url)
+	h.settings.Redis.Queue = secret.Value(server.url)
 	tools := h.tools(t)
 	var log lines
 	release := h.block(t)
@@ -346,19 +347,19 @@ func TestNewWorkerRefuses(t *testing.T) {
 	}{
 		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Queue = config.Secret("redis://" + vacant(t))
+			o.Config.Redis.Queue = secret.Value("redis://" + vacant(t))
 		}, lifecycle.ErrDependency, "queue"},
 		"cache redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Cache = config.Secret("redis://" + vacant(t))
+			o.Config.Redis.Cache = secret.Value("redis://" + vacant(t))
 		}, lifecycle.ErrDependency, "cache"},
 		"ledger gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.LedgerURL = config.Secret("postgres://rounds:hush@" + vacant(t) + "/rounds")
+			o.Config.LedgerURL = secret.Value("postgres://rounds:hush@" + vacant(t) + "/rounds")
 		}, lifecycle.ErrDependency, "ledger"},
 		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Queue = config.Secret(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)
+			o.Config.Redis.Queue = secret.Value(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)
 		}, errUnsuitable, "noeviction"},
 		"no keyset":           {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
 		"a ledger of nowhere": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},

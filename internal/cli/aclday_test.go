@@ -8,6 +8,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // TestDayUnderACL plays the whole day on the Redis that docker-compose.yml sets up, with every process logged in as its own
@@ -26,7 +27,7 @@ func TestDayUnderACL(t *testing.T) {
 		sink: &syncBuffer{},
 		login: func(process string) config.Redis {
 			password := process + "-dev"
-			return config.Redis{Queue: config.Secret(queue.URL(process, password)), Cache: config.Secret(cache.URL(process, password))}
+			return config.Redis{Queue: secret.Value(queue.URL(process, password)), Cache: secret.Value(cache.URL(process, password))}
 		},
 	}
 	if err := c.play(t.Context()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // stores is what commands work with that need no key. What a command did not ask for is nil.
@@ -45,7 +46,7 @@ func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores
 	return use(s)
 }
 
-func dialRole(url config.Secret, role redisconn.Role, variable string) (redis.UniversalClient, error) {
+func dialRole(url secret.Value, role redisconn.Role, variable string) (redis.UniversalClient, error) {
 	rdb, err := redisconn.Dial(url.Reveal(), redisconn.Options{Role: role})
 	if err == nil {
 		return rdb, nil
@@ -59,7 +60,7 @@ func dialRole(url config.Secret, role redisconn.Role, variable string) (redis.Un
 // ledgerLimit bounds opening the ledger: whatever is gone is said within five seconds.
 const ledgerLimit = 4 * time.Second
 
-func openLedger(ctx context.Context, url config.Secret) (*ledger.Ledger, error) {
+func openLedger(ctx context.Context, url secret.Value) (*ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
 	defer cancel()
 	return ledger.OpenExisting(ctx, url.Reveal())

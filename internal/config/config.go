@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Worker is what cmd/worker runs with.
 type Worker struct {
 	Mode      Mode
 	Redis     Redis
-	LedgerURL Secret // postgres://… or sqlite:FILE; a secret because it may carry a password
-	Keyset    Secret // the contents of the keyset file, unparsed
-	Endpoint  string // where the vendor's SOAP service answers
+	LedgerURL secret.Value // postgres://… or sqlite:FILE; a secret because it may carry a password
+	Keyset    secret.Value // the contents of the keyset file, unparsed
+	Endpoint  string       // where the vendor's SOAP service answers
 	Tenants   []Tenant
 	Health    string // host:port to serve health on; empty serves none
 	// StartWait is how long to wait for Redis and the ledger at start; zero gives up at the first refusal.
@@ -26,8 +28,8 @@ type Worker struct {
 type Scheduler struct {
 	Mode      Mode
 	Redis     Redis
-	LedgerURL Secret
-	Keyset    Secret
+	LedgerURL secret.Value
+	Keyset    secret.Value
 	Tenants   []Tenant
 	Health    string
 	StartWait time.Duration

@@ -8,14 +8,16 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Gateway is what cmd/gateway runs with. It never calls the vendor, so it has no endpoint.
 type Gateway struct {
 	Mode      Mode
 	Redis     Redis
-	LedgerURL Secret
-	Keyset    Secret
+	LedgerURL secret.Value
+	Keyset    secret.Value
 	Tenants   []Tenant
 	Addr      string   // host:port to serve the API on
 	Keys      []APIKey // who may call; at least one
@@ -33,12 +35,12 @@ type APIKey struct {
 
 // NewAPIKey makes up a key for a caller. The key is returned beside its description, and nothing else keeps it. The error
 // names what is wrong with name or tenant.
-func NewAPIKey(name, tenant string) (APIKey, Secret, error) {
+func NewAPIKey(name, tenant string) (APIKey, secret.Value, error) {
 	if !validID(name) || !validID(tenant) {
 		return APIKey{}, "", errors.New("config: name and tenant are 1 to 40 of a-z, 0-9 and '-', a letter or digit first")
 	}
 	key := "rounds_" + rand.Text() // whoever finds it somewhere can tell what it opens
-	return APIKey{Name: name, Tenant: tenant, Hash: sha256.Sum256([]byte(key))}, Secret(key), nil
+	return APIKey{Name: name, Tenant: tenant, Hash: sha256.Sum256([]byte(key))}, secret.Value(key), nil
 }
 
 // Line returns the key's line for the file.

@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Login is one person who may open the operators' pages.
 type Login struct {
 	Name string // spelt as tenant IDs are; it stands in the log beside what the person does
 	Role Role
-	Hash Secret // bcrypt
+	Hash secret.Value // bcrypt
 }
 
 // Role is what a person may do on the operators' pages.
@@ -52,7 +54,7 @@ func NewLogin(name string, role Role, password string) (Login, error) {
 	if err != nil {
 		return Login{}, fmt.Errorf("%w: the password cannot be hashed", ErrLogin)
 	}
-	return Login{Name: name, Role: role, Hash: Secret(hash)}, nil
+	return Login{Name: name, Role: role, Hash: secret.Value(hash)}, nil
 }
 
 // Line returns the login as it stands in the password file.
@@ -115,7 +117,7 @@ func parseLogin(fields []string) (_ Login, wrong string) {
 	if len(fields) != 3 {
 		return Login{}, "has not three fields"
 	}
-	l := Login{Name: fields[0], Role: Role(fields[1]), Hash: Secret(fields[2])}
+	l := Login{Name: fields[0], Role: Role(fields[1]), Hash: secret.Value(fields[2])}
 	cost, err := bcrypt.Cost([]byte(fields[2]))
 	switch {
 	case !validID(l.Name):

@@ -1,12 +1,16 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
+)
 
 // Monitor is what cmd/monitor runs with. It has no keyset and no cache: it can open nothing.
 type Monitor struct {
 	Mode      Mode
-	Queue     Secret // the queue's Redis
-	LedgerURL Secret
+	Queue     secret.Value // the queue's Redis
+	LedgerURL secret.Value
 	Addr      string  // host:port to serve operators on
 	Logins    []Login // at least one
 	Health    string
@@ -24,7 +28,7 @@ func LoadMonitor(getenv func(string) string) (Monitor, error) {
 	l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
 	m := Monitor{
 		Mode:      l.mode,
-		Queue:     Secret(l.vars.QueueRedis),
+		Queue:     secret.Value(l.vars.QueueRedis),
 		LedgerURL: l.ledger(),
 		Addr:      l.address("ROUNDS_MONITOR_ADDR", l.vars.MonitorAddr, monitorAddr),
 		Logins:    l.logins(),

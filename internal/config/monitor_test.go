@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // A cheap hash, of the least cost that is taken.
@@ -40,8 +42,8 @@ func TestMonitor(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Monitor{
-		Mode: Production, Queue: Secret(env["ROUNDS_QUEUE_REDIS"]), LedgerURL: Secret(env["ROUNDS_LEDGER"]),
-		Addr: ":8090", Health: ":8084", Logins: []Login{{"ann", Operator, Secret(someHash)}, {"vic", Viewer, Secret(someHash)}},
+		Mode: Production, Queue: secret.Value(env["ROUNDS_QUEUE_REDIS"]), LedgerURL: secret.Value(env["ROUNDS_LEDGER"]),
+		Addr: ":8090", Health: ":8084", Logins: []Login{{"ann", Operator, secret.Value(someHash)}, {"vic", Viewer, secret.Value(someHash)}},
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/workflow-bolt/rounds/internal/secret"
+
 // Need names the stores that an operator's command talks to. Values are added up.
 type Need uint8
 
@@ -14,7 +16,7 @@ const (
 type Stores struct {
 	Mode      Mode
 	Redis     Redis
-	LedgerURL Secret
+	LedgerURL secret.Value
 }
 
 // LoadStores reads and checks what the command needs, and nothing else: who looks at a queue has no keyset, and need not.
@@ -24,11 +26,11 @@ func LoadStores(getenv func(string) string, need Need) (Stores, error) {
 	s := Stores{Mode: l.mode}
 	if need&NeedQueue != 0 {
 		l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
-		s.Redis.Queue = Secret(l.vars.QueueRedis)
+		s.Redis.Queue = secret.Value(l.vars.QueueRedis)
 	}
 	if need&NeedCache != 0 {
 		l.redisServers("ROUNDS_CACHE_REDIS", l.vars.CacheRedis)
-		s.Redis.Cache = Secret(l.vars.CacheRedis)
+		s.Redis.Cache = secret.Value(l.vars.CacheRedis)
 	}
 	if need&NeedLedger != 0 {
 		s.LedgerURL = l.ledger()

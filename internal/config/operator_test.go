@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // A command is asked for what it needs, and for nothing else.
@@ -28,7 +30,7 @@ func TestLoadStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Stores{Redis: Redis{Queue: Secret(env["ROUNDS_QUEUE_REDIS"])}, LedgerURL: Secret(env["ROUNDS_LEDGER"])}
+	want := Stores{Redis: Redis{Queue: secret.Value(env["ROUNDS_QUEUE_REDIS"])}, LedgerURL: secret.Value(env["ROUNDS_LEDGER"])}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("stores (-want +got):\n%s", diff)
 	}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Setting is one variable as a process takes it. Its value is fit to be shown.
@@ -97,7 +99,7 @@ func showValue(how, value string) string {
 		}
 		return showURL(value)
 	}
-	return mask
+	return secret.Mask
 }
 
 // showURL leaves of a URL what tells where it leads.
@@ -106,23 +108,23 @@ func showURL(value string) string {
 	list := strings.Join(hosts, ",")
 	switch {
 	case err != nil || !strings.Contains(value, "://") || u.Opaque != "" || u.Fragment != "":
-		return mask
+		return secret.Mask
 	case strings.Count(value, "@") > 1, strings.Contains(value, "@") && u.User == nil:
-		return mask // a secret that was not escaped lies somewhere in it
+		return secret.Mask // a secret that was not escaped lies somewhere in it
 	case !plainHosts.MatchString(list) || !plainPath.MatchString(u.Path):
-		return mask
+		return secret.Mask
 	}
 	var b strings.Builder
 	b.WriteString(u.Scheme + "://")
 	if u.User != nil {
-		b.WriteString(mask + "@")
+		b.WriteString(secret.Mask + "@")
 	}
 	b.WriteString(list + u.Path)
 	query := u.Query()
 	for name := range query {
 		if !slices.Contains(plainQuery, name) || !plainPath.MatchString(query.Get(name)) {
 			query = url.Values{}
-			b.WriteString("?" + mask)
+			b.WriteString("?" + secret.Mask)
 			break
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 func TestShow(t *testing.T) {
@@ -58,26 +60,26 @@ func TestShowMasks(t *testing.T) {
 	for _, c := range []struct{ how, value, want string }{
 		{"url", "redis://127.0.0.1:6379", "redis://127.0.0.1:6379"},
 		{"url", "redis://user:" + leak + "@h/3", "redis://[secret]@h/3"},
-		{"url", "redis://:" + leak + "/x@h", mask},
-		{"url", "redis://user:12/" + leak + "@h", mask},
-		{"url", "redis://user:12?" + leak + "@h", mask},
-		{"url", "redis://user:12#" + leak + "@h", mask},
-		{"url", "redis://a@" + leak + "@h", mask},
+		{"url", "redis://:" + leak + "/x@h", secret.Mask},
+		{"url", "redis://user:12/" + leak + "@h", secret.Mask},
+		{"url", "redis://user:12?" + leak + "@h", secret.Mask},
+		{"url", "redis://user:12#" + leak + "@h", secret.Mask},
+		{"url", "redis://a@" + leak + "@h", secret.Mask},
 		{"url", "redis+sentinel://u:" + leak + "@s1:26379,s2/main/0?tls=true", "redis+sentinel://[secret]@s1:26379,s2/main/0?tls=true"},
 		{"url", "redis+sentinel://s1/main?sentinel_password=" + leak, "redis+sentinel://s1/main?[secret]"},
 		{"url", "unix://u:" + leak + "@/run/r.sock?db=3", "unix://[secret]@/run/r.sock?db=3"},
 		{"url", "postgres://u:" + leak + "@db/rounds?sslmode=verify-full", "postgres://[secret]@db/rounds?sslmode=verify-full"},
 		{"url", "postgres://db/rounds?password=" + leak, "postgres://db/rounds?[secret]"},
-		{"url", "postgres://db/rounds?sslmode=" + leak + "@", mask},
+		{"url", "postgres://db/rounds?sslmode=" + leak + "@", secret.Mask},
 		{"url", "sqlite:/var/rounds.db", "sqlite:/var/rounds.db"},
-		{"url", leak, mask},
+		{"url", leak, secret.Mask},
 		{"url", "https://vendor.com/?key=" + leak, "https://vendor.com/?[secret]"},
-		{"url", "redis://%zz" + leak, mask},
+		{"url", "redis://%zz" + leak, secret.Mask},
 		{"plain", ":8081", ":8081"},
 		{"plain", "/run/secrets/keys.json", "/run/secrets/keys.json"},
-		{"plain", "redis://:" + leak + "@h", mask},
-		{"plain", "{\"key\": \"" + leak + "\"}", mask},
-		{"", leak, mask},
+		{"plain", "redis://:" + leak + "@h", secret.Mask},
+		{"plain", "{\"key\": \"" + leak + "\"}", secret.Mask},
+		{"", leak, secret.Mask},
 	} {
 		if got := showValue(c.how, c.value); got != c.want {
 			t.Errorf("%s %q is shown as %q, want %q", c.how, c.value, got, c.want)

@@ -5,12 +5,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Redis says where the two roles are. The URLs are secrets because they may carry a password.
 type Redis struct {
-	Queue Secret // asynq's keys and flow's: noeviction, append-only file
-	Cache Secret // documents, views, events: nothing that cannot be rebuilt
+	Queue secret.Value // asynq's keys and flow's: noeviction, append-only file
+	Cache secret.Value // documents, views, events: nothing that cannot be rebuilt
 }
 
 const redisFix = "set it like rediss://HOST:6379/0, redis+sentinel://HOST,HOST/MASTER?tls=true or redis+cluster://HOST,HOST?tls=true"
@@ -24,7 +26,7 @@ func (l *loader) redis() Redis {
 		l.problems.add("ROUNDS_CACHE_REDIS", "names the same server as ROUNDS_QUEUE_REDIS",
 			"use a second server: the queue must never evict, the cache must never fill the queue's memory")
 	}
-	return Redis{Queue: Secret(l.vars.QueueRedis), Cache: Secret(l.vars.CacheRedis)}
+	return Redis{Queue: secret.Value(l.vars.QueueRedis), Cache: secret.Value(l.vars.CacheRedis)}
 }
 
 // redisServers returns what the URL names, spelt so that equal servers are equal strings, or nil after adding a problem.
@@ -100,7 +102,7 @@ func master(u *url.URL) string {
 const ledgerFix = "set it like postgres://HOST/DATABASE, or sqlite:FILE with ROUNDS_ENV=dev"
 
 // ledger reads where the ledger is. There is no default: a ledger that nobody chose is one that nobody backs up.
-func (l *loader) ledger() Secret {
+func (l *loader) ledger() secret.Value {
 	const name = "ROUNDS_LEDGER"
 	value := l.vars.Ledger
 	scheme, rest, _ := strings.Cut(value, ":")
@@ -119,14 +121,14 @@ func (l *loader) ledger() Secret {
 	default:
 		l.problems.add(name, "is neither postgres:// nor sqlite:", ledgerFix)
 	}
-	return Secret(value)
+	return secret.Value(value)
 }
 
 // maxKeyset is far above any keyset: rotating monthly for a century stays below it.
 const maxKeyset = 1 << 20
 
 // keyset reads the file with the keys that seal everything.
-func (l *loader) keyset() Secret {
+func (l *loader) keyset() secret.Value {
 	const name = "ROUNDS_KEYS"
 	if l.vars.Keys == "" {
 		l.problems.add(name, "is not set", "set it to the path of a Tink keyset file")
@@ -140,5 +142,5 @@ func (l *loader) keyset() Secret {
 		l.problems.add(name, wrong, fix)
 		return ""
 	}
-	return Secret(data)
+	return secret.Value(data)
 }

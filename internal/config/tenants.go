@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Tenant is one account at the vendor as ROUNDS_TENANTS describes it.
@@ -20,9 +22,9 @@ type Tenant struct {
 
 // Credentials are what the vendor knows the tenant by.
 type Credentials struct {
-	CustomerKey Secret
-	User        Secret
-	Password    Secret
+	CustomerKey secret.Value
+	User        secret.Value
+	Password    secret.Value
 }
 
 // Practice is one practice of a tenant.
@@ -145,7 +147,7 @@ const maxSecret = 64 << 10
 
 // secret resolves env:NAME and file:PATH. One newline at the end of a file is not part of the secret: editors and
 // secret stores add it. A literal is taken in dev only.
-func (c tenantCheck) secret(field, ref string) Secret {
+func (c tenantCheck) secret(field, ref string) secret.Value {
 	kind, rest, _ := strings.Cut(ref, ":")
 	var value string
 	switch kind {
@@ -173,7 +175,7 @@ func (c tenantCheck) secret(field, ref string) Secret {
 	case c.loader.mode == Production && placeholder(value):
 		c.wrong("has the tebra."+field+" of an example", "put the real one there")
 	}
-	return Secret(value)
+	return secret.Value(value)
 }
 
 // placeholder tells whether a secret is what templates and READMEs put where one belongs.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 func checkQueueRedis(ctx context.Context, d *deployment) []Finding {
@@ -49,7 +50,7 @@ var redisFix = map[string]string{
 }
 
 // checkRedis reports on one role: reachable, policy, persistence, scripts.
-func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address config.Secret) []Finding {
+func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address secret.Value) []Finding {
 	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
 	aspects := []string{"policy", "persistence", "scripts"}
 	if rdb == nil {
