@@ -10,10 +10,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// AppointmentStatus is a status as the typed operations spell it. Rows of a list have words of their own for it.
+// AppointmentStatus is a status as the typed operations spell it. Rows of a list spell statuses
+// differently; see Appointment.Status.
 type AppointmentStatus string
 
-// The statuses of the contract.
+// The statuses that the contract defines.
 const (
 	StatusUnknown         AppointmentStatus = "Unknown"
 	StatusScheduled       AppointmentStatus = "Scheduled"
@@ -30,22 +31,22 @@ const (
 	StatusTentative       AppointmentStatus = "Tentative"
 )
 
-// AppointmentDetail is one appointment as the typed operations know it, which is more than its row in a list. Identifiers
-// that the vendor writes as 0 or nil are "".
+// AppointmentDetail is an appointment as the typed operations return it, with more fields than a
+// row of a list. Identifiers that the vendor writes as 0 or nil are "".
 type AppointmentDetail struct {
 	ID                phi.Text
 	PracticeID        string
 	Status            AppointmentStatus
-	Type              string // "P" a patient's, "O" another, "U" unknown
+	Type              string // "P" with a patient, "O" other, "U" unknown
 	Mode              string // "InOffice", "Telehealth" or ""
 	Name              phi.Text
 	Notes             phi.Text
-	Start, End        time.Time // in the zone asked for
-	Patient           phi.Text  // the patient's identifier; "" for a group and for blocked time
+	Start, End        time.Time // in the requested zone
+	Patient           phi.Text  // the patient's identifier; "" for groups and blocked time
 	PatientFirst      phi.Text
 	PatientLast       phi.Text
 	Group             bool
-	Attendees         []Attendee // of a group
+	Attendees         []Attendee // of a group; nil otherwise
 	MaxAttendees      int
 	CaseID            phi.Text
 	AuthorizationID   phi.Text
@@ -56,13 +57,13 @@ type AppointmentDetail struct {
 	ServiceLocationID string
 	Recurring         bool
 	OccurrenceID      phi.Text
-	Recurrence        *Recurrence // nil unless it recurs and the vendor says how
+	Recurrence        *Recurrence // nil unless the appointment recurs and has a rule
 	Deleted           bool
 	Created           time.Time
 	Updated           time.Time
 }
 
-// Attendee is one patient of a group.
+// Attendee is a patient in a group appointment.
 type Attendee struct {
 	PatientID phi.Text
 	FirstName phi.Text
@@ -70,9 +71,9 @@ type Attendee struct {
 	Status    string // "PRESENT", "CANCELLED", "NO_SHOW"
 }
 
-// Recurrence says how an appointment comes again.
+// Recurrence describes how an appointment recurs.
 type Recurrence struct {
-	Start, End    time.Time // End is zero when it never ends
+	Start, End    time.Time // a zero End means no end
 	EveryDays     int
 	EveryMonths   int
 	Occurrences   int
@@ -82,8 +83,8 @@ type Recurrence struct {
 	NumberOfTimes int
 }
 
-// Get returns one appointment, its times in zone (GetAppointment: one appointment by Tebra id). Its error is NotFound when
-// the vendor answers nothing.
+// Get returns an appointment by its Tebra identifier, with times in zone (GetAppointment). The
+// error is NotFound if the vendor returns no appointment.
 func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opGetAppointment
 	switch {
@@ -98,13 +99,13 @@ func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Loc
 			case a.ID == "":
 				return NotFound, ""
 			case a.ID.Reveal() != id:
-				return Malformed, "id" // somebody else's appointment
+				return Malformed, "id" // a different appointment
 			}
 			return "", ""
 		})
 }
 
-// detail makes a call whose answer is one appointment, about which done has the last word.
+// detail makes a call that returns one appointment; validate checks it as in call.
 func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer),
 	validate func(*AppointmentDetail) (Code, string),
 ) (*AppointmentDetail, error) {
@@ -126,8 +127,8 @@ func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *t
 	return &a, nil
 }
 
-// identifier reports whether text is a positive number of so many bits, written as the vendor writes its identifiers: two
-// spellings of one number would be two records.
+// isIdentifier reports whether text is a positive number with at most the given number of bits, in
+// the vendor's spelling. A second spelling of a number would appear to be a second record.
 func isIdentifier(text string, bits int) bool {
 	_, err := strconv.ParseInt(text, 10, bits)
 	return err == nil && text[0] >= '1' && text[0] <= '9'

@@ -10,31 +10,32 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Writes have no idempotency key at the vendor, and this client repeats none that may have arrived. Whoever gets Timeout,
-// Canceled or Unavailable with Error.Sent reads before writing again.
+// The vendor has no idempotency keys for writes, and this client never repeats a write that the
+// vendor may have received. After Timeout, Canceled or Unavailable with Error.Sent, read the record
+// before writing again.
 
-// NewAppointment is an appointment to be made. Required are PracticeID, ServiceLocationID, Start, End, a provider or a
-// resource, and somebody who comes.
+// NewAppointment describes an appointment to create. PracticeID, ServiceLocationID, Start, End, a
+// provider or resource, and a patient or attendees are required.
 type NewAppointment struct {
 	PracticeID        string
 	ServiceLocationID string
 	Start, End        time.Time
-	Status            AppointmentStatus // "" is Scheduled
-	Mode              string            // "InOffice" or "Telehealth"; "" leaves it to the vendor
+	Status            AppointmentStatus // "" means Scheduled
+	Mode              string            // "InOffice" or "Telehealth"; "" means the vendor's default
 	Name              phi.Text
 	Notes             phi.Text
-	Patient           phi.Text   // for a visit of one
-	Attendees         []phi.Text // for a group instead
-	MaxAttendees      int        // of a group; 0 leaves it to the vendor
+	Patient           phi.Text   // for an appointment with one patient
+	Attendees         []phi.Text // for a group appointment, instead of Patient
+	MaxAttendees      int        // of a group; 0 means the vendor's default
 	CaseID            phi.Text
 	ReasonID          string
 	ProviderID        phi.Text
 	ResourceIDs       []phi.Text
-	Recurrence        *Recurrence // nil comes once
+	Recurrence        *Recurrence // nil if the appointment does not recur
 }
 
-// Create makes an appointment and returns it as the vendor kept it, its times in zone (CreateAppointment: one appointment,
-// a group's or a recurring one). It is not idempotent.
+// Create creates an appointment and returns it as the vendor stored it, with times in zone
+// (CreateAppointment). It is not idempotent.
 func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opCreateAppointment
 	if reason := a.check(); reason != "" {
@@ -45,7 +46,8 @@ func (s *AppointmentsService) Create(ctx context.Context, a NewAppointment, zone
 	}
 	return s.detail(ctx, op, zone, func(w *writer) { w.element("Appointment", func() { a.write(w) }) },
 		func(made *AppointmentDetail) (Code, string) {
-			if made.ID == "" || a.Patient != "" && made.Patient != "" && made.Patient != a.Patient { // nothing to find it by, or another's
+			// No identifier, or another patient's appointment.
+			if made.ID == "" || a.Patient != "" && made.Patient != "" && made.Patient != a.Patient {
 				return Malformed, "id"
 			}
 			return "", ""
@@ -79,10 +81,10 @@ func (a *NewAppointment) check() (reason string) {
 	return ""
 }
 
-// modes are those that the vendor takes; without one it keeps its own.
+// validModes are the modes that the vendor accepts. "" leaves the mode to the vendor.
 var validModes = []string{"", "InOffice", "Telehealth"}
 
-// statuses are those that the vendor takes.
+// writableStatuses are the statuses that the vendor accepts.
 var writableStatuses = []AppointmentStatus{
 	StatusScheduled, StatusReminderSent, StatusConfirmed, StatusCheckedIn, StatusRoomed, StatusCheckedOut, StatusNeedsReschedule,
 	StatusReadyToBeSeen, StatusNoShow, StatusCancelled, StatusRescheduled, StatusTentative,
@@ -130,7 +132,7 @@ func (q *Recurrence) write(w *writer) {
 	w.optional("StartDate", typedTime(q.Start))
 }
 
-// number writes a count, and nothing for none.
+// optionalNumber formats n, and returns "" for 0.
 func optionalNumber(n int) string {
 	if n == 0 {
 		return ""

@@ -4,17 +4,17 @@ import (
 	"context"
 )
 
-// AppointmentReason is one of the words in which a practice says why patients come.
+// AppointmentReason is a reason for visits that a practice has defined.
 type AppointmentReason struct {
-	ID         string // "" on some rows, in the experience of an integrator
+	ID         string // "" in some rows, as an integrator reports
 	Name       string
 	PracticeID string
-	Minutes    int // how long such a visit takes by default; 0 is not said
+	Minutes    int // default duration of such a visit; 0 if unknown
 }
 
-// Reasons returns the reasons that a practice has, and whether there may be more than the vendor hands out
-// (GetAppointmentReasons: an operation of 2026 that is in no contract we have read; its shape is known from other
-// integrators).
+// Reasons returns the reasons of a practice, and whether the list reached the vendor's row limit,
+// so that there may be more (GetAppointmentReasons). This operation of 2026 is in no published
+// contract; its shape is known from other integrators.
 func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (reasons []AppointmentReason, partial bool, err error) {
 	op := &opGetAppointmentReasons
 	if !isIdentifier(practiceID, 64) {

@@ -13,34 +13,42 @@ import (
 // AppointmentsService reads and writes the schedule.
 type AppointmentsService struct{ client *Client }
 
-// ListAppointmentsRequest says which appointments. Days are calendar days: only the year, month and day that a time
-// shows in its own location count. Either both of From and To are set, or both of ModifiedFrom and ModifiedTo, or all
-// four.
+// ListAppointmentsRequest selects appointments. Days are calendar days: only the year, month and
+// day count that a time shows in its own location. Set both From and To, or both ModifiedFrom and
+// ModifiedTo, or all four.
 type ListAppointmentsRequest struct {
-	PracticeName string         // required: the vendor's best filter, and what keeps practices apart
-	From, To     time.Time      // first and last day of the visits, in the practice's calendar; at most 60 days
-	ModifiedFrom time.Time      // first day of the last change; the vendor compares days, so overlap; at most 60 days
-	ModifiedTo   time.Time      // last day of the last change
-	PatientID    phi.Text       // only this patient's; "" is everybody's
-	Location     *time.Location // required: the practice's zone, in which the vendor writes its rows
+	PracticeName string // required; the vendor's most effective filter
+	// From and To are the first and last day of the appointments in the practice's calendar, at
+	// most 60 days.
+	From, To time.Time
+	// ModifiedFrom and ModifiedTo are the first and last day of the last change, at most 60 days.
+	// The vendor compares days, so consecutive requests must overlap.
+	ModifiedFrom time.Time
+	ModifiedTo   time.Time
+	PatientID    phi.Text       // only this patient's appointments; "" selects all
+	Location     *time.Location // required; the practice's time zone
 }
 
-// Appointments is one list. The vendor does not promise an order.
+// Appointments is one list. The order of its rows is unspecified.
 type Appointments struct {
-	Rows    []Appointment
-	Partial bool // the list reached the vendor's cap of 10,000 rows: narrow the range, and delete nothing by comparing
+	Rows []Appointment
+	// Partial reports that the list reached the vendor's limit of 10,000 rows. Narrow the range,
+	// and do not treat missing rows as deleted.
+	Partial bool
 }
 
-// Appointment is one row of the schedule. Fields that the vendor left out are zero.
+// Appointment is a row of the schedule. Fields that the vendor left out are zero.
 type Appointment struct {
-	ID                  phi.Text
-	PatientID           phi.Text // "" for time blocked without a patient
-	PatientName         phi.Text
-	CaseID              phi.Text
-	CaseName            phi.Text
-	Start, End          time.Time // in the request's Location
-	AllDay              bool
-	Status              string // ConfirmationStatus as written, which varies: compare without case, spaces and hyphens
+	ID          phi.Text
+	PatientID   phi.Text // "" for time blocked without a patient
+	PatientName phi.Text
+	CaseID      phi.Text
+	CaseName    phi.Text
+	Start, End  time.Time // in the request's Location
+	AllDay      bool
+	// Status is ConfirmationStatus as written. The spelling varies, so compare it without case,
+	// spaces and hyphens.
+	Status              string
 	Type                string // "P" or "Patient", "O" or "Other", "U"
 	Resources           []Resource
 	Reasons             []Reason
@@ -54,20 +62,20 @@ type Appointment struct {
 	LastModified        time.Time
 }
 
-// Resource is a provider, a room or a device that an appointment takes.
+// Resource is a provider, a room or a device that an appointment occupies.
 type Resource struct {
 	ID   phi.Text
 	Name phi.Text
 	Type string // "1" is a doctor, "2" a resource of the practice
 }
 
-// Reason is why the patient comes, in the practice's own words.
+// Reason is the reason for a visit, as named by the practice.
 type Reason struct {
 	ID   string
 	Name phi.Text
 }
 
-// Providers returns those of the resources that are doctors, in the row's order; nil when there is none.
+// Providers returns the resources that are doctors, in the row's order; nil if there are none.
 func (a *Appointment) Providers() []Resource {
 	var doctors []Resource
 	for _, r := range a.Resources {
@@ -78,9 +86,9 @@ func (a *Appointment) Providers() []Resource {
 	return doctors
 }
 
-// List returns the appointments that req describes, with one call (GetAppointments: appointments by filter). An empty list
-// is a list without rows, not an error. A date that is no date makes the whole list Malformed: a row left out would look
-// deleted.
+// List returns the appointments that req selects, with one call (GetAppointments). An empty list is
+// not an error. An invalid date makes the whole list Malformed, because a skipped row would appear
+// to be deleted.
 func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequest) (Appointments, error) {
 	l, err := s.listing(req)
 	if err != nil {
@@ -93,9 +101,10 @@ func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequ
 	return Appointments{Rows: rows, Partial: partial}, nil
 }
 
-// Rows is List for those who need not hold all rows at once. Each iteration is one call, whose time limit runs while the
-// rows are consumed. Rows count only when the iteration ends without an error: an answer may break behind any of them.
-// ErrPartial at the end says that there may be more rows.
+// Rows is like List, but does not hold all rows in memory. Each iteration makes one call, whose
+// timeout runs while the rows are consumed. Rows count only if the iteration ends without an error,
+// because a response may be truncated after any row. ErrPartial at the end means that there may be
+// more rows.
 func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Appointment, error] {
 	l, err := s.listing(req)
 	if err != nil {
@@ -152,15 +161,15 @@ func (q *ListAppointmentsRequest) write(w *writer, pair zonePair, zones Zones) {
 	)
 }
 
-// scheduleRow is a row on its way. It repeats some columns under the numbers 1 to 10, and the schema's order has 10 between 1
-// and 2.
+// scheduleRow collects the members of a row. Some columns are repeated with the numbers 1 to 10; in
+// the schema's order, 10 comes between 1 and 2.
 type scheduleRow struct {
 	Appointment
 	resources [10]Resource
 	reasons   [10]Reason
 }
 
-// compact returns the row with what is there, without the gaps.
+// compact returns the appointment with the resources and reasons that are present.
 func (s *scheduleRow) compact() Appointment {
 	for i := range s.resources {
 		if r := s.resources[i]; r.ID != "" || r.Name != "" {
@@ -199,7 +208,7 @@ var scheduleColumns = record[scheduleRow]{cells: addNumberedColumns(map[string]f
 	"LastModifiedDate":    func(a *scheduleRow, c *cell) { a.LastModified = c.time() },
 })}
 
-// numbered adds the columns that come by the dozen.
+// addNumberedColumns adds the columns that are repeated ten times.
 func addNumberedColumns(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
 	for i := range 10 {
 		n := strconv.Itoa(i + 1)

@@ -12,9 +12,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// AppointmentUpdate is the whole of an appointment as UpdateAppointment writes it. The vendor keeps nothing that is left
-// out: a case that is not sent again is lost, a status that is not becomes Unknown. So begin with what was read, by
-// AppointmentDetail.Update, and change that.
+// AppointmentUpdate is the complete appointment that UpdateAppointment writes. The vendor clears
+// what is left out: a case that is not sent is lost, and a status that is not sent becomes Unknown.
+// Therefore start from AppointmentDetail.Update and change its fields.
 type AppointmentUpdate struct {
 	ID                phi.Text // required
 	Patient           phi.Text // "" for a group
@@ -35,7 +35,7 @@ type AppointmentUpdate struct {
 	OccurrenceID      phi.Text
 }
 
-// Update returns the write that would leave the appointment as it was read.
+// Update returns the AppointmentUpdate that would leave the appointment as it was read.
 func (a *AppointmentDetail) Update() AppointmentUpdate {
 	return AppointmentUpdate{
 		ID: a.ID, Patient: a.Patient, ServiceLocationID: a.ServiceLocationID, Start: a.Start, End: a.End, Status: a.Status,
@@ -45,9 +45,10 @@ func (a *AppointmentDetail) Update() AppointmentUpdate {
 	}
 }
 
-// Update writes the whole of an appointment and returns what the vendor says it is now, its times in zone
-// (UpdateAppointment: one appointment). What somebody else changed since it was read is overwritten. A success is no proof
-// that the vendor did it; one that shows no appointment, or another, is Malformed.
+// Update replaces an appointment and returns it as the vendor reports it, with times in zone
+// (UpdateAppointment). It overwrites changes made by others since the appointment was read. A
+// successful response does not prove that the write took effect. A response without an appointment,
+// or with another one, is Malformed.
 func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opUpdateAppointment
 	switch {
@@ -57,7 +58,8 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 		return nil, invalidRequest(op, "service location")
 	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.optionalIDs()), func(id phi.Text) bool { return !isIdentifier(id.Reveal(), 64) }):
 		return nil, invalidRequest(op, "id")
-	case a.Status != StatusUnknown && !slices.Contains(writableStatuses, a.Status): // what was read as unknown is left so
+	// An appointment that was read as Unknown stays so.
+	case a.Status != StatusUnknown && !slices.Contains(writableStatuses, a.Status):
 		return nil, invalidRequest(op, "status")
 	case !slices.Contains(validModes, a.Mode):
 		return nil, invalidRequest(op, "mode")
@@ -77,7 +79,7 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 		})
 }
 
-// refs are the identifiers that the update names beside those it must.
+// optionalIDs returns the optional identifiers that are set.
 func (a *AppointmentUpdate) optionalIDs() []phi.Text {
 	all := []phi.Text{a.CaseID, a.AuthorizationID, phi.Text(a.ReasonID), a.ProviderID, a.ResourceID, a.OccurrenceID}
 	return slices.DeleteFunc(all, func(id phi.Text) bool { return id == "" })
@@ -96,7 +98,7 @@ func (a *AppointmentUpdate) write(w *writer) {
 	w.optional("Notes", a.Notes.Reveal())
 	w.optional("OccurrenceId", a.OccurrenceID.Reveal())
 	w.optional("PatientCaseId", a.CaseID.Reveal())
-	w.text("PatientId", cmp.Or(a.Patient, "0").Reveal()) // the schema wants one, of a group too
+	w.text("PatientId", cmp.Or(a.Patient, "0").Reveal()) // the schema requires it, even for a group
 	w.optional("ProviderId", a.ProviderID.Reveal())
 	w.optional("ResourceId", a.ResourceID.Reveal())
 	w.items("ResourceIds", nsArrays, "long", revealAll(a.ResourceIDs))
@@ -104,9 +106,9 @@ func (a *AppointmentUpdate) write(w *writer) {
 	w.text("StartTime", typedTime(a.Start))
 }
 
-// SetStatus changes nothing but the status (UpdateAppointmentStatus: an operation of 2026 that is in no contract we have
-// read; its request is known from another integrator, its answer is assumed). An account that does not have it answers
-// Invalid: then Get, change and Update.
+// SetStatus changes only the status (UpdateAppointmentStatus). This operation of 2026 is in no
+// published contract: its request is known from another integrator, and its response is assumed. If
+// an account does not have it, the error is Invalid; use Get and Update instead.
 func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status AppointmentStatus) error {
 	op := &opUpdateAppointmentStatus
 	switch {
@@ -120,8 +122,8 @@ func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status A
 	}, func(*reader, xml.StartElement) error { return nil }, nil)
 }
 
-// Delete removes an appointment (DeleteAppointment: one appointment by id). Its error is NotFound when the vendor says that
-// it removed none.
+// Delete deletes an appointment by its Tebra identifier (DeleteAppointment). The error is NotFound
+// if the vendor reports that it deleted nothing.
 func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 	op := &opDeleteAppointment
 	if !isIdentifier(id, 64) {

@@ -2,28 +2,30 @@ package tebra
 
 import "io"
 
-// guard bounds what the XML decoder may be fed, and remembers why the feed ended. The decoder itself holds a tag or a text
-// whole before it says anything about it, and makes of a tag many times its bytes.
+// boundedReader limits the input of the XML decoder and records why the input ended. The decoder
+// buffers a whole tag or text before it returns it, and a tag takes many times its size in memory.
 type boundedReader struct {
 	r     io.Reader
 	limit int64
 	total int64
-	err   error // the first error of r, io.EOF included, or a shapeError of our own
+	err   error // the first error of r, io.EOF included, or a malformedError
 
 	state  scanState
-	length int     // bytes of what is at hand
-	quote  byte    // around the attribute's value at hand; 0 outside of one
-	tail   [2]byte // the last two bytes of what is special
+	length int     // length of the current token in bytes
+	quote  byte    // the quote around the current attribute value; 0 outside of one
+	tail   [2]byte // the last two bytes of a special section
 }
 
-// part is what a byte of a document stands in.
+// scanState is the part of a document that a byte belongs to.
 type scanState uint8
 
 const (
 	inText    scanState = iota
-	inOpening           // the byte after '<' tells what it opens
-	inTag               // with attributes, in whose values a '>' closes nothing
-	inSpecial           // a comment or a section of text: '<' and '>' mean nothing in it, and it ends in "-->" or "]]>"
+	inOpening           // after '<': the next byte determines what it opens
+	inTag               // in a tag; a '>' within an attribute value does not close it
+	// In a comment or CDATA section, where '<' and '>' have no meaning; it ends with "-->" or
+	// "]]>".
+	inSpecial
 )
 
 func (br *boundedReader) Read(p []byte) (int, error) {
@@ -45,7 +47,8 @@ func (br *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// see follows the document far enough to know what is at hand. Judging it is the decoder's.
+// scan follows the document only far enough to know the current state. Checking the syntax is left
+// to the decoder.
 func (br *boundedReader) scan(b byte) {
 	br.length++
 	closed := false

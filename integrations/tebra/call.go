@@ -16,17 +16,21 @@ import (
 )
 
 const (
-	retryWithin   = 2 * time.Second // how long the door itself keeps trying a call that was not sent
-	maxLateGrants = 3               // grants in a row that may come too late before the door gives up
+	// retryWithin is how long a call that was not sent is retried here.
+	retryWithin = 2 * time.Second
+	// maxLateGrants is how many consecutive grants may arrive too late before an attempt fails.
+	maxLateGrants = 3
 )
 
-// call is the one door to the vendor: Gate, HTTP, bounded and strict reading, one verdict, observation. Every method of
-// every service goes through it and has no other way out.
+// call is the only function that sends requests: it asks the Gate, sends the request over HTTP,
+// reads the response within limits, classifies it and reports an Observation. Every method of every
+// service uses it.
 //
-// body writes the members of the request after its header; nil writes none. read is handed each member of the result but the
-// error and security parts; it runs at most once per call and member, since an attempt that got as far is never repeated here.
-// Its results mean nothing unless call returns nil. done, unless nil, has the last word about an answer that was read to its
-// end: whether what read put together is what was asked for. "" accepts it.
+// body writes the members of the request after its header; nil writes none. readMember is called
+// with each member of the result except ErrorResponse and SecurityResponse. It runs at most once
+// per call and member, because an attempt that receives a response is never retried. What it
+// collects is valid only if call returns nil. validate, unless nil, checks a response that was read
+// completely and returns "" to accept it.
 func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 	readMember func(r *reader, el xml.StartElement) error, validate func() (Code, string),
 ) error {
@@ -39,7 +43,7 @@ func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, PHI: op.PHI, Interactive: isInteractive(ctx),
 		Code: Unknown,
 	}
-	defer func() { // also when read panics
+	defer func() { // deferred because readMember may panic
 		obs.Latency = time.Since(start)
 		if c.options.Observe != nil {
 			c.options.Observe(ctx, obs)
@@ -65,19 +69,20 @@ func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 	return err
 }
 
-// refuse is the error of a request that this client does not send.
+// invalidRequest returns the error for a request that this client refuses to send.
 func invalidRequest(op *Operation, reason string) *Error {
 	return &Error{Code: Invalid, Operation: op.Name, Reason: reason}
 }
 
-// exchanger is what a method makes of an answer; see call.
+// responseHandler holds the two response callbacks of call.
 type responseHandler struct {
 	readMember func(r *reader, el xml.StartElement) error
 	validate   func() (Code, string)
 }
 
-// attempts repeats what was not sent, for as long as retryWithin. Whatever the vendor may have seen is the caller's to
-// repeat, who knows whether that is safe and what else waits.
+// attempts makes one attempt and retries for up to retryWithin while no request has been sent. A
+// request that the vendor may have seen is not retried here: only the caller knows whether
+// repeating it is safe and what else is waiting.
 func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
 	var lastErr error
 	retrying := false
@@ -85,7 +90,7 @@ func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, ha
 		backoff.WithInitialInterval(50*time.Millisecond),
 		backoff.WithMaxInterval(500*time.Millisecond),
 		backoff.WithMaxElapsedTime(retryWithin))
-	_ = backoff.Retry(func() error { // its error is last, or the context's, which says less
+	_ = backoff.Retry(func() error { // lastErr is more specific than the error of Retry
 		obs.Attempts++
 		lastErr = c.attempt(ctx, op, request, handler, obs)
 		var callErr *Error
@@ -96,12 +101,12 @@ func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, ha
 		return backoff.Permanent(lastErr)
 	}, backoff.WithContext(pause, ctx))
 	if retrying && ctx.Err() != nil {
-		return contextError(op, ctx.Err()) // the caller left between two attempts
+		return contextError(op, ctx.Err()) // the caller gave up between two attempts
 	}
 	return lastErr
 }
 
-// attempt is one grant of the Gate and what was made of it.
+// attempt asks the Gate for one grant and makes one attempt with it.
 func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
 	pass, err := c.enter(ctx, op, request, obs.Interactive)
 	if err != nil {
@@ -119,7 +124,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 		return callErr
 	}
 	start := time.Now()
-	obs.Sent = true // whoever reads rows may panic, and has read them
+	obs.Sent = true // set before rows are read: code that consumes rows may panic
 	resp := c.exchange(ctx, op, request, handler.readMember)
 	obs.Sent, obs.Bytes, obs.Rows = resp.sent, resp.bytes, resp.rows
 	code, reason := resp.classify()
@@ -148,7 +153,8 @@ func contextError(op *Operation, err error) *Error {
 	return &Error{Code: code, Operation: op.Name, cause: sentinel(err)}
 }
 
-// sentinel reduces a context's error to one of the two that say nothing else.
+// sentinel reduces a context's error to context.DeadlineExceeded or context.Canceled, which quote
+// nothing.
 func sentinel(err error) error {
 	switch {
 	case err == nil:
@@ -159,13 +165,14 @@ func sentinel(err error) error {
 	return context.Canceled
 }
 
-// fingerprints is random for each process, so that a fingerprint cannot be compared with anything outside of it.
+// fingerprintSeed is random in each process, so a fingerprint is comparable only within the
+// process.
 var fingerprintSeed = maphash.MakeSeed()
 
-// enter asks the Gate until a grant is still good. A nil Gate grants everything and hears nothing.
+// enter asks the Gate until it returns a grant that has not expired. A nil Gate grants everything.
 func (c *Client) enter(ctx context.Context, op *Operation, request []byte, interactive bool) (Pass, error) {
 	if c.options.Gate == nil {
-		return nil, nil //nolint:nilnil // no Gate, no Pass: attempt knows
+		return nil, nil //nolint:nilnil // without a Gate there is no Pass; attempt handles nil
 	}
 	call := Call{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: interactive,
@@ -188,14 +195,15 @@ func (c *Client) enter(ctx context.Context, op *Operation, request []byte, inter
 	return nil, &Error{Code: Unavailable, Operation: op.Name, Reason: "void"}
 }
 
-// exchange sends the request and reads the answer, within the operation's own deadline.
+// exchange sends the request and reads the response within the operation's timeout.
 func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 	readMember func(*reader, xml.StartElement) error,
 ) (resp response) {
 	ctx, cancel := context.WithTimeout(parent, op.Timeout)
 	defer cancel()
 	defer func() {
-		// An answer that was read to its end counts even if the deadline struck meanwhile.
+		// A response that was read completely counts even if the deadline has passed in the
+		// meantime.
 		if resp.transportErr != nil || errors.Is(resp.decodeErr, errTruncated) {
 			resp.ctxErr = sentinel(ctx.Err())
 		}
@@ -225,7 +233,8 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 	return resp
 }
 
-// wire watches how far a request got. A transport that reports nothing (a test's, a proxy's) counts as having sent.
+// requestTrace records how far a request got. If a transport reports nothing, as test transports
+// do, the request counts as sent.
 type requestTrace struct{ connRequested, headersWritten atomic.Bool }
 
 func (t *requestTrace) clientTrace() *httptrace.ClientTrace {

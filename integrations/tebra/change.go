@@ -2,20 +2,21 @@ package tebra
 
 import "github.com/workflow-bolt/rounds/internal/phi"
 
-// Change says what a write does to one member of a record. The zero Change leaves it alone: the member is not sent.
+// Change describes what a write does to one member of a record. The zero Change leaves the member
+// unchanged: it is not sent.
 type Change struct {
 	value phi.Text
 	clear bool
 }
 
-// Set gives the member a value. An empty one is Clear.
+// Set returns the Change that sets the member to value. Set("") is the same as Clear.
 func Set(value phi.Text) Change { return Change{value: value, clear: value == ""} }
 
-// Clear means to empty the member: it is sent as nil. That the vendor takes nil for "empty it" and absence for "leave it" is
-// assumed.
+// Clear returns the Change that clears the member by sending nil. That the vendor clears a nil
+// member, and leaves an absent one unchanged, is assumed.
 func Clear() Change { return Change{clear: true} }
 
-// write sends what the change says.
+// write writes the member unless it is left unchanged.
 func (c Change) write(w *writer, name string) {
 	switch {
 	case c.clear:
@@ -25,7 +26,7 @@ func (c Change) write(w *writer, name string) {
 	}
 }
 
-// items writes an array, whose items are in a namespace of their own. An empty one is left out.
+// items writes an array whose items are in another namespace. An empty array is left out.
 func (w *writer) items(name, ns, item string, values []string) {
 	if len(values) == 0 {
 		return

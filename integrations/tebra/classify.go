@@ -12,24 +12,25 @@ import (
 	"time"
 )
 
-// answer is all that one attempt brought back. classify makes one verdict of it.
+// response is everything that one attempt returned; classify reduces it to a code and a reason.
 type response struct {
-	ctxErr       error  // how the context ended, nil while it had not
-	transportErr error  // what the transport said instead of an answer
+	ctxErr       error  // why the context ended; nil if it did not
+	transportErr error  // the transport's error, if there was no response
 	sent         bool   // the vendor may have seen the request
 	status       int    // HTTP status
 	mediaType    string // media type, lower case, without parameters
 	meta         metadata
-	decodeErr    error // why the body could not be read to its end as this operation's answer
+	decodeErr    error // why the body could not be decoded as this operation's response
 	bytes        int64
 	rows         int // records read
 
-	headerless bool // the operation's answers have no error part
+	headerless bool // the operation's responses have no error and security part
 }
 
-// classify is the only place that decides what an answer means. The order matters. A status that names the trouble comes
-// before a fault, which stands for many. A throttle text comes before everything that looks like an outage, or is one of a
-// fault's many meanings, and before the security part: the vendor may not have looked at the credentials when it throttles.
+// classify is the only place that decides what a response means. The order of the cases matters. A
+// specific HTTP status takes precedence over a fault, which may have many causes. A throttle text
+// takes precedence over everything that looks like an outage, over the other meanings of a fault,
+// and over the security part: a vendor that throttles may not have checked the credentials.
 func (r *response) classify() (code Code, reason string) {
 	meta := &r.meta
 	switch {
@@ -53,7 +54,8 @@ func (r *response) classify() (code Code, reason string) {
 		return Malformed, "redirect"
 	case r.status == http.StatusNotFound, r.status == http.StatusProxyAuthRequired,
 		r.status == http.StatusRequestTimeout, r.status >= 500:
-		return Unavailable, "status" // the address or the way to it; a missing record is never said by status
+		// The address or the route to it; a missing record never has a status of its own.
+		return Unavailable, "status"
 	case r.status >= 400:
 		return Invalid, "status"
 	case r.status != http.StatusOK:
@@ -75,12 +77,12 @@ func (r *response) classify() (code Code, reason string) {
 	case meta.isError:
 		return classifyMessage(meta.message)
 	case !meta.hasPayload, !meta.hasErrorFlag && r.rows == 0 && !r.headerless:
-		return Malformed, "payload" // nothing is believed to be nothing when the vendor does not say that all is well
+		return Malformed, "payload" // an empty response without IsError is not trusted
 	}
 	return "", ""
 }
 
-// faultWord tells a throttle text in a fault from one in an answer.
+// throttleReason distinguishes a throttle text in a fault from one in an ordinary response.
 func throttleReason(meta *metadata) string {
 	if meta.faultCode != "" {
 		return "fault"
@@ -88,7 +90,7 @@ func throttleReason(meta *metadata) string {
 	return ""
 }
 
-// interval is the spacing that a throttle answer names, 0 when there is none.
+// interval returns the interval that a throttle response names, or 0 if it names none.
 func (r *response) interval() time.Duration { return throttleInterval(r.meta.message) }
 
 func isThrottleText(message string) bool {
@@ -97,7 +99,8 @@ func isThrottleText(message string) bool {
 		strings.Contains(strings.ToLower(message), "requested more than allowed")
 }
 
-// worded reads a business error. The texts are those that integrators report; the vendor documents none.
+// classifyMessage classifies the text of a business error. The texts are those that integrators
+// report; the vendor does not document any.
 func classifyMessage(message string) (Code, string) {
 	text := strings.ToLower(message)
 	has := func(part string) bool { return strings.Contains(text, part) }
@@ -116,7 +119,7 @@ func classifyMessage(message string) (Code, string) {
 		if isMissingRecord(text) {
 			return NotFound, "text"
 		}
-		return Invalid, "text" // a practice, a provider, a case: what the request refers to
+		return Invalid, "text" // a practice, provider or case that the request refers to
 	case has("already"), has("conflict"):
 		return Conflict, "text"
 	case has("required"), has("not valid"), has("invalid"):
@@ -125,16 +128,17 @@ func classifyMessage(message string) (Code, string) {
 	return Unknown, ""
 }
 
-// goneRecord reports that a text in small letters, which says that something was not found, says it of a patient or an
-// appointment and of nothing else: what is gone is forgotten.
+// isMissingRecord reports whether a lower-case "not found" text concerns a patient or an
+// appointment and nothing else. The distinction matters because callers delete what they hold of a
+// missing record.
 func isMissingRecord(text string) bool {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	return (has("patient") || has("appointment")) && !slices.ContainsFunc(
 		[]string{"practice", "provider", "location", "resource", "reason", "case", "customer", "permission"}, has)
 }
 
-// faulted reads a SOAP fault. InternalServiceFault is what an outage looks like; a few bad requests look the same, and
-// nothing in the answer tells which.
+// classifyFault classifies a SOAP fault. InternalServiceFault usually means an outage. Some bad
+// requests cause it too, and the response does not distinguish them.
 func classifyFault(code string) (Code, string) {
 	switch code {
 	case "InternalServiceFault", "Server":
@@ -145,7 +149,7 @@ func classifyFault(code string) (Code, string) {
 	return Unknown, "fault"
 }
 
-// broken reads what the transport said. The words tell an operator where to look.
+// classifyTransport classifies a transport error. The reason tells operators where to look.
 func classifyTransport(err error) (Code, string) {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -161,7 +165,8 @@ func classifyTransport(err error) (Code, string) {
 		return Unavailable, "tls"
 	case errors.As(err, &op) && op.Op == "dial":
 		return Unavailable, "dial"
-	case op != nil && (op.Op == "remote error" || op.Op == "local error"): // what crypto/tls calls an alert
+	// crypto/tls reports alerts with these operations.
+	case op != nil && (op.Op == "remote error" || op.Op == "local error"):
 		return Unavailable, "tls"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return Timeout, "transport"
@@ -169,7 +174,8 @@ func classifyTransport(err error) (Code, string) {
 	return Unavailable, "connection"
 }
 
-// undialled reports that err comes from before there was a connection, so nothing was sent.
+// neverConnected reports whether err occurred before there was a connection, so that nothing was
+// sent.
 func neverConnected(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError

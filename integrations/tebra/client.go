@@ -16,53 +16,67 @@ import (
 // DefaultEndpoint is the vendor's only service address. There is no sandbox: calls to it are calls to production.
 const DefaultEndpoint = "https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"
 
-// Credentials are one API user of one Tebra account. They travel in every request's body.
+// Credentials identify one API user of one Tebra account. Every request body contains them.
 type Credentials struct {
 	CustomerKey phi.Text
 	User        phi.Text
 	Password    phi.Text
 }
 
-// Options configure a Client. Account and all Credentials are required; every other zero value has a meaning.
+// Options configure a Client. Account and all Credentials are required. For every other option the
+// zero value is usable.
 type Options struct {
-	Endpoint    string       // "" is DefaultEndpoint
-	Insecure    bool         // accept a plain http endpoint: for simulators only, since credentials would travel in clear
-	Account     string       // names whose budget the calls spend; clients of one vendor account must share it
-	Credentials Credentials  // whom the vendor sees
-	Gate        Gate         // nil is no flow control at all: tests and one-off tools
-	HTTPClient  *http.Client // without a Transport: pooled, TLS 1.2, no proxy variables; redirects are refused either way
-	Zones       Zones        // how schedules are asked for their times; 0 is the practice's wall clock
-	TypedWall   bool         // times of single appointments that name no zone are the practice's wall clock; false takes them for UTC
-	MaxBytes    int64        // most bytes of an answer, decompressed; 0 is 64 MiB
+	Endpoint string // "" means DefaultEndpoint
+	// Insecure allows a plain http endpoint. It is meant for simulators only, since the credentials
+	// would be sent unencrypted.
+	Insecure bool
+	// Account is the name under which the Gate counts calls. Clients of one vendor account must use
+	// the same name.
+	Account     string
+	Credentials Credentials // the vendor's API user
+	Gate        Gate        // nil means no flow control; for tests and one-off tools only
+	// HTTPClient is copied. If it is nil or has no Transport, the copy gets one with pooled
+	// connections, TLS 1.2 or later and no proxy from the environment. Redirects are always
+	// rejected.
+	HTTPClient *http.Client
+	Zones      Zones // which zone list times are requested in; 0 is PracticeWall
+	// TypedWall selects how times of single appointments without a zone are read: true means the
+	// practice's local time, false means UTC.
+	TypedWall bool
+	MaxBytes  int64 // maximum size of a decompressed response; 0 means 64 MiB
 
-	// Observe, unless nil, is told of every call once, after it ended and before the method returns. What a method refuses to
-	// ask is no call. It must not block: the call's caller waits for it.
+	// Observe, unless nil, is called once for every call, after the call ends and before the method
+	// returns. A request that a method rejects as invalid is not a call. Observe must not block,
+	// because the caller waits for it.
 	Observe func(ctx context.Context, o Observation)
-	// Trace, unless nil, is told of every call's start and returns the context to go on with and what to call at its end.
+	// Trace, unless nil, is called when a call starts. It returns the context for the call and a
+	// function that is called when the call ends.
 	Trace func(ctx context.Context, operation string) (context.Context, func(Code))
 }
 
-// Observation is what one call was, for metrics and for the audit of access to patient data. It names nobody.
+// Observation describes one finished call, for metrics and for the audit of access to patient data.
+// It contains nothing that identifies a person.
 type Observation struct {
 	Account     string
 	Operation   string
 	Class       Class
-	PHI         bool          // the operation is about a patient
-	Interactive bool          // a person waited
-	Code        Code          // "" is success
+	PHI         bool          // the operation concerns patients
+	Interactive bool          // the context was marked by Interactive
+	Code        Code          // "" means success
 	Reason      string        // see Error.Reason
-	Sent        bool          // the vendor may have seen it
-	Attempts    int           // attempts, each of which the Gate was asked for; 0 when the request could not be written
-	Latency     time.Duration // whole call: waiting at the Gate, retries and decoding included
-	Bytes       int64         // of the last answer, decompressed
-	Rows        int           // rows read, placeholders included
+	Sent        bool          // the vendor may have seen the request
+	Attempts    int           // number of attempts; 0 if the request could not be encoded
+	Latency     time.Duration // of the whole call: waiting at the Gate, retries and decoding
+	Bytes       int64         // of the last response, decompressed
+	Rows        int           // rows read, including placeholder rows
 }
 
-// Client speaks to the vendor for one account. It is safe for concurrent use and holds no goroutine.
+// Client calls the vendor for one account. It is safe for concurrent use and starts no goroutines.
+// The zero Client is not usable; call New.
 type Client struct {
 	Appointments *AppointmentsService // the schedule
-	Patients     *PatientsService     // people
-	Directory    *DirectoryService    // providers
+	Patients     *PatientsService     // patients
+	Directory    *DirectoryService    // practices, providers, service locations, procedure codes
 	System       *SystemService       // the account itself
 
 	endpoint string
@@ -70,7 +84,7 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a client, or an error naming the option that does not do. It sends nothing.
+// New returns a client, or an error that names the invalid option. It sends nothing.
 func New(o Options) (*Client, error) {
 	endpoint, err := checkEndpoint(o.Endpoint, o.Insecure)
 	if err != nil {
@@ -84,14 +98,14 @@ func New(o Options) (*Client, error) {
 		secret phi.Text
 	}{{"customer key", o.Credentials.CustomerKey}, {"user", o.Credentials.User}, {"password", o.Credentials.Password}} {
 		if c.secret == "" || !isXMLText(c.secret.Reveal()) {
-			return nil, fmt.Errorf("tebra: options: %s is empty or not text", c.name)
+			return nil, fmt.Errorf("tebra: options: %s is empty or contains characters that XML cannot represent", c.name)
 		}
 	}
 	switch {
 	case o.MaxBytes < 0:
-		return nil, errors.New("tebra: options: most bytes are negative")
+		return nil, errors.New("tebra: options: max bytes is negative")
 	case o.Zones > Greenwich:
-		return nil, errors.New("tebra: options: zones are neither of the two ways")
+		return nil, errors.New("tebra: options: unknown zones")
 	case o.MaxBytes == 0:
 		o.MaxBytes = 64 << 20
 	}
@@ -110,17 +124,17 @@ func checkEndpoint(raw string, insecure bool) (string, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "":
-		return "", errors.New("tebra: options: endpoint is no absolute address")
+		return "", errors.New("tebra: options: endpoint is not an absolute URL")
 	case u.User != nil || u.Fragment != "":
-		return "", errors.New("tebra: options: endpoint holds a user or a fragment")
+		return "", errors.New("tebra: options: endpoint contains a user or a fragment")
 	case u.Scheme == "https", u.Scheme == "http" && insecure:
 		return raw, nil
 	}
 	return "", errors.New("tebra: options: endpoint is not https")
 }
 
-// httpClient copies the caller's client, so that refusing redirects is not left to them: a redirect would carry the
-// credentials, which are in the body, to wherever it points.
+// httpClient returns a copy of given that rejects redirects. A redirect would send the credentials,
+// which are in the body, to whatever address it names.
 func httpClient(given *http.Client) *http.Client {
 	var c http.Client
 	if given != nil {
@@ -135,7 +149,7 @@ func httpClient(given *http.Client) *http.Client {
 
 func defaultTransport() *http.Transport {
 	return &http.Transport{
-		// No Proxy: a variable in the environment must not decide where patient data goes.
+		// No Proxy: an environment variable must not decide where patient data is sent.
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 5 * time.Second,
@@ -148,8 +162,8 @@ func defaultTransport() *http.Transport {
 
 type interactiveKey struct{}
 
-// Interactive marks the calls made with the returned context as ones that a person waits for: gates let them use the
-// reserved share.
+// Interactive returns a context that marks calls as interactive: a person waits for the response. A
+// Gate may let such calls use a reserved share of the budget.
 func Interactive(ctx context.Context) context.Context {
 	return context.WithValue(ctx, interactiveKey{}, true)
 }

@@ -5,33 +5,38 @@ import (
 	"time"
 )
 
-// The vendor writes the dates of string rows in the US form, and those of typed members in ISO 8601. Guides show a third,
-// plain one. Everything that turns text into time or back is in this file.
+// The vendor writes dates in string rows in US form and in typed members as ISO 8601. Its guides
+// show a third form, the plain date. This file contains all conversions between text and time.
 //
-// The time-zone rule. Row values carry no zone, and integrators contradict each other about which one is meant. Without
-// TimeZoneOffsetFromGMT in the filter they are taken for the practice's wall clock; with it, for the clock at that offset.
-// Which of the two this client relies on is Options.Zones. The caller says in either case which *time.Location is the
-// practice's, and times are returned in it. A value that names its zone is taken at its word. Those of single appointments
-// do so in the guide, in UTC, as this client writes them; where they do not, Options.TypedWall is the switch. Reads that have
-// no location (a patient, a provider) give the wall clock as if it were UTC; no offset exists for them either.
-// Wall times that do not exist (the gap in spring) move by the gap, forth or back, and those that exist twice mean one of
-// the two; with Greenwich there are no such times.
+// Time zones. Values in rows have no zone, and integrators contradict each other about the zone
+// that is meant. Without TimeZoneOffsetFromGMT in the filter, this client reads them as the
+// practice's local time; with it, as the time at that offset. Options.Zones selects one of the two.
+// In both cases the caller passes the practice's *time.Location, and times are returned in it. A
+// value that states its zone is used as stated. Values of single appointments state UTC, according
+// to the guide and as this client writes them; Options.TypedWall selects how they are read if they
+// state no zone. Reads without a location (patients, providers) return the local time as if it were
+// UTC; they have no offset to request.
+//
+// Local times that do not exist (the gap in spring) move forward or back by the gap, and ambiguous
+// ones resolve to one of the two. With Greenwich neither case occurs.
 
-// Zones says how the vendor is made to write the times of a schedule.
+// Zones selects the zone in which the vendor is asked to write the times of lists of appointments.
 type Zones uint8
 
-// The two ways. What the vendor does with an offset is known from other integrators' code only, so the zero Zones does
-// without one; an offset in whole hours of the practice itself would miss half of the world's zones and every change of
-// daylight saving inside a range, so the other one is the offset 0.
+// The values of Zones. The vendor's handling of an offset is known only from other integrators'
+// code, so the zero value sends none. The only offset that can be sent is 0: whole hours do not
+// represent every zone, and a fixed offset is wrong for part of a range that includes a change to
+// or from daylight saving time.
 const (
-	PracticeWall Zones = iota // no offset is sent, and rows are read as the practice's wall clock
-	Greenwich                 // the offset 0 is sent, and rows are read as UTC
+	PracticeWall Zones = iota // no offset is sent; rows are read as the practice's local time
+	Greenwich                 // the offset 0 is sent; rows are read as UTC
 )
 
-// clock is how the times of one answer are read and returned.
+// zonePair contains the zone of times in a response and the zone of the times returned to the
+// caller.
 type zonePair struct{ wire, local *time.Location }
 
-// clock is the rule for a practice in zone.
+// pair returns the zones for lists of a practice in zone.
 func (z Zones) pair(zone *time.Location) zonePair {
 	if z == Greenwich {
 		return zonePair{wire: time.UTC, local: zone}
@@ -39,7 +44,7 @@ func (z Zones) pair(zone *time.Location) zonePair {
 	return zonePair{wire: zone, local: zone}
 }
 
-// typedClock is the rule for the members of single appointments, for which no offset can be asked.
+// typedPair returns the zones for single appointments, which cannot be requested at an offset.
 func (o *Options) typedPair(zone *time.Location) zonePair {
 	if o.TypedWall {
 		return zonePair{wire: zone, local: zone}
@@ -47,7 +52,7 @@ func (o *Options) typedPair(zone *time.Location) zonePair {
 	return zonePair{wire: time.UTC, local: zone}
 }
 
-// rowLayouts are the forms seen in answers. Go's "1", "2" and "3" also accept two digits.
+// rowLayouts are the forms seen in responses. Go's "1", "2" and "3" also accept two digits.
 var rowLayouts = []string{
 	"1/2/2006 3:04:05 PM",
 	"1/2/2006 3:04 PM",
@@ -58,12 +63,13 @@ var rowLayouts = []string{
 	"2006-01-02",
 }
 
-// filterLayout is how this client writes a moment into a filter.
+// filterLayout is the form in which this client writes times in filters.
 const filterLayout = "1/2/2006 3:04:05 PM"
 
-// parseRowTime reads a moment of a row. Absent, empty and a year outside of 1900 to 2199 are the zero Time: .NET writes the
-// year one for "none" and 9999 for "never", databases have first years of their own, and what else lies there is a slip in
-// one record, for which a list of thousands must not become unreadable. ok is false for what is no date at all.
+// parseRowTime reads a time of a row. An empty text and a year outside 1900 to 2199 are the zero
+// Time: .NET writes the year 1 for "none" and 9999 for "never", databases have minimum years of
+// their own, and any other such year is an error in one record that must not make a list of
+// thousands unreadable. ok is false if the text is not a date.
 func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
 	t, ok = parseAnyTime(text, loc)
 	if t.Year() < 1900 || t.Year() > 2199 {
@@ -91,9 +97,10 @@ func parseAnyTime(text string, loc *time.Location) (t time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// parseRowDate reads a date without a time of day, such as a day of birth, and returns it as 2006-01-02; "" for none.
-// The time of day that the vendor adds to it says nothing and is dropped rather than moved between zones. Any year will do
-// but the first: what somebody typed is theirs to correct.
+// parseRowDate reads a date without a time of day, such as a date of birth, and returns it as
+// 2006-01-02, or "" for none. The vendor adds a time of day that has no meaning; it is dropped and
+// not converted between zones. Any year except 1 is accepted: data entry errors are left for the
+// practice to correct.
 func parseRowDate(text string) (date string, ok bool) {
 	t, ok := parseAnyTime(text, time.UTC)
 	if !ok || t.IsZero() {
@@ -102,8 +109,9 @@ func parseRowDate(text string) (date string, ok bool) {
 	return t.Format(time.DateOnly), true
 }
 
-// startOfDay and endOfDay write the first and last second of the calendar day that t shows in its own location. The
-// vendor's rule for a bare date as the upper bound is not known; a time of day leaves nothing to guess.
+// startOfDay and endOfDay return the first and last second of the calendar day that t shows in its
+// own location. How the vendor reads a plain date as the upper bound is unknown, so a time of day
+// is always sent.
 func (z zonePair) startOfDay(t time.Time) string { return z.format(t, 0, 0, 0) }
 
 func (z zonePair) endOfDay(t time.Time) string { return z.format(t, 23, 59, 59) }
@@ -115,16 +123,16 @@ func (z zonePair) format(t time.Time, hour, minute, second int) string {
 	at := func(zone *time.Location) time.Time {
 		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, second, 0, zone)
 	}
-	if z.wire == z.local { // no zone has to be known to write a wall clock, and UTC misses no midnight
+	if z.wire == z.local { // formatting a local time needs no zone, and UTC skips no midnight
 		return at(time.UTC).Format(filterLayout)
 	}
 	return at(z.local).In(z.wire).Format(filterLayout)
 }
 
-// utcClock is for reads whose filter knows no offset and whose caller names no practice's zone.
+// utcPair is used where the filter has no offset and the caller names no zone.
 var utcPair = zonePair{wire: time.UTC, local: time.UTC}
 
-// typedTime writes an xs:dateTime. A US form faults the vendor's deserializer.
+// typedTime formats an xs:dateTime. The vendor's deserializer rejects the US form.
 func typedTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -132,18 +140,20 @@ func typedTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// typedDate writes the xs:dateTime of a calendar day, and nothing for anything else than 2006-01-02.
-func typedDate(date string) (string, bool) {
+// typedDate returns the xs:dateTime of a calendar day. ok is false unless date has the form
+// 2006-01-02 and a year from 1900 to 2199.
+func typedDate(date string) (text string, ok bool) {
 	t, err := time.Parse(time.DateOnly, date)
 	return t.Format("2006-01-02T15:04:05"), err == nil && t.Year() >= 1900 && t.Year() <= 2199
 }
 
-// days counts the calendar days from the day of from to the day of to, both included; below 1 when they are reversed.
+// days counts the calendar days from from to to, both included. It returns less than 1 if they are
+// reversed.
 func days(from, to time.Time) int {
 	return int(day(to).Sub(day(from))/(24*time.Hour)) + 1
 }
 
-// day is the calendar day that t shows in its own location, as a midnight in UTC.
+// day returns the calendar day that t shows in its own location, as midnight UTC.
 func day(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// DirectoryService reads who works where.
+// DirectoryService reads practices, providers, service locations and procedure codes.
 type DirectoryService struct{ client *Client }
 
-// ProvidersRequest says which providers.
+// ProvidersRequest selects providers.
 type ProvidersRequest struct {
 	PracticeName string // required
 }
 
-// Provider is one person who treats or refers patients.
+// Provider is a person who treats or refers patients.
 type Provider struct {
 	ID           phi.Text
 	PracticeID   string
@@ -31,12 +31,12 @@ type Provider struct {
 	NPI          phi.Text
 	WorkPhone    phi.Text
 	Email        phi.Text
-	Created      time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified time.Time // likewise
 }
 
-// Providers returns the providers of a practice, and whether there may be more than the vendor hands out (GetProviders:
-// providers by filter). The vendor does not promise an order.
+// Providers returns the providers of a practice, and whether the list reached the vendor's row
+// limit, so that there may be more (GetProviders). The order is unspecified.
 func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) (providers []Provider, partial bool, err error) {
 	op := &opGetProviders
 	if strings.TrimSpace(req.PracticeName) == "" {
@@ -69,7 +69,7 @@ var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
 	"LastModifiedDate":           func(p *Provider, c *cell) { p.LastModified = c.time() },
 }}
 
-// Practice is one practice of the account.
+// Practice is a practice of the account.
 type Practice struct {
 	ID           string
 	Name         string
@@ -83,18 +83,18 @@ type Practice struct {
 	City         string
 	State        string
 	ZipCode      string
-	Created      time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified time.Time // likewise
 }
 
-// PracticesRequest says which practices. The zero request is every practice that the user may see.
+// PracticesRequest selects practices. The zero value selects all that the user may access.
 type PracticesRequest struct {
 	ID   string
 	Name string
 }
 
-// Practices returns the practices of the account, and whether there may be more than the vendor hands out (GetPractices:
-// practices by filter). The vendor does not promise an order.
+// Practices returns the practices of the account, and whether the list reached the vendor's row
+// limit, so that there may be more (GetPractices). The order is unspecified.
 func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
 	l := listing[Practice]{
 		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
@@ -124,7 +124,7 @@ var practiceColumns = record[Practice]{cells: map[string]func(*Practice, *cell){
 	"LastModifiedDate":     func(p *Practice, c *cell) { p.LastModified = c.time() },
 }}
 
-// ServiceLocation is a place where a practice sees patients.
+// ServiceLocation is a location where a practice sees patients.
 type ServiceLocation struct {
 	ID             string
 	Name           string
@@ -140,19 +140,19 @@ type ServiceLocation struct {
 	City           string
 	State          string
 	ZipCode        string
-	Created        time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
-	LastModified   time.Time // likewise; the vendor calls it ModifiedDate here and nowhere else
+	Created        time.Time // local time of the vendor, unknown zone, returned as UTC
+	LastModified   time.Time // likewise; the vendor's name here is ModifiedDate
 }
 
-// ServiceLocationsRequest says which places.
+// ServiceLocationsRequest selects service locations.
 type ServiceLocationsRequest struct {
 	PracticeName string // required
 	ID           string
 }
 
-// ServiceLocations returns the places of a practice, and whether there may be more than the vendor hands out
-// (GetServiceLocations: service locations by filter). The vendor does not promise an order.
-func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (places []ServiceLocation, partial bool, err error) {
+// ServiceLocations returns the locations of a practice, and whether the list reached the vendor's
+// row limit, so that there may be more (GetServiceLocations). The order is unspecified.
+func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (locations []ServiceLocation, partial bool, err error) {
 	op := &opGetServiceLocations
 	if strings.TrimSpace(req.PracticeName) == "" {
 		return nil, false, invalidRequest(op, "practice")
@@ -187,7 +187,7 @@ var serviceLocationColumns = record[ServiceLocation]{cells: map[string]func(*Ser
 	"ModifiedDate":   func(l *ServiceLocation, c *cell) { l.LastModified = c.time() },
 }}
 
-// ProcedureCode is one code that the account bills by.
+// ProcedureCode is a code that the account uses for billing.
 type ProcedureCode struct {
 	ID           string
 	Code         string
@@ -196,19 +196,19 @@ type ProcedureCode struct {
 	PracticeName string
 	Category     string // ProcedureCodeCategoryID
 	Active       bool
-	Created      time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
-	LastModified time.Time // likewise; the vendor calls it ModifiedDate here
+	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
+	LastModified time.Time // likewise; the vendor's name here is ModifiedDate
 }
 
-// ProcedureCodesRequest says which codes. The zero request is all of them.
+// ProcedureCodesRequest selects procedure codes. The zero value selects all.
 type ProcedureCodesRequest struct {
 	ID         string
 	Code       string
 	ActiveOnly bool
 }
 
-// ProcedureCodes returns the codes that the account bills by, and whether there may be more than the vendor hands out
-// (GetProcedureCodes: procedure codes by filter). The vendor does not promise an order.
+// ProcedureCodes returns the billing codes of the account, and whether the list reached the
+// vendor's row limit, so that there may be more (GetProcedureCodes). The order is unspecified.
 func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCodesRequest) (codes []ProcedureCode, partial bool, err error) {
 	active := ""
 	if req.ActiveOnly {

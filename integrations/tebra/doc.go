@@ -1,70 +1,93 @@
-// Package tebra is the client of Tebra's (formerly Kareo's) SOAP API 2.1: the schedule, patients, the directory.
+// Package tebra is a client of Tebra's (formerly Kareo's) SOAP API 2.1. It reads and writes the
+// schedule and patients, and reads practices, providers, service locations and procedure codes.
 //
 //	client.Appointments.List(…)  ┐
 //	client.Patients.Rows(…)      ├─▶ call ─▶ Gate.Enter ─▶ HTTP ─▶ reader ─▶ classify ─▶ Pass.Done ─▶ Observe
-//	client.Directory.Providers(…)┘     ▲          │ refused            bounded    one switch
-//	                                   └──────────┴── only what was not sent, within 2 s
+//	client.Directory.Providers(…)┘     ▲          │
+//	                                   └──────────┴── retries within 2 s, only if nothing was sent
 //
-// # What holds
+// # Guarantees
 //
-//   - One door. Every request leaves through (*Client).call. A method has nothing else to send with, so it cannot forget
-//     the gate, the deadline, the bounds or the observation. A new operation is a row in methods.go, its types, a method.
-//   - No flow control of its own. When and whether is the Gate's to say, before every attempt. A refusal passes through
-//     untouched and knows when to come back.
-//   - Nothing is repeated that the vendor may have seen. Writes have no idempotency key over there; and for reads, the
-//     caller knows better than this package whether the answer is still worth a call.
-//   - An answer is this operation's answer or none. Envelope, namespaces and root are compared; document types, depth,
-//     size and overlong values are refused; a list without its container is not an empty list. Members that nobody knows are
-//     passed over, whatever is in them.
-//   - What was cut is never everything. A list at the vendor's cap says Partial, a stream of rows ends in ErrPartial, and
-//     Windows asks again for less.
-//   - Nothing is nothing only when the vendor says that all is well. An empty answer without its "no error", and a row of
-//     somebody without an identifier, are Malformed: what they leave out would look deleted.
-//   - Errors say what, never about whom. The vendor's messages quote names, identifiers and stack traces: they are read by
-//     classify and dropped. Fields about people are phi.Text, which masks itself wherever it is printed.
+//   - All requests go through one function. Methods have no other way to send a request, so every
+//     request passes the gate, has a deadline and size limits, and is observed. A new operation
+//     needs a row in methods.go, its types and a method.
+//   - The client has no flow control of its own. It asks the Gate before every attempt and returns
+//     the Gate's refusals unchanged. A refusal states when to try again.
+//   - The client never repeats a request that the vendor may have seen. The vendor offers no
+//     idempotency keys for writes, and for reads the caller is in a better position to decide
+//     whether the response is still worth a call.
+//   - The client accepts a response only if it belongs to the operation called. It checks the
+//     envelope, the namespaces and the root element. It rejects document type declarations and
+//     responses that are nested too deeply, are too large or contain values that are too long. A
+//     missing list element is an error, not an empty list. Unknown members are skipped, whatever
+//     they contain.
+//   - A truncated list is always marked. Lists at the vendor's limit have Partial set, iterators
+//     end with ErrPartial, and Windows asks again for shorter ranges.
+//   - An empty response counts as empty only if the vendor states that there was no error. An empty
+//     response without IsError, and a row that has data but no identifier, are Malformed. If they
+//     were accepted, records would appear to have been deleted.
+//   - Errors describe what happened and never identify a patient. Vendor messages quote names,
+//     identifiers and stack traces, so the client classifies them and drops the text. Fields about
+//     people have the type phi.Text, which masks itself when printed.
 //
 // # The vendor's contract
 //
-// What follows is enough to write another client. It comes from the vendor's WSDL of June 2025, its API guide of April
-// 2025, and what other integrators published; where they contradict each other, the switch is named.
+// This section is sufficient to write another client. Its sources are the vendor's WSDL of June
+// 2025, its API guide of April 2025, and reports by other integrators. Where the sources contradict
+// each other, the text names the option that selects one of them.
 //
-// Transport. SOAP 1.1, document/literal, .NET's data contract serializer; one address (DefaultEndpoint), no sandbox. POST with
-// Content-Type "text/xml; charset=utf-8" and SOAPAction "http://www.kareo.com/api/schemas/KareoServices/OPERATION". The body
-// holds OPERATION, in it request (UpdatePatientReq for UpdatePatient), in it RequestHeader with CustomerKey, Password and User, then the
-// operation's own members. GetCustomerIdFromKey has the three directly in request, and no header.
+// Transport. The API is SOAP 1.1, document/literal, as written by .NET's DataContractSerializer. It
+// has one address (DefaultEndpoint) and no sandbox. Requests are POST with Content-Type "text/xml;
+// charset=utf-8" and SOAPAction "http://www.kareo.com/api/schemas/KareoServices/OPERATION". The
+// body contains OPERATION, which contains request (UpdatePatientReq for UpdatePatient), which
+// contains RequestHeader with CustomerKey, Password and User, followed by the operation's own
+// members. GetCustomerIdFromKey has no header: its request contains the three credentials directly.
 //
-// Two namespaces differ by a slash. Everything is in http://www.kareo.com/api/schemas/, but for the own members of
-// GetServiceLocations and GetProcedureCodes, which lack the slash. Items of plain arrays are in namespaces of .NET's:
-// ResourceIds holds long of http://schemas.microsoft.com/2003/10/Serialization/Arrays, DayOfWeek holds DayOfWeek of
-// http://schemas.datacontract.org/2004/07/System. Identifiers are ID in rows, AppointmentId and PracticeId in typed records,
-// PatientID in patients' writes, patientID in the batch of external identifiers.
+// Namespaces. Two namespaces differ only in a trailing slash. Everything is in
+// http://www.kareo.com/api/schemas/ except the own members of GetServiceLocations and
+// GetProcedureCodes, whose namespace lacks the slash. The items of plain arrays are in .NET
+// namespaces: ResourceIds contains long of
+// http://schemas.microsoft.com/2003/10/Serialization/Arrays, and DayOfWeek contains DayOfWeek of
+// http://schemas.datacontract.org/2004/07/System. Identifiers are named ID in rows, AppointmentId
+// and PracticeId in typed records, PatientID in patient writes, and patientID in the batch of
+// external identifiers.
 //
-// Order. The vendor reads members forward only, in the alphabetical order of its schema (capitals first, base types first).
-// A member out of order, misspelled or in the wrong namespace is dropped without a word; only when a required one is passed
-// over there is a fault. A filtered read wants Fields, empty for all columns: any true one may answer a single empty row.
-// It wants Filter even when it is empty: without it some operations answer a null reference.
+// Order. The vendor reads members forward only, in the alphabetical order of its schema (capitals
+// first, members of base types first). A member that is out of order, misspelled or in the wrong
+// namespace is silently dropped; a fault is returned only if a required member is skipped. A
+// filtered read requires Fields, which is left empty to request all columns: if any field is true,
+// the vendor may return a single empty row. It also requires Filter, even an empty one: without it
+// some operations return a null reference error.
 //
-// Answers. OPERATIONResponse holds OPERATIONResult: ErrorResponse (ErrorMessage, IsError, StackTrace), SecurityResponse
-// (Authenticated, Authorized, CustomerKeyValid, which alone decide; SecurityResultSuccess means opposite things in guide and
-// practice), then the records. Business errors, throttling included ("429: … requested more than allowed over time interval
-// 1000 milliseconds"), come inside HTTP 200; faults inside HTTP 500: InternalServiceFault may be an outage or a bad request,
-// DeserializationFailed and ActionNotSupported are requests that it cannot read. GetCustomerIdFromKey answers neither part but
-// CustomerId, -1 for a request of another shape among others, and IsAuthorized.
+// Responses. OPERATIONResponse contains OPERATIONResult, which contains ErrorResponse
+// (ErrorMessage, IsError, StackTrace), SecurityResponse and then the records. In SecurityResponse
+// only Authenticated, Authorized and CustomerKeyValid count; SecurityResultSuccess means the
+// opposite in responses of what it means in the guide. Business errors are returned with HTTP 200,
+// throttling included ("429: … requested more than allowed over time interval 1000 milliseconds").
+// Faults are returned with HTTP 500: InternalServiceFault may be an outage or a bad request, and
+// DeserializationFailed and ActionNotSupported are requests that the vendor cannot read.
+// GetCustomerIdFromKey returns neither ErrorResponse nor SecurityResponse, only IsAuthorized and
+// CustomerId, which is -1, for example, if the request has the wrong shape.
 //
-// Rows are strings, absent when null; a list of nothing is one row without ID; dates are M/d/yyyy h:mm:ss AM/PM without a
-// zone (dates.go has the rule, Options.Zones and TimeZoneOffsetFromGMT of GetAppointments' filter the switch), year 1 for none.
-// Typed members, of single appointments and in writes, are ISO 8601 in UTC and numbers, with 0 or nil for none; the year
-// 9999 is assumed to mean never. Bounds of a range come in pairs, From and To or Start and End; ToDateOfBirth alone is the first day that
-// does not count any more.
+// Values. Members of rows are strings and are absent if null. An empty list is one row without an
+// ID. Dates are M/d/yyyy h:mm:ss AM/PM without a zone, and the year 1 means none. The comment in
+// dates.go states the zone rule; Options.Zones selects whether TimeZoneOffsetFromGMT is sent in the
+// filter of GetAppointments. Typed members occur in single appointments and in writes: times are
+// ISO 8601 in UTC, numbers are plain, and 0 or nil means none. The year 9999 is assumed to mean
+// never. The bounds of a range are named From and To, or Start and End. Both are inclusive, except
+// that ToDateOfBirth is exclusive.
 //
-// Bounds. Lists stop at 10,000 rows, ranges of more than 60 days fail, GetAllPatients pages by StartKey until Key/nextStartKey
-// is absent or 0; that keys ascend is assumed. A mobile phone has at most 10 digits, and identifiers of others are cut at 25
-// characters. Throttles count per account and operation (Operations has the intervals), and one exact interval is still too
-// soon. Calls take seconds.
+// Limits. Lists are cut at 10,000 rows, and ranges of more than 60 days fail. GetAllPatients pages
+// by StartKey until Key/nextStartKey is absent or 0; keys are assumed to be ascending. A mobile
+// phone number has at most 10 digits, and external identifiers are cut at 25 characters. Throttles
+// count per account and operation (Operations returns the intervals), and a call after exactly one
+// interval is still too early. Calls take seconds.
 //
-// Writes. Creating has no key by which a repetition could be known. UpdateAppointment writes the whole record, and what is left
-// out is lost: begin with AppointmentDetail.Update. UpdatePatient leaves alone what is not sent, as far as anybody knows, and
-// that nil empties is assumed. A success is no proof, and an answer that never came is no failure: read.
+// Writes. Creation has no key that would identify a repeated request. UpdateAppointment replaces
+// the whole record, and members that are not sent are lost, so start from AppointmentDetail.Update.
+// As far as is known, UpdatePatient leaves members that are not sent unchanged; that nil clears a
+// member is assumed. A successful response does not prove that a write took effect, and a missing
+// response does not prove that it failed, so read the record afterwards.
 //
-// Marked as Assumed in Operations is what no contract that we have read contains.
+// Operations marks as Assumed what is in no published contract.
 package tebra

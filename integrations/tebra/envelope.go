@@ -9,24 +9,25 @@ import (
 	"time"
 )
 
-// reply is what an envelope says about a call, apart from the records in it.
+// metadata is what an envelope states about a call, apart from the records.
 type metadata struct {
 	faultCode    string // local part of the fault code; "" without a fault
 	isError      bool
-	message      string // the vendor's words: read by classify, shown to nobody
+	message      string // the vendor's text; used by classify only
 	security     security
-	hasErrorFlag bool // the vendor says whether it is an error
-	hasPayload   bool // the operation's own member was there, or the vendor's verdict where there is none
+	hasErrorFlag bool // the response contains IsError
+	hasPayload   bool // the operation's payload member is present; without one, IsError
 }
 
-// security is the vendor's verdict on the credentials. Only an explicit false counts: the vendor leaves the whole part
-// out of some errors.
+// security is the vendor's check of the credentials. Only an explicit false counts, because some
+// error responses omit the security part.
 type security struct{ unauthenticated, badKey, unauthorized bool }
 
 func (s security) refused() bool { return s.unauthenticated || s.badKey || s.unauthorized }
 
-// envelope reads the answer to op, handing each member of the result to read. Envelope, body and the operation's root
-// must be exactly the ones expected; an answer to another operation is refused before any of it is used.
+// envelope reads the response to op and calls read with each member of the result. Envelope, body
+// and root element must match op exactly; a response to another operation is rejected before any of
+// it is used.
 func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (metadata, error) {
 	var meta metadata
 	root, ok, err := r.next()
@@ -51,7 +52,7 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 	}, nsSOAP)
 	switch {
 	case errors.Is(err, errRowLimit), errors.Is(err, errStopped):
-		return meta, nil // what is left is more of the same
+		return meta, nil // the rest is more rows of the list
 	case err != nil:
 		return meta, err
 	case bodies == 0:
@@ -60,7 +61,7 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 	return meta, r.end()
 }
 
-// end accepts nothing but white space and comments after the document.
+// end accepts only white space and comments after the document.
 func (r *reader) end() error {
 	for {
 		tok, err := r.dec.Token()
@@ -121,7 +122,7 @@ func (r *reader) result(op *Operation, meta *metadata, read func(xml.StartElemen
 			return r.securityResponse(&meta.security)
 		}
 		if meta.isError || meta.security.refused() {
-			return nil // rows beside an error are placeholders at best
+			return nil // rows next to an error are at best placeholders
 		}
 		if el.Name.Local == op.payload {
 			meta.hasPayload = true
@@ -159,7 +160,7 @@ func (r *reader) securityResponse(s *security) error {
 		case "CustomerKeyValid":
 			return refused(&s.badKey)
 		}
-		return nil // SecurityResultSuccess means opposite things in the vendor's guide and in its answers
+		return nil // SecurityResultSuccess: its meaning in responses contradicts the guide
 	}, nsKareo)
 }
 
@@ -185,7 +186,8 @@ func parseBoolean(text string) (yes, ok bool) {
 	return false, false
 }
 
-// fault reads SOAP 1.1's unqualified members. The text of a fault quotes requests; like every message it is for classify.
+// fault reads the unqualified members of a SOAP 1.1 fault. A fault's text quotes the request, so
+// only classify uses it.
 func (r *reader) fault(meta *metadata) error {
 	if err := r.members(func(el xml.StartElement) (err error) {
 		switch el.Name.Local {
@@ -210,7 +212,8 @@ func (r *reader) fault(meta *metadata) error {
 	return nil
 }
 
-// throttleInterval finds "… 1000 milliseconds …" in a throttle answer; 0 when it names none or one beyond reason.
+// throttleInterval finds "… 1000 milliseconds …" in the text of a throttle response. It returns 0
+// if there is no interval or an implausible one.
 func throttleInterval(message string) time.Duration {
 	words := strings.Fields(message)
 	for i := 1; i < len(words); i++ {

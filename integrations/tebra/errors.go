@@ -2,39 +2,60 @@ package tebra
 
 import "time"
 
-// Code classifies how a call failed. Codes are safe to log, to count and to show: they say what happened, never about whom.
+// Code classifies the failure of a call. Codes are safe to log, count and display: they describe
+// what happened and never identify a patient.
 type Code string
 
-// The codes. Every failed call carries exactly one; success is the empty Code.
+// The codes. Every failed call has exactly one; success is the empty Code.
 const (
-	Throttled       Code = "throttled"       // the account asked this operation more often than the vendor allows
-	Unauthenticated Code = "unauthenticated" // the vendor does not accept the customer key, user or password
-	Denied          Code = "denied"          // the user lacks a permission, or may not see the practice
-	Invalid         Code = "invalid"         // the vendor, or this client, refuses the request as it stands
-	NotFound        Code = "not_found"       // the record does not exist, or the vendor answers nothing for it
-	Conflict        Code = "conflict"        // the record is not in the state that the change needs
-	Unavailable     Code = "unavailable"     // the vendor, or the way to it, is down, or its answer was cut short
-	Timeout         Code = "timeout"         // the operation's deadline passed; a sent call may have taken effect
-	Canceled        Code = "canceled"        // the caller gave up; a sent call may have taken effect
-	Malformed       Code = "malformed"       // the answer is not the operation's: shape, size, namespace, dates
-	Unknown         Code = "unknown"         // the vendor says no in words this client does not know
-	Refused         Code = "refused"         // the Gate said "not now"; seen by Observe and Trace only, never in an Error
+	// Throttled: the account called this operation more often than the vendor allows.
+	Throttled Code = "throttled"
+	// Unauthenticated: the vendor does not accept the customer key, user or password.
+	Unauthenticated Code = "unauthenticated"
+	// Denied: the user lacks a permission or may not access the practice.
+	Denied Code = "denied"
+	// Invalid: the vendor, or this client, rejects the request.
+	Invalid Code = "invalid"
+	// NotFound: the record does not exist, or the vendor returns nothing for it.
+	NotFound Code = "not_found"
+	// Conflict: the record is not in a state that allows the change.
+	Conflict Code = "conflict"
+	// Unavailable: the vendor cannot be reached or is down, or its response was truncated.
+	Unavailable Code = "unavailable"
+	// Timeout: the operation's deadline passed. A request that was sent may have taken effect.
+	Timeout Code = "timeout"
+	// Canceled: the caller gave up. A request that was sent may have taken effect.
+	Canceled Code = "canceled"
+	// Malformed: the response is not a valid response of the operation (its structure, size,
+	// namespaces or values).
+	Malformed Code = "malformed"
+	// Unknown: the vendor reports an error that this client does not recognize.
+	Unknown Code = "unknown"
+	// Refused: the Gate refused the call for now. Only Observe and Trace see this code; an Error
+	// never has it.
+	Refused Code = "refused"
 )
 
-// Error is what every method of the client returns when a call failed, except for a Gate's refusal, which passes through
-// untouched. Its text holds the operation, the code and the reason, and never anything of the answer: vendor messages
-// quote names, identifiers and stack traces.
+// Error is the error of a failed call. Every method of the client returns it, except that it
+// returns a Gate's refusal unchanged. A request that the client itself rejects is Invalid and has
+// not been sent, nor has the Gate been asked. The error's text contains the operation, the code and the reason, and
+// nothing from the response: vendor messages quote names, identifiers and stack traces.
 type Error struct {
 	Code      Code
 	Operation string
-	Reason    string        // one fixed word of this package that narrows the code ("html", "cut", "range", …), or ""
-	Sent      bool          // the vendor may have seen the request, so a write may have taken effect
-	Interval  time.Duration // the spacing that a throttle answer named; 0 when unknown
-	Status    int           // HTTP status of the answer; 0 without one
-	cause     error         // context.Canceled, context.DeadlineExceeded or nil: nothing that could quote an address
+	// Reason is a fixed keyword of this package that narrows the code ("html", "cut", "range", …),
+	// or "".
+	Reason string
+	// Sent reports that the vendor may have seen the request, so a write may have taken effect.
+	Sent     bool
+	Interval time.Duration // the interval that a throttle response named; 0 if unknown
+	Status   int           // HTTP status of the response; 0 without a response
+	// cause is context.Canceled, context.DeadlineExceeded or nil. Other causes could quote an
+	// address.
+	cause error
 }
 
-// Error returns "tebra OPERATION: CODE (REASON)".
+// Error returns "tebra OPERATION: CODE (REASON)", without the parentheses if there is no reason.
 func (e *Error) Error() string {
 	text := "tebra " + e.Operation + ": " + string(e.Code)
 	if e.Reason != "" {
@@ -43,15 +64,17 @@ func (e *Error) Error() string {
 	return text
 }
 
-// ErrorCode returns the code as operators see it beside those of other packages: "vendor_throttled".
+// ErrorCode returns the code with the prefix "vendor_", such as "vendor_throttled", which sets it
+// apart from the codes of other packages.
 func (e *Error) ErrorCode() string { return "vendor_" + string(e.Code) }
 
-// Unwrap returns context.Canceled or context.DeadlineExceeded when that ended the call, else nil. What the transport or
-// the decoder said is not kept: it quotes hosts, and at times the answer.
+// Unwrap returns context.Canceled or context.DeadlineExceeded if that ended the call, and nil
+// otherwise. Errors of the transport and the decoder are not kept, because they quote host names
+// and sometimes the response.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Permanent reports whether the same call will fail the same way until somebody changes the request, the credentials or
-// the permissions.
+// Permanent reports whether the same call would fail the same way until the request, the
+// credentials or the permissions change.
 func (e *Error) Permanent() bool {
 	switch e.Code {
 	case Unauthenticated, Denied, Invalid, NotFound, Conflict:
@@ -60,8 +83,9 @@ func (e *Error) Permanent() bool {
 	return false
 }
 
-// Is reports whether target is an *Error with the same code, and the same operation unless target names none; so
-// errors.Is(err, &tebra.Error{Code: tebra.Throttled}) asks "throttled, whatever it was".
+// Is reports whether target is an *Error with the same code and, unless target names no operation,
+// the same operation. For example, errors.Is(err, &tebra.Error{Code: tebra.Throttled}) matches
+// throttling of any operation.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code && (t.Operation == "" || t.Operation == e.Operation)

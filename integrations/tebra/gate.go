@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// Class groups operations by what they cost the vendor and what a mistake costs the practice. Gates keep separate
-// shares, breakers and timeouts per class. The zero Class is no class: a Call never carries it.
+// Class groups operations by their cost to the vendor and by the damage that a mistake causes.
+// Gates keep separate budget shares, circuit breakers and timeouts per class. The zero Class is
+// invalid and never occurs in a Call.
 type Class uint8
 
-// The classes, from the lightest to the heaviest consequence.
+// The classes, from the least to the most consequential.
 const (
-	ReadOne  Class = iota + 1 // one record by its identifier
-	ReadList                  // a filtered list
-	Write                     // changes the vendor's data; never repeated by the door once sent
-	System                    // about the account itself: throttles, key checks
+	ReadOne  Class = iota + 1 // reads one record by its identifier
+	ReadList                  // reads a filtered list
+	Write                     // changes the vendor's data; never repeated once sent
+	System                    // concerns the account itself: throttles, key checks
 )
 
-// String returns the class as metrics and logs name it; "unknown" for the zero Class.
+// String returns the name used in metrics and logs, and "unknown" for an invalid Class.
 func (c Class) String() string {
 	switch c {
 	case ReadOne:
@@ -32,45 +33,53 @@ func (c Class) String() string {
 	return "unknown"
 }
 
-// Gate decides when an attempt may leave the process. The client asks it before every attempt, first or repeated;
-// whoever implements it holds pace, breakers and in-flight caps, and the client holds none of them.
+// Gate decides when an attempt may be sent. The client asks it before every attempt, the first and
+// each retry. Pacing, circuit breakers and limits on concurrent calls are the implementation's
+// task; the client has none of them.
 //
-// Enter returns a Pass for one attempt, or an error. A refusal ("not now") is an error with the method
+// Enter returns a Pass for one attempt, or an error. A refusal ("not now") is an error whose chain
+// contains the method
 //
 //	NotBefore() (t time.Time, reason string)
 //
-// anywhere in its chain; the client hands it on untouched, so that the caller can wait outside instead of in here.
-// Enter may block for as long as the implementation finds worth it, and must return when ctx ends.
+// The client returns a refusal unchanged, so that the caller can wait elsewhere. Enter may block
+// for as long as the implementation considers useful, but must return when ctx ends.
 type Gate interface {
 	Enter(ctx context.Context, c Call) (Pass, error)
 }
 
-// Call says what an attempt is going to do. It holds no credential and no identifier of a person.
+// Call describes an attempt to the Gate. It contains no credentials and nothing that identifies a
+// person.
 type Call struct {
-	Account     string        // Options.Account: whose budget the call spends
-	Operation   string        // the vendor's operation, as in Operations
-	Class       Class         // what kind of call this is
-	Interval    time.Duration // the vendor's documented spacing for the operation; a first guess until answers teach better
-	Interactive bool          // a person waits for the answer (see Interactive)
-	// Fingerprint is equal for equal requests of one process, and means nothing outside of it: by it a Gate tells a call
-	// that fails by its own fault from a vendor that is down. 0 is unknown.
+	Account   string // Options.Account: the budget that the call uses
+	Operation string // the vendor's name of the operation, as in Operations
+	Class     Class  // the class of the operation
+	// Interval is the vendor's documented minimum spacing of the operation's calls. It is a first
+	// estimate until responses show the actual one.
+	Interval    time.Duration
+	Interactive bool // a person waits for the response (see Interactive)
+	// Fingerprint is equal for equal requests in one process and has no meaning elsewhere. It lets
+	// a Gate distinguish a request that always fails from a vendor that is down. 0 means unknown.
 	Fingerprint uint64
 }
 
-// Pass is a granted attempt. Exactly one Done follows every Pass.
+// Pass is the permission to make one attempt. The client calls Done exactly once for every Pass.
 type Pass interface {
-	// SendBy is the latest moment at which the request may be handed to the transport; the zero Time is no bound.
-	// A client that is later reports Outcome{Void: true, NotSent: true} and enters again.
+	// SendBy returns the latest time at which the request may be handed to the transport; the zero
+	// Time means no limit. A client that is late reports Outcome{Void: true, NotSent: true} and
+	// calls Enter again.
 	SendBy() time.Time
-	// Done reports how the attempt went. Its ctx carries the caller's values and is never already ended.
+	// Done reports how the attempt went. Its ctx carries the caller's values and has not ended.
 	Done(ctx context.Context, o Outcome)
 }
 
-// Outcome is what a Gate learns from one attempt. The zero Outcome is a success of unknown latency.
+// Outcome reports one attempt to the Gate. The zero Outcome is a success with unknown latency.
 type Outcome struct {
-	Code     Code          // "" is success
+	Code     Code          // "" means success
 	NotSent  bool          // the vendor cannot have seen the request
-	Void     bool          // the grant was not used: it came too late, or the caller left before sending
-	Interval time.Duration // the spacing that a throttle answer named; 0 when there was none
-	Latency  time.Duration // from handing the request to the transport until the answer was classified; 0 when not sent
+	Void     bool          // the grant was not used: it came too late, or the caller gave up first
+	Interval time.Duration // the interval that a throttle response named; 0 if none
+	// Latency runs from handing the request to the transport until the response is classified; 0 if
+	// not sent.
+	Latency time.Duration
 }

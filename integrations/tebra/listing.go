@@ -7,29 +7,33 @@ import (
 	"iter"
 )
 
-// ErrPartial ends the rows of a list that reached the vendor's cap of 10,000 rows: there may be more, and what is missing
-// is not gone. It follows the last row; narrow the request to see the rest.
-var ErrPartial = errors.New("tebra: list reached the vendor's cap")
+// ErrPartial ends the iteration over a list that reached the vendor's limit of 10,000 rows. It
+// follows the last row. There may be more rows, and rows that are missing have not necessarily been
+// deleted; narrow the request to read the rest.
+var ErrPartial = errors.New("tebra: list reached the vendor's row limit")
 
-// listing is a filtered read, whose rows are handed on one by one as they arrive.
+// listing is a filtered read that passes rows on one by one as they arrive.
 type listing[T any] struct {
-	op         *Operation
-	item       string                                // what the vendor calls a row
-	write      func(*writer)                         // the members after the header
-	zones      zonePair                              // the zero clock is UTC
-	decode     func(*reader) (T, error)              // reads one row
-	hasID      func(*T) bool                         // the row has an identifier; one without stands for an empty list
-	hasContent func(*T) bool                         // a row without an identifier is a record all the same; nil where none would be missed
-	readOther  func(*reader, xml.StartElement) error // reads other members of the result; nil passes them over
-	validate   func(partial bool) (Code, string)     // the last word, as that of call; nil accepts
+	op     *Operation
+	item   string                   // the vendor's name of a row element
+	write  func(*writer)            // writes the members after the header
+	zones  zonePair                 // the zero value is UTC
+	decode func(*reader) (T, error) // reads one row
+	hasID  func(*T) bool            // false for the placeholder row of an empty list
+	// hasContent reports that a row without an identifier has data, so it is not a placeholder. It
+	// is nil where skipping such a row does no harm.
+	hasContent func(*T) bool
+	// Reads other members of the result; nil skips them.
+	readOther func(*reader, xml.StartElement) error
+	validate  func(partial bool) (Code, string) // as in call; nil accepts every response
 }
 
-// each calls fn with every row until fn returns false. Nothing that fn saw counts unless each returns without an error: the
-// vendor's verdict comes first as a rule, but an answer may be cut behind any row.
+// each calls fn with every row until fn returns false. Rows count only if each returns without an
+// error: errors normally precede the rows, but a response may be truncated after any row.
 func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (partial bool, err error) {
 	limit := maxRows
 	if l.op.PageRows > 0 {
-		limit = l.op.PageRows + 1 // a full page is whole, and a longer one is none
+		limit = l.op.PageRows + 1 // a full page is allowed, a longer one is not
 	}
 	err = c.call(ctx, l.op, l.write, func(r *reader, el xml.StartElement) error {
 		if el.Name.Local != l.op.payload {
@@ -52,7 +56,7 @@ func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (part
 					return errStopped
 				}
 			case l.hasContent != nil && l.hasContent(&row):
-				return malformedError("id") // left out it would look deleted
+				return malformedError("id") // a skipped row would appear to be deleted
 			}
 			return nil
 		})
@@ -67,7 +71,7 @@ func (l *listing[T]) each(ctx context.Context, c *Client, fn func(T) bool) (part
 	return partial && err == nil, err
 }
 
-// all collects the rows.
+// all returns all rows.
 func (l *listing[T]) all(ctx context.Context, c *Client) (rows []T, partial bool, err error) {
 	partial, err = l.each(ctx, c, func(row T) bool {
 		rows = append(rows, row)
@@ -79,7 +83,8 @@ func (l *listing[T]) all(ctx context.Context, c *Client) (rows []T, partial bool
 	return rows, partial, nil
 }
 
-// seq makes one call per iteration and yields the rows as they arrive. An error is the last thing it yields.
+// seq returns an iterator that makes one call per iteration and yields rows as they arrive. An
+// error is the last element.
 func (l *listing[T]) seq(ctx context.Context, c *Client) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T

@@ -7,32 +7,48 @@ import (
 	"time"
 )
 
-// Operation is the policy of one vendor operation: what a caller, a gate or an operator must know before calling it.
+// Operation describes one vendor operation: what a caller, a Gate or an operator must know before
+// calling it.
 type Operation struct {
-	Name       string        // as in the WSDL and in SOAPAction
-	Class      Class         // what kind of call it is
-	Interval   time.Duration // the vendor's documented spacing per account; GetThrottles is the authority at run time
-	Timeout    time.Duration // how long one attempt may take, from dial to the last byte
-	Idempotent bool          // repeating it later undoes nothing that others did meanwhile
-	PHI        bool          // its answer or its request is about a patient: audit every call
-	MaxDays    int           // longest date range in days that one call may ask for; 0 when none is known
-	MaxRows    int           // where the vendor cuts its list; 0 when it answers one record
-	PageRows   int           // most rows of a page, for what is read page by page from a key; 0 when there are no pages
-	Assumed    bool          // not in the contract of June 2025: known through other integrators' clients only
+	Name  string // as in the WSDL and in SOAPAction
+	Class Class  // the class of its calls
+	// Interval is the vendor's documented minimum spacing of calls per account. At run time,
+	// GetThrottles is authoritative.
+	Interval time.Duration
+	Timeout  time.Duration // of one attempt, from dialing to the last byte
+	// Idempotent reports that repeating a call later does not undo changes made by others in the
+	// meantime.
+	Idempotent bool
+	// PHI reports that the request or the response concerns a patient, so every call must be
+	// audited.
+	PHI     bool
+	MaxDays int // longest date range of one call in days; 0 if no limit is known
+	MaxRows int // where the vendor cuts the list; 0 for single records
+	// PageRows is the maximum number of rows of a page, for operations that are read page by page
+	// from a key; 0 for others.
+	PageRows int
+	// Assumed reports that the operation is not in the contract of June 2025 and is known only
+	// through other integrators' clients.
+	Assumed bool
 
-	payload    string // the member of the result without which a success is no success; "" is IsError's own false
-	parameter  string // the element around the request's members; "" is "request"
-	bare       bool   // its own members are in the namespace without the slash
-	nullable   bool   // its request may say nil
-	headerless bool   // credentials stand in the request itself, and the answer has no error and no security part
+	// payload is the member without which a response is not a success; "" means that IsError must
+	// be present.
+	payload   string
+	parameter string // the element around the request's members; "" is "request"
+	bare      bool   // its own members are in the namespace without the slash
+	nullable  bool   // its request may contain nil members
+	// headerless: the request contains the credentials directly, and the response has no error and
+	// no security part.
+	headerless bool
 }
 
 func (op *Operation) wrapper() string { return cmp.Or(op.parameter, "request") }
 
-// One row per operation the client speaks. Intervals: the vendor's API guide of April 2025, section 3.3; it does not list
-// UpdatePatientsExternalID, GetCustomerIdFromKey and those that are Assumed, which get a second each, or what another
-// integrator keeps to. Timeouts: calls take 5 s as a rule and 6.6 s at p95, lists are slower; integrators use 30 s. Sixty
-// days and 10,000 rows are what integrators ran into; the contract names neither.
+// One variable per operation. Intervals are those of the vendor's API guide of April 2025, section
+// 3.3. It does not list UpdatePatientsExternalID, GetCustomerIdFromKey and the operations marked
+// Assumed; these have one second, or the interval that another integrator uses. Timeouts: calls
+// usually take 5 s (p95 6.6 s), lists take longer, and integrators use 30 s. The limits of 60 days
+// and 10,000 rows were observed by integrators; the contract states neither.
 var (
 	opGetPatient = Operation{
 		Name: "GetPatient", Class: ReadOne, Interval: 250 * time.Millisecond, Timeout: 20 * time.Second,
@@ -119,7 +135,8 @@ var operations = []*Operation{
 	&opGetProcedureCodes, &opGetThrottles, &opGetCustomerIDFromKey,
 }
 
-// Operations returns the policy of every operation the client speaks, by name. The slice is the caller's own.
+// Operations returns all operations that the client supports, sorted by name. The caller may modify
+// the slice.
 func Operations() []Operation {
 	all := make([]Operation, 0, len(operations))
 	for _, op := range operations {

@@ -11,31 +11,37 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// ListPatientsRequest says which patients of a practice. Days are calendar days: only the year, month and day that a time
-// shows in its own location count. Ranges have both ends or none. The vendor matches text as it likes: whether a name is
-// compared whole or in part is not documented, so look at what comes back.
+// ListPatientsRequest selects patients of a practice. Days are calendar days: only the year, month
+// and day count that a time shows in its own location. Set both ends of a range or neither. Whether
+// the vendor compares names completely or in part is not documented, so check the rows that it
+// returns.
 type ListPatientsRequest struct {
-	PracticeName string // required, or PracticeID
+	PracticeName string // required, unless PracticeID is set
 	PracticeID   string
 	FirstName    phi.Text
 	LastName     phi.Text
 	FullName     phi.Text
-	BornFrom     phi.Text  // 2006-01-02, first day of birth
-	BornTo       phi.Text  // 2006-01-02, last day of birth
-	CreatedFrom  time.Time // first and last day of the record's making
-	CreatedTo    time.Time
-	ModifiedFrom time.Time // first and last day of the record's last change; the vendor compares days, so overlap
+	BornFrom     phi.Text // 2006-01-02, first date of birth
+	BornTo       phi.Text // 2006-01-02, last date of birth
+	// CreatedFrom and CreatedTo are the first and last day of the record's creation.
+	CreatedFrom time.Time
+	CreatedTo   time.Time
+	// ModifiedFrom and ModifiedTo are the first and last day of the record's last change. The
+	// vendor compares days, so consecutive requests must overlap.
+	ModifiedFrom time.Time
 	ModifiedTo   time.Time
 }
 
-// Patients is one list. The vendor does not promise an order.
+// Patients is one list. The order of its rows is unspecified.
 type Patients struct {
-	Rows    []Patient
-	Partial bool // the list reached the vendor's cap of 10,000 rows: narrow the request, or read Pages
+	Rows []Patient
+	// Partial reports that the list reached the vendor's limit of 10,000 rows. Narrow the request
+	// or use Pages.
+	Partial bool
 }
 
-// List returns the patients that req describes, with one call (GetPatients: patients by filter). Cases are not in these
-// rows: Get has them.
+// List returns the patients that req selects, with one call (GetPatients). The rows do not include
+// cases; use Get to read them.
 func (s *PatientsService) List(ctx context.Context, req ListPatientsRequest) (Patients, error) {
 	l, err := req.listing()
 	if err != nil {
@@ -48,9 +54,10 @@ func (s *PatientsService) List(ctx context.Context, req ListPatientsRequest) (Pa
 	return Patients{Rows: rows, Partial: partial}, nil
 }
 
-// Rows is List for those who need not hold all rows at once; 10,000 of them are tens of megabytes. Each iteration is one
-// call, whose time limit runs while the rows are consumed. Rows count only when the iteration ends without an error: an
-// answer may break behind any of them. ErrPartial at the end says that there may be more rows.
+// Rows is like List, but does not hold all rows in memory; 10,000 rows take tens of megabytes. Each
+// iteration makes one call, whose timeout runs while the rows are consumed. Rows count only if the
+// iteration ends without an error, because a response may be truncated after any row. ErrPartial at
+// the end means that there may be more rows.
 func (s *PatientsService) Rows(ctx context.Context, req ListPatientsRequest) iter.Seq2[Patient, error] {
 	l, err := req.listing()
 	if err != nil {
@@ -90,15 +97,15 @@ func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
 	}, nil
 }
 
-// shows reports that a row is of somebody, whom nothing names.
+// hasName reports whether a row describes a patient, even without an identifier.
 func (p *Patient) hasName() bool { return p.FirstName != "" || p.LastName != "" || p.FullName != "" }
 
-// ordered reports whether a range has both ends in their order, or none.
+// validRange reports whether a range has both ends in order, or neither.
 func validRange(from, to time.Time) bool {
 	return from.IsZero() == to.IsZero() && (from.IsZero() || days(from, to) >= 1)
 }
 
-// birthdays writes a range of days of birth. The vendor's upper bound is the first day that does not count any more.
+// birthRange formats a range of dates of birth. The vendor's upper bound is exclusive.
 func birthRange(from, to string) (first, after string, ok bool) {
 	if from == "" && to == "" {
 		return "", "", true
@@ -111,27 +118,28 @@ func birthRange(from, to string) (first, after string, ok bool) {
 	return from, b.AddDate(0, 0, 1).Format(time.DateOnly), true
 }
 
-// PatientPagesRequest says whose patients to read page by page.
+// PatientPagesRequest selects the patients to read page by page.
 type PatientPagesRequest struct {
-	PracticeID string   // "" is every practice of the account
-	From       phi.Text // the key of the page to begin with, from PatientPage.Next; "" is the first page
-	Size       int      // rows of a page, at most 1,000; 0 is 200
+	PracticeID string   // "" selects all practices of the account
+	From       phi.Text // key of the first page, from PatientPage.Next; "" starts at the beginning
+	Size       int      // rows per page, at most 1,000; 0 means 200
 }
 
 // PatientPage is one page of all patients.
 type PatientPage struct {
 	Rows []Patient
-	Next phi.Text // the key of the page after this one, in which a patient's identifier may be seen; "" after the last
+	// Next is the key of the next page; "" on the last page. It may contain a patient's identifier.
+	Next phi.Text
 }
 
 const (
 	defaultPageSize = 200  // what integrators use
-	maxPageSize     = 1000 // likewise; the contract names no bound
+	maxPageSize     = 1000 // likewise; the contract states no limit
 )
 
-// Page returns one page of all patients (GetAllPatients: a bulk read by key). It is throttled to one call in 5 s, so what
-// reads every patient keeps Next somewhere and goes on from it later. A page without a word about the next one, or with one
-// that lies not behind it, is Malformed.
+// Page returns one page of all patients (GetAllPatients, a bulk read by key). The operation is
+// limited to one call in 5 s, so store Next and continue later. A page without a next key element,
+// or with a next key that is not greater than the current one, is Malformed.
 func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (PatientPage, error) {
 	op := &opGetAllPatients
 	if req.Size == 0 {
@@ -164,7 +172,8 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 			return err
 		},
 		validate: func(partial bool) (Code, string) {
-			if partial || !hasKey || next != 0 && next <= from { // it would pass for the last one, or never end
+			// It would look like the last page, or paging would never end.
+			if partial || !hasKey || next != 0 && next <= from {
 				return Malformed, "key"
 			}
 			return "", ""
@@ -180,8 +189,9 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 	return PatientPage{Rows: rows, Next: phi.Text(strconv.FormatInt(next, 10))}, nil
 }
 
-// Pages walks all patients from req.From on, one call per page. When a page fails, it yields that error with a page whose
-// Next is the key of the one that failed, and ends: begin again from there. A Gate that says "not now" ends it the same way.
+// Pages reads all patients from req.From on, one call per page. If a call fails or the Gate refuses
+// it, Pages yields the error with a page whose Next is the key of the failed page, and ends; to
+// resume, start from that key.
 func (s *PatientsService) Pages(ctx context.Context, req PatientPagesRequest) iter.Seq2[PatientPage, error] {
 	return func(yield func(PatientPage, error) bool) {
 		for {
@@ -198,7 +208,7 @@ func (s *PatientsService) Pages(ctx context.Context, req PatientPagesRequest) it
 	}
 }
 
-// pageKey reads an xs:int that is not negative; "" is none.
+// pageKey parses a non-negative xs:int; "" is 0.
 func pageKey(text string) (int64, bool) {
 	if text == "" {
 		return 0, true
@@ -207,7 +217,7 @@ func pageKey(text string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// pageKey reads the key of the next page; 0 after the last.
+// pageKey reads the key of the next page; it is 0 on the last page.
 func (r *reader) pageKey() (next int64, err error) {
 	err = r.children(func(el xml.StartElement) error {
 		if el.Name.Local != "nextStartKey" {

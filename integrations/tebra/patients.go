@@ -8,11 +8,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// PatientsService reads and writes people.
+// PatientsService reads and writes patients.
 type PatientsService struct{ client *Client }
 
-// Patient is one person as the practice knows them. It holds what a schedule and a patient card show; what they do not
-// (social security number, balances, notes of billing) is not read off the wire at all.
+// Patient is a patient of a practice. It contains what a schedule and a patient card show. Other
+// data (social security number, balances, billing notes) is never decoded.
 type Patient struct {
 	ID                  phi.Text
 	PracticeID          string
@@ -46,11 +46,11 @@ type Patient struct {
 	InsuranceNumber     phi.Text
 	InsuranceCopay      phi.Text
 	Cases               []Case
-	Created             time.Time // the vendor's wall clock, whose zone it does not name, as if it were UTC
+	Created             time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified        time.Time // likewise
 }
 
-// Case is one reason to treat a patient, with its own payers.
+// Case is a reason for treating a patient, with its own payers.
 type Case struct {
 	ID            phi.Text
 	Name          phi.Text
@@ -58,8 +58,8 @@ type Case struct {
 	Primary       bool
 }
 
-// Get returns one patient by the vendor's identifier (GetPatient: one patient by Tebra id). Its error is NotFound when
-// the vendor answers nothing, which at times it does for patients that its own lists name.
+// Get returns a patient by the Tebra identifier (GetPatient). The error is NotFound if the vendor
+// returns no patient, which sometimes happens for patients in its own lists.
 func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) {
 	if !isIdentifier(id, 32) {
 		return nil, invalidRequest(&opGetPatient, "id")
@@ -67,8 +67,9 @@ func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) 
 	return s.get(ctx, id, member{"PatientID", id})
 }
 
-// GetByExternalID returns one patient by an identifier that an integrator gave (GetPatient: one patient by external id).
-// vendorID is the integrator's number at the vendor. Its error is NotFound when the vendor answers nothing.
+// GetByExternalID returns a patient by an identifier that an integrator assigned (GetPatient).
+// vendorID is the integrator's number in Tebra. The error is NotFound if the vendor returns no
+// patient.
 func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, id phi.Text) (*Patient, error) {
 	if id == "" || !isIdentifier(vendorID, 32) {
 		return nil, invalidRequest(&opGetPatient, "id")
@@ -76,7 +77,7 @@ func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, 
 	return s.get(ctx, "", member{"ExternalID", id.Reveal()}, member{"ExternalVendorID", vendorID})
 }
 
-// get makes the call. want is the identifier that the answer must have; "" is any.
+// get makes the call. The response must have the identifier wantID, unless it is "".
 func (s *PatientsService) get(ctx context.Context, wantID string, filter ...member) (*Patient, error) {
 	op := &opGetPatient
 	var p Patient
@@ -97,7 +98,8 @@ func (s *PatientsService) get(ctx context.Context, wantID string, filter ...memb
 			case p.ID == "":
 				return NotFound, ""
 			case wantID != "" && p.ID.Reveal() != wantID:
-				return Malformed, "id" // somebody else's record would be kept under this identifier
+				// Another patient's record would be stored under this identifier.
+				return Malformed, "id"
 			}
 			return "", ""
 		})
@@ -159,7 +161,7 @@ var patientColumns = record[Patient]{
 	},
 }
 
-// caseColumns leaves a case's policies and dates alone.
+// caseColumns omits a case's policies and dates.
 var caseColumns = record[Case]{cells: map[string]func(*Case, *cell){
 	"PatientCaseID": func(to *Case, c *cell) { to.ID = c.ownID() },
 	"Name":          func(to *Case, c *cell) { to.Name = c.text() },

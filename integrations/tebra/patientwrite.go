@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// PatientFields are the members of a patient's record that this client writes; payers, employers and guarantors stay with
-// the vendor's own pages. The zero PatientFields change nothing.
+// PatientFields are the members of a patient's record that this client writes; payers, employers
+// and guarantors are not among them. The zero PatientFields change nothing.
 type PatientFields struct {
 	Address1, Address2, City, State, ZipCode, Country    Change
 	BirthDate                                            Change // 2006-01-02
@@ -25,8 +25,9 @@ type PatientFields struct {
 	MaritalStatus, MedicalRecordNumber, Note, AlertShown Change
 }
 
-// Create adds a patient to a practice and returns its identifier (CreatePatient: demographics). FirstName and LastName must
-// be set. It is not idempotent: after an error with Error.Sent look for the patient before creating it again.
+// Create adds a patient to a practice and returns the new identifier (CreatePatient). FirstName and
+// LastName are required. Create is not idempotent: after an error with Error.Sent, search for the
+// patient before creating it again.
 func (s *PatientsService) Create(ctx context.Context, practiceID string, fields PatientFields) (phi.Text, error) {
 	op := &opCreatePatient
 	if fields.FirstName.value == "" || fields.LastName.value == "" {
@@ -35,9 +36,10 @@ func (s *PatientsService) Create(ctx context.Context, practiceID string, fields 
 	return s.modify(ctx, op, "", practiceID, &fields)
 }
 
-// Update changes those members of a patient's record that fields name (UpdatePatient: demographics). Integrators report
-// faults of it now and then. Neither whether the vendor leaves alone what was not sent is documented, nor whether it tells
-// that from what is sent as nil, which .NET's own serializer would not: read afterwards.
+// Update changes the members of a patient's record that fields name (UpdatePatient). Integrators
+// report that it sometimes returns a fault. It is not documented whether the vendor leaves members
+// unchanged that are not sent, nor whether it distinguishes them from nil members, which .NET's own
+// serializer does not. Read the record afterwards.
 func (s *PatientsService) Update(ctx context.Context, id, practiceID string, fields PatientFields) error {
 	op := &opUpdatePatient
 	if !isIdentifier(id, 32) {
@@ -132,19 +134,19 @@ func (f *PatientFields) write(w *writer, id, practiceID string) {
 	f.ZipCode.write(w, "ZipCode")
 }
 
-// ExternalID is what an integrator calls a patient.
+// ExternalID is an identifier that an integrator assigns to a patient.
 type ExternalID struct {
-	PatientID  phi.Text // the vendor's
+	PatientID  phi.Text // the Tebra identifier
 	PracticeID string
-	VendorID   string   // the integrator's number, as the vendor registered it
-	ID         phi.Text // at most 25 characters: the vendor cuts what is longer, without a word
+	VendorID   string   // the integrator's number in Tebra
+	ID         phi.Text // at most 25 characters; the vendor silently cuts longer ones
 }
 
-// maxBatch bounds what one call changes. The vendor names no bound.
+// maxBatch limits what one call changes. The vendor states no limit.
 const maxBatch = 200
 
-// SetExternalIDs gives patients their identifiers of somebody else's, at most 200 at a time (UpdatePatientsExternalID: a
-// batch). The vendor does not say which of them it took: GetByExternalID does.
+// SetExternalIDs assigns external identifiers to at most 200 patients (UpdatePatientsExternalID).
+// The vendor does not report which of them it stored; check with GetByExternalID.
 func (s *PatientsService) SetExternalIDs(ctx context.Context, batch []ExternalID) error {
 	op := &opUpdatePatientsExternalID
 	if len(batch) == 0 || len(batch) > maxBatch {

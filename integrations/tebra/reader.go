@@ -10,50 +10,53 @@ import (
 	"time"
 )
 
-// Bounds of one answer. A day's list is 100 kB and five levels below its root; these leave room and still end.
+// Limits of one response. A day's list is about 100 kB with five levels below the root, far below
+// them.
 const (
 	maxDepth = 32
-	maxToken = 4 << 20 // bytes of a text or a comment: a note may be long, what has no end is an attack
-	maxTag   = 4 << 10 // bytes of a tag: the vendor's have a few attributes, and each costs many times its bytes
-	maxRows  = 10_000  // the vendor cuts its lists here
+	maxToken = 4 << 20 // bytes of a text or comment; notes may be long, but not endless
+	// Bytes of a tag; real tags are short, and parsing costs many times their size.
+	maxTag  = 4 << 10
+	maxRows = 10_000 // where the vendor cuts its lists
 
-	maxItems   = 1000 // of an array inside a record
+	maxItems   = 1000 // of an array in a record
 	maxMembers = 32   // of one part of a result; the security part has the most, about a dozen
 )
 
-// shapeError says in one word in which way an answer is not what the operation answers. It never quotes the answer.
+// malformedError is a keyword for the way in which a response is malformed. It never quotes the
+// response.
 type malformedError string
 
-func (e malformedError) Error() string { return "answer is misshapen: " + string(e) }
+func (e malformedError) Error() string { return "response is malformed: " + string(e) }
 
-// errCut says that the answer ended before its document did.
-var errTruncated = errors.New("answer is cut short")
+// errTruncated reports that the response ended before its document did.
+var errTruncated = errors.New("response is truncated")
 
-// reader walks one answer as a stream: nothing of it is held but the element at hand.
+// reader reads one response as a stream. It keeps only the current element in memory.
 type reader struct {
 	dec     *xml.Decoder
 	input   *boundedReader
 	depth   int
-	ns      string   // of the operation's own members
-	zones   zonePair // how times of rows are read
+	ns      string   // namespace of the operation's own members
+	zones   zonePair // how times in rows are read
 	rows    int
-	atLimit bool // as many rows as are read at most: there may be others
+	atLimit bool // the row limit is reached; there may be more rows
 }
 
-// byteOrderMark is what some of the vendor's kind put before a document. It says nothing about UTF-8.
+// byteOrderMark may precede a document. In UTF-8 it has no meaning.
 const byteOrderMark = "\xef\xbb\xbf"
 
 func newReader(r io.Reader, limit int64) *reader {
 	buffered := bufio.NewReader(r)
 	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
-		_, _ = buffered.Discard(len(byteOrderMark)) // it was just looked at
+		_, _ = buffered.Discard(len(byteOrderMark)) // cannot fail after Peek
 	}
 	input := &boundedReader{r: buffered, limit: limit}
 	return &reader{dec: xml.NewDecoder(input), input: input, ns: nsKareo, zones: zonePair{wire: time.UTC, local: time.UTC}}
 }
 
-// token returns the next start, end or text. It refuses what a SOAP answer never has: document types (entities),
-// processing instructions, and depth.
+// token returns the next start tag, end tag or text. It rejects what a SOAP response never
+// contains: document type declarations, processing instructions and deep nesting.
 func (r *reader) token() (xml.Token, error) {
 	for {
 		tok, err := r.dec.Token()
@@ -81,7 +84,7 @@ func (r *reader) token() (xml.Token, error) {
 	}
 }
 
-// failure tells a feed that broke or ended too soon from a document that is wrong where it stands.
+// decodeError distinguishes input that failed or ended early from a document with a syntax error.
 func (r *reader) decodeError(err error) error {
 	inputErr := r.input.err
 	var malformed malformedError
@@ -98,8 +101,8 @@ func (r *reader) decodeError(err error) error {
 	return malformedError("syntax")
 }
 
-// next returns the next start element, or ok false at the end of the element around it. Text between elements must be
-// white space.
+// next returns the next start tag, or false for ok at the end of the enclosing element. Text
+// between elements must be white space.
 func (r *reader) next() (el xml.StartElement, ok bool, err error) {
 	for {
 		tok, err := r.token()
@@ -119,9 +122,10 @@ func (r *reader) next() (el xml.StartElement, ok bool, err error) {
 	}
 }
 
-// children calls fn with each child of the element at hand; fn may read the child or leave it. A child outside of the
-// namespaces is refused, not skipped: the vendor has two that differ by a slash, and rows skipped one by one would pass
-// for an empty list.
+// children calls fn with each child of the current element; fn may read the child or leave it
+// unread. A child in another namespace is an error and is not skipped: the vendor has two
+// namespaces that differ only in a slash, and if every row were skipped, the list would appear to
+// be empty.
 func (r *reader) children(fn func(el xml.StartElement) error, namespaces ...string) error {
 	level := r.depth
 	for {
@@ -143,8 +147,8 @@ func (r *reader) children(fn func(el xml.StartElement) error, namespaces ...stri
 	}
 }
 
-// members is children for an element each of whose members comes once. A second one is refused: if the last one counted,
-// "no error" could follow an error.
+// members is like children for an element whose members occur at most once. A repeated member is an
+// error: if the last one counted, "no error" could override an error.
 func (r *reader) members(fn func(el xml.StartElement) error, namespaces ...string) error {
 	var seen []string
 	return r.children(func(el xml.StartElement) error {
@@ -158,7 +162,8 @@ func (r *reader) members(fn func(el xml.StartElement) error, namespaces ...strin
 	}, namespaces...)
 }
 
-// text returns the text of the element at hand, which must not have children. Comments and CDATA inside are no border.
+// text returns the text of the current element, which must not have children. Comments and CDATA
+// sections may split the text.
 func (r *reader) text() (string, error) {
 	var b strings.Builder
 	for {
@@ -172,7 +177,7 @@ func (r *reader) text() (string, error) {
 		case xml.EndElement:
 			return b.String(), nil
 		case xml.CharData:
-			if b.Len()+len(t) > maxToken { // in pieces, between comments
+			if b.Len()+len(t) > maxToken { // comments may split a text into pieces
 				return "", malformedError("token")
 			}
 			b.Write(t)
@@ -180,14 +185,15 @@ func (r *reader) text() (string, error) {
 	}
 }
 
-// Two ends of a list that are no failures: its rows are as many as the vendor hands out, or nobody wants more.
+// These errors end a list early without a failure: the list reached its row limit, or the caller
+// stopped.
 var (
-	errRowLimit = errors.New("list is full")
-	errStopped  = errors.New("list is left")
+	errRowLimit = errors.New("row limit reached")
+	errStopped  = errors.New("caller stopped")
 )
 
-// list calls row for every element called name of the list at hand, up to most. Another name is refused for the same reason
-// as another namespace is.
+// list calls row for every element with the given name in the current element, up to limit. An
+// element with another name is an error, for the same reason as in children.
 func (r *reader) list(name string, limit int, row func() error) error {
 	return r.children(func(el xml.StartElement) error {
 		if el.Name.Local != name {
@@ -202,7 +208,8 @@ func (r *reader) list(name string, limit int, row func() error) error {
 	}, r.ns)
 }
 
-// items returns the texts of the elements called name of the array at hand, at most as many as a row has room for.
+// items returns the texts of the elements with the given name in the current element, at most
+// maxItems.
 func (r *reader) items(ns, name string) ([]string, error) {
 	var all []string
 	err := r.children(func(el xml.StartElement) error {

@@ -9,14 +9,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// record says where the members of a T go. Members that it does not name are passed over, whatever is in them: the vendor
-// adds some with every release.
+// record maps the members of a record to the fields of T. Other members are skipped, whatever they
+// contain: the vendor adds members with every release.
 type record[T any] struct {
 	cells  map[string]func(*T, *cell)
-	nested map[string]func(*reader, *T) error // those with members of their own
+	nested map[string]func(*reader, *T) error // members that have members of their own
 }
 
-// read fills into with the members of the element at hand.
+// read sets the fields of into from the members of the current element.
 func (d *record[T]) read(r *reader, into *T) error {
 	c := cell{zones: r.zones}
 	return r.children(func(el xml.StartElement) error {
@@ -36,20 +36,20 @@ func (d *record[T]) read(r *reader, into *T) error {
 	}, r.ns)
 }
 
-// row reads the element at hand.
+// row reads the current element as a T.
 func (d *record[T]) row(r *reader) (T, error) {
 	var row T
 	err := d.read(r, &row)
 	return row, err
 }
 
-// cell is the text of one member. Absent, nil and empty are alike to it, as they are to those who wrote the vendor's
-// rows; a member for which they differ is a part. A value that is none of its kind is a complaint, and the answer around
-// it is refused: a row left out would look deleted.
+// cell is the text of one member. Absent, nil and empty members are treated alike, as the vendor
+// does in rows; members for which the difference matters are in record.nested. An invalid value
+// makes the whole response invalid: if the row were skipped, it would appear to be deleted.
 type cell struct {
 	zones zonePair
 	value string
-	hasID bool // the record has its identifier
+	hasID bool // the record already has its identifier
 	err   error
 }
 
@@ -59,7 +59,8 @@ func (c *cell) trimmed() string { return strings.TrimSpace(c.value) }
 
 func (c *cell) fail(reason string) { c.err = malformedError(reason) }
 
-// key is the identifier of the record itself, which has one. None is the placeholder that stands for an empty list.
+// ownID returns the identifier of the record itself, which may occur only once. It is empty in the
+// placeholder row of an empty list.
 func (c *cell) ownID() phi.Text {
 	if c.hasID {
 		c.fail("repeated")
@@ -68,7 +69,7 @@ func (c *cell) ownID() phi.Text {
 	return c.id()
 }
 
-// ref is an identifier in a typed record, whose zero is .NET's "none".
+// typedID returns an identifier in a typed record, where 0 is .NET's "none".
 func (c *cell) typedID() phi.Text {
 	if c.trimmed() == "0" {
 		return ""
@@ -76,8 +77,9 @@ func (c *cell) typedID() phi.Text {
 	return c.id()
 }
 
-// link is the identifier of another record in a row, in the spelling of that record's own. 0 is none. What is no number
-// stays as it is: asking for it is refused later, and the row is not lost for it.
+// foreignID returns the identifier of another record, spelled like that record's own identifier. 0
+// means none. A value that is not a number is kept: a request with it is rejected later, and the
+// row is not lost.
 func (c *cell) foreignID() phi.Text {
 	text := c.trimmed()
 	switch n, err := strconv.ParseInt(text, 10, 64); {
@@ -90,7 +92,7 @@ func (c *cell) foreignID() phi.Text {
 	}
 }
 
-// identifier is none, or a positive number of 64 bits: nothing else is an identifier of the vendor's.
+// id returns "" or a positive 64-bit number; the vendor has no other identifiers.
 func (c *cell) id() phi.Text {
 	text := c.trimmed()
 	if text != "" && !isIdentifier(text, 64) {
@@ -119,12 +121,13 @@ func (c *cell) date() phi.Text {
 	return phi.Text(date)
 }
 
-// truth reads the booleans of string rows, "True" and "False". Anything else is false, as an absent one is.
+// looseBool reads the booleans of string rows, "True" and "False". Any other value is false, like
+// an absent one.
 func (c *cell) looseBool() bool {
 	return strings.EqualFold(c.trimmed(), "true") || c.trimmed() == "1"
 }
 
-// flag reads an xs:boolean, which is not absent when it is there.
+// strictBool reads an xs:boolean. Any other value except "" is an error.
 func (c *cell) strictBool() bool {
 	yes, ok := parseBoolean(c.value)
 	if !ok && c.trimmed() != "" {

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Namespaces of the contract. Two of them differ by a slash: GetServiceLocations and GetProcedureCodes have their own
-// members in the bare one, and what they share with the others in the usual one.
+// Namespaces of the contract. nsKareo and nsBare differ only in a slash: the own members of
+// GetServiceLocations and GetProcedureCodes are in nsBare, and the members they share with other
+// operations are in nsKareo.
 const (
 	nsKareo  = "http://www.kareo.com/api/schemas/"
 	nsBare   = "http://www.kareo.com/api/schemas"
@@ -18,18 +19,19 @@ const (
 	nsXSI    = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
-// errUnwritable says that a value holds what XML cannot carry.
+// errUnwritable reports a value with characters that XML cannot represent.
 var errUnwritable = errors.New("value is not writable as XML")
 
-// writer puts elements one after another. It does not sort: the vendor reads members in the order of its schema and drops
-// the others without a word, so the order stands in the code that calls it and the golden requests hold it.
+// writer writes elements in the order of its calls. It does not sort: the vendor reads members in
+// the order of its schema and silently drops the others, so the calling code determines the order
+// and the golden requests verify it.
 type writer struct {
 	buf        bytes.Buffer
-	prefix     string // of the namespace that elements are in, with its colon
-	unwritable bool   // a value could not be written as it is
+	prefix     string // prefix of the current namespace, with its colon
+	unwritable bool   // a value contains characters that XML cannot represent
 }
 
-// member is one element with text.
+// member is an element that contains text.
 type member struct{ name, value string }
 
 func (w *writer) open(name string)  { w.buf.WriteString("<" + w.prefix + name + ">") }
@@ -43,26 +45,27 @@ func (w *writer) text(name, value string) {
 	w.close(name)
 }
 
-// some writes a member that has a value, and leaves out one that has none.
+// optional writes a member unless its value is empty.
 func (w *writer) optional(name, value string) {
 	if value != "" {
 		w.text(name, value)
 	}
 }
 
-// null writes a member that says "none", which is another thing than leaving it out.
+// nilElement writes a member as nil, which is different from leaving it out.
 func (w *writer) nilElement(name string) {
 	w.buf.WriteString("<" + w.prefix + name + ` i:nil="true"/>`)
 }
 
-// inside writes name around what fn writes.
+// element writes an element with the content that fn writes.
 func (w *writer) element(name string, fn func()) {
 	w.open(name)
 	fn()
 	w.close(name)
 }
 
-// group writes name with those members that have a value. The vendor wants some groups even when they are empty.
+// group writes an element with those members that have a value. The vendor requires some groups
+// even when they are empty.
 func (w *writer) group(name string, members ...member) {
 	w.element(name, func() {
 		for _, m := range members {
@@ -71,16 +74,16 @@ func (w *writer) group(name string, members ...member) {
 	})
 }
 
-// list writes the two members of every filtered read. Fields stays empty, which means all of them: naming some makes the
-// vendor answer with one empty row, in the experience of several integrators. Filter is sent even without members:
-// its absence is a null reference over there.
+// filter writes the two members of every filtered read. Fields stays empty, which requests all
+// columns: several integrators report that the vendor returns a single empty row if any column is
+// named. Filter is sent even without members, because its absence causes a null reference error.
 func (w *writer) filter(members ...member) {
 	w.empty("Fields")
 	w.group("Filter", members...)
 }
 
-// encode returns the whole request. User comes after Password because that is the order of the schema; the other way
-// round the password is dropped and a good login fails.
+// encode returns the complete request. User comes after Password because that is the order of the
+// schema; in the other order the vendor drops the password and the login fails.
 func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error) {
 	w := writer{prefix: "k:"}
 	w.buf.WriteString(xml.Header + `<s:Envelope xmlns:s="` + nsSOAP + `" xmlns:k="` + nsKareo + `"`)
@@ -119,8 +122,8 @@ func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error)
 	return w.buf.Bytes(), nil
 }
 
-// writable reports whether s is text that XML 1.0 can carry. Escaping would replace the rest by U+FFFD, and so ask the
-// vendor about somebody else.
+// isXMLText reports whether XML 1.0 can represent s. Escaping would replace other characters by
+// U+FFFD, and the request would then name a different record.
 func isXMLText(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

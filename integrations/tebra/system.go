@@ -9,20 +9,21 @@ import (
 	"time"
 )
 
-// SystemService asks about the account itself.
+// SystemService reads information about the account itself.
 type SystemService struct{ client *Client }
 
-// Throttle is how often the account may call one operation: once per Interval.
+// Throttle is the limit on calls of one operation: one call per Interval.
 type Throttle struct {
-	Operation string // as in the WSDL; the vendor's table calls two of them otherwise
+	Operation string // as in the WSDL, although the vendor's table spells two names differently
 	Interval  time.Duration
 }
 
-// spelled is what the vendor's table of throttles calls what its contract calls otherwise.
+// contractNames maps names in the vendor's table of throttles to names in its contract, where the
+// two differ.
 var contractNames = map[string]string{"GetProcedureCode": "GetProcedureCodes", "CreatePayments": "CreatePayment"}
 
-// Throttles returns the intervals in force (GetThrottles: the per-endpoint throttle intervals). It is throttled itself,
-// to one call in 5 s.
+// Throttles returns the intervals in force (GetThrottles). The operation is itself limited to one
+// call in 5 s.
 func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
 	l := listing[Throttle]{
 		op: &opGetThrottles, item: "ThrottleDetail", decode: throttleColumns.row,
@@ -42,7 +43,8 @@ var throttleColumns = record[Throttle]{cells: map[string]func(*Throttle, *cell){
 	},
 }}
 
-// milliseconds reads an xs:double. Anything negative, not a number or beyond an hour is no interval.
+// milliseconds reads an xs:double. Values that are negative, not numbers, or longer than an hour
+// are rejected.
 func milliseconds(text string) (time.Duration, bool) {
 	ms, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || !(ms >= 0 && ms <= float64(time.Hour/time.Millisecond)) {
@@ -51,8 +53,9 @@ func milliseconds(text string) (time.Duration, bool) {
 	return time.Duration(ms * float64(time.Millisecond)), true
 }
 
-// CustomerID returns the vendor's number of the account that the credentials open (GetCustomerIdFromKey). It is the
-// cheapest question by which to find out whether they do: its error is Unauthenticated when they do not.
+// CustomerID returns the vendor's number of the account that the credentials belong to
+// (GetCustomerIdFromKey). It is the cheapest way to check credentials: if they are wrong, the error
+// is Unauthenticated.
 func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 	op := &opGetCustomerIDFromKey
 	id, hasFlag, authorized := "", false, false
@@ -72,7 +75,7 @@ func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 			return Malformed, "payload"
 		case !authorized:
 			return Unauthenticated, ""
-		case !isIdentifier(id, 32): // -1 comes for a request of another shape, too
+		case !isIdentifier(id, 32): // also the vendor's response to a request of the wrong shape
 			return Malformed, "id"
 		}
 		return "", ""

@@ -6,19 +6,25 @@ import (
 	"time"
 )
 
-// Window is the part of a range of days that one call answered.
+// Window is the part of a date range that one call returned.
 type Window[T any] struct {
-	From, To time.Time // its first and last day, as midnights in UTC: they are days of the calendar, not moments
+	// From and To are the first and last day, as midnight UTC. They are calendar days, not
+	// instants.
+	From, To time.Time
 	Rows     []T
-	Partial  bool // one single day reached the vendor's cap: there may be more rows, and no way to ask for them
+	// Partial reports that a single day reached the vendor's row limit: there may be more rows, and
+	// they cannot be requested.
+	Partial bool
 }
 
-// Windows returns the appointments of a range of up to 200 years, window by window in the order of days. It splits what the
-// vendor would refuse, and what it would cut: a window that comes back partial is asked for again in halves, down to one day.
-// The range is that of the visits, or that of the changes when the request names no visits.
+// Windows returns the appointments of a range of up to 200 years, window by window in the order of
+// days. It splits ranges that the vendor would reject or truncate: a partial window is requested
+// again in halves, down to a single day. The range is From to To, or ModifiedFrom to ModifiedTo if
+// the request has no From.
 //
-// When a call fails, Windows yields that error with an empty window that says which days it was about, and ends: everything
-// before it was answered, and a request from its From on resumes there. A Gate that says "not now" ends it the same way.
+// If a call fails or the Gate refuses it, Windows yields the error with an empty window that states
+// the days concerned, and ends. All earlier windows are complete; to resume, start a request at the
+// failed window's From. An invalid request yields one Invalid error.
 func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Window[Appointment], error] {
 	op := &opGetAppointments
 	if reason := req.check(maxRangeDays); reason != "" {
@@ -41,8 +47,9 @@ func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsR
 	})
 }
 
-// Windows returns the patients of a range of up to 200 years, window by window, as Appointments.Windows does. The range is
-// that of the changes, or that of the records' making when the request names no changes; it needs one of the two.
+// Windows returns the patients of a range of up to 200 years, window by window, like
+// AppointmentsService.Windows. The range is ModifiedFrom to ModifiedTo, or CreatedFrom to CreatedTo
+// if the request has no modification dates; one of the two is required.
 func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) iter.Seq2[Window[Patient], error] {
 	op := &opGetPatients
 	changes := !req.ModifiedFrom.IsZero() || !req.ModifiedTo.IsZero()
@@ -65,15 +72,16 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 	})
 }
 
-// maxSpan bounds a range in days. Nobody has records of 200 years.
+// maxRangeDays limits a range. No practice has records of 200 years.
 const maxRangeDays = 200 * 366
 
 func invalidWindow[T any](op *Operation, reason string) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) { yield(Window[T]{}, invalidRequest(op, reason)) }
 }
 
-// walk asks for the days from first to last, at most so many at a time, and for fewer where an answer is partial. It counts
-// in days of UTC, which all exist: a zone that skips a midnight would give a day twice.
+// readWindows fetches the days from first to last, at most maxDays at a time, and fewer where a
+// response is partial. It counts days in UTC, where every day exists: in a zone that skips a
+// midnight a day would be returned twice.
 func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, last time.Time) ([]T, bool, error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
 		size := min(maxDays, days(first, last))
@@ -86,7 +94,7 @@ func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, la
 				yield(Window[T]{From: next, To: end}, err)
 				return
 			case partial && n > 1:
-				size = (n + 1) / 2 // what is dense here is taken to be dense further on
+				size = (n + 1) / 2 // the following days are assumed to be as busy
 				continue
 			case !yield(Window[T]{From: next, To: end, Rows: rows, Partial: partial}, nil):
 				return

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// typed are the statuses as rows spell them, by how the typed operations do.
+// rowStatuses maps statuses in the spelling of typed operations to the spelling in rows.
 var rowStatuses = map[string]string{
 	"Unknown": "Unknown", "Scheduled": Scheduled, "ReminderSent": "Reminder Sent", "Confirmed": Confirmed, "CheckedIn": CheckedIn,
 	"Roomed": Roomed, "CheckedOut": CheckedOut, "NeedsReschedule": "Needs Reschedule", "ReadyToBeSeen": ReadyToSee,
 	"NoShow": NoShow, "Cancelled": Cancelled, "Rescheduled": Rescheduled, "Tentative": "Tentative",
 }
 
-// typedStatus is the other way round. A word that no operation knows is Unknown.
+// typedStatus is the inverse of rowStatuses. An unknown status becomes Unknown.
 func typedStatus(word string) string {
 	for status, w := range rowStatuses {
 		if strings.EqualFold(w, word) {
@@ -24,7 +24,7 @@ func typedStatus(word string) string {
 	return "Unknown"
 }
 
-// appointment finds a visit of the account, deleted ones included.
+// findAppointment returns a visit of the account; the visit may be deleted.
 func (h *handler) findAppointment(id string) (*Clinic, *Visit) {
 	for _, c := range h.account.clinics {
 		if v, err := c.find(id); err == nil {
@@ -34,7 +34,8 @@ func (h *handler) findAppointment(id string) (*Clinic, *Visit) {
 	return nil, nil
 }
 
-// getAppointment answers nothing, rather than an error, for an identifier that the account does not have.
+// getAppointment returns no appointment, rather than an error, for an identifier that the account
+// does not have.
 func (h *handler) getAppointment() (result, error) {
 	in, ok := h.in.object("Appointment")
 	if !ok {
@@ -53,10 +54,10 @@ func (h *handler) getAppointment() (result, error) {
 	return c.detail(v), nil
 }
 
-// isoTime is how typed members write a moment.
+// isoTime formats a time for a typed member.
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// detail is the appointment as the typed operations answer it.
+// detail returns the appointment as a response of the typed operations.
 func (c *Clinic) detail(v *Visit) result {
 	r := record{
 		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentName": v.Name, "AppointmentReasonId": reasonIDByName(v.Reason),

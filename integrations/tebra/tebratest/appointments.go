@@ -13,7 +13,7 @@ func usDate(t time.Time) string { return t.Format(usLayout) }
 
 var errRange = errors.New("range is too long")
 
-// window is a range of calendar days, or of moments where the filter names a time of day.
+// window is a range of calendar days, or of times if the filter contains times of day.
 type window struct{ from, to time.Time }
 
 func (w window) isSet() bool { return !w.from.IsZero() || !w.to.IsZero() }
@@ -22,11 +22,12 @@ func (w window) contains(t time.Time) bool {
 	return (w.from.IsZero() || !t.Before(w.from)) && (w.to.IsZero() || !t.After(w.to))
 }
 
-// appointmentQuery is a GetAppointments filter as the vendor understands it.
+// appointmentQuery is a GetAppointments filter as the vendor interprets it.
 type appointmentQuery struct {
 	filter                    message
 	visits, created, modified window
-	offset                    *time.Location // rows are written at this offset; nil is the practice's zone
+	// Offset at which rows are written; nil means the practice's zone.
+	offset *time.Location
 }
 
 func (h *handler) getAppointments() (result, error) {
@@ -47,7 +48,7 @@ func (h *handler) getAppointments() (result, error) {
 			return result{}, err
 		}
 		if err != nil && !errors.Is(err, errRange) {
-			return businessError("A date of the filter is not valid."), nil
+			return businessError("A date in the filter is not valid."), nil
 		}
 		for _, v := range c.search(q, h.faults.Stale) {
 			all = append(all, c.appointmentRow(v, q))
@@ -61,7 +62,7 @@ func (h *handler) getAppointments() (result, error) {
 	return h.listResult("Appointments", rowsOf(all...)), nil
 }
 
-// query reads the filter, with the vendor's default window where it names no dates.
+// query parses the filter and adds the vendor's default window if the filter has no dates.
 func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	q := appointmentQuery{filter: filter}
 	zone := c.zone
@@ -76,7 +77,7 @@ func (c *Clinic) query(filter message) (appointmentQuery, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return q, err
 	}
-	// Changes are compared by day, whatever time of day the filter names.
+	// Changes are compared by day, whatever time of day the filter contains.
 	q.created, q.modified = q.created.wholeDays(), q.modified.wholeDays()
 	now := c.now()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, c.zone)
@@ -113,7 +114,7 @@ func readWindow(filter message, from, to string, zone *time.Location) (w window,
 	}
 	var bare bool
 	w.to, bare, err = readDate(filter.text(to), zone)
-	if bare { // a day as the upper bound means all of it
+	if bare { // a date without a time includes the whole day
 		w.to = w.to.AddDate(0, 0, 1).Add(-time.Nanosecond)
 	}
 	return w, err
@@ -131,8 +132,9 @@ func readDate(text string, zone *time.Location) (t time.Time, bare bool, err err
 	return t, false, err
 }
 
-// search returns the visits that the query matches, as they were so long ago. Days are looked through one by one: those that
-// the window names, and without a window those in which something can have changed or been booked.
+// search returns the visits that match the query, as they were the given time ago. It goes through
+// the days of the window, or, without a window, through the days with visits that may have been
+// booked or changed.
 func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	first, last := c.searchDays(q)
 	at := time.Now().Add(-stale)
@@ -140,7 +142,7 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	for number := first; number <= last; number++ {
 		for _, v := range c.day(number) {
 			if stale > 0 && len(c.visitHistory[v.ID]) > 0 {
-				continue // it may have been on another day
+				continue // it may have been on another day then
 			}
 			if !v.Deleted && q.matches(v) {
 				found = append(found, v)
@@ -160,11 +162,12 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	return found
 }
 
-// longestSpan is how many days a search looks through: five years, as much as a practice has, and what changes reach beyond.
+// maxSearchDays is how many days a search goes through: five years of a practice's data plus the
+// margin for changes.
 const maxSearchDays = 5*366 + 2*60
 
-// span is the range of days to look at, the latest of them when there are more than longestSpan. A range of changes reaches
-// 60 days ahead of what it names: nobody is booked, and few are moved, beyond.
+// searchDays returns the range of days to search, limited to the latest maxSearchDays. A range of
+// changes is extended by 60 days, because visits are seldom booked or moved further ahead.
 func (c *Clinic) searchDays(q appointmentQuery) (first, last int) {
 	w := q.visits
 	if !w.isSet() {
@@ -172,7 +175,7 @@ func (c *Clinic) searchDays(q appointmentQuery) (first, last int) {
 		if q.modified.isSet() {
 			w = q.modified
 		}
-		if w.to.IsZero() { // and nothing has changed after now
+		if w.to.IsZero() { // nothing has changed after now
 			w.to = c.now()
 		}
 		if w.from.IsZero() {

@@ -28,7 +28,7 @@ func (h *handler) createAppointment() (result, error) {
 	return c.detail(v), nil
 }
 
-// wished is the appointment that a request asks for, or why there can be none.
+// requestedVisit returns the visit that a request describes, or the text of the business error.
 func (c *Clinic) requestedVisit(in message) (v *Visit, errorMessage string) {
 	provider, ok := c.requestedProvider(in)
 	if !ok {
@@ -52,11 +52,12 @@ func (c *Clinic) requestedVisit(in message) (v *Visit, errorMessage string) {
 	return v, ""
 }
 
-// mostOccurrences bounds a series that somebody asks for.
+// maxOccurrences limits the length of a series.
 const maxOccurrences = 100
 
-// recurring returns v and the appointments that its recurrence makes of it: as many as NumOccurrences says or EndDate allows,
-// DayInterval days apart. What the vendor makes of the other members of a rule is not known; here they mean nothing.
+// expandSeries returns v and the further visits of its recurrence: as many as NumOccurrences states
+// or EndDate allows, DayInterval days apart. The vendor's handling of the rule's other members is
+// unknown; here they are ignored.
 func (c *Clinic) expandSeries(v *Visit, in message) []*Visit {
 	all := []*Visit{v}
 	rule, ok := in.object("RecurrenceRule")
@@ -88,7 +89,8 @@ func (c *Clinic) expandSeries(v *Visit, in message) []*Visit {
 	return all
 }
 
-// doctor returns which of the clinic's providers a request names, as the provider or as a resource.
+// requestedProvider returns the index of the provider that a request names as its provider or as a
+// resource.
 func (c *Clinic) requestedProvider(in message) (i int, ok bool) {
 	named := []string{in.text("ProviderId"), in.text("ResourceId")}
 	for _, id := range in.list("ResourceIds") {
@@ -126,7 +128,8 @@ func requestedReason(in message) string {
 
 const textTranslating = "Error translating AppointmentUpdate to UpdateAppointmentV3Request."
 
-// updateAppointment writes the whole record: what the request leaves out is gone, unless the vendor is switched to merge.
+// updateAppointment replaces the whole record: members that the request leaves out are cleared,
+// unless Faults.Updates is "merge".
 func (h *handler) updateAppointment() (result, error) {
 	in, ok := h.in.object("Appointment")
 	if !ok {
@@ -141,7 +144,7 @@ func (h *handler) updateAppointment() (result, error) {
 		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode, changed.Name = "Unknown", "", "", "", "", ""
 		changed.MaxAttendees = 0
 	}
-	if id := in.text("PatientId"); id != "0" { // nobody in particular: a group stays as it is
+	if id := in.text("PatientId"); id != "0" { // "0" leaves a group unchanged
 		n, ok := c.patientIndex(id)
 		if !ok {
 			return businessError(textTranslating), nil

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// node is one element of a request.
+// node is an element of a request.
 type node struct {
 	name     xml.Name
 	text     strings.Builder
@@ -20,10 +20,11 @@ type node struct {
 	children []*node
 }
 
-// maxNodes bounds a request: the largest real one, a batch of external identifiers, has a few thousand elements.
+// maxNodes limits a request. The largest real one, a batch of external identifiers, has a few
+// thousand elements.
 const maxNodes = 100_000
 
-// parse reads one document into a tree.
+// parse reads a document into a tree.
 func parse(r io.Reader) (*node, error) {
 	dec := xml.NewDecoder(io.LimitReader(r, 4<<20))
 	root := &node{}
@@ -55,37 +56,37 @@ func parse(r io.Reader) (*node, error) {
 		}
 	}
 	if len(root.children) != 1 {
-		return nil, errors.New("not one document")
+		return nil, errors.New("not exactly one root element")
 	}
 	return root.children[0], nil
 }
 
-// message is a request as the vendor's deserializer sees it: the members that it found in order. A member is a string, a
-// message, a list of them, or null.
+// message is a request as the vendor's deserializer reads it: the members found in order. A member
+// is a string, a message, a list of these, or nilValue.
 type message map[string]any
 
-// null is a member that says nil.
+// nilValue is a member that is nil.
 type nilValue struct{}
 
 func (m message) text(name string) string { s, _ := m[name].(string); return strings.TrimSpace(s) }
 
-// is reports whether a boolean member is there and true.
+// is reports whether a boolean member is present and true.
 func (m message) is(name string) bool { return isTrue(m.text(name)) }
 
-// isTrue reads a boolean that was checked, or is an attribute.
+// isTrue parses a boolean whose syntax has been checked, or an attribute.
 func isTrue(text string) bool { return text == "true" || text == "1" }
 
 func (m message) object(name string) (message, bool) { o, ok := m[name].(message); return o, ok }
 
-// list returns the items of a member that is a list.
+// list returns the items of a list member.
 func (m message) list(name string) []any { l, _ := m[name].([]any); return l }
 
-// has reports whether the member was there, nil or not.
+// has reports whether the member is present, even if it is nil.
 func (m message) has(name string) bool { _, ok := m[name]; return ok }
 
-// bind reads the members of n the way .NET's DataContractSerializer does: it looks only forward from the last match and
-// skips what it does not find there, without a word; only a required member that is jumped over or missing at the end is
-// an error. A value that does not parse is one, too.
+// bind reads the members of n as .NET's DataContractSerializer does: it searches only forward from
+// the last match and silently skips other elements. It returns an error if a required member is
+// skipped or missing at the end, or if a value cannot be parsed.
 func bind(n *node, t *typ) (message, error) {
 	m := message{}
 	at := 0
@@ -157,7 +158,7 @@ func (m member) read(n *node) (any, error) {
 	return bind(n, m.typ)
 }
 
-// check holds a value against its simple type.
+// check reports whether value is valid for the member's simple type.
 func (m member) check(value string) error {
 	ok := true
 	switch m.builtin {
@@ -183,17 +184,17 @@ func (m member) check(value string) error {
 	return nil
 }
 
-// guidPattern is that of .NET's own schema.
+// guidPattern is the pattern in .NET's own schema.
 const guidPattern = `[\da-fA-F]{8}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{4}-[\da-fA-F]{12}`
 
 var guid = regexp.MustCompile("^" + guidPattern + "$")
 
-// typeNames are what .NET calls the simple types.
+// typeNames are .NET's names of the simple types.
 var typeNames = map[string]string{
 	"boolean": "Boolean", "int": "Int32", "long": "Int64", "double": "Double", "dateTime": "DateTime", "guid": "Guid",
 }
 
-// kind is what .NET calls the member's type.
+// dotNetName returns .NET's name of the member's type.
 func (m member) dotNetName() string {
 	if m.typ != nil {
 		return m.typ.name
@@ -201,7 +202,7 @@ func (m member) dotNetName() string {
 	return typeNames[m.builtin]
 }
 
-// typedTime reads an xs:dateTime; one without a zone is in zone.
+// typedTime parses an xs:dateTime. A time without a zone is in zone.
 func typedTime(text string, zone *time.Location) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
@@ -211,7 +212,7 @@ func typedTime(text string, zone *time.Location) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// deserializeError is what the vendor's formatter complains about.
+// deserializeError is the error text of the vendor's formatter.
 type deserializeError string
 
 func (e deserializeError) Error() string { return string(e) }

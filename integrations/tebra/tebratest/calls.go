@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Outcome is how the simulator ended a call.
+// Outcome is how the simulator completed a call.
 type Outcome string
 
-// The outcomes.
+// The outcomes of calls.
 const (
 	OutcomeOK              Outcome = "ok"
 	OutcomeThrottled       Outcome = "throttled"
@@ -19,27 +19,28 @@ const (
 	OutcomeMaintenance     Outcome = "maintenance"
 	OutcomeCut             Outcome = "cut"
 	OutcomeHang            Outcome = "hang"
-	OutcomeAborted         Outcome = "aborted" // the caller left before the answer
+	OutcomeAborted         Outcome = "aborted" // the caller gave up before the response
 )
 
-// keptCalls bounds the log: a demo may run for days. Counts go on.
+// maxLoggedCalls limits the log, since a demo may run for days. Counts are not limited.
 const maxLoggedCalls = 200_000
 
-// Call is one line of the log, written when the call ended. Account is the vendor's CustomerId, 0 before authentication.
+// Call is a log entry, written when the call ends. Account is the vendor's CustomerId, or 0 before
+// authentication.
 type Call struct {
-	Seq int `json:"seq"` // from 1, in the order of the calls' ends
-	// Arrived is the moment by which the throttle decided, when the request was there whole; for a call that never came so
-	// far it is when its first byte was.
+	Seq int `json:"seq"` // from 1, in the order in which calls end
+	// Arrived is the time that the throttle uses: when the request had arrived completely. For a
+	// call that never got so far, it is the start of the request.
 	Arrived   time.Time     `json:"arrived"`
 	Took      time.Duration `json:"took_ns"`
 	Account   int           `json:"account"`
-	Operation string        `json:"operation"` // "" for one that the vendor does not have
+	Operation string        `json:"operation"` // "" for an operation that does not exist
 	Outcome   Outcome       `json:"outcome"`
 }
 
-// Count sums up the calls of one operation.
+// Count contains the totals of one operation.
 type Count struct {
-	Calls     int `json:"calls"` // all of them
+	Calls     int `json:"calls"` // with any outcome
 	OK        int `json:"ok"`
 	Throttled int `json:"throttled"`
 }
@@ -75,7 +76,8 @@ func (l *callLog) add(x *exchange, outcome Outcome) {
 	l.counts[x.op] = n
 }
 
-// Calls returns the log after the call numbered after; 0 is from the start. The oldest lines of a long log are gone.
+// Calls returns the log entries with a Seq greater than after; 0 returns all. The oldest entries of
+// a long log are dropped.
 func (s *Server) Calls(after int) []Call {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -86,7 +88,7 @@ func (s *Server) Calls(after int) []Call {
 	return append([]Call(nil), s.log.calls[skip:]...)
 }
 
-// Counts sums up all calls ever, by operation.
+// Counts returns the totals of all calls by operation.
 func (s *Server) Counts() map[string]Count {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()

@@ -16,9 +16,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Recording is an http.RoundTripper that writes what passes through Next into Dir: <Operation>.request.xml and
-// <Operation>.response.xml, the last call of each operation. It holds both in memory and records credentials, so it is
-// for the simulator only.
+// Recorder is an http.RoundTripper that sends requests through Next and writes them and their
+// responses to Dir, as <Operation>.request.xml and <Operation>.response.xml. A later call of an
+// operation overwrites an earlier one. Recorder buffers both in memory and records credentials, so
+// use it with the simulator only.
 type Recorder struct {
 	Dir  string
 	Next http.RoundTripper
@@ -26,7 +27,7 @@ type Recorder struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c Recorder) RoundTrip(r *http.Request) (*http.Response, error) {
-	defer r.Body.Close() // no operation goes without a body
+	defer r.Body.Close() // every operation has a body
 	_, op, _ := strings.Cut(strings.Trim(r.Header.Get("SOAPAction"), `"`), "/KareoServices/")
 	if op == "" || filepath.Base(op) != op {
 		return nil, errors.New("record: request has no operation")
@@ -55,8 +56,8 @@ func (c Recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// Capture drives the client through every operation it speaks, against a simulator of its own, and leaves the envelopes
-// in dir, which it makes if need be. What lies there otherwise stays.
+// Capture calls every operation of the client against its own simulator and writes the envelopes to
+// dir. It creates dir if necessary and leaves other files in it unchanged.
 func Capture(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("capture: %w", err)
@@ -89,7 +90,7 @@ func Capture(ctx context.Context, dir string) error {
 	return nil
 }
 
-// drivers call each operation once, with every part of its request filled in.
+// exampleCalls call each operation once, with every part of its request set.
 var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Clinic) error{
 	"GetPatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
 		_, err := c.Patients.Get(ctx, at.Patients()[0].ID)
@@ -192,7 +193,7 @@ var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Cli
 	},
 }
 
-// inventedFields sets every member of a patient that the client writes.
+// syntheticFields sets every member of a patient that the client writes.
 func syntheticFields(first phi.Text) tebra.PatientFields {
 	return tebra.PatientFields{
 		Address1: tebra.Set("1 Sample Street"), Address2: tebra.Set("Unit 2"), City: tebra.Set("Sampleton"), State: tebra.Set("TX"),

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrNoSuch says that there is no such appointment, patient or provider.
+// ErrNotFound reports that there is no such appointment, patient or provider.
 var ErrNotFound = errors.New("tebratest: no such record")
 
 // The statuses as rows spell them.
@@ -22,32 +22,33 @@ const (
 	Rescheduled = "Rescheduled"
 )
 
-// Clinic is one practice of the simulated vendor, seen by its own staff: what is changed here is what the API answers
-// next. Changes are stamped with Config.Now.
+// Clinic is one practice of the simulated vendor, as its own staff uses it. The API returns what is
+// changed here. Changes have the time of Config.Now.
 type Clinic struct {
 	server    *Server
 	account   *account
 	index     int // among all clinics
 	practice  Practice
 	zone      *time.Location
-	startedAt time.Time // when the simulation began: days before it have been lived through
+	startedAt time.Time // start of the simulation; earlier days are over
 
-	// Below: under the server's lock.
+	// The fields below are protected by the server's lock.
 	patients       int
 	editedPatients map[int]Person
-	patientColumns map[int]map[string]string // of patients, as the API wrote them
-	externalIDs    map[externalID]int        // patients by the identifiers that others gave them
-	days           map[int][]*Visit          // by day number, deleted ones included; filled on demand
-	visits         map[string]*Visit
-	bookedCount    int
+	patientColumns map[int]map[string]string // columns of patients, as written through the API
+	externalIDs    map[externalID]int        // patients by external identifier
+	// By day number, with deleted visits; generated on demand.
+	days        map[int][]*Visit
+	visits      map[string]*Visit
+	bookedCount int
 
-	// What was, for reads that are stale: versions by identifier, the oldest first. One without an identifier says that there
-	// was nothing yet.
+	// Earlier versions for stale reads, by identifier, oldest first. A version without an
+	// identifier means that the record did not exist yet.
 	visitHistory  map[string][]visitVersion
 	personHistory map[int][]personVersion
 }
 
-// external is an identifier that an integrator gave a patient.
+// externalID is an identifier that an integrator assigned to a patient.
 type externalID struct {
 	vendor int
 	id     string
@@ -61,13 +62,13 @@ func newClinic(s *Server, a *account, index int, p Practice, zone *time.Location
 	}
 }
 
-// Practice returns what the clinic was configured as, with its zero values filled in.
+// Practice returns the clinic's configuration with zero values replaced by their defaults.
 func (c *Clinic) Practice() Practice { return c.practice }
 
-// Location is the clinic's zone.
+// Location returns the clinic's time zone.
 func (c *Clinic) Location() *time.Location { return c.zone }
 
-// Patients returns everybody, in the order of their identifiers.
+// Patients returns all patients in the order of their identifiers.
 func (c *Clinic) Patients() []Person {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -78,7 +79,7 @@ func (c *Clinic) Patients() []Person {
 	return all
 }
 
-// Patient returns one patient as they stand; ErrNoSuch when there is none with this identifier.
+// Patient returns the current record of a patient, or ErrNotFound.
 func (c *Clinic) Patient(id string) (Person, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -89,7 +90,7 @@ func (c *Clinic) Patient(id string) (Person, error) {
 	return c.patient(n), nil
 }
 
-// AddPatient registers one more patient, invented like the others.
+// AddPatient registers another generated patient and returns it.
 func (c *Clinic) AddPatient() Person {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -97,7 +98,7 @@ func (c *Clinic) AddPatient() Person {
 	return c.patient(n)
 }
 
-// register adds a patient, and returns its number. The caller holds the server's lock.
+// register adds a patient and returns its index. The caller holds the server's lock.
 func (c *Clinic) register() int {
 	n := c.patients
 	c.patients++
@@ -109,13 +110,13 @@ func (c *Clinic) register() int {
 	return n
 }
 
-// SetPhone changes a patient's phone number.
+// SetPhone changes a patient's phone number, or returns ErrNotFound.
 func (c *Clinic) SetPhone(id, phone string) error {
 	return c.editPatientByID(id, func(p *Person) { p.Phone = phone })
 }
 
-// SetName changes a patient's name. Visits of days that were asked for before keep the old one; what the vendor does with
-// them is not known.
+// SetName changes a patient's name, or returns ErrNotFound. Visits on days that were already
+// generated keep the old name; how the vendor handles them is unknown.
 func (c *Clinic) SetName(id, first, last string) error {
 	return c.editPatientByID(id, func(p *Person) { p.FirstName, p.LastName = first, last })
 }
@@ -133,19 +134,19 @@ func (c *Clinic) editPatientByID(id string, edit func(*Person)) error {
 	return nil
 }
 
-// putPatient keeps what the patient has become. The caller holds the server's lock.
+// storePatient replaces a patient's record. The caller holds the server's lock.
 func (c *Clinic) storePatient(n int, p Person) {
 	c.personHistory[n] = append(recentVersions(c.personHistory[n]), personVersion{person: c.patient(n), columns: maps.Clone(c.patientColumns[n]), until: time.Now()})
 	p.Modified = c.now()
 	c.editedPatients[n] = p
 }
 
-// now is the vendor's clock. The caller holds the server's lock.
+// now returns the vendor's time. The caller holds the server's lock.
 func (c *Clinic) now() time.Time {
 	return c.server.config.Now().Add(c.server.faults.ClockOffset).In(c.zone)
 }
 
-// today is now for callers without the lock.
+// today returns now for callers without the lock.
 func (c *Clinic) today() time.Time {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()

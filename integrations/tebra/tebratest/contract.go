@@ -10,9 +10,9 @@ import (
 //go:embed contract.txt
 var contractText string
 
-// schema is the contract: what the vendor's WSDL says, as data. It never changes after it was read.
+// schema is the contract: the content of the vendor's WSDL as data. It is immutable after parsing.
 type schema struct {
-	namespaces []namespace // the vendor's own first
+	namespaces []namespace // the vendor's own namespace first
 	operations []*method   // in the order of the contract
 	byName     map[string]*method
 	types      []*typ // in the order of the contract
@@ -20,38 +20,38 @@ type schema struct {
 
 type namespace struct{ prefix, uri string }
 
-// method is one operation of the contract.
+// method is an operation of the contract.
 type method struct {
 	name      string
 	parameter string // the element around the request's members
 	in, out   *typ
 }
 
-// headed reports whether the operation has a header, and an error and a security part in its answer.
+// hasHeader reports whether requests have a header and responses have an error and a security part.
 func (m *method) hasHeader() bool { return m.in.base != nil }
 
-// typ is a complex type, or an enumeration.
+// typ is a complex type or an enumeration.
 type typ struct {
 	uri     string
 	name    string
 	base    *typ
-	members []member // those of base first
+	members []member // with those of base first
 	values  []string // of an enumeration
 }
 
-// part is one member of a type.
+// member is a member of a type.
 type member struct {
 	name     string
-	builtin  string // a simple type of XML schema, or "guid"; "" when of is set
+	builtin  string // an XML Schema type, or "guid"; "" if typ is set
 	typ      *typ
-	uri      string // the namespace of the type that declares it
+	uri      string // namespace of the type that declares it
 	required bool
 	nullable bool
-	omitted  bool // left out when null, instead of written as nil
+	omitted  bool // left out if null, instead of written as nil
 	repeated bool
 }
 
-// item returns the member that repeats, when t is a list.
+// item returns the repeated member if t is a list.
 func (t *typ) item() (member, bool) {
 	if t != nil && len(t.members) == 1 && t.members[0].repeated {
 		return t.members[0], true
@@ -59,7 +59,7 @@ func (t *typ) item() (member, bool) {
 	return member{}, false
 }
 
-// own are the members that t adds to its base.
+// ownMembers returns the members that t adds to its base.
 func (t *typ) ownMembers() []member {
 	if t.base == nil {
 		return t.members
@@ -67,7 +67,7 @@ func (t *typ) ownMembers() []member {
 	return t.members[len(t.base.members):]
 }
 
-// contract is the one that the simulator speaks.
+// contract is the contract that the simulator implements.
 var contract = mustParse(contractText)
 
 func mustParse(text string) *schema {
@@ -78,12 +78,12 @@ func mustParse(text string) *schema {
 	return s
 }
 
-// contractParser reads the notation that contract.txt explains.
+// contractParser parses the notation described in contract.txt.
 type contractParser struct {
 	schema   schema
 	types    map[string]*typ
-	current  *typ   // the type whose members are being read
-	template member // the run of members being read
+	current  *typ   // the type whose members are being parsed
+	template member // flags and type of the members on the current line
 }
 
 func parseContract(text string) (*schema, error) {
@@ -123,7 +123,7 @@ func (p *contractParser) line(line string, words []string) error {
 	case words[0] == "type", words[0] == "enum":
 		return p.declare(words)
 	case p.current == nil:
-		return fmt.Errorf("%q stands nowhere", words[0])
+		return fmt.Errorf("%q is outside a type", words[0])
 	case strings.HasPrefix(line, "    ") && p.current.values != nil:
 		p.current.values = append(p.current.values, words...)
 		return nil
@@ -164,7 +164,7 @@ func (p *contractParser) declare(words []string) error {
 	}
 	switch {
 	case t.uri == "":
-		return fmt.Errorf("%s is in no namespace", words[1])
+		return fmt.Errorf("%s has an unknown namespace", words[1])
 	case words[0] == "enum":
 		t.values = slices.Clone(words[3:])
 	case len(words) == 4:
@@ -178,13 +178,13 @@ func (p *contractParser) declare(words []string) error {
 	return nil
 }
 
-// members adds a run of names, or the names of another type.
+// members adds members with the given names; *TYPE stands for all names in TYPE.
 func (p *contractParser) members(names []string) error {
 	for _, name := range names {
 		if other, found := strings.CutPrefix(name, "*"); found {
 			t := p.types[other]
 			if t == nil {
-				return fmt.Errorf("there is no %s to take names of", other)
+				return fmt.Errorf("unknown type %s", other)
 			}
 			for _, m := range t.ownMembers() {
 				p.add(m.name)
@@ -202,7 +202,7 @@ func (p *contractParser) add(name string) {
 	p.current.members = append(p.current.members, m)
 }
 
-// words are the values of an enumeration without their numbers.
+// enumValues returns the values of an enumeration without their numbers.
 func (t *typ) enumValues() []string {
 	all := make([]string, len(t.values))
 	for i, v := range t.values {

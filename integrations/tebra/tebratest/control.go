@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// controlVisit is a Visit in JSON. It names nobody: whoever drives the simulator needs identifiers, not people.
+// controlVisit is a Visit as JSON. It omits names: clients of the control API need identifiers
+// only.
 type controlVisit struct {
 	Appointment string    `json:"appointment"`
 	Patient     string    `json:"patient"`
@@ -20,7 +21,7 @@ type controlVisit struct {
 	Status      string    `json:"status"`
 	Modified    time.Time `json:"modified"`
 	Notes       string    `json:"notes"`
-	Group       int       `json:"group"` // patients of a group, 0 for a visit of one
+	Group       int       `json:"group"` // number of patients in a group, 0 for one patient
 	Series      int       `json:"series"`
 	Deleted     bool      `json:"deleted"`
 }
@@ -31,7 +32,7 @@ func newControlVisit(v Visit) controlVisit {
 	}
 }
 
-// controlPatient is a Person in JSON: invented like everybody here.
+// controlPatient is a Person as JSON, with synthetic data like all others.
 type controlPatient struct {
 	Patient  string    `json:"patient"`
 	First    string    `json:"first"`
@@ -49,7 +50,7 @@ type controlPractice struct {
 	Patients int    `json:"patients"`
 }
 
-// controlOrder is the body of every POST: each route takes the members it needs.
+// controlCommand is the body of every POST. Each route uses the members it needs.
 type controlCommand struct {
 	Appointment string    `json:"appointment"`
 	Patient     string    `json:"patient"`
@@ -57,25 +58,29 @@ type controlCommand struct {
 	Phone       string    `json:"phone"`
 	Start       time.Time `json:"start"`
 	On          bool      `json:"on"`
-	Account     int       `json:"account"` // CustomerId; 0 is any
+	Account     int       `json:"account"` // CustomerId; 0 means any
 	Practice    int       `json:"practice"`
 	Day         string    `json:"day"` // 2006-01-02
 	Until       time.Time `json:"until"`
 }
 
-// control mounts the surface for other processes. Reads are GET, and return JSON; orders are POST with a JSON object, and
-// return 204. Unknown records are 404. Numbers of practices are unique in their account only: without an account the first
-// practice of that number is meant.
+// control adds the routes of the control API to mux. Reads are GET and return JSON. Commands are
+// POST with a JSON object and return 204. Unknown records return 404. A practice number is unique
+// only in its account; without an account, the first practice with that number is used.
 //
 //	GET  /control/calls?after=SEQ       GET  /control/counts       GET /control/practices
 //	GET  /control/appointments?account=CUSTOMER_ID&practice=ID&day=2026-02-24
 //	GET  /control/appointment?id=ID     GET  /control/patient?id=ID
-//	POST /control/status {appointment, status}     POST /control/cancel {appointment}     POST /control/delete {appointment}
-//	POST /control/move   {appointment, start}      POST /control/phone  {patient, phone}
-//	POST /control/outage {on}                      POST /control/fail-patient {patient, on}
-//	POST /control/play   {account, practice, day, until}    the practice's staff does what it does on that day up to then
-//	GET  /control/faults                           PUT  /control/faults     (all of Faults)
-//	GET  /control/throttles                        PUT  /control/throttles  (all of Throttles)
+//	POST /control/status {appointment, status}
+//	POST /control/cancel {appointment}
+//	POST /control/delete {appointment}
+//	POST /control/move   {appointment, start}
+//	POST /control/phone  {patient, phone}
+//	POST /control/outage {on}
+//	POST /control/fail-patient {patient, on}
+//	POST /control/play   {account, practice, day, until}    plays the staff's day up to a time
+//	GET  /control/faults                PUT  /control/faults       (all of Faults)
+//	GET  /control/throttles             PUT  /control/throttles    (all of Throttles)
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/calls", func(w http.ResponseWriter, r *http.Request) {
 		after, err := queryInt(r, "after")
@@ -97,7 +102,7 @@ func (s *Server) control(mux *http.ServeMux) {
 	s.controlCommands(mux)
 }
 
-// controlOrders mounts what the practice's staff and the vendor's bad days do.
+// controlCommands adds the routes that act as the practice's staff or inject faults.
 func (s *Server) controlCommands(mux *http.ServeMux) {
 	handle := func(name string, do func(o controlCommand) error) {
 		mux.HandleFunc("POST /control/"+name, func(w http.ResponseWriter, r *http.Request) { runCommand(w, r, do) })
@@ -134,9 +139,9 @@ func (s *Server) controlCommands(mux *http.ServeMux) {
 	})
 }
 
-var errIncompleteCommand = errors.New("order is incomplete")
+var errIncompleteCommand = errors.New("command is incomplete")
 
-// put takes a whole set of switches.
+// putJSON replaces all settings of one kind.
 func putJSON[T interface{ check() error }](w http.ResponseWriter, r *http.Request, set func(T)) {
 	var v T
 	if !readJSON(w, r, &v) {
@@ -150,7 +155,7 @@ func putJSON[T interface{ check() error }](w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// controlAppointment answers deleted ones too: it is what tests compare with.
+// controlAppointment also returns deleted visits, for comparison in tests.
 func (s *Server) controlAppointment(w http.ResponseWriter, r *http.Request) {
 	for _, c := range s.clinics {
 		if v, err := c.lookup(r.URL.Query().Get("id")); err == nil {
@@ -184,7 +189,7 @@ func (s *Server) controlPlay(o controlCommand) error {
 	return nil
 }
 
-// numbered is the practice of this number in an account, 0 for any; nil when there is none.
+// findClinic returns the practice with this number in an account (0 for any account), or nil.
 func (s *Server) findClinic(account, practice int) *Clinic {
 	for _, c := range s.clinics {
 		if c.practice.ID == practice && (account == 0 || account == c.account.id) {
@@ -209,7 +214,8 @@ func runCommand(w http.ResponseWriter, r *http.Request, do func(controlCommand) 
 	}
 }
 
-// first tries every clinic until one has the record. Identifiers are unique across all of them.
+// firstClinic calls do for every clinic until one has the record. Identifiers are unique across
+// clinics.
 func (s *Server) firstClinic(do func(*Clinic) error) error {
 	for _, c := range s.clinics {
 		if err := do(c); !errors.Is(err, ErrNotFound) {
@@ -263,7 +269,7 @@ func (s *Server) controlAppointments(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, all)
 }
 
-// number reads a number of the query, 0 when it is not there.
+// queryInt parses a number in the query. It is 0 if absent.
 func queryInt(r *http.Request, name string) (int, error) {
 	text := r.URL.Query().Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, "0"))
@@ -278,7 +284,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if _, end := dec.Token(); err != nil || !errors.Is(end, io.EOF) { // nothing may follow
-		http.Error(w, "body is not the JSON object expected", http.StatusBadRequest)
+		http.Error(w, "body is not the expected JSON object", http.StatusBadRequest)
 		return false
 	}
 	return true
@@ -286,5 +292,5 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // a caller who left has no use for an error
+	_ = json.NewEncoder(w).Encode(v) // an error means that the caller has gone
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// id is the practice's number as rows write it.
+// practiceID returns the practice's number as rows write it.
 func (c *Clinic) practiceID() string { return strconv.Itoa(c.practice.ID) }
 
-// site is the one place that a simulated practice has.
+// locationName returns the name of the practice's only service location.
 func (c *Clinic) locationName() string { return c.practice.Name + " Main Office" }
 
 func (c *Clinic) locationID() string { return strconv.Itoa(c.index + 3) }
@@ -69,7 +69,7 @@ func (h *handler) getProviders() (result, error) {
 	return h.listResult("Providers", rowsOf(all...)), nil
 }
 
-// procedures are codes that bill for nothing: no real code has this form.
+// procedureCodes have a form that no real code has.
 var procedureCodes = []string{"SIM01 Short visit", "SIM02 Long visit", "SIM03 Annual exam", "SIM04 Lab review"}
 
 func (h *handler) getProcedureCodes() (result, error) {
@@ -107,7 +107,7 @@ func (h *handler) getAppointmentReasons() (result, error) {
 
 func reasonID(i int) string { return strconv.Itoa(i + 1) }
 
-// reasonOf returns the identifier of a reason by its name, "0" for none.
+// reasonIDByName returns the identifier of a reason, or "0" for an unknown name.
 func reasonIDByName(name string) string {
 	for i, r := range reasons {
 		if r == name {
@@ -125,5 +125,5 @@ func (h *handler) getCustomerIDFromKey() (result, error) {
 	return result{members: record{"CustomerId": strconv.Itoa(h.account.id), "IsAuthorized": "true"}}, nil
 }
 
-// strangers is what GetCustomerIdFromKey answers those whom it does not know.
+// unknownCustomer is the response of GetCustomerIdFromKey to wrong credentials.
 var unknownCustomer = result{members: record{"CustomerId": "-1", "IsAuthorized": "false"}}

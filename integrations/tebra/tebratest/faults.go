@@ -9,64 +9,92 @@ import (
 	"time"
 )
 
-// Faults are the switches that break the vendor. The zero Faults break nothing. Its JSON form is what /control/faults
-// takes and gives.
+// Faults are the settings that inject faults. The zero Faults inject none. /control/faults reads
+// and writes them as JSON.
 type Faults struct {
-	Outage         bool     `json:"outage"`          // InternalServiceFault, as in hours of real ones
-	Maintenance    bool     `json:"maintenance"`     // HTTP 503 with a page of HTML
-	CutBody        bool     `json:"cut_body"`        // the work is done, and the connection dies half way through the answer
-	Hang           bool     `json:"hang"`            // no answer until the caller leaves, and no effect
-	Operations     []string `json:"operations"`      // limits the switches above to these operations; empty is all
-	Rules          []Rule   `json:"rules"`           // finer switches; the first that strikes counts
-	FailPatients   []string `json:"fail_patients"`   // GetPatient of these is an InternalServiceFault, and lists leave them out
-	AbsentPatients []string `json:"absent_patients"` // GetPatient of these answers nothing, though lists name them
-	Projection     bool     `json:"projection"`      // any true member of Fields makes the answer one placeholder row
-	LongRanges     bool     `json:"long_ranges"`     // ranges over 60 days are answered instead of failing
-
-	// Stale makes reads of people and appointments answer what held so long ago, in real time.
+	// Outage: calls return InternalServiceFault, as in real outages.
+	Outage bool `json:"outage"`
+	// Maintenance: calls return HTTP 503 with an HTML page.
+	Maintenance bool `json:"maintenance"`
+	// CutBody: calls take effect, and the connection breaks in mid-response.
+	CutBody bool `json:"cut_body"`
+	// Hang: calls have no effect and no response until the caller gives up.
+	Hang bool `json:"hang"`
+	// Operations limits the settings above to these operations; empty means all.
+	Operations []string `json:"operations"`
+	// Rules select calls more precisely. The first rule that matches a call applies.
+	Rules []Rule `json:"rules"`
+	// FailPatients lists patients for whom GetPatient returns InternalServiceFault and who are
+	// missing from lists.
+	FailPatients []string `json:"fail_patients"`
+	// AbsentPatients lists patients for whom GetPatient returns no patient, although lists contain
+	// them.
+	AbsentPatients []string `json:"absent_patients"`
+	// Projection makes lists return one placeholder row if any member of Fields is true.
+	Projection bool `json:"projection"`
+	// LongRanges makes ranges of more than 60 days succeed.
+	LongRanges bool `json:"long_ranges"`
+	// Stale makes reads of patients and appointments return the data of that long ago, in real
+	// time.
 	Stale time.Duration `json:"stale_ns"`
-	// Updates says what a member that a change leaves out becomes: "clobber" is nothing, "merge" is what it was. "" is as
-	// integrators report it: appointments are clobbered and patients merged.
+	// Updates selects what happens to members that an update leaves out: "clobber" clears them and
+	// "merge" keeps them. "" is the behavior that integrators report: appointments are clobbered
+	// and patients are merged.
 	Updates string `json:"updates"`
-	// ClockOffset is how far the vendor's clock goes before ours; it stamps changes and says what day it is.
+	// ClockOffset is added to the vendor's clock, which timestamps changes and determines the
+	// current day.
 	ClockOffset time.Duration `json:"clock_offset_ns"`
 }
 
-// Fault is one way to break a call.
+// Fault is a way in which a call can fail.
 type Fault string
 
-// The faults that a Rule can cause.
+// The faults that a Rule can inject.
 const (
-	FaultOutage         Fault = "outage"           // InternalServiceFault
-	FaultMaintenance    Fault = "maintenance"      // HTTP 503 with a page of HTML
-	FaultCut            Fault = "cut"              // the work is done, half of the answer arrives
-	FaultTrickle        Fault = "trickle"          // the work is done, the answer arrives byte by byte, For apart
-	FaultHang           Fault = "hang"             // nothing is done, no answer until the caller leaves
-	FaultEffectThenHang Fault = "effect-then-hang" // the work is done, no answer until the caller leaves
-	FaultHangThenEffect Fault = "hang-then-effect" // no answer until the caller leaves, and For later the work is done
-	FaultSilentRefusal  Fault = "silent-refusal"   // success is answered, and nothing was done
-	FaultForeignRows    Fault = "foreign-rows"     // a list holds rows of a practice that was not asked for
+	// FaultOutage: the call returns InternalServiceFault.
+	FaultOutage Fault = "outage"
+	// FaultMaintenance: the call returns HTTP 503 with an HTML page.
+	FaultMaintenance Fault = "maintenance"
+	// FaultCut: the call takes effect, and half of the response arrives.
+	FaultCut Fault = "cut"
+	// FaultTrickle: the call takes effect, and the response arrives byte by byte at intervals of
+	// Rule.For.
+	FaultTrickle Fault = "trickle"
+	// FaultHang: the call has no effect, and no response until the caller gives up.
+	FaultHang Fault = "hang"
+	// FaultEffectThenHang: the call takes effect, but has no response until the caller gives up.
+	FaultEffectThenHang Fault = "effect-then-hang"
+	// FaultHangThenEffect: the call has no response until the caller gives up. It takes effect
+	// Rule.For later.
+	FaultHangThenEffect Fault = "hang-then-effect"
+	// FaultSilentRefusal: the response reports success, but the call has no effect.
+	FaultSilentRefusal Fault = "silent-refusal"
+	// FaultForeignRows: a list contains rows of a practice that was not requested.
+	FaultForeignRows Fault = "foreign-rows"
 )
 
-// Rule breaks some calls.
+// Rule injects a fault into some calls.
 type Rule struct {
-	Fault      Fault         `json:"fault"`
-	Operations []string      `json:"operations"` // empty is all
-	Count      int           `json:"count"`      // how many calls it breaks before it is used up; 0 is no end
-	Rate       float64       `json:"rate"`       // the share of calls that it breaks, drawn by the seed; 0 is every one
-	For        time.Duration `json:"for_ns"`     // see the faults that have a duration
+	Fault      Fault    `json:"fault"`
+	Operations []string `json:"operations"` // empty means all
+	// Count is the number of calls before the rule expires; 0 means no limit.
+	Count int `json:"count"`
+	// Rate is the fraction of calls that the rule applies to, drawn with the seed; 0 means all.
+	Rate float64 `json:"rate"`
+	// For is used by FaultTrickle and FaultHangThenEffect.
+	For time.Duration `json:"for_ns"`
 }
 
-// allFaults are those that a Rule may name.
+// allFaults are the faults that a Rule may name.
 var allFaults = []Fault{
 	FaultOutage, FaultMaintenance, FaultCut, FaultTrickle, FaultHang, FaultEffectThenHang, FaultHangThenEffect, FaultSilentRefusal,
 	FaultForeignRows,
 }
 
-// check says what of the switches would do nothing, or nobody knows what.
+// check returns an error if a setting is invalid or would have no effect.
 func (f Faults) check() error {
 	if f.Updates != "" && f.Updates != "clobber" && f.Updates != "merge" {
-		return errors.New("updates are neither clobber nor merge")
+		return errors.New("updates must be clobber or merge")
 	}
 	if f.Stale < 0 {
 		return errors.New("stale is negative")
@@ -74,16 +102,16 @@ func (f Faults) check() error {
 	named := slices.Clone(f.Operations)
 	for i, r := range f.Rules {
 		if !slices.Contains(allFaults, r.Fault) {
-			return fmt.Errorf("rule %d has no known fault", i)
+			return fmt.Errorf("rule %d has an unknown fault", i)
 		}
 		if r.Count < 0 || r.Rate < 0 || r.Rate > 1 || r.For < 0 {
-			return fmt.Errorf("rule %d has a count, a rate or a duration out of range", i)
+			return fmt.Errorf("rule %d has a count, rate or duration out of range", i)
 		}
 		named = append(named, r.Operations...)
 	}
 	for _, op := range named {
 		if contract.byName[op] == nil {
-			return fmt.Errorf("%q is no operation", op)
+			return fmt.Errorf("unknown operation %q", op)
 		}
 	}
 	return nil
@@ -100,28 +128,28 @@ func (f Faults) clone() Faults {
 	return f
 }
 
-// Faults returns the switches as they stand. Rules that were used up are gone.
+// Faults returns the current settings, without the rules that have expired.
 func (s *Server) Faults() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.clone()
 }
 
-// SetFaults sets all switches at once. Calls that are being answered keep the old ones.
+// SetFaults replaces all settings. Calls in progress keep the previous ones.
 func (s *Server) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f.clone()
 }
 
-// Outage switches the outage of every operation on or off.
+// Outage starts or ends an outage of every operation.
 func (s *Server) Outage(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.Outage = on
 }
 
-// FailPatient makes reads of one patient fail, or work again.
+// FailPatient makes reads of a patient fail or succeed again.
 func (s *Server) FailPatient(id string, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +160,7 @@ func (s *Server) FailPatient(id string, on bool) {
 	s.faults.FailPatients = others
 }
 
-// strike returns the rule that breaks this call of op; the zero Rule leaves it alone.
+// matchRule returns the rule that applies to this call of op, or the zero Rule.
 func (s *Server) matchRule(op string) Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +193,7 @@ func (s *Server) matchRule(op string) Rule {
 	return Rule{}
 }
 
-// brokenBy answers the call without any work, when the rule wants that.
+// failEarly responds without any effect if the rule requires that.
 func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 	switch r.Fault {
 	case FaultHang:
@@ -182,7 +210,7 @@ func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 	return "", false
 }
 
-// cut promises the whole body, sends half of it and drops the connection.
+// sendTruncated announces the complete body, sends half of it and closes the connection.
 func (x *exchange) sendTruncated(body []byte) Outcome {
 	x.sendHeader(body)
 	_, _ = x.w.Write(body[:len(body)/2])
@@ -190,7 +218,7 @@ func (x *exchange) sendTruncated(body []byte) Outcome {
 	return OutcomeCut
 }
 
-// trickle sends the body byte by byte, and reports whether the caller listened to the end.
+// sendSlowly sends the body byte by byte and reports whether the caller stayed until the end.
 func (x *exchange) sendSlowly(body []byte, pause time.Duration) bool {
 	x.sendHeader(body)
 	tick := time.NewTicker(max(pause, time.Millisecond))
@@ -213,7 +241,7 @@ func (x *exchange) sendHeader(body []byte) {
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// wait is for work that goes on after its caller left, whose context can end no more.
+// wait delays an effect that happens after the caller has gone and its context has ended.
 func wait(d time.Duration) {
 	if d > 0 {
 		<-time.After(d)

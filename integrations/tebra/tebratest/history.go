@@ -4,13 +4,13 @@ import (
 	"time"
 )
 
-// past is a visit as it was until it changed, at a moment of real time.
+// visitVersion is an earlier version of a visit, valid until a point in real time.
 type visitVersion struct {
 	visit Visit
 	until time.Time
 }
 
-// lastOf bounds how many versions of one record are remembered.
+// recentVersions limits the number of versions per record and leaves room for another one.
 func recentVersions[T any](versions []T) []T {
 	const kept = 8
 	if len(versions) < kept {
@@ -19,7 +19,8 @@ func recentVersions[T any](versions []T) []T {
 	return versions[len(versions)-kept+1:]
 }
 
-// asOf returns the visit as it was at a moment of real time, and an empty one when there was none yet.
+// asOf returns the visit as it was at a point in real time, or an empty one if it did not exist
+// yet.
 func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
 	for _, p := range c.visitHistory[v.ID] {
 		if at.Before(p.until) {
@@ -30,7 +31,7 @@ func (c *Clinic) asOf(v *Visit, at time.Time) *Visit {
 	return v
 }
 
-// pastPerson is a patient as it was until it changed, at a moment of real time.
+// personVersion is an earlier version of a patient, valid until a point in real time.
 type personVersion struct {
 	person  Person
 	columns map[string]string

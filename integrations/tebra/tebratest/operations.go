@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// operations answer each call under the server's lock; an error becomes an InternalServiceFault. What they are asked and
-// may answer stands in the contract.
+// operations implement the vendor's operations. They run under the server's lock; an error becomes
+// an InternalServiceFault. The contract defines their requests and responses.
 var operations = map[string]func(*handler) (result, error){
 	"GetPatient":               (*handler).getPatient,
 	"GetPatients":              (*handler).getPatients,
@@ -29,10 +29,10 @@ var operations = map[string]func(*handler) (result, error){
 	"GetCustomerIdFromKey":     (*handler).getCustomerIDFromKey,
 }
 
-// mostRows is where the vendor cuts its lists, without a word.
+// maxRows is where the vendor silently cuts its lists.
 const maxRows = 10_000
 
-// list answers a filtered read with all: capped, and cut down to the columns asked for.
+// listResult is the result of a filtered read, limited to maxRows and to the requested columns.
 func (h *handler) listResult(name string, all rows) result {
 	wanted := h.requestedColumns()
 	if len(wanted) > 0 && h.faults.Projection {
@@ -55,7 +55,7 @@ func (h *handler) listResult(name string, all rows) result {
 	})}}
 }
 
-// wanted are the columns that Fields names.
+// requestedColumns returns the columns that Fields selects.
 func (h *handler) requestedColumns() map[string]bool {
 	fields, _ := h.in.object("Fields")
 	wanted := map[string]bool{}
@@ -67,7 +67,8 @@ func (h *handler) requestedColumns() map[string]bool {
 	return wanted
 }
 
-// clinics are those of the account that a filter names by name or number; both may be empty.
+// clinics returns the account's clinics that match a filter by name and number; either may be
+// empty.
 func (h *handler) clinics(name, id string) []*Clinic {
 	var all []*Clinic
 	for _, c := range h.account.clinics {
@@ -78,7 +79,8 @@ func (h *handler) clinics(name, id string) []*Clinic {
 	return all
 }
 
-// stranger is a practice that none of the clinics is, of which a list has a row if the call is broken that way; else nil.
+// foreignClinic returns a clinic that is not in except, if the call is to return foreign rows, and
+// nil otherwise.
 func (h *handler) foreignClinic(except []*Clinic) *Clinic {
 	if !h.foreign {
 		return nil
@@ -91,7 +93,8 @@ func (h *handler) foreignClinic(except []*Clinic) *Clinic {
 	return nil
 }
 
-// andStranger are the clinics and the stranger, if there is one: directories are small enough to be foreign whole.
+// withForeignClinic adds the foreign clinic, if any. Directories are small enough to include all of
+// its rows.
 func (h *handler) withForeignClinic(asked []*Clinic) []*Clinic {
 	if c := h.foreignClinic(asked); c != nil {
 		return append(slices.Clip(asked), c)
@@ -99,10 +102,10 @@ func (h *handler) withForeignClinic(asked []*Clinic) []*Clinic {
 	return asked
 }
 
-// accepts reports whether a filter's text, if any, is the value but for case.
+// equalsFilter reports whether a filter is empty or equals value, ignoring case.
 func equalsFilter(filter, value string) bool { return filter == "" || strings.EqualFold(filter, value) }
 
-// holds reports whether a filter's text, if any, is in the value but for case.
+// containsFilter reports whether a filter is empty or contained in value, ignoring case.
 func containsFilter(filter, value string) bool {
 	return filter == "" || strings.Contains(strings.ToLower(value), strings.ToLower(filter))
 }

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-var errPatientFails = errors.New("patient is switched to fail")
+var errPatientFails = errors.New("patient is set to fail")
 
-// getPatient answers nothing, rather than an error, for an identifier that the account does not have.
+// getPatient returns no patient, rather than an error, for an identifier that the account does not
+// have.
 func (h *handler) getPatient() (result, error) {
 	filter, ok := h.in.object("Filter")
 	if !ok {
@@ -35,10 +36,10 @@ func (h *handler) getPatient() (result, error) {
 	return result{members: record{"Patient": row}}, nil
 }
 
-// unreadable reports whether the patient's record is switched to be out of reach.
+// failsFor reports whether reads of the patient are set to fail.
 func (h *handler) failsFor(id string) bool { return slices.Contains(h.faults.FailPatients, id) }
 
-// patientOf finds whom a filter means, by the vendor's identifier or by somebody's own.
+// findPatient returns the patient that a filter selects, by Tebra or external identifier.
 func (h *handler) findPatient(filter message) (c *Clinic, n int, ok bool) {
 	vendor, _ := strconv.Atoi(filter.text("ExternalVendorID"))
 	for _, c := range h.account.clinics {
@@ -52,8 +53,8 @@ func (h *handler) findPatient(filter message) (c *Clinic, n int, ok bool) {
 	return nil, 0, false
 }
 
-// patientAt returns a patient as reads see them: as they stand, or as they were when reads are stale, without an identifier
-// when they were not there yet.
+// patientForRead returns a patient as reads see it: the current record, or an earlier one if reads
+// are stale. The record has no identifier if the patient did not exist yet.
 func (c *Clinic) patientForRead(w *handler, n int) (Person, map[string]string) {
 	if w.faults.Stale > 0 {
 		at := time.Now().Add(-w.faults.Stale)
@@ -66,7 +67,7 @@ func (c *Clinic) patientForRead(w *handler, n int) (Person, map[string]string) {
 	return c.patient(n), c.patientColumns[n]
 }
 
-// patientRow is a row of the lists, and most of a single record.
+// patientRow returns a row of the lists, which is also most of a single record.
 func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
 	r := c.random("details", n)
 	doctor := c.provider(r.IntN(max(c.practice.Providers, 1)))
@@ -98,7 +99,7 @@ func (c *Clinic) patientRow(n int, p Person, columns map[string]string) record {
 
 func (c *Clinic) caseID(n int) string { return strconv.Itoa(c.patientIDBase()*3 + n + 1) }
 
-// cases are the one reason to treat that every patient has.
+// cases returns the single case that every patient has.
 func (c *Clinic) cases(n int) []record {
 	p := c.patient(n)
 	return []record{{
@@ -116,7 +117,7 @@ func (h *handler) getPatients() (result, error) {
 	for i, c := range clinics {
 		var ok bool
 		if queries[i], ok = c.patientQuery(filter); !ok {
-			return businessError("A date of the filter is not valid."), nil
+			return businessError("A date in the filter is not valid."), nil
 		}
 	}
 	return h.listResult("Patients", func(yield func(record) bool) {
@@ -136,7 +137,7 @@ func (h *handler) getPatients() (result, error) {
 	}), nil
 }
 
-// foreignPatient is the row of somebody whom a list must not hold, if the call is broken that way.
+// foreignPatientRow returns the row of a foreign patient, if the call is to return foreign rows.
 func (h *handler) foreignPatientRow(asked []*Clinic) []record {
 	c := h.foreignClinic(asked)
 	if c == nil || c.patients == 0 {
@@ -145,13 +146,13 @@ func (h *handler) foreignPatientRow(asked []*Clinic) []record {
 	return []record{c.patientRow(0, c.patient(0), c.patientColumns[0])}
 }
 
-// patientQuery is a GetPatients filter as the vendor understands it.
+// patientQuery is a GetPatients filter as the vendor interprets it.
 type patientQuery struct {
 	filter                  message
-	created, modified, born window // the end of born is the first day that does not count
+	created, modified, born window // the end of born is exclusive
 }
 
-// patientQuery reads the filter; false says that one of its dates is none.
+// patientQuery parses the filter. ok is false if one of its dates is invalid.
 func (c *Clinic) patientQuery(filter message) (q patientQuery, ok bool) {
 	q.filter = filter
 	var errs [4]error

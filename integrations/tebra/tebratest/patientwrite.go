@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// written are the columns that CreatePatient and UpdatePatient take as they are.
+// writableColumns are the columns that CreatePatient and UpdatePatient store unchanged.
 var writableColumns = strings.Fields(`AddressLine1 AddressLine2 City CollectionCategoryName Country EmailAddress EmergencyName
 	EmergencyPhone EmergencyPhoneExt FirstName Gender HomePhone HomePhoneExt LastName MaritalStatus MedicalRecordNumber
 	MiddleName MobilePhone MobilePhoneExt Prefix ReferralSource State Suffix WorkPhone WorkPhoneExt ZipCode`)
@@ -36,11 +36,11 @@ func (h *handler) createPatient() (result, error) {
 	c.editedPatients[n] = p
 	for _, name := range writableColumns {
 		if !in.has(name) {
-			in[name] = nilValue{} // nothing is invented for those who come from outside
+			in[name] = nilValue{} // created patients have no generated data
 		}
 	}
 	c.writePatient(n, in)
-	c.personHistory[n] = c.personHistory[n][:1] // nobody saw it half made
+	c.personHistory[n] = c.personHistory[n][:1] // intermediate versions were never visible
 	return c.modifyResult(n), nil
 }
 
@@ -71,7 +71,8 @@ func (h *handler) updatePatient() (result, error) {
 	return c.modifyResult(n), nil
 }
 
-// write gives the n-th patient the members that are there; nil empties one. The caller holds the server's lock.
+// writePatient sets the members that are present on the n-th patient; nil clears a member. The
+// caller holds the server's lock.
 func (c *Clinic) writePatient(n int, in message) {
 	p := c.patient(n)
 	own := map[string]*string{"FirstName": &p.FirstName, "LastName": &p.LastName, "HomePhone": &p.Phone, "EmailAddress": &p.Email}
@@ -99,14 +100,14 @@ func (c *Clinic) writePatient(n int, in message) {
 	}
 }
 
-// longestExternalID is where the vendor cuts identifiers of others, without a word.
+// maxExternalIDLength is where the vendor silently cuts external identifiers.
 const maxExternalIDLength = 25
 
 func (c *Clinic) setExternalID(n, vendor int, id string) {
 	c.externalIDs[externalID{vendor, id[:min(len(id), maxExternalIDLength)]}] = n
 }
 
-// modified is what a change of a patient answers: numbers, and nothing of the patient.
+// modifyResult is the result of a patient write: identifiers, but no patient data.
 func (c *Clinic) modifyResult(n int) result {
 	return result{members: record{
 		"Cases": []record{{"CaseID": c.caseID(n)}}, "PatientID": strconv.Itoa(c.patientIDBase() + n + 1),
@@ -114,7 +115,7 @@ func (c *Clinic) modifyResult(n int) result {
 	}}
 }
 
-// updatePatientsExternalID echoes nothing, even when it worked.
+// updatePatientsExternalID returns no items, even on success.
 func (h *handler) updatePatientsExternalID() (result, error) {
 	updates, ok := h.in.object("Updates")
 	if !ok {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Invented on the spot, and recognisable as such. The odd ones are what breaks careless XML, HTML and columns.
+// Invented words, recognizable as such. The unusual ones break careless handling of XML, HTML and
+// columns.
 var (
 	firstNames = []string{
 		"Avery", "Blair", "Casey", "Devon", "Ellis", "Finley", "Gray", "Harper", "Indigo", "Jules", "Kit", "Lane",
@@ -27,7 +28,7 @@ var (
 	doctors  = []string{"Fabricant", "Mockford", "Stubbington", "Holderby", "Specimen", "Paradigm"}
 )
 
-// Person is a patient as tests and demos see one.
+// Person is a patient in the form that tests and demos use.
 type Person struct {
 	ID        string
 	FirstName string
@@ -39,10 +40,11 @@ type Person struct {
 	Modified  time.Time
 }
 
-// Name is what appointment rows call the person.
+// Name returns the patient's name as appointment rows write it.
 func (p Person) Name() string { return p.FirstName + " " + p.LastName }
 
-// draw returns the generator of one thing: the same for the same seed, place and names, whatever was asked before.
+// random returns a generator for one purpose. It depends only on the seed, the clinic and the
+// arguments, not on earlier calls.
 func (c *Clinic) random(what string, n int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%d/%s/%d", c.server.config.Seed, c.index, what, n)
@@ -51,7 +53,8 @@ func (c *Clinic) random(what string, n int) *rand.Rand {
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 
-// patient returns the n-th patient (from 0) as it stands, edits included. The caller holds the server's lock.
+// patient returns the current record of the n-th patient (from 0). The caller holds the server's
+// lock.
 func (c *Clinic) patient(n int) Person {
 	if p, ok := c.editedPatients[n]; ok {
 		return p
@@ -72,17 +75,18 @@ func (c *Clinic) patient(n int) Person {
 
 func syntheticEmail(id string) string { return "patient" + id + "@example.test" }
 
-// number returns the n of a patient's identifier.
+// patientIndex returns the index of the patient with this identifier.
 func (c *Clinic) patientIndex(id string) (n int, ok bool) {
 	v, err := strconv.Atoi(id)
 	n = v - c.patientIDBase() - 1
 	return n, err == nil && n >= 0 && n < c.patients
 }
 
-// base keeps identifiers of different practices apart, in every account: mixing them up must show.
+// patientIDBase makes identifiers of different practices distinct, also across accounts, so that
+// mix-ups become visible.
 func (c *Clinic) patientIDBase() int { return (c.index + 1) * 1_000_000 }
 
-// provider is one doctor of a clinic.
+// provider is a doctor of a clinic.
 type provider struct{ id, first, last string }
 
 func (p provider) name() string { return "Dr. " + p.first + " " + p.last }

@@ -21,33 +21,34 @@ const (
 		"trying to deserialize parameter http://www.kareo.com/api/schemas/:request. The InnerException message was '"
 )
 
-// record holds the members of one object that have a value: a string, a record, a []record, a []string, or rows. The
-// contract says in which order they are written, and what stands for those that are not here.
+// record contains the members of one object that have a value: a string, a record, a []record, a
+// []string, or rows. The contract determines their order and how missing members are written.
 type record map[string]any
 
-// rows are the records of an answer's list. None of them are written as one empty row, as the vendor does.
+// rows are the records of a list in a response. Like the vendor, the simulator writes one empty row
+// if there are none.
 type rows iter.Seq[record]
 
 func rowsOf(all ...record) rows { return rows(slices.Values(all)) }
 
-// result is what an operation answers.
+// result is the outcome of an operation.
 type result struct {
-	errorMessage string // ErrorMessage of a business error; "" is success
-	stackTrace   string // StackTrace beside it
-	members      record // of the operation's result, beside the parts that every answer has
+	errorMessage string // text of a business error; "" means success
+	stackTrace   string // StackTrace of a business error
+	members      record // members other than the error and security parts
 }
 
 func businessError(message string) result { return result{errorMessage: message} }
 
 var nullReference = businessError("Object reference not set to an instance of an object.")
 
-// verdict is what the vendor thinks of the caller.
+// authResult is the result of checking a caller's credentials.
 type authResult struct {
-	account       *account // nil when the customer key is unknown
+	account       *account // nil if the customer key is unknown
 	authenticated bool
 }
 
-// record is the SecurityResponse.
+// securityResponse returns the SecurityResponse part.
 func (a authResult) securityResponse() record {
 	r := record{
 		"Authenticated": strconv.FormatBool(a.authenticated), "Authorized": strconv.FormatBool(a.authenticated),
@@ -66,7 +67,7 @@ func (a authResult) securityResponse() record {
 	return r
 }
 
-// answerXML writes the envelope that answers m.
+// responseXML returns the envelope of m's response.
 func responseXML(m *method, auth authResult, res result) []byte {
 	members := record{}
 	maps.Copy(members, res.members)
@@ -93,8 +94,8 @@ func faultXML(ns, code, text string) []byte {
 	return o.Bytes()
 }
 
-// scope are the namespaces that have a prefix where something is written: "a" for the first, "b" for the second. The
-// vendor's own is the default and has none.
+// scope lists the namespaces that have a prefix at some point of the output: "a" for the first, "b"
+// for the second. The vendor's own namespace is the default and has no prefix.
 type scope []string
 
 func (s scope) with(uri string) scope {
@@ -111,7 +112,7 @@ func (s scope) prefix(uri string) string {
 	return ""
 }
 
-// output writes XML.
+// xmlWriter writes responses.
 type xmlWriter struct{ bytes.Buffer }
 
 func (o *xmlWriter) put(parts ...string) {
@@ -124,8 +125,8 @@ func (o *xmlWriter) escape(text string) {
 	_ = xml.EscapeText(&o.Buffer, []byte(text)) // a bytes.Buffer never fails
 }
 
-// open writes a start tag that declares the namespaces of the element and of what it will hold, unless they are declared.
-// It returns the scope inside.
+// open writes a start tag and declares the namespaces of the element and of its content that are
+// not declared yet. It returns the scope of the content.
 func (o *xmlWriter) open(name, uri, inside string, in scope, attributes string) scope {
 	all := in.with(uri).with(inside)
 	o.put("<", all.prefix(uri), name)
@@ -136,7 +137,7 @@ func (o *xmlWriter) open(name, uri, inside string, in scope, attributes string) 
 	return all
 }
 
-// record writes the members of t: those of r that have a value, and what the contract wants for the others.
+// record writes the members of t: those that r contains, and the others as the contract requires.
 func (o *xmlWriter) record(t *typ, r record, in scope) {
 	for _, p := range t.members {
 		switch v := r[p.name].(type) {
@@ -176,7 +177,7 @@ func (o *xmlWriter) absent(p member, in scope) {
 	}
 }
 
-// zero is what .NET writes for a value that nobody set.
+// zero returns what .NET writes for an unset value.
 func (m member) zero() string {
 	switch {
 	case m.typ != nil && len(m.typ.values) > 0:
@@ -207,7 +208,8 @@ func (o *xmlWriter) object(p member, r record, in scope) {
 	o.put("</", all.prefix(p.uri), p.name, ">")
 }
 
-// empty writes an element that holds nothing, not even what its type says is always there: the vendor's placeholder.
+// empty writes an element without any content, even without required members, as the vendor's
+// placeholder row is.
 func (o *xmlWriter) empty(p member, in scope) {
 	o.open(p.name, p.uri, p.uri, in, "")
 	o.Truncate(o.Len() - 1)

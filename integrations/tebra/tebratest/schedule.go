@@ -7,31 +7,34 @@ import (
 	"time"
 )
 
-// Opening hours of every simulated day, weekends included: a demo started on a Sunday has something to show.
+// Opening hours of every simulated day, including weekends, so that a demo on a Sunday shows
+// visits.
 const (
 	opensAt = 8 * 60    // minutes after midnight
 	openFor = 9*60 + 30 // minutes
-	slot    = 5         // visits start on full five minutes
+	slot    = 5         // minutes; visits start at multiples of it
 )
 
 var dayZero = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// dayNumber counts calendar days, as t shows them in its own location.
+// dayNumber returns the number of the calendar day that t shows in its own location.
 func dayNumber(t time.Time) int {
 	d := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 	return int(d.Sub(dayZero) / (24 * time.Hour))
 }
 
-// Of every so many visits of a day, one belongs to a weekly series, one is a group's, and one more was deleted.
+// One in seriesEvery visits of a day belongs to a weekly series and one in groupEvery is a group
+// visit; one deleted visit is added per deletedEvery visits.
 const (
 	seriesEvery  = 12
 	groupEvery   = 30
 	deletedEvery = 40
-	seriesWeeks  = 8           // a series goes on for so long
-	bookedSeries = 100_000_000 // where the numbers of series that were asked for begin
+	seriesWeeks  = 8           // length of a series
+	bookedSeries = 100_000_000 // first number of a series created through the API
 )
 
-// day returns the visits of a day, deleted ones included, inventing them the first time. The caller holds the server's lock.
+// day returns the visits of a day, including deleted ones, and generates them on first use. The
+// caller holds the server's lock.
 func (c *Clinic) day(number int) []*Visit {
 	if all, ok := c.days[number]; ok {
 		return all
@@ -47,7 +50,8 @@ func (c *Clinic) day(number int) []*Visit {
 	return all
 }
 
-// invented makes the visits of a day as they are before anybody changes them; nil for a day for which identifiers have no room.
+// generateDay returns the visits of a day before any edits, or nil for a day outside the range of
+// identifiers.
 func (c *Clinic) generateDay(number int) []*Visit {
 	if number < 0 || number >= 99_000 {
 		return nil
@@ -65,7 +69,7 @@ func (c *Clinic) generateDay(number int) []*Visit {
 	return all
 }
 
-// invent makes the k-th visit of a day.
+// generateVisit returns the k-th visit of a day.
 func (c *Clinic) generateVisit(r *rand.Rand, number, k int, people []int) *Visit {
 	date := dayZero.AddDate(0, 0, number)
 	doctor, turn := k%c.practice.Providers, k/c.practice.Providers
@@ -99,8 +103,9 @@ func (c *Clinic) visitID(number, k int) string {
 	return strconv.Itoa((c.index+1)*100_000_000 + number*1000 + k)
 }
 
-// series returns the number of the weekly series that has the k-th visit of a day, and gives it to the patient whose series it
-// is. Day zero was a Saturday, so that weekdays count from there.
+// seriesNumber returns the number of the weekly series to which the k-th visit of a day belongs,
+// and assigns the visit to the patient of the series. Day zero was a Saturday, so weekdays count
+// from there.
 func (c *Clinic) seriesNumber(number, k int, people []int) int {
 	series := (number/7/seriesWeeks*7+number%7)*1000 + k + 1
 	patient := c.random("series", series).IntN(len(people))
@@ -109,7 +114,7 @@ func (c *Clinic) seriesNumber(number, k int, people []int) int {
 	return series
 }
 
-// deletedLongAgo makes a visit that no list has any more.
+// generateDeletedVisit returns a visit that was deleted long ago.
 func (c *Clinic) generateDeletedVisit(number, k int, people []int) *Visit {
 	date := dayZero.AddDate(0, 0, number)
 	start := time.Date(date.Year(), date.Month(), date.Day(), 0, opensAt, 0, 0, c.zone)
@@ -127,8 +132,8 @@ func (c *Clinic) newVisit(id string, patient, doctor int, start time.Time, lengt
 	}
 }
 
-// live gives an invented visit its past. It depends on when the simulation began and on nothing that happens later, so
-// that a day looks the same whenever it is first asked for.
+// setHistory sets the times and the status of a generated visit. They depend on the start of the
+// simulation and on nothing later, so a day is the same whenever it is generated.
 func (c *Clinic) setHistory(v *Visit, percentile, lead, second int) {
 	v.Created = v.Start.AddDate(0, 0, -lead).Add(-time.Duration(second) * time.Second)
 	if !v.Created.Before(c.startedAt.Add(-24 * time.Hour)) {

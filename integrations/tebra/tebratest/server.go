@@ -8,24 +8,24 @@ import (
 	"net/http"
 	"sync"
 	"time"
-	_ "time/tzdata" // practices name IANA zones, wherever the simulator runs
+	_ "time/tzdata" // IANA zones must load on every machine
 )
 
-// Path is where the service answers, as at the vendor.
+// Path is the service's URL path, as at the vendor.
 const Path = "/services/soap/2.1/KareoServices.svc"
 
-// Config describes the simulated vendor. The zero Config is one account (DefaultAccount) without latency, with the
-// vendor's throttles, at the real time.
+// Config configures a Server. The zero Config has one account (DefaultAccount), no latency, the
+// vendor's documented throttles, and real time.
 type Config struct {
 	Seed      int64
 	Accounts  []Account
-	Now       func() time.Time // the simulated wall clock; nil is time.Now
+	Now       func() time.Time // the simulated clock; nil means time.Now
 	Latency   Latency
 	Throttles Throttles
-	Faults    Faults // as at the start; SetFaults changes them
+	Faults    Faults // initial settings; SetFaults replaces them
 }
 
-// Account is one customer of the vendor.
+// Account is a customer of the vendor.
 type Account struct {
 	CustomerKey string
 	User        string
@@ -33,18 +33,18 @@ type Account struct {
 	Practices   []Practice // at most 700 in all accounts together
 }
 
-// Practice is one practice of an account. Zero counts mean the reference practice: 4 providers, 3,000 patients, 90 visits
-// a day; a negative count is none.
+// Practice is a practice of an account. Counts of zero mean the reference practice: 4 providers,
+// 3,000 patients, 90 visits a day. A negative count means none.
 type Practice struct {
-	ID           int    // unique in the account, at most nine digits; 0 is its place in the list, from 1
-	Name         string // "" is "Example Practice" and its ID
-	Zone         string // IANA; "" is America/Chicago
+	ID           int    // unique in the account, at most nine digits; 0 means its position, from 1
+	Name         string // "" means "Example Practice" and the ID
+	Zone         string // IANA name; "" means America/Chicago
 	Providers    int    // at most 100
 	Patients     int    // at most 900,000
 	VisitsPerDay int    // at most 900
 }
 
-// DefaultAccount is the account that a Config without accounts has.
+// DefaultAccount returns the account of a Config without accounts.
 func DefaultAccount() Account {
 	return Account{
 		CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password",
@@ -52,11 +52,12 @@ func DefaultAccount() Account {
 	}
 }
 
-// Latency is how long answers take, drawn from a log-normal distribution with these quantiles. The zero Latency is none.
-// Throttled and refused calls are answered at once, as the vendor does.
+// Latency is the distribution of response times: log-normal with these quantiles. The zero Latency
+// means none. Throttled and unauthenticated calls are answered at once, as the vendor does.
 type Latency struct{ P50, P95 time.Duration }
 
-// Server is the simulated vendor. It is safe for concurrent use, and starts nothing that would have to be stopped.
+// Server is the simulated vendor. It is safe for concurrent use and starts no goroutines. Create it
+// with New.
 type Server struct {
 	config   Config
 	accounts []*account
@@ -65,10 +66,11 @@ type Server struct {
 	throttle throttle
 	log      callLog
 
-	mu          sync.Mutex // guards what follows and everything that clinics hold
-	faults      Faults
-	latencyRand *rand.Rand // latency only: people and days must not depend on the order of calls
-	faultRand   *rand.Rand // rules with a rate only
+	mu     sync.Mutex // protects the fields below and all data of clinics
+	faults Faults
+	// latencyRand is used for latency only: people and days must not depend on the order of calls.
+	latencyRand *rand.Rand
+	faultRand   *rand.Rand // for rules with a rate only
 }
 
 type account struct {
@@ -77,7 +79,7 @@ type account struct {
 	clinics []*Clinic
 }
 
-// New returns a server, or an error naming what of the Config does not do.
+// New returns a server, or an error that names the invalid part of the Config.
 func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -90,14 +92,15 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, faults: c.Faults.clone(),
-		latencyRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), faultRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)), // reproducible on purpose
+		// The seed makes runs reproducible.
+		latencyRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), faultRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)),
 	}
 	s.throttle = throttle{config: c.Throttles.normalized(), last: map[throttleKey]time.Time{}}
 	s.log.counts = map[string]Count{}
 	keys := map[string]bool{}
 	for i, a := range c.Accounts {
 		if a.CustomerKey == "" || keys[a.CustomerKey] {
-			return nil, fmt.Errorf("tebratest: account %d: customer key is empty or used before", i)
+			return nil, fmt.Errorf("tebratest: account %d: customer key is empty or a duplicate", i)
 		}
 		keys[a.CustomerKey] = true
 		if err := s.addAccount(a); err != nil {
@@ -108,7 +111,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// mostPractices is how many have identifiers of their own: the vendor's are 32 bits wide, those of cases the first to end.
+// maxPractices is the number of practices with distinct identifiers. The vendor's are 32 bits wide,
+// and case identifiers are the first to overflow.
 const maxPractices = 700
 
 func (s *Server) addAccount(a Account) error {
@@ -126,7 +130,7 @@ func (s *Server) addAccount(a Account) error {
 		}
 		if len(s.clinics) == maxPractices || p.ID < 0 || p.ID > 999_999_999 || p.Patients > 900_000 || p.VisitsPerDay > 900 ||
 			p.Providers > 100 || p.VisitsPerDay > 0 && (p.Providers == 0 || p.Patients == 0) {
-			return errors.New("there are more practices, providers, patients or visits than there are numbers or people for")
+			return errors.New("too many practices, providers, patients or visits, or visits without providers or patients")
 		}
 		names[p.Name], ids[p.ID] = true, true
 		zone, err := time.LoadLocation(p.Zone)
@@ -148,10 +152,10 @@ func countOrDefault(n, fallback int) int {
 	return max(n, 0)
 }
 
-// Clinics returns every practice, in the order of the Config.
+// Clinics returns all practices in the order of the Config.
 func (s *Server) Clinics() []*Clinic { return append([]*Clinic(nil), s.clinics...) }
 
-// Clinic returns the practice with this ID of the account with this customer key, or nil.
+// Clinic returns the practice with this ID in the account with this customer key, or nil.
 func (s *Server) Clinic(customerKey string, id int) *Clinic {
 	for _, c := range s.clinics {
 		if c.account.CustomerKey == customerKey && c.practice.ID == id {
@@ -161,10 +165,10 @@ func (s *Server) Clinic(customerKey string, id int) *Clinic {
 	return nil
 }
 
-// Account returns the account that the clinic belongs to, with the credentials that a client needs.
+// Account returns the clinic's account with its credentials.
 func (c *Clinic) Account() Account { return c.account.Account }
 
-// ServeHTTP answers the vendor's path and /control/.
+// ServeHTTP serves the vendor's path and /control/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 func (s *Server) routes() *http.ServeMux {

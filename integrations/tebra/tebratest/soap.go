@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// exchange is one call on its way through the simulator.
+// exchange is one call being processed.
 type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
@@ -21,7 +21,7 @@ type exchange struct {
 	auth    authResult
 }
 
-// serveSOAP takes a call from arrival to answer; the log gets its line whatever happens.
+// serveSOAP processes one call. Every call is logged, whatever its outcome.
 func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, arrived: time.Now()}
 	outcome := OutcomeAborted
@@ -36,7 +36,7 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 	x.op = strings.TrimPrefix(action, nsKareo+"KareoServices/")
 	x.method = contract.byName[x.op]
 	if x.method == nil || x.op == action {
-		x.op = "" // a stranger's word has no place in counts
+		x.op = "" // unknown names must not become keys of the counts
 		outcome = x.fault(nsAddressing, "ActionNotSupported", "The message with Action '"+action+"' cannot be processed at "+
 			"the receiver, due to a ContractFilter mismatch at the EndpointDispatcher.")
 		return
@@ -62,24 +62,24 @@ func readRequest(r *http.Request, m *method) (message, error) {
 	for _, step := range []xml.Name{{Space: nsSOAP, Local: "Body"}, {Space: nsKareo, Local: m.name}, {Space: nsKareo, Local: m.parameter}} {
 		i := slices.IndexFunc(root.children, func(n *node) bool { return n.name == step })
 		if i < 0 || root.children[i].isNil {
-			return nil, errors.New("no parameter") // a null reference over there
+			return nil, errors.New("no parameter") // the vendor reports a null reference
 		}
 		root = root.children[i]
 	}
 	return bind(root, m.in)
 }
 
-// work is one call that the vendor got down to.
+// handler executes one authenticated call.
 type handler struct {
 	*Server
 
 	account *account
 	in      message
-	dryRun  bool // answer as if the change had been made, and make none
-	foreign bool // put a row of somebody else's among those of a list
+	dryRun  bool // respond as if the change had been made, but do not make it
+	foreign bool // add a row of another practice to lists
 }
 
-// answer is the vendor's order of things: outage, credentials, throttle, work.
+// respond follows the vendor's order: outage, credentials, throttle, operation.
 func (s *Server) respond(x *exchange, request message) Outcome {
 	rule := s.matchRule(x.op)
 	if outcome, done := x.failEarly(rule); done {
@@ -128,7 +128,8 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 	return outcome
 }
 
-// work does what was asked and writes the answer, both under the lock: rows are read as they are written.
+// execute runs the operation and writes the response, both under the lock, because rows are read
+// while they are written.
 func (s *Server) execute(x *exchange, request message, rule Rule) ([]byte, Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +164,7 @@ func (x *exchange) send(status int, body []byte) {
 	x.w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // a caller who left has no use for an error
+	_, _ = x.w.Write(body) // an error means that the caller has gone
 }
 
 func (x *exchange) reply(res result, outcome Outcome) Outcome {

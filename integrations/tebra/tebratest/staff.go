@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// course is how the staff takes a visit through its day.
+// visitStatuses are the statuses that a visit passes through on its day.
 var visitStatuses = []string{Confirmed, CheckedIn, Roomed, ReadyToSee, CheckedOut}
 
-// Edit is one thing that the practice's staff does at the vendor.
+// Edit is one action of the practice's staff.
 type Edit struct {
 	At          time.Time
 	Appointment string // "" for a new patient
 	What        string // "status", "move", "cancel" or "register"
-	Status      string // of "status"
+	Status      string // for "status"
 	Start       time.Time
 }
 
-// Edits returns what the staff does on the calendar day that day shows in its own location, in order: six changes of status
-// per visit on its way through the practice, 8 % of the visits moved or cancelled in the course of the day, and new patients
-// for 5 % of them. It depends on the seed and on the visits that the day was invented with, and changes nothing.
+// Edits returns the staff's actions on the calendar day that day shows in its own location, in
+// order of time: six status changes per visit, 8 % of the visits moved or cancelled in the course
+// of the day, and new patients for 5 % of the visits. The actions depend only on the seed and on
+// the day's visits as generated. Edits changes nothing.
 func (c *Clinic) Edits(day time.Time) []Edit {
 	number := dayNumber(day)
 	c.server.mu.Lock()
@@ -59,8 +60,8 @@ func (c *Clinic) editsOf(v *Visit, i int, r *rand.Rand) []Edit {
 	return all
 }
 
-// Play makes the edits of a day that lie after after and not after until, and returns how many. Edits of visits that are gone
-// are passed over.
+// Play performs the edits of a day with times after after and not after until, and returns their
+// number. Edits of visits that no longer exist are skipped.
 func (c *Clinic) Play(day, after, until time.Time) int {
 	made := 0
 	for _, e := range c.Edits(day) {

@@ -12,20 +12,25 @@ import (
 	"time"
 )
 
-// Throttles say how the simulator limits calls, per account and operation, by the real time at which they arrive. The
-// zero Throttles are the vendor's documented intervals, at which a call spaced by exactly one interval is still refused.
+// Throttles configure the simulator's limits, which apply per account and operation and use the
+// real time of arrival. The zero Throttles are the vendor's documented intervals. A call after
+// exactly one interval is still throttled.
 type Throttles struct {
 	Off bool `json:"off"`
-	// Intervals go before the documented ones; an entry of 0 is no limit. They are by operation, in the contract's spelling or
-	// in that of the vendor's table, which Server.Throttles gives back; an operation in both has the contract's.
-	// GetCustomerIdFromKey is never limited: its answer has no place for a refusal.
+	// Intervals override the documented ones; 0 means no limit. Keys are operations in the spelling
+	// of the contract or of the vendor's table. Server.Throttles returns the table's spelling. If a
+	// map contains both spellings, the contract's applies. GetCustomerIdFromKey is never limited,
+	// because its response cannot report throttling.
 	Intervals map[string]time.Duration `json:"intervals_ns"`
-	Scale     float64                  `json:"scale"`     // multiplies the intervals that are not in Intervals, for benches in a hurry; 0 is 1
-	Margin    time.Duration            `json:"margin_ns"` // what the server really wants beyond the interval that it names
-	Extend    bool                     `json:"extend"`    // a refused call starts the window anew
+	// Scale multiplies the intervals that are not in Intervals, to shorten benchmarks; 0 means 1.
+	Scale float64 `json:"scale"`
+	// Margin is the time that the server requires in addition to the interval that it names.
+	Margin time.Duration `json:"margin_ns"`
+	// Extend makes a throttled call restart the interval.
+	Extend bool `json:"extend"`
 }
 
-// documented is the table of the vendor's guide, in its own spelling.
+// documented is the table in the vendor's guide, in its spelling.
 var documented = map[string]time.Duration{
 	"GetPatient": 250 * time.Millisecond, "SearchPatient": 250 * time.Millisecond,
 	"GetAppointment": 500 * time.Millisecond, "GetEncounterDetails": 500 * time.Millisecond,
@@ -40,16 +45,16 @@ var documented = map[string]time.Duration{
 	"GetAllPatients": 5 * time.Second, "GetThrottles": 5 * time.Second,
 }
 
-// reported are the intervals that other integrators keep to. The vendor's own table does not list them.
+// reported are intervals that other integrators use. The vendor's table does not contain them.
 var reported = map[string]time.Duration{"GetAppointmentReasons": time.Second, "UpdateAppointmentStatus": 500 * time.Millisecond}
 
-// spelled is how the table calls what the contract calls otherwise.
+// tableNames maps the contract's names of operations to the table's, where they differ.
 var tableNames = map[string]string{"GetProcedureCodes": "GetProcedureCode", "CreatePayment": "CreatePayments"}
 
-// listed is the operation's name in the table.
+// tableName returns the operation's name in the table.
 func tableName(op string) string { return cmp.Or(tableNames[op], op) }
 
-// listed are the same limits with every operation in the table's spelling, in a map of their own.
+// normalized returns a copy with all operations in the table's spelling.
 func (t Throttles) normalized() Throttles {
 	if t.Intervals == nil {
 		return t
@@ -64,14 +69,14 @@ func (t Throttles) normalized() Throttles {
 	return t
 }
 
-// check says what of the limits means nothing.
+// check returns an error if a limit is invalid.
 func (t Throttles) check() error {
 	if t.Scale < 0 || t.Margin < 0 {
 		return errors.New("scale or margin is negative")
 	}
 	for op, d := range t.Intervals {
 		if _, known := documented[tableName(op)]; !known && contract.byName[op] == nil {
-			return fmt.Errorf("%q is no operation", op)
+			return fmt.Errorf("unknown operation %q", op)
 		}
 		if op == "GetCustomerIdFromKey" {
 			return errors.New("GetCustomerIdFromKey is never limited")
@@ -83,7 +88,7 @@ func (t Throttles) check() error {
 	return nil
 }
 
-// interval is what the server says the operation's spacing is; 0 is no limit.
+// interval returns the interval that the server names for the operation; 0 means no limit.
 func (t Throttles) interval(op string) time.Duration {
 	if t.Off {
 		return 0
@@ -98,7 +103,7 @@ func (t Throttles) interval(op string) time.Duration {
 	return d
 }
 
-// records are the rows of the vendor's table, one for an operation.
+// tableRows returns the vendor's table, one row per operation.
 func (t Throttles) tableRows() []record {
 	names := maps.Clone(documented)
 	maps.Copy(names, t.Intervals)
@@ -121,22 +126,23 @@ type throttle struct {
 	last   map[throttleKey]time.Time
 }
 
-// Throttles returns the limits as they stand.
+// Throttles returns the current limits.
 func (s *Server) Throttles() Throttles {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
 	return s.throttle.config.normalized()
 }
 
-// SetThrottles changes the limits from the next call on. What arrived before still counts.
+// SetThrottles replaces the limits for subsequent calls. Earlier arrivals still count.
 func (s *Server) SetThrottles(t Throttles) {
 	s.throttle.mu.Lock()
 	defer s.throttle.mu.Unlock()
 	s.throttle.config = t.normalized()
 }
 
-// refuse says when a call arrived, which is now: under the lock, so that calls are decided in the order of their arrivals.
-// It reports whether that is too soon, and the interval to name.
+// arrive records the arrival of a call, which happens under the lock so that calls are decided in
+// order of arrival. It returns the time of arrival, the interval to name, and whether the call is
+// throttled.
 func (t *throttle) arrive(account int, op string) (arrived time.Time, interval time.Duration, throttled bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,13 +156,14 @@ func (t *throttle) arrive(account int, op string) (arrived time.Time, interval t
 	return arrived, interval, throttled
 }
 
-// throttleText is the vendor's wording, in whole milliseconds that are long enough.
+// throttleText returns the vendor's text. The interval is rounded up to whole milliseconds.
 func throttleText(op string, interval time.Duration) string {
 	return fmt.Sprintf("429: %s endpoint requested more than allowed over time interval %d milliseconds. "+
 		"Please wait to try again.", op, (interval + time.Millisecond - 1).Milliseconds())
 }
 
-// delay waits as long as the vendor would work on an answer; false when the caller left meanwhile.
+// delay waits for the duration of the vendor's work. It returns false if the caller gave up in the
+// meantime.
 func (s *Server) delay(ctx context.Context) bool {
 	s.mu.Lock()
 	d := s.config.Latency.draw(s.latencyRand.NormFloat64)
@@ -174,8 +181,9 @@ func (s *Server) delay(ctx context.Context) bool {
 	}
 }
 
-// draw turns a standard normal draw into a log-normal one through both quantiles; 1.645 is the normal one's own p95.
-// Beyond twenty medians it is cut: one draw in a million should not hold up a bench.
+// draw converts a standard normal value into a log-normal one with both quantiles; 1.645 is the p95
+// of the standard normal distribution. The result is limited to twenty medians, so that a rare
+// value does not stall a benchmark.
 func (l Latency) draw(normal func() float64) time.Duration {
 	if l.P50 <= 0 {
 		return 0

@@ -7,16 +7,17 @@ import (
 	"strconv"
 )
 
-// Transport is an http.RoundTripper that calls a handler directly, without a network. It works inside a testing/synctest
-// bubble, where a listener would block. The handler runs in the caller's goroutine. The simulator's ends with the request's
-// context, but for FaultHangThenEffect, which the caller sits through.
+// Transport is an http.RoundTripper that calls a handler directly, without a network. It works
+// inside a testing/synctest bubble, where a listener would block. The handler runs on the caller's
+// goroutine. The simulator's handler returns when the request's context ends, except with
+// FaultHangThenEffect, where the caller waits for the effect.
 type Transport struct{ Handler http.Handler }
 
-// Client returns an HTTP client whose every request the server answers, whatever its host.
+// Client returns an HTTP client that sends all requests to the server, regardless of their host.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: Transport{Handler: s}} }
 
-// RoundTrip implements http.RoundTripper. A body shorter than its Content-Length ends in io.ErrUnexpectedEOF, as it does
-// over a network.
+// RoundTrip implements http.RoundTripper. As over a network, reading a body that is shorter than
+// its Content-Length ends with io.ErrUnexpectedEOF.
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	inner := r.Clone(r.Context())
 	if inner.Body == nil {
@@ -31,7 +32,7 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	rec.WriteHeader(http.StatusOK) // unless the handler did
+	rec.WriteHeader(http.StatusOK) // no effect if the handler wrote one
 	length := int64(rec.body.Len())
 	var body io.Reader = &rec.body
 	if want, err := strconv.ParseInt(rec.sent.Get("Content-Length"), 10, 64); err == nil && want > length {
@@ -47,10 +48,10 @@ type cutReader struct{}
 
 func (cutReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// recorder is the least of a ResponseWriter.
+// recorder is a minimal http.ResponseWriter.
 type recorder struct {
 	header http.Header
-	sent   http.Header // as it was when the status went out
+	sent   http.Header // as it was when the status was written
 	status int
 	body   bytes.Buffer
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Visit is an appointment as tests and demos see one. Times are in the clinic's zone.
+// Visit is an appointment in the form that tests and demos use. Times are in the clinic's zone.
 type Visit struct {
 	ID         string
 	PatientID  string
@@ -21,20 +21,20 @@ type Visit struct {
 	Created    time.Time
 	Modified   time.Time
 
-	Attendees    []string // identifiers of all patients of a group; nil for a visit of one
-	MaxAttendees int      // of a group; 0 for the 10 that fit by default
-	Series       int      // number of the series that it belongs to; 0 for none
-	Every        int      // days from one visit of the series to the next
-	Times        int      // visits of the series
-	Deleted      bool     // lists leave it out
+	Attendees    []string // identifiers of a group's patients; nil for one patient
+	MaxAttendees int      // of a group; 0 means the default of 10
+	Series       int      // number of the series it belongs to; 0 for none
+	Every        int      // days between visits of the series
+	Times        int      // number of visits in the series
+	Deleted      bool     // not in lists
 	Mode         string   // "InOffice" or "Telehealth"
-	Name         string   // of the appointment; invented ones have none
+	Name         string   // of the appointment; "" for generated visits
 	Notes        string
 	CaseID       string // "" for none
 }
 
-// Appointments returns the visits of the calendar day that day shows in its own location, cancelled ones included, by
-// start and identifier.
+// Appointments returns the visits of the calendar day that day shows in its own location, including
+// cancelled visits but not deleted ones, sorted by start and identifier.
 func (c *Clinic) Appointments(day time.Time) []Visit {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *Clinic) Appointments(day time.Time) []Visit {
 	return all
 }
 
-// Appointment returns one visit as it stands; ErrNoSuch when there is none with this identifier.
+// Appointment returns the current record of a visit, or ErrNotFound. Deleted visits are not found.
 func (c *Clinic) Appointment(id string) (Visit, error) {
 	v, err := c.lookup(id)
 	if err != nil || v.Deleted {
@@ -56,7 +56,7 @@ func (c *Clinic) Appointment(id string) (Visit, error) {
 	return v, nil
 }
 
-// found is Appointment with deleted ones.
+// lookup is like Appointment but also finds deleted visits.
 func (c *Clinic) lookup(id string) (Visit, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -67,35 +67,38 @@ func (c *Clinic) lookup(id string) (Visit, error) {
 	return *v, nil
 }
 
-// SetStatus changes the status of an appointment.
+// SetStatus changes the status of an appointment, or returns ErrNotFound.
 func (c *Clinic) SetStatus(id, status string) error {
 	return c.editByID(id, func(v *Visit) { v.Status = status })
 }
 
-// Cancel leaves the appointment in the lists, as the practice's staff does.
+// Cancel sets the status Cancelled, or returns ErrNotFound. The appointment remains in lists.
 func (c *Clinic) Cancel(id string) error { return c.SetStatus(id, Cancelled) }
 
-// Move gives the appointment another start, on any day; it stays as long as it is.
+// Move changes the start of the appointment, to any day, and keeps its length. It returns
+// ErrNotFound if there is no such appointment.
 func (c *Clinic) Move(id string, start time.Time) error {
 	return c.editByID(id, func(v *Visit) { c.move(v, start.In(c.zone), start.In(c.zone).Add(v.End.Sub(v.Start))) })
 }
 
-// move puts the visit where its new start belongs. The caller holds the server's lock.
+// move moves the visit to the day of its new start. The caller holds the server's lock.
 func (c *Clinic) move(v *Visit, start, end time.Time) {
 	from, to := dayNumber(v.Start), dayNumber(start)
-	c.day(to) // before it has a visitor, or the visitor would pass for the whole day
+	c.day(to) // generate the day first: a visit in it would prevent that
 	c.days[from] = slices.DeleteFunc(c.days[from], func(o *Visit) bool { return o == v })
 	v.Start, v.End = start, end
 	c.days[to] = append(c.days[to], v)
 	sortVisits(c.days[to])
 }
 
-// Delete removes the appointment from every list. Nothing says so but its absence, unless it is asked for by its identifier.
+// Delete removes the appointment from all lists, or returns ErrNotFound. Single reads still return
+// it, marked as deleted.
 func (c *Clinic) Delete(id string) error {
 	return c.editByID(id, func(v *Visit) { v.Deleted = true })
 }
 
-// Book adds an appointment of half an hour with the i-th provider (from 0) and returns its identifier.
+// Book adds an appointment of half an hour with the i-th provider (from 0) and returns its
+// identifier. It returns ErrNotFound if there is no such patient or provider.
 func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -109,13 +112,13 @@ func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) 
 	return v.ID, nil
 }
 
-// nextID numbers what is booked. The caller holds the server's lock.
+// nextID returns an identifier for a booked visit. The caller holds the server's lock.
 func (c *Clinic) nextID() string {
 	c.bookedCount++
 	return strconv.Itoa((c.index+1)*100_000_000 + 99_000_000 + c.bookedCount)
 }
 
-// add books v. The caller holds the server's lock.
+// add stores a booked visit. The caller holds the server's lock.
 func (c *Clinic) add(v *Visit) {
 	v.Created = c.now()
 	v.Modified = v.Created
@@ -138,14 +141,15 @@ func (c *Clinic) editByID(id string, edit func(*Visit)) error {
 	return nil
 }
 
-// edit changes a visit and remembers what it was. The caller holds the server's lock.
+// edit changes a visit and keeps the earlier version. The caller holds the server's lock.
 func (c *Clinic) edit(v *Visit, change func(*Visit)) {
 	c.visitHistory[v.ID] = append(recentVersions(c.visitHistory[v.ID]), visitVersion{*v, time.Now()})
 	change(v)
 	v.Modified = c.now()
 }
 
-// find returns the visit with this identifier, which also says the day that it was invented for.
+// find returns the visit with this identifier. Identifiers of generated visits contain their day,
+// which is generated if necessary.
 func (c *Clinic) find(id string) (*Visit, error) {
 	if v, ok := c.visits[id]; ok {
 		return v, nil

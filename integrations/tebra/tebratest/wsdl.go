@@ -10,11 +10,12 @@ import (
 const (
 	nsWSDL    = "http://schemas.xmlsoap.org/wsdl/"
 	nsSchema  = "http://www.w3.org/2001/XMLSchema"
-	nsBinding = "http://tempuri.org/" // the vendor never gave its binding a name of its own
+	nsBinding = "http://tempuri.org/" // the vendor never set the binding's namespace
 	nsGUID    = "http://schemas.microsoft.com/2003/10/Serialization/"
 )
 
-// serveWSDL serves the contract as WSDL: ?wsdl in the vendor's parts (?wsdl=wsdl0, ?xsd=xsd0 and so on), ?singleWsdl whole.
+// serveWSDL serves the contract as WSDL: ?wsdl in parts like the vendor (?wsdl=wsdl0, ?xsd=xsd0 and
+// so on), and ?singleWsdl as one document.
 func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead { // as the vendor does
 		w.WriteHeader(http.StatusBadRequest)
@@ -44,10 +45,10 @@ func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write([]byte(text)) // a caller who left has no use for an error
+	_, _ = w.Write([]byte(text)) // an error means that the caller has gone
 }
 
-// description writes the contract as WSDL for a service at address.
+// wsdlWriter writes the contract as WSDL for a service at address.
 type wsdlWriter struct {
 	*schema
 
@@ -57,7 +58,7 @@ type wsdlWriter struct {
 
 func (d *wsdlWriter) put(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n", args...) }
 
-// take returns what was written and begins anew.
+// flush returns the text written so far and resets the buffer.
 func (d *wsdlWriter) flush() string {
 	text := d.b.String()
 	d.b.Reset()
@@ -79,7 +80,8 @@ func (d *wsdlWriter) singleDocument() string {
 	return d.flush()
 }
 
-// parts is the vendor's way: messages and port type here, the schemas and the binding in documents of their own.
+// mainDocument returns messages and port type; as at the vendor, schemas and binding are in
+// documents of their own.
 func (d *wsdlWriter) mainDocument() string {
 	d.put(`<wsdl:definitions name="KareoServices" targetNamespace="%s" xmlns:tns="%s" xmlns:i0="%s" xmlns:wsdl="%s" xmlns:soap="%ssoap/">`,
 		nsKareo, nsKareo, nsBinding, nsWSDL, nsWSDL)
@@ -117,7 +119,7 @@ func (d *wsdlWriter) portType() {
 	d.put("</wsdl:portType>")
 }
 
-// bindings writes the binding; port is the prefix of the port type's namespace.
+// bindings writes the binding. port is the prefix of the port type's namespace.
 func (d *wsdlWriter) bindings(port string) {
 	d.put(`<wsdl:binding name="BasicHttpBinding_KareoServices" type="%s:KareoServices">`, port)
 	d.put(`<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>`)
@@ -133,7 +135,7 @@ func (d *wsdlWriter) service(binding string) {
 	d.put(`<soap:address location="%s"/></wsdl:port></wsdl:service>`, d.address)
 }
 
-// uri is the namespace of the n-th schema: those of the contract, and .NET's own after them.
+// uri returns the namespace of the n-th schema. .NET's own schema follows those of the contract.
 func (d *wsdlWriter) uri(n int) string {
 	if n == len(d.namespaces) {
 		return nsGUID
@@ -141,7 +143,7 @@ func (d *wsdlWriter) uri(n int) string {
 	return d.namespaces[n].uri
 }
 
-// xsd writes the n-th schema. Namespaces have the prefixes n0, n1 and so on in all of them.
+// xsd returns the n-th schema. All schemas use the prefixes n0, n1 and so on for the namespaces.
 func (d *wsdlWriter) xsd(n int, located bool) string {
 	d.put(`<xs:schema elementFormDefault="qualified" targetNamespace="%s" xmlns:xs="%s"`, d.uri(n), nsSchema)
 	for i := range len(d.namespaces) + 1 {
@@ -218,7 +220,7 @@ func (d *wsdlWriter) member(p member) {
 	d.put(`<xs:element name="%s" type="%s"%s/>`, p.name, kind, attributes)
 }
 
-// name is how a schema refers to t.
+// typeName returns the reference to t in a schema.
 func (d *wsdlWriter) typeName(t *typ) string {
 	for i, n := range d.namespaces {
 		if n.uri == t.uri {
@@ -228,7 +230,7 @@ func (d *wsdlWriter) typeName(t *typ) string {
 	return t.name
 }
 
-// wrappers are the elements that stand in the body of an envelope.
+// wrapperElements writes the elements for the body of an envelope.
 func (d *wsdlWriter) wrapperElements() {
 	wrap := func(element, member string, t *typ) {
 		d.put(`<xs:element name="%s"><xs:complexType><xs:sequence>`, element)
