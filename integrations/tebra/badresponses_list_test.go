@@ -13,8 +13,8 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// badAnswers are forty kinds of bad answers, some in several forms. Those without a code are no errors at all: what they hold is
-// odd and has to be read.
+// badResponses returns 40 kinds of bad responses, some in several forms. Those without a code are
+// unusual but valid and must be read.
 func badResponses() []badResponse {
 	var all []badResponse
 	all = append(all, connectionFailures()...)
@@ -24,12 +24,12 @@ func badResponses() []badResponse {
 	return append(all, unusualRows()...)
 }
 
-// fails answers nothing but an error of the transport.
+// failWith fails every request with a transport error.
 func failWith(err error) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// hangs wants a connection, as a transport says when it dials, and gets none.
+// hangConnecting reports that it dials, as a transport does, and never connects.
 func hangConnecting(r *http.Request) (*http.Response, error) {
 	httptrace.ContextClientTrace(r.Context()).GetConn("example.test:443")
 	<-r.Context().Done()
@@ -41,7 +41,7 @@ func connectionFailures() []badResponse {
 	return []badResponse{
 		{group: "01 refused", name: "dial", code: tebra.Unavailable, reason: "dial", transport: failWith(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})},
 		{group: "01 refused", name: "dns", code: tebra.Unavailable, reason: "dns", transport: failWith(errHostGone)},
-		{group: "02 connecting hangs", code: tebra.Timeout, transport: hangConnecting},
+		{group: "02 connection hangs", code: tebra.Timeout, transport: hangConnecting},
 		{group: "03 tls", name: "expired", code: tebra.Unavailable, reason: "tls", server: tlsServer(tlsExpired)},
 		{group: "03 tls", name: "another host", code: tebra.Unavailable, reason: "tls", server: tlsServer(tlsOtherHost)},
 		{group: "03 tls", name: "unknown authority", code: tebra.Unavailable, reason: "tls", server: tlsServer(tlsUnknown)},
@@ -49,15 +49,15 @@ func connectionFailures() []badResponse {
 		{group: "04 headers, then nothing", code: tebra.Timeout, sent: true, transport: func(r *http.Request) (*http.Response, error) {
 			return respond(200, xmlType, silentBody{r.Context()}), nil
 		}},
-		{group: "05 a byte in five seconds", code: tebra.Timeout, sent: true, transport: func(r *http.Request) (*http.Response, error) {
+		{group: "05 one byte in five seconds", code: tebra.Timeout, sent: true, transport: func(r *http.Request) (*http.Response, error) {
 			return respond(200, xmlType, &slowBody{ctx: r.Context(), text: half}), nil
 		}},
-		{group: "06 reset after half", code: tebra.Unavailable, reason: "cut", sent: true, transport: func(*http.Request) (*http.Response, error) {
+		{group: "06 reset in mid-response", code: tebra.Unavailable, reason: "cut", sent: true, transport: func(*http.Request) (*http.Response, error) {
 			return respond(200, xmlType, io.MultiReader(strings.NewReader(half), iotest.ErrReader(syscall.ECONNRESET))), nil
 		}},
-		{group: "06 reset after half", name: "before the answer", code: tebra.Unavailable, reason: "connection", sent: true, transport: failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET})},
-		{group: "07 length", name: "too long", code: tebra.Unavailable, reason: "cut", sent: true, serve: rawResponse(responseHead(4000) + half)},
-		{group: "07 length", name: "too short", code: tebra.Unavailable, reason: "cut", sent: true, serve: rawResponse(responseHead(300) + half)},
+		{group: "06 reset in mid-response", name: "before the response", code: tebra.Unavailable, reason: "connection", sent: true, transport: failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET})},
+		{group: "07 length", name: "too large", code: tebra.Unavailable, reason: "cut", sent: true, serve: rawResponse(responseHead(4000) + half)},
+		{group: "07 length", name: "too small", code: tebra.Unavailable, reason: "cut", sent: true, serve: rawResponse(responseHead(300) + half)},
 	}
 }
 
@@ -70,7 +70,7 @@ func nonSOAPResponses() []badResponse {
 			return resp, nil
 		}
 	}
-	asks := func(status int, header string) func(*http.Request) (*http.Response, error) {
+	challenge := func(status int, header string) func(*http.Request) (*http.Response, error) {
 		return func(*http.Request) (*http.Response, error) {
 			resp := respond(status, "text/html", strings.NewReader(page))
 			resp.Header.Set(header, `Basic realm="`+canary+`"`)
@@ -79,20 +79,20 @@ func nonSOAPResponses() []badResponse {
 	}
 	return []badResponse{
 		{group: "08 empty", code: tebra.Unavailable, reason: "cut", sent: true, body: ""},
-		{group: "09 HTML with 200", code: tebra.Unavailable, reason: "html", sent: true, transport: respondWith(200, "text/html", page)},
-		{group: "09 HTML with 200", name: "as XML", code: tebra.Malformed, reason: "envelope", sent: true, body: page},
-		{group: "10 JSON", code: tebra.Malformed, reason: "media", sent: true, transport: respondWith(200, "application/json", `{"x":"`+canary+`"}`)},
-		{group: "10 JSON", name: "as XML", code: tebra.Malformed, reason: "text", sent: true, body: `{"x":"` + canary + `"}`},
-		{group: "11 HTML with 503", code: tebra.Unavailable, reason: "status", sent: true, transport: respondWith(503, "text/html", page)},
-		{group: "12 fault with 500", code: tebra.Unavailable, reason: "fault", sent: true, transport: respondWith(500, xmlType, fault("a:InternalServiceFault"))},
-		{group: "12 fault with 500", name: "of the request", code: tebra.Invalid, reason: "fault", sent: true, transport: respondWith(500, xmlType, fault("a:DeserializationFailed"))},
+		{group: "09 HTML with 200", code: tebra.Unavailable, reason: "html", sent: true, transport: always(200, "text/html", page)},
+		{group: "09 HTML with 200", name: "labeled as XML", code: tebra.Malformed, reason: "envelope", sent: true, body: page},
+		{group: "10 JSON", code: tebra.Malformed, reason: "media", sent: true, transport: always(200, "application/json", `{"x":"`+canary+`"}`)},
+		{group: "10 JSON", name: "labeled as XML", code: tebra.Malformed, reason: "text", sent: true, body: `{"x":"` + canary + `"}`},
+		{group: "11 HTML with 503", code: tebra.Unavailable, reason: "status", sent: true, transport: always(503, "text/html", page)},
+		{group: "12 fault with 500", code: tebra.Unavailable, reason: "fault", sent: true, transport: always(500, xmlType, fault("a:InternalServiceFault"))},
+		{group: "12 fault with 500", name: "caused by the request", code: tebra.Invalid, reason: "fault", sent: true, transport: always(500, xmlType, fault("a:DeserializationFailed"))},
 		{group: "13 fault with 200", code: tebra.Unavailable, reason: "fault", sent: true, body: fault("a:InternalServiceFault")},
-		{group: "14 fault of SOAP 1.2", code: tebra.Malformed, reason: "envelope", sent: true, body: `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code></e:Fault></e:Body></e:Envelope>`},
-		{group: "14 fault of SOAP 1.2", name: "inside 1.1", code: tebra.Malformed, reason: "namespace", sent: true, body: envelopeOpen + `<s:Fault><s:Code>` + canary + `</s:Code></s:Fault>` + envelopeClose},
-		{group: "19 redirect", name: "elsewhere", code: tebra.Malformed, reason: "redirect", sent: true, transport: redirect("https://elsewhere.example.test/" + canary)},
+		{group: "14 SOAP 1.2 fault", code: tebra.Malformed, reason: "envelope", sent: true, body: `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code></e:Fault></e:Body></e:Envelope>`},
+		{group: "14 SOAP 1.2 fault", name: "inside 1.1", code: tebra.Malformed, reason: "namespace", sent: true, body: envelopeOpen + `<s:Fault><s:Code>` + canary + `</s:Code></s:Fault>` + envelopeClose},
+		{group: "19 redirect", name: "to another host", code: tebra.Malformed, reason: "redirect", sent: true, transport: redirect("https://elsewhere.example.test/" + canary)},
 		{group: "19 redirect", name: "to http", code: tebra.Malformed, reason: "redirect", sent: true, transport: redirect("http://webservice.kareo.com/")},
-		{group: "20 asks for a password", name: "401", code: tebra.Unauthenticated, reason: "status", sent: true, transport: asks(401, "WWW-Authenticate")},
-		{group: "20 asks for a password", name: "407", code: tebra.Unavailable, reason: "status", sent: true, transport: asks(407, "Proxy-Authenticate")},
+		{group: "20 authentication required", name: "401", code: tebra.Unauthenticated, reason: "status", sent: true, transport: challenge(401, "WWW-Authenticate")},
+		{group: "20 authentication required", name: "407", code: tebra.Unavailable, reason: "status", sent: true, transport: challenge(407, "Proxy-Authenticate")},
 	}
 }
 
@@ -100,34 +100,36 @@ func vendorErrors() []badResponse {
 	row := "<Appointments><AppointmentData><ID>1</ID><PatientFullName>" + canary + "</PatientFullName></AppointmentData></Appointments>"
 	list := func(members string) string { return responseTo("GetAppointments", members) }
 	return []badResponse{
-		{group: "15 an error beside data", code: tebra.Unknown, sent: true, body: list("<ErrorResponse><ErrorMessage>" + canary + "</ErrorMessage><IsError>true</IsError></ErrorResponse>" + authorized + row)},
-		{group: "16 an error text without an error", body: list("<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>" + authorized + row)},
+		{group: "15 error and data", code: tebra.Unknown, sent: true, body: list("<ErrorResponse><ErrorMessage>" + canary + "</ErrorMessage><IsError>true</IsError></ErrorResponse>" + authorized + row)},
+		{group: "16 error text without an error", body: list("<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>" + authorized + row)},
 		{group: "17 credentials", name: "login", code: tebra.Unauthenticated, sent: true, body: list(noError + security(false, true, true) + row)},
 		{group: "17 credentials", name: "permission", code: tebra.Denied, sent: true, body: list(noError + security(true, false, true) + row)},
 		{group: "17 credentials", name: "key", code: tebra.Unauthenticated, reason: "key", sent: true, body: list(noError + security(true, true, false) + row)},
-		{group: "17 credentials", name: "headless, garbage", op: "GetCustomerIdFromKey", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetCustomerIdFromKey", "<CustomerId>"+canary+"</CustomerId><IsAuthorized>true</IsAuthorized>")},
-		{group: "17 credentials", name: "headless", op: "GetCustomerIdFromKey", code: tebra.Unauthenticated, sent: true, body: responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>")},
-		{group: "18 throttled", name: "with the interval", code: tebra.Throttled, sent: true, body: businessError("429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds.")},
-		{group: "18 throttled", name: "without", code: tebra.Throttled, sent: true, body: businessError("429: slow down " + canary)},
-		{group: "18 throttled", name: "by a fault", code: tebra.Throttled, reason: "fault", sent: true, transport: respondWith(500, xmlType, faultWithText("a:InternalServiceFault", "429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds."))},
-		{group: "18 throttled", name: "by status and fault", code: tebra.Throttled, reason: "status", sent: true, transport: respondWith(429, xmlType, fault("a:InternalServiceFault"))},
-		{group: "18 throttled", name: "by status", code: tebra.Throttled, reason: "status", sent: true, transport: respondWith(429, "text/plain", canary)},
-		{group: "40 a write that did nothing", name: "and says so", op: "DeleteAppointment", code: tebra.NotFound, sent: true, body: responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>900001</AppointmentId><Deleted>false</Deleted>")},
-		{group: "40 a write that did nothing", name: "and names nothing", op: "CreateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("CreateAppointment", noError+authorized+`<Appointment i:nil="true"/>`)},
-		{group: "40 a write that did nothing", name: "and shows nothing", op: "UpdateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdateAppointment", noError+authorized+`<Appointment i:nil="true"/>`)},
-		{group: "40 a write that did nothing", name: "and shows number 0", op: "UpdateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdateAppointment", noError+authorized+`<Appointment><AppointmentId>0</AppointmentId></Appointment>`)},
-		{group: "40 a write that did nothing", name: "but to another", op: "UpdatePatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdatePatient", noError+authorized+"<PatientID>1002</PatientID>")},
-		{group: "40 a write that did nothing", name: "without a verdict", op: "UpdateAppointmentStatus", code: tebra.Malformed, reason: "payload", sent: true, body: responseTo("UpdateAppointmentStatus", authorized)},
+		{group: "17 credentials", name: "no header, invalid identifier", op: "GetCustomerIdFromKey", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetCustomerIdFromKey", "<CustomerId>"+canary+"</CustomerId><IsAuthorized>true</IsAuthorized>")},
+		{group: "17 credentials", name: "no header", op: "GetCustomerIdFromKey", code: tebra.Unauthenticated, sent: true, body: responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>")},
+		{group: "18 throttled", name: "with an interval", code: tebra.Throttled, sent: true, body: businessError("429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds.")},
+		{group: "18 throttled", name: "without an interval", code: tebra.Throttled, sent: true, body: businessError("429: slow down " + canary)},
+		{group: "18 throttled", name: "by a fault", code: tebra.Throttled, reason: "fault", sent: true, transport: always(500, xmlType, faultWithText("a:InternalServiceFault", "429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds."))},
+		{group: "18 throttled", name: "by status and fault", code: tebra.Throttled, reason: "status", sent: true, transport: always(429, xmlType, fault("a:InternalServiceFault"))},
+		{group: "18 throttled", name: "by status", code: tebra.Throttled, reason: "status", sent: true, transport: always(429, "text/plain", canary)},
+		{group: "40 write without effect", name: "reported", op: "DeleteAppointment", code: tebra.NotFound, sent: true, body: responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>900001</AppointmentId><Deleted>false</Deleted>")},
+		{group: "40 write without effect", name: "no identifier", op: "CreateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("CreateAppointment", noError+authorized+`<Appointment i:nil="true"/>`)},
+		{group: "40 write without effect", name: "no record", op: "UpdateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdateAppointment", noError+authorized+`<Appointment i:nil="true"/>`)},
+		{group: "40 write without effect", name: "identifier 0", op: "UpdateAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdateAppointment", noError+authorized+`<Appointment><AppointmentId>0</AppointmentId></Appointment>`)},
+		{group: "40 write without effect", name: "another identifier", op: "UpdatePatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("UpdatePatient", noError+authorized+"<PatientID>1002</PatientID>")},
+		{group: "40 write without effect", name: "no error flag", op: "UpdateAppointmentStatus", code: tebra.Malformed, reason: "payload", sent: true, body: responseTo("UpdateAppointmentStatus", authorized)},
 	}
+}
+
+// malformed is a badResponse with the code Malformed.
+func malformed(group, name, reason, body string) badResponse {
+	return badResponse{group: group, name: name, code: tebra.Malformed, reason: reason, sent: true, body: body}
 }
 
 func malformedDocuments() []badResponse {
 	row := "<AppointmentData><ID>1</ID></AppointmentData>"
-	bad := func(group, name, word, body string) badResponse {
-		return badResponse{group: group, name: name, code: tebra.Malformed, reason: word, sent: true, body: body}
-	}
-	endlessly := func(group, name, word, head, text string) badResponse {
-		return badResponse{group: group, name: name, code: tebra.Malformed, reason: word, sent: true, transport: streamed(head, text)}
+	endless := func(group, name, reason, head, text string) badResponse {
+		return badResponse{group: group, name: name, code: tebra.Malformed, reason: reason, sent: true, transport: streamed(head, text)}
 	}
 	wide := utf16.Encode([]rune("\ufeff" + appointments(row)))
 	utf16le := make([]byte, 0, 2*len(wide))
@@ -135,69 +137,66 @@ func malformedDocuments() []badResponse {
 		utf16le = append(utf16le, byte(u), byte(u>>8))
 	}
 	return []badResponse{
-		bad("21 root", "of nothing", "operation", envelopeOpen+"<X/>"+envelopeClose),
-		bad("21 root", "without the slash", "operation", strings.ReplaceAll(appointments(row), "api/schemas/", "api/schemas")),
-		bad("22 another operation's result", "", "operation", strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult")),
-		bad("23 two envelopes", "", "trailing", appointments(row)+appointments(row)),
-		bad("24 document type", "entity", "doctype", `<!DOCTYPE x [<!ENTITY a "`+canary+`">]>`+appointments(row)),
-		bad("24 document type", "outside", "doctype", `<!DOCTYPE x SYSTEM "http://elsewhere.example.test/x.dtd">`+appointments(row)),
-		bad("25 20,000 deep", "", "depth", appointments(strings.Repeat("<AppointmentData>", 20_000))),
-		endlessly("26 siblings without end", "of a result", "namespace", listHead+"</Appointments>", "<x xmlns=''/>"),
-		endlessly("26 siblings without end", "of a row", "size", listHead+"<AppointmentData>", "<x>1</x>"),
-		{group: "26 siblings without end", name: "rows", transport: streamed(listHead, row)},
-		endlessly("27 a body without end", "text", "token", listHead+"<AppointmentData><Notes>", "a"),
-		endlessly("27 a body without end", "text in pieces", "token", listHead+"<AppointmentData><Notes>", strings.Repeat("a", 1000)+"<!-- -->"),
-		endlessly("27 a body without end", "attributes", "token", listHead+"<AppointmentData", ` a="1"`),
-		endlessly("27 a body without end", "attributes behind an arrow", "token", listHead+`<AppointmentData a=">" b='"'`, ` a=""`),
-		endlessly("27 a body without end", "one comment", "token", listHead+"<!-- > ", "-> <a> "),
-		endlessly("27 a body without end", "comments", "size", listHead, "<!-- -->"),
-		{group: "28 zip bomb", code: tebra.Malformed, reason: "token", sent: true, serve: claimGzip(gzipBomb)},
-		{group: "29 zip that is none", code: tebra.Unavailable, reason: "cut", sent: true, serve: claimGzip(func(w io.Writer) { _, _ = io.WriteString(w, appointments(row)) })},
-		bad("30 encoding", "UTF-16", "syntax", string(utf16le)),
-		bad("30 encoding", "Latin-1", "syntax", appointmentRow("<Notes>\xe9</Notes>")),
-		bad("30 encoding", "NUL", "syntax", appointmentRow("<Notes>\x00</Notes>")),
-		bad("30 encoding", "control", "syntax", appointmentRow("<Notes>\x01</Notes>")),
+		malformed("21 root", "unknown", "operation", envelopeOpen+"<X/>"+envelopeClose),
+		malformed("21 root", "namespace without the slash", "operation", strings.ReplaceAll(appointments(row), "api/schemas/", "api/schemas")),
+		malformed("22 another operation's result", "", "operation", strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult")),
+		malformed("23 two envelopes", "", "trailing", appointments(row)+appointments(row)),
+		malformed("24 document type", "entity", "doctype", `<!DOCTYPE x [<!ENTITY a "`+canary+`">]>`+appointments(row)),
+		malformed("24 document type", "external", "doctype", `<!DOCTYPE x SYSTEM "http://elsewhere.example.test/x.dtd">`+appointments(row)),
+		malformed("25 nested 20,000 deep", "", "depth", appointments(strings.Repeat("<AppointmentData>", 20_000))),
+		endless("26 endless siblings", "in a result", "namespace", listHead+"</Appointments>", "<x xmlns=''/>"),
+		endless("26 endless siblings", "in a row", "size", listHead+"<AppointmentData>", "<x>1</x>"),
+		{group: "26 endless siblings", name: "rows", transport: streamed(listHead, row)},
+		endless("27 endless body", "text", "token", listHead+"<AppointmentData><Notes>", "a"),
+		endless("27 endless body", "text in pieces", "token", listHead+"<AppointmentData><Notes>", strings.Repeat("a", 1000)+"<!-- -->"),
+		endless("27 endless body", "attributes", "token", listHead+"<AppointmentData", ` a="1"`),
+		endless("27 endless body", "attributes after a quoted bracket", "token", listHead+`<AppointmentData a=">" b='"'`, ` a=""`),
+		endless("27 endless body", "one comment", "token", listHead+"<!-- > ", "-> <a> "),
+		endless("27 endless body", "comments", "size", listHead, "<!-- -->"),
+		{group: "28 gzip bomb", code: tebra.Malformed, reason: "token", sent: true, serve: claimGzip(gzipBomb)},
+		{group: "29 invalid gzip", code: tebra.Unavailable, reason: "cut", sent: true, serve: claimGzip(func(w io.Writer) { _, _ = io.WriteString(w, appointments(row)) })},
+		malformed("30 encoding", "UTF-16", "syntax", string(utf16le)),
+		malformed("30 encoding", "Latin-1", "syntax", appointmentRow("<Notes>\xe9</Notes>")),
+		malformed("30 encoding", "NUL", "syntax", appointmentRow("<Notes>\x00</Notes>")),
+		malformed("30 encoding", "control", "syntax", appointmentRow("<Notes>\x01</Notes>")),
 		{group: "30 encoding", name: "byte order mark", body: "\xef\xbb\xbf" + appointments(row)},
 		{group: "31 text in pieces", op: "GetThrottles", body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>Get<![CDATA[Patient]]></Endpoint><ThrottleTimeMs>2<!-- x -->5<![CDATA[0]]></ThrottleTimeMs></ThrottleDetail></ThrottleDetails>")},
-		{group: "31 text in pieces", name: "with arrows", body: appointmentRow("<ID>1</ID><!-- " + strings.Repeat("a < b > c - ", 1000) + "--><Notes><![CDATA[" + strings.Repeat("39 < 40 ] ", 1000) + "]]></Notes>")},
-		bad("32 what is missing", "list", "payload", responseTo("GetAppointments", noError+authorized)),
-		{group: "32 what is missing", name: "nil and empty members", body: appointmentRow(`<EndDate/><ID>1</ID><StartDate i:nil="true"/>`)},
-		{group: "32 what is missing", name: "number", op: "GetThrottles", code: tebra.Malformed, reason: "number", sent: true, body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs/></ThrottleDetail></ThrottleDetails>")},
-		{group: "37 pages", name: "that repeat", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>1001</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
-		{group: "37 pages", name: "that go back", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>7</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
-		{group: "37 pages", name: "full, and no word of the next", op: "GetAllPatients.two", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
-		{group: "37 pages", name: "full, and said to be the last", op: "GetAllPatients.two", body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey/></Key><Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
-		{group: "37 pages", name: "without end", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, transport: streamed(allHead, "<PatientBatchData><ID>1</ID></PatientBatchData>")},
-		{group: "37 pages", name: "without end behind a key", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, transport: streamed(strings.Replace(allHead, "<Patients>", "<Key><nextStartKey>9000</nextStartKey></Key><Patients>", 1), "<PatientBatchData><ID>1</ID></PatientBatchData>")},
-		{group: "37 pages", name: "without a number", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>"+canary+"</nextStartKey></Key><Patients/>")},
+		{group: "31 text in pieces", name: "with brackets", body: appointmentRow("<ID>1</ID><!-- " + strings.Repeat("a < b > c - ", 1000) + "--><Notes><![CDATA[" + strings.Repeat("39 < 40 ] ", 1000) + "]]></Notes>")},
+		malformed("32 missing", "list", "payload", responseTo("GetAppointments", noError+authorized)),
+		{group: "32 missing", name: "nil and empty members", body: appointmentRow(`<EndDate/><ID>1</ID><StartDate i:nil="true"/>`)},
+		{group: "32 missing", name: "number", op: "GetThrottles", code: tebra.Malformed, reason: "number", sent: true, body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs/></ThrottleDetail></ThrottleDetails>")},
+		{group: "37 pages", name: "next key repeated", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>1001</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
+		{group: "37 pages", name: "next key decreasing", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>7</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
+		{group: "37 pages", name: "full, without a next key", op: "GetAllPatients.two", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
+		{group: "37 pages", name: "full, and the last", op: "GetAllPatients.two", body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey/></Key><Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
+		{group: "37 pages", name: "endless", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, transport: streamed(allHead, "<PatientBatchData><ID>1</ID></PatientBatchData>")},
+		{group: "37 pages", name: "endless after a key", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, transport: streamed(strings.Replace(allHead, "<Patients>", "<Key><nextStartKey>9000</nextStartKey></Key><Patients>", 1), "<PatientBatchData><ID>1</ID></PatientBatchData>")},
+		{group: "37 pages", name: "next key is not a number", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>"+canary+"</nextStartKey></Key><Patients/>")},
 	}
 }
 
 func unusualRows() []badResponse {
-	bad := func(group, name, word, body string) badResponse {
-		return badResponse{group: group, name: name, code: tebra.Malformed, reason: word, sent: true, body: body}
-	}
 	all := []badResponse{
-		bad("33 dates", "30 February", "date", appointmentStarting("2/30/2026 9:00:00 AM")),
-		bad("33 dates", "24 o'clock", "date", appointmentStarting("2/24/2026 24:00:00")),
-		bad("33 dates", "year 20266", "date", appointmentStarting("2/24/20266 9:00:00 AM")),
-		bad("33 dates", "European", "date", appointmentStarting("24/2/2026 9:00:00 AM")),
-		bad("33 dates", "words", "date", appointmentStarting(canary)),
-		{group: "33 dates", name: "birth in 1080", op: "GetPatient", body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>7/4/1080 12:00:00 AM</DOB><ID>1001</ID></Patient>")},
-		{group: "33 dates", name: "birth on 30 February", op: "GetPatient", code: tebra.Malformed, reason: "date", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>2/30/1980</DOB><ID>1001</ID></Patient>")},
+		malformed("33 dates", "30 February", "date", appointmentStarting("2/30/2026 9:00:00 AM")),
+		malformed("33 dates", "24 o'clock", "date", appointmentStarting("2/24/2026 24:00:00")),
+		malformed("33 dates", "year 20266", "date", appointmentStarting("2/24/20266 9:00:00 AM")),
+		malformed("33 dates", "European", "date", appointmentStarting("24/2/2026 9:00:00 AM")),
+		malformed("33 dates", "words", "date", appointmentStarting(canary)),
+		{group: "33 dates", name: "birth date in 1080", op: "GetPatient", body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>7/4/1080 12:00:00 AM</DOB><ID>1001</ID></Patient>")},
+		{group: "33 dates", name: "birth date of 30 February", op: "GetPatient", code: tebra.Malformed, reason: "date", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>2/30/1980</DOB><ID>1001</ID></Patient>")},
 		{group: "33 dates", name: "none", body: appointmentStarting("0001-01-01T00:00:00")},
-		{group: "33 dates", name: "in the gap", body: appointmentStarting("3/8/2026 2:30:00 AM")},
-		{group: "34 identifiers", name: "twice", body: appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><ID>1</ID><Notes>x</Notes></AppointmentData>")},
-		{group: "35 somebody else", name: "patient", op: "GetPatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><FirstName>"+canary+"</FirstName><ID>1002</ID></Patient>")},
-		{group: "35 somebody else", name: "appointment", op: "GetAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>900002</AppointmentId></Appointment>")},
-		{group: "36 a status of nobody", body: appointmentRow("<ConfirmationStatus>seen BY md </ConfirmationStatus><ID>1</ID>")},
-		{group: "38 an old row", body: appointmentRow("<ID>1</ID><LastModifiedDate>1/1/1990 9:00:00 AM</LastModifiedDate>")},
-		{group: "39 names", name: "that break XML", body: appointmentRow("<ID>1</ID><PatientFullName>]]&gt; &lt;script&gt; &#x202E; 🙂</PatientFullName>")},
-		{group: "39 names", name: "a note of a megabyte", body: appointmentRow("<ID>1</ID><Notes>" + strings.Repeat("n", 1<<20) + "</Notes>")},
+		{group: "33 dates", name: "in the gap of the time change", body: appointmentStarting("3/8/2026 2:30:00 AM")},
+		{group: "34 identifiers", name: "in two rows", body: appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><ID>1</ID><Notes>x</Notes></AppointmentData>")},
+		{group: "35 another record", name: "patient", op: "GetPatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><FirstName>"+canary+"</FirstName><ID>1002</ID></Patient>")},
+		{group: "35 another record", name: "appointment", op: "GetAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>900002</AppointmentId></Appointment>")},
+		{group: "36 unknown status", body: appointmentRow("<ConfirmationStatus>seen BY md </ConfirmationStatus><ID>1</ID>")},
+		{group: "38 old row", body: appointmentRow("<ID>1</ID><LastModifiedDate>1/1/1990 9:00:00 AM</LastModifiedDate>")},
+		{group: "39 names", name: "XML special characters", body: appointmentRow("<ID>1</ID><PatientFullName>]]&gt; &lt;script&gt; &#x202E; 🙂</PatientFullName>")},
+		{group: "39 names", name: "note of one megabyte", body: appointmentRow("<ID>1</ID><Notes>" + strings.Repeat("n", 1<<20) + "</Notes>")},
 	}
-	all = append(all, bad("34 identifiers", "two of one row", "repeated", appointmentRow("<ID>1</ID><ID>2</ID>")))
+	all = append(all, malformed("34 identifiers", "two in one row", "repeated", appointmentRow("<ID>1</ID><ID>2</ID>")))
 	for name, id := range map[string]string{"0": "0", "signed": "+5", "padded": "007", "negative": "-1", "2^63": "9223372036854775808", "float": "1.5", "words": canary} {
-		all = append(all, bad("34 identifiers", name, "id", appointmentRow("<ID>"+id+"</ID>")))
+		all = append(all, malformed("34 identifiers", name, "id", appointmentRow("<ID>"+id+"</ID>")))
 	}
 	return all
 }

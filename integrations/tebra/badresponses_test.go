@@ -19,19 +19,19 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// badAnswer is one way in which the vendor, or what stands before it, may answer badly.
+// badResponse is a bad response of the vendor or of an intermediary.
 type badResponse struct {
-	group  string // what kind of trouble it is
+	group  string // the kind of problem
 	name   string
-	op     string // of examples; "" is GetAppointments.least
+	op     string // a key of examples; "" is GetAppointments.least
 	code   tebra.Code
 	reason string // Error.Reason
 	sent   bool
 
-	// One of these plays the vendor.
-	body      string                                        // with 200, as XML
-	transport func(r *http.Request) (*http.Response, error) // without a network, in a bubble of fake time
-	serve     http.HandlerFunc                              // over a network
+	// One of these acts as the vendor.
+	body      string           // with status 200, as XML
+	transport roundTripper     // without a network, in fake time
+	serve     http.HandlerFunc // over a network
 	server    func(t *testing.T) (endpoint string, c *http.Client)
 }
 
@@ -43,13 +43,7 @@ func appointmentStarting(text string) string {
 	return appointmentRow("<ID>1</ID><StartDate>" + text + "</StartDate>")
 }
 
-func respondWith(status int, media, body string) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
-		return respond(status, media, strings.NewReader(body)), nil
-	}
-}
-
-// streamed answers with an answer that goes on for ever from where text begins to repeat.
+// streamed responds with head followed by text, repeated endlessly.
 func streamed(head, text string) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
 		return respond(200, xmlType, &endlessBody{head: head, text: text}), nil
@@ -61,7 +55,7 @@ var (
 	allHead, _, _  = strings.Cut(responseTo("GetAllPatients", noError+authorized+"<Patients>|</Patients>"), "|")
 )
 
-// slow hands out a byte every five seconds, until the caller's time is up.
+// slowBody returns one byte every five seconds until the context ends.
 type slowBody struct {
 	ctx  context.Context
 	text string
@@ -81,7 +75,7 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// silent says nothing until the caller's time is up.
+// silentBody returns nothing until the context ends.
 type silentBody struct{ ctx context.Context }
 
 func (s silentBody) Read([]byte) (int, error) {
@@ -91,7 +85,7 @@ func (s silentBody) Read([]byte) (int, error) {
 
 func rawResponse(response string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := w.(http.Hijacker).Hijack() //nolint:forcetypeassert // httptest's writers do
+		conn, _, err := w.(http.Hijacker).Hijack() //nolint:forcetypeassert // httptest's writers implement it
 		if err == nil {
 			_, _ = io.WriteString(conn, response)
 			_ = conn.Close()
@@ -103,7 +97,7 @@ func responseHead(length int) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", length)
 }
 
-// zipped says gzip and sends what fill writes, compressed or not.
+// claimGzip declares gzip and sends what fill writes, compressed or not.
 func claimGzip(fill func(w io.Writer)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
@@ -124,8 +118,8 @@ func gzipBomb(w io.Writer) {
 	_ = z.Close()
 }
 
-func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the heap
-	defer debug.SetGCPercent(debug.SetGCPercent(25)) // what is measured has little garbage in it
+func TestBadResponses(t *testing.T) { //nolint:paralleltest // it measures the heap
+	defer debug.SetGCPercent(debug.SetGCPercent(25)) // keep garbage out of the measurement
 	groups, most := map[string]bool{}, int64(0)
 	for _, tt := range badResponses() { //nolint:paralleltest // likewise
 		groups[tt.group] = true
@@ -133,7 +127,7 @@ func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the hea
 			var h heapMonitor
 			err := tt.run(t, &h)
 			if h.grown > 24<<20 {
-				t.Errorf("the heap grew by %d bytes", h.grown)
+				t.Errorf("heap grew by %d bytes", h.grown)
 			}
 			most = max(most, h.grown)
 			var e *tebra.Error
@@ -149,23 +143,23 @@ func TestBadAnswers(t *testing.T) { //nolint:paralleltest // it measures the hea
 				t.Errorf("got %s (%s) sent %t, want %s (%s) sent %t", e.Code, e.Reason, e.Sent, tt.code, tt.reason, tt.sent)
 			}
 			if text := fmt.Sprintf("%v %+v %#v %v", err, err, *e, errors.Unwrap(err)); strings.Contains(text, canary) {
-				t.Errorf("the error quotes the answer: %s", text)
+				t.Errorf("error quotes the response: %s", text)
 			}
 		})
 	}
-	t.Logf("%d bad answers of %d kinds; the heap grew by %.1f MB at most, garbage included", len(badResponses()), len(groups), float64(most)/1e6)
+	t.Logf("%d bad responses of %d kinds; the heap grew by at most %.1f MB, garbage included", len(badResponses()), len(groups), float64(most)/1e6)
 	if len(groups) != 40 {
-		t.Errorf("%d kinds of bad answers, want 40", len(groups))
+		t.Errorf("%d kinds of bad responses, want 40", len(groups))
 	}
 }
 
-// heap watches how much memory an answer takes while it is read: a look at every so many reads of it, garbage included.
+// heapMonitor samples the heap, garbage included, while a response is read.
 type heapMonitor struct {
 	before, grown int64
 	reads         int
 }
 
-// watch returns the transport with its answers watched.
+// watch returns a transport whose response bodies are monitored.
 func (h *heapMonitor) watch(next http.RoundTripper) http.RoundTripper {
 	runtime.GC()
 	h.before = heapInUse()
@@ -191,7 +185,7 @@ func (w monitoredBody) Read(p []byte) (int, error) {
 }
 
 func (w monitoredBody) Close() error {
-	w.monitor.sample() // the rows are there, and nobody has them yet
+	w.monitor.sample() // the rows are in memory, and not yet returned
 	return w.ReadCloser.Close()
 }
 
@@ -203,14 +197,15 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// once is a Gate for one attempt: what was not sent would be tried for two seconds, and each of them real.
+// oneAttempt is a Gate that ends the call after one attempt, because unsent requests would be retried
+// for two seconds of real time.
 type oneAttempt func()
 
 func (o oneAttempt) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }
 func (o oneAttempt) SendBy() time.Time                                     { return time.Time{} }
 func (o oneAttempt) Done(context.Context, tebra.Outcome)                   { o() }
 
-// run makes the call: in a bubble of fake time, or over a network with little real time to waste.
+// run makes the call, in fake time or over a network.
 func (b *badResponse) run(t *testing.T, h *heapMonitor) (err error) {
 	op := b.op
 	if op == "" {
@@ -237,10 +232,10 @@ func (b *badResponse) run(t *testing.T, h *heapMonitor) (err error) {
 		})
 		return examples[op](ctx, c)
 	case b.transport == nil:
-		b.transport = respondWith(200, xmlType, b.body)
+		b.transport = always(200, xmlType, b.body)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		err = examples[op](t.Context(), newClient(t, h.watch(roundTripper(b.transport)), edit))
+		err = examples[op](t.Context(), newClient(t, h.watch(b.transport), edit))
 	})
 	return err
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// simClient returns a client of a fresh simulator, called directly. before runs ahead of every request that is sent.
+// simClient returns a client of a new simulator, called directly. before runs before every request.
 func simClient(t testing.TB, config tebratest.Config, before func() error, edit func(*tebra.Options)) (*tebra.Client, *tebratest.Server) {
 	t.Helper()
 	sim, err := tebratest.New(config)
@@ -46,7 +46,7 @@ func simClient(t testing.TB, config tebratest.Config, before func() error, edit 
 
 var errConnectionRefused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
-func TestOnlyUnsentCallsAreRepeatedInCall(t *testing.T) {
+func TestUnsentCallsAreRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, failures := &gate{}, 3
@@ -62,18 +62,18 @@ func TestOnlyUnsentCallsAreRepeatedInCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took == 0 || took > 2*time.Second {
-			t.Errorf("took %v, want more than nothing and at most 2 s", took)
+			t.Errorf("took %v, want more than 0 and at most 2 s", took)
 		}
 		if len(g.outcomes) != 4 || !g.outcomes[0].NotSent || g.outcomes[0].Code != tebra.Unavailable || g.outcomes[0].Latency != 0 || g.outcomes[3] != (tebra.Outcome{Latency: g.outcomes[3].Latency}) {
-			t.Errorf("gate heard %+v, want three unsent and a success", g.outcomes)
+			t.Errorf("outcomes %+v, want three unsent and a success", g.outcomes)
 		}
 		if len(sim.Calls(0)) != 1 || len(seen) != 1 || seen[0].Attempts != 4 {
-			t.Errorf("vendor saw %d calls, observed %+v; want 1 call in 4 attempts", len(sim.Calls(0)), seen)
+			t.Errorf("%d requests, observed %+v; want 1 request in 4 attempts", len(sim.Calls(0)), seen)
 		}
 	})
 }
 
-func TestInCallRetryEndsWithinTwoSeconds(t *testing.T) {
+func TestRetryEndsWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := simClient(t, tebratest.Config{}, func() error { return errConnectionRefused }, nil)
@@ -89,7 +89,7 @@ func TestInCallRetryEndsWithinTwoSeconds(t *testing.T) {
 	})
 }
 
-func TestSentCallsAreNotRepeated(t *testing.T) {
+func TestSentCallsAreNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]tebratest.Faults{
 		"outage": {Outage: true}, "maintenance": {Maintenance: true}, "cut": {CutBody: true},
@@ -97,12 +97,12 @@ func TestSentCallsAreNotRepeated(t *testing.T) {
 		client, sim := simClient(t, tebratest.Config{Faults: faults}, nil, nil)
 		_, err := client.System.Throttles(t.Context())
 		if !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) || len(sim.Calls(0)) != 1 {
-			t.Errorf("%s: %v after %d calls, want unavailable after 1", name, err, len(sim.Calls(0)))
+			t.Errorf("%s: %v after %d requests, want unavailable after 1", name, err, len(sim.Calls(0)))
 		}
 	}
 }
 
-func TestOperationsHaveTheirOwnDeadline(t *testing.T) {
+func TestOperationTimeouts(t *testing.T) {
 	t.Parallel()
 	for _, op := range tebra.Operations() {
 		synctest.Test(t, func(t *testing.T) {
@@ -115,22 +115,22 @@ func TestOperationsHaveTheirOwnDeadline(t *testing.T) {
 				t.Errorf("%s: got %+v, want a timeout of a sent call", op.Name, e)
 			}
 			if took := time.Since(start); took != op.Timeout || g.outcomes[0].Latency != took {
-				t.Errorf("%s: took %v, gate heard %v, want %v", op.Name, took, g.outcomes[0].Latency, op.Timeout)
+				t.Errorf("%s: took %v, reported latency %v, want %v", op.Name, took, g.outcomes[0].Latency, op.Timeout)
 			}
 		})
 	}
 }
 
-// drive calls the operation by its name, with the least that it wants.
+// callExample calls an operation by its name.
 func callExample(ctx context.Context, c *tebra.Client, op string) error {
 	call, ok := examples[op]
 	if !ok {
-		return errors.New("no example of " + op)
+		return errors.New("no example for " + op)
 	}
 	return call(ctx, c)
 }
 
-func TestCallersMayLeave(t *testing.T) {
+func TestCanceledCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{}
@@ -142,13 +142,13 @@ func TestCallersMayLeave(t *testing.T) {
 			t.Errorf("got %v, want canceled", err)
 		}
 		if len(g.outcomes) != 1 || g.outcomes[0].Code != tebra.Canceled || g.outcomes[0].NotSent || g.ended {
-			t.Errorf("gate heard %+v (ended context: %t), want one sent and canceled", g.outcomes, g.ended)
+			t.Errorf("outcomes %+v (context ended: %t), want one sent and canceled", g.outcomes, g.ended)
 		}
 	})
 }
 
-// Over a real network: what the transport reports about how far a request got.
-func TestUnsentIsKnownFromTheWire(t *testing.T) {
+// A real network shows what the transport reports about the progress of a request.
+func TestSentIsDerivedFromTheTransport(t *testing.T) {
 	t.Parallel()
 	hangUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(hangUp.Close)
@@ -169,7 +169,7 @@ func TestUnsentIsKnownFromTheWire(t *testing.T) {
 		{"hangs up after the request", hangUp.URL, tebra.Unavailable, "connection", true},
 		{"redirects", redirect.URL, tebra.Malformed, "redirect", true},
 		{"unknown certificate", secure.URL, tebra.Unavailable, "tls", false},
-		{"nobody listens", gone.URL, tebra.Unavailable, "dial", false},
+		{"no listener", gone.URL, tebra.Unavailable, "dial", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -185,14 +185,14 @@ func TestUnsentIsKnownFromTheWire(t *testing.T) {
 				t.Errorf("got %+v, want %s (%s) sent %t", e, tt.code, tt.reason, tt.sent)
 			}
 			if strings.Contains(e.Error(), "127.0.0.1") {
-				t.Errorf("error names the address: %v", e)
+				t.Errorf("error contains the address: %v", e)
 			}
 		})
 	}
 }
 
-// A caller who leaves while the door waits to try again hears that they left, not what the door tried.
-func TestLeavingBetweenTwoAttempts(t *testing.T) {
+// A context that ends between two attempts determines the error, not the last attempt.
+func TestContextEndsBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -7,7 +7,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	good := tebra.Options{Account: "a", Credentials: tebra.Credentials{CustomerKey: "secret-key", User: "u", Password: "secret-password"}}
 	for name, edit := range map[string]func(*tebra.Options){
@@ -26,10 +26,10 @@ func TestOptionsAreChecked(t *testing.T) {
 		edit(&o)
 		_, err := tebra.New(o)
 		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: got %v, want an error that names the option and tells no secret", name, err)
+			t.Errorf("%s: got %v, want an error that names the option and no secret", name, err)
 		}
 	}
 	if _, err := tebra.New(good); err != nil {
-		t.Errorf("good options: %v", err)
+		t.Errorf("valid options: %v", err)
 	}
 }

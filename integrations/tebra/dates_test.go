@@ -46,18 +46,18 @@ func TestRowTimes(t *testing.T) {
 		"2026-02-24T24:00:00", "24.02.2026", "1771952400",
 	} {
 		if got, ok := parseRowTime(text, chicago); ok || !got.IsZero() {
-			t.Errorf("%q: got %v, want a refusal and no time", text, got)
+			t.Errorf("%q: got %v, want an error and the zero time", text, got)
 		}
 	}
 	if got, ok := parseRowTime("3/8/2026 2:30:00 AM", chicago); !ok || !got.Equal(utc(2026, 3, 8, 7, 30)) && !got.Equal(utc(2026, 3, 8, 8, 30)) {
-		t.Errorf("a wall time that does not exist: got %v, want an hour before or after", got.UTC())
+		t.Errorf("local time that does not exist: got %v, want an hour before or after", got.UTC())
 	}
 	if got, ok := parseRowTime("11/1/2026 1:30:00 AM", chicago); !ok || !got.Equal(utc(2026, 11, 1, 6, 30)) && !got.Equal(utc(2026, 11, 1, 7, 30)) {
-		t.Errorf("a wall time that comes twice: got %v, want one of the two", got.UTC())
+		t.Errorf("ambiguous local time: got %v, want one of the two", got.UTC())
 	}
 }
 
-func TestBirthDatesDoNotMoveBetweenZones(t *testing.T) {
+func TestBirthDatesIgnoreZones(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"7/4/1980 12:00:00 AM": "1980-07-04", "1980-07-04T00:00:00": "1980-07-04", "7/4/1980": "1980-07-04",
@@ -69,7 +69,7 @@ func TestBirthDatesDoNotMoveBetweenZones(t *testing.T) {
 	}
 }
 
-func TestDaysOfARangeAreWrittenWhole(t *testing.T) {
+func TestDayBoundsCoverTheDay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		zone := time.FixedZone("", rapid.IntRange(-14, 14).Draw(t, "offset")*3600)
@@ -87,6 +87,6 @@ func TestDaysOfARangeAreWrittenWhole(t *testing.T) {
 		}
 	})
 	if utcPair.startOfDay(time.Time{}) != "" || utcPair.endOfDay(time.Time{}) != "" {
-		t.Error("no day is written as one")
+		t.Error("the zero time is formatted as a day")
 	}
 }

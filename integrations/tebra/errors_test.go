@@ -8,7 +8,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-func TestPermanentIsWhatRepeatingCannotMend(t *testing.T) {
+func TestPermanent(t *testing.T) {
 	t.Parallel()
 	want := map[tebra.Code]bool{
 		tebra.Throttled: false, tebra.Unauthenticated: true, tebra.Denied: true, tebra.Invalid: true, tebra.NotFound: true,
@@ -22,7 +22,7 @@ func TestPermanentIsWhatRepeatingCannotMend(t *testing.T) {
 	}
 }
 
-func TestErrorsAreFoundByCode(t *testing.T) {
+func TestErrorIs(t *testing.T) {
 	t.Parallel()
 	err := fmt.Errorf("read patient: %w", &tebra.Error{Code: tebra.Throttled, Operation: "GetPatient"})
 	if !errors.Is(err, &tebra.Error{Code: tebra.Throttled}) {

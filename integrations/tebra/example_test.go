@@ -11,7 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// exampleClient returns a client of a simulated practice, with this password or, when it is empty, with the right one.
+// exampleClient returns a client of a simulated practice. It uses the given password, or the correct
+// one if password is empty.
 func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) {
 	sim, err := tebratest.New(tebratest.Config{Seed: 1})
 	if err != nil {
@@ -30,7 +31,8 @@ func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) 
 	return client, clinic, err
 }
 
-// Reading a day. Asked again at once, the vendor refuses, and says how long to wait.
+// List reads the appointments of a day. A second call at once is throttled, and the error contains the
+// interval to wait.
 func ExampleAppointmentsService_List() {
 	client, clinic, err := exampleClient("")
 	if err != nil {
@@ -56,7 +58,7 @@ func ExampleAppointmentsService_List() {
 	// tebra GetAppointments: throttled 1s false
 }
 
-// A refused login. Trying again would not help, and may lock the account.
+// A rejected login is a permanent error. Further attempts may lock the account.
 func ExampleError() {
 	client, _, err := exampleClient("not the password")
 	if err != nil {
@@ -75,7 +77,7 @@ func ExampleError() {
 	// vendor_unauthenticated true true
 }
 
-// Walking every patient, page by page. A page that fails says where to go on.
+// Pages reads all patients, page by page. A failed page contains the key from which to resume.
 func ExamplePatientsService_Pages() {
 	client, _, err := exampleClient("")
 	if err != nil {
@@ -84,12 +86,12 @@ func ExamplePatientsService_Pages() {
 	}
 	for page, err := range client.Patients.Pages(context.Background(), tebra.PatientPagesRequest{Size: 1000}) {
 		if err != nil {
-			fmt.Println(err, "- go on from", page.Next.Reveal())
+			fmt.Println(err, "- resume from", page.Next.Reveal())
 			break
 		}
 		fmt.Println(len(page.Rows), "patients")
 	}
 	// Output:
 	// 1000 patients
-	// tebra GetAllPatients: throttled - go on from 1001001
+	// tebra GetAllPatients: throttled - resume from 1001001
 }

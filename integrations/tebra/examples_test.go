@@ -8,8 +8,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// examples call every operation once: by its name with as much as its request can hold, and by its name with a suffix in
-// other ways. What they send is golden.
+// examples call every operation: under its own name with every member of the request set, and under
+// names with a suffix in other ways. The golden files contain their requests.
 var examples = map[string]func(context.Context, *tebra.Client) error{
 	"GetPatient": func(ctx context.Context, c *tebra.Client) error {
 		_, err := c.Patients.Get(ctx, "1001")
@@ -141,7 +141,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 
 var exampleDay = time.Date(2026, 2, 24, 15, 0, 0, 0, time.UTC)
 
-// everyField sets every member of a patient that the client writes.
+// allFields sets every member of a patient that the client writes.
 func allFields() tebra.PatientFields {
 	return tebra.PatientFields{
 		Address1: tebra.Set("1 Sample Street"), Address2: tebra.Set("Unit <2>"), City: tebra.Set("Sampleton"), State: tebra.Set("TX"),

@@ -13,7 +13,7 @@ const fuzzHead = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/
 
 const fuzzTail = `</Appointments></GetAppointmentsResult></GetAppointmentsResponse></s:Body></s:Envelope>`
 
-// readAppointments decodes as AppointmentsService.List does, without a call around it.
+// readAppointments decodes a response as AppointmentsService.List does, without making a call.
 func readAppointments(body string, limit int64) (rows []Appointment, meta metadata, read int64, err error) {
 	r := newReader(strings.NewReader(body), limit)
 	meta, err = r.envelope(&opGetAppointments, func(el xml.StartElement) error {
@@ -47,17 +47,17 @@ func FuzzEnvelope(f *testing.F) {
 		resp := response{status: 200, meta: meta, decodeErr: err, sent: true}
 		code, reason := resp.classify()
 		if err != nil && code == "" {
-			t.Errorf("unread answer passes as success: %v", err)
+			t.Errorf("a response that failed to decode counts as success: %v", err)
 		}
 		if code == "" && !meta.hasPayload {
 			t.Error("success without a payload")
 		}
 		if len(reason) > 20 {
-			t.Errorf("reason %q is no word of ours", reason)
+			t.Errorf("reason %q is not a keyword of this package", reason)
 		}
 		_, again, _, err2 := readAppointments(body, limit)
 		if again != meta || (err == nil) != (err2 == nil) {
-			t.Error("the same answer reads differently twice")
+			t.Error("the same response decodes differently twice")
 		}
 	})
 }
@@ -73,7 +73,7 @@ func FuzzRows(f *testing.F) {
 			return
 		}
 		if len(rows) > strings.Count(inside, "AppointmentData") {
-			t.Errorf("%d rows out of nothing", len(rows))
+			t.Errorf("%d rows, more than there are elements", len(rows))
 		}
 		for _, row := range rows {
 			if len(row.Resources) > 10 || len(row.Reasons) > 10 {
@@ -81,7 +81,7 @@ func FuzzRows(f *testing.F) {
 			}
 			for _, at := range []time.Time{row.Start, row.End, row.Created, row.LastModified} {
 				if !at.IsZero() && (at.Year() < 1899 || at.Year() > 2200) {
-					t.Errorf("a date in the year %d", at.Year())
+					t.Errorf("date in the year %d", at.Year())
 				}
 			}
 		}
@@ -99,24 +99,24 @@ func FuzzDates(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		at, ok := parseRowTime(text, chicago)
 		if !ok && !at.IsZero() {
-			t.Error("a time comes with its refusal")
+			t.Error("an invalid time is not zero")
 		}
 		date, dateOK := parseRowDate(text)
 		if dateOK && date != "" {
 			if again, ok := parseRowDate(date); !ok || again != date {
-				t.Errorf("%q does not read back as itself", date)
+				t.Errorf("%q does not parse to itself", date)
 			}
 		}
 		if ok && !at.IsZero() {
 			back, ok := parseRowTime(at.In(time.UTC).Format("2006-01-02T15:04:05.999999999Z07:00"), chicago)
 			if !ok || !back.Equal(at) {
-				t.Errorf("%v reads back as %v", at, back)
+				t.Errorf("%v formatted and parsed is %v", at, back)
 			}
 		}
 	})
 }
 
-// FuzzTyped reads what the typed operations answer, whose records hold records.
+// FuzzTyped decodes responses of typed operations, whose records are nested.
 func FuzzTyped(f *testing.F) {
 	for _, members := range []string{
 		`<Appointment><AppointmentId>1</AppointmentId><IsRecurring>true</IsRecurring><PatientSummary><PatientId>2</PatientId></PatientSummary></Appointment>`,
@@ -142,7 +142,7 @@ func FuzzTyped(f *testing.F) {
 		}
 		for _, id := range []string{a.ID.Reveal(), a.Patient.Reveal(), a.CaseID.Reveal(), a.PracticeID} {
 			if id != "" && !isIdentifier(id, 64) {
-				t.Errorf("an identifier that is none: %q", id)
+				t.Errorf("invalid identifier %q", id)
 			}
 		}
 		if len(a.Attendees) > maxItems || len(a.ResourceIDs) > maxItems {

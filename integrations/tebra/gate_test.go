@@ -14,21 +14,21 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-func TestGrantIsVoidWhenTheCallerLeftBeforeSending(t *testing.T) {
+func TestGrantOfACanceledCallIsVoid(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	g := &gate{grant: func(int) (time.Time, error) { cancel(); return time.Time{}, nil }}
 	client, sim := simClient(t, tebratest.Config{}, nil, func(o *tebra.Options) { o.Gate = g })
 	_, err := client.System.Throttles(ctx)
 	if !errors.Is(err, context.Canceled) || len(sim.Calls(0)) != 0 {
-		t.Errorf("got %v and %d calls, want canceled and none", err, len(sim.Calls(0)))
+		t.Errorf("got %v and %d requests, want canceled and none", err, len(sim.Calls(0)))
 	}
 	if want := []tebra.Outcome{{Code: tebra.Canceled, NotSent: true, Void: true}}; !cmp.Equal(g.outcomes, want) {
 		t.Error(cmp.Diff(want, g.outcomes))
 	}
 }
 
-func TestRefusalsPassThroughUntouched(t *testing.T) {
+func TestRefusalsAreReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	refusal := &notNow{at: time.Date(2026, 2, 24, 9, 0, 0, 0, time.UTC)}
 	g := &gate{grant: func(int) (time.Time, error) { return time.Time{}, refusal }}
@@ -42,19 +42,19 @@ func TestRefusalsPassThroughUntouched(t *testing.T) {
 	})
 	_, err := client.System.Throttles(tebra.Interactive(t.Context()))
 	var found interface{ NotBefore() (time.Time, string) }
-	if err != error(refusal) || !errors.As(err, &found) { //nolint:errorlint // identity is what is promised
-		t.Errorf("got %v, want the very refusal", err)
+	if err != error(refusal) || !errors.As(err, &found) { //nolint:errorlint // the same error is guaranteed
+		t.Errorf("got %v, want the refusal itself", err)
 	}
 	want := []tebra.Call{{Account: "account-a", Operation: "GetThrottles", Class: tebra.System, Interval: 5 * time.Second, Interactive: true}}
 	if !cmp.Equal(g.calls, want, cmpopts.IgnoreFields(tebra.Call{}, "Fingerprint")) || len(g.outcomes) != 0 || len(sim.Calls(0)) != 0 {
-		t.Errorf("gate was asked %+v and heard %+v; want one question", g.calls, g.outcomes)
+		t.Errorf("gate received calls %+v and outcomes %+v; want one call", g.calls, g.outcomes)
 	}
 	if len(seen) != 1 || seen[0].Code != tebra.Refused || seen[0].Sent || !cmp.Equal(traced, []tebra.Code{tebra.Refused}) {
 		t.Errorf("observed %+v, traced %v, want refused", seen, traced)
 	}
 }
 
-// By the fingerprint a gate tells equal requests from different ones.
+// Fingerprints distinguish equal requests from different ones.
 func TestFingerprints(t *testing.T) {
 	t.Parallel()
 	g := &gate{}
@@ -74,7 +74,7 @@ func TestFingerprints(t *testing.T) {
 	}
 }
 
-func TestLateGrantsAreGivenBack(t *testing.T) {
+func TestLateGrantsAreReturned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{grant: func(n int) (time.Time, error) {
@@ -95,13 +95,13 @@ func TestLateGrantsAreGivenBack(t *testing.T) {
 		_, err := client.System.Throttles(t.Context())
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Reason != "void" || e.Sent {
-			t.Errorf("got %+v, want an end to grants that are always late", e)
+			t.Errorf("got %+v, want unavailable (void) if all grants are late", e)
 		}
 	})
 }
 
-// The error of three late grants is Unavailable and unsent, like a refused connection. Retrying it would ask a
-// congested gate again for two seconds.
+// The error after three late grants is Unavailable and unsent, like that of a refused connection. A
+// retry would ask a congested Gate again for two seconds.
 func TestLateGrantsAreNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestLateGrantsAreNotRetried(t *testing.T) {
 			t.Errorf("got %+v, want unavailable (void), unsent", e)
 		}
 		if took := time.Since(start); took != 0 || len(g.calls) != 3 || len(sim.Calls(0)) != 0 {
-			t.Errorf("%d calls of Enter and %d requests in %v, want 3 and none at once", len(g.calls), len(sim.Calls(0)), took)
+			t.Errorf("%d calls of Enter and %d requests in %v, want 3 and 0 at once", len(g.calls), len(sim.Calls(0)), took)
 		}
 		if len(seen) != 1 || seen[0].Attempts != 1 {
 			t.Errorf("observed %+v, want one attempt", seen)
@@ -123,7 +123,7 @@ func TestLateGrantsAreNotRetried(t *testing.T) {
 	})
 }
 
-func TestEveryPassIsDoneEvenIfObserversPanic(t *testing.T) {
+func TestPassIsDoneAfterAPanic(t *testing.T) {
 	t.Parallel()
 	g := &gate{}
 	client, _ := simClient(t, tebratest.Config{}, func() error { panic("transport") }, func(o *tebra.Options) { o.Gate = g })
@@ -132,6 +132,6 @@ func TestEveryPassIsDoneEvenIfObserversPanic(t *testing.T) {
 		_, _ = client.System.Throttles(t.Context())
 	}()
 	if len(g.outcomes) != 1 || g.outcomes[0].Code != tebra.Unknown {
-		t.Errorf("gate heard %+v, want one unknown outcome", g.outcomes)
+		t.Errorf("outcomes %+v, want one unknown", g.outcomes)
 	}
 }

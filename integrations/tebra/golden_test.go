@@ -15,9 +15,9 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-var update = flag.Bool("update", false, "write the golden requests anew")
+var update = flag.Bool("update", false, "rewrite the golden requests")
 
-// The order of members, their namespaces and their escaping are what the vendor reads; the files hold them.
+// The vendor requires the order of members, their namespaces and their escaping.
 func TestRequestsAreGolden(t *testing.T) {
 	t.Parallel()
 	for name, call := range examples {

@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-func TestListsAtTheCapArePartial(t *testing.T) {
+func TestListsAtTheRowLimitArePartial(t *testing.T) {
 	t.Parallel()
 	row := "<AppointmentData><ID>1</ID></AppointmentData>"
 	for rows, partial := range map[int]bool{9_999: false, 10_000: true, 10_500: true} {
@@ -24,8 +24,7 @@ func TestListsAtTheCapArePartial(t *testing.T) {
 	}
 }
 
-// Lists that are read in one piece say it too when the vendor cut them.
-func TestDirectoriesAtTheCapArePartial(t *testing.T) {
+func TestDirectoriesAtTheRowLimitArePartial(t *testing.T) {
 	t.Parallel()
 	const bare = "http://www.kareo.com/api/schemas"
 	for _, tt := range []struct {
@@ -74,7 +73,8 @@ func TestDirectoriesAtTheCapArePartial(t *testing.T) {
 	}
 }
 
-// endless repeats its text for as long as anybody should listen and eight times longer, and counts what was taken.
+// endlessBody returns head and then text repeatedly, up to eight times the limit of the tests, and
+// counts the bytes read.
 type endlessBody struct {
 	head, text string
 	consumed   int64
@@ -98,17 +98,17 @@ func (e *endlessBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Answers without end are left after a bounded part of them, whatever they are made of.
-func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measures the heap
+// Only a limited part of an endless response is read, whatever it contains.
+func TestEndlessResponsesAreAbandoned(t *testing.T) { //nolint:paralleltest // it measures the heap
 	open, _, _ := strings.Cut(appointments("|"), "|")
 	for name, text := range map[string]string{
-		"rows":                "<AppointmentData><ID>1</ID></AppointmentData>",
-		"text":                "a",
-		"white space":         " ",
-		"comments":            "<!-- -->",
-		"members of a row":    "<x>1</x>",
-		"attributes":          ` a="1"`,
-		"elements never shut": "<x>",
+		"rows":              "<AppointmentData><ID>1</ID></AppointmentData>",
+		"text":              "a",
+		"white space":       " ",
+		"comments":          "<!-- -->",
+		"members of a row":  "<x>1</x>",
+		"attributes":        ` a="1"`,
+		"unclosed elements": "<x>",
 	} {
 		head := open
 		switch name {
@@ -135,10 +135,10 @@ func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measu
 		}
 		most := int64(8 << 20)
 		if name == "text" || name == "attributes" || name == "white space" {
-			most = 4 << 20 // nothing between two tags is as long
+			most = 4 << 20 // the limit of a single token
 		}
 		if body.consumed > most+64<<10 {
-			t.Errorf("%s: %d bytes were taken, want at most %d", name, body.consumed, most)
+			t.Errorf("%s: %d bytes were read, want at most %d", name, body.consumed, most)
 		}
 		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
 			t.Errorf("%s: heap grew by %d bytes", name, grown)
@@ -147,7 +147,7 @@ func TestEndlessAnswersAreLeft(t *testing.T) { //nolint:paralleltest // it measu
 	}
 }
 
-func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
+func TestRowsAreYieldedOneByOne(t *testing.T) {
 	t.Parallel()
 	row := "<AppointmentData><ID>1</ID></AppointmentData>"
 	read := func(body string, most int) (rows int, seen tebra.Observation, err error) {
@@ -163,7 +163,7 @@ func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
 			}
 		}
 		if len(g.outcomes) != 1 || len(all) != 1 {
-			t.Fatalf("the gate heard %d outcomes, %d were observed, want one each", len(g.outcomes), len(all))
+			t.Fatalf("%d outcomes and %d observations, want one each", len(g.outcomes), len(all))
 		}
 		return rows, all[0], err
 	}
@@ -171,15 +171,15 @@ func TestRowsAreHandedOnAsTheyCome(t *testing.T) {
 		t.Errorf("%d rows, %v, observed %+v", rows, err, seen)
 	}
 	if rows, seen, err := read(appointments(strings.Repeat(row, 9)), 3); rows != 3 || err != nil || seen.Code != "" {
-		t.Errorf("left after three: %d rows, %v, observed %+v", rows, err, seen)
+		t.Errorf("stopped after three: %d rows, %v, observed %+v", rows, err, seen)
 	}
 	if rows, _, err := read(appointments(strings.Repeat(row, 10_001)), 0); rows != 10_000 || !errors.Is(err, tebra.ErrPartial) {
-		t.Errorf("at the cap: %d rows, %v", rows, err)
+		t.Errorf("at the row limit: %d rows, %v", rows, err)
 	}
 	if rows, seen, err := read(appointments(strings.Repeat(row, 9))[:600], 100); rows == 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unavailable}) || seen.Reason != "cut" {
 		t.Errorf("cut: %d rows, %v, observed %+v", rows, err, seen)
 	}
 	if rows, _, err := read(responseTo("GetAppointments", noError+security(false, true, true)+"<Appointments>"+row+"</Appointments>"), 100); rows != 0 || !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
-		t.Errorf("refused: %d rows, %v; rows beside a refusal are nobody's", rows, err)
+		t.Errorf("refused: %d rows, %v, want none", rows, err)
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// refusal is a request that the client does not send.
+// invalidCall is a call that the client rejects before sending a request.
 type invalidCall struct {
 	name   string
 	call   func(*tebra.Client) error
 	reason string
 }
 
-// refusedWrites are writes, and reads by name and key, that make no sense.
+// invalidCalls returns invalid writes, and invalid reads by name and key.
 func invalidCalls(ctx context.Context) []invalidCall {
 	create := func(edit func(*tebra.NewAppointment)) func(*tebra.Client) error {
 		return func(c *tebra.Client) error {
@@ -54,41 +54,41 @@ func invalidCalls(ctx context.Context) []invalidCall {
 	}
 	return []invalidCall{
 		{"create without practice", create(func(a *tebra.NewAppointment) { a.PracticeID = "" }), "practice"},
-		{"create without place", create(func(a *tebra.NewAppointment) { a.ServiceLocationID = canary }), "service location"},
+		{"create without location", create(func(a *tebra.NewAppointment) { a.ServiceLocationID = canary }), "service location"},
 		{"create that ends before it begins", create(func(a *tebra.NewAppointment) { a.End = a.Start }), "range"},
-		{"create with nobody", create(func(a *tebra.NewAppointment) { a.ProviderID = "" }), "provider"},
-		{"create for nobody", create(func(a *tebra.NewAppointment) { a.Patient = "" }), "patient"},
-		{"create for one and a group", create(func(a *tebra.NewAppointment) { a.Attendees = []phi.Text{"1"} }), "patient"},
-		{"create for a group of one who is none", create(func(a *tebra.NewAppointment) { a.Patient, a.Attendees = "", []phi.Text{canary} }), "id"},
-		{"create with a case that is none", create(func(a *tebra.NewAppointment) { a.CaseID = canary }), "id"},
-		{"create with a status of nobody", create(func(a *tebra.NewAppointment) { a.Status = canary }), "status"},
-		{"update of nothing", update(func(a *tebra.AppointmentUpdate) { a.ID = "0" }), "id"},
+		{"create without provider", create(func(a *tebra.NewAppointment) { a.ProviderID = "" }), "provider"},
+		{"create without patient", create(func(a *tebra.NewAppointment) { a.Patient = "" }), "patient"},
+		{"create for a patient and a group", create(func(a *tebra.NewAppointment) { a.Attendees = []phi.Text{"1"} }), "patient"},
+		{"create for a group with an invalid patient", create(func(a *tebra.NewAppointment) { a.Patient, a.Attendees = "", []phi.Text{canary} }), "id"},
+		{"create with an invalid case", create(func(a *tebra.NewAppointment) { a.CaseID = canary }), "id"},
+		{"create with an unknown status", create(func(a *tebra.NewAppointment) { a.Status = canary }), "status"},
+		{"update of identifier 0", update(func(a *tebra.AppointmentUpdate) { a.ID = "0" }), "id"},
 		{"update without status", update(func(a *tebra.AppointmentUpdate) { a.Status = "" }), "status"},
 		{"update without end", update(func(a *tebra.AppointmentUpdate) { a.End = time.Time{} }), "range"},
-		{"update without place", update(func(a *tebra.AppointmentUpdate) { a.ServiceLocationID = "" }), "service location"},
-		{"status of nothing", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, canary, tebra.StatusRoomed) }, "id"},
-		{"status that is none", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, "1", "Check-in") }, "status"},
-		{"deletion of nothing", func(c *tebra.Client) error { return c.Appointments.Delete(ctx, "-1") }, "id"},
-		{"reasons of nothing", func(c *tebra.Client) error { _, _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
-		{"one appointment without a zone", func(c *tebra.Client) error { _, err := c.Appointments.Get(ctx, "1", nil); return err }, "location"},
+		{"update without location", update(func(a *tebra.AppointmentUpdate) { a.ServiceLocationID = "" }), "service location"},
+		{"status of an invalid identifier", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, canary, tebra.StatusRoomed) }, "id"},
+		{"unknown status", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, "1", "Check-in") }, "status"},
+		{"delete of an invalid identifier", func(c *tebra.Client) error { return c.Appointments.Delete(ctx, "-1") }, "id"},
+		{"reasons without practice", func(c *tebra.Client) error { _, _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
+		{"appointment without zone", func(c *tebra.Client) error { _, err := c.Appointments.Get(ctx, "1", nil); return err }, "location"},
 		{"patient without names", func(c *tebra.Client) error { _, err := c.Patients.Create(ctx, "1", tebra.PatientFields{}); return err }, "name"},
-		{"patient of no practice", patient(canary, tebra.PatientFields{}), "practice"},
-		{"patient with a long number", patient("1", tebra.PatientFields{MobilePhone: tebra.Set("1 (555) 555-0100")}), "phone"},
-		{"patient with a date of nobody", patient("1", tebra.PatientFields{BirthDate: tebra.Set("7/4/1980")}), "date"},
-		{"patient with a gender of nobody", patient("1", tebra.PatientFields{Gender: tebra.Set("f")}), "gender"},
+		{"patient of an invalid practice", patient(canary, tebra.PatientFields{}), "practice"},
+		{"patient with a long phone number", patient("1", tebra.PatientFields{MobilePhone: tebra.Set("1 (555) 555-0100")}), "phone"},
+		{"patient with an invalid date", patient("1", tebra.PatientFields{BirthDate: tebra.Set("7/4/1980")}), "date"},
+		{"patient with an unknown gender", patient("1", tebra.PatientFields{Gender: tebra.Set("f")}), "gender"},
 		{"no external ids", external(), "size"},
-		{"external id that the vendor would cut", external(tebra.ExternalID{PatientID: "1", PracticeID: "1", VendorID: "1", ID: phi.Text(strings.Repeat("x", 26))}), "length"},
-		{"external id of nobody", external(tebra.ExternalID{PracticeID: "1", VendorID: "1", ID: "x"}), "id"},
-		{"patients of no practice", list(tebra.ListPatientsRequest{LastName: canary}), "practice"},
-		{"patients born backwards", list(tebra.ListPatientsRequest{PracticeID: "1", BornFrom: "1980-07-05", BornTo: "1980-07-04"}), "range"},
-		{"patients of half a range", list(tebra.ListPatientsRequest{PracticeID: "1", ModifiedFrom: exampleDay}), "range"},
-		{"page of too many", page(tebra.PatientPagesRequest{Size: 1001}), "size"},
-		{"page from nowhere", page(tebra.PatientPagesRequest{From: canary}), "key"},
-		{"page of a practice of nobody", page(tebra.PatientPagesRequest{PracticeID: canary}), "practice"},
+		{"external id that is too long", external(tebra.ExternalID{PatientID: "1", PracticeID: "1", VendorID: "1", ID: phi.Text(strings.Repeat("x", 26))}), "length"},
+		{"external id without patient", external(tebra.ExternalID{PracticeID: "1", VendorID: "1", ID: "x"}), "id"},
+		{"patients without practice", list(tebra.ListPatientsRequest{LastName: canary}), "practice"},
+		{"patients with reversed birth dates", list(tebra.ListPatientsRequest{PracticeID: "1", BornFrom: "1980-07-05", BornTo: "1980-07-04"}), "range"},
+		{"patients with half a range", list(tebra.ListPatientsRequest{PracticeID: "1", ModifiedFrom: exampleDay}), "range"},
+		{"page that is too large", page(tebra.PatientPagesRequest{Size: 1001}), "size"},
+		{"page with an invalid key", page(tebra.PatientPagesRequest{From: canary}), "key"},
+		{"page of an invalid practice", page(tebra.PatientPagesRequest{PracticeID: canary}), "practice"},
 	}
 }
 
-func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
+func TestInvalidCallsAreNotSent(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC)
 	list := func(edit func(*tebra.ListAppointmentsRequest)) func(*tebra.Client) error {
@@ -119,8 +119,8 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 		{"patient 0", patient("0"), "id"},
 		{"patient -1", patient("-1"), "id"},
 		{"patient beyond int", patient("2147483648"), "id"},
-		{"patient that is no number", patient(canary), "id"},
-		{"providers of nothing", func(c *tebra.Client) error {
+		{"patient that is not a number", patient(canary), "id"},
+		{"providers without practice", func(c *tebra.Client) error {
 			_, _, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
 			return err
 		}, "practice"},
@@ -133,7 +133,7 @@ func TestRequestsAreRefusedBeforeTheyCost(t *testing.T) {
 			err := tt.call(c)
 			var e *tebra.Error
 			if !errors.As(err, &e) || e.Code != tebra.Invalid || e.Reason != tt.reason || e.Sent || len(g.calls) != 0 {
-				t.Errorf("got %+v after %d questions to the gate, want invalid (%s) after none", e, len(g.calls), tt.reason)
+				t.Errorf("got %+v after %d calls of Enter, want invalid (%s) after none", e, len(g.calls), tt.reason)
 			}
 			if strings.Contains(err.Error(), canary) {
 				t.Errorf("error quotes the request: %v", err)

@@ -33,8 +33,9 @@ func manyMembers(n int) string {
 
 const placeholder = "<Appointments><AppointmentData/></Appointments>"
 
-// Every way in which the vendor, or what stands before it, is known or feared to answer a list read.
-func TestAnswersAreClassified(t *testing.T) {
+// The table contains the known and conceivable responses of the vendor and of intermediaries to a list
+// request.
+func TestResponsesAreClassified(t *testing.T) {
 	t.Parallel()
 	row := "<AppointmentData><ID>1</ID><PatientFullName>" + canary + "</PatientFullName></AppointmentData>"
 	throttle := "429: GetAppointments endpoint requested more than allowed over time interval 1000 milliseconds. Please wait to try again."
@@ -50,79 +51,79 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"placeholder", 200, xmlType, appointments("<AppointmentData/>"), "", ""},
 		{"no media type", 200, "", appointments(row), "", ""},
 		{"error text without error", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>Success</ErrorMessage><IsError>false</IsError></ErrorResponse>"+authorized+placeholder), "", ""},
-		{"security part left out", 200, xmlType, responseTo("GetAppointments", noError+placeholder), "", ""},
+		{"no security part", 200, xmlType, responseTo("GetAppointments", noError+placeholder), "", ""},
 		{"declaration, comment, space", 200, xmlType, `<?xml version="1.0" encoding="utf-8"?><!-- x -->` + "\n" + appointments("\n"+row+"\n") + "\n<!-- y -->", "", ""},
 		{"unknown member", 200, xmlType, appointments("<AppointmentData><Future><Deep>1</Deep></Future><ID>1</ID></AppointmentData>"), "", ""},
-		{"known member with members", 200, xmlType, appointments("<AppointmentData><ID><Deep>1</Deep></ID></AppointmentData>"), tebra.Malformed, "nesting"},
+		{"nested known member", 200, xmlType, appointments("<AppointmentData><ID><Deep>1</Deep></ID></AppointmentData>"), tebra.Malformed, "nesting"},
 
 		{"throttled", 200, xmlType, businessError(throttle), tebra.Throttled, ""},
 		{"throttled without number", 200, xmlType, businessError("429: slow down"), tebra.Throttled, ""},
-		{"a number that begins like it", 200, xmlType, businessError("4291 is " + canary), tebra.Unknown, ""},
-		{"throttled before credentials were looked at", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+throttle+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+security(false, false, false)), tebra.Throttled, ""},
-		{"real 429", 429, "text/plain", "slow down " + canary, tebra.Throttled, "status"},
+		{"number that starts with 429", 200, xmlType, businessError("4291 is " + canary), tebra.Unknown, ""},
+		{"throttled before the credentials were checked", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+throttle+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+security(false, false, false)), tebra.Throttled, ""},
+		{"status 429", 429, "text/plain", "slow down " + canary, tebra.Throttled, "status"},
 		{"bad password", 200, xmlType, responseTo("GetAppointments", noError+security(false, true, true)+placeholder), tebra.Unauthenticated, ""},
 		{"bad key", 200, xmlType, responseTo("GetAppointments", noError+security(true, true, false)+placeholder), tebra.Unauthenticated, "key"},
 		{"bad password by text", 200, xmlType, businessError("Invalid user name and/or password"), tebra.Unauthenticated, ""},
 		{"bad key by text", 200, xmlType, businessError("Invalid customer key"), tebra.Unauthenticated, "key"},
 		{"no permission", 200, xmlType, responseTo("GetAppointments", noError+security(true, false, true)+placeholder), tebra.Denied, ""},
-		{"practice not allowed", 200, xmlType, businessError("User is not authorized for Practice " + canary), tebra.Denied, "practice"},
+		{"practice not accessible", 200, xmlType, businessError("User is not authorized for Practice " + canary), tebra.Denied, "practice"},
 		{"null reference", 200, xmlType, businessError("Object reference not set to an instance of an object"), tebra.Invalid, ""},
-		{"translator", 200, xmlType, businessError("Error translating AppointmentCreate to CreateAppointmentV3Request"), tebra.Invalid, ""},
-		{"unknown business error with data beside it", 200, xmlType, businessError("Patient " + canary + " is odd"), tebra.Unknown, ""},
+		{"translation error", 200, xmlType, businessError("Error translating AppointmentCreate to CreateAppointmentV3Request"), tebra.Invalid, ""},
+		{"unknown business error and data", 200, xmlType, businessError("Patient " + canary + " is odd"), tebra.Unknown, ""},
 
-		{"error beside a row that is misshapen", 200, xmlType, strings.Replace(businessError(throttle), "<AppointmentData/>", "<AppointmentData><StartDate>soon</StartDate></AppointmentData>", 1), tebra.Throttled, ""},
+		{"error and an invalid row", 200, xmlType, strings.Replace(businessError(throttle), "<AppointmentData/>", "<AppointmentData><StartDate>soon</StartDate></AppointmentData>", 1), tebra.Throttled, ""},
 
 		{"no error after an error", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><IsError>true</IsError><IsError>false</IsError></ErrorResponse>"+authorized+placeholder), tebra.Malformed, "repeated"},
-		{"two verdicts on errors", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><IsError>true</IsError></ErrorResponse>"+noError+authorized+placeholder), tebra.Malformed, "repeated"},
-		{"two verdicts on the key", 200, xmlType, responseTo("GetAppointments", noError+security(false, true, true)+authorized+placeholder), tebra.Malformed, "repeated"},
+		{"two error parts", 200, xmlType, responseTo("GetAppointments", "<ErrorResponse><IsError>true</IsError></ErrorResponse>"+noError+authorized+placeholder), tebra.Malformed, "repeated"},
+		{"two security parts", 200, xmlType, responseTo("GetAppointments", noError+security(false, true, true)+authorized+placeholder), tebra.Malformed, "repeated"},
 		{"two lists", 200, xmlType, responseTo("GetAppointments", noError+authorized+placeholder+placeholder), tebra.Malformed, "repeated"},
-		{"members without end", 200, xmlType, responseTo("GetAppointments", noError+authorized+manyMembers(33)+placeholder), tebra.Malformed, "members"},
+		{"too many members", 200, xmlType, responseTo("GetAppointments", noError+authorized+manyMembers(33)+placeholder), tebra.Malformed, "members"},
 
 		{"outage", 500, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault inside 200", 200, xmlType, fault("a:InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"fault without prefix", 500, xmlType, fault("InternalServiceFault"), tebra.Unavailable, "fault"},
 		{"deserialization", 500, xmlType, fault("a:DeserializationFailed"), tebra.Invalid, "fault"},
 		{"throttled by a fault", 500, xmlType, faultWithText("a:InternalServiceFault", throttle), tebra.Throttled, "fault"},
-		{"throttled by a fault of a client's", 500, xmlType, faultWithText("s:Client", "429: slow down "+canary), tebra.Throttled, "fault"},
+		{"throttled by a client fault", 500, xmlType, faultWithText("s:Client", "429: slow down "+canary), tebra.Throttled, "fault"},
 		{"429 with a fault", 429, xmlType, fault("a:InternalServiceFault"), tebra.Throttled, "status"},
 		{"401 with a fault", 401, xmlType, fault("s:Client"), tebra.Unauthenticated, "status"},
 		{"403 with a fault", 403, xmlType, fault("a:InternalServiceFault"), tebra.Denied, "status"},
 		{"fault with two codes", 500, xmlType, strings.Replace(fault("a:InternalServiceFault"), "<detail>", "<faultcode>s:Client</faultcode><detail>", 1), tebra.Unavailable, "status"},
 		{"wrong action", 500, xmlType, fault("a:ActionNotSupported"), tebra.Invalid, "fault"},
-		{"fault of another kind", 500, xmlType, fault("a:" + canary), tebra.Unknown, "fault"},
+		{"unknown fault", 500, xmlType, fault("a:" + canary), tebra.Unknown, "fault"},
 		{"fault without code", 200, xmlType, envelopeOpen + "<s:Fault/>" + envelopeClose, tebra.Malformed, "fault"},
 		{"SOAP 1.2 fault", 500, xmlType, `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault/></e:Body></e:Envelope>`, tebra.Unavailable, "status"},
-		{"cut fault", 500, xmlType, fault("a:InternalServiceFault")[:140], tebra.Unavailable, "status"},
+		{"truncated fault", 500, xmlType, fault("a:InternalServiceFault")[:140], tebra.Unavailable, "status"},
 
 		{"503 HTML", 503, "text/html", "<html>" + canary, tebra.Unavailable, "status"},
 		{"502 HTML", 502, "text/html", "<html>", tebra.Unavailable, "status"},
 		{"504 empty", 504, "", "", tebra.Unavailable, "status"},
 		{"200 HTML", 200, "text/html; charset=utf-8", "<html>" + canary + "</html>", tebra.Unavailable, "html"},
-		{"200 HTML that says it is XML", 200, xmlType, "<html><body>" + canary + "</body></html>", tebra.Malformed, "envelope"},
+		{"200 HTML labeled as XML", 200, xmlType, "<html><body>" + canary + "</body></html>", tebra.Malformed, "envelope"},
 		{"200 JSON", 200, "application/json", `{"x":"` + canary + `"}`, tebra.Malformed, "media"},
-		{"200 JSON that says it is XML", 200, xmlType, `{"x":"` + canary + `"}`, tebra.Malformed, "text"},
+		{"200 JSON labeled as XML", 200, xmlType, `{"x":"` + canary + `"}`, tebra.Malformed, "text"},
 		{"200 empty", 200, xmlType, "", tebra.Unavailable, "cut"},
 		{"204", 204, "", "", tebra.Malformed, "status"},
 		{"302", 302, "", "", tebra.Malformed, "redirect"},
 		{"400", 400, "text/plain", canary, tebra.Invalid, "status"},
 		{"401", 401, "", "", tebra.Unauthenticated, "status"},
 		{"403", 403, "text/html", canary, tebra.Denied, "status"},
-		{"404 is no missing record", 404, "text/html", canary, tebra.Unavailable, "status"},
+		{"404", 404, "text/html", canary, tebra.Unavailable, "status"},
 		{"407", 407, "", "", tebra.Unavailable, "status"},
 		{"408", 408, "", "", tebra.Unavailable, "status"},
 		{"415", 415, "", "", tebra.Invalid, "status"},
-		{"500 with a proper answer", 500, xmlType, appointments(row), tebra.Unavailable, "status"},
+		{"500 with a valid response", 500, xmlType, appointments(row), tebra.Unavailable, "status"},
 
-		{"cut in a row", 200, xmlType, appointments(row)[:500], tebra.Unavailable, "cut"},
-		{"cut before the last tag", 200, xmlType, strings.TrimSuffix(appointments(row), "</s:Envelope>"), tebra.Unavailable, "cut"},
-		{"cut inside a tag", 200, xmlType, strings.TrimSuffix(appointments(row), "lope>"), tebra.Unavailable, "cut"},
+		{"truncated in a row", 200, xmlType, appointments(row)[:500], tebra.Unavailable, "cut"},
+		{"truncated before the last tag", 200, xmlType, strings.TrimSuffix(appointments(row), "</s:Envelope>"), tebra.Unavailable, "cut"},
+		{"truncated in a tag", 200, xmlType, strings.TrimSuffix(appointments(row), "lope>"), tebra.Unavailable, "cut"},
 		{"another operation", 200, xmlType, responseTo("GetPatient", noError+authorized+"<Patient><ID>1</ID></Patient>"), tebra.Malformed, "operation"},
-		{"root right, result of another", 200, xmlType, strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult"), tebra.Malformed, "operation"},
+		{"result of another operation", 200, xmlType, strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult"), tebra.Malformed, "operation"},
 		{"namespace without slash", 200, xmlType, strings.ReplaceAll(appointments(row), "api/schemas/", "api/schemas"), tebra.Malformed, "operation"},
 		{"rows in the other namespace", 200, xmlType, appointments(`<AppointmentData xmlns="http://www.kareo.com/api/schemas"><ID>1</ID></AppointmentData>`), tebra.Malformed, "namespace"},
 		{"members in the other namespace", 200, xmlType, appointments(`<AppointmentData><ID xmlns="http://www.kareo.com/api/schemas">1</ID></AppointmentData>`), tebra.Malformed, "namespace"},
-		{"rows by another name", 200, xmlType, appointments("<PatientData><ID>1</ID></PatientData>"), tebra.Malformed, "row"},
-		{"no list at all", 200, xmlType, responseTo("GetAppointments", noError+authorized), tebra.Malformed, "payload"},
+		{"rows with another name", 200, xmlType, appointments("<PatientData><ID>1</ID></PatientData>"), tebra.Malformed, "row"},
+		{"no list", 200, xmlType, responseTo("GetAppointments", noError+authorized), tebra.Malformed, "payload"},
 		{"empty body", 200, xmlType, envelopeOpen + envelopeClose, tebra.Malformed, "body"},
 		{"no body", 200, xmlType, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"/>`, tebra.Malformed, "body"},
 		{"two bodies", 200, xmlType, strings.Replace(appointments(row), "</s:Body>", "</s:Body><s:Body/>", 1), tebra.Malformed, "body"},
@@ -132,14 +133,14 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"entity", 200, xmlType, appointments("<AppointmentData><ID>&a;</ID></AppointmentData>"), tebra.Malformed, "syntax"},
 		{"instruction", 200, xmlType, `<?php x?>` + appointments(row), tebra.Malformed, "instruction"},
 		{"too deep", 200, xmlType, appointments(strings.Repeat("<AppointmentData>", 20_000)), tebra.Malformed, "depth"},
-		{"too deep where it is skipped", 200, xmlType, responseTo("GetAppointments", noError+"<Extra>"+strings.Repeat("<x>", 20_000)), tebra.Malformed, "depth"},
+		{"too deep in a skipped element", 200, xmlType, responseTo("GetAppointments", noError+"<Extra>"+strings.Repeat("<x>", 20_000)), tebra.Malformed, "depth"},
 		{"too large", 200, xmlType, appointments(strings.Repeat(row, 5000)), tebra.Malformed, "size"},
-		{"tags that do not match", 200, xmlType, strings.Replace(appointments(row), "</ID>", "</IP>", 1), tebra.Malformed, "syntax"},
-		{"Latin-1 under the name of UTF-8", 200, xmlType, appointments("<AppointmentData><Notes>\xe9</Notes></AppointmentData>"), tebra.Malformed, "syntax"},
+		{"mismatched tags", 200, xmlType, strings.Replace(appointments(row), "</ID>", "</IP>", 1), tebra.Malformed, "syntax"},
+		{"Latin-1 labeled as UTF-8", 200, xmlType, appointments("<AppointmentData><Notes>\xe9</Notes></AppointmentData>"), tebra.Malformed, "syntax"},
 		{"UTF-16 declared", 200, xmlType, `<?xml version="1.0" encoding="utf-16"?>` + appointments(row), tebra.Malformed, "syntax"},
 		{"NUL", 200, xmlType, appointments("<AppointmentData><Notes>\x00</Notes></AppointmentData>"), tebra.Malformed, "syntax"},
-		{"IsError that is no boolean", 200, xmlType, strings.Replace(appointments(row), "<IsError>false", "<IsError>perhaps", 1), tebra.Malformed, "boolean"},
-		{"date that is none", 200, xmlType, appointments("<AppointmentData><ID>1</ID><StartDate>2/30/2026 9:00:00 AM</StartDate></AppointmentData>"), tebra.Malformed, "date"},
+		{"invalid IsError", 200, xmlType, strings.Replace(appointments(row), "<IsError>false", "<IsError>perhaps", 1), tebra.Malformed, "boolean"},
+		{"invalid date", 200, xmlType, appointments("<AppointmentData><ID>1</ID><StartDate>2/30/2026 9:00:00 AM</StartDate></AppointmentData>"), tebra.Malformed, "date"},
 		{"text between rows", 200, xmlType, appointments(row + canary + row), tebra.Malformed, "text"},
 	}
 	for _, tt := range tests {
@@ -154,7 +155,7 @@ func TestAnswersAreClassified(t *testing.T) {
 			})
 			list, err := c.Appointments.List(t.Context(), oneDay())
 			if len(g.outcomes) != 1 || g.outcomes[0].Code != tt.code || g.outcomes[0].NotSent || g.outcomes[0].Void {
-				t.Errorf("gate heard %+v, want one sent outcome with code %q", g.outcomes, tt.code)
+				t.Errorf("outcomes %+v, want one sent with code %q", g.outcomes, tt.code)
 			}
 			if len(seen) != 1 || seen[0].Code != tt.code || seen[0].Reason != tt.reason || !seen[0].Sent || seen[0].Attempts != 1 {
 				t.Errorf("observed %+v, want one with code %q (%s)", seen, tt.code, tt.reason)
@@ -166,7 +167,7 @@ func TestAnswersAreClassified(t *testing.T) {
 				return
 			}
 			if list.Rows != nil || list.Partial {
-				t.Error("rows came with an error")
+				t.Error("rows returned with an error")
 			}
 			var e *tebra.Error
 			if !errors.As(err, &e) {
@@ -177,7 +178,7 @@ func TestAnswersAreClassified(t *testing.T) {
 			}
 			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", *e), fmt.Sprintf("%+v %+v", seen, g.outcomes)} {
 				if strings.Contains(text, canary) || strings.Contains(text, "key-1") {
-					t.Errorf("text holds what the answer or the credentials say: %s", text)
+					t.Errorf("text contains data of the response or credentials: %s", text)
 				}
 			}
 		})
@@ -202,12 +203,12 @@ func TestThrottleIntervalReachesTheGate(t *testing.T) {
 		_, err := c.Appointments.List(t.Context(), oneDay())
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != tebra.Throttled || e.Interval != want || g.outcomes[0].Interval != want {
-			t.Errorf("%q: error %+v, gate heard %+v, want interval %v", message, e, g.outcomes, want)
+			t.Errorf("%q: error %+v, outcomes %+v, want interval %v", message, e, g.outcomes, want)
 		}
 	}
 }
 
-func TestBodyThatBreaksIsCut(t *testing.T) {
+func TestInterruptedBodyIsUnavailable(t *testing.T) {
 	t.Parallel()
 	half := strings.NewReader(appointments("<AppointmentData><ID>1</ID></AppointmentData>")[:400])
 	c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
@@ -235,7 +236,7 @@ func TestTransportErrorsAreClassified(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { // what was not sent is tried for 2 s
+			synctest.Test(t, func(t *testing.T) { // unsent requests are retried for 2 s
 				c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, tt.err }), nil)
 				_, err := c.Appointments.List(t.Context(), oneDay())
 				var e *tebra.Error
@@ -243,7 +244,7 @@ func TestTransportErrorsAreClassified(t *testing.T) {
 					t.Fatalf("got %+v, want unavailable (%s) sent %t", e, tt.reason, tt.sent)
 				}
 				if strings.Contains(fmt.Sprintf("%#v %v", *e, errors.Unwrap(err)), canary) {
-					t.Error("error keeps what the transport said")
+					t.Error("error keeps the text of the transport")
 				}
 			})
 		})

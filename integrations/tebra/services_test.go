@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-func TestAppointmentRowsAreRead(t *testing.T) {
+func TestReadAppointmentRows(t *testing.T) {
 	t.Parallel()
 	chicago, err := time.LoadLocation("America/Chicago")
 	if err != nil {
@@ -53,15 +53,15 @@ func TestAppointmentRowsAreRead(t *testing.T) {
 		t.Errorf("providers are %d, want the one doctor", len(doctors))
 	}
 	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "900001") || strings.Contains(text, "Patient ") {
-		t.Error("printing a row shows whose it is")
+		t.Error("a printed row identifies the patient")
 	}
 }
 
-// revealed lets go-cmp show what differs. Everybody here is invented.
+// revealed lets go-cmp show differences in masked texts. All data is synthetic.
 var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
 
-// The offset in the filter of a list says nothing about a single appointment, which has no filter and a switch of its own.
-// What is read is what an update writes again.
+// Options.Zones has no effect on single appointments, which have no filter. Options.TypedWall selects
+// the zone, and an update writes the same times that were read.
 func TestSingleAppointmentsWithoutAZone(t *testing.T) {
 	t.Parallel()
 	chicago, err := time.LoadLocation("America/Chicago")
@@ -109,7 +109,7 @@ func patientResponse(members string) string {
 	return responseTo("GetPatient", noError+authorized+members)
 }
 
-func TestPatientIsRead(t *testing.T) {
+func TestReadPatient(t *testing.T) {
 	t.Parallel()
 	body := patientResponse(`<Patient><AddressLine1>1 Sample Street</AddressLine1><Cases><PatientCaseData><Description>d</Description>` +
 		`<InsurancePolicies><PatientInsurancePolicyData><Number>x</Number></PatientInsurancePolicyData></InsurancePolicies>` +
@@ -129,12 +129,12 @@ func TestPatientIsRead(t *testing.T) {
 	}
 }
 
-func TestPatientThatIsNotThere(t *testing.T) {
+func TestReadMissingPatient(t *testing.T) {
 	t.Parallel()
 	for members, code := range map[string]tebra.Code{
 		`<Patient i:nil="true"/>`:          tebra.NotFound,
 		`<Patient/>`:                       tebra.NotFound,
-		`<Patient><ID>1002</ID></Patient>`: tebra.Malformed, // somebody else
+		`<Patient><ID>1002</ID></Patient>`: tebra.Malformed, // another patient
 		``:                                 tebra.Malformed,
 		`<Patient><ID>1001</ID><DOB>13/13/1980</DOB></Patient>`: tebra.Malformed,
 	} {
@@ -145,7 +145,7 @@ func TestPatientThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestProvidersAndThrottlesAreRead(t *testing.T) {
+func TestReadProvidersAndThrottles(t *testing.T) {
 	t.Parallel()
 	body := responseTo("GetProviders", noError+authorized+`<Providers><ProviderData><Active>True</Active><FullName>Dr Example</FullName>`+
 		`<ID>7</ID><SpecialtyName>Family</SpecialtyName><Type>Normal Provider</Type></ProviderData></Providers>`)

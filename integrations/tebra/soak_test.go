@@ -14,7 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// manyRows is an answer of ten thousand patients, made as it is read, so that nothing but the decoder holds any of it.
+// generatedRows is a response with 10,000 patients. It is generated while it is read, so only the
+// decoder holds parts of it.
 type generatedRows struct {
 	left int
 	rest string
@@ -42,7 +43,7 @@ func (m *generatedRows) Read(p []byte) (int, error) {
 func patientOfTwoKilobytes(n int) string {
 	var b strings.Builder
 	b.WriteString("<PatientData><AddressLine1>1 Sample Street</AddressLine1><DOB>7/4/1980 12:00:00 AM</DOB>")
-	for i := range 40 { // columns that the client passes over, as the real ones are
+	for i := range 40 { // columns that the client skips, as in real responses
 		fmt.Fprintf(&b, "<DefaultCaseMember%d>some text of a column</DefaultCaseMember%d>", i, i)
 	}
 	fmt.Fprintf(&b, "<EmailAddress>patient%d@example.test</EmailAddress><FirstName>Test</FirstName><ID>%d</ID>"+
@@ -50,13 +51,14 @@ func patientOfTwoKilobytes(n int) string {
 	return b.String()
 }
 
-// The figures of a list at the vendor's cap. Live heap: what is reachable right after a collection, asked for at every 250th
-// row and compared with the same before the call; the answer is produced while it is read and the rows are dropped as they
-// come. Speed is taken in a second run without collections of our own.
+// This test measures a list at the vendor's row limit. Live heap is what is reachable right after a
+// collection, measured at every 250th row and compared with the value before the call; the response is
+// generated while it is read and the rows are dropped. Speed is measured in a second run without
+// explicit collections.
 func TestSoakTenThousandRows(t *testing.T) {
 	live := func() int64 {
 		var m runtime.MemStats
-		runtime.GC() // twice: the first only retires what pools hold
+		runtime.GC() // twice: the first only empties the pools
 		runtime.GC()
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
@@ -67,7 +69,7 @@ func TestSoakTenThousandRows(t *testing.T) {
 		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return respond(200, xmlType, body), nil }), nil)
 		start := time.Now()
 		for p, err := range c.Patients.Rows(t.Context(), tebra.ListPatientsRequest{PracticeID: "1"}) {
-			if err == tebra.ErrPartial { //nolint:errorlint // it is yielded as it is
+			if err == tebra.ErrPartial { //nolint:errorlint // it is yielded unwrapped
 				break
 			}
 			if err != nil || p.FirstName != "Test" {

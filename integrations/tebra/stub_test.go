@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// canary stands for everything about a person that an answer may quote.
+// canary represents patient data in responses, which must not appear in errors.
 const canary = "CANARY-Zanzibar"
 
 const (
@@ -23,7 +23,7 @@ const (
 		`<CustomerId>1</CustomerId><CustomerKeyValid>true</CustomerKeyValid></SecurityResponse>`
 )
 
-// answerTo wraps the members of op's result as the vendor does.
+// responseTo wraps the members of op's result as the vendor does.
 func responseTo(op, members string) string {
 	return envelopeOpen + `<` + op + `Response xmlns="http://www.kareo.com/api/schemas/"><` + op +
 		`Result xmlns:i="http://www.w3.org/2001/XMLSchema-instance">` + members +
@@ -46,7 +46,7 @@ func faultWithText(code, text string) string {
 		text + `</faultstring><detail><x xmlns="urn:y">` + canary + `</x></detail></s:Fault>` + envelopeClose
 }
 
-// roundTripper is a transport made of a function.
+// roundTripper is a function as an http.RoundTripper.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -59,7 +59,7 @@ func respond(status int, media string, body io.Reader) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(body), ContentLength: -1}
 }
 
-// always answers every call alike.
+// always returns the same response to every request.
 func always(status int, media, body string) roundTripper {
 	return func(*http.Request) (*http.Response, error) {
 		return respond(status, media, strings.NewReader(body)), nil
@@ -88,13 +88,13 @@ func oneDay() tebra.ListAppointmentsRequest {
 	return tebra.ListAppointmentsRequest{PracticeName: "Example Practice", From: day, To: day, Location: time.UTC}
 }
 
-// gate is a Gate that grants what grant says and remembers what it was told.
+// gate is a Gate that uses grant and records calls and outcomes.
 type gate struct {
 	mu       sync.Mutex
-	grant    func(n int) (sendBy time.Time, err error) // n counts from 1; nil grants at once
+	grant    func(n int) (sendBy time.Time, err error) // n counts from 1; nil grants without limit
 	calls    []tebra.Call
 	outcomes []tebra.Outcome
-	ended    bool // a Done came with a context that had ended
+	ended    bool // a context passed to Done had ended
 }
 
 type pass struct {
@@ -125,7 +125,7 @@ func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
 	p.gate.outcomes = append(p.gate.outcomes, o)
 }
 
-// later is a refusal as a Gate makes them.
+// notNow is a Gate's refusal.
 type notNow struct{ at time.Time }
 
 func (l *notNow) Error() string                  { return "not now" }

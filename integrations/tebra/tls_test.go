@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// tlsFlaw is what is wrong with a TLS server.
+// tlsFlaw is a flaw of a TLS server.
 type tlsFlaw int
 
 const (
@@ -27,7 +27,8 @@ const (
 	tlsOld
 )
 
-// tlsServer returns how to start a server with the flaw, and a client that trusts its certificate unless that is the flaw.
+// tlsServer returns a function that starts a server with the flaw. Its client trusts the certificate,
+// unless the flaw is tlsUnknown.
 func tlsServer(flaw tlsFlaw) func(t *testing.T) (string, *http.Client) {
 	return func(t *testing.T) (string, *http.Client) {
 		t.Helper()

@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// One appointment with everything in it: a group that comes again, for ever.
+// fullAppointment has every member set. It is a recurring group appointment without an end.
 const fullAppointment = `<Appointment><AppointmentId>900001</AppointmentId><AppointmentMode>InOffice</AppointmentMode>` +
 	`<AppointmentName>Group &amp; more</AppointmentName><AppointmentReasonId>2</AppointmentReasonId>` +
 	`<AppointmentStatus>CheckedIn</AppointmentStatus><AppointmentType>P</AppointmentType><AppointmentUUID>x</AppointmentUUID>` +
@@ -32,7 +32,7 @@ const fullAppointment = `<Appointment><AppointmentId>900001</AppointmentId><Appo
 	`<ResourceIds xmlns:a="http://schemas.microsoft.com/2003/10/Serialization/Arrays"><a:long>8</a:long><a:long> 81 </a:long><a:long>0</a:long></ResourceIds>` +
 	`<ServiceLocationId>3</ServiceLocationId><StartTime>2026-02-24T17:30:00Z</StartTime><UpdatedAt>2026-02-20T16:02:11Z</UpdatedAt></Appointment>`
 
-func TestSingleAppointmentsAreRead(t *testing.T) {
+func TestReadSingleAppointment(t *testing.T) {
 	t.Parallel()
 	at := func(y int, m time.Month, d, h, minute, s int) time.Time {
 		return time.Date(y, m, d, h, minute, s, 0, time.UTC)
@@ -68,8 +68,8 @@ func TestSingleAppointmentsAreRead(t *testing.T) {
 	}
 }
 
-// The vendor forgets what an update leaves out: everything that was read must be sent again.
-func TestAnUpdateSendsWhatWasRead(t *testing.T) {
+// The vendor clears members that an update leaves out, so everything that was read must be sent.
+func TestUpdateSendsEverythingRead(t *testing.T) {
 	t.Parallel()
 	sent := ""
 	c := newClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -106,7 +106,7 @@ func TestAnUpdateSendsWhatWasRead(t *testing.T) {
 	}
 }
 
-// A schedule that is asked for in Greenwich's time, around the hour that Chicago skips.
+// A list is requested in UTC, around the hour that Chicago skips.
 func TestGreenwichLists(t *testing.T) {
 	t.Parallel()
 	chicago, err := time.LoadLocation("America/Chicago")
@@ -129,7 +129,7 @@ func TestGreenwichLists(t *testing.T) {
 		"<k:StartDate>3/8/2026 6:00:00 AM<", "<k:EndDate>3/9/2026 4:59:59 AM<", "<k:TimeZoneOffsetFromGMT>0<",
 	} {
 		if !strings.Contains(sent, member) {
-			t.Errorf("%s is not in %s", member, sent)
+			t.Errorf("%s is missing in %s", member, sent)
 		}
 	}
 	if a := list.Rows[0]; a.Start.Format(time.RFC3339) != "2026-03-08T01:30:00-06:00" || a.End.Format(time.RFC3339) != "2026-03-08T04:30:00-05:00" {
@@ -137,7 +137,8 @@ func TestGreenwichLists(t *testing.T) {
 	}
 }
 
-// Changes of 130 days are asked for in pieces that the vendor answers, and a piece that fails says where to go on.
+// A range of 130 days is split into windows that the vendor accepts. A failed window states from where
+// to resume.
 func TestWindowsOfChanges(t *testing.T) {
 	t.Parallel()
 	filter := regexp.MustCompile(`<k:FromLastModifiedDate>(\S+) .*<k:ToLastModifiedDate>(\S+) `)
@@ -149,7 +150,7 @@ func TestWindowsOfChanges(t *testing.T) {
 			return nil, err
 		}
 		if strings.Contains(string(request), "StartDate") {
-			t.Errorf("visits are asked for: %s", request)
+			t.Errorf("request for visits: %s", request)
 		}
 		asked = append(asked, filter.FindStringSubmatch(string(request))[1:])
 		if len(asked) == fail {
@@ -180,7 +181,7 @@ func TestWindowsOfChanges(t *testing.T) {
 		"9,998": func(q *tebra.ListAppointmentsRequest) {
 			q.ModifiedFrom, q.ModifiedTo = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},
-		"changes of a year beside visits of a day": func(q *tebra.ListAppointmentsRequest) {
+		"changes of a year and visits of a day": func(q *tebra.ListAppointmentsRequest) {
 			q.From, q.To, q.ModifiedFrom = q.ModifiedTo, q.ModifiedTo, q.ModifiedTo.AddDate(-1, 0, 0)
 		},
 	} {
@@ -189,11 +190,11 @@ func TestWindowsOfChanges(t *testing.T) {
 		n := 0
 		for _, err := range c.Appointments.Windows(t.Context(), q) {
 			if n++; !errors.Is(err, &tebra.Error{Code: tebra.Invalid}) || n > 1 {
-				t.Fatalf("%s: %v, want one refusal", name, err)
+				t.Fatalf("%s: %v, want one error", name, err)
 			}
 		}
 	}
 	if asked != nil {
-		t.Errorf("the vendor was asked: %v", asked)
+		t.Errorf("requests were sent: %v", asked)
 	}
 }

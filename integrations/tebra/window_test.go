@@ -9,10 +9,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// zones have midnights that do not exist: west of Greenwich, east of it, and a whole day that was left out.
+// zonesWithGaps include zones that skipped a midnight, west and east of Greenwich, and one that skipped
+// a day.
 var zonesWithGaps = []string{"UTC", "America/Chicago", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Pacific/Apia", "Asia/Gaza"}
 
-// Whatever the vendor cuts and wherever it fails, the windows that were answered are every day once, in their order.
+// Regardless of partial and failed windows, successful windows contain every day once and in order.
 func TestWindowsCoverEveryDayOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -25,15 +26,15 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 		n, most, limit := rapid.IntRange(1, 400).Draw(t, "days"), rapid.IntRange(1, 70).Draw(t, "most"), rapid.IntRange(1, 20).Draw(t, "room")
 		failAt := rapid.SliceOfDistinct(rapid.IntRange(1, 30), rapid.ID[int]).Draw(t, "failures")
 		last := day(first).AddDate(0, 0, n-1)
-		calls, answered := 0, 0
+		calls, covered := 0, 0
 		fetch := func(from, to time.Time) ([]struct{}, bool, error) {
 			calls++
 			if slices.Contains(failAt, calls) {
-				return nil, false, errors.New("away")
+				return nil, false, errors.New("unavailable")
 			}
 			d := days(from, to)
 			if d > most {
-				t.Fatalf("%d days are asked for at once, want at most %d", d, most)
+				t.Fatalf("%d days in one request, want at most %d", d, most)
 			}
 			return make([]struct{}, d), d > limit, nil
 		}
@@ -48,18 +49,18 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 				if len(w.Rows) != days(w.From, w.To) || w.Partial {
 					t.Fatalf("%d rows for %d days, partial %t", len(w.Rows), days(w.From, w.To), w.Partial)
 				}
-				answered += len(w.Rows)
+				covered += len(w.Rows)
 				at = w.To.AddDate(0, 0, 1)
 			}
 		}
-		if most := 3*n + 40; calls > most || answered != n {
-			t.Fatalf("%d calls answered %d days, want at most %d and %d", calls, answered, most, n)
+		if most := 3*n + 40; calls > most || covered != n {
+			t.Fatalf("%d calls covered %d days, want at most %d and %d", calls, covered, most, n)
 		}
 	})
 }
 
-// A dense week must not make a year be read in small pieces.
-func TestWindowsGrowAgainBehindWhatIsDense(t *testing.T) {
+// One busy week must not cause small windows for the rest of the year.
+func TestWindowsGrowAfterBusyDays(t *testing.T) {
 	t.Parallel()
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	calls := 0
@@ -76,11 +77,11 @@ func TestWindowsGrowAgainBehindWhatIsDense(t *testing.T) {
 		}
 	}
 	if calls > 30 {
-		t.Errorf("%d calls for 600 days of which 7 are dense, want at most 30", calls)
+		t.Errorf("%d calls for 600 days with 7 busy ones, want at most 30", calls)
 	}
 }
 
-func TestOneDayThatIsTooMuchIsPartial(t *testing.T) {
+func TestSingleDayAtTheRowLimitIsPartial(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	n := 0
