@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Whatever a filter names, a search looks at the days in which an answer can lie, and never at more than five years.
-func TestSearchesAreBounded(t *testing.T) {
+// A search covers the days that can contain matching visits, and never more than five years.
+func TestSearchDays(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 2, 24, 18, 0, 0, 0, time.UTC)
 	s, err := New(Config{Now: func() time.Time { return now }})
@@ -24,11 +24,11 @@ func TestSearchesAreBounded(t *testing.T) {
 		{"a day", message{"StartDate": "2026-02-24", "EndDate": "2026-02-24"}, today, today},
 		{"changes of a day", message{"FromLastModifiedDate": "2026-02-24", "ToLastModifiedDate": "2026-02-24"}, today - 60, today + 60},
 		{"changes until now", message{"FromLastModifiedDate": "2026-02-14"}, today - 10 - 60, today + 60},
-		{"changes ever", message{"ToCreatedDate": "2026-02-24"}, today - 5*365 - 1 - 60, today + 60},
+		{"changes of all time", message{"ToCreatedDate": "2026-02-24"}, today - 5*365 - 1 - 60, today + 60},
 		{"changes of a century", message{"FromCreatedDate": "1926-02-24", "ToCreatedDate": "2026-02-24"}, today + 60 - maxSearchDays, today + 60},
 		{"visits of a century", message{"StartDate": "1926-02-24", "EndDate": "2026-02-24"}, today - maxSearchDays, today},
-		{"an end before its start", message{"StartDate": "2026-02-24", "EndDate": "2026-02-20"}, today, today - 4},
-		{"an offset of nowhere", message{"StartDate": "2026-02-24", "EndDate": "2026-02-24", "TimeZoneOffsetFromGMT": "99999"}, today, today},
+		{"end before start", message{"StartDate": "2026-02-24", "EndDate": "2026-02-20"}, today, today - 4},
+		{"invalid offset", message{"StartDate": "2026-02-24", "EndDate": "2026-02-24", "TimeZoneOffsetFromGMT": "99999"}, today, today},
 	} {
 		q, err := c.query(tt.filter)
 		if err != nil && !strings.Contains(tt.name, "century") {

@@ -23,7 +23,7 @@ func TestCaptureWritesBothSidesOfEveryOperation(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !strings.Contains(string(content), root) {
-				t.Errorf("%s %s does not hold its own root", op.Name, side)
+				t.Errorf("%s %s lacks its root element", op.Name, side)
 			}
 		}
 	}

@@ -7,27 +7,27 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-func TestConfigIsChecked(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
 	one := func(p ...tebratest.Practice) tebratest.Config {
 		return tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", Practices: p}}}
 	}
 	for name, config := range map[string]tebratest.Config{
-		"no key":        {Accounts: []tebratest.Account{{}}},
-		"same key":      {Accounts: []tebratest.Account{{CustomerKey: "k"}, {CustomerKey: "k"}}},
-		"same name":     one(tebratest.Practice{Name: "a"}, tebratest.Practice{Name: "a"}),
-		"same id":       one(tebratest.Practice{ID: 2}, tebratest.Practice{ID: 2, Name: "b"}),
-		"zone":          one(tebratest.Practice{Zone: "Atlantis/Deep"}),
-		"patients":      one(tebratest.Practice{Patients: 900_001}),
-		"visits":        one(tebratest.Practice{VisitsPerDay: 901}),
-		"nobody to see": one(tebratest.Practice{Patients: -1}),
-		"nobody there":  one(tebratest.Practice{Providers: -1}),
-		"providers":     one(tebratest.Practice{Providers: 101}),
-		"practices":     one(make([]tebratest.Practice, 701)...),
-		"negative id":   one(tebratest.Practice{ID: -1}),
-		"long id":       one(tebratest.Practice{ID: 1_000_000_000}),
-		"faults":        {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
-		"throttles":     {Throttles: tebratest.Throttles{Margin: -1}},
+		"no key":         {Accounts: []tebratest.Account{{}}},
+		"duplicate key":  {Accounts: []tebratest.Account{{CustomerKey: "k"}, {CustomerKey: "k"}}},
+		"duplicate name": one(tebratest.Practice{Name: "a"}, tebratest.Practice{Name: "a"}),
+		"duplicate id":   one(tebratest.Practice{ID: 2}, tebratest.Practice{ID: 2, Name: "b"}),
+		"zone":           one(tebratest.Practice{Zone: "Atlantis/Deep"}),
+		"patients":       one(tebratest.Practice{Patients: 900_001}),
+		"visits":         one(tebratest.Practice{VisitsPerDay: 901}),
+		"no patients":    one(tebratest.Practice{Patients: -1}),
+		"no providers":   one(tebratest.Practice{Providers: -1}),
+		"providers":      one(tebratest.Practice{Providers: 101}),
+		"practices":      one(make([]tebratest.Practice, 701)...),
+		"negative id":    one(tebratest.Practice{ID: -1}),
+		"long id":        one(tebratest.Practice{ID: 1_000_000_000}),
+		"faults":         {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
+		"throttles":      {Throttles: tebratest.Throttles{Margin: -1}},
 	} {
 		if _, err := tebratest.New(config); err == nil {
 			t.Errorf("%s: no error", name)
@@ -44,6 +44,6 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error("an empty practice is not empty")
 	}
 	if s.Clinic("k", 2) != nil || s.Clinic("", 1) != nil {
-		t.Error("there is a practice that nobody configured")
+		t.Error("a practice exists that is not configured")
 	}
 }

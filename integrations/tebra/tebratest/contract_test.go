@@ -14,26 +14,26 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-func TestEveryOperationIsAnsweredAndSpoken(t *testing.T) {
+func TestEveryOperationIsImplemented(t *testing.T) {
 	t.Parallel()
-	var spoken []string
+	var supported []string
 	for _, op := range tebra.Operations() {
-		spoken = append(spoken, op.Name)
+		supported = append(supported, op.Name)
 	}
 	for _, m := range contract.operations {
 		if operations[m.name] == nil {
-			t.Errorf("%s is in the contract and not answered", m.name)
+			t.Errorf("%s is in the contract, but the simulator does not implement it", m.name)
 		}
-		if !slices.Contains(spoken, m.name) {
-			t.Errorf("%s is in the contract and the client does not speak it", m.name)
+		if !slices.Contains(supported, m.name) {
+			t.Errorf("%s is in the contract, but the client does not support it", m.name)
 		}
 	}
-	if len(operations) != len(contract.operations) || len(spoken) != len(operations) {
-		t.Errorf("%d operations answered, %d spoken, %d in the contract", len(operations), len(spoken), len(contract.operations))
+	if len(operations) != len(contract.operations) || len(supported) != len(operations) {
+		t.Errorf("%d operations in the simulator, %d in the client, %d in the contract", len(operations), len(supported), len(contract.operations))
 	}
 }
 
-// The vendor orders the members of every type by their names, base members first. A slip of ours would show here.
+// The vendor sorts the members of every type by name, members of the base first.
 func TestMembersOfTheContractAreInOrder(t *testing.T) {
 	t.Parallel()
 	for _, typ := range contract.types {
@@ -50,7 +50,7 @@ func TestMembersOfTheContractAreInOrder(t *testing.T) {
 	}
 }
 
-func TestSimpleTypesAreChecked(t *testing.T) {
+func TestSimpleTypes(t *testing.T) {
 	t.Parallel()
 	for builtin, tt := range map[string]struct{ good, bad string }{
 		"boolean":  {"true false 1 0", "True yes 2 -"},
@@ -69,13 +69,14 @@ func TestSimpleTypesAreChecked(t *testing.T) {
 		}
 		for value := range strings.FieldsSeq(tt.bad) {
 			if p.check(value) == nil {
-				t.Errorf("%s: %q is taken", builtin, value)
+				t.Errorf("%s: %q is accepted", builtin, value)
 			}
 		}
 	}
 }
 
-// What an answer leaves out must have a way to be left out: a complex member that can be neither nil nor omitted has none.
+// A response must be able to leave out any member. A complex member that can be neither nil nor omitted
+// could not be left out.
 func TestEveryMemberCanBeAbsent(t *testing.T) {
 	t.Parallel()
 	for _, of := range contract.types {
@@ -93,15 +94,15 @@ func TestEveryMemberCanBeAbsent(t *testing.T) {
 	}
 }
 
-func TestContractsThatAreNone(t *testing.T) {
+func TestInvalidContracts(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"member of nothing":  "  string : A",
-		"no namespace":       "type x:A",
-		"unknown base":       "ns : u\ntype A : B",
-		"no names":           "ns : u\ntype A\n  string",
-		"names of nothing":   "ns : u\ntype A\n  boolean : *B",
-		"unknown in a types": "op A request B C",
+		"member outside a type": "  string : A",
+		"no namespace":          "type x:A",
+		"unknown base":          "ns : u\ntype A : B",
+		"no names":              "ns : u\ntype A\n  string",
+		"unknown type of names": "ns : u\ntype A\n  boolean : *B",
+		"unknown request type":  "op A request B C",
 	} {
 		if _, err := parseContract(text); err == nil {
 			t.Errorf("%s: no error", name)
@@ -109,9 +110,9 @@ func TestContractsThatAreNone(t *testing.T) {
 	}
 }
 
-// What the client and the simulator say to each other holds exactly what the contract has, in its order: nothing that a
-// forward-only reader would pass over.
-func TestCaptureHoldsNothingThatIsSkipped(t *testing.T) {
+// Requests and responses contain only members of the contract, in its order, so a forward-only reader
+// skips nothing.
+func TestCaptureFollowsTheContract(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := Capture(t.Context(), dir); err != nil {
@@ -130,7 +131,7 @@ func TestCaptureHoldsNothingThatIsSkipped(t *testing.T) {
 			n := root.children[0]
 			for _, name := range path {
 				if n = n.children[0]; n.name != (xml.Name{Space: nsKareo, Local: name}) {
-					t.Fatalf("%s %s holds %v", m.name, side, n.name)
+					t.Fatalf("%s %s contains %v", m.name, side, n.name)
 				}
 			}
 			checkStrict(t, m.name+" "+side, n, map[string]*typ{"request": m.in, "response": m.out}[side])
@@ -153,7 +154,7 @@ func checkStrict(t *testing.T, where string, n *node, of *typ) {
 		}
 		switch {
 		case child.isNil && !p.nullable:
-			t.Errorf("%s: %s of %s may not be nil", where, p.name, of.name)
+			t.Errorf("%s: %s of %s must not be nil", where, p.name, of.name)
 		case child.isNil, p.typ != nil && len(p.typ.values) > 0:
 		case p.typ != nil:
 			checkStrict(t, where, child, p.typ)
@@ -165,7 +166,7 @@ func checkStrict(t *testing.T, where string, n *node, of *typ) {
 	}
 }
 
-func TestWSDLIsServed(t *testing.T) {
+func TestWSDL(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{})
 	if err != nil {
@@ -190,7 +191,7 @@ func TestWSDLIsServed(t *testing.T) {
 			t.Errorf("%s: %d without %s", query, code, holds)
 		}
 		if err := xml.Unmarshal([]byte(body), new(struct{})); err != nil {
-			t.Errorf("%s is no XML: %v", query, err)
+			t.Errorf("%s is not XML: %v", query, err)
 		}
 	}
 	for _, query := range []string{"", "?xsd=xsd99", "?xsd=xsd-1", "?xsd=x", "?xsd=0", "?wsdl=wsdl1", "?disco"} {
@@ -205,7 +206,7 @@ func TestWSDLIsServed(t *testing.T) {
 	_, text := get("?singleWsdl")
 	host = "a&b'<c"
 	if _, body := get("?wsdl"); !strings.Contains(body, "http://a&amp;b&#39;&lt;c"+Path+"?xsd=xsd0") {
-		t.Error("a host that breaks XML")
+		t.Error("the host is not escaped")
 	}
 	for _, m := range contract.operations {
 		if !strings.Contains(text, `<wsdl:operation name="`+m.name+`">`) || !strings.Contains(text, `<xs:element name="`+m.name+`Response">`) {

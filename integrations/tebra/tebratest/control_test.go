@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-func TestControlSurface(t *testing.T) {
+func TestControlAPI(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Throttles: unthrottled})
 	clinic := s.Clinics()[0]
@@ -21,8 +21,8 @@ func TestControlSurface(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), method, "/control/"+path, strings.NewReader(body))
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		answer, _ := io.ReadAll(w.Body)
-		return w.Code, string(answer)
+		response, _ := io.ReadAll(w.Body)
+		return w.Code, string(response)
 	}
 	for _, tt := range []struct {
 		method, path, body string
@@ -112,8 +112,9 @@ func TestControlSurface(t *testing.T) {
 	}
 }
 
-// Two accounts may have practices of the same number. Who drives them says which is meant, and the first is meant without.
-func TestControlTellsAccountsApart(t *testing.T) {
+// Practices of two accounts may have the same number. Commands name the account, or affect the first
+// practice with the number.
+func TestControlDistinguishesAccounts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Accounts: []tebratest.Account{
 		{CustomerKey: "a", Practices: []tebratest.Practice{{}}}, {CustomerKey: "b", Practices: []tebratest.Practice{{}}},
@@ -131,7 +132,7 @@ func TestControlTellsAccountsApart(t *testing.T) {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/control/play", strings.NewReader(order)))
 		if played := [2]bool{over(s.Clinics()[0]), over(s.Clinics()[1])}; w.Code != tt.status || played != tt.played {
-			t.Errorf("order %d: status %d, want %d; played %v, want %v", i, w.Code, tt.status, played, tt.played)
+			t.Errorf("command %d: status %d, want %d; played %v, want %v", i, w.Code, tt.status, played, tt.played)
 		}
 	}
 	for account, want := range map[string]string{"&account=4712": "2", "&account=4711": "1", "": "1"} {
@@ -143,8 +144,8 @@ func TestControlTellsAccountsApart(t *testing.T) {
 	}
 }
 
-// The control surface reads what the switches change; the race detector looks on.
-func TestControlWhileSwitchesChange(t *testing.T) {
+// With the race detector, this test finds unprotected reads of settings.
+func TestControlDuringChangesOfSettings(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{})
 	read := make(chan struct{})

@@ -16,9 +16,9 @@ func TestDirectoryAndAccount(t *testing.T) {
 	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {
 		t.Errorf("practices %+v, %v", practices, err)
 	}
-	places, _, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
-	if err != nil || len(places) != 1 || places[0].Name != "Example Practice Main Office" || places[0].PracticeID != w.id || places[0].LastModified.IsZero() {
-		t.Errorf("places %+v, %v", places, err)
+	locations, _, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
+	if err != nil || len(locations) != 1 || locations[0].Name != "Example Practice Main Office" || locations[0].PracticeID != w.id || locations[0].LastModified.IsZero() {
+		t.Errorf("locations %+v, %v", locations, err)
 	}
 	codes, partial, err := w.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{Code: "SIM02"})
 	if err != nil || partial || len(codes) != 1 || codes[0].OfficialName != "Long visit" {
@@ -34,6 +34,6 @@ func TestDirectoryAndAccount(t *testing.T) {
 	a := w.clinic.Account()
 	a.Password = "x"
 	if _, err := newClient(t, w.sim, a).System.CustomerID(ctx); !errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}) {
-		t.Errorf("customer by a wrong password: %v", err)
+		t.Errorf("customer with a wrong password: %v", err)
 	}
 }

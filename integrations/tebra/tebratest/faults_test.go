@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
+func TestRuleCountAndRate(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	id := w.clinic.Patients()[0].ID
@@ -26,7 +26,7 @@ func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
 		got = append(got, err == nil)
 	}
 	if want := []bool{false, false, true, true}; !cmp.Equal(got, want) || len(w.sim.Faults().Rules) != 0 {
-		t.Errorf("answered %v, want %v", got, want)
+		t.Errorf("succeeded %v, want %v", got, want)
 	}
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultOutage, Rate: 0.3}}})
 	failures := 0
@@ -40,8 +40,9 @@ func TestRulesStrikeAsOftenAsTheySay(t *testing.T) {
 	}
 }
 
-// A cut and a trickled answer are of work that was done. Over a network the one ends early, and the other takes its time.
-func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
+// Calls with truncated or slow responses take effect. Over a network, the former end early and the
+// latter take time.
+func TestTruncatedAndSlowResponses(t *testing.T) {
 	t.Parallel()
 	for fault, outcomes := range map[tebratest.Fault][2]tebratest.Outcome{
 		tebratest.FaultCut: {tebratest.OutcomeCut, tebratest.OutcomeCut}, tebratest.FaultTrickle: {tebratest.OutcomeOK, tebratest.OutcomeAborted},
@@ -55,7 +56,7 @@ func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
 				err := w.Appointments.SetStatus(t.Context(), v.ID, tebra.StatusRoomed)
 				call := w.sim.Calls(i)[0]
 				if took := time.Since(began); fault == tebratest.FaultTrickle && took < 500*time.Millisecond {
-					t.Errorf("%s: the answer took %v", fault, took)
+					t.Errorf("%s: the response took %v", fault, took)
 				}
 				if call.Outcome != outcomes[i] || (err == nil) != (call.Outcome == tebratest.OutcomeOK) {
 					t.Errorf("%s: %s, %v, want %s", fault, call.Outcome, err, outcomes[i])
@@ -65,15 +66,15 @@ func TestAnswersThatBreakOffOrTrickle(t *testing.T) {
 				}
 			}
 			w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: fault}}})
-			_ = w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed) // of nobody
+			_ = w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed) // does not exist
 			if call := w.sim.Calls(2)[0]; fault == tebratest.FaultTrickle && call.Outcome != tebratest.OutcomeRejected {
-				t.Errorf("a trickled refusal is %s", call.Outcome)
+				t.Errorf("a slow rejection has outcome %s", call.Outcome)
 			}
 		})
 	}
 }
 
-func TestWritesThatHangMayTakeEffect(t *testing.T) {
+func TestHangingWritesMayTakeEffect(t *testing.T) {
 	t.Parallel()
 	for fault, effect := range map[tebratest.Fault]bool{
 		tebratest.FaultHang: false, tebratest.FaultEffectThenHang: true, tebratest.FaultHangThenEffect: true,
@@ -88,7 +89,7 @@ func TestWritesThatHangMayTakeEffect(t *testing.T) {
 				t.Errorf("%s: %v, want a timeout of a sent call", fault, err)
 			}
 			if got, err := w.clinic.Appointment(v.ID); err != nil || (got.Status == tebratest.Roomed) != effect {
-				t.Errorf("%s: status is %q, want an effect: %t", fault, got.Status, effect)
+				t.Errorf("%s: status is %q, want effect %t", fault, got.Status, effect)
 			}
 		})
 	}
@@ -104,7 +105,7 @@ func TestSilentRefusal(t *testing.T) {
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultSilentRefusal}}})
 	echo, err := w.Appointments.Update(t.Context(), change, zone)
 	if err != nil || echo.Notes != "changed" || !echo.Start.Equal(change.Start) {
-		t.Errorf("the refusal is not silent: %+v, %v", echo, err)
+		t.Errorf("the response does not report success: %+v, %v", echo, err)
 	}
 	if err := w.Appointments.Delete(t.Context(), v.ID); err != nil {
 		t.Error(err)
@@ -113,7 +114,7 @@ func TestSilentRefusal(t *testing.T) {
 		t.Error(err)
 	}
 	if got, err := w.clinic.Appointment(v.ID); err != nil || !cmp.Equal(got, v) || len(w.clinic.Patients()) != people {
-		t.Errorf("something was done: %+v, %v", got, err)
+		t.Errorf("the write took effect: %+v, %v", got, err)
 	}
 }
 
@@ -142,24 +143,24 @@ func TestStaleReads(t *testing.T) {
 		}
 		w.sim.SetFaults(tebratest.Faults{Stale: 30 * time.Second})
 		if now := byID(listDay(t, w.Client, w.clinic, noon, noon)); !cmp.Equal(now, before, revealed) {
-			t.Errorf("a stale day has %d rows, the moved and not the booked one among them: %t, %t", len(now), now[v.ID].ID != "", now[booked].ID != "")
+			t.Errorf("a stale day has %d rows, with the moved visit: %t, with the booked one: %t", len(now), now[v.ID].ID != "", now[booked].ID != "")
 		}
 		if a := w.detail(t, v.ID); !a.Start.Equal(v.Start) {
-			t.Errorf("a stale appointment is at %v", a.Start)
+			t.Errorf("a stale appointment starts at %v", a.Start)
 		}
 		if p, err := w.Patients.Get(t.Context(), id); err != nil || p.HomePhone != patient.HomePhone {
-			t.Errorf("a stale patient: %v", err)
+			t.Errorf("stale patient: %v", err)
 		}
 		if _, err := w.Appointments.Get(t.Context(), booked, w.clinic.Location()); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-			t.Errorf("an appointment before it was made: %v", err)
+			t.Errorf("appointment before its creation: %v", err)
 		}
 		for _, newcomer := range newcomers {
 			if _, err := w.Patients.Get(t.Context(), newcomer); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-				t.Errorf("a patient before it was made: %v", err)
+				t.Errorf("patient before their creation: %v", err)
 			}
 		}
 		if n := w.countPatients(t); n != 300 {
-			t.Errorf("%d patients before two more were made", n)
+			t.Errorf("%d patients before two were added", n)
 		}
 		<-time.After(31 * time.Second)
 		if n := w.countPatients(t); n != 302 {
@@ -172,7 +173,7 @@ func TestStaleReads(t *testing.T) {
 	})
 }
 
-// countPatients counts them by list, and holds the pages against it.
+// countPatients counts the patients of the list and compares with the pages.
 func (w env) countPatients(t *testing.T) int {
 	t.Helper()
 	list, err := w.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id})
@@ -187,7 +188,7 @@ func (w env) countPatients(t *testing.T) int {
 		paged += len(page.Rows)
 	}
 	if paged != len(list.Rows) {
-		t.Errorf("%d patients by pages, %d by list", paged, len(list.Rows))
+		t.Errorf("%d patients in pages, %d in the list", paged, len(list.Rows))
 	}
 	return paged
 }
@@ -199,8 +200,8 @@ func TestForeignRows(t *testing.T) {
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultForeignRows}}})
 	all := "<k:Fields/><k:Filter>"
 	for op, tt := range map[string]struct {
-		members        string
-		own, strangers int
+		members      string
+		own, foreign int
 	}{
 		"GetAppointments":     {all + "<k:EndDate>2026-02-24</k:EndDate><k:PracticeName>One</k:PracticeName><k:StartDate>2026-02-24</k:StartDate></k:Filter>", 90, 1},
 		"GetPatients":         {all + "<k:PracticeName>One</k:PracticeName></k:Filter>", 3000, 1},
@@ -210,13 +211,13 @@ func TestForeignRows(t *testing.T) {
 		"GetServiceLocations": {"<n:Fields/><n:Filter><n:PracticeName>One</n:PracticeName></n:Filter>", 1, 1},
 	} {
 		got := post(t, w.sim, op, header(w.clinic.Account())+tt.members)
-		if own, strangers := strings.Count(got, "PracticeName>One</"), strings.Count(got, "PracticeName>Two</"); own != tt.own || strangers != tt.strangers {
-			t.Errorf("%s: %d rows and %d foreign ones, want %d and %d", op, own, strangers, tt.own, tt.strangers)
+		if own, foreign := strings.Count(got, "PracticeName>One</"), strings.Count(got, "PracticeName>Two</"); own != tt.own || foreign != tt.foreign {
+			t.Errorf("%s: %d rows and %d foreign ones, want %d and %d", op, own, foreign, tt.own, tt.foreign)
 		}
 	}
 }
 
-func TestLongRangesMayBeAnswered(t *testing.T) {
+func TestLongRanges(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	ask := func(from, to string) string {
@@ -246,7 +247,7 @@ func TestClockOffset(t *testing.T) {
 	}
 }
 
-// Directly and over a network, the switches look the same to a client.
+// Faults have the same result for a client with a direct connection and over a network.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Throttles: unthrottled})
@@ -271,7 +272,7 @@ func TestFaults(t *testing.T) {
 		{"outage", tebratest.Faults{Outage: true}, tebra.Unavailable, tebratest.OutcomeFault},
 		{"maintenance", tebratest.Faults{Maintenance: true}, tebra.Unavailable, tebratest.OutcomeMaintenance},
 		{"cut", tebratest.Faults{CutBody: true}, tebra.Unavailable, tebratest.OutcomeCut},
-		{"outage elsewhere", tebratest.Faults{Outage: true, Operations: []string{"GetAppointments"}}, "", tebratest.OutcomeOK},
+		{"outage of another operation", tebratest.Faults{Outage: true, Operations: []string{"GetAppointments"}}, "", tebratest.OutcomeOK},
 		{"this patient", tebratest.Faults{FailPatients: []string{"1000001"}}, tebra.Unavailable, tebratest.OutcomeFault},
 		{"another patient", tebratest.Faults{FailPatients: []string{"1000002"}}, "", tebratest.OutcomeOK},
 		{"absent patient", tebratest.Faults{AbsentPatients: []string{"1000001"}}, tebra.NotFound, tebratest.OutcomeOK},

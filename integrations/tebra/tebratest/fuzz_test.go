@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A text in many pieces costs what its bytes do, and not their square. Allocations are counted for the whole process, so that
-// no other test may run meanwhile.
+// The cost of a text in many pieces must be linear. Allocations are counted for the whole process, so no
+// other test may run at the same time.
 func TestTextInPieces(t *testing.T) { //nolint:paralleltest // see above
 	const pieces = 100_000
 	var before, after runtime.MemStats
@@ -21,19 +21,19 @@ func TestTextInPieces(t *testing.T) { //nolint:paralleltest // see above
 		t.Fatalf("%d bytes of text, %v", root.text.Len(), err)
 	}
 	if spent := after.TotalAlloc - before.TotalAlloc; spent > 100<<20 {
-		t.Errorf("%d MB for a request of less than one", spent>>20)
+		t.Errorf("%d MB allocated for a request of less than 1 MB", spent>>20)
 	}
 }
 
-func TestRequestsThatAreTooMuch(t *testing.T) {
+func TestRequestLimits(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"deep":       strings.Repeat("<a>", 70) + strings.Repeat("</a>", 70),
-		"wide":       "<a>" + strings.Repeat("<b/>", maxNodes) + "</a>",
-		"long":       "<a>" + strings.Repeat("x", 4<<20) + "</a>",
-		"two":        "<a/><b/>",
-		"none":       "",
-		"unfinished": "<a>",
+		"deep":     strings.Repeat("<a>", 70) + strings.Repeat("</a>", 70),
+		"wide":     "<a>" + strings.Repeat("<b/>", maxNodes) + "</a>",
+		"long":     "<a>" + strings.Repeat("x", 4<<20) + "</a>",
+		"two":      "<a/><b/>",
+		"none":     "",
+		"unclosed": "<a>",
 	} {
 		if _, err := parse(strings.NewReader(body)); err == nil {
 			t.Errorf("%s: no error", name)
@@ -41,7 +41,7 @@ func TestRequestsThatAreTooMuch(t *testing.T) {
 	}
 }
 
-// FuzzRequest reads what a stranger may post, as every operation.
+// FuzzRequest reads arbitrary requests as every operation.
 func FuzzRequest(f *testing.F) {
 	f.Add(`<k:request xmlns:k="http://www.kareo.com/api/schemas/"><k:RequestHeader><k:User>u</k:User></k:RequestHeader><k:Fields/><k:Filter/></k:request>`)
 	f.Add(`<a><b xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/></a>`)
@@ -63,8 +63,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzOperations has every operation do what a stranger who knows the credentials may ask of it. What it answers is always
-// whole XML, with the status that says whether it is a fault.
+// FuzzOperations executes arbitrary authenticated requests as every operation. Responses are always
+// well-formed XML, and their status states whether they are a fault.
 func FuzzOperations(f *testing.F) {
 	s, err := New(Config{Throttles: Throttles{Off: true}, Accounts: []Account{{
 		CustomerKey: "k", User: "u", Password: "p", Practices: []Practice{{Patients: 20, VisitsPerDay: 4}},
@@ -95,12 +95,12 @@ func FuzzOperations(f *testing.F) {
 		r.Header.Set("SOAPAction", nsKareo+"KareoServices/"+m.name)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		answer := w.Body.String()
+		response := w.Body.String()
 		if err := xml.Unmarshal(w.Body.Bytes(), new(struct{})); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
-		if fault := strings.Contains(answer, ":Fault>"); fault != (w.Code == http.StatusInternalServerError) {
-			t.Errorf("%s: status %d, a fault: %t", m.name, w.Code, fault)
+		if fault := strings.Contains(response, ":Fault>"); fault != (w.Code == http.StatusInternalServerError) {
+			t.Errorf("%s: status %d, fault %t", m.name, w.Code, fault)
 		}
 	})
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// book is what everybody should know: the visits and people that were written, by identifier.
+// model contains the visits and patients that were written, by identifier.
 type model struct {
 	env
 
 	visits      map[phi.Text]visitState
 	people      map[phi.Text]patientState
-	lastWritten phi.Text // what the last step wrote
+	lastWritten phi.Text // identifier of the record that the last step wrote
 }
 
 type visitState struct {
@@ -36,8 +36,8 @@ type visitState struct {
 
 type patientState struct{ First, Last, City, Email, Work phi.Text }
 
-// Whatever is written in whatever order is what single reads, lists and the staff have, and nothing else is.
-func TestWhatIsWrittenIsRead(t *testing.T) {
+// After any sequence of writes, single reads and lists return exactly what was written.
+func TestReadsReturnWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{
@@ -50,23 +50,23 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			visits: map[phi.Text]visitState{}, people: map[phi.Text]patientState{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"book": m.create, "change": m.change, "set status": m.setStatus, "delete": m.remove, "register": m.register, "correct": m.correct,
+			"create": m.create, "change": m.change, "set status": m.setStatus, "delete": m.remove, "register": m.register, "correct": m.correct,
 			"": func(t *rapid.T) { m.read(t, m.lastWritten) },
 		})
 		m.check(rt)
 	})
 }
 
-// text is anything that XML can carry, some of it what naive code trips over; without white space around it, of which nobody
-// knows whether the vendor keeps it.
+// text draws a text that XML can represent, including texts that careless code mishandles. It has no
+// leading or trailing white space, because it is unknown whether the vendor keeps it.
 func text(t *rapid.T, label string) phi.Text {
-	hard := []string{"O'Hara", `"Q" <b>&amp;`, "]]>", "<!-- -->", "tab\tand\r\nlines", "Жук 李 🙂", "NULL", "0", "true", "\u202e", "-1"}
-	strange := rapid.StringOfN(rapid.RuneFrom([]rune("aZ <&>'\"\n\r\t]\u00e9\u4e2d\ufffd🙂")), 1, 20, -1)
-	drawn := rapid.OneOf(rapid.SampledFrom(hard), strange).Draw(t, label)
+	difficult := []string{"O'Hara", `"Q" <b>&amp;`, "]]>", "<!-- -->", "tab\tand\r\nlines", "Жук 李 🙂", "NULL", "0", "true", "\u202e", "-1"}
+	arbitrary := rapid.StringOfN(rapid.RuneFrom([]rune("aZ <&>'\"\n\r\t]\u00e9\u4e2d\ufffd🙂")), 1, 20, -1)
+	drawn := rapid.OneOf(rapid.SampledFrom(difficult), arbitrary).Draw(t, label)
 	return phi.Text(cmp.Or(strings.TrimSpace(drawn), "x"))
 }
 
-// one draws a key of those for which ok holds; "" when there is none.
+// drawKey draws a key of a value that satisfies ok; "" if there is none.
 func drawKey[V any](t *rapid.T, all map[phi.Text]V, ok func(V) bool) phi.Text {
 	var keys []phi.Text
 	for _, k := range slices.Sorted(maps.Keys(all)) {
@@ -111,7 +111,7 @@ func (m *model) create(t *rapid.T) {
 	m.visits[made.ID], m.lastWritten = v, made.ID
 }
 
-// change rewrites a visit from what is read of it; what is not changed must survive.
+// change updates one part of a visit that was read; the other parts must remain.
 func (m *model) change(t *rapid.T) {
 	id := drawKey(t, m.visits, visitState.isActive)
 	if id == "" {
@@ -162,7 +162,7 @@ func (m *model) remove(t *rapid.T) {
 	v := m.visits[id]
 	err := m.Appointments.Delete(t.Context(), id.Reveal())
 	if v.Deleted != errors.Is(err, &tebra.Error{Code: tebra.NotFound}) || !v.Deleted && err != nil {
-		t.Fatalf("deleted before %t: %v", v.Deleted, err)
+		t.Fatalf("already deleted %t: %v", v.Deleted, err)
 	}
 	v.Deleted = true
 	m.visits[id], m.lastWritten = v, id
@@ -177,7 +177,7 @@ func (m *model) register(t *rapid.T) {
 	m.people[id], m.lastWritten = p, id
 }
 
-// correct sets, clears or leaves each of some members.
+// correct sets, clears or leaves unchanged each of several members.
 func (m *model) correct(t *rapid.T) {
 	id := drawKey(t, m.people, func(patientState) bool { return true })
 	if id == "" {
@@ -202,7 +202,7 @@ func (m *model) correct(t *rapid.T) {
 	m.people[id], m.lastWritten = p, id
 }
 
-// read compares one record, a visit or a person, with what was written last.
+// read compares one visit or patient with what was written.
 func (m *model) read(t *rapid.T, id phi.Text) {
 	if want, ok := m.visits[id]; ok {
 		a, err := m.Appointments.Get(t.Context(), id.Reveal(), m.clinic.Location())
@@ -213,7 +213,7 @@ func (m *model) read(t *rapid.T, id phi.Text) {
 			Start: a.Start, End: a.End, Patient: a.Patient, Notes: a.Notes, Case: a.CaseID, Status: a.Status, Mode: a.Mode, Deleted: a.Deleted, Group: a.Group,
 		}
 		if diff := gocmp.Diff(want, got, revealed); diff != "" {
-			t.Fatalf("a visit is not as it was written:\n%s", diff)
+			t.Fatalf("visit differs from what was written:\n%s", diff)
 		}
 	}
 	if want, ok := m.people[id]; ok {
@@ -222,12 +222,12 @@ func (m *model) read(t *rapid.T, id phi.Text) {
 			t.Fatal(err)
 		}
 		if diff := gocmp.Diff(want, patientState{p.FirstName, p.LastName, p.City, p.Email, p.WorkPhone}, revealed); diff != "" {
-			t.Fatalf("a patient is not as they were written:\n%s", diff)
+			t.Fatalf("patient differs from what was written:\n%s", diff)
 		}
 	}
 }
 
-// check compares everything with what the lists say.
+// check compares everything with the lists.
 func (m *model) check(t *rapid.T) {
 	type row struct {
 		Start, End     time.Time
@@ -243,7 +243,7 @@ func (m *model) check(t *rapid.T) {
 	for _, r := range list.Rows {
 		listed[r.ID] = row{r.Start, r.End, r.PatientID, r.Notes}
 		if m.visits[r.ID].Group {
-			listed[r.ID] = row{r.Start, r.End, "", r.Notes} // whom a list names of a group is the vendor's choice
+			listed[r.ID] = row{r.Start, r.End, "", r.Notes} // which patient of a group a list names is unspecified
 		}
 	}
 	for id, v := range m.visits {
@@ -252,7 +252,7 @@ func (m *model) check(t *rapid.T) {
 		}
 	}
 	if diff := gocmp.Diff(want, listed, revealed); diff != "" {
-		t.Fatalf("the list is not what was written:\n%s", diff)
+		t.Fatalf("list differs from what was written:\n%s", diff)
 	}
 	all, err := m.Patients.List(t.Context(), tebra.ListPatientsRequest{PracticeID: m.id})
 	if err != nil || len(all.Rows) != 5+len(m.people) {
@@ -265,6 +265,6 @@ func (m *model) check(t *rapid.T) {
 		}
 	}
 	if diff := gocmp.Diff(m.people, people, revealed); diff != "" {
-		t.Fatalf("the patients are not what was written:\n%s", diff)
+		t.Fatalf("patients differ from what was written:\n%s", diff)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-func TestPatientsAreCreatedAndChanged(t *testing.T) {
+func TestCreateAndUpdatePatient(t *testing.T) {
 	t.Parallel()
 	now := noon
 	w := newEnv(t, tebratest.Config{Now: func() time.Time { return now }})
@@ -46,19 +46,19 @@ func TestPatientsAreCreatedAndChanged(t *testing.T) {
 	post(t, w.sim, "UpdatePatientsExternalID", header(w.clinic.Account())+"<k:Updates><k:UpdateBatch><k:PatientExternalIDSetting><k:externalID/>"+
 		"<k:externalVendorID>0</k:externalVendorID><k:patientID>"+id.Reveal()+"</k:patientID><k:practiceID>1</k:practiceID></k:PatientExternalIDSetting></k:UpdateBatch></k:Updates>")
 	if got := post(t, w.sim, "GetPatient", header(w.clinic.Account())+"<k:Filter/>"); !strings.Contains(got, `<Patient i:nil="true"/>`) {
-		t.Errorf("who names nobody gets somebody: %.900s", got)
+		t.Errorf("an empty filter returns a patient: %.900s", got)
 	}
 	if _, err := w.Patients.GetByExternalID(ctx, "6", "ext-1"); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		t.Errorf("another vendor's id: %v", err)
 	}
 	if err := w.Patients.Update(ctx, "5", w.id, tebra.PatientFields{City: tebra.Set("x")}); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		t.Errorf("a patient of nobody: %v", err)
+		t.Errorf("unknown patient: %v", err)
 	}
 	if err := w.Patients.Update(ctx, id.Reveal(), "9", tebra.PatientFields{City: tebra.Set("x")}); !errors.Is(err, &tebra.Error{Code: tebra.Denied}) {
-		t.Errorf("a patient of another practice: %v", err)
+		t.Errorf("patient of another practice: %v", err)
 	}
 	if _, err := w.Patients.Create(ctx, "9", tebra.PatientFields{FirstName: tebra.Set("a"), LastName: tebra.Set("b")}); !errors.Is(err, &tebra.Error{Code: tebra.Denied}) {
-		t.Errorf("a practice of nobody: %v", err)
+		t.Errorf("unknown practice: %v", err)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestEveryPatientIsOnExactlyOnePage(t *testing.T) {
 			pages++
 			for _, p := range page.Rows {
 				if seen[p.ID] {
-					t.Fatalf("a patient comes twice")
+					t.Fatalf("a patient is on two pages")
 				}
 				seen[p.ID] = true
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// What hand-built requests get wrong, and what the vendor makes of it.
+// The table contains mistakes in handwritten requests and the vendor's responses to them.
 func TestMembersAreReadForwardOnly(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Throttles: unthrottled})
@@ -25,19 +25,19 @@ func TestMembersAreReadForwardOnly(t *testing.T) {
 		{"fields in the other namespace", "GetAppointments", good + "<n:Fields/><k:Filter/>", "Expecting element &#39;Fields"},
 		{"no filter", "GetAppointments", good + "<k:Fields/>", "ValidateDateTimeFields"},
 		{"misspelled filter member", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + "<k:practicename>none</k:practicename></k:Filter>", "<AppointmentData><AllDay>"},
-		{"toggle that is no boolean", "GetAppointments", good + "<k:Fields><k:ID>yes</k:ID></k:Fields><k:Filter/>", "cannot be parsed as the type &#39;Boolean&#39;"},
-		{"toggles", "GetAppointments", good + "<k:Fields><k:EndDate>0</k:EndDate><k:ID>1</k:ID></k:Fields><k:Filter>" + day + "</k:Filter>", "<AppointmentData><ID>"},
-		{"patient id that is no number", "GetPatient", good + "<k:Filter><k:PatientID>x</k:PatientID></k:Filter>", "DeserializationFailed"},
-		{"patient of nobody", "GetPatient", good + "<k:Filter><k:PatientID>5</k:PatientID></k:Filter>", `<Patient i:nil="true"/>`},
-		{"no practice of this name", "GetAppointments", good + "<k:Fields/><k:Filter>" + strings.Replace(day, "<k:Start", "<k:PracticeName>none</k:PracticeName><k:Start", 1) + "</k:Filter>", "<Appointments><AppointmentData/></Appointments>"},
-		{"date that is none", "GetAppointments", good + "<k:Fields/><k:Filter><k:StartDate>soon</k:StartDate></k:Filter>", "<IsError>true</IsError>"},
+		{"invalid field value", "GetAppointments", good + "<k:Fields><k:ID>yes</k:ID></k:Fields><k:Filter/>", "cannot be parsed as the type &#39;Boolean&#39;"},
+		{"fields", "GetAppointments", good + "<k:Fields><k:EndDate>0</k:EndDate><k:ID>1</k:ID></k:Fields><k:Filter>" + day + "</k:Filter>", "<AppointmentData><ID>"},
+		{"patient id that is not a number", "GetPatient", good + "<k:Filter><k:PatientID>x</k:PatientID></k:Filter>", "DeserializationFailed"},
+		{"unknown patient", "GetPatient", good + "<k:Filter><k:PatientID>5</k:PatientID></k:Filter>", `<Patient i:nil="true"/>`},
+		{"unknown practice name", "GetAppointments", good + "<k:Fields/><k:Filter>" + strings.Replace(day, "<k:Start", "<k:PracticeName>none</k:PracticeName><k:Start", 1) + "</k:Filter>", "<Appointments><AppointmentData/></Appointments>"},
+		{"invalid date", "GetAppointments", good + "<k:Fields/><k:Filter><k:StartDate>soon</k:StartDate></k:Filter>", "<IsError>true</IsError>"},
 		{"offset from Greenwich", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + "<k:TimeZoneOffsetFromGMT>0</k:TimeZoneOffsetFromGMT></k:Filter>", "<StartDate>2/24/2026 2:00:00 PM</StartDate>"},
-		{"filter that is nil", "GetAppointments", good + `<k:Fields/><k:Filter i:nil="1"/>`, "ValidateDateTimeFields"},
-		{"offset that is nil", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + `<k:TimeZoneOffsetFromGMT i:nil="true"/></k:Filter>`, "<StartDate>2/24/2026 8:00:00 AM</StartDate>"},
-		{"number that is nil", "GetAppointment", good + `<k:Appointment><k:AppointmentId i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
-		{"status that is nil", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
-		{"status of nobody", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus>Late</k:AppointmentStatus></k:Appointment>`, "Invalid enum value"},
-		{"operation of nobody", "GetAppointmentz", good, "ContractFilter mismatch"},
+		{"nil filter", "GetAppointments", good + `<k:Fields/><k:Filter i:nil="1"/>`, "ValidateDateTimeFields"},
+		{"nil offset", "GetAppointments", good + "<k:Fields/><k:Filter>" + day + `<k:TimeZoneOffsetFromGMT i:nil="true"/></k:Filter>`, "<StartDate>2/24/2026 8:00:00 AM</StartDate>"},
+		{"nil number", "GetAppointment", good + `<k:Appointment><k:AppointmentId i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
+		{"nil status", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus i:nil="true"/></k:Appointment>`, "DeserializationFailed"},
+		{"unknown status", "UpdateAppointmentStatus", good + `<k:Appointment><k:AppointmentId>1</k:AppointmentId><k:AppointmentStatus>Late</k:AppointmentStatus></k:Appointment>`, "Invalid enum value"},
+		{"unknown operation", "GetAppointmentz", good, "ContractFilter mismatch"},
 	} {
 		if got := post(t, s, tt.op, tt.members); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: want %s in\n%.1500s", tt.name, tt.want, got)
@@ -46,11 +46,11 @@ func TestMembersAreReadForwardOnly(t *testing.T) {
 	s.SetFaults(tebratest.Faults{Projection: true})
 	got := post(t, s, "GetAppointments", good+"<k:Fields><k:ID>true</k:ID></k:Fields><k:Filter>"+day+"</k:Filter>")
 	if !strings.Contains(got, "<Appointments><AppointmentData/></Appointments>") {
-		t.Errorf("inverted projection: %.800s", got)
+		t.Errorf("projection: %.800s", got)
 	}
 }
 
-func TestOnlySOAPIsAnswered(t *testing.T) {
+func TestInvalidSOAPRequests(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{})
 	const action = "http://www.kareo.com/api/schemas/KareoServices/GetThrottles"
@@ -66,11 +66,11 @@ func TestOnlySOAPIsAnswered(t *testing.T) {
 		{"GET", http.MethodGet, "", "", "", http.StatusNotFound, ""},
 		{"SOAP 1.2", http.MethodPost, "application/soap+xml", "x", "", http.StatusUnsupportedMediaType, ""},
 		{"no action", http.MethodPost, "text/xml", "", "", http.StatusInternalServerError, "ActionNotSupported"},
-		{"bare action", http.MethodPost, "text/xml", "GetThrottles", "", http.StatusInternalServerError, "ActionNotSupported"},
-		{"no XML", http.MethodPost, "text/xml", action, "{}", http.StatusInternalServerError, "InternalServiceFault"},
+		{"action without namespace", http.MethodPost, "text/xml", "GetThrottles", "", http.StatusInternalServerError, "ActionNotSupported"},
+		{"not XML", http.MethodPost, "text/xml", action, "{}", http.StatusInternalServerError, "InternalServiceFault"},
 		{"no envelope", http.MethodPost, "text/xml", action, envelope("Envelop", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
 		{"another operation", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetPatient><request/></GetPatient>"), http.StatusInternalServerError, "InternalServiceFault"},
-		{"parameter of another name", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><req/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
+		{"parameter with another name", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><req/></GetThrottles>"), http.StatusInternalServerError, "InternalServiceFault"},
 		{"nil parameter", http.MethodPost, "text/xml", action, envelope("Envelope", `<GetThrottles><request i:nil="true"/></GetThrottles>`), http.StatusInternalServerError, "InternalServiceFault"},
 		{"empty parameter", http.MethodPost, "text/xml", action, envelope("Envelope", "<GetThrottles><request/></GetThrottles>"), http.StatusInternalServerError, "DeserializationFailed"},
 	} {

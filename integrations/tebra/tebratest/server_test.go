@@ -31,16 +31,16 @@ func TestClientAndStaffSeeTheSameDay(t *testing.T) {
 				t.Fatalf("%s: visit %d differs", day.Format(time.DateOnly), i)
 			}
 			if v.Start.Before(opens) || v.End.After(opens.Add(9*time.Hour+30*time.Minute)) || !v.End.After(v.Start) {
-				t.Errorf("visit from %v to %v is outside of the opening hours", v.Start, v.End)
+				t.Errorf("visit from %v to %v is outside the opening hours", v.Start, v.End)
 			}
 			if !v.Created.Before(noon) || v.Created.After(v.Start) || v.Modified.Before(v.Created) {
-				t.Errorf("visit of %v was made at %v and changed at %v", v.Start, v.Created, v.Modified)
+				t.Errorf("visit of %v was created at %v and changed at %v", v.Start, v.Created, v.Modified)
 			}
 		}
 	}
 }
 
-func TestProvidersAreNeverInTwoPlaces(t *testing.T) {
+func TestProvidersAreNotDoubleBooked(t *testing.T) {
 	t.Parallel()
 	for _, visits := range []int{1, 3, 4, 90, 91, 300} {
 		s := newServer(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", Practices: []tebratest.Practice{{VisitsPerDay: visits}}}}})
@@ -58,7 +58,7 @@ func TestProvidersAreNeverInTwoPlaces(t *testing.T) {
 	}
 }
 
-func TestSameSeedSamePeopleInWhateverOrder(t *testing.T) {
+func TestPopulationDependsOnTheSeedOnly(t *testing.T) {
 	t.Parallel()
 	days := []time.Time{noon, noon.AddDate(0, 0, 1), noon.AddDate(0, 0, 2)}
 	see := func(seed int64, order []int) (all [3][]tebratest.Visit, people []tebratest.Person) {
@@ -71,19 +71,19 @@ func TestSameSeedSamePeopleInWhateverOrder(t *testing.T) {
 	a, people := see(1, []int{0, 1, 2})
 	b, same := see(1, []int{2, 0, 1})
 	if !cmp.Equal(a, b) || !cmp.Equal(people, same) {
-		t.Error("the order of asking changes what is there")
+		t.Error("the population depends on the order of requests")
 	}
 	if c, others := see(2, []int{0, 1, 2}); cmp.Equal(a, c) || cmp.Equal(people, others) {
-		t.Error("another seed makes the same people")
+		t.Error("another seed generates the same population")
 	}
-	odd := 0
+	unusual := 0
 	for _, p := range people {
 		if strings.ContainsAny(p.Name(), "'&<>]") {
-			odd++
+			unusual++
 		}
 	}
-	if len(people) != 3000 || odd < 100 {
-		t.Errorf("%d people with %d odd names, want 3000 with many", len(people), odd)
+	if len(people) != 3000 || unusual < 100 {
+		t.Errorf("%d people with %d unusual names, want 3000 with at least 100", len(people), unusual)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 		t.Errorf("checked in: status %q, changed at %v", row.Status, row.LastModified)
 	}
 	if after[visits[2].ID].Status != tebratest.Cancelled {
-		t.Error("a cancelled visit is not in the list as one")
+		t.Error("a cancelled visit is not listed as cancelled")
 	}
 	moved, ok := byID(listDay(t, c, clinic, tomorrow, tomorrow))[visits[1].ID]
 	if !ok || !moved.Start.Equal(tomorrow) || moved.End.Sub(moved.Start) != visits[1].End.Sub(visits[1].Start) {
@@ -132,11 +132,11 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 	ids := byID(changed.Rows)
 	for _, id := range []string{visits[0].ID, visits[1].ID, visits[2].ID, booked} {
 		if _, ok := ids[id]; !ok {
-			t.Error("a change of today is not among the changes of today")
+			t.Error("a change is missing in the list of today's changes")
 		}
 	}
 	if _, ok := ids[visits[3].ID]; ok || len(ids) != 4 {
-		t.Errorf("%d changes, the deleted one among them: %t; want the 4 that are still there", len(ids), ok)
+		t.Errorf("%d changes, with the deleted visit: %t; want the 4 others", len(ids), ok)
 	}
 	patient, err := c.Patients.Get(t.Context(), newcomer.ID)
 	if err != nil || patient.FirstName.Reveal() != newcomer.FirstName {
@@ -159,12 +159,12 @@ func TestStaffEditsReachTheClient(t *testing.T) {
 		second(clinic.Book(newcomer.ID, noon, 9)),
 	} {
 		if !errors.Is(err, tebratest.ErrNotFound) {
-			t.Errorf("edit of nothing: %v", err)
+			t.Errorf("edit of an unknown record: %v", err)
 		}
 	}
 }
 
-func TestAppointmentsAreFoundBeforeAnybodyAsksForTheirDay(t *testing.T) {
+func TestAppointmentIsFoundBeforeItsDayIsRead(t *testing.T) {
 	t.Parallel()
 	one, two := newServer(t, tebratest.Config{}).Clinics()[0], newServer(t, tebratest.Config{}).Clinics()[0]
 	id := one.Appointments(noon.AddDate(0, 0, 9))[5].ID
@@ -206,7 +206,7 @@ func TestDateWindows(t *testing.T) {
 		days         int
 		fault        bool
 	}{
-		{"one day, bare", "<k:EndDate>2026-02-24</k:EndDate><k:StartDate>2026-02-24</k:StartDate>", 1, false},
+		{"one day, without times", "<k:EndDate>2026-02-24</k:EndDate><k:StartDate>2026-02-24</k:StartDate>", 1, false},
 		{"neither: a week from three days ago", "<k:Type>P</k:Type>", 7, false},
 		{"no end: seven days", "<k:StartDate>2/24/2026</k:StartDate>", 7, false},
 		{"no start: from seven days ago", "<k:EndDate>2/24/2026</k:EndDate>", 8, false},

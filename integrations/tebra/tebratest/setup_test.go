@@ -16,7 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// noon is when the simulations of these tests begin: a Tuesday in Chicago.
+// noon is the start of the simulations: noon of a Tuesday in Chicago.
 var noon = time.Date(2026, 2, 24, 18, 0, 0, 0, time.UTC)
 
 func newServer(t testing.TB, config tebratest.Config) *tebratest.Server {
@@ -66,19 +66,20 @@ func byID(rows []tebra.Appointment) map[string]tebra.Appointment {
 
 func second(_ string, err error) error { return err }
 
-// header is a request header in the schema's order.
+// header returns a request header in the schema's order.
 func header(a tebratest.Account) string {
 	return "<k:RequestHeader><k:CustomerKey>" + a.CustomerKey + "</k:CustomerKey><k:Password>" + a.Password +
 		"</k:Password><k:User>" + a.User + "</k:User></k:RequestHeader>"
 }
 
-// post sends members as an operation's request, unhelped by the client, and returns the answer.
+// post sends an operation's request with the given members, without the client, and returns status and
+// body of the response.
 func post(t testing.TB, s *tebratest.Server, op, members string) string {
 	t.Helper()
 	return postSlowly(t, s, op, members, func() {})
 }
 
-// slowly is a body before whose end something happens.
+// delayedBody is a body that calls before when it reaches its end.
 type delayedBody struct {
 	io.Reader
 
@@ -94,6 +95,7 @@ func (r *delayedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// postSlowly is like post and calls before when the server has read the body to its end.
 func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before func()) string {
 	t.Helper()
 	body := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:k="http://www.kareo.com/api/schemas/" ` +
@@ -109,17 +111,17 @@ func postSlowly(t testing.TB, s *tebratest.Server, op, members string, before fu
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	content, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%d %s", resp.StatusCode, answer)
+	return fmt.Sprintf("%d %s", resp.StatusCode, content)
 }
 
-// revealed lets go-cmp show what differs. Everybody here is invented.
+// revealed lets go-cmp show differences in masked texts. All data is synthetic.
 var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
 
-// world is a simulator with one practice, its client, and its staff.
+// env is a simulator with a client and a practice, whose staff is clinic.
 type env struct {
 	*tebra.Client
 

@@ -19,8 +19,9 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// The figures of the largest population: time of one day's list on days that nobody asked for before, and the memory of the
-// whole process at its peak, as the kernel counts it, after days, pages, a list at the cap and changes of every patient.
+// This test measures the largest population: the time of one day's list, on days that were not read
+// before, and the peak memory of the process according to the kernel, after lists of days, all pages, a
+// list at the row limit and a change of every patient.
 func TestSoakHundredThousandPatients(t *testing.T) {
 	debug.FreeOSMemory()
 	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 100_000}}}}})
@@ -58,14 +59,14 @@ func TestSoakHundredThousandPatients(t *testing.T) {
 	runtime.ReadMemStats(&m)
 	runtime.KeepAlive(w)
 	peak := peakMemory(t)
-	t.Logf("%d patients by pages, %d by list; a day: median %v, slowest %v; live heap %.0f MB, peak of the process %.0f MB", seen, capped-1,
+	t.Logf("%d patients in pages, %d in the list; a day: median %v, slowest %v; live heap %.0f MB, peak memory of the process %.0f MB", seen, capped-1,
 		took[50].Round(time.Microsecond), took[99].Round(time.Microsecond), float64(m.HeapAlloc)/1e6, float64(peak)/1e6)
 	if seen != 100_000 || took[50] > 50*time.Millisecond || peak > 400_000_000 {
 		t.Error("want 100,000 patients, a median day within 50 ms, and at most 400 MB")
 	}
 }
 
-// peakMemory is the most that the process ever had resident.
+// peakMemory returns the peak resident memory of the process.
 func peakMemory(t *testing.T) int64 {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -81,12 +82,12 @@ func peakMemory(t *testing.T) int64 {
 			return kilobytes * 1024
 		}
 	}
-	t.Fatal("the kernel does not say")
+	t.Fatal("no VmHWM in /proc/self/status")
 	return 0
 }
 
-// Ten thousand calls in fake time, at distances around the limit: every decision is the one that arrival times give, to the
-// millisecond, with and without a window that refused calls extend.
+// In 10,000 calls in fake time, at intervals close to the limit, every decision must agree with the
+// times of arrival to the millisecond, with and without Extend.
 func TestSoakThrottlesAreExact(t *testing.T) {
 	for _, extend := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestSoakThrottlesAreExact(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			limit := 250*time.Millisecond + margin
 			id := clinic.Patients()[0].ID
-			last, wrong, refusals := time.Time{}, 0, 0
+			last, wrong, throttled := time.Time{}, 0, 0
 			for range 10_000 {
 				<-time.After(limit + time.Duration(rng.IntN(5)-2)*time.Millisecond - time.Duration(rng.IntN(2))*200*time.Millisecond)
 				want := !last.IsZero() && time.Since(last) <= limit
@@ -106,15 +107,15 @@ func TestSoakThrottlesAreExact(t *testing.T) {
 					wrong++
 				}
 				if want {
-					refusals++
+					throttled++
 				}
 				if !want || extend {
 					last = time.Now()
 				}
 			}
-			t.Logf("extend %t: %d of 10,000 calls refused, %d decisions wrong", extend, refusals, wrong)
-			if wrong != 0 || refusals < 1000 {
-				t.Errorf("%d wrong decisions, %d refusals", wrong, refusals)
+			t.Logf("extend %t: %d of 10,000 calls throttled, %d decisions wrong", extend, throttled, wrong)
+			if wrong != 0 || throttled < 1000 {
+				t.Errorf("%d wrong decisions, %d calls throttled", wrong, throttled)
 			}
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-func TestStaffsDayIsTheReferenceDay(t *testing.T) {
+func TestEditsMatchTheReferenceDay(t *testing.T) {
 	t.Parallel()
 	c := newServer(t, tebratest.Config{Seed: 3}).Clinics()[0]
 	day := noon.AddDate(0, 0, 1)
@@ -31,13 +31,13 @@ func TestStaffsDayIsTheReferenceDay(t *testing.T) {
 		t.Errorf("%.3f of the visits are moved or cancelled, want about 0.08", share)
 	}
 	if share := float64(registered) / float64(visits); share < 0.035 || share > 0.065 {
-		t.Errorf("%.3f new patients a visit, want about 0.05", share)
+		t.Errorf("%.3f new patients per visit, want about 0.05", share)
 	}
 	if changes != 6*(visits-moved) {
-		t.Errorf("%d changes of status for %d visits that stay, want 6 each", changes, visits-moved)
+		t.Errorf("%d status changes of %d remaining visits, want 6 each", changes, visits-moved)
 	}
 	if diff := cmp.Diff(c.Edits(day), c.Edits(day)); diff != "" {
-		t.Error("asking twice gives another day")
+		t.Error("Edits returns different edits for the same day")
 	}
 	for _, never := range []time.Time{day.AddDate(2000, 0, 0), day.AddDate(-2000, 0, 0)} {
 		if edits := c.Edits(never); len(edits) != 0 {
@@ -46,7 +46,7 @@ func TestStaffsDayIsTheReferenceDay(t *testing.T) {
 	}
 }
 
-func TestStaffPlaysItsDayInParts(t *testing.T) {
+func TestPlayInParts(t *testing.T) {
 	t.Parallel()
 	now := noon.AddDate(0, 0, 1)
 	play := func(steps int) ([]tebratest.Visit, int) {
@@ -60,18 +60,18 @@ func TestStaffPlaysItsDayInParts(t *testing.T) {
 		}
 		return c.Appointments(now), made
 	}
-	whole, edits := play(1)
+	full, edits := play(1)
 	parts, same := play(7)
-	if diff := cmp.Diff(whole, parts); diff != "" || edits != same || edits < 450 {
-		t.Errorf("%d edits in one go, %d in seven:\n%s", edits, same, diff)
+	if diff := cmp.Diff(full, parts); diff != "" || edits != same || edits < 450 {
+		t.Errorf("%d edits in one step, %d in seven:\n%s", edits, same, diff)
 	}
 	done := 0
-	for _, v := range whole {
+	for _, v := range full {
 		if v.Status == tebratest.CheckedOut {
 			done++
 		}
 	}
-	if done < 70 || len(whole) >= 90 {
-		t.Errorf("%d of %d visits are over at the end of the day", done, len(whole))
+	if done < 70 || len(full) >= 90 {
+		t.Errorf("%d of %d visits are checked out at the end of the day", done, len(full))
 	}
 }

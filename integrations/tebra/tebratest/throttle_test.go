@@ -44,7 +44,7 @@ func TestThrottlesCountByAccountAndOperation(t *testing.T) {
 			t.Errorf("got %+v, want the interval named without its margin", e)
 		}
 		if err := get(0, b); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-			t.Errorf("another account: %v, want it to be let in, to nothing", err)
+			t.Errorf("another account: %v, want a call that is not throttled and finds nothing", err)
 		}
 		if _, _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
 			t.Errorf("another operation: %v", err)
@@ -56,7 +56,7 @@ func TestThrottlesCountByAccountAndOperation(t *testing.T) {
 	})
 }
 
-func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
+func TestThrottledCallsMayExtendTheInterval(t *testing.T) {
 	t.Parallel()
 	for _, extend := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -70,15 +70,15 @@ func TestRefusedCallsMayExtendTheWindow(t *testing.T) {
 				<-time.After(20 * time.Millisecond)
 			}
 			if want := map[bool]int{false: 10, true: 1}[extend]; ok != want {
-				t.Errorf("extend %t: %d of 20 calls were let in, want %d", extend, ok, want)
+				t.Errorf("extend %t: %d of 20 calls succeeded, want %d", extend, ok, want)
 			}
 		})
 	}
 }
 
-// Calls are decided in the order in which they were there whole: one that is slow to arrive is overtaken, and does not move
-// the window of others back.
-func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
+// Calls are decided in the order in which their requests were complete: a slow request is overtaken and
+// does not move the interval of other calls back.
+func TestThrottlesUseTheOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	for _, extend := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
 				<-time.After(wait)
 				post(t, s, "GetPatient", filter)
 			}
-			// At 50 ms, 100 ms (the slow one), 310 ms and 390 ms, for windows of 250 ms.
+			// At 50 ms, 100 ms (the slow one), 310 ms and 390 ms, for an interval of 250 ms.
 			want := map[bool][]tebratest.Outcome{
 				false: {tebratest.OutcomeOK, tebratest.OutcomeThrottled, tebratest.OutcomeOK, tebratest.OutcomeThrottled},
 				true:  {tebratest.OutcomeOK, tebratest.OutcomeThrottled, tebratest.OutcomeThrottled, tebratest.OutcomeThrottled},
@@ -103,7 +103,7 @@ func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
 			for _, c := range s.Calls(0) {
 				got = append(got, c.Outcome)
 				if !c.Arrived.After(last) {
-					t.Errorf("extend %t: call %d arrived at %v, after one of %v", extend, c.Seq, c.Arrived, last)
+					t.Errorf("extend %t: call %d arrived at %v, after one at %v", extend, c.Seq, c.Arrived, last)
 				}
 				last = c.Arrived
 			}
@@ -114,8 +114,8 @@ func TestThrottlesDecideInTheOrderOfArrival(t *testing.T) {
 	}
 }
 
-// Who waits for as long as a refusal says is let in.
-func TestRefusalsNameAnIntervalThatIsLongEnough(t *testing.T) {
+// A call after the named interval succeeds.
+func TestNamedIntervalIsLongEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Scale: 0.0055}}) // 1.375 ms
@@ -133,7 +133,7 @@ func TestRefusalsNameAnIntervalThatIsLongEnough(t *testing.T) {
 	})
 }
 
-func TestThrottlesChangeInMidRun(t *testing.T) {
+func TestSetThrottles(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, tebratest.Config{})
@@ -148,12 +148,12 @@ func TestThrottlesChangeInMidRun(t *testing.T) {
 			}
 		}
 		if want := []bool{true, true, false, true, true, true, false, true}; !slices.Equal(got, want) {
-			t.Errorf("answered %v, want %v", got, want)
+			t.Errorf("succeeded %v, want %v", got, want)
 		}
 	})
 }
 
-// The table spells an operation otherwise than the contract. An override means the operation, however it is spelled.
+// The table and the contract spell an operation differently. Intervals apply to it in either spelling.
 func TestThrottlesInEitherSpelling(t *testing.T) {
 	t.Parallel()
 	both := map[string]time.Duration{"GetProcedureCode": time.Second, "GetProcedureCodes": 7 * time.Second}
@@ -167,17 +167,17 @@ func TestThrottlesInEitherSpelling(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			told := 0
+			listed := 0
 			for _, row := range rows {
 				if strings.HasPrefix(row.Operation, "GetProcedureCode") {
-					told++
+					listed++
 					if row.Interval != 7*time.Second {
-						t.Errorf("%s: %s is told as %v", name, row.Operation, row.Interval)
+						t.Errorf("%s: %s is listed with %v", name, row.Operation, row.Interval)
 					}
 				}
 			}
-			if told != 1 {
-				t.Errorf("%s: told in %d rows, want 1", name, told)
+			if listed != 1 {
+				t.Errorf("%s: %d rows, want 1", name, listed)
 			}
 			for wait, want := range []error{nil, &tebra.Error{Code: tebra.Throttled}} {
 				<-time.After(time.Duration(wait) * 6 * time.Second)
@@ -189,33 +189,33 @@ func TestThrottlesInEitherSpelling(t *testing.T) {
 	}
 }
 
-func TestThrottlesAreTold(t *testing.T) {
+func TestGetThrottlesListsIntervals(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Intervals: map[string]time.Duration{"GetPatient": 40 * time.Millisecond}}})
 	got, err := newClient(t, s, s.Clinics()[0].Account()).System.Throttles(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]time.Duration{}
+	listed := map[string]time.Duration{}
 	for _, row := range got {
-		told[row.Operation] = row.Interval
+		listed[row.Operation] = row.Interval
 	}
 	unlisted := []string{"GetAppointmentReasons", "GetCustomerIdFromKey", "UpdateAppointmentStatus", "UpdatePatientsExternalID"}
 	for _, op := range tebra.Operations() {
 		want := op.Interval
-		if slices.Contains(unlisted, op.Name) { // the vendor's table does not name them
+		if slices.Contains(unlisted, op.Name) { // missing in the vendor's table
 			want = 0
 		}
 		if op.Name == "GetPatient" {
 			want = 40 * time.Millisecond
 		}
-		if told[op.Name] != want {
-			t.Errorf("%s: %v, want %v", op.Name, told[op.Name], want)
+		if listed[op.Name] != want {
+			t.Errorf("%s: %v, want %v", op.Name, listed[op.Name], want)
 		}
 	}
 }
 
-func TestLatencyIsDrawnFromItsQuantiles(t *testing.T) {
+func TestLatencyHasItsQuantiles(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, tebratest.Config{Throttles: unthrottled, Latency: tebratest.Latency{P50: 2500 * time.Millisecond, P95: 6600 * time.Millisecond}})

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// closed is a body that remembers that it was closed.
+// closeRecorder is a body that records whether it was closed.
 type closeRecorder struct {
 	io.Reader
 
@@ -22,8 +22,8 @@ type closeRecorder struct {
 
 func (c *closeRecorder) Close() error { c.closed = true; return nil }
 
-// What the transport makes of a handler is what a server makes of it.
-func TestTransportAnswersAsANetworkDoes(t *testing.T) {
+// A handler produces the same response directly as over a network.
+func TestTransportMatchesANetwork(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"nothing": func(http.ResponseWriter, *http.Request) {},
@@ -62,13 +62,13 @@ func TestTransportAnswersAsANetworkDoes(t *testing.T) {
 			if err := resp.Body.Close(); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if i == 0 && !sent.closed { // a network closes it when it likes
-				t.Errorf("%s: the request is not closed", name)
+			if i == 0 && !sent.closed { // over a network, the time of closing is unspecified
+				t.Errorf("%s: the request body is not closed", name)
 			}
 		}
 		network.Close()
 		if got[0] != got[1] {
-			t.Errorf("%s: %q, over a network %q", name, got[0], got[1])
+			t.Errorf("%s: got %q, over a network %q", name, got[0], got[1])
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestTransportEndsWithItsContext(t *testing.T) {
 		}
 		resp, err := tebratest.Transport{Handler: waits}.RoundTrip(r)
 		if !errors.Is(err, context.DeadlineExceeded) || !sent.closed {
-			t.Errorf("%v: %v, request closed: %t", wait, err, sent.closed)
+			t.Errorf("%v: %v, request body closed: %t", wait, err, sent.closed)
 		}
 		if resp != nil {
 			_ = resp.Body.Close()

@@ -15,8 +15,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// The same instants come back whichever way the vendor is asked for its times, on days of both changes of the clock.
-func TestZonesAgree(t *testing.T) {
+// Both values of Options.Zones return the same instants, also on the days of both time changes.
+func TestZonesReturnTheSameInstants(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Throttles: unthrottled})
 	clinic := s.Clinics()[0]
@@ -43,7 +43,7 @@ func TestWindowsOfAnyLength(t *testing.T) {
 	req := tebra.ListAppointmentsRequest{PracticeName: "Example Practice 1", From: from, To: to, Location: w.clinic.Location()}
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultOutage, Rate: 0.5}}})
 	seen, failures := map[phi.Text]bool{}, 0
-	for !req.From.After(to) { // a failure says where to go on
+	for !req.From.After(to) { // resume after failures
 		for window, err := range w.Appointments.Windows(t.Context(), req) {
 			if err != nil {
 				failures++
@@ -64,7 +64,7 @@ func TestWindowsOfAnyLength(t *testing.T) {
 	}
 }
 
-// One request may be walked by several at once, and again.
+// One iterator may be used concurrently and repeatedly.
 func TestWindowsOfPatients(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 400}}}}})
@@ -73,7 +73,7 @@ func TestWindowsOfPatients(t *testing.T) {
 	walk := func() (rows int, err error) {
 		for window, err := range windows {
 			if err != nil || window.Partial {
-				return rows, errors.Join(err, errors.New("not the whole range"))
+				return rows, errors.Join(err, errors.New("the range is incomplete"))
 			}
 			rows += len(window.Rows)
 		}
@@ -93,12 +93,12 @@ func TestWindowsOfPatients(t *testing.T) {
 		t.Error(err)
 	}
 	for name, req := range map[string]tebra.ListPatientsRequest{
-		"no range":  {PracticeID: "1"},
-		"half":      {PracticeID: "1", CreatedFrom: day},
-		"reversed":  {PracticeID: "1", ModifiedFrom: day, ModifiedTo: day.AddDate(0, 0, -1)},
-		"201 years": {PracticeID: "1", CreatedFrom: day.AddDate(-201, 0, 0), CreatedTo: day},
-		"400 years": {PracticeID: "1", CreatedFrom: day.AddDate(-400, 0, 0), CreatedTo: day},
-		"no one's":  {CreatedFrom: day, CreatedTo: day},
+		"no range":    {PracticeID: "1"},
+		"half":        {PracticeID: "1", CreatedFrom: day},
+		"reversed":    {PracticeID: "1", ModifiedFrom: day, ModifiedTo: day.AddDate(0, 0, -1)},
+		"201 years":   {PracticeID: "1", CreatedFrom: day.AddDate(-201, 0, 0), CreatedTo: day},
+		"400 years":   {PracticeID: "1", CreatedFrom: day.AddDate(-400, 0, 0), CreatedTo: day},
+		"no practice": {CreatedFrom: day, CreatedTo: day},
 	} {
 		n := 0
 		for _, err := range w.Patients.Windows(t.Context(), req) {
@@ -112,8 +112,8 @@ func TestWindowsOfPatients(t *testing.T) {
 	}
 }
 
-// Who asks for changes without an end gets those of visits to come, too.
-func TestChangesWithoutAnEnd(t *testing.T) {
+// A range of changes without an end includes changes of future visits.
+func TestChangesOfFutureVisits(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	next := w.clinic.Appointments(noon.AddDate(0, 0, 20))[0]
@@ -122,6 +122,6 @@ func TestChangesWithoutAnEnd(t *testing.T) {
 	}
 	got := post(t, w.sim, "GetAppointments", header(w.clinic.Account())+"<k:Fields/><k:Filter><k:FromLastModifiedDate>2026-02-24</k:FromLastModifiedDate></k:Filter>")
 	if !strings.Contains(got, "<ID>"+next.ID+"</ID>") {
-		t.Errorf("the change of a visit in 20 days is not among %d rows", strings.Count(got, "<ID>"))
+		t.Errorf("the change of a visit in 20 days is missing in %d rows", strings.Count(got, "<ID>"))
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
+func TestSingleAppointmentsMatchVisits(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	groups, series := 0, 0
@@ -32,7 +32,7 @@ func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
 				t.Errorf("group of %d is %+v", len(v.Attendees), a)
 			}
 		case a.Group || a.Patient.Reveal() != v.PatientID:
-			t.Errorf("visit of one is %+v", a)
+			t.Errorf("visit with one patient is %+v", a)
 		}
 		if v.Series != 0 {
 			series++
@@ -45,12 +45,12 @@ func TestSingleAppointmentsAreAsTheStaffSeesThem(t *testing.T) {
 		t.Errorf("%d groups and %d series, want 3 and 7 of 90 visits", groups, series)
 	}
 	if _, err := w.Appointments.Get(t.Context(), "5", time.UTC); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		t.Errorf("appointment of nobody: %v", err)
+		t.Errorf("unknown appointment: %v", err)
 	}
 }
 
-// A series is the same patient at the same hour, week after week.
-func TestSeriesComeAgain(t *testing.T) {
+// The visits of a series have the same patient at the same time every week.
+func TestSeriesRecurWeekly(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	of := func(day time.Time) map[int]string {
@@ -70,12 +70,12 @@ func TestSeriesComeAgain(t *testing.T) {
 			other++
 		}
 	}
-	if other != 1 && other != 2 { // it ends after eight weeks
-		t.Errorf("%d weeks are like the next, %d are not", same, other)
+	if other != 1 && other != 2 { // a series ends after eight weeks
+		t.Errorf("%d weeks equal the next one, %d do not", same, other)
 	}
 }
 
-func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
+func TestCreateUpdateAndDeleteAppointment(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	ctx, zone, people := t.Context(), w.clinic.Location(), w.clinic.Patients()
@@ -91,7 +91,7 @@ func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 	staff, err := w.clinic.Appointment(made.ID.Reveal())
 	if err != nil || !staff.Start.Equal(start) || staff.PatientID != people[7].ID || staff.Notes != "a <note>" || staff.Status != tebratest.Scheduled ||
 		staff.Reason != "New Patient" || staff.End.Sub(staff.Start) != 45*time.Minute || staff.CaseID != "77" {
-		t.Fatalf("staff sees %+v, %v", staff, err)
+		t.Fatalf("visit is %+v, %v", staff, err)
 	}
 	change := w.detail(t, staff.ID).Update()
 	change.Status, change.Start, change.End = tebra.StatusCheckedIn, start.AddDate(0, 0, 1), start.AddDate(0, 0, 1).Add(time.Hour)
@@ -101,10 +101,10 @@ func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 	}
 	if staff, err = w.clinic.Appointment(staff.ID); err != nil || staff.Status != tebratest.CheckedIn || !staff.Start.Equal(change.Start) ||
 		staff.Notes != "a <note>" || staff.Reason != "New Patient" || staff.CaseID != "77" || staff.Mode != "Telehealth" {
-		t.Errorf("after the update the staff sees %+v, %v", staff, err)
+		t.Errorf("visit after the update is %+v, %v", staff, err)
 	}
 	if diff := cmp.Diff(updated, w.detail(t, staff.ID), revealed); diff != "" {
-		t.Errorf("the update's answer is not what is read afterwards:\n%s", diff)
+		t.Errorf("response of the update differs from a later read:\n%s", diff)
 	}
 	if len(listDay(t, w.Client, w.clinic, change.Start, change.Start)) != 91 || len(listDay(t, w.Client, w.clinic, start, start)) != 90 {
 		t.Error("the visit is not on its new day")
@@ -113,36 +113,36 @@ func TestAppointmentsAreCreatedChangedAndDeleted(t *testing.T) {
 		t.Error(err)
 	}
 	if staff, err = w.clinic.Appointment(staff.ID); err != nil || staff.Status != tebratest.NoShow || staff.Notes != "a <note>" {
-		t.Errorf("after the status the staff sees %+v, %v", staff, err)
+		t.Errorf("visit after the status change is %+v, %v", staff, err)
 	}
 	if err := w.Appointments.Delete(ctx, staff.ID); err != nil {
 		t.Error(err)
 	}
 	if err := w.Appointments.Delete(ctx, staff.ID); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		t.Errorf("deleted twice: %v", err)
+		t.Errorf("second delete: %v", err)
 	}
 	if _, err := w.clinic.Appointment(staff.ID); !errors.Is(err, tebratest.ErrNotFound) || !w.detail(t, staff.ID).Deleted {
-		t.Errorf("deleted: %v", err)
+		t.Errorf("after the delete: %v", err)
 	}
 }
 
-func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
+func TestCreateGroupSeries(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	zone, people := w.clinic.Location(), w.clinic.Patients()
-	start := time.Date(2026, 3, 3, 10, 0, 0, 0, zone) // the clock changes within the week
-	wish := tebra.NewAppointment{
+	start := time.Date(2026, 3, 3, 10, 0, 0, 0, zone) // the time changes within the week
+	request := tebra.NewAppointment{
 		PracticeID: w.id, ServiceLocationID: "3", Start: start, End: start.Add(time.Hour), ProviderID: "7", Name: "A group", MaxAttendees: 5,
 		Attendees:  []phi.Text{phi.Text(people[4].ID), phi.Text(people[5].ID)},
 		Recurrence: &tebra.Recurrence{Start: start, EveryDays: 7, Occurrences: 3},
 	}
-	made, err := w.Appointments.Create(t.Context(), wish, zone)
+	made, err := w.Appointments.Create(t.Context(), request, zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if made.Name != "A group" || made.MaxAttendees != 5 || len(made.Attendees) != 2 || !made.Recurring || made.Recurrence == nil ||
 		made.Recurrence.EveryDays != 7 || made.Recurrence.Occurrences != 3 {
-		t.Errorf("made %+v with %+v", made, made.Recurrence)
+		t.Errorf("created %+v with %+v", made, made.Recurrence)
 	}
 	first, err := w.clinic.Appointment(made.ID.Reveal())
 	if err != nil {
@@ -156,7 +156,7 @@ func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
 			}
 		}
 		if want := map[bool]int{true: 1}[week < 3]; found != want {
-			t.Errorf("week %d has %d of the series, want %d", week, found, want)
+			t.Errorf("week %d has %d visits of the series, want %d", week, found, want)
 		}
 	}
 	change := made.Update()
@@ -168,22 +168,21 @@ func TestGroupsAndSeriesAreKeptAsTheyWereWritten(t *testing.T) {
 		rule tebra.Recurrence
 		want int
 	}{
-		"until a day":     {tebra.Recurrence{EveryDays: 2, End: start.AddDate(0, 0, 9)}, 5},
-		"without an end":  {tebra.Recurrence{EveryDays: 2}, 1},
-		"without a pause": {tebra.Recurrence{Occurrences: 3}, 3},
-		"for ever":        {tebra.Recurrence{EveryDays: 1, Occurrences: 1_000_000_000}, 100},
+		"until a day":         {tebra.Recurrence{EveryDays: 2, End: start.AddDate(0, 0, 9)}, 5},
+		"without an end":      {tebra.Recurrence{EveryDays: 2}, 1},
+		"without an interval": {tebra.Recurrence{Occurrences: 3}, 3},
+		"endless":             {tebra.Recurrence{EveryDays: 1, Occurrences: 1_000_000_000}, 100},
 	} {
-		wish.Recurrence = &tt.rule
-		made, err := w.Appointments.Create(t.Context(), wish, zone)
+		request.Recurrence = &tt.rule
+		made, err := w.Appointments.Create(t.Context(), request, zone)
 		if err != nil || made.Recurrence == nil || made.Recurrence.Occurrences != tt.want {
 			t.Errorf("%s: %+v, %v, want %d", name, made, err, tt.want)
 		}
 	}
 }
 
-// What the practice's day was invented with, beside visits that come to pass: cancelled ones in the lists, and others that
-// only their identifiers still find.
-func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
+// Generated days include cancelled visits in lists, and deleted visits that only single reads return.
+func TestDaysHaveCancelledAndDeletedVisits(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	cancelled, days := 0, 20
@@ -209,11 +208,11 @@ func TestDaysHaveCancellationsAndDeletions(t *testing.T) {
 			t.Errorf("visit %d after the last of the day is %+v", after, a)
 		}
 		if _, err := w.clinic.Appointment(id); !errors.Is(err, tebratest.ErrNotFound) {
-			t.Errorf("the staff sees a deleted visit: %v", err)
+			t.Errorf("Appointment returns a deleted visit: %v", err)
 		}
 	}
 	if _, err := w.Appointments.Get(t.Context(), strconv.Itoa(last+3), time.UTC); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		t.Errorf("more than two were deleted: %v", err)
+		t.Errorf("more than two deleted visits: %v", err)
 	}
 }
 
@@ -233,7 +232,7 @@ func TestUpdatesClobberOrMerge(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.detail(t, v.ID).CaseID.Reveal(); got != want {
-			t.Errorf("%q: a case that was not sent again is %q, want %q", updates, got, want)
+			t.Errorf("%q: a case that was not sent is %q, want %q", updates, got, want)
 		}
 	}
 	for updates, want := range map[string]string{"": "(555) 555-0101", "clobber": "", "merge": "(555) 555-0101"} {
@@ -250,7 +249,7 @@ func TestUpdatesClobberOrMerge(t *testing.T) {
 	}
 }
 
-func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
+func TestInvalidWritesAreRejected(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	zone := w.clinic.Location()
@@ -278,12 +277,12 @@ func TestAPIRefusesWhatTheVendorDoes(t *testing.T) {
 	change := w.detail(t, v.ID).Update()
 	change.Patient = "99"
 	if _, err := w.Appointments.Update(t.Context(), change, zone); !errors.Is(err, &tebra.Error{Code: tebra.Invalid}) {
-		t.Errorf("an appointment of nobody: %v", err)
+		t.Errorf("unknown patient: %v", err)
 	}
 	if got, err := w.clinic.Appointment(v.ID); err != nil || !cmp.Equal(got, v) {
-		t.Errorf("a refused change made %+v, %v", got, err)
+		t.Errorf("a rejected update resulted in %+v, %v", got, err)
 	}
 	if err := w.Appointments.SetStatus(t.Context(), "5", tebra.StatusRoomed); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		t.Errorf("status of nobody: %v", err)
+		t.Errorf("unknown appointment: %v", err)
 	}
 }
