@@ -39,7 +39,7 @@ func (s *Scheduler) sweep(ctx context.Context) error {
 func sweepOnce(ctx context.Context, l *ledger.Ledger, c *cache.Cache, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery/10)
 	defer cancel()
-	_, err := l.ForgetTicks(ctx, now.Add(-ticksKept))
+	_, err := l.DeleteTicks(ctx, now.Add(-ticksKept))
 	return errors.Join(err, sweepTags(ctx, l, c))
 }
 

@@ -109,7 +109,7 @@ const (
 	maxLetters = 500 // what the ledger lists at once
 )
 
-var letterStates = []string{ledger.StateOpen, ledger.StateReplayed, ledger.StateSettled, anyState}
+var letterStates = []string{ledger.StateOpen, ledger.StateReplayed, ledger.StateResolved, anyState}
 
 // lettersDoc is a page of dead letters, and what is open in all.
 type lettersDoc struct {
@@ -173,7 +173,7 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 		doc.Next = diagnose.Redact(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: queue.Meaning(c.Code), Letters: c.Letters, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: queue.Meaning(c.Code), Letters: c.Open, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }

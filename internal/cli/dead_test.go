@@ -92,7 +92,7 @@ func TestProspects(t *testing.T) {
 	id := queue.ID{Lane: queue.Sync, Digest: strings.Repeat("a", 26), Generation: 1}.String()
 	whole := ledger.DeadLetter{TaskID: id, Kind: "patient.sync", Payload: []byte("x"), State: ledger.StateOpen}
 	bare, foreign, settled := whole, whole, whole
-	bare.Payload, foreign.TaskID, settled.State = nil, "x", ledger.StateSettled
+	bare.Payload, foreign.TaskID, settled.State = nil, "x", ledger.StateResolved
 	for _, c := range []struct {
 		letter    ledger.DeadLetter
 		now, want string

@@ -202,7 +202,7 @@ func TestQueuePurge(t *testing.T) {
 	h := newHouse(t)
 	dead := h.fill(t, queue.Sync, 3, time.Hour, 0)
 	h.archive(t, dead, "denied")
-	if err := h.ledger.Settle(t.Context(), dead[0], ledger.StateSettled); err != nil { // somebody was here before
+	if err := h.ledger.Resolve(t.Context(), dead[0], ledger.StateResolved); err != nil { // somebody was here before
 		t.Fatal(err)
 	}
 	h.fill(t, queue.Sync, purgeBatch+1, 2*time.Hour, time.Hour)
@@ -223,7 +223,7 @@ func TestQueuePurge(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	for _, id := range dead {
-		if l, err := h.ledger.DeadLetter(t.Context(), id); err != nil || l.State != ledger.StateSettled {
+		if l, err := h.ledger.DeadLetter(t.Context(), id); err != nil || l.State != ledger.StateResolved {
 			t.Errorf("%+v, %v", l, err)
 		}
 	}

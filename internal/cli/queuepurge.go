@@ -141,7 +141,7 @@ func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) er
 			if t.ID == "" {
 				continue // the ledger has no such task
 			}
-			err := s.ledger.Settle(ctx, t.ID, ledger.StateSettled)
+			err := s.ledger.Resolve(ctx, t.ID, ledger.StateResolved)
 			switch {
 			case err == nil:
 				d.Settled++

@@ -238,7 +238,7 @@ func (r *replay) one(ctx context.Context, id string) error {
 		if did == queue.Revived || did == queue.RevivedBefore {
 			return ledger.StateReplayed, err
 		}
-		return ledger.StateSettled, err
+		return ledger.StateResolved, err
 	})
 	if errors.Is(err, ledger.ErrConflict) && did != "" {
 		err = nil // it runs again; others settled the letter, or it has died again already and the letter tells of that

@@ -21,7 +21,7 @@ func checkDeadLetters(ctx context.Context, d *deployment) []Finding {
 	if len(counts) > 0 {
 		n := 0
 		for _, c := range counts {
-			n += c.Letters
+			n += c.Open
 		}
 		f.Grade = Warn
 		f.Evidence = fmt.Sprintf("%d are open, most of them %s of %s (%s)", n, cmp.Or(Redact(counts[0].Kind), unknown), Redact(counts[0].Code), cmp.Or(queue.Meaning(counts[0].Code), unknown))

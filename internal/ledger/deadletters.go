@@ -17,7 +17,7 @@ import (
 const (
 	StateOpen     = "open"     // nobody has decided about it
 	StateReplayed = "replayed" // its task was enqueued again
-	StateSettled  = "settled"  // it needs nothing more
+	StateResolved = "settled"  // it needs nothing more
 )
 
 const (
@@ -55,7 +55,7 @@ type Filter struct {
 // Count is how many open letters died of one code.
 type Count struct {
 	Kind, Code string
-	Letters    int
+	Open       int
 	Oldest     time.Time // when the first of them died
 }
 
@@ -211,11 +211,11 @@ func scanLetter(row *sql.Rows) (DeadLetter, error) {
 	return d, err
 }
 
-// Settle moves an open letter to StateReplayed or StateSettled. When it is not open the answer is ErrConflict, even when
+// Resolve moves an open letter to StateReplayed or StateSettled. When it is not open the answer is ErrConflict, even when
 // it is in the wished state already: of callers who settle one letter at the same time, exactly one may act on it.
-func (l *Ledger) Settle(ctx context.Context, taskID, state string) error {
-	if state != StateReplayed && state != StateSettled {
-		return invalid("a letter can become %s or %s", StateReplayed, StateSettled)
+func (l *Ledger) Resolve(ctx context.Context, taskID, state string) error {
+	if state != StateReplayed && state != StateResolved {
+		return invalid("a letter can become %s or %s", StateReplayed, StateResolved)
 	}
 	if err := checkName("task id", taskID, maxTaskID); err != nil {
 		return err
@@ -252,8 +252,8 @@ func (l *Ledger) Replay(ctx context.Context, taskID string, run func(context.Con
 	if err != nil {
 		return d, err
 	}
-	if state != StateReplayed && state != StateSettled {
-		return d, invalid("a letter can become %s or %s", StateReplayed, StateSettled)
+	if state != StateReplayed && state != StateResolved {
+		return d, invalid("a letter can become %s or %s", StateReplayed, StateResolved)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout) // what run did is done
 	defer cancel()
@@ -277,7 +277,7 @@ func (l *Ledger) Counts(ctx context.Context) ([]Count, error) {
 	return collect("count dead letters", found, func(row *sql.Rows) (Count, error) {
 		var c Count
 		var oldest int64
-		err := row.Scan(&c.Kind, &c.Code, &c.Letters, &oldest)
+		err := row.Scan(&c.Kind, &c.Code, &c.Open, &oldest)
 		c.Oldest = restored(oldest)
 		return c, err
 	})

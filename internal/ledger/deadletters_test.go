@@ -24,7 +24,7 @@ func TestBuryKeepsALetterAsItTravelled(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		full, bare := letter("full"), DeadLetter{TaskID: "bare", DiedAt: noon}
-		full.State = StateSettled // not for Bury to decide
+		full.State = StateResolved // not for Bury to decide
 		for _, d := range []DeadLetter{full, bare} {
 			if err := l.Bury(t.Context(), d); err != nil {
 				t.Fatal(err)
@@ -50,8 +50,8 @@ func TestBuryAgain(t *testing.T) {
 	}{
 		StateOpen:                {later, "denied", true},
 		StateOpen + ", same":     {letter("t1"), "malformed", true},
-		StateSettled:             {later, "denied", true},
-		StateSettled + ", same":  {letter("t1"), "malformed", false},
+		StateResolved:            {later, "denied", true},
+		StateResolved + ", same": {letter("t1"), "malformed", false},
 		StateReplayed:            {later, "denied", true},
 		StateReplayed + ", same": {letter("t1"), "malformed", false},
 	} {
@@ -63,7 +63,7 @@ func TestBuryAgain(t *testing.T) {
 				}
 				to, _, _ := strings.Cut(state, ",")
 				if to != StateOpen {
-					if err := l.Settle(t.Context(), "t1", to); err != nil {
+					if err := l.Resolve(t.Context(), "t1", to); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -99,7 +99,7 @@ func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := l.Settle(t.Context(), "c", StateSettled); err != nil {
+		if err := l.Resolve(t.Context(), "c", StateResolved); err != nil {
 			t.Fatal(err)
 		}
 		for _, step := range []struct {
@@ -114,7 +114,7 @@ func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
 			{Filter{Tenant: "clinic-b"}, "b a"},
 			{Filter{Kind: "schedule.sync"}, "d c e"},
 			{Filter{State: StateOpen}, "b d a e"},
-			{Filter{State: StateSettled}, "c"},
+			{Filter{State: StateResolved}, "c"},
 			{Filter{Code: "denied"}, "b a"},
 			{Filter{Code: "malformed", State: StateOpen}, "d e"},
 			{Filter{Since: noon.Add(time.Second)}, "a c e"},
@@ -168,9 +168,9 @@ func TestSettleHandsALetterToOne(t *testing.T) {
 		var won, lost atomic.Int64
 		var all errgroup.Group
 		for n := range 16 {
-			to := []string{StateReplayed, StateSettled}[n%2]
+			to := []string{StateReplayed, StateResolved}[n%2]
 			all.Go(func() error {
-				err := l.Settle(t.Context(), "t1", to)
+				err := l.Resolve(t.Context(), "t1", to)
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -186,16 +186,16 @@ func TestSettleHandsALetterToOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, "won and lost", []int64{won.Load(), lost.Load()}, []int64{1, 15})
-		if err := l.Settle(t.Context(), "none", StateSettled); !errors.Is(err, ErrNotFound) {
+		if err := l.Resolve(t.Context(), "none", StateResolved); !errors.Is(err, ErrNotFound) {
 			t.Errorf("unknown letter: %v", err)
 		}
 		for _, state := range []string{"", StateOpen, secret} {
-			err := l.Settle(t.Context(), "t1", state)
+			err := l.Resolve(t.Context(), "t1", state)
 			if !errors.Is(err, ErrInvalid) || strings.Contains(err.Error(), secret) {
 				t.Errorf("to %q: %v", state, err)
 			}
 		}
-		if err := l.Settle(t.Context(), "\x00", StateSettled); !errors.Is(err, ErrInvalid) {
+		if err := l.Resolve(t.Context(), "\x00", StateResolved); !errors.Is(err, ErrInvalid) {
 			t.Errorf("an id that is no text: %v", err)
 		}
 	})
@@ -215,13 +215,13 @@ func TestCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := l.Settle(t.Context(), "t5", StateSettled); err != nil {
+		if err := l.Resolve(t.Context(), "t5", StateResolved); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "counts", must[[]Count](t)(l.Counts(t.Context())), []Count{
-			{Kind: "schedule.sync", Code: "denied", Letters: 2, Oldest: noon.Add(-4 * time.Second)},
-			{Kind: "schedule.sync", Code: "malformed", Letters: 2, Oldest: noon.Add(-2 * time.Second)},
-			{Kind: "patient.sync", Code: "malformed", Letters: 1, Oldest: noon.Add(-3 * time.Second)},
+			{Kind: "schedule.sync", Code: "denied", Open: 2, Oldest: noon.Add(-4 * time.Second)},
+			{Kind: "schedule.sync", Code: "malformed", Open: 2, Oldest: noon.Add(-2 * time.Second)},
+			{Kind: "patient.sync", Code: "malformed", Open: 1, Oldest: noon.Add(-3 * time.Second)},
 		})
 	})
 }
@@ -274,14 +274,14 @@ func TestReplay(t *testing.T) {
 		want  string // state of the letter then
 	}{
 		"it runs again":     {run: func(*testing.T, *Ledger) (string, error) { return StateReplayed, nil }, want: StateReplayed},
-		"nothing to do":     {run: func(*testing.T, *Ledger) (string, error) { return StateSettled, nil }, want: StateSettled},
+		"nothing to do":     {run: func(*testing.T, *Ledger) (string, error) { return StateResolved, nil }, want: StateResolved},
 		"the queue is away": {run: func(*testing.T, *Ledger) (string, error) { return "", failed }, err: failed, want: StateOpen},
 		"no such state":     {run: func(*testing.T, *Ledger) (string, error) { return StateOpen, nil }, err: ErrInvalid, want: StateOpen},
 		"replayed already":  {begin: StateReplayed, err: ErrConflict, want: StateReplayed},
-		"settled already":   {begin: StateSettled, err: ErrConflict, want: StateSettled},
+		"settled already":   {begin: StateResolved, err: ErrConflict, want: StateResolved},
 		"another is quicker": {run: func(t *testing.T, l *Ledger) (string, error) {
-			return StateReplayed, l.Settle(t.Context(), "t1", StateSettled)
-		}, err: ErrConflict, want: StateSettled},
+			return StateReplayed, l.Resolve(t.Context(), "t1", StateResolved)
+		}, err: ErrConflict, want: StateResolved},
 		"it dies again at once": {run: func(t *testing.T, l *Ledger) (string, error) {
 			again := letter("t1")
 			again.DiedAt = noon.Add(time.Hour)
@@ -295,7 +295,7 @@ func TestReplay(t *testing.T) {
 					t.Fatal(err)
 				}
 				if step.begin != "" {
-					if err := l.Settle(t.Context(), "t1", step.begin); err != nil {
+					if err := l.Resolve(t.Context(), "t1", step.begin); err != nil {
 						t.Fatal(err)
 					}
 				}

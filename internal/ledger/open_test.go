@@ -236,7 +236,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 		_, key := l.DataKey(over, "clinic-a", nil)
 		for i, err := range []error{
 			due, add, last, mark, tenants, changed, letters, counts, key, l.Ping(over), l.MarkSent(over, tick, noon),
-			l.Advance(over, "clinic-a", "w", noon), l.Bury(over, letter("t1")), l.Settle(over, "t1", StateSettled), l.Migrate(over),
+			l.Advance(over, "clinic-a", "w", noon), l.Bury(over, letter("t1")), l.Resolve(over, "t1", StateResolved), l.Migrate(over),
 		} {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("call %d = %v, want the context's end", i, err)

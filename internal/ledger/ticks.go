@@ -88,9 +88,9 @@ func insertTicks(ctx context.Context, tx *sql.Tx, ticks []Tick) (int, error) {
 	return int(n), err
 }
 
-// ForgetTicks removes the ticks that were sent and lie before the given time, and returns how many. What is due stays, and
+// DeleteTicks removes the ticks that were sent and lie before the given time, and returns how many. What is due stays, and
 // so does the newest tick of every schedule, from which schedulers know what they missed: nobody adds an older one again.
-func (l *Ledger) ForgetTicks(ctx context.Context, before time.Time) (int, error) {
+func (l *Ledger) DeleteTicks(ctx context.Context, before time.Time) (int, error) {
 	if err := checkTime("before", before); err != nil {
 		return 0, err
 	}

@@ -125,15 +125,15 @@ func TestForgetTicks(t *testing.T) {
 				}
 			}
 		}
-		equal(t, "forgotten", must[int](t)(l.ForgetTicks(t.Context(), noon.Add(-7*day))), 2)
+		equal(t, "forgotten", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 2)
 		var left int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&left); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "left: unsent, a week old, the newest of two other schedules", left, 4)
 		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), []Tick{edge, newest, unsent})), 0)
-		equal(t, "forgotten again", must[int](t)(l.ForgetTicks(t.Context(), noon.Add(-7*day))), 0)
-		if _, err := l.ForgetTicks(t.Context(), time.Time{}); !errors.Is(err, ErrInvalid) {
+		equal(t, "forgotten again", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 0)
+		if _, err := l.DeleteTicks(t.Context(), time.Time{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("no time: %v", err)
 		}
 	})

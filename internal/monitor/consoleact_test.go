@@ -155,7 +155,7 @@ func TestActionsOnManySettleEachLetter(t *testing.T) {
 	if a := v.post(api + "sync/archived_tasks:run_all"); a.code != http.StatusOK || strings.TrimSpace(a.body) != `{"scheduled":2}` {
 		t.Fatalf("%d %s", a.code, a.body)
 	}
-	want := []string{ledger.StateReplayed, ledger.StateReplayed, ledger.StateSettled, ledger.StateReplayed, ledger.StateReplayed}
+	want := []string{ledger.StateReplayed, ledger.StateReplayed, ledger.StateResolved, ledger.StateReplayed, ledger.StateReplayed}
 	for i, id := range ids {
 		if state := s.letter(t, id); state != want[i] {
 			t.Errorf("letter %d is %s, want %s", i, state, want[i])
@@ -165,7 +165,7 @@ func TestActionsOnManySettleEachLetter(t *testing.T) {
 		t.Errorf("%d pending, %d archived", s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
 	}
 	last := s.dead(t, "push", "f")
-	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.letter(t, last) != ledger.StateSettled {
+	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.letter(t, last) != ledger.StateResolved {
 		t.Errorf("%d %s, letter %s", a.code, a.body, s.letter(t, last))
 	}
 }

@@ -35,7 +35,7 @@ func (c *console) dead(a action, named []string) ([]string, error) {
 // settle marks the letters of tasks that are about to be deleted: nobody will run them again.
 func (c *console) settle(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		err := c.ledger.Settle(ctx, id, ledger.StateSettled)
+		err := c.ledger.Resolve(ctx, id, ledger.StateResolved)
 		switch {
 		case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrConflict):
 		default:
@@ -74,7 +74,7 @@ func (c *console) runArchived(ctx context.Context, lane, id string) error {
 	_, err := c.ledger.Replay(ctx, id, func(ctx context.Context, d ledger.DeadLetter) (string, error) {
 		done, err := c.producer.Revive(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
 		if done == queue.RevivalDone || done == queue.RevivalSuperseded {
-			return ledger.StateSettled, err
+			return ledger.StateResolved, err
 		}
 		return ledger.StateReplayed, err
 	})

@@ -328,7 +328,7 @@ func TestSpan(t *testing.T) {
 // The kind of a letter is what its task said it was, and may be any text.
 func TestLettersShowNoText(t *testing.T) {
 	t.Parallel()
-	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Letters: 1}}}, person{})
+	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, person{})
 	if l := v.Letters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
 		t.Errorf("%+v", l)
 	}

@@ -32,8 +32,8 @@ type Document struct {
 	Freshness []Freshness    `json:"freshness,omitempty"`
 	Workers   []Worker       `json:"workers,omitempty"`
 	Attempts  map[string]int `json:"attempts,omitempty"` // how often a task of the kind may fail; kinds in it are the known ones
-	// Left counts what was left out, so that the document stays small.
-	Left int `json:"left,omitempty"`
+	// Omitted counts what was left out, so that the document stays small.
+	Omitted int `json:"left,omitempty"`
 	// Missing names what could not be read: budgets, breakers, freshness, workers. Their parts are empty then.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -75,9 +75,9 @@ type Worker struct {
 	Started time.Time `json:"started"`
 }
 
-// Objective is how old the schedule of today may be within opening hours. It is asked for every two minutes, so this
+// FreshnessObjective is how old the schedule of today may be within opening hours. It is asked for every two minutes, so this
 // leaves a look that failed and the time that a call takes.
-const Objective = 5 * time.Minute
+const FreshnessObjective = 5 * time.Minute
 
 // Late reports whether the practice is open and what is known of its day is older than Objective.
-func (f Freshness) Late() bool { return f.Open && (!f.Known || f.Age > Objective) }
+func (f Freshness) Late() bool { return f.Open && (!f.Known || f.Age > FreshnessObjective) }

@@ -22,7 +22,7 @@ func example() Document {
 		Freshness: []Freshness{{Tenant: "clinic-a", Practice: "7", Open: true, Known: true, Age: time.Minute}},
 		Workers:   []Worker{{Name: "host:1", Slots: 20, Busy: 3, Started: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}},
 		Attempts:  map[string]int{"schedule.sync": 10},
-		Left:      1, Missing: []string{"workers"},
+		Omitted:   1, Missing: []string{"workers"},
 	}
 }
 
@@ -60,7 +60,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 func TestADocumentStaysSmall(t *testing.T) {
 	t.Parallel()
 	d := example()
-	d.Left = 0
+	d.Omitted = 0
 	for range 5000 {
 		d.Budgets = append(d.Budgets, Budget{Tenant: "clinic-of-the-longest-name-there-may-be-0", Operation: strings.Repeat("GetAllPatients", 8)})
 		d.Freshness = append(d.Freshness, Freshness{Tenant: "clinic-b", Practice: "8"})
@@ -77,8 +77,8 @@ func TestADocumentStaysSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told := len(got.Budgets) + len(got.Breakers) + len(got.Freshness) + len(got.Workers); told+got.Left != rows || told == 0 || got.Left == 0 {
-		t.Errorf("%d told and %d left of %d", told, got.Left, rows)
+	if told := len(got.Budgets) + len(got.Breakers) + len(got.Freshness) + len(got.Workers); told+got.Omitted != rows || told == 0 || got.Omitted == 0 {
+		t.Errorf("%d told and %d left of %d", told, got.Omitted, rows)
 	}
 	if diff := cmp.Diff(d.Budgets[0], got.Budgets[0]); diff != "" {
 		t.Errorf("what matters most is gone: %s", diff)
@@ -119,8 +119,8 @@ func TestLate(t *testing.T) {
 		f    Freshness
 		want bool
 	}{
-		"fresh":           {Freshness{Open: true, Known: true, Age: Objective}, false},
-		"old":             {Freshness{Open: true, Known: true, Age: Objective + 1}, true},
+		"fresh":           {Freshness{Open: true, Known: true, Age: FreshnessObjective}, false},
+		"old":             {Freshness{Open: true, Known: true, Age: FreshnessObjective + 1}, true},
 		"never confirmed": {Freshness{Open: true}, true},
 		"closed":          {Freshness{Known: true, Age: 12 * time.Hour}, false},
 		"closed, unknown": {Freshness{}, false},

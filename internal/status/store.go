@@ -46,10 +46,10 @@ func Write(ctx context.Context, rdb redis.UniversalClient, d Document) error {
 }
 
 func (d Document) encode() ([]byte, error) {
-	d.Budgets, d.Left = first(d.Budgets, maxBudgets, d.Left)
-	d.Breakers, d.Left = first(d.Breakers, maxBreakers, d.Left)
-	d.Freshness, d.Left = first(d.Freshness, maxFreshness, d.Left)
-	d.Workers, d.Left = first(d.Workers, maxWorkers, d.Left)
+	d.Budgets, d.Omitted = first(d.Budgets, maxBudgets, d.Omitted)
+	d.Breakers, d.Omitted = first(d.Breakers, maxBreakers, d.Omitted)
+	d.Freshness, d.Omitted = first(d.Freshness, maxFreshness, d.Omitted)
+	d.Workers, d.Omitted = first(d.Workers, maxWorkers, d.Omitted)
 	for {
 		data, err := json.Marshal(d)
 		if err != nil || len(data) <= MaxBytes {
@@ -58,10 +58,10 @@ func (d Document) encode() ([]byte, error) {
 		if len(d.Budgets)+len(d.Breakers)+len(d.Freshness)+len(d.Workers) == 0 {
 			return nil, ErrMalformed
 		}
-		d.Budgets, d.Left = first(d.Budgets, len(d.Budgets)/2, d.Left)
-		d.Breakers, d.Left = first(d.Breakers, len(d.Breakers)/2, d.Left)
-		d.Freshness, d.Left = first(d.Freshness, len(d.Freshness)/2, d.Left)
-		d.Workers, d.Left = first(d.Workers, len(d.Workers)/2, d.Left)
+		d.Budgets, d.Omitted = first(d.Budgets, len(d.Budgets)/2, d.Omitted)
+		d.Breakers, d.Omitted = first(d.Breakers, len(d.Breakers)/2, d.Omitted)
+		d.Freshness, d.Omitted = first(d.Freshness, len(d.Freshness)/2, d.Omitted)
+		d.Workers, d.Omitted = first(d.Workers, len(d.Workers)/2, d.Omitted)
 	}
 }
 
