@@ -1,11 +1,11 @@
-// Package pgtest gives tests a private PostgreSQL.
+// Package pgtest provides a private PostgreSQL for tests.
 //
-// One server is started per test binary, on first use, from the PostgreSQL programs that the system has installed. It
-// listens on a Unix socket in a temporary folder, keeps nothing safe (no fsync) and is shared by the tests of the binary;
-// each test gets a database of its own.
+// One server is started per test binary, on first use, from the PostgreSQL programs installed on
+// the system. It listens on a Unix socket in a temporary directory, does not protect its data (no
+// fsync) and is shared by the tests of the binary; each test gets its own database.
 //
-// The server lives as long as a pipe to its keeper is open. When the test binary ends, however it ends, the pipe closes,
-// and the keeper stops the server and removes the folder. So a package may use URL under any TestMain, or under none.
+// A keeper process stops the server and removes the directory when its pipe closes, which happens
+// however the test binary ends. A package may therefore use URL under any TestMain, or none.
 package pgtest
 
 import (
@@ -35,10 +35,11 @@ const (
 	adminTimeout = 30 * time.Second
 )
 
-// keeper makes a data folder, starts the server and waits for the end of its standard input. It speaks one line: "ready",
-// or what went wrong. $1 is the folder of PostgreSQL's programs, $2 the folder to work in.
+// keeper creates a data directory, starts the server and waits for the end of its standard input.
+// It prints one line: "ready", or the error. $1 is the directory of PostgreSQL's programs, $2 the
+// directory to work in.
 //
-// The port is only a part of the socket's name, since nothing listens on the network.
+// The port is only part of the socket's name, since the server does not listen on the network.
 const keeper = `
 trap 'rm -rf "$2"' EXIT
 cd "$2" || exit 1
@@ -60,8 +61,9 @@ var (
 	stop   func() // nil until a server runs
 )
 
-// Main is a TestMain body: it runs the tests, stops the server, checks that no goroutine is left, and exits. Packages that
-// need another TestMain don't need this one; the server stops by itself.
+// Main is the body of a TestMain: it runs the tests, stops the server, checks that no goroutine is
+// left, and exits. A package with another TestMain does not need it, since the server stops by
+// itself.
 func Main(m goleak.TestingM) {
 	goleak.VerifyTestMain(stopAfter{m})
 }
@@ -79,8 +81,8 @@ func (s stopAfter) Run() int {
 	return code
 }
 
-// URL returns the postgres:// address of a new, empty database, which is dropped when the test ends. It fails the test when
-// PostgreSQL is not installed.
+// URL returns the postgres:// address of a new, empty database, which is dropped when the test
+// ends. It fails the test if PostgreSQL is not installed.
 func URL(t testing.TB) string {
 	t.Helper()
 	folder, err := server()
@@ -119,7 +121,7 @@ func admin(ctx context.Context, folder, statement string) error {
 	return err
 }
 
-// start returns the folder that holds the server's socket.
+// start returns the directory that holds the server's socket.
 func start() (string, error) {
 	programs, err := find()
 	if err != nil {
@@ -159,10 +161,10 @@ func start() (string, error) {
 
 func closeAndWait(alive io.Closer, cmd *exec.Cmd) {
 	_ = alive.Close()
-	_ = cmd.Wait() // how a server that is thrown away went down says nothing
+	_ = cmd.Wait() // the exit status of a discarded server does not matter
 }
 
-// find returns the folder of the newest PostgreSQL programs.
+// find returns the directory of the newest PostgreSQL programs.
 func find() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
@@ -174,7 +176,7 @@ func find() (string, error) {
 	}
 	path, err := exec.LookPath("initdb")
 	if err != nil {
-		return "", fmt.Errorf("its programs (initdb, pg_ctl) are not installed; run the tests with `make test`, which installs them")
+		return "", fmt.Errorf("initdb and pg_ctl are not installed; `make test` installs them")
 	}
 	return filepath.Dir(path), nil
 }

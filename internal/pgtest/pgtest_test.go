@@ -18,13 +18,13 @@ func TestURLGivesEachTestItsOwnDatabase(t *testing.T) {
 	t.Parallel()
 	first, second := URL(t), URL(t)
 	if first == second {
-		t.Fatalf("two calls gave one database: %s", first)
+		t.Fatalf("two calls returned the same database: %s", first)
 	}
 	query(t, first, "CREATE TABLE t (n INTEGER)")
 	query(t, second, "CREATE TABLE t (n INTEGER)")
 }
 
-func TestURLDropsTheDatabaseWhenTheTestEnds(t *testing.T) { //nolint:tparallel // it looks at what its subtest leaves
+func TestURLDropsTheDatabaseWhenTheTestEnds(t *testing.T) { //nolint:tparallel // it checks what its subtest leaves
 	t.Parallel()
 	var gone string
 	t.Run("user", func(t *testing.T) { gone = URL(t) })
@@ -32,11 +32,11 @@ func TestURLDropsTheDatabaseWhenTheTestEnds(t *testing.T) { //nolint:tparallel /
 	defer cancel()
 	if conn, err := pgx.Connect(ctx, gone); err == nil {
 		_ = conn.Close(ctx)
-		t.Error("the database is still there")
+		t.Error("the database still exists")
 	}
 }
 
-// Without the keeper's last lines every run would leave a server and a folder behind.
+// Without the keeper's last lines every run would leave a server and a directory behind.
 func TestKeeperCleansUpWhenItsPipeCloses(t *testing.T) {
 	t.Parallel()
 	programs, err := find()
@@ -47,7 +47,7 @@ func TestKeeperCleansUpWhenItsPipeCloses(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// cat ends at once on an empty input: a server is started and stopped.
+	// With an empty input cat exits at once, so the server is started and stopped.
 	attr, err := unprivileged(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestKeeperCleansUpWhenItsPipeCloses(t *testing.T) {
 	cmd.SysProcAttr = attr
 	out, err := cmd.Output()
 	if string(out) != "ready\n" {
-		t.Fatalf("the keeper said %q (%v)", out, err)
+		t.Fatalf("the keeper printed %q (%v)", out, err)
 	}
 	left, err := os.ReadDir(folder)
 	if err == nil && len(left) > 0 {
@@ -65,7 +65,7 @@ func TestKeeperCleansUpWhenItsPipeCloses(t *testing.T) {
 	}
 }
 
-// openPath lets another account pass through the folders that the testing package made for this one alone.
+// openPath lets another account enter the directories that the testing package made private.
 func openPath(t *testing.T, folder string) {
 	t.Helper()
 	for folder != os.TempDir() && folder != "/" {
@@ -76,12 +76,12 @@ func openPath(t *testing.T, folder string) {
 	}
 }
 
-func TestKeeperSaysWhatWentWrong(t *testing.T) {
+func TestKeeperPrintsItsError(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", keeper, "sh", "/nowhere", t.TempDir())
 	out, err := cmd.Output()
 	if err == nil || !strings.Contains(string(out), "/nowhere/initdb") {
-		t.Errorf("the keeper said %q, %v; want the program that is missing", out, err)
+		t.Errorf("the keeper printed %q, %v; want the missing program", out, err)
 	}
 }
 

@@ -26,17 +26,18 @@ func NewDataKey() (*DataKey, error) {
 func newDataKey(raw [32]byte) *DataKey {
 	block, err := aes.NewCipher(raw[:])
 	if err != nil {
-		panic("phi: AES-256 refused a key of 32 bytes")
+		panic("phi: AES-256 rejected a key of 32 bytes")
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		panic("phi: GCM refused AES-256")
+		panic("phi: GCM rejected AES-256")
 	}
 	sum := sha256.Sum256(raw[:])
 	return &DataKey{aead: aead, raw: raw, id: binary.BigEndian.Uint16(sum[:])}
 }
 
-// ID tells keys of one tenant apart after a rotation. It is derived from the key and not secret.
+// ID distinguishes the keys of one tenant after a rotation. It is derived from the key and not
+// secret.
 func (d *DataKey) ID() uint16 { return d.id }
 
 // Seal encrypts plain bound to ad; the result is 28 bytes longer. It never fails for values below 64 GiB.
@@ -44,7 +45,7 @@ func (d *DataKey) Seal(plain, ad []byte) ([]byte, error) {
 	return d.aead.Seal(make([]byte, 0, len(plain)+d.aead.Overhead()), nil, plain, ad), nil //nolint:gosec // no nonce: the AEAD draws its own
 }
 
-// Open returns what Seal was given, or ErrOpen.
+// Open returns the plaintext that Seal encrypted, or ErrOpen.
 func (d *DataKey) Open(sealed, ad []byte) ([]byte, error) {
 	if len(sealed) < d.aead.Overhead() {
 		return nil, ErrOpen

@@ -8,17 +8,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDocument is the largest JSON document in bytes that Marshal writes and Unmarshal reads: 4 MiB, some twenty times a
-// full day of a large practice.
+// MaxDocument is the largest JSON document in bytes that Marshal writes and Unmarshal reads: 4 MiB,
+// about twenty times a full day of a large practice.
 const MaxDocument = 4 << 20
 
-// Errors of Marshal and Unmarshal. They carry nothing of the document.
+// Errors of Marshal and Unmarshal. They contain nothing of the document.
 var (
 	ErrTooLarge  = errors.New("phi: document too large")
 	ErrMalformed = errors.New("phi: malformed document")
 )
 
-// revealer is a masked type; Text is one, and packages with masked identifiers of their own have others.
+// revealer is a masked type: Text, or a masked identifier of another package.
 type revealer interface{ Reveal() string }
 
 var encodeOptions = json.JoinOptions(
@@ -28,9 +28,9 @@ var encodeOptions = json.JoinOptions(
 	})),
 )
 
-// Marshal encodes v as JSON with every masked value revealed. Use it only for bytes that are about to be sealed or
-// digested. The same value always gives the same bytes. It fails with ErrTooLarge, or with ErrMalformed for a value that
-// JSON cannot carry.
+// Marshal encodes v as JSON with every masked value revealed. Use it only for bytes that are about
+// to be sealed or digested. Equal values always give equal bytes. It fails with ErrTooLarge, or
+// with ErrMalformed for a value that JSON cannot represent.
 func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v, encodeOptions)
 	if err != nil {
@@ -42,9 +42,9 @@ func Marshal(v any) ([]byte, error) {
 	return data, nil
 }
 
-// Unmarshal decodes exactly one JSON document into v. It refuses, with ErrMalformed, what encoding/json lets pass:
-// unknown members, members that differ only in case, duplicate members, invalid UTF-8, a null document and anything
-// after the document. v is undefined after an error.
+// Unmarshal decodes exactly one JSON document into v. It rejects with ErrMalformed what
+// encoding/json accepts: unknown members, members that differ only in case, duplicate members,
+// invalid UTF-8, a null document and anything after the document. After an error v is undefined.
 func Unmarshal(data []byte, v any) error {
 	if len(data) > MaxDocument {
 		return ErrTooLarge

@@ -15,10 +15,12 @@ import (
 // maxKeyset bounds a keyset file; one key takes about 300 bytes.
 const maxKeyset = 64 << 10
 
-// maxSealers bounds the derived keys kept in memory. Beyond it they are derived anew, which costs microseconds.
+// maxSealers bounds the derived keys kept in memory. Beyond it they are derived again, which takes
+// microseconds.
 const maxSealers = 10_000
 
-// ErrKeyset is returned by Parse for anything that is not a usable keyset. It carries nothing of the file.
+// ErrKeyset is returned by Parse for anything that is not a usable keyset. It contains nothing of
+// the file.
 var ErrKeyset = errors.New("phi: not a Tink keyset of PRF keys in JSON form")
 
 // Keys holds the keyset from which all keys of all tenants are derived. It is safe for concurrent use. The zero value is
@@ -32,7 +34,7 @@ type Keys struct {
 	sealers map[string]*Sealer
 }
 
-// Generate makes a new keyset with one key. It serves demos, tests and the first set-up of a deployment.
+// Generate makes a new keyset with one key, for demos, tests and the first setup of a deployment.
 func Generate() (*Keys, error) {
 	h, err := keyset.NewHandle(prf.HKDFSHA256PRFKeyTemplate())
 	if err != nil {
@@ -41,8 +43,8 @@ func Generate() (*Keys, error) {
 	return newKeys(h)
 }
 
-// Parse reads a cleartext Tink keyset in JSON form, as Generate and JSON or Tink's own tools write it (type
-// HkdfPrfKey). Where the file lies must be protected like a password file.
+// Parse reads a cleartext Tink keyset in JSON form (type HkdfPrfKey), as JSON or Tink's own tools
+// write it. Protect its file like a password file.
 func Parse(data []byte) (*Keys, error) {
 	if len(data) == 0 || len(data) > maxKeyset {
 		return nil, ErrKeyset
@@ -78,7 +80,7 @@ func (k *Keys) JSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// ID names the primary key, the one that Seal uses. It is not secret.
+// ID returns the id of the primary key, which Seal uses. It is not secret.
 func (k *Keys) ID() string { return strconv.FormatUint(uint64(k.set.PrimaryID), 10) }
 
 // For returns the sealer of one tenant. It is cheap after the first call for that tenant.
@@ -96,12 +98,12 @@ func (k *Keys) For(tenant string) *Sealer {
 	return s
 }
 
-// derive gives 32 bytes for one purpose and tenant. Both PRF and length are fixed, so it can fail only if Tink's
-// invariants are broken.
+// derive returns 32 bytes for one purpose and tenant. Both PRF and length are fixed, so it can fail
+// only if Tink's invariants are broken.
 func (k *Keys) derive(id uint32, purpose, tenant string) []byte {
 	out, err := k.set.PRFs[id].ComputePRF(frame([]string{purpose, tenant}), 32)
 	if err != nil {
-		panic("phi: derive: the PRF refused 32 bytes")
+		panic("phi: derive: the PRF rejected a length of 32 bytes")
 	}
 	return out
 }

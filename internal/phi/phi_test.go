@@ -52,13 +52,13 @@ func TestTextMasksItselfEverywhere(t *testing.T) {
 	}
 	out.Write(x)
 	if s := out.String(); strings.Contains(s, secret) || strings.Contains(s, fmt.Sprintf("%x", secret)) {
-		t.Fatalf("the value shows in:\n%s", s)
+		t.Fatalf("the value is visible in:\n%s", s)
 	}
 	if got, want := n.String()+n.GoString(), Mask+Mask; got != want {
-		t.Errorf("String and GoString give %q", got)
+		t.Errorf("String and GoString return %q", got)
 	}
 	if n.Reveal() != secret {
-		t.Error("Reveal does not give the value")
+		t.Error("Reveal does not return the value")
 	}
 }
 
@@ -76,7 +76,7 @@ func TestMarshalRevealsAndUnmarshalIsStrict(t *testing.T) {
 	}
 	var back doc
 	if err := Unmarshal(data, &back); err != nil || back.Name != in.Name || back.N != 3 || back.Tags[0] != "a" {
-		t.Fatalf("Unmarshal gave %v, %v", err, back.Name == in.Name)
+		t.Fatalf("Unmarshal = %v, same name: %v", err, back.Name == in.Name)
 	}
 	for name, text := range map[string]string{
 		"unknown member":   `{"name":"x","other":1}`,
@@ -113,7 +113,7 @@ func TestSealIsBoundToTenantAndAssociatedData(t *testing.T) {
 	s := k.For("clinic-a")
 	sealed, err := s.Seal([]byte(secret), "patient.sync", "id-1")
 	if err != nil || bytes.Contains(sealed, []byte(secret)) || len(sealed) != len(secret)+33 {
-		t.Fatalf("Seal gave %d bytes, %v", len(sealed), err)
+		t.Fatalf("Seal returned %d bytes, %v", len(sealed), err)
 	}
 	if plain, err := s.Open(sealed, "patient.sync", "id-1"); err != nil || string(plain) != secret {
 		t.Fatalf("Open = %v", err)
@@ -124,14 +124,14 @@ func TestSealIsBoundToTenantAndAssociatedData(t *testing.T) {
 		"parts shifted":   func() ([]byte, error) { return s.Open(sealed, "patient.synci", "d-1") },
 		"parts joined":    func() ([]byte, error) { return s.Open(sealed, "patient.syncid-1") },
 		"other keyset":    func() ([]byte, error) { return newTestKeys(t).For("clinic-a").Open(sealed, "patient.sync", "id-1") },
-		"cut":             func() ([]byte, error) { return s.Open(sealed[:len(sealed)-1], "patient.sync", "id-1") },
+		"truncated":       func() ([]byte, error) { return s.Open(sealed[:len(sealed)-1], "patient.sync", "id-1") },
 		"empty":           func() ([]byte, error) { return s.Open(nil, "patient.sync", "id-1") },
 		"plain JSON":      func() ([]byte, error) { return s.Open([]byte(`{"patient":"1"}`), "patient.sync", "id-1") },
 		"unknown format":  func() ([]byte, error) { return s.Open(append([]byte{9}, sealed[1:]...), "patient.sync", "id-1") },
 		"a bit flipped":   func() ([]byte, error) { return s.Open(flip(sealed, len(sealed)-1), "patient.sync", "id-1") },
 		"nonce changed":   func() ([]byte, error) { return s.Open(flip(sealed, 6), "patient.sync", "id-1") },
 		"key id changed":  func() ([]byte, error) { return s.Open(flip(sealed, 2), "patient.sync", "id-1") },
-		"nothing but key": func() ([]byte, error) { return s.Open(sealed[:5], "patient.sync", "id-1") },
+		"only the key id": func() ([]byte, error) { return s.Open(sealed[:5], "patient.sync", "id-1") },
 	}
 	for name, open := range refused {
 		if plain, err := open(); !errors.Is(err, ErrOpen) || plain != nil {
@@ -146,7 +146,7 @@ func flip(b []byte, i int) []byte {
 	return out
 }
 
-func TestKeysetSurvivesAFileAndARotation(t *testing.T) {
+func TestKeysetRoundTripAndRotation(t *testing.T) {
 	t.Parallel()
 	old := newTestKeys(t)
 	sealed, err := old.For("a").Seal([]byte("x"), "ad")
@@ -165,7 +165,7 @@ func TestKeysetSurvivesAFileAndARotation(t *testing.T) {
 		t.Fatal("the primary key did not change")
 	}
 	if _, err := rotated.For("a").Open(sealed, "ad"); err != nil {
-		t.Errorf("what was sealed before the rotation: %v", err)
+		t.Errorf("bytes sealed before the rotation: %v", err)
 	}
 	if got, want := rotated.For("a").Ref("patient", "1"), old.For("a").Ref("patient", "1"); got != want {
 		t.Error("a rotation changed a ref")
@@ -175,11 +175,11 @@ func TestKeysetSurvivesAFileAndARotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := old.For("a").Open(again, "ad"); !errors.Is(err, ErrOpen) {
-		t.Errorf("the old set opened what the new key sealed: %v", err)
+		t.Errorf("the old keyset opened bytes of the new key: %v", err)
 	}
 }
 
-// addPrimary joins a fresh key to a keyset file and makes it primary, as tinkey would.
+// addPrimary adds a new key to a keyset file and makes it primary, as tinkey does.
 func addPrimary(t *testing.T, file []byte) []byte {
 	t.Helper()
 	type set struct {
@@ -201,7 +201,7 @@ func addPrimary(t *testing.T, file []byte) []byte {
 	return out
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejectsOtherFiles(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string][]byte{
 		"nothing": nil, "text": []byte("hunter2"), "empty set": []byte(`{"primaryKeyId":1,"key":[]}`),
@@ -223,7 +223,7 @@ func TestRef(t *testing.T) {
 		t.Fatalf("Ref = %q", r)
 	}
 	if r != k.For("a").Ref("patient", "1001") {
-		t.Error("not stable")
+		t.Error("the same identifier has another ref")
 	}
 	seen := map[Ref]string{r: "itself"}
 	for name, o := range map[string]Ref{
@@ -237,11 +237,11 @@ func TestRef(t *testing.T) {
 		seen[o] = name
 	}
 	if _, ok := r.Bytes(); !ok {
-		t.Error("Bytes refuses a Ref")
+		t.Error("Bytes rejects a Ref")
 	}
 	for _, bad := range []Ref{"", "short", Ref(strings.Repeat("A", 26)), r + "a"} {
 		if _, ok := bad.Bytes(); ok {
-			t.Errorf("Bytes takes %q", bad)
+			t.Errorf("Bytes accepts %q", bad)
 		}
 	}
 }
@@ -272,7 +272,7 @@ func TestDataKey(t *testing.T) {
 		t.Errorf("under another cache key: %v", err)
 	}
 	if _, err := same.Open(sealed[:10], []byte("key-1")); !errors.Is(err, ErrOpen) {
-		t.Errorf("cut: %v", err)
+		t.Errorf("truncated: %v", err)
 	}
 	if _, err := k.For("b").Unwrap(wrapped); !errors.Is(err, ErrOpen) {
 		t.Errorf("another tenant unwrapped it: %v", err)
@@ -300,7 +300,7 @@ func TestSealersAreBounded(t *testing.T) {
 		t.Errorf("%d sealers are kept", len(k.sealers))
 	}
 	if k.For("a").Ref("x", "1") != first {
-		t.Error("a derived key changed when it was derived anew")
+		t.Error("a derived key changed when it was derived again")
 	}
 }
 
@@ -340,10 +340,10 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		var back doc
 		if err := Unmarshal(once, &back); err != nil {
-			t.Fatalf("what Marshal wrote is refused: %v", err)
+			t.Fatalf("Unmarshal rejects the output of Marshal: %v", err)
 		}
 		if twice, _ := Marshal(back); !bytes.Equal(once, twice) {
-			t.Fatal("the same value gives two encodings")
+			t.Fatal("the same value has two encodings")
 		}
 	})
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
 
-// ErrOpen is returned when sealed bytes do not open: another tenant's, other associated data, tampered, cut, or sealed
-// with a key that is not in the set. Which of these it was cannot be told, and is not said.
+// ErrOpen is returned when sealed bytes do not open: they belong to another tenant or other
+// associated data, were tampered with or truncated, or their key is not in the set. The cause
+// cannot be determined.
 var ErrOpen = errors.New("phi: sealed bytes do not open")
 
-// format is the first byte of everything sealed, followed by the id of the key.
+// format is the first byte of all sealed bytes, followed by the id of the key.
 const (
 	format     = 1
 	headerSize = 5
@@ -36,7 +37,7 @@ func newSealer(k *Keys, tenant string) *Sealer {
 	for id := range k.set.PRFs {
 		a, err := subtle.NewAESGCM(k.derive(id, "rounds/1/seal", tenant))
 		if err != nil {
-			panic("phi: AES-256-GCM refused a key of 32 bytes")
+			panic("phi: AES-256-GCM rejected a key of 32 bytes")
 		}
 		s.aeads[id] = a
 	}
@@ -56,7 +57,7 @@ func (s *Sealer) Seal(plain []byte, ad ...string) ([]byte, error) {
 	return append(out, box...), nil
 }
 
-// Open returns what Seal was given, or ErrOpen.
+// Open returns the plaintext that Seal encrypted, or ErrOpen.
 func (s *Sealer) Open(sealed []byte, ad ...string) ([]byte, error) {
 	if len(sealed) < headerSize || sealed[0] != format {
 		return nil, ErrOpen
@@ -72,8 +73,9 @@ func (s *Sealer) Open(sealed []byte, ad ...string) ([]byte, error) {
 	return plain, nil
 }
 
-// Ref is a keyed digest of an identifier: 26 characters of lower-case base32 (128 bits). The same identifier of the same
-// tenant and noun always has the same Ref; without the keyset it tells nothing, not even by trying all record numbers.
+// Ref is a keyed digest of an identifier: 26 characters of lower-case base32 (128 bits). The same
+// identifier of the same tenant and noun always has the same Ref. Without the keyset it reveals
+// nothing, even if every possible identifier is tried.
 type Ref string
 
 // refSize is the length of a digest in bytes before encoding.
@@ -81,8 +83,8 @@ const refSize = 16
 
 var refEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// Ref returns the reference of an identifier. The noun ("patient", "appointment", "content") keeps equal numbers of
-// different things apart.
+// Ref returns the reference of an identifier. The noun ("patient", "appointment", "content")
+// separates equal identifiers of different things.
 func (s *Sealer) Ref(noun, id string) Ref {
 	m := hmac.New(sha256.New, s.refKey)
 	m.Write(frame([]string{noun, id}))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Private is a redis-server for one test, which the test may kill and start again on the same data.
+// Private is a redis-server for one test, which can kill it and start it again on the same data.
 type Private struct {
 	dir, socket string
 	cmd         *exec.Cmd
@@ -38,12 +38,12 @@ func (p *Private) Start(t testing.TB) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("redistest: start redis-server: %v", err)
 	}
-	if err := answers(p.socket, "", ""); err != nil {
+	if err := waitReady(p.socket, "", ""); err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
 }
 
-// Kill ends the server at once, as a crash would. It does nothing while the server is not running.
+// Kill ends the server at once, like a crash. It does nothing while the server is not running.
 func (p *Private) Kill() {
 	if p.cmd != nil {
 		_ = p.cmd.Process.Kill()

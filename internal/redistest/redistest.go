@@ -1,8 +1,8 @@
-// Package redistest gives each test a Redis database of its own on a real redis-server.
+// Package redistest gives each test its own Redis database on a real redis-server.
 //
-// One server is started for each test binary, on a unix socket in a temporary folder, with 4,096 databases; New hands
-// out the next one, so all tests can run in parallel although asynq's key names are fixed. Pub/sub channels are not
-// divided by database: use tenants or names of your own there.
+// One server is started for each test binary, on a unix socket in a temporary directory, with 4,096
+// databases; New returns the next one, so all tests can run in parallel although asynq's key names
+// are fixed. Pub/sub channels are not divided by database: use unique tenants or names there.
 package redistest
 
 import (
@@ -36,7 +36,8 @@ type server struct {
 	cmd         *exec.Cmd
 }
 
-// Main is the body of a TestMain: it runs the tests, stops the server, and fails when a goroutine was left behind.
+// Main is the body of a TestMain: it runs the tests, stops the server, fails if a goroutine is
+// left, and exits.
 func Main(m *testing.M) {
 	code := m.Run()
 	Stop()
@@ -49,7 +50,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Stop ends the server, if one was started. Main calls it; a TestMain that does more of its own calls it itself.
+// Stop ends the server if one was started. Main calls it; a TestMain that does not use Main must
+// call it.
 func Stop() {
 	if instance != nil {
 		_ = instance.cmd.Process.Kill()
@@ -58,8 +60,8 @@ func Stop() {
 	}
 }
 
-// New returns a client of an empty database that no other test has. It fails the test when redis-server is not
-// installed; "make test" installs it.
+// New returns a client of an empty database that no other test uses. It fails the test if
+// redis-server is not installed; "make test" installs it.
 func New(t testing.TB) *redis.Client {
 	t.Helper()
 	o, err := redis.ParseURL(URL(t))
@@ -81,13 +83,13 @@ func URL(t testing.TB) string {
 	}
 	n := next.Add(1)
 	if n >= databases {
-		t.Fatalf("redistest: more than %d databases asked for", databases)
+		t.Fatalf("redistest: more than %d databases requested", databases)
 	}
 	return fmt.Sprintf("unix://%s?db=%d", instance.socket, n)
 }
 
-// Mini returns a client of an embedded miniredis whose clock moves with real time. It shows that a script is portable;
-// it proves nothing about speed or persistence.
+// Mini returns a client of an embedded miniredis whose clock follows real time. A test on it shows
+// that a script is portable; it shows nothing about speed or persistence.
 func Mini(t testing.TB) *redis.Client {
 	t.Helper()
 	m := miniredis.RunT(t)
@@ -127,15 +129,15 @@ func launch() (*server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	if err := answers(s.socket, "", ""); err != nil {
+	if err := waitReady(s.socket, "", ""); err != nil {
 		_ = s.cmd.Process.Kill()
 		return nil, fmt.Errorf("%w; see %s", err, filepath.Join(dir, "log"))
 	}
 	return s, nil
 }
 
-// answers waits until the server behind the socket answers the user, who may be nobody.
-func answers(socket, user, password string) error {
+// waitReady waits until the server behind the socket answers; the user may be empty.
+func waitReady(socket, user, password string) error {
 	c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Username: user, Password: password, MaxRetries: -1})
 	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

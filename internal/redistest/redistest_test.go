@@ -16,7 +16,7 @@ func TestEachTestHasItsOwnDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := b.Exists(t.Context(), "k").Result(); err != nil || n != 0 {
-		t.Fatalf("another test's key is seen: %d, %v", n, err)
+		t.Fatalf("another test's key is visible: %d, %v", n, err)
 	}
 }
 

@@ -12,18 +12,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a redis-server of one test's own, set up as an operator would set it up.
+// Server is a redis-server of one test, configured as an operator would configure it.
 type Server struct {
 	socket string
 	dir    string
 }
 
-// root is the user that Start adds to the ACL file: tests have to read the server's log of refusals, which nobody else may.
+// root is the user that Start adds to the ACL file: tests read the server's ACL log, which no other
+// user may.
 const root, rootPassword = "redistest", "redistest"
 
-// Start starts a redis-server with a configuration file and an ACL file and ends it with the test. It listens on a unix
-// socket in a folder of the test's, keeps its data there, and has one user more than the file, with all rights; everything
-// else is as the files say. Directives in extra win over the file: "--port", "0".
+// Start starts a redis-server with a configuration file and an ACL file and stops it when the test
+// ends. The server listens on a unix socket in a directory of its own, keeps its data there, and
+// has one more user than the ACL file, with all rights; everything else is as the files configure
+// it. Directives in extra override the file: "--port", "0".
 func Start(t testing.TB, config, acl string, extra ...string) *Server {
 	t.Helper()
 	users, err := os.ReadFile(acl)
@@ -49,7 +51,7 @@ func Start(t testing.TB, config, acl string, extra ...string) *Server {
 		t.Fatalf("redistest: start redis-server: %v", err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	if err := answers(s.socket, root, rootPassword); err != nil {
+	if err := waitReady(s.socket, root, rootPassword); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Fatalf("redistest: %v\n%s", err, log)
 	}
@@ -64,7 +66,7 @@ func (s *Server) URL(user, password string) string {
 // RootURL returns the server's address for the user that Start added.
 func (s *Server) RootURL() string { return s.URL(root, rootPassword) }
 
-// Client returns a client that is logged in as the user and closed with the test.
+// Client returns a client that authenticates as the user and is closed when the test ends.
 func (s *Server) Client(t testing.TB, user, password string) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{
@@ -75,13 +77,13 @@ func (s *Server) Client(t testing.TB, user, password string) *redis.Client {
 	return c
 }
 
-// Refusals returns what the server refused since it started: for each of its log's entries the user, the reason and the
-// command, key or channel.
+// Refusals returns what the server's ACL has refused since it started: for each log entry the user,
+// the reason and the command, key or channel.
 func (s *Server) Refusals(t testing.TB) []string {
 	t.Helper()
 	entries, err := s.Client(t, root, rootPassword).ACLLog(context.Background(), 0).Result()
 	if err != nil {
-		t.Fatalf("redistest: read the log of refusals: %v", err)
+		t.Fatalf("redistest: read the ACL log: %v", err)
 	}
 	out := make([]string, 0, len(entries))
 	for _, e := range entries {

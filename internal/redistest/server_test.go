@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestStartTakesConfigurationAndUsers(t *testing.T) {
+func TestStartUsesConfigurationAndUsers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	config, acl := filepath.Join(dir, "redis.conf"), filepath.Join(dir, "users.acl")
@@ -37,13 +37,13 @@ func TestStartTakesConfigurationAndUsers(t *testing.T) {
 	}
 	reader := s.Client(t, "reader", "pass")
 	if err := reader.Get(t.Context(), "a:1").Err(); !errors.Is(err, redis.Nil) {
-		t.Errorf("what is allowed: %v", err)
+		t.Errorf("an allowed command: %v", err)
 	}
 	for _, err := range []error{
 		reader.Get(t.Context(), "b:1").Err(), reader.Set(t.Context(), "a:1", "", 0).Err(), s.Client(t, "", "").Ping(t.Context()).Err(),
 	} {
 		if err == nil {
-			t.Error("something was allowed that the file forbids")
+			t.Error("the server allowed a command that the ACL file forbids")
 		}
 	}
 	refused := strings.Join(s.Refusals(t), "\n")
