@@ -74,8 +74,8 @@ golden: needs ## rewrite the golden files and show what changed
 
 manifests: needs ## hold compose file, Cloud Run's manifests, image and Redis' users against their readers; run the stack and a day as those users
 	@cd deploy/test && go vet . && go test -timeout 10m .
-	@go vet -tags deploy ./internal/cli
-	@scripts/test -tags deploy -run ACL -timeout 5m ./internal/cli
+	@go vet -tags deploy ./internal/daycheck
+	@scripts/test -tags deploy -run ACL -timeout 5m ./internal/daycheck
 
 sizes: ## print how long a cold build takes, and how large the programs are
 	@scripts/sizes

@@ -35,7 +35,8 @@ var house = []room{
 	{path: "cmd/monitor", row: 7, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "the monitor must not be able to open a payload, so it never meets the wiring that can"},
 
 	// Row 6: wiring and commands.
-	{path: "internal/cli", row: 6, beside: []string{"internal/app"}, why: "commands start the same processes that the binaries start"},
+	{path: "internal/cli", row: 6, beside: []string{"internal/app", "internal/daycheck"}, why: "commands start the same processes that the binaries start"},
+	{path: "internal/daycheck", row: 6, beside: []string{"internal/app"}, by: []string{"internal/cli"}, why: "what the demo's check plays and verifies; above row 5, since it runs whole processes through internal/app"},
 	{path: "internal/app", row: 6, why: "the one place that knows everybody, and the order of the pipeline"},
 
 	// Row 5: what the processes do.
@@ -54,7 +55,7 @@ var house = []room{
 
 	// Row 3: the vendor, the cache, the queue.
 	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client knows the protocol and nothing of queue, cache or flow"},
-	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli"}, why: "the simulator serves tests and the demo; no worker links it by accident"},
+	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli", "internal/daycheck"}, why: "the simulator serves tests and the demo; no worker links it by accident"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the three scripts; appends events in them"},
 	{path: "internal/queue", row: 3, why: "the engine under asynq"},
 
@@ -71,7 +72,7 @@ var house = []room{
 	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
 	{path: "internal/civil", row: 1, why: "one type of calendar day, which JSON of tasks and documents share"},
 	{path: "internal/telemetry", row: 1, why: "the one vocabulary of what leaves the process"},
-	{path: "internal/telemetry/logging", row: 1, beside: []string{"internal/telemetry"}, by: []string{"cmd/worker", "cmd/scheduler", "cmd/gateway", "cmd/monitor", "internal/cli"}, why: "programs set up a log; packages are passed one"},
+	{path: "internal/telemetry/logging", row: 1, beside: []string{"internal/telemetry"}, by: []string{"cmd/worker", "cmd/scheduler", "cmd/gateway", "cmd/monitor", "internal/cli", "internal/daycheck"}, why: "programs set up a log, and the day check one whose output it searches; packages are passed one"},
 	{path: "internal/telemetry/export", row: 1, beside: []string{"internal/telemetry"}, by: []string{"internal/app"}, why: "the exporters are large; a service that only enqueues must not link them"},
 	{path: "internal/lifecycle", row: 1, why: "start, stop, health"},
 
@@ -79,8 +80,8 @@ var house = []room{
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
 	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links nothing of ours, since the monitor's test uses it too"},
-	{path: "internal/canary", row: 0, by: []string{"internal/app", "internal/cli"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
-	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/app", "internal/cli"}, why: "the collector of tests, and of the demo when it inspects itself"},
+	{path: "internal/canary", row: 0, by: []string{"internal/daycheck"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
+	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/daycheck"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
 
 // An owner is a package of others that few of ours may import. Its path covers

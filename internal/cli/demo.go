@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/daycheck"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -23,11 +22,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The demo's calendar against real time: a minute of the practice takes a second, and the check's day a minute.
-const (
-	demoSpeed  = 60
-	checkSpeed = 600
-)
+// demoSpeed is the calendar's against real time: a minute of the practice takes a second.
+const demoSpeed = 60
 
 func newDemo(e *env) *cobra.Command {
 	var check bool
@@ -79,12 +75,12 @@ func (e *env) demo(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	for _, id := range demoTenantsOf(d) {
+	for _, id := range daycheck.Tenants(d) {
 		wg.Go(func() {
 			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return t.tell(running, id, ev) })
 		})
 	}
-	wg.Go(func() { staff(running, d, 4*time.Second, nil, t.did) })
+	wg.Go(func() { daycheck.Staff(running, d, 4*time.Second, nil, t.did) })
 	defer wg.Wait()
 	select {
 	case <-ctx.Done():
@@ -109,16 +105,6 @@ func (e *env) introduce(d *app.Demo) {
 	e.say("\nInterrupt to stop; nothing is left behind.\n")
 }
 
-func demoTenantsOf(d *app.Demo) []tenant.ID {
-	var out []tenant.ID
-	for _, p := range d.Practices {
-		if len(out) == 0 || out[len(out)-1] != p.Tenant {
-			out = append(out, p.Tenant)
-		}
-	}
-	return out
-}
-
 // teller says in plain words what happens. Its methods may be called concurrently.
 type teller struct {
 	env  *env
@@ -135,8 +121,8 @@ func (t *teller) line(format string, args ...any) {
 }
 
 // did says what the practice's own staff did at the vendor.
-func (t *teller) did(c statusChange) {
-	t.line("%-26s staff set a visit to %q at the vendor", c.practice.Name, c.status)
+func (t *teller) did(c daycheck.StatusChange) {
+	t.line("%-26s staff set a visit to %q at the vendor", c.Practice.Name, c.Status)
 }
 
 // tell says what an event means for the boards of its practice.
@@ -184,49 +170,37 @@ func summary(b practice.Board) string {
 	return strings.Join(parts, ", ")
 }
 
-// statusChange is one edit by a practice's own staff.
-type statusChange struct {
-	practice app.DemoPractice
-	visit    string // the vendor's id
-	status   string
-	at       time.Time
-}
-
-// staff plays the practices' own staff at the vendor: every so often one of them moves a visit of today on. Visits in
-// spared are left alone. It returns when ctx ends.
-func staff(ctx context.Context, d *app.Demo, every time.Duration, spared []string, did func(statusChange)) {
-	rng := rand.New(rand.NewPCG(7, 7))
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		p := d.Practices[rng.IntN(len(d.Practices))]
-		if c, err := moveOn(d.Clock.Now(), p, spared, rng); err == nil {
-			did(c)
-		}
-	}
-}
-
-// course is how a visit goes on at the vendor.
-var course = map[string]string{
-	"Scheduled": "Confirmed", "Confirmed": "Check-in", "Check-in": "Check-out", "No-show": "Scheduled", "Check-out": "Confirmed",
-}
-
-var errNothingToDo = errors.New("no visit of today can move on")
-
-// moveOn changes one visit of the day that now is in at the practice.
-func moveOn(now time.Time, p app.DemoPractice, spared []string, rng *rand.Rand) (statusChange, error) {
-	visits := slices.DeleteFunc(p.Clinic.Appointments(now.In(p.Clinic.Location())), func(v tebratest.Visit) bool {
-		return course[v.Status] == "" || slices.Contains(spared, v.ID)
+// check plays one day and verifies it.
+func (e *env) check(ctx context.Context) error {
+	report, err := daycheck.Run(ctx, daycheck.Options{
+		QueueURL: e.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: e.getenv("ROUNDS_CACHE_REDIS"), Step: e.announceStep,
 	})
-	if len(visits) == 0 {
-		return statusChange{}, errNothingToDo
+	if err != nil && len(report.Steps) == 0 {
+		return err // it never began
 	}
-	v := visits[rng.IntN(len(visits))]
-	c := statusChange{practice: p, visit: v.ID, status: course[v.Status], at: time.Now()}
-	return c, p.Clinic.SetStatus(v.ID, c.status)
+	if err != nil {
+		e.say("%s", err)
+	}
+	if err := e.answer(report, func(w io.Writer) { writeDay(w, report) }); err != nil {
+		return err
+	}
+	if !report.OK {
+		return &failure{Exit: exitCheck, Code: "CHECK", What: "the day did not go as it must", cause: errReported}
+	}
+	return nil
+}
+
+func (e *env) announceStep(s daycheck.Step) {
+	result := "ok  "
+	if !s.OK {
+		result = "FAIL"
+	}
+	e.say("%s  %6d ms  %s %s", result, s.MS, s.Name, s.Detail)
+}
+
+func writeDay(w io.Writer, r daycheck.Report) {
+	_, _ = fmt.Fprintf(w, "%d practices, %d appointments, %d patients; redis: %s\n", r.Practices, r.Appointments, r.Patients, r.Redis)
+	_, _ = fmt.Fprintf(w, "vendor calls %d, throttle refusals %d, attempts burnt %d\n", r.VendorCalls, r.ThrottleRefused, r.AttemptsUsed)
+	_, _ = fmt.Fprintf(w, "reads %d, hit ratio %.3f; %d changes, median %.0f ms from the vendor to the log\n", r.Reads, r.HitRatio, r.Changes, r.ChangeToEventMS)
+	_, _ = fmt.Fprintf(w, "PHI: %d places searched, %d hits\n", r.PHISearched, r.PHIHits)
 }

@@ -1,4 +1,4 @@
-package cli
+package daycheck
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ const readEvery = 100 * time.Millisecond
 // All of it ends with ctx.
 func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
 	w := &watcher{demo: d, started: make(chan struct{}), waiting: map[phi.Ref]time.Time{}, told: map[phi.Ref]bool{}}
-	for _, id := range demoTenantsOf(d) {
+	for _, id := range Tenants(d) {
 		w.wg.Go(func() {
 			_ = events.Tail(ctx, d.Tools.Cache, id, 0, func(ev events.Event) error { w.event(ev); return nil })
 		})
@@ -47,7 +47,7 @@ func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
 	w.wg.Go(func() {
 		select {
 		case <-w.started:
-			staff(working, d, 700*time.Millisecond, spared, w.expect)
+			Staff(working, d, 700*time.Millisecond, spared, w.expect)
 		case <-working.Done():
 		}
 	})
@@ -96,12 +96,12 @@ func (w *watcher) ref(t tenant.ID, visit string) phi.Ref {
 }
 
 // expect starts the clock for a change; a visit that is changed again before its event came keeps the first time.
-func (w *watcher) expect(c statusChange) {
-	ref := w.ref(c.practice.Tenant, c.visit)
+func (w *watcher) expect(c StatusChange) {
+	ref := w.ref(c.Practice.Tenant, c.Visit)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, ok := w.waiting[ref]; !ok {
-		w.waiting[ref] = c.at
+		w.waiting[ref] = c.At
 	}
 	delete(w.told, ref)
 }
@@ -147,21 +147,21 @@ func (w *watcher) delay() (n int, medianMS float64) {
 	return len(w.delays), float64(w.delays[len(w.delays)/2].Microseconds()) / 1000
 }
 
-// syncBuffer is a buffer that many goroutines may write to.
-type syncBuffer struct {
+// logBuffer is a buffer that many goroutines may write to.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
 // Write appends p. It never fails.
-func (s *syncBuffer) Write(p []byte) (int, error) {
+func (s *logBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
 }
 
 // Bytes returns a copy of what was written.
-func (s *syncBuffer) Bytes() []byte {
+func (s *logBuffer) Bytes() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return bytes.Clone(s.b.Bytes())

@@ -1,9 +1,8 @@
 //go:build deploy
 
-package cli
+package daycheck
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -18,27 +17,23 @@ func TestDayUnderACL(t *testing.T) {
 	const files = "../../deploy/redis/"
 	queue := redistest.Start(t, files+"redis-queue.conf", files+"users-queue.acl")
 	cache := redistest.Start(t, files+"redis-cache.conf", files+"users-cache.acl")
-	var stdout, stderr bytes.Buffer
-	c := &dayCheck{
-		env: &env{stdout: &stdout, stderr: &stderr, getenv: getenv(map[string]string{
-			// The demo clears what it borrows, which no user of the files may do.
-			"ROUNDS_QUEUE_REDIS": queue.RootURL(), "ROUNDS_CACHE_REDIS": cache.RootURL(),
-		})},
-		sink: &syncBuffer{},
-		login: func(process string) config.Redis {
+	report, err := Run(t.Context(), Options{
+		// The demo clears what it borrows, which no user of the files may do.
+		QueueURL: queue.RootURL(), CacheURL: cache.RootURL(),
+		Login: func(process string) config.Redis {
 			password := process + "-dev"
 			return config.Redis{Queue: secret.Value(queue.URL(process, password)), Cache: secret.Value(cache.URL(process, password))}
 		},
-	}
-	if err := c.play(t.Context()); err != nil {
+	})
+	if err != nil {
 		t.Error(err)
 	}
-	for _, s := range c.report.Steps {
+	for _, s := range report.Steps {
 		if !s.OK {
 			t.Errorf("%s: %s", s.Name, s.Detail)
 		}
 	}
-	if n := len(c.report.Steps); n < 12 {
+	if n := len(report.Steps); n < 12 {
 		t.Errorf("only %d steps of the day were played", n)
 	}
 	for _, r := range append(queue.Refusals(t), cache.Refusals(t)...) {

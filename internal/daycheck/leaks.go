@@ -1,4 +1,4 @@
-package cli
+package daycheck
 
 import (
 	"bytes"
@@ -16,14 +16,14 @@ import (
 )
 
 // untroubled holds the day's sums against what they must be. A day on which nothing happened is no good day.
-func (c *dayCheck) untroubled(ctx context.Context) error {
-	r := c.report
-	dead, err := c.demo.Tools.Ledger.DeadLetters(ctx, ledger.Filter{})
+func (d *day) untroubled(ctx context.Context) error {
+	r := d.report
+	dead, err := d.demo.Tools.Ledger.DeadLetters(ctx, ledger.Filter{})
 	switch {
 	case err != nil:
 		return err
-	case r.ThrottleRefused > 0 || r.AttemptsBurnt > 0:
-		return fmt.Errorf("%d calls were refused, %d attempts burnt", r.ThrottleRefused, r.AttemptsBurnt)
+	case r.ThrottleRefused > 0 || r.AttemptsUsed > 0:
+		return fmt.Errorf("%d calls were refused, %d attempts burnt", r.ThrottleRefused, r.AttemptsUsed)
 	case len(dead) > 0:
 		return fmt.Errorf("%d dead letters, the first one's code is %s", len(dead), dead[0].Code)
 	case r.VendorCalls == 0 || r.Reads == 0:
@@ -36,12 +36,12 @@ func (c *dayCheck) untroubled(ctx context.Context) error {
 
 // searchPHI searches everything that the day left behind. Sealed bytes are searched as they lie. A place that is empty, or
 // lacks what a day is sure to leave there, is an error: finding nobody in it would prove nothing.
-func (c *dayCheck) searchPHI(ctx context.Context) error {
-	needles, err := canary.New(canaryFirst, canaryLast, canaryPhone, brokenFirst, brokenLast, c.canaryVisit, c.brokenVisit, c.brokenID)
+func (d *day) searchPHI(ctx context.Context) error {
+	needles, err := canary.New(canaryFirst, canaryLast, canaryPhone, brokenFirst, brokenLast, d.canaryVisit, d.brokenVisit, d.brokenID)
 	if err != nil {
 		return err
 	}
-	t := c.demo.Tools
+	t := d.demo.Tools
 	for name, rdb := range map[string]redis.UniversalClient{"queue": t.Queue, "cache": t.Cache} {
 		seen, hits, err := needles.Redis(ctx, rdb)
 		if err == nil && seen == 0 {
@@ -50,29 +50,29 @@ func (c *dayCheck) searchPHI(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.found(seen, hits)
+		d.found(seen, hits)
 	}
-	seen, hits, err := needles.Files(c.demo.Dir)
+	seen, hits, err := needles.Files(d.demo.Dir)
 	if err == nil && seen == 0 {
 		err = errors.New("there is no file of the ledger to search")
 	}
 	if err != nil {
 		return err
 	}
-	c.found(seen, hits)
-	log := c.sink.Bytes()
-	if err := errors.Join(wholeLog(log), wholeTraces(c.spans.Spans())); err != nil {
+	d.found(seen, hits)
+	log := d.log.Bytes()
+	if err := errors.Join(wholeLog(log), wholeTraces(d.spans.Spans())); err != nil {
 		return err
 	}
-	for _, data := range append(c.spans.Bodies(), log) {
+	for _, data := range append(d.spans.Bodies(), log) {
 		if needles.In(data) {
-			c.found(1, 1)
+			d.found(1, 1)
 		} else {
-			c.found(1, 0)
+			d.found(1, 0)
 		}
 	}
-	if c.report.PHIHits > 0 {
-		return fmt.Errorf("%d of %d places hold a planted patient", c.report.PHIHits, c.report.PHISearched)
+	if d.report.PHIHits > 0 {
+		return fmt.Errorf("%d of %d places hold a planted patient", d.report.PHIHits, d.report.PHISearched)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func wholeTraces(spans []otlptest.Span) error {
 	return nil
 }
 
-func (c *dayCheck) found(seen, hits int) {
-	c.report.PHISearched += seen
-	c.report.PHIHits += hits
+func (d *day) found(seen, hits int) {
+	d.report.PHISearched += seen
+	d.report.PHIHits += hits
 }

@@ -1,4 +1,4 @@
-package cli
+package daycheck
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func TestStaffLeavesSparedVisitsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		changed[c.visit] = true
+		changed[c.Visit] = true
 	}
 	if changed[visits[0].ID] || len(changed) != len(visits)-1 {
 		t.Errorf("changed %v, want all but %s of %d visits", changed, visits[0].ID, len(visits))

@@ -1,4 +1,4 @@
-package cli
+package daycheck
 
 import (
 	"context"
@@ -13,15 +13,15 @@ import (
 )
 
 // boardsFilled wants every visit of today on every board, and every patient known but the one who cannot be fetched.
-func (c *dayCheck) boardsFilled(ctx context.Context) error {
-	for i, p := range c.demo.Practices {
-		want := p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location()))
+func (d *day) boardsFilled(ctx context.Context) error {
+	for i, p := range d.demo.Practices {
+		want := p.Clinic.Appointments(d.demo.Clock.Now().In(p.Clinic.Location()))
 		unknown := 0
 		if i == 0 {
 			unknown = 1
 		}
 		err := until(ctx, func() error {
-			r, err := c.board(ctx, p)
+			r, err := d.board(ctx, p)
 			switch {
 			case err != nil:
 				return err
@@ -35,14 +35,14 @@ func (c *dayCheck) boardsFilled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.report.Appointments += len(want)
+		d.report.Appointments += len(want)
 		people := map[string]bool{}
 		for _, v := range want {
 			people[v.PatientID] = true
 		}
-		c.report.Patients += len(people)
+		d.report.Patients += len(people)
 	}
-	row, err := c.row(ctx, c.canaryVisit)
+	row, err := d.row(ctx, d.canaryVisit)
 	if err == nil && (row.Name.Reveal() != canaryFirst+" "+canaryLast || row.Phone.Reveal() != canaryPhone) {
 		err = errors.New("the planted patient's record did not come through")
 	}
@@ -50,8 +50,8 @@ func (c *dayCheck) boardsFilled(ctx context.Context) error {
 }
 
 // row finds one visit on the first practice's board.
-func (c *dayCheck) row(ctx context.Context, visit string) (practice.BoardRow, error) {
-	r, err := c.board(ctx, c.demo.Practices[0])
+func (d *day) row(ctx context.Context, visit string) (practice.BoardRow, error) {
+	r, err := d.board(ctx, d.demo.Practices[0])
 	if err != nil {
 		return practice.BoardRow{}, err
 	}
@@ -63,11 +63,11 @@ func (c *dayCheck) row(ctx context.Context, visit string) (practice.BoardRow, er
 	return practice.BoardRow{}, errors.New("the visit is not on the board")
 }
 
-func (c *dayCheck) readsHit(ctx context.Context) error {
-	for _, p := range c.demo.Practices {
+func (d *day) readsHit(ctx context.Context) error {
+	for _, p := range d.demo.Practices {
 		hits := 0
 		for range 20 {
-			r, err := c.board(ctx, p)
+			r, err := d.board(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -82,15 +82,15 @@ func (c *dayCheck) readsHit(ctx context.Context) error {
 	return nil
 }
 
-func (c *dayCheck) statusChange(ctx context.Context) error {
-	p := c.demo.Practices[0]
+func (d *day) statusChange(ctx context.Context) error {
+	p := d.demo.Practices[0]
 	at := time.Now()
-	if err := p.Clinic.SetStatus(c.canaryVisit, tebratest.CheckedIn); err != nil {
+	if err := p.Clinic.SetStatus(d.canaryVisit, tebratest.CheckedIn); err != nil {
 		return err
 	}
-	c.watch.expect(statusChange{practice: p, visit: c.canaryVisit, at: at})
+	d.watch.expect(StatusChange{Practice: p, Visit: d.canaryVisit, At: at})
 	err := until(ctx, func() error {
-		row, err := c.row(ctx, c.canaryVisit)
+		row, err := d.row(ctx, d.canaryVisit)
 		if err == nil && row.Status != practice.CheckedIn {
 			err = errors.New("the board shows " + string(row.Status))
 		}
@@ -100,15 +100,15 @@ func (c *dayCheck) statusChange(ctx context.Context) error {
 		return err
 	}
 	return until(ctx, func() error {
-		if !c.watch.seen(c.canaryVisit) {
+		if !d.watch.seen(d.canaryVisit) {
 			return errors.New("the log has no event of it")
 		}
 		return nil
 	})
 }
 
-func (c *dayCheck) brokenPatient(ctx context.Context) error {
-	row, err := c.row(ctx, c.brokenVisit)
+func (d *day) brokenPatient(ctx context.Context) error {
+	row, err := d.row(ctx, d.brokenVisit)
 	switch {
 	case err != nil:
 		return err
@@ -128,23 +128,19 @@ const outageLasts = 6 * time.Second
 // of its answers in this day, and half of the time until boards are looked at again.
 const onItsWay = time.Second
 
-func (c *dayCheck) outage(ctx context.Context) error {
-	calls := len(c.demo.Vendor.Calls(0))
-	c.demo.Vendor.Outage(true)
+func (d *day) outage(ctx context.Context) error {
+	calls := len(d.demo.Vendor.Calls(0))
+	d.demo.Vendor.Outage(true)
 	began := time.Now()
-	defer c.demo.Vendor.Outage(false)
-	wait := time.NewTimer(outageLasts)
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-wait.C:
-	}
-	if err := until(ctx, func() error { return wasAway(c.demo.Vendor.Calls(calls)) }); err != nil {
+	defer d.demo.Vendor.Outage(false)
+	if err := wait(ctx, outageLasts); err != nil {
 		return err
 	}
-	for _, p := range c.demo.Practices {
-		r, err := c.board(ctx, p)
+	if err := until(ctx, func() error { return wasAway(d.demo.Vendor.Calls(calls)) }); err != nil {
+		return err
+	}
+	for _, p := range d.demo.Practices {
+		r, err := d.board(ctx, p)
 		switch {
 		case err != nil:
 			return err
@@ -170,11 +166,11 @@ func wasAway(calls []tebratest.Call) error {
 // readOperation is the vendor's name for reading one patient.
 const readOperation = "GetPatient"
 
-func (c *dayCheck) recovery(ctx context.Context) error {
+func (d *day) recovery(ctx context.Context) error {
 	back := time.Now()
-	for _, p := range c.demo.Practices {
+	for _, p := range d.demo.Practices {
 		err := until(ctx, func() error {
-			r, err := c.board(ctx, p)
+			r, err := d.board(ctx, p)
 			if err == nil && !r.AsOf.After(back) {
 				err = fmt.Errorf("%s: the board is still %v old", p.Name, time.Since(r.AsOf).Round(time.Second))
 			}
@@ -187,10 +183,10 @@ func (c *dayCheck) recovery(ctx context.Context) error {
 	return nil
 }
 
-func (c *dayCheck) healedPatient(ctx context.Context) error {
-	c.demo.Vendor.FailPatient(c.brokenID, false)
+func (d *day) healedPatient(ctx context.Context) error {
+	d.demo.Vendor.FailPatient(d.brokenID, false)
 	return until(ctx, func() error {
-		row, err := c.row(ctx, c.brokenVisit)
+		row, err := d.row(ctx, d.brokenVisit)
 		if err == nil && !row.Known {
 			err = errors.New("the record is still missing")
 		}
@@ -199,31 +195,25 @@ func (c *dayCheck) healedPatient(ctx context.Context) error {
 }
 
 // dayEnds waits for closing time, lets the staff go, and compares every board with the vendor, row by row.
-func (c *dayCheck) dayEnds(ctx context.Context) error {
-	if left := c.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(c.demo.Clock.Now())); left > 0 {
-		wait := time.NewTimer(left)
-		defer wait.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-wait.C:
-		}
+func (d *day) dayEnds(ctx context.Context) error {
+	if err := wait(ctx, d.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(d.demo.Clock.Now()))); err != nil {
+		return err
 	}
-	c.watch.rest() // within the last open hour, so that the last looks see what the staff did last
-	for _, p := range c.demo.Practices {
-		if err := until(ctx, func() error { return c.equal(ctx, p) }); err != nil {
+	d.watch.rest() // within the last open hour, so that the last looks see what the staff did last
+	for _, p := range d.demo.Practices {
+		if err := until(ctx, func() error { return d.equal(ctx, p) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *dayCheck) equal(ctx context.Context, p app.DemoPractice) error {
+func (d *day) equal(ctx context.Context, p app.DemoPractice) error {
 	want := map[phi.Text]practice.Status{}
-	for _, v := range p.Clinic.Appointments(c.demo.Clock.Now().In(p.Clinic.Location())) {
+	for _, v := range p.Clinic.Appointments(d.demo.Clock.Now().In(p.Clinic.Location())) {
 		want[phi.Text(v.ID)] = practice.ParseStatus(v.Status)
 	}
-	r, err := c.board(ctx, p)
+	r, err := d.board(ctx, p)
 	if err != nil {
 		return err
 	}
