@@ -2,7 +2,7 @@ module github.com/workflow-bolt/rounds
 
 go 1.26.0
 
-toolchain go1.26.9
+toolchain go1.26.11
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0

@@ -2,7 +2,7 @@ module github.com/workflow-bolt/rounds/deploy/test
 
 go 1.26.0
 
-toolchain go1.26.9
+toolchain go1.26.11
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2

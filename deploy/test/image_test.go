@@ -28,7 +28,7 @@ func checkImage(doc string) (f faults) {
 		return faults{"not two stages"}
 	}
 	build, last := stages[0], stages[1]
-	f.want(build.Name == "build" && build.BaseName == "golang:1.26.9-bookworm" && build.Platform == "$BUILDPLATFORM", "built with another Go")
+	f.want(build.Name == "build" && build.BaseName == "golang:1.26.11-bookworm" && build.Platform == "$BUILDPLATFORM", "built with another Go")
 	f.want(last.BaseName == "scratch" && last.Platform == "" && last.Name == "", "the base image is not empty")
 	f.want(commands(build) == "arg arg workdir copy run copy run", "the build has other steps: "+commands(build))
 	f.want(commands(last) == "label copy copy copy user cmd", "the image has other steps: "+commands(last))
