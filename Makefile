@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser clients soak lint words deadcode fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser clients soak lint words deadcode vuln fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ words: ## refuse retired words in comments, texts, documents and names; PATHS="i
 
 deadcode: ## refuse functions under internal/ that no program reaches and tools/deadcode.txt does not explain
 	@scripts/deadcode
+
+vuln: ## refuse known vulnerabilities that programs or tests reach; the database comes through the Go module proxy
+	@scripts/vuln
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
