@@ -47,6 +47,8 @@ type Entry struct {
 	ContentHash [16]byte
 	// Tags are what the entry depends on. Anything derived from the entry depends on them too.
 	Tags []Tag
+	// Unstored is the result of a load in this process that stored nothing; the other fields are then empty.
+	Unstored any
 
 	present bool
 }

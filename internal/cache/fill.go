@@ -20,6 +20,9 @@ type Value struct {
 	Negative bool
 	// Cost is how long the load took; zero if not known.
 	Cost time.Duration
+	// Unstored, from a load of Load, is a result that must not be stored; the other fields are then ignored. Load returns
+	// it to the caller that loaded and to those that waited since before the load began, and forgets it.
+	Unstored any
 }
 
 // Item is one value to store under one key.

@@ -34,40 +34,60 @@ func (e *sourceFailedError) NotBefore() (time.Time, string) { return e.until, "s
 // unchanged, unless the class allows stale entries (ServeStale): then Load returns the present entry with its true State
 // and Age, and no error.
 //
+// An entry that accept refuses counts as a Miss, whatever its State; a nil accept takes every entry.
+//
 // The load receives the caller's context and must end within ten minutes. The entry that the loading caller receives is
-// at least as new as its call; it may not have been stored, if something it depends on changed meanwhile.
-func (c *Cache) Load(ctx context.Context, k Key, load func(context.Context, Grant) (Value, error)) (Entry, error) {
+// at least as new as its call; it may not have been stored, if something it depends on changed meanwhile or if the load
+// said so (Value.Unstored). A load that outlives Class.Lease keeps no caller waiting: another one loads beside it.
+func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
+	if accept == nil {
+		accept = func(Entry) bool { return true }
+	}
 	for {
-		e, err := c.Peek(ctx, k)
-		if err != nil || e.State == Fresh {
-			return e, err
+		es, vs, err := c.peek(ctx, []Key{k})
+		if err != nil {
+			return Entry{}, err
+		}
+		e := es[0]
+		if e.present && !accept(e) {
+			e = Entry{}
+		}
+		if e.State == Fresh {
+			return e, nil
 		}
 		cl, isFirst := c.calls.join(k.entry())
 		if isFirst {
-			return c.do(ctx, k, cl, load)
+			return c.do(ctx, k, cl, accept, load)
 		}
 		if e.State == Soft {
 			return e, nil
 		}
+		lease := time.NewTimer(k.Class.lease())
 		select {
 		case <-cl.done:
+			lease.Stop()
+		case <-lease.C:
+			c.calls.forget(k.entry(), cl)
+			continue
 		case <-ctx.Done():
+			lease.Stop()
 			return Entry{}, ctx.Err()
 		}
 		switch {
 		case cl.err != nil && k.Class.Serves(e):
 			return e, nil
-		case cl.err != nil, cl.entry.present:
+		case cl.err != nil, vs.precede(cl.grant), cl.stored && accept(cl.entry):
 			return cl.entry, cl.err
 		}
 	}
 }
 
-// do is Load for the caller that loads on behalf of this process. Waiting callers share only the result of a load, and
-// only if Fill stored it: its check ran after they joined, and so covers every invalidation before that.
-func (c *Cache) do(ctx context.Context, k Key, cl *call, load func(context.Context, Grant) (Value, error)) (Entry, error) {
+// do is Load for the caller that loads on behalf of this process. Waiting callers share the result of a load in two
+// cases. A caller that read the versions before the grant was drawn always does: the load began after its call. A later
+// one does if Fill stored the result: its check ran after the caller joined, and so covers every invalidation before.
+func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
 	defer c.calls.finish(k.entry(), cl)
-	e, g, err := c.acquire(ctx, k)
+	e, g, err := c.acquire(ctx, k, accept)
 	switch {
 	case err != nil:
 		return Entry{}, err
@@ -94,6 +114,10 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, load func(context.Conte
 		}
 		return Entry{}, err
 	}
+	if v.Unstored != nil {
+		cl.entry, cl.grant = Entry{Unstored: v.Unstored}, g
+		return cl.entry, nil
+	}
 	loaded = true
 	if v.Cost == 0 {
 		v.Cost = time.Since(start)
@@ -102,9 +126,9 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, load func(context.Conte
 }
 
 // acquire reads until waiting is no longer useful: the entry is usable, this caller has the grant, or the source failed.
-func (c *Cache) acquire(ctx context.Context, k Key) (Entry, Grant, error) {
+func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
 	for wait := minWait; ; wait = min(wait*2, maxWait) {
-		e, g, err := c.Read(ctx, k, k.Class.ServeStale > 0)
+		e, g, err := c.read(ctx, k, k.Class.ServeStale > 0, accept)
 		switch {
 		case err != nil:
 			return Entry{}, Grant{}, err
@@ -136,6 +160,7 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	e.Age = v.Cost
 	c.calls.forget(k.entry(), cl) // a later caller may have seen an invalidation that the fill's check does not cover
 	cmds, err := c.runMany(ctx, fillScript, []scriptCall{sc})
+	cl.entry, cl.grant = e, g
 	if err != nil {
 		return e, nil // the caller has its value; the lease expires by itself
 	}
@@ -144,9 +169,7 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	if !ok {
 		return Entry{}, errReply
 	}
-	if r == OK {
-		cl.entry = e
-	}
+	cl.stored = r == OK
 	return e, nil
 }
 

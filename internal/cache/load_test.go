@@ -58,18 +58,21 @@ func TestWaitersOfARacedLoadLoadAgain(t *testing.T) {
 	})
 }
 
-// fillHook runs a function before each fill.
-type fillHook struct{ before func() }
+// scriptHook runs a function before each call of one script.
+type scriptHook struct {
+	script *redis.Script
+	before func()
+}
 
-func (h fillHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h scriptHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (h fillHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h scriptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
-func (h fillHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if a := cmd.Args(); len(a) > 1 && a[0] == "evalsha" && a[1] == fillScript.Hash() {
+		if a := cmd.Args(); len(a) > 1 && a[0] == "evalsha" && a[1] == h.script.Hash() {
 			h.before()
 		}
 		return next(ctx, cmd)
@@ -81,7 +84,7 @@ func TestNoCallerJoinsALoadDuringItsFill(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
 		var seen atomic.Int64
-		b.rdb.AddHook(fillHook{func() {
+		b.rdb.AddHook(scriptHook{fillScript, func() {
 			b.calls.mu.Lock()
 			defer b.calls.mu.Unlock()
 			seen.Store(int64(1 + len(b.calls.m)))
@@ -93,6 +96,103 @@ func TestNoCallerJoinsALoadDuringItsFill(t *testing.T) {
 		if seen.Load() != 1 {
 			t.Errorf("open calls during the fill: %d", seen.Load()-1)
 		}
+	})
+}
+
+// startTogether starts a load, n callers that join it before its grant is drawn, and one that joins it later.
+func (b *fixture) startTogether(k Key, s *source, n int) []<-chan loadResult {
+	b.t.Helper()
+	reading, proceed := make(chan struct{}, 16), make(chan struct{})
+	rdb := redis.NewClient(b.rdb.Options())
+	b.t.Cleanup(func() { _ = rdb.Close() })
+	rdb.AddHook(scriptHook{readScript, func() {
+		reading <- struct{}{}
+		<-proceed
+	}})
+	c := b.secondProcess(rdb)
+	all := []<-chan loadResult{start(b.t.Context(), c, k, s)}
+	within(b.t, reading, "a request for a grant")
+	for range n {
+		all = append(all, start(b.t.Context(), c, k, s))
+	}
+	b.waiting(s, n)
+	close(proceed)
+	b.entered(s)
+	late := start(b.t.Context(), c, k, s)
+	b.waiting(s, 1)
+	return append(all, late)
+}
+
+func TestEarlierCallersShareARacedLoad(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		b.bump(Tag{1}) // the tenant has an epoch
+		all := b.startTogether(k, s, 5)
+		b.bump(Tag{1})
+		s.send("old")
+		for _, ch := range all[:6] {
+			b.got(ch, Fresh, "old") // at least as new as their calls
+		}
+		b.entered(s)
+		s.send("new")
+		b.got(all[6], Fresh, "new")
+		b.noMoreLoads(s)
+	})
+}
+
+func TestEarlierCallersShareAnUnstoredResult(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		b.bump(Tag{1}) // the tenant has an epoch
+		all := b.startTogether(k, s, 5)
+		s.results <- loadResult{Entry: Entry{Unstored: "partial"}}
+		for _, ch := range all[:6] {
+			if r := b.result(ch); r.err != nil || r.Unstored != "partial" || r.present {
+				t.Errorf("Load = %+v, %v", r.Entry, r.err)
+			}
+		}
+		b.entered(s) // at once: an unstored result is no failure
+		b.want(k, Miss, "")
+		s.send("v1")
+		b.got(all[6], Fresh, "v1")
+		b.noMoreLoads(s)
+	})
+}
+
+func TestStalledLoadBlocksOthersForItsLeaseOnly(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, stalled, s := b.key(1), newSource(Tag{1}), newSource(Tag{1})
+		k.Class = &Class{Name: "short", Hard: time.Hour, Lease: 100 * time.Millisecond}
+		first := start(t.Context(), b.Cache, k, stalled)
+		b.entered(stalled)
+		for range 4 {
+			s.send("v2") // on a slow machine the second load may outlive its lease too
+		}
+		here, elsewhere := start(t.Context(), b.Cache, k, s), start(t.Context(), b.secondProcess(b.rdb), k, s)
+		b.got(here, Fresh, "v2")
+		b.got(elsewhere, Fresh, "v2")
+		stalled.send("v1")
+		b.got(first, Fresh, "v1")
+		b.want(k, Fresh, "v2")
+	})
+}
+
+func TestLoadReplacesAnEntryThatItsCallerRejects(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		s.accept = func(e Entry) bool { return string(e.Value) != "v1" }
+		b.store(k, value("v1", Tag{1}))
+		first := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		elsewhere := start(t.Context(), b.secondProcess(b.rdb), k, s)
+		s.send("v2")
+		b.got(first, Fresh, "v2")
+		b.got(elsewhere, Fresh, "v2")
+		b.noMoreLoads(s)
 	})
 }
 
@@ -119,7 +219,7 @@ func TestManyKeysManyCallers(t *testing.T) {
 	for n := range 200 {
 		wg.Go(func() {
 			k := b.key(n % 20)
-			e, err := b.Load(t.Context(), k, func(context.Context, Grant) (Value, error) {
+			e, err := b.Load(t.Context(), k, nil, func(context.Context, Grant) (Value, error) {
 				loads.Add(1)
 				return value(string(k.ID), TagOf(k.ID)), nil
 			})

@@ -36,6 +36,11 @@ func (g Grant) usable() bool { return !g.Held && g.Stamp > 0 }
 // A caller that receives a grant must load the value and call Fill, or call Release if the load fails; otherwise other
 // callers wait until the lease expires.
 func (c *Cache) Read(ctx context.Context, k Key, wantStale bool) (Entry, Grant, error) {
+	return c.read(ctx, k, wantStale, func(Entry) bool { return true })
+}
+
+// read is Read that deletes an entry that accept refuses, and treats it as one that does not open.
+func (c *Cache) read(ctx context.Context, k Key, wantStale bool, accept func(Entry) bool) (Entry, Grant, error) {
 	if err := c.classes.check(k); err != nil {
 		return Entry{}, Grant{}, err
 	}
@@ -52,7 +57,7 @@ func (c *Cache) Read(ctx context.Context, k Key, wantStale bool) (Entry, Grant, 
 		if err != nil {
 			return Entry{}, Grant{}, fmt.Errorf("open cache entry: %w", err)
 		}
-		if e.present {
+		if e.present && accept(e) {
 			c.hints.learn(k.entry(), nil, e.Tags)
 			return e, g, nil
 		}

@@ -2,12 +2,15 @@ package cache
 
 import "sync"
 
-// call is one load in progress in this process, and its result for the callers that wait. The loading caller sets entry
-// or err before it closes done; if both are empty, waiting callers try themselves.
+// call is one load in progress in this process, and its result for the callers that wait. The loading caller sets the
+// result before it closes done; waiting callers that cannot share it try themselves.
 type call struct {
 	done  chan struct{}
 	entry Entry
-	err   error
+	grant Grant // under which entry was loaded; the zero Grant if it was not
+	// stored reports that Fill stored the entry.
+	stored bool
+	err    error
 }
 
 // callGroup holds the loads in progress, by entry key.
@@ -17,7 +20,7 @@ type callGroup struct {
 }
 
 // join returns the call in progress and false, or a new one and true.
-func (g *callGroup) join(name string) (*call, bool) {
+func (g *callGroup) join(name string) (cl *call, isFirst bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if cl := g.m[name]; cl != nil {
@@ -26,7 +29,7 @@ func (g *callGroup) join(name string) (*call, bool) {
 	if g.m == nil {
 		g.m = make(map[string]*call)
 	}
-	cl := &call{done: make(chan struct{})}
+	cl = &call{done: make(chan struct{})}
 	g.m[name] = cl
 	return cl, true
 }

@@ -19,6 +19,7 @@ type source struct {
 	results chan loadResult
 	waits   chan struct{}
 	tags    []Tag
+	accept  func(Entry) bool // of the calls that start makes; may be nil
 }
 
 func newSource(tags ...Tag) *source {
@@ -31,7 +32,7 @@ func (s *source) load(ctx context.Context, g Grant) (Value, error) {
 	s.entered <- g
 	select {
 	case r := <-s.results:
-		return Value{Bytes: r.Value, Tags: s.tags}, r.err
+		return Value{Bytes: r.Value, Tags: s.tags, Unstored: r.Unstored}, r.err
 	case <-ctx.Done():
 		return Value{}, ctx.Err()
 	}
@@ -61,7 +62,7 @@ func (c waitContext) Done() <-chan struct{} {
 func start(ctx context.Context, c *Cache, k Key, s *source) <-chan loadResult {
 	out := make(chan loadResult, 1)
 	go func() {
-		e, err := c.Load(waitContext{ctx, s.waits}, k, s.load)
+		e, err := c.Load(waitContext{ctx, s.waits}, k, s.accept, s.load)
 		out <- loadResult{e, err}
 	}()
 	return out

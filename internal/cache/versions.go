@@ -9,7 +9,13 @@ type versions struct {
 	current         bool // the hash was written under the server that answers now
 	// now is the server's time. It is the tenant's clock, which is behind it, if a cluster's node did not return TIME.
 	now   uint64
+	clock uint64 // the tenant's
 	byTag map[Tag]uint64
+}
+
+// precede reports whether the grant was drawn after the reading, so that what was loaded under it is newer.
+func (v *versions) precede(g Grant) bool {
+	return v.clock < g.Stamp && v.epoch == string(g.Epoch[:])
 }
 
 var metaNames = []string{"e", "c", "r", "f", "pe"}
@@ -49,7 +55,7 @@ func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
 		return n
 	}
 	v := &versions{
-		epoch: text(0), now: number(1), current: vals[0] != nil && text(2) == runID,
+		epoch: text(0), now: number(1), clock: number(1), current: vals[0] != nil && text(2) == runID,
 		began: number(3), previous: text(4), byTag: make(map[Tag]uint64),
 	}
 	for t, i := range tags {
