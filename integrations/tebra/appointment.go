@@ -2,7 +2,6 @@ package tebra
 
 import (
 	"context"
-	"encoding/xml"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +31,8 @@ const (
 )
 
 // AppointmentDetail is an appointment as the typed operations return it, with more fields than a
-// row of a list. Identifiers that the vendor writes as 0 or nil are "".
+// row of a list. Identifiers that the vendor writes as 0 or nil are "". Times are in the requested
+// zone.
 type AppointmentDetail struct {
 	ID                phi.Text
 	PracticeID        string
@@ -41,8 +41,8 @@ type AppointmentDetail struct {
 	Mode              string // "InOffice", "Telehealth" or ""
 	Name              phi.Text
 	Notes             phi.Text
-	Start, End        time.Time // in the requested zone
-	Patient           phi.Text  // the patient's identifier; "" for groups and blocked time
+	Start, End        time.Time
+	Patient           phi.Text // the patient's identifier; "" for groups and blocked time
 	PatientFirst      phi.Text
 	PatientLast       phi.Text
 	Group             bool
@@ -74,8 +74,8 @@ type Attendee struct {
 // Recurrence describes how an appointment recurs.
 type Recurrence struct {
 	Start, End    time.Time // a zero End means no end
-	EveryDays     int
-	EveryMonths   int
+	EveryDays     int       // interval in days
+	EveryMonths   int       // interval in months
 	Occurrences   int
 	Weekdays      []string // "Monday", …
 	DayOfMonth    int
@@ -109,22 +109,11 @@ func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Loc
 func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer),
 	validate func(*AppointmentDetail) (Code, string),
 ) (*AppointmentDetail, error) {
-	var a AppointmentDetail
-	err := s.client.call(ctx, op, write, func(r *reader, el xml.StartElement) error {
-		if el.Name.Local != op.payload {
-			return nil
-		}
-		r.zones = s.client.options.typedPair(zone)
-		err := detailColumns.read(r, &a)
-		if a.ID != "" {
-			r.rows++
-		}
-		return err
-	}, func() (Code, string) { return validate(&a) })
-	if err != nil {
-		return nil, err
+	one := single[AppointmentDetail]{
+		op: op, write: write, zones: s.client.options.typedPair(zone), columns: &detailColumns,
+		hasID: func(a *AppointmentDetail) bool { return a.ID != "" }, validate: validate,
 	}
-	return &a, nil
+	return one.read(ctx, s.client)
 }
 
 // isIdentifier reports whether text is a positive number with at most the given number of bits, in
@@ -166,16 +155,7 @@ var detailColumns = record[AppointmentDetail]{
 			return err
 		},
 		"PatientSummaries": func(r *reader, a *AppointmentDetail) error {
-			return r.children(func(el xml.StartElement) error {
-				if el.Name.Local != "GroupPatientSummary" || len(a.Attendees) == maxItems {
-					return malformedError("array")
-				}
-				p, err := attendeeColumns.row(r)
-				if p.PatientID != "" {
-					a.Attendees = append(a.Attendees, p)
-				}
-				return err
-			}, r.ns)
+			return nestedRows(r, "GroupPatientSummary", &attendeeColumns, func(p *Attendee) bool { return p.PatientID != "" }, &a.Attendees)
 		},
 		"RecurrenceRule": func(r *reader, a *AppointmentDetail) error {
 			rule, err := recurrenceColumns.row(r)

@@ -17,7 +17,9 @@ type AppointmentsService struct{ client *Client }
 // day count that a time shows in its own location. Set both From and To, or both ModifiedFrom and
 // ModifiedTo, or all four.
 type ListAppointmentsRequest struct {
-	PracticeName string // required; the vendor's most effective filter
+	// PracticeName is required. It is the vendor's most effective filter and keeps the rows of
+	// different practices apart.
+	PracticeName string
 	// From and To are the first and last day of the appointments in the practice's calendar, at
 	// most 60 days.
 	From, To time.Time
@@ -37,14 +39,15 @@ type Appointments struct {
 	Partial bool
 }
 
-// Appointment is a row of the schedule. Fields that the vendor left out are zero.
+// Appointment is a row of the schedule. Times are in the request's Location. Fields that the vendor left
+// out are zero.
 type Appointment struct {
 	ID          phi.Text
 	PatientID   phi.Text // "" for time blocked without a patient
 	PatientName phi.Text
 	CaseID      phi.Text
 	CaseName    phi.Text
-	Start, End  time.Time // in the request's Location
+	Start, End  time.Time
 	AllDay      bool
 	// Status is ConfirmationStatus as written. The spelling varies, so compare it without case,
 	// spaces and hyphens.
@@ -108,7 +111,7 @@ func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequ
 func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Appointment, error] {
 	l, err := s.listing(req)
 	if err != nil {
-		return func(yield func(Appointment, error) bool) { yield(Appointment{}, err) }
+		return failedSeq[Appointment](err)
 	}
 	return l.seq(ctx, s.client)
 }

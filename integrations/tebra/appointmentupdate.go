@@ -51,23 +51,10 @@ func (a *AppointmentDetail) Update() AppointmentUpdate {
 // or with another one, is Malformed.
 func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, zone *time.Location) (*AppointmentDetail, error) {
 	op := &opUpdateAppointment
-	switch {
-	case !isIdentifier(a.ID.Reveal(), 64), a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
-		return nil, invalidRequest(op, "id")
-	case !isIdentifier(a.ServiceLocationID, 64):
-		return nil, invalidRequest(op, "service location")
-	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.optionalIDs()), func(id phi.Text) bool { return !isIdentifier(id.Reveal(), 64) }):
-		return nil, invalidRequest(op, "id")
-	// An appointment that was read as Unknown stays so.
-	case a.Status != StatusUnknown && !slices.Contains(writableStatuses, a.Status):
-		return nil, invalidRequest(op, "status")
-	case !slices.Contains(validModes, a.Mode):
-		return nil, invalidRequest(op, "mode")
-	case a.MaxAttendees < 0:
-		return nil, invalidRequest(op, "size")
-	case a.Start.IsZero(), !a.End.After(a.Start):
-		return nil, invalidRequest(op, "range")
-	case zone == nil:
+	if reason := a.check(); reason != "" {
+		return nil, invalidRequest(op, reason)
+	}
+	if zone == nil {
 		return nil, invalidRequest(op, "location")
 	}
 	return s.detail(ctx, op, zone, func(w *writer) { w.element("Appointment", func() { a.write(w) }) },
@@ -77,6 +64,28 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 			}
 			return "", ""
 		})
+}
+
+// check returns the reason why an update is invalid, or "".
+func (a *AppointmentUpdate) check() (reason string) {
+	switch {
+	case !isIdentifier(a.ID.Reveal(), 64), a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
+		return "id"
+	case !isIdentifier(a.ServiceLocationID, 64):
+		return "service location"
+	case slices.ContainsFunc(slices.Concat(a.ResourceIDs, a.optionalIDs()), func(id phi.Text) bool { return !isIdentifier(id.Reveal(), 64) }):
+		return "id"
+	// An appointment that was read as Unknown stays so.
+	case a.Status != StatusUnknown && !slices.Contains(writableStatuses, a.Status):
+		return "status"
+	case !slices.Contains(validModes, a.Mode):
+		return "mode"
+	case a.MaxAttendees < 0:
+		return "size"
+	case a.Start.IsZero(), !a.End.After(a.Start):
+		return "range"
+	}
+	return ""
 }
 
 // optionalIDs returns the optional identifiers that are set.

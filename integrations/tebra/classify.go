@@ -32,7 +32,6 @@ type response struct {
 // takes precedence over everything that looks like an outage, over the other meanings of a fault,
 // and over the security part: a vendor that throttles may not have checked the credentials.
 func (r *response) classify() (code Code, reason string) {
-	meta := &r.meta
 	switch {
 	case errors.Is(r.ctxErr, context.DeadlineExceeded):
 		return Timeout, ""
@@ -40,6 +39,18 @@ func (r *response) classify() (code Code, reason string) {
 		return Canceled, ""
 	case r.transportErr != nil:
 		return classifyTransport(r.transportErr)
+	}
+	if code, reason := r.classifyStatus(); code != "" {
+		return code, reason
+	}
+	return r.classifyBody()
+}
+
+// classifyStatus classifies the HTTP status, faults and throttle texts. It returns "" for a response
+// whose meaning is in the body.
+func (r *response) classifyStatus() (code Code, reason string) {
+	meta := &r.meta
+	switch {
 	case r.status == http.StatusTooManyRequests:
 		return Throttled, "status"
 	case r.status == http.StatusUnauthorized:
@@ -60,6 +71,14 @@ func (r *response) classify() (code Code, reason string) {
 		return Invalid, "status"
 	case r.status != http.StatusOK:
 		return Malformed, "status"
+	}
+	return "", ""
+}
+
+// classifyBody classifies the content of a response with status 200. It returns "" for a success.
+func (r *response) classifyBody() (code Code, reason string) {
+	meta := &r.meta
+	switch {
 	case r.mediaType == "text/html":
 		return Unavailable, "html"
 	case r.mediaType != "" && !isXML(r.mediaType):

@@ -83,6 +83,14 @@ func (l *listing[T]) all(ctx context.Context, c *Client) (rows []T, partial bool
 	return rows, partial, nil
 }
 
+// failedSeq returns an iterator that yields only err.
+func failedSeq[T any](err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		yield(none, err)
+	}
+}
+
 // seq returns an iterator that makes one call per iteration and yields rows as they arrive. An
 // error is the last element.
 func (l *listing[T]) seq(ctx context.Context, c *Client) iter.Seq2[T, error] {

@@ -1,6 +1,7 @@
 package tebra
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"iter"
@@ -61,7 +62,7 @@ func (s *PatientsService) List(ctx context.Context, req ListPatientsRequest) (Pa
 func (s *PatientsService) Rows(ctx context.Context, req ListPatientsRequest) iter.Seq2[Patient, error] {
 	l, err := req.listing()
 	if err != nil {
-		return func(yield func(Patient, error) bool) { yield(Patient{}, err) }
+		return failedSeq[Patient](err)
 	}
 	return l.seq(ctx, s.client)
 }
@@ -142,18 +143,10 @@ const (
 // or with a next key that is not greater than the current one, is Malformed.
 func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (PatientPage, error) {
 	op := &opGetAllPatients
-	if req.Size == 0 {
-		req.Size = defaultPageSize
-	}
-	from, okFrom := pageKey(req.From.Reveal())
-	_, okPractice := pageKey(req.PracticeID)
-	switch {
-	case req.Size < 1 || req.Size > op.PageRows:
-		return PatientPage{}, invalidRequest(op, "size")
-	case !okFrom:
-		return PatientPage{}, invalidRequest(op, "key")
-	case !okPractice:
-		return PatientPage{}, invalidRequest(op, "practice")
+	req.Size = cmp.Or(req.Size, defaultPageSize)
+	from, reason := req.check(op.PageRows)
+	if reason != "" {
+		return PatientPage{}, invalidRequest(op, reason)
 	}
 	var next int64
 	hasKey := false
@@ -187,6 +180,21 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 		return PatientPage{Rows: rows}, nil
 	}
 	return PatientPage{Rows: rows, Next: phi.Text(strconv.FormatInt(next, 10))}, nil
+}
+
+// check returns the numeric key of the page, and the reason why a request is invalid or "".
+func (q *PatientPagesRequest) check(maxSize int) (from int64, reason string) {
+	from, okFrom := pageKey(q.From.Reveal())
+	_, okPractice := pageKey(q.PracticeID)
+	switch {
+	case q.Size < 1 || q.Size > maxSize:
+		return 0, "size"
+	case !okFrom:
+		return 0, "key"
+	case !okPractice:
+		return 0, "practice"
+	}
+	return from, ""
 }
 
 // Pages reads all patients from req.From on, one call per page. If a call fails or the Gate refuses

@@ -2,7 +2,6 @@ package tebra
 
 import (
 	"context"
-	"encoding/xml"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -79,21 +78,11 @@ func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, 
 
 // get makes the call. The response must have the identifier wantID, unless it is "".
 func (s *PatientsService) get(ctx context.Context, wantID string, filter ...member) (*Patient, error) {
-	op := &opGetPatient
-	var p Patient
-	err := s.client.call(ctx, op,
-		func(w *writer) { w.group("Filter", filter...) },
-		func(r *reader, el xml.StartElement) error {
-			if el.Name.Local != op.payload {
-				return nil
-			}
-			err := patientColumns.read(r, &p)
-			if p.ID != "" {
-				r.rows++
-			}
-			return err
-		},
-		func() (Code, string) {
+	one := single[Patient]{
+		op: &opGetPatient, columns: &patientColumns,
+		write: func(w *writer) { w.group("Filter", filter...) },
+		hasID: func(p *Patient) bool { return p.ID != "" },
+		validate: func(p *Patient) (Code, string) {
 			switch {
 			case p.ID == "":
 				return NotFound, ""
@@ -102,11 +91,9 @@ func (s *PatientsService) get(ctx context.Context, wantID string, filter ...memb
 				return Malformed, "id"
 			}
 			return "", ""
-		})
-	if err != nil {
-		return nil, err
+		},
 	}
-	return &p, nil
+	return one.read(ctx, s.client)
 }
 
 var patientColumns = record[Patient]{
@@ -147,16 +134,7 @@ var patientColumns = record[Patient]{
 	},
 	nested: map[string]func(*reader, *Patient) error{
 		"Cases": func(r *reader, p *Patient) error {
-			return r.children(func(el xml.StartElement) error {
-				if el.Name.Local != "PatientCaseData" || len(p.Cases) == maxItems {
-					return malformedError("array")
-				}
-				c, err := caseColumns.row(r)
-				if c.ID != "" {
-					p.Cases = append(p.Cases, c)
-				}
-				return err
-			}, r.ns)
+			return nestedRows(r, "PatientCaseData", &caseColumns, func(c *Case) bool { return c.ID != "" }, &p.Cases)
 		},
 	},
 }

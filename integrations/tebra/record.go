@@ -43,6 +43,21 @@ func (d *record[T]) row(r *reader) (T, error) {
 	return row, err
 }
 
+// nestedRows reads the elements with the given name in the current element, at most maxItems, and
+// appends those with an identifier to rows.
+func nestedRows[T any](r *reader, name string, columns *record[T], hasID func(*T) bool, rows *[]T) error {
+	return r.children(func(el xml.StartElement) error {
+		if el.Name.Local != name || len(*rows) == maxItems {
+			return malformedError("array")
+		}
+		row, err := columns.row(r)
+		if hasID(&row) {
+			*rows = append(*rows, row)
+		}
+		return err
+	}, r.ns)
+}
+
 // cell is the text of one member. Absent, nil and empty members are treated alike, as the vendor
 // does in rows; members for which the difference matters are in record.nested. An invalid value
 // makes the whole response invalid: if the row were skipped, it would appear to be deleted.

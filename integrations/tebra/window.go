@@ -28,7 +28,7 @@ type Window[T any] struct {
 func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Window[Appointment], error] {
 	op := &opGetAppointments
 	if reason := req.check(maxRangeDays); reason != "" {
-		return invalidWindow[Appointment](op, reason)
+		return failedSeq[Window[Appointment]](invalidRequest(op, reason))
 	}
 	visits := !req.From.IsZero()
 	from, to := req.From, req.To
@@ -58,7 +58,7 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 		from, to = req.CreatedFrom, req.CreatedTo
 	}
 	if from.IsZero() || to.IsZero() || days(from, to) < 1 || days(from, to) > maxRangeDays {
-		return invalidWindow[Patient](op, "range")
+		return failedSeq[Window[Patient]](invalidRequest(op, "range"))
 	}
 	return readWindows(from, to, maxRangeDays, func(first, last time.Time) ([]Patient, bool, error) {
 		part := req
@@ -74,10 +74,6 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 
 // maxRangeDays limits a range. No practice has records of 200 years.
 const maxRangeDays = 200 * 366
-
-func invalidWindow[T any](op *Operation, reason string) iter.Seq2[Window[T], error] {
-	return func(yield func(Window[T], error) bool) { yield(Window[T]{}, invalidRequest(op, reason)) }
-}
 
 // readWindows fetches the days from first to last, at most maxDays at a time, and fewer where a
 // response is partial. It counts days in UTC, where every day exists: in a zone that skips a
