@@ -16,7 +16,6 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
 // simClient returns a client of a new simulator, called directly. before runs before every request.
@@ -35,9 +34,8 @@ func simClient(t testing.TB, config tebratest.Config, before func() error, edit 
 		}
 		return direct.RoundTrip(r)
 	})
-	a := sim.Clinics()[0].Account()
 	return newClient(t, transport, func(o *tebra.Options) {
-		o.Credentials = tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)}
+		o.Credentials = sim.Clinics()[0].Account().Credentials()
 		if edit != nil {
 			edit(o)
 		}

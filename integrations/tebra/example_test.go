@@ -1,6 +1,7 @@
 package tebra_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +20,9 @@ func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) 
 		return nil, nil, err
 	}
 	clinic := sim.Clinics()[0]
-	account := clinic.Account()
-	if password == "" {
-		password = phi.Text(account.Password)
-	}
-	client, err := tebra.New(tebra.Options{
-		Account:     "example",
-		Credentials: tebra.Credentials{CustomerKey: phi.Text(account.CustomerKey), User: phi.Text(account.User), Password: password},
-		HTTPClient:  sim.Client(),
-	})
+	credentials := clinic.Account().Credentials()
+	credentials.Password = cmp.Or(password, credentials.Password)
+	client, err := tebra.New(tebra.Options{Account: "example", Credentials: credentials, HTTPClient: sim.Client()})
 	return client, clinic, err
 }
 

@@ -24,31 +24,31 @@ func typedStatus(word string) string {
 	return "Unknown"
 }
 
-// findAppointment returns a visit of the account; the visit may be deleted.
-func (h *handler) findAppointment(id string) (*Clinic, *Visit) {
+// namedAppointment returns the Appointment member of the request and the visit that it names, which may
+// be deleted. v is nil for an unknown visit, and ok is false without the member.
+func (h *handler) namedAppointment() (in message, c *Clinic, v *Visit, ok bool) {
+	if in, ok = h.in.object("Appointment"); !ok {
+		return nil, nil, nil, false
+	}
 	for _, c := range h.account.clinics {
-		if v, err := c.find(id); err == nil {
-			return c, v
+		if v, err := c.find(in.text("AppointmentId")); err == nil {
+			return in, c, v, true
 		}
 	}
-	return nil, nil
+	return in, nil, nil, true
 }
 
 // getAppointment returns no appointment, rather than an error, for an identifier that the account
 // does not have.
 func (h *handler) getAppointment() (result, error) {
-	in, ok := h.in.object("Appointment")
+	_, c, v, ok := h.namedAppointment()
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := h.findAppointment(in.text("AppointmentId"))
-	if v == nil {
-		return result{members: record{}}, nil
-	}
-	if h.faults.Stale > 0 {
+	if v != nil && h.faults.Stale > 0 {
 		v = c.asOf(v, time.Now().Add(-h.faults.Stale))
 	}
-	if v.ID == "" {
+	if v == nil || v.ID == "" {
 		return result{members: record{}}, nil
 	}
 	return c.detail(v), nil

@@ -126,82 +126,84 @@ func requestedReason(in message) string {
 	return ""
 }
 
-const textTranslating = "Error translating AppointmentUpdate to UpdateAppointmentV3Request."
-
-// updateAppointment replaces the whole record: members that the request leaves out are cleared,
-// unless Faults.Updates is "merge".
+// updateAppointment replaces the whole record: members that the request leaves out are cleared, unless
+// Faults.Updates is "merge".
 func (h *handler) updateAppointment() (result, error) {
-	in, ok := h.in.object("Appointment")
+	in, c, v, ok := h.namedAppointment()
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := h.findAppointment(in.text("AppointmentId"))
 	if v == nil || v.Deleted {
-		return businessError("Appointment not found."), nil
+		return appointmentNotFound, nil
 	}
-	changed := *v
-	if h.faults.Updates != "merge" {
-		changed.Status, changed.Reason, changed.Notes, changed.CaseID, changed.Mode, changed.Name = "Unknown", "", "", "", "", ""
-		changed.MaxAttendees = 0
+	changed, ok := c.updated(*v, in, h.faults.Updates == "merge")
+	switch {
+	case !ok:
+		return businessError("Error translating AppointmentUpdate to UpdateAppointmentV3Request."), nil
+	case h.dryRun:
+		return c.detail(&changed), nil
+	}
+	start, end := changed.Start.In(c.zone), changed.End.In(c.zone)
+	changed.Start, changed.End = v.Start, v.End // move removes the visit from its old day
+	c.edit(v, func(v *Visit) {
+		*v = changed
+		c.move(v, start, end)
+	})
+	return c.detail(v), nil
+}
+
+var appointmentNotFound = businessError("Appointment not found.")
+
+// updated returns v with the members of an update. ok is false if the update is invalid.
+func (c *Clinic) updated(v Visit, in message, merge bool) (changed Visit, ok bool) {
+	length := v.End.Sub(v.Start)
+	if !merge {
+		v.Status, v.Reason, v.Notes, v.CaseID, v.Mode, v.Name, v.MaxAttendees = "Unknown", "", "", "", "", "", 0
 	}
 	if id := in.text("PatientId"); id != "0" { // "0" leaves a group unchanged
 		n, ok := c.patientIndex(id)
 		if !ok {
-			return businessError(textTranslating), nil
+			return v, false
 		}
 		p := c.patient(n)
-		changed.PatientID, changed.Patient = p.ID, p.Name()
+		v.PatientID, v.Patient = p.ID, p.Name()
 	}
 	if i, ok := c.requestedProvider(in); ok {
 		d := c.provider(i)
-		changed.ProviderID, changed.Provider = d.id, d.name()
+		v.ProviderID, v.Provider = d.id, d.name()
 	}
 	for name, to := range map[string]*string{
-		"AppointmentMode": &changed.Mode, "AppointmentName": &changed.Name, "Notes": &changed.Notes, "PatientCaseId": &changed.CaseID,
+		"AppointmentMode": &v.Mode, "AppointmentName": &v.Name, "Notes": &v.Notes, "PatientCaseId": &v.CaseID,
 	} {
 		if in.has(name) {
 			*to = in.text(name)
 		}
 	}
 	if status, ok := rowStatuses[in.text("AppointmentStatus")]; ok {
-		changed.Status = status
+		v.Status = status
 	}
 	if most, err := strconv.Atoi(in.text("MaxAttendees")); err == nil {
-		changed.MaxAttendees = most
+		v.MaxAttendees = most
 	}
 	if in.has("AppointmentReasonId") {
-		changed.Reason = requestedReason(in)
+		v.Reason = requestedReason(in)
 	}
-	start, okStart := typedTime(in.text("StartTime"), c.zone)
-	end, okEnd := typedTime(in.text("EndTime"), c.zone)
-	if !okStart {
-		start = v.Start
+	if start, ok := typedTime(in.text("StartTime"), c.zone); ok {
+		v.Start = start
 	}
-	if !okEnd {
-		end = start.Add(v.End.Sub(v.Start))
+	if v.End, ok = typedTime(in.text("EndTime"), c.zone); !ok {
+		v.End = v.Start.Add(length)
 	}
-	if !end.After(start) {
-		return businessError(textTranslating), nil
-	}
-	if h.dryRun {
-		changed.Start, changed.End = start, end
-		return c.detail(&changed), nil
-	}
-	c.edit(v, func(v *Visit) {
-		*v = changed
-		c.move(v, start.In(c.zone), end.In(c.zone))
-	})
-	return c.detail(v), nil
+	return v, v.End.After(v.Start)
 }
 
 func (h *handler) updateAppointmentStatus() (result, error) {
-	in, ok := h.in.object("Appointment")
+	in, c, v, ok := h.namedAppointment()
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := h.findAppointment(in.text("AppointmentId"))
 	if v == nil || v.Deleted {
-		return businessError("Appointment not found."), nil
+		return appointmentNotFound, nil
 	}
 	if !h.dryRun {
 		c.edit(v, func(v *Visit) { v.Status = rowStatuses[in.text("AppointmentStatus")] })
@@ -210,11 +212,10 @@ func (h *handler) updateAppointmentStatus() (result, error) {
 }
 
 func (h *handler) deleteAppointment() (result, error) {
-	in, ok := h.in.object("Appointment")
+	in, c, v, ok := h.namedAppointment()
 	if !ok {
 		return nullReference, nil
 	}
-	c, v := h.findAppointment(in.text("AppointmentId"))
 	deleted := v != nil && !v.Deleted
 	if deleted && !h.dryRun {
 		c.edit(v, func(v *Visit) { v.Deleted = true })

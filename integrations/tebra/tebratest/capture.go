@@ -67,12 +67,8 @@ func Capture(ctx context.Context, dir string) error {
 		return fmt.Errorf("capture: %w", err)
 	}
 	clinic := s.clinics[0]
-	a := clinic.Account()
 	client, err := tebra.New(tebra.Options{
-		Account: "capture",
-		Credentials: tebra.Credentials{
-			CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password),
-		},
+		Account: "capture", Credentials: clinic.Account().Credentials(),
 		HTTPClient: &http.Client{Transport: Recorder{Dir: dir, Next: Transport{Handler: s}}},
 	})
 	if err != nil {

@@ -9,23 +9,20 @@ import (
 
 func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
-	one := func(p ...tebratest.Practice) tebratest.Config {
-		return tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", Practices: p}}}
-	}
 	for name, config := range map[string]tebratest.Config{
 		"no key":         {Accounts: []tebratest.Account{{}}},
 		"duplicate key":  {Accounts: []tebratest.Account{{CustomerKey: "k"}, {CustomerKey: "k"}}},
-		"duplicate name": one(tebratest.Practice{Name: "a"}, tebratest.Practice{Name: "a"}),
-		"duplicate id":   one(tebratest.Practice{ID: 2}, tebratest.Practice{ID: 2, Name: "b"}),
-		"zone":           one(tebratest.Practice{Zone: "Atlantis/Deep"}),
-		"patients":       one(tebratest.Practice{Patients: 900_001}),
-		"visits":         one(tebratest.Practice{VisitsPerDay: 901}),
-		"no patients":    one(tebratest.Practice{Patients: -1}),
-		"no providers":   one(tebratest.Practice{Providers: -1}),
-		"providers":      one(tebratest.Practice{Providers: 101}),
-		"practices":      one(make([]tebratest.Practice, 701)...),
-		"negative id":    one(tebratest.Practice{ID: -1}),
-		"long id":        one(tebratest.Practice{ID: 1_000_000_000}),
+		"duplicate name": oneAccount(tebratest.Practice{Name: "a"}, tebratest.Practice{Name: "a"}),
+		"duplicate id":   oneAccount(tebratest.Practice{ID: 2}, tebratest.Practice{ID: 2, Name: "b"}),
+		"zone":           oneAccount(tebratest.Practice{Zone: "Atlantis/Deep"}),
+		"patients":       oneAccount(tebratest.Practice{Patients: 900_001}),
+		"visits":         oneAccount(tebratest.Practice{VisitsPerDay: 901}),
+		"no patients":    oneAccount(tebratest.Practice{Patients: -1}),
+		"no providers":   oneAccount(tebratest.Practice{Providers: -1}),
+		"providers":      oneAccount(tebratest.Practice{Providers: 101}),
+		"practices":      oneAccount(make([]tebratest.Practice, 701)...),
+		"negative id":    oneAccount(tebratest.Practice{ID: -1}),
+		"long id":        oneAccount(tebratest.Practice{ID: 1_000_000_000}),
 		"faults":         {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
 		"throttles":      {Throttles: tebratest.Throttles{Margin: -1}},
 	} {
@@ -33,10 +30,10 @@ func TestInvalidConfig(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := tebratest.New(one(make([]tebratest.Practice, 700)...)); err != nil {
+	if _, err := tebratest.New(oneAccount(make([]tebratest.Practice, 700)...)); err != nil {
 		t.Errorf("700 practices: %v", err)
 	}
-	s, err := tebratest.New(one(tebratest.Practice{Patients: -1, VisitsPerDay: -1}))
+	s, err := tebratest.New(oneAccount(tebratest.Practice{Patients: -1, VisitsPerDay: -1}))
 	if err != nil {
 		t.Fatal(err)
 	}

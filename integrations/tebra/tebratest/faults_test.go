@@ -121,7 +121,7 @@ func TestSilentRefusal(t *testing.T) {
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 300}}}}})
+		w := newEnv(t, oneAccount(tebratest.Practice{Patients: 300}))
 		v := w.clinic.Appointments(noon)[0]
 		before := byID(listDay(t, w.Client, w.clinic, noon, noon))
 		id := w.clinic.Patients()[0].ID
@@ -195,8 +195,7 @@ func (w env) countPatients(t *testing.T) int {
 
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
-	practices := []tebratest.Practice{{Name: "One"}, {Name: "Two"}}
-	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}})
+	w := newEnv(t, oneAccount(tebratest.Practice{Name: "One"}, tebratest.Practice{Name: "Two"}))
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultForeignRows}}})
 	all := "<k:Fields/><k:Filter>"
 	for op, tt := range map[string]struct {
@@ -255,13 +254,9 @@ func TestFaults(t *testing.T) {
 	t.Cleanup(network.Close)
 	a := s.Clinics()[0].Account()
 	direct := newClient(t, s, a)
-	over, err := tebra.New(tebra.Options{
-		Endpoint: network.URL + tebratest.Path, Insecure: true, Account: "a", HTTPClient: network.Client(),
-		Credentials: tebra.Credentials{CustomerKey: "sim-customer-key", User: "sim@example.test", Password: "sim-password"},
+	over := newClient(t, s, a, func(o *tebra.Options) {
+		o.Endpoint, o.Insecure, o.HTTPClient = network.URL+tebratest.Path, true, network.Client()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
 		name    string
 		faults  tebratest.Faults

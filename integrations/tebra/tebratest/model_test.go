@@ -41,12 +41,9 @@ func TestReadsReturnWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{
-			env: newEnv(t, tebratest.Config{
-				Now: func() time.Time { return noon },
-				Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{
-					{Patients: 5, VisitsPerDay: -1, Zone: rapid.SampledFrom([]string{"America/Chicago", "America/Phoenix", "Asia/Kolkata"}).Draw(rt, "zone")},
-				}}},
-			}),
+			env: newEnv(t, oneAccount(tebratest.Practice{
+				Patients: 5, VisitsPerDay: -1, Zone: rapid.SampledFrom([]string{"America/Chicago", "America/Phoenix", "Asia/Kolkata"}).Draw(rt, "zone"),
+			})),
 			visits: map[phi.Text]visitState{}, people: map[phi.Text]patientState{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){

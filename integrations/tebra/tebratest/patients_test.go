@@ -64,7 +64,7 @@ func TestCreateAndUpdatePatient(t *testing.T) {
 
 func TestEveryPatientIsOnExactlyOnePage(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 501}, {Patients: 7}}}}})
+	w := newEnv(t, oneAccount(tebratest.Practice{Patients: 501}, tebratest.Practice{Patients: 7}))
 	for practice, want := range map[string]int{"1": 501, "2": 7, "": 508} {
 		seen := map[phi.Text]bool{}
 		pages := 0

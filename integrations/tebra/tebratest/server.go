@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 	_ "time/tzdata" // IANA zones must load on every machine
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
 // Path is the service's URL path, as at the vendor.
@@ -31,6 +34,11 @@ type Account struct {
 	User        string
 	Password    string
 	Practices   []Practice // at most 700 in all accounts together
+}
+
+// Credentials returns the account's credentials for a client.
+func (a Account) Credentials() tebra.Credentials {
+	return tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)}
 }
 
 // Practice is a practice of an account. Counts of zero mean the reference practice: 4 providers,

@@ -31,16 +31,23 @@ func newServer(t testing.TB, config tebratest.Config) *tebratest.Server {
 	return s
 }
 
-func newClient(t testing.TB, s *tebratest.Server, a tebratest.Account) *tebra.Client {
+// newClient returns a client of s with the credentials of a. edits change its options.
+func newClient(t testing.TB, s *tebratest.Server, a tebratest.Account, edits ...func(*tebra.Options)) *tebra.Client {
 	t.Helper()
-	c, err := tebra.New(tebra.Options{
-		Account: a.CustomerKey, HTTPClient: s.Client(),
-		Credentials: tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)},
-	})
+	o := tebra.Options{Account: a.CustomerKey, HTTPClient: s.Client(), Credentials: a.Credentials()}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	c, err := tebra.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// oneAccount returns a Config with one account, which has the given practices.
+func oneAccount(practices ...tebratest.Practice) tebratest.Config {
+	return tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: practices}}}
 }
 
 var unthrottled = tebratest.Throttles{Off: true}

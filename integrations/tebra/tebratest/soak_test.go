@@ -24,7 +24,7 @@ import (
 // list at the row limit and a change of every patient.
 func TestSoakHundredThousandPatients(t *testing.T) {
 	debug.FreeOSMemory()
-	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 100_000}}}}})
+	w := newEnv(t, oneAccount(tebratest.Practice{Patients: 100_000}))
 	var took []time.Duration
 	for i := range 100 {
 		day := noon.AddDate(0, 0, i-50)

@@ -85,22 +85,8 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 	if outcome, done := x.failEarly(rule); done {
 		return outcome
 	}
-	header, _ := request.object("RequestHeader")
-	if !x.method.hasHeader() {
-		header = request
-	}
-	x.auth = s.authenticate(header)
-	switch {
-	case !x.method.hasHeader():
-	case x.auth.account == nil:
-		return x.reply(businessError("Invalid customer key"), OutcomeUnauthenticated)
-	case !x.auth.authenticated:
-		return x.reply(businessError("Invalid user name and/or password"), OutcomeUnauthenticated)
-	default:
-		arrived, interval, throttled := s.throttle.arrive(x.auth.account.id, x.op)
-		if x.arrived = arrived; throttled {
-			return x.reply(businessError(throttleText(x.op, interval)), OutcomeThrottled)
-		}
+	if outcome, done := s.reject(x, request); done {
+		return outcome
 	}
 	if !s.delay(x.r.Context()) {
 		return OutcomeAborted
@@ -126,6 +112,28 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 		return OutcomeAborted
 	}
 	return outcome
+}
+
+// reject responds to a call with wrong credentials or one that is throttled. Operations without a header
+// check the credentials themselves and are not throttled.
+func (s *Server) reject(x *exchange, request message) (outcome Outcome, done bool) {
+	if !x.method.hasHeader() {
+		x.auth = s.authenticate(request)
+		return "", false
+	}
+	header, _ := request.object("RequestHeader")
+	x.auth = s.authenticate(header)
+	switch {
+	case x.auth.account == nil:
+		return x.reply(businessError("Invalid customer key"), OutcomeUnauthenticated), true
+	case !x.auth.authenticated:
+		return x.reply(businessError("Invalid user name and/or password"), OutcomeUnauthenticated), true
+	}
+	arrived, interval, throttled := s.throttle.arrive(x.auth.account.id, x.op)
+	if x.arrived = arrived; throttled {
+		return x.reply(businessError(throttleText(x.op, interval)), OutcomeThrottled), true
+	}
+	return "", false
 }
 
 // execute runs the operation and writes the response, both under the lock, because rows are read

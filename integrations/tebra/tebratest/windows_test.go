@@ -21,13 +21,7 @@ func TestZonesReturnTheSameInstants(t *testing.T) {
 	s := newServer(t, tebratest.Config{Throttles: unthrottled})
 	clinic := s.Clinics()[0]
 	a := clinic.Account()
-	other, err := tebra.New(tebra.Options{
-		Account: "a", HTTPClient: s.Client(), Zones: tebra.Greenwich,
-		Credentials: tebra.Credentials{CustomerKey: phi.Text(a.CustomerKey), User: phi.Text(a.User), Password: phi.Text(a.Password)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := newClient(t, s, a, func(o *tebra.Options) { o.Zones = tebra.Greenwich })
 	for _, day := range []time.Time{noon, time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC), time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)} {
 		one, two := listDay(t, newClient(t, s, a), clinic, day, day), listDay(t, other, clinic, day, day)
 		if diff := cmp.Diff(one, two, revealed); diff != "" || len(one) != 90 {
@@ -38,7 +32,7 @@ func TestZonesReturnTheSameInstants(t *testing.T) {
 
 func TestWindowsOfAnyLength(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{VisitsPerDay: 5}}}}})
+	w := newEnv(t, oneAccount(tebratest.Practice{VisitsPerDay: 5}))
 	from, to := noon.AddDate(0, 0, -140), noon.AddDate(0, 0, 60)
 	req := tebra.ListAppointmentsRequest{PracticeName: "Example Practice 1", From: from, To: to, Location: w.clinic.Location()}
 	w.sim.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultOutage, Rate: 0.5}}})
@@ -67,7 +61,7 @@ func TestWindowsOfAnyLength(t *testing.T) {
 // One iterator may be used concurrently and repeatedly.
 func TestWindowsOfPatients(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t, tebratest.Config{Accounts: []tebratest.Account{{CustomerKey: "k", User: "u", Password: "p", Practices: []tebratest.Practice{{Patients: 400}}}}})
+	w := newEnv(t, oneAccount(tebratest.Practice{Patients: 400}))
 	day := time.Now().In(w.clinic.Location())
 	windows := w.Patients.Windows(t.Context(), tebra.ListPatientsRequest{PracticeID: w.id, ModifiedFrom: day.AddDate(-50, 0, 0), ModifiedTo: day.AddDate(0, 0, 1)})
 	walk := func() (rows int, err error) {
