@@ -39,8 +39,8 @@ type Appointments struct {
 	Partial bool
 }
 
-// Appointment is a row of the schedule. Times are in the request's Location. Fields that the vendor left
-// out are zero.
+// Appointment is a row of the schedule. Times are in the request's Location. Fields that the vendor
+// left out are zero.
 type Appointment struct {
 	ID          phi.Text
 	PatientID   phi.Text // "" for time blocked without a patient

@@ -197,8 +197,8 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// oneAttempt is a Gate that ends the call after one attempt, because unsent requests would be retried
-// for two seconds of real time.
+// oneAttempt is a Gate that ends the call after one attempt, because unsent requests would be
+// retried for two seconds of real time.
 type oneAttempt func()
 
 func (o oneAttempt) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }

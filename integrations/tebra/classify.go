@@ -46,8 +46,8 @@ func (r *response) classify() (code Code, reason string) {
 	return r.classifyBody()
 }
 
-// classifyStatus classifies the HTTP status, faults and throttle texts. It returns "" for a response
-// whose meaning is in the body.
+// classifyStatus classifies the HTTP status, faults and throttle texts. It returns "" for a
+// response whose meaning is in the body.
 func (r *response) classifyStatus() (code Code, reason string) {
 	meta := &r.meta
 	switch {

@@ -68,8 +68,8 @@ func TestBusinessErrorsAreClassifiedByText(t *testing.T) {
 	}
 }
 
-// The method's own check of a response counts for the error, the Gate, Observe and Trace alike. A Gate
-// that received a success would consider a broken vendor healthy.
+// The method's own check of a response counts for the error, the Gate, Observe and Trace alike. A
+// Gate that received a success would consider a broken vendor healthy.
 func TestAllObserversReceiveTheSameCode(t *testing.T) {
 	t.Parallel()
 	page := func(members string) string { return responseTo("GetAllPatients", noError+authorized+members) }

@@ -13,7 +13,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// DefaultEndpoint is the vendor's only service address. There is no sandbox: calls to it are calls to production.
+// DefaultEndpoint is the vendor's only service address. There is no sandbox: calls to it are calls
+// to production.
 const DefaultEndpoint = "https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"
 
 // Credentials identify one API user of one Tebra account. Every request body contains them.

@@ -1,10 +1,10 @@
 // Package tebra is a client of Tebra's (formerly Kareo's) SOAP API 2.1. It reads and writes the
 // schedule and patients, and reads practices, providers, service locations and procedure codes.
 //
-//	client.Appointments.List(…)  ┐
-//	client.Patients.Rows(…)      ├─▶ call ─▶ Gate.Enter ─▶ HTTP ─▶ reader ─▶ classify ─▶ Pass.Done ─▶ Observe
-//	client.Directory.Providers(…)┘     ▲          │
-//	                                   └──────────┴── retries within 2 s, only if nothing was sent
+//	Appointments.List(…)   ┐
+//	Patients.Rows(…)       ├─▶ Gate.Enter ─▶ HTTP ─▶ reader ─▶ classify ─▶ Pass.Done ─▶ Observe
+//	Directory.Providers(…) ┘       ▲           │
+//	                               └───────────┴── retries within 2 s, only if nothing was sent
 //
 // # Guarantees
 //

@@ -38,8 +38,9 @@ const (
 
 // Error is the error of a failed call. Every method of the client returns it, except that it
 // returns a Gate's refusal unchanged. A request that the client itself rejects is Invalid and has
-// not been sent, nor has the Gate been asked. The error's text contains the operation, the code and the reason, and
-// nothing from the response: vendor messages quote names, identifiers and stack traces.
+// not been sent, nor has the Gate been asked. The error's text contains the operation, the code and
+// the reason, and nothing from the response: vendor messages quote names, identifiers and stack
+// traces.
 type Error struct {
 	Code      Code
 	Operation string

@@ -12,8 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// exampleClient returns a client of a simulated practice. It uses the given password, or the correct
-// one if password is empty.
+// exampleClient returns a client of a simulated practice. It uses the given password, or the
+// correct one if password is empty.
 func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) {
 	sim, err := tebratest.New(tebratest.Config{Seed: 1})
 	if err != nil {
@@ -26,8 +26,8 @@ func exampleClient(password phi.Text) (*tebra.Client, *tebratest.Clinic, error) 
 	return client, clinic, err
 }
 
-// List reads the appointments of a day. A second call at once is throttled, and the error contains the
-// interval to wait.
+// List reads the appointments of a day. A second call at once is throttled, and the error contains
+// the interval to wait.
 func ExampleAppointmentsService_List() {
 	client, clinic, err := exampleClient("")
 	if err != nil {

@@ -33,8 +33,8 @@ func manyMembers(n int) string {
 
 const placeholder = "<Appointments><AppointmentData/></Appointments>"
 
-// The table contains the known and conceivable responses of the vendor and of intermediaries to a list
-// request.
+// The table contains the known and conceivable responses of the vendor and of intermediaries to a
+// list request.
 func TestResponsesAreClassified(t *testing.T) {
 	t.Parallel()
 	row := "<AppointmentData><ID>1</ID><PatientFullName>" + canary + "</PatientFullName></AppointmentData>"

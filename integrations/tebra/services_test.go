@@ -60,8 +60,8 @@ func TestReadAppointmentRows(t *testing.T) {
 // revealed lets go-cmp show differences in masked texts. All data is synthetic.
 var revealed = cmp.Transformer("reveal", phi.Text.Reveal)
 
-// Options.Zones has no effect on single appointments, which have no filter. Options.TypedWall selects
-// the zone, and an update writes the same times that were read.
+// Options.Zones has no effect on single appointments, which have no filter. Options.TypedWall
+// selects the zone, and an update writes the same times that were read.
 func TestSingleAppointmentsWithoutAZone(t *testing.T) {
 	t.Parallel()
 	chicago, err := time.LoadLocation("America/Chicago")

@@ -52,8 +52,8 @@ func patientOfTwoKilobytes(n int) string {
 }
 
 // This test measures a list at the vendor's row limit. Live heap is what is reachable right after a
-// collection, measured at every 250th row and compared with the value before the call; the response is
-// generated while it is read and the rows are dropped. Speed is measured in a second run without
+// collection, measured at every 250th row and compared with the value before the call; the response
+// is generated while it is read and the rows are dropped. Speed is measured in a second run without
 // explicit collections.
 func TestSoakTenThousandRows(t *testing.T) {
 	live := func() int64 {

@@ -27,8 +27,8 @@ const (
 	tlsOld
 )
 
-// tlsServer returns a function that starts a server with the flaw. Its client trusts the certificate,
-// unless the flaw is tlsUnknown.
+// tlsServer returns a function that starts a server with the flaw. Its client trusts the
+// certificate, unless the flaw is tlsUnknown.
 func tlsServer(flaw tlsFlaw) func(t *testing.T) (string, *http.Client) {
 	return func(t *testing.T) (string, *http.Client) {
 		t.Helper()

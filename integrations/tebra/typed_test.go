@@ -137,8 +137,8 @@ func TestGreenwichLists(t *testing.T) {
 	}
 }
 
-// A range of 130 days is split into windows that the vendor accepts. A failed window states from where
-// to resume.
+// A range of 130 days is split into windows that the vendor accepts. A failed window states from
+// where to resume.
 func TestWindowsOfChanges(t *testing.T) {
 	t.Parallel()
 	filter := regexp.MustCompile(`<k:FromLastModifiedDate>(\S+) .*<k:ToLastModifiedDate>(\S+) `)

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// zonesWithGaps include zones that skipped a midnight, west and east of Greenwich, and one that skipped
-// a day.
+// zonesWithGaps include zones that skipped a midnight, west and east of Greenwich, and one that
+// skipped a day.
 var zonesWithGaps = []string{"UTC", "America/Chicago", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Pacific/Apia", "Asia/Gaza"}
 
 // Regardless of partial and failed windows, successful windows contain every day once and in order.

@@ -24,8 +24,8 @@ func typedStatus(word string) string {
 	return "Unknown"
 }
 
-// namedAppointment returns the Appointment member of the request and the visit that it names, which may
-// be deleted. v is nil for an unknown visit, and ok is false without the member.
+// namedAppointment returns the Appointment member of the request and the visit that it names, which
+// may be deleted. v is nil for an unknown visit, and ok is false without the member.
 func (h *handler) namedAppointment() (in message, c *Clinic, v *Visit, ok bool) {
 	if in, ok = h.in.object("Appointment"); !ok {
 		return nil, nil, nil, false

@@ -126,8 +126,8 @@ func requestedReason(in message) string {
 	return ""
 }
 
-// updateAppointment replaces the whole record: members that the request leaves out are cleared, unless
-// Faults.Updates is "merge".
+// updateAppointment replaces the whole record: members that the request leaves out are cleared,
+// unless Faults.Updates is "merge".
 func (h *handler) updateAppointment() (result, error) {
 	in, c, v, ok := h.namedAppointment()
 	if !ok {

@@ -75,8 +75,8 @@ func TestSimpleTypes(t *testing.T) {
 	}
 }
 
-// A response must be able to leave out any member. A complex member that can be neither nil nor omitted
-// could not be left out.
+// A response must be able to leave out any member. A complex member that can be neither nil nor
+// omitted could not be left out.
 func TestEveryMemberCanBeAbsent(t *testing.T) {
 	t.Parallel()
 	for _, of := range contract.types {
@@ -110,8 +110,8 @@ func TestInvalidContracts(t *testing.T) {
 	}
 }
 
-// Requests and responses contain only members of the contract, in its order, so a forward-only reader
-// skips nothing.
+// Requests and responses contain only members of the contract, in its order, so a forward-only
+// reader skips nothing.
 func TestCaptureFollowsTheContract(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

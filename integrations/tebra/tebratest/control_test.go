@@ -112,8 +112,8 @@ func TestControlAPI(t *testing.T) {
 	}
 }
 
-// Practices of two accounts may have the same number. Commands name the account, or affect the first
-// practice with the number.
+// Practices of two accounts may have the same number. Commands name the account, or affect the
+// first practice with the number.
 func TestControlDistinguishesAccounts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, tebratest.Config{Accounts: []tebratest.Account{

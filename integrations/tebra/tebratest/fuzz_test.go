@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The cost of a text in many pieces must be linear. Allocations are counted for the whole process, so no
-// other test may run at the same time.
+// The cost of a text in many pieces must be linear. Allocations are counted for the whole process,
+// so no other test may run at the same time.
 func TestTextInPieces(t *testing.T) { //nolint:paralleltest // see above
 	const pieces = 100_000
 	var before, after runtime.MemStats

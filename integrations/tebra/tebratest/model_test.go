@@ -54,8 +54,8 @@ func TestReadsReturnWhatWasWritten(t *testing.T) {
 	})
 }
 
-// text draws a text that XML can represent, including texts that careless code mishandles. It has no
-// leading or trailing white space, because it is unknown whether the vendor keeps it.
+// text draws a text that XML can represent, including texts that careless code mishandles. It has
+// no leading or trailing white space, because it is unknown whether the vendor keeps it.
 func text(t *rapid.T, label string) phi.Text {
 	difficult := []string{"O'Hara", `"Q" <b>&amp;`, "]]>", "<!-- -->", "tab\tand\r\nlines", "Жук 李 🙂", "NULL", "0", "true", "\u202e", "-1"}
 	arbitrary := rapid.StringOfN(rapid.RuneFrom([]rune("aZ <&>'\"\n\r\t]\u00e9\u4e2d\ufffd🙂")), 1, 20, -1)
@@ -240,7 +240,8 @@ func (m *model) check(t *rapid.T) {
 	for _, r := range list.Rows {
 		listed[r.ID] = row{r.Start, r.End, r.PatientID, r.Notes}
 		if m.visits[r.ID].Group {
-			listed[r.ID] = row{r.Start, r.End, "", r.Notes} // which patient of a group a list names is unspecified
+			// Which patient of a group a list names is unspecified.
+			listed[r.ID] = row{r.Start, r.End, "", r.Notes}
 		}
 	}
 	for id, v := range m.visits {

@@ -79,8 +79,8 @@ func header(a tebratest.Account) string {
 		"</k:Password><k:User>" + a.User + "</k:User></k:RequestHeader>"
 }
 
-// post sends an operation's request with the given members, without the client, and returns status and
-// body of the response.
+// post sends an operation's request with the given members, without the client, and returns status
+// and body of the response.
 func post(t testing.TB, s *tebratest.Server, op, members string) string {
 	t.Helper()
 	return postSlowly(t, s, op, members, func() {})

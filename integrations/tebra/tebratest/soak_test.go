@@ -20,8 +20,8 @@ import (
 )
 
 // This test measures the largest population: the time of one day's list, on days that were not read
-// before, and the peak memory of the process according to the kernel, after lists of days, all pages, a
-// list at the row limit and a change of every patient.
+// before, and the peak memory of the process according to the kernel, after lists of days, all
+// pages, a list at the row limit and a change of every patient.
 func TestSoakHundredThousandPatients(t *testing.T) {
 	debug.FreeOSMemory()
 	w := newEnv(t, oneAccount(tebratest.Practice{Patients: 100_000}))

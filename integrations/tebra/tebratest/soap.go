@@ -114,8 +114,8 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 	return outcome
 }
 
-// reject responds to a call with wrong credentials or one that is throttled. Operations without a header
-// check the credentials themselves and are not throttled.
+// reject responds to a call with wrong credentials or one that is throttled. Operations without a
+// header check the credentials themselves and are not throttled.
 func (s *Server) reject(x *exchange, request message) (outcome Outcome, done bool) {
 	if !x.method.hasHeader() {
 		x.auth = s.authenticate(request)

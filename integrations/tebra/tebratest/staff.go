@@ -60,8 +60,8 @@ func (c *Clinic) editsOf(v *Visit, i int, r *rand.Rand) []Edit {
 	return all
 }
 
-// Play performs the edits of a day that are later than after and not later than until, and returns their
-// number. Edits of visits that no longer exist are skipped.
+// Play performs the edits of a day that are later than after and not later than until, and returns
+// their number. Edits of visits that no longer exist are skipped.
 func (c *Clinic) Play(day, after, until time.Time) int {
 	made := 0
 	for _, e := range c.Edits(day) {

@@ -76,8 +76,8 @@ func TestThrottledCallsMayExtendTheInterval(t *testing.T) {
 	}
 }
 
-// Calls are decided in the order in which their requests were complete: a slow request is overtaken and
-// does not move the interval of other calls back.
+// Calls are decided in the order in which their requests were complete: a slow request is overtaken
+// and does not move the interval of other calls back.
 func TestThrottlesUseTheOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	for _, extend := range []bool{false, true} {
@@ -118,7 +118,8 @@ func TestThrottlesUseTheOrderOfArrival(t *testing.T) {
 func TestNamedIntervalIsLongEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Scale: 0.0055}}) // 1.375 ms
+		// The interval is 1.375 ms.
+		s := newServer(t, tebratest.Config{Throttles: tebratest.Throttles{Scale: 0.0055}})
 		c := newClient(t, s, s.Clinics()[0].Account())
 		var errs [3]error
 		for i := range errs {
@@ -153,7 +154,8 @@ func TestSetThrottles(t *testing.T) {
 	})
 }
 
-// The table and the contract spell an operation differently. Intervals apply to it in either spelling.
+// The table and the contract spell an operation differently. Intervals apply to it in either
+// spelling.
 func TestThrottlesInEitherSpelling(t *testing.T) {
 	t.Parallel()
 	both := map[string]time.Duration{"GetProcedureCode": time.Second, "GetProcedureCodes": 7 * time.Second}

@@ -76,7 +76,8 @@ func TestTransportMatchesANetwork(t *testing.T) {
 func TestTransportEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	waits := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	for _, wait := range []time.Duration{-time.Second, time.Millisecond} { // before the call, and during it
+	// The context ends before the call, and during it.
+	for _, wait := range []time.Duration{-time.Second, time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		sent := &closeRecorder{Reader: strings.NewReader("hello")}
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sim", sent)

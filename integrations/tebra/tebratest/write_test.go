@@ -181,7 +181,8 @@ func TestCreateGroupSeries(t *testing.T) {
 	}
 }
 
-// Generated days include cancelled visits in lists, and deleted visits that only single reads return.
+// Generated days include cancelled visits in lists, and deleted visits that only single reads
+// return.
 func TestDaysHaveCancelledAndDeletedVisits(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
