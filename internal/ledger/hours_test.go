@@ -37,7 +37,7 @@ func TestHours(t *testing.T) {
 	}
 }
 
-// Whatever is accepted is spelt in the one way that says what was understood.
+// Every accepted value is in the canonical form of its meaning.
 func FuzzHours(f *testing.F) {
 	for _, seed := range []string{"08:00-17:30", "00:00-24:00", "24:00-24:00", "8:00-9:00", ""} {
 		f.Add(seed)
@@ -49,7 +49,7 @@ func FuzzHours(f *testing.F) {
 		}
 		clock := func(d time.Duration) string { return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60) }
 		if again := clock(opens) + "-" + clock(closes); again != value || opens >= closes || closes > 24*time.Hour {
-			t.Errorf("%q is understood as %s", value, again)
+			t.Errorf("%q parses as %s", value, again)
 		}
 	})
 }

@@ -11,21 +11,21 @@ import (
 
 const maxWrappedKey = 4 << 10 // bytes; a wrapped AES key takes about a hundred
 
-// DataKey returns the tenant's wrapped data key, and stores the one that create makes when there is none. Of callers that
-// create at the same time, in any process, the first to store wins and all get its key. create runs outside any
-// transaction, at most once, and may be slow; its error is returned as it is. An unknown tenant is ErrNotFound, and
-// create is not asked.
+// DataKey returns the tenant's wrapped data key. If there is none, it stores the key that create
+// returns. When several callers create at the same time, in any process, the first key stored wins
+// and all of them receive it. create runs outside any transaction, at most once, and may be slow;
+// its error is returned unchanged. An unknown tenant is ErrNotFound, without a call of create.
 //
-// A caller keeps what it got: the key of a tenant never changes while its row lives.
+// A caller may cache the key: a tenant's key never changes while its row exists.
 func (l *Ledger) DataKey(ctx context.Context, id tenant.ID, create func() ([]byte, error)) ([]byte, error) {
 	if err := checkTenant(id); err != nil {
 		return nil, err
 	}
-	wrapped, known, err := l.dataKey(ctx, id)
+	wrapped, found, err := l.dataKey(ctx, id)
 	if err != nil || wrapped != nil {
 		return wrapped, err
 	}
-	if !known {
+	if !found {
 		return nil, fmt.Errorf("data key: tenant: %w", ErrNotFound)
 	}
 	fresh, err := create()
@@ -38,18 +38,18 @@ func (l *Ledger) DataKey(ctx context.Context, id tenant.ID, create func() ([]byt
 	if err := checkBytes("data key", fresh, maxWrappedKey); err != nil {
 		return nil, err
 	}
-	if err := l.offerDataKey(ctx, id, fresh); err != nil {
+	if err := l.insertDataKey(ctx, id, fresh); err != nil {
 		return nil, err
 	}
 	wrapped, _, err = l.dataKey(ctx, id)
-	if err == nil && wrapped == nil { // shredded between the two statements
+	if err == nil && wrapped == nil { // deleted between the two statements
 		return nil, fmt.Errorf("data key: %w", ErrNotFound)
 	}
 	return wrapped, err
 }
 
-// dataKey returns the stored key, nil when there is none, and whether the tenant is known.
-func (l *Ledger) dataKey(ctx context.Context, id tenant.ID) (wrapped []byte, known bool, err error) {
+// dataKey returns the stored key, nil if there is none, and whether the tenant exists.
+func (l *Ledger) dataKey(ctx context.Context, id tenant.ID) (wrapped []byte, found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	row := l.db.QueryRowContext(ctx, `SELECT k.wrapped FROM tenants t LEFT JOIN data_keys k ON k.tenant_id = t.id
@@ -58,13 +58,13 @@ func (l *Ledger) dataKey(ctx context.Context, id tenant.ID) (wrapped []byte, kno
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
-	return wrapped, err == nil, fault("read data key", err)
+	return wrapped, err == nil, dbError("read data key", err)
 }
 
-func (l *Ledger) offerDataKey(ctx context.Context, id tenant.ID, wrapped []byte) error {
+func (l *Ledger) insertDataKey(ctx context.Context, id tenant.ID, wrapped []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := l.db.ExecContext(ctx, `INSERT INTO data_keys (tenant_id, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 		string(id), wrapped)
-	return fault("store data key", err)
+	return dbError("store data key", err)
 }

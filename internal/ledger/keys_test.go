@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func TestDataKeyHasOneWinner(t *testing.T) {
+func TestConcurrentDataKeysHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")
 		const callers = 32
 		var made atomic.Int64
 		got := make([]string, callers)
-		// All make a key before any stores one: without the first one winning they would differ.
+		// All callers make a key before any of them stores one, so without a common winner the keys would differ.
 		allMade := make(chan struct{})
 		var all errgroup.Group
 		for n := range callers {
@@ -35,12 +35,12 @@ func TestDataKeyHasOneWinner(t *testing.T) {
 		if err := all.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		stored := string(must[[]byte](t)(l.DataKey(t.Context(), "clinic-a", func() ([]byte, error) {
-			return nil, errors.New("asked to make a key that exists")
+		storedKey := string(must[[]byte](t)(l.DataKey(t.Context(), "clinic-a", func() ([]byte, error) {
+			return nil, errors.New("create was called although a key exists")
 		})))
 		for n, key := range got {
-			if key != stored || key == "" {
-				t.Errorf("caller %d got %q, stored is %q", n, key, stored)
+			if key != storedKey || key == "" {
+				t.Errorf("caller %d got %q, stored is %q", n, key, storedKey)
 			}
 		}
 	})
@@ -58,20 +58,20 @@ func TestDataKeyBelongsToItsTenant(t *testing.T) {
 		}
 		var left int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM data_keys").Scan(&left); err != nil || left != 1 {
-			t.Errorf("%d keys are left of two tenants, one removed (%v)", left, err)
+			t.Errorf("%d keys are left after one of two tenants was removed (%v)", left, err)
 		}
 	})
 }
 
-func TestDataKeyRefusals(t *testing.T) {
+func TestDataKeyErrors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")
-		unasked := func() ([]byte, error) { t.Error("asked for a key"); return nil, nil } //nolint:nilnil // never called
-		if _, err := l.DataKey(t.Context(), "clinic-x", unasked); !errors.Is(err, ErrNotFound) {
+		unexpected := func() ([]byte, error) { t.Error("create was called"); return nil, nil } //nolint:nilnil // never called
+		if _, err := l.DataKey(t.Context(), "clinic-x", unexpected); !errors.Is(err, ErrNotFound) {
 			t.Errorf("unknown tenant: %v", err)
 		}
-		if _, err := l.DataKey(t.Context(), "Clinic X", unasked); !errors.Is(err, ErrInvalid) {
+		if _, err := l.DataKey(t.Context(), "Clinic X", unexpected); !errors.Is(err, ErrInvalid) {
 			t.Errorf("invalid tenant: %v", err)
 		}
 		broken := errors.New("no entropy")
@@ -83,13 +83,13 @@ func TestDataKeyRefusals(t *testing.T) {
 				t.Errorf("a key of %d bytes: %v", len(key), err)
 			}
 		}
-		// A tenant that goes while its key is being made gets none.
+		// A tenant that is removed while its key is created gets none.
 		_, err := l.DataKey(t.Context(), "clinic-a", func() ([]byte, error) {
 			_, err := l.db.ExecContext(t.Context(), "DELETE FROM tenants")
 			return []byte("late"), err
 		})
 		if !errors.Is(err, ErrNotFound) {
-			t.Errorf("tenant removed meanwhile: %v", err)
+			t.Errorf("tenant removed during create: %v", err)
 		}
 	})
 }

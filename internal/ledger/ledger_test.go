@@ -21,10 +21,10 @@ func TestMain(m *testing.M) {
 
 var dialects = []string{SQLite, Postgres}
 
-// noon is an instant with microseconds in it.
+// noon is an instant with microseconds.
 var noon = time.Date(2026, time.March, 2, 12, 0, 0, 123456000, time.UTC)
 
-// each runs a test on a fresh, migrated ledger of either dialect.
+// each runs a test on a new, migrated ledger of each dialect.
 func each(t *testing.T, test func(t *testing.T, l *Ledger)) {
 	t.Helper()
 	for _, dialect := range dialects {
@@ -39,7 +39,7 @@ func each(t *testing.T, test func(t *testing.T, l *Ledger)) {
 	}
 }
 
-// address names a fresh, empty database.
+// address returns the address of a new, empty database.
 func address(t *testing.T, dialect string) string {
 	t.Helper()
 	if dialect == Postgres {
@@ -62,7 +62,7 @@ func open(t *testing.T, address string) *Ledger {
 	return l
 }
 
-// apply makes tenants known that nothing is said about.
+// apply adds tenants with default settings.
 func apply(t *testing.T, l *Ledger, ids ...tenant.ID) {
 	t.Helper()
 	var tenants []Tenant

@@ -17,8 +17,9 @@ var migrations embed.FS
 // schemaLock is the PostgreSQL advisory lock that the migrating process holds ("rounds" and a version of the lock's use).
 const schemaLock int64 = 0x726f756e64730001
 
-// Migrate brings the schema up to what this program expects. Any number of processes may call it at the same time: one
-// does the work, the others wait for it. A schema that is newer than the program is left alone.
+// Migrate brings the schema to the version that this program expects. Any number of processes may
+// call it at the same time: one migrates, the others wait. A schema that is newer than the program
+// stays unchanged.
 func (l *Ledger) Migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
@@ -27,9 +28,9 @@ func (l *Ledger) Migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate ledger: %w", err)
 	}
 	if l.dialect == Postgres {
-		return fault("migrate ledger", l.migrateLocked(ctx, provider))
+		return dbError("migrate ledger", l.migrateLocked(ctx, provider))
 	}
-	return fault("migrate ledger", migrateRacing(ctx, provider))
+	return dbError("migrate ledger", migrateWithoutLock(ctx, provider))
 }
 
 func (l *Ledger) provider() (*goose.Provider, error) {
@@ -44,14 +45,14 @@ func (l *Ledger) provider() (*goose.Provider, error) {
 	return goose.NewProvider(dialect, l.db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
 
-// migrateLocked holds a session's advisory lock around all that goose does. goose's own lock would leave its first look,
-// which creates the version table, outside, and polls by the second.
+// migrateLocked holds a session's advisory lock around all that goose does. goose's own lock does
+// not cover its first check, which creates the version table, and polls once a second.
 func (l *Ledger) migrateLocked(ctx context.Context, provider *goose.Provider) error {
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	// Ending the session gives the lock back even when an unlock could not be sent.
+	// Ending the session releases the lock even if an unlock could not be sent.
 	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }()
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
 		return err
@@ -60,9 +61,10 @@ func (l *Ledger) migrateLocked(ctx context.Context, provider *goose.Provider) er
 	return err
 }
 
-// migrateRacing needs no lock: each migration and its version row are one immediate transaction, so of two processes that
-// try the same one, the second fails with nothing changed. It looks again as long as somebody gets further.
-func migrateRacing(ctx context.Context, provider *goose.Provider) error {
+// migrateWithoutLock needs no lock: each migration and its version row are one immediate
+// transaction, so of two processes that try the same one, the second fails without a change. It
+// retries as long as another process makes progress.
+func migrateWithoutLock(ctx context.Context, provider *goose.Provider) error {
 	for {
 		before, err := provider.GetDBVersion(ctx)
 		if err != nil {

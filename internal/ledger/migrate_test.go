@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func TestMigrateByManyAtOnce(t *testing.T) {
+func TestConcurrentMigrations(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			where := address(t, dialect)
 			var all errgroup.Group
-			for range 8 { // each with connections of its own, as processes have
+			for range 8 { // each with its own connections, like a process
 				all.Go(func() error {
 					l, err := Open(t.Context(), where)
 					if err != nil {
@@ -44,9 +44,9 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
-// The other process gets its migration in between this one's look and its try. Nothing but the order of events tells that
-// failure from a real one.
-func TestMigrateRacingLooksAgainWhenItLost(t *testing.T) {
+// The other process migrates between this one's version check and its attempt. Only the order of
+// events distinguishes that failure from a real one.
+func TestMigrateRetriesAfterALostRace(t *testing.T) {
 	t.Parallel()
 	where := address(t, SQLite)
 	l, rival := open(t, where), open(t, where)
@@ -55,8 +55,8 @@ func TestMigrateRacingLooksAgainWhenItLost(t *testing.T) {
 		between func(context.Context) error
 		lost    bool
 	}{
-		{"nobody got further", func(context.Context) error { return nil }, false},
-		{"the rival did", rival.Migrate, true},
+		{"no progress elsewhere", func(context.Context) error { return nil }, false},
+		{"the rival migrated", rival.Migrate, true},
 	} {
 		tries := 0
 		up := &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error {
@@ -68,14 +68,14 @@ func TestMigrateRacingLooksAgainWhenItLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := migrateRacing(t.Context(), provider); (err == nil) != step.lost || tries != 1 {
+		if err := migrateWithoutLock(t.Context(), provider); (err == nil) != step.lost || tries != 1 {
 			t.Errorf("%s: %d tries, %v", step.name, tries, err)
 		}
 	}
 	apply(t, l, "clinic-a")
 }
 
-func TestMigrateAgainKeepsWhatIsThere(t *testing.T) {
+func TestMigrateAgainKeepsRows(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")
@@ -86,8 +86,8 @@ func TestMigrateAgainKeepsWhatIsThere(t *testing.T) {
 	})
 }
 
-// A program that is rolled back meets the schema of its successor.
-func TestMigrateLeavesANewerSchemaAlone(t *testing.T) {
+// A program that is rolled back finds the schema of its successor.
+func TestMigrateKeepsANewerSchema(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		applied := any(true)
@@ -104,8 +104,8 @@ func TestMigrateLeavesANewerSchemaAlone(t *testing.T) {
 	})
 }
 
-// A schema that cannot be brought up is reported, not tried for ever.
-func TestMigrateGivesUpOnAForeignSchema(t *testing.T) {
+// A schema that cannot be migrated is reported and not retried forever.
+func TestMigrateFailsOnAForeignSchema(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
@@ -116,13 +116,13 @@ func TestMigrateGivesUpOnAForeignSchema(t *testing.T) {
 			}
 			err := l.Migrate(t.Context())
 			if err == nil || !strings.HasPrefix(err.Error(), "migrate ledger: sql") {
-				t.Errorf("Migrate = %v, want the database's code", err)
+				t.Errorf("Migrate = %v, want an error with the database's code", err)
 			}
 		})
 	}
 }
 
-func TestMigrateGivesItsLockBack(t *testing.T) {
+func TestMigrateReleasesItsLock(t *testing.T) {
 	t.Parallel()
 	where := address(t, Postgres)
 	l, other := open(t, where), open(t, where)

@@ -23,13 +23,13 @@ const (
 )
 
 const (
-	// callTimeout bounds a call that touches a few rows, waiting for a connection included. Open's ping has it too, so a
-	// database that does not answer is reported within it.
+	// callTimeout bounds a call that touches a few rows, including the wait for a connection.
+	// Open's ping uses it too, so an unreachable database is reported within it.
 	callTimeout = 5 * time.Second
 	// batchTimeout bounds a call that writes many rows in one transaction.
 	batchTimeout = 30 * time.Second
-	// busyTimeout is how long SQLite waits for another process to finish writing. It ends before callTimeout so that the
-	// reason is reported instead of a bare deadline.
+	// busyTimeout is how long SQLite waits for another process to finish writing. It is shorter
+	// than callTimeout, so that the cause is reported instead of a deadline.
 	busyTimeout = 4 * time.Second
 	busyPause   = 10 * time.Millisecond
 
@@ -45,11 +45,12 @@ type Ledger struct {
 	dialect string
 }
 
-// Open connects to the ledger at address: postgres://USER:PASSWORD@HOST/DATABASE with pgx's parameters, or sqlite:FILE,
-// which makes the file, readable by its owner alone, in a folder that exists. It asks the database once and fails within
-// five seconds when there is no answer. It does not touch the schema: see Migrate.
+// Open connects to the ledger at address: postgres://USER:PASSWORD@HOST/DATABASE with pgx's
+// parameters, or sqlite:FILE, which creates the file, readable by its owner alone, in an existing
+// directory. It pings the database once and fails within five seconds without an answer. It does
+// not touch the schema: see Migrate.
 //
-// An address that is not understood is ErrURL. No error repeats the address or the password in it.
+// An address that is not understood is ErrURL. No error contains the address or its password.
 func Open(ctx context.Context, address string) (*Ledger, error) {
 	var l *Ledger
 	var err error
@@ -61,8 +62,8 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.reach(ctx); err != nil {
-		_ = l.Close() // the first answer's error is the one to tell
+	if err := l.connect(ctx); err != nil {
+		_ = l.Close() // the error of the ping is more useful
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	return l, nil
@@ -71,7 +72,7 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 func openPostgres(address string) (*Ledger, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, ErrURL // the parser's words would repeat the address
+		return nil, ErrURL // the parser's error would contain the address
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		return nil, fmt.Errorf("%w: no database in it", ErrURL)
@@ -97,8 +98,8 @@ func openPostgres(address string) (*Ledger, error) {
 	return &Ledger{db: db, dialect: Postgres}, nil
 }
 
-// openSQLite uses one connection: SQLite lets one writer in at a time, and a queue inside the process is fair and wakes at
-// once, while its own waiting polls. Other processes are waited for by the busy timeout.
+// openSQLite uses one connection: SQLite admits one writer at a time, and the pool's queue is fair
+// and wakes at once, while SQLite's own waiting polls. The busy timeout covers other processes.
 func openSQLite(path string) (*Ledger, error) {
 	switch {
 	case path == "", strings.Contains(path, ":memory:"), strings.HasPrefix(path, "//"), strings.HasPrefix(path, "file:"):
@@ -108,25 +109,25 @@ func openSQLite(path string) (*Ledger, error) {
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fault("open ledger: file", err)
+		return nil, dbError("open ledger: file", err)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fault("open ledger: file", err)
+		return nil, dbError("open ledger: file", err)
 	}
 	if err := file.Close(); err != nil {
-		return nil, fault("open ledger: file", err)
+		return nil, dbError("open ledger: file", err)
 	}
 	connector, err := sqlite.NewConnector(path + "?" + url.Values{
 		"_busy_timeout": {fmt.Sprint(busyTimeout.Milliseconds())},
 		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"}, // a commit that was acknowledged survives a power cut
+		"_synchronous":  {"FULL"}, // an acknowledged commit survives a power cut
 		"_foreign_keys": {"on"},
-		"_txlock":       {"immediate"}, // a transaction that reads first would fail, not wait, when it comes to write
+		"_txlock":       {"immediate"}, // a transaction that reads first would fail instead of waiting when it writes
 		"_dqs":          {"0"},
 	}.Encode())
 	if err != nil {
-		return nil, fault("open ledger", err)
+		return nil, dbError("open ledger", err)
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(1)
@@ -140,12 +141,12 @@ func (l *Ledger) Dialect() string { return l.dialect }
 func (l *Ledger) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return fault("ping", l.db.PingContext(ctx))
+	return dbError("ping", l.db.PingContext(ctx))
 }
 
-// reach is the first Ping. When several connections turn a new SQLite file to WAL at the same time, SQLite refuses all but
-// one at once, whatever the busy timeout says; those try again.
-func (l *Ledger) reach(ctx context.Context) error {
+// connect is the first Ping. When several connections switch a new SQLite file to WAL at the same
+// time, SQLite rejects all but one at once, despite the busy timeout; the others retry.
+func (l *Ledger) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for {
@@ -161,7 +162,7 @@ func (l *Ledger) reach(ctx context.Context) error {
 	}
 }
 
-// Close closes the connections. Calls under way end first; later ones fail.
+// Close closes the connections. Calls in progress finish first; later ones fail.
 func (l *Ledger) Close() error {
-	return fault("close ledger", l.db.Close())
+	return dbError("close ledger", l.db.Close())
 }

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-const maxRows = 500 // rows that a listing returns at most
+const maxRows = 500 // largest number of rows that a listing returns
 
-// atomically runs f in one transaction. f must use tx alone: on SQLite the transaction holds the only connection.
-func (l *Ledger) atomically(ctx context.Context, f func(tx *sql.Tx) error) error {
+// inTransaction runs f in one transaction. f must use only tx: on SQLite the transaction holds the
+// only connection.
+func (l *Ledger) inTransaction(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -24,8 +25,8 @@ func (l *Ledger) atomically(ctx context.Context, f func(tx *sql.Tx) error) error
 	return tx.Commit()
 }
 
-// wrote tells whether a statement touched a row.
-func wrote(result sql.Result, err error) (bool, error) {
+// changedRow reports whether a statement changed a row.
+func changedRow(result sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -35,38 +36,39 @@ func wrote(result sql.Result, err error) (bool, error) {
 
 // collect reads all rows and closes them.
 func collect[T any](operation string, found *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
-	defer func() { _ = found.Close() }() // what matters of it is in Err
+	defer func() { _ = found.Close() }() // errors are reported by Err
 	var all []T
 	for found.Next() {
 		one, err := scan(found)
 		if err != nil {
-			return nil, fault(operation, err)
+			return nil, dbError(operation, err)
 		}
 		all = append(all, one)
 	}
 	if err := found.Err(); err != nil {
-		return nil, fault(operation, err)
+		return nil, dbError(operation, err)
 	}
 	return all, nil
 }
 
-// pageSize turns a wished number of rows into one that may be returned; 0 means 100.
-func pageSize(wish int) (int, error) {
-	if wish < 0 {
+// pageSize returns the number of rows to list for a requested limit; 0 means 100.
+func pageSize(requested int) (int, error) {
+	if requested < 0 {
 		return 0, invalid("limit is negative")
 	}
-	if wish == 0 {
-		wish = 100
+	if requested == 0 {
+		requested = 100
 	}
-	return min(wish, maxRows), nil
+	return min(requested, maxRows), nil
 }
 
-// stored is t as the database holds it: microseconds since 1970 in UTC. The zero time comes back as the zero time.
-func stored(t time.Time) int64 { return t.UnixMicro() }
+// toMicros returns t as the database stores it: microseconds since 1970 in UTC. The zero time is
+// restored as the zero time.
+func toMicros(t time.Time) int64 { return t.UnixMicro() }
 
-func restored(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+func fromMicros(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// notNull keeps an empty value apart from SQL's NULL, which no column takes.
+// notNull replaces nil by an empty value, since no column accepts NULL.
 func notNull(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -74,7 +76,7 @@ func notNull(b []byte) []byte {
 	return b
 }
 
-// nilIfEmpty undoes notNull. The databases differ in what they give for an empty value.
+// nilIfEmpty reverses notNull. The databases return different values for an empty column.
 func nilIfEmpty(b []byte) []byte {
 	if len(b) == 0 {
 		return nil
@@ -82,7 +84,7 @@ func nilIfEmpty(b []byte) []byte {
 	return b
 }
 
-// parameters spells the placeholders of a list: $first,…,$last.
+// parameters returns the placeholders of a list: $first,…,$last.
 func parameters(first, last int) string {
 	var b strings.Builder
 	for n := first; n <= last; n++ {
@@ -95,8 +97,9 @@ func parameters(first, last int) string {
 	return b.String()
 }
 
-// object is m as a JSON object. Keys are sorted, so equal maps are equal text; nil and empty are equal too.
-func object(m map[string]string) (string, error) {
+// encodeObject returns m as a JSON object. Keys are sorted, so equal maps have equal text; nil and
+// empty are equal too.
+func encodeObject(m map[string]string) (string, error) {
 	if len(m) == 0 {
 		return "{}", nil
 	}
@@ -104,10 +107,10 @@ func object(m map[string]string) (string, error) {
 	return string(text), err
 }
 
-// members reads what object wrote. An empty object is nil.
-func members(text string) (map[string]string, error) {
+// decodeObject reads the output of encodeObject. An empty object is nil.
+func decodeObject(text string) (map[string]string, error) {
 	if text == "{}" {
-		return nil, nil //nolint:nilnil // no members is an answer, not a failure
+		return nil, nil //nolint:nilnil // an empty object is a valid result
 	}
 	var m map[string]string
 	err := json.Unmarshal([]byte(text), &m)

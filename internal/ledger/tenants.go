@@ -14,42 +14,42 @@ import (
 
 const (
 	maxTenants     = 10_000
-	maxPractices   = 500      // of one tenant
+	maxPractices   = 500      // per tenant
 	maxCredentials = 16 << 10 // bytes, sealed
 )
 
-// Tenant is one account at the vendor as its operator described it.
+// Tenant is one account at the vendor with its operator's settings.
 type Tenant struct {
 	ID          tenant.ID
 	TimeZone    string     // IANA name ("America/Chicago")
 	Hours       Hours      // opening hours in TimeZone
-	Credentials []byte     // the account's credentials, sealed; compared as bytes, so seal anew only what changed
-	Practices   []Practice // in order of ID when read
+	Credentials []byte     // the account's credentials, sealed; compared as bytes, so seal them again only after a change
+	Practices   []Practice // ordered by ID when read
 }
 
 // Practice is one practice of a tenant.
 type Practice struct {
 	ID   string // the vendor's number for the practice
-	Name string // the practice's name at the vendor, as requests must spell it
+	Name string // the practice's name at the vendor, as requests must contain it
 }
 
-// ApplyTenants makes the given tenants' rows like what is given, in one transaction, and returns how many tenants were
-// new or different. Rows that are alike are not written. The list of a tenant's practices is complete: a practice that is
-// missing from it is removed. The list of tenants is not: a tenant that is missing stays, since removing one destroys the
-// key of all that is cached for it, and that must not follow from a shortened file.
+// ApplyTenants writes the given tenants in one transaction and returns how many were new or
+// changed. Unchanged rows are not written. The list of a tenant's practices is complete: a practice
+// missing from it is removed. The list of tenants is not: a missing tenant stays, since removing
+// one destroys the key of all its cached values, and a truncated file must not cause that.
 //
-// Every tenant that is not acceptable is named by its ID in one ErrInvalid, and then nothing is written.
+// One ErrInvalid names every unacceptable tenant by its ID; nothing is written then.
 func (l *Ledger) ApplyTenants(ctx context.Context, tenants []Tenant) (changed int, err error) {
 	if err := checkTenants(tenants); err != nil {
 		return 0, err
 	}
-	// Processes that start together apply the same file; one order for all keeps them from a deadlock.
+	// Processes that start together apply the same file; a common order prevents a deadlock.
 	tenants = slices.SortedFunc(slices.Values(tenants), func(a, b Tenant) int {
 		return strings.Compare(string(a.ID), string(b.ID))
 	})
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	err = l.atomically(ctx, func(tx *sql.Tx) error {
+	err = l.inTransaction(ctx, func(tx *sql.Tx) error {
 		changed = 0
 		for _, t := range tenants {
 			different, err := applyTenant(ctx, tx, t)
@@ -63,19 +63,19 @@ func (l *Ledger) ApplyTenants(ctx context.Context, tenants []Tenant) (changed in
 		return nil
 	})
 	if err != nil {
-		return 0, fault("apply tenants", err)
+		return 0, dbError("apply tenants", err)
 	}
 	return changed, nil
 }
 
-// applyTenant begins with the tenant's row: PostgreSQL locks it even when the condition keeps it from being written, so
-// that two processes never interleave within one tenant.
+// applyTenant writes the tenant's row first: PostgreSQL locks it even if the condition prevents the
+// write, so two processes never interleave within one tenant.
 func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err error) {
-	hours, err := object(t.Hours)
+	hours, err := encodeObject(t.Hours)
 	if err != nil {
 		return false, err
 	}
-	different, err = wrote(tx.ExecContext(ctx, `INSERT INTO tenants (id, time_zone, hours, credentials) VALUES ($1, $2, $3, $4)
+	different, err = changedRow(tx.ExecContext(ctx, `INSERT INTO tenants (id, time_zone, hours, credentials) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (id) DO UPDATE
 		SET time_zone = excluded.time_zone, hours = excluded.hours, credentials = excluded.credentials
 		WHERE tenants.time_zone <> excluded.time_zone OR tenants.hours <> excluded.hours
@@ -88,7 +88,7 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	kept = append(kept, string(t.ID))
 	for _, p := range t.Practices {
 		kept = append(kept, p.ID)
-		renamed, err := wrote(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name) VALUES ($1, $2, $3)
+		renamed, err := changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name) VALUES ($1, $2, $3)
 			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name WHERE practices.name <> excluded.name`,
 			string(t.ID), p.ID, p.Name))
 		if err != nil {
@@ -96,7 +96,7 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 		}
 		different = different || renamed
 	}
-	removed, err := wrote(tx.ExecContext(ctx, `DELETE FROM practices WHERE tenant_id = $1`+notIn(kept), kept...))
+	removed, err := changedRow(tx.ExecContext(ctx, `DELETE FROM practices WHERE tenant_id = $1`+notIn(kept), kept...))
 	return different || removed, err
 }
 
@@ -128,15 +128,15 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 	return found[0], nil
 }
 
-// tenants reads tenants and practices in one statement, so that what it returns was true at one moment. It orders them
-// itself: the two databases don't agree on how text sorts.
+// tenants reads tenants and practices in one statement, so that the result is consistent. It sorts
+// them itself: the two databases sort text differently.
 func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tenant, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name
 		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
 	if err != nil {
-		return nil, fault("read tenants", err)
+		return nil, dbError("read tenants", err)
 	}
 	joined, err := collect("read tenants", found, scanTenant)
 	if err != nil {
@@ -157,7 +157,7 @@ func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tena
 	return all, nil
 }
 
-// scanTenant reads a tenant with one of its practices, or with none.
+// scanTenant reads a tenant with at most one of its practices.
 func scanTenant(row *sql.Rows) (Tenant, error) {
 	var t Tenant
 	var hours string
@@ -169,7 +169,7 @@ func scanTenant(row *sql.Rows) (Tenant, error) {
 		t.Practices = []Practice{{ID: practice.String, Name: name.String}}
 	}
 	t.Credentials = nilIfEmpty(t.Credentials)
-	m, err := members(hours)
+	m, err := decodeObject(hours)
 	t.Hours = m
 	return t, err
 }
@@ -186,7 +186,7 @@ func checkTenants(tenants []Tenant) error {
 			continue
 		}
 		if seen[t.ID] {
-			problems = append(problems, fmt.Errorf("tenant %s: %w", t.ID, invalid("given twice")))
+			problems = append(problems, fmt.Errorf("tenant %s: %w", t.ID, invalid("listed twice")))
 			continue
 		}
 		seen[t.ID] = true
@@ -206,14 +206,14 @@ func (t Tenant) check() error {
 	for _, p := range t.Practices {
 		err = errors.Join(err, checkName("practice's id", p.ID, maxCode), checkName("practice's name", p.Name, maxCode))
 		if seen[p.ID] {
-			err = errors.Join(err, invalid("a practice is given twice"))
+			err = errors.Join(err, invalid("a practice is listed twice"))
 		}
 		seen[p.ID] = true
 	}
 	return err
 }
 
-// checkZone refuses the names that mean another zone on another machine.
+// checkZone rejects names that mean different zones on different machines.
 func checkZone(name string) error {
 	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
 		return invalid("time zone is not an IANA name, or this machine has no zone data")

@@ -23,7 +23,7 @@ func clinic(id tenant.ID) Tenant {
 	}
 }
 
-func TestApplyTenantsStoresWhatItIsGiven(t *testing.T) {
+func TestApplyTenantsStoresTenants(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		bare := Tenant{ID: "b", TimeZone: "UTC"}
@@ -35,7 +35,7 @@ func TestApplyTenantsStoresWhatItIsGiven(t *testing.T) {
 	})
 }
 
-func TestApplyTenantsCountsWhatChanged(t *testing.T) {
+func TestApplyTenantsCountsChanges(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		now, other := clinic("clinic-a"), clinic("clinic-z")
@@ -66,14 +66,14 @@ func TestApplyTenantsCountsWhatChanged(t *testing.T) {
 			want.Practices = slices.Clone(now.Practices)
 			slices.SortFunc(want.Practices, func(a, b Practice) int { return strings.Compare(a.ID, b.ID) })
 			if len(want.Hours) == 0 {
-				want.Hours = nil // empty is stored as none
+				want.Hours = nil // empty hours are read as nil
 			}
 			equal(t, step.name, must[Tenant](t)(l.Tenant(t.Context(), "clinic-a")), want)
 		}
 	})
 }
 
-func TestApplyTenantsWritesNothingForRowsThatAreAlike(t *testing.T) {
+func TestApplyTenantsDoesNotWriteUnchangedRows(t *testing.T) {
 	t.Parallel()
 	l := open(t, address(t, Postgres))
 	if err := l.Migrate(t.Context()); err != nil {
@@ -95,7 +95,7 @@ func TestApplyTenantsWritesNothingForRowsThatAreAlike(t *testing.T) {
 	equal(t, "row versions", versions(), before)
 }
 
-func TestApplyTenantsKeepsTenantsThatTheListLacks(t *testing.T) {
+func TestApplyTenantsKeepsMissingTenants(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
@@ -107,8 +107,9 @@ func TestApplyTenantsKeepsTenantsThatTheListLacks(t *testing.T) {
 	})
 }
 
-// Every process applies the file when it starts. The change must be counted once among them, and none may deadlock.
-func TestApplyTenantsByManyAtOnce(t *testing.T) {
+// Every process applies the file when it starts. Together they must count each change once, without
+// a deadlock.
+func TestConcurrentApplyTenants(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		var given []Tenant
@@ -165,7 +166,7 @@ func TestApplyTenantsNamesEveryProblemAndWritesNothing(t *testing.T) {
 			t.Fatalf("ApplyTenants = %v", err)
 		}
 		for _, want := range []string{
-			"tenant number 2: ", "tenant good: invalid: given twice", "tenant no-zone: ", "tenant local-zone: ", "tenant moon-zone: ",
+			"tenant number 2: ", "tenant good: invalid: listed twice", "tenant no-zone: ", "tenant local-zone: ", "tenant moon-zone: ",
 			"tenant day: ", "tenant hours: invalid: opening hours of mon", "tenant big: ", "tenant many: ", "tenant unnamed: ",
 			"tenant binary: ", "tenant utf8: ", "tenant twice: ",
 		} {
@@ -180,14 +181,14 @@ func TestApplyTenantsNamesEveryProblemAndWritesNothing(t *testing.T) {
 	})
 }
 
-func TestTenantUnknown(t *testing.T) {
+func TestUnknownTenant(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		if _, err := l.Tenant(t.Context(), "clinic-a"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("unknown tenant: %v", err)
 		}
 		if _, err := l.Tenant(t.Context(), ""); !errors.Is(err, ErrInvalid) {
-			t.Errorf("no tenant: %v", err)
+			t.Errorf("empty tenant: %v", err)
 		}
 		equal(t, "all", must[[]Tenant](t)(l.Tenants(t.Context())), []Tenant(nil))
 	})

@@ -28,7 +28,7 @@ func TestTicksAreDueUntilSent(t *testing.T) {
 		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), 0)), want)
 		equal(t, "the first", must[[]Tick](t)(l.Due(t.Context(), 1)), want[:1])
 
-		for range 2 { // the second changes nothing
+		for range 2 { // the repetition changes nothing
 			if err := l.MarkSent(t.Context(), want[1], noon.Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestMarkSentKeepsTheFirstTime(t *testing.T) {
 		if err := l.db.QueryRowContext(t.Context(), "SELECT sent_at FROM ticks").Scan(&sent); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "sent", restored(sent), noon)
+		equal(t, "sent", fromMicros(sent), noon)
 	})
 }
 
@@ -83,9 +83,9 @@ func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
 		}
 		equal(t, "added by all", added.Load(), int64(len(given)))
 		equal(t, "listed at most", len(must[[]Tick](t)(l.Due(t.Context(), 1<<20))), maxRows)
-		var stored int
-		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&stored); err != nil || stored != len(given) {
-			t.Errorf("%d ticks are stored of %d (%v)", stored, len(given), err)
+		var rows int
+		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&rows); err != nil || rows != len(given) {
+			t.Errorf("%d ticks are stored, want %d (%v)", rows, len(given), err)
 		}
 	})
 }
@@ -109,7 +109,7 @@ func TestLastTicks(t *testing.T) {
 	})
 }
 
-func TestForgetTicks(t *testing.T) {
+func TestDeleteTicks(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
@@ -125,21 +125,21 @@ func TestForgetTicks(t *testing.T) {
 				}
 			}
 		}
-		equal(t, "forgotten", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 2)
+		equal(t, "deleted", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 2)
 		var left int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&left); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "left: unsent, a week old, the newest of two other schedules", left, 4)
 		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), []Tick{edge, newest, unsent})), 0)
-		equal(t, "forgotten again", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 0)
+		equal(t, "deleted again", must[int](t)(l.DeleteTicks(t.Context(), noon.Add(-7*day))), 0)
 		if _, err := l.DeleteTicks(t.Context(), time.Time{}); !errors.Is(err, ErrInvalid) {
-			t.Errorf("no time: %v", err)
+			t.Errorf("zero time: %v", err)
 		}
 	})
 }
 
-func TestTickRefusals(t *testing.T) {
+func TestTickErrors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")
@@ -165,19 +165,19 @@ func TestTickRefusals(t *testing.T) {
 			t.Errorf("unknown tenant: %v", err)
 		}
 		if _, err := l.AddDue(t.Context(), make([]Tick, maxTicks+1)); !errors.Is(err, ErrInvalid) {
-			t.Errorf("too many: %v", err)
+			t.Errorf("too many ticks: %v", err)
 		}
 		if err := l.MarkSent(t.Context(), good, noon); !errors.Is(err, ErrNotFound) {
-			t.Errorf("a tick whose batch was refused is there: %v", err)
+			t.Errorf("a tick of a rejected batch is stored: %v", err)
 		}
 		if err := l.MarkSent(t.Context(), good, time.Time{}); !errors.Is(err, ErrInvalid) {
-			t.Errorf("no time: %v", err)
+			t.Errorf("zero time: %v", err)
 		}
 		if _, err := l.Due(t.Context(), -1); !errors.Is(err, ErrInvalid) {
 			t.Errorf("negative limit: %v", err)
 		}
 		if _, err := l.LastTicks(t.Context(), "Clinic A"); !errors.Is(err, ErrInvalid) {
-			t.Errorf("a name that is no tenant's: %v", err)
+			t.Errorf("an invalid tenant: %v", err)
 		}
 	})
 }

@@ -16,8 +16,8 @@ func TestWatermark(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
-		if at, known, err := l.Watermark(t.Context(), "clinic-a", "appointments:7"); known || err != nil || !at.IsZero() {
-			t.Errorf("never set: %v, %v, %v", at, known, err)
+		if at, found, err := l.Watermark(t.Context(), "clinic-a", "appointments:7"); found || err != nil || !at.IsZero() {
+			t.Errorf("never set: %v, %v, %v", at, found, err)
 		}
 		chicago := must[*time.Location](t)(time.LoadLocation("America/Chicago"))
 		for _, step := range []struct{ to, want time.Time }{
@@ -29,15 +29,15 @@ func TestWatermark(t *testing.T) {
 			if err := l.Advance(t.Context(), "clinic-a", "appointments:7", step.to); err != nil {
 				t.Fatal(err)
 			}
-			at, known, err := l.Watermark(t.Context(), "clinic-a", "appointments:7")
-			equal(t, step.to.String(), []any{at, known, err}, []any{step.want, true, nil})
+			at, found, err := l.Watermark(t.Context(), "clinic-a", "appointments:7")
+			equal(t, step.to.String(), []any{at, found, err}, []any{step.want, true, nil})
 		}
 		for _, other := range []struct {
 			id   tenant.ID
 			name string
 		}{{"clinic-b", "appointments:7"}, {"clinic-a", "appointments:8"}} {
-			if _, known, err := l.Watermark(t.Context(), other.id, other.name); known || err != nil {
-				t.Errorf("%v moved too (%v)", other, err)
+			if _, found, err := l.Watermark(t.Context(), other.id, other.name); found || err != nil {
+				t.Errorf("%v also moved (%v)", other, err)
 			}
 		}
 	})
@@ -49,7 +49,7 @@ func TestWatermarkNeverMovesBack(t *testing.T) {
 		apply(t, l, "clinic-a")
 		var all errgroup.Group
 		for n := range 40 {
-			to := noon.Add(time.Duration(n*17%40) * time.Second) // every second once, in no order
+			to := noon.Add(time.Duration(n*17%40) * time.Second) // every second once, out of order
 			all.Go(func() error {
 				if err := l.Advance(t.Context(), "clinic-a", "w", to); err != nil {
 					return err
@@ -64,12 +64,12 @@ func TestWatermarkNeverMovesBack(t *testing.T) {
 		if err := all.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		at, known, err := l.Watermark(t.Context(), "clinic-a", "w")
-		equal(t, "in the end", []any{at, known, err}, []any{noon.Add(39 * time.Second), true, nil})
+		at, found, err := l.Watermark(t.Context(), "clinic-a", "w")
+		equal(t, "in the end", []any{at, found, err}, []any{noon.Add(39 * time.Second), true, nil})
 	})
 }
 
-// Far from today's dates too, and whatever the order, the watermark is the greatest instant it was given.
+// The watermark is the greatest instant it was given, in any order and for dates far from today's.
 func TestWatermarkIsTheGreatest(t *testing.T) {
 	t.Parallel()
 	l := open(t, address(t, SQLite))
@@ -98,7 +98,7 @@ func TestWatermarkIsTheGreatest(t *testing.T) {
 	})
 }
 
-func TestWatermarkRefusals(t *testing.T) {
+func TestWatermarkErrors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a")

@@ -1,12 +1,12 @@
-// Package status is how the scheduler tells operators how things stand: one document in the queue's Redis, written every
-// two seconds and read by the monitor, which can ask none of those who know.
+// Package status is the scheduler's report to operators: one document in the queue's Redis, written
+// every two seconds and read by the monitor, which cannot ask the other processes.
 //
-// The document holds names of tenants, numbers of practices, kinds, operations, codes, counts and times, and nothing
-// about a person. Several schedulers write the same document, and the last one wins: they read the same Redis and the
-// same ledger.
+// The document contains names of tenants, numbers of practices, kinds, operations, codes, counts
+// and times, and nothing about a person. Several schedulers write the same document and the last
+// write wins: they read the same Redis and the same ledger.
 //
-// A document outlives its scheduler by [Life], so that a reader can say since when nothing is known. How old it is, Redis
-// tells by what is left of its life; nobody's clock is asked.
+// A document expires [Life] after its last write, so that a reader can report since when there is
+// no news. Its age is derived from the remaining time to live, so no process's clock matters.
 package status
 
 import (
@@ -15,40 +15,41 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Every is how often the document is written.
+// Every is the interval at which the document is written.
 const Every = 2 * time.Second
 
-// Late is the age above which a document tells nothing about now.
+// Late is the age above which a document no longer describes the present.
 const Late = 5 * Every
 
-// Life is how long a document is kept after it was written.
+// Life is how long a document is kept after its last write.
 const Life = 24 * time.Hour
 
-// Document is how things stand.
+// Document is the state of the system at one moment.
 type Document struct {
 	At        time.Time      `json:"at"` // when it was written, by the scheduler's clock
 	Budgets   []Budget       `json:"budgets,omitempty"`
 	Breakers  []Breaker      `json:"breakers,omitempty"`
 	Freshness []Freshness    `json:"freshness,omitempty"`
 	Workers   []Worker       `json:"workers,omitempty"`
-	Attempts  map[string]int `json:"attempts,omitempty"` // how often a task of the kind may fail; kinds in it are the known ones
-	// Omitted counts what was left out, so that the document stays small.
+	Attempts  map[string]int `json:"attempts,omitempty"` // how often a task of the kind may fail; it lists every known kind
+	// Omitted counts the rows that were left out to keep the document small.
 	Omitted int `json:"left,omitempty"`
-	// Missing names what could not be read: budgets, breakers, freshness, workers. Their parts are empty then.
+	// Missing names the parts that could not be read: budgets, breakers, freshness, workers. Those
+	// parts are empty.
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Budget is one operation of one account at the vendor.
+// Budget is the state of one operation of one account at the vendor.
 type Budget struct {
 	Tenant    tenant.ID     `json:"tenant"`
 	Operation string        `json:"operation"`
 	Spacing   time.Duration `json:"spacing"`           // between calls: the vendor's interval and our margin
-	Next      time.Duration `json:"next,omitempty"`    // until the next call may leave; 0 when one could now
-	Blocked   time.Duration `json:"blocked,omitempty"` // until the vendor's throttling is waited out; 0 when it is not
-	Backlog   time.Duration `json:"backlog,omitempty"` // how far the background is booked ahead
+	Next      time.Duration `json:"next,omitempty"`    // until the next call may be sent; 0 when one may be sent now
+	Blocked   time.Duration `json:"blocked,omitempty"` // until a throttling by the vendor ends; 0 without one
+	Backlog   time.Duration `json:"backlog,omitempty"` // how far ahead background work is booked
 }
 
-// Breaker is one that is not closed, or the host's.
+// Breaker is a breaker that is not closed, or the host's.
 type Breaker struct {
 	Scope  string        `json:"scope"`            // host, credential, or a class of operations
 	Tenant tenant.ID     `json:"tenant,omitempty"` // empty for the host
@@ -58,13 +59,13 @@ type Breaker struct {
 	Reason string        `json:"reason,omitempty"` // code of the failure that opened it last
 }
 
-// Freshness is how well one practice's schedule of today is known.
+// Freshness is the age of one practice's schedule of today.
 type Freshness struct {
 	Tenant   tenant.ID     `json:"tenant"`
 	Practice string        `json:"practice"`
-	Open     bool          `json:"open"`          // within opening hours, when it is kept fresh
-	Known    bool          `json:"known"`         // the vendor has confirmed the day at least once, and that is still remembered
-	Age      time.Duration `json:"age,omitempty"` // since it did last
+	Open     bool          `json:"open"`          // within opening hours, when the schedule is kept fresh
+	Known    bool          `json:"known"`         // the vendor has confirmed the day, and the confirmation is still stored
+	Age      time.Duration `json:"age,omitempty"` // since the last confirmation
 }
 
 // Worker is one worker process.
@@ -79,5 +80,6 @@ type Worker struct {
 // leaves a look that failed and the time that a call takes.
 const FreshnessObjective = 5 * time.Minute
 
-// Late reports whether the practice is open and what is known of its day is older than Objective.
+// Late reports whether the practice is open and its day is unknown or older than
+// FreshnessObjective.
 func (f Freshness) Late() bool { return f.Open && (!f.Known || f.Age > FreshnessObjective) }

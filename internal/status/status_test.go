@@ -26,11 +26,11 @@ func example() Document {
 	}
 }
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestWriteThenRead(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	if _, _, err := Read(t.Context(), rdb); !errors.Is(err, ErrNone) {
-		t.Errorf("before anything was written: %v", err)
+		t.Errorf("without a document: %v", err)
 	}
 	want := example()
 	if err := Write(t.Context(), rdb, want); err != nil {
@@ -43,21 +43,21 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	// The age is what is gone of the document's life.
+	// The age is the part of Life that has passed.
 	rdb.PExpire(t.Context(), key(), Life-time.Hour)
 	if _, age, err = Read(t.Context(), rdb); err != nil || age < time.Hour || age > time.Hour+time.Minute {
 		t.Errorf("age %v, %v", age, err)
 	}
 	_ = rdb.Close()
 	if _, _, err := Read(t.Context(), rdb); err == nil || errors.Is(err, ErrNone) {
-		t.Errorf("without redis: %v", err)
+		t.Errorf("without Redis: %v", err)
 	}
 	if err := Write(t.Context(), rdb, want); err == nil {
-		t.Error("written without redis")
+		t.Error("Write: no error without Redis")
 	}
 }
 
-func TestADocumentStaysSmall(t *testing.T) {
+func TestDocumentSizeIsLimited(t *testing.T) {
 	t.Parallel()
 	d := example()
 	d.Omitted = 0
@@ -77,23 +77,23 @@ func TestADocumentStaysSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told := len(got.Budgets) + len(got.Breakers) + len(got.Freshness) + len(got.Workers); told+got.Omitted != rows || told == 0 || got.Omitted == 0 {
-		t.Errorf("%d told and %d left of %d", told, got.Omitted, rows)
+	if kept := len(got.Budgets) + len(got.Breakers) + len(got.Freshness) + len(got.Workers); kept+got.Omitted != rows || kept == 0 || got.Omitted == 0 {
+		t.Errorf("%d rows kept and %d omitted of %d", kept, got.Omitted, rows)
 	}
 	if diff := cmp.Diff(d.Budgets[0], got.Budgets[0]); diff != "" {
-		t.Errorf("what matters most is gone: %s", diff)
+		t.Errorf("the first row was omitted: %s", diff)
 	}
 	d = Document{At: d.At, Missing: []string{strings.Repeat("x", MaxBytes)}}
 	if err := Write(t.Context(), rdb, d); err == nil {
-		t.Error("a document that cannot be made small was written")
+		t.Error("no error for a document that cannot be reduced")
 	}
 }
 
-func TestOtherThingsAreRefused(t *testing.T) {
+func TestReadRejectsOtherValues(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	for name, value := range map[string]string{
-		"text": "x", "cut": `{"at":"2026-03-02T14:30:00Z","budgets":[`, "no time": `{}`, "null": `null`, "a list": `[]`,
+		"text": "x", "truncated": `{"at":"2026-03-02T14:30:00Z","budgets":[`, "no time": `{}`, "null": `null`, "a list": `[]`,
 		"a wrong type": `{"at":"2026-03-02T14:30:00Z","workers":"all"}`,
 		"too large":    `{"at":"2026-03-02T14:30:00Z"}` + strings.Repeat(" ", MaxBytes),
 	} {
@@ -104,12 +104,12 @@ func TestOtherThingsAreRefused(t *testing.T) {
 	}
 	rdb.Set(t.Context(), key(), `{"at":"2026-03-02T14:30:00Z","newer":[1]}`, Life)
 	if _, _, err := Read(t.Context(), rdb); err != nil {
-		t.Errorf("of a newer scheduler: %v", err)
+		t.Errorf("a document of a newer scheduler: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := Read(ctx, rdb); !errors.Is(err, context.Canceled) {
-		t.Errorf("on a cancelled context: %v", err)
+		t.Errorf("with a canceled context: %v", err)
 	}
 }
 
@@ -148,10 +148,10 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := d.encode()
 		if err != nil {
-			return // longer than it may be, once its escapes are spelt out
+			return // too long after escaping
 		}
 		if _, err := decode(again); err != nil {
-			t.Fatalf("what was read cannot be written and read: %v\n%s", err, again)
+			t.Fatalf("an encoded document does not decode: %v\n%s", err, again)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 // MaxBytes is the largest document that is written or read.
 const MaxBytes = 256 << 10
 
-// The most rows of each part.
+// Limits of each part, in rows.
 const (
 	maxBudgets   = 500
 	maxBreakers  = 200
@@ -26,14 +26,14 @@ const (
 var (
 	// ErrNone means that no scheduler has written a document within Life.
 	ErrNone = errors.New("status: no document")
-	// ErrMalformed means that what lies there is not a document.
+	// ErrMalformed means that the stored value is not a document.
 	ErrMalformed = errors.New("status: malformed document")
 )
 
 func key() string { return tenant.GlobalKey("s1", "status", "document") }
 
-// Write puts the document into Redis. Rows beyond what a document may hold are left out and counted, so whoever writes
-// puts what matters first.
+// Write stores the document. It leaves out and counts the rows beyond the limits, so callers put
+// the most important rows first.
 func Write(ctx context.Context, rdb redis.UniversalClient, d Document) error {
 	data, err := d.encode()
 	if err != nil {
@@ -46,10 +46,7 @@ func Write(ctx context.Context, rdb redis.UniversalClient, d Document) error {
 }
 
 func (d Document) encode() ([]byte, error) {
-	d.Budgets, d.Omitted = first(d.Budgets, maxBudgets, d.Omitted)
-	d.Breakers, d.Omitted = first(d.Breakers, maxBreakers, d.Omitted)
-	d.Freshness, d.Omitted = first(d.Freshness, maxFreshness, d.Omitted)
-	d.Workers, d.Omitted = first(d.Workers, maxWorkers, d.Omitted)
+	d.truncate(maxBudgets, maxBreakers, maxFreshness, maxWorkers)
 	for {
 		data, err := json.Marshal(d)
 		if err != nil || len(data) <= MaxBytes {
@@ -58,27 +55,32 @@ func (d Document) encode() ([]byte, error) {
 		if len(d.Budgets)+len(d.Breakers)+len(d.Freshness)+len(d.Workers) == 0 {
 			return nil, ErrMalformed
 		}
-		d.Budgets, d.Omitted = first(d.Budgets, len(d.Budgets)/2, d.Omitted)
-		d.Breakers, d.Omitted = first(d.Breakers, len(d.Breakers)/2, d.Omitted)
-		d.Freshness, d.Omitted = first(d.Freshness, len(d.Freshness)/2, d.Omitted)
-		d.Workers, d.Omitted = first(d.Workers, len(d.Workers)/2, d.Omitted)
+		d.truncate(len(d.Budgets)/2, len(d.Breakers)/2, len(d.Freshness)/2, len(d.Workers)/2)
 	}
 }
 
-func first[T any](rows []T, n, left int) ([]T, int) {
+// truncate keeps at most the given number of rows of each part and counts the others as omitted.
+func (d *Document) truncate(budgets, breakers, freshness, workers int) {
+	d.Budgets, d.Omitted = first(d.Budgets, budgets, d.Omitted)
+	d.Breakers, d.Omitted = first(d.Breakers, breakers, d.Omitted)
+	d.Freshness, d.Omitted = first(d.Freshness, freshness, d.Omitted)
+	d.Workers, d.Omitted = first(d.Workers, workers, d.Omitted)
+}
+
+func first[T any](rows []T, n, omitted int) ([]T, int) {
 	if len(rows) <= n {
-		return rows, left
+		return rows, omitted
 	}
-	return rows[:n], left + len(rows) - n
+	return rows[:n], omitted + len(rows) - n
 }
 
-// Read returns the document and how old it is by Redis' own clock: ErrNone when there is none, ErrMalformed when it
-// cannot be understood.
+// Read returns the document and its age by Redis' clock: ErrNone if there is none, ErrMalformed if
+// it cannot be decoded.
 func Read(ctx context.Context, rdb redis.UniversalClient) (Document, time.Duration, error) {
 	var data *redis.StringCmd
 	var left *redis.DurationCmd
 	_, err := rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		data = pipe.GetRange(ctx, key(), 0, MaxBytes) // one byte more than may be
+		data = pipe.GetRange(ctx, key(), 0, MaxBytes) // one byte more than allowed
 		left = pipe.PTTL(ctx, key())
 		return nil
 	})
@@ -95,7 +97,7 @@ func Read(ctx context.Context, rdb redis.UniversalClient) (Document, time.Durati
 	return d, max(0, Life-max(0, left.Val())), nil
 }
 
-// decode accepts members that it does not know: the scheduler may be newer than the reader.
+// decode accepts unknown members: the scheduler may be newer than the reader.
 func decode(data []byte) (Document, error) {
 	var d Document
 	if len(data) > MaxBytes || json.Unmarshal(data, &d) != nil {
