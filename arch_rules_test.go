@@ -50,7 +50,7 @@ var house = []room{
 	// Row 4: what a practice is, what a task is, when a call may go out.
 	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
-	{path: "tasks", row: 4, only: []string{"internal/civil", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
+	{path: "tasks", row: 4, only: []string{"internal/budget", "internal/civil", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
 	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "for the tests of those who use tasks; imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.
@@ -63,6 +63,7 @@ var house = []room{
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
 	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
 	{path: "internal/config", row: 2, only: []string{"internal/secret"}, why: "the environment as values; knows nobody's options"},
+	{path: "internal/budget", row: 2, only: []string{"internal/redisconn", "internal/tenant"}, why: "how often each operation may be called; names no type of the vendor's client"},
 	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler tells the monitor, which links nothing of the scheduler's"},
 
 	// Row 1: the ground, each of it standing alone.

@@ -17,6 +17,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
+const (
+	space      = "f1"               // of keys that belong to a tenant, shared with budgets
+	hostSpace  = "f1h"              // of the one that belongs to none
+	redisLimit = time.Second        // for one script: a caller that waits longer has lost its slot anyway
+	memory     = 7 * 24 * time.Hour // life of breaker keys that are not used
+)
+
 var (
 	//go:embed lua/look.lua
 	lookSource string
@@ -397,3 +404,5 @@ func (a *admission) release(ctx context.Context) {
 	defer cancel()
 	_ = releaseScript.Run(ctx, a.breaker.o.Redis, []string{a.breaker.scope.key("probe")}, a.token).Err()
 }
+
+func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -336,9 +336,10 @@ func TestAdoptKeepsTheLatest(t *testing.T) {
 // After a closing, the pace comes back in steps.
 func TestRamp(t *testing.T) {
 	t.Parallel()
-	f := newFlow(t, redistest.New(t))
+	rdb := redistest.New(t)
+	f := newFlow(t, rdb, func(o *Options) { o.Breakers.Ramp = 5 * time.Second })
 	b := f.host
-	for since, want := range map[int]int{0: 4, 300: 4, 500: 2, 700: 2, 900: 1, math.MaxInt32: 1} {
+	for since, want := range map[int]int{0: 4, 4_900: 4, 5_100: 2, 9_900: 2, 10_100: 1, math.MaxInt32: 1} {
 		if got := b.slow(view{closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
 			t.Errorf("%d ms after closing the pace is divided by %d, want %d", since, got, want)
 		}
@@ -349,9 +350,12 @@ func TestRamp(t *testing.T) {
 	opened(t, f, getPatient())
 	due(t, f)
 	call(t, f, getPatient(), tebra.Outcome{})
-	p := enter(t, f, slowly(getPatient(), 50*time.Millisecond))
-	defer p.Done(t.Context(), tebra.Outcome{})
-	if gap := micros(p.slot.next - p.slot.at); gap != 4*90*time.Millisecond {
+	key := paceKey(clinic, "GetPatient")
+	slot := rdb.Time(t.Context()).Val().Add(time.Second).UnixMicro()
+	rdb.HSet(t.Context(), key, "next", slot)
+	call(t, f, interactive(slowly(getPatient(), 50*time.Millisecond)), tebra.Outcome{})
+	next, _ := rdb.HGet(t.Context(), key, "next").Int64()
+	if gap := micros(next - slot); gap != 4*90*time.Millisecond {
 		t.Errorf("in the ramp a slot takes %v, want four times 90ms", gap)
 	}
 }

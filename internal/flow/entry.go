@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/budget"
 )
 
 // entry is one caller on its way through the gate.
 type entry struct {
 	flow     *Flow
 	call     tebra.Call
-	pace     string // key of its budget
+	budget   budget.Operation
 	flight   *flight
 	breakers []*breaker
 	deadline time.Time // no wait goes beyond it
@@ -98,21 +99,21 @@ func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
 	for _, a := range p.admissions {
 		slow = max(slow, a.slow)
 	}
-	s, err := e.flow.pace.take(ctx, e.pace, e.call, limit, slow)
+	s, err := e.flow.pace.Acquire(ctx, e.budget, budget.Demand{Interactive: e.call.Interactive, Limit: limit, Slowdown: slow})
 	if err != nil {
 		return false, firstError(e.unreachable(ctx))
 	}
-	switch s.verdict {
-	case granted:
-	case refusedByBlock:
-		return false, e.refusal(BlockedReason, "", s.wait)
-	case calendarFull:
-		return false, e.refusal(PaceReason, "", between(s.wait/2, s.wait))
-	default:
-		return false, e.refusal(PaceReason, "", s.wait)
+	switch s.Decision {
+	case budget.Granted:
+	case budget.Blocked:
+		return false, e.refusal(BlockedReason, "", s.Wait)
+	case budget.Full:
+		return false, e.refusal(PaceReason, "", between(s.Wait/2, s.Wait))
+	default: // budget.Paced
+		return false, e.refusal(PaceReason, "", s.Wait)
 	}
 	p.slot, p.taken = s, true
-	if s.wait > 0 {
+	if s.Wait > 0 {
 		if ok, err := e.wait(ctx, p); !ok || err != nil {
 			return false, err
 		}
@@ -123,7 +124,7 @@ func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
 // wait waits for the pass's slot, and returns false when it may not be used any more: a breaker moved, or a throttle
 // answer blocked the operation.
 func (e *entry) wait(ctx context.Context, p *pass) (ok bool, err error) {
-	if err := sleep(ctx, p.slot.wait); err != nil {
+	if err := sleep(ctx, p.slot.Wait); err != nil {
 		return false, err
 	}
 	for _, a := range p.admissions {
@@ -131,7 +132,7 @@ func (e *entry) wait(ctx context.Context, p *pass) (ok bool, err error) {
 			return false, nil
 		}
 	}
-	blocked, err := e.flow.pace.blocked(ctx, e.pace, p.slot)
+	blocked, err := e.flow.pace.Blocked(ctx, e.budget, p.slot)
 	if err != nil {
 		return false, firstError(e.unreachable(ctx))
 	}
@@ -155,14 +156,14 @@ func (e *entry) refuse(ctx context.Context, why Reason, scope string, wait time.
 	if e.call.Interactive {
 		return e.refusal(why, scope, wait)
 	}
-	s, err := e.flow.pace.book(ctx, e.pace, e.call, wait)
+	s, err := e.flow.pace.Book(ctx, e.budget, wait)
 	switch {
 	case err != nil:
 		wait += between(0, wait)
-	case s.verdict == calendarFull:
-		wait = max(wait, between(s.wait/2, s.wait))
+	case s.Decision == budget.Full:
+		wait = max(wait, between(s.Wait/2, s.Wait))
 	default:
-		wait = s.wait
+		wait = s.Wait
 	}
 	return e.refusal(why, scope, wait)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -20,15 +21,11 @@ type Options struct {
 	Redis redis.UniversalClient
 	// MaxWait is how long a caller may wait in its slot. Defaults to 2 s.
 	MaxWait time.Duration
-	// MinMargin is the least margin on top of an interval. Defaults to 25 ms.
-	MinMargin time.Duration
+	// MinMargin, InteractiveMemory and Horizon are those of [budget.Options].
+	MinMargin, InteractiveMemory, Horizon time.Duration
 	// InFlight is how many calls one tenant may have under way from this process. Defaults to 8, at least 1; a quarter,
 	// rounded down, is kept for interactive calls.
 	InFlight int
-	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to 5 s.
-	InteractiveMemory time.Duration
-	// Horizon is how far ahead the background is booked. Defaults to one hour.
-	Horizon time.Duration
 	// Breakers says when breakers open and for how long.
 	Breakers Breakers
 }
@@ -56,10 +53,7 @@ type Breakers struct {
 // withDefaults fills what is not set.
 func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
-	orDefault(&o.MinMargin, 25*time.Millisecond)
 	orDefault(&o.InFlight, 8)
-	orDefault(&o.InteractiveMemory, 5*time.Second)
-	orDefault(&o.Horizon, time.Hour)
 	b := &o.Breakers
 	orDefault(&b.HostFailures, 3)
 	orDefault(&b.ClassFailures, 5)
@@ -82,7 +76,7 @@ func orDefault[T int | time.Duration](v *T, otherwise T) {
 func (o Options) check() error {
 	b := o.Breakers
 	for _, d := range []time.Duration{
-		o.MaxWait, o.MinMargin, o.InteractiveMemory, o.Horizon, b.Open, b.Credential, b.Probe, b.Ramp, b.Cache,
+		o.MaxWait, b.Open, b.Credential, b.Probe, b.Ramp, b.Cache,
 	} {
 		if d < 0 {
 			return errors.New("flow: a negative duration in Options")
@@ -103,7 +97,7 @@ func (o Options) check() error {
 // needs no closing. It is safe for concurrent use.
 type Flow struct {
 	options Options
-	pace    pacer
+	pace    *budget.Pace
 	host    *breaker
 
 	mu      sync.Mutex
@@ -125,9 +119,15 @@ func New(o Options) (*Flow, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	pace, err := budget.NewPace(budget.Options{
+		Redis: o.Redis, MaxWait: o.MaxWait, MinMargin: o.MinMargin, InteractiveMemory: o.InteractiveMemory, Horizon: o.Horizon,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return &Flow{
 		options: o,
-		pace:    pacer{o: o},
+		pace:    pace,
 		host:    newBreaker(o, scope{kind: hostScope}),
 		tenants: make(map[tenant.ID]*account),
 	}, nil
@@ -168,7 +168,7 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	}
 	account := f.account(id)
 	e := entry{
-		flow: f, call: c, pace: paceKey(id, c.Operation), flight: account.flight,
+		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, flight: account.flight,
 		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
 		deadline: time.Now().Add(f.options.MaxWait),
 	}
@@ -181,15 +181,10 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	return nil, e.refuse(ctx, PaceReason, "", time.Second)
 }
 
-// SetIntervals stores what the vendor's own GetThrottles says, by operation, for all processes. Intervals outside
-// 1 ms…1 min are refused, and none is stored then.
+// SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes. See
+// [budget.Pace.SetIntervals].
 func (f *Flow) SetIntervals(ctx context.Context, id tenant.ID, intervals map[string]time.Duration) error {
-	for _, d := range intervals {
-		if d < time.Millisecond || d > maxInterval {
-			return errors.New("set intervals: an interval is outside 1 ms to 1 min")
-		}
-	}
-	return f.pace.setIntervals(ctx, id, intervals)
+	return f.pace.SetIntervals(ctx, id, intervals)
 }
 
 // between returns a random duration from low up to high, so that callers who were refused together part.

@@ -62,6 +62,9 @@ func interactive(c tebra.Call) tebra.Call {
 	return c
 }
 
+// paceKey is where the budget of an operation is stored.
+func paceKey(id tenant.ID, operation string) string { return id.Key("f1", "p", operation) }
+
 // enter enters and fails the test when it may not.
 func enter(t *testing.T, f *Flow, c tebra.Call) *pass {
 	t.Helper()
@@ -127,7 +130,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := f.options; o.MaxWait != 2*time.Second || o.InFlight != 8 || o.Breakers.Open != 15*time.Second ||
-		o.Breakers.MaxOpen != 5*time.Minute || o.Breakers.Cache != 250*time.Millisecond || o.MinMargin != 25*time.Millisecond {
+		o.Breakers.MaxOpen != 5*time.Minute || o.Breakers.Cache != 250*time.Millisecond {
 		t.Errorf("defaults: %+v", o)
 	}
 }

@@ -6,21 +6,21 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/budget"
 )
 
 // pass is one granted attempt.
 type pass struct {
 	entry      *entry
 	admissions []*admission
-	slot       slot
+	slot       budget.Slot
 	taken      bool
 	leave      func()
 	once       sync.Once
 }
 
-// SendBy returns when half the margin has passed, reckoned from before Redis was asked: the slot cannot have begun
-// earlier on this process's clock, so the bound is safe however long the answer took.
-func (p *pass) SendBy() time.Time { return p.slot.asked.Add(p.slot.wait + p.slot.window) }
+// SendBy returns the latest moment at which the call may be sent.
+func (p *pass) SendBy() time.Time { return p.slot.SendBy() }
 
 // Done frees the place, teaches pace and breakers, and gives back a slot that the vendor has not seen. Calls after the
 // first do nothing.
@@ -32,9 +32,9 @@ func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
 		}
 		switch {
 		case o.Void || o.NotSent:
-			p.entry.flow.pace.giveBack(ctx, p.entry.pace, p.slot)
+			p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)
 		case o.Code == tebra.Throttled:
-			p.entry.flow.pace.throttled(ctx, p.entry.pace, p.entry.call, p.slot, o.Interval)
+			p.entry.flow.pace.Throttled(ctx, p.entry.budget, p.slot, o.Interval)
 		}
 	})
 }
@@ -47,6 +47,6 @@ func (p *pass) undo(ctx context.Context) {
 		a.done(ctx, tebra.Outcome{Void: true, NotSent: true})
 	}
 	if p.taken {
-		p.entry.flow.pace.giveBack(ctx, p.entry.pace, p.slot)
+		p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -44,19 +45,19 @@ func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 		keys[i] = s.key()
 	}
 	asked := time.Now()
-	seen, err := glances(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
+	seen, err := redisconn.ReadSnapshots(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
 	if err != nil {
 		return nil, fmt.Errorf("read breakers: %w", err)
 	}
 	var out []State
 	for i, s := range scopes {
 		g := seen[i]
-		v := view{opens: g.number("opens"), reason: g.fields["reason"], asked: asked}
-		if until := g.number("until"); until > 0 {
-			v.until = asked.Add(micros(until - g.now))
+		v := view{opens: g.Int("opens"), reason: g.Text("reason"), asked: asked}
+		if g.Int("until") > 0 {
+			v.until = asked.Add(g.Until("until"))
 		}
-		if closed := g.number("closed"); closed > 0 {
-			v.closed = asked.Add(micros(closed - g.now))
+		if g.Int("closed") > 0 {
+			v.closed = asked.Add(g.Until("closed"))
 		}
 		if st := f.state(s, v); s.kind == hostScope || st.Condition != Closed {
 			out = append(out, st)

@@ -1,11 +1,11 @@
--- Learns from a throttle answer. A longer interval than ours is taken over; otherwise the margin was too small and is
--- doubled, up to one whole interval. Either way nothing is granted for one spacing from now. An answer to a call that was
--- granted before the last lesson teaches nothing new and only blocks.
+-- Learns from a throttle answer. A longer interval than the known one replaces it; otherwise the margin was too small
+-- and is doubled, up to one whole interval. In both cases nothing is granted for one spacing from now. The answer to a
+-- call that was granted before the last lesson teaches nothing new and only blocks.
 --
--- KEYS[1] pace of the operation (see take.lua)
+-- KEYS[1] budget of the operation (see acquire.lua)
 -- ARGV[1] documented interval   ARGV[2] least margin   ARGV[3] margin in thousandths of the interval
--- ARGV[4] interval that the answer named, 0 none       ARGV[5] longest interval believed
--- ARGV[6] when the call was granted                    ARGV[7] life of a learnt margin   ARGV[8] life of the hash in ms
+-- ARGV[4] interval named by the answer, 0 none         ARGV[5] longest interval believed
+-- ARGV[6] when the call was granted                    ARGV[7] life of a learned margin   ARGV[8] life of the hash in ms
 --
 -- Returns {interval, margin, blocked} in microseconds.
 

@@ -1,21 +1,21 @@
--- Grants the next slot of one account's operation, or refuses and says when to come back. All times are microseconds of
--- the server's clock; %.0f keeps their digits, which Lua's own conversion drops.
+-- Grants the next slot of one tenant's operation, or refuses and returns when to try again. All times are microseconds
+-- of the server's clock; %.0f keeps their digits, which Lua's own conversion drops.
 --
--- KEYS[1] pace of the operation, a hash:
---   next      earliest time of the next grant          interval  spacing that a throttle answer or GetThrottles named
---   margin    learnt margin, learned its time          blocked   no grant before this
---   booked    end of the background's calendar         asked     when interactive demand was last seen
+-- KEYS[1] budget of the operation, a hash:
+--   next      earliest time of the next grant          interval  spacing named by a throttle answer or GetThrottles
+--   margin    learned margin, learned its time         blocked   no grant before this time
+--   booked    end of the background's calendar         asked     last interactive demand
 --   back      the background's last grant
 -- ARGV[1] documented interval        ARGV[2] least margin         ARGV[3] margin in thousandths of the interval
--- ARGV[4] longest wait in a slot     ARGV[5] longest wait of this caller
--- ARGV[6] 1 interactive, 0 background                             ARGV[7] slow-down after an outage, 1 none
--- ARGV[8] grant nothing, and book not before now plus this; 0 grants
+-- ARGV[4] longest wait for a slot    ARGV[5] longest wait of this caller
+-- ARGV[6] 1 interactive, 0 background                             ARGV[7] slowdown after an outage, 1 none
+-- ARGV[8] 0 grants; else grant nothing, and book at least this far from now
 -- ARGV[9] how long interactive demand is remembered               ARGV[10] horizon of the calendar
--- ARGV[11] life of a learnt margin   ARGV[12] life of the hash in ms
+-- ARGV[11] life of a learned margin  ARGV[12] life of the hash in ms
 --
--- Returns {verdict, wait, at, window, previous next, next}. Verdict 1: granted at `at`, `wait` from now, good for
--- `window` after it. 0: refused by pace, 2: refused by a throttle's block; come back after `wait`. 3: refused, and the
--- calendar is full up to its horizon, which is `wait`.
+-- Returns {decision, wait, at, window, previous next, next}. Decision 1: granted at `at`, `wait` from now, good for
+-- `window` after it. 0: refused by pace; 2: refused by the block after a throttle answer; try again after `wait`.
+-- 3: refused, and the calendar is full up to its horizon, which is `wait`.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -39,17 +39,17 @@ if field(3) > margin then
 end
 local step = (interval + margin) * ARGV[7]
 
--- A key that is not there may mean idle or forgotten; after a loss of data the last call may be a moment ago.
+-- A missing key means an idle budget or lost data. After a loss, the last call may have been a moment ago.
 local nextAt = field(1)
 if nextAt == 0 then nextAt = now + interval end
--- A clock that was set back must not stop the account for as long as it was ahead.
+-- After the clock was set back, the account must not stop for as long as the clock was ahead.
 nextAt = math.min(nextAt, now + 60000000 + step)
 local blocked = math.min(field(5), now + 60000000 + step)
 
 local booked = field(6)
 local idle = now - nextAt
 if floor == 0 and booked > now and blocked <= now and idle > step + 1000000 then
-  booked = math.max(now, booked - idle) -- slots went by unused: who booked them is gone
+  booked = math.max(now, booked - idle) -- slots passed unused: the callers that booked them are gone
 end
 
 local at = math.max(now + floor, nextAt, blocked)
@@ -58,7 +58,8 @@ local limit, pitch = tonumber(ARGV[4]), step
 if interactive then
   put('asked', now)
 else
-  -- The background leaves room to wait behind it; while people ask, it looks one slot ahead and takes two in three.
+  -- The background leaves room to wait behind it. During interactive demand it looks one slot ahead and takes two in
+  -- three.
   limit = math.max(limit - step, limit / 4)
   if recent then
     pitch = math.floor(step * 3 / 2)
@@ -78,13 +79,13 @@ end
 
 put('next', nextAt)
 redis.call('PEXPIRE', KEYS[1], ARGV[12])
-local verdict = 0
-if blocked > nextAt and blocked > now then verdict = 2 end
-if interactive then return {verdict, wait, 0, 0, 0, 0} end
+local decision = 0
+if blocked > nextAt and blocked > now then decision = 2 end
+if interactive then return {decision, wait, 0, 0, 0, 0} end
 local slot = math.max(at, booked)
 if slot - now > tonumber(ARGV[10]) then
   put('booked', booked)
   return {3, tonumber(ARGV[10]), 0, 0, 0, 0}
 end
 put('booked', slot + pitch)
-return {verdict, slot - now, 0, 0, 0, 0}
+return {decision, slot - now, 0, 0, 0, 0}

@@ -1,0 +1,46 @@
+package budget
+
+import (
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Options configures a Pace. Everything but Redis has a default that suits the vendor; demos and tests scale it.
+type Options struct {
+	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost throttles. Required.
+	Redis redis.UniversalClient
+	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
+	MaxWait time.Duration
+	// MinMargin is the least margin on top of an interval. Defaults to 25 ms.
+	MinMargin time.Duration
+	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to 5 s.
+	InteractiveMemory time.Duration
+	// Horizon is how far ahead the background is booked. Defaults to one hour.
+	Horizon time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.MaxWait, 2*time.Second)
+	orDefault(&o.MinMargin, 25*time.Millisecond)
+	orDefault(&o.InteractiveMemory, 5*time.Second)
+	orDefault(&o.Horizon, time.Hour)
+	return o
+}
+
+func orDefault(d *time.Duration, otherwise time.Duration) {
+	if *d == 0 {
+		*d = otherwise
+	}
+}
+
+func (o Options) check() error {
+	if o.Redis == nil {
+		return errors.New("budget: Options.Redis is required")
+	}
+	if min(o.MaxWait, o.MinMargin, o.InteractiveMemory, o.Horizon) < 0 {
+		return errors.New("budget: a negative duration in Options")
+	}
+	return nil
+}

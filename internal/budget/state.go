@@ -1,0 +1,61 @@
+package budget
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// State is the budget of one operation as an operator sees it: names and times only.
+type State struct {
+	Tenant    tenant.ID
+	Operation string
+	Spacing   time.Duration // between two calls
+	Next      time.Duration // until the next call may be sent
+	Blocked   time.Duration // until the rest after a throttle answer ends; 0 when there is none
+	Backlog   time.Duration // how far ahead background callers are booked
+}
+
+// States reads the budgets of the operations that were used within a week. It changes nothing.
+func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, error) {
+	keys := make([]string, len(operations))
+	for i, op := range operations {
+		keys[i] = op.key()
+	}
+	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked", "booked")
+	if err != nil {
+		return nil, fmt.Errorf("read budgets: %w", err)
+	}
+	var out []State
+	for i, s := range snapshots {
+		if s.Int("next") == 0 {
+			continue // never used
+		}
+		op := operations[i]
+		ahead := func(field string) time.Duration { return max(0, s.Until(field)) }
+		out = append(out, State{
+			Tenant: op.Tenant, Operation: op.Name, Spacing: p.spacing(s, op.Interval),
+			Next: max(ahead("next"), ahead("blocked")), Blocked: ahead("blocked"), Backlog: ahead("booked"),
+		})
+	}
+	return out, nil
+}
+
+// spacing is the interval plus the margin with what is left of its learned part. acquire.lua computes the same.
+func (p *Pace) spacing(s redisconn.Snapshot, documented time.Duration) time.Duration {
+	interval := micros(s.Int("interval"))
+	if interval == 0 {
+		interval = documented
+	}
+	margin := max(p.o.MinMargin, interval*marginMille/1000)
+	if learned := micros(s.Int("margin")); learned > margin {
+		age := max(0, -s.Until("learned"))
+		if age < marginLife {
+			margin += time.Duration(float64(learned-margin) * (1 - float64(age)/float64(marginLife)))
+		}
+	}
+	return interval + margin
+}
