@@ -95,7 +95,7 @@ func TestStartsAndDrains(t *testing.T) {
 		t.Errorf("a cold board is answered at once: %d", got)
 	case <-time.After(200 * time.Millisecond):
 	}
-	gateway.Tell()
+	gateway.Signal()
 	rest, err := io.ReadAll(stream.Body)
 	if err != nil || !strings.Contains(string(rest), "retry: ") {
 		t.Errorf("the stream ends with %q, %v", rest, err)

@@ -32,7 +32,7 @@ func raise(t *testing.T) *stack {
 	s := &stack{dir: t.TempDir(), vars: map[string]string{
 		"ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t), "ROUNDS_GATEWAY_ADDR": progtest.Vacant(t),
 	}}
-	said := progtest.Hear("interrupt to stop")
+	said := progtest.NewLogBuffer("interrupt to stop")
 	s.beside(t, func(ctx context.Context) error {
 		args := []string{"sim", "--addr", "127.0.0.1:0", "--patients", "12", "--visits", "3", "--write-config", filepath.Join(s.dir, "local")}
 		cli.Run(ctx, args, progtest.Getenv(maps.Clone(s.vars)), strings.NewReader(""), io.Discard, said)
@@ -85,7 +85,7 @@ func (s *stack) source(t *testing.T) {
 // gateway starts the program and ends it with SIGTERM when the test ends.
 func (s *stack) gateway(t *testing.T) {
 	t.Helper()
-	said := progtest.Hear(program.Ready)
+	said := progtest.NewLogBuffer(program.Ready)
 	cmd := exec.Command(os.Args[0])
 	cmd.Stderr = said
 	cmd.Env = []string{beGateway + "=1", "ROUNDS_HEALTH_ADDR=off"}

@@ -100,7 +100,7 @@ func TestStopsWithAPageOpen(t *testing.T) {
 	p := program.Start(t, environment(t))
 	_, rest, _ := strings.Cut(p.Log.String(), "addr=")
 	follow := login(t, strings.Fields(rest)[0])
-	p.Tell()
+	p.Signal()
 	p.Ended(t, grace+2*time.Second)
 	follow()
 }

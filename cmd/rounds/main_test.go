@@ -59,7 +59,7 @@ func TestSignalsEndTheSimulator(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			cmd := program(ctx, "sim", "--addr", "127.0.0.1:0", "--patients", "5", "--visits", "1")
-			said := progtest.Hear("interrupt to stop")
+			said := progtest.NewLogBuffer("interrupt to stop")
 			cmd.Stderr = said
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

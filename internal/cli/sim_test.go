@@ -23,10 +23,10 @@ import (
 )
 
 // startSim runs sim on a free port until the returned function is called, which returns the exit code.
-func startSim(t *testing.T, vars map[string]string, args ...string) (said *progtest.Heard, stop func() int) {
+func startSim(t *testing.T, vars map[string]string, args ...string) (said *progtest.LogBuffer, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	said = progtest.Hear("interrupt to stop")
+	said = progtest.NewLogBuffer("interrupt to stop")
 	code := make(chan int, 1)
 	go func() {
 		code <- Run(ctx, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...), getenv(vars), strings.NewReader(""), &bytes.Buffer{}, said)

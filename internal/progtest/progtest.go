@@ -69,11 +69,11 @@ func (p Program) End(ctx context.Context, vars map[string]string, args ...string
 // Process is a program that runs. Start makes one.
 type Process struct {
 	// Log is what it writes to its standard error.
-	Log *Heard
+	Log *LogBuffer
 
-	tell context.CancelFunc
-	done chan struct{}
-	code int // once done is closed
+	signal context.CancelFunc
+	done   chan struct{}
+	code   int // once done is closed
 }
 
 // Start runs the program beside the test, at most until the test ends, and returns when it is ready. It fails the test when
@@ -81,15 +81,15 @@ type Process struct {
 func (p Program) Start(t testing.TB, vars map[string]string) *Process {
 	t.Helper()
 	r := p.begin(t.Context(), vars)
-	t.Cleanup(func() { r.Tell(); _, _ = r.end(platform) })
+	t.Cleanup(func() { r.Signal(); _, _ = r.end(platform) })
 	if err := r.ready(); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// Tell tells the program to stop, as SIGTERM does, and does not wait. It can be repeated.
-func (r *Process) Tell() { r.tell() }
+// Signal tells the program to stop, as SIGTERM does, and does not wait. It can be repeated.
+func (r *Process) Signal() { r.signal() }
 
 // Ended waits for the program's end and fails the test unless it comes in time, with exit code 0.
 func (r *Process) Ended(t testing.TB, within time.Duration) {
@@ -101,7 +101,7 @@ func (r *Process) Ended(t testing.TB, within time.Duration) {
 
 func (p Program) begin(ctx context.Context, vars map[string]string, args ...string) *Process {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &Process{Log: Hear(p.Ready), tell: cancel, done: make(chan struct{})}
+	r := &Process{Log: NewLogBuffer(p.Ready), signal: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		r.code = p.Run(ctx, args, Getenv(vars), io.Discard, r.Log)

@@ -193,7 +193,7 @@ func TestCheckPassesWhoKeepsThem(t *testing.T) {
 
 func TestHearsATextInTwoParts(t *testing.T) {
 	t.Parallel()
-	h := Hear("it runs")
+	h := NewLogBuffer("it runs")
 	for _, part := range []string{"now it ", "runs\n", "it runs again\n"} {
 		if n, err := h.Write([]byte(part)); n != len(part) || err != nil {
 			t.Errorf("%d, %v", n, err)

@@ -120,7 +120,7 @@ func startsAndStops(ctx context.Context, p Program, vars map[string]string) erro
 	if _, late := r.end(moment); err == nil && late == nil {
 		err = fmt.Errorf("it ended without being told to:\n%s", r.Log)
 	}
-	r.Tell()
+	r.Signal()
 	return errors.Join(err, r.ended(platform))
 }
 
@@ -142,7 +142,7 @@ func stopsWhileStarting(ctx context.Context, p Program, vars map[string]string) 
 		giveUp := time.AfterFunc(patience, func() { _ = silent.Close() })
 		defer giveUp.Stop()
 		conn, err := silent.Accept()
-		r.Tell()
+		r.Signal()
 		if err == nil {
 			defer func() { _ = conn.Close() }()
 		}
