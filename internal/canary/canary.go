@@ -1,9 +1,9 @@
-// Package canary searches what a system leaves behind for a person who must not be found there.
+// Package canary searches the data that a run leaves behind for a patient that must not appear in it.
 //
 // A synthetic patient with unmistakable names and numbers is planted at the vendor. After a run, every byte of every
-// place where people can look is searched for them: in clear, in other case, in hexadecimal, in base64 at each of its
-// three alignments, percent-encoded and in UTF-16. A search that finds nothing proves something only if it would have
-// found a leak, so the tests of each place plant one.
+// place that people can read is searched for these values: in clear, in other case, in hexadecimal, in base64 at each of
+// its three alignments, percent-encoded and in UTF-16. An empty result proves something only if the search would have
+// found a leak, so the tests plant one in each place.
 package canary
 
 import (
@@ -24,23 +24,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// minNeedle is the shortest value worth searching for: three letters are found in any noise.
+// minNeedle is the minimum length of a value: shorter ones match by accident.
 const minNeedle = 6
 
-// Needles are the forms in which a person's values could lie somewhere. The zero value finds nothing.
+// Needles are the encodings of a patient's values to search for. The zero value finds nothing.
 type Needles struct {
-	folded  [][]byte // searched for without regard to case
+	folded  [][]byte // searched without regard to case
 	exact   [][]byte
-	numbers [][]byte // searched for where no digit stands before or after: clocks are full of digits
+	numbers [][]byte // match only where no digit precedes or follows, because timestamps contain many digits
 }
 
-// New prepares a search for the values: names, numbers, addresses. Values shorter than six bytes are refused, because
-// they would be found by accident.
+// New prepares a search for values: names, numbers, addresses. It refuses values shorter than six bytes, because they
+// match by accident.
 func New(values ...string) (Needles, error) {
 	var n Needles
 	for i, v := range values {
 		if len(v) < minNeedle {
-			return Needles{}, fmt.Errorf("canary: value %d is too short to mean anything", i)
+			return Needles{}, fmt.Errorf("canary: value %d is too short to search for", i)
 		}
 		if strings.Trim(v, "0123456789") == "" {
 			n.numbers = append(n.numbers, []byte(v))
@@ -57,7 +57,7 @@ func New(values ...string) (Needles, error) {
 	return n, nil
 }
 
-// based is what of v shows in base64 when shift bytes precede it: the characters that neighbours cannot influence.
+// based returns the part of v in base64 that stays the same whatever surrounds it, when shift bytes precede v.
 func based(v string, shift int, enc *base64.Encoding) []byte {
 	text := enc.EncodeToString([]byte(strings.Repeat("x", shift) + v))
 	first := (shift*8 + 5) / 6
@@ -75,16 +75,16 @@ func wide(v string) []byte {
 
 func lower(b []byte) []byte { return bytes.ToLower(b) }
 
-// In reports whether data holds the person.
+// In reports whether data contains any of the values.
 func (n Needles) In(data []byte) bool {
 	contains := func(hay []byte) func([]byte) bool {
 		return func(needle []byte) bool { return bytes.Contains(hay, needle) }
 	}
 	return slices.ContainsFunc(n.exact, contains(data)) || slices.ContainsFunc(n.folded, contains(lower(data))) ||
-		slices.ContainsFunc(n.numbers, func(number []byte) bool { return standsAlone(data, number) })
+		slices.ContainsFunc(n.numbers, func(number []byte) bool { return isolated(data, number) })
 }
 
-func standsAlone(data, number []byte) bool {
+func isolated(data, number []byte) bool {
 	digit := func(i int) bool { return i >= 0 && i < len(data) && data[i] >= '0' && data[i] <= '9' }
 	for from := 0; ; {
 		i := bytes.Index(data[from:], number)
@@ -98,8 +98,8 @@ func standsAlone(data, number []byte) bool {
 	}
 }
 
-// Redis searches every key of the database and everything that lies under it. It returns how many keys it looked at and
-// how many of them hold the person. Keys that vanish meanwhile are no error; a type of value it does not know is one.
+// Redis searches every key of the database and its value. It returns how many keys it searched and how many of them
+// match. A key that is deleted during the search is not an error; a value of an unknown type is.
 func (n Needles) Redis(ctx context.Context, rdb redis.UniversalClient) (seen, hits int, err error) {
 	var cursor uint64
 	for {
@@ -160,8 +160,8 @@ func dump(ctx context.Context, rdb redis.UniversalClient, key string) ([]string,
 	return nil, fmt.Errorf("canary: a value of type %s cannot be searched", kind)
 }
 
-// Files searches the bytes of every file below dir: a database's pages and journals as well as logs. It returns how many
-// files it looked at and how many hold the person.
+// Files searches the bytes of every file below dir: database pages and journals as well as logs. It returns how many
+// files it searched and how many of them match.
 func (n Needles) Files(dir string) (seen, hits int, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -169,7 +169,7 @@ func (n Needles) Files(dir string) (seen, hits int, err error) {
 		}
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a journal that was folded in meanwhile
+			return nil // a journal that a checkpoint removed
 		}
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func needles(t testing.TB) canary.Needles {
 	return n
 }
 
-func TestEveryForm(t *testing.T) {
+func TestNeedlesMatchEveryEncoding(t *testing.T) {
 	t.Parallel()
 	n := needles(t)
 	var wide []byte
@@ -49,20 +49,20 @@ func TestEveryForm(t *testing.T) {
 		}
 	}
 	if n.In([]byte("Zyxwine and Canaryvole are elsewhere, 198765032 1")) {
-		t.Error("found where it is not")
+		t.Error("matched text without the values")
 	}
 	if n.In([]byte("at 19876503214455 and 71987650321")) {
-		t.Error("found inside of longer numbers")
+		t.Error("matched inside longer numbers")
 	}
 	if (canary.Needles{}).In([]byte(name)) {
-		t.Error("no needles find something")
+		t.Error("the zero value matched")
 	}
 	if _, err := canary.New("short"); err == nil {
-		t.Error("a value of five letters is accepted")
+		t.Error("a value of five characters is accepted")
 	}
 }
 
-func TestBase64AtEveryAlignment(t *testing.T) {
+func TestNeedlesMatchBase64AtEveryAlignment(t *testing.T) {
 	t.Parallel()
 	n := needles(t)
 	rapid.Check(t, func(r *rapid.T) {
@@ -75,7 +75,7 @@ func TestBase64AtEveryAlignment(t *testing.T) {
 	})
 }
 
-func TestRedisFindsAPlantedLeakInEveryType(t *testing.T) {
+func TestRedisFindsPlantedLeakInEveryType(t *testing.T) {
 	t.Parallel()
 	n := needles(t)
 	plant := map[string]func(*redis.Client) error{
@@ -107,7 +107,7 @@ func TestRedisFindsAPlantedLeakInEveryType(t *testing.T) {
 	}
 }
 
-func TestFiles(t *testing.T) {
+func TestFilesFindsPlantedLeak(t *testing.T) {
 	t.Parallel()
 	n := needles(t)
 	dir := t.TempDir()
@@ -130,6 +130,6 @@ func TestFiles(t *testing.T) {
 		t.Fatalf("%d files, %d hits, %v; want 2, 1", seen, hits, err)
 	}
 	if _, _, err := n.Files(filepath.Join(dir, "absent")); err == nil {
-		t.Error("a folder that is not there counts as searched")
+		t.Error("a missing folder counts as searched")
 	}
 }

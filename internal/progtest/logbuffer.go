@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// LogBuffer is a log that tells when a text has been written to it. NewLogBuffer makes one; it is safe for concurrent use.
+// LogBuffer collects a log and signals when a text appears in it. NewLogBuffer makes one. It is safe for concurrent use.
 type LogBuffer struct {
 	want string
 	seen chan struct{}
@@ -17,10 +17,10 @@ type LogBuffer struct {
 	buf bytes.Buffer
 }
 
-// NewLogBuffer returns an empty log that listens for a text, which must not be empty.
+// NewLogBuffer returns an empty log that watches for want, which must not be empty.
 func NewLogBuffer(want string) *LogBuffer { return &LogBuffer{want: want, seen: make(chan struct{})} }
 
-// Write keeps p. It never fails.
+// Write appends p. It never fails.
 func (b *LogBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -32,19 +32,19 @@ func (b *LogBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns all that has been written.
+// String returns everything written so far.
 func (b *LogBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
 
-// Wait returns when the text has come, and fails the test when it does not come within twenty seconds.
+// Wait returns when the text has appeared, and fails the test if it does not appear within twenty seconds.
 func (b *LogBuffer) Wait(t testing.TB) {
 	t.Helper()
 	select {
 	case <-b.seen:
 	case <-time.After(patience):
-		t.Fatalf("nobody says %q:\n%s", b.want, b)
+		t.Fatalf("the log never contains %q:\n%s", b.want, b)
 	}
 }

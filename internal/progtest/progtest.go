@@ -1,11 +1,11 @@
-// Package progtest holds our programs to what each of them promises to whoever starts it.
+// Package progtest tests what every program of the project must do: how it reads its environment, starts and stops.
 //
-// A [Program] is a run function and what is its own: the environment it starts in, the variables it needs, the sentence by
-// which it says that it is ready. [Program.Check] tests the promises; what is special to one program its own tests look at,
-// by [Program.Start] and [Program.End].
+// A [Program] is a run function and what is specific to it: the environment it starts in, the variables it requires, the
+// sentence it logs when it is ready. [Program.Check] tests the common behaviour. A program's own tests use
+// [Program.Start] and [Program.End] for the rest.
 //
-// Nothing of ours is imported here, so that a program's test links what the program does and no more: the monitor's would
-// meet keys otherwise. Each test brings the parts of its environment.
+// The package imports no other package of the project, so that a program's test links what the program links and no
+// more; the monitor's test would otherwise link keys. Each test supplies the parts of its environment.
 package progtest
 
 import (
@@ -20,40 +20,40 @@ import (
 )
 
 const (
-	// patience is how long a program may take to do what it does at once on a quiet machine.
+	// patience is how long a program may take for what is immediate on an idle machine.
 	patience = 20 * time.Second
-	// platform is how long platforms let a process live after they have told it to stop.
+	// platform is how long platforms let a process run after they have signalled it to stop.
 	platform = 10 * time.Second
 )
 
-// Program is a program under test. Every field is required, unless it says otherwise.
+// Program is a program under test. Every field is required unless its comment says otherwise.
 type Program struct {
-	// Run is what its main function calls. It returns the exit code.
+	// Run is the function that main calls. It returns the exit code.
 	Run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int
-	// Environment returns variables for development with which it starts, and stores that no other test has.
+	// Environment returns development settings with which the program starts, with stores that no other test uses.
 	Environment func(t testing.TB) map[string]string
-	// Needs names the variables without which it does not start. The stores among them have to answer, too.
+	// Needs names the variables without which the program does not start. The stores among them must answer, too.
 	Needs []string
-	// Listens names the variables that say where it listens. Nil: nowhere.
+	// Listens names the variables that hold listening addresses. Nil means that the program does not listen.
 	Listens []string
-	// Ready is in its log as soon as it does its work, and not before.
+	// Ready is a text that the program logs once it does its work, and not before.
 	Ready string
 }
 
-// Getenv returns a function that reads variables as os.Getenv does.
+// Getenv returns a function that reads vars as os.Getenv reads the environment.
 func Getenv(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-// Outcome is how a program ended.
+// Outcome is the result of a program that has ended.
 type Outcome struct {
-	Code   int // -1 when it did not end
+	Code   int // -1 if it did not end
 	Stderr string
 	Took   time.Duration
 }
 
-// End runs the program until it ends by itself. After twenty seconds it is told to stop, as it is when ctx ends, and ten
-// seconds later it is given up.
+// End runs the program until it ends by itself. The program is stopped after twenty seconds or when ctx ends, and
+// abandoned ten seconds later.
 func (p Program) End(ctx context.Context, vars map[string]string, args ...string) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -66,18 +66,18 @@ func (p Program) End(ctx context.Context, vars map[string]string, args ...string
 	return Outcome{Code: code, Stderr: r.Log.String(), Took: time.Since(begun)}
 }
 
-// Process is a program that runs. Start makes one.
+// Process is a running program. Program.Start returns one.
 type Process struct {
-	// Log is what it writes to its standard error.
+	// Log is its standard error.
 	Log *LogBuffer
 
 	signal context.CancelFunc
 	done   chan struct{}
-	code   int // once done is closed
+	code   int // valid once done is closed
 }
 
-// Start runs the program beside the test, at most until the test ends, and returns when it is ready. It fails the test when
-// the program ends before, or is not ready within twenty seconds.
+// Start runs the program in the background until the test ends, and returns when it is ready. It fails the test if the
+// program ends first, or is not ready within twenty seconds.
 func (p Program) Start(t testing.TB, vars map[string]string) *Process {
 	t.Helper()
 	r := p.begin(t.Context(), vars)
@@ -88,10 +88,10 @@ func (p Program) Start(t testing.TB, vars map[string]string) *Process {
 	return r
 }
 
-// Signal tells the program to stop, as SIGTERM does, and does not wait. It can be repeated.
+// Signal asks the program to stop, as SIGTERM does, and does not wait. It may be called more than once.
 func (r *Process) Signal() { r.signal() }
 
-// Ended waits for the program's end and fails the test unless it comes in time, with exit code 0.
+// Ended waits for the program to end and fails the test unless it ends in time, with exit code 0.
 func (r *Process) Ended(t testing.TB, within time.Duration) {
 	t.Helper()
 	if err := r.ended(within); err != nil {
@@ -114,9 +114,9 @@ func (r *Process) ready() error {
 	case <-r.Log.seen:
 		return nil
 	case <-r.done:
-		return fmt.Errorf("it ended with %d before it was ready:\n%s", r.code, r.Log)
+		return fmt.Errorf("the program exited with %d before it was ready:\n%s", r.code, r.Log)
 	case <-time.After(patience):
-		return fmt.Errorf("it never says %q:\n%s", r.Log.want, r.Log)
+		return fmt.Errorf("the program never logs %q:\n%s", r.Log.want, r.Log)
 	}
 }
 
@@ -125,19 +125,19 @@ func (r *Process) end(within time.Duration) (code int, err error) {
 	case <-r.done:
 		return r.code, nil
 	case <-time.After(within):
-		return 0, fmt.Errorf("it does not stop within %s:\n%s", within, r.Log)
+		return 0, fmt.Errorf("the program does not stop within %s:\n%s", within, r.Log)
 	}
 }
 
 func (r *Process) ended(within time.Duration) error {
 	code, err := r.end(within)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("it ended with %d after being told to stop, want 0:\n%s", code, r.Log)
+		err = fmt.Errorf("the program exited with %d after it was signalled to stop, want 0:\n%s", code, r.Log)
 	}
 	return err
 }
 
-// File writes a file that goes with the test, for its owner alone, and returns its path.
+// File writes a file that only its owner may read, in a folder of the test, and returns its path.
 func File(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -147,7 +147,7 @@ func File(t testing.TB, text string) string {
 	return path
 }
 
-// Keyset is File for a keyset that generate makes, which is phi.Generate.
+// Keyset is File for a keyset made by generate, which is phi.Generate.
 func Keyset[K interface{ JSON() ([]byte, error) }](t testing.TB, generate func() (K, error)) string {
 	t.Helper()
 	keys, err := generate()
@@ -161,7 +161,7 @@ func Keyset[K interface{ JSON() ([]byte, error) }](t testing.TB, generate func()
 	return File(t, string(data))
 }
 
-// Vacant returns an address on loopback where nobody listens.
+// Vacant returns a loopback address on which nothing listens.
 func Vacant(t testing.TB) string {
 	t.Helper()
 	l, err := listen()
@@ -172,7 +172,7 @@ func Vacant(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// listen takes connections on a free port, and does not answer.
+// listen accepts connections on a free port and never answers.
 func listen() (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 }

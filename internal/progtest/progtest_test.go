@@ -17,32 +17,32 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// faulty is a program that keeps every promise but those that its fault breaks.
+// faulty is a program that passes every check except the one that its fault breaks.
 type faulty string
 
 // The faults of a program.
 const (
-	none          faulty = ""
-	nameless      faulty = "names only the first variable that is missing"
-	obliging      faulty = "takes arguments"
-	curt          faulty = "does not say which address is taken"
-	silent        faulty = "does not say which store is gone"
-	talkative     faulty = "tells passwords"
-	slow          faulty = "takes seven seconds to say that a store is gone"
-	patient       faulty = "waits for a store that is gone for ever"
-	brash         faulty = "starts without its stores"
-	mute          faulty = "never says that it is ready"
-	short         faulty = "ends when it is ready"
-	stubborn      faulty = "takes eleven seconds to stop"
-	sour          faulty = "calls it an error to be told to stop"
-	deaf          faulty = "starts though it was told to stop before, and takes a minute to notice"
-	sourAtStart   faulty = "calls it an error to be told to stop before it started"
-	sourAtWaiting faulty = "calls it an error to be told to stop while it waits"
+	none               faulty = ""
+	namesOneVariable   faulty = "names only the first missing variable"
+	takesArguments     faulty = "accepts arguments"
+	hidesAddress       faulty = "does not name the address in use"
+	hidesStore         faulty = "does not name the unreachable store"
+	printsPasswords    faulty = "prints passwords"
+	slowToReport       faulty = "takes seven seconds to report an unreachable store"
+	waitsForever       faulty = "waits forever for an unreachable store"
+	ignoresStores      faulty = "starts without its stores"
+	neverReady         faulty = "never logs that it is ready"
+	endsWhenReady      faulty = "exits when it is ready"
+	slowToStop         faulty = "takes eleven seconds to stop"
+	failsOnStop        faulty = "exits with an error when it is stopped"
+	ignoresEarlyStop   faulty = "starts although it was stopped before, and takes a minute to notice"
+	failsOnEarlyStop   faulty = "exits with an error when it is stopped before it starts"
+	failsOnStopInStart faulty = "exits with an error when it is stopped while it waits"
 )
 
 func (f faulty) program() Program {
 	return Program{
-		Run: f.run, Needs: []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS"}, Listens: []string{"ROUNDS_HEALTH_ADDR"}, Ready: "it runs",
+		Run: f.run, Needs: []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS"}, Listens: []string{"ROUNDS_HEALTH_ADDR"}, Ready: "program ready",
 		Environment: func(testing.TB) map[string]string {
 			return map[string]string{
 				"ROUNDS_QUEUE_REDIS": "redis://", "ROUNDS_LEDGER": "sqlite:ledger.db", "ROUNDS_KEYS": "keys",
@@ -53,51 +53,52 @@ func (f faulty) program() Program {
 }
 
 func (f faulty) run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
-	say := func(format string, a ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", a...) }
-	if len(args) > 0 && f != obliging {
-		say("arguments are not taken")
+	printf := func(format string, a ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", a...) }
+	if len(args) > 0 && f != takesArguments {
+		printf("arguments are not accepted")
 		return 2
 	}
 	missing := 0
 	for _, name := range f.program().Needs {
-		if getenv(name) == "" && (missing == 0 || f != nameless) {
-			say("%s is not set", name)
+		if getenv(name) == "" && (missing == 0 || f != namesOneVariable) {
+			printf("%s is not set", name)
 			missing++
 		}
 	}
 	if missing > 0 {
 		return 2
 	}
-	if code, ended := f.connect(ctx, getenv, say); ended {
+	if code, ended := f.connect(ctx, getenv, printf); ended {
 		return code
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.WithoutCancel(ctx), "tcp", getenv("ROUNDS_HEALTH_ADDR"))
 	if err != nil {
-		if f != curt {
-			say("ROUNDS_HEALTH_ADDR cannot be listened on")
+		if f != hidesAddress {
+			printf("cannot listen on ROUNDS_HEALTH_ADDR")
 		}
 		return 1
 	}
 	defer func() { _ = l.Close() }()
-	if f != mute {
-		say("it runs")
+	if f != neverReady {
+		printf("program ready")
 	}
-	if f != short {
+	if f != endsWhenReady {
 		<-ctx.Done()
 	}
-	if f == stubborn {
+	if f == slowToStop {
 		<-time.After(11 * time.Second)
 	}
-	return f.code(sour, 1)
+	return f.code(failsOnStop, 1)
 }
 
-// connect meets the stores. Those whose address has a password are gone; the program waits a second for one that is silent.
-func (f faulty) connect(ctx context.Context, getenv func(string) string, say func(string, ...any)) (code int, ended bool) {
+// connect tries the stores. A store whose address has a password is unreachable; the program waits one second for a
+// silent one.
+func (f faulty) connect(ctx context.Context, getenv func(string) string, printf func(string, ...any)) (code int, ended bool) {
 	if ctx.Err() != nil {
-		if f == deaf {
+		if f == ignoresEarlyStop {
 			<-time.After(time.Minute)
 		}
-		return f.code(sourAtStart, 1), true
+		return f.code(failsOnEarlyStop, 1), true
 	}
 	for variable, s := range stores {
 		u, err := url.Parse(getenv(variable))
@@ -105,30 +106,30 @@ func (f faulty) connect(ctx context.Context, getenv func(string) string, say fun
 			continue
 		}
 		if strings.HasPrefix(u.Host, "127.") && f.waits(ctx, u.Host) {
-			return f.code(sourAtWaiting, 6), true
+			return f.code(failsOnStopInStart, 6), true
 		}
-		if f == brash {
+		if f == ignoresStores {
 			continue
 		}
 		switch f {
-		case slow:
+		case slowToReport:
 			<-time.After(7 * time.Second)
-		case patient:
+		case waitsForever:
 			<-ctx.Done()
 			return 0, true
-		case silent:
+		case hidesStore:
 			return 6, true
-		case talkative:
-			say("%s at %s is gone", s.name, u)
+		case printsPasswords:
+			printf("%s at %s does not answer", s.name, u)
 		default:
 		}
-		say("%s is gone", s.name)
+		printf("%s does not answer", s.name)
 		return 6, true
 	}
 	return 0, false
 }
 
-// waits reports whether the program is told to stop within the second that a store has to answer.
+// waits reports whether the program is stopped within the second that a store has to answer.
 func (f faulty) waits(ctx context.Context, host string) bool {
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
@@ -143,7 +144,7 @@ func (f faulty) waits(ctx context.Context, host string) bool {
 	}
 }
 
-// code is 0 unless f is the fault.
+// code returns the code if f is the fault, and 0 otherwise.
 func (f faulty) code(fault faulty, code int) int {
 	if f == fault {
 		return code
@@ -151,61 +152,61 @@ func (f faulty) code(fault faulty, code int) int {
 	return 0
 }
 
-func TestEveryPromiseNoticesItsFaults(t *testing.T) {
+func TestEveryCheckFindsItsFaults(t *testing.T) {
 	t.Parallel()
 	for fault, broken := range map[faulty]string{
-		none:          "",
-		nameless:      "every missing variable is named",
-		obliging:      "arguments are refused",
-		curt:          "an address that is taken is named",
-		silent:        "a store that is gone is said in time",
-		talkative:     "a store that is gone is said in time",
-		slow:          "a store that is gone is said in time",
-		patient:       "a store that is gone is said in time",
-		brash:         "a store that is gone is said in time",
-		mute:          "starts and stops",
-		short:         "starts and stops",
-		stubborn:      "starts and stops",
-		sour:          "starts and stops",
-		deaf:          "told to stop before it starts",
-		sourAtStart:   "told to stop before it starts",
-		sourAtWaiting: "told to stop while a store is silent",
+		none:               "",
+		namesOneVariable:   "names every missing variable",
+		takesArguments:     "refuses arguments",
+		hidesAddress:       "names an address in use",
+		hidesStore:         "reports an unreachable store in time",
+		printsPasswords:    "reports an unreachable store in time",
+		slowToReport:       "reports an unreachable store in time",
+		waitsForever:       "reports an unreachable store in time",
+		ignoresStores:      "reports an unreachable store in time",
+		neverReady:         "starts and stops",
+		endsWhenReady:      "starts and stops",
+		slowToStop:         "starts and stops",
+		failsOnStop:        "starts and stops",
+		ignoresEarlyStop:   "stops before it starts",
+		failsOnEarlyStop:   "stops before it starts",
+		failsOnStopInStart: "stops while a store is silent",
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			for _, promise := range promises {
+			for _, c := range checks {
 				synctest.Test(t, func(t *testing.T) {
 					p := fault.program()
-					if err := promise.kept(t.Context(), p, p.Environment(t)); err == nil == (promise.name == broken) {
-						t.Errorf("%q: %v", promise.name, err)
+					if err := c.run(t.Context(), p, p.Environment(t)); err == nil == (c.name == broken) {
+						t.Errorf("%q: %v", c.name, err)
 					}
-					<-time.After(time.Minute) // the bubble's time: what stops late has stopped
+					<-time.After(time.Minute) // in the bubble's time, so that slow programs have stopped
 				})
 			}
 		})
 	}
 }
 
-func TestCheckPassesWhoKeepsThem(t *testing.T) {
+func TestCheckPassesACorrectProgram(t *testing.T) {
 	t.Parallel()
 	none.program().Check(t)
 }
 
-func TestHearsATextInTwoParts(t *testing.T) {
+func TestLogBufferFindsTextInTwoWrites(t *testing.T) {
 	t.Parallel()
-	h := NewLogBuffer("it runs")
-	for _, part := range []string{"now it ", "runs\n", "it runs again\n"} {
-		if n, err := h.Write([]byte(part)); n != len(part) || err != nil {
+	b := NewLogBuffer("ready")
+	for _, part := range []string{"now rea", "dy\n", "ready again\n"} {
+		if n, err := b.Write([]byte(part)); n != len(part) || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
 	}
-	h.Wait(t)
-	if got := h.String(); got != "now it runs\nit runs again\n" {
+	b.Wait(t)
+	if got := b.String(); got != "now ready\nready again\n" {
 		t.Errorf("%q", got)
 	}
 }
 
-func TestFilesAreForTheirOwner(t *testing.T) {
+func TestFileIsReadableByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	first, second := File(t, "one"), File(t, "two")
 	data, err := os.ReadFile(first)
@@ -217,7 +218,7 @@ func TestFilesAreForTheirOwner(t *testing.T) {
 	}
 }
 
-func TestVacantAddressesCanBeTaken(t *testing.T) {
+func TestVacantAddressIsFree(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", Vacant(t))
 	if err != nil {
@@ -230,7 +231,7 @@ type keyset string
 
 func (k keyset) JSON() ([]byte, error) { return []byte(k), nil }
 
-func TestKeysetIsWhatIsGenerated(t *testing.T) {
+func TestKeysetWritesTheGeneratedKeyset(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(Keyset(t, func() (keyset, error) { return "{}", nil }))
 	if err != nil || string(data) != "{}" {

@@ -11,36 +11,36 @@ import (
 	"time"
 )
 
-// promise is one thing that every program keeps. kept returns what is wrong when p, in an environment of its own, does not.
-type promise struct {
+// check is one behaviour that every program must have. run returns an error if p, in its own environment, lacks it.
+type check struct {
 	name string
-	kept func(ctx context.Context, p Program, vars map[string]string) error
+	run  func(ctx context.Context, p Program, vars map[string]string) error
 }
 
-var promises = []promise{
-	{"every missing variable is named", namesWhatIsMissing},
-	{"arguments are refused", refusesArguments},
-	{"an address that is taken is named", namesTakenAddresses},
-	{"a store that is gone is said in time", saysWhatIsGone},
+var checks = []check{
+	{"names every missing variable", namesMissingVariables},
+	{"refuses arguments", refusesArguments},
+	{"names an address in use", namesTakenAddresses},
+	{"reports an unreachable store in time", reportsUnreachableStores},
 	{"starts and stops", startsAndStops},
-	{"told to stop before it starts", stopsBeforeStart},
-	{"told to stop while a store is silent", stopsWhileStarting},
+	{"stops before it starts", stopsBeforeStart},
+	{"stops while a store is silent", stopsWhileStarting},
 }
 
-// Check tests every promise, each as a parallel subtest.
+// Check runs every check as a parallel subtest.
 func (p Program) Check(t *testing.T) {
 	t.Helper()
-	for _, promise := range promises {
-		t.Run(promise.name, func(t *testing.T) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if err := promise.kept(t.Context(), p, p.Environment(t)); err != nil {
+			if err := c.run(t.Context(), p, p.Environment(t)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-func namesWhatIsMissing(ctx context.Context, p Program, _ map[string]string) error {
+func namesMissingVariables(ctx context.Context, p Program, _ map[string]string) error {
 	o := p.End(ctx, nil)
 	errs := []error{o.want(2)}
 	for _, name := range p.Needs {
@@ -53,7 +53,7 @@ func namesWhatIsMissing(ctx context.Context, p Program, _ map[string]string) err
 
 func refusesArguments(ctx context.Context, p Program, vars map[string]string) error {
 	o := p.End(ctx, vars, "--verbose")
-	return errors.Join(o.want(2), o.says("arguments"))
+	return errors.Join(o.want(2), o.contains("arguments"))
 }
 
 func namesTakenAddresses(ctx context.Context, p Program, vars map[string]string) error {
@@ -65,31 +65,32 @@ func namesTakenAddresses(ctx context.Context, p Program, vars map[string]string)
 	var errs []error
 	for _, variable := range p.Listens {
 		o := p.End(ctx, with(vars, variable, taken.Addr().String()))
-		errs = append(errs, o.want(1), o.says(variable))
+		errs = append(errs, o.want(1), o.contains(variable))
 	}
 	return errors.Join(errs...)
 }
 
-// password is in the addresses of stores, and must not be in what is said about them.
+// password is part of the stores' addresses and must never be printed.
 const password = "hush"
 
-// A store is something that a program needs and reaches over the network.
+// store is a dependency that a program reaches over the network.
 type store struct {
 	name    string // in logs
 	address string // "%s" stands for host and port
 }
 
-// stores are those that programs have, by the variable that says where.
+// stores are the dependencies that programs have, by the variable that holds the address.
 var stores = map[string]store{
 	"ROUNDS_QUEUE_REDIS": {"queue redis", "redis://:" + password + "@%s/0"},
 	"ROUNDS_CACHE_REDIS": {"cache redis", "redis://:" + password + "@%s/0"},
 	"ROUNDS_LEDGER":      {"ledger", "postgres://rounds:" + password + "@%s/rounds"},
 }
 
-// gone is how long a program may take to say that a store is gone: five seconds, and one more on a machine that is busy.
-const gone = 6 * time.Second
+// reportLimit is how long a program may take to report an unreachable store: five seconds, and one more for a busy
+// machine.
+const reportLimit = 6 * time.Second
 
-func saysWhatIsGone(ctx context.Context, p Program, vars map[string]string) error {
+func reportsUnreachableStores(ctx context.Context, p Program, vars map[string]string) error {
 	silent, err := listen()
 	if err != nil {
 		return err
@@ -99,26 +100,26 @@ func saysWhatIsGone(ctx context.Context, p Program, vars map[string]string) erro
 		var errs []error
 		for _, at := range []string{"127.0.0.1:1", silent.Addr().String(), "nowhere.invalid:6379"} {
 			o := p.End(ctx, with(vars, variable, fmt.Sprintf(s.address, at)))
-			errs = append(errs, o.want(6), o.says(s.name))
-			if o.Took > gone {
-				errs = append(errs, fmt.Errorf("it took %s to say that nobody answers at %s, want five seconds", o.Took, at))
+			errs = append(errs, o.want(6), o.contains(s.name))
+			if o.Took > reportLimit {
+				errs = append(errs, fmt.Errorf("reporting that %s does not answer took %s, want five seconds", at, o.Took))
 			}
 			if strings.Contains(o.Stderr, password) {
-				errs = append(errs, fmt.Errorf("it tells the password:\n%s", o.Stderr))
+				errs = append(errs, fmt.Errorf("the password is printed:\n%s", o.Stderr))
 			}
 		}
 		return errors.Join(errs...)
 	})
 }
 
-// moment is how long a program is watched, whether it goes on once it is ready.
-const moment = 100 * time.Millisecond
+// observation is how long a program that is ready is observed to keep running.
+const observation = 100 * time.Millisecond
 
 func startsAndStops(ctx context.Context, p Program, vars map[string]string) error {
 	r := p.begin(ctx, with(vars, "ROUNDS_HEALTH_ADDR", "127.0.0.1:0"))
 	err := r.ready()
-	if _, late := r.end(moment); err == nil && late == nil {
-		err = fmt.Errorf("it ended without being told to:\n%s", r.Log)
+	if _, late := r.end(observation); err == nil && late == nil {
+		err = fmt.Errorf("the program exited without a signal:\n%s", r.Log)
 	}
 	r.Signal()
 	return errors.Join(err, r.ended(platform))
@@ -150,7 +151,7 @@ func stopsWhileStarting(ctx context.Context, p Program, vars map[string]string) 
 	})
 }
 
-// eachStore calls f for every store that the program needs, all at once, since most of their time is waiting.
+// eachStore calls f for every store that the program needs, concurrently, because most of the time is waiting.
 func (p Program) eachStore(f func(variable string, s store) error) error {
 	errs := make([]error, len(p.Needs))
 	var all sync.WaitGroup
@@ -183,9 +184,9 @@ func (o Outcome) want(code int) error {
 	return nil
 }
 
-func (o Outcome) says(text string) error {
+func (o Outcome) contains(text string) error {
 	if !strings.Contains(o.Stderr, text) {
-		return fmt.Errorf("it does not say %q:\n%s", text, o.Stderr)
+		return fmt.Errorf("%q is missing from the log:\n%s", text, o.Stderr)
 	}
 	return nil
 }
