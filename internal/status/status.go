@@ -76,8 +76,8 @@ type Worker struct {
 	Started time.Time `json:"started"`
 }
 
-// FreshnessObjective is how old the schedule of today may be within opening hours. It is asked for every two minutes, so this
-// leaves a look that failed and the time that a call takes.
+// FreshnessObjective is the greatest age of today's schedule within opening hours. The schedule is
+// synced every two minutes, so one failed sync and the duration of a call still fit.
 const FreshnessObjective = 5 * time.Minute
 
 // Late reports whether the practice is open and its day is unknown or older than
