@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// checkBinaries looks at everything that a program links, ours or not.
+// checkBinaries checks every package that a program links.
 func checkBinaries(t *testing.T) {
 	programs, err := filepath.Glob("cmd/*")
 	if err != nil {
@@ -37,7 +37,7 @@ func checkBinaries(t *testing.T) {
 	}
 }
 
-// checkClient looks at everything that a service links when it imports tasks.
+// checkClient checks every package that a service links by importing tasks.
 func checkClient(t *testing.T) {
 	for pkg := range strings.FieldsSeq(golist(t, "-deps", "-f", "{{.ImportPath}}", "./tasks")) {
 		for _, banned := range []string{"grpc", "otlp", "prometheus", "tebra"} {
@@ -48,12 +48,12 @@ func checkClient(t *testing.T) {
 	}
 }
 
-// checkPublicAPI wants signatures that people outside can write down: no
-// exported name of tasks mentions a type from internal.
+// checkPublicAPI requires that no exported name of tasks mentions an internal type, which importers
+// could not name.
 func checkPublicAPI(t *testing.T) {
 	for _, pkg := range []string{"tasks", "tasks/taskstest"} {
 		if _, err := os.Stat(pkg); err != nil {
-			continue // checkRooms says when it is gone
+			continue // checkPackages reports missing packages
 		}
 		scope := exported(t, module+"/"+pkg).Scope()
 		for _, name := range scope.Names() {
@@ -62,14 +62,14 @@ func checkPublicAPI(t *testing.T) {
 				continue
 			}
 			for _, hidden := range internalsIn(object) {
-				t.Errorf("%s.%s shows %s, which nobody outside can name", pkg, name, hidden)
+				t.Errorf("%s.%s exposes %s, which importers cannot name", pkg, name, hidden)
 			}
 		}
 	}
 }
 
-// exported returns the package, checked from its source and that of all it imports, without the bodies of functions: export
-// data would have to be compiled, which takes a minute where nothing is built yet.
+// exported returns the package, type-checked from its source and that of its imports without function
+// bodies: compiling export data takes a minute with an empty build cache.
 func exported(t *testing.T, pkg string) *types.Package {
 	t.Helper()
 	s := sources{t: t, fset: token.NewFileSet(), listed: map[string]*listedSource{}, checked: map[string]*types.Package{"unsafe": types.Unsafe}}
@@ -83,14 +83,14 @@ func exported(t *testing.T, pkg string) *types.Package {
 	return s.check(pkg)
 }
 
-// listedSource is what go list says of a package.
+// listedSource is go list's description of a package.
 type listedSource struct {
 	ImportPath, Dir string
 	GoFiles         []string
-	ImportMap       map[string]string // of a path in a file to that of a package, where they differ
+	ImportMap       map[string]string // from a path in a file to that of a package, where they differ
 }
 
-// sources checks packages, each once.
+// sources type-checks each package once.
 type sources struct {
 	t       *testing.T
 	fset    *token.FileSet
@@ -131,9 +131,8 @@ type importFunc func(path string) *types.Package
 
 func (f importFunc) Import(path string) (*types.Package, error) { return f(path), nil }
 
-// internalsIn lists the types of our internal packages that an exported object
-// shows: in its signature, its exported fields and the exported methods of
-// what it declares. A type with an exported alias in the object's package can
+// internalsIn returns the types of internal packages that an exported object exposes: in its signature,
+// its exported fields and the exported methods of the type that it declares. A type with an exported alias in the object's package can
 // be named, and counts as declared there.
 func internalsIn(object types.Object) []string {
 	w := &walker{object: object, seen: map[types.Type]bool{}, aliased: map[types.Object]bool{}}
@@ -157,7 +156,7 @@ func internalsIn(object types.Object) []string {
 type walker struct {
 	object types.Object
 	seen   map[types.Type]bool
-	// aliased are the types that the package gives a name of its own.
+	// aliased holds the types for which the package declares an alias.
 	aliased map[types.Object]bool
 	found   []string
 }
@@ -195,8 +194,8 @@ func (w *walker) visit(t types.Type) {
 	}
 }
 
-// named looks inside a type only where it is declared: others of ours are
-// looked at under their own name, and what is not ours cannot hold ours.
+// named inspects a type only where it is declared: other types of the module are inspected under their
+// own names, and external types cannot contain types of the module.
 func (w *walker) named(t *types.Named) {
 	if p := t.Obj().Pkg(); p != nil && !w.aliased[t.Obj()] && strings.HasPrefix(p.Path(), module+"/internal/") {
 		w.found = append(w.found, strings.TrimPrefix(p.Path(), module+"/")+"."+t.Obj().Name())
@@ -230,7 +229,7 @@ func (w *walker) signature(s *types.Signature) {
 func golist(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as programs are built; and what cgo makes has no source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // programs are built so, and cgo output has no source
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -240,38 +239,38 @@ func golist(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// planted is source text that breaks the house's rules, each piece in one way.
+// planted is source text in which each piece breaks one rule.
 var planted = map[string]struct {
 	name, text string
-	want       string // part of what the check of that name says
+	want       string // part of that check's fault
 }{
 	"imports":      {"internal/cache/x.go", `import "github.com/workflow-bolt/rounds/tasks"`, "row 3 may not import row 4"},
 	"owners":       {"internal/cache/x.go", `import "github.com/hibiken/asynq"`, "internal/cache/x.go imports github.com/hibiken/asynq"},
 	"calls":        {"internal/cache/x.go", `import sys "os"; var _ = sys.Getenv("HOME")`, "uses sys.Getenv"},
 	"dependencies": {"internal/cache/x.go", `import "github.com/example/thing"`, "imports github.com/example/thing"},
-	"rooms":        {"internal/utils/x.go", ``, "internal/utils has no row"},
+	"packages":     {"internal/utils/x.go", ``, "internal/utils has no rule"},
 	"package docs": {"internal/cache/x.go", ``, "has 0 package comments"},
 	"log keys":     {"internal/cache/x.go", `import "log/slog"; func f(l *slog.Logger) { l.InfoContext(nil, "x", "lane", "sync", "patient", "x") }`, `logs the key "patient"`},
 	"skips":        {"internal/cache/x_test.go", `func TestX(t *testing.T) { t.Skip("later") }`, "skips a test"},
 }
 
-// A rule that finds nothing may be a rule that looks at nothing.
-func TestArchFindsWhatIsPlanted(t *testing.T) {
+// TestArchFindsFaults checks that the checks find planted faults.
+func TestArchFindsFaults(t *testing.T) {
 	t.Parallel()
 	for name, check := range checks {
 		p := planted[name]
 		faults := strings.Join(check([]source{parseText(t, p.name, p.text)}), "\n")
 		if !strings.Contains(faults, p.want) || p.want == "" {
-			t.Errorf("%s says %q, want %q in it", name, faults, p.want)
+			t.Errorf("%s reports %q, want %q in it", name, faults, p.want)
 		}
 	}
 }
 
 func TestArchImportRules(t *testing.T) {
 	t.Parallel()
-	rooms := map[string]room{}
-	for _, r := range house {
-		rooms[r.path] = r
+	rules := map[string]packageRule{}
+	for _, r := range packageRules {
+		rules[r.path] = r
 	}
 	for _, row := range []struct {
 		from, to string
@@ -296,7 +295,7 @@ func TestArchImportRules(t *testing.T) {
 		{"cmd/monitor", "internal/app", false},
 		{"internal/work", "internal/nowhere", false},
 	} {
-		if reason := forbidden(rooms[row.from], rooms[row.to]); (reason == "") != row.ok {
+		if reason := forbidden(rules[row.from], rules[row.to]); (reason == "") != row.ok {
 			t.Errorf("%s imports %s: %q, want allowed=%v", row.from, row.to, reason, row.ok)
 		}
 	}
@@ -349,7 +348,7 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 	want := map[string]bool{"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true,
 		"Alias": false, "OfAlias": false, "AliasWithMethod": true}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("objects that show a hidden type (-want +got):\n%s", diff)
+		t.Errorf("objects that expose an internal type (-want +got):\n%s", diff)
 	}
 }
 

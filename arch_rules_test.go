@@ -1,32 +1,30 @@
 package rounds_test
 
-// The rules of the house as data. arch_test.go holds the code against them.
+// The rules of the architecture as data. arch_test.go checks the code against them.
 
-// module is our own path; rules name our packages without it.
+// module is the module's path; the rules name its packages without it.
 const module = "github.com/workflow-bolt/rounds"
 
-// A room is one package, or all packages under a folder when its path ends in
-// "/...". It may import the rooms of lower rows, and nothing beside or above
-// it except what the row says. The rule is about what gets built: a test may
-// look over the fence.
-type room struct {
+// packageRule says what one package may import: packages of lower rows, and no others except those
+// that it lists. Tests are exempt.
+type packageRule struct {
 	path string
 	row  int
-	// only, when not nil, names the one selection of our packages it may import.
+	// only, unless nil, lists the only packages of the module that it may import.
 	only []string
-	// beside names packages of its own row that it may import too.
+	// beside lists packages of its own row that it may import too.
 	beside []string
-	// by, when not nil, names the only packages that may import it.
+	// by, unless nil, lists the only packages that may import it.
 	by []string
-	// planned marks a room that is not built yet. The mark goes when it is.
+	// planned marks a package that does not exist yet.
 	planned bool
 	why     string
 }
 
-// testsOnly is a value of room.by: nothing that gets built imports the room.
+// testsOnly is a value of packageRule.by: only tests import the package.
 var testsOnly = []string{}
 
-var house = []room{
+var packageRules = []packageRule{
 	// Row 7: programs.
 	{path: "cmd/worker", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "a main function reads the environment and calls the wiring"},
 	{path: "cmd/scheduler", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "as the worker"},
@@ -66,7 +64,7 @@ var house = []room{
 	{path: "internal/budget", row: 2, only: []string{"internal/redisconn", "internal/tenant"}, why: "how often each operation may be called; names no type of the vendor's client"},
 	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler tells the monitor, which links nothing of the scheduler's"},
 
-	// Row 1: the ground, each of it standing alone.
+	// Row 1: foundations, which import no other package of the module except as listed.
 	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
 	{path: "internal/secret", row: 1, why: "the type of a value that must not be printed, for packages that hold no key to a payload"},
 	{path: "internal/redisconn", row: 1, why: "one way to connect to Redis and to read its errors, for processes, commands and monitor"},
@@ -77,7 +75,8 @@ var house = []room{
 	{path: "internal/telemetry/export", row: 1, beside: []string{"internal/telemetry"}, by: []string{"internal/app"}, why: "the exporters are large; a service that only enqueues must not link them"},
 	{path: "internal/lifecycle", row: 1, why: "start, stop, health"},
 
-	// Row 0: for tests. They import nothing of ours and no product imports them.
+	// Row 0: test support. It imports no other package of the module, and no program links it except
+	// as listed.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
 	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links nothing of ours, since the monitor's test uses it too"},
@@ -85,11 +84,10 @@ var house = []room{
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/daycheck"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
 
-// An owner is a package of others that few of ours may import. Its path covers
-// everything below it.
+// owner restricts the imports of an external package, including all packages below its path.
 type owner struct {
 	path string
-	of   []string // who may import it, "/..." covers what is below
+	of   []string // packages that may import it; "/..." covers those below
 	why  string
 }
 
@@ -128,10 +126,10 @@ var owners = []owner{
 	{"math/rand", nil, "math/rand/v2 where chance is enough"},
 }
 
-// notOwned are packages below an owned path that stand for themselves.
+// notOwned lists packages below an owned path that are unrestricted.
 var notOwned = map[string]bool{"log/slog": true, "math/rand/v2": true}
 
-// A call is a function that few of ours may name.
+// call restricts the use of functions.
 type call struct {
 	pkg  string
 	name []string

@@ -21,7 +21,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
-// source is one parsed Go file of ours.
+// source is one parsed Go file of the module.
 type source struct {
 	pkg  string // folder, relative to the module; "." is the root
 	name string // path, relative to the module
@@ -30,12 +30,12 @@ type source struct {
 	fset *token.FileSet
 }
 
-// at says where a node stands, for messages.
+// at returns the position of a node, for messages.
 func (s source) at(n ast.Node) string {
 	return fmt.Sprintf("%s:%d", s.name, s.fset.Position(n.Pos()).Line)
 }
 
-// imports lists what the file imports.
+// imports returns the paths that the file imports.
 func (s source) imports() []string {
 	var out []string
 	for _, spec := range s.file.Imports {
@@ -47,7 +47,7 @@ func (s source) imports() []string {
 	return out
 }
 
-// TestArch holds the whole module against the rules in arch_rules_test.go.
+// TestArch checks the module against the rules in arch_rules_test.go.
 func TestArch(t *testing.T) {
 	t.Parallel()
 	sources := parseModule(t)
@@ -73,10 +73,9 @@ func TestArch(t *testing.T) {
 	})
 }
 
-// checks look at source text alone. Each returns what it found, a sentence per
-// fault.
+// checks need only the source text. Each returns a sentence per fault.
 var checks = map[string]func([]source) []string{
-	"rooms":        checkRooms,
+	"packages":     checkPackages,
 	"imports":      checkImports,
 	"owners":       checkOwners,
 	"calls":        checkCalls,
@@ -86,8 +85,8 @@ var checks = map[string]func([]source) []string{
 	"dependencies": checkDependencies,
 }
 
-// parseModule reads every Go file of the module, whatever its build tags say.
-// Nested modules have rules of their own.
+// parseModule reads every Go file of the module with any build tags. Nested modules have their own
+// rules.
 func parseModule(t *testing.T) []source {
 	t.Helper()
 	var out []source
@@ -128,8 +127,8 @@ func nested(dir string) bool {
 	return err == nil
 }
 
-// checkRooms wants a row for every package, and a package for every row.
-func checkRooms(sources []source) []string {
+// checkPackages requires a rule for every package and a package for every rule.
+func checkPackages(sources []source) []string {
 	var faults []string
 	built := map[string]bool{}
 	for _, s := range sources {
@@ -138,37 +137,37 @@ func checkRooms(sources []source) []string {
 		}
 	}
 	known := map[string]bool{}
-	for _, r := range house {
+	for _, r := range packageRules {
 		if known[r.path] {
-			faults = addf(faults, "%s has two rows", r.path)
+			faults = addf(faults, "%s has two rules", r.path)
 		}
 		known[r.path] = true
 		switch {
 		case r.why == "":
 			faults = addf(faults, "%s has no reason", r.path)
 		case built[r.path] && r.planned:
-			faults = addf(faults, "%s is built: take the mark 'planned' off its row", r.path)
+			faults = addf(faults, "%s exists: remove the mark 'planned' from its rule", r.path)
 		case !built[r.path] && !r.planned:
-			faults = addf(faults, "%s has a row and is gone: remove the row, or the rule protects nothing", r.path)
+			faults = addf(faults, "%s has a rule but no longer exists: remove the rule", r.path)
 		}
 	}
 	for _, pkg := range sortedKeys(built) {
 		if !known[pkg] {
-			faults = addf(faults, "%s has no row in arch_rules_test.go: say who may import it and why", pkg)
+			faults = addf(faults, "%s has no rule in arch_rules_test.go: add the packages that may import it, and the reason", pkg)
 		}
 	}
 	for _, name := range namesInRules() {
 		if !known[strings.TrimSuffix(name, "/...")] && name != "cmd/..." {
-			faults = addf(faults, "a rule names %s, which has no row", name)
+			faults = addf(faults, "a rule names %s, which has no rule", name)
 		}
 	}
 	return faults
 }
 
-// namesInRules lists every package of ours that a rule gives a right to.
+// namesInRules returns every package of the module that a rule permits something.
 func namesInRules() []string {
 	var out []string
-	for _, r := range house {
+	for _, r := range packageRules {
 		out = slices.Concat(out, r.only, r.beside, r.by)
 	}
 	for _, o := range owners {
@@ -180,24 +179,24 @@ func namesInRules() []string {
 	return out
 }
 
-// checkImports holds what gets built against the rows.
+// checkImports checks the imports of all files except tests against the rules.
 func checkImports(sources []source) []string {
 	var faults []string
-	rooms := map[string]room{}
-	for _, r := range house {
-		rooms[r.path] = r
+	rules := map[string]packageRule{}
+	for _, r := range packageRules {
+		rules[r.path] = r
 	}
 	for _, s := range sources {
 		if s.test {
 			continue
 		}
-		from := rooms[s.pkg]
+		from := rules[s.pkg]
 		for _, imported := range s.imports() {
 			ours, ok := strings.CutPrefix(imported, module+"/")
 			if !ok {
 				continue
 			}
-			if reason := forbidden(from, rooms[ours]); reason != "" {
+			if reason := forbidden(from, rules[ours]); reason != "" {
 				faults = addf(faults, "%s imports %s: %s", s.name, ours, reason)
 			}
 		}
@@ -205,11 +204,11 @@ func checkImports(sources []source) []string {
 	return faults
 }
 
-// forbidden tells why one room may not import the other; empty when it may.
-func forbidden(from, to room) string {
+// forbidden returns the reason why one package may not import the other, or an empty string if it may.
+func forbidden(from, to packageRule) string {
 	switch {
 	case to.path == "":
-		return "which has no row"
+		return "which has no rule"
 	case slices.Contains(from.beside, to.path):
 		return ""
 	case to.by != nil && !slices.Contains(to.by, from.path):
@@ -223,7 +222,7 @@ func forbidden(from, to room) string {
 	}
 }
 
-// checkOwners keeps packages of others with the few that may use them.
+// checkOwners finds imports of external packages by packages that may not use them.
 func checkOwners(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -245,7 +244,7 @@ func covers(owned, imported string) bool {
 	return imported == owned || strings.HasPrefix(imported, owned+"/")
 }
 
-// listed tells whether a list of rules' names holds the package.
+// listed reports whether a list of names in a rule contains the package.
 func listed(names []string, pkg string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		if folder, ok := strings.CutSuffix(name, "/..."); ok {
@@ -255,8 +254,8 @@ func listed(names []string, pkg string) bool {
 	})
 }
 
-// checkCalls finds uses of functions that have one home. Naming one counts,
-// called or not: a constructor passed as a value is used all the same.
+// checkCalls finds uses of restricted functions. A mention without a call counts too, because a
+// constructor can be passed as a value.
 func checkCalls(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -284,7 +283,7 @@ func checkCalls(sources []source) []string {
 	return faults
 }
 
-// importNames maps the names that a file uses to what it imports under them.
+// importNames maps the names of a file's imports to their paths.
 func importNames(s source) map[string]string {
 	names := map[string]string{}
 	for _, spec := range s.file.Imports {
@@ -304,7 +303,7 @@ func importNames(s source) map[string]string {
 	return names
 }
 
-// checkPackageDocs wants exactly one package comment in every package.
+// checkPackageDocs requires exactly one package comment in every package.
 func checkPackageDocs(sources []source) []string {
 	var faults []string
 	docs := map[string]int{}
@@ -325,7 +324,7 @@ func checkPackageDocs(sources []source) []string {
 	return faults
 }
 
-// checkLogKeys finds log lines whose value the log would drop.
+// checkLogKeys finds log keys that the log handler would drop.
 func checkLogKeys(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -339,7 +338,7 @@ func checkLogKeys(sources []source) []string {
 			}
 			for _, key := range logKeys(s, call) {
 				if !telemetry.Allowed(key) {
-					faults = addf(faults, "%s logs the key %q, which telemetry's vocabulary does not hold: its value would be dropped", s.at(n), key)
+					faults = addf(faults, "%s logs the key %q, which is not in telemetry's vocabulary: its value would be dropped", s.at(n), key)
 				}
 			}
 			return true
@@ -348,9 +347,8 @@ func checkLogKeys(sources []source) []string {
 	return faults
 }
 
-// logKeys returns the keys that one call gives to a log, as far as they are
-// written out: every second argument after the message, or the first argument
-// of slog's constructors of attributes.
+// logKeys returns the literal keys that one call passes to a log: every second argument after the
+// message, or the first argument of slog's attribute constructors.
 func logKeys(s source, call *ast.CallExpr) []string {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -380,9 +378,9 @@ func logKeys(s source, call *ast.CallExpr) []string {
 	return keys
 }
 
-// checkSkips refuses tests that can pass without running. What takes too long
-// carries the build tag soak, what is missing gets installed by make test. A
-// fuzz target may skip an input, and a property a step that does not apply.
+// checkSkips refuses tests that can pass without running. Slow tests carry the build tag soak, and make
+// test installs missing programs. A fuzz target may skip an input, and a property a step that does not
+// apply.
 func checkSkips(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -399,7 +397,7 @@ func checkSkips(sources []source) []string {
 	return faults
 }
 
-// skipFinder walks a function and knows which names are a test's t there.
+// skipFinder walks a function and tracks the names of its testing.T values.
 type skipFinder struct {
 	report func(ast.Node)
 	tests  map[string]bool
@@ -422,8 +420,7 @@ func (v *skipFinder) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
-// inside returns the finder for a function's body: its parameters hide the
-// names outside.
+// inside returns the finder for a function's body, whose parameters shadow outer names.
 func (v *skipFinder) inside(f *ast.FuncType) *skipFinder {
 	tests := maps.Clone(v.tests)
 	if tests == nil {
@@ -437,13 +434,13 @@ func (v *skipFinder) inside(f *ast.FuncType) *skipFinder {
 	return &skipFinder{v.report, tests}
 }
 
-// dependencyList is the page that names every module we import.
+// dependencyList is the page that lists every imported module.
 const dependencyList = "docs/adr/0005-direct-dependencies.md"
 
 var moduleInTable = regexp.MustCompile("`([a-z0-9.-]+\\.[a-z]+/[^`]+)`")
 
-// checkDependencies compares what is imported, tests included, with the page
-// that gives a reason for each module.
+// checkDependencies compares the imports, tests included, with the page that gives a reason for each
+// module.
 func checkDependencies(sources []source) []string {
 	page, err := os.ReadFile(dependencyList)
 	if err != nil {
@@ -471,13 +468,13 @@ func checkDependencies(sources []source) []string {
 				}
 			}
 			if !listed {
-				faults = addf(faults, "%s imports %s, which %s gives no reason for", s.name, imported, dependencyList)
+				faults = addf(faults, "%s imports %s, for which %s has no reason", s.name, imported, dependencyList)
 			}
 		}
 	}
 	for _, m := range sortedKeys(used) {
 		if !used[m] {
-			faults = addf(faults, "%s names %s, which nothing imports", dependencyList, m)
+			faults = addf(faults, "%s lists %s, which no file imports", dependencyList, m)
 		}
 	}
 	return faults
