@@ -47,8 +47,9 @@ type Entry struct {
 	ContentHash [16]byte
 	// Tags are what the entry depends on. Anything derived from the entry depends on them too.
 	Tags []Tag
-	// Unstored is the result of a load in this process that stored nothing; the other fields are then empty.
-	Unstored any
+	// Result is the load's own (Value.Result), if Load loaded the entry for this call, or for another that it shares the
+	// load with since before that began. The other fields are empty if the load said not to store it.
+	Result any
 
 	present bool
 }

@@ -20,9 +20,10 @@ type Value struct {
 	Negative bool
 	// Cost is how long the load took; zero if not known.
 	Cost time.Duration
-	// Unstored, from a load of Load, is a result that must not be stored; the other fields are then ignored. Load returns
-	// it to the caller that loaded and to those that waited since before the load began, and forgets it.
-	Unstored any
+	// Unstored makes Load store nothing; the other fields except Result are then ignored. Fill stores anyway.
+	Unstored bool
+	// Result is what Load returns beside the entry to the callers that share the load. It never leaves the process.
+	Result any
 }
 
 // Item is one value to store under one key.

@@ -73,11 +73,15 @@ func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load f
 			lease.Stop()
 			return Entry{}, ctx.Err()
 		}
+		shared := cl.entry
 		switch {
 		case cl.err != nil && k.Class.Serves(e):
 			return e, nil
-		case cl.err != nil, vs.precede(cl.grant), cl.stored && accept(cl.entry):
-			return cl.entry, cl.err
+		case cl.err != nil, vs.precede(cl.grant):
+			return shared, cl.err
+		case cl.stored && accept(shared):
+			shared.Result = nil // it may be older than this call, in what no version covers
+			return shared, nil
 		}
 	}
 }
@@ -114,8 +118,8 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 		}
 		return Entry{}, err
 	}
-	if v.Unstored != nil {
-		cl.entry, cl.grant = Entry{Unstored: v.Unstored}, g
+	if v.Unstored {
+		cl.entry, cl.grant = Entry{Result: v.Result}, g
 		return cl.entry, nil
 	}
 	loaded = true
@@ -157,7 +161,7 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 		return Entry{}, err
 	}
 	e := entryOf(h, v.Bytes, Fresh, h.stamp)
-	e.Age = v.Cost
+	e.Age, e.Result = v.Cost, v.Result
 	c.calls.forget(k.entry(), cl) // a later caller may have seen an invalidation that the fill's check does not cover
 	cmds, err := c.runMany(ctx, fillScript, []scriptCall{sc})
 	cl.entry, cl.grant = e, g

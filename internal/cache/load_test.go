@@ -130,9 +130,11 @@ func TestEarlierCallersShareARacedLoad(t *testing.T) {
 		b.bump(Tag{1}) // the tenant has an epoch
 		all := b.startTogether(k, s, 5)
 		b.bump(Tag{1})
-		s.send("old")
+		s.results <- loadResult{Entry: Entry{Value: []byte("old"), Result: "result"}}
 		for _, ch := range all[:6] {
-			b.got(ch, Fresh, "old") // at least as new as their calls
+			if e := b.got(ch, Fresh, "old"); e.Result != "result" { // at least as new as their calls
+				t.Errorf("the load's result is %v", e.Result)
+			}
 		}
 		b.entered(s)
 		s.send("new")
@@ -147,9 +149,9 @@ func TestEarlierCallersShareAnUnstoredResult(t *testing.T) {
 		k, s := b.key(1), newSource(Tag{1})
 		b.bump(Tag{1}) // the tenant has an epoch
 		all := b.startTogether(k, s, 5)
-		s.results <- loadResult{Entry: Entry{Unstored: "partial"}}
+		s.results <- loadResult{Entry: Entry{Result: "partial"}}
 		for _, ch := range all[:6] {
-			if r := b.result(ch); r.err != nil || r.Unstored != "partial" || r.present {
+			if r := b.result(ch); r.err != nil || r.Result != "partial" || r.present {
 				t.Errorf("Load = %+v, %v", r.Entry, r.err)
 			}
 		}
@@ -157,6 +159,22 @@ func TestEarlierCallersShareAnUnstoredResult(t *testing.T) {
 		b.want(k, Miss, "")
 		s.send("v1")
 		b.got(all[6], Fresh, "v1")
+		b.noMoreLoads(s)
+	})
+}
+
+func TestLaterCallersShareAStoredEntryAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s := b.key(1), newSource(Tag{1})
+		b.bump(Tag{1})
+		all := b.startTogether(k, s, 1)
+		s.results <- loadResult{Entry: Entry{Value: []byte("v1"), Result: "result"}}
+		for i, want := range []any{"result", "result", nil} {
+			if e := b.got(all[i], Fresh, "v1"); e.Result != want {
+				t.Errorf("caller %d has the result %v, want %v", i, e.Result, want)
+			}
+		}
 		b.noMoreLoads(s)
 	})
 }

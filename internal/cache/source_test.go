@@ -32,7 +32,7 @@ func (s *source) load(ctx context.Context, g Grant) (Value, error) {
 	s.entered <- g
 	select {
 	case r := <-s.results:
-		return Value{Bytes: r.Value, Tags: s.tags, Unstored: r.Unstored}, r.err
+		return Value{Bytes: r.Value, Tags: s.tags, Unstored: r.Value == nil, Result: r.Result}, r.err
 	case <-ctx.Done():
 		return Value{}, ctx.Err()
 	}
