@@ -2,8 +2,6 @@ package practice
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 	"time"
@@ -11,204 +9,179 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// ErrAbsent means that the vendor says that there is no such patient.
-var ErrAbsent = errors.New("practice: the vendor knows no such patient")
-
-// CardRead is a patient card and what is known about how good it is.
+// CardRead is a patient card and its freshness.
 type CardRead struct {
 	Card Card
-	// AsOf is when the vendor last confirmed the oldest part of the card: the record, or one of the days.
-	AsOf time.Time
-	// Hit says that the card lay ready in the cache.
-	Hit bool
-	// Stale says that something on the card, or a day that it was taken from, was invalidated and the vendor has not been
-	// asked since.
-	Stale bool
-	// Missing counts the patient's visits whose documents were not in the cache; they are not on the card.
-	Missing int
-	// Unknown counts days of which the card says nothing, of CardDays, since nothing is known of them (yet): the patient may
-	// have visits then.
-	Unknown int
+	Freshness
 }
 
 // PatientCard returns the card of one patient with the visits at the practice from today on, for CardDays days; today is
-// the day at the practice. It returns ErrCold when the vendor was never asked about the patient, and ErrAbsent when the
-// vendor knew no such patient. Days of which nothing is known make the card poorer and never an error. It remembers that
-// somebody reads it; see Read.
+// the day at the practice. It returns ErrCold if the vendor was never asked about the patient, and ErrAbsent if the vendor
+// reported that the patient does not exist. Days of which nothing is known are counted and are no error. The card counts
+// as recently read (RecentlyRead).
 func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
-	if err := s.want(ctx, t, cardClass, s.Names(t).Card(practice, id)); err != nil {
+	if err := s.markRead(ctx, t, cardClass, s.Names(t).Card(practice, id)); err != nil {
 		return CardRead{}, err
 	}
 	return s.WarmPatientCard(ctx, t, practice, id, today)
 }
 
-// WarmPatientCard is PatientCard for who does not read it.
+// WarmPatientCard is PatientCard for a caller that only wants the card to be in the cache: it does not count as a read.
 func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
-	n := s.Names(t)
-	p, err := s.peekCard(ctx, t, n, practice, id, today)
-	if err != nil {
-		return CardRead{}, err
-	}
-	telemetry.CacheRead(ctx, cardClass.Name, p.card.State.String())
-	if _, err := p.patient(); err != nil {
-		return CardRead{}, err
-	}
-	r := p.read(practice)
-	var kept keptCard
-	if r.Hit = p.card.State == cache.Fresh && phi.Unmarshal(p.card.Value, &kept) == nil && kept.Days.hold(p.known()); r.Hit {
-		p.recall(&r, kept)
-	}
-	telemetry.DataRead(ctx, cardClass.Name, p.age)
-	if r.Hit {
-		return r, nil
-	}
-	err = building(ctx, t, cardClass, func(ctx context.Context) (rows int, err error) {
-		r, err = s.buildCard(ctx, t, practice, id, today)
-		return len(r.Card.Visits), err
-	})
-	return r, err
+	card, fresh, err := read(ctx, s.cache, cardView{s.scope(t, practice), id, today})
+	return CardRead{card, fresh}, err
 }
 
-// cardParts are the entries that a card is made of, all of one reading.
+type cardView struct {
+	scope
+	patient phi.Text
+	today   civil.Date
+}
+
+func (v cardView) keys() (own cache.Key, parts []cache.Key) {
+	parts = []cache.Key{
+		v.key(patientClass, v.names.Patient(v.patient)),
+		v.key(rollClass, v.names.Roll(v.practice)),
+	}
+	for _, d := range civil.Range(v.today, v.today.Add(CardDays-1)) {
+		parts = append(parts, v.day(d))
+	}
+	return v.key(cardClass, v.names.cardFrom(v.practice, v.patient, v.today)), parts
+}
+
+// cardParts are the parts of a card by name.
 type cardParts struct {
-	card, record, roll cache.Entry
-	days               []cache.Entry
-	age                time.Duration // of the oldest, once read
+	record, roll cache.Entry
+	days         []cache.Entry
 }
 
-func (s *Store) peekCard(ctx context.Context, t tenant.ID, n Names, practice string, id phi.Text, today civil.Date) (*cardParts, error) {
-	keys := []cache.Key{
-		{Tenant: t, Class: cardClass, ID: n.cardFrom(practice, id, today)},
-		{Tenant: t, Class: patientClass, ID: n.Patient(id)},
-		{Tenant: t, Class: rollClass, ID: n.Roll(practice)},
-	}
-	for _, d := range civil.Range(today, today.Add(CardDays-1)) {
-		keys = append(keys, cache.Key{Tenant: t, Class: dayClass, ID: n.Day(practice, d)})
-	}
-	got, err := s.cache.PeekMany(ctx, keys)
-	if err != nil {
-		return nil, fmt.Errorf("read card: %w", err)
-	}
-	return &cardParts{card: got[0], record: got[1], roll: got[2], days: got[3:]}, nil
+func cardPartsOf(parts []cache.Entry) cardParts {
+	return cardParts{record: parts[0], roll: parts[1], days: parts[2:]}
 }
 
-// daySet is a set of the days of a card: a bit for each, the first day's the lowest.
-type daySet uint32
-
-const _ = uint(32 - CardDays) // they fit
-
-// hold reports whether all of others are in the set.
-func (s daySet) hold(others daySet) bool { return others&^s == 0 }
-
-// missing counts the card's other days.
-func (s daySet) missing() int { return CardDays - bits.OnesCount32(uint32(s)) }
-
-// keptCard is a card as it lies in the cache, with the days whose rosters were there when it was made, and how old it was. A
-// roster that comes later tells nobody when no visit of it is new: it was only away.
-type keptCard struct {
-	Card Card      `json:"card"`
-	Days daySet    `json:"days"`
-	AsOf time.Time `json:"as_of"`
+// patient is the record, or ErrCold or ErrAbsent.
+func (p cardParts) patient() (Patient, error) {
+	if p.record.Negative && valid(p.record) {
+		return Patient{}, ErrAbsent
+	}
+	record, ok := document[Patient](p.record)
+	if !ok {
+		return Patient{}, ErrCold
+	}
+	return record, nil
 }
 
-// recall makes r the kept card. What it shows of days whose rosters have gone since is as old as the card was when it was
-// made, or younger.
-func (p *cardParts) recall(r *CardRead, kept keptCard) {
-	r.Card = kept.Card
-	if p.known() == kept.Days {
-		return
-	}
-	r.Unknown = kept.Days.missing()
-	if kept.AsOf.Before(r.AsOf) {
-		p.age += r.AsOf.Sub(kept.AsOf)
-		r.AsOf = kept.AsOf
-	}
-}
-
-// known are the days of which there is a roster.
-func (p *cardParts) known() daySet {
+// known are the days that have a roster.
+func (p cardParts) known() daySet {
 	var s daySet
 	for i, e := range p.days {
-		if e.State != cache.Miss && !e.Negative {
+		if exists(e) {
 			s |= 1 << i
 		}
 	}
 	return s
 }
 
-// patient is the record.
-func (p *cardParts) patient() (Patient, error) {
-	var record Patient
-	switch {
-	case p.record.Negative && valid(p.record):
-		return Patient{}, ErrAbsent
-	case p.record.State == cache.Miss || p.record.Negative || phi.Unmarshal(p.record.Value, &record) != nil:
-		return Patient{}, ErrCold
+// assess returns the freshness of the oldest part: the record, or one of the days. A list of changes may have confirmed the
+// record since it was read.
+func (v cardView) assess(parts []cache.Entry) (assessment, error) {
+	p := cardPartsOf(parts)
+	record, err := p.patient()
+	if err != nil {
+		return assessment{}, err
 	}
-	return record, nil
-}
-
-// read says how good the parts are.
-func (p *cardParts) read(practice string) CardRead {
-	r := CardRead{Stale: !valid(p.record), Unknown: p.known().missing()}
-	r.AsOf, p.age = p.record.AsOf, p.record.Age
-	if record, err := p.patient(); err == nil && confirmed(p.record, p.roll, record, practice) {
-		r.AsOf, p.age = p.roll.AsOf, p.roll.Age
+	oldest := p.record
+	if confirmed(p.record, p.roll, record, v.practice) {
+		oldest = p.roll
 	}
+	a := assessment{Freshness: Freshness{Stale: !valid(p.record), Unknown: p.known().missing()}}
 	for _, e := range p.days {
-		switch {
-		case e.State == cache.Miss || e.Negative:
+		if !exists(e) {
 			continue
-		case e.AsOf.Before(r.AsOf):
-			r.AsOf, p.age = e.AsOf, e.Age
 		}
-		r.Stale = r.Stale || !valid(e)
+		if e.AsOf.Before(oldest.AsOf) {
+			oldest = e
+		}
+		a.Stale = a.Stale || !valid(e)
 	}
-	return r
+	a.AsOf, a.age = oldest.AsOf, oldest.Age
+	return a, nil
 }
 
-// confirmed reports whether the roll speaks for the record as of a later time than its own.
+// confirmed reports whether the patientsConfirmation confirms the record as of a later time than the record's own.
 func confirmed(record, roll cache.Entry, p Patient, practice string) bool {
 	return valid(record) && valid(roll) && p.Practice == practice && roll.AsOf.After(record.AsOf)
 }
 
-func (s *Store) buildCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
-	b, err := s.builder(ctx, t, practice)
-	if err != nil {
-		return CardRead{}, err
+// cachedCard is the cached form of a card, with the days whose rosters existed when it was built, and its age at that
+// time. A roster that is filled later invalidates no card if none of its visits is new, so the card itself must tell
+// which days it covers.
+type cachedCard struct {
+	Card Card      `json:"card"`
+	Days daySet    `json:"days"`
+	AsOf time.Time `json:"as_of"`
+}
+
+// daySet is a set of the days of a card: one bit for each, the lowest for the first day.
+type daySet uint32
+
+const _ = uint(32 - CardDays) // they fit
+
+// contains reports whether all of others are in the set.
+func (s daySet) contains(others daySet) bool { return others&^s == 0 }
+
+// missing counts the card's other days.
+func (s daySet) missing() int { return CardDays - bits.OnesCount32(uint32(s)) }
+
+// restore refuses a card that was built without a day that is known now. What the card shows of days whose rosters have
+// expired since is as old as the card was when it was built, or younger.
+func (v cardView) restore(cached []byte, parts []cache.Entry, a *assessment) (Card, bool) {
+	var c cachedCard
+	known := cardPartsOf(parts).known()
+	if phi.Unmarshal(cached, &c) != nil || !c.Days.contains(known) {
+		return Card{}, false
 	}
-	parts, err := s.peekCard(ctx, t, b.names, practice, id, today)
-	if err != nil {
-		return CardRead{}, err
-	}
-	record, err := parts.patient()
-	if err != nil {
-		return CardRead{}, err
-	}
-	r := parts.read(practice)
-	b.stale = r.Stale
-	var days []Day
-	for _, e := range parts.days {
-		if day, ok := b.roster(e); ok {
-			day.Visits = slices.DeleteFunc(day.Visits, func(v Booking) bool { return v.Patient != id })
-			days = append(days, day)
+	if known != c.Days {
+		a.Unknown = c.Days.missing()
+		if c.AsOf.Before(a.AsOf) {
+			a.age += a.AsOf.Sub(c.AsOf)
+			a.AsOf = c.AsOf
 		}
 	}
-	visits, err := b.visits(ctx, days...)
+	return c.Card, true
+}
+
+func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment) (Card, any, []phi.Ref, error) {
+	p := cardPartsOf(parts)
+	record, err := p.patient()
 	if err != nil {
-		return CardRead{}, err
+		return Card{}, nil, nil, err
 	}
-	house, err := b.house(ctx)
+	var days []Day
+	for _, e := range p.days {
+		day, ok := document[Day](e)
+		if !ok {
+			a.Stale = a.Stale || exists(e)
+			continue
+		}
+		day.Visits = slices.DeleteFunc(day.Visits, func(b Booking) bool { return b.Patient != v.patient })
+		days = append(days, day)
+	}
+	visits, err := v.visits(ctx, a, days...)
 	if err != nil {
-		return CardRead{}, err
+		return Card{}, nil, nil, err
 	}
-	r.Card = BuildCard(practice, today, record, visits, house)
-	r.Stale, r.Missing = b.stale, b.missing
-	n := b.names
-	return r, b.keep(ctx, b.key(cardClass, n.cardFrom(practice, id, today)), keptCard{r.Card, parts.known(), r.AsOf},
-		n.Card(practice, id), n.Patient(id), n.Directory(practice), n.Locations(practice))
+	house, err := v.house(ctx, a)
+	if err != nil {
+		return Card{}, nil, nil, err
+	}
+	card := BuildCard(v.practice, v.today, record, visits, house)
+	a.rows = len(card.Visits)
+	n := v.names
+	return card, cachedCard{card, p.known(), a.AsOf}, []phi.Ref{
+		n.Card(v.practice, v.patient), n.Patient(v.patient), n.Directory(v.practice), n.Locations(v.practice), n.Practice(v.practice),
+	}, nil
 }

@@ -2,116 +2,83 @@ package practice
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// ProviderDayRead is a provider's day and what is known about how good it is.
+// ProviderDayRead is a provider's day and its freshness.
 type ProviderDayRead struct {
 	ProviderDay ProviderDay
-	// AsOf is when the vendor last confirmed the day.
-	AsOf time.Time
-	// Hit says that the view lay ready in the cache. Otherwise it was put together from cached documents just now.
-	Hit bool
-	// Stale says that something of it, or the day that it was taken from, was invalidated and the vendor has not been
-	// asked since.
-	Stale bool
-	// Missing counts the provider's visits whose documents were not in the cache; they are not in the view.
-	Missing int
-	// Unknown counts rows whose patient's record is not known (yet).
-	Unknown int
+	Freshness
 }
 
-// ProviderDay returns one provider's visits of a day, or ErrCold. A provider who is unknown, or has no visit that day,
-// has an empty day. It remembers that somebody reads it; see Read.
+// ProviderDay returns one provider's visits of a day, or ErrCold. A provider that is unknown, or has no visit that day,
+// has an empty day. The view counts as recently read (RecentlyRead).
 func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
-	if err := s.want(ctx, t, providerClass, s.Names(t).ProviderDay(practice, provider, d)); err != nil {
+	if err := s.markRead(ctx, t, providerClass, s.Names(t).ProviderDay(practice, provider, d)); err != nil {
 		return ProviderDayRead{}, err
 	}
 	return s.WarmProviderDay(ctx, t, practice, provider, d)
 }
 
-// WarmProviderDay is ProviderDay for who does not read it.
+// WarmProviderDay is ProviderDay for a caller that only wants the view to be in the cache: it does not count as a read.
 func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
-	n := s.Names(t)
-	got, err := s.cache.PeekMany(ctx, []cache.Key{
-		{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, provider, d)}, {Tenant: t, Class: dayClass, ID: n.Day(practice, d)},
-	})
-	if err != nil {
-		return ProviderDayRead{}, fmt.Errorf("read provider's day: %w", err)
-	}
-	view, day := got[0], got[1]
-	telemetry.CacheRead(ctx, providerClass.Name, view.State.String())
-	if day.State == cache.Miss || day.Negative {
-		return ProviderDayRead{}, ErrCold
-	}
-	telemetry.DataRead(ctx, providerClass.Name, day.Age)
-	r := ProviderDayRead{AsOf: day.AsOf, Stale: !valid(day)}
-	if view.State == cache.Fresh && phi.Unmarshal(view.Value, &r.ProviderDay) == nil {
-		r.Hit, r.Unknown = true, unknown(r.ProviderDay.Rows)
-		return r, nil
-	}
-	err = building(ctx, t, providerClass, func(ctx context.Context) (rows int, err error) {
-		r, err = s.buildProviderDay(ctx, t, practice, provider, d)
-		return len(r.ProviderDay.Rows), err
-	})
-	return r, err
+	day, fresh, err := read(ctx, s.cache, providerDayView{s.scope(t, practice), provider, d})
+	return ProviderDayRead{day, fresh}, err
 }
 
-func (s *Store) buildProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
-	b, err := s.builder(ctx, t, practice)
-	if err != nil {
-		return ProviderDayRead{}, err
+type providerDayView struct {
+	scope
+	provider string
+	date     civil.Date
+}
+
+func (v providerDayView) keys() (own cache.Key, parts []cache.Key) {
+	return v.key(providerClass, v.names.ProviderDay(v.practice, v.provider, v.date)), []cache.Key{v.day(v.date)}
+}
+
+func (providerDayView) assess(parts []cache.Entry) (assessment, error) { return assessDay(parts[0]) }
+
+func (providerDayView) restore(cached []byte, _ []cache.Entry, a *assessment) (ProviderDay, bool) {
+	var day ProviderDay
+	if phi.Unmarshal(cached, &day) != nil {
+		return ProviderDay{}, false
 	}
-	e, err := s.cache.Peek(ctx, b.key(dayClass, b.names.Day(practice, d)))
-	if err != nil {
-		return ProviderDayRead{}, fmt.Errorf("read day: %w", err)
-	}
-	day, ok := b.roster(e)
+	a.Unknown = withoutRecord(day.Rows)
+	return day, true
+}
+
+func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *assessment) (ProviderDay, any, []phi.Ref, error) {
+	day, ok := document[Day](parts[0])
 	if !ok {
-		return ProviderDayRead{}, ErrCold
+		return ProviderDay{}, nil, nil, ErrCold
 	}
-	day.Visits = slices.DeleteFunc(day.Visits, func(v Booking) bool { return !slices.Contains(v.Providers, provider) })
-	visits, err := b.visits(ctx, day)
+	day.Visits = slices.DeleteFunc(day.Visits, func(b Booking) bool { return !slices.Contains(b.Providers, v.provider) })
+	visits, patients, house, err := v.ofDay(ctx, a, day)
 	if err != nil {
-		return ProviderDayRead{}, err
+		return ProviderDay{}, nil, nil, err
 	}
-	patients, err := b.patients(ctx, visits)
-	if err != nil {
-		return ProviderDayRead{}, err
-	}
-	house, err := b.house(ctx)
-	if err != nil {
-		return ProviderDayRead{}, err
-	}
-	view := BuildProviderDay(practice, provider, d, visits, patients, house)
-	name := b.names.ProviderDay(practice, provider, d)
-	parts := append(b.people(visits), name, b.names.Directory(practice), b.names.Locations(practice))
-	if err := b.keep(ctx, b.key(providerClass, name), view, parts...); err != nil {
-		return ProviderDayRead{}, err
-	}
-	return ProviderDayRead{
-		ProviderDay: view, AsOf: e.AsOf, Stale: b.stale, Missing: b.missing, Unknown: unknown(view.Rows),
-	}, nil
+	built := BuildProviderDay(v.practice, v.provider, v.date, visits, patients, house)
+	a.rows, a.Unknown = len(built.Rows), withoutRecord(built.Rows)
+	n := v.names
+	return built, built, append(v.people(visits),
+		n.ProviderDay(v.practice, v.provider, v.date), n.Directory(v.practice), n.Locations(v.practice), n.Practice(v.practice)), nil
 }
 
-// people names the patients on the visits one by one where an entry has room for them beside four other tags, else all
+// people names the patients on the visits one by one if an entry has room for them beside four other tags, else all
 // patients together.
-func (b *builder) people(visits []Appointment) []phi.Ref {
+func (sc scope) people(visits []Appointment) []phi.Ref {
 	ids := patientsOf(visits)
 	if len(ids) > cache.MaxTags-4 {
-		return []phi.Ref{b.names.Patients()}
+		return []phi.Ref{sc.names.Patients()}
 	}
 	var out []phi.Ref
 	for _, id := range ids {
-		out = append(out, b.names.Patient(id))
+		out = append(out, sc.names.Patient(id))
 	}
 	return out
 }

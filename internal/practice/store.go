@@ -2,7 +2,6 @@ package practice
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -25,9 +24,6 @@ var (
 	providerClass  = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
 	cardClass      = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
 )
-
-// ErrCold means that the vendor was never asked about the day or the patient, or that what it said has expired.
-var ErrCold = errors.New("practice: nothing is known of this yet")
 
 // Store reads and writes documents and views of all tenants in the cache. It never calls the vendor. It is safe for
 // concurrent use.

@@ -2,14 +2,13 @@ package practice
 
 import (
 	"context"
-	"errors"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// What is written to the cache is a step of its own in a trace; what is read is counted, because a span for each of a
+// Writes to the cache and builds of views have spans of their own. Reads are only counted, because a span for each of a
 // board's reads would cost more than the read.
 
 func (s *Store) invalidate(ctx context.Context, t tenant.ID, c cache.Change) (cache.Grant, error) {
@@ -26,23 +25,7 @@ func (s *Store) fillPart(ctx context.Context, grant cache.Grant, items []cache.I
 	return results, err
 }
 
-// building is a step of its own: a view that was not ready costs half a dozen round trips.
-func building(ctx context.Context, t tenant.ID, c *cache.Class, build func(context.Context) (rows int, err error)) error {
-	ctx, span := telemetry.Start(ctx, telemetry.SpanView, telemetry.Tenant(t.String()), telemetry.View(c.Name))
-	rows, err := build(ctx)
-	span.Set(telemetry.Rows(rows))
-	switch {
-	case errors.Is(err, ErrCold):
-		span.End("cold")
-	case errors.Is(err, ErrAbsent):
-		span.End("absent")
-	default:
-		span.End(failed(err))
-	}
-	return err
-}
-
-// failed is the code of a span: what went wrong with the cache is in the log of who handles it.
+// failed is the code of a span. The caller that handles the error logs the cause.
 func failed(err error) string {
 	if err != nil {
 		return "cache"

@@ -11,12 +11,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// readFor is how long after a read a view counts as read by somebody: an open page asks again well within it.
-const readFor = 30 * time.Minute
+// recentFor is how long after a read a view counts as recently read: an open page reads it again well within that time.
+const recentFor = 30 * time.Minute
 
-func (s *Store) want(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
-	if err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, readFor); err != nil {
-		return fmt.Errorf("want %s: %w", c.Name, err)
+func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
+	if err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, recentFor); err != nil {
+		return fmt.Errorf("mark %s as read: %w", c.Name, err)
 	}
 	return nil
 }
