@@ -128,8 +128,8 @@ func malformed(group, name, reason, body string) badResponse {
 
 func malformedDocuments() []badResponse {
 	row := "<AppointmentData><ID>1</ID></AppointmentData>"
-	endless := func(group, name, reason, head, text string) badResponse {
-		return badResponse{group: group, name: name, code: tebra.Malformed, reason: reason, sent: true, transport: streamed(head, text)}
+	endless := func(group, name, reason, prefix, text string) badResponse {
+		return badResponse{group: group, name: name, code: tebra.Malformed, reason: reason, sent: true, transport: streamed(prefix, text)}
 	}
 	wide := utf16.Encode([]rune("\ufeff" + appointments(row)))
 	utf16le := make([]byte, 0, 2*len(wide))

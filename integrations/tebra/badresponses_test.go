@@ -43,10 +43,10 @@ func appointmentStarting(text string) string {
 	return appointmentRow("<ID>1</ID><StartDate>" + text + "</StartDate>")
 }
 
-// streamed responds with head followed by text, repeated endlessly.
-func streamed(head, text string) func(*http.Request) (*http.Response, error) {
+// streamed responds with prefix followed by text, repeated endlessly.
+func streamed(prefix, text string) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
-		return respond(200, xmlType, &endlessBody{head: head, text: text}), nil
+		return respond(200, xmlType, &endlessBody{prefix: prefix, text: text}), nil
 	}
 }
 

@@ -148,7 +148,7 @@ func classifyMessage(message string) (Code, string) {
 }
 
 // isMissingRecord reports whether a lower-case "not found" text concerns a patient or an
-// appointment and nothing else. The distinction matters because callers delete what they hold of a
+// appointment and nothing else. The distinction matters because callers delete their data about a
 // missing record.
 func isMissingRecord(text string) bool {
 	has := func(part string) bool { return strings.Contains(text, part) }
@@ -168,7 +168,7 @@ func classifyFault(code string) (Code, string) {
 	return Unknown, "fault"
 }
 
-// classifyTransport classifies a transport error. The reason tells operators where to look.
+// classifyTransport classifies a transport error. The reason shows operators where to look.
 func classifyTransport(err error) (Code, string) {
 	var dns *net.DNSError
 	var op *net.OpError

@@ -31,7 +31,7 @@ func TestThrottleTextsAreRecognizedEverywhere(t *testing.T) {
 }
 
 // Business errors have a text only. NotFound must be limited to patients and appointments, because
-// callers delete what they hold of a record that is not found.
+// callers delete their data about a record that is not found.
 func TestBusinessErrorsAreClassifiedByText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]struct {

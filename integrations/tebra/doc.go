@@ -85,7 +85,7 @@
 //
 // Writes. Creation has no key that would identify a repeated request. UpdateAppointment replaces
 // the whole record, and members that are not sent are lost, so start from AppointmentDetail.Update.
-// As far as is known, UpdatePatient leaves members that are not sent unchanged; that nil clears a
+// UpdatePatient apparently leaves members that are not sent unchanged; that nil clears a
 // member is assumed. A successful response does not prove that a write took effect, and a missing
 // response does not prove that it failed, so read the record afterwards.
 //

@@ -126,11 +126,11 @@ func FuzzTyped(f *testing.F) {
 	} {
 		f.Add(members)
 	}
-	head := strings.NewReplacer("GetAppointments", "GetAppointment", "<Appointments>", "").Replace(fuzzHead)
+	prefix := strings.NewReplacer("GetAppointments", "GetAppointment", "<Appointments>", "").Replace(fuzzHead)
 	tail := strings.NewReplacer("GetAppointments", "GetAppointment", "</Appointments>", "").Replace(fuzzTail)
 	f.Fuzz(func(t *testing.T, members string) {
 		var a AppointmentDetail
-		r := newReader(strings.NewReader(head+members+tail), 64<<10)
+		r := newReader(strings.NewReader(prefix+members+tail), 64<<10)
 		_, err := r.envelope(&opGetAppointment, func(el xml.StartElement) error {
 			if el.Name.Local != opGetAppointment.payload {
 				return nil

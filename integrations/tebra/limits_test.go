@@ -73,17 +73,17 @@ func TestDirectoriesAtTheRowLimitArePartial(t *testing.T) {
 	}
 }
 
-// endlessBody returns head and then text repeatedly, up to eight times the limit of the tests, and
+// endlessBody returns prefix and then text repeatedly, up to eight times the limit of the tests, and
 // counts the bytes read.
 type endlessBody struct {
-	head, text string
-	consumed   int64
+	prefix, text string
+	consumed     int64
 }
 
 func (e *endlessBody) Read(p []byte) (int, error) {
-	if e.head != "" {
-		n := copy(p, e.head)
-		e.head = e.head[n:]
+	if e.prefix != "" {
+		n := copy(p, e.prefix)
+		e.prefix = e.prefix[n:]
 		return n, nil
 	}
 	if e.consumed > 64<<20 {
@@ -110,14 +110,14 @@ func TestEndlessResponsesAreAbandoned(t *testing.T) { //nolint:paralleltest // i
 		"attributes":        ` a="1"`,
 		"unclosed elements": "<x>",
 	} {
-		head := open
+		prefix := open
 		switch name {
 		case "attributes":
-			head += "<AppointmentData"
+			prefix += "<AppointmentData"
 		case "members of a row", "text":
-			head += "<AppointmentData><Notes>"
+			prefix += "<AppointmentData><Notes>"
 		}
-		body := &endlessBody{head: head, text: text}
+		body := &endlessBody{prefix: prefix, text: text}
 		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
 			return respond(200, xmlType, body), nil
 		}), func(o *tebra.Options) { o.MaxBytes = 8 << 20 })

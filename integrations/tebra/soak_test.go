@@ -63,9 +63,9 @@ func TestSoakTenThousandRows(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	head, _, _ := strings.Cut(responseTo("GetPatients", noError+authorized+"<Patients>|</Patients>"), "|")
+	prefix, _, _ := strings.Cut(responseTo("GetPatients", noError+authorized+"<Patients>|</Patients>"), "|")
 	run := func(each func(n int)) (rows int, read int64, took time.Duration) {
-		body := &generatedRows{left: 10_001, rest: head}
+		body := &generatedRows{left: 10_001, rest: prefix}
 		c := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return respond(200, xmlType, body), nil }), nil)
 		start := time.Now()
 		for p, err := range c.Patients.Rows(t.Context(), tebra.ListPatientsRequest{PracticeID: "1"}) {

@@ -197,7 +197,7 @@ func syntheticFields(first phi.Text) tebra.PatientFields {
 		FirstName: tebra.Set(first), MiddleName: tebra.Set("Q"), LastName: tebra.Set("<Angle> & Sons"), Suffix: tebra.Set("Jr."),
 		Gender: tebra.Set("Unknown"), HomePhone: tebra.Set("(555) 555-0101"), HomePhoneExt: tebra.Set("1"),
 		MobilePhone: tebra.Set("5555550102"), WorkPhone: tebra.Set("(555) 555-0103"), WorkPhoneExt: tebra.Set("3"),
-		Email: tebra.Set("created@example.test"), EmergencyName: tebra.Set("Somebody Else"), EmergencyPhone: tebra.Set("(555) 555-0104"),
+		Email: tebra.Set("created@example.test"), EmergencyName: tebra.Set("Emergency Contact"), EmergencyPhone: tebra.Set("(555) 555-0104"),
 		MaritalStatus: tebra.Set("S"), MedicalRecordNumber: tebra.Set("MRN1"), Note: tebra.Set("a note"), AlertShown: tebra.Set("an alert"),
 	}
 }

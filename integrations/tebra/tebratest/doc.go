@@ -14,7 +14,7 @@
 // placeholder row in an empty list; the default date window, failing ranges of more than 60 days,
 // and the limit of 10,000 rows; and updates that clear the members they leave out. It is stateful:
 // API and staff read what either of them wrote. Where the vendor's behavior is unknown, the
-// simulator picks one and a comment says so.
+// simulator picks one and a comment states it.
 //
 // All data about people is generated from a seed and short lists of invented words. The same seed
 // produces the same people and days, regardless of when and in what order they are requested. There

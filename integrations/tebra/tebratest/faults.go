@@ -34,8 +34,7 @@ type Faults struct {
 	Projection bool `json:"projection"`
 	// LongRanges makes ranges of more than 60 days succeed.
 	LongRanges bool `json:"long_ranges"`
-	// Stale makes reads of patients and appointments return the data of that long ago, in real
-	// time.
+	// Stale is the age, in real time, of the data that reads of patients and appointments return.
 	Stale time.Duration `json:"stale_ns"`
 	// Updates selects what happens to members that an update leaves out: "clobber" clears them and
 	// "merge" keeps them. "" is the behavior that integrators report: appointments are clobbered
