@@ -85,9 +85,9 @@
 //
 // Writes. Creation has no key that would identify a repeated request. UpdateAppointment replaces
 // the whole record, and members that are not sent are lost, so start from AppointmentDetail.Update.
-// UpdatePatient apparently leaves members that are not sent unchanged; that nil clears a
-// member is assumed. A successful response does not prove that a write took effect, and a missing
-// response does not prove that it failed, so read the record afterwards.
+// UpdatePatient apparently leaves members that are not sent unchanged; that nil clears a member is
+// assumed. A successful response does not prove that a write took effect, and a missing response
+// does not prove that it failed, so read the record afterwards.
 //
 // Operations marks as Assumed what is in no published contract.
 package tebra

@@ -73,8 +73,8 @@ func TestDirectoriesAtTheRowLimitArePartial(t *testing.T) {
 	}
 }
 
-// endlessBody returns prefix and then text repeatedly, up to eight times the limit of the tests, and
-// counts the bytes read.
+// endlessBody returns prefix and then text repeatedly, up to eight times the limit of the tests,
+// and counts the bytes read.
 type endlessBody struct {
 	prefix, text string
 	consumed     int64
