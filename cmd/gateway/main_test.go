@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -35,7 +35,7 @@ var program = progtest.Program{
 // environment has the caller's variable too: the key that opens the API.
 func environment(t testing.TB) map[string]string {
 	t.Helper()
-	caller, secret, err := config.NewAPIKey("desk", "clinic-a")
+	caller, secret, err := access.NewKey("desk", "clinic-a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,8 @@ const grace = 5 * time.Second
 // serve runs the monitor until ctx ends or one of its servers fails.
 func serve(ctx context.Context, c config.Monitor, log *slog.Logger) error {
 	o := monitor.Options{
-		QueueURL: c.Queue.Reveal(), LedgerURL: c.LedgerURL.Reveal(), Production: c.Mode == config.Production, Logger: log,
-	}
-	for _, l := range c.Logins {
-		o.Logins = append(o.Logins, monitor.Login{Name: l.Name, Role: monitor.Role(l.Role), Hash: l.Hash.Reveal()})
+		QueueURL: c.Queue.Reveal(), LedgerURL: c.LedgerURL.Reveal(), Production: c.Mode == config.Production,
+		Logins: c.Logins, Logger: log,
 	}
 	var site *monitor.Monitor
 	err := lifecycle.WaitFor(ctx, log, c.StartWait, "stores", func(ctx context.Context) (err error) {

@@ -11,8 +11,10 @@ import (
 	"github.com/hibiken/asynq"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/monitor"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // pages searches everything that the operators' site answers about the house.
@@ -23,7 +25,7 @@ func (p *planted) pages(ctx context.Context) (seen, hits int, err error) {
 	}
 	site, err := monitor.Open(ctx, monitor.Options{
 		QueueURL: p.settings.Redis.Queue.Reveal(), LedgerURL: p.settings.LedgerURL.Reveal(),
-		Logins: []monitor.Login{{Name: "ann", Role: monitor.Operator, Hash: string(hash)}},
+		Logins: []access.Login{{Name: "ann", Role: access.Operator, Hash: secret.Value(hash)}},
 	})
 	if err != nil {
 		return 0, 0, err

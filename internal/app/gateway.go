@@ -14,7 +14,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // answerGrace is how long requests under way may take once the process was told to stop; what is closed after them needs
@@ -54,13 +53,9 @@ func NewGateway(ctx context.Context, o GatewayOptions) (_ *Gateway, err error) {
 	}
 	defer base.stack.Rollback(context.WithoutCancel(ctx), &err)
 
-	callers := make([]gateway.Key, 0, len(o.Config.Keys))
-	for _, k := range o.Config.Keys {
-		callers = append(callers, gateway.Key{Name: k.Name, Tenant: tenant.ID(k.Tenant), Hash: k.Hash})
-	}
 	api, err := gateway.New(gateway.Options{
 		Store: base.store, Tasks: base.tasks, Events: base.cacheRdb, Keys: base.keys, Tenant: base.ledger.Tenant,
-		Callers: callers, Now: o.Clock.Now, Logger: o.Logger, Limits: o.Limits,
+		Callers: o.Config.Keys, Now: o.Clock.Now, Logger: o.Logger, Limits: o.Limits,
 	})
 	if err != nil {
 		return nil, err

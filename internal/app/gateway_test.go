@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/secret"
@@ -35,7 +35,7 @@ func (h *house) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, st
 	s := h.settings
 	o := GatewayOptions{Config: config.Gateway{
 		Mode: s.Mode, Redis: s.Redis, LedgerURL: s.LedgerURL, Keyset: s.Keyset, Tenants: s.Tenants, Addr: vacant(t),
-		Keys: []config.APIKey{{Name: "desk", Tenant: clinicA.String(), Hash: sha256.Sum256([]byte(apiKey))}},
+		Keys: []access.Key{{Name: "desk", Tenant: clinicA, Digest: access.DigestOf(apiKey)}},
 	}}
 	for _, c := range change {
 		c(&o)

@@ -3,11 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 func newAPIKey(e *env) *cobra.Command {
@@ -27,9 +26,9 @@ starts; a key whose line is gone opens nothing then.`,
 			if err != nil {
 				return err
 			}
-			k, key, err := config.NewAPIKey(args[0], id.String())
+			k, key, err := access.NewKey(args[0], id.String())
 			if err != nil {
-				return usage("%s", strings.TrimPrefix(err.Error(), "config: "))
+				return usage("%s", err)
 			}
 			e.say("The key of %s is %s. Nothing else keeps it.", k.Name, key.Reveal())
 			doc := struct {

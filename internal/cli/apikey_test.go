@@ -6,20 +6,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 func TestAPIKeyNew(t *testing.T) {
 	t.Parallel()
 	o := rounds(t, nil, "apikey", "new", "desk", "--tenant", "clinic-a", "--json")
 	line := document[struct{ Line string }](t, o.stdout).Line
-	keys, problems := config.ParseAPIKeys(line)
+	keys, problems := access.ParseKeys(line)
 	if o.code != exitOK || len(problems) > 0 || keys[0].Name != "desk" || keys[0].Tenant != "clinic-a" {
 		t.Fatalf("%+v", o)
 	}
 	_, rest, _ := strings.Cut(o.stderr, "The key of desk is ")
 	key, _, _ := strings.Cut(rest, ".")
-	if sum := sha256.Sum256([]byte(key)); sum != keys[0].Hash {
+	if sum := sha256.Sum256([]byte(key)); sum != keys[0].Digest {
 		t.Errorf("the key %q that was told has the hash %s, the line says %q", key, hex.EncodeToString(sum[:]), line)
 	}
 	if again := rounds(t, nil, "apikey", "new", "desk", "--tenant", "clinic-a"); strings.Contains(again.stderr, key) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 func newLogin(e *env) *cobra.Command {
@@ -33,9 +33,9 @@ does. The monitor reads the file when it starts; sessions of a login whose line 
 					return err
 				}
 			}
-			l, err := config.NewLogin(args[0], config.Role(role), password)
+			l, err := access.NewLogin(args[0], access.Role(role), password)
 			if err != nil {
-				return usage("%s", strings.TrimPrefix(err.Error(), "config: "))
+				return usage("%s", err)
 			}
 			if !fromStdin {
 				e.say("The password of %s is %s. Nothing else keeps it.", l.Name, password)
@@ -46,7 +46,7 @@ does. The monitor reads the file when it starts; sessions of a login whose line 
 			return e.answer(doc, func(w io.Writer) { _, _ = fmt.Fprintln(w, doc.Line) })
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", string(config.Viewer), "viewer or operator")
+	cmd.Flags().StringVar(&role, "role", string(access.Viewer), "viewer or operator")
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from stdin, up to the end of its first line")
 	return e.group("login", "Let a person into the operators' pages", cmd)
 }

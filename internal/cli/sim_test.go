@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/progtest"
@@ -70,7 +70,7 @@ func TestSimWritesAnEnvironmentThatWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := gateway.Keys[0]; len(gateway.Keys) != 1 || k.Tenant != worker.Tenants[0].ID || k.Hash != sha256.Sum256([]byte(vars["ROUNDS_API_KEY"])) ||
+	if k := gateway.Keys[0]; len(gateway.Keys) != 1 || k.Tenant.String() != worker.Tenants[0].ID || k.Digest != access.DigestOf(vars["ROUNDS_API_KEY"]) ||
 		vars["ROUNDS_URL"] != "http://"+gateway.Addr {
 		t.Errorf("keys %v for %v", gateway.Keys, vars)
 	}

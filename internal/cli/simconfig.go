@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites it.\n"
@@ -33,7 +33,7 @@ func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv f
 		return nil, fmt.Errorf("write config: %w", err)
 	}
 	callers := filepath.Join(dir, "apikeys")
-	caller, key, err := config.NewAPIKey("local", clinicID(0))
+	caller, key, err := access.NewKey("local", clinicID(0))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
@@ -11,8 +12,8 @@ type Monitor struct {
 	Mode      Mode
 	Queue     secret.Value // the queue's Redis
 	LedgerURL secret.Value
-	Addr      string  // host:port to serve operators on
-	Logins    []Login // at least one
+	Addr      string         // host:port to serve operators on
+	Logins    []access.Login // at least one
 	Health    string
 	StartWait time.Duration
 }
@@ -36,4 +37,26 @@ func LoadMonitor(getenv func(string) string) (Monitor, error) {
 		StartWait: l.startWait(),
 	}
 	return m, l.problems.err()
+}
+
+// maxLoginFile is far above maxLogins lines.
+const maxLoginFile = 64 << 10
+
+// logins reads the file of those who may open the operators' pages.
+func (l *loader) logins() []access.Login {
+	const name = "ROUNDS_MONITOR_PASSWORD_FILE"
+	if l.vars.PasswordFile == "" {
+		l.problems.add(name, "is not set", `set it to a file of lines "name role hash", as rounds login new writes them`)
+		return nil
+	}
+	data, wrong, fix := readFile(l.vars.PasswordFile, maxLoginFile, l.mode == Production)
+	if wrong != "" {
+		l.problems.add(name, wrong, fix)
+		return nil
+	}
+	logins, faults := access.ParseLogins(data)
+	for _, f := range faults {
+		l.problems.add(name, f.Wrong, f.Fix)
+	}
+	return logins
 }

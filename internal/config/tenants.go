@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/secret"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // Tenant is one account at the vendor as ROUNDS_TENANTS describes it.
@@ -66,8 +67,8 @@ func (l *loader) tenants() []Tenant {
 	out := make([]Tenant, 0, len(file.Tenants))
 	for i, raw := range file.Tenants {
 		c := tenantCheck{loader: l, where: fmt.Sprintf("tenant %d", i+1)}
-		switch {
-		case !validID(raw.ID):
+		switch _, err := tenant.Parse(raw.ID); {
+		case err != nil:
 			c.wrong("has no usable id", "use 1 to 40 of a-z, 0-9 and '-', a letter or digit first")
 		case seen[raw.ID]:
 			c.wrong("has the id of an earlier one", "give each tenant its own")
@@ -186,14 +187,6 @@ func placeholder(s string) bool {
 		return true
 	}
 	return strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") || strings.HasPrefix(s, "your-") || strings.HasPrefix(s, "your_")
-}
-
-// validID repeats the rule for tenant IDs, which stand in keys; packages of this row do not import each other.
-func validID(s string) bool {
-	if s == "" || len(s) > 40 || s[0] == '-' {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // validHours tells whether s is HH:MM-HH:MM with the first before the second; 24:00 may close a day.

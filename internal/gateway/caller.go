@@ -2,27 +2,18 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"strings"
 	"sync"
 
 	"golang.org/x/time/rate"
 
-	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/access"
 )
-
-// Key is one caller of the API.
-type Key struct {
-	Name   string            // for logs and spans
-	Tenant tenant.ID         // whose data it reaches
-	Hash   [sha256.Size]byte // SHA-256 of the key
-}
 
 // caller is a key and what it has used of its limits.
 type caller struct {
-	Key
+	access.Key
 	requests *rate.Limiter
 	demands  *rate.Limiter // what is demanded because nothing was known
 
@@ -43,10 +34,10 @@ func (g *Gateway) caller(r *http.Request) *caller {
 	if !strings.EqualFold(scheme, "Bearer") || key == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(key))
+	digest := access.DigestOf(key)
 	var found *caller
 	for _, c := range g.callers {
-		if subtle.ConstantTimeCompare(sum[:], c.Hash[:]) == 1 {
+		if c.Matches(digest) {
 			found = c
 		}
 	}

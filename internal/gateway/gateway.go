@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -29,7 +30,7 @@ type Options struct {
 	Keys   *phi.Keys             // for the digests that stand in ETags
 	// Tenant reads a tenant's practices and zone.
 	Tenant  func(ctx context.Context, id tenant.ID) (ledger.Tenant, error)
-	Callers []Key            // at least one
+	Callers []access.Key     // at least one
 	Now     func() time.Time // the calendar: what "today" is; defaults to real time
 	Logger  *slog.Logger     // defaults to none
 	Limits  Limits

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/ledger"
@@ -104,9 +104,9 @@ func dependencies(t testing.TB) (Options, *redis.Client) {
 			}
 			return ledger.Tenant{}, ledger.ErrNotFound
 		},
-		Callers: []Key{
-			{Name: "desk-a", Tenant: clinicA, Hash: sha256.Sum256([]byte(keyA))},
-			{Name: "desk-b", Tenant: clinicB, Hash: sha256.Sum256([]byte(keyB))},
+		Callers: []access.Key{
+			{Name: "desk-a", Tenant: clinicA, Digest: access.DigestOf(keyA)},
+			{Name: "desk-b", Tenant: clinicB, Digest: access.DigestOf(keyB)},
 		},
 		Limits: Limits{Wait: 20 * time.Millisecond},
 	}, queue

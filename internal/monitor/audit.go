@@ -4,12 +4,13 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
 // deed is what the log says of a request that may change something. Handlers fill it in as they find out.
 type deed struct {
-	who       person
+	who       access.Login
 	operation string // "login", "sync:pause" without the lane: "pause", "archived_tasks:run"
 	lane      string
 	task      string

@@ -46,7 +46,7 @@ func TestBrowserOperator(t *testing.T) {
 	coded := s.enqueue(t, "push", "g", time.Now())
 	s.die(t, "push", "denied")
 	texted := s.enqueue(t, "push", "h", time.Now())
-	s.die(t, "push", "the vendor says: no patient "+secret)
+	s.die(t, "push", "the vendor says: no patient "+plantedMarker)
 	b := openTab(t, s)
 	b.login(ann, annsPassword)
 
@@ -81,7 +81,7 @@ func TestBrowserOperator(t *testing.T) {
 func (b *tab) clean() {
 	b.t.Helper()
 	html := b.all()
-	for _, word := range []string{secret, "the vendor says", "no patient", `"patient"`, "1073741824"} {
+	for _, word := range []string{plantedMarker, "the vendor says", "no patient", `"patient"`, "1073741824"} {
 		if strings.Contains(html, word) {
 			b.t.Errorf("the page holds %q", word)
 		}

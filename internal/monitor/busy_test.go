@@ -62,7 +62,7 @@ func (s *stage) bury(t testing.TB, id, code string) {
 	t.Helper()
 	err := s.ledger.Bury(t.Context(), ledger.DeadLetter{
 		TaskID: id, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "interactive", Code: code, Attempts: 1,
-		DiedAt: time.Now().Add(-time.Hour), Payload: []byte(secret),
+		DiedAt: time.Now().Add(-time.Hour), Payload: []byte(plantedMarker),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -31,7 +32,7 @@ type console struct {
 	inspector *asynq.Inspector
 	producer  *queue.Producer
 	watch     *watch
-	mounts    map[Role]mount
+	mounts    map[access.Role]mount
 }
 
 // mount is asynqmon as one role meets it.
@@ -48,12 +49,12 @@ func (c connection) MakeRedisClient() any { return c.rdb }
 
 func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *watch) (*console, error) {
 	c := &console{
-		rdb: rdb, ledger: l, watch: w, mounts: map[Role]mount{},
+		rdb: rdb, ledger: l, watch: w, mounts: map[access.Role]mount{},
 		inspector: asynq.NewInspectorFromRedisClient(rdb), producer: queue.NewProducer(rdb),
 	}
-	for _, role := range []Role{Viewer, Operator} {
+	for _, role := range []access.Role{access.Viewer, access.Operator} {
 		handler := asynqmon.New(asynqmon.Options{
-			RootPath: consolePath, RedisConnOpt: connection{rdb}, ReadOnly: role == Viewer,
+			RootPath: consolePath, RedisConnOpt: connection{rdb}, ReadOnly: role == access.Viewer,
 			PayloadFormatter: asynqmon.PayloadFormatterFunc(lengthOf), ResultFormatter: asynqmon.ResultFormatterFunc(lengthOf),
 		})
 		index, err := cleanIndex(handler)
@@ -111,7 +112,7 @@ func cleanIndex(handler http.Handler) (string, error) {
 }
 
 // serve answers everything below consolePath.
-func (c *console) serve(w http.ResponseWriter, r *http.Request, who person) {
+func (c *console) serve(w http.ResponseWriter, r *http.Request, who access.Login) {
 	rest := strings.TrimPrefix(r.URL.Path, consolePath)
 	switch api, ok := strings.CutPrefix(rest, "/api/"); {
 	case ok && readOnly(r.Method):
@@ -130,7 +131,7 @@ func (c *console) serve(w http.ResponseWriter, r *http.Request, who person) {
 func readOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // page answers with asynqmon's page, which every path of its own leads to.
-func (c *console) page(w http.ResponseWriter, who person) {
+func (c *console) page(w http.ResponseWriter, who access.Login) {
 	n := rand.Text()
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -159,7 +160,7 @@ func mediaType(name string) string {
 const htmlStart = "<!doctype html"
 
 // asset answers with a file of asynqmon. Those whose name holds a digest of their content never change.
-func (c *console) asset(w http.ResponseWriter, r *http.Request, who person, name string) {
+func (c *console) asset(w http.ResponseWriter, r *http.Request, who access.Login, name string) {
 	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
 	c.mounts[who.Role].handler.ServeHTTP(rec, r)
 	// For a file that is not there asynqmon answers with its page.

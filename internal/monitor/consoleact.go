@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -95,7 +96,7 @@ var verbs = map[string]string{
 }
 
 // act does what an operator wants, or says why not.
-func (c *console) act(w http.ResponseWriter, r *http.Request, who person, api string) {
+func (c *console) act(w http.ResponseWriter, r *http.Request, who access.Login, api string) {
 	a, ok := parseAction(r.Method, api)
 	d := deedOf(r.Context())
 	if ok {

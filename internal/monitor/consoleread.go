@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -14,7 +15,7 @@ import (
 const maxPage = 100
 
 // read answers a question of asynqmon's page, with what must not show taken out.
-func (c *console) read(w http.ResponseWriter, r *http.Request, who person, api string) {
+func (c *console) read(w http.ResponseWriter, r *http.Request, who access.Login, api string) {
 	switch {
 	case api == "redis_info" && !who.CanAct():
 		http.Error(w, "raw Redis figures are for operators", http.StatusForbidden)

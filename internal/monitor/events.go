@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 
 // nowEvents sends the sections of Now that changed, as events whose name is the section's and whose data is its HTML. It
 // ends with the session: an open page keeps none alive.
-func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who person) {
+func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who access.Login) {
 	select {
 	case m.streams <- struct{}{}:
 		defer func() { <-m.streams }()

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/workflow-bolt/rounds/internal/access"
 )
 
 const (
@@ -36,24 +38,24 @@ func (m *Monitor) token(r *http.Request) string {
 }
 
 // session returns who sent the request, or errNoSession, or that Redis does not say.
-func (m *Monitor) session(r *http.Request, keepAlive bool) (person, error) {
+func (m *Monitor) session(r *http.Request, keepAlive bool) (access.Login, error) {
 	token := m.token(r)
 	if token == "" {
-		return person{}, errNoSession
+		return access.Login{}, errNoSession
 	}
-	name, mark, err := m.sessions.of(r.Context(), token, keepAlive)
+	name, fingerprint, err := m.sessions.of(r.Context(), token, keepAlive)
 	if err != nil {
-		return person{}, err
+		return access.Login{}, err
 	}
-	who, ok := m.doors.lookup(name, mark)
+	who, ok := m.logins.Resume(name, fingerprint)
 	if !ok {
-		return person{}, errNoSession
+		return access.Login{}, errNoSession
 	}
 	return who, nil
 }
 
 // visit handles a request of somebody who has come in.
-type visit func(w http.ResponseWriter, r *http.Request, who person)
+type visit func(w http.ResponseWriter, r *http.Request, who access.Login)
 
 // inside lets nobody else to the handler: pages lead to the login, everything else is refused.
 func (m *Monitor) inside(next visit) http.Handler {
@@ -96,20 +98,20 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PostForm.Get("name")
-	if l, known := m.doors.logins[name]; known {
-		d.who = person{Name: l.Name, Role: l.Role} // whom the attempt was about; another name may be a password gone astray
+	if l, known := m.logins.Find(name); known {
+		d.who = l // an unknown name is not logged: it may be a password typed into the wrong field
 	}
-	who, err := m.doors.enter(r.Context(), name, r.PostForm.Get("password"))
+	who, err := m.logins.Authenticate(r.Context(), name, r.PostForm.Get("password"))
 	switch {
-	case errors.Is(err, errTooOften):
-		w.Header().Set("Retry-After", strconv.Itoa(int(attemptEvery.Seconds())))
+	case errors.Is(err, access.ErrTooManyAttempts):
+		w.Header().Set("Retry-After", strconv.Itoa(int(access.AttemptInterval.Seconds())))
 		m.pages.write(w, http.StatusTooManyRequests, "login", loginView{Wrong: "Too many attempts. Wait a moment, then try again."})
 		return
 	case err != nil:
 		m.pages.write(w, http.StatusUnauthorized, "login", loginView{Wrong: "Name or password is wrong."})
 		return
 	}
-	token, err := m.sessions.begin(r.Context(), who.Name, m.doors.mark(who.Name))
+	token, err := m.sessions.begin(r.Context(), who.Name, who.Fingerprint())
 	if err != nil {
 		m.pages.write(w, http.StatusServiceUnavailable, "login", loginView{Wrong: "The queue's Redis does not answer. Nobody can log in until it does."})
 		return
@@ -118,7 +120,7 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/now", http.StatusSeeOther)
 }
 
-func (m *Monitor) logout(w http.ResponseWriter, r *http.Request, _ person) {
+func (m *Monitor) logout(w http.ResponseWriter, r *http.Request, _ access.Login) {
 	deedOf(r.Context()).operation = "logout"
 	if err := m.sessions.end(r.Context(), m.token(r)); err != nil {
 		http.Error(w, "the queue's Redis does not answer: the session goes on", http.StatusServiceUnavailable)

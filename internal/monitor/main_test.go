@@ -19,10 +19,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -33,18 +35,20 @@ const (
 	ann, annsPassword = "ann", "ann changes things"
 )
 
-func hash(t testing.TB, password string) string {
+func hash(t testing.TB, password string) secret.Value {
 	t.Helper()
 	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(h)
+	return secret.Value(h)
 }
 
-func logins(t testing.TB) []Login {
+func logins(t testing.TB) []access.Login {
 	t.Helper()
-	return []Login{{vic, Viewer, hash(t, vicsPassword)}, {ann, Operator, hash(t, annsPassword)}}
+	return []access.Login{
+		{Name: vic, Role: access.Viewer, Hash: hash(t, vicsPassword)}, {Name: ann, Role: access.Operator, Hash: hash(t, annsPassword)},
+	}
 }
 
 // journal is a log that several goroutines write.
@@ -192,8 +196,8 @@ func (v *visitor) login(name, password string) answer {
 // digest is a well-formed one made of a letter.
 func digest(letter string) string { return strings.Repeat(letter, 26) }
 
-// secret stands in every payload and in every text of an error that is no code. It must be on no page.
-const secret = "Zqx7Marker"
+// plantedMarker stands in every payload and in every text of an error that is no code. It must be on no page.
+const plantedMarker = "Zqx7Marker"
 
 // enqueue adds one task that was asked for at a time, and returns its ID.
 func (s *stage) enqueue(t testing.TB, lane, letter string, at time.Time) string {
@@ -201,7 +205,7 @@ func (s *stage) enqueue(t testing.TB, lane, letter string, at time.Time) string 
 	receipts, err := queue.NewProducer(s.rdb).Enqueue(t.Context(), []queue.Demand{{
 		Lane: lane, Digest: digest(letter), Kind: "schedule.sync", Timeout: time.Minute,
 		Encode: func(string) ([]byte, map[string]string, error) {
-			return []byte(`{"patient":"` + secret + `"}`), map[string]string{queue.HeaderEnqueuedAt: at.UTC().Format(time.RFC3339Nano)}, nil
+			return []byte(`{"patient":"` + plantedMarker + `"}`), map[string]string{queue.HeaderEnqueuedAt: at.UTC().Format(time.RFC3339Nano)}, nil
 		},
 	}})
 	if err != nil {

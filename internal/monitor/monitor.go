@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
@@ -17,9 +18,9 @@ import (
 
 // Options say what a Monitor runs with.
 type Options struct {
-	QueueURL  string  // the queue's Redis. Required.
-	LedgerURL string  // Required.
-	Logins    []Login // who may come in. Required.
+	QueueURL  string         // the queue's Redis. Required.
+	LedgerURL string         // Required.
+	Logins    []access.Login // who may come in. Required.
 	// Production refuses a Redis that loses tasks and makes cookies travel over TLS only, which ends before us.
 	Production bool
 	Logger     *slog.Logger // defaults to none
@@ -34,7 +35,7 @@ type Monitor struct {
 	secure   bool
 	queue    redis.UniversalClient
 	ledger   *ledger.Ledger
-	doors    *doors
+	logins   *access.Authenticator
 	sessions sessions
 	console  *console
 	pages    *pages
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 			err = errors.Join(fmt.Errorf("monitor: %w", err), m.Close())
 		}
 	}()
-	if m.doors, err = newDoors(o.Logins); err != nil {
+	if m.logins, err = access.NewAuthenticator(o.Logins); err != nil {
 		return nil, err
 	}
 	if err = m.openRedis(ctx, o); err != nil {

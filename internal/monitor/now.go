@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
@@ -17,7 +18,7 @@ import (
 // nowView is what the page Now shows.
 type nowView struct {
 	Title string
-	Who   person
+	Who   access.Login
 	At    time.Time
 	// Alarms are what is wrong, in words, the worst first.
 	Alarms []string
@@ -63,7 +64,7 @@ type workersRow struct{ Count, Slots, Busy int }
 var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "letters", "stamp"}
 
 // viewOf makes the page of a sight.
-func viewOf(s sight, who person) nowView {
+func viewOf(s sight, who access.Login) nowView {
 	v := nowView{
 		Title: "Now", Who: who, At: s.At, Known: s.statusKnown(), Since: s.since(), Document: s.Status,
 		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: slices.Clone(s.Letters),
@@ -211,6 +212,6 @@ func whose(b status.Breaker) string {
 	return b.Tenant.String()
 }
 
-func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, who person) {
+func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, who access.Login) {
 	m.pages.write(w, http.StatusOK, "now", viewOf(m.now.look(r.Context()), who))
 }

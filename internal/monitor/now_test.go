@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
@@ -38,7 +39,7 @@ func TestNow(t *testing.T) {
 			t.Errorf("the page has no %q", want)
 		}
 	}
-	if strings.Contains(a.body, secret) || strings.Contains(a.body, "://") || strings.Contains(a.body, "<script>") || strings.Contains(a.body, "style=") {
+	if strings.Contains(a.body, plantedMarker) || strings.Contains(a.body, "://") || strings.Contains(a.body, "<script>") || strings.Contains(a.body, "style=") {
 		t.Error("the page holds a secret, another host's name, or something inline")
 	}
 	if t.Failed() {
@@ -113,7 +114,7 @@ func TestAlarms(t *testing.T) {
 		},
 		"paused": {sight{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
 	} {
-		if got := viewOf(c.s, person{}).Alarms; !slices.Equal(got, c.want) {
+		if got := viewOf(c.s, access.Login{}).Alarms; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -147,7 +148,7 @@ func TestNowIsBounded(t *testing.T) {
 	}
 	d.Freshness[0] = status.Freshness{Tenant: "clinic-z", Open: true}
 	d.Budgets[0].Tenant = "clinic-a"
-	v := viewOf(sight{At: time.Now(), Status: d}, person{})
+	v := viewOf(sight{At: time.Now(), Status: d}, access.Login{})
 	if len(v.Freshness) != maxFreshness || v.MoreFreshness != 300-maxFreshness || v.Freshness[0].Tenant != "clinic-z" {
 		t.Errorf("%d practices, %d more, %v first", len(v.Freshness), v.MoreFreshness, v.Freshness[0])
 	}
@@ -328,7 +329,7 @@ func TestSpan(t *testing.T) {
 // The kind of a letter is what its task said it was, and may be any text.
 func TestLettersShowNoText(t *testing.T) {
 	t.Parallel()
-	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, person{})
+	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, access.Login{})
 	if l := v.Letters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
 		t.Errorf("%+v", l)
 	}

@@ -37,11 +37,11 @@ func sessionKey(token string) string {
 }
 
 // begin returns the token of a new session.
-func (s sessions) begin(ctx context.Context, name, mark string) (string, error) {
+func (s sessions) begin(ctx context.Context, name, fingerprint string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	token := rand.Text()
-	value := strings.Join([]string{name, mark, strconv.FormatInt(time.Now().Unix(), 10)}, " ")
+	value := strings.Join([]string{name, fingerprint, strconv.FormatInt(time.Now().Unix(), 10)}, " ")
 	if err := s.rdb.Set(ctx, sessionKey(token), value, sessionIdle).Err(); err != nil {
 		return "", fmt.Errorf("begin session: %w", queueError(err))
 	}
@@ -49,7 +49,7 @@ func (s sessions) begin(ctx context.Context, name, mark string) (string, error) 
 }
 
 // of returns whose session the token is. A request keeps it alive; watching does not.
-func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, mark string, err error) {
+func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, fingerprint string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	var value string
