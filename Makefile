@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser clients soak lint words deadcode vuln fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser clients soak lint words deadcode vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ deadcode: ## refuse functions under internal/ that no program reaches and tools/
 
 vuln: ## refuse known vulnerabilities that programs or tests reach; the database comes through the Go module proxy
 	@scripts/vuln
+
+licences: ## compare the licences of all dependencies with docs/licences.txt, and refuse one that is not allowed
+	@go run -C tools ./licences
 
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
