@@ -65,7 +65,7 @@ needs-browser:
 	@scripts/install-needs test browser
 
 tools/browser/node_modules: tools/browser/package-lock.json | needs-browser
-	@npm ci --prefix tools/browser --ignore-scripts --no-audit --no-fund --silent
+	@scripts/npm-ci tools/browser
 	@touch $@
 
 fuzz-smoke: needs ## run every fuzz target for $(FUZZTIME)
