@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
 
@@ -25,8 +24,8 @@ const (
 )
 
 var (
-	//go:embed lua/look.lua
-	lookSource string
+	//go:embed lua/read.lua
+	readSource string
 	//go:embed lua/open.lua
 	openSource string
 	//go:embed lua/close.lua
@@ -36,7 +35,7 @@ var (
 	//go:embed lua/release.lua
 	releaseSource string
 
-	lookScript    = redis.NewScript(lookSource)
+	readScript    = redis.NewScript(readSource)
 	openScript    = redis.NewScript(openSource)
 	closeScript   = redis.NewScript(closeSource)
 	probeScript   = redis.NewScript(probeSource)
@@ -85,17 +84,17 @@ type breaker struct {
 	o     Options
 
 	mu    sync.Mutex
-	view  view
+	fleet fleetState
 	count *gobreaker.TwoStepCircuitBreaker[struct{}]
 	local time.Time // refuse until then: tripped, and Redis could not be told
 	// failedProbe is the fingerprint of the last probe of this process that failed.
 	failedProbe uint64
 
-	faults faults
+	suspects suspects
 }
 
 // view is the shared state on this process's clock.
-type view struct {
+type fleetState struct {
 	until  time.Time // zero when closed
 	closed time.Time // of the last closing; zero when unknown or long ago
 	opens  int64
@@ -106,7 +105,7 @@ type view struct {
 
 func newBreaker(o Options, s scope) *breaker {
 	b := &breaker{scope: s, o: o}
-	b.count = b.newCount(view{})
+	b.count = b.newCount(fleetState{})
 	return b
 }
 
@@ -116,7 +115,7 @@ var (
 )
 
 // newCount returns a fresh count. Within the ramp after a closing, one failure is enough.
-func (b *breaker) newCount(v view) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+func (b *breaker) newCount(v fleetState) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	ramp := v.closed.Add(2 * b.o.Breakers.Ramp)
 	first, _ := b.periods()
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
@@ -154,47 +153,47 @@ func (b *breaker) periods() (first, longest time.Duration) {
 }
 
 // look returns the shared state, at most Breakers.Cache old.
-func (b *breaker) look(ctx context.Context) (view, error) {
+func (b *breaker) read(ctx context.Context) (fleetState, error) {
 	b.mu.Lock()
-	v := b.view
+	v := b.fleet
 	b.mu.Unlock()
 	if !v.asked.IsZero() && time.Since(v.asked) < b.o.Breakers.Cache {
 		return v, nil
 	}
-	return b.run(ctx, lookScript, []string{b.scope.key()})
+	return b.run(ctx, readScript, []string{b.scope.key()})
 }
 
 // run runs a script that answers with the breaker's state, and takes the state over.
-func (b *breaker) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (view, error) {
+func (b *breaker) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (fleetState, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	asked := time.Now()
 	reply, err := script.Run(ctx, b.o.Redis, keys, args...).Slice()
 	if err != nil {
-		return view{}, fmt.Errorf("breaker: %w", err)
+		return fleetState{}, fmt.Errorf("breaker: %w", err)
 	}
-	v, err := parseView(reply, asked)
+	v, err := parseFleetState(reply, asked)
 	if err != nil {
-		return view{}, err
+		return fleetState{}, err
 	}
 	b.adopt(v)
 	return v, nil
 }
 
-func parseView(reply []any, asked time.Time) (view, error) {
+func parseFleetState(reply []any, asked time.Time) (fleetState, error) {
 	if len(reply) != 6 {
-		return view{}, fmt.Errorf("breaker: %d values", len(reply))
+		return fleetState{}, fmt.Errorf("breaker: %d values", len(reply))
 	}
 	var n [5]int64
 	for i := range n {
 		v, ok := reply[i].(int64)
 		if !ok {
-			return view{}, fmt.Errorf("breaker: value %d is no number", i)
+			return fleetState{}, fmt.Errorf("breaker: value %d is no number", i)
 		}
 		n[i] = v
 	}
 	reason, _ := reply[5].(string)
-	v := view{opens: n[2], gen: n[4], reason: reason, asked: asked}
+	v := fleetState{opens: n[2], gen: n[4], reason: reason, asked: asked}
 	if n[1] > 0 {
 		v.until = asked.Add(micros(n[1] - n[0]))
 	}
@@ -205,172 +204,24 @@ func parseView(reply []any, asked time.Time) (view, error) {
 }
 
 // adopt takes over what Redis answered, unless a later question has been answered already.
-func (b *breaker) adopt(v view) {
+func (b *breaker) adopt(v fleetState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if v.asked.Before(b.view.asked) {
+	if v.asked.Before(b.fleet.asked) {
 		return
 	}
-	if v.gen != b.view.gen {
+	if v.gen != b.fleet.gen {
 		b.count = b.newCount(v)
 		b.local = time.Time{}
 	}
-	b.view = v
+	b.fleet = v
 }
 
 // moved tells whether the breaker has opened or closed since gen, as far as this process knows.
-func (b *breaker) moved(gen int64) bool {
+func (b *breaker) changed(gen int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.view.gen != gen || time.Now().Before(b.local)
-}
-
-// admission is a breaker's leave for one attempt.
-type admission struct {
-	breaker *breaker
-	gen     int64
-	slow    int    // the ramp's factor
-	token   string // of a probe; empty for any other attempt
-	count   func(error)
-	call    uint64 // the call's fingerprint
-	began   time.Time
-}
-
-// admit lets an attempt through, as the fleet's one probe if the breaker is due for it. It returns how long to wait
-// when it does not, and neither when the breaker moved in the meantime.
-//
-// The probe decides for everybody, so it is never a call that fails by its own fault, and not the one that failed as the
-// last probe while another may still come.
-func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
-	v, err := b.look(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	a := &admission{breaker: b, gen: v.gen, slow: b.slow(v), call: call, began: time.Now()}
-	if !v.until.IsZero() {
-		if wait := time.Until(v.until); wait > 0 {
-			return nil, wait, nil
-		}
-		if wait := b.unfit(call, v); wait > 0 {
-			return nil, wait, nil
-		}
-		wait, err := a.probe(ctx)
-		if err != nil || wait > 0 || a.token == "" {
-			return nil, wait, err
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if wait := time.Until(b.local); wait > 0 && a.token == "" {
-		return nil, wait, nil
-	}
-	count, err := b.count.Allow()
-	if err != nil && a.token == "" {
-		return nil, b.o.Breakers.Cache, nil // half-open by itself, and another call is trying
-	}
-	if err != nil {
-		count = func(error) {} // the probe's own verdict is what counts
-	}
-	a.count = count
-	return a, 0, nil
-}
-
-// unfit returns how long a call must leave the probe to others; 0 when it may be the probe itself.
-func (b *breaker) unfit(call uint64, v view) time.Duration {
-	first, _ := b.periods()
-	if b.faults.own(call) {
-		return first
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if call == 0 || call != b.failedProbe {
-		return 0
-	}
-	return max(0, time.Until(v.until.Add(first)))
-}
-
-// probe asks for the permission to try. Without it and without a wait, the breaker has moved.
-func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
-	b := a.breaker
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	token := uuid.NewString()
-	v, err := probeScript.Run(ctx, b.o.Redis, []string{b.scope.key(), b.scope.key("probe")},
-		token, b.o.Breakers.Probe.Milliseconds(), a.gen).Int64Slice()
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("probe: %w", err)
-	case len(v) != 2:
-		return 0, fmt.Errorf("probe: %d values", len(v))
-	case v[0] == 1:
-		a.token = token
-		return 0, nil
-	case v[0] == 2:
-		b.forget()
-		return 0, nil
-	}
-	// The probe will end sooner than its permission, as a rule: come back after a call's usual time.
-	first, _ := b.periods()
-	return max(min(micros(v[1]), first/4), b.o.Breakers.Cache), nil
-}
-
-// forget makes the next look ask Redis.
-func (b *breaker) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.view.asked = time.Time{}
-}
-
-// slow returns by what the ramp divides the pace.
-func (b *breaker) slow(v view) int {
-	if v.closed.IsZero() {
-		return 1
-	}
-	switch since := time.Since(v.closed); {
-	case since < b.o.Breakers.Ramp:
-		return 4
-	case since < 2*b.o.Breakers.Ramp:
-		return 2
-	}
-	return 1
-}
-
-// done tells the breaker how the attempt went.
-func (a *admission) done(ctx context.Context, o tebra.Outcome) {
-	b := a.breaker
-	v := judge(b.scope.kind, o)
-	if v == bad && b.faults.own(a.call) {
-		v = silent
-	}
-	switch v {
-	case good:
-		b.faults.work(a.call, a.began)
-		a.count(nil)
-	case bad:
-		a.count(errCounted)
-	case silent, answered:
-		a.count(errExcluded)
-	}
-	switch {
-	case v == bad && (a.token != "" || b.tripped()):
-		if a.token != "" {
-			b.mu.Lock()
-			b.failedProbe = a.call
-			b.mu.Unlock()
-		}
-		b.faults.excuse()
-		if a.token == "" && a.slow > 1 {
-			b.faults.fail(a.call, time.Now()) // alone in the ramp: the next probe will tell whose failure it was
-		}
-		b.open(ctx, a.gen, o.Code)
-	case v == bad:
-		b.faults.fail(a.call, time.Now())
-	case a.token == "":
-	case v == silent:
-		a.release(ctx)
-	default:
-		b.close(ctx, a.gen)
-	}
+	return b.fleet.gen != gen || time.Now().Before(b.local)
 }
 
 func (b *breaker) tripped() bool {
@@ -397,12 +248,6 @@ func (b *breaker) open(ctx context.Context, gen int64, reason tebra.Code) {
 func (b *breaker) close(ctx context.Context, gen int64) {
 	_, _ = b.run(context.WithoutCancel(ctx), closeScript, []string{b.scope.key(), b.scope.key("probe")},
 		gen, memory.Milliseconds())
-}
-
-func (a *admission) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
-	defer cancel()
-	_ = releaseScript.Run(ctx, a.breaker.o.Redis, []string{a.breaker.scope.key("probe")}, a.token).Err()
 }
 
 func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -17,10 +17,10 @@ import (
 )
 
 var (
-	down      = tebra.Outcome{Code: tebra.Unavailable}
-	hangs     = tebra.Outcome{Code: tebra.Timeout}
-	lockout   = tebra.Outcome{Code: tebra.Unauthenticated}
-	gibberish = tebra.Outcome{Code: tebra.Malformed}
+	down           = tebra.Outcome{Code: tebra.Unavailable}
+	timedOut       = tebra.Outcome{Code: tebra.Timeout}
+	badCredentials = tebra.Outcome{Code: tebra.Unauthenticated}
+	malformed      = tebra.Outcome{Code: tebra.Malformed}
 )
 
 // lasting makes breakers stay open for longer than a test runs.
@@ -45,29 +45,29 @@ func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) State {
 }
 
 // Every code against every kind of breaker.
-func TestJudge(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	codes := []tebra.Code{
 		"", tebra.Throttled, tebra.Unauthenticated, tebra.Denied, tebra.Invalid, tebra.NotFound, tebra.Conflict,
 		tebra.Unavailable, tebra.Timeout, tebra.Canceled, tebra.Malformed, tebra.Unknown,
 	}
-	want := map[scopeKind][]verdict{
-		hostScope:       {good, answered, answered, answered, answered, answered, answered, bad, bad, silent, silent, silent},
-		classScope:      {good, silent, silent, answered, answered, answered, answered, bad, bad, silent, bad, bad},
-		credentialScope: {good, silent, bad, answered, answered, answered, answered, silent, silent, silent, silent, silent},
+	want := map[scopeKind][]outcome{
+		hostScope:       {success, reachable, reachable, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, ignored},
+		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, failure, failure},
+		credentialScope: {success, ignored, failure, reachable, reachable, reachable, reachable, ignored, ignored, ignored, ignored, ignored},
 	}
-	for kind, verdicts := range want {
+	for kind, outcomes := range want {
 		for i, code := range codes {
-			if got := judge(kind, tebra.Outcome{Code: code}); got != verdicts[i] {
-				t.Errorf("kind %d, code %q: verdict %d, want %d", kind, code, got, verdicts[i])
+			if got := classify(kind, tebra.Outcome{Code: code}); got != outcomes[i] {
+				t.Errorf("kind %d, code %q: outcome %d, want %d", kind, code, got, outcomes[i])
 			}
-			if got := judge(kind, tebra.Outcome{Code: code, Void: true}); got != silent {
-				t.Errorf("kind %d, void %q: verdict %d", kind, code, got)
+			if got := classify(kind, tebra.Outcome{Code: code, Void: true}); got != ignored {
+				t.Errorf("kind %d, void %q: outcome %d", kind, code, got)
 			}
 		}
 	}
 	unreachable := tebra.Outcome{Code: tebra.Unavailable, NotSent: true}
-	if judge(hostScope, unreachable) != bad || judge(classScope, unreachable) != silent {
+	if classify(hostScope, unreachable) != failure || classify(classScope, unreachable) != ignored {
 		t.Error("a vendor that cannot be reached is the host's failure and nobody else's")
 	}
 }
@@ -75,12 +75,12 @@ func TestJudge(t *testing.T) {
 // Three failures in a row, of any tenant, open the host's breaker for the fleet; nothing is attempted then.
 func TestHostOpens(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		one, two := newFlow(t, rdb, lasting), newFlow(t, rdb, lasting)
 		other := getPatient()
 		other.Account = "clinic-b"
 		call(t, one, getPatient(), down)
-		call(t, one, getPatient(), hangs)
+		call(t, one, getPatient(), timedOut)
 		call(t, one, getPatient(), tebra.Outcome{}) // in a row, it said
 		call(t, one, getPatient(), down)
 		call(t, one, getPatient(), tebra.Outcome{Code: tebra.NotFound}) // says nothing
@@ -89,7 +89,7 @@ func TestHostOpens(t *testing.T) {
 			t.Fatalf("too early: %+v", c)
 		}
 		began := time.Now()
-		call(t, one, getPatient(), hangs)
+		call(t, one, getPatient(), timedOut)
 		for _, f := range []*Flow{one, two} {
 			for _, c := range []tebra.Call{getPatient(), other, interactive(other)} {
 				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
@@ -114,8 +114,8 @@ func TestHostOpens(t *testing.T) {
 func TestBreakerRefusalsAreBooked(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), lasting)
-	opened(t, f, getPatient())
-	c := slowly(getPatient(), 500*time.Millisecond)
+	openHost(t, f, getPatient())
+	c := withInterval(getPatient(), 500*time.Millisecond)
 	c.Operation = "GetAppointments"
 	var last time.Time
 	for i := range 10 {
@@ -128,7 +128,7 @@ func TestBreakerRefusalsAreBooked(t *testing.T) {
 }
 
 // opened opens the host's breaker.
-func opened(t *testing.T, f *Flow, c tebra.Call) {
+func openHost(t *testing.T, f *Flow, c tebra.Call) {
 	t.Helper()
 	for range 3 {
 		call(t, f, c, down)
@@ -139,25 +139,25 @@ func opened(t *testing.T, f *Flow, c tebra.Call) {
 }
 
 // due waits until the host's breaker lets a probe through.
-func due(t *testing.T, f *Flow) {
+func awaitProbe(t *testing.T, f *Flow) {
 	t.Helper()
 	for s := condition(t, f, "host"); s.Condition != Probing; s = condition(t, f, "host") {
 		if s.Condition != Open {
 			t.Fatalf("no probe due: %+v", s)
 		}
-		until(t, s.Until.Add(5*time.Millisecond))
+		waitUntil(t, s.Until.Add(5*time.Millisecond))
 	}
 }
 
 // When the time is over, one call in the fleet tries; all others wait for its outcome.
-func TestOneProbe(t *testing.T) {
+func TestFleetSendsOneProbe(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		flows := []*Flow{newFlow(t, rdb), newFlow(t, rdb), newFlow(t, rdb)}
-		opened(t, flows[0], getPatient())
-		due(t, flows[0])
+		openHost(t, flows[0], getPatient())
+		awaitProbe(t, flows[0])
 		var through atomic.Int64
-		var probe atomic.Pointer[pass]
+		var probe atomic.Pointer[permit]
 		var wg sync.WaitGroup
 		for i := range 12 {
 			wg.Go(func() {
@@ -165,7 +165,7 @@ func TestOneProbe(t *testing.T) {
 				c.Account = "clinic-" + string(rune('a'+i%4))
 				if p, err := flows[i%3].Enter(t.Context(), c); err == nil {
 					through.Add(1)
-					probe.Store(p.(*pass))
+					probe.Store(p.(*permit))
 				}
 			})
 		}
@@ -186,10 +186,10 @@ func TestOneProbe(t *testing.T) {
 // A probe that learnt nothing gives its permission back.
 func TestProbeWithoutOutcome(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb)
-		opened(t, f, getPatient())
-		due(t, f)
+		openHost(t, f, getPatient())
+		awaitProbe(t, f)
 		for _, o := range []tebra.Outcome{{Void: true, NotSent: true}, {Code: tebra.Canceled}} {
 			p := enter(t, f, getPatient())
 			_ = refused(t, f, getPatient(), BreakerReason)
@@ -203,18 +203,18 @@ func TestProbeWithoutOutcome(t *testing.T) {
 }
 
 // A prober that dies blocks nobody for longer than its permission lasts.
-func TestProbeDies(t *testing.T) {
+func TestLostProbeExpires(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.Breakers.Probe = 200 * time.Millisecond })
-		opened(t, f, getPatient())
-		due(t, f)
+		openHost(t, f, getPatient())
+		awaitProbe(t, f)
 		enter(t, f, getPatient())
 		at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
 		if d := time.Until(at); d > 200*time.Millisecond {
 			t.Errorf("come back in %v", d)
 		}
-		until(t, time.Now().Add(250*time.Millisecond))
+		waitUntil(t, time.Now().Add(250*time.Millisecond))
 		call(t, f, getPatient(), tebra.Outcome{})
 	})
 }
@@ -222,7 +222,7 @@ func TestProbeDies(t *testing.T) {
 // A failed probe opens for twice as long, a fifth more or less, up to the longest period; so does one failure in the ramp.
 func TestOpensLonger(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) {
 			o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Ramp = 100*time.Millisecond, 300*time.Millisecond, 5*time.Second
 		})
@@ -230,8 +230,8 @@ func TestOpensLonger(t *testing.T) {
 		check := func(what string, opens int64, period time.Duration) {
 			t.Helper()
 			ended := time.Now()
-			f.host.forget()
-			v, err := f.host.look(t.Context())
+			f.host.invalidate()
+			v, err := f.host.read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,10 +249,10 @@ func TestOpensLonger(t *testing.T) {
 		}
 		fail()
 		check("at first", 1, 100*time.Millisecond)
-		due(t, f)
+		awaitProbe(t, f)
 		fail()
 		check("after a failed probe", 2, 200*time.Millisecond)
-		due(t, f)
+		awaitProbe(t, f)
 		call(t, f, getPatient(), tebra.Outcome{})
 		call(t, f, getPatient(), tebra.Outcome{})
 		fail()
@@ -261,9 +261,9 @@ func TestOpensLonger(t *testing.T) {
 }
 
 // Late news must not move a breaker: who saw an older state has evidence about an older outage.
-func TestLateNews(t *testing.T) {
+func TestLateEvidenceChangesNothing(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, lasting)
 		b := f.host
 		fields := func() map[string]string { return rdb.HGetAll(t.Context(), b.scope.key()).Val() }
@@ -322,13 +322,13 @@ func TestAdoptKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	b := newFlow(t, redistest.New(t)).host
 	now := time.Now()
-	b.adopt(view{gen: 2, asked: now})
-	b.adopt(view{gen: 1, asked: now.Add(-time.Second)})
-	if b.moved(2) {
+	b.adopt(fleetState{gen: 2, asked: now})
+	b.adopt(fleetState{gen: 1, asked: now.Add(-time.Second)})
+	if b.changed(2) {
 		t.Error("an old answer was taken over")
 	}
-	b.adopt(view{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
-	if b.moved(0) {
+	b.adopt(fleetState{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
+	if b.changed(0) {
 		t.Error("a new answer was not taken over")
 	}
 }
@@ -340,20 +340,20 @@ func TestRamp(t *testing.T) {
 	f := newFlow(t, rdb, func(o *Options) { o.Breakers.Ramp = 5 * time.Second })
 	b := f.host
 	for since, want := range map[int]int{0: 4, 4_900: 4, 5_100: 2, 9_900: 2, 10_100: 1, math.MaxInt32: 1} {
-		if got := b.slow(view{closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
+		if got := b.slowdown(fleetState{closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
 			t.Errorf("%d ms after closing the pace is divided by %d, want %d", since, got, want)
 		}
 	}
-	if got := b.slow(view{}); got != 1 {
+	if got := b.slowdown(fleetState{}); got != 1 {
 		t.Errorf("a breaker that never opened divides the pace by %d", got)
 	}
-	opened(t, f, getPatient())
-	due(t, f)
+	openHost(t, f, getPatient())
+	awaitProbe(t, f)
 	call(t, f, getPatient(), tebra.Outcome{})
 	key := paceKey(clinic, "GetPatient")
 	slot := rdb.Time(t.Context()).Val().Add(time.Second).UnixMicro()
 	rdb.HSet(t.Context(), key, "next", slot)
-	call(t, f, interactive(slowly(getPatient(), 50*time.Millisecond)), tebra.Outcome{})
+	call(t, f, interactive(withInterval(getPatient(), 50*time.Millisecond)), tebra.Outcome{})
 	next, _ := rdb.HGet(t.Context(), key, "next").Int64()
 	if gap := micros(next - slot); gap != 4*90*time.Millisecond {
 		t.Errorf("in the ramp a slot takes %v, want four times 90ms", gap)
@@ -361,13 +361,13 @@ func TestRamp(t *testing.T) {
 }
 
 // Refused credentials close the door of their tenant at once, and of nobody else.
-func TestCredentials(t *testing.T) {
+func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		one, two := newFlow(t, rdb, lasting), newFlow(t, rdb, lasting)
 		other := getPatient()
 		other.Account = "clinic-b"
-		call(t, one, getPatient(), lockout)
+		call(t, one, getPatient(), badCredentials)
 		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
 		for _, f := range []*Flow{one, two} {
 			if r := refused(t, f, list, BreakerReason); r.Scope != "credential" {
@@ -385,15 +385,15 @@ func TestCredentials(t *testing.T) {
 // A class opens for its tenant after five failures in a row, or when half of at least ten calls fail.
 func TestClassOpens(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, lasting, func(o *Options) { o.Breakers.HostFailures = 1000 })
 		for range 4 {
-			call(t, f, getPatient(), gibberish)
+			call(t, f, getPatient(), malformed)
 		}
 		if s := condition(t, f, "read_one", clinic); s.Condition != Closed {
 			t.Fatalf("too early: %+v", s)
 		}
-		call(t, f, getPatient(), hangs)
+		call(t, f, getPatient(), timedOut)
 		if r := refused(t, f, getPatient(), BreakerReason); r.Scope != "read_one" {
 			t.Errorf("refused by %s", r.Scope)
 		}
@@ -412,11 +412,11 @@ func TestClassOpens(t *testing.T) {
 }
 
 // Callers who wait in their slots when a breaker opens do not call.
-func TestOpeningReachesWaiting(t *testing.T) {
+func TestOpeningReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	f := newFlow(t, rdb, lasting)
-	c := slowly(getPatient(), 300*time.Millisecond)
+	c := withInterval(getPatient(), 300*time.Millisecond)
 	fast := getPatient()
 	fast.Operation = "GetProviders"
 	call(t, f, fast, down)
@@ -440,14 +440,14 @@ func TestOpeningReachesWaiting(t *testing.T) {
 }
 
 // Evidence from before the last opening must not make it longer.
-func TestLateFailures(t *testing.T) {
+func TestLateFailuresDoNotExtendAnOutage(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	passes := make([]*pass, 6)
-	for i := range passes {
-		passes[i] = enter(t, f, getPatient())
+	permits := make([]*permit, 6)
+	for i := range permits {
+		permits[i] = enter(t, f, getPatient())
 	}
-	for _, p := range passes {
+	for _, p := range permits {
 		p.Done(t.Context(), down)
 	}
 	if s := condition(t, f, "host"); s.Opens != 1 {
@@ -456,14 +456,14 @@ func TestLateFailures(t *testing.T) {
 }
 
 // When Redis cannot be told, this process keeps to itself what it saw.
-func TestTripsAlone(t *testing.T) {
+func TestProcessTripsAloneWithoutRedis(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), func(o *Options) { o.Breakers.Open = 600 * time.Millisecond })
 	b := f.host
-	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
+	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
 	healthy := b.o.Redis
 	b.o.Redis = closedClient(t)
-	for _, p := range passes {
+	for _, p := range permits {
 		p.Done(t.Context(), down)
 	}
 	b.o.Redis = healthy
@@ -471,7 +471,7 @@ func TestTripsAlone(t *testing.T) {
 		t.Fatalf("told after all: %+v", s)
 	}
 	at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
-	until(t, at.Add(50*time.Millisecond))
+	waitUntil(t, at.Add(50*time.Millisecond))
 	call(t, f, getPatient(), tebra.Outcome{}) // its own trial, which goes well
 	call(t, f, getPatient(), tebra.Outcome{})
 }
@@ -484,14 +484,14 @@ func closedClient(t *testing.T) *redis.Client {
 }
 
 // Many callers, all outcomes, two processes: nothing is left behind, and all that was taken is given back.
-func TestStorm(t *testing.T) {
+func TestEverythingTakenIsReleased(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	outcomes := []tebra.Outcome{
 		{},
 		{},
 		{},
-		down, hangs,
+		down, timedOut,
 		{Void: true, NotSent: true},
 		{Code: tebra.Throttled},
 		{Code: tebra.NotFound},
@@ -521,7 +521,7 @@ func TestStorm(t *testing.T) {
 		t.Error("nothing was granted")
 	}
 	for _, f := range flows {
-		if fl := f.account(clinic).flight; len(fl.common)+len(fl.reserved) != 0 {
+		if fl := f.account(clinic).inFlight; len(fl.common)+len(fl.reserved) != 0 {
 			t.Error("places are left taken")
 		}
 	}

@@ -13,22 +13,22 @@ type entry struct {
 	flow     *Flow
 	call     tebra.Call
 	budget   budget.Operation
-	flight   *flight
+	inFlight *semaphore
 	breakers []*breaker
 	deadline time.Time // no wait goes beyond it
 }
 
 // turn goes through everything once. It returns neither pass nor error when a grant was overtaken by events: a breaker
 // moved, the operation was blocked, or the slot passed while its answer was on the way.
-func (e *entry) turn(ctx context.Context) (tebra.Pass, error) {
-	if refused, err := e.look(ctx); refused != nil || err != nil {
+func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
+	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
 	}
-	leave, err := e.board(ctx)
+	release, err := e.acquirePlace(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &pass{entry: e, leave: leave}
+	p := &permit{entry: e, release: release}
 	if refused := e.admit(ctx, p); refused != nil {
 		p.undo(ctx)
 		return nil, refused
@@ -37,7 +37,7 @@ func (e *entry) turn(ctx context.Context) (tebra.Pass, error) {
 		p.undo(ctx)
 		return nil, nil //nolint:nilnil // a breaker moved; see above
 	}
-	used, err := e.slot(ctx, p)
+	used, err := e.acquireSlot(ctx, p)
 	if err != nil || !used {
 		p.undo(ctx)
 		return nil, err
@@ -46,9 +46,9 @@ func (e *entry) turn(ctx context.Context) (tebra.Pass, error) {
 }
 
 // look refuses while a breaker is open, before anything is taken.
-func (e *entry) look(ctx context.Context) (*Refused, error) {
+func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 	for _, b := range e.breakers {
-		v, err := b.look(ctx)
+		v, err := b.read(ctx)
 		if err != nil {
 			return e.unreachable(ctx)
 		}
@@ -60,11 +60,11 @@ func (e *entry) look(ctx context.Context) (*Refused, error) {
 }
 
 // board takes a place among the tenant's calls under way.
-func (e *entry) board(ctx context.Context) (func(), error) {
+func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
 	waitCtx, cancel := context.WithDeadline(ctx, e.deadline)
 	defer cancel()
-	if leave := e.flight.board(waitCtx, e.call.Interactive); leave != nil {
-		return leave, nil
+	if release := e.inFlight.acquire(waitCtx, e.call.Interactive); release != nil {
+		return release, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (e *entry) board(ctx context.Context) (func(), error) {
 }
 
 // admit passes the breakers, as a probe where one is due. It stops short, without an error, at a breaker that moved.
-func (e *entry) admit(ctx context.Context, p *pass) error {
+func (e *entry) admit(ctx context.Context, p *permit) error {
 	for _, b := range e.breakers {
 		a, wait, err := b.admit(ctx, e.call.Fingerprint)
 		switch {
@@ -90,7 +90,7 @@ func (e *entry) admit(ctx context.Context, p *pass) error {
 }
 
 // slot takes a slot and waits for it. It returns false when the slot may not be used after all.
-func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
+func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err error) {
 	limit := time.Until(e.deadline)
 	if d, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(d)) // a slot after the caller's own end would be lost
@@ -123,12 +123,12 @@ func (e *entry) slot(ctx context.Context, p *pass) (used bool, err error) {
 
 // wait waits for the pass's slot, and returns false when it may not be used any more: a breaker moved, or a throttle
 // answer blocked the operation.
-func (e *entry) wait(ctx context.Context, p *pass) (ok bool, err error) {
+func (e *entry) wait(ctx context.Context, p *permit) (ok bool, err error) {
 	if err := sleep(ctx, p.slot.Wait); err != nil {
 		return false, err
 	}
 	for _, a := range p.admissions {
-		if a.breaker.moved(a.gen) {
+		if a.breaker.changed(a.gen) {
 			return false, nil
 		}
 	}

@@ -108,7 +108,7 @@ var _ tebra.Gate = (*Flow)(nil)
 
 // account is what one process keeps for one tenant.
 type account struct {
-	flight     *flight
+	inFlight   *semaphore
 	credential *breaker
 	classes    [tebra.System + 1]*breaker // by class; the zero class has none
 }
@@ -139,7 +139,7 @@ func (f *Flow) account(id tenant.ID) *account {
 	a := f.tenants[id]
 	if a == nil {
 		a = &account{
-			flight:     newFlight(f.options.InFlight),
+			inFlight:   newSemaphore(f.options.InFlight),
 			credential: newBreaker(f.options, scope{kind: credentialScope, tenant: id}),
 		}
 		for c := tebra.ReadOne; c <= tebra.System; c++ {
@@ -151,7 +151,7 @@ func (f *Flow) account(id tenant.ID) *account {
 }
 
 // maxTurns bounds how often one Enter starts anew because its grant was overtaken by events.
-const maxTurns = 4
+const maxTries = 4
 
 // Enter waits for the call's turn, at most Options.MaxWait, or refuses with a [*Refused] that knows when to come back.
 // Other errors are the context's, or say that the call itself makes no sense.
@@ -168,12 +168,12 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	}
 	account := f.account(id)
 	e := entry{
-		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, flight: account.flight,
+		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, inFlight: account.inFlight,
 		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
 		deadline: time.Now().Add(f.options.MaxWait),
 	}
-	for range maxTurns {
-		p, err := e.turn(ctx)
+	for range maxTries {
+		p, err := e.try(ctx)
 		if p != nil || err != nil {
 			return p, err
 		}

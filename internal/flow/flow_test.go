@@ -20,21 +20,21 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 const clinic = tenant.ID("clinic-a")
 
 // everywhere runs a test on redis-server and on the embedded one, since the scripts must do the same on both.
-func everywhere(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
+func onBothServers(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, redistest.New(t)) })
 	t.Run("miniredis", func(t *testing.T) { t.Parallel(); test(t, redistest.Mini(t)) })
 }
 
 // quick are breakers for impatient tests. The cache is short, so that processes agree at once.
-var quick = Breakers{
+var fastBreakers = Breakers{
 	Open: 300 * time.Millisecond, MaxOpen: 1200 * time.Millisecond, Credential: 300 * time.Millisecond,
 	MaxCredential: 1200 * time.Millisecond, Ramp: 400 * time.Millisecond, Probe: 3 * time.Second, Cache: time.Millisecond,
 }
 
 func newFlow(t *testing.T, rdb redis.UniversalClient, change ...func(*Options)) *Flow {
 	t.Helper()
-	o := Options{Redis: rdb, MinMargin: 40 * time.Millisecond, Breakers: quick}
+	o := Options{Redis: rdb, MinMargin: 40 * time.Millisecond, Breakers: fastBreakers}
 	for _, c := range change {
 		c(&o)
 	}
@@ -52,7 +52,7 @@ func getPatient() tebra.Call {
 	}
 }
 
-func slowly(c tebra.Call, interval time.Duration) tebra.Call {
+func withInterval(c tebra.Call, interval time.Duration) tebra.Call {
 	c.Interval = interval
 	return c
 }
@@ -66,13 +66,13 @@ func interactive(c tebra.Call) tebra.Call {
 func paceKey(id tenant.ID, operation string) string { return id.Key("f1", "p", operation) }
 
 // enter enters and fails the test when it may not.
-func enter(t *testing.T, f *Flow, c tebra.Call) *pass {
+func enter(t *testing.T, f *Flow, c tebra.Call) *permit {
 	t.Helper()
 	p, err := f.Enter(t.Context(), c)
 	if err != nil {
 		t.Fatalf("enter: %v", err)
 	}
-	return p.(*pass)
+	return p.(*permit)
 }
 
 // call makes one attempt with that outcome.
@@ -101,7 +101,7 @@ func refused(t *testing.T, f *Flow, c tebra.Call, why Reason) *Refused {
 }
 
 // until waits for a moment of the real clock, which is the one that Redis goes by.
-func until(t *testing.T, at time.Time) {
+func waitUntil(t *testing.T, at time.Time) {
 	t.Helper()
 	if err := sleep(t.Context(), time.Until(at)); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestEnterRefusesNonsense(t *testing.T) {
+func TestEnterRefusesInvalidCalls(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
 	for name, spoil := range map[string]func(*tebra.Call){
@@ -157,7 +157,7 @@ func TestEnterRefusesNonsense(t *testing.T) {
 }
 
 // Redis gone: nothing new starts, and who asks comes back in a second or two.
-func TestRedisGone(t *testing.T) {
+func TestUnreachableRedisRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []tebra.Call{getPatient(), interactive(getPatient())} {
 		rdb := redistest.New(t)
@@ -165,7 +165,7 @@ func TestRedisGone(t *testing.T) {
 		call(t, f, c, tebra.Outcome{})
 		p := enter(t, f, c)
 		_ = rdb.Close()
-		f.host.forget()
+		f.host.invalidate()
 		at, _ := refused(t, f, c, RedisReason).NotBefore()
 		if d := time.Until(at); d < 900*time.Millisecond || d > 2*time.Second {
 			t.Errorf("come back in %v", d)
@@ -181,11 +181,11 @@ func TestRedisGone(t *testing.T) {
 }
 
 // Redis goes while a caller waits in its slot: the slot may have been blocked in the meantime, so it is not used.
-func TestRedisGoneInTheSlot(t *testing.T) {
+func TestRedisGoneWhileWaiting(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	f := newFlow(t, rdb)
-	c := slowly(getPatient(), 200*time.Millisecond)
+	c := withInterval(getPatient(), 200*time.Millisecond)
 	call(t, f, c, tebra.Outcome{})
 	done := make(chan error, 1)
 	go func() {
@@ -198,7 +198,7 @@ func TestRedisGoneInTheSlot(t *testing.T) {
 	if err := <-done; !errors.As(err, &r) || r.Reason != RedisReason {
 		t.Errorf("enter: %v", err)
 	}
-	if n := len(f.account(clinic).flight.common); n != 0 {
+	if n := len(f.account(clinic).inFlight.common); n != 0 {
 		t.Errorf("%d places not given back", n)
 	}
 }
@@ -206,17 +206,17 @@ func TestRedisGoneInTheSlot(t *testing.T) {
 // waiting waits until n callers of the clinic have a place.
 func waiting(t *testing.T, f *Flow, n int) {
 	t.Helper()
-	fl := f.account(clinic).flight
+	fl := f.account(clinic).inFlight
 	for len(fl.common)+len(fl.reserved) < n {
-		until(t, time.Now().Add(time.Millisecond))
+		waitUntil(t, time.Now().Add(time.Millisecond))
 	}
 }
 
-func TestContextEnds(t *testing.T) {
+func TestCanceledCallerRefundsItsSlot(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb)
-		c := slowly(getPatient(), 500*time.Millisecond)
+		c := withInterval(getPatient(), 500*time.Millisecond)
 		call(t, f, c, tebra.Outcome{})
 		before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
 
@@ -227,7 +227,7 @@ func TestContextEnds(t *testing.T) {
 			done <- err
 		}()
 		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == before {
-			until(t, time.Now().Add(time.Millisecond))
+			waitUntil(t, time.Now().Add(time.Millisecond))
 		}
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -239,17 +239,17 @@ func TestContextEnds(t *testing.T) {
 		if _, err := f.Enter(ctx, c); !errors.Is(err, context.Canceled) {
 			t.Errorf("entering with an ended context: %v", err)
 		}
-		if n := len(f.account(clinic).flight.common); n != 0 {
+		if n := len(f.account(clinic).inFlight.common); n != 0 {
 			t.Errorf("%d places not given back", n)
 		}
 	})
 }
 
 // A caller whose own deadline is nearer than the slot is refused at once, and the slot is not taken.
-func TestDeadlineBeforeSlot(t *testing.T) {
+func TestDeadlineBeforeSlotRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	c := interactive(slowly(getPatient(), 500*time.Millisecond))
+	c := interactive(withInterval(getPatient(), 500*time.Millisecond))
 	call(t, f, c, tebra.Outcome{})
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
@@ -267,22 +267,22 @@ func TestInFlightCap(t *testing.T) {
 	f := newFlow(t, redistest.New(t), func(o *Options) { o.InFlight, o.MaxWait = 4, 400*time.Millisecond })
 	other := getPatient()
 	other.Account = "clinic-b"
-	passes := []*pass{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
-	_ = refused(t, f, getPatient(), InFlightReason)                 // the fourth place is interactive's
-	passes = append(passes, enter(t, f, interactive(getPatient()))) // who takes it
-	_ = refused(t, f, interactive(getPatient()), InFlightReason)    // and it is one place
-	enter(t, f, other).Done(t.Context(), tebra.Outcome{})           // other tenants have their own
-	for _, p := range passes {
+	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
+	_ = refused(t, f, getPatient(), InFlightReason)                   // the fourth place is interactive's
+	permits = append(permits, enter(t, f, interactive(getPatient()))) // who takes it
+	_ = refused(t, f, interactive(getPatient()), InFlightReason)      // and it is one place
+	enter(t, f, other).Done(t.Context(), tebra.Outcome{})             // other tenants have their own
+	for _, p := range permits {
 		p.Done(t.Context(), tebra.Outcome{})
 		p.Done(t.Context(), tebra.Outcome{}) // a second Done frees nothing twice
 	}
-	fl := f.account(clinic).flight
+	fl := f.account(clinic).inFlight
 	if len(fl.common) != 0 || len(fl.reserved) != 0 {
 		t.Errorf("%d and %d places taken at the end", len(fl.common), len(fl.reserved))
 	}
 }
 
-func TestRefusedSpeaks(t *testing.T) {
+func TestRefusedError(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		r    Refused
@@ -302,7 +302,7 @@ func TestRefusedSpeaks(t *testing.T) {
 }
 
 // A Redis that takes connections and never answers costs a caller about a second, and is a refusal like any other.
-func TestRedisHangs(t *testing.T) {
+func TestHangingRedisRefuses(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

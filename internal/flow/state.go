@@ -25,8 +25,8 @@ type Condition string
 
 // The conditions.
 const (
-	Closed  Condition = "closed"  // everything passes
-	Open    Condition = "open"    // nothing passes
+	Closed  Condition = "closed"  // every call passes
+	Open    Condition = "open"    // no call passes
 	Probing Condition = "probing" // one call of the fleet may try
 	Ramp    Condition = "ramp"    // closed a moment ago: slower than usual
 )
@@ -45,36 +45,36 @@ func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 		keys[i] = s.key()
 	}
 	asked := time.Now()
-	seen, err := redisconn.ReadSnapshots(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
+	snapshots, err := redisconn.ReadSnapshots(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
 	if err != nil {
 		return nil, fmt.Errorf("read breakers: %w", err)
 	}
 	var out []State
 	for i, s := range scopes {
-		g := seen[i]
-		v := view{opens: g.Int("opens"), reason: g.Text("reason"), asked: asked}
-		if g.Int("until") > 0 {
-			v.until = asked.Add(g.Until("until"))
+		hash := snapshots[i]
+		fleet := fleetState{opens: hash.Int("opens"), reason: hash.Text("reason"), asked: asked}
+		if hash.Int("until") > 0 {
+			fleet.until = asked.Add(hash.Until("until"))
 		}
-		if g.Int("closed") > 0 {
-			v.closed = asked.Add(g.Until("closed"))
+		if hash.Int("closed") > 0 {
+			fleet.closed = asked.Add(hash.Until("closed"))
 		}
-		if st := f.state(s, v); s.kind == hostScope || st.Condition != Closed {
+		if st := f.state(s, fleet); s.kind == hostScope || st.Condition != Closed {
 			out = append(out, st)
 		}
 	}
 	return out, nil
 }
 
-func (f *Flow) state(s scope, v view) State {
-	st := State{Scope: s.String(), Tenant: s.tenant, Condition: Closed, Opens: int(v.opens), Reason: v.reason}
+func (f *Flow) state(s scope, fleet fleetState) State {
+	st := State{Scope: s.String(), Tenant: s.tenant, Condition: Closed, Opens: int(fleet.opens), Reason: fleet.reason}
 	now := time.Now()
 	switch {
-	case v.until.After(now):
-		st.Condition, st.Until = Open, v.until
-	case !v.until.IsZero():
+	case fleet.until.After(now):
+		st.Condition, st.Until = Open, fleet.until
+	case !fleet.until.IsZero():
 		st.Condition = Probing
-	case !v.closed.IsZero() && now.Before(v.closed.Add(2*f.options.Breakers.Ramp)):
+	case !fleet.closed.IsZero() && now.Before(fleet.closed.Add(2*f.options.Breakers.Ramp)):
 		st.Condition = Ramp
 	}
 	return st

@@ -1,6 +1,6 @@
 -- Closes a breaker whose probe went well. The count of openings stays: a failure soon after opens it for longer.
 --
--- KEYS[1] breaker (see look.lua)   KEYS[2] its probe
+-- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
 -- ARGV[1] gen that was seen        ARGV[2] life of the hash in ms
 --
 -- Returns {now, until, opens, closed, gen, reason} as they are now.

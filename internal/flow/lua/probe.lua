@@ -1,7 +1,7 @@
 -- Lets one caller of the fleet try whether what a breaker guards works again. The permission ends by itself, so that a
 -- prober that dies blocks nobody for long.
 --
--- KEYS[1] breaker (see look.lua)   KEYS[2] its probe
+-- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
 -- ARGV[1] token of the caller   ARGV[2] life of the permission in ms   ARGV[3] gen that was seen
 --
 -- Returns {verdict, wait in microseconds}. 1: go. 0: another one tries, or it is too early; wait. 2: the breaker has

@@ -10,23 +10,23 @@ import (
 )
 
 // pass is one granted attempt.
-type pass struct {
+type permit struct {
 	entry      *entry
 	admissions []*admission
 	slot       budget.Slot
 	taken      bool
-	leave      func()
+	release    func()
 	once       sync.Once
 }
 
 // SendBy returns the latest moment at which the call may be sent.
-func (p *pass) SendBy() time.Time { return p.slot.SendBy() }
+func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
 
 // Done frees the place, teaches pace and breakers, and gives back a slot that the vendor has not seen. Calls after the
 // first do nothing.
-func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
+func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
-		p.leave()
+		p.release()
 		for _, a := range p.admissions {
 			a.done(ctx, o)
 		}
@@ -40,8 +40,8 @@ func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
 }
 
 // undo gives back everything taken so far by a caller that does not go.
-func (p *pass) undo(ctx context.Context) {
-	p.leave()
+func (p *permit) undo(ctx context.Context) {
+	p.release()
 	ctx = context.WithoutCancel(ctx)
 	for _, a := range p.admissions {
 		a.done(ctx, tebra.Outcome{Void: true, NotSent: true})

@@ -11,15 +11,15 @@ import (
 
 func TestBudgets(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.MaxWait = time.Second })
 		if got, err := f.Budgets(t.Context(), clinic, "clinic-b"); err != nil || len(got) != 0 {
 			t.Fatalf("before any call: %+v, %v", got, err)
 		}
-		patient := slowly(getPatient(), 600*time.Millisecond)
+		patient := withInterval(getPatient(), 600*time.Millisecond)
 		call(t, f, interactive(patient), tebra.Outcome{})
 		_ = refused(t, f, patient, PaceReason) // and is booked
-		other := slowly(getPatient(), 600*time.Millisecond)
+		other := withInterval(getPatient(), 600*time.Millisecond)
 		other.Account, other.Operation, other.Class = "clinic-b", "GetAppointments", tebra.ReadList
 		call(t, f, interactive(other), tebra.Outcome{Code: tebra.Throttled, Interval: 15 * time.Second})
 

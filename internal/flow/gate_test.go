@@ -42,7 +42,7 @@ func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
 			switch {
 			case errors.As(err, &r):
 				at, _ := r.NotBefore()
-				until(t, at)
+				waitUntil(t, at)
 			case err != nil:
 				t.Error(err)
 				return
@@ -57,9 +57,9 @@ func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
 }
 
 // Two processes drain a backlog against a strict vendor: nothing is refused, and little of the time is wasted.
-func TestDrain(t *testing.T) {
+func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		const (
 			calls    = 10
 			interval = 100 * time.Millisecond
@@ -77,7 +77,7 @@ func TestDrain(t *testing.T) {
 				o.MinMargin, o.MaxWait, o.InteractiveMemory = 60*time.Millisecond, 600*time.Millisecond, 300*time.Millisecond
 			})
 			for j := range 3 {
-				c := slowly(getPatient(), interval)
+				c := withInterval(getPatient(), interval)
 				c.Interactive = i == 0 && j == 0
 				wg.Go(func() { v.work(t, f, c, todo) })
 			}
@@ -93,11 +93,11 @@ func TestDrain(t *testing.T) {
 }
 
 // A void grant gives its slot back.
-func TestVoidGivesBack(t *testing.T) {
+func TestVoidGrantIsRefunded(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb)
-		c := slowly(getPatient(), 300*time.Millisecond)
+		c := withInterval(getPatient(), 300*time.Millisecond)
 		next := func() int64 {
 			n, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
 			return n
@@ -121,11 +121,11 @@ func TestVoidGivesBack(t *testing.T) {
 }
 
 // A grant that is too late when it arrives is not handed out, and spends nothing.
-func TestLateGrants(t *testing.T) {
+func TestLateGrantIsNotUsed(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.MinMargin = time.Microsecond })
-		c := slowly(getPatient(), time.Microsecond) // half of this margin is shorter than any way to Redis and back
+		c := withInterval(getPatient(), time.Microsecond) // half of this margin is shorter than any way to Redis and back
 		_ = refused(t, f, c, PaceReason)
 		next, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
 		if now := rdb.Time(t.Context()).Val().UnixMicro(); next > now {
@@ -135,13 +135,13 @@ func TestLateGrants(t *testing.T) {
 }
 
 // A throttle answer reaches callers who already wait in their slots: they enter anew instead of calling.
-func TestBlockReachesWaiting(t *testing.T) {
+func TestThrottleAnswerReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb)
-		c := slowly(getPatient(), 200*time.Millisecond)
+		c := withInterval(getPatient(), 200*time.Millisecond)
 		first := enter(t, f, c)
-		got := make(chan *pass, 1)
+		got := make(chan *permit, 1)
 		go func() {
 			p, err := f.Enter(t.Context(), c)
 			if err != nil {
@@ -149,10 +149,10 @@ func TestBlockReachesWaiting(t *testing.T) {
 				got <- nil
 				return
 			}
-			got <- p.(*pass)
+			got <- p.(*permit)
 		}()
-		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == "" || len(f.account(clinic).flight.common) < 2 {
-			until(t, time.Now().Add(time.Millisecond))
+		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == "" || len(f.account(clinic).inFlight.common) < 2 {
+			waitUntil(t, time.Now().Add(time.Millisecond))
 		}
 		first.Done(t.Context(), tebra.Outcome{Code: tebra.Throttled, Interval: 400 * time.Millisecond})
 		blocked, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "blocked").Int64()

@@ -15,75 +15,75 @@ import (
 // ramp is, or a record first met there would open the breaker after every recovery.
 //
 // The zero value is ready.
-type faults struct {
+type suspects struct {
 	mu    sync.Mutex
-	calls map[uint64]fault
+	calls map[uint64]suspect
 }
 
-type fault struct {
+type suspect struct {
 	failed time.Time // last
-	own    bool
+	poison bool
 }
 
 const (
 	// maxFaults bounds what is remembered; beyond it failures count as the vendor's.
-	maxFaults = 256
+	maxSuspects = 256
 	// faultMemory is how long a call that fails by its own fault is known for it.
-	faultMemory = time.Hour
+	suspectLife = time.Hour
 )
 
 // own reports whether the call is known to fail by its own fault.
-func (f *faults) own(call uint64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	have := f.calls[call]
-	return have.own && time.Since(have.failed) < faultMemory
+func (s *suspects) isPoison(call uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have := s.calls[call]
+	return have.poison && time.Since(have.failed) < suspectLife
 }
 
 // fail remembers a failure that may be the call's own. A call without a fingerprint is never at fault.
-func (f *faults) fail(call uint64, now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (s *suspects) failed(call uint64, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if call == 0 {
 		return
 	}
-	if f.calls == nil {
-		f.calls = map[uint64]fault{}
+	if s.calls == nil {
+		s.calls = map[uint64]suspect{}
 	}
-	have, known := f.calls[call]
-	if !known && len(f.calls) >= maxFaults {
-		for old, of := range f.calls {
-			if now.Sub(of.failed) >= faultMemory {
-				delete(f.calls, old)
+	have, known := s.calls[call]
+	if !known && len(s.calls) >= maxSuspects {
+		for old, of := range s.calls {
+			if now.Sub(of.failed) >= suspectLife {
+				delete(s.calls, old)
 			}
 		}
-		if len(f.calls) >= maxFaults {
+		if len(s.calls) >= maxSuspects {
 			return
 		}
 	}
-	f.calls[call] = fault{failed: now, own: have.own && now.Sub(have.failed) < faultMemory}
+	s.calls[call] = suspect{failed: now, poison: have.poison && now.Sub(have.failed) < suspectLife}
 }
 
 // work takes a success of a call that was sent at sent: it is not at fault, and those that failed before are.
-func (f *faults) work(call uint64, sent time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.calls, call)
-	for other, have := range f.calls {
-		if !have.own && have.failed.Before(sent) {
-			have.own = true
-			f.calls[other] = have
+func (s *suspects) succeeded(call uint64, sent time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, call)
+	for other, have := range s.calls {
+		if !have.poison && have.failed.Before(sent) {
+			have.poison = true
+			s.calls[other] = have
 		}
 	}
 }
 
 // excuse forgets the failures that turned out to be the vendor's.
-func (f *faults) excuse() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for call, have := range f.calls {
-		if !have.own {
-			delete(f.calls, call)
+func (s *suspects) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for call, have := range s.calls {
+		if !have.poison {
+			delete(s.calls, call)
 		}
 	}
 }

@@ -4,32 +4,32 @@ import "context"
 
 // flight counts one tenant's calls under way in this process. A quarter of the places is for interactive callers alone;
 // they take the common ones too.
-type flight struct {
+type semaphore struct {
 	common   chan struct{}
 	reserved chan struct{}
 }
 
-func newFlight(places int) *flight {
+func newSemaphore(places int) *semaphore {
 	reserved := places / 4
-	return &flight{common: make(chan struct{}, places-reserved), reserved: make(chan struct{}, reserved)}
+	return &semaphore{common: make(chan struct{}, places-reserved), reserved: make(chan struct{}, reserved)}
 }
 
 // board waits for a place until ctx ends. It returns what gives the place back, or nil when there was none in time.
-func (f *flight) board(ctx context.Context, interactive bool) (leave func()) {
+func (s *semaphore) acquire(ctx context.Context, interactive bool) (release func()) {
 	var reserved chan struct{} // nil blocks for ever: no place for the background there
 	if interactive {
-		reserved = f.reserved
+		reserved = s.reserved
 	}
 	select { // an ended ctx must not lose against a free place by chance
-	case f.common <- struct{}{}:
-		return func() { <-f.common }
+	case s.common <- struct{}{}:
+		return func() { <-s.common }
 	default:
 	}
 	select {
-	case f.common <- struct{}{}:
-		return func() { <-f.common }
+	case s.common <- struct{}{}:
+		return func() { <-s.common }
 	case reserved <- struct{}{}:
-		return func() { <-f.reserved }
+		return func() { <-s.reserved }
 	case <-ctx.Done():
 		return nil
 	}

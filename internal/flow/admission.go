@@ -1,0 +1,165 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+)
+
+// admission is a breaker's leave for one attempt.
+type admission struct {
+	breaker *breaker
+	gen     int64
+	slow    int    // the ramp's factor
+	token   string // of a probe; empty for any other attempt
+	count   func(error)
+	call    uint64 // the call's fingerprint
+	began   time.Time
+}
+
+// admit lets an attempt through, as the fleet's one probe if the breaker is due for it. It returns how long to wait
+// when it does not, and neither when the breaker moved in the meantime.
+//
+// The probe decides for everybody, so it is never a call that fails by its own fault, and not the one that failed as the
+// last probe while another may still come.
+func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
+	v, err := b.read(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	a := &admission{breaker: b, gen: v.gen, slow: b.slowdown(v), call: call, began: time.Now()}
+	if !v.until.IsZero() {
+		if wait := time.Until(v.until); wait > 0 {
+			return nil, wait, nil
+		}
+		if wait := b.probeDelay(call, v); wait > 0 {
+			return nil, wait, nil
+		}
+		wait, err := a.probe(ctx)
+		if err != nil || wait > 0 || a.token == "" {
+			return nil, wait, err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if wait := time.Until(b.local); wait > 0 && a.token == "" {
+		return nil, wait, nil
+	}
+	count, err := b.count.Allow()
+	if err != nil && a.token == "" {
+		return nil, b.o.Breakers.Cache, nil // half-open by itself, and another call is trying
+	}
+	if err != nil {
+		count = func(error) {} // the probe's own outcome is what counts
+	}
+	a.count = count
+	return a, 0, nil
+}
+
+// unfit returns how long a call must leave the probe to others; 0 when it may be the probe itself.
+func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
+	first, _ := b.periods()
+	if b.suspects.isPoison(call) {
+		return first
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if call == 0 || call != b.failedProbe {
+		return 0
+	}
+	return max(0, time.Until(v.until.Add(first)))
+}
+
+// probe asks for the permission to try. Without it and without a wait, the breaker has moved.
+func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
+	b := a.breaker
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	defer cancel()
+	token := uuid.NewString()
+	v, err := probeScript.Run(ctx, b.o.Redis, []string{b.scope.key(), b.scope.key("probe")},
+		token, b.o.Breakers.Probe.Milliseconds(), a.gen).Int64Slice()
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("probe: %w", err)
+	case len(v) != 2:
+		return 0, fmt.Errorf("probe: %d values", len(v))
+	case v[0] == 1:
+		a.token = token
+		return 0, nil
+	case v[0] == 2:
+		b.invalidate()
+		return 0, nil
+	}
+	// The probe will end sooner than its permission, as a rule: come back after a call's usual time.
+	first, _ := b.periods()
+	return max(min(micros(v[1]), first/4), b.o.Breakers.Cache), nil
+}
+
+// forget makes the next look ask Redis.
+func (b *breaker) invalidate() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fleet.asked = time.Time{}
+}
+
+// slow returns by what the ramp divides the pace.
+func (b *breaker) slowdown(v fleetState) int {
+	if v.closed.IsZero() {
+		return 1
+	}
+	switch since := time.Since(v.closed); {
+	case since < b.o.Breakers.Ramp:
+		return 4
+	case since < 2*b.o.Breakers.Ramp:
+		return 2
+	}
+	return 1
+}
+
+// done tells the breaker how the attempt went.
+func (a *admission) done(ctx context.Context, o tebra.Outcome) {
+	b := a.breaker
+	v := classify(b.scope.kind, o)
+	if v == failure && b.suspects.isPoison(a.call) {
+		v = ignored
+	}
+	switch v {
+	case success:
+		b.suspects.succeeded(a.call, a.began)
+		a.count(nil)
+	case failure:
+		a.count(errCounted)
+	case ignored, reachable:
+		a.count(errExcluded)
+	}
+	switch {
+	case v == failure && (a.token != "" || b.tripped()):
+		if a.token != "" {
+			b.mu.Lock()
+			b.failedProbe = a.call
+			b.mu.Unlock()
+		}
+		b.suspects.forget()
+		if a.token == "" && a.slow > 1 {
+			b.suspects.failed(a.call, time.Now()) // alone in the ramp: the next probe will tell whose failure it was
+		}
+		b.open(ctx, a.gen, o.Code)
+	case v == failure:
+		b.suspects.failed(a.call, time.Now())
+	case a.token == "":
+	case v == ignored:
+		a.release(ctx)
+	default:
+		b.close(ctx, a.gen)
+	}
+}
+
+func (a *admission) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
+	defer cancel()
+	_ = releaseScript.Run(ctx, a.breaker.o.Redis, []string{a.breaker.scope.key("probe")}, a.token).Err()
+}

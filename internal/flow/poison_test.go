@@ -1,0 +1,172 @@
+package flow
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+func withFingerprint(fingerprint uint64) tebra.Call {
+	c := getPatient()
+	c.Fingerprint = fingerprint
+	return c
+}
+
+var (
+	fails = tebra.Outcome{Code: tebra.Unavailable}
+	works = tebra.Outcome{}
+)
+
+// One record that the vendor cannot read must not stand for an outage, however often it is tried.
+func TestOnePoisonCallOpensNothing(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	call(t, f, withFingerprint(13), fails)
+	call(t, f, withFingerprint(1), works) // the vendor is well: 13 is at fault
+	for range 10 {
+		call(t, f, withFingerprint(13), fails)
+	}
+	enter(t, f, withFingerprint(2)).Done(t.Context(), works)
+}
+
+// A record that was bad before the outage never becomes the probe that decides for everybody.
+func TestPoisonCallIsNotTheProbe(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	call(t, f, withFingerprint(13), fails)
+	call(t, f, withFingerprint(1), works)
+	for n := range uint64(3) {
+		call(t, f, withFingerprint(20+n), fails)
+	}
+	r := refused(t, f, withFingerprint(1), BreakerReason)
+	at, _ := r.NotBefore()
+	waitUntil(t, at)
+	_ = refused(t, f, withFingerprint(13), BreakerReason)
+	call(t, f, withFingerprint(1), works) // the probe, and the end of the outage
+	call(t, f, withFingerprint(2), works)
+}
+
+// A call that failed as the probe leaves the next one to others, if others come.
+func TestFailedProbeIsNotTheNext(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	for n := range uint64(3) {
+		call(t, f, withFingerprint(20+n), fails)
+	}
+	at, _ := refused(t, f, withFingerprint(13), BreakerReason).NotBefore()
+	waitUntil(t, at)
+	call(t, f, withFingerprint(13), fails)
+	at, _ = refused(t, f, withFingerprint(1), BreakerReason).NotBefore()
+	waitUntil(t, at)
+	_ = refused(t, f, withFingerprint(13), BreakerReason)
+	call(t, f, withFingerprint(1), works)
+	call(t, f, withFingerprint(13), works)
+}
+
+// A record that is met in the ramp for the first time, where one failure is enough, opens the breaker once and no more.
+func TestPoisonCallInTheRampOpensOnce(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	heal := func(probe uint64) {
+		t.Helper()
+		at, _ := refused(t, f, withFingerprint(probe), BreakerReason).NotBefore()
+		waitUntil(t, at)
+		call(t, f, withFingerprint(probe), works)
+	}
+	for n := range uint64(3) {
+		call(t, f, withFingerprint(20+n), fails)
+	}
+	heal(1)
+	call(t, f, withFingerprint(13), fails)
+	heal(2) // a call that was sent after 13 failed works: 13 is at fault
+	for range 2 {
+		call(t, f, withFingerprint(13), fails)
+		call(t, f, withFingerprint(3), works)
+	}
+}
+
+// Without anybody else it is the next probe all the same, only later.
+func TestOnlyCallIsProbedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	for n := range uint64(3) {
+		call(t, f, withFingerprint(20+n), fails)
+	}
+	outcomes := []tebra.Outcome{fails, works}
+	for len(outcomes) > 0 {
+		p, err := f.Enter(t.Context(), withFingerprint(13))
+		if err == nil {
+			p.Done(t.Context(), outcomes[0])
+			outcomes = outcomes[1:]
+			continue
+		}
+		var r *Refused
+		if !errors.As(err, &r) {
+			t.Fatal(err)
+		}
+		at, _ := r.NotBefore()
+		waitUntil(t, at)
+	}
+	call(t, f, withFingerprint(13), works)
+}
+
+func TestSuspects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s suspects
+		now := time.Now
+		step := func() { <-time.After(time.Second) }
+		s.failed(0, now())
+		s.succeeded(1, now().Add(time.Hour))
+		if s.isPoison(0) {
+			t.Error("a call without a fingerprint is at fault")
+		}
+		began := now()
+		step()
+		s.failed(13, now())
+		s.succeeded(1, began)
+		if s.isPoison(13) {
+			t.Error("at fault by a success that was sent before the failure")
+		}
+		step()
+		s.succeeded(1, now())
+		if !s.isPoison(13) {
+			t.Fatal("not at fault although another call succeeded since")
+		}
+		s.forget()
+		if !s.isPoison(13) {
+			t.Error("an outage excused what was proved before")
+		}
+		s.succeeded(13, now())
+		if s.isPoison(13) {
+			t.Error("at fault after its own success")
+		}
+		s.failed(14, now())
+		s.forget()
+		step()
+		if s.succeeded(1, now()); s.isPoison(14) {
+			t.Error("at fault for a failure that was the outage's")
+		}
+		s.failed(15, now())
+		step()
+		s.succeeded(1, now())
+		<-time.After(suspectLife)
+		if s.isPoison(15) {
+			t.Error("at fault for ever")
+		}
+		for n := range uint64(maxSuspects + 50) {
+			s.failed(100+n, now())
+		}
+		if len(s.calls) > maxSuspects {
+			t.Errorf("%d calls are remembered", len(s.calls))
+		}
+		s.failed(16, now().Add(2*suspectLife))
+		if _, ok := s.calls[16]; !ok {
+			t.Error("old suspects leave no room for new ones")
+		}
+	})
+}
