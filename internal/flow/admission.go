@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// admission is a breaker's leave for one attempt.
+// admission is a breaker's permission for one attempt.
 type admission struct {
 	breaker *breaker
 	gen     int64
@@ -21,11 +21,11 @@ type admission struct {
 	began   time.Time
 }
 
-// admit lets an attempt through, as the fleet's one probe if the breaker is due for it. It returns how long to wait
-// when it does not, and neither when the breaker moved in the meantime.
+// admit admits an attempt, as the fleet's one probe if the breaker is due for it. If it refuses, it returns how long to
+// wait. If the breaker changed in the meantime, it returns neither admission nor wait.
 //
-// The probe decides for everybody, so it is never a call that fails by its own fault, and not the one that failed as the
-// last probe while another may still come.
+// The probe decides for all callers. It is therefore never a poison call, and not the call that failed as the last probe
+// while another call may still arrive.
 func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
 	v, err := b.read(ctx)
 	if err != nil {
@@ -51,16 +51,16 @@ func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Dura
 	}
 	count, err := b.count.Allow()
 	if err != nil && a.token == "" {
-		return nil, b.o.Breakers.Cache, nil // half-open by itself, and another call is trying
+		return nil, b.o.Breakers.Cache, nil // half-open in this process, and another call is its trial
 	}
 	if err != nil {
-		count = func(error) {} // the probe's own outcome is what counts
+		count = func(error) {} // the outcome of the probe decides alone
 	}
 	a.count = count
 	return a, 0, nil
 }
 
-// unfit returns how long a call must leave the probe to others; 0 when it may be the probe itself.
+// probeDelay returns how long other calls have the first chance to be the probe; 0 when this call may be it.
 func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
 	first, _ := b.periods()
 	if b.suspects.isPoison(call) {
@@ -74,7 +74,8 @@ func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
 	return max(0, time.Until(v.until.Add(first)))
 }
 
-// probe asks for the permission to try. Without it and without a wait, the breaker has moved.
+// probe asks for the permission to send the probe. If it returns without a token and without a wait, the breaker has
+// changed.
 func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
 	b := a.breaker
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
@@ -94,19 +95,19 @@ func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
 		b.invalidate()
 		return 0, nil
 	}
-	// The probe will end sooner than its permission, as a rule: come back after a call's usual time.
+	// The probe usually ends sooner than its permission: try again after the usual time of a call.
 	first, _ := b.periods()
 	return max(min(micros(v[1]), first/4), b.o.Breakers.Cache), nil
 }
 
-// forget makes the next look ask Redis.
+// invalidate makes the next read ask Redis.
 func (b *breaker) invalidate() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fleet.asked = time.Time{}
 }
 
-// slow returns by what the ramp divides the pace.
+// slowdown returns the factor by which the ramp divides the pace.
 func (b *breaker) slowdown(v fleetState) int {
 	if v.closed.IsZero() {
 		return 1
@@ -120,7 +121,7 @@ func (b *breaker) slowdown(v fleetState) int {
 	return 1
 }
 
-// done tells the breaker how the attempt went.
+// done reports the outcome of the attempt to the breaker.
 func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 	b := a.breaker
 	v := classify(b.scope.kind, o)
@@ -145,7 +146,7 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 		}
 		b.suspects.forget()
 		if a.token == "" && a.slow > 1 {
-			b.suspects.failed(a.call, time.Now()) // alone in the ramp: the next probe will tell whose failure it was
+			b.suspects.failed(a.call, time.Now()) // a single failure in the ramp: the next probe shows whether the call is poison
 		}
 		b.open(ctx, a.gen, o.Code)
 	case v == failure:

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	space      = "f1"               // of keys that belong to a tenant, shared with budgets
-	hostSpace  = "f1h"              // of the one that belongs to none
+	space      = "f1"               // of a tenant's keys, shared with budgets
+	hostSpace  = "f1h"              // of the host's keys
 	redisLimit = time.Second        // for one script: a caller that waits longer has lost its slot anyway
-	memory     = 7 * 24 * time.Hour // life of breaker keys that are not used
+	keyLife    = 7 * 24 * time.Hour // life of breaker keys that are not used
 )
 
 var (
@@ -77,8 +77,8 @@ func (s scope) key(parts ...string) string {
 	return s.tenant.Key(space, append([]string{"b", s.String()}, parts...)...)
 }
 
-// breaker is one process's side of one breaker: gobreaker counts what this process sees, Redis holds what the fleet has
-// concluded. Whenever the latter moves, counting starts anew.
+// breaker is one process's side of one breaker. gobreaker counts the outcomes in this process; Redis holds the state that
+// the fleet shares. Whenever the shared state changes, counting starts again.
 type breaker struct {
 	scope scope
 	o     Options
@@ -86,21 +86,21 @@ type breaker struct {
 	mu    sync.Mutex
 	fleet fleetState
 	count *gobreaker.TwoStepCircuitBreaker[struct{}]
-	local time.Time // refuse until then: tripped, and Redis could not be told
-	// failedProbe is the fingerprint of the last probe of this process that failed.
+	local time.Time // refuse until then: tripped while Redis was unreachable
+	// failedProbe is the fingerprint of this process's last failed probe.
 	failedProbe uint64
 
 	suspects suspects
 }
 
-// view is the shared state on this process's clock.
+// fleetState is the shared state on this process's clock.
 type fleetState struct {
 	until  time.Time // zero when closed
 	closed time.Time // of the last closing; zero when unknown or long ago
 	opens  int64
 	gen    int64
 	reason string
-	asked  time.Time // before Redis was; zero when it never was
+	asked  time.Time // before the request to Redis; zero when it was never read
 }
 
 func newBreaker(o Options, s scope) *breaker {
@@ -114,7 +114,7 @@ var (
 	errExcluded = errors.New("excluded")
 )
 
-// newCount returns a fresh count. Within the ramp after a closing, one failure is enough.
+// newCount returns a count from zero. In the ramp after a closing, one failure trips it.
 func (b *breaker) newCount(v fleetState) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	ramp := v.closed.Add(2 * b.o.Breakers.Ramp)
 	first, _ := b.periods()
@@ -122,7 +122,7 @@ func (b *breaker) newCount(v fleetState) *gobreaker.TwoStepCircuitBreaker[struct
 		Name:         b.scope.String(),
 		Interval:     time.Minute,
 		BucketPeriod: 10 * time.Second,
-		Timeout:      first, // counts only while Redis cannot be told
+		Timeout:      first, // matters only while Redis is unreachable
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			return c.ConsecutiveFailures > 0 && time.Now().Before(ramp) || b.trips(c)
 		},
@@ -152,7 +152,7 @@ func (b *breaker) periods() (first, longest time.Duration) {
 	return b.o.Breakers.Open, b.o.Breakers.MaxOpen
 }
 
-// look returns the shared state, at most Breakers.Cache old.
+// read returns the shared state, at most Breakers.Cache old.
 func (b *breaker) read(ctx context.Context) (fleetState, error) {
 	b.mu.Lock()
 	v := b.fleet
@@ -163,7 +163,7 @@ func (b *breaker) read(ctx context.Context) (fleetState, error) {
 	return b.run(ctx, readScript, []string{b.scope.key()})
 }
 
-// run runs a script that answers with the breaker's state, and takes the state over.
+// run runs a script that returns the breaker's state, and adopts the state.
 func (b *breaker) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (fleetState, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
@@ -203,7 +203,7 @@ func parseFleetState(reply []any, asked time.Time) (fleetState, error) {
 	return v, nil
 }
 
-// adopt takes over what Redis answered, unless a later question has been answered already.
+// adopt stores a state that Redis returned, unless the answer to a later request is stored already.
 func (b *breaker) adopt(v fleetState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,7 +217,7 @@ func (b *breaker) adopt(v fleetState) {
 	b.fleet = v
 }
 
-// moved tells whether the breaker has opened or closed since gen, as far as this process knows.
+// changed reports whether this process knows that the breaker has opened or closed since gen.
 func (b *breaker) changed(gen int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -230,13 +230,13 @@ func (b *breaker) tripped() bool {
 	return b.count.State() == gobreaker.StateOpen
 }
 
-// open publishes that the breaker has tripped. When Redis cannot be told, this process alone refuses for one period.
+// open publishes that the breaker has tripped. When Redis is unreachable, this process alone refuses for one period.
 func (b *breaker) open(ctx context.Context, gen int64, reason tebra.Code) {
 	first, longest := b.periods()
 	jitter := 800 + rand.Int64N(401)
 	_, err := b.run(context.WithoutCancel(ctx), openScript, []string{b.scope.key(), b.scope.key("probe")},
 		first.Microseconds(), longest.Microseconds(), jitter,
-		(2 * longest).Microseconds(), string(reason), gen, memory.Milliseconds())
+		(2 * longest).Microseconds(), string(reason), gen, keyLife.Milliseconds())
 	if err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -244,10 +244,11 @@ func (b *breaker) open(ctx context.Context, gen int64, reason tebra.Code) {
 	}
 }
 
-// close publishes that the probe went well. When Redis cannot be told, the probe's permission ends and another follows.
+// close publishes that the probe succeeded. When Redis is unreachable, the probe's permission expires and another probe
+// follows.
 func (b *breaker) close(ctx context.Context, gen int64) {
 	_, _ = b.run(context.WithoutCancel(ctx), closeScript, []string{b.scope.key(), b.scope.key("probe")},
-		gen, memory.Milliseconds())
+		gen, keyLife.Milliseconds())
 }
 
 func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -29,7 +29,7 @@ func lasting(o *Options) {
 	o.Breakers.Credential, o.Breakers.MaxCredential = time.Minute, time.Minute
 }
 
-// condition returns what the fleet knows of one breaker.
+// condition returns the fleet's state of one breaker.
 func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) State {
 	t.Helper()
 	states, err := f.States(t.Context(), ids...)
@@ -68,11 +68,11 @@ func TestClassify(t *testing.T) {
 	}
 	unreachable := tebra.Outcome{Code: tebra.Unavailable, NotSent: true}
 	if classify(hostScope, unreachable) != failure || classify(classScope, unreachable) != ignored {
-		t.Error("a vendor that cannot be reached is the host's failure and nobody else's")
+		t.Error("an unreachable vendor must count as a failure for the host alone")
 	}
 }
 
-// Three failures in a row, of any tenant, open the host's breaker for the fleet; nothing is attempted then.
+// Three failures in a row, of any tenant, open the host's breaker for the fleet. No call is sent then.
 func TestHostOpens(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -81,9 +81,9 @@ func TestHostOpens(t *testing.T) {
 		other.Account = "clinic-b"
 		call(t, one, getPatient(), down)
 		call(t, one, getPatient(), timedOut)
-		call(t, one, getPatient(), tebra.Outcome{}) // in a row, it said
+		call(t, one, getPatient(), tebra.Outcome{}) // ends the row of failures
 		call(t, one, getPatient(), down)
-		call(t, one, getPatient(), tebra.Outcome{Code: tebra.NotFound}) // says nothing
+		call(t, one, getPatient(), tebra.Outcome{Code: tebra.NotFound}) // not counted
 		call(t, one, other, tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
 		if c := condition(t, two, "host"); c.Condition != Closed {
 			t.Fatalf("too early: %+v", c)
@@ -95,10 +95,10 @@ func TestHostOpens(t *testing.T) {
 				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
 				r := refused(t, f, c, BreakerReason)
 				if at, _ := r.NotBefore(); at.Sub(began) < 40*time.Second || r.Scope != "host" {
-					t.Errorf("come back after %v for %s", at.Sub(began), r.Scope)
+					t.Errorf("try again after %v because of %s", at.Sub(began), r.Scope)
 				}
 				if rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() != before {
-					t.Error("an open breaker spends budget")
+					t.Error("an open breaker uses budget")
 				}
 			}
 		}
@@ -110,7 +110,7 @@ func TestHostOpens(t *testing.T) {
 	})
 }
 
-// Background callers refused by a breaker come back one by one, after it may have closed.
+// Background callers refused by a breaker return one by one, after it may have closed.
 func TestBreakerRefusalsAreBooked(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), lasting)
@@ -121,13 +121,13 @@ func TestBreakerRefusalsAreBooked(t *testing.T) {
 	for i := range 10 {
 		at, _ := refused(t, f, c, BreakerReason).NotBefore()
 		if gap := at.Sub(last); i > 0 && (gap-600*time.Millisecond).Abs() > 300*time.Millisecond {
-			t.Errorf("%d comes %v after the one before, want 600ms", i, gap)
+			t.Errorf("call %d returns %v after the one before, want 600ms", i, gap)
 		}
 		last = at
 	}
 }
 
-// opened opens the host's breaker.
+// openHost opens the host's breaker.
 func openHost(t *testing.T, f *Flow, c tebra.Call) {
 	t.Helper()
 	for range 3 {
@@ -138,7 +138,7 @@ func openHost(t *testing.T, f *Flow, c tebra.Call) {
 	}
 }
 
-// due waits until the host's breaker lets a probe through.
+// awaitProbe waits until the host's breaker admits a probe.
 func awaitProbe(t *testing.T, f *Flow) {
 	t.Helper()
 	for s := condition(t, f, "host"); s.Condition != Probing; s = condition(t, f, "host") {
@@ -149,7 +149,7 @@ func awaitProbe(t *testing.T, f *Flow) {
 	}
 }
 
-// When the time is over, one call in the fleet tries; all others wait for its outcome.
+// When the open period ends, one call in the fleet is the probe; all others wait for its outcome.
 func TestFleetSendsOneProbe(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -173,7 +173,7 @@ func TestFleetSendsOneProbe(t *testing.T) {
 		if through.Load() != 1 {
 			t.Fatalf("%d probes", through.Load())
 		}
-		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // an answer is an answer
+		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // any answer shows that the host works
 		if s := condition(t, flows[1], "host"); s.Condition != Ramp || s.Opens != 1 {
 			t.Errorf("after the probe: %+v", s)
 		}
@@ -183,7 +183,7 @@ func TestFleetSendsOneProbe(t *testing.T) {
 	})
 }
 
-// A probe that learnt nothing gives its permission back.
+// A probe that learned nothing releases its permission.
 func TestProbeWithoutOutcome(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -202,7 +202,7 @@ func TestProbeWithoutOutcome(t *testing.T) {
 	})
 }
 
-// A prober that dies blocks nobody for longer than its permission lasts.
+// A prober that dies blocks the others only as long as its permission lasts.
 func TestLostProbeExpires(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -212,7 +212,7 @@ func TestLostProbeExpires(t *testing.T) {
 		enter(t, f, getPatient())
 		at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
 		if d := time.Until(at); d > 200*time.Millisecond {
-			t.Errorf("come back in %v", d)
+			t.Errorf("try again in %v", d)
 		}
 		waitUntil(t, time.Now().Add(250*time.Millisecond))
 		call(t, f, getPatient(), tebra.Outcome{})
@@ -260,7 +260,7 @@ func TestOpensLonger(t *testing.T) {
 	})
 }
 
-// Late news must not move a breaker: who saw an older state has evidence about an older outage.
+// Late evidence must not change a breaker: it is about an older outage.
 func TestLateEvidenceChangesNothing(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -274,13 +274,13 @@ func TestLateEvidenceChangesNothing(t *testing.T) {
 		b.open(t.Context(), 0, tebra.Unavailable)
 		b.close(t.Context(), 0)
 		if diff := cmp.Diff(open, fields()); diff != "" {
-			t.Errorf("late news moved an open breaker:\n%s", diff)
+			t.Errorf("late evidence changed an open breaker:\n%s", diff)
 		}
 		early := admission{breaker: b, gen: 1}
 		if wait, err := early.probe(t.Context()); err != nil || wait < time.Second || early.token != "" {
 			t.Errorf("a probe before its time: wait %v, token %q, %v", wait, early.token, err)
 		}
-		set("until", 1) // the time is over
+		set("until", 1) // the open period has ended
 		b.open(t.Context(), 0, tebra.Unavailable)
 		a := admission{breaker: b, gen: 1}
 		if wait, err := a.probe(t.Context()); err != nil || wait != 0 || a.token == "" {
@@ -292,12 +292,12 @@ func TestLateEvidenceChangesNothing(t *testing.T) {
 		b.close(t.Context(), 1)
 		b.open(t.Context(), 1, tebra.Timeout)
 		if diff := cmp.Diff(closed, fields()); diff != "" || closed["gen"] != "2" || closed["until"] != "0" {
-			t.Errorf("late news moved a closed breaker:\n%s%v", diff, closed)
+			t.Errorf("late evidence changed a closed breaker:\n%s%v", diff, closed)
 		}
 		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 0 {
 			t.Error("the permission to probe outlives the closing")
 		}
-		// Soon after a closing, openings go on counting; long after it, they start anew.
+		// Soon after a closing, the count of openings continues; long after it, the count restarts.
 		b.open(t.Context(), 2, tebra.Timeout)
 		if got := fields()["opens"]; got != "2" {
 			t.Errorf("%s openings, want 2", got)
@@ -308,16 +308,16 @@ func TestLateEvidenceChangesNothing(t *testing.T) {
 		if got := fields()["opens"]; got != "1" {
 			t.Errorf("%s openings long after the last, want 1", got)
 		}
-		// A permission that has ended may be another's by now.
+		// After a permission has expired, another prober may hold one.
 		rdb.Set(t.Context(), b.scope.key("probe"), "another's", 0)
 		a.release(t.Context())
 		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 1 {
-			t.Error("gave back another prober's permission")
+			t.Error("released another prober's permission")
 		}
 	})
 }
 
-// An answer that was asked for earlier must not undo what a later one said.
+// The answer to an earlier request must not replace the answer to a later one.
 func TestAdoptKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	b := newFlow(t, redistest.New(t)).host
@@ -325,15 +325,15 @@ func TestAdoptKeepsTheLatest(t *testing.T) {
 	b.adopt(fleetState{gen: 2, asked: now})
 	b.adopt(fleetState{gen: 1, asked: now.Add(-time.Second)})
 	if b.changed(2) {
-		t.Error("an old answer was taken over")
+		t.Error("an old answer was adopted")
 	}
 	b.adopt(fleetState{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
 	if b.changed(0) {
-		t.Error("a new answer was not taken over")
+		t.Error("a new answer was not adopted")
 	}
 }
 
-// After a closing, the pace comes back in steps.
+// After a closing, the pace returns in steps.
 func TestRamp(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -360,7 +360,7 @@ func TestRamp(t *testing.T) {
 	}
 }
 
-// Refused credentials close the door of their tenant at once, and of nobody else.
+// Refused credentials open the breaker of their tenant at once, and no other tenant's.
 func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -411,7 +411,7 @@ func TestClassOpens(t *testing.T) {
 	})
 }
 
-// Callers who wait in their slots when a breaker opens do not call.
+// Callers that wait for their slots when a breaker opens do not call.
 func TestOpeningReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -439,7 +439,7 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 	}
 }
 
-// Evidence from before the last opening must not make it longer.
+// Evidence from before the last opening must not extend it.
 func TestLateFailuresDoNotExtendAnOutage(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -455,7 +455,7 @@ func TestLateFailuresDoNotExtendAnOutage(t *testing.T) {
 	}
 }
 
-// When Redis cannot be told, this process keeps to itself what it saw.
+// When Redis is unreachable, this process alone obeys its own conclusion.
 func TestProcessTripsAloneWithoutRedis(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), func(o *Options) { o.Breakers.Open = 600 * time.Millisecond })
@@ -468,11 +468,11 @@ func TestProcessTripsAloneWithoutRedis(t *testing.T) {
 	}
 	b.o.Redis = healthy
 	if s := condition(t, f, "host"); s.Condition != Closed {
-		t.Fatalf("told after all: %+v", s)
+		t.Fatalf("published after all: %+v", s)
 	}
 	at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
 	waitUntil(t, at.Add(50*time.Millisecond))
-	call(t, f, getPatient(), tebra.Outcome{}) // its own trial, which goes well
+	call(t, f, getPatient(), tebra.Outcome{}) // its own trial, which succeeds
 	call(t, f, getPatient(), tebra.Outcome{})
 }
 
@@ -483,7 +483,7 @@ func closedClient(t *testing.T) *redis.Client {
 	return c
 }
 
-// Many callers, all outcomes, two processes: nothing is left behind, and all that was taken is given back.
+// After many callers with all outcomes in two processes, every place is released.
 func TestEverythingTakenIsReleased(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -522,7 +522,7 @@ func TestEverythingTakenIsReleased(t *testing.T) {
 	}
 	for _, f := range flows {
 		if fl := f.account(clinic).inFlight; len(fl.common)+len(fl.reserved) != 0 {
-			t.Error("places are left taken")
+			t.Error("some places were not released")
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/budget"
 )
 
-// entry is one caller on its way through the gate.
+// entry is one call that asks for a permit.
 type entry struct {
 	flow     *Flow
 	call     tebra.Call
 	budget   budget.Operation
 	inFlight *semaphore
 	breakers []*breaker
-	deadline time.Time // no wait goes beyond it
+	deadline time.Time // of all waiting
 }
 
-// turn goes through everything once. It returns neither pass nor error when a grant was overtaken by events: a breaker
-// moved, the operation was blocked, or the slot passed while its answer was on the way.
+// try asks everything once. It returns neither permit nor error when the grant became invalid in the meantime: a breaker
+// changed, the operation was blocked, or the answer with the slot arrived too late.
 func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
@@ -35,7 +35,7 @@ func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	}
 	if len(p.admissions) < len(e.breakers) {
 		p.undo(ctx)
-		return nil, nil //nolint:nilnil // a breaker moved; see above
+		return nil, nil //nolint:nilnil // a breaker changed; see above
 	}
 	used, err := e.acquireSlot(ctx, p)
 	if err != nil || !used {
@@ -45,7 +45,7 @@ func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	return p, nil
 }
 
-// look refuses while a breaker is open, before anything is taken.
+// checkBreakers refuses while a breaker is open, before anything is acquired.
 func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 	for _, b := range e.breakers {
 		v, err := b.read(ctx)
@@ -56,10 +56,10 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 			return e.refuse(ctx, BreakerReason, b.scope.String(), wait), nil
 		}
 	}
-	return nil, nil //nolint:nilnil // nothing stands against the call
+	return nil, nil //nolint:nilnil // no breaker is open
 }
 
-// board takes a place among the tenant's calls under way.
+// acquirePlace waits for one of the tenant's places in flight.
 func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
 	waitCtx, cancel := context.WithDeadline(ctx, e.deadline)
 	defer cancel()
@@ -72,7 +72,7 @@ func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
 	return nil, e.refuse(ctx, InFlightReason, "", time.Second)
 }
 
-// admit passes the breakers, as a probe where one is due. It stops short, without an error, at a breaker that moved.
+// admit asks each breaker, as its probe where one is due. It stops without an error at a breaker that has changed.
 func (e *entry) admit(ctx context.Context, p *permit) error {
 	for _, b := range e.breakers {
 		a, wait, err := b.admit(ctx, e.call.Fingerprint)
@@ -89,11 +89,11 @@ func (e *entry) admit(ctx context.Context, p *permit) error {
 	return nil
 }
 
-// slot takes a slot and waits for it. It returns false when the slot may not be used after all.
+// acquireSlot acquires a slot and waits for it. It returns false when the slot can no longer be used.
 func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err error) {
 	limit := time.Until(e.deadline)
 	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(d)) // a slot after the caller's own end would be lost
+		limit = min(limit, time.Until(d)) // a slot after the caller's own deadline would be lost
 	}
 	slow := 1
 	for _, a := range p.admissions {
@@ -112,7 +112,7 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	default: // budget.Paced
 		return false, e.refusal(PaceReason, "", s.Wait)
 	}
-	p.slot, p.taken = s, true
+	p.slot, p.hasSlot = s, true
 	if s.Wait > 0 {
 		if ok, err := e.wait(ctx, p); !ok || err != nil {
 			return false, err
@@ -121,8 +121,8 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	return time.Now().Before(p.SendBy()), nil
 }
 
-// wait waits for the pass's slot, and returns false when it may not be used any more: a breaker moved, or a throttle
-// answer blocked the operation.
+// wait waits for the permit's slot. It returns false when the slot can no longer be used: a breaker changed, or a
+// throttle answer blocked the operation.
 func (e *entry) wait(ctx context.Context, p *permit) (ok bool, err error) {
 	if err := sleep(ctx, p.slot.Wait); err != nil {
 		return false, err
@@ -151,7 +151,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// refuse books a background caller for a time at least wait from now; an interactive one comes back at that time.
+// refuse books a background caller for a time at least wait from now. An interactive caller returns after wait.
 func (e *entry) refuse(ctx context.Context, why Reason, scope string, wait time.Duration) *Refused {
 	if e.call.Interactive {
 		return e.refusal(why, scope, wait)
@@ -172,7 +172,7 @@ func (e *entry) refusal(why Reason, scope string, wait time.Duration) *Refused {
 	return &Refused{Reason: why, Scope: scope, until: time.Now().Add(wait)}
 }
 
-// unreachable is the answer when Redis gave none: the caller's own end, or a refusal.
+// unreachable returns the error for a request that Redis did not answer: the context's, or a refusal.
 func (e *entry) unreachable(ctx context.Context) (*Refused, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (e *entry) unreachable(ctx context.Context) (*Refused, error) {
 	return e.refusal(RedisReason, "", between(time.Second, 2*time.Second)), nil
 }
 
-// firstError returns the one that is there, and never a typed nil.
+// firstError returns the error that is set, and never a typed nil.
 func firstError(refused *Refused, err error) error {
 	if err != nil || refused == nil {
 		return err

@@ -19,14 +19,14 @@ import (
 type Options struct {
 	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost throttles. Required.
 	Redis redis.UniversalClient
-	// MaxWait is how long a caller may wait in its slot. Defaults to 2 s.
+	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
 	MaxWait time.Duration
 	// MinMargin, InteractiveMemory and Horizon are those of [budget.Options].
 	MinMargin, InteractiveMemory, Horizon time.Duration
-	// InFlight is how many calls one tenant may have under way from this process. Defaults to 8, at least 1; a quarter,
-	// rounded down, is kept for interactive calls.
+	// InFlight is how many calls of one tenant may be in flight from this process. Defaults to 8, at least 1. A quarter,
+	// rounded down, is reserved for interactive calls.
 	InFlight int
-	// Breakers says when breakers open and for how long.
+	// Breakers configures when breakers open and for how long.
 	Breakers Breakers
 }
 
@@ -37,20 +37,19 @@ type Breakers struct {
 	// ClassFailures in a row, or half of at least twice as many calls within a minute, open a class's breaker.
 	// Defaults to 5.
 	ClassFailures int
-	// Open is how long a breaker stays open at first; each further time it is doubled, up to MaxOpen. Both vary by a
-	// fifth either way. Default to 15 s and 5 min.
+	// Open is how long a breaker stays open at first. It doubles with each further opening, up to MaxOpen. Both vary by
+	// a fifth in both directions. Default to 15 s and 5 min.
 	Open, MaxOpen time.Duration
 	// Credential and MaxCredential are the same for refused credentials. Default to 5 min and 1 h.
 	Credential, MaxCredential time.Duration
-	// Probe is after how long a probe without an outcome is given up. Defaults to 45 s: longer than any call.
+	// Probe is how long a probe without an outcome blocks the next one. Defaults to 45 s: longer than any call.
 	Probe time.Duration
 	// Ramp is the length of each of the two steps after closing: a quarter, then half of the pace. Defaults to 15 s.
 	Ramp time.Duration
-	// Cache is how old a process's view of a breaker may be. Defaults to 250 ms.
+	// Cache is how old a process's copy of a breaker's state may be. Defaults to 250 ms.
 	Cache time.Duration
 }
 
-// withDefaults fills what is not set.
 func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
 	orDefault(&o.InFlight, 8)
@@ -93,7 +92,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// Flow is the gate of one process; all processes on one Redis share its budgets and breakers. It starts no goroutine and
+// Flow is the gate of one process. All processes on one Redis share its budgets and breakers. It starts no goroutine and
 // needs no closing. It is safe for concurrent use.
 type Flow struct {
 	options Options
@@ -101,19 +100,19 @@ type Flow struct {
 	host    *breaker
 
 	mu      sync.Mutex
-	tenants map[tenant.ID]*account // grows with the tenants of the ledger, which are few
+	tenants map[tenant.ID]*account // one entry per tenant of the ledger, of which there are few
 }
 
 var _ tebra.Gate = (*Flow)(nil)
 
-// account is what one process keeps for one tenant.
+// account holds the in-flight places and the breakers of one tenant.
 type account struct {
 	inFlight   *semaphore
 	credential *breaker
-	classes    [tebra.System + 1]*breaker // by class; the zero class has none
+	classes    [tebra.System + 1]*breaker // by class; nil for the zero class
 }
 
-// New returns a Flow. It does not talk to Redis yet.
+// New returns a Flow. It does not connect to Redis yet.
 func New(o Options) (*Flow, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
@@ -150,11 +149,11 @@ func (f *Flow) account(id tenant.ID) *account {
 	return a
 }
 
-// maxTurns bounds how often one Enter starts anew because its grant was overtaken by events.
+// maxTries limits how often one Enter starts again because its grant became invalid while it waited.
 const maxTries = 4
 
-// Enter waits for the call's turn, at most Options.MaxWait, or refuses with a [*Refused] that knows when to come back.
-// Other errors are the context's, or say that the call itself makes no sense.
+// Enter waits until the call may be sent, at most Options.MaxWait, or refuses with a [*Refused] that returns when to try
+// again. Other errors are the context's, or report that the call itself is invalid.
 func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	id, err := tenant.Parse(c.Account)
 	if err != nil {
@@ -187,7 +186,7 @@ func (f *Flow) SetIntervals(ctx context.Context, id tenant.ID, intervals map[str
 	return f.pace.SetIntervals(ctx, id, intervals)
 }
 
-// between returns a random duration from low up to high, so that callers who were refused together part.
+// between returns a random duration from low to high, so that callers refused at the same time do not return together.
 func between(low, high time.Duration) time.Duration {
 	return low + time.Duration(rand.Int64N(int64(high-low)+1))
 }

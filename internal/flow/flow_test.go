@@ -19,14 +19,14 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 const clinic = tenant.ID("clinic-a")
 
-// everywhere runs a test on redis-server and on the embedded one, since the scripts must do the same on both.
+// onBothServers runs a test on redis-server and on the embedded one, because the scripts must do the same on both.
 func onBothServers(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, redistest.New(t)) })
 	t.Run("miniredis", func(t *testing.T) { t.Parallel(); test(t, redistest.Mini(t)) })
 }
 
-// quick are breakers for impatient tests. The cache is short, so that processes agree at once.
+// fastBreakers have short periods. Their cache is short, so that processes agree at once.
 var fastBreakers = Breakers{
 	Open: 300 * time.Millisecond, MaxOpen: 1200 * time.Millisecond, Credential: 300 * time.Millisecond,
 	MaxCredential: 1200 * time.Millisecond, Ramp: 400 * time.Millisecond, Probe: 3 * time.Second, Cache: time.Millisecond,
@@ -45,7 +45,7 @@ func newFlow(t *testing.T, rdb redis.UniversalClient, change ...func(*Options)) 
 	return f
 }
 
-// getPatient is a background call with a pace that hardly holds anybody up.
+// getPatient is a background call whose pace hardly delays a test.
 func getPatient() tebra.Call {
 	return tebra.Call{
 		Account: clinic.String(), Operation: "GetPatient", Class: tebra.ReadOne, Interval: 2 * time.Millisecond,
@@ -65,7 +65,7 @@ func interactive(c tebra.Call) tebra.Call {
 // paceKey is where the budget of an operation is stored.
 func paceKey(id tenant.ID, operation string) string { return id.Key("f1", "p", operation) }
 
-// enter enters and fails the test when it may not.
+// enter returns a permit and fails the test when the call is refused.
 func enter(t *testing.T, f *Flow, c tebra.Call) *permit {
 	t.Helper()
 	p, err := f.Enter(t.Context(), c)
@@ -75,13 +75,13 @@ func enter(t *testing.T, f *Flow, c tebra.Call) *permit {
 	return p.(*permit)
 }
 
-// call makes one attempt with that outcome.
+// call makes one attempt with the given outcome.
 func call(t *testing.T, f *Flow, c tebra.Call, o tebra.Outcome) {
 	t.Helper()
 	enter(t, f, c).Done(t.Context(), o)
 }
 
-// refused enters and fails the test unless it is refused for that reason.
+// refused enters and fails the test unless the call is refused for the given reason.
 func refused(t *testing.T, f *Flow, c tebra.Call, why Reason) *Refused {
 	t.Helper()
 	p, err := f.Enter(t.Context(), c)
@@ -95,12 +95,12 @@ func refused(t *testing.T, f *Flow, c tebra.Call, why Reason) *Refused {
 	}
 	at, reason := r.NotBefore()
 	if !at.After(time.Now().Add(-time.Second)) || reason != string(why) {
-		t.Fatalf("come back at %v for %q", at, reason)
+		t.Fatalf("try again at %v because of %q", at, reason)
 	}
 	return r
 }
 
-// until waits for a moment of the real clock, which is the one that Redis goes by.
+// waitUntil waits for a moment of the real clock, which Redis uses too.
 func waitUntil(t *testing.T, at time.Time) {
 	t.Helper()
 	if err := sleep(t.Context(), time.Until(at)); err != nil {
@@ -151,12 +151,12 @@ func TestEnterRefusesInvalidCalls(t *testing.T) {
 		p, err := f.Enter(t.Context(), c)
 		var r *Refused
 		if p != nil || err == nil || errors.As(err, &r) {
-			t.Errorf("%s: %v, %v; want an error that is no refusal", name, p, err)
+			t.Errorf("%s: %v, %v; want an error that is not a refusal", name, p, err)
 		}
 	}
 }
 
-// Redis gone: nothing new starts, and who asks comes back in a second or two.
+// Without Redis no call is granted, and the callers return in one or two seconds.
 func TestUnreachableRedisRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []tebra.Call{getPatient(), interactive(getPatient())} {
@@ -168,9 +168,9 @@ func TestUnreachableRedisRefuses(t *testing.T) {
 		f.host.invalidate()
 		at, _ := refused(t, f, c, RedisReason).NotBefore()
 		if d := time.Until(at); d < 900*time.Millisecond || d > 2*time.Second {
-			t.Errorf("come back in %v", d)
+			t.Errorf("try again in %v", d)
 		}
-		p.Done(t.Context(), tebra.Outcome{Code: tebra.Throttled}) // cannot be learnt; must not hang or panic
+		p.Done(t.Context(), tebra.Outcome{Code: tebra.Throttled}) // cannot be stored; must not hang or panic
 		if _, err := f.States(t.Context(), clinic); err == nil {
 			t.Error("states without Redis")
 		}
@@ -180,7 +180,8 @@ func TestUnreachableRedisRefuses(t *testing.T) {
 	}
 }
 
-// Redis goes while a caller waits in its slot: the slot may have been blocked in the meantime, so it is not used.
+// Redis becomes unreachable while a caller waits for its slot. The slot may have been blocked in the meantime, so it is
+// not used.
 func TestRedisGoneWhileWaiting(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -199,7 +200,7 @@ func TestRedisGoneWhileWaiting(t *testing.T) {
 		t.Errorf("enter: %v", err)
 	}
 	if n := len(f.account(clinic).inFlight.common); n != 0 {
-		t.Errorf("%d places not given back", n)
+		t.Errorf("%d places were not released", n)
 	}
 }
 
@@ -234,18 +235,18 @@ func TestCanceledCallerRefundsItsSlot(t *testing.T) {
 			t.Errorf("enter: %v", err)
 		}
 		if after := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val(); after != before {
-			t.Error("the slot of a caller who left is not given back")
+			t.Error("the slot of a canceled caller was not refunded")
 		}
 		if _, err := f.Enter(ctx, c); !errors.Is(err, context.Canceled) {
-			t.Errorf("entering with an ended context: %v", err)
+			t.Errorf("entering with a canceled context: %v", err)
 		}
 		if n := len(f.account(clinic).inFlight.common); n != 0 {
-			t.Errorf("%d places not given back", n)
+			t.Errorf("%d places were not released", n)
 		}
 	})
 }
 
-// A caller whose own deadline is nearer than the slot is refused at once, and the slot is not taken.
+// A caller whose own deadline is nearer than the slot is refused at once, and acquires no slot.
 func TestDeadlineBeforeSlotRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -258,7 +259,7 @@ func TestDeadlineBeforeSlotRefuses(t *testing.T) {
 		t.Errorf("enter: %v", err)
 	}
 	if ctx.Err() != nil {
-		t.Error("waited for nothing")
+		t.Error("waited although the slot was out of reach")
 	}
 }
 
@@ -268,17 +269,17 @@ func TestInFlightCap(t *testing.T) {
 	other := getPatient()
 	other.Account = "clinic-b"
 	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
-	_ = refused(t, f, getPatient(), InFlightReason)                   // the fourth place is interactive's
-	permits = append(permits, enter(t, f, interactive(getPatient()))) // who takes it
-	_ = refused(t, f, interactive(getPatient()), InFlightReason)      // and it is one place
-	enter(t, f, other).Done(t.Context(), tebra.Outcome{})             // other tenants have their own
+	_ = refused(t, f, getPatient(), InFlightReason)                   // the fourth place is reserved
+	permits = append(permits, enter(t, f, interactive(getPatient()))) // for this call
+	_ = refused(t, f, interactive(getPatient()), InFlightReason)      // and there is only one
+	enter(t, f, other).Done(t.Context(), tebra.Outcome{})             // other tenants have their own places
 	for _, p := range permits {
 		p.Done(t.Context(), tebra.Outcome{})
-		p.Done(t.Context(), tebra.Outcome{}) // a second Done frees nothing twice
+		p.Done(t.Context(), tebra.Outcome{}) // a second Done releases nothing
 	}
 	fl := f.account(clinic).inFlight
 	if len(fl.common) != 0 || len(fl.reserved) != 0 {
-		t.Errorf("%d and %d places taken at the end", len(fl.common), len(fl.reserved))
+		t.Errorf("%d and %d places are in use at the end", len(fl.common), len(fl.reserved))
 	}
 }
 
@@ -297,11 +298,11 @@ func TestRefusedError(t *testing.T) {
 	}
 	var knows interface{ NotBefore() (time.Time, string) }
 	if !errors.As(fmt.Errorf("call: %w", &Refused{}), &knows) {
-		t.Error("a wrapped refusal is not recognised")
+		t.Error("a wrapped refusal is not recognized")
 	}
 }
 
-// A Redis that takes connections and never answers costs a caller about a second, and is a refusal like any other.
+// A Redis that accepts connections and never answers delays a caller by about a second, then the call is refused.
 func TestHangingRedisRefuses(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

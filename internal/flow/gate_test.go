@@ -11,7 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// vendor is as strict as the real one: it refuses a call that arrives sooner than its interval after the last accepted.
+// vendor is as strict as the real one: it throttles a call that arrives within one interval of the last accepted call.
 type vendor struct {
 	mu       sync.Mutex
 	interval time.Duration
@@ -33,7 +33,7 @@ func (v *vendor) call() tebra.Outcome {
 	return tebra.Outcome{Latency: time.Millisecond}
 }
 
-// work drains calls from todo as a worker would: who is refused comes back when told.
+// work drains calls from todo as a worker does: a refused call returns at the given time.
 func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
 	for range todo {
 		for sent := false; !sent; {
@@ -56,7 +56,7 @@ func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
 	}
 }
 
-// Two processes drain a backlog against a strict vendor: nothing is refused, and little of the time is wasted.
+// Two processes drain a backlog against a strict vendor. The vendor throttles nothing, and little time is wasted.
 func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -84,15 +84,15 @@ func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 		}
 		wg.Wait()
 		if v.accepted != calls || v.refused != 0 {
-			t.Errorf("%d calls accepted, %d refused", v.accepted, v.refused)
+			t.Errorf("%d calls accepted, %d throttled", v.accepted, v.refused)
 		}
 		if took, ideal := time.Since(began), calls*160*time.Millisecond; took > 3*ideal {
-			t.Errorf("took %v, %v would do", took, ideal)
+			t.Errorf("took %v, ideal is %v", took, ideal)
 		}
 	})
 }
 
-// A void grant gives its slot back.
+// The slot of a void grant is refunded.
 func TestVoidGrantIsRefunded(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -120,21 +120,21 @@ func TestVoidGrantIsRefunded(t *testing.T) {
 	})
 }
 
-// A grant that is too late when it arrives is not handed out, and spends nothing.
+// A grant that arrives too late is not used, and uses no budget.
 func TestLateGrantIsNotUsed(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.MinMargin = time.Microsecond })
-		c := withInterval(getPatient(), time.Microsecond) // half of this margin is shorter than any way to Redis and back
+		c := withInterval(getPatient(), time.Microsecond) // half of this margin is shorter than any round trip to Redis
 		_ = refused(t, f, c, PaceReason)
 		next, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
 		if now := rdb.Time(t.Context()).Val().UnixMicro(); next > now {
-			t.Errorf("the budget is spent until %v from now", micros(next-now))
+			t.Errorf("the budget is used until %v from now", micros(next-now))
 		}
 	})
 }
 
-// A throttle answer reaches callers who already wait in their slots: they enter anew instead of calling.
+// A throttle answer reaches callers that already wait for their slots: they ask for a new slot instead of calling.
 func TestThrottleAnswerReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

@@ -2,17 +2,17 @@ package flow
 
 import "github.com/workflow-bolt/rounds/integrations/tebra"
 
-// verdict is what one outcome says to one kind of breaker.
+// outcome is what one attempt means to one kind of breaker.
 type outcome uint8
 
 const (
-	ignored   outcome = iota // nothing: not counted, and a probe gives its permission back
+	ignored   outcome = iota // not counted; a probe releases its permission
 	reachable                // not counted, but proves to a probe that what the breaker guards works
 	success                  // counted as a success
 	failure                  // counted as a failure
 )
 
-// verdicts says by code what an attempt that was sent means to each breaker. A code that is not listed is silent.
+// outcomes maps the code of an attempt that was sent to its meaning. A code that is not listed is ignored.
 var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	hostScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure,
@@ -29,7 +29,8 @@ var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	},
 }
 
-// judge looks an outcome up. What was not sent says nothing but to the host: a vendor that cannot be reached is down.
+// classify returns what an attempt means to one kind of breaker. An attempt that was not sent counts for the host only:
+// an unreachable vendor is down.
 func classify(kind scopeKind, o tebra.Outcome) outcome {
 	if o.Void || o.NotSent && kind != hostScope {
 		return ignored

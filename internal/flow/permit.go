@@ -9,12 +9,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/budget"
 )
 
-// pass is one granted attempt.
+// permit is one granted attempt.
 type permit struct {
 	entry      *entry
 	admissions []*admission
 	slot       budget.Slot
-	taken      bool
+	hasSlot    bool
 	release    func()
 	once       sync.Once
 }
@@ -22,8 +22,8 @@ type permit struct {
 // SendBy returns the latest moment at which the call may be sent.
 func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
 
-// Done frees the place, teaches pace and breakers, and gives back a slot that the vendor has not seen. Calls after the
-// first do nothing.
+// Done releases the place, reports the outcome to pace and breakers, and refunds the slot of a call that was not sent.
+// Calls after the first do nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
 		p.release()
@@ -39,14 +39,14 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	})
 }
 
-// undo gives back everything taken so far by a caller that does not go.
+// undo releases everything that was acquired for a call that will not be sent.
 func (p *permit) undo(ctx context.Context) {
 	p.release()
 	ctx = context.WithoutCancel(ctx)
 	for _, a := range p.admissions {
 		a.done(ctx, tebra.Outcome{Void: true, NotSent: true})
 	}
-	if p.taken {
+	if p.hasSlot {
 		p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)
 	}
 }

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// faults tells calls that fail by their own fault from a vendor that is down. The vendor answers a record that it cannot
-// read with the same internal fault as an outage. Counted as an outage, one such record opens the breaker for everybody;
-// worse, it comes back first, becomes the probe, fails, and keeps the breaker open for good.
+// suspects distinguishes poison calls from an outage of the vendor. The vendor answers a record that it cannot read with the
+// same internal fault as an outage. If such a failure counted, one record would open the breaker for all callers. Worse,
+// its call returns first, becomes the probe, fails, and keeps the breaker open.
 //
-// A call that failed is at fault itself once another call, sent after that failure, has succeeded. From then on its
-// failures say nothing to the breaker, and it is not sent as a probe, until it succeeds or an hour has passed. Failures
-// that led to an opening, and those of probes, are the outage's and no evidence; but the one failure that is enough in the
-// ramp is, or a record first met there would open the breaker after every recovery.
+// Every failed call is a suspect. It is poison once another call, sent after the failure, has succeeded. From then on
+// its failures are not counted and it is not sent as a probe, until it succeeds or an hour has passed. Failures that led
+// to an opening, and those of probes, come from the outage and prove nothing. The single failure that reopens a breaker
+// in the ramp stays suspect, however; otherwise a poison record first met there would open the breaker after every
+// recovery.
 //
 // The zero value is ready.
 type suspects struct {
@@ -26,13 +27,13 @@ type suspect struct {
 }
 
 const (
-	// maxFaults bounds what is remembered; beyond it failures count as the vendor's.
+	// maxSuspects limits the calls remembered; failures beyond it count as the vendor's.
 	maxSuspects = 256
-	// faultMemory is how long a call that fails by its own fault is known for it.
+	// suspectLife is how long a call stays poison after its last failure.
 	suspectLife = time.Hour
 )
 
-// own reports whether the call is known to fail by its own fault.
+// isPoison reports whether the call is known to be poison.
 func (s *suspects) isPoison(call uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +41,7 @@ func (s *suspects) isPoison(call uint64) bool {
 	return have.poison && time.Since(have.failed) < suspectLife
 }
 
-// fail remembers a failure that may be the call's own. A call without a fingerprint is never at fault.
+// failed remembers a failure of the call. A call without a fingerprint is never a suspect.
 func (s *suspects) failed(call uint64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +65,8 @@ func (s *suspects) failed(call uint64, now time.Time) {
 	s.calls[call] = suspect{failed: now, poison: have.poison && now.Sub(have.failed) < suspectLife}
 }
 
-// work takes a success of a call that was sent at sent: it is not at fault, and those that failed before are.
+// succeeded records the success of a call that was sent at sent. The call is no suspect any more; suspects that failed
+// before it was sent are poison.
 func (s *suspects) succeeded(call uint64, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +79,7 @@ func (s *suspects) succeeded(call uint64, sent time.Time) {
 	}
 }
 
-// excuse forgets the failures that turned out to be the vendor's.
+// forget removes the suspects whose failures turned out to be the vendor's.
 func (s *suspects) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,19 +21,19 @@ var (
 	works = tebra.Outcome{}
 )
 
-// One record that the vendor cannot read must not stand for an outage, however often it is tried.
+// One record that the vendor cannot read must not count as an outage, however often it is requested.
 func TestOnePoisonCallOpensNothing(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
 	call(t, f, withFingerprint(13), fails)
-	call(t, f, withFingerprint(1), works) // the vendor is well: 13 is at fault
+	call(t, f, withFingerprint(1), works) // the vendor works, so 13 is poison
 	for range 10 {
 		call(t, f, withFingerprint(13), fails)
 	}
 	enter(t, f, withFingerprint(2)).Done(t.Context(), works)
 }
 
-// A record that was bad before the outage never becomes the probe that decides for everybody.
+// A call that was poison before the outage never becomes the probe that decides for all callers.
 func TestPoisonCallIsNotTheProbe(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -50,7 +50,7 @@ func TestPoisonCallIsNotTheProbe(t *testing.T) {
 	call(t, f, withFingerprint(2), works)
 }
 
-// A call that failed as the probe leaves the next one to others, if others come.
+// A call that failed as the probe leaves the next probe to other calls, if there are any.
 func TestFailedProbeIsNotTheNext(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -67,7 +67,7 @@ func TestFailedProbeIsNotTheNext(t *testing.T) {
 	call(t, f, withFingerprint(13), works)
 }
 
-// A record that is met in the ramp for the first time, where one failure is enough, opens the breaker once and no more.
+// A poison record first met in the ramp, where one failure is enough, opens the breaker only once.
 func TestPoisonCallInTheRampOpensOnce(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -82,14 +82,14 @@ func TestPoisonCallInTheRampOpensOnce(t *testing.T) {
 	}
 	heal(1)
 	call(t, f, withFingerprint(13), fails)
-	heal(2) // a call that was sent after 13 failed works: 13 is at fault
+	heal(2) // a call sent after the failure of 13 succeeds, so 13 is poison
 	for range 2 {
 		call(t, f, withFingerprint(13), fails)
 		call(t, f, withFingerprint(3), works)
 	}
 }
 
-// Without anybody else it is the next probe all the same, only later.
+// Without other calls, a failed probe is the next probe too, only later.
 func TestOnlyCallIsProbedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
@@ -123,40 +123,40 @@ func TestSuspects(t *testing.T) {
 		s.failed(0, now())
 		s.succeeded(1, now().Add(time.Hour))
 		if s.isPoison(0) {
-			t.Error("a call without a fingerprint is at fault")
+			t.Error("a call without a fingerprint is poison")
 		}
 		began := now()
 		step()
 		s.failed(13, now())
 		s.succeeded(1, began)
 		if s.isPoison(13) {
-			t.Error("at fault by a success that was sent before the failure")
+			t.Error("poison because of a success that was sent before the failure")
 		}
 		step()
 		s.succeeded(1, now())
 		if !s.isPoison(13) {
-			t.Fatal("not at fault although another call succeeded since")
+			t.Fatal("not poison although another call has succeeded since")
 		}
 		s.forget()
 		if !s.isPoison(13) {
-			t.Error("an outage excused what was proved before")
+			t.Error("an outage cleared a proven poison call")
 		}
 		s.succeeded(13, now())
 		if s.isPoison(13) {
-			t.Error("at fault after its own success")
+			t.Error("poison after its own success")
 		}
 		s.failed(14, now())
 		s.forget()
 		step()
 		if s.succeeded(1, now()); s.isPoison(14) {
-			t.Error("at fault for a failure that was the outage's")
+			t.Error("poison because of a failure in the outage")
 		}
 		s.failed(15, now())
 		step()
 		s.succeeded(1, now())
 		<-time.After(suspectLife)
 		if s.isPoison(15) {
-			t.Error("at fault for ever")
+			t.Error("poison for ever")
 		}
 		for n := range uint64(maxSuspects + 50) {
 			s.failed(100+n, now())

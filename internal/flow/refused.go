@@ -2,26 +2,26 @@ package flow
 
 import "time"
 
-// Reason says why a caller was refused.
+// Reason is why a caller was refused.
 type Reason string
 
 // The reasons.
 const (
 	PaceReason     Reason = "pace"     // the account's budget for the operation is spent for now
-	BlockedReason  Reason = "blocked"  // the vendor throttled the operation a moment ago
-	BreakerReason  Reason = "breaker"  // host, class of operations or credentials do not work at the moment
-	InFlightReason Reason = "inflight" // the tenant has as many calls under way as it may
-	RedisReason    Reason = "redis"    // the budget cannot be asked
+	BlockedReason  Reason = "blocked"  // the operation rests after a throttle answer
+	BreakerReason  Reason = "breaker"  // the breaker of the host, a class of operations or the credentials is open
+	InFlightReason Reason = "inflight" // the tenant has as many calls in flight as it may
+	RedisReason    Reason = "redis"    // the budget cannot be read
 )
 
-// Refused means "not now". It costs its caller nothing but time, and says how much.
+// Refused is the error of a call that must wait. The call was not sent and may be repeated after NotBefore.
 type Refused struct {
 	Reason Reason
-	Scope  string    // which breaker: host, credential, or the class; empty for other reasons
+	Scope  string    // of the breaker: host, credential, or the class; empty for other reasons
 	until  time.Time // this process's clock
 }
 
-// Error returns the reason and the breaker.
+// Error returns the reason and the breaker's scope.
 func (r *Refused) Error() string {
 	if r.Scope != "" {
 		return "not now: " + string(r.Reason) + " " + r.Scope
@@ -29,5 +29,5 @@ func (r *Refused) Error() string {
 	return "not now: " + string(r.Reason)
 }
 
-// NotBefore returns when to come back, and the reason. It is how other packages recognise a refusal.
+// NotBefore returns when to try again, and the reason. Other packages recognize a refusal by this method.
 func (r *Refused) NotBefore() (time.Time, string) { return r.until, string(r.Reason) }

@@ -2,8 +2,8 @@ package flow
 
 import "context"
 
-// flight counts one tenant's calls under way in this process. A quarter of the places is for interactive callers alone;
-// they take the common ones too.
+// semaphore limits one tenant's calls in flight from this process. A quarter of the places is reserved for interactive
+// callers, which may use the common places too.
 type semaphore struct {
 	common   chan struct{}
 	reserved chan struct{}
@@ -14,13 +14,14 @@ func newSemaphore(places int) *semaphore {
 	return &semaphore{common: make(chan struct{}, places-reserved), reserved: make(chan struct{}, reserved)}
 }
 
-// board waits for a place until ctx ends. It returns what gives the place back, or nil when there was none in time.
+// acquire waits for a place until ctx ends. It returns the function that releases the place, or nil when none became
+// free in time.
 func (s *semaphore) acquire(ctx context.Context, interactive bool) (release func()) {
-	var reserved chan struct{} // nil blocks for ever: no place for the background there
+	var reserved chan struct{} // nil blocks for ever: the background has no reserved place
 	if interactive {
 		reserved = s.reserved
 	}
-	select { // an ended ctx must not lose against a free place by chance
+	select { // select chooses at random, so a free place must be tried before ctx
 	case s.common <- struct{}{}:
 		return func() { <-s.common }
 	default:

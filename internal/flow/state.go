@@ -13,25 +13,25 @@ import (
 // State is one breaker as an operator sees it: names and codes only.
 type State struct {
 	Scope     string    // host, credential, read_one, read_list, write or system
-	Tenant    tenant.ID // whose; empty for the host
+	Tenant    tenant.ID // empty for the host
 	Condition Condition
 	Until     time.Time // open: when a probe is due, on this process's clock; zero otherwise
-	Opens     int       // openings in a row; it stays through the ramp
-	Reason    string    // code of the failure that opened it last; empty when it never was
+	Opens     int       // openings in a row; not reset before the ramp ends
+	Reason    string    // code of the failure that opened it last; empty if none did
 }
 
-// Condition is how far a breaker lets calls through.
+// Condition is which calls a breaker lets through.
 type Condition string
 
 // The conditions.
 const (
 	Closed  Condition = "closed"  // every call passes
 	Open    Condition = "open"    // no call passes
-	Probing Condition = "probing" // one call of the fleet may try
-	Ramp    Condition = "ramp"    // closed a moment ago: slower than usual
+	Probing Condition = "probing" // one call of the fleet may be sent
+	Ramp    Condition = "ramp"    // closed recently: calls are slower than usual
 )
 
-// States reads what the fleet knows: the host's breaker, and of the given tenants each one that is not closed.
+// States reads the breakers that the fleet shares: the host's, and those of the given tenants that are not closed.
 func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 	scopes := []scope{{kind: hostScope}}
 	for _, id := range ids {

@@ -1,9 +1,9 @@
--- Closes a breaker whose probe went well. The count of openings stays: a failure soon after opens it for longer.
+-- Closes a breaker whose probe succeeded. The count of openings stays: a failure soon after opens it for longer.
 --
 -- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
--- ARGV[1] gen that was seen        ARGV[2] life of the hash in ms
+-- ARGV[1] gen that was read        ARGV[2] life of the hash in ms
 --
--- Returns {now, until, opens, closed, gen, reason} as they are now.
+-- Returns {now, until, opens, closed, gen, reason} after the script.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]

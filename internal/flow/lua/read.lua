@@ -1,8 +1,8 @@
 -- Reads a breaker. Times are microseconds of the server's clock.
 --
 -- KEYS[1] breaker, a hash:
---   until   tripped: no call before this, then one probe; absent or 0 when closed
---   opens   openings in a row              closed  when it was last closed by a probe
+--   until   open: no call before this time, then one probe; absent or 0 when closed
+--   opens   openings in a row              closed  time of the last closing by a probe
 --   gen     counts openings and closings   reason  code of the failure that opened it
 --
 -- Returns {now, until, opens, closed, gen, reason}.
