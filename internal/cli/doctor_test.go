@@ -27,7 +27,7 @@ func TestDoctorSaysInWordsHowToFix(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := rounds(t, h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + gone(t)}), "doctor")
-	for _, want := range []string{"fail  queue-redis ", "  means  without it nothing", "  fix    start it", "skip  queue-redis-policy", "ok    keyset"} {
+	for _, want := range []string{"fail  queue-redis ", "  means  without it no task", "  fix    start the server", "skip  queue-redis-policy", "ok    keyset"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing from:\n%s", want, o.stdout)
 		}

@@ -111,11 +111,11 @@ func TestQueueList(t *testing.T) {
 	if !warm.Paused || warm.PausedSince.IsZero() || warm.Scheduled != 2 || time.Until(warm.NextDue) < 59*time.Minute || !strings.Contains(warm.Advice[0], "queue resume warm") {
 		t.Errorf("%+v", warm)
 	}
-	if push.Archived != 1 || push.Pending != 0 || push.Advice[0] != "1 are dead: rounds dead list" {
+	if push.Archived != 1 || push.Pending != 0 || push.Advice[0] != "1 are dead: see rounds dead list" {
 		t.Errorf("%+v", push)
 	}
 	o = rounds(t, h.keyless(), "queue", "list")
-	for _, want := range []string{"LANE ", "warm (paused)", "sync: nothing of it runs", "1h0m"} {
+	for _, want := range []string{"LANE ", "warm (paused)", "sync: no task of this lane is running", "1h0m"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing from:\n%s", want, o.stdout)
 		}

@@ -149,5 +149,3 @@ func TestRedisBadUsage(t *testing.T) {
 		}
 	}
 }
-
-// Whatever strangers called their keys, clients and commands: what is shown of them is names of ours, or a length.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Clients is the connections to one server.
+// Clients describes the connections to one server.
 type Clients struct {
 	Place
 	Connections int           `json:"connections"`
@@ -17,7 +17,7 @@ type Clients struct {
 	Advice      []string      `json:"advice"`
 }
 
-// ClientGroup is the connections of one user from one host.
+// ClientGroup summarizes the connections of one user from one host.
 type ClientGroup struct {
 	User        string   `json:"user"`
 	Host        string   `json:"host"`
@@ -26,13 +26,13 @@ type ClientGroup struct {
 	Oldest      int64    `json:"oldest_seconds"`
 	Idle        int64    `json:"longest_idle_seconds"`
 	Buffers     int64    `json:"buffer_bytes"`
-	Commands    []string `json:"commands"` // the last of each, without arguments
+	Commands    []string `json:"commands"` // the last command of each, without arguments
 }
 
-// Clients reads CLIENT LIST.
+// Clients reads the server's CLIENT LIST.
 func (s Server) Clients(ctx context.Context) (Clients, error) {
 	text, err := s.client.ClientList(ctx).Result()
-	said, err := refusal("CLIENT LIST", err)
+	refused, err := refusal("CLIENT LIST", err)
 	if err != nil {
 		return Clients{}, err
 	}
@@ -40,12 +40,12 @@ func (s Server) Clients(ctx context.Context) (Clients, error) {
 	for _, g := range c.Clients {
 		c.Connections += g.Connections
 	}
-	c.Advice = adviseClients(c.Clients, said)
+	c.Advice = adviseClients(c.Clients, refused)
 	return c, nil
 }
 
-// groupClients reads CLIENT LIST, a line of name=value for each connection, and puts together what belongs together, most
-// connections first.
+// groupClients parses CLIENT LIST, a line of name=value pairs for each connection, and groups connections by user, host
+// and name, the largest group first.
 func groupClients(text string) []ClientGroup {
 	out := []ClientGroup{}
 	for line := range strings.Lines(text) {
@@ -72,10 +72,10 @@ func groupClients(text string) []ClientGroup {
 	return out
 }
 
-// add counts one more connection.
+// add adds one connection.
 func (g *ClientGroup) add(fields map[string]string) {
 	number := func(name string) int64 {
-		n, _ := strconv.ParseInt(fields[name], 10, 64) // 0 when an older server does not say
+		n, _ := strconv.ParseInt(fields[name], 10, 64) // 0 if an older server lacks the field
 		return n
 	}
 	g.Connections++
@@ -88,27 +88,27 @@ func (g *ClientGroup) add(fields map[string]string) {
 
 const localSocket = "local socket"
 
-// hostOf is an address without its port, which tells connections apart that belong together.
+// hostOf returns an address without its port, which differs between connections of one process.
 func hostOf(addr string) string {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || net.ParseIP(host) == nil {
-		return localSocket // its path
+		return localSocket // the address is a path
 	}
 	return host
 }
 
-// bigBuffers is what no reader of ours leaves unread.
+// bigBuffers is more than any client of Rounds leaves unread.
 const bigBuffers = 64 << 20
 
-func adviseClients(groups []ClientGroup, said string) []string {
-	a := refused(said)
+func adviseClients(groups []ClientGroup, refused string) []string {
+	a := adviceOn(refused)
 	for _, g := range groups {
 		if g.Buffers > bigBuffers {
-			a.add("%s at %s reads too slowly: %s wait for it", cmp.Or(g.User, unknown), g.Host, Bytes(g.Buffers))
+			a.add("%s at %s reads too slowly: %s are buffered for it", cmp.Or(g.User, unknown), g.Host, Bytes(g.Buffers))
 		}
 		if g.User == "default" && g.Host != localSocket && !net.ParseIP(g.Host).IsLoopback() {
-			a.add("%s connects as the default user: give each component a user of its own", g.Host)
+			a.add("%s connects as the default user: give each component its own user", g.Host)
 		}
 	}
-	return a.or("nothing stands out")
+	return a.or("nothing unusual")
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// deployment is what the checks look at. Parts that the configuration does not give are nil, and the checks that need them
-// say so.
+// deployment is the subject of the checks. Parts that the configuration lacks are nil, and the checks that need them are
+// skipped.
 type deployment struct {
 	config     config.Worker
 	problems   []config.Problem
@@ -29,19 +29,19 @@ type deployment struct {
 	callVendor bool
 }
 
-// check is a group of checks that belong together. They run side by side with all others.
+// check makes one or more related findings. All checks run concurrently.
 type check struct {
 	limit time.Duration
 	run   func(ctx context.Context, d *deployment) []Finding
 }
 
-// How long a check may take: whatever is gone is said within five seconds.
+// The time limits of a check. An unreachable dependency is reported within five seconds.
 const (
 	checkLimit = 4 * time.Second
-	callLimit  = 20 * time.Second // a vendor call takes seconds, and waits for its turn before
+	callLimit  = 20 * time.Second // a vendor call takes seconds, after it has waited for the budget
 )
 
-// checks are in the order of the report.
+// checks is in the order of the report.
 var checks = []check{
 	{checkLimit, checkConfig},
 	{checkLimit, checkQueueRedis},
@@ -58,14 +58,14 @@ var checks = []check{
 	{checkLimit, checkClocks},
 }
 
-// Options say what Run looks at.
+// Options configure Run.
 type Options struct {
-	Getenv     func(string) string // the environment of a worker
+	Getenv     func(string) string // reads the environment of a worker
 	CallVendor bool                // make one call for each tenant of ROUNDS_TENANTS
 }
 
-// Run checks everything that the environment names, all of it side by side. It leaves no trace. When ctx ends early the
-// report is worthless: it blames what was not looked at.
+// Run checks every dependency that the environment names, concurrently. It changes and creates nothing. If ctx ends
+// early, the report is not usable: checks that were cut off count as failed.
 func Run(ctx context.Context, o Options) *Report {
 	d := open(ctx, o)
 	defer d.close()
@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) *Report {
 	return r
 }
 
-// open opens what the environment names, as far as it names something usable.
+// open opens the dependencies whose settings are usable.
 func open(ctx context.Context, o Options) *deployment {
 	d := &deployment{callVendor: o.CallVendor}
 	var err error
@@ -100,13 +100,13 @@ func open(ctx context.Context, o Options) *deployment {
 		d.problems = problems.Problems()
 	}
 	if url := d.config.Redis.Queue.Reveal(); url != "" {
-		d.queue, _ = redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue}) // a bad URL is among the problems
+		d.queue, _ = redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue}) // a bad URL is one of the problems
 	}
 	if url := d.config.Redis.Cache.Reveal(); url != "" {
 		d.cache, _ = redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleCache})
 	}
 	if data := d.config.Keyset.Reveal(); data != "" {
-		d.keys, _ = phi.Parse([]byte(data)) // checkKeyset says so
+		d.keys, _ = phi.Parse([]byte(data)) // checkKeyset reports the error
 	}
 	if url := d.config.LedgerURL.Reveal(); url != "" {
 		ctx, cancel := context.WithTimeout(ctx, checkLimit)
@@ -129,7 +129,7 @@ func (d *deployment) close() {
 }
 
 func checkConfig(_ context.Context, d *deployment) []Finding {
-	const means = "worker and scheduler start only with an environment that is complete"
+	const means = "workers and schedulers start only with a complete environment"
 	if len(d.problems) == 0 {
 		return []Finding{{
 			Check: "config", Grade: OK, Means: means,

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// site is an environment in which everything is well, as far as development goes.
+// site is a healthy development environment.
 type site struct {
 	vars   map[string]string
 	vendor *tebratest.Server
@@ -34,7 +34,7 @@ type site struct {
 	dir    string
 }
 
-// newSite sets up Redis, a ledger with one tenant, a keyset and a vendor.
+// newSite starts Redis, a ledger with one tenant, a keyset and a vendor.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{dir: t.TempDir()}
@@ -74,7 +74,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// file writes a file of the site's that its owner alone may read, and returns its path.
+// file writes a file that only its owner may read, and returns its path.
 func (s *site) file(t *testing.T, name, contents string) string {
 	t.Helper()
 	path := filepath.Join(s.dir, name)
@@ -84,7 +84,7 @@ func (s *site) file(t *testing.T, name, contents string) string {
 	return path
 }
 
-// migrated opens an SQLite ledger of the site's with its schema.
+// migrated opens an SQLite ledger of the site and creates its schema.
 func (s *site) migrated(t *testing.T, name string) *ledger.Ledger {
 	t.Helper()
 	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(s.dir, name))
@@ -110,7 +110,7 @@ func (s *site) applyTenant(t *testing.T, row ledger.Tenant) {
 	}
 }
 
-// storeDataKey gives clinic-a a data key that was sealed with the given keyset.
+// storeDataKey stores a data key of clinic-a, sealed with the given keyset.
 func (s *site) storeDataKey(t *testing.T, keys *phi.Keys) {
 	t.Helper()
 	key, err := phi.NewDataKey()
@@ -123,21 +123,21 @@ func (s *site) storeDataKey(t *testing.T, keys *phi.Keys) {
 	}
 }
 
-// with returns the environment with one variable changed; an empty value removes it.
+// with returns the environment with one variable changed. An empty value removes it.
 func (s *site) with(name, value string) map[string]string {
 	vars := maps.Clone(s.vars)
 	vars[name] = value
 	return vars
 }
 
-// run runs all checks in an environment.
+// run runs all checks in the given environment.
 func run(t *testing.T, vars map[string]string, callVendor bool) *Report {
 	t.Helper()
 	return Run(t.Context(), Options{Getenv: func(name string) string { return vars[name] }, CallVendor: callVendor})
 }
 
-// gone is an address on which nothing listens: the port was free a moment ago.
-func gone(t *testing.T) string {
+// vacant returns an address on which nothing listens.
+func vacant(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -147,8 +147,8 @@ func gone(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// mute is an address that takes connections and never says a word.
-func mute(t *testing.T) string {
+// silent returns an address that accepts connections and never answers.
+func silent(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -158,7 +158,7 @@ func mute(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestDoctorFindsAllWell(t *testing.T) {
+func TestRunFindsHealthySite(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.storeDataKey(t, s.keys)
@@ -177,13 +177,13 @@ func TestDoctorFindsAllWell(t *testing.T) {
 	var got []string
 	for _, f := range d.Findings {
 		got = append(got, f.Check)
-		// One server without a file and without a limit plays both roles in tests: warnings, outside production.
+		// In tests, one server without persistence and memory limit has both roles: warnings, outside production.
 		warned := f.Check == "queue-redis-persistence" || f.Check == "redis-separation" || strings.HasSuffix(f.Check, "-redis-memory")
 		if f.Grade != OK && !(warned && f.Grade == Warn && f.Fix != "") {
 			t.Errorf("%+v", f)
 		}
 		if f.Evidence == "" || f.Means == "" {
-			t.Errorf("%s has no evidence or no meaning", f.Check)
+			t.Errorf("%s lacks evidence or meaning", f.Check)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -191,7 +191,7 @@ func TestDoctorFindsAllWell(t *testing.T) {
 	}
 }
 
-func TestDoctorMakesNoCallUnasked(t *testing.T) {
+func TestRunCallsVendorOnlyOnRequest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	run(t, s.vars, false)
@@ -200,27 +200,27 @@ func TestDoctorMakesNoCallUnasked(t *testing.T) {
 	}
 }
 
-// TestDoctorFindsWhatIsBroken breaks one thing at a time.
-func TestDoctorFindsWhatIsBroken(t *testing.T) {
+// TestRunFindsFault breaks one thing at a time.
+func TestRunFindsFault(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		breakIt func(t *testing.T, s *site) map[string]string // returns the environment
-		check   string
-		saying  string
+		arrange  func(t *testing.T, s *site) map[string]string // returns the environment
+		check    string
+		evidence string
 	}{
-		"queue redis gone": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+gone(t)+"/0")
+		"queue redis unreachable": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+vacant(t)+"/0")
 		}, "queue-redis", "connection refused"},
-		"cache redis gone": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_CACHE_REDIS", "redis://:hush@"+gone(t)+"/0")
+		"cache redis unreachable": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_CACHE_REDIS", "redis://:hush@"+vacant(t)+"/0")
 		}, "cache-redis", "connection refused"},
-		"queue redis mute": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+mute(t)+"/0")
-		}, "queue-redis", "takes connections, but"},
+		"queue redis silent": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+silent(t)+"/0")
+		}, "queue-redis", "accepts connections, but"},
 		"queue redis unset": {func(_ *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_QUEUE_REDIS", "")
 		}, "config", "ROUNDS_QUEUE_REDIS is not set"},
-		"keyset is another file": {func(_ *testing.T, s *site) map[string]string {
+		"keyset is not a keyset": {func(_ *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_KEYS", filepath.Join(s.dir, "tenants.yaml"))
 		}, "keyset", "not a keyset"},
 		"keyset of another deployment": {func(t *testing.T, s *site) map[string]string {
@@ -234,8 +234,8 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 		"no ledger file": {func(_ *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_LEDGER", "sqlite:"+filepath.Join(s.dir, "other.db"))
 		}, "ledger", "does not exist"},
-		"postgres gone": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_LEDGER", "postgres://rounds:hush@"+gone(t)+"/rounds")
+		"postgres unreachable": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_LEDGER", "postgres://rounds:hush@"+vacant(t)+"/rounds")
 		}, "ledger", "refused"},
 		"ledger without a schema": {func(t *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_LEDGER", "sqlite:"+s.file(t, "empty.db", ""))
@@ -250,17 +250,17 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 			s.applyTenant(t, ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago"})
 			return s.vars
 		}, "ledger-tenants", "clinic-a has no practice"},
-		"vendor gone": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_TEBRA_ENDPOINT", "http://"+gone(t)+"/soap")
+		"vendor unreachable": {func(t *testing.T, s *site) map[string]string {
+			return s.with("ROUNDS_TEBRA_ENDPOINT", "http://"+vacant(t)+"/soap")
 		}, "vendor", "connection refused"},
-		"vendor without a certificate": {func(t *testing.T, s *site) map[string]string {
+		"vendor certificate not trusted": {func(t *testing.T, s *site) map[string]string {
 			srv := httptest.NewUnstartedServer(s.vendor)
-			srv.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the handshake that we want to fail
+			srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the server would log the failed handshake
 			srv.StartTLS()
 			t.Cleanup(srv.Close)
 			return s.with("ROUNDS_TEBRA_ENDPOINT", srv.URL)
 		}, "vendor", "not trusted"},
-		"vendor refuses the password": {func(t *testing.T, s *site) map[string]string {
+		"vendor refuses password": {func(t *testing.T, s *site) map[string]string {
 			data, err := os.ReadFile(s.vars["ROUNDS_TENANTS"])
 			if err != nil {
 				t.Fatal(err)
@@ -271,7 +271,7 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			vars := c.breakIt(t, newSite(t))
+			vars := c.arrange(t, newSite(t))
 			begun := time.Now()
 			d := run(t, vars, c.check == "vendor-call")
 			if took := time.Since(begun); took > 10*time.Second {
@@ -284,8 +284,8 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 			if hit < 0 {
 				t.Fatalf("no failed %s in:\n%+v", c.check, d.Findings)
 			}
-			if f := d.Findings[hit]; !strings.Contains(f.Evidence, c.saying) || f.Means == "" || f.Fix == "" {
-				t.Errorf("%+v, want evidence with %q, a meaning and a fix", f, c.saying)
+			if f := d.Findings[hit]; !strings.Contains(f.Evidence, c.evidence) || f.Means == "" || f.Fix == "" {
+				t.Errorf("%+v, want evidence with %q, a meaning and a fix", f, c.evidence)
 			}
 			for _, f := range d.Findings {
 				if f.Grade == Fail && f.Check != c.check {
@@ -293,19 +293,19 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 				}
 			}
 			if text := fmt.Sprint(d); strings.Contains(text, "hush") {
-				t.Errorf("a password is shown:\n%s", text)
+				t.Errorf("a password is printed:\n%s", text)
 			}
 		})
 	}
 }
 
-func TestDoctorLeavesNoTrace(t *testing.T) {
+func TestRunCreatesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	path := filepath.Join(s.dir, "never.db")
 	run(t, s.with("ROUNDS_LEDGER", "sqlite:"+path), false)
 	if _, err := os.Stat(path); err == nil {
-		t.Error("doctor made a ledger")
+		t.Error("the ledger was created")
 	}
 	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS"} {
 		rdb, err := redisconn.Dial(s.vars[name], redisconn.Options{})
@@ -319,7 +319,7 @@ func TestDoctorLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestWeighClock(t *testing.T) {
+func TestGradeClock(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
@@ -327,12 +327,12 @@ func TestWeighClock(t *testing.T) {
 		travel time.Duration
 		want   Grade
 	}{
-		"same":                 {now, 0, OK},
-		"half the travel away": {now.Add(2 * time.Second), 4 * time.Second, OK},
-		"a little ahead":       {now.Add(1500 * time.Millisecond), 0, Warn},
-		"a little behind":      {now.Add(-1500 * time.Millisecond), 0, Warn},
-		"far behind":           {now.Add(-time.Minute), 0, Fail},
-		"far ahead":            {now.Add(time.Hour), 0, Fail},
+		"same":                        {now, 0, OK},
+		"within half the travel time": {now.Add(2 * time.Second), 4 * time.Second, OK},
+		"a little ahead":              {now.Add(1500 * time.Millisecond), 0, Warn},
+		"a little behind":             {now.Add(-1500 * time.Millisecond), 0, Warn},
+		"far behind":                  {now.Add(-time.Minute), 0, Fail},
+		"far ahead":                   {now.Add(time.Hour), 0, Fail},
 	} {
 		f := gradeClock("clock", now, c.theirs, c.travel)
 		if f.Grade != c.want || (f.Fix == "") != (c.want == OK) {
@@ -341,8 +341,8 @@ func TestWeighClock(t *testing.T) {
 	}
 }
 
-// TestWeighAspects holds the findings of the queue's check against the line each belongs to.
-func TestWeighAspects(t *testing.T) {
+// TestGradeAspect matches findings of redisconn.Check with the aspect that each belongs to.
+func TestGradeAspect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		aspect string

@@ -1,7 +1,7 @@
-// Package diagnose inspects what Rounds depends on, and grades what it finds.
+// Package diagnose inspects the services that Rounds depends on and grades what it finds.
 //
-// [Run] is the check of everything that "rounds doctor" prints. The methods of [Server] inspect one Redis server for
-// "rounds redis". Results are data with JSON names; printing them is up to the caller. Nothing here changes anything.
+// [Run] makes all the checks of "rounds doctor". The methods of [Server] inspect one Redis server for "rounds redis".
+// Results are data with JSON names, and the caller prints them. No check changes anything.
 package diagnose
 
 import "slices"
@@ -12,22 +12,22 @@ type Grade string
 // The grades.
 const (
 	OK   Grade = "ok"
-	Warn Grade = "warn" // works, and will hurt some day
+	Warn Grade = "warn" // works, but will cause trouble later
 	Fail Grade = "fail"
-	Skip Grade = "skip" // could not be looked at, because of another finding
+	Skip Grade = "skip" // not checked, because of another finding
 )
 
-// Finding is what one check saw.
+// Finding is the result of one check, with its evidence.
 type Finding struct {
 	Check    string `json:"check"`
 	Grade    Grade  `json:"verdict"`
-	Evidence string `json:"evidence"`      // what was seen
+	Evidence string `json:"evidence"`      // what the check observed
 	Means    string `json:"means"`         // why it matters
-	Fix      string `json:"fix,omitempty"` // unless all is well
+	Fix      string `json:"fix,omitempty"` // set if the grade is Warn or Fail
 	TookMS   int64  `json:"took_ms"`
 }
 
-// Failed reports whether any of the findings is a failure.
+// Failed reports whether any finding is graded Fail.
 func Failed(found []Finding) bool {
 	return slices.ContainsFunc(found, func(f Finding) bool { return f.Grade == Fail })
 }
@@ -40,12 +40,12 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 }
 
-// skipped is what a check reports that cannot look.
+// skipped is the finding of a check that cannot run.
 func skipped(check, because string) Finding {
-	return Finding{Check: check, Grade: Skip, Evidence: because, Means: "not looked at"}
+	return Finding{Check: check, Grade: Skip, Evidence: because, Means: "not checked"}
 }
 
-// skipAll skips the aspects of one subject; the empty aspect is the subject itself.
+// skipAll returns a skipped finding for each aspect of a subject. The empty aspect is the subject itself.
 func skipAll(name string, aspects []string, because string) []Finding {
 	found := make([]Finding, 0, len(aspects))
 	for _, a := range aspects {

@@ -8,27 +8,27 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// Health is how one server is.
+// Health describes the state of one server.
 type Health struct {
 	Place
 	Version      string    `json:"version"`
 	Uptime       int64     `json:"uptime_seconds"`
-	Replication  string    `json:"replication"` // master or slave, as Redis calls it
+	Replication  string    `json:"replication"` // master or slave, the terms of Redis
 	Replicas     int64     `json:"replicas"`
 	Clients      int64     `json:"clients"`
 	UsedBytes    int64     `json:"used_bytes"`
-	MaxBytes     int64     `json:"max_bytes"` // 0: no limit
+	MaxBytes     int64     `json:"max_bytes"` // 0 means no limit
 	Policy       string    `json:"policy"`
 	OpsPerSecond int64     `json:"ops_per_second"`
 	Evicted      int64     `json:"evicted_keys"`
-	HitRatio     *float64  `json:"hit_ratio,omitempty"` // of reads by key, when there were any
+	HitRatio     *float64  `json:"hit_ratio,omitempty"` // of reads by key, if there were any
 	AnswerMicros int64     `json:"answer_us"`
 	Findings     []Finding `json:"findings"`
 }
 
-// Health reads INFO alone, which managed services allow.
+// Health reads INFO only, which managed services allow.
 func (s Server) Health(ctx context.Context) (Health, error) {
-	if err := s.client.Ping(ctx).Err(); err != nil { // so that connecting does not count as travel
+	if err := s.client.Ping(ctx).Err(); err != nil { // so that connecting does not count as travel time
 		return Health{}, unavailable("PING", err)
 	}
 	begun := time.Now()

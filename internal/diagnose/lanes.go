@@ -10,16 +10,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// checkLanes reports on what waits: a paused lane, and one that nobody works on, are easily forgotten.
+// checkLanes warns about lanes that are paused and lanes that no worker serves.
 func checkLanes(ctx context.Context, d *deployment) []Finding {
 	if d.queue == nil {
-		return []Finding{skipped("lanes", "its Redis' URL is not usable")}
+		return []Finding{skipped("lanes", "the URL of the queue's Redis is not usable")}
 	}
 	all, err := queue.Standings(ctx, d.queue)
 	if err != nil {
-		return []Finding{skipped("lanes", "its Redis does not answer")}
+		return []Finding{skipped("lanes", "the queue's Redis does not answer")}
 	}
-	f := Finding{Check: "lanes", Grade: OK, Means: "what waits in a lane that nobody works on grows old, and boards with it"}
+	f := Finding{Check: "lanes", Grade: OK, Means: "tasks in a lane without a worker grow old, and so do the boards"}
 	var waiting, running int64
 	var wrong []string
 	now := time.Now()
@@ -27,45 +27,45 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 		waiting, running = waiting+l.Pending+l.Retry, running+l.Active
 		switch {
 		case l.Paused:
-			wrong = append(wrong, fmt.Sprintf("%s is paused, %s", l.Lane, Ago(l.PausedAt, now)))
+			wrong = append(wrong, fmt.Sprintf("%s was paused %s", l.Lane, Ago(l.PausedAt, now)))
 		case isUnattended(l, now):
-			wrong = append(wrong, fmt.Sprintf("nobody works on %s: its oldest demand was made %s", l.Lane, Ago(l.Oldest, now)))
+			wrong = append(wrong, fmt.Sprintf("no worker serves %s: its oldest demand was made %s", l.Lane, Ago(l.Oldest, now)))
 		}
 	}
-	f.Evidence = fmt.Sprintf("%d tasks wait, %d run", waiting, running)
+	f.Evidence = fmt.Sprintf("%d tasks wait, %d are running", waiting, running)
 	if len(wrong) > 0 {
 		f.Grade, f.Evidence = Warn, strings.Join(wrong, "; ")
-		f.Fix = "start a worker, or resume the lane; rounds queue list tells more"
+		f.Fix = "start a worker, or resume the lane; see rounds queue list"
 	}
 	return []Finding{f}
 }
 
-// unattended is how long tasks may lie in a lane that nobody works on before it is worth a word.
+// unattended is how long tasks may wait in a lane that no worker serves before it is reported.
 const unattended = 10 * time.Second
 
 func isUnattended(l queue.Standing, now time.Time) bool {
 	return l.Pending > 0 && l.Active == 0 && !l.Paused && !l.Oldest.IsZero() && now.Sub(l.Oldest) > unattended
 }
 
-// LaneAdvice says in words what stands out in a lane, and what to do about it.
+// LaneAdvice describes what is unusual about a lane and what to do about it, a sentence each.
 func LaneAdvice(l queue.Standing, now time.Time) []string {
 	a := advice{}
 	if l.Paused {
-		a.add("paused %s: demands are accepted and wait; rounds queue resume %s", Ago(l.PausedAt, now), l.Lane)
+		a.add("paused %s: demands are accepted and wait; to resume, run rounds queue resume %s", Ago(l.PausedAt, now), l.Lane)
 	}
 	if isUnattended(l, now) {
-		a.add("nothing of it runs: start a worker, or see the log of those that run")
+		a.add("no task of this lane is running: start a worker, or see the logs of the running ones")
 	}
 	for _, w := range l.Waits {
 		if w.Code != "" {
-			a.add("%d of %s wait after %s: %s", w.Tasks, cmp.Or(w.Kind, unknown), w.Code, cmp.Or(queue.Meaning(w.Code), unknown))
+			a.add("%d of %s wait because of %s: %s", w.Tasks, cmp.Or(w.Kind, unknown), w.Code, cmp.Or(queue.Meaning(w.Code), unknown))
 		}
 	}
 	if l.Archived > 0 {
-		a.add("%d are dead: rounds dead list", l.Archived)
+		a.add("%d are dead: see rounds dead list", l.Archived)
 	}
 	if l.Lane == queue.Quarantine && l.Pending+l.Retry+l.Scheduled > 0 {
-		a.add("these took a worker down with them; each runs alone once more")
+		a.add("these tasks crashed a worker; each runs once more, alone")
 	}
 	return a
 }

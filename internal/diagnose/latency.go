@@ -11,10 +11,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// maxCommands is how many commands Latency returns: those on which the server spent most time.
+// maxCommands is how many commands a Latency lists.
 const maxCommands = 10
 
-// Latency is how fast one server is. Times are microseconds, but those of events.
+// Latency describes how fast one server answers. Times are microseconds, except those of events.
 type Latency struct {
 	Place
 	Pings    int            `json:"pings"`
@@ -22,12 +22,12 @@ type Latency struct {
 	Median   int64          `json:"median_us"`
 	P99      int64          `json:"p99_us"`
 	Max      int64          `json:"most_us"`
-	Commands []CommandStats `json:"commands"` // on which the server spent most time, since its start
-	Events   []LatencyEvent `json:"events"`   // spikes that it noticed
+	Commands []CommandStats `json:"commands"` // those with the most total time since the server started
+	Events   []LatencyEvent `json:"events"`   // spikes that the server recorded
 	Advice   []string       `json:"advice"`
 }
 
-// CommandStats is the time that a server spent on one command.
+// CommandStats is the total time that a server spent on one command.
 type CommandStats struct {
 	Command string  `json:"command"`
 	Calls   int64   `json:"calls"`
@@ -35,7 +35,7 @@ type CommandStats struct {
 	Mean    float64 `json:"mean_us"`
 }
 
-// LatencyEvent is a kind of spike that a server noticed.
+// LatencyEvent is a kind of spike that a server recorded.
 type LatencyEvent struct {
 	Event  string    `json:"event"`
 	At     time.Time `json:"at"`
@@ -43,11 +43,11 @@ type LatencyEvent struct {
 	Max    int64     `json:"most_ms"`
 }
 
-// Latency measures so many PINGs, and reads what the server says of itself.
+// Latency measures the given number of PINGs and reads the server's own statistics.
 func (s Server) Latency(ctx context.Context, pings int) (Latency, error) {
 	l := Latency{Place: s.place, Pings: pings, Events: []LatencyEvent{}}
 	took := make([]time.Duration, pings)
-	for i := -1; i < pings; i++ { // the first one connects
+	for i := -1; i < pings; i++ { // the first PING connects and is not measured
 		begun := time.Now()
 		if err := s.client.Ping(ctx).Err(); err != nil {
 			return Latency{}, unavailable("PING", err)
@@ -65,7 +65,7 @@ func (s Server) Latency(ctx context.Context, pings int) (Latency, error) {
 	}
 	l.Commands = busiest(info)
 	events, err := s.client.Latency(ctx).Result()
-	said, err := refusal("LATENCY", err)
+	refused, err := refusal("LATENCY", err)
 	if err != nil {
 		return Latency{}, err
 	}
@@ -74,11 +74,11 @@ func (s Server) Latency(ctx context.Context, pings int) (Latency, error) {
 			Event: Redact(e.Name), At: e.Time.UTC(), Latest: e.Latest.Milliseconds(), Max: e.Max.Milliseconds(),
 		})
 	}
-	l.Advice = l.advise(said)
+	l.Advice = l.advise(refused)
 	return l, nil
 }
 
-// busiest reads INFO commandstats, which has lines like cmdstat_get:calls=1,usec=2,usec_per_call=2.00 and more.
+// busiest parses INFO commandstats, whose lines look like cmdstat_get:calls=1,usec=2,usec_per_call=2.00.
 func busiest(info map[string]string) []CommandStats {
 	out := []CommandStats{}
 	for name, stats := range info {
@@ -91,7 +91,7 @@ func busiest(info map[string]string) []CommandStats {
 			key, value, _ := strings.Cut(part, "=")
 			switch key {
 			case "calls":
-				c.Calls, _ = strconv.ParseInt(value, 10, 64) // 0 for what is no number
+				c.Calls, _ = strconv.ParseInt(value, 10, 64) // 0 if it is not a number
 			case "usec":
 				c.Micros, _ = strconv.ParseInt(value, 10, 64)
 			}
@@ -107,21 +107,21 @@ func busiest(info map[string]string) []CommandStats {
 	return out[:min(len(out), maxCommands)]
 }
 
-// slowAnswer is what a worker's ten trips for each task can bear.
+// slowAnswer is the longest round trip that a worker can afford, with ten round trips for each task.
 const slowAnswer = 5 * time.Millisecond
 
-func (l *Latency) advise(said string) []string {
-	a := refused(said)
+func (l *Latency) advise(refused string) []string {
+	a := adviceOn(refused)
 	if time.Duration(l.Median)*time.Microsecond > slowAnswer {
-		a.add("answers are slow from here: run the processes in the server's region and zone")
+		a.add("answers are slow from this host: run the processes in the server's region and zone")
 	}
 	if l.P99 > 20*max(1, l.Median) && time.Duration(l.P99)*time.Microsecond > slowAnswer {
-		a.add("some answers are much slower than most: see rounds redis slowlog, and the events above")
+		a.add("some answers are much slower than most: see rounds redis slowlog and the events above")
 	}
 	for _, e := range l.Events {
 		if strings.HasPrefix(e.Event, "fork") || strings.HasPrefix(e.Event, "aof") || strings.HasPrefix(e.Event, "rdb") {
-			a.add("the disk slows it down (%s): use a faster one, or snapshot less often", e.Event)
+			a.add("the disk slows the server down (%s): use a faster disk, or take snapshots less often", e.Event)
 		}
 	}
-	return a.or("nothing stands out")
+	return a.or("nothing unusual")
 }

@@ -14,21 +14,21 @@ import (
 var infoSections = []string{"server", "clients", "memory", "persistence", "stats", "replication"}
 
 func infoNumber(info map[string]string, field string) int64 {
-	n, _ := strconv.ParseInt(info[field], 10, 64) // a server that does not say counts as 0
+	n, _ := strconv.ParseInt(info[field], 10, 64) // a missing field counts as 0
 	return n
 }
 
-// When a server's load is worth a word.
+// The limits of a server's load.
 const (
 	memoryWarn   = 0.80
 	memoryFail   = 0.95
 	clientsWarn  = 0.80
 	clientsFail  = 0.95
 	fragmented   = 1.5
-	fragmentedAt = 100 << 20 // below so many bytes the ratio says nothing
+	fragmentedAt = 100 << 20 // bytes below which the ratio means nothing
 )
 
-// gradeLoad judges what INFO says of a server's load. What the server does not say is not judged.
+// gradeLoad grades a server's load by its INFO. Missing fields count as good.
 func gradeLoad(info map[string]string, role redisconn.Role) []Finding {
 	name := role.String() + "-redis"
 	return []Finding{
@@ -39,34 +39,34 @@ func gradeLoad(info map[string]string, role redisconn.Role) []Finding {
 
 func gradeMemory(info map[string]string, role redisconn.Role, check string) Finding {
 	used, limit := infoNumber(info, "used_memory"), infoNumber(info, "maxmemory")
-	f := Finding{Check: check, Grade: OK, Evidence: Bytes(used) + " used, no limit", Means: "at the limit a queue refuses tasks, and a cache evicts or refuses"}
+	f := Finding{Check: check, Grade: OK, Evidence: Bytes(used) + " used, no limit", Means: "at its limit a queue refuses tasks, and a cache evicts keys or refuses writes"}
 	ratio, _ := strconv.ParseFloat(info["mem_fragmentation_ratio"], 64)
 	switch {
 	case limit == 0 && info["maxmemory"] != "":
-		f.Grade, f.Fix = Warn, "set maxmemory below what the host has: without it the host kills Redis"
+		f.Grade, f.Fix = Warn, "set maxmemory below the host's memory; without a limit the host may kill Redis"
 	case limit > 0:
 		full := float64(used) / float64(limit)
 		f.Evidence = fmt.Sprintf("%s of %s used (%.0f %%)", Bytes(used), Bytes(limit), 100*full)
 		if full > memoryWarn && role == redisconn.RoleQueue {
-			f.Grade, f.Fix = Warn, "see rounds queue list for what piles up, or give it more memory"
+			f.Grade, f.Fix = Warn, "see rounds queue list for the backlog, or give the server more memory"
 		}
 		if full > memoryFail && role == redisconn.RoleQueue {
 			f.Grade = Fail
 		}
 	}
 	if f.Grade == OK && ratio > fragmented && used > fragmentedAt {
-		f.Grade, f.Evidence = Warn, fmt.Sprintf("%s, and %.1f times that from the system", f.Evidence, ratio)
-		f.Fix = "restart the server at a quiet hour, or let it defragment (activedefrag)"
+		f.Grade, f.Evidence = Warn, fmt.Sprintf("%s, and %.1f times as much taken from the system", f.Evidence, ratio)
+		f.Fix = "restart the server at a quiet hour, or enable activedefrag"
 	}
 	return f
 }
 
 func gradeEvictions(info map[string]string, role redisconn.Role, check string) Finding {
 	n := infoNumber(info, "evicted_keys")
-	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d keys evicted since the start", n), Means: "a queue that evicts loses tasks; a cache that evicts asks the vendor more often"}
+	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d keys evicted since the server started", n), Means: "a queue that evicts keys loses tasks; a cache that evicts keys calls the vendor more often"}
 	switch {
 	case n > 0 && role == redisconn.RoleQueue:
-		f.Grade, f.Fix = Fail, "set maxmemory-policy noeviction; what was lost is due again at the next tick"
+		f.Grade, f.Fix = Fail, "set maxmemory-policy noeviction; lost work is due again at the next tick"
 	case n > 0:
 		f.Grade, f.Fix = Warn, "give the cache more memory"
 	}
@@ -75,7 +75,7 @@ func gradeEvictions(info map[string]string, role redisconn.Role, check string) F
 
 func gradeClients(info map[string]string, check string) Finding {
 	n, limit, rejected := infoNumber(info, "connected_clients"), infoNumber(info, "maxclients"), infoNumber(info, "rejected_connections")
-	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d connected", n), Means: "beyond its limit the server refuses connections"}
+	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d connected", n), Means: "above its limit the server refuses connections"}
 	if limit > 0 {
 		f.Evidence = fmt.Sprintf("%d of %d connected", n, limit)
 		switch full := float64(n) / float64(limit); {
@@ -89,27 +89,27 @@ func gradeClients(info map[string]string, check string) Finding {
 		f.Grade = Warn
 	}
 	if f.Grade != OK {
-		f.Evidence += fmt.Sprintf(", %d refused since the start", rejected)
-		f.Fix = "see rounds redis clients for who holds them, or raise maxclients"
+		f.Evidence += fmt.Sprintf(", %d refused since the server started", rejected)
+		f.Fix = "see rounds redis clients for the owners of the connections, or raise maxclients"
 	}
 	return f
 }
 
 func gradeDisk(info map[string]string, role redisconn.Role, check string) Finding {
-	f := Finding{Check: check, Grade: OK, Evidence: "the last writes to disk went well", Means: "what is not on disk is lost with the server"}
+	f := Finding{Check: check, Grade: OK, Evidence: "the last writes to disk succeeded", Means: "data that is not on disk is lost with the server"}
 	if role == redisconn.RoleCache {
 		f.Means = "the cache can be rebuilt; a failing disk may still stop its server"
 	}
 	bad := func(field string) bool { return info[field] != "" && info[field] != "ok" }
 	switch {
 	case info["loading"] == "1":
-		f.Grade, f.Evidence, f.Fix = Warn, "the server reads its data from disk", "wait: it answers when it is done"
+		f.Grade, f.Evidence, f.Fix = Warn, "the server is loading its data from disk", "wait until it has finished"
 	case bad("aof_last_write_status"), bad("aof_last_bgrewrite_status"):
 		f.Grade, f.Evidence = Fail, "the append-only file could not be written"
-		f.Fix = "make room on the disk; see the server's log"
+		f.Fix = "free disk space; see the server's log"
 	case bad("rdb_last_bgsave_status"):
 		f.Grade, f.Evidence = Warn, "the last snapshot failed"
-		f.Fix = "make room on the disk and for the copy in memory; see the server's log"
+		f.Fix = "free disk space, and memory for the copy; see the server's log"
 	}
 	return f
 }
@@ -118,7 +118,7 @@ func gradeReplicas(info map[string]string, check string) Finding {
 	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d replicas", infoNumber(info, "connected_slaves")), Means: "writes go to the master; a replica refuses them"}
 	if info["role"] == "slave" {
 		f.Grade, f.Evidence = Fail, "this server is a replica"
-		f.Fix = "let the URL name the master, or use redis+sentinel:// or redis+cluster://, which follow it"
+		f.Fix = "use the master's address, or redis+sentinel:// or redis+cluster://, which follow it"
 	}
 	return f
 }
@@ -131,11 +131,11 @@ func checkCacheLoad(ctx context.Context, d *deployment) []Finding {
 	return checkLoad(ctx, d.cache, redisconn.RoleCache)
 }
 
-// checkLoad adds to the doctor's report how busy a role's servers are.
+// checkLoad grades the load of a role's servers.
 func checkLoad(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role) []Finding {
 	aspects := []string{"memory", "evictions", "clients", "disk", "replicas"}
 	if rdb == nil {
-		return skipAll(role.String()+"-redis", aspects, "its URL is not usable")
+		return skipAll(role.String()+"-redis", aspects, "the URL is not usable")
 	}
 	var out []Finding
 	err := redisconn.EachServer(ctx, rdb, func(ctx context.Context, _ string, c *redis.Client) error {
@@ -144,12 +144,12 @@ func checkLoad(ctx context.Context, rdb redis.UniversalClient, role redisconn.Ro
 		return err
 	})
 	if err != nil {
-		return skipAll(role.String()+"-redis", aspects, "it does not answer")
+		return skipAll(role.String()+"-redis", aspects, role.String()+"-redis does not answer")
 	}
 	return out
 }
 
-// worst keeps of two reports on the same checks what is worse.
+// worst returns the worse finding of each check in two reports on the same checks.
 func worst(a, b []Finding) []Finding {
 	rank := map[Grade]int{OK: 0, Warn: 1, Fail: 2}
 	for i := range a {

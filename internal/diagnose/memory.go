@@ -14,11 +14,11 @@ import (
 
 const (
 	scanPage    = 200
-	sampleLimit = 10 * time.Second // of looking at keys, for each server
+	sampleLimit = 10 * time.Second // of sampling, for each server
 	maxLargest  = 5
 )
 
-// Memory is what fills one server. Sizes are bytes.
+// Memory describes the memory use of one server. Sizes are bytes.
 type Memory struct {
 	Place
 	Used          int64      `json:"used_bytes"`
@@ -34,7 +34,7 @@ type Memory struct {
 	Advice        []string   `json:"advice"`
 }
 
-// Family is the keys that serve one purpose.
+// Family summarizes the keys that serve one purpose.
 type Family struct {
 	Family string `json:"family"`
 	Keys   int64  `json:"keys"`  // estimated from the sample
@@ -43,14 +43,14 @@ type Family struct {
 	Max    int64  `json:"most_bytes"`
 }
 
-// LargeKey is one of the largest of the sample. Its name may tell whose it is, and stays out.
+// LargeKey is one of the largest keys of the sample. Its name may identify its owner and is left out.
 type LargeKey struct {
 	Family string `json:"family"`
 	Bytes  int64  `json:"bytes"`
 }
 
-// Memory weighs a sample of the keys. progress is called as it goes on.
-func (s Server) Memory(ctx context.Context, sample int, progress func(weighed, of int)) (Memory, error) {
+// Memory measures a sample of the keys. It calls progress as it advances.
+func (s Server) Memory(ctx context.Context, sample int, progress func(measured, total int)) (Memory, error) {
 	info, err := redisconn.Info(ctx, s.client, "memory")
 	if err != nil {
 		return Memory{}, err
@@ -60,36 +60,36 @@ func (s Server) Memory(ctx context.Context, sample int, progress func(weighed, o
 		Max: infoNumber(info, "maxmemory"), Dataset: infoNumber(info, "used_memory_dataset"),
 		Overhead: infoNumber(info, "used_memory_overhead"), Families: []Family{}, Largest: []LargeKey{},
 	}
-	m.Fragmentation, _ = strconv.ParseFloat(info["mem_fragmentation_ratio"], 64) // 0 when it does not say
+	m.Fragmentation, _ = strconv.ParseFloat(info["mem_fragmentation_ratio"], 64) // 0 if the server does not report it
 	if m.Keys, err = s.client.DBSize(ctx).Result(); err != nil {
 		return Memory{}, unavailable("DBSIZE", err)
 	}
 	total := int(min(int64(sample), m.Keys))
-	sizes, said, err := weighKeys(ctx, s.client, sample, func(n int) { progress(n, total) })
+	sizes, refused, err := measureKeys(ctx, s.client, sample, func(n int) { progress(n, total) })
 	if err != nil {
 		return Memory{}, err
 	}
 	m.group(sizes)
-	m.Advice = m.advise(said, s.role)
+	m.Advice = m.advise(refused, s.role)
 	return m, nil
 }
 
-// weighKeys returns the sizes of a sample of keys, by family. It ends at the sample's size, at the last key, or when its
-// time is up. said is set when the server does not allow it.
-func weighKeys(ctx context.Context, c *redis.Client, sample int, progress func(n int)) (sizes map[string][]int64, said string, err error) {
+// measureKeys returns the sizes of a sample of keys, by family. It stops at the sample's size, at the last key, or after
+// sampleLimit. refused is set if the server does not allow a command.
+func measureKeys(ctx context.Context, c *redis.Client, sample int, progress func(n int)) (sizes map[string][]int64, refused string, err error) {
 	sizes = map[string][]int64{}
 	until := time.Now().Add(sampleLimit)
 	n := 0
 	for cursor := uint64(0); ; {
 		keys, next, err := c.Scan(ctx, cursor, "", scanPage).Result()
-		if said, err := refusal("SCAN", err); said != "" || err != nil {
-			return sizes, said, err
+		if refused, err := refusal("SCAN", err); refused != "" || err != nil {
+			return sizes, refused, err
 		}
-		weighed, said, err := weighPage(ctx, c, keys[:min(len(keys), sample-n)], sizes)
-		if said != "" || err != nil {
-			return sizes, said, err
+		measured, refused, err := measurePage(ctx, c, keys[:min(len(keys), sample-n)], sizes)
+		if refused != "" || err != nil {
+			return sizes, refused, err
 		}
-		n += weighed
+		n += measured
 		progress(n)
 		cursor = next
 		if cursor == 0 || n >= sample || time.Now().After(until) {
@@ -98,23 +98,23 @@ func weighKeys(ctx context.Context, c *redis.Client, sample int, progress func(n
 	}
 }
 
-// weighPage adds the sizes of the keys, and returns how many there still were.
-func weighPage(ctx context.Context, c *redis.Client, keys []string, sizes map[string][]int64) (n int, said string, err error) {
+// measurePage adds the sizes of the keys that still exist and returns their number.
+func measurePage(ctx context.Context, c *redis.Client, keys []string, sizes map[string][]int64) (n int, refused string, err error) {
 	if len(keys) == 0 {
 		return 0, "", nil
 	}
 	pipe := c.Pipeline()
-	weights := make([]*redis.IntCmd, len(keys))
+	sizesOf := make([]*redis.IntCmd, len(keys))
 	for i, key := range keys {
-		weights[i] = pipe.MemoryUsage(ctx, key)
+		sizesOf[i] = pipe.MemoryUsage(ctx, key)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	for i, w := range weights {
-		said, err := refusal("MEMORY USAGE", w.Err())
-		if said != "" || err != nil {
-			return n, said, err
+	for i, w := range sizesOf {
+		refused, err := refusal("MEMORY USAGE", w.Err())
+		if refused != "" || err != nil {
+			return n, refused, err
 		}
-		if w.Err() == nil { // gone meanwhile otherwise
+		if w.Err() == nil { // otherwise the key was deleted after the scan
 			family := keyFamily(keys[i])
 			sizes[family] = append(sizes[family], w.Val())
 			n++
@@ -123,7 +123,7 @@ func weighPage(ctx context.Context, c *redis.Client, keys []string, sizes map[st
 	return n, "", nil
 }
 
-// group makes of the sample what it says about all keys.
+// group extrapolates from the sample to all keys.
 func (m *Memory) group(sizes map[string][]int64) {
 	for _, s := range sizes {
 		m.Sampled += len(s)
@@ -147,21 +147,21 @@ func (m *Memory) group(sizes map[string][]int64) {
 	m.Largest = m.Largest[:min(len(m.Largest), maxLargest)]
 }
 
-// largeValue is more than anything of ours takes; a set of a busy queue aside.
+// largeValue is larger than any value of Rounds except the sets of a busy queue.
 const largeValue = 8 << 20
 
-func (m *Memory) advise(said string, role redisconn.Role) []string {
-	a := refused(said)
+func (m *Memory) advise(refused string, role redisconn.Role) []string {
+	a := adviceOn(refused)
 	for _, f := range m.Families {
 		if f.Family == "other" && f.Bytes > m.Dataset/10 {
-			a.add("a good part belongs to others: give Rounds a server, or at least a database, of its own")
+			a.add("other programs use much of this server: give Rounds its own server, or at least its own database")
 		}
 	}
 	if len(m.Largest) > 0 && m.Largest[0].Bytes > largeValue {
-		a.add("one key of %s is very large: it slows every command that touches it", m.Largest[0].Family)
+		a.add("one key of %s is very large and slows every command that uses it", m.Largest[0].Family)
 	}
 	if m.Max > 0 && float64(m.Used)/float64(m.Max) > memoryWarn && role == redisconn.RoleQueue {
-		a.add("it is nearly full: see rounds queue list, and rounds queue purge for what is old")
+		a.add("the server is nearly full: see rounds queue list, and rounds queue purge for old tasks")
 	}
-	return a.or("nothing stands out")
+	return a.or("nothing unusual")
 }

@@ -24,19 +24,19 @@ func checkCacheRedis(ctx context.Context, d *deployment) []Finding {
 	return d.checkRedis(ctx, d.cache, redisconn.RoleCache, d.config.Redis.Cache)
 }
 
-// redisMeaning says why each property matters, by role.
+// redisMeaning explains why each property matters, by role. The empty property is the server itself.
 var redisMeaning = map[redisconn.Role]map[string]string{
 	redisconn.RoleQueue: {
-		"":            "without it nothing is enqueued and workers wait",
-		"policy":      "a queue that evicts loses tasks that were accepted",
-		"persistence": "without an append-only file a restart loses the tasks that wait",
-		"scripts":     "every step of the queue and of the vendor's budget is a script",
+		"":            "without it no task can be enqueued, and workers wait",
+		"policy":      "a queue that evicts keys loses accepted tasks",
+		"persistence": "without an append-only file, a restart loses waiting tasks",
+		"scripts":     "the queue and the vendor's budget run as scripts",
 	},
 	redisconn.RoleCache: {
-		"":            "without it nothing is read and every board is cold",
-		"policy":      "eviction of keys without expiry would break what keeps the cache coherent",
-		"persistence": "the cache can be rebuilt and needs none",
-		"scripts":     "reads that miss, fills and invalidations are scripts",
+		"":            "without it no board can be read",
+		"policy":      "evicting keys that have no expiry makes the cache incoherent",
+		"persistence": "the cache can be rebuilt and needs no persistence",
+		"scripts":     "cache misses, fills and invalidations run as scripts",
 	},
 }
 
@@ -45,11 +45,11 @@ var redisFix = map[string]string{
 	"policy":      "set maxmemory-policy noeviction",
 	"persistence": "set appendonly yes",
 	"unknown":     "use a server that answers INFO",
-	"shared":      "give the cache a server of its own",
-	"scripts":     "allow EVAL and EVALSHA to the user in the URL",
+	"shared":      "give the cache its own server",
+	"scripts":     "allow EVAL and EVALSHA for the user in the URL",
 }
 
-// checkRedis reports on one role: reachable, policy, persistence, scripts.
+// checkRedis checks that the server of one role answers, its eviction policy, its persistence and its scripts.
 func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address secret.Value) []Finding {
 	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
 	aspects := []string{"policy", "persistence", "scripts"}
@@ -61,11 +61,11 @@ func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, 
 	if err != nil {
 		return append([]Finding{{
 			Check: name, Grade: Fail, Evidence: unreached(ctx, address.Reveal(), err), Means: redisMeaning[role][""],
-			Fix: "start it, or correct " + variable + " and its password, and see that this host may reach it",
+			Fix: "start the server, or correct " + variable + " and its password, and check that this host can reach it",
 		}}, skipAll(name, aspects, name+" does not answer")...)
 	}
 	took := time.Since(begun)
-	info, _ := redisconn.Info(ctx, rdb, "server", "memory", "persistence") // only shown beside the grade, which is redisconn.Check's
+	info, _ := redisconn.Info(ctx, rdb, "server", "memory", "persistence") // for the evidence only; redisconn.Check decides the grade
 	seen := map[string]string{
 		"":            fmt.Sprintf("version %s answered in %s", cmp.Or(info["redis_version"], unknown), took.Round(10*time.Microsecond)),
 		"policy":      "maxmemory-policy " + cmp.Or(info["maxmemory_policy"], unknown),
@@ -80,8 +80,8 @@ func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, 
 	return append(found, checkScripts(ctx, rdb, joinName(name, "scripts"), redisMeaning[role]["scripts"]))
 }
 
-// unreached says why a Redis did not answer. The client's errors say little on purpose, because they may end in tasks and
-// logs; here somebody is looking for the reason, so the server of a plain URL is tried once more, without a password.
+// unreached explains why Redis does not answer. The client's errors are terse on purpose, because they may end up in tasks
+// and logs. An operator needs the reason, so unreached connects to the server of a plain URL once more, without a password.
 func unreached(ctx context.Context, rawURL string, err error) string {
 	u, parseErr := url.Parse(rawURL)
 	if parseErr != nil || u.Scheme != "redis" && u.Scheme != "rediss" {
@@ -95,11 +95,12 @@ func unreached(ctx context.Context, rawURL string, err error) string {
 	if dialErr != nil {
 		return fmt.Sprintf("no connection to %s: %s", addr, dialReason(dialErr))
 	}
-	_ = conn.Close() // it was only a knock
-	return fmt.Sprintf("%s takes connections, but: %s", addr, err)
+	_ = conn.Close()
+	return fmt.Sprintf("%s accepts connections, but: %s", addr, err)
 }
 
-// gradeAspect lowers a Finding by what redisconn.Check noted about its aspect. What a server does not tell counts against each.
+// gradeAspect downgrades a finding if redisconn.Check found a problem with its aspect. A server that does not report its
+// configuration downgrades every aspect.
 func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	for _, n := range notes {
 		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
@@ -113,24 +114,18 @@ func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	return f
 }
 
-// checkScripts loads a script and runs it by its digest, which is how all of ours run; the script asks the server's time,
-// as ours do.
+// checkScripts loads a script and runs it by its digest, as the product does. Like the product's scripts, it reads the
+// server's time.
 func checkScripts(ctx context.Context, rdb redis.UniversalClient, check, means string) Finding {
-	f := Finding{Check: check, Grade: OK, Evidence: "a script was loaded and ran by its digest", Means: means}
+	f := Finding{Check: check, Grade: OK, Evidence: "a script was loaded and run by its digest", Means: means}
 	sha, err := rdb.ScriptLoad(ctx, "return redis.call('TIME')[1]").Result()
 	if err == nil {
 		err = rdb.EvalSha(ctx, sha, []string{"rounds:doctor"}).Err()
 	}
 	if err != nil {
-		f.Grade, f.Evidence, f.Fix = Fail, "scripts are refused: "+firstWord(err), redisFix["scripts"]
+		f.Grade, f.Evidence, f.Fix = Fail, "no script runs: "+redisconn.Clean(err).Error(), redisFix["scripts"]
 	}
 	return f
-}
-
-// firstWord keeps of an error reply its code; the rest may quote what was sent.
-func firstWord(err error) string {
-	word, _, _ := strings.Cut(err.Error(), " ")
-	return strings.TrimRight(word, ":")
 }
 
 func checkSeparation(ctx context.Context, d *deployment) []Finding {
@@ -143,11 +138,11 @@ func checkSeparation(ctx context.Context, d *deployment) []Finding {
 		return []Finding{skipped(name, "a Redis does not answer")}
 	}
 	f := Finding{
-		Check: name, Grade: OK, Evidence: "queue and cache are two servers",
-		Means: "a cache that fills its server must not stop the queue",
+		Check: name, Grade: OK, Evidence: "the queue and the cache are two servers",
+		Means: "a full cache must not stop the queue",
 	}
 	if len(notes) > 0 {
-		f.Evidence = "queue and cache are one server"
+		f.Evidence = "the queue and the cache are one server"
 	}
 	return []Finding{gradeAspect(f, "shared", notes)}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// Place says which server a result is about.
+// Place names the server that a result is about.
 type Place struct {
 	Role   string `json:"role"`
 	Server string `json:"server"` // its address, without credentials
@@ -30,8 +30,8 @@ type Server struct {
 // Role returns the role's name.
 func (s Server) Role() string { return s.place.Role }
 
-// EachServer hands every server of both roles to inspect, one after the other, and returns the results in that order. A
-// role whose client is nil is left out. The first error ends it.
+// EachServer calls inspect for every server of both roles, one after the other, and returns the results in that order. It
+// skips a role whose client is nil and stops at the first error.
 func EachServer[T any](ctx context.Context, queueRedis, cacheRedis redis.UniversalClient, inspect func(context.Context, Server) (T, error)) ([]T, error) {
 	var out []T
 	for _, r := range []struct {
@@ -55,22 +55,20 @@ func EachServer[T any](ctx context.Context, queueRedis, cacheRedis redis.Univers
 	return out, nil
 }
 
-// refusal is a server's answer that it does not do what was asked: managed services forbid commands, and users may lack
-// rights. It returns what to say about it, or the error when it is none of that.
+// refusal returns a sentence if err is a server's refusal of a command: managed services forbid some commands, and users
+// may lack permissions. Any other error is returned, without the addresses that the client's errors contain.
 func refusal(command string, err error) (string, error) {
-	var reply redis.Error
-	switch {
-	case err == nil || errors.Is(err, redis.Nil):
+	if err == nil || errors.Is(err, redis.Nil) {
 		return "", nil
-	case errors.As(err, &reply):
-		return "the server refuses " + command + ": " + firstWord(err), nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "", err
 	}
-	return "", redisconn.ErrUnavailable // the client's own words name addresses
+	err = redisconn.Clean(err)
+	if reply, ok := errors.AsType[*redisconn.ReplyError](err); ok {
+		return "the server refuses " + command + ": " + reply.Word, nil
+	}
+	return "", err
 }
 
-// unavailable is refusal for commands without which there is no result. It hides what the client says about addresses.
+// unavailable is refusal for a command without which there is no result: a refusal is an error, too.
 func unavailable(command string, err error) error {
 	refused, err := refusal(command, err)
 	if refused != "" {
@@ -79,12 +77,12 @@ func unavailable(command string, err error) error {
 	return err
 }
 
-// advice collects what an inspection means and what to do.
+// advice collects what an inspection result means and what to do, a sentence each.
 type advice []string
 
 func (a *advice) add(format string, args ...any) { *a = append(*a, fmt.Sprintf(format, args...)) }
 
-// or returns the collected advice, or the one sentence that stands for none.
+// or returns the collected advice, or one sentence if there is none.
 func (a advice) or(nothing string) []string {
 	if len(a) == 0 {
 		return []string{nothing}
@@ -92,8 +90,8 @@ func (a advice) or(nothing string) []string {
 	return a
 }
 
-// refused begins the advice with a server's refusal, if there is one.
-func refused(refusal string) advice {
+// adviceOn starts the advice with a server's refusal, if there is one.
+func adviceOn(refusal string) advice {
 	if refusal == "" {
 		return nil
 	}
@@ -102,7 +100,7 @@ func refused(refusal string) advice {
 
 var (
 	ourKey = regexp.MustCompile(`^(asynq|q1|c1|f1|f1h|m1|s1|demo):\{([^{}]*)\}(?::([a-z]{1,12})(?::|$)|$|:)`)
-	// The names that follow the braces in keys of asynq's and ours.
+	// ourParts are the names that follow the braces in the keys of asynq and Rounds.
 	ourParts = []string{
 		"t", "pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
 		"g", "o", "once", "m", "d", "l", "s", "x", "b", "sessions", "document",
@@ -110,7 +108,7 @@ var (
 	ourNames = []string{"asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel", "rounds:doctor"}
 )
 
-// keyFamily names the family of a key: what it is for, never whose it is. Nothing of the names of others' keys is repeated.
+// keyFamily returns a key's family: its purpose, never its owner. The keys of other programs are "other".
 func keyFamily(key string) string {
 	if m := ourKey.FindStringSubmatch(key); m != nil {
 		slot := "*"

@@ -52,7 +52,7 @@ func TestReadSlow(t *testing.T) {
 	}
 }
 
-func TestWeighLoad(t *testing.T) {
+func TestGradeLoad(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		field, value string
@@ -60,23 +60,23 @@ func TestWeighLoad(t *testing.T) {
 		check        string
 		want         Grade
 	}{
-		"all well":           {"", "", redisconn.RoleQueue, "queue-redis-memory", OK},
-		"no limit":           {"maxmemory", "0", redisconn.RoleQueue, "queue-redis-memory", Warn},
-		"queue fills":        {"used_memory", "850", redisconn.RoleQueue, "queue-redis-memory", Warn},
-		"queue is full":      {"used_memory", "990", redisconn.RoleQueue, "queue-redis-memory", Fail},
-		"cache is full":      {"used_memory", "990", redisconn.RoleCache, "cache-redis-memory", OK},
-		"queue evicts":       {"evicted_keys", "1", redisconn.RoleQueue, "queue-redis-evictions", Fail},
-		"cache evicts":       {"evicted_keys", "1", redisconn.RoleCache, "cache-redis-evictions", Warn},
-		"many clients":       {"connected_clients", "81", redisconn.RoleQueue, "queue-redis-clients", Warn},
-		"too many clients":   {"connected_clients", "99", redisconn.RoleQueue, "queue-redis-clients", Fail},
-		"clients refused":    {"rejected_connections", "1", redisconn.RoleQueue, "queue-redis-clients", Warn},
-		"file not written":   {"aof_last_write_status", "err", redisconn.RoleQueue, "queue-redis-disk", Fail},
-		"snapshot failed":    {"rdb_last_bgsave_status", "err", redisconn.RoleCache, "cache-redis-disk", Warn},
-		"loading":            {"loading", "1", redisconn.RoleQueue, "queue-redis-disk", Warn},
-		"a replica":          {"role", "slave", redisconn.RoleQueue, "queue-redis-replicas", Fail},
-		"nonsense":           {"used_memory", "Jane Doe", redisconn.RoleQueue, "queue-redis-memory", OK},
-		"negative nonsense":  {"maxmemory", "-9223372036854775808", redisconn.RoleQueue, "queue-redis-memory", OK},
-		"server says little": {"all", "", redisconn.RoleQueue, "queue-redis-clients", OK},
+		"healthy":           {"", "", redisconn.RoleQueue, "queue-redis-memory", OK},
+		"no limit":          {"maxmemory", "0", redisconn.RoleQueue, "queue-redis-memory", Warn},
+		"queue nearly full": {"used_memory", "850", redisconn.RoleQueue, "queue-redis-memory", Warn},
+		"queue is full":     {"used_memory", "990", redisconn.RoleQueue, "queue-redis-memory", Fail},
+		"cache is full":     {"used_memory", "990", redisconn.RoleCache, "cache-redis-memory", OK},
+		"queue evicts":      {"evicted_keys", "1", redisconn.RoleQueue, "queue-redis-evictions", Fail},
+		"cache evicts":      {"evicted_keys", "1", redisconn.RoleCache, "cache-redis-evictions", Warn},
+		"many clients":      {"connected_clients", "81", redisconn.RoleQueue, "queue-redis-clients", Warn},
+		"too many clients":  {"connected_clients", "99", redisconn.RoleQueue, "queue-redis-clients", Fail},
+		"clients refused":   {"rejected_connections", "1", redisconn.RoleQueue, "queue-redis-clients", Warn},
+		"file not written":  {"aof_last_write_status", "err", redisconn.RoleQueue, "queue-redis-disk", Fail},
+		"snapshot failed":   {"rdb_last_bgsave_status", "err", redisconn.RoleCache, "cache-redis-disk", Warn},
+		"loading":           {"loading", "1", redisconn.RoleQueue, "queue-redis-disk", Warn},
+		"replica":           {"role", "slave", redisconn.RoleQueue, "queue-redis-replicas", Fail},
+		"nonsense":          {"used_memory", "Jane Doe", redisconn.RoleQueue, "queue-redis-memory", OK},
+		"negative nonsense": {"maxmemory", "-9223372036854775808", redisconn.RoleQueue, "queue-redis-memory", OK},
+		"empty INFO":        {"all", "", redisconn.RoleQueue, "queue-redis-clients", OK},
 	} {
 		info := map[string]string{"used_memory": "100", "maxmemory": "1000", "connected_clients": "1", "maxclients": "100", "role": "master"}
 		info[c.field] = c.value
@@ -95,7 +95,7 @@ func TestWeighLoad(t *testing.T) {
 	}
 	good, bad := gradeLoad(nil, redisconn.RoleQueue), gradeLoad(map[string]string{"role": "slave"}, redisconn.RoleQueue)
 	if w := worst(bad, good); w[4].Grade != Fail {
-		t.Errorf("of two servers the worse one counts: %+v", w)
+		t.Errorf("two servers: %+v, want the worse finding", w)
 	}
 }
 
@@ -121,23 +121,23 @@ func TestGroupClients(t *testing.T) {
 func TestLatencyAdvice(t *testing.T) {
 	t.Parallel()
 	for want, l := range map[string]Latency{
-		"nothing stands out": {Median: 100, P99: 300},
-		"slow from here":     {Median: 9000, P99: 10000},
-		"much slower":        {Median: 100, P99: 90_000},
-		"the disk":           {Median: 100, Events: []LatencyEvent{{Event: "aof-fsync-always"}}},
-		"the server refuses": {Median: 100},
+		"nothing unusual":     {Median: 100, P99: 300},
+		"slow from this host": {Median: 9000, P99: 10000},
+		"much slower":         {Median: 100, P99: 90_000},
+		"the disk":            {Median: 100, Events: []LatencyEvent{{Event: "aof-fsync-always"}}},
+		"the server refuses":  {Median: 100},
 	} {
-		said := ""
+		refused := ""
 		if strings.HasPrefix(want, "the server") {
-			said = "the server refuses LATENCY: NOPERM"
+			refused = "the server refuses LATENCY: NOPERM"
 		}
-		if advice := l.advise(said); len(advice) != 1 || !strings.Contains(advice[0], want) {
+		if advice := l.advise(refused); len(advice) != 1 || !strings.Contains(advice[0], want) {
 			t.Errorf("%s: %q", want, advice)
 		}
 	}
 }
 
-func TestBusiest(t *testing.T) {
+func TestBusiestCommands(t *testing.T) {
 	t.Parallel()
 	info := map[string]string{
 		"cmdstat_get": "calls=10,usec=20,usec_per_call=2.00", "cmdstat_client|list": "calls=1,usec=900", "cmdstat_x": "calls=0,usec=0",
@@ -153,11 +153,11 @@ func TestBusiest(t *testing.T) {
 	}
 }
 
-func TestRefusalHidesTheClientsWords(t *testing.T) {
+func TestRefusalHidesAddresses(t *testing.T) {
 	t.Parallel()
-	said, err := refusal("PING", &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, Err: errors.New("refused")})
-	if said != "" || !errors.Is(err, redisconn.ErrUnavailable) || strings.Contains(err.Error(), "10.0.0.1") {
-		t.Errorf("%q, %v", said, err)
+	refused, err := refusal("PING", &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, Err: errors.New("refused")})
+	if refused != "" || !errors.Is(err, redisconn.ErrUnavailable) || strings.Contains(err.Error(), "10.0.0.1") {
+		t.Errorf("%q, %v", refused, err)
 	}
 }
 
@@ -170,7 +170,9 @@ func TestBytesText(t *testing.T) {
 	}
 }
 
-func FuzzShownOfRedis(f *testing.F) {
+// FuzzRedactionOfRedis feeds keys, clients and commands that other programs named. Only known names and lengths may be
+// shown of them.
+func FuzzRedactionOfRedis(f *testing.F) {
 	f.Add("asynq:{sync}:t:x", "id=1 addr=10.0.0.5:1 name=worker age=10 cmd=get user=default", "EVALSHA")
 	f.Add("patient:{Jane Doe}:jane", "id=1 name=Jane\\x20Doe addr=Jane:Doe", "Jane Doe")
 	f.Add("c1:{a}:\x00", "id=\x00 \nid==", "get")
@@ -181,12 +183,12 @@ func FuzzShownOfRedis(f *testing.F) {
 			if space, rest, braces := strings.Cut(group, ":{"); !known {
 				slot, part, _ := strings.Cut(rest, "}")
 				if !braces || len(space) > 5 || slot != "*" && !queue.KnownLane(slot) || part != "" && !slices.Contains(ourParts, part[1:]) {
-					t.Errorf("%q is of the family %q", key, group)
+					t.Errorf("%q: family %q", key, group)
 				}
 			}
 		}
 		if c := readSlow(redis.SlowLog{Args: []string{command}}).Command; strings.Trim(c, names) != "" || len(c) > 20 {
-			t.Errorf("%q is the command %q", command, c)
+			t.Errorf("%q: command %q", command, c)
 		}
 		for _, g := range groupClients(clients) {
 			for _, s := range append([]string{g.User, g.Name}, g.Commands...) {

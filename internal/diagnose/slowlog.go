@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Slowlog is the commands that one server found slow.
+// Slowlog lists the slow commands that one server recorded.
 type Slowlog struct {
 	Place
 	Entries []SlowCommand `json:"entries"`
@@ -23,13 +23,13 @@ type SlowCommand struct {
 	Command   string    `json:"command"`
 	Family    string    `json:"family,omitempty"` // of its first key
 	Arguments int       `json:"arguments"`
-	Bytes     int       `json:"bytes"` // of its arguments, as far as the server kept them
+	Bytes     int       `json:"bytes"` // of the arguments that the server kept
 }
 
-// Slowlog reads the latest entries of SLOWLOG.
+// Slowlog reads the latest entries of the server's SLOWLOG.
 func (s Server) Slowlog(ctx context.Context, limit int) (Slowlog, error) {
 	found, err := s.client.SlowLogGet(ctx, int64(limit)).Result()
-	said, err := refusal("SLOWLOG", err)
+	refused, err := refusal("SLOWLOG", err)
 	if err != nil {
 		return Slowlog{}, err
 	}
@@ -37,11 +37,11 @@ func (s Server) Slowlog(ctx context.Context, limit int) (Slowlog, error) {
 	for _, entry := range found {
 		l.Entries = append(l.Entries, readSlow(entry))
 	}
-	l.Advice = adviseSlow(l.Entries, said)
+	l.Advice = adviseSlow(l.Entries, refused)
 	return l, nil
 }
 
-// readSlow takes from an entry what may be shown: arguments may hold anything.
+// readSlow leaves out the arguments of an entry: they may contain anything.
 func readSlow(entry redis.SlowLog) SlowCommand {
 	s := SlowCommand{At: entry.Time.UTC(), Micros: entry.Duration.Microseconds(), Command: unknown}
 	if len(entry.Args) == 0 {
@@ -71,16 +71,16 @@ func readSlow(entry redis.SlowLog) SlowCommand {
 	return s
 }
 
-// scans are commands that walk over whole sets or databases.
+// scans are commands that read whole sets or databases.
 var scans = []string{"keys", "flushall", "flushdb", "sort", "smembers", "hgetall"}
 
-func adviseSlow(entries []SlowCommand, said string) []string {
-	a := refused(said)
+func adviseSlow(entries []SlowCommand, refused string) []string {
+	a := adviceOn(refused)
 	switch {
 	case slices.ContainsFunc(entries, func(e SlowCommand) bool { return slices.Contains(scans, e.Command) }):
-		a.add("some commands walk over whole sets or databases: Rounds' own do not on a busy path; see rounds redis clients for who does")
+		a.add("some commands read whole sets or databases; Rounds does not on a busy path, so see rounds redis clients for other programs")
 	case len(entries) > 0:
-		a.add("one slow command holds up all others: look at its family in rounds redis memory")
+		a.add("a slow command blocks all others: look at its family in rounds redis memory")
 	}
-	return a.or("nothing was slow")
+	return a.or("no slow command")
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ago is how long ago something was, for people.
+// Ago formats the time between t and now for people: "3m0s ago", or "in 3m0s" for a time in the future.
 func Ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
@@ -18,7 +18,7 @@ func Ago(t, now time.Time) string {
 	return d.Round(time.Second).String() + " ago"
 }
 
-// Bytes is a size for people.
+// Bytes formats a size for people.
 func Bytes(n int64) string {
 	const step = 1024
 	switch {
@@ -32,7 +32,8 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d GiB", n/step/step/step)
 }
 
-// Redact returns a name given in code as it is, and of any other text the length alone: it may tell of a person.
+// Redact returns s unchanged if it looks like a name from code. Any other text may identify a person, so only its length
+// is returned.
 func Redact(s string) string {
 	if len(s) > 200 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/+") != "" {
 		return fmt.Sprintf("[%d bytes]", len(s))
@@ -40,5 +41,5 @@ func Redact(s string) string {
 	return s
 }
 
-// unknown stands for what a server or a record does not say.
+// unknown is shown for a value that a server or a record does not have.
 const unknown = "unknown"

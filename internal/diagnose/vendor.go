@@ -16,9 +16,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-const vendorMeans = "what is fresh comes from there; without it boards are served with their age"
+const vendorMeans = "fresh data comes from there; without it, boards are served with their age"
 
-// checkVendor connects, with TLS where the endpoint has it, and sends nothing.
+// checkVendor connects to the endpoint, with TLS if its URL has https, and sends nothing.
 func checkVendor(ctx context.Context, d *deployment) []Finding {
 	u, err := url.Parse(d.config.Endpoint)
 	if err != nil || u.Hostname() == "" {
@@ -30,14 +30,14 @@ func checkVendor(ctx context.Context, d *deployment) []Finding {
 	took := time.Since(begun).Round(10 * time.Microsecond)
 	if err != nil {
 		f.Grade, f.Evidence = Fail, fmt.Sprintf("no connection to %s: %s", u.Host, dialReason(err))
-		f.Fix = "see that this host may reach it, by its firewall and its DNS; vendors have outages too"
+		f.Fix = "check that the firewall and DNS of this host allow it; the vendor may have an outage"
 		return []Finding{f}
 	}
 	f.Evidence = fmt.Sprintf("connected to %s in %s, %s", u.Host, took, secure)
 	return []Finding{f}
 }
 
-// connect opens and closes a connection, and says how it is protected.
+// connect opens and closes a connection, and describes its encryption.
 func connect(ctx context.Context, u *url.URL) (secure string, err error) {
 	port := u.Port()
 	if port == "" {
@@ -61,11 +61,11 @@ func connect(ctx context.Context, u *url.URL) (secure string, err error) {
 		return "", errors.New("not a TLS connection")
 	}
 	state := t.ConnectionState()
-	return fmt.Sprintf("%s, certificate good until %s", tls.VersionName(state.Version),
+	return fmt.Sprintf("%s, certificate valid until %s", tls.VersionName(state.Version),
 		state.PeerCertificates[0].NotAfter.UTC().Format(time.DateOnly)), nil
 }
 
-// dialReason is short where the net package tells a story.
+// dialReason shortens the errors of package net.
 func dialReason(err error) string {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
@@ -83,17 +83,17 @@ func dialReason(err error) string {
 	return "the connection failed"
 }
 
-// checkVendorCall makes one call per tenant, if it was asked to, through the same gate as the workers' calls: a check
-// must not be what gets an account throttled.
+// checkVendorCall makes one call per tenant if the options ask for it. The calls pass the same gate as the workers', so
+// that a check never causes an account to be throttled.
 func checkVendorCall(ctx context.Context, d *deployment) []Finding {
 	const name = "vendor-call"
 	switch {
 	case !d.callVendor:
-		return []Finding{skipped(name, "no call was made; --call-vendor makes one for each tenant")}
+		return []Finding{skipped(name, "no call was made; use --call-vendor to make one for each tenant")}
 	case d.queue == nil:
-		return []Finding{skipped(name, "calls are paced in the queue's Redis, whose URL is not usable")}
+		return []Finding{skipped(name, "calls are paced in the queue's Redis, and its URL is not usable")}
 	case len(d.config.Tenants) == 0:
-		return []Finding{skipped(name, "ROUNDS_TENANTS names no tenant to call for")}
+		return []Finding{skipped(name, "ROUNDS_TENANTS lists no tenant")}
 	}
 	gate, err := flow.New(flow.Options{Redis: d.queue, MaxWait: callLimit / 2}) // GetThrottles has the longest interval of all
 	if err != nil {
@@ -133,13 +133,13 @@ func (d *deployment) callFor(ctx context.Context, gate tebra.Gate, t config.Tena
 	case errors.As(err, &later):
 		at, reason := later.NotBefore()
 		f.Grade, f.Evidence = Warn, fmt.Sprintf("%s: no call before %s (%s)", t.ID, at.UTC().Format(time.RFC3339), reason)
-		f.Fix = "ask again then; calls are held back by the same budget and breakers as the workers'"
+		f.Fix = "run the check again after that time; the budget and breakers of the workers hold this call back too"
 	case errors.As(err, &refused) && (refused.Code == tebra.Unauthenticated || refused.Code == tebra.Denied):
 		f.Grade, f.Evidence = Fail, t.ID+": "+err.Error()
-		f.Fix = "correct the tenant's customer_key, user and password, and see that the user may use the API"
+		f.Fix = "correct the tenant's customer_key, user and password, and check that the user has API access"
 	default:
 		f.Grade, f.Evidence = Fail, t.ID+": "+err.Error()
-		f.Fix = "try again later; if it stays, see the vendor's status page"
+		f.Fix = "try again later; if the failure persists, see the vendor's status page"
 	}
 	return f
 }
