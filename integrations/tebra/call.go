@@ -82,7 +82,7 @@ type responseHandler struct {
 
 // attempts makes one attempt and retries for up to retryWithin while no request has been sent. A
 // request that the vendor may have seen is not retried here: only the caller knows whether
-// repeating it is safe and what else is waiting. Neither are late grants, because the Gate has
+// repeating it is safe and what else is waiting. Late grants are not retried either: the Gate has
 // already been asked maxLateGrants times.
 func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
 	var lastErr error
