@@ -38,10 +38,15 @@ func (b *bundle) patient(t *testing.T, p Patient) bool {
 // lose deletes one document's copy, as an eviction or the end of its life does.
 func (b *bundle) lose(t *testing.T, k cache.Key) {
 	t.Helper()
-	n, err := b.rdb.Del(t.Context(), clinic.Key("c1", "d", k.Class.Name, strconv.Itoa(k.Class.Schema), "-", string(k.ID))).Result()
+	n, err := b.rdb.Del(t.Context(), entryKey(k)).Result()
 	if err != nil || n != 1 {
 		t.Fatalf("%d copies deleted, %v", n, err)
 	}
+}
+
+// entryKey is the Redis key of an entry.
+func entryKey(k cache.Key) string {
+	return clinic.Key("c1", "d", k.Class.Name, strconv.Itoa(k.Class.Schema), "-", string(k.ID))
 }
 
 func onDay(a Appointment, d civil.Date, days int) Appointment {
