@@ -9,44 +9,44 @@ import (
 )
 
 // deed is what the log says of a request that may change something. Handlers fill it in as they find out.
-type deed struct {
-	who       access.Login
+type auditRecord struct {
+	user      access.Login
 	operation string // "login", "sync:pause" without the lane: "pause", "archived_tasks:run"
 	lane      string
 	task      string
 	tasks     int // how many it was about, when it was not one
 }
 
-type deedKey struct{}
+type auditRecordKey struct{}
 
 // deedOf returns the deed of the request's context. Outside of a request that is logged it goes nowhere.
-func deedOf(ctx context.Context) *deed {
-	if d, ok := ctx.Value(deedKey{}).(*deed); ok {
+func auditRecordOf(ctx context.Context) *auditRecord {
+	if d, ok := ctx.Value(auditRecordKey{}).(*auditRecord); ok {
 		return d
 	}
-	return &deed{}
+	return &auditRecord{}
 }
 
 // audited writes a line for every request that is no plain reading, refused ones included.
-func (m *Monitor) audited(next http.Handler) http.Handler {
+func (m *Monitor) withAuditLog(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			next.ServeHTTP(w, r)
 			return
 		}
-		d := &deed{operation: "unknown"}
+		d := &auditRecord{operation: "unknown"}
 		rec := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		ctx := context.WithValue(r.Context(), deedKey{}, d)
+		ctx := context.WithValue(r.Context(), auditRecordKey{}, d)
 		next.ServeHTTP(rec, r.WithContext(ctx))
 		m.log.InfoContext(ctx, "somebody acted", append(d.attrs(), "status", rec.status)...)
 	})
 }
 
 // attrs leaves out what is not known. An ID that is not one of ours is not repeated: strangers choose theirs.
-func (d *deed) attrs() []any {
+func (d *auditRecord) attrs() []any {
 	out := []any{"operation", d.operation}
-	if d.who.Name != "" {
-		out = append(out, "operator", d.who.Name, "role", string(d.who.Role))
+	if d.user.Name != "" {
+		out = append(out, "operator", d.user.Name, "role", string(d.user.Role))
 	}
 	if d.lane != "" {
 		out = append(out, "lane", d.lane)

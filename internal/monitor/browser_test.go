@@ -29,17 +29,17 @@ const axeFile = "../../tools/browser/node_modules/axe-core/axe.min.js"
 
 // tab is one page in a real Chromium, and what it did behind our back.
 type tab struct {
-	t     *testing.T
-	stage *stage
-	ctx   context.Context
+	t        *testing.T
+	testSite *testSite
+	ctx      context.Context
 
-	mu       sync.Mutex
-	requests []string // every URL that was asked for
-	faults   []string // what Chromium complained about: content policy, scripts
+	mu         sync.Mutex
+	requests   []string // every URL that was asked for
+	complaints []string // what Chromium complained about: content policy, scripts
 }
 
 // openTab starts a browser of its own, so that no test finds another's cookies.
-func openTab(t *testing.T, s *stage) *tab {
+func openTab(t *testing.T, s *testSite) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.WindowSize(1280, 900),
@@ -49,22 +49,22 @@ func openTab(t *testing.T, s *stage) *tab {
 	limited, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	allocator, stopAllocator := chromedp.NewExecAllocator(limited, options...)
 	ctx, stopTab := chromedp.NewContext(allocator)
-	b := &tab{t: t, stage: s, ctx: ctx}
+	b := &tab{t: t, testSite: s, ctx: ctx}
 	var listening sync.WaitGroup
 	t.Cleanup(func() { stopTab(); stopAllocator(); stop(); listening.Wait() })
 	b.do(send(network.Enable, network.EnableParams{}), send(log.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}))
-	hear(b, &listening, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) { b.requests = append(b.requests, e.Request.URL) })
-	hear(b, &listening, log.EntryAdded, func(e log.EventEntryAdded) {
+	record(b, &listening, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) { b.requests = append(b.requests, e.Request.URL) })
+	record(b, &listening, log.EntryAdded, func(e log.EventEntryAdded) {
 		if e.Entry.Source == log.EntrySourceSecurity || strings.Contains(e.Entry.Text, "Content Security Policy") {
-			b.faults = append(b.faults, e.Entry.Text)
+			b.complaints = append(b.complaints, e.Entry.Text)
 		}
 	})
-	hear(b, &listening, runtime.ExceptionThrown, func(e runtime.EventExceptionThrown) { b.faults = append(b.faults, e.ExceptionDetails.Text) })
+	record(b, &listening, runtime.ExceptionThrown, func(e runtime.EventExceptionThrown) { b.complaints = append(b.complaints, e.ExceptionDetails.Text) })
 	return b
 }
 
 // hear notes what the browser reports of one kind until the tab closes.
-func hear[E any](b *tab, listening *sync.WaitGroup, event cdp.Event[E], note func(E)) {
+func record[E any](b *tab, listening *sync.WaitGroup, event cdp.Event[E], note func(E)) {
 	events := cdp.Events(b.ctx, chromedp.FromContext(b.ctx).Target, event)
 	listening.Go(func() {
 		for e, err := range events {
@@ -106,7 +106,7 @@ func ask[T any](b *tab, script string, options ...chromedp.EvaluateOption) T {
 // open goes to a page of ours.
 func (b *tab) open(path string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(b.stage.url + path))
+	b.do(chromedp.Navigate(b.testSite.url + path))
 }
 
 func (b *tab) login(name, password string) {
@@ -148,7 +148,7 @@ func (b *tab) until(script string) {
 			return
 		}
 		if time.Now().After(limit) {
-			b.shot("failed")
+			b.screenshot("failed")
 			b.t.Fatalf("it never holds that %s: %v\n%s", script, err, ask[string](b, "document.body.innerText"))
 		}
 		b.do(chromedp.Sleep(20 * time.Millisecond))
@@ -162,7 +162,7 @@ func (b *tab) all() string {
 }
 
 // shot keeps a picture of the page.
-func (b *tab) shot(name string) {
+func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	if err := os.MkdirAll(artefacts, 0o755); err != nil {
 		b.t.Fatal(err)
@@ -178,9 +178,9 @@ func (b *tab) shot(name string) {
 }
 
 // stayedHome fails the test when the page asked another host for anything, or tried what its policy forbids.
-func (b *tab) stayedHome() {
+func (b *tab) checkRequests() {
 	b.t.Helper()
-	home, err := url.Parse(b.stage.url)
+	home, err := url.Parse(b.testSite.url)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func (b *tab) stayedHome() {
 			b.t.Errorf("the page asked for %s", r)
 		}
 	}
-	for _, f := range b.faults {
+	for _, f := range b.complaints {
 		b.t.Errorf("chromium complains: %s", f)
 	}
 	if len(b.requests) == 0 {

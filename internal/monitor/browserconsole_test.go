@@ -19,13 +19,13 @@ func (b *tab) post(path string) int {
 
 func TestBrowserViewer(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	b := openTab(t, s)
 	b.login(vic, vicsPassword)
 	b.follow(`nav a[href="/asynqmon/"]`, "/asynqmon/")
 	b.text("interactive")
-	b.shot("queues")
+	b.screenshot("queues")
 	const pause = "/asynqmon/api/queues/sync:pause"
 	if got := b.post(pause); got != 403 {
 		t.Errorf("a viewer's pause: %d", got)
@@ -36,17 +36,17 @@ func TestBrowserViewer(t *testing.T) {
 	b.open("/asynqmon/redis")
 	b.text("Could not retrieve redis live data")
 	b.do(chromedp.Click(chromedp.CSS("#way-back")), chromedp.WaitVisible(chromedp.CSS("#lanes")))
-	b.stayedHome()
+	b.checkRequests()
 }
 
 func TestBrowserOperator(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	coded := s.enqueue(t, "push", "g", time.Now())
-	s.die(t, "push", "denied")
+	s.failPending(t, "push", "denied")
 	texted := s.enqueue(t, "push", "h", time.Now())
-	s.die(t, "push", "the vendor says: no patient "+plantedMarker)
+	s.failPending(t, "push", "the vendor says: no patient "+plantedMarker)
 	b := openTab(t, s)
 	b.login(ann, annsPassword)
 
@@ -54,31 +54,31 @@ func TestBrowserOperator(t *testing.T) {
 	b.text("denied")
 	b.text("0/9") // retried, of our own attempts
 	b.text("bytes, sealed")
-	b.clean()
-	b.shot("task")
+	b.checkNoSecrets()
+	b.screenshot("task")
 	b.open("/asynqmon/queues/push/tasks/" + texted)
 	b.text("hidden")
-	b.clean()
+	b.checkNoSecrets()
 	b.open("/asynqmon/queues/push?status=archived")
 	b.text("schedule.sync")
-	b.clean()
-	b.shot("archived")
+	b.checkNoSecrets()
+	b.screenshot("archived")
 	b.open("/asynqmon/servers")
 	b.text("Servers")
 	b.open("/asynqmon/redis")
 	b.text("redis_version")
-	b.shot("redis")
+	b.screenshot("redis")
 
 	b.open("/asynqmon/")
 	b.text("interactive")
 	if got := b.post("/asynqmon/api/queues/sync:pause"); got != 204 || s.rdb.Exists(t.Context(), "asynq:{sync}:paused").Val() != 1 {
 		t.Errorf("an operator's pause: %d", got)
 	}
-	b.stayedHome()
+	b.checkRequests()
 }
 
 // clean fails the test when the page holds anything of what a task or the vendor said.
-func (b *tab) clean() {
+func (b *tab) checkNoSecrets() {
 	b.t.Helper()
 	html := b.all()
 	for _, word := range []string{plantedMarker, "the vendor says", "no patient", `"patient"`, "1073741824"} {

@@ -28,38 +28,38 @@ func (b *tab) phone() {
 
 func TestBrowserNow(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	b := openTab(t, s)
 	b.open("/login")
 	b.accessible("the login")
-	b.shot("login")
+	b.screenshot("login")
 	b.login(vic, vicsPassword)
 	b.text("The queue warm is paused.")
 	b.text("the vendor throttled the operation")
 	for _, name := range []string{"light", "dark"} {
 		b.scheme(name)
 		b.accessible("Now, " + name)
-		b.shot(name)
+		b.screenshot(name)
 	}
 	b.phone()
 	b.accessible("Now on a phone")
-	b.shot("phone")
+	b.screenshot("phone")
 	if ask[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
 		t.Error("the page is wider than a phone")
 	}
-	b.stayedHome()
+	b.checkRequests()
 }
 
 // The page follows what happens, and says so when it no longer does.
 func TestBrowserNowFollows(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	b := openTab(t, s)
 	b.login(vic, vicsPassword)
 	b.text("No scheduler has reported within a day")
 	_ = ask[bool](b, "document.querySelector('#lanes a[href$=sync]').focus(), true")
-	s.busy(t)
+	s.makeBusy(t)
 	b.text("The queue warm is paused.")
 	b.text("47 min ago")
 	if link := ask[string](b, "document.activeElement.getAttribute('href') ?? ''"); link != "/asynqmon/queues/sync" {
@@ -70,18 +70,18 @@ func TestBrowserNowFollows(t *testing.T) {
 	}
 	still := `getComputedStyle(document.querySelector(".stamp"), "::after").content.includes("Not following")`
 	s.eventually(t, "the page says that it stands still", func() bool { return ask[bool](b, still) })
-	b.shot("still")
-	b.stayedHome()
+	b.screenshot("still")
+	b.checkRequests()
 }
 
 func TestBrowserNowWithoutJavaScript(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	b := openTab(t, s)
 	b.do(send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	b.login(vic, vicsPassword)
-	shown, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
+	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,11 +89,11 @@ func TestBrowserNowWithoutJavaScript(t *testing.T) {
 		"does not follow by itself without JavaScript", "The queue warm is paused.", "2 of 4 practices are not fresh",
 		"the vendor throttled the operation a moment ago", "90 min", "does_not_open", "GetAppointments", "unauthenticated", "Refresh",
 	} {
-		if !strings.Contains(shown, want) {
-			t.Errorf("the page has no %q:\n%s", want, shown)
+		if !strings.Contains(text, want) {
+			t.Errorf("the page has no %q:\n%s", want, text)
 		}
 	}
-	b.shot("plain")
+	b.screenshot("plain")
 	b.do(chromedp.Click(chromedp.CSS(".who button")), chromedp.WaitVisible(chromedp.CSS("#password")))
-	b.stayedHome()
+	b.checkRequests()
 }

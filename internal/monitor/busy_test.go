@@ -11,15 +11,15 @@ import (
 )
 
 // busy fills the stage with a day on which several things are wrong.
-func (s *stage) busy(t testing.TB) {
+func (s *testSite) makeBusy(t testing.TB) {
 	t.Helper()
 	s.enqueue(t, "sync", "a", time.Now().Add(-90*time.Minute))
 	s.run(t, "sync", errors.New("blocked"))
-	for _, letter := range []string{"b", "c", "d"} {
-		s.enqueue(t, "sync", letter, time.Now().Add(-time.Minute))
+	for _, char := range []string{"b", "c", "d"} {
+		s.enqueue(t, "sync", char, time.Now().Add(-time.Minute))
 	}
 	s.enqueue(t, "interactive", "e", time.Now().Add(-2*time.Second))
-	s.die(t, "interactive", "denied")
+	s.failPending(t, "interactive", "denied")
 	s.enqueue(t, "warm", "f", time.Now().Add(-3*time.Minute))
 	if err := s.rdb.Set(t.Context(), "asynq:{warm}:paused", time.Now().Unix(), 0).Err(); err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func (s *stage) busy(t testing.TB) {
 	for i, code := range []string{"denied", "denied", "does_not_open"} {
 		s.bury(t, "interactive-"+strings.Repeat("abc"[i:i+1], 26)+"-7", code)
 	}
-	s.report(t, status.Document{
+	s.writeStatus(t, status.Document{
 		Budgets: []status.Budget{
 			{Tenant: "clinic-a", Operation: "GetAppointments", Spacing: 1200 * time.Millisecond, Next: 4 * time.Second, Blocked: 4 * time.Second, Backlog: 12 * time.Minute},
 			{Tenant: "clinic-a", Operation: "GetPatient", Spacing: 300 * time.Millisecond},
@@ -49,7 +49,7 @@ func (s *stage) busy(t testing.TB) {
 }
 
 // report writes what a scheduler would.
-func (s *stage) report(t testing.TB, d status.Document) {
+func (s *testSite) writeStatus(t testing.TB, d status.Document) {
 	t.Helper()
 	d.At = time.Now()
 	if err := status.Write(t.Context(), s.rdb, d); err != nil {
@@ -58,7 +58,7 @@ func (s *stage) report(t testing.TB, d status.Document) {
 }
 
 // bury puts a dead letter into the ledger.
-func (s *stage) bury(t testing.TB, id, code string) {
+func (s *testSite) bury(t testing.TB, id, code string) {
 	t.Helper()
 	err := s.ledger.Bury(t.Context(), ledger.DeadLetter{
 		TaskID: id, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "interactive", Code: code, Attempts: 1,

@@ -31,7 +31,7 @@ type console struct {
 	ledger    *ledger.Ledger
 	inspector *asynq.Inspector
 	producer  *queue.Producer
-	watch     *watch
+	sampler   *sampler
 	mounts    map[access.Role]mount
 }
 
@@ -47,15 +47,15 @@ type connection struct{ rdb redis.UniversalClient }
 // MakeRedisClient implements asynq.RedisConnOpt.
 func (c connection) MakeRedisClient() any { return c.rdb }
 
-func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *watch) (*console, error) {
+func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *sampler) (*console, error) {
 	c := &console{
-		rdb: rdb, ledger: l, watch: w, mounts: map[access.Role]mount{},
+		rdb: rdb, ledger: l, sampler: w, mounts: map[access.Role]mount{},
 		inspector: asynq.NewInspectorFromRedisClient(rdb), producer: queue.NewProducer(rdb),
 	}
 	for _, role := range []access.Role{access.Viewer, access.Operator} {
 		handler := asynqmon.New(asynqmon.Options{
 			RootPath: consolePath, RedisConnOpt: connection{rdb}, ReadOnly: role == access.Viewer,
-			PayloadFormatter: asynqmon.PayloadFormatterFunc(lengthOf), ResultFormatter: asynqmon.ResultFormatterFunc(lengthOf),
+			PayloadFormatter: asynqmon.PayloadFormatterFunc(describeBytes), ResultFormatter: asynqmon.ResultFormatterFunc(describeBytes),
 		})
 		index, err := cleanIndex(handler)
 		if err != nil {
@@ -68,7 +68,7 @@ func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *watch) (*console
 
 // lengthOf is all that is told of a payload or a result, and of a task without a type not even that: asynqmon formats the
 // result of a single task so.
-func lengthOf(kind string, data []byte) string {
+func describeBytes(kind string, data []byte) string {
 	switch {
 	case kind == "":
 		return "not shown"
@@ -82,7 +82,7 @@ func lengthOf(kind string, data []byte) string {
 const nonce = "@nonce@"
 
 // wayBack is put into asynqmon's page, which knows no other page.
-const wayBack = `<style nonce="` + nonce + `">#way-back{position:fixed;top:20px;right:24px;z-index:2000;font:16px system-ui,sans-serif;color:#0b5e66}` +
+const backLink = `<style nonce="` + nonce + `">#way-back{position:fixed;top:20px;right:24px;z-index:2000;font:16px system-ui,sans-serif;color:#0b5e66}` +
 	`@media(prefers-color-scheme:dark){#way-back{color:#6cc9d2}}</style><a id="way-back" href="/now">Now</a>`
 
 var (
@@ -104,7 +104,7 @@ func cleanIndex(handler http.Handler) (string, error) {
 	inline := strings.Count(page, "<script>")
 	page = strings.ReplaceAll(page, "<script>", `<script nonce="`+nonce+`">`)
 	page = strings.Replace(page, "<head>", `<head><meta property="csp-nonce" content="`+nonce+`"/>`, 1)
-	page = strings.Replace(page, "<body>", "<body>"+wayBack, 1)
+	page = strings.Replace(page, "<body>", "<body>"+backLink, 1)
 	if rec.Code != http.StatusOK || inline != 2 || strings.Count(page, nonce) != 4 || strings.Contains(page, `="http`) {
 		return "", errors.New("asynqmon's page is not the one that this program knows how to clean")
 	}
@@ -112,32 +112,32 @@ func cleanIndex(handler http.Handler) (string, error) {
 }
 
 // serve answers everything below consolePath.
-func (c *console) serve(w http.ResponseWriter, r *http.Request, who access.Login) {
+func (c *console) serve(w http.ResponseWriter, r *http.Request, user access.Login) {
 	rest := strings.TrimPrefix(r.URL.Path, consolePath)
 	switch api, ok := strings.CutPrefix(rest, "/api/"); {
 	case ok && readOnly(r.Method):
-		c.read(w, r, who, api)
+		c.read(w, r, user, api)
 	case ok:
-		c.act(w, r, who, api)
+		c.act(w, r, user, api)
 	case !readOnly(r.Method):
 		http.Error(w, "there is nothing here to act upon", http.StatusMethodNotAllowed)
 	case mediaType(rest) != "":
-		c.asset(w, r, who, rest)
+		c.asset(w, r, user, rest)
 	default:
-		c.page(w, who)
+		c.page(w, user)
 	}
 }
 
 func readOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // page answers with asynqmon's page, which every path of its own leads to.
-func (c *console) page(w http.ResponseWriter, who access.Login) {
+func (c *console) page(w http.ResponseWriter, user access.Login) {
 	n := rand.Text()
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'nonce-"+n+"'; style-src 'self' 'nonce-"+n+"'; "+
 		"img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	_, _ = strings.NewReader(strings.ReplaceAll(c.mounts[who.Role].index, nonce, n)).WriteTo(w)
+	_, _ = strings.NewReader(strings.ReplaceAll(c.mounts[user.Role].index, nonce, n)).WriteTo(w)
 }
 
 // mediaType returns the type of asynqmon's own files, and nothing for paths that are not files of it. Its source maps,
@@ -160,9 +160,9 @@ func mediaType(name string) string {
 const htmlStart = "<!doctype html"
 
 // asset answers with a file of asynqmon. Those whose name holds a digest of their content never change.
-func (c *console) asset(w http.ResponseWriter, r *http.Request, who access.Login, name string) {
-	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
-	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+func (c *console) asset(w http.ResponseWriter, r *http.Request, user access.Login, name string) {
+	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
+	c.mounts[user.Role].handler.ServeHTTP(rec, r)
 	// For a file that is not there asynqmon answers with its page.
 	if rec.status != http.StatusOK || rec.over || bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)) {
 		http.NotFound(w, r)
@@ -181,7 +181,7 @@ const (
 )
 
 // capture holds an answer back until it has been looked at.
-type capture struct {
+type responseBuffer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
@@ -189,11 +189,11 @@ type capture struct {
 	over   bool
 }
 
-func (c *capture) Header() http.Header { return c.header }
+func (c *responseBuffer) Header() http.Header { return c.header }
 
-func (c *capture) WriteHeader(status int) { c.status = status }
+func (c *responseBuffer) WriteHeader(status int) { c.status = status }
 
-func (c *capture) Write(p []byte) (int, error) {
+func (c *responseBuffer) Write(p []byte) (int, error) {
 	if c.body.Len()+len(p) > c.limit {
 		c.over = true
 		return 0, errTooLarge

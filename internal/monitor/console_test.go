@@ -9,7 +9,7 @@ import (
 
 func TestAsynqmonsPageIsCleaned(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, vic)
 	for _, path := range []string{"/asynqmon/", "/asynqmon/queues/sync", "/asynqmon/queues/sync/tasks/x"} {
 		a := v.get(path)
@@ -33,7 +33,7 @@ func TestAsynqmonsPageIsCleaned(t *testing.T) {
 
 func TestAsynqmonsFiles(t *testing.T) {
 	t.Parallel()
-	v := newStage(t).as(t, vic)
+	v := newTestSite(t).as(t, vic)
 	for path, want := range map[string]string{
 		"/asynqmon/static/js/main.5adda2da.chunk.js":       "text/javascript; charset=utf-8",
 		"/asynqmon/static/media/logo-color.c2b0c1f3.svg":   "image/svg+xml",
@@ -55,10 +55,10 @@ func TestAsynqmonsFiles(t *testing.T) {
 
 func TestViewersLookAndOperatorsAct(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	s.enqueue(t, "sync", "a", time.Now())
 	viewer, operator := s.as(t, vic), s.as(t, ann)
-	for _, v := range []*visitor{viewer, operator} {
+	for _, v := range []*testClient{viewer, operator} {
 		if a := v.get("/asynqmon/api/queues"); a.code != http.StatusOK || !strings.Contains(a.body, `"queue":"sync"`) {
 			t.Errorf("%d %s", a.code, a.body)
 		}
@@ -85,8 +85,8 @@ func TestViewersLookAndOperatorsAct(t *testing.T) {
 		"operation=queue:resume operator=ann role=operator lane=sync status=204",
 		"operation=login operator=ann role=operator status=303",
 	} {
-		if !strings.Contains(s.journal.String(), want) {
-			t.Errorf("the log has no %q:\n%s", want, s.journal)
+		if !strings.Contains(s.logBuffer.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, s.logBuffer)
 		}
 	}
 }
@@ -94,11 +94,11 @@ func TestViewersLookAndOperatorsAct(t *testing.T) {
 // What a task holds and what its last error said stay where they are; its code shows.
 func TestTasksShowCodesAlone(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	coded := s.enqueue(t, "sync", "a", time.Now())
-	s.die(t, "sync", "denied")
+	s.failPending(t, "sync", "denied")
 	texted := s.enqueue(t, "push", "b", time.Now())
-	s.die(t, "push", "no patient "+plantedMarker)
+	s.failPending(t, "push", "no patient "+plantedMarker)
 	v := s.as(t, ann)
 	for path, want := range map[string]string{
 		"/asynqmon/api/queues/sync/tasks/" + coded:        `"error_message":"denied"`,

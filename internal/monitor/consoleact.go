@@ -96,14 +96,14 @@ var verbs = map[string]string{
 }
 
 // act does what an operator wants, or says why not.
-func (c *console) act(w http.ResponseWriter, r *http.Request, who access.Login, api string) {
+func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login, api string) {
 	a, ok := parseAction(r.Method, api)
-	d := deedOf(r.Context())
+	d := auditRecordOf(r.Context())
 	if ok {
 		d.operation, d.lane, d.task = a.route(), a.lane, a.task
 	}
 	switch {
-	case !who.CanAct():
+	case !user.CanAct():
 		http.Error(w, "you may look here, not act: that is for operators", http.StatusForbidden)
 		return
 	case !ok:
@@ -117,7 +117,7 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, who access.Login, 
 	ctx, cancel := context.WithTimeout(r.Context(), ActLimit)
 	defer cancel()
 	r = r.WithContext(ctx)
-	ids, err := c.subjects(w, r, a)
+	ids, err := c.taskIDs(w, r, a)
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
@@ -129,8 +129,8 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, who access.Login, 
 	}
 	d.tasks = len(ids)
 	if a.state == queue.StateArchived {
-		if ids, err = c.dead(a, ids); err == nil && strings.Contains(a.verb, "delete") {
-			err = c.settle(r.Context(), ids)
+		if ids, err = c.archivedIDs(a, ids); err == nil && strings.Contains(a.verb, "delete") {
+			err = c.resolve(r.Context(), ids)
 		}
 		switch {
 		case err != nil:
@@ -138,12 +138,12 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, who access.Login, 
 			return
 		case strings.Contains(a.verb, "run"):
 			d.tasks = len(ids)
-			c.rerun(w, r, a, ids)
+			c.runArchivedTasks(w, r, a, ids)
 			return
 		}
 	}
-	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
-	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
+	c.mounts[user.Role].handler.ServeHTTP(rec, r)
 	if rec.status == http.StatusInternalServerError {
 		rec.status = http.StatusConflict // asynqmon's word for a task that is not there any more, too
 	}
@@ -159,16 +159,16 @@ type refusal struct {
 func (r *refusal) Error() string { return r.text }
 
 // subjects returns the tasks that an action names one by one, and refuses one that is about too many.
-func (c *console) subjects(w http.ResponseWriter, r *http.Request, a action) ([]string, error) {
+func (c *console) taskIDs(w http.ResponseWriter, r *http.Request, a action) ([]string, error) {
 	switch {
 	case strings.HasPrefix(a.verb, "batch_"):
 		ids, err := batch(w, r)
 		if err == nil {
-			err = c.sameAsShown(r.Context(), a, ids)
+			err = c.checkNotArchived(r.Context(), a, ids)
 		}
 		return ids, err
 	case a.task != "":
-		return nil, c.sameAsShown(r.Context(), a, []string{a.task})
+		return nil, c.checkNotArchived(r.Context(), a, []string{a.task})
 	case strings.HasSuffix(a.verb, "_all"):
 		n, err := c.count(r.Context(), a)
 		if err == nil && n > MaxBulk {
@@ -181,12 +181,12 @@ func (c *console) subjects(w http.ResponseWriter, r *http.Request, a action) ([]
 
 // sameAsShown refuses to run or delete a dead task as one of another state. asynq goes by the
 // ID alone, the page may be older than the death, and nobody would settle the letter.
-func (c *console) sameAsShown(ctx context.Context, a action, ids []string) error {
+func (c *console) checkNotArchived(ctx context.Context, a action, ids []string) error {
 	if a.state == queue.StateArchived || !strings.Contains(a.verb, "run") && !strings.Contains(a.verb, "delete") {
 		return nil
 	}
-	dead, err := queue.AnyArchived(ctx, c.rdb, a.lane, ids)
-	if err == nil && dead {
+	archivedIDs, err := queue.AnyArchived(ctx, c.rdb, a.lane, ids)
+	if err == nil && archivedIDs {
 		return &refusal{http.StatusConflict, "not done: a task of these has died meanwhile, look again"}
 	}
 	return err

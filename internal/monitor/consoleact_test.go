@@ -23,7 +23,7 @@ import (
 const api = "/asynqmon/api/queues/"
 
 // letter returns the state of a task's dead letter.
-func (s *stage) letter(t testing.TB, id string) string {
+func (s *testSite) deadLetterState(t testing.TB, id string) string {
 	t.Helper()
 	d, err := s.ledger.DeadLetter(t.Context(), id)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -36,52 +36,52 @@ func (s *stage) letter(t testing.TB, id string) string {
 }
 
 // dead is a task that died, with its letter.
-func (s *stage) dead(t testing.TB, lane, letter string) string {
+func (s *testSite) deadTask(t testing.TB, lane, char string) string {
 	t.Helper()
-	id := s.enqueue(t, lane, letter, time.Now())
-	s.die(t, lane, "denied")
+	id := s.enqueue(t, lane, char, time.Now())
+	s.failPending(t, lane, "denied")
 	s.bury(t, id, "denied")
 	return id
 }
 
 func TestRunningADeadTaskSettlesItsLetter(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
-	id := s.dead(t, "sync", "a")
+	id := s.deadTask(t, "sync", "a")
 	path := api + "sync/archived_tasks/" + id + ":run"
-	if a := s.as(t, vic).post(path); a.code != http.StatusForbidden || s.letter(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 {
-		t.Fatalf("a viewer runs it: %d, letter %s", a.code, s.letter(t, id))
+	if a := s.as(t, vic).post(path); a.code != http.StatusForbidden || s.deadLetterState(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 {
+		t.Fatalf("a viewer runs it: %d, letter %s", a.code, s.deadLetterState(t, id))
 	}
 	if a := v.post(path); a.code != http.StatusNoContent {
 		t.Fatalf("%d %s", a.code, a.body)
 	}
-	if s.letter(t, id) != ledger.StateReplayed || s.count(t, "sync", "pending") != 1 || s.count(t, "sync", "archived") != 0 {
-		t.Errorf("letter %s, %d pending, %d archived", s.letter(t, id), s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
+	if s.deadLetterState(t, id) != ledger.StateReplayed || s.count(t, "sync", "pending") != 1 || s.count(t, "sync", "archived") != 0 {
+		t.Errorf("letter %s, %d pending, %d archived", s.deadLetterState(t, id), s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
 	}
 	if a := v.post(path); a.code != http.StatusConflict || s.count(t, "sync", "pending") != 1 {
 		t.Errorf("once more: %d %s", a.code, a.body)
 	}
-	if want := "operation=archived_tasks:run operator=ann role=operator lane=sync task=" + id + " status=204"; !strings.Contains(s.journal.String(), want) &&
-		!strings.Contains(s.journal.String(), strings.Replace(want, " status", " tasks=1 status", 1)) {
-		t.Errorf("the log has no %q:\n%s", want, s.journal)
+	if want := "operation=archived_tasks:run operator=ann role=operator lane=sync task=" + id + " status=204"; !strings.Contains(s.logBuffer.String(), want) &&
+		!strings.Contains(s.logBuffer.String(), strings.Replace(want, " status", " tasks=1 status", 1)) {
+		t.Errorf("the log has no %q:\n%s", want, s.logBuffer)
 	}
 	// It dies again, and is a letter again.
-	s.die(t, "sync", "invalid")
+	s.failPending(t, "sync", "invalid")
 	if err := s.ledger.Bury(t.Context(), ledger.DeadLetter{TaskID: id, Kind: "schedule.sync", Lane: "sync", Code: "invalid", DiedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	if s.letter(t, id) != ledger.StateOpen {
-		t.Errorf("after its second death: %s", s.letter(t, id))
+	if s.deadLetterState(t, id) != ledger.StateOpen {
+		t.Errorf("after its second death: %s", s.deadLetterState(t, id))
 	}
 }
 
 // A page may be older than a task's death. Its buttons must not run or delete the task past its letter.
 func TestADeadTaskIsNotTakenForALivingOne(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
-	id := s.dead(t, "sync", "a")
+	id := s.deadTask(t, "sync", "a")
 	one, _ := json.Marshal(map[string][]string{"task_ids": {id}})
 	for _, c := range []struct{ method, path, body string }{
 		{http.MethodPost, "sync/retry_tasks/" + id + ":run", ""},
@@ -93,29 +93,29 @@ func TestADeadTaskIsNotTakenForALivingOne(t *testing.T) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, a.code, a.body)
 		}
 	}
-	if s.letter(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 || s.count(t, "sync", "pending") != 0 {
-		t.Errorf("letter %s, %d archived, %d pending", s.letter(t, id), s.count(t, "sync", "archived"), s.count(t, "sync", "pending"))
+	if s.deadLetterState(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 || s.count(t, "sync", "pending") != 0 {
+		t.Errorf("letter %s, %d archived, %d pending", s.deadLetterState(t, id), s.count(t, "sync", "archived"), s.count(t, "sync", "pending"))
 	}
 }
 
 // What an action on many does ends with the request's time, and what was not reached is as it was.
 func TestAnActionEndsWithItsTime(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	id := s.dead(t, "sync", "a")
+	s := newTestSite(t)
+	id := s.deadTask(t, "sync", "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	rec := httptest.NewRecorder()
-	s.console.rerun(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), action{lane: "sync", state: "archived", verb: "batch_run"}, []string{id})
-	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"error_ids":["`+id) || s.letter(t, id) != ledger.StateOpen {
-		t.Errorf("%d %s, letter %s", rec.Code, rec.Body, s.letter(t, id))
+	s.console.runArchivedTasks(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), action{lane: "sync", state: "archived", verb: "batch_run"}, []string{id})
+	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"error_ids":["`+id) || s.deadLetterState(t, id) != ledger.StateOpen {
+		t.Errorf("%d %s, letter %s", rec.Code, rec.Body, s.deadLetterState(t, id))
 	}
 }
 
 // A task that an operator archived by hand has no letter, and runs again as it is.
 func TestRunningWhatWasArchivedByHand(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
 	id := s.enqueue(t, "warm", "a", time.Now())
 	if a := v.post(api + "warm/pending_tasks/" + id + ":archive"); a.code != http.StatusNoContent || s.count(t, "warm", "archived") != 1 {
@@ -134,11 +134,11 @@ func TestRunningWhatWasArchivedByHand(t *testing.T) {
 
 func TestActionsOnManySettleEachLetter(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
 	var ids []string
-	for _, letter := range []string{"a", "b", "c", "d", "e"} {
-		ids = append(ids, s.dead(t, "sync", letter))
+	for _, char := range []string{"a", "b", "c", "d", "e"} {
+		ids = append(ids, s.deadTask(t, "sync", char))
 	}
 	body, _ := json.Marshal(map[string][]string{"task_ids": {ids[0], ids[1], "sync-unknown-1"}})
 	a := v.do(http.MethodPost, api+"sync/archived_tasks:batch_run", "application/json", string(body))
@@ -158,25 +158,25 @@ func TestActionsOnManySettleEachLetter(t *testing.T) {
 	}
 	want := []string{ledger.StateReplayed, ledger.StateReplayed, ledger.StateResolved, ledger.StateReplayed, ledger.StateReplayed}
 	for i, id := range ids {
-		if state := s.letter(t, id); state != want[i] {
+		if state := s.deadLetterState(t, id); state != want[i] {
 			t.Errorf("letter %d is %s, want %s", i, state, want[i])
 		}
 	}
 	if s.count(t, "sync", "pending") != 4 || s.count(t, "sync", "archived") != 0 {
 		t.Errorf("%d pending, %d archived", s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
 	}
-	last := s.dead(t, "push", "f")
-	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.letter(t, last) != ledger.StateResolved {
-		t.Errorf("%d %s, letter %s", a.code, a.body, s.letter(t, last))
+	last := s.deadTask(t, "push", "f")
+	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.deadLetterState(t, last) != ledger.StateResolved {
+		t.Errorf("%d %s, letter %s", a.code, a.body, s.deadLetterState(t, last))
 	}
 }
 
 // Without the ledger nothing happens to a dead task.
 func TestWithoutTheLedger(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
-	id := s.dead(t, "sync", "a")
+	id := s.deadTask(t, "sync", "a")
 	if err := s.ledger.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestWithoutTheLedger(t *testing.T) {
 
 func TestWhatWouldHurtIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
 	s.enqueue(t, "sync", "a", time.Now())
 	if a := v.do(http.MethodDelete, api+"warm", "", ""); a.code != http.StatusConflict || !strings.Contains(a.body, "rounds queue pause warm") {
@@ -236,7 +236,7 @@ func TestWhatWouldHurtIsRefused(t *testing.T) {
 // Forty ways of asking for what there is not.
 func TestBadActions(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	s.enqueue(t, "sync", "a", time.Now())
 	v := s.as(t, ann)
 	many := `{"task_ids":["x"` + strings.Repeat(`,"x"`, MaxBulk) + `]}`
@@ -293,7 +293,7 @@ func TestBadActions(t *testing.T) {
 	if n := s.count(t, "sync", "pending"); n != 1 {
 		t.Errorf("%d tasks are left of one", n)
 	}
-	if log := s.journal.String(); strings.Contains(log, plantedMarker) || strings.Contains(log, "level=ERROR") {
+	if log := s.logBuffer.String(); strings.Contains(log, plantedMarker) || strings.Contains(log, "level=ERROR") {
 		t.Errorf("the log repeats what strangers write:\n%s", log)
 	}
 }
@@ -377,8 +377,8 @@ func walk(doc any, see func(name string, value any)) {
 // What the inspector knows of a task is what the page shows, so the kinds' own attempts come from the scheduler.
 func TestAttemptsAreOurs(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	v := s.as(t, vic)
 	a := v.get(api + "sync/retry_tasks")
 	if !strings.Contains(a.body, `"max_retry":9`) || !strings.Contains(a.body, `"error_message":"blocked"`) {
@@ -392,7 +392,7 @@ func TestAttemptsAreOurs(t *testing.T) {
 
 func TestPagesAreBounded(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	for i := range 3 {
 		s.enqueue(t, "sync", string(rune('a'+i)), time.Now())
 	}
@@ -414,13 +414,13 @@ func TestPagesAreBounded(t *testing.T) {
 // What the client says of a Redis that is away names addresses, which stay here.
 func TestConsoleWithoutRedis(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	away, err := redisconn.Dial("redis://127.0.0.1:1", redisconn.Options{Timeout: time.Second})
+	s := newTestSite(t)
+	unreachable, err := redisconn.Dial("redis://127.0.0.1:1", redisconn.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = away.Close() })
-	c, err := newConsole(away, s.ledger, &watch{rdb: away, ledger: s.ledger})
+	t.Cleanup(func() { _ = unreachable.Close() })
+	c, err := newConsole(unreachable, s.ledger, &sampler{rdb: unreachable, ledger: s.ledger})
 	if err != nil {
 		t.Fatal(err)
 	}

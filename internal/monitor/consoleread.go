@@ -15,9 +15,9 @@ import (
 const maxPage = 100
 
 // read answers a question of asynqmon's page, with what must not show taken out.
-func (c *console) read(w http.ResponseWriter, r *http.Request, who access.Login, api string) {
+func (c *console) read(w http.ResponseWriter, r *http.Request, user access.Login, api string) {
 	switch {
-	case api == "redis_info" && !who.CanAct():
+	case api == "redis_info" && !user.CanAct():
 		http.Error(w, "raw Redis figures are for operators", http.StatusForbidden)
 		return
 	case api == "metrics", !knownQueue(api):
@@ -30,8 +30,8 @@ func (c *console) read(w http.ResponseWriter, r *http.Request, who access.Login,
 		q.Set("size", strconv.Itoa(maxPage))
 		r.URL.RawQuery = q.Encode()
 	}
-	rec := &capture{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
-	c.mounts[who.Role].handler.ServeHTTP(rec, r)
+	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
+	c.mounts[user.Role].handler.ServeHTTP(rec, r)
 	c.answer(w, r, rec)
 }
 
@@ -46,7 +46,7 @@ func knownQueue(api string) bool {
 }
 
 // answer passes on what asynqmon said. The text of a failure is not: it names addresses of Redis.
-func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *capture) {
+func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *responseBuffer) {
 	switch {
 	case rec.over:
 		http.Error(w, "the answer is too large to be shown", http.StatusInternalServerError)
@@ -68,7 +68,7 @@ func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *capture) {
 		http.Error(w, "asynqmon answered in an unknown way", http.StatusInternalServerError)
 		return
 	}
-	redact(doc, c.watch.attempts(r.Context()))
+	redact(doc, c.sampler.attempts(r.Context()))
 	writeJSON(w, rec.status, doc)
 }
 

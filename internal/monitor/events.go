@@ -13,12 +13,12 @@ const (
 	// maxStreams bounds the pages that are open at once.
 	maxStreams = 100
 	// streamLimit bounds one write to a stream.
-	streamLimit = 10 * time.Second
+	streamTimeout = 10 * time.Second
 )
 
 // nowEvents sends the sections of Now that changed, as events whose name is the section's and whose data is its HTML. It
 // ends with the session: an open page keeps none alive.
-func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who access.Login) {
+func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, user access.Login) {
 	select {
 	case m.streams <- struct{}{}:
 		defer func() { <-m.streams }()
@@ -31,10 +31,10 @@ func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who access.L
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's own limit is for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(sampleInterval)
 	defer tick.Stop()
 	for {
-		if err := s.send(m.pages, viewOf(m.now.look(r.Context()), who)); err != nil {
+		if err := s.send(m.pages, viewOf(m.sampler.sample(r.Context()), user)); err != nil {
 			return
 		}
 		select {
@@ -45,7 +45,7 @@ func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, who access.L
 		case <-tick.C:
 		}
 		now, err := m.session(r, false)
-		if err != nil || now != who {
+		if err != nil || now != user {
 			return
 		}
 	}
@@ -79,7 +79,7 @@ func (s *stream) send(p *pages, v nowView) error {
 	if out.Len() == 0 {
 		out.WriteString(": nothing new\n\n")
 	}
-	if err := s.control.SetWriteDeadline(time.Now().Add(streamLimit)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(streamTimeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(out.Bytes()); err != nil {

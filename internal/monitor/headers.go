@@ -3,14 +3,14 @@ package monitor
 import "net/http"
 
 // ourPolicy is the content policy of our own pages: nothing inline, nothing from elsewhere.
-const ourPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // hardened sets what every answer carries. Handlers may replace the content policy and the caching.
-func (m *Monitor) hardened(next http.Handler) http.Handler {
+func (m *Monitor) withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", ourPolicy)
+		h.Set("Content-Security-Policy", contentPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -47,20 +47,20 @@ func (m *Monitor) session(r *http.Request, keepAlive bool) (access.Login, error)
 	if err != nil {
 		return access.Login{}, err
 	}
-	who, ok := m.logins.Resume(name, fingerprint)
+	user, ok := m.logins.Resume(name, fingerprint)
 	if !ok {
 		return access.Login{}, errNoSession
 	}
-	return who, nil
+	return user, nil
 }
 
 // visit handles a request of somebody who has come in.
-type visit func(w http.ResponseWriter, r *http.Request, who access.Login)
+type sessionHandler func(w http.ResponseWriter, r *http.Request, user access.Login)
 
 // inside lets nobody else to the handler: pages lead to the login, everything else is refused.
-func (m *Monitor) inside(next visit) http.Handler {
+func (m *Monitor) requireSession(next sessionHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, err := m.session(r, true)
+		user, err := m.session(r, true)
 		switch {
 		case errors.Is(err, errNoSession) && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
@@ -69,8 +69,8 @@ func (m *Monitor) inside(next visit) http.Handler {
 		case err != nil:
 			http.Error(w, "the queue's Redis does not answer, so nobody can be let in", http.StatusServiceUnavailable)
 		default:
-			deedOf(r.Context()).who = who
-			next(w, r, who)
+			auditRecordOf(r.Context()).user = user
+			next(w, r, user)
 		}
 	})
 }
@@ -90,7 +90,7 @@ type loginView struct {
 }
 
 func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
-	d := deedOf(r.Context())
+	d := auditRecordOf(r.Context())
 	d.operation = "login"
 	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
 	if err := r.ParseForm(); err != nil {
@@ -99,9 +99,9 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 	}
 	name := r.PostForm.Get("name")
 	if l, known := m.logins.Find(name); known {
-		d.who = l // an unknown name is not logged: it may be a password typed into the wrong field
+		d.user = l // an unknown name is not logged: it may be a password typed into the wrong field
 	}
-	who, err := m.logins.Authenticate(r.Context(), name, r.PostForm.Get("password"))
+	user, err := m.logins.Authenticate(r.Context(), name, r.PostForm.Get("password"))
 	switch {
 	case errors.Is(err, access.ErrTooManyAttempts):
 		w.Header().Set("Retry-After", strconv.Itoa(int(access.AttemptInterval.Seconds())))
@@ -111,7 +111,7 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 		m.pages.write(w, http.StatusUnauthorized, "login", loginView{Wrong: "Name or password is wrong."})
 		return
 	}
-	token, err := m.sessions.begin(r.Context(), who.Name, who.Fingerprint())
+	token, err := m.sessions.begin(r.Context(), user.Name, user.Fingerprint())
 	if err != nil {
 		m.pages.write(w, http.StatusServiceUnavailable, "login", loginView{Wrong: "The queue's Redis does not answer. Nobody can log in until it does."})
 		return
@@ -121,7 +121,7 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *Monitor) logout(w http.ResponseWriter, r *http.Request, _ access.Login) {
-	deedOf(r.Context()).operation = "logout"
+	auditRecordOf(r.Context()).operation = "logout"
 	if err := m.sessions.end(r.Context(), m.token(r)); err != nil {
 		http.Error(w, "the queue's Redis does not answer: the session goes on", http.StatusServiceUnavailable)
 		return

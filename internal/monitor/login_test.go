@@ -14,8 +14,8 @@ import (
 
 func TestNobodyGetsInWithoutALogin(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	v := s.visitor(t)
+	s := newTestSite(t)
+	v := s.testClient(t)
 	for _, path := range []string{"/now", "/now/events", "/asynqmon/", "/asynqmon/api/queues", "/asynqmon/static/js/main.5adda2da.chunk.js", "/asynqmon/api/redis_info"} {
 		if a := v.get(path); a.code != http.StatusUnauthorized || strings.Contains(a.body, "queue") {
 			t.Errorf("%s: %d %q", path, a.code, a.body)
@@ -37,14 +37,14 @@ func TestNobodyGetsInWithoutALogin(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	for name, password := range map[string]string{vic: annsPassword, "nobody": vicsPassword, "": "", ann: strings.Repeat("x", 200)} {
-		v := s.visitor(t)
+		v := s.testClient(t)
 		if a := v.login(name, password); a.code != http.StatusUnauthorized || len(a.header["Set-Cookie"]) > 0 || !strings.Contains(a.body, "Name or password is wrong.") {
 			t.Errorf("%q with a wrong password: %d", name, a.code)
 		}
 	}
-	v := s.visitor(t)
+	v := s.testClient(t)
 	a := v.login(vic, vicsPassword)
 	if a.code != http.StatusSeeOther || a.header.Get("Location") != "/now" {
 		t.Fatalf("%d %s", a.code, a.body)
@@ -77,8 +77,8 @@ func TestLogin(t *testing.T) {
 
 func TestTooManyAttempts(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	v := s.visitor(t)
+	s := newTestSite(t)
+	v := s.testClient(t)
 	a := v.login(vic, "guess")
 	for range 10 {
 		if a.code != http.StatusUnauthorized {
@@ -97,7 +97,7 @@ func TestTooManyAttempts(t *testing.T) {
 // A changed password, a changed role, a login that is gone and old age each end a session.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, vic)
 	key := s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val()[0]
 	value := s.rdb.Get(t.Context(), key).Val()
@@ -131,7 +131,7 @@ func TestSessionsEnd(t *testing.T) {
 // No other site can make a visitor's browser act.
 func TestOtherSitesCannotAct(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, ann)
 	for name, headers := range map[string][]string{
 		"another site":            {"Sec-Fetch-Site", "cross-site"},
@@ -152,13 +152,13 @@ func TestOtherSitesCannotAct(t *testing.T) {
 // In production a cookie travels over TLS only, and a Redis that loses tasks is no place for them.
 func TestProduction(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	_, err := Open(t.Context(), Options{QueueURL: redistest.URL(t), LedgerURL: "sqlite:/nowhere", Logins: logins(t), Production: true})
 	if !errors.Is(err, errUnsuitable) || !strings.Contains(err.Error(), "append-only") {
 		t.Errorf("a Redis without an append-only file: %v", err)
 	}
 	s.secure = true
-	a := s.visitor(t).login(vic, vicsPassword)
+	a := s.testClient(t).login(vic, vicsPassword)
 	cookie := a.header.Get("Set-Cookie")
 	if !strings.HasPrefix(cookie, "__Host-rounds=") || !strings.Contains(cookie, "Secure") || a.header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("%q, %v", cookie, a.header)
@@ -168,13 +168,13 @@ func TestProduction(t *testing.T) {
 func TestOpenNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		queue, ledger, said string
+		queue, ledger, want string
 	}{
 		"a queue that is no URL":  {"http://:hush@x", "sqlite:x", "ROUNDS_QUEUE_REDIS"},
 		"a ledger that is no URL": {redistest.URL(t), "mysql://:hush@x", "ROUNDS_LEDGER"},
 	} {
 		_, err := Open(t.Context(), Options{QueueURL: c.queue, LedgerURL: c.ledger, Logins: logins(t)})
-		if err == nil || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hush") || errors.Is(err, lifecycle.ErrDependency) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hush") || errors.Is(err, lifecycle.ErrDependency) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -52,32 +52,32 @@ func logins(t testing.TB) []access.Login {
 }
 
 // journal is a log that several goroutines write.
-type journal struct {
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.buf.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.buf.String()
 }
 
 // stage is a monitor with its stores, served on loopback.
-type stage struct {
+type testSite struct {
 	*Monitor
-	url     string
-	rdb     redis.UniversalClient // the queue's, as others use it
-	journal *journal
+	url       string
+	rdb       redis.UniversalClient // the queue's, as others use it
+	logBuffer *logBuffer
 }
 
-func newStage(t testing.TB) *stage {
+func newTestSite(t testing.TB) *testSite {
 	t.Helper()
 	address := redistest.URL(t)
 	file := "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
@@ -91,7 +91,7 @@ func newStage(t testing.TB) *stage {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	j := &journal{}
+	j := &logBuffer{}
 	m, err := Open(t.Context(), Options{
 		QueueURL: address, LedgerURL: file, Logins: logins(t), Logger: slog.New(slog.NewTextHandler(j, nil)),
 	})
@@ -111,17 +111,17 @@ func newStage(t testing.TB) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
-	return &stage{Monitor: m, url: server.URL, rdb: rdb, journal: j}
+	return &testSite{Monitor: m, url: server.URL, rdb: rdb, logBuffer: j}
 }
 
 // visitor is a browser without a screen.
-type visitor struct {
-	t      testing.TB
-	stage  *stage
-	client *http.Client
+type testClient struct {
+	t        testing.TB
+	testSite *testSite
+	client   *http.Client
 }
 
-func (s *stage) visitor(t testing.TB) *visitor {
+func (s *testSite) testClient(t testing.TB) *testClient {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -129,16 +129,16 @@ func (s *stage) visitor(t testing.TB) *visitor {
 	}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &visitor{t: t, stage: s, client: &http.Client{
+	return &testClient{t: t, testSite: s, client: &http.Client{
 		Jar: jar, Timeout: 20 * time.Second, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
 // as returns a visitor who has logged in.
-func (s *stage) as(t testing.TB, name string) *visitor {
+func (s *testSite) as(t testing.TB, name string) *testClient {
 	t.Helper()
-	v := s.visitor(t)
+	v := s.testClient(t)
 	if a := v.login(name, map[string]string{vic: vicsPassword, ann: annsPassword}[name]); a.code != http.StatusSeeOther || a.header.Get("Location") != "/now" {
 		t.Fatalf("%s cannot log in: %d %s", name, a.code, a.body)
 	}
@@ -146,16 +146,16 @@ func (s *stage) as(t testing.TB, name string) *visitor {
 }
 
 // answer is what came back.
-type answer struct {
+type response struct {
 	code   int
 	header http.Header
 	body   string
 }
 
 // do sends a request as a browser would from one of our own pages.
-func (v *visitor) do(method, path, kind, body string, headers ...string) answer {
+func (v *testClient) do(method, path, kind, body string, headers ...string) response {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), method, v.stage.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(v.t.Context(), method, v.testSite.url+path, strings.NewReader(body))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -175,35 +175,35 @@ func (v *visitor) do(method, path, kind, body string, headers ...string) answer 
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(data)}
+	return response{resp.StatusCode, resp.Header, string(data)}
 }
 
-func (v *visitor) get(path string) answer {
+func (v *testClient) get(path string) response {
 	v.t.Helper()
 	return v.do(http.MethodGet, path, "", "")
 }
 
-func (v *visitor) post(path string) answer {
+func (v *testClient) post(path string) response {
 	v.t.Helper()
 	return v.do(http.MethodPost, path, "", "")
 }
 
-func (v *visitor) login(name, password string) answer {
+func (v *testClient) login(name, password string) response {
 	v.t.Helper()
 	return v.do(http.MethodPost, "/login", "application/x-www-form-urlencoded", url.Values{"name": {name}, "password": {password}}.Encode())
 }
 
 // digest is a well-formed one made of a letter.
-func digest(letter string) string { return strings.Repeat(letter, 26) }
+func digest(char string) string { return strings.Repeat(char, 26) }
 
 // plantedMarker stands in every payload and in every text of an error that is no code. It must be on no page.
 const plantedMarker = "Zqx7Marker"
 
 // enqueue adds one task that was asked for at a time, and returns its ID.
-func (s *stage) enqueue(t testing.TB, lane, letter string, at time.Time) string {
+func (s *testSite) enqueue(t testing.TB, lane, char string, at time.Time) string {
 	t.Helper()
 	receipts, err := queue.NewProducer(s.rdb).Enqueue(t.Context(), []queue.Demand{{
-		Lane: lane, Digest: digest(letter), Kind: "schedule.sync", Timeout: time.Minute,
+		Lane: lane, Digest: digest(char), Kind: "schedule.sync", Timeout: time.Minute,
 		Encode: func(string) ([]byte, map[string]string, error) {
 			return []byte(`{"patient":"` + plantedMarker + `"}`), map[string]string{queue.HeaderEnqueuedAt: at.UTC().Format(time.RFC3339Nano)}, nil
 		},
@@ -215,19 +215,19 @@ func (s *stage) enqueue(t testing.TB, lane, letter string, at time.Time) string 
 }
 
 // die lets one worker take every pending task of the lane and fail for good with the error's text.
-func (s *stage) die(t testing.TB, lane, text string) {
+func (s *testSite) failPending(t testing.TB, lane, text string) {
 	t.Helper()
-	s.run(t, lane, deadly(text))
+	s.run(t, lane, permanentError(text))
 }
 
 // deadly is an error that asynq archives.
-type deadly string
+type permanentError string
 
-func (d deadly) Error() string { return string(d) }
-func (deadly) Unwrap() error   { return asynq.SkipRetry }
+func (d permanentError) Error() string { return string(d) }
+func (permanentError) Unwrap() error   { return asynq.SkipRetry }
 
 // run lets asynq run what is pending in the lane, each task with the error as its result.
-func (s *stage) run(t testing.TB, lane string, result error) {
+func (s *testSite) run(t testing.TB, lane string, result error) {
 	t.Helper()
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 		Concurrency: 10, Queues: map[string]int{lane: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
@@ -243,7 +243,7 @@ func (s *stage) run(t testing.TB, lane string, result error) {
 }
 
 // count reads how many tasks are in a state, without our own code.
-func (s *stage) count(t testing.TB, lane, state string) int64 {
+func (s *testSite) count(t testing.TB, lane, state string) int64 {
 	t.Helper()
 	key := "asynq:{" + lane + "}:" + state
 	if state == "pending" || state == "active" {
@@ -252,7 +252,7 @@ func (s *stage) count(t testing.TB, lane, state string) int64 {
 	return s.rdb.ZCard(t.Context(), key).Val()
 }
 
-func (s *stage) eventually(t testing.TB, what string, ok func() bool) {
+func (s *testSite) eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

@@ -39,7 +39,7 @@ type Monitor struct {
 	sessions sessions
 	console  *console
 	pages    *pages
-	now      *watch
+	sampler  *sampler
 	streams  chan struct{} // one element for each open stream
 
 	drainOnce sync.Once
@@ -74,11 +74,11 @@ func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 		return nil, lifecycle.Unreachable("ledger", err)
 	}
 	m.sessions = sessions{rdb: m.queue}
-	m.now = &watch{rdb: m.queue, ledger: m.ledger}
+	m.sampler = &sampler{rdb: m.queue, ledger: m.ledger}
 	if m.pages, err = newPages(); err != nil {
 		return nil, err
 	}
-	m.console, err = newConsole(m.queue, m.ledger, m.now)
+	m.console, err = newConsole(m.queue, m.ledger, m.sampler)
 	return m, err
 }
 
@@ -129,10 +129,10 @@ func (m *Monitor) Handler() http.Handler {
 	mux.HandleFunc("GET /login", m.loginPage)
 	mux.HandleFunc("POST /login", m.login)
 	mux.Handle("GET /{$}", http.RedirectHandler("/now", http.StatusSeeOther))
-	mux.Handle("POST /logout", m.inside(m.logout))
-	mux.Handle("GET /now", m.inside(m.nowPage))
-	mux.Handle("GET /now/events", m.inside(m.nowEvents))
-	mux.Handle(consolePath+"/", m.inside(m.console.serve))
+	mux.Handle("POST /logout", m.requireSession(m.logout))
+	mux.Handle("GET /now", m.requireSession(m.nowPage))
+	mux.Handle("GET /now/events", m.requireSession(m.nowEvents))
+	mux.Handle(consolePath+"/", m.requireSession(m.console.serve))
 	guard := http.NewCrossOriginProtection()
-	return m.audited(m.hardened(guard.Handler(mux)))
+	return m.withAuditLog(m.withSecurityHeaders(guard.Handler(mux)))
 }

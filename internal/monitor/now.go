@@ -18,15 +18,15 @@ import (
 // nowView is what the page Now shows.
 type nowView struct {
 	Title string
-	Who   access.Login
+	User  access.Login
 	At    time.Time
 	// Alarms are what is wrong, in words, the worst first.
 	Alarms []string
 	Lanes  []laneRow
 	Waits  []waitRow
 	// LanesAway and LettersAway: the store does not answer, so nothing is known.
-	LanesAway, LettersAway bool
-	Letters                []ledger.Count
+	LanesUnknown, DeadLettersUnknown bool
+	DeadLetters                      []ledger.Count
 	// Known: the scheduler's document tells about now. Otherwise it is of Since, or, when that is zero, there is none.
 	Known bool
 	Since time.Time
@@ -37,7 +37,7 @@ type nowView struct {
 }
 
 // Lacks reports whether the scheduler could not read a part of what it told.
-func (v nowView) Lacks(part string) bool { return slices.Contains(v.Missing, part) }
+func (v nowView) IsMissing(part string) bool { return slices.Contains(v.Missing, part) }
 
 // The most rows that the page shows of each part.
 const (
@@ -61,16 +61,16 @@ type waitRow struct {
 type workersRow struct{ Count, Slots, Busy int }
 
 // sections are the parts of the page that change, by the name of their template and their element.
-var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "letters", "stamp"}
+var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"}
 
 // viewOf makes the page of a sight.
-func viewOf(s sight, who access.Login) nowView {
+func viewOf(s snapshot, user access.Login) nowView {
 	v := nowView{
-		Title: "Now", Who: who, At: s.At, Known: s.statusKnown(), Since: s.since(), Document: s.Status,
-		LanesAway: s.LanesErr != nil, LettersAway: s.LettersErr != nil, Letters: slices.Clone(s.Letters),
+		Title: "Now", User: user, At: s.At, Known: s.statusCurrent(), Since: s.since(), Document: s.Status,
+		LanesUnknown: s.LanesErr != nil, DeadLettersUnknown: s.DeadLettersErr != nil, DeadLetters: slices.Clone(s.DeadLetters),
 	}
-	for i := range v.Letters {
-		v.Letters[i].Code, v.Letters[i].Kind = queue.CodeOf(v.Letters[i].Code), queue.KindOf(v.Letters[i].Kind)
+	for i := range v.DeadLetters {
+		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = queue.CodeOf(v.DeadLetters[i].Code), queue.KindOf(v.DeadLetters[i].Kind)
 	}
 	for _, l := range s.Lanes {
 		row := laneRow{Standing: l}
@@ -79,15 +79,15 @@ func viewOf(s sight, who access.Login) nowView {
 		}
 		v.Lanes = append(v.Lanes, row)
 		for _, w := range l.Waits {
-			v.Waits = append(v.Waits, waits(s.At, l, w))
+			v.Waits = append(v.Waits, waitRowOf(s.At, l, w))
 		}
 	}
 	slices.SortStableFunc(v.Waits, func(a, b waitRow) int { return cmp.Compare(b.Tasks, a.Tasks) })
 	v.Waits = v.Waits[:min(len(v.Waits), maxWaits)]
-	v.Budgets, v.MoreBudgets = shown(s.Status.Budgets, maxBudgets, func(a, b status.Budget) int {
+	v.Budgets, v.MoreBudgets = firstRows(s.Status.Budgets, maxBudgets, func(a, b status.Budget) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Operation, b.Operation))
 	})
-	v.Freshness, v.MoreFreshness = shown(s.Status.Freshness, maxFreshness, func(a, b status.Freshness) int {
+	v.Freshness, v.MoreFreshness = firstRows(s.Status.Freshness, maxFreshness, func(a, b status.Freshness) int {
 		return cmp.Or(lateFirst(a, b), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Practice, b.Practice))
 	})
 	v.Workers = workersRow{Count: len(s.Status.Workers)}
@@ -100,7 +100,7 @@ func viewOf(s sight, who access.Login) nowView {
 }
 
 // shown returns the first n rows, which matter most, in an order in which they stay from one look to the next.
-func shown[T any](rows []T, n int, order func(a, b T) int) (some []T, more int) {
+func firstRows[T any](rows []T, n int, order func(a, b T) int) (some []T, more int) {
 	some = slices.Clone(rows[:min(len(rows), n)])
 	slices.SortStableFunc(some, order)
 	return some, len(rows) - len(some)
@@ -117,7 +117,7 @@ func lateFirst(a, b status.Freshness) int {
 }
 
 // waits says for what the tasks of a lane wait. Nothing of a paused lane runs, whatever else it waits for.
-func waits(now time.Time, l queue.Standing, w queue.Wait) waitRow {
+func waitRowOf(now time.Time, l queue.Standing, w queue.Wait) waitRow {
 	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(queue.Meaning(w.Code), "it failed and is tried again"), When: when(now, w.Next)}
 	if l.Paused {
 		row.When = "when the queue is resumed"
@@ -139,13 +139,13 @@ func when(now, next time.Time) string {
 }
 
 // alarms say in words what somebody should look at.
-func alarms(s sight, v nowView) []string {
+func alarms(s snapshot, v nowView) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if s.LanesErr != nil {
 		add("The queue's Redis does not answer.")
 	}
-	if s.LettersErr != nil {
+	if s.DeadLettersErr != nil {
 		add("The ledger does not answer.")
 	}
 	switch {
@@ -168,19 +168,19 @@ func alarms(s sight, v nowView) []string {
 }
 
 // statusAlarms are those that the scheduler's document tells.
-func statusAlarms(s sight, v nowView) []string {
+func statusAlarms(s snapshot, v nowView) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if len(s.Status.Missing) > 0 {
 		add("The scheduler cannot read %s.", strings.Join(s.Status.Missing, ", "))
 	}
 	waiting := slices.ContainsFunc(s.Lanes, func(l queue.Standing) bool { return l.Pending > 0 })
-	if v.Workers.Count == 0 && waiting && !v.Lacks("workers") {
+	if v.Workers.Count == 0 && waiting && !v.IsMissing("workers") {
 		add("No worker runs, and tasks wait.")
 	}
 	for _, b := range s.Status.Breakers {
 		if b.State == "open" || b.State == "probing" {
-			add("%s of %s is %s (%s).", scopes(b.Scope), whose(b), b.State, cmp.Or(b.Reason, "no reason given"))
+			add("%s of %s is %s (%s).", breakerName(b.Scope), breakerOwner(b), b.State, cmp.Or(b.Reason, "no reason given"))
 		}
 	}
 	late := 0
@@ -195,7 +195,7 @@ func statusAlarms(s sight, v nowView) []string {
 	return out
 }
 
-func scopes(scope string) string {
+func breakerName(scope string) string {
 	switch scope {
 	case "host":
 		return "The breaker"
@@ -205,13 +205,13 @@ func scopes(scope string) string {
 	return "The breaker for " + scope
 }
 
-func whose(b status.Breaker) string {
+func breakerOwner(b status.Breaker) string {
 	if b.Tenant == "" {
 		return "the vendor's host"
 	}
 	return b.Tenant.String()
 }
 
-func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, who access.Login) {
-	m.pages.write(w, http.StatusOK, "now", viewOf(m.now.look(r.Context()), who))
+func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, user access.Login) {
+	m.pages.write(w, http.StatusOK, "now", viewOf(m.sampler.sample(r.Context()), user))
 }

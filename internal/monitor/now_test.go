@@ -19,13 +19,13 @@ import (
 
 func TestNow(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	a := s.as(t, vic).get("/now")
-	if a.code != http.StatusOK || a.header.Get("Content-Security-Policy") != ourPolicy || a.header.Get("Cache-Control") != "no-store" {
+	if a.code != http.StatusOK || a.header.Get("Content-Security-Policy") != contentPolicy || a.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", a.code, a.header)
 	}
-	text := plain(a.body)
+	text := visibleText(a.body)
 	for _, want := range []string{
 		"The breaker for credentials of clinic-b is open (unauthenticated).", "2 of 4 practices are not fresh", "The queue warm is paused.",
 		"sync 90 min 3 0 1 0 0", "2 workers, 4 of 40 slots busy", // 90 minutes although asynq knows of a second
@@ -50,19 +50,19 @@ func TestNow(t *testing.T) {
 var tags = regexp.MustCompile(`<[^>]*>`)
 
 // plain is what a person reads.
-func plain(html string) string {
+func visibleText(html string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(tags.ReplaceAllString(html, " "), " ,", ",")), " ")
 }
 
 // A dead scheduler is said, with since when, and what it last told is not shown as if it were so.
 func TestNowWithoutAScheduler(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.busy(t)
+	s := newTestSite(t)
+	s.makeBusy(t)
 	key := s.rdb.Keys(t.Context(), "s1:*").Val()[0]
 	s.rdb.PExpire(t.Context(), key, status.Life-time.Hour)
 	v := s.as(t, vic)
-	text := plain(v.get("/now").body)
+	text := visibleText(v.get("/now").body)
 	if !strings.Contains(text, "No scheduler has reported for 60 min: nothing is planned") || !strings.Contains(text, "Unknown since ") {
 		t.Errorf("it does not say since when nothing is known:\n%s", text)
 	}
@@ -79,17 +79,17 @@ func TestNowWithoutAScheduler(t *testing.T) {
 func TestAlarms(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	known := func(d status.Document) sight { return sight{At: now, Status: d} }
+	known := func(d status.Document) snapshot { return snapshot{At: now, Status: d} }
 	for name, c := range map[string]struct {
-		s    sight
+		s    snapshot
 		want []string
 	}{
 		"nothing": {known(status.Document{Workers: []status.Worker{{}}, Breakers: []status.Breaker{{Scope: "host", State: "closed"}}}), nil},
 		"no worker": {
-			sight{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker runs, and tasks wait."},
+			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker runs, and tasks wait."},
 		},
 		"no worker known": {
-			sight{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
+			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
 			[]string{"The scheduler cannot read workers."},
 		},
 		"host": {
@@ -102,17 +102,17 @@ func TestAlarms(t *testing.T) {
 		},
 		"ramp":     {known(status.Document{Breakers: []status.Breaker{{Scope: "host", State: "ramp"}}}), nil},
 		"late":     {known(status.Document{Freshness: []status.Freshness{{Open: true}, {}}}), []string{"1 of 2 practices are not fresh in their opening hours."}},
-		"no redis": {sight{At: now, LanesErr: errRedis, StatusErr: errRedis}, []string{"The queue's Redis does not answer."}},
+		"no redis": {snapshot{At: now, LanesErr: errRedis, StatusErr: errRedis}, []string{"The queue's Redis does not answer."}},
 		"no ledger": {
-			sight{At: now, LettersErr: errors.New("away")}, []string{"The ledger does not answer."},
+			snapshot{At: now, DeadLettersErr: errors.New("away")}, []string{"The ledger does not answer."},
 		},
-		"never": {sight{At: now, StatusErr: status.ErrNone}, []string{"No scheduler has reported within a day: nothing is planned."}},
-		"rot":   {sight{At: now, StatusErr: status.ErrMalformed}, []string{"What the scheduler reports cannot be read."}},
+		"never": {snapshot{At: now, StatusErr: status.ErrNone}, []string{"No scheduler has reported within a day: nothing is planned."}},
+		"rot":   {snapshot{At: now, StatusErr: status.ErrMalformed}, []string{"What the scheduler reports cannot be read."}},
 		"late document": {
-			sight{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
+			snapshot{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
 			[]string{"No scheduler has reported for 60 s: nothing is planned, and what it last said is not shown."},
 		},
-		"paused": {sight{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
+		"paused": {snapshot{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
 	} {
 		if got := viewOf(c.s, access.Login{}).Alarms; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -123,10 +123,10 @@ func TestAlarms(t *testing.T) {
 // What a store says comes from others: none of it may become markup or script.
 func TestNowEscapesEverything(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	s.bury(t, "sync-evil", evil)
-	s.report(t, status.Document{
+	s.writeStatus(t, status.Document{
 		Budgets:   []status.Budget{{Tenant: evil, Operation: evil, Spacing: time.Second}},
 		Breakers:  []status.Breaker{{Scope: evil, Tenant: evil, State: evil, Reason: evil}},
 		Freshness: []status.Freshness{{Tenant: evil, Practice: evil}},
@@ -148,7 +148,7 @@ func TestNowIsBounded(t *testing.T) {
 	}
 	d.Freshness[0] = status.Freshness{Tenant: "clinic-z", Open: true}
 	d.Budgets[0].Tenant = "clinic-a"
-	v := viewOf(sight{At: time.Now(), Status: d}, access.Login{})
+	v := viewOf(snapshot{At: time.Now(), Status: d}, access.Login{})
 	if len(v.Freshness) != maxFreshness || v.MoreFreshness != 300-maxFreshness || v.Freshness[0].Tenant != "clinic-z" {
 		t.Errorf("%d practices, %d more, %v first", len(v.Freshness), v.MoreFreshness, v.Freshness[0])
 	}
@@ -158,9 +158,9 @@ func TestNowIsBounded(t *testing.T) {
 }
 
 // follow opens the stream and hands its events on, name and data, until the stream ends.
-func (v *visitor) follow(ctx context.Context, events chan<- [2]string) {
+func (v *testClient) follow(ctx context.Context, events chan<- [2]string) {
 	defer close(events)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.stage.url+"/now/events", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.testSite.url+"/now/events", nil)
 	if err != nil {
 		return
 	}
@@ -189,7 +189,7 @@ func (v *visitor) follow(ctx context.Context, events chan<- [2]string) {
 
 func TestNowFollows(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, vic)
 	events := make(chan [2]string, 100)
 	go v.follow(t.Context(), events)
@@ -215,8 +215,8 @@ func TestNowFollows(t *testing.T) {
 	})
 	clear(seen)
 	s.enqueue(t, "sync", "a", time.Now().Add(-time.Hour))
-	until("what changed", func() bool { return strings.Contains(plain(seen["lanes"]), "sync 60 min 1 0 0 0 0") })
-	if seen["letters"] != "" || seen["breakers"] != "" {
+	until("what changed", func() bool { return strings.Contains(visibleText(seen["lanes"]), "sync 60 min 1 0 0 0 0") })
+	if seen["deadletters"] != "" || seen["breakers"] != "" {
 		t.Errorf("what did not change was sent too: %q", seen)
 	}
 	if a := v.post("/logout"); a.code != http.StatusSeeOther {
@@ -236,7 +236,7 @@ func TestNowFollows(t *testing.T) {
 // A monitor that is told to stop lets open pages go.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, vic)
 	events := make(chan [2]string, 100)
 	go v.follow(t.Context(), events)
@@ -256,7 +256,7 @@ func TestDrainEndsStreams(t *testing.T) {
 
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	for range maxStreams {
 		s.streams <- struct{}{}
 	}
@@ -268,7 +268,7 @@ func TestStreamsAreBounded(t *testing.T) {
 // An open page costs the session nothing, and gives it nothing.
 func TestWatchingKeepsNoSessionAlive(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newTestSite(t)
 	v := s.as(t, vic)
 	key := s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val()[0]
 	s.rdb.Expire(t.Context(), key, time.Minute)
@@ -295,16 +295,16 @@ func TestWatchingKeepsNoSessionAlive(t *testing.T) {
 
 func TestLookingCostsTheSameForAll(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	first := s.now.look(t.Context())
+	s := newTestSite(t)
+	first := s.sampler.sample(t.Context())
 	s.enqueue(t, "sync", "a", time.Now())
-	if again := s.now.look(t.Context()); !again.At.Equal(first.At) || again.Lanes[2].Pending != 0 {
-		t.Errorf("a second look within %v asked again", lookEvery)
+	if again := s.sampler.sample(t.Context()); !again.At.Equal(first.At) || again.Lanes[2].Pending != 0 {
+		t.Errorf("a second look within %v asked again", sampleInterval)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.now.last.At = time.Time{}
-	if got := s.now.look(gone); got.LanesErr != nil || got.Lanes[2].Pending != 1 {
+	s.sampler.last.At = time.Time{}
+	if got := s.sampler.sample(gone); got.LanesErr != nil || got.Lanes[2].Pending != 1 {
 		t.Errorf("somebody who left spoils the look for the others: %v", got.LanesErr)
 	}
 }
@@ -329,8 +329,8 @@ func TestSpan(t *testing.T) {
 // The kind of a letter is what its task said it was, and may be any text.
 func TestLettersShowNoText(t *testing.T) {
 	t.Parallel()
-	v := viewOf(sight{Letters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, access.Login{})
-	if l := v.Letters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
+	v := viewOf(snapshot{DeadLetters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, access.Login{})
+	if l := v.DeadLetters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
 		t.Errorf("%+v", l)
 	}
 }

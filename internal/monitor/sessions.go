@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	sessionIdle = time.Hour      // without a request
-	sessionLife = 12 * time.Hour // whatever happens
-	redisLimit  = 2 * time.Second
+	sessionIdle  = time.Hour      // without a request
+	sessionLife  = 12 * time.Hour // whatever happens
+	redisTimeout = 2 * time.Second
 )
 
 // errNoSession means that the token is of no session, or of one that has ended.
@@ -38,19 +38,19 @@ func sessionKey(token string) string {
 
 // begin returns the token of a new session.
 func (s sessions) begin(ctx context.Context, name, fingerprint string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	token := rand.Text()
 	value := strings.Join([]string{name, fingerprint, strconv.FormatInt(time.Now().Unix(), 10)}, " ")
 	if err := s.rdb.Set(ctx, sessionKey(token), value, sessionIdle).Err(); err != nil {
-		return "", fmt.Errorf("begin session: %w", queueError(err))
+		return "", fmt.Errorf("begin session: %w", maskError(err))
 	}
 	return token, nil
 }
 
 // of returns whose session the token is. A request keeps it alive; watching does not.
 func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, fingerprint string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	var value string
 	if keepAlive {
@@ -62,7 +62,7 @@ func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, f
 	case errors.Is(err, redis.Nil):
 		return "", "", errNoSession
 	case err != nil:
-		return "", "", fmt.Errorf("read session: %w", queueError(err))
+		return "", "", fmt.Errorf("read session: %w", maskError(err))
 	}
 	fields := strings.Fields(value)
 	if len(fields) != 3 {
@@ -76,10 +76,10 @@ func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, f
 }
 
 func (s sessions) end(ctx context.Context, token string) error {
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	if err := s.rdb.Del(ctx, sessionKey(token)).Err(); err != nil {
-		return fmt.Errorf("end session: %w", queueError(err))
+		return fmt.Errorf("end session: %w", maskError(err))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (s sessions) end(ctx context.Context, token string) error {
 var errRedis = errors.New("redis does not answer")
 
 // queueError keeps the ends of contexts and hides everything else.
-func queueError(err error) error {
+func maskError(err error) error {
 	switch {
 	case err == nil:
 		return nil

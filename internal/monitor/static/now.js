@@ -1,6 +1,6 @@
 // Follows the page: each section that changed comes as an event of its name, with its HTML as data. The browser connects
 // again by itself; when the session has ended it is refused, and the page says that it stands still.
-const names = ["alarms", "lanes", "waits", "breakers", "budgets", "freshness", "letters", "stamp"];
+const names = ["alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"];
 const source = new EventSource("/now/events");
 
 for (const name of names) {

@@ -14,7 +14,7 @@ import (
 )
 
 // dead returns the IDs of the archived tasks that the action is about; named are those that it names itself.
-func (c *console) dead(a action, named []string) ([]string, error) {
+func (c *console) archivedIDs(a action, named []string) ([]string, error) {
 	switch {
 	case a.task != "":
 		return []string{a.task}, nil
@@ -33,7 +33,7 @@ func (c *console) dead(a action, named []string) ([]string, error) {
 }
 
 // settle marks the letters of tasks that are about to be deleted: nobody will run them again.
-func (c *console) settle(ctx context.Context, ids []string) error {
+func (c *console) resolve(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		err := c.ledger.Resolve(ctx, id, ledger.StateResolved)
 		switch {
@@ -46,11 +46,11 @@ func (c *console) settle(ctx context.Context, ids []string) error {
 }
 
 // rerun does what asynqmon does to run archived tasks, and settles each dead letter with it.
-func (c *console) rerun(w http.ResponseWriter, r *http.Request, a action, ids []string) {
+func (c *console) runArchivedTasks(w http.ResponseWriter, r *http.Request, a action, ids []string) {
 	done, failed := []string{}, []string{}
 	var last error
 	for _, id := range ids {
-		if err := c.runArchived(r.Context(), a.lane, id); err != nil {
+		if err := c.runArchivedTask(r.Context(), a.lane, id); err != nil {
 			last, failed = err, append(failed, id)
 			continue
 		}
@@ -70,7 +70,7 @@ func (c *console) rerun(w http.ResponseWriter, r *http.Request, a action, ids []
 
 // runArchived makes a dead task wait again as its letter tells it, and settles the letter. A task without a letter was
 // archived by hand and waits again as it is. The error is for the operator.
-func (c *console) runArchived(ctx context.Context, lane, id string) error {
+func (c *console) runArchivedTask(ctx context.Context, lane, id string) error {
 	_, err := c.ledger.Replay(ctx, id, func(ctx context.Context, d ledger.DeadLetter) (string, error) {
 		done, err := c.producer.Revive(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
 		if done == queue.RevivalDone || done == queue.RevivalSuperseded {
