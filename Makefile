@@ -41,6 +41,7 @@ lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the fir
 	@$(TOOL) golangci-lint run
 	@cd deploy/test && go tool -modfile=../../tools/go.mod golangci-lint run
 	@cd tools && go tool golangci-lint run
+	@scripts/subjects
 
 words: ## refuse retired words in comments, texts, documents and names; PATHS="internal/flow docs" checks a part
 	@scripts/install-needs lint
@@ -92,6 +93,6 @@ demo: ## play a practice in one process: simulator, worker, scheduler, cache
 needs: ## install what the tests need from the system's packages, when it is missing
 	@scripts/install-needs test
 
-hooks: ## let git run the checks in .githooks before each commit
+hooks: ## let git check each commit and its subject
 	@git config core.hooksPath .githooks
-	@echo "git runs .githooks/pre-commit before each commit from now on"
+	@echo "git now runs .githooks/pre-commit and .githooks/commit-msg for each commit"
