@@ -1,7 +1,7 @@
-"""Drives the simulator through zeep: conform.py PATH_OF_ROUNDS
+"""Calls the simulator with zeep: conform.py PATH_OF_ROUNDS
 
-Every operation of the WSDL is called at least once, and its answer compared with the simulator's state, which is read and
-changed over /control/. Prints one line per form of the WSDL; ends with 1 when an answer is wrong.
+Calls every operation of the WSDL at least once, and compares its response with the simulator's state, which /control/ reads
+and changes. Prints one line per form of the WSDL. Exits with 1 when a response is wrong.
 """
 
 import datetime
@@ -19,7 +19,7 @@ PRACTICE = "Example Practice 1"
 
 
 class World:
-    """The simulator, seen through zeep and through its control surface."""
+    """The simulator: its operations through zeep, its state through its control API."""
 
     def __init__(self, endpoint, wsdl):
         self.base = endpoint[: endpoint.index("/services/")]
@@ -35,7 +35,7 @@ class World:
             return json.loads(text) if text else None
 
     def call(self, operation, **members):
-        """Returns the result's members after checking the error and security parts."""
+        """Returns the result after checking its error and security parts."""
         self.called.add(operation)
         name = "UpdatePatientReq" if operation == "UpdatePatient" else "request"
         if operation == "GetCustomerIdFromKey":
@@ -61,7 +61,7 @@ def equal(got, want, what):
 
 
 def us(moment):
-    """A moment of the control surface as rows write it."""
+    """Formats a time of the control API as the vendor's rows do."""
     t = datetime.datetime.fromisoformat(moment)
     hour = t.hour % 12 or 12
     return f"{t.month}/{t.day}/{t.year} {hour}:{t.minute:02}:{t.second:02} {'AM' if t.hour < 12 else 'PM'}"
@@ -79,13 +79,13 @@ def directory(w):
     visits = w.day(today(w))
     assert {v["provider"] for v in visits} <= {p["ID"] for p in providers}, "a provider of the day is missing"
     places = w.call("GetServiceLocations", Fields={}, Filter={"PracticeName": PRACTICE})
-    equal(places["ServiceLocations"]["ServiceLocationData"][0]["PracticeName"], PRACTICE, "the place's practice")
+    equal(places["ServiceLocations"]["ServiceLocationData"][0]["PracticeName"], PRACTICE, "the location's practice")
     codes = w.call("GetProcedureCodes", Fields={}, Filter={"ProcedureCode": "SIM02"})
-    equal([c["ProcedureCode"] for c in codes["ProcedureCodes"]["ProcedureCodeData"]], ["SIM02"], "codes")
+    equal([c["ProcedureCode"] for c in codes["ProcedureCodes"]["ProcedureCodeData"]], ["SIM02"], "the procedure codes")
     reasons = w.call("GetAppointmentReasons", PracticeId=1)["AppointmentReasons"]["AppointmentReasonData"]
     equal(reasons[0]["Name"], "Follow Up", "the first reason")
     throttles = w.call("GetThrottles")["ThrottleDetails"]["ThrottleDetail"]
-    equal({t["ThrottleTimeMs"] for t in throttles}, {0.0}, "throttles that are off")
+    equal({t["ThrottleTimeMs"] for t in throttles}, {0.0}, "the throttles when they are off")
     customer = w.call("GetCustomerIdFromKey")
     equal((customer["CustomerId"], customer["IsAuthorized"]), (state[0]["account"], True), "the customer")
 
@@ -108,8 +108,8 @@ def patients(w):
         equal(one["Cases"]["PatientCaseData"][0]["IsPrimaryCase"], True, "the default case")
     named = w.call("GetPatients", Fields={}, Filter={"FullName": f"{state['first']} {state['last']}", "PracticeName": PRACTICE})
     assert row["ID"] in {p["ID"] for p in named["Patients"]["PatientData"]}, "a patient is not found by name"
-    nobody = w.call("GetPatient", Filter={"PatientID": 5})["Patient"]
-    equal((nobody or {}).get("ID"), None, "the id of a patient of nobody")  # zeep makes an empty object of nil
+    unknown = w.call("GetPatient", Filter={"PatientID": 5})["Patient"]
+    equal((unknown or {}).get("ID"), None, "the id of an unknown patient")  # zeep turns nil into an empty object
 
 
 def patient_writes(w):
@@ -141,7 +141,7 @@ def appointments(w):
         equal((row["PatientID"], row["StartDate"], row["ConfirmationStatus"]), (v["patient"], us(v["start"]), v["status"]), "a row")
         equal((one["StartTime"], one["EndTime"], one["IsRecurring"]), (utc(v["start"]), utc(v["end"]), v["series"] != 0), "an appointment")
         equal(one["IsGroupAppointment"], v["group"] > 0, "a group")
-    none = w.call("GetAppointments", Fields={}, Filter={"EndDate": us_day, "PracticeName": "nobody's", "StartDate": us_day})
+    none = w.call("GetAppointments", Fields={}, Filter={"EndDate": us_day, "PracticeName": "Unknown Practice", "StartDate": us_day})
     equal([(r or {}).get("ID") for r in none["Appointments"]["AppointmentData"]], [None], "an empty list")
     return state[0]
 
@@ -175,7 +175,7 @@ def refusals(w):
     w.control("PUT", "faults", {"outage": True})
     try:
         w.call("GetThrottles")
-        raise AssertionError("an outage is answered")
+        raise AssertionError("a call succeeds during an outage")
     except zeep.exceptions.Fault as fault:
         assert fault.code.endswith(":InternalServiceFault"), fault.code
     finally:
@@ -202,7 +202,7 @@ def main(rounds):
             operations = set(w.client.service._binding._operations)
             missing = operations - w.called
             assert not missing, f"never called: {', '.join(sorted(missing))}"
-            print(f"{wsdl}: {len(operations)} operations through zeep {zeep.__version__}, every answer as the simulator's state says")
+            print(f"{wsdl}: {len(operations)} operations through zeep {zeep.__version__}, every response matches the simulator's state")
     finally:
         sim.terminate()
         sim.wait(timeout=10)

@@ -1,4 +1,4 @@
-"""A client of Rounds' gateway, with Python's standard library alone (3.8 or later).
+"""A client for the Rounds gateway. It needs Python 3.8 or later and only the standard library.
 
     from rounds import Client
     client = Client(url, key)
@@ -6,7 +6,7 @@
     client.wait(receipt["id"])
     board = client.board("1")
 
-walk.py goes through the API with it once.
+walk.py uses each part of the API once.
 """
 
 import json
@@ -17,7 +17,7 @@ import urllib.request
 
 
 class Problem(Exception):
-    """An answer that is an error. code is stable; detail is for people; retry_after is in seconds, or None."""
+    """An error response. Programs can rely on code; detail is for people; retry_after is in seconds, or None."""
 
     def __init__(self, status, body, retry_after):
         self.status = status
@@ -28,7 +28,7 @@ class Problem(Exception):
 
 
 class View:
-    """What was read: the document, its ETag, how old the data is in seconds, and whether it changed since then."""
+    """A document, its ETag, the age of its data in seconds, and whether the data has changed since then."""
 
     def __init__(self, document, headers):
         self.document = document
@@ -38,7 +38,7 @@ class View:
 
 
 class Client:
-    """Speaks to one gateway with one key."""
+    """Sends requests to one gateway with one API key."""
 
     def __init__(self, url, key, timeout=30):
         self._url = url.rstrip("/")
@@ -46,7 +46,7 @@ class Client:
         self._timeout = timeout
 
     def enqueue(self, kind, idempotency_key=None, interactive=False, **args):
-        """Ask for a task and return its receipt."""
+        """Enqueue a task and return its receipt."""
         body = {"kind": kind, "args": args}
         if interactive:
             body["interactive"] = True
@@ -54,11 +54,11 @@ class Client:
         return self._document("/v1/tasks", body, headers)
 
     def task(self, task_id):
-        """Say where a task is."""
+        """Return a task's status."""
         return self._document("/v1/tasks/" + urllib.parse.quote(task_id, safe=""))
 
     def wait(self, task_id, limit=60):
-        """Wait until a task has ended, and return its status. TimeoutError after limit seconds."""
+        """Wait until a task has ended and return its status. Raise TimeoutError after limit seconds."""
         end = time.monotonic() + limit
         while True:
             status = self.task(task_id)
@@ -69,7 +69,7 @@ class Client:
             time.sleep(0.5)
 
     def board(self, practice, date=None, known=None):
-        """Read a day board. With known, a View that is at hand, unchanged data gives it again with its new age."""
+        """Read a day board. If its data still matches known, return the document of known with its new age."""
         return self._view("/v1/practices/%s/board" % urllib.parse.quote(practice, safe=""), {"date": date}, known)
 
     def patient(self, patient, practice=None, known=None):
@@ -82,16 +82,16 @@ class Client:
         return self._view(path, {"practice": practice, "date": date}, known)
 
     def invalidate(self, practice, noun, record=None):
-        """Say that a record changed at the vendor: readers see its views marked stale when this returns."""
+        """Report that a record changed at the vendor. All readers see its views as stale once this returns."""
         body = {"practice": practice, "noun": noun}
         if record is not None:
             body["id"] = record
         return self._document("/v1/invalidations", body)
 
     def events(self, after=None):
-        """Yield (id, kind, data) of what changes, after an event's id or from now on, until the connection ends.
+        """Yield (id, kind, data) of each change until the connection ends: those after an event's id, or new ones.
 
-        "ready" comes first. "gap" says that something is missing before it: read anew what is shown.
+        "ready" comes first. After "gap", which means that earlier events are missing, read again what you show.
         """
         headers = {"Last-Event-ID": after} if after else {}
         with self._send("/v1/events", None, headers) as stream:

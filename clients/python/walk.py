@@ -1,7 +1,6 @@
-"""Walks through the API once: enqueue, wait, board, the same board again, invalidate, an event, a cut, and what was missed.
+"""Uses each part of the API once: enqueue, wait, read a board twice, invalidate, follow events, reconnect.
 
-Takes ROUNDS_URL and ROUNDS_API_KEY from the environment, and the practice as its argument. Ends with 1 when anything is not
-as it should be.
+ROUNDS_URL and ROUNDS_API_KEY are the environment, the practice is the argument. Exits with 1 when a check fails.
 """
 
 import datetime
@@ -14,7 +13,7 @@ from rounds import Client, Problem
 
 def expect(what, condition):
     if not condition:
-        sys.exit("not so: " + what)
+        sys.exit("failed: " + what)
     print(what)
 
 
@@ -29,9 +28,9 @@ def main(practice):
     client = Client(os.environ["ROUNDS_URL"], os.environ["ROUNDS_API_KEY"])
     try:
         client.task("no-such-task")
-        sys.exit("a task that there is not was found")
+        sys.exit("a task that does not exist was found")
     except Problem as problem:
-        expect("what does not exist is not_found", problem.code == "not_found" and problem.status == 404)
+        expect("an unknown task is not_found", problem.code == "not_found" and problem.status == 404)
 
     today = datetime.date.today().isoformat()
     receipt = client.enqueue("schedule.sync", idempotency_key="walk.py " + str(time.time()), practice=practice, **{"from": today, "to": today})
@@ -41,14 +40,14 @@ def main(practice):
     while board.document["unknown"] > 0:
         time.sleep(0.5)
         board = client.board(practice, today)
-    expect("the board says how old it is", board.document["rows"] and not board.stale and board.age >= 0)
+    expect("the board has rows and an age", board.document["rows"] and not board.stale and board.age >= 0)
     again = client.board(practice, today, known=board)
     expect("the same board is not sent again", again.document is board.document and again.etag == board.etag)
 
     stream = client.events()
     until(stream, "ready")
     done = client.invalidate(practice, "practice")
-    expect("what reads it anew is said", len(done["tasks"]) >= 2)
+    expect("the response names the tasks that read it again", len(done["tasks"]) >= 2)
     last, _, data = until(stream, "entity.invalidated")
     expect("the event names the practice", data["practice"] == practice)
     stream.close()
@@ -58,7 +57,7 @@ def main(practice):
     stream = client.events(after=last)
     missed = [until(stream, "entity.invalidated")[0] for _ in range(3)]
     stream.close()
-    expect("nothing was missed while the stream was cut", missed == sorted(set(missed), key=int) and int(missed[0]) > int(last))
+    expect("no event was lost while disconnected", missed == sorted(set(missed), key=int) and int(missed[0]) > int(last))
 
 
 if __name__ == "__main__":

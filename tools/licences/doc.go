@@ -4,6 +4,6 @@
 //	licences [-update]
 //
 // Dependencies are the Go modules that programs, public packages and tests
-// link, and the npm packages of the lock files. Tools that only look at the
-// code, like linters, are none of them.
+// link, and the npm packages of the lock files. Tools such as linters are not
+// on the list: no program contains them.
 package main

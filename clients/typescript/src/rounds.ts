@@ -1,4 +1,4 @@
-// A client of Rounds' gateway for Node 20 and later, and for anything else that has fetch. The types are those of the
+// A client for the Rounds gateway. It runs on Node 20 and later, and wherever else fetch exists. Its types come from the
 // gateway's OpenAPI document.
 import type { components } from "./api.js";
 
@@ -14,14 +14,14 @@ export type ProviderDay = Schemas["ProviderDay"];
 export type Change = Schemas["Change"];
 export type Invalidation = Schemas["Invalidation"];
 
-/** What changed: an event of the stream. For "ready" and "gap" the data is empty. */
+/** An event of the stream. The data of "ready" and "gap" is empty. */
 export interface Event {
   id: string;
   kind: Schemas["Message"]["event"];
   data: Partial<Schemas["Event"]>;
 }
 
-/** What was read, how old its data is in seconds, and whether something of it changed since. */
+/** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. */
 export interface View<T> {
   document: T;
   etag: string;
@@ -29,14 +29,14 @@ export interface View<T> {
   stale: boolean;
 }
 
-/** An answer that is an error. Its code keeps its meaning; retryAfter is in seconds. */
+/** An error response. Programs can rely on its code; retryAfter is in seconds. */
 export class Problem extends Error {
   constructor(readonly status: number, readonly code: string, detail: string, readonly retryAfter?: number) {
     super(`${status} ${code} ${detail}`);
   }
 }
 
-/** Speaks to one gateway with one key. */
+/** Sends requests to one gateway with one API key. */
 export class Client {
   readonly #url: string;
   readonly #key: string;
@@ -46,13 +46,13 @@ export class Client {
     this.#key = key;
   }
 
-  /** Asks for a task. The same idempotency key within 48 hours answers with the first call's task. */
+  /** Enqueues a task. A second call with the same idempotency key within 48 hours returns the first call's task. */
   async enqueue(demand: Demand, idempotencyKey?: string): Promise<Receipt> {
     const answer = await this.#send("/v1/tasks", demand, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {});
     return (await answer.json()) as Receipt;
   }
 
-  /** Says where a task is. */
+  /** Returns a task's status. */
   async task(id: string): Promise<Status> {
     const answer = await this.#send(`/v1/tasks/${encodeURIComponent(id)}`);
     return (await answer.json()) as Status;
@@ -67,8 +67,8 @@ export class Client {
     }
   }
 
-  /** Reads a day board; today at the practice without a date. With a view that is at hand, unchanged data gives its document
-   * again, with the new age. */
+  /** Reads a day board. Without a date, it is today's at the practice. If the data still matches known, the result has the
+   * document of known and its new age. */
   board(practice: string, date?: string, known?: View<Board>): Promise<View<Board>> {
     return this.#view(`/v1/practices/${encodeURIComponent(practice)}/board`, { date }, known);
   }
@@ -83,13 +83,13 @@ export class Client {
     return this.#view(`/v1/providers/${encodeURIComponent(provider)}/day`, { practice, date }, known);
   }
 
-  /** Says that a record changed at the vendor: readers see its views marked stale when this resolves. */
+  /** Reports that a record changed at the vendor. All readers see its views as stale once this resolves. */
   async invalidate(change: Change): Promise<Invalidation> {
     const answer = await this.#send("/v1/invalidations", change);
     return (await answer.json()) as Invalidation;
   }
 
-  /** Follows what changes, after an event's id or from now on, until the connection ends or the caller leaves the loop. */
+  /** Yields changes until the connection ends or the caller leaves the loop: those after an event's id, or new ones. */
   async *events(after?: string): AsyncGenerator<Event> {
     const cut = new AbortController();
     try {
@@ -138,7 +138,7 @@ export class Client {
   }
 }
 
-/** Reads one block of server-sent events; nothing for a comment. */
+/** Parses one block of server-sent events. Returns undefined for a comment. */
 function parse(block: string): Event | undefined {
   const lines = new Map<string, string>();
   for (const line of block.split("\n")) {

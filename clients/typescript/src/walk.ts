@@ -1,9 +1,9 @@
-// Walks through the API once: enqueue, wait, board, the same board again, invalidate, an event, a cut, and what was missed.
-// Takes ROUNDS_URL and ROUNDS_API_KEY from the environment, and the practice as its argument.
+// Uses each part of the API once: enqueue, wait, read a board twice, invalidate, follow events, reconnect.
+// ROUNDS_URL and ROUNDS_API_KEY are the environment, the practice is the argument.
 import { Client, Problem, type Event } from "./rounds.js";
 
 function expect(what: string, condition: boolean): void {
-  if (!condition) throw new Error(`not so: ${what}`);
+  if (!condition) throw new Error(`failed: ${what}`);
   console.log(what);
 }
 
@@ -18,7 +18,7 @@ async function until(events: AsyncGenerator<Event>, kind: Event["kind"]): Promis
 async function walk(practice: string): Promise<void> {
   const client = new Client(process.env["ROUNDS_URL"] ?? "", process.env["ROUNDS_API_KEY"] ?? "");
   const refused = await client.task("no-such-task").catch((error: unknown) => error);
-  expect("what does not exist is not_found", refused instanceof Problem && refused.code === "not_found" && refused.status === 404);
+  expect("an unknown task is not_found", refused instanceof Problem && refused.code === "not_found" && refused.status === 404);
 
   const today = new Date().toLocaleDateString("en-CA", { timeZone: process.env["TZ"] });
   const receipt = await client.enqueue({ kind: "schedule.sync", args: { practice, from: today, to: today } }, `walk.ts ${Date.now()}`);
@@ -29,14 +29,14 @@ async function walk(practice: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 500));
     board = await client.board(practice, today);
   }
-  expect("the board says how old it is", board.document.rows.length > 0 && !board.stale && board.age >= 0);
+  expect("the board has rows and an age", board.document.rows.length > 0 && !board.stale && board.age >= 0);
   const again = await client.board(practice, today, board);
   expect("the same board is not sent again", again.document === board.document && again.etag === board.etag);
 
   const stream = client.events();
   await until(stream, "ready");
   const done = await client.invalidate({ practice, noun: "practice" });
-  expect("what reads it anew is said", done.tasks.length >= 2);
+  expect("the response names the tasks that read it again", done.tasks.length >= 2);
   const seen = await until(stream, "entity.invalidated");
   expect("the event names the practice", seen.data.practice === practice);
   await stream.return(undefined);
@@ -46,7 +46,7 @@ async function walk(practice: string): Promise<void> {
   const missed: bigint[] = [];
   while (missed.length < 3) missed.push(BigInt((await until(resumed, "entity.invalidated")).id));
   await resumed.return(undefined);
-  expect("nothing was missed while the stream was cut", missed.every((id, i) => id > (missed[i - 1] ?? BigInt(seen.id))));
+  expect("no event was lost while disconnected", missed.every((id, i) => id > (missed[i - 1] ?? BigInt(seen.id))));
 }
 
 await walk(process.argv[2] ?? "1");
