@@ -1,11 +1,11 @@
-# Every target is one line of "make help": the words after ## are its manual.
+# "make help" lists the targets with the text after ##.
 
-# Tools live in a module of their own, so that their dependencies never choose
-# a version for the product.
+# Tools have a module of their own, so that their dependencies do not raise the
+# versions of the product's.
 TOOL := go tool -modfile=tools/go.mod
 
-# The toolchain that go.mod pins, also where the environment says otherwise:
-# earlier patch releases of it have known vulnerabilities.
+# The toolchain that go.mod pins, whatever the environment has: earlier patch
+# releases have known vulnerabilities.
 export GOTOOLCHAIN := $(shell awk '/^toolchain/ { print $$2 }' go.mod)+auto
 PACKAGES ?= ./...
 FUZZTIME ?= 5s
@@ -13,27 +13,27 @@ FUZZTIME ?= 5s
 .DEFAULT_GOAL := help
 .PHONY: help ci test race browser clients soak lint words deadcode vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
-help: ## show this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: ## what the pipeline runs: the steps in .ci/run
+ci: ## run what the pipeline runs: the steps in .ci/run
 	@.ci/run
 
-test: needs ## run all tests; installs redis-server and PostgreSQL when they are missing
+test: needs ## run all tests; installs redis-server and PostgreSQL if they are missing
 	@scripts/test -timeout 5m $(PACKAGES)
 
-race: ## run all tests under the race detector, in random order; installs a C compiler when there is none
+race: ## run all tests under the race detector, in random order; installs a C compiler if there is none
 	@scripts/install-needs test race
 	@CGO_ENABLED=1 scripts/test -race -shuffle=on -timeout 10m $(PACKAGES)
 
-soak: needs ## run what takes too long for every change (build tag soak)
+soak: needs ## run the tests that take too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
 
-clients: needs ## let the Python and TypeScript clients walk through a real gateway; lint the OpenAPI document
+clients: needs ## run the Python and TypeScript clients against a real gateway; lint the OpenAPI document
 	@scripts/install-needs clients
 	@scripts/clients
 
-lint: ## vet, and golangci-lint with the version that tools/go.mod pins (the first run builds it)
+lint: ## run vet and golangci-lint on all modules, and check commit subjects (the first run builds the linters)
 	@go vet ./...
 	@go vet -tags soak ./...
 	@go vet -tags browser ./internal/monitor/
@@ -50,7 +50,7 @@ words: ## refuse retired words in comments, texts, documents and names; PATHS="i
 deadcode: ## refuse functions under internal/ that no program reaches and tools/deadcode.txt does not explain
 	@scripts/deadcode
 
-vuln: ## refuse known vulnerabilities that programs or tests reach; the database comes through the Go module proxy
+vuln: ## refuse known vulnerabilities that programs or tests reach; the database is a Go module
 	@scripts/vuln
 
 licences: ## compare the licences of all dependencies with docs/licences.txt, and refuse one that is not allowed
@@ -59,7 +59,7 @@ licences: ## compare the licences of all dependencies with docs/licences.txt, an
 fmt: ## format all Go files
 	@$(TOOL) golangci-lint fmt
 
-browser: needs-browser tools/browser/node_modules ## run the tests of our pages in Chromium (build tag browser); installs it, and axe-core by npm, when they are missing
+browser: needs-browser tools/browser/node_modules ## test the operators' pages in Chromium (build tag browser); installs it, and axe-core from npm, if they are missing
 	@scripts/test -tags browser -run '^TestBrowser' -timeout 5m ./internal/monitor/
 
 needs-browser:
@@ -72,25 +72,25 @@ tools/browser/node_modules: tools/browser/package-lock.json | needs-browser
 fuzz-smoke: needs ## run every fuzz target for $(FUZZTIME)
 	@scripts/fuzz-smoke $(FUZZTIME)
 
-conform: ## drive every operation of the simulator through a foreign SOAP client; installs Debian's python3-zeep
+conform: ## call every operation of the simulator with an independent SOAP client; installs Debian's python3-zeep
 	@scripts/install-needs conform
 	@scripts/conform
 
 golden: needs ## rewrite the golden files and show what changed
 	@scripts/golden
 
-manifests: needs ## hold compose file, Cloud Run's manifests, image and Redis' users against their readers; run the stack and a day as those users
+manifests: needs ## check the compose file, the Cloud Run manifests, the image and the Redis ACLs; run the stack and a day under the ACLs
 	@cd deploy/test && go vet . && go test -timeout 10m .
 	@go vet -tags deploy ./internal/daycheck
 	@scripts/test -tags deploy -run ACL -timeout 5m ./internal/daycheck
 
-sizes: ## print how long a cold build takes, and how large the programs are
+sizes: ## print how long a cold build takes and how large the programs are
 	@scripts/sizes
 
-demo: ## play a practice in one process: simulator, worker, scheduler, cache
+demo: ## run a practice in one process: simulator, worker, scheduler, cache
 	@go run ./cmd/rounds demo
 
-needs: ## install what the tests need from the system's packages, when it is missing
+needs: ## install the system packages that the tests need and that are missing
 	@scripts/install-needs test
 
 hooks: ## let git check each commit and its subject
