@@ -10,15 +10,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// TestDayUnderACL plays the whole day on the Redis that docker-compose.yml sets up, with every process logged in as its own
-// user: nothing that a day needs is refused.
+// TestDayUnderACL plays the whole day on the Redis configuration of docker-compose.yml, with a user for each process. The
+// servers must not refuse any command.
 func TestDayUnderACL(t *testing.T) {
 	t.Parallel()
 	const files = "../../deploy/redis/"
 	queue := redistest.Start(t, files+"redis-queue.conf", files+"users-queue.acl")
 	cache := redistest.Start(t, files+"redis-cache.conf", files+"users-cache.acl")
 	report, err := Run(t.Context(), Options{
-		// The demo clears what it borrows, which no user of the files may do.
+		// The demo clears the databases it uses, which none of the configured users may do.
 		QueueURL: queue.RootURL(), CacheURL: cache.RootURL(),
 		Login: func(process string) config.Redis {
 			password := process + "-dev"
@@ -34,7 +34,7 @@ func TestDayUnderACL(t *testing.T) {
 		}
 	}
 	if n := len(report.Steps); n < 12 {
-		t.Errorf("only %d steps of the day were played", n)
+		t.Errorf("only %d steps were played", n)
 	}
 	for _, r := range append(queue.Refusals(t), cache.Refusals(t)...) {
 		t.Errorf("refused: %s", r)

@@ -1,8 +1,8 @@
 // Package daycheck plays one day of a demo's practices and verifies it, for "rounds demo --check".
 //
-// The whole system runs in this process against the simulated vendor. Staff edits visits at the vendor, readers read
-// boards, a record cannot be fetched, the vendor is away for a while; then everything that the day left behind is
-// searched for two planted patients. [Run] returns what it saw as data.
+// The whole system runs in this process against the simulated vendor. Staff edit visits at the vendor, readers read
+// boards, one record cannot be fetched, and the vendor has an outage. Afterwards the check searches all data that the
+// day produced for two planted patients. [Run] returns the results as data.
 package daycheck
 
 import (
@@ -23,17 +23,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
-// Options say what a day runs on. The zero value takes the Redis that a demo takes by default.
+// Options configure Run. The zero value uses the Redis that a demo uses by default.
 type Options struct {
 	QueueURL, CacheURL string
 	Login              func(process string) config.Redis // see app.DemoOptions
-	// Step is called with every step that has ended. Nil: nobody.
+	// Step, if not nil, is called when a step has ended.
 	Step func(Step)
 }
 
-// Report is the result of a day.
+// Report is the result of one day.
 type Report struct {
-	OK              bool    `json:"ok"` // every step went as it must
+	OK              bool    `json:"ok"` // every step succeeded
 	Redis           string  `json:"redis"`
 	Practices       int     `json:"practices"`
 	Appointments    int     `json:"appointments"`
@@ -46,11 +46,11 @@ type Report struct {
 	HitRatio        float64 `json:"hit_ratio"`
 	ChangeToEventMS float64 `json:"change_to_event_ms"` // median, from the vendor's edit to the event in the log
 	Changes         int     `json:"changes"`
-	PHISearched     int     `json:"phi_searched"` // keys, files and streams of bytes
+	PHISearched     int     `json:"phi_searched"` // keys, files, logs and spans
 	PHIHits         int     `json:"phi_hits"`
 }
 
-// Step is one part of the day and whether it went as it must.
+// Step is the result of one part of the day.
 type Step struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
@@ -58,18 +58,18 @@ type Step struct {
 	Detail string `json:"detail,omitzero"`
 }
 
-// The canaries: two patients whose values are found nowhere else. The second one's record cannot be fetched.
+// The canaries are two patients with values that appear nowhere else. The record of the second one cannot be fetched.
 const (
 	canaryFirst, canaryLast, canaryPhone = "Zyxwine", "Quarrelvole", "555-719-0463"
 	brokenFirst, brokenLast              = "Vexifrage", "Ombrewhistle"
 )
 
 const (
-	speed     = 600              // of the calendar: the day takes a minute
-	stopLimit = 12 * time.Second // for the worker's drain and what is closed after it
+	speed     = 600              // calendar time per real time: the day takes a minute
+	stopLimit = 12 * time.Second // covers the worker's drain and closing the stores
 )
 
-// dayEnd is when both time zones have closed.
+// dayEnd is a time at which the practices of both time zones are closed.
 var dayEnd = time.Date(2026, 3, 2, 23, 31, 0, 0, time.UTC)
 
 // day is one run of the check.
@@ -77,16 +77,16 @@ type day struct {
 	options      Options
 	demo         *app.Demo
 	report       Report
-	log          logBuffer          // of all processes
-	spans        *otlptest.Receiver // what they would send to a collector
+	log          logBuffer          // the log of all processes
+	spans        *otlptest.Receiver // receives the spans of all processes
 	watch        *watcher
 	attemptsUsed atomic.Int64
 
 	canaryVisit, brokenVisit, brokenID string
 }
 
-// Run plays one day and verifies it. A step that failed does not hide the others: it is in the report, and is no error.
-// An error is what kept the day from being played to its end; a report without steps never began.
+// Run plays one day and verifies it. The report contains failed steps, and the steps after them run all the same. Run
+// returns an error if the day could not be played to its end. A report without steps means that it could not start.
 func Run(ctx context.Context, o Options) (Report, error) {
 	d := &day{options: o}
 	err := d.play(ctx)
@@ -112,9 +112,9 @@ func (d *day) play(ctx context.Context) (err error) {
 	d.report.Redis, d.report.Practices = d.demo.Redis, len(d.demo.Practices)
 	d.workday(ctx)
 	d.sum()
-	d.step(ctx, "no throttle refusal, no attempt burnt, no dead letter", time.Second, d.untroubled)
-	d.step(ctx, "processes stop in time", 10*time.Second, d.demo.StopProcesses)
-	d.step(ctx, "no patient in any key, log, span or ledger column", 30*time.Second, d.searchPHI)
+	d.step(ctx, "no throttle refusal, no failed attempt, no dead letter", time.Second, d.untroubled)
+	d.step(ctx, "the processes stop in time", 10*time.Second, d.demo.StopProcesses)
+	d.step(ctx, "no patient data in any key, log, span or ledger column", 30*time.Second, d.searchPHI)
 	return ctx.Err()
 }
 
@@ -132,24 +132,24 @@ func (d *day) demoOptions() app.DemoOptions {
 	}
 }
 
-// workday runs the steps during which boards are read and staff works.
+// workday runs the steps that need readers and staff.
 func (d *day) workday(ctx context.Context) {
 	running, stop := context.WithCancel(ctx)
 	d.watch = watch(running, d.demo, d.canaryVisit, d.brokenVisit)
 	defer func() { stop(); d.watch.wait() }()
 
-	d.step(ctx, "first sync fills every board", time.Minute, d.boardsFilled)
-	d.watch.begin() // from here on boards are read and staff works
-	d.step(ctx, "reads hit", 10*time.Second, d.readsHit)
-	d.step(ctx, "a status change reaches board and log", 20*time.Second, d.statusChange)
-	d.step(ctx, "a patient who cannot be fetched does not empty the board", 10*time.Second, d.brokenPatient)
-	d.step(ctx, "an outage leaves the boards, with their age", 30*time.Second, d.outage)
-	d.step(ctx, "the vendor comes back", 40*time.Second, d.recovery)
-	d.step(ctx, "the patient's record comes after all", 40*time.Second, d.healedPatient)
-	d.step(ctx, "the day ends as the vendor has it", 100*time.Second, d.dayEnds)
+	d.step(ctx, "the first sync fills every board", time.Minute, d.boardsFilled)
+	d.watch.begin() // readers and staff start here
+	d.step(ctx, "reads hit the cache", 10*time.Second, d.readsHit)
+	d.step(ctx, "a status change reaches the board and the event log", 20*time.Second, d.statusChange)
+	d.step(ctx, "a patient that cannot be fetched does not empty the board", 10*time.Second, d.brokenPatient)
+	d.step(ctx, "boards survive an outage and show their age", 30*time.Second, d.outage)
+	d.step(ctx, "boards are fresh again after the outage", 40*time.Second, d.recovery)
+	d.step(ctx, "the missing record is fetched later", 40*time.Second, d.healedPatient)
+	d.step(ctx, "boards match the vendor at the end of the day", 100*time.Second, d.dayEnds)
 }
 
-// plant puts the canaries into the first practice's day before anybody asks the vendor.
+// plant adds the canaries to the first practice's day before the first vendor call.
 func (d *day) plant(v *tebratest.Server) error {
 	clinic := v.Clinics()[0]
 	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, clinic.Location())
@@ -172,7 +172,7 @@ func (d *day) plant(v *tebratest.Server) error {
 	return nil
 }
 
-// step runs one part of the day, and goes on: one failed part does not hide the others.
+// step runs one part of the day and records its result.
 func (d *day) step(ctx context.Context, name string, limit time.Duration, do func(context.Context) error) {
 	if ctx.Err() != nil {
 		return
@@ -194,19 +194,19 @@ func (d *day) done(name string, began time.Time, err error) {
 	}
 }
 
-// until repeats try until it returns nil or ctx ends; then it returns what try said last, before the end of ctx itself
-// was all it could say.
+// until calls try repeatedly until it returns nil or ctx ends. Then it returns the last error of a call that ended before
+// ctx, because the error of a call that ctx cut off explains nothing.
 func until(ctx context.Context, try func() error) error {
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	var err error
 	for {
-		said := try()
-		if said == nil {
+		last := try()
+		if last == nil {
 			return nil
 		}
 		if due, ok := ctx.Deadline(); err == nil || ctx.Err() == nil && (!ok || time.Now().Before(due)) {
-			err = said
+			err = last
 		}
 		select {
 		case <-ctx.Done():
@@ -216,9 +216,9 @@ func until(ctx context.Context, try func() error) error {
 	}
 }
 
-// wait ends after left, or with the context's error.
-func wait(ctx context.Context, left time.Duration) error {
-	timer := time.NewTimer(left)
+// wait returns after d, or with the error of ctx.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

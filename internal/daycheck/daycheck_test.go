@@ -14,8 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
-// TestStaffLeavesSparedVisitsAlone: whoever waits for a status on the board must not see somebody else's edit instead.
-func TestStaffLeavesSparedVisitsAlone(t *testing.T) {
+// TestStaffSparesVisits: a step that waits for a status on the board must not find another edit of the same visit.
+func TestStaffSparesVisits(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
 	vendor, err := tebratest.New(tebratest.Config{Seed: 1, Now: func() time.Time { return now }, Accounts: []tebratest.Account{{
@@ -35,7 +35,7 @@ func TestStaffLeavesSparedVisitsAlone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	changed := map[string]bool{}
 	for range 60 {
-		c, err := moveOn(now, app.DemoPractice{Clinic: clinic}, []string{visits[0].ID}, rng)
+		c, err := advance(now, app.DemoPractice{Clinic: clinic}, []string{visits[0].ID}, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,13 +48,13 @@ func TestStaffLeavesSparedVisitsAlone(t *testing.T) {
 	for i, v := range visits {
 		spared[i] = v.ID
 	}
-	if _, err := moveOn(now, app.DemoPractice{Clinic: clinic}, spared, rng); !errors.Is(err, errNothingToDo) {
+	if _, err := advance(now, app.DemoPractice{Clinic: clinic}, spared, rng); !errors.Is(err, errNoVisit) {
 		t.Errorf("with every visit spared: %v", err)
 	}
 }
 
-// TestUntilTellsWhatItWaitedFor: an attempt that was cut off by the end of the wait says nothing of the reason.
-func TestUntilTellsWhatItWaitedFor(t *testing.T) {
+// TestUntilReturnsLastCompleteError: the error of an attempt that the deadline cut off does not explain the failure.
+func TestUntilReturnsLastCompleteError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -83,27 +83,27 @@ func TestUntilTellsWhatItWaitedFor(t *testing.T) {
 	})
 }
 
-func TestOutageThatNobodyMet(t *testing.T) {
+func TestOutageWithoutFailedCalls(t *testing.T) {
 	t.Parallel()
 	fault := func(op string) tebratest.Call { return tebratest.Call{Operation: op, Outcome: tebratest.OutcomeFault} }
 	for name, c := range map[string]struct {
 		calls []tebratest.Call
 		met   bool
 	}{
-		"no call":               {nil, false},
-		"only the broken one":   {[]tebratest.Call{fault(readOperation)}, false},
-		"a list that succeeded": {[]tebratest.Call{{Operation: "GetAppointments", Outcome: tebratest.OutcomeOK}}, false},
-		"a list that failed":    {[]tebratest.Call{fault(readOperation), fault("GetAppointments")}, true},
-		"another list":          {[]tebratest.Call{fault("GetPatients")}, true},
+		"no call":                {nil, false},
+		"only the broken record": {[]tebratest.Call{fault(readOperation)}, false},
+		"a list that succeeded":  {[]tebratest.Call{{Operation: "GetAppointments", Outcome: tebratest.OutcomeOK}}, false},
+		"a list that failed":     {[]tebratest.Call{fault(readOperation), fault("GetAppointments")}, true},
+		"another list":           {[]tebratest.Call{fault("GetPatients")}, true},
 	} {
-		if err := wasAway(c.calls); (err == nil) != c.met {
+		if err := metOutage(c.calls); (err == nil) != c.met {
 			t.Errorf("%s: %v, want met %v", name, err, c.met)
 		}
 	}
 }
 
-// TestAnEmptyPlaceProvesNothing: a search that finds nobody counts only where something was to be searched.
-func TestAnEmptyPlaceProvesNothing(t *testing.T) {
+// TestLeakSearchRefusesEmptyPlace: an empty search result counts only if there was data to search.
+func TestLeakSearchRefusesEmptyPlace(t *testing.T) {
 	t.Parallel()
 	named := func(names ...string) (spans []otlptest.Span) {
 		for _, n := range names {
@@ -113,19 +113,19 @@ func TestAnEmptyPlaceProvesNothing(t *testing.T) {
 	}
 	const worker, scheduler = `{"msg":"worker takes tasks"}`, `{"msg":"scheduler plans"}`
 	for name, c := range map[string]struct {
-		err  error
-		says string // what is missing; empty when nothing is
+		err     error
+		missing string // empty if nothing is
 	}{
-		"no span":         {wholeTraces(nil), "task.enqueue"},
-		"no vendor call":  {wholeTraces(named("task.enqueue", "task.work", "cache.fill")), "vendor.call"},
-		"no demand":       {wholeTraces(named("task.work", "vendor.call")), "task.enqueue"},
-		"all stations":    {wholeTraces(named("task.enqueue", "task.work", "vendor.call")), ""},
-		"no log":          {wholeLog(nil), "worker"},
-		"worker alone":    {wholeLog([]byte(worker)), "scheduler"},
-		"both in one log": {wholeLog([]byte(worker + "\n" + scheduler)), ""},
+		"no span":         {completeTraces(nil), "task.enqueue"},
+		"no vendor call":  {completeTraces(named("task.enqueue", "task.work", "cache.fill")), "vendor.call"},
+		"no enqueue":      {completeTraces(named("task.work", "vendor.call")), "task.enqueue"},
+		"all stages":      {completeTraces(named("task.enqueue", "task.work", "vendor.call")), ""},
+		"no log":          {completeLog(nil), "worker"},
+		"worker alone":    {completeLog([]byte(worker)), "scheduler"},
+		"both in one log": {completeLog([]byte(worker + "\n" + scheduler)), ""},
 	} {
-		if (c.err == nil) != (c.says == "") || c.err != nil && !strings.Contains(c.err.Error(), c.says) {
-			t.Errorf("%s: %v, want %q", name, c.err, c.says)
+		if (c.err == nil) != (c.missing == "") || c.err != nil && !strings.Contains(c.err.Error(), c.missing) {
+			t.Errorf("%s: %v, want %q", name, c.err, c.missing)
 		}
 	}
 }

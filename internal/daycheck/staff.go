@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// StatusChange is one edit by a practice's own staff.
+// StatusChange is one edit by a practice's staff.
 type StatusChange struct {
 	Practice app.DemoPractice
 	Visit    string // the vendor's id
@@ -20,8 +20,8 @@ type StatusChange struct {
 	At       time.Time
 }
 
-// Staff plays the practices' own staff at the vendor: every so often one of them moves a visit of today on, and did is
-// called with it. Visits in spared are left alone. It returns when ctx ends.
+// Staff plays the practices' staff at the vendor: it periodically gives one of today's visits its next status and calls
+// did with the change. It never edits the spared visits, and returns when ctx ends.
 func Staff(ctx context.Context, d *app.Demo, every time.Duration, spared []string, did func(StatusChange)) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	tick := time.NewTicker(every)
@@ -33,26 +33,26 @@ func Staff(ctx context.Context, d *app.Demo, every time.Duration, spared []strin
 		case <-tick.C:
 		}
 		p := d.Practices[rng.IntN(len(d.Practices))]
-		if c, err := moveOn(d.Clock.Now(), p, spared, rng); err == nil {
+		if c, err := advance(d.Clock.Now(), p, spared, rng); err == nil {
 			did(c)
 		}
 	}
 }
 
-// course is how a visit goes on at the vendor.
+// course maps a visit's status to the next one.
 var course = map[string]string{
 	"Scheduled": "Confirmed", "Confirmed": "Check-in", "Check-in": "Check-out", "No-show": "Scheduled", "Check-out": "Confirmed",
 }
 
-var errNothingToDo = errors.New("no visit of today can move on")
+var errNoVisit = errors.New("no visit of today has a next status")
 
-// moveOn changes one visit of the day that now is in at the practice.
-func moveOn(now time.Time, p app.DemoPractice, spared []string, rng *rand.Rand) (StatusChange, error) {
+// advance gives one visit of today its next status.
+func advance(now time.Time, p app.DemoPractice, spared []string, rng *rand.Rand) (StatusChange, error) {
 	visits := slices.DeleteFunc(p.Clinic.Appointments(now.In(p.Clinic.Location())), func(v tebratest.Visit) bool {
 		return course[v.Status] == "" || slices.Contains(spared, v.ID)
 	})
 	if len(visits) == 0 {
-		return StatusChange{}, errNothingToDo
+		return StatusChange{}, errNoVisit
 	}
 	v := visits[rng.IntN(len(visits))]
 	c := StatusChange{Practice: p, Visit: v.ID, Status: course[v.Status], At: time.Now()}

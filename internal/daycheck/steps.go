@@ -12,7 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// boardsFilled wants every visit of today on every board, and every patient known but the one who cannot be fetched.
+// boardsFilled waits until every board has all visits of today, and every patient's record except the one that cannot be
+// fetched.
 func (d *day) boardsFilled(ctx context.Context) error {
 	for i, p := range d.demo.Practices {
 		want := p.Clinic.Appointments(d.demo.Clock.Now().In(p.Clinic.Location()))
@@ -28,7 +29,7 @@ func (d *day) boardsFilled(ctx context.Context) error {
 			case len(r.Board.Rows) != len(want) || r.Missing > 0:
 				return fmt.Errorf("%s: %d of %d visits", p.Name, len(r.Board.Rows), len(want))
 			case r.Unknown != unknown:
-				return fmt.Errorf("%s: %d patients are not known", p.Name, r.Unknown)
+				return fmt.Errorf("%s: %d patients without a record", p.Name, r.Unknown)
 			}
 			return nil
 		})
@@ -44,12 +45,12 @@ func (d *day) boardsFilled(ctx context.Context) error {
 	}
 	row, err := d.row(ctx, d.canaryVisit)
 	if err == nil && (row.Name.Reveal() != canaryFirst+" "+canaryLast || row.Phone.Reveal() != canaryPhone) {
-		err = errors.New("the planted patient's record did not come through")
+		err = errors.New("the board does not show the planted patient's record")
 	}
 	return err
 }
 
-// row finds one visit on the first practice's board.
+// row returns one visit of the first practice's board.
 func (d *day) row(ctx context.Context, visit string) (practice.BoardRow, error) {
 	r, err := d.board(ctx, d.demo.Practices[0])
 	if err != nil {
@@ -75,8 +76,8 @@ func (d *day) readsHit(ctx context.Context) error {
 				hits++
 			}
 		}
-		if hits < 15 { // staff may change a visit meanwhile
-			return fmt.Errorf("%s: %d of 20 reads hit", p.Name, hits)
+		if hits < 15 { // staff may change a visit in between
+			return fmt.Errorf("%s: %d of 20 reads hit the cache", p.Name, hits)
 		}
 	}
 	return nil
@@ -101,7 +102,7 @@ func (d *day) statusChange(ctx context.Context) error {
 	}
 	return until(ctx, func() error {
 		if !d.watch.seen(d.canaryVisit) {
-			return errors.New("the log has no event of it")
+			return errors.New("the event log has no event for it")
 		}
 		return nil
 	})
@@ -113,20 +114,20 @@ func (d *day) brokenPatient(ctx context.Context) error {
 	case err != nil:
 		return err
 	case row.Known:
-		return errors.New("a record that cannot be fetched is known")
+		return errors.New("the board has a record that cannot be fetched")
 	case row.Name.Reveal() != brokenFirst+" "+brokenLast:
-		return errors.New("the board does not show the name that the visit itself carries")
+		return errors.New("the board does not show the name from the visit")
 	}
 	return nil
 }
 
-// outageLasts is how long the vendor is away at least: half an hour of the practices' day and more. Breakers let few calls
-// through to it, and the outage goes on until one met it that has nothing to do with the record that fails at any time.
+// outageLasts is the minimum length of the outage: an hour of the practices' day. Breakers let few calls through, so the
+// outage continues until it has failed a call other than the one for the record that always fails.
 const outageLasts = 6 * time.Second
 
-// onItsWay is how long after an outage began an answer may still come in that the vendor gave before: beyond the slowest
-// of its answers in this day, and half of the time until boards are looked at again.
-const onItsWay = time.Second
+// answerDelay is how long after the start of an outage an earlier answer of the vendor may still arrive. It is longer than
+// the slowest answer of this day, and half the interval between syncs of a board.
+const answerDelay = time.Second
 
 func (d *day) outage(ctx context.Context) error {
 	calls := len(d.demo.Vendor.Calls(0))
@@ -136,7 +137,7 @@ func (d *day) outage(ctx context.Context) error {
 	if err := wait(ctx, outageLasts); err != nil {
 		return err
 	}
-	if err := until(ctx, func() error { return wasAway(d.demo.Vendor.Calls(calls)) }); err != nil {
+	if err := until(ctx, func() error { return metOutage(d.demo.Vendor.Calls(calls)) }); err != nil {
 		return err
 	}
 	for _, p := range d.demo.Practices {
@@ -146,24 +147,25 @@ func (d *day) outage(ctx context.Context) error {
 			return err
 		case len(r.Board.Rows) == 0:
 			return errors.New(p.Name + ": the outage emptied the board")
-		case r.AsOf.After(began.Add(onItsWay)):
-			return fmt.Errorf("%s: the board says it is %v old", p.Name, time.Since(r.AsOf).Round(time.Millisecond))
+		case r.AsOf.After(began.Add(answerDelay)):
+			return fmt.Errorf("%s: the board reports an age of only %v", p.Name, time.Since(r.AsOf).Round(time.Millisecond))
 		}
 	}
 	return nil
 }
 
-// wasAway wants more among the calls that failed than reading a patient: the one who cannot be fetched fails at any time.
-func wasAway(calls []tebratest.Call) error {
+// metOutage returns nil if a call other than reading a patient has failed. Reading the broken record always fails and
+// proves nothing.
+func metOutage(calls []tebratest.Call) error {
 	for _, call := range calls {
 		if call.Operation != readOperation && call.Outcome == tebratest.OutcomeFault {
 			return nil
 		}
 	}
-	return fmt.Errorf("none of %d calls met the outage", len(calls))
+	return fmt.Errorf("none of %d calls failed because of the outage", len(calls))
 }
 
-// readOperation is the vendor's name for reading one patient.
+// readOperation is the vendor's operation that reads one patient.
 const readOperation = "GetPatient"
 
 func (d *day) recovery(ctx context.Context) error {
@@ -194,12 +196,12 @@ func (d *day) healedPatient(ctx context.Context) error {
 	})
 }
 
-// dayEnds waits for closing time, lets the staff go, and compares every board with the vendor, row by row.
+// dayEnds waits for closing time, stops the staff and compares every board with the vendor, row by row.
 func (d *day) dayEnds(ctx context.Context) error {
 	if err := wait(ctx, d.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(d.demo.Clock.Now()))); err != nil {
 		return err
 	}
-	d.watch.rest() // within the last open hour, so that the last looks see what the staff did last
+	d.watch.stopStaff() // within the last open hour, so that the last syncs see the last edits
 	for _, p := range d.demo.Practices {
 		if err := until(ctx, func() error { return d.equal(ctx, p) }); err != nil {
 			return err
@@ -224,7 +226,7 @@ func (d *day) equal(ctx context.Context, p app.DemoPractice) error {
 		}
 	}
 	if differ != 0 {
-		return fmt.Errorf("%s: %d rows differ from the vendor's", p.Name, differ)
+		return fmt.Errorf("%s: %d rows differ from the vendor", p.Name, differ)
 	}
 	return nil
 }

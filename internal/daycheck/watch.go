@@ -15,35 +15,35 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// watcher plays the readers and the staff of a checked day and follows each change into the log.
+// watcher plays the readers and the staff of a checked day, and measures how long each change takes to reach the event log.
 type watcher struct {
-	demo    *app.Demo
-	wg      sync.WaitGroup
-	started chan struct{}
-	resting context.CancelFunc
+	demo      *app.Demo
+	wg        sync.WaitGroup
+	started   chan struct{}
+	stopStaff context.CancelFunc // readers go on
 
 	reads, hits atomic.Int64
 
 	mu      sync.Mutex
-	waiting map[phi.Ref]time.Time // changed visits whose event has not come
+	waiting map[phi.Ref]time.Time // edits at the vendor without an event yet
 	delays  []time.Duration
-	told    map[phi.Ref]bool
+	arrived map[phi.Ref]bool // visits whose latest edit has its event
 }
 
-// readEvery is how often the check reads each board: a few open boards, each refreshed every quarter of a minute.
+// readEvery is the pause between reads of each board, like a few open boards that refresh every 15 seconds.
 const readEvery = 100 * time.Millisecond
 
-// watch starts following the log at once; reading and working start with begin. The staff leaves the spared visits alone.
-// All of it ends with ctx.
+// watch follows the event log from now on. Readers and staff start with begin; the staff never edit the spared visits.
+// Everything ends with ctx.
 func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
-	w := &watcher{demo: d, started: make(chan struct{}), waiting: map[phi.Ref]time.Time{}, told: map[phi.Ref]bool{}}
+	w := &watcher{demo: d, started: make(chan struct{}), waiting: map[phi.Ref]time.Time{}, arrived: map[phi.Ref]bool{}}
 	for _, id := range Tenants(d) {
 		w.wg.Go(func() {
 			_ = events.Tail(ctx, d.Tools.Cache, id, 0, func(ev events.Event) error { w.event(ev); return nil })
 		})
 	}
-	working, rest := context.WithCancel(ctx)
-	w.resting = rest
+	working, stopStaff := context.WithCancel(ctx)
+	w.stopStaff = stopStaff
 	w.wg.Go(func() {
 		select {
 		case <-w.started:
@@ -63,10 +63,8 @@ func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
 
 func (w *watcher) begin() { close(w.started) }
 
-// rest lets the staff go; boards are read on.
-func (w *watcher) rest() { w.resting() }
-
-func (w *watcher) wait() { w.resting(); w.wg.Wait() }
+// wait returns once everything has ended. The caller ends ctx first.
+func (w *watcher) wait() { w.stopStaff(); w.wg.Wait() }
 
 func (w *watcher) read(ctx context.Context) {
 	tick := time.NewTicker(readEvery)
@@ -95,7 +93,7 @@ func (w *watcher) ref(t tenant.ID, visit string) phi.Ref {
 	return w.demo.Tools.Store.Names(t).Appointment(phi.Text(visit))
 }
 
-// expect starts the clock for a change; a visit that is changed again before its event came keeps the first time.
+// expect starts the clock for an edit. A visit that is edited again before its event arrives keeps the first time.
 func (w *watcher) expect(c StatusChange) {
 	ref := w.ref(c.Practice.Tenant, c.Visit)
 	w.mu.Lock()
@@ -103,7 +101,7 @@ func (w *watcher) expect(c StatusChange) {
 	if _, ok := w.waiting[ref]; !ok {
 		w.waiting[ref] = c.At
 	}
-	delete(w.told, ref)
+	delete(w.arrived, ref)
 }
 
 func (w *watcher) event(ev events.Event) {
@@ -116,16 +114,16 @@ func (w *watcher) event(ev events.Event) {
 		if at, ok := w.waiting[ref]; ok && ev.At.After(at) {
 			w.delays = append(w.delays, ev.At.Sub(at))
 			delete(w.waiting, ref)
-			w.told[ref] = true
+			w.arrived[ref] = true
 		}
 	}
 }
 
-// seen reports whether the event of the visit's latest expected change has come.
+// seen reports whether the event of the visit's latest expected edit has arrived.
 func (w *watcher) seen(visit string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.told[w.ref(w.demo.Practices[0].Tenant, visit)]
+	return w.arrived[w.ref(w.demo.Practices[0].Tenant, visit)]
 }
 
 func (w *watcher) hitRatio() (reads int, ratio float64) {
@@ -136,7 +134,7 @@ func (w *watcher) hitRatio() (reads int, ratio float64) {
 	return int(n), float64(w.hits.Load()) / float64(n)
 }
 
-// delay returns how many changes were followed into the log and the median of how long they took.
+// delay returns the number of changes that reached the event log and the median time that they took.
 func (w *watcher) delay() (n int, medianMS float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -147,7 +145,7 @@ func (w *watcher) delay() (n int, medianMS float64) {
 	return len(w.delays), float64(w.delays[len(w.delays)/2].Microseconds()) / 1000
 }
 
-// logBuffer is a buffer that many goroutines may write to.
+// logBuffer is a buffer for concurrent writers.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -160,7 +158,7 @@ func (s *logBuffer) Write(p []byte) (int, error) {
 	return s.b.Write(p)
 }
 
-// Bytes returns a copy of what was written.
+// Bytes returns a copy of the contents.
 func (s *logBuffer) Bytes() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
