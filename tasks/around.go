@@ -58,8 +58,8 @@ func Observe(next Next) Next {
 		defer func() {
 			o := OutcomeOf(err)
 			span.Set(telemetry.Outcome(o.State))
-			span.End(o.Code)
-			telemetry.TaskEnded(ctx, run.Kind, run.Lane, o.State, o.Code, time.Since(began))
+			span.End(string(o.Code))
+			telemetry.TaskEnded(ctx, run.Kind, run.Lane, o.State, string(o.Code), time.Since(began))
 		}()
 		return next(ctx, run)
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -36,30 +37,30 @@ func (a *attempt) run(ctx context.Context, run *Run) *verdict {
 	rt, ok := a.routes[a.d.Kind]
 	switch {
 	case !ok:
-		return dead(codeKind)
+		return dead(codes.UnknownKind)
 	case a.headErr != nil:
-		return dead(codeHeaders)
+		return dead(codes.MalformedHeaders)
 	case a.idErr != nil || a.id.Lane != a.d.Lane:
-		return dead(codeID)
+		return dead(codes.MalformedID)
 	case a.h.version > rt.version:
-		return later(time.Now().Add(newerWait), codeVersion)
+		return later(time.Now().Add(newerWait), codes.NewerVersion)
 	case len(a.d.Payload) > maxSealed:
-		return dead(codeSize)
+		return dead(codes.TooLarge)
 	}
 	plain, err := a.keys.For(a.h.tenant.String()).Open(a.d.Payload, a.h.tenant.String(), a.d.Kind, a.d.ID)
 	if err != nil {
-		return dead(codeSeal)
+		return dead(codes.DoesNotOpen)
 	}
 	task, code := rt.open(plain)
 	if code != "" {
 		return dead(code)
 	}
 	if a.d.Failed >= task.options.MaxAttempts {
-		return dead(codeExhausted) // its last attempt hung until asynq gave up on it
+		return dead(codes.Exhausted) // its last attempt hung until asynq gave up on it
 	}
 	if a.runs != nil {
 		if err := a.runs.Start(ctx, a.id); err != nil {
-			return later(time.Now().Add(time.Second), codeUnavailable)
+			return later(time.Now().Add(time.Second), codes.QueueUnavailable)
 		}
 	}
 	return a.work(ctx, run, task)
@@ -73,7 +74,7 @@ func (a *attempt) work(ctx context.Context, run *Run, task opened) *verdict {
 }
 
 // errPanic stands for a panic. Its value may hold anything and is not kept.
-var errPanic = errors.New(codePanic)
+var errPanic error = codes.Panic
 
 // guard turns a panic into an error before asynq sees it, which would store
 // its value.
@@ -104,7 +105,7 @@ func (a *attempt) settle(ctx context.Context, run *Run, v *verdict) *verdict {
 	case v.State == OutcomeDead:
 		if err := a.buryLetter(ctx, run, v.Code); err != nil {
 			a.log.ErrorContext(ctx, "dead letter cannot be buried", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
-			return a.giveBack(ctx, run, later(time.Now().Add(buryWait), codeBury))
+			return a.giveBack(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
 		}
 		a.finish(ctx, run, OutcomeDead, v.Code)
 		return v
@@ -126,11 +127,11 @@ func (a *attempt) giveBack(ctx context.Context, run *Run, v *verdict) *verdict {
 	if !superseded {
 		return v
 	}
-	a.finish(ctx, run, OutcomeDone, codeSuperseded)
+	a.finish(ctx, run, OutcomeDone, codes.Superseded)
 	return nil
 }
 
-func (a *attempt) finish(ctx context.Context, run *Run, state, code string) {
+func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code) {
 	if a.runs == nil || a.idErr != nil {
 		return
 	}
@@ -154,7 +155,7 @@ type DeadLetter struct {
 	// Lane is where the task lay.
 	Lane string
 	// Code says why it died.
-	Code string
+	Code Code
 	// Attempts counts the attempts made, the last included.
 	Attempts int
 	// EnqueuedAt is when it was asked for. Zero when the task did not say.
@@ -167,7 +168,7 @@ type DeadLetter struct {
 	Headers map[string]string
 }
 
-func (a *attempt) buryLetter(ctx context.Context, run *Run, code string) error {
+func (a *attempt) buryLetter(ctx context.Context, run *Run, code Code) error {
 	letter := DeadLetter{
 		TaskID: a.d.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
 		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.d.Payload, Headers: run.Headers,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -38,7 +39,7 @@ func TestPayloadIsBoundToItsTask(t *testing.T) {
 	} {
 		d := b.seal(t, note{Text: "x"})
 		move(&d)
-		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codeSeal {
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codes.DoesNotOpen {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
@@ -66,43 +67,43 @@ func TestBadDeliveries(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		spoil func(d *Delivery)
-		want  string
+		want  Code
 	}{
-		"empty payload":            {func(d *Delivery) { d.Payload = nil }, codeSeal},
-		"random bytes":             {func(d *Delivery) { d.Payload = []byte("\x01\x02random") }, codeSeal},
-		"another keyset":           {func(d *Delivery) { d.Payload = other.seal(t, note{Text: "x"}).Payload }, codeSeal},
-		"bit flipped in the tag":   {func(d *Delivery) { d.Payload[len(d.Payload)-1] ^= 1 }, codeSeal},
-		"bit flipped in the nonce": {func(d *Delivery) { d.Payload[6] ^= 1 }, codeSeal},
-		"bit flipped in the key":   {func(d *Delivery) { d.Payload[2] ^= 1 }, codeSeal},
-		"cut":                      {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codeSeal},
-		"plain JSON":               {func(d *Delivery) { d.Payload = plain }, codeSeal},
-		"50 MB":                    {func(d *Delivery) { d.Payload = make([]byte, 50<<20) }, codeSize},
-		"not JSON":                 {func(d *Delivery) { sealed(d, "{") }, codePayload},
-		"null":                     {func(d *Delivery) { sealed(d, "null") }, codePayload},
-		"array":                    {func(d *Delivery) { sealed(d, "[]") }, codePayload},
-		"two documents":            {func(d *Delivery) { sealed(d, "{}{}") }, codePayload},
-		"duplicate member":         {func(d *Delivery) { sealed(d, `{"text":"a","text":"b"}`) }, codePayload},
-		"case variant":             {func(d *Delivery) { sealed(d, `{"Text":"a"}`) }, codePayload},
-		"unknown member":           {func(d *Delivery) { sealed(d, `{"text":"a","more":1}`) }, codePayload},
-		"number as text":           {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codePayload},
-		"number too large":         {func(d *Delivery) { sealed(d, `{"number":9223372036854775808}`) }, codePayload},
-		"invalid UTF-8":            {func(d *Delivery) { sealed(d, "{\"text\":\"\xff\"}") }, codePayload},
-		"nested 5,000 deep":        {func(d *Delivery) { sealed(d, strings.Repeat(`{"text":`, 5_000)) }, codePayload},
-		"refused by Validate":      {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codeInvalid},
-		"no headers":               {func(d *Delivery) { d.Headers = nil }, codeHeaders},
-		"no tenant":                {func(d *Delivery) { delete(d.Headers, headerTenant) }, codeHeaders},
-		"malformed tenant":         {func(d *Delivery) { d.Headers[headerTenant] = "A\n\x1b[31m" }, codeHeaders},
-		"no version":               {func(d *Delivery) { delete(d.Headers, headerVersion) }, codeHeaders},
-		"version 0":                {func(d *Delivery) { d.Headers[headerVersion] = "0" }, codeHeaders},
-		"version -1":               {func(d *Delivery) { d.Headers[headerVersion] = "-1" }, codeHeaders},
-		"version 01":               {func(d *Delivery) { d.Headers[headerVersion] = "01" }, codeHeaders},
-		"version of words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codeHeaders},
-		"malformed time":           {func(d *Delivery) { d.Headers[headerEnqueuedAt] = "yesterday" }, codeHeaders},
-		"kind with control bytes":  {func(d *Delivery) { d.Kind = "note.write\n\x1b[31m" }, codeKind},
-		"ID of another lane":       {func(d *Delivery) { d.Lane = LaneWarm }, codeID},
-		"ID of asynq's own":        {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codeID},
-		"no ID":                    {func(d *Delivery) { d.ID = "" }, codeID},
-		"more failures than tries": {func(d *Delivery) { d.Failed = 1 << 30 }, codeExhausted},
+		"empty payload":            {func(d *Delivery) { d.Payload = nil }, codes.DoesNotOpen},
+		"random bytes":             {func(d *Delivery) { d.Payload = []byte("\x01\x02random") }, codes.DoesNotOpen},
+		"another keyset":           {func(d *Delivery) { d.Payload = other.seal(t, note{Text: "x"}).Payload }, codes.DoesNotOpen},
+		"bit flipped in the tag":   {func(d *Delivery) { d.Payload[len(d.Payload)-1] ^= 1 }, codes.DoesNotOpen},
+		"bit flipped in the nonce": {func(d *Delivery) { d.Payload[6] ^= 1 }, codes.DoesNotOpen},
+		"bit flipped in the key":   {func(d *Delivery) { d.Payload[2] ^= 1 }, codes.DoesNotOpen},
+		"cut":                      {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codes.DoesNotOpen},
+		"plain JSON":               {func(d *Delivery) { d.Payload = plain }, codes.DoesNotOpen},
+		"50 MB":                    {func(d *Delivery) { d.Payload = make([]byte, 50<<20) }, codes.TooLarge},
+		"not JSON":                 {func(d *Delivery) { sealed(d, "{") }, codes.MalformedPayload},
+		"null":                     {func(d *Delivery) { sealed(d, "null") }, codes.MalformedPayload},
+		"array":                    {func(d *Delivery) { sealed(d, "[]") }, codes.MalformedPayload},
+		"two documents":            {func(d *Delivery) { sealed(d, "{}{}") }, codes.MalformedPayload},
+		"duplicate member":         {func(d *Delivery) { sealed(d, `{"text":"a","text":"b"}`) }, codes.MalformedPayload},
+		"case variant":             {func(d *Delivery) { sealed(d, `{"Text":"a"}`) }, codes.MalformedPayload},
+		"unknown member":           {func(d *Delivery) { sealed(d, `{"text":"a","more":1}`) }, codes.MalformedPayload},
+		"number as text":           {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codes.MalformedPayload},
+		"number too large":         {func(d *Delivery) { sealed(d, `{"number":9223372036854775808}`) }, codes.MalformedPayload},
+		"invalid UTF-8":            {func(d *Delivery) { sealed(d, "{\"text\":\"\xff\"}") }, codes.MalformedPayload},
+		"nested 5,000 deep":        {func(d *Delivery) { sealed(d, strings.Repeat(`{"text":`, 5_000)) }, codes.MalformedPayload},
+		"refused by Validate":      {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codes.InvalidArguments},
+		"no headers":               {func(d *Delivery) { d.Headers = nil }, codes.MalformedHeaders},
+		"no tenant":                {func(d *Delivery) { delete(d.Headers, headerTenant) }, codes.MalformedHeaders},
+		"malformed tenant":         {func(d *Delivery) { d.Headers[headerTenant] = "A\n\x1b[31m" }, codes.MalformedHeaders},
+		"no version":               {func(d *Delivery) { delete(d.Headers, headerVersion) }, codes.MalformedHeaders},
+		"version 0":                {func(d *Delivery) { d.Headers[headerVersion] = "0" }, codes.MalformedHeaders},
+		"version -1":               {func(d *Delivery) { d.Headers[headerVersion] = "-1" }, codes.MalformedHeaders},
+		"version 01":               {func(d *Delivery) { d.Headers[headerVersion] = "01" }, codes.MalformedHeaders},
+		"version of words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codes.MalformedHeaders},
+		"malformed time":           {func(d *Delivery) { d.Headers[headerEnqueuedAt] = "yesterday" }, codes.MalformedHeaders},
+		"kind with control bytes":  {func(d *Delivery) { d.Kind = "note.write\n\x1b[31m" }, codes.UnknownKind},
+		"ID of another lane":       {func(d *Delivery) { d.Lane = LaneWarm }, codes.MalformedID},
+		"ID of asynq's own":        {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codes.MalformedID},
+		"no ID":                    {func(d *Delivery) { d.ID = "" }, codes.MalformedID},
+		"more failures than tries": {func(d *Delivery) { d.Failed = 1 << 30 }, codes.Exhausted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,7 +163,7 @@ func TestNewerVersionIsLeftForANewerWorker(t *testing.T) {
 	d.Headers[headerVersion] = "99"
 	d.Payload = []byte("of a shape that is not known yet")
 	o := OutcomeOf(r.Deliver(t.Context(), d))
-	if o.State != OutcomeLater || o.Code != codeVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
+	if o.State != OutcomeLater || o.Code != codes.NewerVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
 		t.Errorf("outcome %+v", o)
 	}
 }

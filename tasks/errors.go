@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -15,27 +17,16 @@ import (
 // There are two clocks of retrying. Inside one vendor call, for what was not
 // sent, the vendor client waits at most two seconds; everything longer is here.
 
-// Codes that this package gives. Others come from the errors themselves.
-const (
-	codeError       = "error"
-	codePermanent   = "permanent"
-	codePanic       = "panic"
-	codeTimeout     = "timeout"
-	codeExhausted   = "exhausted"
-	codeDraining    = "draining"
-	codeCanceled    = "canceled"
-	codeUnavailable = "queue_unavailable"
-	codeBury        = "bury_failed"
-	codeSuperseded  = "superseded"
-	codeKind        = "unknown_kind"
-	codeID          = "malformed_id"
-	codeHeaders     = "malformed_headers"
-	codeVersion     = "newer_version"
-	codeSize        = "too_large"
-	codeSeal        = "does_not_open"
-	codePayload     = "malformed_payload"
-	codeInvalid     = "invalid_arguments"
-)
+// Code says why a task waits or died, in one word for programs: "vendor_throttled". It has 1 to 48
+// lower-case letters and underscores; the zero Code says that there is nothing to explain.
+//
+// A Code is an error, so a worker can return one, wrap one with %w, or pass one to Permanent.
+// Another module declares its own as constants:
+//
+//	const RosterLocked tasks.Code = "roster_locked"
+//
+// Operators see codes, and Redis and the ledger keep them in clear: a code never names a person.
+type Code = codes.Code
 
 const (
 	// retryBase and retryCap bound the random wait after a plain error.
@@ -57,7 +48,7 @@ const (
 type signal struct {
 	permanent bool
 	at        time.Time
-	reason    string
+	reason    Code
 	err       error
 }
 
@@ -65,7 +56,7 @@ func (s *signal) Error() string {
 	if s.err != nil {
 		return s.err.Error()
 	}
-	return s.reason
+	return string(s.reason)
 }
 
 func (s *signal) Unwrap() error { return s.err }
@@ -82,7 +73,7 @@ func Permanent(err error) error {
 // Later says that the task is to run at t, and that this was no failure. The
 // reason is a code ("vendor_throttled") that operators see. A t that has passed
 // means the next second; one more than a week ahead means a week.
-func Later(t time.Time, reason string) error { return &signal{at: t, reason: reason} }
+func Later(t time.Time, reason Code) error { return &signal{at: t, reason: reason} }
 
 // Outcome is how one attempt ended.
 type Outcome struct {
@@ -90,7 +81,7 @@ type Outcome struct {
 	// "dead".
 	State string
 	// Code says why. Empty after plain success.
-	Code string
+	Code Code
 	// NextAt is when the task runs again after retry and later, on a whole
 	// second.
 	NextAt time.Time
@@ -113,7 +104,7 @@ func OutcomeOf(err error) Outcome {
 	case errors.As(err, &v):
 		return v.Outcome
 	case errors.Is(err, queue.ErrDraining):
-		return Outcome{State: OutcomeLater, Code: codeDraining, NextAt: ceilSecond(time.Now())}
+		return Outcome{State: OutcomeLater, Code: codes.Draining, NextAt: ceilSecond(time.Now())}
 	}
 	return Outcome{State: OutcomeRetry, Code: CodeOf(err)}
 }
@@ -123,7 +114,7 @@ func OutcomeOf(err error) Outcome {
 type verdict struct{ Outcome }
 
 // Error returns the code.
-func (v *verdict) Error() string { return v.Code }
+func (v *verdict) Error() string { return string(v.Code) }
 
 // Unwrap makes a dead letter one that asynq archives.
 func (v *verdict) Unwrap() error {
@@ -133,9 +124,9 @@ func (v *verdict) Unwrap() error {
 	return nil
 }
 
-func dead(code string) *verdict { return &verdict{Outcome{State: OutcomeDead, Code: code}} }
+func dead(code Code) *verdict { return &verdict{Outcome{State: OutcomeDead, Code: code}} }
 
-func later(at time.Time, code string) *verdict {
+func later(at time.Time, code Code) *verdict {
 	if limit := time.Now().Add(farLater); at.After(limit) {
 		at = limit
 	}
@@ -156,22 +147,22 @@ func judge(ctx context.Context, err error, failed, maxAttempts int) *verdict {
 	case err == nil:
 		return nil
 	case errors.As(err, &s) && s.permanent:
-		return dead(codeOr(s.err, codePermanent))
+		return dead(cmp.Or(codes.Of(s.err), codes.Permanent))
 	case s != nil:
-		return later(s.at, wordOr(s.reason, OutcomeLater))
+		return later(s.at, reasonOf(s.reason))
 	case errors.Is(context.Cause(ctx), queue.ErrDraining):
-		return later(time.Now(), codeDraining)
+		return later(time.Now(), codes.Draining)
 	case errors.As(err, &notBefore):
 		at, reason := notBefore.NotBefore()
-		return later(at, wordOr(reason, OutcomeLater))
+		return later(at, reasonOf(Code(reason)))
 	case errors.As(err, &permanent) && permanent.Permanent():
-		return dead(codeOr(err, codePermanent))
+		return dead(cmp.Or(codes.Of(err), codes.Permanent))
 	case errors.Is(context.Cause(ctx), context.Canceled):
-		return later(time.Now().Add(time.Second), codeCanceled)
+		return later(time.Now().Add(time.Second), codes.Canceled)
 	}
-	code := codeOr(err, codeError)
+	code := CodeOf(err)
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		code = codeTimeout
+		code = codes.Timeout
 	}
 	if failed+1 >= maxAttempts {
 		return dead(code)
@@ -180,7 +171,7 @@ func judge(ctx context.Context, err error, failed, maxAttempts int) *verdict {
 }
 
 // errTimeout is the cause of a context that Options.Timeout ended.
-var errTimeout = errors.New(codeTimeout)
+var errTimeout = errors.New("attempt exceeded its timeout")
 
 // retryDelay is the wait after a failure that others came before: anything up
 // to 2 s doubled for each, so that what failed together does not come back
@@ -212,51 +203,26 @@ func (r *Router) IsFailure(err error) bool {
 	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, queue.ErrDraining) && !errors.Is(err, context.Canceled)
 }
 
-// CodeOf returns the code of an error, which is all of it that is stored: what
-// its ErrorCode() string says, or its whole text if that is one word of
-// letters and '_', else "error".
-func CodeOf(err error) string { return codeOr(err, codeError) }
-
-func codeOr(err error, fallback string) string {
-	var coded interface{ ErrorCode() string }
-	if errors.As(err, &coded) {
-		return wordOr(coded.ErrorCode(), fallback)
-	}
-	for ; err != nil; err = errors.Unwrap(err) {
-		if text := err.Error(); isWord(text) {
-			return text
-		}
-	}
-	return fallback
-}
+// CodeOf returns the code that an error carries, which is all of the error that is stored: the
+// error, or one it wraps, is a Code or has a method ErrorCode() string. It returns "error" when
+// there is none. The text of the error is never read.
+func CodeOf(err error) Code { return cmp.Or(codes.Of(err), codes.Error) }
 
 // codeIf is for spans, where success has no code.
 func codeIf(err error) string {
 	if err == nil {
 		return ""
 	}
-	return CodeOf(err)
+	return string(CodeOf(err))
 }
 
-func wordOr(word, fallback string) string {
-	if isWord(word) {
-		return word
+// reasonOf returns the reason for a Later if it is a valid code, and codes.Later otherwise.
+func reasonOf(c Code) Code {
+	if c.Valid() {
+		return c
 	}
-	return fallback
+	return codes.Later
 }
-
-// isWord reports whether s is a code: letters and '_' with no digit, because a
-// record number must not pass for one.
-func isWord(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxWord
-}
-
-const maxWord = 48
 
 // ceilSecond rounds up, since asynq's times are whole seconds and cut.
 func ceilSecond(t time.Time) time.Time {

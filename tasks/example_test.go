@@ -2,7 +2,6 @@ package tasks_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +22,12 @@ func (RefreshRoster) Options() tasks.Options {
 	return tasks.Options{Lane: tasks.LaneWarm, Timeout: 10 * time.Second, MaxAttempts: 3}
 }
 
+// Codes of this module's own. They are errors that may be shown.
+const (
+	errUnknownPractice tasks.Code = "unknown_practice"
+	errLocked          tasks.Code = "roster_locked"
+)
+
 // Declare a task, register its worker, and see how a run ends.
 func Example() {
 	keys := exampleKeys()
@@ -38,9 +43,9 @@ func Example() {
 		case "2":
 			return tasks.Later(time.Now().Add(time.Minute), "vendor_down")
 		case "3":
-			return tasks.Permanent(errors.New("unknown_practice"))
+			return tasks.Permanent(errUnknownPractice)
 		}
-		return fmt.Errorf("read roster: %w", errors.New("timeout"))
+		return fmt.Errorf("read roster: %w", errLocked)
 	}))
 
 	client, err := tasks.NewClient(tasks.ClientOptions{Keys: keys})
@@ -59,7 +64,7 @@ func Example() {
 	// 1: done ""
 	// 2: later "vendor_down"
 	// 3: dead "unknown_practice"
-	// 4: retry "timeout"
+	// 4: retry "roster_locked"
 }
 
 func exampleKeys() []byte {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
@@ -90,7 +91,7 @@ func TestFailedRunIsSupersededByTheWaitingDemand(t *testing.T) {
 	second := b.enqueue(t, note{Text: "x"})
 	close(release)
 	eventually(t, "the second is done", func() bool { return b.status(t, second.ID).State == StateDone })
-	if st := b.status(t, first.ID); st.State != StateDone || st.Code != codeSuperseded {
+	if st := b.status(t, first.ID); st.State != StateDone || st.Code != codes.Superseded {
 		t.Errorf("the first: %+v", st)
 	}
 	if runs.Load() != 2 {
@@ -107,7 +108,7 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { letters <- l; return nil }})
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
 		if broken.Load() {
-			return Permanent(errors.New("denied"))
+			return Permanent(Code("denied"))
 		}
 		return nil
 	}))
@@ -144,7 +145,7 @@ func TestWaitingTasks(t *testing.T) {
 	b.serve(t, r)
 	for text, want := range map[string]Status{
 		"later": {State: StateRetrying, Code: "vendor_down", Attempt: 0},
-		"fail":  {State: StateRetrying, Code: codeError, Attempt: 1},
+		"fail":  {State: StateRetrying, Code: codes.Error, Attempt: 1},
 	} {
 		id := b.enqueue(t, note{Text: text}).ID
 		eventually(t, "it waits", func() bool { return b.status(t, id).State == want.State })
@@ -200,7 +201,7 @@ func TestDrainedTaskRunsElsewhere(t *testing.T) {
 	id := b.enqueue(t, note{Text: "x"}).ID
 	receive(t, started)
 	must(t, first.Stop(t.Context()))
-	if s := b.status(t, id); s.State != StateRetrying || s.Code != codeDraining || s.Attempt != 0 {
+	if s := b.status(t, id); s.State != StateRetrying || s.Code != codes.Draining || s.Attempt != 0 {
 		t.Errorf("after the drain: %+v", s)
 	}
 	if r := b.enqueue(t, note{Text: "x"}); r.ID != id || !r.Joined {
@@ -241,7 +242,7 @@ func TestRedisLostAtTheStartIsNoFailure(t *testing.T) {
 	r := b.router(t, RouterOptions{Redis: dead})
 	ran := false
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { ran = true; return nil }))
-	if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State != OutcomeLater || o.Code != codeUnavailable || ran {
+	if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State != OutcomeLater || o.Code != codes.QueueUnavailable || ran {
 		t.Errorf("outcome %+v, ran %v", o, ran)
 	}
 }
@@ -256,7 +257,7 @@ func TestForeignTaskIsRefused(t *testing.T) {
 	b.serve(t, r)
 	_, err := asynq.NewClientFromRedisClient(b.rdb).EnqueueContext(t.Context(), asynq.NewTask("note.write", []byte(`{"text":"x"}`)), asynq.Queue(LaneSync))
 	must(t, err)
-	if l := receive(t, letters); l.Code != codeHeaders || l.Tenant != "" || l.Kind != "note.write" {
+	if l := receive(t, letters); l.Code != codes.MalformedHeaders || l.Tenant != "" || l.Kind != "note.write" {
 		t.Errorf("letter of %q by %q with code %s", l.Kind, l.Tenant, l.Code)
 	}
 }

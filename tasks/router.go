@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -50,7 +51,7 @@ type route struct {
 	version int
 	// open decodes and validates the arguments. It returns their options and
 	// the run that is to follow, or the code of what is wrong with them.
-	open func(plain []byte) (task opened, code string)
+	open func(plain []byte) (task opened, code Code)
 }
 
 type opened struct {
@@ -86,7 +87,7 @@ func Handle[T Args](r *Router, w Worker[T]) {
 	if _, err := optionsOf(zero); err != nil {
 		panic("tasks: handle " + zero.Kind() + ": " + err.Error()) //nolint:forbidigo // registration is loud
 	}
-	rt := route{version: versionOf(zero), open: func(plain []byte) (opened, string) { return open(w, plain) }}
+	rt := route{version: versionOf(zero), open: func(plain []byte) (opened, Code) { return open(w, plain) }}
 	for _, kind := range append([]string{zero.Kind()}, aliasesOf(zero)...) {
 		if _, taken := r.routes[kind]; taken || !validKind(kind) || rt.version < 1 {
 			panic("tasks: handle " + kind + ": kind is taken or malformed, or its version is below 1") //nolint:forbidigo // registration is loud
@@ -95,14 +96,14 @@ func Handle[T Args](r *Router, w Worker[T]) {
 	}
 }
 
-func open[T Args](w Worker[T], plain []byte) (opened, string) {
+func open[T Args](w Worker[T], plain []byte) (opened, Code) {
 	var args T
 	if err := phi.Unmarshal(plain, &args); err != nil {
-		return opened{}, codePayload
+		return opened{}, codes.MalformedPayload
 	}
 	options, err := optionsOf(args)
 	if err != nil || validate(args) != nil {
-		return opened{}, codeInvalid
+		return opened{}, codes.InvalidArguments
 	}
 	return opened{options, func(ctx context.Context, run *Run) error {
 		return w.Work(ctx, &Job[T]{ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, EnqueuedAt: run.EnqueuedAt, Args: args})

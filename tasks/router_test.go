@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -43,12 +44,15 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"done":                        {nil, 0, "done ", 0},
 		"plain":                       {errPlain, 0, "retry error", 3 * time.Second},
-		"plain word":                  {errors.New("vendor_asleep"), 1, "retry vendor_asleep", 5 * time.Second},
-		"wrapped word":                {fmt.Errorf("read 4711: %w", errors.New("gone")), 0, "retry gone", 3 * time.Second},
+		"plain code":                  {Code("vendor_asleep"), 1, "retry vendor_asleep", 5 * time.Second},
+		"wrapped code":                {fmt.Errorf("read 4711: %w", Code("gone")), 0, "retry gone", 3 * time.Second},
+		"text of one word":            {errors.New("mustermann"), 0, "retry error", 3 * time.Second},
 		"coded":                       {hopeless{}, 0, "retry denied", 3 * time.Second},
 		"last plain":                  {errPlain, 2, "dead error", 0},
 		"permanent":                   {Permanent(errPlain), 0, "dead permanent", 0},
-		"permanent word":              {Permanent(errors.New("unknown_practice")), 0, "dead unknown_practice", 0},
+		"permanent code":              {Permanent(codes.UnknownPractice), 0, "dead unknown_practice", 0},
+		"permanent text of one word":  {Permanent(fmt.Errorf("record 4711: %w", errors.New("mustermann"))), 0, "dead permanent", 0},
+		"permanent, text of a code":   {Permanent(errors.New("pace")), 0, "dead permanent", 0},
 		"permanent inside":            {fmt.Errorf("x: %w", Permanent(errPlain)), 0, "dead permanent", 0},
 		"permanent by behaviour":      {fmt.Errorf("x: %w", hopeless{permanent: true}), 0, "dead denied", 0},
 		"later":                       {Later(at, "vendor_down"), 2, "later vendor_down", time.Hour},
@@ -71,10 +75,10 @@ func TestOutcomes(t *testing.T) {
 			d.Failed = row.failed
 			err := r.Deliver(t.Context(), d)
 			o := OutcomeOf(err)
-			if got := o.State + " " + o.Code; got != row.want {
+			if got := o.State + " " + string(o.Code); got != row.want {
 				t.Errorf("outcome %q, want %q", got, row.want)
 			}
-			if err != nil && err.Error() != o.Code {
+			if err != nil && err.Error() != string(o.Code) {
 				t.Errorf("the error's text is %q, which asynq would store", err)
 			}
 			if (o.State == OutcomeDead) != errors.Is(err, asynq.SkipRetry) {
@@ -129,7 +133,7 @@ func TestErrorsOfAsynqItself(t *testing.T) {
 	if o := OutcomeOf(queue.ErrDraining); o.State != OutcomeLater {
 		t.Errorf("draining is %+v", o)
 	}
-	if o := OutcomeOf(errPlain); o.State != OutcomeRetry || o.Code != codeError {
+	if o := OutcomeOf(errPlain); o.State != OutcomeRetry || o.Code != codes.Error {
 		t.Errorf("an error of others is %+v", o)
 	}
 }
@@ -160,7 +164,7 @@ func TestEndedContexts(t *testing.T) {
 				began := time.Now()
 				time.AfterFunc(time.Second, func() { row.end(cancel) })
 				o := OutcomeOf(r.Deliver(ctx, d))
-				if got := o.State + " " + o.Code; got != row.want {
+				if got := o.State + " " + string(o.Code); got != row.want {
 					t.Errorf("outcome %q, want %q", got, row.want)
 				}
 				if took := time.Since(began); name == "timeout" && took != defaultTimeout {
@@ -190,7 +194,7 @@ func TestPanicKeepsItsValueToItself(t *testing.T) {
 	r := b.router(t, RouterOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	Handle(r, WorkerFunc[note](func(_ context.Context, j *Job[note]) error { panic("patient " + j.Args.Text) }))
 	err := r.Deliver(t.Context(), b.seal(t, note{Text: "marigold"}))
-	if o := OutcomeOf(err); o.State != OutcomeRetry || o.Code != codePanic {
+	if o := OutcomeOf(err); o.State != OutcomeRetry || o.Code != codes.Panic {
 		t.Errorf("outcome %+v", o)
 	}
 	if !strings.Contains(log.String(), "router_test.go") || strings.Contains(log.String(), "marigold") {
@@ -207,7 +211,7 @@ func TestKindsMatchExactly(t *testing.T) {
 	for _, kind := range []string{"note.write.again", "note.writer", "note", "note.writ", "Note.write", "note.write ", ""} {
 		d := b.seal(t, note{})
 		d.Kind = kind
-		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codeKind {
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codes.UnknownKind {
 			t.Errorf("%q: %+v", kind, o)
 		}
 	}
@@ -219,7 +223,7 @@ func TestDeadLetterThatCannotBeBuriedLivesOn(t *testing.T) {
 	r := b.router(t, RouterOptions{Bury: func(context.Context, DeadLetter) error { return errors.New("ledger says 4711") }})
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return Permanent(errPlain) }))
 	err := r.Deliver(t.Context(), b.seal(t, note{}))
-	if o := OutcomeOf(err); o.State != OutcomeLater || o.Code != codeBury || errors.Is(err, asynq.SkipRetry) {
+	if o := OutcomeOf(err); o.State != OutcomeLater || o.Code != codes.BuryFailed || errors.Is(err, asynq.SkipRetry) {
 		t.Errorf("outcome %+v", o)
 	}
 }
@@ -234,7 +238,7 @@ func TestDeadLetterHoldsWhatReplayNeeds(t *testing.T) {
 	d.Failed = 2
 	_ = r.Deliver(t.Context(), d)
 	want := DeadLetter{
-		TaskID: d.ID, Tenant: "clinic-a", Kind: "note.write", Lane: LaneSync, Code: codeError, Attempts: 3,
+		TaskID: d.ID, Tenant: "clinic-a", Kind: "note.write", Lane: LaneSync, Code: codes.Error, Attempts: 3,
 		Payload: d.Payload, Headers: d.Headers, EnqueuedAt: got.EnqueuedAt, DiedAt: got.DiedAt,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -254,7 +258,7 @@ func TestMiddlewareOrder(t *testing.T) {
 			return func(ctx context.Context, run *Run) error {
 				got = append(got, name)
 				err := next(ctx, run)
-				got = append(got, name+" "+OutcomeOf(err).Code)
+				got = append(got, name+" "+string(OutcomeOf(err).Code))
 				return err
 			}
 		}
@@ -263,7 +267,7 @@ func TestMiddlewareOrder(t *testing.T) {
 	Handle(r, WorkerFunc[note](func(ctx context.Context, j *Job[note]) error {
 		id, _ := tenant.FromContext(ctx)
 		got = append(got, "work "+id.String())
-		return errors.New("failed")
+		return Code("failed")
 	}))
 	_ = r.Deliver(t.Context(), b.seal(t, note{}))
 	if diff := cmp.Diff([]string{"a", "b", "work clinic-a", "b failed", "a failed"}, got); diff != "" {
@@ -276,14 +280,14 @@ func TestMiddlewareMayFail(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for want, around := range map[string]Middleware{
-		"retry gone":  func(Next) Next { return func(context.Context, *Run) error { return errors.New("gone") } },
+		"retry gone":  func(Next) Next { return func(context.Context, *Run) error { return Code("gone") } },
 		"retry panic": func(Next) Next { return func(context.Context, *Run) error { panic("x") } },
 		"later shut":  func(Next) Next { return func(context.Context, *Run) error { return Later(time.Now(), "shut") } },
-		"dead closed": func(Next) Next { return func(context.Context, *Run) error { return Permanent(errors.New("closed")) } },
+		"dead closed": func(Next) Next { return func(context.Context, *Run) error { return Permanent(Code("closed")) } },
 	} {
 		r := b.router(t, RouterOptions{Around: []Middleware{around}})
 		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
-		if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State+" "+o.Code != want {
+		if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State+" "+string(o.Code) != want {
 			t.Errorf("%s: %+v", want, o)
 		}
 	}

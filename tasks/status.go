@@ -45,7 +45,7 @@ type Status struct {
 	// Lane is the lane it is in.
 	Lane string
 	// Code says why it waits or died.
-	Code string
+	Code Code
 	// Attempt counts the attempts that were begun and count.
 	Attempt int
 	// EnqueuedAt is when it was asked for.
@@ -92,7 +92,7 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 }
 
 func (s *Status) read(info *asynq.TaskInfo) {
-	s.Kind, s.Code, s.Attempt = info.Type, info.LastErr, info.Retried
+	s.Kind, s.Code, s.Attempt = info.Type, queue.CodeOf(info.LastErr), info.Retried
 	if h, err := readHead(info.Headers); err == nil {
 		s.Tenant, s.EnqueuedAt = h.tenant.String(), h.enqueuedAt
 	}

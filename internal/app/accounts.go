@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
@@ -31,11 +32,6 @@ const credentialsAD = "tebra-credentials"
 var (
 	// errKeyset keeps a process with another deployment's keyset from sealing with it what everybody else could not open.
 	errKeyset = errors.New("the keyset opens nothing of what the ledger holds: use the one with which this ledger was begun")
-	// What happens to a tenant's tasks is told by these words. Only the first is for good: the others are mended by an
-	// operator, and the tasks wait for it between their attempts.
-	errTenant      = errors.New("unknown_tenant")
-	errZone        = errors.New("unknown_zone")
-	errCredentials = errors.New("credentials_do_not_open")
 )
 
 // sealedTenants are the sealed credentials of the tenants in the ledger.
@@ -158,7 +154,7 @@ func (a *accounts) renew(ctx context.Context, id tenant.ID, have *account) (*acc
 	t, err := a.ledger.Tenant(ctx, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return nil, tasks.Permanent(errTenant)
+		return nil, tasks.Permanent(codes.UnknownTenant)
 	case err != nil && have != nil:
 		// Better an old password than no work while the ledger restarts; and not every task has to wait for its silence.
 		again := *have
@@ -169,7 +165,7 @@ func (a *accounts) renew(ctx context.Context, id tenant.ID, have *account) (*acc
 	}
 	zone, err := time.LoadLocation(t.TimeZone)
 	if err != nil {
-		return nil, errZone
+		return nil, codes.UnknownZone // an operator can fix it, so the task is tried again
 	}
 	next := &account{Account: work.Account{Zone: zone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
 	if have != nil && bytes.Equal(have.sealed, t.Credentials) {
@@ -184,7 +180,7 @@ func (a *accounts) open(t ledger.Tenant) (*tebra.Client, error) {
 	var c credentials
 	plain, err := a.keys.For(t.ID.String()).Open(t.Credentials, credentialsAD)
 	if err != nil || phi.Unmarshal(plain, &c) != nil {
-		return nil, errCredentials
+		return nil, codes.CredentialsDoNotOpen // an operator can fix it, so the task is tried again
 	}
 	vendor, err := tebra.New(tebra.Options{
 		Endpoint: a.endpoint, Insecure: a.insecure, Account: t.ID.String(), Gate: a.gate,

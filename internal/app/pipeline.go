@@ -54,7 +54,7 @@ func (p pipeline) ProcessTask(ctx context.Context, t *asynq.Task) error {
 func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.DeadLetter) error {
 	return func(ctx context.Context, d tasks.DeadLetter) error {
 		letter := ledger.DeadLetter{
-			TaskID: d.TaskID, Tenant: tenant.ID(d.Tenant), Kind: d.Kind, Lane: d.Lane, Code: d.Code, Attempts: d.Attempts,
+			TaskID: d.TaskID, Tenant: tenant.ID(d.Tenant), Kind: d.Kind, Lane: d.Lane, Code: string(d.Code), Attempts: d.Attempts,
 			EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, Payload: d.Payload, Headers: d.Headers,
 		}
 		err := l.Bury(ctx, letter)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 const (
@@ -27,7 +29,9 @@ func (e *sourceFailedError) Error() string { return ErrSourceFailed.Error() }
 func (e *sourceFailedError) Is(target error) bool { return target == ErrSourceFailed }
 
 // NotBefore marks the error as a reason to wait, not as a failed attempt.
-func (e *sourceFailedError) NotBefore() (time.Time, string) { return e.until, "source_failed" }
+func (e *sourceFailedError) NotBefore() (time.Time, string) {
+	return e.until, string(codes.SourceFailed)
+}
 
 // Load returns the entry of a key and loads it first when it is not Fresh. One caller in one process loads at a time, as
 // far as leases hold; the others wait for its result, or take a Soft entry as it is. The load's own error is returned

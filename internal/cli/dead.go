@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
@@ -39,9 +40,13 @@ func (f *letterFlags) add(e *env, cmd *cobra.Command) {
 	for _, k := range kinds {
 		known = append(known, k.name)
 	}
+	var died []string
+	for _, c := range codes.OfTasks() {
+		died = append(died, string(c))
+	}
 	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("code", cobra.FixedCompletions(queue.Codes(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("code", cobra.FixedCompletions(died, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // filter reads the flags.
@@ -146,7 +151,7 @@ type openDoc struct {
 func readLetter(l ledger.DeadLetter) letterRow {
 	return letterRow{
 		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
-		Means: queue.Meaning(l.Code), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
+		Means: codes.Code(l.Code).Meaning(), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
 		Bytes: len(l.Payload),
 	}
 }
@@ -173,7 +178,7 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 		doc.Next = diagnose.Redact(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: queue.Meaning(c.Code), Letters: c.Open, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: codes.Code(c.Code).Meaning(), Letters: c.Open, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }

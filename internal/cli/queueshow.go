@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -120,13 +121,13 @@ func (d *stateDoc) count(found []queue.Task) {
 	d.Looked = len(found)
 	d.Kinds = countBy(found, func(t queue.Task) string { return t.Kind })
 	d.Tenants = countBy(found, func(t queue.Task) string { return t.Tenant })
-	d.Reasons = countBy(found, func(t queue.Task) string { return t.Code })
+	d.Reasons = countBy(found, func(t queue.Task) string { return string(t.Code) })
 	for i, r := range d.Reasons {
 		d.Reasons[i].Means = d.why(r.Name)
 	}
 	for _, t := range found[:min(len(found), shownTasks)] {
 		d.Next = append(d.Next, taskRow{
-			ID: t.ID, Kind: t.Kind, Tenant: t.Tenant, Code: t.Code, Attempts: t.Attempts,
+			ID: t.ID, Kind: t.Kind, Tenant: t.Tenant, Code: string(t.Code), Attempts: t.Attempts,
 			EnqueuedAt: t.EnqueuedAt, NextAt: t.NextAt, DiedAt: t.DiedAt,
 		})
 	}
@@ -140,9 +141,9 @@ func (d *stateDoc) why(code string) string {
 	case d.State == queue.StateScheduled && code == "":
 		return "it was asked for at a later time"
 	case d.State == queue.StatePending:
-		return queue.Meaning("")
+		return codes.Code("").Meaning()
 	}
-	return queue.Meaning(code)
+	return codes.Code(code).Meaning()
 }
 
 // countBy counts tasks by name, most first.

@@ -57,7 +57,7 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 		return err
 	}
 	doc := taskDoc{
-		ID: s.ID, State: s.State, Tenant: s.Tenant, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
+		ID: s.ID, State: s.State, Tenant: s.Tenant, Kind: s.Kind, Lane: s.Lane, Code: string(s.Code), Attempt: s.Attempt,
 		EnqueuedAt: s.EnqueuedAt, NextAt: s.NextAt, FinishedAt: s.FinishedAt, now: time.Now(),
 	}
 	letter, err := t.Ledger.DeadLetter(ctx, id)

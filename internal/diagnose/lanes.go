@@ -58,7 +58,7 @@ func LaneAdvice(l queue.Standing, now time.Time) []string {
 	}
 	for _, w := range l.Waits {
 		if w.Code != "" {
-			a.add("%d of %s wait because of %s: %s", w.Tasks, cmp.Or(w.Kind, unknown), w.Code, cmp.Or(queue.Meaning(w.Code), unknown))
+			a.add("%d of %s wait because of %s: %s", w.Tasks, cmp.Or(w.Kind, unknown), w.Code, cmp.Or(w.Code.Meaning(), unknown))
 		}
 	}
 	if l.Archived > 0 {

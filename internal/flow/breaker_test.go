@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -93,7 +94,7 @@ func TestHostOpens(t *testing.T) {
 		for _, f := range []*Flow{one, two} {
 			for _, c := range []tebra.Call{getPatient(), other, interactive(other)} {
 				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
-				r := refused(t, f, c, BreakerReason)
+				r := refused(t, f, c, codes.Breaker)
 				if at, _ := r.NotBefore(); at.Sub(began) < 40*time.Second || r.Scope != "host" {
 					t.Errorf("try again after %v because of %s", at.Sub(began), r.Scope)
 				}
@@ -119,7 +120,7 @@ func TestBreakerRefusalsAreBooked(t *testing.T) {
 	c.Operation = "GetAppointments"
 	var last time.Time
 	for i := range 10 {
-		at, _ := refused(t, f, c, BreakerReason).NotBefore()
+		at, _ := refused(t, f, c, codes.Breaker).NotBefore()
 		if gap := at.Sub(last); i > 0 && (gap-600*time.Millisecond).Abs() > 300*time.Millisecond {
 			t.Errorf("call %d returns %v after the one before, want 600ms", i, gap)
 		}
@@ -192,7 +193,7 @@ func TestProbeWithoutOutcome(t *testing.T) {
 		awaitProbe(t, f)
 		for _, o := range []tebra.Outcome{{Void: true, NotSent: true}, {Code: tebra.Canceled}} {
 			p := enter(t, f, getPatient())
-			_ = refused(t, f, getPatient(), BreakerReason)
+			_ = refused(t, f, getPatient(), codes.Breaker)
 			p.Done(t.Context(), o)
 		}
 		call(t, f, getPatient(), tebra.Outcome{})
@@ -210,7 +211,7 @@ func TestLostProbeExpires(t *testing.T) {
 		openHost(t, f, getPatient())
 		awaitProbe(t, f)
 		enter(t, f, getPatient())
-		at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
+		at, _ := refused(t, f, interactive(getPatient()), codes.Breaker).NotBefore()
 		if d := time.Until(at); d > 200*time.Millisecond {
 			t.Errorf("try again in %v", d)
 		}
@@ -370,7 +371,7 @@ func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 		call(t, one, getPatient(), badCredentials)
 		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
 		for _, f := range []*Flow{one, two} {
-			if r := refused(t, f, list, BreakerReason); r.Scope != "credential" {
+			if r := refused(t, f, list, codes.Breaker); r.Scope != "credential" {
 				t.Errorf("refused by %s", r.Scope)
 			}
 			call(t, f, other, tebra.Outcome{})
@@ -394,7 +395,7 @@ func TestClassOpens(t *testing.T) {
 			t.Fatalf("too early: %+v", s)
 		}
 		call(t, f, getPatient(), timedOut)
-		if r := refused(t, f, getPatient(), BreakerReason); r.Scope != "read_one" {
+		if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "read_one" {
 			t.Errorf("refused by %s", r.Scope)
 		}
 		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
@@ -405,7 +406,7 @@ func TestClassOpens(t *testing.T) {
 			}
 			call(t, f, list, o)
 		}
-		if r := refused(t, f, list, BreakerReason); r.Scope != "read_list" {
+		if r := refused(t, f, list, codes.Breaker); r.Scope != "read_list" {
 			t.Errorf("refused by %s", r.Scope)
 		}
 	})
@@ -434,7 +435,7 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 	waiting(t, f, 2)
 	last.Done(t.Context(), down)
 	var r *Refused
-	if err := <-done; !errors.As(err, &r) || r.Reason != BreakerReason {
+	if err := <-done; !errors.As(err, &r) || r.Reason != codes.Breaker {
 		t.Errorf("after the breaker had opened: %v", err)
 	}
 }
@@ -470,7 +471,7 @@ func TestProcessTripsAloneWithoutRedis(t *testing.T) {
 	if s := condition(t, f, "host"); s.Condition != Closed {
 		t.Fatalf("published after all: %+v", s)
 	}
-	at, _ := refused(t, f, interactive(getPatient()), BreakerReason).NotBefore()
+	at, _ := refused(t, f, interactive(getPatient()), codes.Breaker).NotBefore()
 	waitUntil(t, at.Add(50*time.Millisecond))
 	call(t, f, getPatient(), tebra.Outcome{}) // its own trial, which succeeds
 	call(t, f, getPatient(), tebra.Outcome{})

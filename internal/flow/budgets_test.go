@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 func TestBudgets(t *testing.T) {
@@ -18,7 +19,7 @@ func TestBudgets(t *testing.T) {
 		}
 		patient := withInterval(getPatient(), 600*time.Millisecond)
 		call(t, f, interactive(patient), tebra.Outcome{})
-		_ = refused(t, f, patient, PaceReason) // and is booked
+		_ = refused(t, f, patient, codes.Pace) // and is booked
 		other := withInterval(getPatient(), 600*time.Millisecond)
 		other.Account, other.Operation, other.Class = "clinic-b", "GetAppointments", tebra.ReadList
 		call(t, f, interactive(other), tebra.Outcome{Code: tebra.Throttled, Interval: 15 * time.Second})

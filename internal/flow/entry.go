@@ -6,6 +6,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // entry is one call that asks for a permit.
@@ -53,7 +54,7 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 			return e.unreachable(ctx)
 		}
 		if wait := time.Until(v.until); !v.until.IsZero() && wait > 0 {
-			return e.refuse(ctx, BreakerReason, b.scope.String(), wait), nil
+			return e.refuse(ctx, codes.Breaker, b.scope.String(), wait), nil
 		}
 	}
 	return nil, nil //nolint:nilnil // no breaker is open
@@ -69,7 +70,7 @@ func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return nil, e.refuse(ctx, InFlightReason, "", time.Second)
+	return nil, e.refuse(ctx, codes.InFlight, "", time.Second)
 }
 
 // admit asks each breaker, as its probe where one is due. It stops without an error at a breaker that has changed.
@@ -80,7 +81,7 @@ func (e *entry) admit(ctx context.Context, p *permit) error {
 		case err != nil:
 			return firstError(e.unreachable(ctx))
 		case wait > 0:
-			return e.refuse(ctx, BreakerReason, b.scope.String(), wait)
+			return e.refuse(ctx, codes.Breaker, b.scope.String(), wait)
 		case a == nil:
 			return nil
 		}
@@ -106,11 +107,11 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	switch s.Decision {
 	case budget.Granted:
 	case budget.Blocked:
-		return false, e.refusal(BlockedReason, "", s.Wait)
+		return false, e.refusal(codes.Blocked, "", s.Wait)
 	case budget.Full:
-		return false, e.refusal(PaceReason, "", between(s.Wait/2, s.Wait))
+		return false, e.refusal(codes.Pace, "", between(s.Wait/2, s.Wait))
 	default: // budget.Paced
-		return false, e.refusal(PaceReason, "", s.Wait)
+		return false, e.refusal(codes.Pace, "", s.Wait)
 	}
 	p.slot, p.hasSlot = s, true
 	if s.Wait > 0 {
@@ -152,7 +153,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // refuse books a background caller for a time at least wait from now. An interactive caller returns after wait.
-func (e *entry) refuse(ctx context.Context, why Reason, scope string, wait time.Duration) *Refused {
+func (e *entry) refuse(ctx context.Context, why codes.Code, scope string, wait time.Duration) *Refused {
 	if e.call.Interactive {
 		return e.refusal(why, scope, wait)
 	}
@@ -168,7 +169,7 @@ func (e *entry) refuse(ctx context.Context, why Reason, scope string, wait time.
 	return e.refusal(why, scope, wait)
 }
 
-func (e *entry) refusal(why Reason, scope string, wait time.Duration) *Refused {
+func (e *entry) refusal(why codes.Code, scope string, wait time.Duration) *Refused {
 	return &Refused{Reason: why, Scope: scope, until: time.Now().Add(wait)}
 }
 
@@ -177,7 +178,7 @@ func (e *entry) unreachable(ctx context.Context) (*Refused, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return e.refusal(RedisReason, "", between(time.Second, 2*time.Second)), nil
+	return e.refusal(codes.Redis, "", between(time.Second, 2*time.Second)), nil
 }
 
 // firstError returns the error that is set, and never a typed nil.

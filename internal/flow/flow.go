@@ -12,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -177,7 +178,7 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 			return p, err
 		}
 	}
-	return nil, e.refuse(ctx, PaceReason, "", time.Second)
+	return nil, e.refuse(ctx, codes.Pace, "", time.Second)
 }
 
 // SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes. See

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -82,7 +83,7 @@ func call(t *testing.T, f *Flow, c tebra.Call, o tebra.Outcome) {
 }
 
 // refused enters and fails the test unless the call is refused for the given reason.
-func refused(t *testing.T, f *Flow, c tebra.Call, why Reason) *Refused {
+func refused(t *testing.T, f *Flow, c tebra.Call, why codes.Code) *Refused {
 	t.Helper()
 	p, err := f.Enter(t.Context(), c)
 	if err == nil {
@@ -166,7 +167,7 @@ func TestUnreachableRedisRefuses(t *testing.T) {
 		p := enter(t, f, c)
 		_ = rdb.Close()
 		f.host.invalidate()
-		at, _ := refused(t, f, c, RedisReason).NotBefore()
+		at, _ := refused(t, f, c, codes.Redis).NotBefore()
 		if d := time.Until(at); d < 900*time.Millisecond || d > 2*time.Second {
 			t.Errorf("try again in %v", d)
 		}
@@ -196,7 +197,7 @@ func TestRedisGoneWhileWaiting(t *testing.T) {
 	waiting(t, f, 1)
 	_ = rdb.Close()
 	var r *Refused
-	if err := <-done; !errors.As(err, &r) || r.Reason != RedisReason {
+	if err := <-done; !errors.As(err, &r) || r.Reason != codes.Redis {
 		t.Errorf("enter: %v", err)
 	}
 	if n := len(f.account(clinic).inFlight.common); n != 0 {
@@ -255,7 +256,7 @@ func TestDeadlineBeforeSlotRefuses(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
 	var r *Refused
-	if _, err := f.Enter(ctx, c); !errors.As(err, &r) || r.Reason != PaceReason {
+	if _, err := f.Enter(ctx, c); !errors.As(err, &r) || r.Reason != codes.Pace {
 		t.Errorf("enter: %v", err)
 	}
 	if ctx.Err() != nil {
@@ -269,9 +270,9 @@ func TestInFlightCap(t *testing.T) {
 	other := getPatient()
 	other.Account = "clinic-b"
 	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
-	_ = refused(t, f, getPatient(), InFlightReason)                   // the fourth place is reserved
+	_ = refused(t, f, getPatient(), codes.InFlight)                   // the fourth place is reserved
 	permits = append(permits, enter(t, f, interactive(getPatient()))) // for this call
-	_ = refused(t, f, interactive(getPatient()), InFlightReason)      // and there is only one
+	_ = refused(t, f, interactive(getPatient()), codes.InFlight)      // and there is only one
 	enter(t, f, other).Done(t.Context(), tebra.Outcome{})             // other tenants have their own places
 	for _, p := range permits {
 		p.Done(t.Context(), tebra.Outcome{})
@@ -289,8 +290,8 @@ func TestRefusedError(t *testing.T) {
 		r    Refused
 		want string
 	}{
-		{Refused{Reason: PaceReason}, "not now: pace"},
-		{Refused{Reason: BreakerReason, Scope: "host"}, "not now: breaker host"},
+		{Refused{Reason: codes.Pace}, "not now: pace"},
+		{Refused{Reason: codes.Breaker, Scope: "host"}, "not now: breaker host"},
 	} {
 		if got := fmt.Sprint(&tc.r); got != tc.want {
 			t.Errorf("%q, want %q", got, tc.want)
@@ -313,7 +314,7 @@ func TestHangingRedisRefuses(t *testing.T) {
 	t.Cleanup(func() { _, _ = rdb.Close(), silent.Close() })
 	f := newFlow(t, rdb)
 	began := time.Now()
-	_ = refused(t, f, getPatient(), RedisReason)
+	_ = refused(t, f, getPatient(), codes.Redis)
 	if took := time.Since(began); took > 2*redisLimit {
 		t.Errorf("refused after %v", took)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // vendor is as strict as the real one: it throttles a call that arrives within one interval of the last accepted call.
@@ -126,7 +127,7 @@ func TestLateGrantIsNotUsed(t *testing.T) {
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, func(o *Options) { o.MinMargin = time.Microsecond })
 		c := withInterval(getPatient(), time.Microsecond) // half of this margin is shorter than any round trip to Redis
-		_ = refused(t, f, c, PaceReason)
+		_ = refused(t, f, c, codes.Pace)
 		next, _ := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Int64()
 		if now := rdb.Time(t.Context()).Val().UnixMicro(); next > now {
 			t.Errorf("the budget is used until %v from now", micros(next-now))

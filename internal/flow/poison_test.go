@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -42,10 +43,10 @@ func TestPoisonCallIsNotTheProbe(t *testing.T) {
 	for n := range uint64(3) {
 		call(t, f, withFingerprint(20+n), fails)
 	}
-	r := refused(t, f, withFingerprint(1), BreakerReason)
+	r := refused(t, f, withFingerprint(1), codes.Breaker)
 	at, _ := r.NotBefore()
 	waitUntil(t, at)
-	_ = refused(t, f, withFingerprint(13), BreakerReason)
+	_ = refused(t, f, withFingerprint(13), codes.Breaker)
 	call(t, f, withFingerprint(1), works) // the probe, and the end of the outage
 	call(t, f, withFingerprint(2), works)
 }
@@ -57,12 +58,12 @@ func TestFailedProbeIsNotTheNext(t *testing.T) {
 	for n := range uint64(3) {
 		call(t, f, withFingerprint(20+n), fails)
 	}
-	at, _ := refused(t, f, withFingerprint(13), BreakerReason).NotBefore()
+	at, _ := refused(t, f, withFingerprint(13), codes.Breaker).NotBefore()
 	waitUntil(t, at)
 	call(t, f, withFingerprint(13), fails)
-	at, _ = refused(t, f, withFingerprint(1), BreakerReason).NotBefore()
+	at, _ = refused(t, f, withFingerprint(1), codes.Breaker).NotBefore()
 	waitUntil(t, at)
-	_ = refused(t, f, withFingerprint(13), BreakerReason)
+	_ = refused(t, f, withFingerprint(13), codes.Breaker)
 	call(t, f, withFingerprint(1), works)
 	call(t, f, withFingerprint(13), works)
 }
@@ -73,7 +74,7 @@ func TestPoisonCallInTheRampOpensOnce(t *testing.T) {
 	f := newFlow(t, redistest.New(t))
 	heal := func(probe uint64) {
 		t.Helper()
-		at, _ := refused(t, f, withFingerprint(probe), BreakerReason).NotBefore()
+		at, _ := refused(t, f, withFingerprint(probe), codes.Breaker).NotBefore()
 		waitUntil(t, at)
 		call(t, f, withFingerprint(probe), works)
 	}

@@ -1,24 +1,16 @@
 package flow
 
-import "time"
+import (
+	"time"
 
-// Reason is why a caller was refused.
-type Reason string
-
-// The reasons.
-const (
-	PaceReason     Reason = "pace"     // the account's budget for the operation is spent for now
-	BlockedReason  Reason = "blocked"  // the operation rests after a throttle answer
-	BreakerReason  Reason = "breaker"  // the breaker of the host, a class of operations or the credentials is open
-	InFlightReason Reason = "inflight" // the tenant has as many calls in flight as it may
-	RedisReason    Reason = "redis"    // the budget cannot be read
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // Refused is the error of a call that must wait. The call was not sent and may be repeated after NotBefore.
 type Refused struct {
-	Reason Reason
-	Scope  string    // of the breaker: host, credential, or the class; empty for other reasons
-	until  time.Time // this process's clock
+	Reason codes.Code // Pace, Blocked, Breaker, InFlight or Redis
+	Scope  string     // of the breaker: host, credential, or the class; empty for other reasons
+	until  time.Time  // this process's clock
 }
 
 // Error returns the reason and the breaker's scope.

@@ -174,7 +174,7 @@ type status struct {
 	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead" doc:"Where it is. Done and dead tasks are known for an hour at least."`
 	Kind       string      `json:"kind" doc:"Its kind."`
 	Lane       string      `json:"lane" doc:"The queue it is in."`
-	Code       string      `json:"code,omitempty" doc:"Why it waits or died."`
+	Code       tasks.Code  `json:"code,omitempty" doc:"Why it waits or died."`
 	Attempt    int         `json:"attempt" doc:"How many attempts were begun and count."`
 	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When it was asked for, unless it has ended."`
 	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When it is to run."`

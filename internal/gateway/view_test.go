@@ -261,7 +261,7 @@ func TestTheLedgerMayBeAway(t *testing.T) {
 	if calls != 3 {
 		t.Errorf("the ledger was asked %d times", calls)
 	}
-	if _, err := ts.of(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == string(codeNotFound) {
+	if _, err := ts.of(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == tasks.Code(codeNotFound) {
 		t.Errorf("a tenant that was never read: %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlitecode "modernc.org/sqlite/lib"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 var (
@@ -20,7 +22,7 @@ var (
 	// ErrConflict means that the row is no longer in the state from which the change is allowed.
 	ErrConflict = errors.New("already decided")
 	// ErrInvalid means that an argument is out of bounds. The text names it; retrying cannot help.
-	ErrInvalid = errors.New("invalid")
+	ErrInvalid error = codes.Invalid
 	// ErrURL means that Open does not understand the ledger's address. The text never contains the
 	// address.
 	ErrURL = errors.New("ledger url must be postgres://USER:PASSWORD@HOST/DATABASE or sqlite:FILE")

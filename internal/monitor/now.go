@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
@@ -70,7 +71,7 @@ func viewOf(s snapshot, user access.Login) nowView {
 		LanesUnknown: s.LanesErr != nil, DeadLettersUnknown: s.DeadLettersErr != nil, DeadLetters: slices.Clone(s.DeadLetters),
 	}
 	for i := range v.DeadLetters {
-		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = queue.CodeOf(v.DeadLetters[i].Code), queue.KindOf(v.DeadLetters[i].Kind)
+		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = string(codes.Code(v.DeadLetters[i].Code).Shown()), queue.KindOf(v.DeadLetters[i].Kind)
 	}
 	for _, l := range s.Lanes {
 		row := laneRow{Standing: l}
@@ -118,7 +119,7 @@ func lateFirst(a, b status.Freshness) int {
 
 // waits says for what the tasks of a lane wait. Nothing of a paused lane runs, whatever else it waits for.
 func waitRowOf(now time.Time, l queue.Standing, w queue.Wait) waitRow {
-	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(queue.Meaning(w.Code), "it failed and is tried again"), When: when(now, w.Next)}
+	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(w.Code.Meaning(), "it failed and is tried again"), When: when(now, w.Next)}
 	if l.Paused {
 		row.When = "when the queue is resumed"
 		if w.Code == "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
@@ -330,7 +331,7 @@ func TestSpan(t *testing.T) {
 func TestLettersShowNoText(t *testing.T) {
 	t.Parallel()
 	v := viewOf(snapshot{DeadLetters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, access.Login{})
-	if l := v.DeadLetters[0]; l.Kind != queue.CodeHidden || l.Code != queue.CodeHidden {
+	if l := v.DeadLetters[0]; l.Kind != string(codes.Hidden) || l.Code != string(codes.Hidden) {
 		t.Errorf("%+v", l)
 	}
 }

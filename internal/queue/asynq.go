@@ -1,9 +1,14 @@
 package queue
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // This file is the one place that knows asynq v0.26.0 beyond its API. Every
@@ -59,6 +64,22 @@ func shapeOf(keys []string) shape {
 
 // notFound is what an ack answers when the task is not active any more.
 const notFound = "NOT FOUND"
+
+// CodeOf returns the code for the text that asynq stored as a task's last error, which is the one
+// thing that the rest of the program may see of it. Our router makes that text a code. asynq itself
+// stores a few texts of its own, which have codes here. Any other text becomes codes.Hidden; an
+// empty one stays empty.
+func CodeOf(text string) codes.Code {
+	switch text {
+	case asynq.ErrLeaseExpired.Error():
+		return codes.LeaseExpired
+	case context.DeadlineExceeded.Error():
+		return codes.Timeout
+	case context.Canceled.Error():
+		return codes.Canceled
+	}
+	return codes.Code(text).Shown()
+}
 
 // recorded is what asynq's client was about to store for one task.
 type recorded struct {

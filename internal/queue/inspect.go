@@ -69,34 +69,3 @@ func Depth(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
 	}
 	return n, nil
 }
-
-// CodeHidden stands for the text of an error that is no code.
-const CodeHidden = "hidden"
-
-// CodeOf returns what may be shown of an error's text as asynq stored it: the
-// code that it is, a code of ours for the few texts that asynq writes by
-// itself, else CodeHidden. Empty stays empty.
-func CodeOf(text string) string {
-	switch text {
-	case "":
-		return ""
-	case asynq.ErrLeaseExpired.Error():
-		return "lease_expired"
-	case context.DeadlineExceeded.Error():
-		return "timeout"
-	case context.Canceled.Error():
-		return "canceled"
-	}
-	for i := range len(text) {
-		if c := text[i]; (c < 'a' || c > 'z') && c != '_' {
-			return CodeHidden
-		}
-	}
-	if len(text) > maxCode {
-		return CodeHidden
-	}
-	return text
-}
-
-// maxCode is the longest code in bytes.
-const maxCode = 48

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -32,7 +33,7 @@ type Task struct {
 	Tenant string
 	// Code says why its last attempt ended without a result, as CodeOf tells
 	// it. Empty when none did.
-	Code string
+	Code codes.Code
 	// Attempts counts its attempts that failed.
 	Attempts int
 	// EnqueuedAt is when it was demanded. Zero when it does not say.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -65,7 +66,7 @@ func TestStandingsSeeWhatAsynqCounts(t *testing.T) {
 	if len(retried) != 1 || retried[0].Code != "timeout" || retried[0].Attempts != 1 || retried[0].NextAt.IsZero() {
 		t.Errorf("retried: %+v", retried)
 	}
-	if len(dead) != 1 || dead[0].Code != CodeHidden || time.Since(dead[0].DiedAt) > time.Minute {
+	if len(dead) != 1 || dead[0].Code != codes.Hidden || time.Since(dead[0].DiedAt) > time.Minute {
 		t.Errorf("dead, with a text for an error: %+v", dead)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -18,9 +19,6 @@ import (
 var removeSource string
 
 var removeScript = redis.NewScript(removeSource)
-
-// CodePurged is the outcome of a task that an operator removed while it waited.
-const CodePurged = "purged"
 
 var errState = errors.New("queue: tasks of this state are not removed")
 
@@ -52,7 +50,7 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 }
 
 // Remove takes tasks out of a lane that still are in the state in which Old
-// saw them, and returns how many. What waited ends as dead, with CodePurged, for
+// saw them, and returns how many. What waited ends as dead, with codes.Purged, for
 // whoever asks. Dead letters are the caller's to settle, and before this: who
 // is interrupted in between finds the tasks again, but no letters of tasks that
 // are gone. One call is one step in Redis; give it some hundred tasks at a time.
@@ -92,7 +90,7 @@ func endPurged(ctx context.Context, rdb redis.UniversalClient, removed []string,
 		}
 		t := byID[raw]
 		data, err := json.Marshal(Outcome{
-			State: "dead", Code: CodePurged, Tenant: t.Tenant, Kind: t.Kind, Attempts: t.Attempts, FinishedAt: time.Now().UTC(),
+			State: "dead", Code: codes.Purged, Tenant: t.Tenant, Kind: t.Kind, Attempts: t.Attempts, FinishedAt: time.Now().UTC(),
 		})
 		if err != nil {
 			return fmt.Errorf("keep outcome: %w", err)

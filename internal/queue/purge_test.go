@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -46,7 +47,7 @@ func TestOldAndRemove(t *testing.T) {
 				t.Errorf("%s: %v", id, err)
 			}
 			o, err := NewRuns(rdb).Outcome(t.Context(), id)
-			if id.String() != moved && (err != nil || o.State != "dead" || o.Code != CodePurged || o.Tenant != "clinic-a" || o.Kind != "test.run") {
+			if id.String() != moved && (err != nil || o.State != "dead" || o.Code != codes.Purged || o.Tenant != "clinic-a" || o.Kind != "test.run") {
 				t.Errorf("outcome %+v, %v", o, err)
 			}
 		}

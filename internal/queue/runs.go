@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -33,7 +34,7 @@ type Outcome struct {
 	// State is "done" or "dead".
 	State string `json:"state"`
 	// Code says why; empty after plain success.
-	Code string `json:"code,omitempty"`
+	Code codes.Code `json:"code,omitempty"`
 	// Tenant is the tenant's alias.
 	Tenant string `json:"tenant"`
 	// Kind is the task's kind.

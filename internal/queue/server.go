@@ -12,13 +12,14 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // ErrDraining is the cause of a handler's cancelled context while its worker
 // shuts down, and the error of a task that was taken but not started. The
 // task runs again elsewhere.
-var ErrDraining = errors.New("worker is draining")
+var ErrDraining error = codes.Draining
 
 // Handler is what a Server runs. Router of package tasks is one.
 type Handler interface {

@@ -3,6 +3,7 @@ package queue
 import (
 	"strings"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -26,12 +27,12 @@ func word(s string) string {
 }
 
 // KindOf returns what may be shown of a task's type: the kind that it is, else
-// CodeHidden. Empty stays empty.
+// codes.Hidden. Empty stays empty.
 func KindOf(text string) string {
 	if text == "" || word(text) != "" {
 		return text
 	}
-	return CodeHidden
+	return string(codes.Hidden)
 }
 
 // alias returns s when it is a tenant's ID, else "".

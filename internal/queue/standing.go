@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -51,7 +52,7 @@ type Wait struct {
 	Kind string
 	// Code is why the last attempt ended without a result. Empty: no attempt
 	// was made, the tasks wait for a free worker.
-	Code string
+	Code codes.Code
 	// Tasks counts them.
 	Tasks int
 	// Next is when the first of them runs again. Zero: as soon as a worker is

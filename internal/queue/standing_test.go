@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -107,17 +108,18 @@ func TestStandingsLookAtTheNextTasks(t *testing.T) {
 
 func TestCodeOf(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	for text, want := range map[string]codes.Code{
 		"": "", "breaker": "breaker", "vendor_throttled": "vendor_throttled",
 		asynq.ErrLeaseExpired.Error():       "lease_expired",
 		context.DeadlineExceeded.Error():    "timeout",
 		context.Canceled.Error():            "canceled",
-		"no patient 4711":                   CodeHidden,
-		"Smith":                             CodeHidden,
-		"patient4711":                       CodeHidden,
-		strings.Repeat("a", maxCode+1):      CodeHidden,
-		"<script>alert(1)</script>":         CodeHidden,
-		"dial tcp 10.0.0.1:6379: i/o timed": CodeHidden,
+		ErrDraining.Error():                 codes.Draining,
+		"no patient 4711":                   codes.Hidden,
+		"Smith":                             codes.Hidden,
+		"patient4711":                       codes.Hidden,
+		strings.Repeat("a", 49):             codes.Hidden,
+		"<script>alert(1)</script>":         codes.Hidden,
+		"dial tcp 10.0.0.1:6379: i/o timed": codes.Hidden,
 	} {
 		if got := CodeOf(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)

@@ -2,21 +2,14 @@ package work
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
-)
-
-// What is wrong with a tenant whose practices are not the vendor's. Only an operator can mend it: lists are asked for by a
-// practice's name, and under a wrong one the vendor answers with none, as if nobody were booked.
-var (
-	errUnlisted = errors.New("practice_not_listed")
-	errRenamed  = errors.New("practice_renamed")
 )
 
 // account is the way to the vendor for what belongs to no practice.
@@ -51,7 +44,8 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	return tasks.Permanent(a.differs(list))
 }
 
-// differs says what is wrong with the tenant's practices; nil when nothing is.
+// differs says what is wrong with the tenant's practices; nil when nothing is. Only an operator can mend it: lists are
+// asked for by a practice's name, and under a wrong one the vendor answers with none, as if nobody were booked.
 func (a *Account) differs(list practice.Practices) error {
 	names := map[string]string{}
 	for _, p := range list.Practices {
@@ -60,9 +54,9 @@ func (a *Account) differs(list practice.Practices) error {
 	for _, p := range a.Practices {
 		switch name, ok := names[p.ID]; {
 		case !ok:
-			return errUnlisted
+			return codes.PracticeNotListed
 		case name != p.Name:
-			return errRenamed
+			return codes.PracticeRenamed
 		}
 	}
 	return nil

@@ -2,17 +2,14 @@ package work
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
-
-// errShort says that the vendor cut a list that has to be whole: who is missing from it is not gone.
-var errShort = errors.New("vendor_list_partial")
 
 // unusable is how a task ends whose list was not read, was cut or is empty.
 func unusable(partial bool, err error, demanded time.Time) error {
@@ -20,7 +17,7 @@ func unusable(partial bool, err error, demanded time.Time) error {
 	case err != nil:
 		return vendorError(err, demanded)
 	case partial:
-		return tasks.Permanent(errShort)
+		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from it is not gone
 	}
 	return nil
 }

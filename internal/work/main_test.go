@@ -21,6 +21,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -176,7 +177,7 @@ func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*Accoun
 	known := &Account{Vendor: client, Zone: b.clinic.Location(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
 	return func(_ context.Context, id tenant.ID) (*Account, error) {
 		if id != clinicA {
-			return nil, tasks.Permanent(errors.New("unknown_tenant"))
+			return nil, tasks.Permanent(codes.UnknownTenant)
 		}
 		return known, nil
 	}
@@ -213,7 +214,7 @@ func (b *bundle) done(t *testing.T, args tasks.Args) {
 	want(t, b.run(t, args), tasks.OutcomeDone, "")
 }
 
-func want(t *testing.T, o tasks.Outcome, state, code string) {
+func want(t *testing.T, o tasks.Outcome, state string, code tasks.Code) {
 	t.Helper()
 	if o.State != state || o.Code != code {
 		t.Fatalf("outcome %s %s, want %s %s", o.State, o.Code, state, code)

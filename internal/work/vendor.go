@@ -1,11 +1,14 @@
 package work
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -28,21 +31,40 @@ func vendorError(err error, demanded time.Time) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	now := time.Now()
+	now, code := time.Now(), vendorCode(e.Code)
+	coded := fmt.Errorf("%w: %w", code, err)
 	switch e.Code {
 	case tebra.Throttled:
-		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled))), "vendor_throttled")
+		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled))), code)
 	case tebra.Unavailable, tebra.Timeout:
 		age := now.Sub(demanded)
 		if age > giveUp {
-			return tasks.Permanent(err)
+			return tasks.Permanent(coded)
 		}
-		return tasks.Later(now.Add(jitter(min(max(age/2, firstWait), longWait))), "vendor_"+string(e.Code))
+		return tasks.Later(now.Add(jitter(min(max(age/2, firstWait), longWait))), code)
 	case tebra.Canceled:
-		return tasks.Later(now, "canceled")
+		return tasks.Later(now, codes.Canceled)
 	}
-	return err
+	return coded
 }
+
+// vendorCodes is our code for each of the vendor client's. Those that only observers see, and success, have none.
+var vendorCodes = map[tebra.Code]codes.Code{
+	tebra.Throttled:       codes.VendorThrottled,
+	tebra.Unauthenticated: codes.VendorUnauthenticated,
+	tebra.Denied:          codes.VendorDenied,
+	tebra.Invalid:         codes.VendorInvalid,
+	tebra.NotFound:        codes.VendorNotFound,
+	tebra.Conflict:        codes.VendorConflict,
+	tebra.Unavailable:     codes.VendorUnavailable,
+	tebra.Timeout:         codes.VendorTimeout,
+	tebra.Canceled:        codes.VendorCanceled,
+	tebra.Malformed:       codes.VendorMalformed,
+	tebra.Unknown:         codes.VendorUnknown,
+}
+
+// vendorCode returns our code for the vendor client's. A code that is new there means VendorUnknown until it has a row.
+func vendorCode(c tebra.Code) codes.Code { return cmp.Or(vendorCodes[c], codes.VendorUnknown) }
 
 // jitter lengthens d by up to a quarter, so that what failed together does not come back together. It never shortens it.
 func jitter(d time.Duration) time.Duration {

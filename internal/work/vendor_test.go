@@ -9,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
 )
@@ -102,6 +103,23 @@ func TestVendorErrors(t *testing.T) {
 		if wait := r.NextAt.Sub(now); c.state != tasks.OutcomeDead && (wait < c.min || wait > c.max+time.Second) {
 			t.Errorf("%s: comes back after %v", name, wait)
 		}
+	}
+}
+
+// A code of the vendor client is shown as ours, spelled alike.
+func TestVendorCodesHaveAMeaning(t *testing.T) {
+	t.Parallel()
+	for theirs, ours := range vendorCodes {
+		if ours != "vendor_"+codes.Code(theirs) || ours.Meaning() == "" {
+			t.Errorf("%q is %q, which means %q", theirs, ours, ours.Meaning())
+		}
+		err := vendorError(&tebra.Error{Code: theirs, Operation: "GetPatient"}, time.Now())
+		if code := tasks.CodeOf(err); code.Meaning() == "" {
+			t.Errorf("%q ends a run with %q", theirs, code)
+		}
+	}
+	if code := tasks.CodeOf(vendorError(&tebra.Error{Code: "new_there"}, time.Now())); code != codes.VendorUnknown {
+		t.Errorf("an unknown code of the vendor client becomes %q", code)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -74,9 +75,6 @@ type site struct {
 	name   string // the vendor's name of it, by which lists are filtered
 }
 
-// errPractice means that the tenant has no such practice: somebody's mistake, which no retry mends.
-var errPractice = errors.New("unknown_practice")
-
 func (d Deps) open(ctx context.Context, t, practiceID string) (site, error) {
 	id, a, err := d.account(ctx, t)
 	if err != nil {
@@ -87,7 +85,7 @@ func (d Deps) open(ctx context.Context, t, practiceID string) (site, error) {
 			return site{Account: a, tenant: id, id: p.ID, name: p.Name}, nil
 		}
 	}
-	return site{}, tasks.Permanent(errPractice)
+	return site{}, tasks.Permanent(codes.UnknownPractice)
 }
 
 // demand enqueues what follows from a run.
@@ -108,7 +106,7 @@ const conflictDelay = time.Second
 // again, and that is nobody's failure.
 func applied(err error) error {
 	if errors.Is(err, cache.ErrConflict) {
-		return tasks.Later(time.Now().Add(conflictDelay), "conflict")
+		return tasks.Later(time.Now().Add(conflictDelay), codes.Conflict)
 	}
 	return err
 }

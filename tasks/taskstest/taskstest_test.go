@@ -59,11 +59,11 @@ func TestWork(t *testing.T) {
 		"done":               {nil, nil},
 		"retry error":        {errors.New("it failed"), nil},
 		"later vendor_down":  {tasks.Later(time.Now().Add(time.Hour), "vendor_down"), nil},
-		"dead denied letter": {tasks.Permanent(errors.New("denied")), nil},
+		"dead denied letter": {tasks.Permanent(tasks.Code("denied")), nil},
 		"dead error letter":  {errors.New("it failed"), []taskstest.Option{taskstest.Failed(9)}},
 	} {
 		r := taskstest.Work(t, returning(row.err), args, row.opts...)
-		got := strings.TrimSpace(r.State + " " + r.Code)
+		got := strings.TrimSpace(r.State + " " + string(r.Code))
 		if r.Letter != nil {
 			got += " letter"
 		}

@@ -1,0 +1,69 @@
+package codes
+
+// What happened to a task or its attempt. Package tasks decides most of these.
+var (
+	Error            = task("error", "it failed with an error that carries no code")
+	Permanent        = task("permanent", "it failed, and another attempt would fail the same way")
+	Later            = task("later", "it was postponed without a reason that can be shown")
+	Panic            = task("panic", "its handler panicked; the worker's log has the stack")
+	Timeout          = task("timeout", "an attempt exceeded its time limit")
+	Exhausted        = task("exhausted", "its last attempt hung, and no attempts are left")
+	Draining         = task("draining", "the process is shutting down")
+	Canceled         = task("canceled", "its attempt was canceled")
+	LeaseExpired     = task("lease_expired", "its worker disappeared during an attempt")
+	QueueUnavailable = task("queue_unavailable", "the queue's Redis did not answer")
+	BuryFailed       = task("bury_failed", "it is dead, but the ledger cannot record that yet")
+	Superseded       = task("superseded", "a later task does the same work")
+	Purged           = task("purged", "an operator removed it")
+	Hidden           = task("hidden", "it failed with an error text that is not shown")
+)
+
+// Why a worker refuses to run a task.
+var (
+	UnknownKind      = task("unknown_kind", "there is no such kind of task")
+	MalformedID      = task("malformed_id", "its ID is not spelled as task IDs are")
+	MalformedHeaders = task("malformed_headers", "its headers are missing or malformed")
+	NewerVersion     = task("newer_version", "a newer release made it, and workers of that release run it")
+	TooLarge         = task("too_large", "its payload is larger than any valid one")
+	DoesNotOpen      = task("does_not_open", "no key in the workers' keyset opens it")
+	MalformedPayload = task("malformed_payload", "its payload does not have the form that its kind takes")
+	InvalidArguments = task("invalid_arguments", "the arguments do not fit the kind")
+)
+
+// What the work of a task ran into on our side.
+var (
+	Conflict             = task("conflict", "the data it read changed before it could apply the answer")
+	UnknownTenant        = task("unknown_tenant", "its tenant is not in the ledger")
+	UnknownPractice      = task("unknown_practice", "its tenant has no such practice")
+	UnknownZone          = task("unknown_zone", "the time zone of its tenant is unknown on the worker's host")
+	CredentialsDoNotOpen = task("credentials_do_not_open", "the credentials of its tenant were sealed with another keyset")
+	PracticeNotListed    = task("practice_not_listed", "the vendor lists no practice with this number for its tenant")
+	PracticeRenamed      = task("practice_renamed", "the vendor's name for the practice differs from the tenant's settings")
+	Invalid              = task("invalid", "the ledger refuses a value it was given")
+	SourceFailed         = task("source_failed", "loading the same data failed a moment ago")
+)
+
+// Why flow control does not let a vendor call through yet.
+var (
+	Pace     = task("pace", "its account has spent its budget at the vendor for now")
+	Blocked  = task("blocked", "the vendor throttled the operation a moment ago")
+	Breaker  = task("breaker", "the vendor, or its tenant's login there, is failing at the moment")
+	InFlight = task("inflight", "its tenant has as many calls in flight as it may have")
+	Redis    = task("redis", "flow control cannot reach its Redis")
+)
+
+// How a vendor call failed.
+var (
+	VendorThrottled       = task("vendor_throttled", "the vendor asks for longer pauses between calls")
+	VendorUnauthenticated = task("vendor_unauthenticated", "the vendor does not accept the tenant's login")
+	VendorDenied          = task("vendor_denied", "the tenant's login lacks a permission at the vendor")
+	VendorInvalid         = task("vendor_invalid", "the vendor refuses the request as it stands")
+	VendorNotFound        = task("vendor_not_found", "the vendor has no such record")
+	VendorConflict        = task("vendor_conflict", "the record at the vendor is not in the state that the change needs")
+	VendorUnavailable     = task("vendor_unavailable", "the vendor cannot be reached")
+	VendorTimeout         = task("vendor_timeout", "the vendor did not answer in time")
+	VendorCanceled        = task("vendor_canceled", "the vendor call was canceled")
+	VendorMalformed       = task("vendor_malformed", "the vendor's answer cannot be read")
+	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full")
+	VendorUnknown         = task("vendor_unknown", "the vendor refuses in words that this release does not know")
+)

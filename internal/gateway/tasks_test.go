@@ -1,0 +1,37 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// asynq stores the texts of its own errors; a client of the API sees a code.
+func TestTaskStatusShowsACodeForAnErrorOfAsynq(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var got receipt
+	b.post("/v1/tasks", goodDemand).json(t, &got)
+	failed := make(chan struct{}, 1)
+	s := asynq.NewServerFromRedisClient(b.queue, asynq.Config{
+		Concurrency: 1, Queues: map[string]int{tasks.LaneSync: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { failed <- struct{}{}; return time.Hour },
+	})
+	if err := s.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return asynq.ErrLeaseExpired })); err != nil {
+		t.Fatal(err)
+	}
+	<-failed
+	s.Shutdown() // waits until the failure is recorded
+	r := b.get("/v1/tasks/" + got.ID)
+	var task status
+	r.json(t, &task)
+	if r.StatusCode != http.StatusOK || task.State != tasks.StateRetrying || task.Code != codes.LeaseExpired {
+		t.Errorf("status %d: %s", r.StatusCode, r.body)
+	}
+}
