@@ -332,7 +332,7 @@ func (d *dayChange) part(part []visitChange) (cache.Change, error) {
 // were lost under the stamp drawn before the vendor was asked. The roster comes last, so that who finds it valid finds its
 // visits. Refusals mean that something newer happened.
 func (d *dayChange) fill(ctx context.Context, grant cache.Grant) error {
-	for part := range slices.Chunk(d.changes, maxChanges) {
+	for _, part := range d.parts() {
 		var items []cache.Item
 		for _, c := range part {
 			if c.now != nil {

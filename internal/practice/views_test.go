@@ -515,3 +515,29 @@ func TestFetch(t *testing.T) {
 		t.Errorf("after the roll %d missing, %d aged", missing, aged)
 	}
 }
+
+// A change of more cards than one atomic step can invalidate is made in several steps, and misses no card.
+func TestAChangeOfManyCardsInvalidatesEachCard(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	before := visits(maxChanges)
+	b.see(t, monday, before...)
+	after := visits(maxChanges)
+	var patients []phi.Text
+	for i := range after {
+		after[i].Patient = phi.Text(fmt.Sprint(2000 + i)) // one card before and one card after, beside the visit itself
+		patients = append(patients, before[i].Patient, after[i].Patient)
+	}
+	for _, id := range patients {
+		b.patient(t, Patient{ID: id, Practice: "7", First: "First"})
+		b.card(t, id)
+	}
+	if got := b.see(t, monday, after...); got.Changed != maxChanges {
+		t.Fatalf("changed %+v", got)
+	}
+	for i, id := range patients {
+		if r := b.card(t, id); r.Hit || len(r.Card.Visits) != i%2 {
+			t.Errorf("card %d: %+v, %d visits", i, r.Freshness, len(r.Card.Visits))
+		}
+	}
+}
