@@ -9,20 +9,19 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/tasks"
 )
-
-// errUnsuitable marks a dependency that answers and must not be used as it is set up.
-var errUnsuitable = errors.New("a dependency is set up in a way that loses data")
 
 // startTimeout bounds the first contact with each dependency, so that a start fails within five seconds of saying so.
 const startTimeout = 4 * time.Second
@@ -86,15 +85,15 @@ func lay(ctx context.Context, p process, s settings) (_ *foundation, err error) 
 		return nil, err
 	}
 	f.stack.Push("background", f.group.Stop)
-	run := &runID{rdb: f.cacheRdb, log: p.log}
-	if err = run.read(ctx); err != nil {
+	run := redisconn.NewRunIDWatch(f.cacheRdb, p.log)
+	if err = run.Read(ctx); err != nil {
 		return nil, lifecycle.Unreachable("cache redis", err)
 	}
-	if err = f.group.Go("run id", run.follow); err != nil {
+	if err = f.group.Go("run id", run.Run); err != nil {
 		return nil, err
 	}
-	keys := &dataKeys{ledger: f.ledger, keys: f.keys}
-	f.cache, err = cache.New(cache.Options{Redis: f.cacheRdb, Key: keys.key, Sealer: f.keys.For, RunID: run.current})
+	keys := account.NewDataKeys(f.ledger, f.keys)
+	f.cache, err = cache.New(cache.Options{Redis: f.cacheRdb, Key: keys.Key, Sealer: f.keys.For, RunID: run.Current})
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +123,7 @@ func (f *foundation) openLedger(ctx context.Context, s settings) error {
 	if err := f.ledger.Migrate(ctx); err != nil {
 		return lifecycle.Unreachable("ledger", err)
 	}
-	known, err := f.knownTenants(ctx)
-	if err != nil {
-		return err
-	}
-	return f.applyTenants(ctx, s.tenants, known)
+	return account.Apply(ctx, f.ledger, f.keys, s.tenants, f.log)
 }
 
 // run starts the process, lets it work until ctx ends or something in its background fails, and closes everything.

@@ -3,13 +3,11 @@ package app
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -57,44 +55,5 @@ func TestLettersThatCannotBeKeptWhole(t *testing.T) {
 	cancel()
 	if err := bury(ended, letter("later")); err == nil {
 		t.Error("a letter that was not written counts as buried")
-	}
-}
-
-func TestSweepOnceGoesThroughEveryTenant(t *testing.T) {
-	t.Parallel()
-	h := build(t)
-	tools := h.tools(t)
-	h.work(t)
-	h.demand(t, tools)
-	h.board(t, tools, full(6))
-	versions, old := clinicA.Key("c1", "m"), "old-0001"
-	if err := tools.Cache.HSet(t.Context(), versions, old, 1).Err(); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	newest := ledger.Tick{Tenant: clinicA, Schedule: "test", At: now.Add(-2 * ticksKept)}
-	older := newest
-	older.At = newest.At.Add(-time.Hour)
-	if _, err := tools.Ledger.AddDue(t.Context(), []ledger.Tick{older, newest}); err != nil {
-		t.Fatal(err)
-	}
-	if err := tools.Ledger.MarkSent(t.Context(), older, now); err != nil {
-		t.Fatal(err)
-	}
-	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache, now); err != nil {
-		t.Fatal(err)
-	}
-	if err := tools.Ledger.MarkSent(t.Context(), older, now); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("a tick that was sent two weeks ago is left: %v", err)
-	}
-	if left, err := tools.Cache.HExists(t.Context(), versions, old).Result(); err != nil || left {
-		t.Errorf("an old version is left: %v, %v", left, err)
-	}
-	h.board(t, tools, full(6))
-	if err := tools.Ledger.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := sweepOnce(t.Context(), tools.Ledger, tools.base.cache, now); err == nil {
-		t.Error("a ledger that is closed was swept")
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -228,40 +229,6 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	server.start(t)
 }
 
-// A server that is another one than before is noticed by its run id; one that is away keeps its last.
-func TestRunIDFollowsTheServer(t *testing.T) {
-	t.Parallel()
-	server := ownRedis(t)
-	var log lines
-	r := &runID{rdb: client(t, server.url), log: slog.New(slog.NewTextHandler(&log, nil))}
-	if err := r.read(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	first := r.current()
-	stop := run(t, r.follow)
-	server.stop(t)
-	eventually(t, func() error {
-		if log.count() == 0 {
-			return errors.New("nobody noticed that the server is away")
-		}
-		return nil
-	})
-	if first == "" || r.current() != first {
-		t.Errorf("%q became %q", first, r.current())
-	}
-	server.start(t)
-	eventually(t, func() error {
-		if r.current() == first {
-			return errors.New("the old run id")
-		}
-		return nil
-	})
-	stop()
-	if n := log.count(); n != 2 {
-		t.Errorf("%d lines tell of one absence", n)
-	}
-}
-
 // mute listens in the place of a server that was stopped and hangs up on everybody, until count, which tells how many
 // came.
 func (s *redisServer) mute(t *testing.T) (count func() int) {
@@ -360,7 +327,7 @@ func TestNewWorkerRefuses(t *testing.T) {
 		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			o.Config.Redis.Queue = secret.Value(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)
-		}, errUnsuitable, "noeviction"},
+		}, redisconn.ErrUnsuitable, "noeviction"},
 		"no keyset":           {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
 		"a ledger of nowhere": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},
 	} {
@@ -478,7 +445,7 @@ func TestFindingsAreLoggedOrRefused(t *testing.T) {
 		}
 	}
 	o.Config.Mode = config.Production
-	if _, err := NewWorker(t.Context(), o); !errors.Is(err, errUnsuitable) {
+	if _, err := NewWorker(t.Context(), o); !errors.Is(err, redisconn.ErrUnsuitable) {
 		t.Errorf("in production: %v", err)
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync/atomic"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -52,67 +49,6 @@ func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
 		return lifecycle.Unreachable("redis", err)
 	}
 	return errors.Join(
-		f.judge(ctx, "queue-redis", queueFound), f.judge(ctx, "cache-redis", cacheFound), f.judge(ctx, "redis", shared))
-}
-
-// judge logs what is merely worth knowing and refuses what must not be.
-func (f *foundation) judge(ctx context.Context, where string, found []redisconn.Finding) error {
-	var errs []error
-	for _, finding := range found {
-		if finding.Fatal {
-			errs = append(errs, fmt.Errorf("%s: %w: %s", where, errUnsuitable, finding.Text))
-			continue
-		}
-		f.log.WarnContext(ctx, "redis is not set up for production", "component", where, "code", finding.Code, "error", errors.New(finding.Text))
-	}
-	return errors.Join(errs...)
-}
-
-// runID knows the run id of the cache's server, by which the cache notices that it talks to another one than before.
-type runID struct {
-	rdb redis.UniversalClient
-	log *slog.Logger
-	id  atomic.Pointer[string]
-}
-
-func (r *runID) current() string {
-	if id := r.id.Load(); id != nil {
-		return *id
-	}
-	return ""
-}
-
-// runIDEvery is how long a failover may go unnoticed. Losing the server's data is noticed at once by other means: the
-// tenant's epoch is lost with it.
-const runIDEvery = time.Second
-
-func (r *runID) read(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	id, err := redisconn.RunID(ctx, r.rdb)
-	if err == nil {
-		r.id.Store(&id)
-	}
-	return err
-}
-
-// follow keeps the run id current until ctx ends. A server that is away is logged once; its id stays the last known.
-func (r *runID) follow(ctx context.Context) error {
-	tick := time.NewTicker(runIDEvery)
-	defer tick.Stop()
-	for away := false; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		err := r.read(ctx)
-		switch {
-		case err != nil && !away && ctx.Err() == nil:
-			r.log.WarnContext(ctx, "cache redis does not answer", "error", err)
-		case err == nil && away:
-			r.log.InfoContext(ctx, "cache redis answers again")
-		}
-		away = err != nil
-	}
+		redisconn.Enforce(ctx, f.log, "queue-redis", queueFound), redisconn.Enforce(ctx, f.log, "cache-redis", cacheFound),
+		redisconn.Enforce(ctx, f.log, "redis", shared))
 }

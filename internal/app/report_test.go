@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/status"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -67,36 +66,4 @@ func TestTheSchedulerReports(t *testing.T) {
 		}
 		return err
 	})
-}
-
-// What one store does not tell hides nothing of the others.
-func TestAReportNamesWhatIsMissing(t *testing.T) {
-	t.Parallel()
-	h := build(t)
-	h.settings.Tenants = []config.Tenant{h.settings.Tenants[0]}
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.base.stack.Close(t.Context()) })
-	if err := s.base.cacheRdb.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.reportOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d, _, err := status.Read(t.Context(), s.base.queue)
-	if err != nil || fmt.Sprint(d.Missing) != "[freshness]" || len(d.Breakers) != 1 {
-		t.Errorf("without the cache: %+v, %v", d, err)
-	}
-	if err := s.base.ledger.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.reportOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d, _, err = status.Read(t.Context(), s.base.queue)
-	if err != nil || fmt.Sprint(d.Missing) != "[budgets breakers freshness]" || len(d.Attempts) == 0 {
-		t.Errorf("without the ledger: %+v, %v", d, err)
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 	"github.com/workflow-bolt/rounds/internal/plan"
+	"github.com/workflow-bolt/rounds/internal/report"
+	"github.com/workflow-bolt/rounds/internal/sweep"
 )
 
 // SchedulerOptions say what a scheduler runs with. Config is required.
@@ -29,8 +31,8 @@ type SchedulerOptions struct {
 type Scheduler struct {
 	base    *foundation
 	planner *plan.Planner
-	gate    *flow.Flow // to be read, never to be passed
-	clock   plan.Clock
+	report  *report.Reporter
+	sweep   *sweep.Sweeper
 	health  *lifecycle.Health
 	addr    string
 }
@@ -61,7 +63,11 @@ func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err er
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{base: base, planner: planner, gate: gate, clock: o.Clock, health: &lifecycle.Health{}, addr: o.Config.Health}, nil
+	return &Scheduler{
+		base: base, planner: planner, health: &lifecycle.Health{}, addr: o.Config.Health,
+		report: &report.Reporter{Queue: base.queue, Flow: gate, Ledger: base.ledger, Store: base.store, Now: o.Clock.Now, Logger: o.Logger},
+		sweep:  &sweep.Sweeper{Ledger: base.ledger, Cache: base.cache, Now: o.Clock.Now, Logger: o.Logger},
+	}, nil
 }
 
 // Run plans until ctx ends, and closes everything. It can be called once.
@@ -72,7 +78,7 @@ func (s *Scheduler) start(ctx context.Context) error {
 		return err
 	}
 	s.base.stack.Push("readiness", func(context.Context) error { s.health.Drain(); return nil })
-	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("report", s.report), s.base.group.Go("sweep", s.sweep))
+	err := errors.Join(s.base.group.Go("planner", s.planner.Run), s.base.group.Go("report", s.report.Run), s.base.group.Go("sweep", s.sweep.Run))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
@@ -61,9 +62,9 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
-	vendors := &accounts{
-		ledger: base.ledger, keys: base.keys, gate: gate, endpoint: o.Config.Endpoint, insecure: o.Config.Mode == config.Dev,
-	}
+	accounts := account.New(account.Options{
+		Ledger: base.ledger, Keys: base.keys, Gate: gate, Endpoint: o.Config.Endpoint, Insecure: o.Config.Mode == config.Dev,
+	})
 	router, err := tasks.NewRouter(tasks.RouterOptions{
 		Redis: base.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(base.ledger, o.Logger), Around: around,
 		Logger: o.Logger,
@@ -72,7 +73,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	err = work.Register(router, work.Deps{
-		Account: vendors.account, Store: base.store, Tasks: base.tasks, Ledger: base.ledger, Intervals: gate.SetIntervals,
+		Account: accounts.Account, Store: base.store, Tasks: base.tasks, Ledger: base.ledger, Intervals: gate.SetIntervals,
 		Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -154,7 +155,7 @@ func TestProduction(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	_, err := Open(t.Context(), Options{QueueURL: redistest.URL(t), LedgerURL: "sqlite:/nowhere", Logins: logins(t), Production: true})
-	if !errors.Is(err, errUnsuitable) || !strings.Contains(err.Error(), "append-only") {
+	if !errors.Is(err, redisconn.ErrUnsuitable) || !strings.Contains(err.Error(), "append-only") {
 		t.Errorf("a Redis without an append-only file: %v", err)
 	}
 	s.secure = true

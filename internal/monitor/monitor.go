@@ -26,9 +26,6 @@ type Options struct {
 	Logger     *slog.Logger // defaults to none
 }
 
-// errUnsuitable marks a Redis that answers and must not be used as it is set up.
-var errUnsuitable = errors.New("redis is set up in a way that loses tasks")
-
 // Monitor is the operators' site. Open makes one; it is safe for concurrent use.
 type Monitor struct {
 	log      *slog.Logger
@@ -91,15 +88,7 @@ func (m *Monitor) openRedis(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return lifecycle.Unreachable("queue redis", err)
 	}
-	var errs []error
-	for _, f := range found {
-		if f.Fatal {
-			errs = append(errs, fmt.Errorf("queue redis: %w: %s", errUnsuitable, f.Text))
-			continue
-		}
-		m.log.WarnContext(ctx, "redis is not set up for production", "code", f.Code, "error", errors.New(f.Text))
-	}
-	return errors.Join(errs...)
+	return redisconn.Enforce(ctx, m.log, "queue-redis", found)
 }
 
 // Drain ends open streams and lets no new one begin, so that a server can stop. It can be repeated.

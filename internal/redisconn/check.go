@@ -2,8 +2,9 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,23 @@ type Finding struct {
 	Text string
 	// Fatal findings must keep the process from starting.
 	Fatal bool
+}
+
+// ErrUnsuitable is returned by Enforce for a server with a fatal finding.
+var ErrUnsuitable = errors.New("redis is set up in a way that loses data")
+
+// Enforce logs the findings about one server and returns the fatal ones as errors, joined. The
+// component names the server.
+func Enforce(ctx context.Context, log *slog.Logger, component string, found []Finding) error {
+	var errs []error
+	for _, f := range found {
+		if f.Fatal {
+			errs = append(errs, fmt.Errorf("%s: %w: %s", component, ErrUnsuitable, f.Text))
+			continue
+		}
+		log.WarnContext(ctx, "redis is not set up for production", "component", component, "code", f.Code, "error", errors.New(f.Text))
+	}
+	return errors.Join(errs...)
 }
 
 // Check reads what INFO says of each master behind rdb and compares it with
@@ -96,30 +114,6 @@ func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, produc
 		Code: "shared", Fatal: production,
 		Text: "queue and cache are one server: a full cache stops the queue; use two",
 	}}, nil
-}
-
-// embeddedRunID stands for a server that has no run id.
-const embeddedRunID = "embedded"
-
-// RunID returns the run id of the server, which changes when it restarts. A
-// cluster's is the ids of its masters, sorted by address. An embedded server
-// that has none gives a constant.
-func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
-	infos, err := readInfo(ctx, rdb)
-	if err != nil {
-		return "", fmt.Errorf("read run id: %w", Clean(err))
-	}
-	ids := make([]string, 0, len(infos))
-	for _, info := range infos {
-		if id := info["run_id"]; id != "" {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return embeddedRunID, nil
-	}
-	slices.Sort(ids)
-	return strings.Join(ids, ","), nil
 }
 
 // readInfo returns the fields of INFO of every master. A server that refuses

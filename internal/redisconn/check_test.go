@@ -1,7 +1,9 @@
 package redisconn
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -80,37 +82,16 @@ func TestCheckAsksTheServer(t *testing.T) {
 	}
 }
 
-func TestRunIDChangesWithARestart(t *testing.T) {
+func TestEnforce(t *testing.T) {
 	t.Parallel()
-	server := redistest.NewPrivate(t)
-	server.Start(t)
-	c, err := Dial(server.URL(), Options{})
-	if err != nil {
-		t.Fatal(err)
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	note, fatal := Finding{Code: "persistence", Text: "no append-only file"}, Finding{Code: "version", Text: "too old", Fatal: true}
+	if err := Enforce(t.Context(), logger, "queue-redis", []Finding{note}); err != nil || !strings.Contains(log.String(), "code=persistence") {
+		t.Errorf("%v; log: %s", err, log.String())
 	}
-	t.Cleanup(func() { _ = c.Close() })
-	read := func() string {
-		id, err := RunID(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
-	}
-	first, again := read(), read()
-	server.Kill()
-	server.Start(t)
-	for range 2 { // the connections of the pool are lost, one error each
-		if _, err := RunID(t.Context(), c); err == nil {
-			break
-		}
-	}
-	second := read()
-	if first == "" || first != again || first == second {
-		t.Errorf("run ids %q, %q, after the restart %q", first, again, second)
-	}
-	for range 2 {
-		if id, err := RunID(t.Context(), redistest.Mini(t)); err != nil || id != embeddedRunID {
-			t.Errorf("embedded: %q, %v", id, err)
-		}
+	err := Enforce(t.Context(), logger, "queue-redis", []Finding{note, fatal})
+	if want := "queue-redis: redis is set up in a way that loses data: too old"; !errors.Is(err, ErrUnsuitable) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

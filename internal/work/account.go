@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -13,7 +14,7 @@ import (
 )
 
 // account is the way to the vendor for what belongs to no practice.
-func (d Deps) account(ctx context.Context, t string) (tenant.ID, *Account, error) {
+func (d Deps) account(ctx context.Context, t string) (tenant.ID, *account.Account, error) {
 	id, err := tenant.Parse(t)
 	if err != nil {
 		return "", nil, tasks.Permanent(err)
@@ -41,12 +42,12 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {
 		return applied(err)
 	}
-	return tasks.Permanent(a.differs(list))
+	return tasks.Permanent(differs(a, list))
 }
 
 // differs says what is wrong with the tenant's practices; nil when nothing is. Only an operator can mend it: lists are
 // asked for by a practice's name, and under a wrong one the vendor answers with none, as if nobody were booked.
-func (a *Account) differs(list practice.Practices) error {
+func differs(a *account.Account, list practice.Practices) error {
 	names := map[string]string{}
 	for _, p := range list.Practices {
 		names[p.ID] = p.Name

@@ -19,6 +19,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
@@ -167,15 +168,15 @@ func (b *bundle) ledger(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*Account, error) {
+func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*account.Account, error) {
 	t.Helper()
 	client, err := tebra.New(tebra.Options{
 		Account: clinicA.String(), HTTPClient: &http.Client{Transport: b.line}, Gate: b.gate,
 		Credentials: tebra.Credentials{CustomerKey: "key", User: "user@example.test", Password: "password"},
 	})
 	must(t, err)
-	known := &Account{Vendor: client, Zone: b.clinic.Location(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
-	return func(_ context.Context, id tenant.ID) (*Account, error) {
+	known := &account.Account{Vendor: client, Zone: b.clinic.Location(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
+	return func(_ context.Context, id tenant.ID) (*account.Account, error) {
 		if id != clinicA {
 			return nil, tasks.Permanent(codes.UnknownTenant)
 		}

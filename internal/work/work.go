@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
@@ -16,17 +17,10 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// Account is a tenant's way to the vendor.
-type Account struct {
-	Vendor    *tebra.Client
-	Zone      *time.Location
-	Practices []ledger.Practice
-}
-
 // Deps is what the workers need. All fields are required.
 type Deps struct {
 	// Account finds a tenant's account. A tenant that is not known is a permanent error.
-	Account func(ctx context.Context, t tenant.ID) (*Account, error)
+	Account func(ctx context.Context, t tenant.ID) (*account.Account, error)
 	Store   *practice.Store
 	Tasks   *tasks.Client
 	// Ledger keeps the watermarks.
@@ -69,7 +63,7 @@ func urgent[T tasks.Args](work tasks.WorkerFunc[T]) tasks.WorkerFunc[T] {
 
 // site is the practice that a run is about, and the way to it.
 type site struct {
-	*Account
+	*account.Account
 	tenant tenant.ID
 	id     string // the practice's number
 	name   string // the vendor's name of it, by which lists are filtered

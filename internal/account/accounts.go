@@ -1,0 +1,137 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// Account is what a tenant's tasks work with.
+type Account struct {
+	Vendor    *tebra.Client
+	Zone      *time.Location
+	Practices []ledger.Practice
+}
+
+// ttl is how long an account is used before the ledger is read again: a changed password takes effect
+// within it.
+const ttl = 30 * time.Second
+
+// Options say what accounts are made of. Ledger and Keys are required.
+type Options struct {
+	Ledger   *ledger.Ledger
+	Keys     *phi.Keys
+	Gate     tebra.Gate // asked before each call; nil allows every call
+	Endpoint string     // where the vendor's service answers
+	Insecure bool       // allows plain http, for a simulator
+}
+
+// Accounts returns the account of each tenant. It is safe for concurrent use.
+type Accounts struct {
+	o Options
+
+	mu    sync.Mutex
+	known map[tenant.ID]*entry
+}
+
+// entry is one tenant's account as it was last read. It is not changed once it is in the map.
+type entry struct {
+	Account
+	sealed []byte // the credentials that Vendor was made with
+	read   time.Time
+}
+
+// New returns Accounts that have read nothing yet.
+func New(o Options) *Accounts { return &Accounts{o: o, known: map[tenant.ID]*entry{}} }
+
+// Account returns the tenant's account. A tenant that is not in the ledger is a permanent error; an
+// unreachable ledger is not.
+func (a *Accounts) Account(ctx context.Context, id tenant.ID) (*Account, error) {
+	a.mu.Lock()
+	current := a.known[id]
+	a.mu.Unlock()
+	if current != nil && time.Since(current.read) < ttl {
+		return &current.Account, nil
+	}
+	next, err := a.renew(ctx, id, current)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known[id] = next
+	return &next.Account, nil
+}
+
+func (a *Accounts) renew(ctx context.Context, id tenant.ID, current *entry) (*entry, error) {
+	t, err := a.o.Ledger.Tenant(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, tasks.Permanent(codes.UnknownTenant)
+	case err != nil && current != nil:
+		// While the ledger restarts, a possibly outdated password is better than no work, and it is
+		// kept for another ttl so that not every task waits for the ledger.
+		again := *current
+		again.read = time.Now()
+		return &again, nil
+	case err != nil:
+		return nil, fmt.Errorf("read tenant: %w", err)
+	}
+	zone, err := time.LoadLocation(t.TimeZone)
+	if err != nil {
+		return nil, codes.UnknownZone // retried: an operator can correct it
+	}
+	next := &entry{Account: Account{Zone: zone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
+	if current != nil && bytes.Equal(current.sealed, t.Credentials) {
+		next.Vendor = current.Vendor
+		return next, nil
+	}
+	next.Vendor, err = a.open(t)
+	return next, err
+}
+
+// open returns a client with the tenant's credentials.
+func (a *Accounts) open(t ledger.Tenant) (*tebra.Client, error) {
+	var c credentials
+	plain, err := a.o.Keys.For(t.ID.String()).Open(t.Credentials, credentialsAD)
+	if err != nil || phi.Unmarshal(plain, &c) != nil {
+		return nil, codes.CredentialsDoNotOpen // retried: an operator can correct it
+	}
+	vendor, err := tebra.New(tebra.Options{
+		Endpoint: a.o.Endpoint, Insecure: a.o.Insecure, Account: t.ID.String(), Gate: a.o.Gate,
+		Credentials: tebra.Credentials{CustomerKey: c.CustomerKey, User: c.User, Password: c.Password},
+		Trace:       trace, Observe: observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open account: %w", err)
+	}
+	return vendor, nil
+}
+
+// trace records a vendor call as a span.
+func trace(ctx context.Context, operation string) (context.Context, func(tebra.Code)) {
+	ctx, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation(operation))
+	return ctx, func(code tebra.Code) { span.End(string(code)) }
+}
+
+// observe counts the calls that the vendor may have received.
+func observe(ctx context.Context, o tebra.Observation) {
+	if !o.Sent {
+		return
+	}
+	telemetry.VendorCalled(ctx, o.Operation, string(o.Code), o.Latency)
+	if o.Code == tebra.Throttled {
+		telemetry.VendorThrottled(ctx, o.Operation)
+	}
+}

@@ -1,0 +1,187 @@
+package account
+
+import (
+	"errors"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/secret"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const clinicA, clinicB = tenant.ID("clinic-a"), tenant.ID("clinic-b")
+
+// fixture is a ledger with one configured tenant, which has an account at a simulated vendor.
+type fixture struct {
+	ledger   *ledger.Ledger
+	keys     *phi.Keys
+	tenants  []config.Tenant
+	endpoint string
+}
+
+func setup(t *testing.T) *fixture {
+	t.Helper()
+	account := tebratest.Account{CustomerKey: "key-of-a-test", User: "user@example.test", Password: "password-of-a-test", Practices: []tebratest.Practice{
+		{ID: 1, Name: "First Practice", Zone: "America/Chicago", Patients: 3, VisitsPerDay: 1},
+	}}
+	vendor, err := tebratest.New(tebratest.Config{
+		Seed: 1, Throttles: tebratest.Throttles{Off: true}, Accounts: []tebratest.Account{account},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(vendor)
+	t.Cleanup(srv.Close)
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := phi.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fixture{
+		ledger: l, keys: keys, endpoint: srv.URL + tebratest.Path,
+		tenants: []config.Tenant{{
+			ID: clinicA.String(), TimeZone: "America/Chicago",
+			Credentials: config.Credentials{
+				CustomerKey: secret.Value(account.CustomerKey), User: secret.Value(account.User), Password: secret.Value(account.Password),
+			},
+			Practices: []config.Practice{{ID: "1", Name: "First Practice"}},
+		}},
+	}
+}
+
+func (f *fixture) accounts() *Accounts {
+	return New(Options{Ledger: f.ledger, Keys: f.keys, Endpoint: f.endpoint, Insecure: true})
+}
+
+// expire makes the tenant's account old enough to be read again.
+func (a *Accounts) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := *a.known[clinicA]
+	old.read = old.read.Add(-ttl)
+	a.known[clinicA] = &old
+}
+
+func TestChangedCredentialsTakeEffect(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	correct := f.tenants[0].Credentials
+	f.tenants[0].Credentials.Password = "not-the-password"
+	f.apply(t)
+	a := f.accounts()
+	call := func() error {
+		t.Helper()
+		account, err := a.Account(t.Context(), clinicA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if account.Zone.String() != "America/Chicago" || len(account.Practices) != 1 {
+			t.Errorf("%v, %v", account.Zone, account.Practices)
+		}
+		_, _, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
+		return err
+	}
+	refused := &tebra.Error{Code: tebra.Unauthenticated}
+	if err := call(); !errors.Is(err, refused) {
+		t.Fatalf("with a wrong password: %v", err)
+	}
+	f.tenants[0].Credentials = correct
+	f.apply(t)
+	if err := call(); !errors.Is(err, refused) {
+		t.Errorf("the ledger is read for each call: %v", err)
+	}
+	a.expire()
+	if err := call(); err != nil {
+		t.Errorf("with the correct password: %v", err)
+	}
+	before := a.known[clinicA].Vendor
+	a.expire()
+	if err := call(); err != nil || a.known[clinicA].Vendor != before {
+		t.Errorf("unchanged credentials made another client (%v)", err)
+	}
+}
+
+func TestAccountsOutliveTheLedger(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.apply(t)
+	a := f.accounts()
+	first, err := a.Account(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Account(t.Context(), "clinic-z"); err == nil || tasks.CodeOf(err) != "unknown_tenant" {
+		t.Errorf("unknown tenant: %v", err)
+	}
+	if err := f.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.expire()
+	again, err := a.Account(t.Context(), clinicA)
+	if err != nil || again.Vendor != first.Vendor {
+		t.Errorf("while the ledger is unreachable: %v", err)
+	}
+	if time.Since(a.known[clinicA].read) > ttl/2 {
+		t.Error("every task waits for an unreachable ledger")
+	}
+	if _, err := a.Account(t.Context(), "clinic-z"); err == nil || tasks.CodeOf(err) == "unknown_tenant" {
+		t.Errorf("an unreachable ledger makes a tenant unknown: %v", err)
+	}
+}
+
+// The tasks of a tenant with a damaged row fail with a code and are retried; other tenants work on.
+func TestDamagedTenantFailsAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other := f.tenants[0]
+	other.ID = clinicB.String()
+	f.tenants = append(f.tenants, other)
+	f.apply(t)
+	row, err := f.ledger.Tenant(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	healthy, err := f.ledger.Tenant(t.Context(), clinicB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Credentials = healthy.Credentials
+	if _, err := f.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+		t.Fatal(err)
+	}
+	a := f.accounts()
+	_, err = a.Account(t.Context(), clinicA)
+	if code := tasks.CodeOf(err); code != "credentials_do_not_open" {
+		t.Errorf("another tenant's credentials: %v", err)
+	}
+	var permanent interface{ Permanent() bool }
+	if errors.As(err, &permanent) && permanent.Permanent() {
+		t.Error("an error that an operator can correct is permanent")
+	}
+	if _, err := a.Account(t.Context(), clinicB); err != nil {
+		t.Errorf("the other tenant: %v", err)
+	}
+	f.apply(t)
+	if _, err := a.Account(t.Context(), clinicA); err != nil {
+		t.Errorf("after the credentials were configured again: %v", err)
+	}
+}

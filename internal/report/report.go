@@ -1,0 +1,163 @@
+// Package report writes the status document, which shows operators how a deployment is doing, from
+// what the queue, flow control, the ledger and the cached days say.
+package report
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/plan"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/status"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// limit bounds one report, so that it is written or given up before the next.
+const limit = status.Every - 200*time.Millisecond
+
+// Reporter writes the status document. All fields are required.
+type Reporter struct {
+	Queue  redis.UniversalClient // read for workers; the document is written there too
+	Flow   *flow.Flow            // only read: a reporter acquires nothing
+	Ledger *ledger.Ledger
+	Store  *practice.Store
+	Now    func() time.Time // the calendar
+	Logger *slog.Logger
+}
+
+// Run writes a report every two seconds until ctx ends. It logs the first of several failures in a
+// row; readers notice a missing report by the document's age.
+func (r *Reporter) Run(ctx context.Context) error {
+	tick := time.NewTicker(status.Every)
+	defer tick.Stop()
+	for failing := false; ; {
+		err := r.Write(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			r.Logger.WarnContext(ctx, "status document cannot be written", "error", err)
+		case err == nil && failing:
+			r.Logger.InfoContext(ctx, "status document is written again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Write writes one report. A part that cannot be read is listed as missing, so that an unreachable
+// store does not hide what the others say.
+func (r *Reporter) Write(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d := status.Document{At: time.Now().UTC(), Attempts: tasks.Attempts()}
+	missing := func(err error, parts ...string) bool {
+		if err != nil {
+			d.Missing = append(d.Missing, parts...)
+		}
+		return err != nil
+	}
+	workers, err := queue.Workers(ctx, r.Queue)
+	missing(err, "workers")
+	for _, w := range workers {
+		d.Workers = append(d.Workers, status.Worker(w))
+	}
+	tenants, err := r.Ledger.Tenants(ctx)
+	if missing(err, "budgets", "breakers", "freshness") {
+		return status.Write(ctx, r.Queue, d)
+	}
+	ids := make([]tenant.ID, len(tenants))
+	for i, t := range tenants {
+		ids[i] = t.ID
+	}
+	d.Budgets, err = r.budgets(ctx, ids)
+	missing(err, "budgets")
+	d.Breakers, err = r.breakers(ctx, ids)
+	missing(err, "breakers")
+	d.Freshness, err = r.freshness(ctx, tenants)
+	missing(err, "freshness")
+	return status.Write(ctx, r.Queue, d)
+}
+
+// budgets returns the budgets, those that block calls first.
+func (r *Reporter) budgets(ctx context.Context, ids []tenant.ID) ([]status.Budget, error) {
+	found, err := r.Flow.Budgets(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]status.Budget, len(found))
+	for i, b := range found {
+		out[i] = status.Budget(b)
+	}
+	slices.SortStableFunc(out, func(a, b status.Budget) int {
+		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog))
+	})
+	return out, nil
+}
+
+// breakers returns the breakers, the host's first.
+func (r *Reporter) breakers(ctx context.Context, ids []tenant.ID) ([]status.Breaker, error) {
+	found, err := r.Flow.States(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]status.Breaker, len(found))
+	for i, b := range found {
+		out[i] = status.Breaker{Scope: b.Scope, Tenant: b.Tenant, State: string(b.Condition), Opens: b.Opens, Reason: b.Reason}
+		if b.Condition == flow.Open {
+			out[i].Wait = max(0, time.Until(b.Until))
+		}
+	}
+	return out, nil
+}
+
+// freshness returns the age of each practice's day, late ones first, then the oldest.
+func (r *Reporter) freshness(ctx context.Context, tenants []ledger.Tenant) ([]status.Freshness, error) {
+	now := r.Now()
+	var out []status.Freshness
+	var days []practice.Roster
+	for _, t := range tenants {
+		zone, err := time.LoadLocation(t.TimeZone)
+		if err != nil {
+			continue // the planner logs it
+		}
+		for _, p := range t.Practices {
+			out = append(out, status.Freshness{Tenant: t.ID, Practice: p.ID, Open: plan.IsOpen(t.Hours, now.In(zone))})
+			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: civil.DateOf(now.In(zone))})
+		}
+	}
+	for start := 0; start < len(days); start += cache.MaxPeek {
+		ages, err := r.Store.Confirmed(ctx, days[start:min(start+cache.MaxPeek, len(days))])
+		if err != nil {
+			return nil, err
+		}
+		for i, age := range ages {
+			out[start+i].Known, out[start+i].Age = age >= 0, max(0, age)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b status.Freshness) int {
+		return cmp.Or(cmp.Compare(lateness(a), lateness(b)), cmp.Compare(b.Age, a.Age))
+	})
+	return out, nil
+}
+
+// lateness sorts late days before the others.
+func lateness(f status.Freshness) int {
+	if f.Late() {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+	"github.com/workflow-bolt/rounds/internal/status"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// An unreachable store is listed as missing and does not hide what the others say.
+func TestReportListsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Credentials: []byte("sealed"), Practices: []ledger.Practice{{ID: "1", Name: "One"}}}
+	if _, err := l.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := phi.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, cached := redistest.New(t), redistest.New(t)
+	c, err := cache.New(cache.Options{Redis: cached, Sealer: keys.For, Key: func(context.Context, tenant.ID) (*phi.DataKey, error) { return phi.NewDataKey() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := flow.New(flow.Options{Redis: queue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Reporter{Queue: queue, Flow: f, Ledger: l, Store: practice.NewStore(c, keys), Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+	read := func() status.Document {
+		t.Helper()
+		if err := r.Write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d, _, err := status.Read(t.Context(), queue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if d := read(); len(d.Missing) > 0 || len(d.Freshness) != 1 || d.Freshness[0].Known || len(d.Breakers) != 1 || d.Breakers[0].State != "closed" {
+		t.Errorf("with every store: %+v", d)
+	}
+	_ = cached.Close()
+	if d := read(); fmt.Sprint(d.Missing) != "[freshness]" || len(d.Breakers) != 1 {
+		t.Errorf("without the cache: %+v", d)
+	}
+	_ = l.Close()
+	if d := read(); fmt.Sprint(d.Missing) != "[budgets breakers freshness]" || len(d.Attempts) == 0 {
+		t.Errorf("without the ledger: %+v", d)
+	}
+}
