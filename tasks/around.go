@@ -65,13 +65,21 @@ func Observe(next Next) Next {
 	}
 }
 
-// InTenant puts the tenant into the context, for everything that takes it from
-// there.
+// InTenant puts the tenant into the context, where TenantOf finds it.
 func InTenant(next Next) Next {
 	return func(ctx context.Context, run *Run) error {
 		if id, err := tenant.Parse(run.Tenant); err == nil {
-			ctx = tenant.NewContext(ctx, id)
+			ctx = context.WithValue(ctx, tenantKey{}, id)
 		}
 		return next(ctx, run)
 	}
+}
+
+type tenantKey struct{}
+
+// TenantOf returns the alias of the tenant that InTenant put into ctx, for code
+// that a worker calls without its job. It is empty outside of a task.
+func TenantOf(ctx context.Context) string {
+	id, _ := ctx.Value(tenantKey{}).(tenant.ID)
+	return id.String()
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 type refusal struct{ at time.Time }
@@ -265,8 +264,7 @@ func TestMiddlewareOrder(t *testing.T) {
 	}
 	r := b.router(t, RouterOptions{Around: []Middleware{step("a"), InTenant, step("b")}})
 	Handle(r, WorkerFunc[note](func(ctx context.Context, j *Job[note]) error {
-		id, _ := tenant.FromContext(ctx)
-		got = append(got, "work "+id.String())
+		got = append(got, "work "+TenantOf(ctx))
 		return Code("failed")
 	}))
 	_ = r.Deliver(t.Context(), b.seal(t, note{}))

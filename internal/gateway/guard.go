@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/telemetry"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // Bounds of one request.
@@ -99,7 +98,7 @@ func (g *Gateway) guard(w *answer, r *http.Request, rt route, span *telemetry.Sp
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	ctx := tenant.NewContext(context.WithValue(r.Context(), callerKey{}, c), c.Tenant)
+	ctx := context.WithValue(r.Context(), callerKey{}, c)
 	g.mux.ServeHTTP(w, r.WithContext(ctx))
 }
 

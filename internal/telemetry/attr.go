@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"strconv"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -23,9 +22,6 @@ func Lane(lane string) Attr { return text("lane", lane) }
 
 // Task names a task by its ID, which is made of a lane and keyed digests.
 func Task(id string) Attr { return text("task", id) }
-
-// Schedule names a schedule of the plan, "day-sweep".
-func Schedule(name string) Attr { return text("schedule", name) }
 
 // Operation names an operation of the vendor, "GetAppointments".
 func Operation(name string) Attr { return text("operation", name) }
@@ -63,13 +59,6 @@ func Caller(name string) Attr { return text("caller", name) }
 // Status is the status of an HTTP answer, 200.
 func Status(code int) Attr { return text("status", strconv.Itoa(code)) }
 
-// Ref stands for a document. Anything but a ref becomes "[invalid]", so that
-// an identifier passed by mistake stays here.
-func Ref(ref string) Attr { return text("ref", ref) }
-
-// Practice stands for a practice by its ref.
-func Practice(ref string) Attr { return text("practice", ref) }
-
 // Attempt counts a task's attempts, the first being 1.
 func Attempt(n int) Attr { return number("attempt", int64(n)) }
 
@@ -78,13 +67,6 @@ func Rows(n int) Attr { return number("rows", int64(n)) }
 
 // Changed counts the rows that differ from what was known.
 func Changed(n int) Attr { return number("changed", int64(n)) }
-
-// Bytes is the size of a body or value.
-func Bytes(n int) Attr { return number("bytes", int64(n)) }
-
-// WaitMS is how long something waited before it began, exported in whole
-// milliseconds.
-func WaitMS(d time.Duration) Attr { return number("wait_ms", d.Milliseconds()) }
 
 // text makes the attribute of a key whose spelling the vocabulary knows.
 func text(key, value string) Attr {

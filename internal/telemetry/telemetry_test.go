@@ -36,7 +36,7 @@ func TestSpanArrivesAsMade(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	_, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation("GetPatient"), telemetry.Tenant("clinic-a"), telemetry.Attempt(2))
-	span.Set(telemetry.Rows(3), telemetry.Bytes(512))
+	span.Set(telemetry.Rows(3), telemetry.Changed(2))
 	span.End("")
 	flush()
 
@@ -45,7 +45,7 @@ func TestSpanArrivesAsMade(t *testing.T) {
 		t.Fatalf("received %d spans, want 1", len(spans))
 	}
 	got := spans[0]
-	want := map[string]string{"operation": "GetPatient", "tenant": "clinic-a", "attempt": "2", "rows": "3", "bytes": "512"}
+	want := map[string]string{"operation": "GetPatient", "tenant": "clinic-a", "attempt": "2", "rows": "3", "changed": "2"}
 	if diff := cmp.Diff(want, got.Attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}

@@ -71,10 +71,6 @@ var vocabulary = map[string]spelling{
 	"stack": stack,
 }
 
-// Allowed reports whether the key is in the vocabulary. A log line may carry
-// any other key too, but its value is replaced.
-func Allowed(key string) bool { return vocabulary[key] != unknown }
-
 // clean returns the value when it is spelt as the key demands, or what stands
 // for it.
 func (s spelling) clean(value string) string {

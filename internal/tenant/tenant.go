@@ -9,7 +9,6 @@
 package tenant
 
 import (
-	"context"
 	"errors"
 	"strings"
 )
@@ -39,19 +38,6 @@ func Parse(s string) (ID, error) {
 
 // String returns the alias.
 func (id ID) String() string { return string(id) }
-
-type contextKey struct{}
-
-// NewContext returns a context that carries the tenant of the work being done.
-func NewContext(ctx context.Context, id ID) context.Context {
-	return context.WithValue(ctx, contextKey{}, id)
-}
-
-// FromContext returns the tenant that NewContext stored, and whether there is one.
-func FromContext(ctx context.Context) (ID, bool) {
-	id, ok := ctx.Value(contextKey{}).(ID)
-	return id, ok && id != ""
-}
 
 // Key spells a key of this tenant: space:{tenant}:part:part. The space names the wire format and owner ("c1" is the
 // cache's first format, "f1" flow's). It panics for an ID that Parse would refuse: such a key would belong to nobody,

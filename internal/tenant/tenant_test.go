@@ -20,19 +20,6 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestContext(t *testing.T) {
-	t.Parallel()
-	if id, ok := FromContext(t.Context()); ok {
-		t.Fatalf("an empty context carries %q", id)
-	}
-	if _, ok := FromContext(NewContext(t.Context(), "")); ok {
-		t.Fatal("the zero ID counts as a tenant")
-	}
-	if id, ok := FromContext(NewContext(t.Context(), "clinic-a")); !ok || id != "clinic-a" {
-		t.Fatalf("FromContext = %q, %v", id, ok)
-	}
-}
-
 func TestKey(t *testing.T) {
 	t.Parallel()
 	if got, want := ID("clinic-a").Key("c1", "d", "a:b", "x}y%"), "c1:{clinic-a}:d:a%3Ab:x%7Dy%25"; got != want {
