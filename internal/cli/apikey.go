@@ -30,7 +30,7 @@ starts; a key whose line is gone opens nothing then.`,
 			if err != nil {
 				return usage("%s", err)
 			}
-			e.say("The key of %s is %s. Nothing else keeps it.", k.Name, key.Reveal())
+			e.printf("The key of %s is %s. Nothing else keeps it.", k.Name, key.Reveal())
 			doc := struct {
 				Line string `json:"line"`
 			}{k.Line()}

@@ -30,7 +30,7 @@ func (e *env) agree(yes bool, question string) error {
 	}
 	line, err := bufio.NewReader(io.LimitReader(e.stdin, 100)).ReadString('\n')
 	if err != nil && line == "" {
-		e.say("")
+		e.printf("")
 	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":

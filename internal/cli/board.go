@@ -99,7 +99,7 @@ func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
 	if err != nil {
 		return err
 	}
-	number, err := choosePractice(owner, f.practice)
+	number, err := selectPractice(owner, f.practice)
 	if err != nil {
 		return err
 	}
@@ -126,9 +126,9 @@ func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
 		Rows: boardRows(read.Board.Rows, t.Store.Names(id), zone, f.reveal),
 	}
 	if f.reveal {
-		e.say("this shows who the patients are: mind who looks, and where it is kept")
+		e.printf("this shows who the patients are: mind who looks, and where it is kept")
 	} else {
-		e.say("patients are masked; --reveal shows them")
+		e.printf("patients are masked; --reveal shows them")
 	}
 	return e.answer(doc, doc.write)
 }
@@ -153,8 +153,8 @@ func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location,
 	return rows
 }
 
-// choosePractice returns the practice asked for, or the tenant's only one.
-func choosePractice(t ledger.Tenant, asked string) (string, error) {
+// selectPractice returns the practice asked for, or the tenant's only one.
+func selectPractice(t ledger.Tenant, asked string) (string, error) {
 	if asked == "" && len(t.Practices) == 1 {
 		return t.Practices[0].ID, nil
 	}

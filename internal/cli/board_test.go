@@ -210,10 +210,10 @@ func TestTimeoutIsObeyed(t *testing.T) {
 func TestChoosePractice(t *testing.T) {
 	t.Parallel()
 	one := ledger.Tenant{ID: "clinic-a", Practices: []ledger.Practice{{ID: "7"}}}
-	if got, err := choosePractice(one, ""); got != "7" || err != nil {
+	if got, err := selectPractice(one, ""); got != "7" || err != nil {
 		t.Errorf("the only one: %q, %v", got, err)
 	}
-	if _, err := choosePractice(ledger.Tenant{ID: "clinic-a"}, ""); err == nil {
+	if _, err := selectPractice(ledger.Tenant{ID: "clinic-a"}, ""); err == nil {
 		t.Error("a tenant without practices has one")
 	}
 }

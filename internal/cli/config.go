@@ -28,7 +28,7 @@ everything is.`,
 				return err
 			}
 			if len(doc.Problems) > 0 {
-				e.say("%d problems: rounds config validate %s", len(doc.Problems), args[0])
+				e.printf("%d problems: rounds config validate %s", len(doc.Problems), args[0])
 			}
 			return e.answer(doc, doc.write)
 		},

@@ -25,13 +25,13 @@ func newDead(e *env) *cobra.Command {
 	return e.group("dead", "Look at dead letters, and run their tasks again", newDeadList(e), newDeadShow(e), newDeadReplay(e))
 }
 
-// letterFlags choose dead letters.
-type letterFlags struct {
+// deadFlags choose dead letters.
+type deadFlags struct {
 	tenant, kind, code string
 	since              time.Duration
 }
 
-func (f *letterFlags) add(e *env, cmd *cobra.Command) {
+func (f *deadFlags) add(e *env, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.tenant, "tenant", "", "of this tenant alone")
 	cmd.Flags().StringVar(&f.kind, "kind", "", "of this kind alone")
 	cmd.Flags().StringVar(&f.code, "code", "", "died of this code alone")
@@ -50,7 +50,7 @@ func (f *letterFlags) add(e *env, cmd *cobra.Command) {
 }
 
 // filter reads the flags.
-func (f *letterFlags) filter(now time.Time) (ledger.Filter, error) {
+func (f *deadFlags) filter(now time.Time) (ledger.Filter, error) {
 	out := ledger.Filter{Kind: f.kind, Code: f.code}
 	if f.tenant != "" {
 		id, err := parseTenant(f.tenant)
@@ -69,7 +69,7 @@ func (f *letterFlags) filter(now time.Time) (ledger.Filter, error) {
 }
 
 func newDeadList(e *env) *cobra.Command {
-	var f letterFlags
+	var f deadFlags
 	var state, after string
 	var limit int
 	cmd := &cobra.Command{
@@ -86,45 +86,45 @@ needs nothing more.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(letterStates, state) {
-				return usage("--state must be %s", strings.Join(letterStates, ", "))
+			if !slices.Contains(deadStates, state) {
+				return usage("--state must be %s", strings.Join(deadStates, ", "))
 			}
-			if limit < 1 || limit > maxLetters {
-				return usage("--limit must be between 1 and %d", maxLetters)
+			if limit < 1 || limit > maxDeadLetters {
+				return usage("--limit must be between 1 and %d", maxDeadLetters)
 			}
 			filter.After, filter.Limit = after, limit
 			if state != anyState {
 				filter.State = state
 			}
 			return e.withStores(cmd.Context(), config.NeedLedger, func(s *stores) error {
-				return e.listLetters(cmd.Context(), s, filter)
+				return e.listDead(cmd.Context(), s, filter)
 			})
 		},
 	}
 	f.add(e, cmd)
-	cmd.Flags().StringVar(&state, "state", ledger.StateOpen, strings.Join(letterStates, ", "))
+	cmd.Flags().StringVar(&state, "state", ledger.StateOpen, strings.Join(deadStates, ", "))
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many")
 	cmd.Flags().StringVar(&after, "after", "", "those after this task ID: the next page")
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(letterStates, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(deadStates, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 const (
-	anyState   = "any"
-	maxLetters = 500 // what the ledger lists at once
+	anyState       = "any"
+	maxDeadLetters = 500 // what the ledger lists at once
 )
 
-var letterStates = []string{ledger.StateOpen, ledger.StateReplayed, ledger.StateResolved, anyState}
+var deadStates = []string{ledger.StateOpen, ledger.StateReplayed, ledger.StateResolved, anyState}
 
-// lettersDoc is a page of dead letters, and what is open in all.
-type lettersDoc struct {
-	Letters []letterRow `json:"letters"`
-	Next    string      `json:"next,omitempty"` // --after of the next page, when there may be one
-	Open    []openDoc   `json:"open"`           // all open letters, by kind and code
+// deadListDoc is a page of dead letters, and what is open in all.
+type deadListDoc struct {
+	DeadLetters []deadRow `json:"letters"`
+	Next        string    `json:"next,omitempty"` // --after of the next page, when there may be one
+	Open        []openDoc `json:"open"`           // all open letters, by kind and code
 }
 
-// letterRow is one dead letter.
-type letterRow struct {
+// deadRow is one dead letter.
+type deadRow struct {
 	Task       string    `json:"task"`
 	Tenant     string    `json:"tenant"`
 	Kind       string    `json:"kind"`
@@ -140,23 +140,23 @@ type letterRow struct {
 
 // openDoc counts open letters that died of the same.
 type openDoc struct {
-	Kind    string    `json:"kind"`
-	Code    string    `json:"code"`
-	Means   string    `json:"means,omitempty"`
-	Letters int       `json:"letters"`
-	Oldest  time.Time `json:"oldest"`
+	Kind        string    `json:"kind"`
+	Code        string    `json:"code"`
+	Means       string    `json:"means,omitempty"`
+	DeadLetters int       `json:"letters"`
+	Oldest      time.Time `json:"oldest"`
 }
 
-// readLetter takes from a letter what may be shown. Kinds, lanes and codes of a letter come from whoever wrote the task.
-func readLetter(l ledger.DeadLetter) letterRow {
-	return letterRow{
+// readDead takes from a letter what may be shown. Kinds, lanes and codes of a letter come from whoever wrote the task.
+func readDead(l ledger.DeadLetter) deadRow {
+	return deadRow{
 		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
 		Means: codes.Code(l.Code).Meaning(), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
 		Bytes: len(l.Payload),
 	}
 }
 
-func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error {
+func (e *env) listDead(ctx context.Context, s *stores, f ledger.Filter) error {
 	found, err := s.ledger.DeadLetters(ctx, f)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -170,22 +170,22 @@ func (e *env) listLetters(ctx context.Context, s *stores, f ledger.Filter) error
 	if err != nil {
 		return err
 	}
-	doc := lettersDoc{Letters: make([]letterRow, 0, len(found)), Open: make([]openDoc, 0, len(counts))}
+	doc := deadListDoc{DeadLetters: make([]deadRow, 0, len(found)), Open: make([]openDoc, 0, len(counts))}
 	for _, l := range found {
-		doc.Letters = append(doc.Letters, readLetter(l))
+		doc.DeadLetters = append(doc.DeadLetters, readDead(l))
 	}
 	if len(found) == f.Limit {
 		doc.Next = diagnose.Redact(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: codes.Code(c.Code).Meaning(), Letters: c.Open, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: codes.Code(c.Code).Meaning(), DeadLetters: c.Open, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }
 
-func (d lettersDoc) write(w io.Writer) {
+func (d deadListDoc) write(w io.Writer) {
 	now := time.Now()
-	table(w, []string{"DIED", "KIND", "TENANT", "CODE", "ATTEMPTS", "STATE", "TASK"}, d.Letters, func(l letterRow) []string {
+	table(w, []string{"DIED", "KIND", "TENANT", "CODE", "ATTEMPTS", "STATE", "TASK"}, d.DeadLetters, func(l deadRow) []string {
 		return []string{diagnose.Ago(l.DiedAt, now), cmp.Or(l.Kind, unknown), cmp.Or(l.Tenant, unknown), l.Code, fmt.Sprint(l.Attempts), l.State, l.Task}
 	})
 	if d.Next != "" {
@@ -195,7 +195,7 @@ func (d lettersDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "no letter is open")
 	}
 	for _, c := range d.Open {
-		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.Letters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
+		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.DeadLetters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
 	}
 }
 
@@ -209,15 +209,15 @@ be replayed. Its payload stays sealed; only its size is told.`,
 		Args:    names("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withStores(cmd.Context(), config.NeedQueue|config.NeedLedger, func(s *stores) error {
-				return e.showLetter(cmd.Context(), s, args[0])
+				return e.showDead(cmd.Context(), s, args[0])
 			})
 		},
 	}
 }
 
-// letterDoc is a dead letter with what the queue knows of its task.
-type letterDoc struct {
-	letterRow
+// deadDoc is a dead letter with what the queue knows of its task.
+type deadDoc struct {
+	deadRow
 	Headers []headerDoc `json:"headers"`
 	Now     string      `json:"now"`    // where its task is: a state of asynq's, "done", or "gone"
 	Replay  string      `json:"replay"` // what replaying it would do
@@ -229,17 +229,17 @@ type headerDoc struct {
 	Value string `json:"value"`
 }
 
-func (e *env) showLetter(ctx context.Context, s *stores, id string) error {
+func (e *env) showDead(ctx context.Context, s *stores, id string) error {
 	l, err := s.ledger.DeadLetter(ctx, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return noLetter(id, err)
+		return noDeadLetter(id, err)
 	case errors.Is(err, ledger.ErrInvalid):
 		return usage("that is not a task's ID")
 	case err != nil:
 		return err
 	}
-	doc := letterDoc{letterRow: readLetter(l), Headers: []headerDoc{}}
+	doc := deadDoc{deadRow: readDead(l), Headers: []headerDoc{}}
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		doc.Headers = append(doc.Headers, headerDoc{Name: diagnose.Redact(name), Value: diagnose.Redact(l.Headers[name])})
 	}
@@ -250,7 +250,7 @@ func (e *env) showLetter(ctx context.Context, s *stores, id string) error {
 	return e.answer(doc, doc.write)
 }
 
-func noLetter(id string, cause error) *failure {
+func noDeadLetter(id string, cause error) *failure {
 	return &failure{
 		Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "there is no dead letter of that task", cause: cause,
 		Means: "it did not die, or its letter was removed", Try: []string{"rounds task show " + diagnose.Redact(id), "rounds dead list"},
@@ -305,7 +305,7 @@ func prospects(l ledger.DeadLetter, now string) string {
 	return "mark it replayed: the task waits already"
 }
 
-func (d letterDoc) write(w io.Writer) {
+func (d deadDoc) write(w io.Writer) {
 	now := time.Now()
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, value string) {

@@ -28,11 +28,11 @@ func TestDeadList(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := rounds(t, h.keyless(), "dead", "list", "--json")
-	d := document[lettersDoc](t, o.stdout)
-	if o.code != exitOK || len(d.Letters) != 4 || d.Next != "" || len(d.Open) != 2 || d.Open[0].Letters != 3 || d.Open[0].Means == "" {
+	d := document[deadListDoc](t, o.stdout)
+	if o.code != exitOK || len(d.DeadLetters) != 4 || d.Next != "" || len(d.Open) != 2 || d.Open[0].DeadLetters != 3 || d.Open[0].Means == "" {
 		t.Fatalf("%+v", o)
 	}
-	if l := d.Letters[1]; l.Tenant != "clinic-a" || l.Kind != "patient.sync" || l.Code != "vendor_denied" || l.Attempts != 3 || l.Bytes != 6 || l.State != ledger.StateOpen {
+	if l := d.DeadLetters[1]; l.Tenant != "clinic-a" || l.Kind != "patient.sync" || l.Code != "vendor_denied" || l.Attempts != 3 || l.Bytes != 6 || l.State != ledger.StateOpen {
 		t.Errorf("%+v", l)
 	}
 	text := rounds(t, h.keyless(), "dead", "list")
@@ -56,13 +56,13 @@ func TestDeadList(t *testing.T) {
 		{[]string{"--limit", "2"}, 2},
 	} {
 		o := rounds(t, h.keyless(), append([]string{"dead", "list", "--json"}, c.args...)...)
-		if d := document[lettersDoc](t, o.stdout); len(d.Letters) != c.want {
-			t.Errorf("%v: %d letters, want %d", c.args, len(d.Letters), c.want)
+		if d := document[deadListDoc](t, o.stdout); len(d.DeadLetters) != c.want {
+			t.Errorf("%v: %d letters, want %d", c.args, len(d.DeadLetters), c.want)
 		}
 	}
-	first := document[lettersDoc](t, rounds(t, h.keyless(), "dead", "list", "--json", "--limit", "2").stdout)
-	rest := document[lettersDoc](t, rounds(t, h.keyless(), "dead", "list", "--json", "--after", first.Next).stdout)
-	if len(rest.Letters) != 2 || rest.Letters[0].Task == first.Letters[1].Task {
+	first := document[deadListDoc](t, rounds(t, h.keyless(), "dead", "list", "--json", "--limit", "2").stdout)
+	rest := document[deadListDoc](t, rounds(t, h.keyless(), "dead", "list", "--json", "--after", first.Next).stdout)
+	if len(rest.DeadLetters) != 2 || rest.DeadLetters[0].Task == first.DeadLetters[1].Task {
 		t.Errorf("the next page: %+v", rest)
 	}
 }
@@ -73,7 +73,7 @@ func TestDeadShow(t *testing.T) {
 	ids := h.fill(t, queue.Sync, 2, time.Hour, 0)
 	h.archive(t, ids, "does_not_open")
 	o := rounds(t, h.keyless(), "dead", "show", ids[0], "--json")
-	d := document[letterDoc](t, o.stdout)
+	d := document[deadDoc](t, o.stdout)
 	if o.code != exitOK || d.Task != ids[0] || d.Now != queue.StateArchived || !strings.HasPrefix(d.Replay, "make the task wait again") || d.Means == "" ||
 		!cmp.Equal(d.Headers, []headerDoc{{"tenant", "clinic-a"}, {"v", "1"}}) {
 		t.Errorf("%+v", o)
@@ -124,7 +124,7 @@ func TestDeadReplayOne(t *testing.T) {
 	}
 	o := rounds(t, h.keyless(), "dead", "replay", ids[0], "--json")
 	d := document[replayDoc](t, o.stdout)
-	if o.code != exitOK || d.Selected != 1 || d.Revived != 1 || d.Failed != 0 || !cmp.Equal(d.Cost, []costDoc{{Operation: "GetPatient", Letters: 1, Calls: 1}}) {
+	if o.code != exitOK || d.Selected != 1 || d.Revived != 1 || d.Failed != 0 || !cmp.Equal(d.Cost, []costDoc{{Operation: "GetPatient", DeadLetters: 1, Calls: 1}}) {
 		t.Errorf("%+v", o)
 	}
 	if l, err := h.ledger.DeadLetter(t.Context(), ids[0]); err != nil || l.State != ledger.StateReplayed {
@@ -189,7 +189,7 @@ func TestDeadReplayAll(t *testing.T) {
 	}
 	o := rounds(t, h.keyless(), append(all, "--code", "vendor_denied", "--dry-run")...)
 	d := document[replayDoc](t, o.stdout)
-	if want := []costDoc{{Operation: "GetPatient", Letters: 7, Calls: 7, Seconds: 1.5}}; o.code != exitOK || d.Selected != 7 || !cmp.Equal(d.Cost, want) {
+	if want := []costDoc{{Operation: "GetPatient", DeadLetters: 7, Calls: 7, Seconds: 1.5}}; o.code != exitOK || d.Selected != 7 || !cmp.Equal(d.Cost, want) {
 		t.Errorf("%+v", o)
 	}
 	if o := rounds(t, h.keyless(), append(all, "--yes", "--kind", "schedule.sync")...); o.code != exitOK || document[replayDoc](t, o.stdout).Selected != 0 {
@@ -245,12 +245,12 @@ func TestDeadReplayStopsInTheMiddle(t *testing.T) {
 
 func TestCostIsCountedByTenant(t *testing.T) {
 	t.Parallel()
-	var letters []chosen
+	var letters []selected
 	for i := range 10 {
-		letters = append(letters, chosen{kind: "schedule.sync", tenant: tenant.ID(fmt.Sprintf("clinic-%d", i%3))})
+		letters = append(letters, selected{kind: "schedule.sync", tenant: tenant.ID(fmt.Sprintf("clinic-%d", i%3))})
 	}
-	letters = append(letters, chosen{kind: "view.warm"}, chosen{kind: "unheard.of"})
-	want := []costDoc{{Operation: "GetAppointments", Letters: 10, Calls: 10, Seconds: 3}, {Letters: 2}}
+	letters = append(letters, selected{kind: "view.warm"}, selected{kind: "unheard.of"})
+	want := []costDoc{{Operation: "GetAppointments", DeadLetters: 10, Calls: 10, Seconds: 3}, {DeadLetters: 2}}
 	if diff := cmp.Diff(want, cost(letters)); diff != "" {
 		t.Errorf("cost (-want +got):\n%s", diff)
 	}

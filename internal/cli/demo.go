@@ -67,17 +67,17 @@ func (e *env) demo(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoStop)
 		defer cancel()
 		if err := d.Close(ctx); err != nil {
-			e.say("closing: %s", err)
+			e.printf("closing: %s", err)
 		}
 	}()
 	e.introduce(d)
-	t := &teller{env: e, demo: d, shown: map[string]bool{}}
+	t := &teller{env: e, demo: d, filled: map[string]bool{}}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
 	for _, id := range daycheck.Tenants(d) {
 		wg.Go(func() {
-			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return t.tell(running, id, ev) })
+			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return t.event(running, id, ev) })
 		})
 	}
 	wg.Go(func() { daycheck.Staff(running, d, 4*time.Second, nil, t.did) })
@@ -85,7 +85,7 @@ func (e *env) demo(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		stop()
-		e.say("\nstopping: work under way may finish, the rest would run again elsewhere")
+		e.printf("\nstopping: work under way may finish, the rest would run again elsewhere")
 		return nil
 	case err := <-d.Failed():
 		stop()
@@ -97,12 +97,12 @@ func (e *env) introduce(d *app.Demo) {
 	kinds := map[string]string{
 		app.RedisConfigured: "the configured Redis", app.RedisServer: "a private redis-server", app.RedisEmbedded: "an embedded Redis",
 	}
-	e.say("Rounds demo: %s, a ledger in %s, and a vendor with synthetic patients only.", kinds[d.Redis], d.Dir)
-	e.say("A minute at the practices takes a second here. It is %s in Chicago.\n", d.Clock.Now().In(d.Practices[0].Clinic.Location()).Format("Monday, 15:04"))
+	e.printf("Rounds demo: %s, a ledger in %s, and a vendor with synthetic patients only.", kinds[d.Redis], d.Dir)
+	e.printf("A minute at the practices takes a second here. It is %s in Chicago.\n", d.Clock.Now().In(d.Practices[0].Clinic.Location()).Format("Monday, 15:04"))
 	for _, p := range d.Practices {
-		e.say("  %-26s tenant %s, %s", p.Name, p.Tenant, p.Clinic.Location())
+		e.printf("  %-26s tenant %s, %s", p.Name, p.Tenant, p.Clinic.Location())
 	}
-	e.say("\nInterrupt to stop; nothing is left behind.\n")
+	e.printf("\nInterrupt to stop; nothing is left behind.\n")
 }
 
 // teller says in plain words what happens. Its methods may be called concurrently.
@@ -110,14 +110,14 @@ type teller struct {
 	env  *env
 	demo *app.Demo
 
-	mu    sync.Mutex
-	shown map[string]bool // practices whose first board was announced
+	mu     sync.Mutex
+	filled map[string]bool // practices whose first board was announced
 }
 
 func (t *teller) line(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.env.say("%s  %s", t.demo.Clock.Now().In(t.demo.Practices[0].Clinic.Location()).Format("15:04"), fmt.Sprintf(format, args...))
+	t.env.printf("%s  %s", t.demo.Clock.Now().In(t.demo.Practices[0].Clinic.Location()).Format("15:04"), fmt.Sprintf(format, args...))
 }
 
 // did says what the practice's own staff did at the vendor.
@@ -126,7 +126,7 @@ func (t *teller) did(c daycheck.StatusChange) {
 }
 
 // tell says what an event means for the boards of its practice.
-func (t *teller) tell(ctx context.Context, id tenant.ID, ev events.Event) error {
+func (t *teller) event(ctx context.Context, id tenant.ID, ev events.Event) error {
 	names := t.demo.Tools.Store.Names(id)
 	for _, p := range t.demo.Practices {
 		if p.Tenant != id || ev.Body.Practice != names.Practice(p.ID) {
@@ -138,8 +138,8 @@ func (t *teller) tell(ctx context.Context, id tenant.ID, ev events.Event) error 
 			return nil //nolint:nilerr // the next event tells it
 		}
 		t.mu.Lock()
-		first := !t.shown[p.Name] && len(r.Board.Rows) > 0
-		t.shown[p.Name] = t.shown[p.Name] || first
+		first := !t.filled[p.Name] && len(r.Board.Rows) > 0
+		t.filled[p.Name] = t.filled[p.Name] || first
 		t.mu.Unlock()
 		switch {
 		case first:
@@ -179,7 +179,7 @@ func (e *env) check(ctx context.Context) error {
 		return err // it never began
 	}
 	if err != nil {
-		e.say("%s", err)
+		e.printf("%s", err)
 	}
 	if err := e.answer(report, func(w io.Writer) { writeDay(w, report) }); err != nil {
 		return err
@@ -195,7 +195,7 @@ func (e *env) announceStep(s daycheck.Step) {
 	if !s.OK {
 		result = "FAIL"
 	}
-	e.say("%s  %6d ms  %s %s", result, s.MS, s.Name, s.Detail)
+	e.printf("%s  %6d ms  %s %s", result, s.MS, s.Name, s.Detail)
 }
 
 func writeDay(w io.Writer, r daycheck.Report) {

@@ -43,7 +43,7 @@ func (e *env) doctor(ctx context.Context, o diagnose.Options) error {
 		return nil
 	}
 	if !e.json {
-		e.say("%d of %d checks failed", report.Counts[diagnose.Fail], len(report.Findings))
+		e.printf("%d of %d checks failed", report.Counts[diagnose.Fail], len(report.Findings))
 	}
 	return checkFailed("a check failed")
 }

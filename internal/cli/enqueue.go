@@ -255,9 +255,9 @@ func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	r := receipt{ID: got.ID, Tenant: d.tenant.String(), Kind: d.kind.name, Joined: got.Joined, Repeated: got.Repeated}
 	switch {
 	case r.Repeated:
-		e.say("the key was used before; this is the first call's task")
+		e.printf("the key was used before; this is the first call's task")
 	case r.Joined:
-		e.say("an equal task waits already; this demand joins it")
+		e.printf("an equal task waits already; this demand joins it")
 	}
 	return e.answer(r, func(w io.Writer) { _, _ = fmt.Fprintln(w, r.ID) })
 }

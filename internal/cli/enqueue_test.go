@@ -194,7 +194,7 @@ func TestTaskShowUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := document[taskDoc](t, rounds(t, other.vars, "task", "show", id, "--json").stdout)
-	if s.State != tasks.StateDead || s.Code != "denied" || s.Attempt != 3 || s.Letter != ledger.StateOpen || !s.FinishedAt.Equal(time2026) {
+	if s.State != tasks.StateDead || s.Code != "denied" || s.Attempt != 3 || s.DeadLetter != ledger.StateOpen || !s.FinishedAt.Equal(time2026) {
 		t.Errorf("%+v", s)
 	}
 	if o := rounds(t, other.vars, "task", "show", id); !strings.Contains(o.stdout, "because      denied\n") {

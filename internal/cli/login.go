@@ -38,7 +38,7 @@ does. The monitor reads the file when it starts; sessions of a login whose line 
 				return usage("%s", err)
 			}
 			if !fromStdin {
-				e.say("The password of %s is %s. Nothing else keeps it.", l.Name, password)
+				e.printf("The password of %s is %s. Nothing else keeps it.", l.Name, password)
 			}
 			doc := struct {
 				Line string `json:"line"`

@@ -84,7 +84,7 @@ func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) e
 	begun := time.Now()
 	all := first
 	if measure > 0 {
-		e.say("looking again in %s", measure)
+		e.printf("looking again in %s", measure)
 		if err := wait(ctx, measure); err != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func TestQueueShow(t *testing.T) {
 	if want := []countDoc{{Name: "patient.sync", Tasks: 3}, {Tasks: 1}}; fmt.Sprint(pending.Kinds) != fmt.Sprint(want) {
 		t.Errorf("kinds %+v", pending.Kinds)
 	}
-	if scheduled.Tasks != 7 || len(scheduled.Next) != shownTasks || scheduled.Next[0].NextAt.IsZero() || scheduled.Reasons[0].Means == "" {
+	if scheduled.Tasks != 7 || len(scheduled.Next) != maxNext || scheduled.Next[0].NextAt.IsZero() || scheduled.Reasons[0].Means == "" {
 		t.Errorf("%+v", scheduled)
 	}
 	text := rounds(t, h.keyless(), "queue", "show", "sync", "--look", "2")
@@ -219,7 +219,7 @@ func TestQueuePurge(t *testing.T) {
 	}
 	h.rdb(t).ZAdd(t.Context(), "asynq:{sync}:archived", redis.Z{Score: 1, Member: dead[0]}, redis.Z{Score: 1, Member: dead[1]}, redis.Z{Score: 1, Member: dead[2]})
 	o = rounds(t, h.keyless(), append(args, "24h", "--state", "archived")...)
-	if d := document[purgeDoc](t, o.stdout); o.code != exitOK || d.Removed != 3 || d.Settled != 2 || !strings.Contains(o.stderr, "lane purged") {
+	if d := document[purgeDoc](t, o.stdout); o.code != exitOK || d.Removed != 3 || d.Resolved != 2 || !strings.Contains(o.stderr, "lane purged") {
 		t.Errorf("%+v", o)
 	}
 	for _, id := range dead {
@@ -274,7 +274,7 @@ func TestPurgeThatIsInterrupted(t *testing.T) {
 		exit int
 	}{
 		"before the first": {purgeDoc{Found: 3}, exitDependency},
-		"after a letter":   {purgeDoc{Found: 3, Settled: 1}, exitPartly},
+		"after a letter":   {purgeDoc{Found: 3, Resolved: 1}, exitPartly},
 		"after some tasks": {purgeDoc{Found: 3, Removed: 2}, exitPartly},
 	} {
 		if got := explain(t.Context(), t.Context(), c.done.interrupted(redisconn.ErrUnavailable)); got.Exit != c.exit {

@@ -81,13 +81,13 @@ func (f purgeFlags) check() error {
 
 // purgeDoc is what purge answers.
 type purgeDoc struct {
-	Lane    string    `json:"lane"`
-	State   string    `json:"state"`
-	Before  time.Time `json:"before"`
-	Found   int       `json:"found"`
-	Removed int       `json:"removed"`
-	Settled int       `json:"settled"` // dead letters
-	More    bool      `json:"more"`    // there are more than one command removes
+	Lane     string    `json:"lane"`
+	State    string    `json:"state"`
+	Before   time.Time `json:"before"`
+	Found    int       `json:"found"`
+	Removed  int       `json:"removed"`
+	Resolved int       `json:"settled"` // dead letters
+	More     bool      `json:"more"`    // there are more than one command removes
 }
 
 func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) error {
@@ -144,7 +144,7 @@ func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) er
 			err := s.ledger.Resolve(ctx, t.ID, ledger.StateResolved)
 			switch {
 			case err == nil:
-				d.Settled++
+				d.Resolved++
 			case !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrConflict): // settled before, or by others
 				return err
 			}
@@ -156,7 +156,7 @@ func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) er
 }
 
 func (d *purgeDoc) interrupted(err error) error {
-	if d.Removed == 0 && d.Settled == 0 {
+	if d.Removed == 0 && d.Resolved == 0 {
 		return err
 	}
 	return &failure{
@@ -168,7 +168,7 @@ func (d *purgeDoc) interrupted(err error) error {
 func (d *purgeDoc) write(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%s: removed %d of %d %s tasks", d.Lane, d.Removed, d.Found, d.State)
 	if d.State == queue.StateArchived {
-		_, _ = fmt.Fprintf(w, ", settled %d dead letters", d.Settled)
+		_, _ = fmt.Fprintf(w, ", settled %d dead letters", d.Resolved)
 	}
 	_, _ = fmt.Fprintln(w)
 	if d.More {

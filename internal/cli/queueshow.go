@@ -19,7 +19,7 @@ import (
 const (
 	defaultLook = 1000
 	maxLook     = 20_000
-	shownTasks  = 5 // of each state, those first that are next
+	maxNext     = 5 // of each state, those first that are next
 )
 
 func newQueueShow(e *env) *cobra.Command {
@@ -125,7 +125,7 @@ func (d *stateDoc) count(found []queue.Task) {
 	for i, r := range d.Reasons {
 		d.Reasons[i].Means = d.why(r.Name)
 	}
-	for _, t := range found[:min(len(found), shownTasks)] {
+	for _, t := range found[:min(len(found), maxNext)] {
 		d.Next = append(d.Next, taskRow{
 			ID: t.ID, Kind: t.Kind, Tenant: t.Tenant, Code: string(t.Code), Attempts: t.Attempts,
 			EnqueuedAt: t.EnqueuedAt, NextAt: t.NextAt, DiedAt: t.DiedAt,
@@ -160,7 +160,7 @@ func countBy(found []queue.Task, name func(queue.Task) string) []countDoc {
 	return out
 }
 
-const shownCounts = 10 // lines of each count, for people
+const maxCounts = 10 // lines of each count, for people
 
 func (d laneTasksDoc) write(w io.Writer) {
 	l := d.Lane
@@ -196,7 +196,7 @@ func (d laneTasksDoc) write(w io.Writer) {
 
 func writeCounts(w io.Writer, label string, counts []countDoc) {
 	for i, c := range counts {
-		if i == shownCounts {
+		if i == maxCounts {
 			_, _ = fmt.Fprintf(w, "  %-7s and %d more\n", "", len(counts)-i)
 			return
 		}

@@ -25,15 +25,15 @@ const (
 	maxReplay     = 100_000 // letters of one command
 	maxReplayRate = 1000    // letters a second
 	minReplayRate = 0.01
-	shownFailures = 20
+	maxFailures   = 20
 )
 
 // replayFlags say which letters are replayed, and how.
 type replayFlags struct {
-	letterFlags
+	deadFlags
 	all, dryRun, yes bool
 	rate             float64
-	most             int
+	max              int
 }
 
 func newDeadReplay(e *env) *cobra.Command {
@@ -69,7 +69,7 @@ Exit code 9 says that some letters were replayed and others could not be.`,
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, say what it would cost")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	cmd.Flags().Float64Var(&f.rate, "rate", 20, "letters a second, at most")
-	cmd.Flags().IntVar(&f.most, "max", maxReplay, "letters in all, at most; those that died first")
+	cmd.Flags().IntVar(&f.max, "max", maxReplay, "letters in all, at most; those that died first")
 	return cmd
 }
 
@@ -86,7 +86,7 @@ func (f *replayFlags) check(ids []string) (ledger.Filter, error) {
 		return filter, usage("task IDs are missing, or --all")
 	case !(f.rate >= minReplayRate && f.rate <= maxReplayRate): // NaN is neither
 		return filter, usage("--rate must be between %v and %v", minReplayRate, maxReplayRate)
-	case f.most < 1 || f.most > maxReplay || len(ids) > maxReplay:
+	case f.max < 1 || f.max > maxReplay || len(ids) > maxReplay:
 		return filter, usage("--max must be between 1 and %d", maxReplay)
 	}
 	return filter, nil
@@ -117,10 +117,10 @@ type replayDoc struct {
 
 // costDoc is what the selected letters would ask of the vendor.
 type costDoc struct {
-	Operation string  `json:"operation"` // empty: none, of kinds that ask for nothing
-	Letters   int     `json:"letters"`
-	Calls     int     `json:"calls"`         // at most
-	Seconds   float64 `json:"least_seconds"` // that the vendor's spacing makes of it, for the tenant with the most
+	Operation   string  `json:"operation"` // empty: none, of kinds that ask for nothing
+	DeadLetters int     `json:"letters"`
+	Calls       int     `json:"calls"`         // at most
+	Seconds     float64 `json:"least_seconds"` // that the vendor's spacing makes of it, for the tenant with the most
 }
 
 // faultDoc is a letter that could not be replayed.
@@ -138,55 +138,55 @@ const (
 	faultRuns     = "RUNS" // at the moment: to be replayed when that has ended, if it is still needed
 )
 
-// chosen is a letter on its way.
-type chosen struct {
+// selected is a letter on its way.
+type selected struct {
 	id     string
 	kind   string
 	tenant tenant.ID
 }
 
 func (r *replay) run(ctx context.Context, ids []string, filter ledger.Filter) error {
-	letters, err := r.choose(ctx, ids, filter)
+	dead, err := r.selectDead(ctx, ids, filter)
 	if err != nil {
 		return err
 	}
-	r.doc.DryRun, r.doc.Selected = r.flags.dryRun, len(letters)
-	r.doc.Cost, r.doc.Failures = cost(letters), []faultDoc{}
+	r.doc.DryRun, r.doc.Selected = r.flags.dryRun, len(dead)
+	r.doc.Cost, r.doc.Failures = cost(dead), []faultDoc{}
 	if r.flags.dryRun {
 		return r.env.answer(r.doc, r.doc.write)
 	}
-	if r.flags.all && len(letters) > 0 {
+	if r.flags.all && len(dead) > 0 {
 		if err := r.env.agree(r.flags.yes, r.doc.question()); err != nil {
 			return err
 		}
 	}
-	if err := r.each(ctx, letters); err != nil {
+	if err := r.each(ctx, dead); err != nil {
 		return r.stopped(err)
 	}
 	r.env.acts().InfoContext(ctx, "dead letters replayed", "count", r.doc.replayed())
 	if err := r.env.answer(r.doc, r.doc.write); err != nil {
 		return err
 	}
-	return r.doc.verdict()
+	return r.doc.outcome()
 }
 
-// choose lists the letters that are meant. Of many, what is kept is little.
-func (r *replay) choose(ctx context.Context, ids []string, filter ledger.Filter) ([]chosen, error) {
-	var out []chosen
+// selectDead lists the letters that are meant. Of many, what is kept is little.
+func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Filter) ([]selected, error) {
+	var out []selected
 	for _, id := range ids {
 		l, err := r.stores.ledger.DeadLetter(ctx, id)
 		switch {
 		case len(ids) == 1 && errors.Is(err, ledger.ErrNotFound):
-			return nil, noLetter(id, err)
+			return nil, noDeadLetter(id, err)
 		case err != nil && !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrInvalid):
 			return nil, err
 		}
-		out = append(out, chosen{id: id, kind: l.Kind, tenant: l.Tenant})
+		out = append(out, selected{id: id, kind: l.Kind, tenant: l.Tenant})
 	}
 	if len(ids) > 0 {
 		return out, nil
 	}
-	for filter.Limit = maxLetters; ; {
+	for filter.Limit = maxDeadLetters; ; {
 		page, err := r.stores.ledger.DeadLetters(ctx, filter)
 		if errors.Is(err, ledger.ErrInvalid) {
 			return nil, usage("a flag holds what no letter can have: %s", err)
@@ -195,13 +195,13 @@ func (r *replay) choose(ctx context.Context, ids []string, filter ledger.Filter)
 			return nil, err
 		}
 		for _, l := range page {
-			if len(out) == r.flags.most {
+			if len(out) == r.flags.max {
 				r.doc.More = true
 				return out, nil
 			}
-			out = append(out, chosen{id: l.TaskID, kind: l.Kind, tenant: l.Tenant})
+			out = append(out, selected{id: l.TaskID, kind: l.Kind, tenant: l.Tenant})
 		}
-		if len(page) < maxLetters {
+		if len(page) < maxDeadLetters {
 			return out, nil
 		}
 		filter.After = page[len(page)-1].TaskID
@@ -209,12 +209,12 @@ func (r *replay) choose(ctx context.Context, ids []string, filter ledger.Filter)
 }
 
 // each replays the letters one by one, no faster than --rate.
-func (r *replay) each(ctx context.Context, letters []chosen) error {
+func (r *replay) each(ctx context.Context, dead []selected) error {
 	p := r.env.progress("replayed")
 	defer p.end()
 	tick := time.NewTicker(time.Duration(float64(time.Second) / r.flags.rate))
 	defer tick.Stop()
-	for i, l := range letters {
+	for i, l := range dead {
 		if i > 0 {
 			select {
 			case <-tick.C:
@@ -225,7 +225,7 @@ func (r *replay) each(ctx context.Context, letters []chosen) error {
 		if err := r.one(ctx, l.id); err != nil {
 			return err
 		}
-		p.at(i+1, len(letters))
+		p.at(i+1, len(dead))
 	}
 	return nil
 }
@@ -288,7 +288,7 @@ func (d *replayDoc) count(r queue.Revival) {
 
 func (d *replayDoc) fault(id, code string) {
 	d.Failed++
-	if len(d.Failures) < shownFailures {
+	if len(d.Failures) < maxFailures {
 		d.Failures = append(d.Failures, faultDoc{Task: diagnose.Redact(id), Code: code})
 	}
 }
@@ -296,8 +296,8 @@ func (d *replayDoc) fault(id, code string) {
 // replayed counts the letters that are open no more.
 func (d *replayDoc) replayed() int { return d.Revived + d.Waiting + d.Done + d.Superseded }
 
-// verdict is the failure of a replay that came to its end.
-func (d *replayDoc) verdict() error {
+// outcome is the failure of a replay that came to its end.
+func (d *replayDoc) outcome() error {
 	f := &failure{Exit: exitPartly, Code: "PARTLY", What: "some letters could not be replayed", cause: errReported}
 	switch {
 	case d.Failed == 0:
@@ -338,7 +338,7 @@ func (d *replayDoc) write(w io.Writer) {
 		if name == "" {
 			name = "nothing"
 		}
-		return []string{name, fmt.Sprint(c.Letters), fmt.Sprint(c.Calls), time.Duration(c.Seconds * float64(time.Second)).String()}
+		return []string{name, fmt.Sprint(c.DeadLetters), fmt.Sprint(c.Calls), time.Duration(c.Seconds * float64(time.Second)).String()}
 	})
 	for _, f := range d.Failures {
 		_, _ = fmt.Fprintf(w, "not replayed: %s (%s)\n", f.Task, f.Code)
@@ -353,7 +353,7 @@ func (d *replayDoc) write(w io.Writer) {
 
 // cost adds up what the letters' kinds ask of the vendor. Its spacing holds for each account and operation, so accounts go
 // side by side.
-func cost(letters []chosen) []costDoc {
+func cost(dead []selected) []costDoc {
 	asks := map[string]tasks.Operation{}
 	for _, o := range tasks.Operations() {
 		asks[o.Kind] = o
@@ -364,7 +364,7 @@ func cost(letters []chosen) []costDoc {
 	}
 	out := []costDoc{}
 	calls := map[string]map[tenant.ID]int{}
-	for _, l := range letters {
+	for _, l := range dead {
 		o := asks[l.kind]
 		i := slices.IndexFunc(out, func(c costDoc) bool { return c.Operation == o.Name })
 		if i < 0 {
@@ -372,7 +372,7 @@ func cost(letters []chosen) []costDoc {
 			out = append(out, costDoc{Operation: o.Name})
 			calls[o.Name] = map[tenant.ID]int{}
 		}
-		out[i].Letters++
+		out[i].DeadLetters++
 		out[i].Calls += o.Calls
 		calls[o.Name][l.tenant] += o.Calls
 		longest := time.Duration(max(0, calls[o.Name][l.tenant]-1)) * spacing[o.Name]

@@ -128,7 +128,7 @@ func (e *env) runnable(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			if !e.json {
-				e.say("%s", cmd.UsageString())
+				e.printf("%s", cmd.UsageString())
 			}
 			return misused(cmd, "a command is missing")
 		}
@@ -161,11 +161,11 @@ func names(n ...string) cobra.PositionalArgs {
 	}
 }
 
-// within returns a check that a flag is between 1 and most.
-func within(flag string, value *int, most int) func(*cobra.Command, []string) error {
+// within returns a check that a flag is between 1 and limit.
+func within(flag string, value *int, limit int) func(*cobra.Command, []string) error {
 	return func(*cobra.Command, []string) error {
-		if *value < 1 || *value > most {
-			return usage("%s must be between 1 and %d", flag, most)
+		if *value < 1 || *value > limit {
+			return usage("%s must be between 1 and %d", flag, limit)
 		}
 		return nil
 	}
@@ -203,8 +203,8 @@ func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []strin
 	_ = t.Flush() // into a buffer
 }
 
-// say tells people something that is not the answer.
-func (e *env) say(format string, args ...any) {
+// printf tells people something that is not the answer.
+func (e *env) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.stderr, format+"\n", args...)
 }
 

@@ -137,14 +137,14 @@ func (e *env) sim(ctx context.Context, f simFlags) error {
 }
 
 func (e *env) announce(r simReport, dir string) {
-	e.say("the vendor's API, with %d practices and synthetic patients only: %s", r.Practices, r.Endpoint)
+	e.printf("the vendor's API, with %d practices and synthetic patients only: %s", r.Practices, r.Endpoint)
 	for _, f := range r.Files {
-		e.say("wrote %s", f)
+		e.printf("wrote %s", f)
 	}
 	if dir != "" {
-		e.say("in another terminal: . %s", r.Files[0])
+		e.printf("in another terminal: . %s", r.Files[0])
 	}
-	e.say("interrupt to stop")
+	e.printf("interrupt to stop")
 }
 
 // simGrace is how long answers may take after the end was asked for; slower ones are cut, as the vendor's would be.

@@ -43,7 +43,7 @@ type taskDoc struct {
 	EnqueuedAt time.Time   `json:"enqueued_at,omitzero"`
 	NextAt     time.Time   `json:"next_at,omitzero"`
 	FinishedAt time.Time   `json:"finished_at,omitzero"`
-	Letter     string      `json:"letter,omitzero"` // state of its dead letter in the ledger
+	DeadLetter string      `json:"letter,omitzero"` // state of its dead letter in the ledger
 
 	now time.Time
 }
@@ -60,10 +60,10 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 		ID: s.ID, State: s.State, Tenant: s.Tenant, Kind: s.Kind, Lane: s.Lane, Code: string(s.Code), Attempt: s.Attempt,
 		EnqueuedAt: s.EnqueuedAt, NextAt: s.NextAt, FinishedAt: s.FinishedAt, now: time.Now(),
 	}
-	letter, err := t.Ledger.DeadLetter(ctx, id)
+	dead, err := t.Ledger.DeadLetter(ctx, id)
 	switch {
 	case err == nil:
-		doc.bury(letter)
+		doc.bury(dead)
 	case !errors.Is(err, ledger.ErrNotFound):
 		return err
 	case s.State == tasks.StateUnknown:
@@ -78,7 +78,7 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 // bury adds what the ledger knows of a task. The queue forgets the dead; and a letter that was replayed does not make
 // the task that came of it dead.
 func (d *taskDoc) bury(l ledger.DeadLetter) {
-	d.Letter = l.State
+	d.DeadLetter = l.State
 	if d.State != tasks.StateUnknown && d.State != tasks.StateDead {
 		return
 	}
@@ -110,6 +110,6 @@ func (d taskDoc) write(w io.Writer) {
 			line(at.name, fmt.Sprintf("%s (%s)", at.t.UTC().Format(time.RFC3339), diagnose.Ago(at.t, d.now)))
 		}
 	}
-	line("dead letter", d.Letter)
+	line("dead letter", d.DeadLetter)
 	_ = t.Flush() // into a buffer
 }

@@ -157,11 +157,11 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 	for _, schedule := range slices.Sorted(maps.Keys(last)) {
 		doc.Schedules = append(doc.Schedules, scheduleDoc{Schedule: schedule, LastDue: last[schedule]})
 	}
-	letters, err := s.ledger.DeadLetters(ctx, ledger.Filter{Tenant: id, State: ledger.StateOpen, Limit: maxLetters})
+	open, err := s.ledger.DeadLetters(ctx, ledger.Filter{Tenant: id, State: ledger.StateOpen, Limit: maxDeadLetters})
 	if err != nil {
 		return err
 	}
-	doc.DeadLetters = len(letters)
+	doc.DeadLetters = len(open)
 	return e.answer(doc, doc.write)
 }
 

@@ -27,7 +27,7 @@ func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 		defer cancel()
 		if err := t.Close(ctx); err != nil {
-			e.say("closing: %s", err) // the command's work is done: its own result counts
+			e.printf("closing: %s", err) // the command's work is done: its own result counts
 		}
 	}()
 	return use(t)
