@@ -44,11 +44,10 @@ Patients are masked unless --reveal is given; refs stand for records, as in logs
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showBoard(cmd.Context(), t, f) })
 		},
 	}
-	show.Flags().StringVar(&f.tenant, "tenant", "", "whose board (required)")
+	e.tenantFlag(show, &f.tenant, "whose board (required)")
 	show.Flags().StringVar(&f.practice, "practice", "", "the vendor's number for the practice; may be left out when the tenant has one")
 	show.Flags().StringVar(&f.date, "date", "", "the day, like 2026-03-02; today at the practice when left out")
 	show.Flags().BoolVar(&f.reveal, "reveal", false, "show who the patients are")
-	_ = show.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	return e.group("board", "Look at boards", show)
 }
 
@@ -88,42 +87,9 @@ type boardRow struct {
 }
 
 func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
-	id, err := parseTenant(f.tenant)
+	doc, err := readBoard(ctx, t, f)
 	if err != nil {
 		return err
-	}
-	owner, err := t.Ledger.Tenant(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return unknownTenant(id, err)
-	}
-	if err != nil {
-		return err
-	}
-	number, err := selectPractice(owner, f.practice)
-	if err != nil {
-		return err
-	}
-	zone, err := time.LoadLocation(owner.TimeZone)
-	if err != nil {
-		return fmt.Errorf("tenant %s: its time zone is not known here", id)
-	}
-	now := time.Now()
-	day := civil.DateOf(now.In(zone))
-	if f.date != "" {
-		day, _ = civil.ParseDate(f.date) // was checked
-	}
-	read, err := t.Store.Board(ctx, id, number, day)
-	if errors.Is(err, practice.ErrCold) {
-		return cold(f.tenant, number, day)
-	}
-	if err != nil {
-		return err
-	}
-	doc := boardDoc{
-		Tenant: id.String(), Practice: number, Date: day, Zone: owner.TimeZone, AsOf: read.AsOf,
-		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
-		Unknown: read.Unknown, Masked: !f.reveal, zone: zone, now: now,
-		Rows: boardRows(read.Board.Rows, t.Store.Names(id), zone, f.reveal),
 	}
 	if f.reveal {
 		e.printf("this shows who the patients are: mind who looks, and where it is kept")
@@ -131,6 +97,39 @@ func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
 		e.printf("patients are masked; --reveal shows them")
 	}
 	return e.answer(doc, doc.write)
+}
+
+func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error) {
+	owner, err := findTenant(ctx, t.Ledger, f.tenant)
+	if err != nil {
+		return boardDoc{}, err
+	}
+	number, err := selectPractice(owner, f.practice)
+	if err != nil {
+		return boardDoc{}, err
+	}
+	zone, err := time.LoadLocation(owner.TimeZone)
+	if err != nil {
+		return boardDoc{}, fmt.Errorf("tenant %s: its time zone is not known here", owner.ID)
+	}
+	now := time.Now()
+	day := civil.DateOf(now.In(zone))
+	if f.date != "" {
+		day, _ = civil.ParseDate(f.date) // was checked
+	}
+	read, err := t.Store.Board(ctx, owner.ID, number, day)
+	if errors.Is(err, practice.ErrCold) {
+		return boardDoc{}, cold(f.tenant, number, day)
+	}
+	if err != nil {
+		return boardDoc{}, err
+	}
+	return boardDoc{
+		Tenant: f.tenant, Practice: number, Date: day, Zone: owner.TimeZone, AsOf: read.AsOf,
+		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
+		Unknown: read.Unknown, Masked: !f.reveal, zone: zone, now: now,
+		Rows: boardRows(read.Board.Rows, t.Store.Names(owner.ID), zone, f.reveal),
+	}, nil
 }
 
 func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location, reveal bool) []boardRow {

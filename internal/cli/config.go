@@ -13,15 +13,21 @@ import (
 )
 
 func newConfig(e *env) *cobra.Command {
-	processes := config.Processes()
-	show := &cobra.Command{
+	return e.group("config", "Look at a process's environment", newConfigShow(e), newConfigValidate(e))
+}
+
+// processes are listed in texts.
+func processes() string { return strings.Join(config.Processes(), ", ") }
+
+func newConfigShow(e *env) *cobra.Command {
+	return &cobra.Command{
 		Use:   "show PROCESS",
 		Short: "Say what the environment tells a process, secrets masked",
-		Long: `Say what the environment tells a process (` + strings.Join(processes, ", ") + `): every variable that it reads, its
+		Long: `Say what the environment tells a process (` + processes() + `): every variable that it reads, its
 value, and where the value comes from. What may be secret is masked; of a URL that is not spelt as it should be,
 everything is.`,
 		Example: "  rounds config show worker\n  rounds config show gateway --json",
-		Args:    names("PROCESS"), ValidArgs: processes,
+		Args:    names("PROCESS"), ValidArgs: config.Processes(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			doc, err := e.settings(args[0])
 			if err != nil {
@@ -33,29 +39,28 @@ everything is.`,
 			return e.answer(doc, doc.write)
 		},
 	}
-	validate := &cobra.Command{
+}
+
+func newConfigValidate(e *env) *cobra.Command {
+	return &cobra.Command{
 		Use:   "validate PROCESS",
 		Short: "Say everything that is wrong with a process's environment",
-		Long: `Say everything that is wrong with the environment of a process (` + strings.Join(processes, ", ") + `), each with its
+		Long: `Say everything that is wrong with the environment of a process (` + processes() + `), each with its
 remedy, without starting it: every variable and the files it names. No value is repeated. Whether servers answer is
 for "rounds doctor" to say. Exit code 7 says that something is wrong.`,
 		Example: "  rounds config validate worker --json",
-		Args:    names("PROCESS"), ValidArgs: processes,
+		Args:    names("PROCESS"), ValidArgs: config.Processes(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			doc, err := e.settings(args[0])
 			if err != nil {
 				return err
 			}
-			if err := e.answer(doc, doc.writeProblems); err != nil {
+			if err := e.answer(doc, doc.writeProblems); err != nil || doc.OK {
 				return err
 			}
-			if !doc.OK {
-				return checkFailed("the environment is not usable")
-			}
-			return nil
+			return checkFailed("the environment is not usable")
 		},
 	}
-	return e.group("config", "Look at a process's environment", show, validate)
 }
 
 // configDoc is what the environment tells a process.
@@ -81,7 +86,7 @@ type problemDoc struct {
 func (e *env) settings(process string) (configDoc, error) {
 	if !slices.Contains(config.Processes(), process) {
 		f := usage("there is no such process")
-		f.Found = []string{"the processes are " + strings.Join(config.Processes(), ", ")}
+		f.Found = []string{"the processes are " + processes()}
 		return configDoc{}, f
 	}
 	all, err := config.Show(process, e.getenv)

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +16,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
 func newDead(e *env) *cobra.Command {
@@ -32,7 +29,7 @@ type deadFlags struct {
 }
 
 func (f *deadFlags) add(e *env, cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.tenant, "tenant", "", "of this tenant alone")
+	e.tenantFlag(cmd, &f.tenant, "of this tenant alone")
 	cmd.Flags().StringVar(&f.kind, "kind", "", "of this kind alone")
 	cmd.Flags().StringVar(&f.code, "code", "", "died of this code alone")
 	cmd.Flags().DurationVar(&f.since, "since", 0, "died within this time, like 24h; 0 means ever")
@@ -44,9 +41,8 @@ func (f *deadFlags) add(e *env, cmd *cobra.Command) {
 	for _, c := range codes.OfTasks() {
 		died = append(died, string(c))
 	}
-	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
-	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("code", cobra.FixedCompletions(died, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "kind", known)
+	oneOf(cmd, "code", died)
 }
 
 // filter reads the flags.
@@ -81,6 +77,7 @@ A letter is open until somebody decides about it, replayed when its task was mad
 needs nothing more.`,
 		Example: "  rounds dead list\n  rounds dead list --tenant clinic-a --code vendor_denied --since 24h --json",
 		Args:    names(),
+		PreRunE: within("--limit", &limit, maxDeadLetters),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := f.filter(time.Now())
 			if err != nil {
@@ -88,9 +85,6 @@ needs nothing more.`,
 			}
 			if !slices.Contains(deadStates, state) {
 				return usage("--state must be %s", strings.Join(deadStates, ", "))
-			}
-			if limit < 1 || limit > maxDeadLetters {
-				return usage("--limit must be between 1 and %d", maxDeadLetters)
 			}
 			filter.After, filter.Limit = after, limit
 			if state != anyState {
@@ -105,7 +99,7 @@ needs nothing more.`,
 	cmd.Flags().StringVar(&state, "state", ledger.StateOpen, strings.Join(deadStates, ", "))
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many")
 	cmd.Flags().StringVar(&after, "after", "", "those after this task ID: the next page")
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(deadStates, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "state", deadStates)
 	return cmd
 }
 
@@ -197,138 +191,4 @@ func (d deadListDoc) write(w io.Writer) {
 	for _, c := range d.Open {
 		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.DeadLetters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
 	}
-}
-
-func newDeadShow(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show ID",
-		Short: "Say all that may be known of a dead letter",
-		Long: `Say all that may be known of a dead letter: why its task died, its headers, where the task is now and whether it can
-be replayed. Its payload stays sealed; only its size is told.`,
-		Example: "  rounds dead show sync-…",
-		Args:    names("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withStores(cmd.Context(), config.NeedQueue|config.NeedLedger, func(s *stores) error {
-				return e.showDead(cmd.Context(), s, args[0])
-			})
-		},
-	}
-}
-
-// deadDoc is a dead letter with what the queue knows of its task.
-type deadDoc struct {
-	deadRow
-	Headers []headerDoc `json:"headers"`
-	Now     string      `json:"now"`    // where its task is: a state of asynq's, "done", or "gone"
-	Replay  string      `json:"replay"` // what replaying it would do
-}
-
-// headerDoc is one header. The value of one that is not a plain word is told by its length.
-type headerDoc struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-func (e *env) showDead(ctx context.Context, s *stores, id string) error {
-	l, err := s.ledger.DeadLetter(ctx, id)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return noDeadLetter(id, err)
-	case errors.Is(err, ledger.ErrInvalid):
-		return usage("that is not a task's ID")
-	case err != nil:
-		return err
-	}
-	doc := deadDoc{deadRow: readDead(l), Headers: []headerDoc{}}
-	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
-		doc.Headers = append(doc.Headers, headerDoc{Name: diagnose.Redact(name), Value: diagnose.Redact(l.Headers[name])})
-	}
-	if doc.Now, err = whereabouts(ctx, s, id); err != nil {
-		return err
-	}
-	doc.Replay = prospects(l, doc.Now)
-	return e.answer(doc, doc.write)
-}
-
-func noDeadLetter(id string, cause error) *failure {
-	return &failure{
-		Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "there is no dead letter of that task", cause: cause,
-		Means: "it did not die, or its letter was removed", Try: []string{"rounds task show " + diagnose.Redact(id), "rounds dead list"},
-	}
-}
-
-// where a task may be, beside the states of asynq.
-const (
-	taskDone = "done" // it ended well, within the hour
-	taskGone = "gone" // the queue has forgotten it
-)
-
-func whereabouts(ctx context.Context, s *stores, taskID string) (string, error) {
-	id, err := queue.ParseID(taskID)
-	if err != nil {
-		return taskGone, nil //nolint:nilerr // the queue has no such tasks
-	}
-	info, err := queue.Find(ctx, s.queue, id)
-	switch {
-	case err == nil:
-		return info.State.String(), nil
-	case !errors.Is(err, queue.ErrNoTask):
-		return "", err
-	}
-	o, err := queue.NewRuns(s.queue).Outcome(ctx, id)
-	switch {
-	case err == nil && o.State == taskDone:
-		return taskDone, nil
-	case err != nil && !errors.Is(err, queue.ErrNoOutcome):
-		return "", err
-	}
-	return taskGone, nil
-}
-
-// prospects says what a replay would do.
-func prospects(l ledger.DeadLetter, now string) string {
-	_, err := queue.ParseID(l.TaskID)
-	switch {
-	case l.State != ledger.StateOpen:
-		return "nothing: it is " + l.State
-	case err != nil:
-		return "nothing: its task was not one of ours"
-	case now == taskDone:
-		return "settle it: the task has ended well since"
-	case now == taskGone && (l.Kind == "" || len(l.Payload) == 0):
-		return "nothing: what the task was about is lost"
-	case now == queue.StateArchived, now == taskGone:
-		return "make the task wait again, with all its attempts"
-	case now == queue.StateActive:
-		return "nothing yet: the task runs"
-	}
-	return "mark it replayed: the task waits already"
-}
-
-func (d deadDoc) write(w io.Writer) {
-	now := time.Now()
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, value string) {
-		if value != "" {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", name, value)
-		}
-	}
-	line("task", d.Task)
-	line("state", d.State)
-	line("because", d.Code+": "+cmp.Or(d.Means, unknown))
-	line("tenant", cmp.Or(d.Tenant, unknown))
-	line("kind", cmp.Or(d.Kind, unknown))
-	line("lane", d.Lane)
-	line("attempts", fmt.Sprint(d.Attempts))
-	if !d.EnqueuedAt.IsZero() {
-		line("enqueued", fmt.Sprintf("%s (%s)", d.EnqueuedAt.Format(time.RFC3339), diagnose.Ago(d.EnqueuedAt, now)))
-	}
-	line("died", fmt.Sprintf("%s (%s)", d.DiedAt.Format(time.RFC3339), diagnose.Ago(d.DiedAt, now)))
-	line("payload", fmt.Sprintf("%d bytes, sealed", d.Bytes))
-	for _, h := range d.Headers {
-		line("header "+h.Name, h.Value)
-	}
-	line("the task now", d.Now)
-	line("a replay would", d.Replay)
-	_ = t.Flush() // into a buffer
 }

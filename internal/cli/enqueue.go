@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
-	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -91,13 +90,12 @@ Kinds and their arguments:` + list.String(),
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.enqueue(cmd.Context(), t, demand) })
 		},
 	}
-	cmd.Flags().StringVar(&f.tenant, "tenant", "", "whose task (required)")
+	e.tenantFlag(cmd, &f.tenant, "whose task (required)")
 	cmd.Flags().StringArrayVar(&f.args, "arg", nil, "one argument as name=value; may be repeated")
 	cmd.Flags().StringVar(&f.jsonArgs, "json-args", "", "all arguments as a JSON object: @FILE, or - for stdin")
 	cmd.Flags().StringVar(&f.at, "at", "", "run at this time, like 2026-03-02T18:00:00-06:00")
 	cmd.Flags().DurationVar(&f.in, "in", 0, "run after this long, like 10m")
 	cmd.Flags().StringVar(&f.once, "once", "", "idempotency key: the same key within 48 h answers with the first task")
-	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 	cmd.Flags().StringVar(&f.lane, "lane", "", "the kind's own lane, or interactive: somebody waits for it")
 	return cmd
 }
@@ -235,9 +233,7 @@ type receipt struct {
 
 func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	// The queue takes tasks of any tenant; one with a typing error would die in a worker, long after nobody looks.
-	if _, err := t.Ledger.Tenant(ctx, d.tenant); errors.Is(err, ledger.ErrNotFound) {
-		return unknownTenant(d.tenant, err)
-	} else if err != nil {
+	if _, err := findTenant(ctx, t.Ledger, d.tenant.String()); err != nil {
 		return err
 	}
 	got, err := t.Tasks.Enqueue(ctx, d.tenant.String(), d.args, d.options...)

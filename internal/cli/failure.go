@@ -45,14 +45,6 @@ func (f *failure) write(w io.Writer) error {
 	return err
 }
 
-// lines writes values below each other behind one label.
-func lines(b *strings.Builder, label string, values []string) {
-	for _, v := range values {
-		fmt.Fprintf(b, "  %-6s %s\n", label, v)
-		label = ""
-	}
-}
-
 func usage(format string, args ...any) *failure {
 	return &failure{Exit: exitUsage, Code: "USAGE", What: fmt.Sprintf(format, args...)}
 }

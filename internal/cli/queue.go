@@ -140,22 +140,6 @@ func (d lanesDoc) write(w io.Writer) {
 	}
 }
 
-// age is how old something is, for a table; "-" for nothing.
-func age(t, now time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return max(0, now.Sub(t)).Round(time.Second).String()
-}
-
-// relative is since for a table; "-" for nothing.
-func relative(t, now time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return diagnose.Ago(t, now)
-}
-
 // lane reads the argument that names one.
 func lane(name string) (string, error) {
 	if queue.KnownLane(name) {
@@ -175,35 +159,30 @@ func completeLane(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 }
 
 func newQueuePause(e *env) *cobra.Command {
-	var yes bool
-	cmd := &cobra.Command{
+	return e.laneSwitch(true, &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Let workers take nothing more from a lane",
 		Long: `Let workers take nothing more from a lane. What runs goes on, demands are accepted and wait, and nothing resumes by
 itself. Pausing a lane that is paused changes nothing and is no error.`,
 		Example: "  rounds queue pause warm --yes",
-		Args:    names("LANE"), ValidArgsFunction: completeLane,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.switchLane(cmd.Context(), args[0], yes, true)
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	return cmd
+	})
 }
 
 func newQueueResume(e *env) *cobra.Command {
-	var yes bool
-	cmd := &cobra.Command{
+	return e.laneSwitch(false, &cobra.Command{
 		Use:     "resume LANE",
 		Short:   "Let workers take from a lane again",
 		Long:    "Let workers take from a lane again. Resuming a lane that is not paused changes nothing and is no error.",
 		Example: "  rounds queue resume warm --yes",
-		Args:    names("LANE"), ValidArgsFunction: completeLane,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.switchLane(cmd.Context(), args[0], yes, false)
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	})
+}
+
+// laneSwitch makes cmd a command that pauses or resumes a lane.
+func (e *env) laneSwitch(pause bool, cmd *cobra.Command) *cobra.Command {
+	var yes bool
+	cmd.Args, cmd.ValidArgsFunction = names("LANE"), completeLane
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return e.switchLane(cmd.Context(), args[0], yes, pause) }
+	yesFlag(cmd, &yes)
 	return cmd
 }
 

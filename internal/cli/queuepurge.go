@@ -54,9 +54,9 @@ command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "archived, scheduled or retry (required)")
 	cmd.Flags().DurationVar(&f.olderThan, "older-than", 0, "how old a task must be, like 720h (required; 0s takes all)")
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	yesFlag(cmd, &f.yes)
 	f.given = func() bool { return cmd.Flags().Changed("older-than") }
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(removable, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "state", removable)
 	return cmd
 }
 

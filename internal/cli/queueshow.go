@@ -31,14 +31,11 @@ func newQueueShow(e *env) *cobra.Command {
 
 Of a long lane the tasks that are next are counted; --look says how many of each state.`,
 		Example: "  rounds queue show sync\n  rounds queue show sync --look 20000 --json",
-		Args:    names("LANE"), ValidArgsFunction: completeLane,
+		Args:    names("LANE"), ValidArgsFunction: completeLane, PreRunE: within("--look", &look, maxLook),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := lane(args[0])
 			if err != nil {
 				return err
-			}
-			if look < 1 || look > maxLook {
-				return usage("--look must be between 1 and %d", maxLook)
 			}
 			return e.withStores(cmd.Context(), config.NeedQueue, func(s *stores) error {
 				return e.showLane(cmd.Context(), s, name, look)

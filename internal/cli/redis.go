@@ -39,7 +39,7 @@ func inspection[T any](e *env, cmd *cobra.Command, inspect func(context.Context,
 	var role string
 	cmd.Args = names()
 	cmd.Flags().StringVar(&role, "role", "both", strings.Join(roleNames, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleNames, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "role", roleNames)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		need, ok := roleNeeds[role]
 		if !ok {

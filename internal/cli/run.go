@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,24 +73,8 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 	root.CompletionOptions.DisableDefaultCmd = true // ours has --json, too
 	e.runnable(root)
 	root.AddCommand(
-		newAPIKey(e),
-		newBoard(e),
-		newCompletion(e),
-		newConfig(e),
-		newDead(e),
-		newDemo(e),
-		newDoctor(e),
-		newEnqueue(e),
-		newExitCodes(),
-		newHealth(e),
-		newKeys(e),
-		newLogin(e),
-		newQueue(e),
-		newRedis(e),
-		newSim(e),
-		newTask(e),
-		newTenant(e),
-		newVersion(e),
+		newAPIKey(e), newBoard(e), newCompletion(e), newConfig(e), newDead(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(),
+		newHealth(e), newKeys(e), newLogin(e), newQueue(e), newRedis(e), newSim(e), newTask(e), newTenant(e), newVersion(e),
 	)
 	return root
 }
@@ -148,29 +131,6 @@ func misused(cmd *cobra.Command, what string) *failure {
 	return f
 }
 
-// names wants exactly the arguments that the command's usage line names.
-func names(n ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(n):
-			return misused(cmd, n[len(args)]+" is missing")
-		case len(args) > len(n):
-			return misused(cmd, fmt.Sprintf("unexpected argument %q", args[len(n)]))
-		}
-		return nil
-	}
-}
-
-// within returns a check that a flag is between 1 and limit.
-func within(flag string, value *int, limit int) func(*cobra.Command, []string) error {
-	return func(*cobra.Command, []string) error {
-		if *value < 1 || *value > limit {
-			return usage("%s must be between 1 and %d", flag, limit)
-		}
-		return nil
-	}
-}
-
 // answer prints a command's result: doc with --json, otherwise what text writes.
 func (e *env) answer(doc any, text func(w io.Writer)) error {
 	var b bytes.Buffer
@@ -188,19 +148,6 @@ func (e *env) answer(doc any, text func(w io.Writer)) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
-}
-
-// unknown is printed for what a record does not say.
-const unknown = "unknown"
-
-// table writes rows in columns below a heading.
-func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, strings.Join(heading, "\t"))
-	for _, r := range rows {
-		_, _ = fmt.Fprintln(t, strings.Join(cells(r), "\t"))
-	}
-	_ = t.Flush() // into a buffer
 }
 
 // printf tells people something that is not the answer.

@@ -19,58 +19,59 @@ const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites 
 // gateway for the first tenant. It returns the files' paths, the environment first. A keyset that lies in dir already is kept, or the ledger beside it could not be opened.
 func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv func(string) string) ([]string, error) {
 	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write config: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("write config: %w", err)
-	}
-	envFile, tenants, keys := filepath.Join(dir, "rounds.env"), filepath.Join(dir, "tenants.yaml"), filepath.Join(dir, "rounds.keys")
-	if _, err := writeKeyset(keys); err != nil && !errors.Is(err, fs.ErrExist) {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if _, err := writeKeyset(in("rounds.keys")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err := os.WriteFile(tenants, tenantsYAML(accounts), 0o600); err != nil {
-		return nil, fmt.Errorf("write config: %w", err)
-	}
-	callers := filepath.Join(dir, "apikeys")
 	caller, key, err := access.NewKey("local", clinicID(0))
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(callers, []byte(writtenBy+caller.Line()+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("write config: %w", err)
+	for _, file := range []struct{ name, text string }{
+		{"tenants.yaml", tenantsYAML(accounts)},
+		{"apikeys", caller.Line() + "\n"},
+		{"rounds.env", exports(dir, endpoint, key.Reveal(), getenv)},
+	} {
+		if err := os.WriteFile(in(file.name), []byte(writtenBy+file.text), 0o600); err != nil {
+			return nil, fmt.Errorf("write config: %w", err)
+		}
 	}
+	return []string{in("rounds.env"), in("tenants.yaml"), in("rounds.keys"), in("apikeys")}, nil
+}
+
+// exports is the environment for a shell to source.
+func exports(dir, endpoint, key string, getenv func(string) string) string {
 	gateway := cmp.Or(getenv("ROUNDS_GATEWAY_ADDR"), "127.0.0.1:8080")
-	exports := [][2]string{
+	var b strings.Builder
+	for _, e := range [][2]string{
 		{"ROUNDS_ENV", "dev"},
 		{"ROUNDS_QUEUE_REDIS", cmp.Or(getenv("ROUNDS_QUEUE_REDIS"), "redis://127.0.0.1:6379/0")},
 		{"ROUNDS_CACHE_REDIS", cmp.Or(getenv("ROUNDS_CACHE_REDIS"), "redis://127.0.0.1:6379/1")},
 		{"ROUNDS_LEDGER", "sqlite:" + filepath.Join(dir, "ledger.db")},
-		{"ROUNDS_KEYS", keys},
+		{"ROUNDS_KEYS", filepath.Join(dir, "rounds.keys")},
 		{"ROUNDS_TEBRA_ENDPOINT", endpoint},
-		{"ROUNDS_TENANTS", tenants},
+		{"ROUNDS_TENANTS", filepath.Join(dir, "tenants.yaml")},
 		{"ROUNDS_GATEWAY_ADDR", gateway},
-		{"ROUNDS_API_KEYS", callers},
+		{"ROUNDS_API_KEYS", filepath.Join(dir, "apikeys")},
 		// For clients of the gateway; no process of ours reads them.
 		{"ROUNDS_URL", "http://" + gateway},
-		{"ROUNDS_API_KEY", key.Reveal()},
-	}
-	var b strings.Builder
-	b.WriteString(writtenBy)
-	for _, e := range exports {
+		{"ROUNDS_API_KEY", key},
+	} {
 		fmt.Fprintf(&b, "export %s=%s\n", e[0], shellQuote(e[1]))
 	}
-	if err := os.WriteFile(envFile, []byte(b.String()), 0o600); err != nil {
-		return nil, fmt.Errorf("write config: %w", err)
-	}
-	return []string{envFile, tenants, keys, callers}, nil
+	return b.String()
 }
 
 // tenantsYAML describes the simulated accounts as tenants. They never close, so that there is something to see at any
 // hour; their secrets are the simulator's own and no secrets.
-func tenantsYAML(accounts []tebratest.Account) []byte {
+func tenantsYAML(accounts []tebratest.Account) string {
 	var b strings.Builder
-	b.WriteString(writtenBy)
 	b.WriteString("tenants:\n")
 	for i, a := range accounts {
 		fmt.Fprintf(&b, "  - id: %s\n    timezone: %s\n    opening_hours:\n", clinicID(i), a.Practices[0].Zone)
@@ -83,7 +84,7 @@ func tenantsYAML(accounts []tebratest.Account) []byte {
 			fmt.Fprintf(&b, "      - id: \"%d\"\n        name: %q\n", p.ID, p.Name)
 		}
 	}
-	return []byte(b.String())
+	return b.String()
 }
 
 // clinicID names the i-th tenant: clinic-a to clinic-z, then clinic-27 and so on.

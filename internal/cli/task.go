@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
-	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -87,29 +85,19 @@ func (d *taskDoc) bury(l ledger.DeadLetter) {
 }
 
 func (d taskDoc) write(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, value string) {
-		if value != "" {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", name, value)
-		}
-	}
-	line("task", d.ID)
-	line("state", string(d.State))
-	line("because", d.Code)
-	line("tenant", d.Tenant)
-	line("kind", d.Kind)
-	line("lane", d.Lane)
+	var out details
+	out.add("task", d.ID)
+	out.add("state", string(d.State))
+	out.add("because", d.Code)
+	out.add("tenant", d.Tenant)
+	out.add("kind", d.Kind)
+	out.add("lane", d.Lane)
 	if d.Attempt > 0 {
-		line("attempts", fmt.Sprint(d.Attempt))
+		out.add("attempts", fmt.Sprint(d.Attempt))
 	}
-	for _, at := range []struct {
-		name string
-		t    time.Time
-	}{{"enqueued", d.EnqueuedAt}, {"next", d.NextAt}, {"ended", d.FinishedAt}} {
-		if !at.t.IsZero() {
-			line(at.name, fmt.Sprintf("%s (%s)", at.t.UTC().Format(time.RFC3339), diagnose.Ago(at.t, d.now)))
-		}
-	}
-	line("dead letter", d.DeadLetter)
-	_ = t.Flush() // into a buffer
+	out.addTime("enqueued", d.EnqueuedAt, d.now)
+	out.addTime("next", d.NextAt, d.now)
+	out.addTime("ended", d.FinishedAt, d.now)
+	out.add("dead letter", d.DeadLetter)
+	out.write(w)
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 func newTenant(e *env) *cobra.Command {
@@ -51,6 +51,39 @@ and whether its credentials and its data key are there. Neither is opened.`,
 		},
 	}
 	return e.group("tenant", "Look at tenants", list, show)
+}
+
+// parseTenant reads a --tenant flag.
+func parseTenant(s string) (tenant.ID, error) {
+	if s == "" {
+		return "", usage("--tenant is missing")
+	}
+	id, err := tenant.Parse(s)
+	if err != nil {
+		return "", usage("--tenant is not a tenant's name: 1 to 40 of a-z, 0-9 and '-'")
+	}
+	return id, nil
+}
+
+// findTenant returns the tenant with a name that parseTenant takes.
+func findTenant(ctx context.Context, l *ledger.Ledger, name string) (ledger.Tenant, error) {
+	id, err := parseTenant(name)
+	if err != nil {
+		return ledger.Tenant{}, err
+	}
+	t, err := l.Tenant(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return ledger.Tenant{}, unknownTenant(id, err)
+	}
+	return t, err
+}
+
+func unknownTenant(id tenant.ID, cause error) *failure {
+	return &failure{
+		Exit: exitNotFound, Code: "TENANT_NOT_FOUND", What: "there is no tenant " + id.String(), cause: cause,
+		Means: "the ledger does not know it",
+		Try:   []string{"add it to the file of ROUNDS_TENANTS and restart the scheduler"},
+	}
 }
 
 // tenantRow is a tenant in a list.
@@ -130,14 +163,7 @@ type scheduleDoc struct {
 }
 
 func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
-	id, err := parseTenant(name)
-	if err != nil {
-		return err
-	}
-	t, err := s.ledger.Tenant(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return unknownTenant(id, err)
-	}
+	t, err := findTenant(ctx, s.ledger, name)
 	if err != nil {
 		return err
 	}
@@ -145,19 +171,19 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 		tenantRow: readTenant(t, time.Now()), Hours: map[string]string{}, Credentials: len(t.Credentials) > 0, Schedules: []scheduleDoc{},
 	}
 	maps.Copy(doc.Hours, t.Hours)
-	_, err = s.ledger.StoredDataKey(ctx, id)
+	_, err = s.ledger.StoredDataKey(ctx, t.ID)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
 	doc.DataKey = err == nil
-	last, err := s.ledger.LastTicks(ctx, id)
+	last, err := s.ledger.LastTicks(ctx, t.ID)
 	if err != nil {
 		return err
 	}
 	for _, schedule := range slices.Sorted(maps.Keys(last)) {
 		doc.Schedules = append(doc.Schedules, scheduleDoc{Schedule: schedule, LastDue: last[schedule]})
 	}
-	open, err := s.ledger.DeadLetters(ctx, ledger.Filter{Tenant: id, State: ledger.StateOpen, Limit: maxDeadLetters})
+	open, err := s.ledger.DeadLetters(ctx, ledger.Filter{Tenant: t.ID, State: ledger.StateOpen, Limit: maxDeadLetters})
 	if err != nil {
 		return err
 	}
@@ -166,27 +192,26 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 }
 
 func (d tenantDoc) write(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, value string) { _, _ = fmt.Fprintf(t, "%s\t%s\n", name, value) }
+	var out details
 	there := map[bool]string{true: "there, sealed", false: "not there"}
-	line("tenant", d.Tenant)
-	line("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.doors()))
+	out.add("tenant", d.Tenant)
+	out.add("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.doors()))
 	for _, p := range d.Practices {
-		line("practice "+p.ID, p.Name)
+		out.add("practice "+p.ID, p.Name)
 	}
 	for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		if hours, ok := d.Hours[day]; ok {
-			line(day, hours)
+			out.add(day, hours)
 		}
 	}
-	line("credentials", there[d.Credentials])
-	line("data key", there[d.DataKey])
+	out.add("credentials", there[d.Credentials])
+	out.add("data key", there[d.DataKey])
 	now := time.Now()
 	for _, s := range d.Schedules {
-		line(s.Schedule, "last due "+diagnose.Ago(s.LastDue, now))
+		out.add(s.Schedule, "last due "+diagnose.Ago(s.LastDue, now))
 	}
-	line("dead letters", fmt.Sprintf("%d open", d.DeadLetters))
-	_ = t.Flush() // into a buffer
+	out.add("dead letters", fmt.Sprintf("%d open", d.DeadLetters))
+	out.write(w)
 	if d.DeadLetters > 0 {
 		_, _ = fmt.Fprintf(w, "see rounds dead list --tenant %s\n", d.Tenant)
 	}

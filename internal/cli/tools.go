@@ -7,7 +7,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // closeLimit bounds closing what a command opened, also after the command's own time is up.
@@ -31,24 +30,4 @@ func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
 		}
 	}()
 	return use(t)
-}
-
-// parseTenant reads a --tenant flag.
-func parseTenant(s string) (tenant.ID, error) {
-	if s == "" {
-		return "", usage("--tenant is missing")
-	}
-	id, err := tenant.Parse(s)
-	if err != nil {
-		return "", usage("--tenant is not a tenant's name: 1 to 40 of a-z, 0-9 and '-'")
-	}
-	return id, nil
-}
-
-func unknownTenant(id tenant.ID, cause error) *failure {
-	return &failure{
-		Exit: exitNotFound, Code: "TENANT_NOT_FOUND", What: "there is no tenant " + id.String(), cause: cause,
-		Means: "the ledger does not know it",
-		Try:   []string{"add it to the file of ROUNDS_TENANTS and restart the scheduler"},
-	}
 }

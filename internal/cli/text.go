@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/diagnose"
+)
+
+// unknown is printed for what a record does not say.
+const unknown = "unknown"
+
+// table writes rows in columns below a heading.
+func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, strings.Join(heading, "\t"))
+	for _, r := range rows {
+		_, _ = fmt.Fprintln(t, strings.Join(cells(r), "\t"))
+	}
+	_ = t.Flush() // into a buffer
+}
+
+// lines writes values below each other behind one label.
+func lines(b *strings.Builder, label string, values []string) {
+	for _, v := range values {
+		fmt.Fprintf(b, "  %-6s %s\n", label, v)
+		label = ""
+	}
+}
+
+// age is how old something is, for a table; "-" for nothing.
+func age(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return max(0, now.Sub(t)).Round(time.Second).String()
+}
+
+// relative is since for a table; "-" for nothing.
+func relative(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return diagnose.Ago(t, now)
+}
+
+// details is what a command shows of one thing, a name and a value on each line.
+type details [][2]string
+
+// add adds a line, unless its value is empty.
+func (d *details) add(name, value string) {
+	if value != "" {
+		*d = append(*d, [2]string{name, value})
+	}
+}
+
+// addTime adds a time and how long ago it was, unless it is zero.
+func (d *details) addTime(name string, t, now time.Time) {
+	if !t.IsZero() {
+		d.add(name, fmt.Sprintf("%s (%s)", t.UTC().Format(time.RFC3339), diagnose.Ago(t, now)))
+	}
+}
+
+func (d *details) write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, line := range *d {
+		_, _ = fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+	}
+	_ = t.Flush() // into a buffer
+}
