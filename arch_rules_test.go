@@ -66,11 +66,11 @@ var packageRules = []packageRule{
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
 	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
 	{path: "internal/budget", row: 2, only: []string{"internal/redisconn", "internal/tenant"}, why: "how often each operation may be called; names no type of the vendor's client"},
-	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler tells the monitor, which links nothing of the scheduler's"},
+	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler publishes for the monitor, which links nothing of the scheduler's"},
 
-	// Row 1: foundations, which import no other package of the module except as listed.
+	// Row 1: packages at the bottom, which import no other package of the module except as listed.
 	{path: "internal/codes", row: 1, why: "every code and what it means; links nothing, so that the monitor may show meanings"},
-	{path: "internal/phi", row: 1, why: "whoever can open a payload must be easy to find"},
+	{path: "internal/phi", row: 1, why: "packages that can open a payload must be easy to find"},
 	{path: "internal/secret", row: 1, why: "the type of a value that must not be printed, for packages that hold no key to a payload"},
 	{path: "internal/redisconn", row: 1, why: "one way to connect to Redis and to read its errors, for processes, commands and monitor"},
 	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
@@ -84,7 +84,7 @@ var packageRules = []packageRule{
 	// as listed.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
-	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links nothing of ours, since the monitor's test uses it too"},
+	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links no other package of the module, because the monitor's test uses it too"},
 	{path: "internal/canary", row: 0, by: []string{"internal/daycheck"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/daycheck"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
@@ -110,7 +110,7 @@ var owners = []owner{
 	{"crypto/hkdf", []string{"internal/phi"}, "keys are derived in one place"},
 	{"github.com/sony/gobreaker", []string{"internal/flow"}, "one breaker per scope, and one place that decides scopes"},
 	{"github.com/cenkalti/backoff", []string{"integrations/tebra", "internal/flow"}, "two retry clocks: inside a call here, everything longer is the queue's"},
-	{"database/sql", []string{"internal/ledger"}, "what cannot be rebuilt lies in one store"},
+	{"database/sql", []string{"internal/ledger"}, "data that cannot be rebuilt is in one store"},
 	{"github.com/jackc/pgx", []string{"internal/ledger", "internal/pgtest"}, "the ledger's driver"},
 	{"modernc.org/sqlite", []string{"internal/ledger"}, "the ledger's driver on one host"},
 	{"github.com/pressly/goose", []string{"internal/ledger"}, "the ledger's migrations"},
