@@ -2,6 +2,11 @@ package tasks
 
 import "time"
 
+var (
+	_ Optioned = SyncThrottles{}
+	_ Optioned = SyncPractices{}
+)
+
 // SyncThrottles reads how often the vendor lets the tenant's account call each
 // of its operations.
 type SyncThrottles struct{}

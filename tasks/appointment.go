@@ -2,6 +2,11 @@ package tasks
 
 import "time"
 
+var (
+	_ Optioned  = SyncAppointment{}
+	_ Validator = SyncAppointment{}
+)
+
 // SyncAppointment reads one appointment from the vendor: cheaper than its day
 // when only it is in doubt.
 type SyncAppointment struct {

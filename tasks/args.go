@@ -39,8 +39,8 @@ func validKind(k string) bool {
 // optionsOf returns the args' options with defaults filled in.
 func optionsOf(a Args) (Options, error) {
 	var o Options
-	if has, ok := a.(interface{ Options() Options }); ok {
-		o = has.Options()
+	if a, ok := a.(Optioned); ok {
+		o = a.Options()
 	}
 	if o.Lane == "" {
 		o.Lane = LaneSync
@@ -63,25 +63,25 @@ func optionsOf(a Args) (Options, error) {
 }
 
 func versionOf(a Args) int {
-	if has, ok := a.(interface{ Version() int }); ok {
-		return has.Version()
+	if a, ok := a.(Versioned); ok {
+		return a.Version()
 	}
 	return 1
 }
 
 func aliasesOf(a Args) []string {
-	if has, ok := a.(interface{ Aliases() []string }); ok {
-		return has.Aliases()
+	if a, ok := a.(Aliased); ok {
+		return a.Aliases()
 	}
 	return nil
 }
 
 func validate(a Args) error {
-	has, ok := a.(interface{ Validate() error })
+	v, ok := a.(Validator)
 	if !ok {
 		return nil
 	}
-	if err := has.Validate(); err != nil {
+	if err := v.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
@@ -102,8 +102,8 @@ func encode(a Args) (plain []byte, unique string, err error) {
 	if len(plain) > MaxPayload {
 		return nil, "", fmt.Errorf("%w: arguments are larger than %d bytes", ErrInvalid, MaxPayload)
 	}
-	if has, ok := a.(interface{ UniqueKey() string }); ok {
-		return plain, has.UniqueKey(), nil
+	if a, ok := a.(UniqueKeyed); ok {
+		return plain, a.UniqueKey(), nil
 	}
 	canonical := jsontext.Value(plain).Clone()
 	// Numbers stay as they are: canonical floats would make large IDs equal.

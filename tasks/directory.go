@@ -2,6 +2,13 @@ package tasks
 
 import "time"
 
+var (
+	_ Optioned  = SyncDirectory{}
+	_ Validator = SyncDirectory{}
+	_ Optioned  = SyncLocations{}
+	_ Validator = SyncLocations{}
+)
+
 // SyncDirectory reads who works in a practice: its providers.
 type SyncDirectory struct {
 	// Practice is the practice's ID.

@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+var (
+	_ Optioned  = InvalidateEntity{}
+	_ Validator = InvalidateEntity{}
+)
+
 // The nouns that InvalidateEntity takes.
 const (
 	NounAppointment = "appointment"

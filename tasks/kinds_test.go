@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/wire.golden")
@@ -75,65 +75,62 @@ func TestWireGolden(t *testing.T) {
 	}
 }
 
-func TestEveryKindHasAnOperation(t *testing.T) {
+func TestTableOfKinds(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]bool{}
+	golden := map[string]bool{}
 	for _, a := range examples {
-		kinds[a.Kind()] = true
+		golden[a.Kind()] = true
 	}
-	for _, o := range Operations() {
-		if !kinds[o.Kind] {
-			t.Errorf("operation of %s, which is no kind or has no example", o.Kind)
+	for _, k := range Kinds() {
+		if !golden[k.Name] {
+			t.Errorf("%s has no example in wire.golden, or two rows", k.Name)
 		}
-		if (o.Name == "") != (o.Calls == 0) || o.Calls > 1 {
-			t.Errorf("%s makes %d calls of %q: one run makes one call", o.Kind, o.Calls, o.Name)
+		delete(golden, k.Name)
+		if found, ok := FindKind(k.Name); !ok || found.Args != k.Args {
+			t.Errorf("%s is not found by its name", k.Name)
 		}
-		delete(kinds, o.Kind)
+		if k.Description == "" || k.Options.Lane == "" || k.Options.MaxAttempts < 1 || k.Options.Timeout < time.Second {
+			t.Errorf("%s is described as %+v", k.Name, k)
+		}
+		if (k.Operation == "") != (k.Calls == 0) || k.Calls > 1 {
+			t.Errorf("%s makes %d calls of %q: one run makes one call", k.Name, k.Calls, k.Operation)
+		}
 	}
-	if len(kinds) > 0 {
-		t.Errorf("no operation for %v", kinds)
+	if len(golden) > 0 {
+		t.Errorf("no row for %v", golden)
+	}
+	if _, ok := FindKind("schedule"); ok {
+		t.Error("a kind was found by a part of its name")
+	}
+	if k := Kinds(); k[0].Name == "" {
+		t.Error("no name")
+	} else if k[0].Name = "x"; Kinds()[0].Name == "x" {
+		t.Error("a caller can change the table")
 	}
 }
 
-func TestExamplesSurviveTheWay(t *testing.T) {
+func TestExamplesSurviveEncoding(t *testing.T) {
 	t.Parallel()
 	for _, a := range examples {
 		plain, _, err := encode(a)
-		if err != nil {
-			t.Errorf("%s: %v", a.Kind(), err)
-		}
-		switch a := a.(type) {
-		case SyncSchedule:
-			back(t, a, plain)
-		case SyncPatient:
-			back(t, a, plain)
-		case SyncAppointment:
-			back(t, a, plain)
-		case SyncPatients:
-			back(t, a, plain)
-		case SweepPatients:
-			back(t, a, plain)
-		case SyncDirectory:
-			back(t, a, plain)
-		case SyncLocations:
-			back(t, a, plain)
-		case SyncPractices:
-			back(t, a, plain)
-		case SyncThrottles:
-			back(t, a, plain)
-		case WarmView:
-			back(t, a, plain)
-		case InvalidateEntity:
-			back(t, a, plain)
+		must(t, err)
+		k, _ := FindKind(a.Kind())
+		if got, err := k.Decode(plain); err != nil || got != a {
+			t.Errorf("%s came back changed: %v", a.Kind(), err)
 		}
 	}
 }
 
-func back[T Args](t *testing.T, want T, plain []byte) {
-	t.Helper()
-	var got T
-	if err := phi.Unmarshal(plain, &got); err != nil || any(got) != any(want) {
-		t.Errorf("%s came back changed: %v", want.Kind(), err)
+func TestKindDecodesStrictly(t *testing.T) {
+	t.Parallel()
+	k, _ := FindKind("patient.sync")
+	if got := k.Members(); !slices.Equal(got, []string{"practice", "patient"}) {
+		t.Errorf("members %q", got)
+	}
+	for _, data := range []string{"", "null", "[]", `{"patient":4711}`, `{"Patient":"4711"}`, `{"name":"4711"}`, `{"patient":"1","patient":"4711"}`} {
+		if _, err := k.Decode([]byte(data)); err == nil || strings.Contains(err.Error(), "4711") {
+			t.Errorf("%s: %v", data, err)
+		}
 	}
 }
 
@@ -226,18 +223,5 @@ func TestValidKind(t *testing.T) {
 		if validKind(kind) != want {
 			t.Errorf("validKind(%q) = %v", kind, !want)
 		}
-	}
-}
-
-func TestEveryKindSaysHowOftenItMayFail(t *testing.T) {
-	t.Parallel()
-	attempts := Attempts()
-	for _, o := range Operations() {
-		if attempts[o.Kind] < 1 {
-			t.Errorf("%s: %d", o.Kind, attempts[o.Kind])
-		}
-	}
-	if len(attempts) != len(Operations()) {
-		t.Errorf("%v", attempts)
 	}
 }

@@ -2,6 +2,11 @@ package tasks
 
 import "time"
 
+var (
+	_ Optioned  = SyncPatient{}
+	_ Validator = SyncPatient{}
+)
+
 // SyncPatient reads one patient from the vendor.
 type SyncPatient struct {
 	// Practice is the practice's ID.

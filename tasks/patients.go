@@ -5,6 +5,13 @@ import (
 	"time"
 )
 
+var (
+	_ Optioned  = SyncPatients{}
+	_ Validator = SyncPatients{}
+	_ Optioned  = SweepPatients{}
+	_ Validator = SweepPatients{}
+)
+
 // SyncPatients reads what has changed of a practice's patients since this was
 // last done. One run reads one window of days; what is left becomes another.
 type SyncPatients struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -95,6 +96,9 @@ func Handle[T Args](r *Router, w Worker[T]) {
 		r.routes[kind] = rt
 	}
 }
+
+// Kinds returns the kinds that have a worker, aliases included, in order.
+func (r *Router) Kinds() []string { return slices.Sorted(maps.Keys(r.routes)) }
 
 func open[T Args](w Worker[T], plain []byte) (opened, Code) {
 	var args T

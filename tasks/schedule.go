@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+var (
+	_ Optioned  = SyncSchedule{}
+	_ Validator = SyncSchedule{}
+)
+
 // maxSpan is the longest window in days. Longer ones are somebody's mistake,
 // not a schedule.
 const maxSpan = 731

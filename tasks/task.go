@@ -7,21 +7,54 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// Args is what a task is about: a struct (not a pointer) that marshals to JSON
-// and holds identifiers, never a record. Beside Kind it may have:
+// Args is what a task is about: a struct (not a pointer) that marshals to JSON and holds
+// identifiers, never a record. Args may also implement [Optioned], [Validator], [Versioned],
+// [Aliased] and [UniqueKeyed]. These are found by type assertion, so a misspelled method is silently
+// ignored; assert each where the type is declared:
 //
-//	Options() Options     lane, timeout, attempts
-//	Validate() error      asked before enqueueing and before running
-//	UniqueKey() string    what makes two tasks equal; the JSON by default
-//	Version() int         version of the JSON, from 1; see the package comment
-//	Aliases() []string    former kinds that this one's worker still takes
-//
-// The text of Validate's error reaches the caller of Enqueue: it names the
-// field and holds no value.
+//	var _ tasks.Validator = RefreshRoster{}
 type Args interface {
-	// Kind is the task's type, "noun.verb" in lower case, frozen once
-	// released.
+	// Kind returns the task's type, "noun.verb" in lower case. It never changes once released.
 	Kind() string
+}
+
+// Optioned is implemented by Args that choose a lane, a timeout or a number of attempts.
+type Optioned interface {
+	Args
+	// Options returns how tasks of the kind are queued and run.
+	Options() Options
+}
+
+// Validator is implemented by Args that can be wrong. Enqueue fails with ErrInvalid if Validate
+// does, and a worker that receives such a task buries it with the code "invalid_arguments".
+type Validator interface {
+	Args
+	// Validate returns an error that names the field and never holds its value: the error's text
+	// reaches the caller of Enqueue.
+	Validate() error
+}
+
+// Versioned is implemented by Args whose JSON has changed since its first release.
+type Versioned interface {
+	Args
+	// Version returns the version of the JSON. The first is 1, which is also the version of Args
+	// without this method. See the package comment on when to raise it.
+	Version() int
+}
+
+// Aliased is implemented by Args whose kind was renamed.
+type Aliased interface {
+	Args
+	// Aliases returns the former kinds that the worker of this kind still takes.
+	Aliases() []string
+}
+
+// UniqueKeyed is implemented by Args that decide which tasks are equal. Without this method tasks of
+// a kind are equal if their JSON is, whatever the order of its members.
+type UniqueKeyed interface {
+	Args
+	// UniqueKey returns the same text for equal args. Redis holds a keyed digest of it.
+	UniqueKey() string
 }
 
 // Options says how a task is queued and run. The zero value is a background

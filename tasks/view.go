@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+var (
+	_ Versioned = WarmView{}
+	_ Optioned  = WarmView{}
+	_ Validator = WarmView{}
+)
+
 // The views.
 const (
 	// DayBoard is all visits of one practice on one day.

@@ -35,7 +35,7 @@ func (f *deadFlags) add(e *env, cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.since, "since", 0, "died within this time, like 24h; 0 means ever")
 	known := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		known = append(known, k.name)
+		known = append(known, k.Name)
 	}
 	var died []string
 	for _, c := range codes.OfTasks() {

@@ -36,7 +36,7 @@ func TestDeadList(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	text := rounds(t, h.keyless(), "dead", "list")
-	if !strings.Contains(text.stdout, "open: 3 of patient.sync died of vendor_denied: the tenant's login may not do this") {
+	if !strings.Contains(text.stdout, "open: 3 of patient.sync died of vendor_denied: the tenant's login lacks a permission") {
 		t.Errorf("%+v", text)
 	}
 	if shown := o.stdout + text.stdout; strings.Contains(shown, "Jane") || strings.Contains(shown, "sealed") {

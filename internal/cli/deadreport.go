@@ -135,10 +135,6 @@ func (d *replayDoc) write(w io.Writer) {
 // cost adds up what the letters' kinds ask of the vendor. Its spacing holds for each account and operation, so accounts go
 // side by side.
 func cost(dead []selected) []costDoc {
-	asks := map[string]tasks.Operation{}
-	for _, o := range tasks.Operations() {
-		asks[o.Kind] = o
-	}
 	spacing := map[string]time.Duration{}
 	for _, o := range tebra.Operations() {
 		spacing[o.Name] = o.Interval
@@ -146,17 +142,17 @@ func cost(dead []selected) []costDoc {
 	out := []costDoc{}
 	calls := map[string]map[tenant.ID]int{}
 	for _, l := range dead {
-		o := asks[l.kind]
-		i := slices.IndexFunc(out, func(c costDoc) bool { return c.Operation == o.Name })
+		k, _ := tasks.FindKind(l.kind)
+		i := slices.IndexFunc(out, func(c costDoc) bool { return c.Operation == k.Operation })
 		if i < 0 {
 			i = len(out)
-			out = append(out, costDoc{Operation: o.Name})
-			calls[o.Name] = map[tenant.ID]int{}
+			out = append(out, costDoc{Operation: k.Operation})
+			calls[k.Operation] = map[tenant.ID]int{}
 		}
 		out[i].DeadLetters++
-		out[i].Calls += o.Calls
-		calls[o.Name][l.tenant] += o.Calls
-		longest := time.Duration(max(0, calls[o.Name][l.tenant]-1)) * spacing[o.Name]
+		out[i].Calls += k.Calls
+		calls[k.Operation][l.tenant] += k.Calls
+		longest := time.Duration(max(0, calls[k.Operation][l.tenant]-1)) * spacing[k.Operation]
 		out[i].Seconds = max(out[i].Seconds, longest.Seconds())
 	}
 	slices.SortStableFunc(out, func(a, b costDoc) int { return cmp.Compare(b.Calls, a.Calls) })

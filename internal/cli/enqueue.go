@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -16,43 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/app"
-	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// kind is a task that can be enqueued by name.
-type kind struct {
-	name    string
-	lane    string
-	members []string // of its JSON
-	decode  func(data []byte) (tasks.Args, error)
-}
-
 // kinds are all kinds of package tasks.
-var kinds = []kind{
-	kindOf[tasks.SyncSchedule](), kindOf[tasks.SyncAppointment](), kindOf[tasks.SyncPatient](), kindOf[tasks.SyncPatients](),
-	kindOf[tasks.SweepPatients](), kindOf[tasks.SyncDirectory](), kindOf[tasks.SyncLocations](), kindOf[tasks.SyncPractices](),
-	kindOf[tasks.SyncThrottles](), kindOf[tasks.WarmView](), kindOf[tasks.InvalidateEntity](),
-}
-
-func kindOf[T interface {
-	tasks.Args
-	Options() tasks.Options
-}]() kind {
-	var zero T
-	k := kind{name: zero.Kind(), lane: zero.Options().Lane}
-	for f := range reflect.TypeFor[T]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		k.members = append(k.members, name)
-	}
-	k.decode = func(data []byte) (tasks.Args, error) {
-		var args T
-		err := phi.Unmarshal(data, &args)
-		return args, err
-	}
-	return k
-}
+var kinds = tasks.Kinds()
 
 // enqueueFlags say what is enqueued, and when it may run.
 type enqueueFlags struct {
@@ -66,9 +34,9 @@ func newEnqueue(e *env) *cobra.Command {
 	var list strings.Builder
 	known := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		members := strings.Join(k.members, ", ")
-		fmt.Fprintf(&list, "\n  %-18s %s", k.name, cmp.Or(members, "-"))
-		known = append(known, k.name)
+		members := strings.Join(k.Members(), ", ")
+		fmt.Fprintf(&list, "\n  %-18s %s", k.Name, cmp.Or(members, "-"))
+		known = append(known, k.Name)
 	}
 	cmd := &cobra.Command{
 		Use:   "enqueue KIND",
@@ -103,18 +71,18 @@ Kinds and their arguments:` + list.String(),
 // demand is a task that is about to be enqueued.
 type demand struct {
 	tenant  tenant.ID
-	kind    kind
+	kind    tasks.Kind
 	args    tasks.Args
 	options []tasks.Option
 }
 
 // demand reads flags and files, and checks what can be checked without Redis.
 func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error) {
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
-	if i < 0 {
+	k, ok := tasks.FindKind(name)
+	if !ok {
 		return demand{}, unknownKind(name)
 	}
-	d := demand{kind: kinds[i]}
+	d := demand{kind: k}
 	var err error
 	if d.tenant, err = parseTenant(f.tenant); err != nil {
 		return demand{}, err
@@ -123,7 +91,7 @@ func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error)
 	if err != nil {
 		return demand{}, err
 	}
-	if d.args, err = d.kind.decode(data); err != nil {
+	if d.args, err = d.kind.Decode(data); err != nil {
 		return demand{}, misfit(d.kind, "a value, or the JSON around it, is not of the form it must have")
 	}
 	d.options, err = f.options(d.kind, now)
@@ -133,21 +101,21 @@ func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error)
 func unknownKind(name string) *failure {
 	f := usage("there is no kind %q", name)
 	for _, k := range kinds {
-		f.Try = append(f.Try, k.name)
+		f.Try = append(f.Try, k.Name)
 	}
 	return f
 }
 
 // misfit never repeats a value: it may identify a person.
-func misfit(k kind, why string) *failure {
-	f := usage("the arguments do not fit %s", k.name)
+func misfit(k tasks.Kind, why string) *failure {
+	f := usage("the arguments do not fit %s", k.Name)
 	f.Found = []string{why}
-	f.Means = k.name + " takes " + strings.Join(k.members, ", ")
+	f.Means = k.Name + " takes " + strings.Join(k.Members(), ", ")
 	return f
 }
 
 // arguments returns the JSON of the task's arguments.
-func (e *env) arguments(k kind, f enqueueFlags) ([]byte, error) {
+func (e *env) arguments(k tasks.Kind, f enqueueFlags) ([]byte, error) {
 	if f.jsonArgs != "" {
 		if len(f.args) > 0 {
 			return nil, usage("--arg and --json-args do not go together")
@@ -157,7 +125,7 @@ func (e *env) arguments(k kind, f enqueueFlags) ([]byte, error) {
 	members := make(map[string]string, len(f.args))
 	for _, a := range f.args {
 		name, value, ok := strings.Cut(a, "=")
-		if _, twice := members[name]; !ok || twice || !slices.Contains(k.members, name) {
+		if _, twice := members[name]; !ok || twice || !slices.Contains(k.Members(), name) {
 			return nil, misfit(k, "an --arg is not name=value, comes twice, or has another name")
 		}
 		members[name] = value
@@ -166,7 +134,7 @@ func (e *env) arguments(k kind, f enqueueFlags) ([]byte, error) {
 }
 
 // readArguments reads --json-args, up to a little more than a task may hold.
-func (e *env) readArguments(k kind, from string) ([]byte, error) {
+func (e *env) readArguments(k tasks.Kind, from string) ([]byte, error) {
 	in := e.stdin
 	if from != "-" {
 		path, ok := strings.CutPrefix(from, "@")
@@ -190,7 +158,7 @@ func (e *env) readArguments(k kind, from string) ([]byte, error) {
 	return data, nil
 }
 
-func (f enqueueFlags) options(k kind, now time.Time) ([]tasks.Option, error) {
+func (f enqueueFlags) options(k tasks.Kind, now time.Time) ([]tasks.Option, error) {
 	var out []tasks.Option
 	switch {
 	case f.at != "" && f.in != 0:
@@ -213,11 +181,11 @@ func (f enqueueFlags) options(k kind, now time.Time) ([]tasks.Option, error) {
 		out = append(out, tasks.Once(f.once))
 	}
 	switch f.lane {
-	case "", k.lane:
+	case "", k.Options.Lane:
 	case tasks.LaneInteractive:
 		out = append(out, tasks.Interactive())
 	default:
-		return nil, usage("--lane for %s must be %s or %s", k.name, k.lane, tasks.LaneInteractive)
+		return nil, usage("--lane for %s must be %s or %s", k.Name, k.Options.Lane, tasks.LaneInteractive)
 	}
 	return out, nil
 }
@@ -248,7 +216,7 @@ func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	case err != nil:
 		return err
 	}
-	r := receipt{ID: got.ID, Tenant: d.tenant.String(), Kind: d.kind.name, Joined: got.Joined, Repeated: got.Repeated}
+	r := receipt{ID: got.ID, Tenant: d.tenant.String(), Kind: d.kind.Name, Joined: got.Joined, Repeated: got.Repeated}
 	switch {
 	case r.Repeated:
 		e.printf("the key was used before; this is the first call's task")

@@ -7,27 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/tasks"
 )
-
-func TestEveryKindCanBeEnqueued(t *testing.T) {
-	t.Parallel()
-	var ours, all []string
-	for _, k := range kinds {
-		ours = append(ours, k.name)
-	}
-	for _, o := range tasks.Operations() {
-		all = append(all, o.Kind)
-	}
-	slices.Sort(ours)
-	slices.Sort(all)
-	if diff := cmp.Diff(all, ours); diff != "" {
-		t.Errorf("kinds (-all +ours):\n%s", diff)
-	}
-}
 
 var day = []string{"--tenant", "clinic-a", "--arg", "practice=1", "--arg", "from=2026-03-02", "--arg", "to=2026-03-02"}
 

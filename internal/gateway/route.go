@@ -66,7 +66,7 @@ func (g *Gateway) register() (err error) {
 func letGrow(registry huma.Registry) {
 	taken := map[string]bool{"Change": true}
 	for _, k := range kinds {
-		taken[k.args.Name()], taken[k.args.Name()+"Demand"] = true, true
+		taken[argsOf(k).Name()], taken[argsOf(k).Name()+"Demand"] = true, true
 	}
 	for name, s := range registry.Map() {
 		if !taken[name] {

@@ -5,53 +5,25 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// kind is a kind of task that may be asked for from outside.
-type kind struct {
-	name, about string
-	args        reflect.Type
-	decode      func(data []byte) (args tasks.Args, practice string, err error)
-}
+// kinds are the kinds of task that the API offers.
+var kinds = slices.DeleteFunc(tasks.Kinds(), func(k tasks.Kind) bool { return !k.External })
 
-// kinds are all of them. A kind that is not here serves only ourselves, or is not built.
-var kinds = []kind{
-	kindOf("Read a practice's appointments of some days from the vendor.", func(a tasks.SyncSchedule) string { return a.Practice }),
-	kindOf("Read one patient from the vendor.", func(a tasks.SyncPatient) string { return a.Practice }),
-	kindOf("Read what has changed of a practice's patients since this was last done.", func(a tasks.SyncPatients) string { return a.Practice }),
-	kindOf("Read one appointment from the vendor.", func(a tasks.SyncAppointment) string { return a.Practice }),
-	kindOf("Read a practice's locations from the vendor.", func(a tasks.SyncLocations) string { return a.Practice }),
-	kindOf("Read who works in a practice from the vendor.", func(a tasks.SyncDirectory) string { return a.Practice }),
-	kindOf("Put a view together before somebody asks for it.", func(a tasks.WarmView) string { return a.Practice }),
-	kindOf("Say that a record changed at the vendor. /v1/invalidations does it at once.", func(a tasks.InvalidateEntity) string { return a.Practice }),
-}
+// argsOf returns the type of the kind's arguments.
+func argsOf(k tasks.Kind) reflect.Type { return reflect.TypeOf(k.Args) }
 
-func kindOf[T tasks.Args](about string, practice func(T) string) kind {
-	var zero T
-	return kind{name: zero.Kind(), about: about, args: reflect.TypeFor[T](), decode: func(data []byte) (tasks.Args, string, error) {
-		var args T
-		err := phi.Unmarshal(data, &args)
-		return args, practice(args), err
-	}}
-}
-
-// members lists the names of the kind's arguments.
-func (k kind) members() string {
-	var names []string
-	for f := range k.args.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return strings.Join(names, ", ")
-}
+// practiceOf returns the practice that the arguments of a task name. Every kind that the API offers
+// has the field.
+func practiceOf(a tasks.Args) string { return reflect.ValueOf(a).FieldByName("Practice").String() }
 
 // demand is the body of POST /v1/tasks.
 type demand struct {
@@ -109,29 +81,25 @@ func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutp
 
 // demand checks everything that can be checked before the queue is asked.
 func (g *Gateway) demand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
-	var k *kind
-	for i := range kinds {
-		if kinds[i].name == in.Body.Kind {
-			k = &kinds[i]
-		}
-	}
-	if k == nil {
+	i := slices.IndexFunc(kinds, func(k tasks.Kind) bool { return k.Name == in.Body.Kind })
+	if i < 0 {
 		return nil, nil, fail(codeKind, "")
 	}
-	misfit := fail(codeArguments, k.name+" takes "+k.members())
+	k := kinds[i]
+	misfit := fail(codeArguments, k.Name+" takes "+strings.Join(k.Members(), ", "))
 	if len(in.Body.Args) == 0 {
 		return nil, nil, misfit
 	}
-	args, practice, err := k.decode(in.Body.Args)
+	args, err := k.Decode(in.Body.Args)
 	if err != nil {
 		return nil, nil, misfit
 	}
-	if v, ok := args.(interface{ Validate() error }); ok {
+	if v, ok := args.(tasks.Validator); ok {
 		if err := v.Validate(); err != nil {
 			return nil, nil, fail(codeArguments, err.Error()) // names the member and holds no value: see tasks.Args
 		}
 	}
-	if _, err := g.practice(ctx, practice); err != nil {
+	if _, err := g.practice(ctx, practiceOf(args)); err != nil {
 		return nil, nil, err
 	}
 	opts, err := in.options(time.Now())
@@ -239,15 +207,15 @@ func (demand) Schema(r huma.Registry) *huma.Schema {
 	out := &huma.Schema{Description: "One of the kinds with its arguments."}
 	mapping := map[string]string{}
 	for _, k := range kinds {
-		args := r.Schema(k.args, true, "")
+		args := r.Schema(argsOf(k), true, "")
 		for member, s := range r.SchemaFromRef(args.Ref).Properties {
 			s.Description, s.Enum = arguments[member].about, arguments[member].enum
 		}
 		name := strings.TrimPrefix(args.Ref, "#/components/schemas/") + "Demand"
 		r.Map()[name] = &huma.Schema{
-			Type: huma.TypeObject, Description: k.about, AdditionalProperties: false, Required: []string{"kind", "args"},
+			Type: huma.TypeObject, Description: k.Description, AdditionalProperties: false, Required: []string{"kind", "args"},
 			Properties: map[string]*huma.Schema{
-				"kind":        {Type: huma.TypeString, Enum: []any{k.name}},
+				"kind":        {Type: huma.TypeString, Enum: []any{k.Name}},
 				"args":        args,
 				"at":          {Type: huma.TypeString, Format: "date-time", Description: "When it may run, at most a year ahead; now when left out."},
 				"interactive": {Type: huma.TypeBoolean, Description: "Somebody waits for it: it goes before what keeps data fresh."},
@@ -255,7 +223,7 @@ func (demand) Schema(r huma.Registry) *huma.Schema {
 		}
 		ref := "#/components/schemas/" + name
 		out.OneOf = append(out.OneOf, &huma.Schema{Ref: ref})
-		mapping[k.name] = ref
+		mapping[k.Name] = ref
 	}
 	out.Discriminator = &huma.Discriminator{PropertyName: "kind", Mapping: mapping}
 	return out

@@ -63,7 +63,10 @@ func (r *Reporter) Run(ctx context.Context) error {
 func (r *Reporter) Write(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	d := status.Document{At: time.Now().UTC(), Attempts: tasks.Attempts()}
+	d := status.Document{At: time.Now().UTC(), Attempts: map[string]int{}}
+	for _, k := range tasks.Kinds() {
+		d.Attempts[k.Name] = k.Options.MaxAttempts
+	}
 	missing := func(err error, parts ...string) bool {
 		if err != nil {
 			d.Missing = append(d.Missing, parts...)

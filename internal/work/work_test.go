@@ -1,8 +1,12 @@
 package work
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -20,6 +24,26 @@ func TestRegisterWantsEverything(t *testing.T) {
 		if Register(router, d) == nil {
 			t.Errorf("workers without %s are registered", name)
 		}
+	}
+}
+
+// Every kind of package tasks has a row in its table, a worker, and an operation that the vendor has.
+func TestEveryKindHasARowAndAWorker(t *testing.T) {
+	t.Parallel()
+	operations := map[string]bool{"": true}
+	for _, op := range tebra.Operations() {
+		operations[op.Name] = true
+	}
+	var rows []string
+	for _, k := range tasks.Kinds() {
+		rows = append(rows, k.Name)
+		if !operations[k.Operation] {
+			t.Errorf("%s calls %s, which the vendor does not have", k.Name, k.Operation)
+		}
+	}
+	slices.Sort(rows)
+	if diff := cmp.Diff(rows, setup(t).router.Kinds()); diff != "" {
+		t.Errorf("kinds (-rows +workers):\n%s", diff)
 	}
 }
 
