@@ -8,18 +8,20 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// deed is what the log says of a request that may change something. Handlers fill it in as they find out.
+// auditRecord is the log entry of a request that may change something. Handlers fill it in as they
+// parse the request.
 type auditRecord struct {
 	user      access.Login
 	operation string // "login", "sync:pause" without the lane: "pause", "archived_tasks:run"
 	lane      string
 	task      string
-	tasks     int // how many it was about, when it was not one
+	tasks     int // number of tasks, if not one
 }
 
 type auditRecordKey struct{}
 
-// deedOf returns the deed of the request's context. Outside of a request that is logged it goes nowhere.
+// auditRecordOf returns the record of the request's context. Without one it returns a record that
+// is never logged.
 func auditRecordOf(ctx context.Context) *auditRecord {
 	if d, ok := ctx.Value(auditRecordKey{}).(*auditRecord); ok {
 		return d
@@ -27,7 +29,7 @@ func auditRecordOf(ctx context.Context) *auditRecord {
 	return &auditRecord{}
 }
 
-// audited writes a line for every request that is no plain reading, refused ones included.
+// withAuditLog logs every request that is not a plain read, rejected ones included.
 func (m *Monitor) withAuditLog(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -38,11 +40,12 @@ func (m *Monitor) withAuditLog(next http.Handler) http.Handler {
 		rec := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		ctx := context.WithValue(r.Context(), auditRecordKey{}, d)
 		next.ServeHTTP(rec, r.WithContext(ctx))
-		m.log.InfoContext(ctx, "somebody acted", append(d.attrs(), "status", rec.status)...)
+		m.log.InfoContext(ctx, "operator request", append(d.attrs(), "status", rec.status)...)
 	})
 }
 
-// attrs leaves out what is not known. An ID that is not one of ours is not repeated: strangers choose theirs.
+// attrs omits what is not known. It also omits an ID that this project did not create, since
+// clients can send any text.
 func (d *auditRecord) attrs() []any {
 	out := []any{"operation", d.operation}
 	if d.user.Name != "" {
@@ -60,7 +63,7 @@ func (d *auditRecord) attrs() []any {
 	return out
 }
 
-// statusWriter remembers the status.
+// statusWriter records the status.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -71,5 +74,5 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController find what is beneath.
+// Unwrap gives http.ResponseController access to the underlying writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

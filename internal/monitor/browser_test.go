@@ -27,18 +27,18 @@ const artefacts = "../../artefacts/monitor"
 // axeFile is installed by make browser.
 const axeFile = "../../tools/browser/node_modules/axe-core/axe.min.js"
 
-// tab is one page in a real Chromium, and what it did behind our back.
+// tab is one page in a real Chromium, with its requests and complaints.
 type tab struct {
 	t        *testing.T
 	testSite *testSite
 	ctx      context.Context
 
 	mu         sync.Mutex
-	requests   []string // every URL that was asked for
-	complaints []string // what Chromium complained about: content policy, scripts
+	requests   []string // every requested URL
+	complaints []string // Chromium's complaints about content policy and scripts
 }
 
-// openTab starts a browser of its own, so that no test finds another's cookies.
+// openTab starts a separate browser, so that tests do not share cookies.
 func openTab(t *testing.T, s *testSite) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -63,7 +63,7 @@ func openTab(t *testing.T, s *testSite) *tab {
 	return b
 }
 
-// hear notes what the browser reports of one kind until the tab closes.
+// record passes the browser's events of one kind to note until the tab closes.
 func record[E any](b *tab, listening *sync.WaitGroup, event cdp.Event[E], note func(E)) {
 	events := cdp.Events(b.ctx, chromedp.FromContext(b.ctx).Target, event)
 	listening.Go(func() {
@@ -78,7 +78,7 @@ func record[E any](b *tab, listening *sync.WaitGroup, event cdp.Event[E], note f
 	})
 }
 
-// send is an action that sends one command and takes no answer.
+// send is an action that sends one command and ignores its result.
 func send[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, c, params)
@@ -93,7 +93,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask returns what a script in the page says.
+// ask returns the result of a script in the page.
 func ask[T any](b *tab, script string, options ...chromedp.EvaluateOption) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](script, options...))
@@ -103,7 +103,7 @@ func ask[T any](b *tab, script string, options ...chromedp.EvaluateOption) T {
 	return v
 }
 
-// open goes to a page of ours.
+// open opens one of our pages.
 func (b *tab) open(path string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.testSite.url + path))
@@ -120,15 +120,15 @@ func (b *tab) login(name, password string) {
 	)
 }
 
-// follow clicks on a link to another page, and waits until the browser is
-// there: words alone prove nothing while the page that is left shows them too.
+// follow clicks a link to another page and waits until the browser has loaded it: text alone proves
+// nothing, because the page before may contain it too.
 func (b *tab) follow(link, path string) {
 	b.t.Helper()
 	b.do(chromedp.Click(chromedp.CSS(link)))
 	b.until(fmt.Sprintf("location.pathname === %q && document.readyState === 'complete'", path))
 }
 
-// text waits until the page shows it.
+// text waits until the page shows the text.
 func (b *tab) text(want string) {
 	b.t.Helper()
 	quoted, err := json.Marshal(want)
@@ -142,26 +142,26 @@ func (b *tab) text(want string) {
 func (b *tab) until(script string) {
 	b.t.Helper()
 	limit := time.Now().Add(30 * time.Second)
-	for { // a page that is being left answers with an error
+	for { // fails while the browser leaves a page
 		holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script))
 		if err == nil && holds {
 			return
 		}
 		if time.Now().After(limit) {
 			b.screenshot("failed")
-			b.t.Fatalf("it never holds that %s: %v\n%s", script, err, ask[string](b, "document.body.innerText"))
+			b.t.Fatalf("timed out waiting for %s: %v\n%s", script, err, ask[string](b, "document.body.innerText"))
 		}
 		b.do(chromedp.Sleep(20 * time.Millisecond))
 	}
 }
 
-// all returns everything the page holds, attributes included.
+// all returns the whole content of the page, including attributes.
 func (b *tab) all() string {
 	b.t.Helper()
 	return ask[string](b, "document.documentElement.outerHTML")
 }
 
-// shot keeps a picture of the page.
+// screenshot saves a picture of the page.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	if err := os.MkdirAll(artefacts, 0o755); err != nil {
@@ -177,7 +177,8 @@ func (b *tab) screenshot(name string) {
 	}
 }
 
-// stayedHome fails the test when the page asked another host for anything, or tried what its policy forbids.
+// checkRequests fails the test if the page sent a request to another host or violated its content
+// policy.
 func (b *tab) checkRequests() {
 	b.t.Helper()
 	home, err := url.Parse(b.testSite.url)
@@ -188,23 +189,23 @@ func (b *tab) checkRequests() {
 	defer b.mu.Unlock()
 	for _, r := range b.requests {
 		if u, err := url.Parse(r); err != nil || u.Host != home.Host && u.Scheme != "data" {
-			b.t.Errorf("the page asked for %s", r)
+			b.t.Errorf("the page requested %s", r)
 		}
 	}
 	for _, f := range b.complaints {
-		b.t.Errorf("chromium complains: %s", f)
+		b.t.Errorf("Chromium complains: %s", f)
 	}
 	if len(b.requests) == 0 {
-		b.t.Error("no request was seen at all")
+		b.t.Error("no request was recorded")
 	}
 }
 
-// accessible lets axe look for what keeps people out.
+// accessible checks the page with axe.
 func (b *tab) accessible(what string) {
 	b.t.Helper()
 	axe, err := os.ReadFile(axeFile)
 	if err != nil {
-		b.t.Fatalf("axe-core is not there, make browser installs it: %v", err)
+		b.t.Fatalf("axe-core is not installed; make browser installs it: %v", err)
 	}
 	type violation struct {
 		ID    string `json:"id"`
@@ -220,6 +221,6 @@ func (b *tab) accessible(what string) {
 		b.t.Errorf("%s: axe %s: %s: %+v", what, v.ID, v.Help, v.Nodes)
 	}
 	if checks < 10 {
-		b.t.Errorf("%s: axe made %d checks only", what, checks)
+		b.t.Errorf("%s: axe made only %d checks", what, checks)
 	}
 }

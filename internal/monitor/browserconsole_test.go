@@ -46,13 +46,13 @@ func TestBrowserOperator(t *testing.T) {
 	coded := s.enqueue(t, "push", "g", time.Now())
 	s.failPending(t, "push", "denied")
 	texted := s.enqueue(t, "push", "h", time.Now())
-	s.failPending(t, "push", "the vendor says: no patient "+plantedMarker)
+	s.failPending(t, "push", "vendor message: no patient "+plantedMarker)
 	b := openTab(t, s)
 	b.login(ann, annsPassword)
 
 	b.open("/asynqmon/queues/push/tasks/" + coded)
 	b.text("denied")
-	b.text("0/9") // retried, of our own attempts
+	b.text("0/9") // retries and our own limit
 	b.text("bytes, sealed")
 	b.checkNoSecrets()
 	b.screenshot("task")
@@ -77,13 +77,13 @@ func TestBrowserOperator(t *testing.T) {
 	b.checkRequests()
 }
 
-// clean fails the test when the page holds anything of what a task or the vendor said.
+// checkNoSecrets fails the test if the page contains data of a task or the vendor's text.
 func (b *tab) checkNoSecrets() {
 	b.t.Helper()
 	html := b.all()
-	for _, word := range []string{plantedMarker, "the vendor says", "no patient", `"patient"`, "1073741824"} {
+	for _, word := range []string{plantedMarker, "vendor message", "no patient", `"patient"`, "1073741824"} {
 		if strings.Contains(html, word) {
-			b.t.Errorf("the page holds %q", word)
+			b.t.Errorf("the page contains %q", word)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// scheme makes the browser prefer light or dark colours.
+// scheme makes the browser prefer light or dark colors.
 func (b *tab) scheme(name string) {
 	b.t.Helper()
 	b.do(send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -18,7 +18,7 @@ func (b *tab) scheme(name string) {
 	}))
 }
 
-// phone makes the window that of a phone.
+// phone gives the window the size of a phone.
 func (b *tab) phone() {
 	b.t.Helper()
 	b.do(send(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -51,8 +51,8 @@ func TestBrowserNow(t *testing.T) {
 	b.checkRequests()
 }
 
-// The page follows what happens, and says so when it no longer does.
-func TestBrowserNowFollows(t *testing.T) {
+// The page updates by itself and shows when it no longer does.
+func TestBrowserNowUpdates(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	b := openTab(t, s)
@@ -63,14 +63,14 @@ func TestBrowserNowFollows(t *testing.T) {
 	b.text("The queue warm is paused.")
 	b.text("47 min ago")
 	if link := ask[string](b, "document.activeElement.getAttribute('href') ?? ''"); link != "/asynqmon/queues/sync" {
-		t.Errorf("following took the focus away, to %q", link)
+		t.Errorf("an update moved the focus to %q", link)
 	}
 	for _, key := range s.rdb.Keys(t.Context(), "m1:{sessions}:*").Val() {
 		s.rdb.Del(t.Context(), key)
 	}
-	still := `getComputedStyle(document.querySelector(".stamp"), "::after").content.includes("Not following")`
-	s.eventually(t, "the page says that it stands still", func() bool { return ask[bool](b, still) })
-	b.screenshot("still")
+	disconnected := `getComputedStyle(document.querySelector(".stamp"), "::after").content.includes("Not updating")`
+	s.eventually(t, "the notice that the page no longer updates", func() bool { return ask[bool](b, disconnected) })
+	b.screenshot("disconnected")
 	b.checkRequests()
 }
 
@@ -86,7 +86,7 @@ func TestBrowserNowWithoutJavaScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"does not follow by itself without JavaScript", "The queue warm is paused.", "2 of 4 practices are not fresh",
+		"Without JavaScript this page does not update by itself.", "The queue warm is paused.", "2 of 4 practices have outdated schedules",
 		"the vendor throttled the operation a moment ago", "90 min", "does_not_open", "GetAppointments", "unauthenticated", "Refresh",
 	} {
 		if !strings.Contains(text, want) {

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/status"
 )
 
-// busy fills the stage with a day on which several things are wrong.
+// makeBusy fills the site with the data of a day on which several things are wrong.
 func (s *testSite) makeBusy(t testing.TB) {
 	t.Helper()
 	s.enqueue(t, "sync", "a", time.Now().Add(-90*time.Minute))
@@ -48,7 +48,7 @@ func (s *testSite) makeBusy(t testing.TB) {
 	})
 }
 
-// report writes what a scheduler would.
+// writeStatus writes a status document as a scheduler does.
 func (s *testSite) writeStatus(t testing.TB, d status.Document) {
 	t.Helper()
 	d.At = time.Now()
@@ -57,7 +57,7 @@ func (s *testSite) writeStatus(t testing.TB, d status.Document) {
 	}
 }
 
-// bury puts a dead letter into the ledger.
+// bury adds a dead letter to the ledger.
 func (s *testSite) bury(t testing.TB, id, code string) {
 	t.Helper()
 	err := s.ledger.Bury(t.Context(), ledger.DeadLetter{

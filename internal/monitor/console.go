@@ -22,10 +22,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// consolePath is where asynqmon is mounted, for both roles.
+// consolePath is where asynqmon is mounted for both roles.
 const consolePath = "/asynqmon"
 
-// console is asynqmon, once for each role, with what it may not show or do taken away.
+// console is asynqmon, once for each role, without what that role may not see or do.
 type console struct {
 	rdb       redis.UniversalClient
 	ledger    *ledger.Ledger
@@ -35,13 +35,14 @@ type console struct {
 	mounts    map[access.Role]mount
 }
 
-// mount is asynqmon as one role meets it.
+// mount is asynqmon for one role.
 type mount struct {
 	handler http.Handler
-	index   string // its page, with the word nonce where a nonce goes
+	index   string // its page, with a placeholder for the nonce
 }
 
-// connection hands asynqmon our client. Nothing of asynqmon's is ever closed, which would close the client.
+// connection passes our client to asynqmon. Nothing of asynqmon is ever closed, because that would
+// close the client.
 type connection struct{ rdb redis.UniversalClient }
 
 // MakeRedisClient implements asynq.RedisConnOpt.
@@ -66,8 +67,8 @@ func newConsole(rdb redis.UniversalClient, l *ledger.Ledger, w *sampler) (*conso
 	return c, nil
 }
 
-// lengthOf is all that is told of a payload or a result, and of a task without a type not even that: asynqmon formats the
-// result of a single task so.
+// describeBytes replaces payloads and results by their length. asynqmon formats the result of a
+// single task without a type; such data is not described at all.
 func describeBytes(kind string, data []byte) string {
 	switch {
 	case kind == "":
@@ -78,10 +79,10 @@ func describeBytes(kind string, data []byte) string {
 	return strconv.Itoa(len(data)) + " bytes, sealed"
 }
 
-// nonce stands in the cleaned page where each answer puts its own.
+// nonce is the placeholder in the cleaned page that each response replaces by its own nonce.
 const nonce = "@nonce@"
 
-// wayBack is put into asynqmon's page, which knows no other page.
+// backLink is inserted into asynqmon's page, which has no link to other pages.
 const backLink = `<style nonce="` + nonce + `">#way-back{position:fixed;top:20px;right:24px;z-index:2000;font:16px system-ui,sans-serif;color:#0b5e66}` +
 	`@media(prefers-color-scheme:dark){#way-back{color:#6cc9d2}}</style><a id="way-back" href="/now">Now</a>`
 
@@ -90,8 +91,9 @@ var (
 	manifestLink = regexp.MustCompile(`<link rel="manifest"[^>]*>`)
 )
 
-// cleanIndex returns asynqmon's page without its links to other hosts, and with a nonce for its two inline scripts and
-// for the styles that its library makes in the browser, and with a way back to ours.
+// cleanIndex returns asynqmon's page without its links to other hosts, with a nonce for its two
+// inline scripts and for the styles that its library creates in the browser, and with a link back
+// to our pages.
 func cleanIndex(handler http.Handler) (string, error) {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, consolePath+"/", nil)
 	if err != nil {
@@ -106,12 +108,12 @@ func cleanIndex(handler http.Handler) (string, error) {
 	page = strings.Replace(page, "<head>", `<head><meta property="csp-nonce" content="`+nonce+`"/>`, 1)
 	page = strings.Replace(page, "<body>", "<body>"+backLink, 1)
 	if rec.Code != http.StatusOK || inline != 2 || strings.Count(page, nonce) != 4 || strings.Contains(page, `="http`) {
-		return "", errors.New("asynqmon's page is not the one that this program knows how to clean")
+		return "", errors.New("asynqmon's page differs from the version that this program can clean")
 	}
 	return page, nil
 }
 
-// serve answers everything below consolePath.
+// serve handles everything below consolePath.
 func (c *console) serve(w http.ResponseWriter, r *http.Request, user access.Login) {
 	rest := strings.TrimPrefix(r.URL.Path, consolePath)
 	switch api, ok := strings.CutPrefix(rest, "/api/"); {
@@ -120,7 +122,7 @@ func (c *console) serve(w http.ResponseWriter, r *http.Request, user access.Logi
 	case ok:
 		c.act(w, r, user, api)
 	case !readOnly(r.Method):
-		http.Error(w, "there is nothing here to act upon", http.StatusMethodNotAllowed)
+		http.Error(w, "this path accepts no changes", http.StatusMethodNotAllowed)
 	case mediaType(rest) != "":
 		c.asset(w, r, user, rest)
 	default:
@@ -130,7 +132,7 @@ func (c *console) serve(w http.ResponseWriter, r *http.Request, user access.Logi
 
 func readOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// page answers with asynqmon's page, which every path of its own leads to.
+// page responds with asynqmon's page, which serves all of its own paths.
 func (c *console) page(w http.ResponseWriter, user access.Login) {
 	n := rand.Text()
 	h := w.Header()
@@ -140,8 +142,8 @@ func (c *console) page(w http.ResponseWriter, user access.Login) {
 	_, _ = strings.NewReader(strings.ReplaceAll(c.mounts[user.Role].index, nonce, n)).WriteTo(w)
 }
 
-// mediaType returns the type of asynqmon's own files, and nothing for paths that are not files of it. Its source maps,
-// five megabytes of them, are left out.
+// mediaType returns the type of asynqmon's own files, and "" for other paths. Its source maps,
+// which are five megabytes, are left out.
 func mediaType(name string) string {
 	switch path.Ext(name) {
 	case ".js":
@@ -156,14 +158,15 @@ func mediaType(name string) string {
 	return ""
 }
 
-// htmlStart is how asynqmon's page begins.
+// htmlStart is the beginning of asynqmon's page.
 const htmlStart = "<!doctype html"
 
-// asset answers with a file of asynqmon. Those whose name holds a digest of their content never change.
+// asset responds with a file of asynqmon. Files whose name contains a digest of their content never
+// change.
 func (c *console) asset(w http.ResponseWriter, r *http.Request, user access.Login, name string) {
 	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAsset}
 	c.mounts[user.Role].handler.ServeHTTP(rec, r)
-	// For a file that is not there asynqmon answers with its page.
+	// asynqmon responds with its page for a file that does not exist.
 	if rec.status != http.StatusOK || rec.over || bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)) {
 		http.NotFound(w, r)
 		return
@@ -180,7 +183,7 @@ const (
 	maxAnswer = 8 << 20
 )
 
-// capture holds an answer back until it has been looked at.
+// responseBuffer holds a response until it has been checked.
 type responseBuffer struct {
 	header http.Header
 	status int
@@ -201,4 +204,4 @@ func (c *responseBuffer) Write(p []byte) (int, error) {
 	return c.body.Write(p)
 }
 
-var errTooLarge = errors.New("answer is too large")
+var errTooLarge = errors.New("response is too large")

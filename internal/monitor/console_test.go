@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestAsynqmonsPageIsCleaned(t *testing.T) {
+func TestAsynqmonPageIsCleaned(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, vic)
@@ -17,7 +17,7 @@ func TestAsynqmonsPageIsCleaned(t *testing.T) {
 			t.Fatalf("%s: %d %s", path, a.code, a.header.Get("Content-Type"))
 		}
 		if strings.Contains(a.body, "://") || strings.Contains(a.body, nonce) {
-			t.Errorf("%s names another host, or has no nonce:\n%.800s", path, a.body)
+			t.Errorf("%s contains another host or the placeholder of the nonce:\n%.800s", path, a.body)
 		}
 		policy := a.header.Get("Content-Security-Policy")
 		_, rest, _ := strings.Cut(policy, "'nonce-")
@@ -26,12 +26,12 @@ func TestAsynqmonsPageIsCleaned(t *testing.T) {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 		if again := v.get(path); strings.Contains(again.body, n) {
-			t.Errorf("%s: the nonce comes twice", path)
+			t.Errorf("%s: the nonce is used twice", path)
 		}
 	}
 }
 
-func TestAsynqmonsFiles(t *testing.T) {
+func TestAsynqmonFiles(t *testing.T) {
 	t.Parallel()
 	v := newTestSite(t).as(t, vic)
 	for path, want := range map[string]string{
@@ -53,7 +53,7 @@ func TestAsynqmonsFiles(t *testing.T) {
 	}
 }
 
-func TestViewersLookAndOperatorsAct(t *testing.T) {
+func TestViewersReadAndOperatorsAct(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	s.enqueue(t, "sync", "a", time.Now())
@@ -91,8 +91,8 @@ func TestViewersLookAndOperatorsAct(t *testing.T) {
 	}
 }
 
-// What a task holds and what its last error said stay where they are; its code shows.
-func TestTasksShowCodesAlone(t *testing.T) {
+// The payload of a task and the text of its last error are never shown; its code is.
+func TestTasksShowOnlyCodes(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	coded := s.enqueue(t, "sync", "a", time.Now())
@@ -111,10 +111,10 @@ func TestTasksShowCodesAlone(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.code, a.body)
 		}
 		if strings.Contains(a.body, plantedMarker) || strings.Contains(a.body, "patient") {
-			t.Errorf("%s tells of a patient: %s", path, a.body)
+			t.Errorf("%s shows patient data: %s", path, a.body)
 		}
 		if strings.Contains(a.body, "1073741824") || !strings.Contains(a.body, `"max_retry":"unknown"`) {
-			t.Errorf("%s shows asynq's limit of retries: %s", path, a.body)
+			t.Errorf("%s shows asynq's retry limit: %s", path, a.body)
 		}
 	}
 }

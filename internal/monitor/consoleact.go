@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// MaxBulk is the most tasks that one action may be about.
+	// MaxBulk is the largest number of tasks of one action.
 	MaxBulk = 1000
-	// ActLimit is how long an action on dead tasks may take. What was not reached then is as it was.
+	// ActLimit bounds an action on dead tasks. Tasks that it does not reach in time stay unchanged.
 	ActLimit = 30 * time.Second
 )
 
-// maxActBody is more than MaxBulk IDs take.
+// maxActBody is larger than a list of MaxBulk IDs.
 const maxActBody = 256 << 10
 
-// action is what somebody wants asynqmon to do.
+// action is one request to change something through asynqmon.
 type action struct {
 	lane  string
 	state string // "archived"; empty for the lane itself
@@ -33,7 +33,7 @@ type action struct {
 	verb  string // one of verbs
 }
 
-// route is the action without what it is about, for the log.
+// route returns the action without its lane and task, for the log.
 func (a action) route() string {
 	switch {
 	case a.state == "":
@@ -43,12 +43,12 @@ func (a action) route() string {
 	}
 }
 
-// states are those in which tasks of ours can be. There are no groups, and nothing is kept when it is done.
+// states are the states of our tasks. We use no groups, and finished tasks are not kept.
 var states = map[string]bool{
 	queue.StatePending: true, queue.StateActive: true, queue.StateScheduled: true, queue.StateRetry: true, queue.StateArchived: true,
 }
 
-// parseAction reads the part of a path behind /api/:
+// parseAction parses the part of a path after /api/:
 //
 //	queues/LANE                          DELETE
 //	queues/LANE:pause
@@ -86,7 +86,8 @@ func parseAction(method, api string) (action, bool) {
 	return a, parts[0] == "queues" && queue.KnownLane(a.lane) && verbs[a.verb] == method
 }
 
-// verbs are what asynqmon can be asked to do, with the method that it wants. What a verb does not go with, asynqmon knows.
+// verbs are asynqmon's actions with the method of each. asynqmon itself rejects a verb that does
+// not fit the state.
 var verbs = map[string]string{
 	"pause": http.MethodPost, "resume": http.MethodPost, "delete": http.MethodDelete,
 	"run": http.MethodPost, "run_all": http.MethodPost, "batch_run": http.MethodPost,
@@ -95,7 +96,7 @@ var verbs = map[string]string{
 	"delete_all": http.MethodDelete, "batch_delete": http.MethodPost,
 }
 
-// act does what an operator wants, or says why not.
+// act performs an operator's action, or responds with the reason why not.
 func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login, api string) {
 	a, ok := parseAction(r.Method, api)
 	d := auditRecordOf(r.Context())
@@ -104,13 +105,13 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 	}
 	switch {
 	case !user.CanAct():
-		http.Error(w, "you may look here, not act: that is for operators", http.StatusForbidden)
+		http.Error(w, "viewers cannot change anything: this action requires the operator role", http.StatusForbidden)
 		return
 	case !ok:
 		http.NotFound(w, r)
 		return
 	case a.state == "" && a.verb == "delete":
-		http.Error(w, "a queue is never deleted: running workers would fill one that nobody lists. To stop it: rounds queue pause "+a.lane,
+		http.Error(w, "queues cannot be deleted: running workers would keep filling a queue that no list shows. To stop it: rounds queue pause "+a.lane,
 			http.StatusConflict)
 		return
 	}
@@ -134,7 +135,7 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 		}
 		switch {
 		case err != nil:
-			http.Error(w, "the ledger or the queue's Redis does not answer: nothing was done to the tasks", http.StatusServiceUnavailable)
+			http.Error(w, "the ledger or the queue's Redis does not answer: no task was changed", http.StatusServiceUnavailable)
 			return
 		case strings.Contains(a.verb, "run"):
 			d.tasks = len(ids)
@@ -145,12 +146,12 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
 	c.mounts[user.Role].handler.ServeHTTP(rec, r)
 	if rec.status == http.StatusInternalServerError {
-		rec.status = http.StatusConflict // asynqmon's word for a task that is not there any more, too
+		rec.status = http.StatusConflict // asynqmon's status for a task that no longer exists, too
 	}
 	c.answer(w, r, rec)
 }
 
-// refusal is an action that is not done.
+// refusal is the reason why an action is not performed.
 type refusal struct {
 	status int
 	text   string
@@ -158,7 +159,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// subjects returns the tasks that an action names one by one, and refuses one that is about too many.
+// taskIDs returns the tasks that an action names individually, and refuses an action on too many.
 func (c *console) taskIDs(w http.ResponseWriter, r *http.Request, a action) ([]string, error) {
 	switch {
 	case strings.HasPrefix(a.verb, "batch_"):
@@ -179,20 +180,20 @@ func (c *console) taskIDs(w http.ResponseWriter, r *http.Request, a action) ([]s
 	return nil, nil
 }
 
-// sameAsShown refuses to run or delete a dead task as one of another state. asynq goes by the
-// ID alone, the page may be older than the death, and nobody would settle the letter.
+// checkNotArchived refuses to run or delete a dead task as one of another state. asynq uses only
+// the ID, the page may be older than the death, and the dead letter would stay open.
 func (c *console) checkNotArchived(ctx context.Context, a action, ids []string) error {
 	if a.state == queue.StateArchived || !strings.Contains(a.verb, "run") && !strings.Contains(a.verb, "delete") {
 		return nil
 	}
 	archivedIDs, err := queue.AnyArchived(ctx, c.rdb, a.lane, ids)
 	if err == nil && archivedIDs {
-		return &refusal{http.StatusConflict, "not done: a task of these has died meanwhile, look again"}
+		return &refusal{http.StatusConflict, "not done: one of these tasks has died meanwhile; reload the page"}
 	}
 	return err
 }
 
-// count returns how many tasks of the lane are in the action's state.
+// count returns the number of the lane's tasks in the action's state.
 func (c *console) count(ctx context.Context, a action) (int64, error) {
 	all, err := queue.Standings(ctx, c.rdb)
 	if err != nil {
@@ -210,7 +211,7 @@ func (c *console) count(ctx context.Context, a action) (int64, error) {
 	return 0, nil
 }
 
-// tooMany says how it is done instead.
+// tooMany names the command to use instead.
 func tooMany(a action, n int64) *refusal {
 	instead := "rounds queue pause " + a.lane + ", and tasks selected on the page"
 	switch {
@@ -220,10 +221,10 @@ func tooMany(a action, n int64) *refusal {
 		instead = "rounds queue purge " + a.lane + " --state " + a.state + " --older-than 0s"
 	}
 	return &refusal{http.StatusConflict, fmt.Sprintf(
-		"%d tasks are more than the %d that one action may be about: it would stop Redis for everybody. Instead: %s", n, MaxBulk, instead)}
+		"%d tasks exceed the limit of %d for one action, which would block Redis for all clients. Instead: %s", n, MaxBulk, instead)}
 }
 
-// batch reads the IDs in the body and leaves the body as it was.
+// batch reads the IDs in the body and restores the body for asynqmon.
 func batch(w http.ResponseWriter, r *http.Request) ([]string, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxActBody))
 	if err != nil {
@@ -238,7 +239,7 @@ func batch(w http.ResponseWriter, r *http.Request) ([]string, error) {
 		return nil, &refusal{http.StatusBadRequest, "the request is not a list of tasks"}
 	}
 	if len(body.TaskIDs) > MaxBulk {
-		return nil, &refusal{http.StatusConflict, fmt.Sprintf("one action is about %d tasks at most", MaxBulk)}
+		return nil, &refusal{http.StatusConflict, fmt.Sprintf("one action can change at most %d tasks", MaxBulk)}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return body.TaskIDs, nil

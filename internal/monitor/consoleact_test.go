@@ -23,7 +23,7 @@ import (
 
 const api = "/asynqmon/api/queues/"
 
-// letter returns the state of a task's dead letter.
+// deadLetterState returns the state of a task's dead letter.
 func (s *testSite) deadLetterState(t testing.TB, id string) string {
 	t.Helper()
 	d, err := s.ledger.DeadLetter(t.Context(), id)
@@ -36,7 +36,7 @@ func (s *testSite) deadLetterState(t testing.TB, id string) string {
 	return d.State
 }
 
-// dead is a task that died, with its letter.
+// deadTask makes a task that died, with its dead letter.
 func (s *testSite) deadTask(t testing.TB, lane, char string) string {
 	t.Helper()
 	id := s.enqueue(t, lane, char, time.Now())
@@ -45,29 +45,29 @@ func (s *testSite) deadTask(t testing.TB, lane, char string) string {
 	return id
 }
 
-func TestRunningADeadTaskSettlesItsLetter(t *testing.T) {
+func TestRunningADeadTaskResolvesItsDeadLetter(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
 	id := s.deadTask(t, "sync", "a")
 	path := api + "sync/archived_tasks/" + id + ":run"
 	if a := s.as(t, vic).post(path); a.code != http.StatusForbidden || s.deadLetterState(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 {
-		t.Fatalf("a viewer runs it: %d, letter %s", a.code, s.deadLetterState(t, id))
+		t.Fatalf("run by a viewer: %d, dead letter %s", a.code, s.deadLetterState(t, id))
 	}
 	if a := v.post(path); a.code != http.StatusNoContent {
 		t.Fatalf("%d %s", a.code, a.body)
 	}
 	if s.deadLetterState(t, id) != ledger.StateReplayed || s.count(t, "sync", "pending") != 1 || s.count(t, "sync", "archived") != 0 {
-		t.Errorf("letter %s, %d pending, %d archived", s.deadLetterState(t, id), s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
+		t.Errorf("dead letter %s, %d pending, %d archived", s.deadLetterState(t, id), s.count(t, "sync", "pending"), s.count(t, "sync", "archived"))
 	}
 	if a := v.post(path); a.code != http.StatusConflict || s.count(t, "sync", "pending") != 1 {
-		t.Errorf("once more: %d %s", a.code, a.body)
+		t.Errorf("second run: %d %s", a.code, a.body)
 	}
 	if want := "operation=archived_tasks:run operator=ann role=operator lane=sync task=" + id + " status=204"; !strings.Contains(s.logBuffer.String(), want) &&
 		!strings.Contains(s.logBuffer.String(), strings.Replace(want, " status", " tasks=1 status", 1)) {
 		t.Errorf("the log has no %q:\n%s", want, s.logBuffer)
 	}
-	// It dies again, and is a letter again.
+	// It dies again and has an open dead letter again.
 	s.failPending(t, "sync", "invalid")
 	if err := s.ledger.Bury(t.Context(), ledger.DeadLetter{TaskID: id, Kind: "schedule.sync", Lane: "sync", Code: "invalid", DiedAt: time.Now()}); err != nil {
 		t.Fatal(err)
@@ -77,8 +77,9 @@ func TestRunningADeadTaskSettlesItsLetter(t *testing.T) {
 	}
 }
 
-// A page may be older than a task's death. Its buttons must not run or delete the task past its letter.
-func TestADeadTaskIsNotTakenForALivingOne(t *testing.T) {
+// A page may be older than a task's death. Its buttons must not run or delete the task without its
+// dead letter.
+func TestDeadTasksAreRefusedOnOldPages(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
@@ -95,12 +96,12 @@ func TestADeadTaskIsNotTakenForALivingOne(t *testing.T) {
 		}
 	}
 	if s.deadLetterState(t, id) != ledger.StateOpen || s.count(t, "sync", "archived") != 1 || s.count(t, "sync", "pending") != 0 {
-		t.Errorf("letter %s, %d archived, %d pending", s.deadLetterState(t, id), s.count(t, "sync", "archived"), s.count(t, "sync", "pending"))
+		t.Errorf("dead letter %s, %d archived, %d pending", s.deadLetterState(t, id), s.count(t, "sync", "archived"), s.count(t, "sync", "pending"))
 	}
 }
 
-// What an action on many does ends with the request's time, and what was not reached is as it was.
-func TestAnActionEndsWithItsTime(t *testing.T) {
+// An action on many tasks stops at the end of its request; the remaining tasks stay unchanged.
+func TestActionStopsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	id := s.deadTask(t, "sync", "a")
@@ -109,12 +110,12 @@ func TestAnActionEndsWithItsTime(t *testing.T) {
 	rec := httptest.NewRecorder()
 	s.console.runArchivedTasks(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil), action{lane: "sync", state: "archived", verb: "batch_run"}, []string{id})
 	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"error_ids":["`+id) || s.deadLetterState(t, id) != ledger.StateOpen {
-		t.Errorf("%d %s, letter %s", rec.Code, rec.Body, s.deadLetterState(t, id))
+		t.Errorf("%d %s, dead letter %s", rec.Code, rec.Body, s.deadLetterState(t, id))
 	}
 }
 
-// A task that an operator archived by hand has no letter, and runs again as it is.
-func TestRunningWhatWasArchivedByHand(t *testing.T) {
+// A task that an operator archived by hand has no dead letter and is run as it is.
+func TestRunningATaskThatWasArchivedByHand(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
@@ -126,14 +127,14 @@ func TestRunningWhatWasArchivedByHand(t *testing.T) {
 		t.Errorf("run: %d %s", a.code, a.body)
 	}
 	if a := v.post(api + "warm/archived_tasks/" + id + ":run"); a.code != http.StatusConflict {
-		t.Errorf("run what is not archived: %d %s", a.code, a.body)
+		t.Errorf("running a task that is not archived: %d %s", a.code, a.body)
 	}
 	if a := v.do(http.MethodDelete, api+"warm/pending_tasks/"+id, "", ""); a.code != http.StatusNoContent || s.count(t, "warm", "pending") != 0 {
 		t.Errorf("delete: %d %s", a.code, a.body)
 	}
 }
 
-func TestActionsOnManySettleEachLetter(t *testing.T) {
+func TestActionsOnManyResolveEachDeadLetter(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
@@ -160,7 +161,7 @@ func TestActionsOnManySettleEachLetter(t *testing.T) {
 	want := []string{ledger.StateReplayed, ledger.StateReplayed, ledger.StateResolved, ledger.StateReplayed, ledger.StateReplayed}
 	for i, id := range ids {
 		if state := s.deadLetterState(t, id); state != want[i] {
-			t.Errorf("letter %d is %s, want %s", i, state, want[i])
+			t.Errorf("dead letter %d is %s, want %s", i, state, want[i])
 		}
 	}
 	if s.count(t, "sync", "pending") != 4 || s.count(t, "sync", "archived") != 0 {
@@ -168,12 +169,12 @@ func TestActionsOnManySettleEachLetter(t *testing.T) {
 	}
 	last := s.deadTask(t, "push", "f")
 	if a := v.do(http.MethodDelete, api+"push/archived_tasks:delete_all", "", ""); a.code != http.StatusOK || s.deadLetterState(t, last) != ledger.StateResolved {
-		t.Errorf("%d %s, letter %s", a.code, a.body, s.deadLetterState(t, last))
+		t.Errorf("%d %s, dead letter %s", a.code, a.body, s.deadLetterState(t, last))
 	}
 }
 
-// Without the ledger nothing happens to a dead task.
-func TestWithoutTheLedger(t *testing.T) {
+// Without the ledger dead tasks stay unchanged.
+func TestDeadTasksStayWithoutALedger(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
@@ -192,7 +193,7 @@ func TestWithoutTheLedger(t *testing.T) {
 	}
 }
 
-func TestWhatWouldHurtIsRefused(t *testing.T) {
+func TestHarmfulActionsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
@@ -230,11 +231,11 @@ func TestWhatWouldHurtIsRefused(t *testing.T) {
 		}
 	}
 	if a := v.post(api + "sync/pending_tasks:archive_all"); a.code != http.StatusOK || strings.TrimSpace(a.body) != `{"archived":1}` {
-		t.Errorf("archiving the one that is pending: %d %s", a.code, a.body)
+		t.Errorf("archiving the pending task: %d %s", a.code, a.body)
 	}
 }
 
-// Forty ways of asking for what there is not.
+// Forty requests for actions that do not exist.
 func TestBadActions(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -292,15 +293,15 @@ func TestBadActions(t *testing.T) {
 		}
 	}
 	if n := s.count(t, "sync", "pending"); n != 1 {
-		t.Errorf("%d tasks are left of one", n)
+		t.Errorf("%d tasks are left, want 1", n)
 	}
 	if log := s.logBuffer.String(); strings.Contains(log, plantedMarker) || strings.Contains(log, "level=ERROR") {
-		t.Errorf("the log repeats what strangers write:\n%s", log)
+		t.Errorf("the log contains text of the requests:\n%s", log)
 	}
 }
 
-// The routes are asynqmon's own: what this program takes for one, asynqmon does.
-func TestActionsAreAsynqmons(t *testing.T) {
+// Every route of asynqmon's that this program parses must match asynqmon's meaning.
+func TestParseActionMatchesAsynqmon(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]action{
 		"POST queues/sync:pause":                       {lane: "sync", verb: "pause"},
@@ -332,7 +333,7 @@ func FuzzParseAction(f *testing.F) {
 			t.Fatalf("%s %q: %+v", method, path, a)
 		}
 		if strings.ContainsAny(a.route(), " \n\r=\"") {
-			t.Fatalf("%q would break a line of the log", a.route())
+			t.Fatalf("%q would break a log line", a.route())
 		}
 	})
 }
@@ -355,7 +356,7 @@ func FuzzRedact(f *testing.F) {
 				t.Fatalf("shows a type %q", text)
 			}
 			if n, ok := value.(float64); ok && name == "max_retry" {
-				t.Fatalf("shows asynq's limit %v", n)
+				t.Fatalf("shows asynq's retry limit %v", n)
 			}
 		})
 	})
@@ -375,8 +376,9 @@ func walk(doc any, see func(name string, value any)) {
 	}
 }
 
-// What the inspector knows of a task is what the page shows, so the kinds' own attempts come from the scheduler.
-func TestAttemptsAreOurs(t *testing.T) {
+// The page shows what asynq's inspector returns, so the number of attempts of a kind comes from the
+// scheduler's report.
+func TestAttemptsComeFromTheScheduler(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	s.makeBusy(t)
@@ -387,11 +389,11 @@ func TestAttemptsAreOurs(t *testing.T) {
 	}
 	info, err := asynq.NewInspectorFromRedisClient(s.rdb).ListRetryTasks("sync")
 	if err != nil || info[0].MaxRetry != 1<<30 {
-		t.Errorf("asynq's own limit is %v, %v", info, err)
+		t.Errorf("asynq's retry limit is %v, %v", info, err)
 	}
 }
 
-func TestPagesAreBounded(t *testing.T) {
+func TestPagesAreLimited(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	for i := range 3 {
@@ -412,7 +414,7 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
-// What the client says of a Redis that is away names addresses, which stay here.
+// The Redis client's errors contain addresses, which must not be shown.
 func TestConsoleWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)

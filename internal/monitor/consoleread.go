@@ -11,14 +11,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// maxPage is the most tasks that one answer lists.
+// maxPage is the largest number of tasks in one response.
 const maxPage = 100
 
-// read answers a question of asynqmon's page, with what must not show taken out.
+// read handles a read request of asynqmon's page and redacts the response.
 func (c *console) read(w http.ResponseWriter, r *http.Request, user access.Login, api string) {
 	switch {
 	case api == "redis_info" && !user.CanAct():
-		http.Error(w, "raw Redis figures are for operators", http.StatusForbidden)
+		http.Error(w, "raw Redis figures are visible to operators only", http.StatusForbidden)
 		return
 	case api == "metrics", !knownQueue(api):
 		http.NotFound(w, r)
@@ -35,7 +35,8 @@ func (c *console) read(w http.ResponseWriter, r *http.Request, user access.Login
 	c.answer(w, r, rec)
 }
 
-// knownQueue refuses questions about queues that are not lanes. Other questions are asynqmon's to know.
+// knownQueue reports false for requests about queues that are not lanes. asynqmon checks all other
+// requests itself.
 func knownQueue(api string) bool {
 	rest, ok := strings.CutPrefix(api, "queues/")
 	if !ok {
@@ -45,17 +46,17 @@ func knownQueue(api string) bool {
 	return queue.KnownLane(lane)
 }
 
-// answer passes on what asynqmon said. The text of a failure is not: it names addresses of Redis.
+// answer sends asynqmon's response. It replaces error texts, which contain addresses of Redis.
 func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *responseBuffer) {
 	switch {
 	case rec.over:
-		http.Error(w, "the answer is too large to be shown", http.StatusInternalServerError)
+		http.Error(w, "the response is too large", http.StatusInternalServerError)
 		return
-	case rec.status == http.StatusNotFound, bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)): // its page, for a route it does not have
-		http.Error(w, "no such queue or task: it may have ended", http.StatusNotFound)
+	case rec.status == http.StatusNotFound, bytes.HasPrefix(rec.body.Bytes(), []byte(htmlStart)): // asynqmon's page, for an unknown route
+		http.Error(w, "no such queue or task: it may have finished", http.StatusNotFound)
 		return
 	case rec.status >= http.StatusBadRequest:
-		http.Error(w, "not done: the task may have moved on, or the queue's Redis does not answer", rec.status)
+		http.Error(w, "not done: the task may have changed its state, or the queue's Redis does not answer", rec.status)
 		return
 	case rec.body.Len() == 0:
 		w.WriteHeader(rec.status)
@@ -65,7 +66,7 @@ func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *responseBu
 	dec.UseNumber()
 	var doc any
 	if err := dec.Decode(&doc); err != nil {
-		http.Error(w, "asynqmon answered in an unknown way", http.StatusInternalServerError)
+		http.Error(w, "unexpected response of asynqmon", http.StatusInternalServerError)
 		return
 	}
 	redact(doc, c.sampler.attempts(r.Context()))
@@ -75,7 +76,7 @@ func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *responseBu
 func writeJSON(w http.ResponseWriter, status int, doc any) {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(doc); err != nil {
-		http.Error(w, "the answer cannot be written", http.StatusInternalServerError)
+		http.Error(w, "the response cannot be encoded", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -83,8 +84,8 @@ func writeJSON(w http.ResponseWriter, status int, doc any) {
 	_, _ = b.WriteTo(w)
 }
 
-// redact replaces, wherever they stand, the text of an error by its code, a type that is none by a word, and asynq's limit
-// of retries by ours, which is known by the task's kind.
+// redact replaces error texts by their codes, types that are not kinds by a fixed word, and asynq's
+// retry limit by ours, which depends on the task's kind.
 func redact(doc any, attempts map[string]int) {
 	switch v := doc.(type) {
 	case []any:
@@ -110,7 +111,7 @@ func redact(doc any, attempts map[string]int) {
 	}
 }
 
-// retries is one less than the attempts, since the first is none; a word where nobody has said how many there are.
+// retries is the number of attempts without the first one, or a word if the number is unknown.
 func retries(attempts int) any {
 	if attempts < 1 {
 		return "unknown"

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// dead returns the IDs of the archived tasks that the action is about; named are those that it names itself.
+// archivedIDs returns the IDs of the archived tasks of an action; named are those in its request.
 func (c *console) archivedIDs(a action, named []string) ([]string, error) {
 	switch {
 	case a.task != "":
@@ -32,20 +32,21 @@ func (c *console) archivedIDs(a action, named []string) ([]string, error) {
 	return ids, nil
 }
 
-// settle marks the letters of tasks that are about to be deleted: nobody will run them again.
+// resolve marks the dead letters of tasks that are about to be deleted, since those can no longer
+// run.
 func (c *console) resolve(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		err := c.ledger.Resolve(ctx, id, ledger.StateResolved)
 		switch {
 		case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrConflict):
 		default:
-			return fmt.Errorf("settle: %w", err)
+			return fmt.Errorf("resolve dead letters: %w", err)
 		}
 	}
 	return nil
 }
 
-// rerun does what asynqmon does to run archived tasks, and settles each dead letter with it.
+// runArchivedTasks runs archived tasks as asynqmon does, and resolves the dead letter of each.
 func (c *console) runArchivedTasks(w http.ResponseWriter, r *http.Request, a action, ids []string) {
 	done, failed := []string{}, []string{}
 	var last error
@@ -68,8 +69,8 @@ func (c *console) runArchivedTasks(w http.ResponseWriter, r *http.Request, a act
 	}
 }
 
-// runArchived makes a dead task wait again as its letter tells it, and settles the letter. A task without a letter was
-// archived by hand and waits again as it is. The error is for the operator.
+// runArchivedTask enqueues a dead task again from its dead letter and resolves that. A task without
+// a dead letter was archived by hand and is run as it is. The error text is for the operator.
 func (c *console) runArchivedTask(ctx context.Context, lane, id string) error {
 	_, err := c.ledger.Replay(ctx, id, func(ctx context.Context, d ledger.DeadLetter) (string, error) {
 		done, err := c.producer.Revive(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
@@ -85,13 +86,13 @@ func (c *console) runArchivedTask(ctx context.Context, lane, id string) error {
 		if c.inspector.RunTask(lane, id) == nil {
 			return nil
 		}
-		return errors.New("the task does not run: it is not archived any more, or the queue's Redis does not answer")
+		return errors.New("the task was not run: it is no longer archived, or the queue's Redis does not answer")
 	case errors.Is(err, ledger.ErrConflict):
-		return errors.New("its dead letter has been replayed or settled already: rounds dead show tells more")
+		return errors.New("its dead letter is already replayed or resolved: see rounds dead show")
 	case errors.Is(err, queue.ErrRuns):
-		return errors.New("the task runs at the moment: look again when that has ended")
+		return errors.New("the task is running: try again when it has finished")
 	case errors.Is(err, queue.ErrID), errors.Is(err, queue.ErrLost):
-		return errors.New("the task cannot run again: it was never one of ours, or its payload is lost")
+		return errors.New("the task cannot run again: it was not enqueued by Rounds, or its payload is lost")
 	}
-	return errors.New("the ledger or the queue's Redis does not answer: whether the task runs again is not known, and running it once more is safe")
+	return errors.New("the ledger or the queue's Redis does not answer: the task may or may not run again; it is safe to run it once more")
 }

@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// maxStreams bounds the pages that are open at once.
+	// maxStreams limits the number of open streams.
 	maxStreams = 100
-	// streamLimit bounds one write to a stream.
+	// streamTimeout bounds one write to a stream.
 	streamTimeout = 10 * time.Second
 )
 
-// nowEvents sends the sections of Now that changed, as events whose name is the section's and whose data is its HTML. It
-// ends with the session: an open page keeps none alive.
+// nowEvents sends the changed sections of Now as events whose name is the section's and whose data
+// is its HTML. The stream ends with the session and does not keep it alive.
 func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, user access.Login) {
 	select {
 	case m.streams <- struct{}{}:
 		defer func() { <-m.streams }()
 	default:
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		http.Error(w, "too many open pages", http.StatusServiceUnavailable)
 		return
 	}
 	s := stream{w: w, control: http.NewResponseController(w), sent: map[string][]byte{}}
-	_ = s.control.SetReadDeadline(time.Time{}) // the server's own limit is for requests that end
+	_ = s.control.SetReadDeadline(time.Time{}) // the server's limit is meant for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	tick := time.NewTicker(sampleInterval)
@@ -58,7 +58,7 @@ type stream struct {
 	sent    map[string][]byte
 }
 
-// send writes what differs from what the page has, in one write.
+// send writes the sections that differ from those on the page, in one write.
 func (s *stream) send(p *pages, v nowView) error {
 	var out bytes.Buffer
 	for _, name := range sections {
@@ -77,7 +77,7 @@ func (s *stream) send(p *pages, v nowView) error {
 		out.WriteByte('\n')
 	}
 	if out.Len() == 0 {
-		out.WriteString(": nothing new\n\n")
+		out.WriteString(": no change\n\n")
 	}
 	if err := s.control.SetWriteDeadline(time.Now().Add(streamTimeout)); err != nil {
 		return err

@@ -2,11 +2,13 @@ package monitor
 
 import "net/http"
 
-// ourPolicy is the content policy of our own pages: nothing inline, nothing from elsewhere.
+// contentPolicy is the content security policy of our own pages: nothing inline, nothing from other
+// hosts.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// hardened sets what every answer carries. Handlers may replace the content policy and the caching.
+// withSecurityHeaders sets the headers of every response. Handlers may replace the content policy
+// and the caching.
 func (m *Monitor) withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -14,7 +14,8 @@ const (
 	maxToken     = 64
 )
 
-// cookieName has the prefix with which browsers take a cookie only over TLS and for this host alone.
+// cookieName returns the cookie's name. In production its prefix makes browsers accept the cookie
+// only over TLS and only for this host.
 func (m *Monitor) cookieName() string {
 	if m.secure {
 		return "__Host-rounds"
@@ -23,7 +24,7 @@ func (m *Monitor) cookieName() string {
 }
 
 func (m *Monitor) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // without Secure in dev alone, where there is no TLS
+	return &http.Cookie{ //nolint:gosec // Secure is off only in dev, which has no TLS
 		Name: m.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: m.secure, SameSite: http.SameSiteStrictMode,
 	}
@@ -37,7 +38,8 @@ func (m *Monitor) token(r *http.Request) string {
 	return c.Value
 }
 
-// session returns who sent the request, or errNoSession, or that Redis does not say.
+// session returns the login of the request's session, errNoSession, or an error if Redis does not
+// answer.
 func (m *Monitor) session(r *http.Request, keepAlive bool) (access.Login, error) {
 	token := m.token(r)
 	if token == "" {
@@ -54,10 +56,11 @@ func (m *Monitor) session(r *http.Request, keepAlive bool) (access.Login, error)
 	return user, nil
 }
 
-// visit handles a request of somebody who has come in.
+// sessionHandler handles a request with a valid session.
 type sessionHandler func(w http.ResponseWriter, r *http.Request, user access.Login)
 
-// inside lets nobody else to the handler: pages lead to the login, everything else is refused.
+// requireSession passes only requests with a session to the handler. Without one, page requests are
+// redirected to the login page and all others are rejected.
 func (m *Monitor) requireSession(next sessionHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := m.session(r, true)
@@ -67,7 +70,7 @@ func (m *Monitor) requireSession(next sessionHandler) http.Handler {
 		case errors.Is(err, errNoSession):
 			http.Error(w, "log in first", http.StatusUnauthorized)
 		case err != nil:
-			http.Error(w, "the queue's Redis does not answer, so nobody can be let in", http.StatusServiceUnavailable)
+			http.Error(w, "the queue's Redis does not answer, so sessions cannot be checked", http.StatusServiceUnavailable)
 		default:
 			auditRecordOf(r.Context()).user = user
 			next(w, r, user)
@@ -83,10 +86,10 @@ func (m *Monitor) loginPage(w http.ResponseWriter, r *http.Request) {
 	m.pages.write(w, http.StatusOK, "login", loginView{})
 }
 
-// loginView is what the login page says.
+// loginView is the data of the login page.
 type loginView struct {
-	Title string
-	Wrong string // what was wrong with the attempt; empty before the first
+	Title   string
+	Problem string // why the last attempt failed; empty before the first
 }
 
 func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +97,7 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 	d.operation = "login"
 	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
 	if err := r.ParseForm(); err != nil {
-		m.pages.write(w, http.StatusBadRequest, "login", loginView{Wrong: "That was not a login."})
+		m.pages.write(w, http.StatusBadRequest, "login", loginView{Problem: "The login form could not be read. Try again."})
 		return
 	}
 	name := r.PostForm.Get("name")
@@ -105,15 +108,15 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, access.ErrTooManyAttempts):
 		w.Header().Set("Retry-After", strconv.Itoa(int(access.AttemptInterval.Seconds())))
-		m.pages.write(w, http.StatusTooManyRequests, "login", loginView{Wrong: "Too many attempts. Wait a moment, then try again."})
+		m.pages.write(w, http.StatusTooManyRequests, "login", loginView{Problem: "Too many attempts. Wait a moment, then try again."})
 		return
 	case err != nil:
-		m.pages.write(w, http.StatusUnauthorized, "login", loginView{Wrong: "Name or password is wrong."})
+		m.pages.write(w, http.StatusUnauthorized, "login", loginView{Problem: "Name or password is wrong."})
 		return
 	}
 	token, err := m.sessions.begin(r.Context(), user.Name, user.Fingerprint())
 	if err != nil {
-		m.pages.write(w, http.StatusServiceUnavailable, "login", loginView{Wrong: "The queue's Redis does not answer. Nobody can log in until it does."})
+		m.pages.write(w, http.StatusServiceUnavailable, "login", loginView{Problem: "The queue's Redis does not answer. Logging in is not possible until it does."})
 		return
 	}
 	http.SetCookie(w, m.cookie(token, int(sessionLife.Seconds())))
@@ -123,7 +126,7 @@ func (m *Monitor) login(w http.ResponseWriter, r *http.Request) {
 func (m *Monitor) logout(w http.ResponseWriter, r *http.Request, _ access.Login) {
 	auditRecordOf(r.Context()).operation = "logout"
 	if err := m.sessions.end(r.Context(), m.token(r)); err != nil {
-		http.Error(w, "the queue's Redis does not answer: the session goes on", http.StatusServiceUnavailable)
+		http.Error(w, "the queue's Redis does not answer: the session is still active", http.StatusServiceUnavailable)
 		return
 	}
 	http.SetCookie(w, m.cookie("", -1))

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestNobodyGetsInWithoutALogin(t *testing.T) {
+func TestEveryPathRequiresALogin(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.testClient(t)
@@ -60,19 +60,19 @@ func TestLogin(t *testing.T) {
 		t.Errorf("%d %s", a.code, a.body)
 	}
 	if a := v.get("/login"); a.code != http.StatusSeeOther {
-		t.Errorf("the login page for somebody inside: %d", a.code)
+		t.Errorf("the login page with a session: %d", a.code)
 	}
 	stolen := strings.TrimPrefix(strings.Split(cookie, ";")[0], "rounds=")
 	for _, k := range s.rdb.Keys(t.Context(), "*").Val() {
 		if strings.Contains(k, stolen) || strings.Contains(s.rdb.Get(t.Context(), k).Val(), stolen) {
-			t.Errorf("redis holds the token, in %s", k)
+			t.Errorf("Redis contains the token, in %s", k)
 		}
 	}
 	if a := v.post("/logout"); a.code != http.StatusSeeOther {
 		t.Errorf("logout: %d", a.code)
 	}
 	if a := v.do(http.MethodGet, "/now", "", "", "Cookie", "rounds="+stolen); a.code != http.StatusUnauthorized {
-		t.Errorf("the session outlives its logout: %d", a.code)
+		t.Errorf("the session is still valid after the logout: %d", a.code)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestTooManyAttempts(t *testing.T) {
 	}
 }
 
-// A changed password, a changed role, a login that is gone and old age each end a session.
+// A changed password, a changed role, a removed login and age each end a session.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -111,9 +111,9 @@ func TestSessionsEnd(t *testing.T) {
 	for what, spoilt := range map[string]string{
 		"of another password": fields[0] + " " + strings.Repeat("0", 32) + " " + fields[2],
 		"of another role":     fields[0] + " " + promoted.Fingerprint() + " " + fields[2],
-		"of somebody gone":    "bob " + fields[1] + " " + fields[2],
-		"of yesterday":        fields[0] + " " + fields[1] + " 1000",
-		"that is not one":     "x",
+		"of a removed login":  "bob " + fields[1] + " " + fields[2],
+		"that is too old":     fields[0] + " " + fields[1] + " 1000",
+		"that is malformed":   "x",
 	} {
 		s.rdb.Set(t.Context(), key, spoilt, time.Minute)
 		if a := v.get("/now"); a.code != http.StatusUnauthorized {
@@ -125,19 +125,19 @@ func TestSessionsEnd(t *testing.T) {
 		t.Errorf("%d", a.code)
 	}
 	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl < 50*time.Minute {
-		t.Errorf("a request leaves the session %v", ttl)
+		t.Errorf("after a request the session expires in %v", ttl)
 	}
 }
 
-// No other site can make a visitor's browser act.
+// No other site can make a user's browser act.
 func TestOtherSitesCannotAct(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, ann)
 	for name, headers := range map[string][]string{
-		"another site":            {"Sec-Fetch-Site", "cross-site"},
-		"a neighbour":             {"Sec-Fetch-Site", "same-site"},
-		"an old browser, by name": {"Sec-Fetch-Site", "", "Origin", "https://elsewhere.example"},
+		"another site":               {"Sec-Fetch-Site", "cross-site"},
+		"another host of the site":   {"Sec-Fetch-Site", "same-site"},
+		"an old browser with Origin": {"Sec-Fetch-Site", "", "Origin", "https://elsewhere.example"},
 	} {
 		for _, path := range []string{"/asynqmon/api/queues/sync:pause", "/logout", "/login"} {
 			if a := v.do(http.MethodPost, path, "", "", headers...); a.code != http.StatusForbidden {
@@ -146,11 +146,11 @@ func TestOtherSitesCannotAct(t *testing.T) {
 		}
 	}
 	if a := v.get("/now"); a.code != http.StatusOK {
-		t.Errorf("and the session is gone: %d", a.code)
+		t.Errorf("the session has ended: %d", a.code)
 	}
 }
 
-// In production a cookie travels over TLS only, and a Redis that loses tasks is no place for them.
+// In production a cookie is sent over TLS only, and a Redis that loses tasks is refused.
 func TestProduction(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -166,13 +166,13 @@ func TestProduction(t *testing.T) {
 	}
 }
 
-func TestOpenNamesWhatIsWrong(t *testing.T) {
+func TestOpenNamesTheInvalidOption(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		queue, ledger, want string
 	}{
-		"a queue that is no URL":  {"http://:hush@x", "sqlite:x", "ROUNDS_QUEUE_REDIS"},
-		"a ledger that is no URL": {redistest.URL(t), "mysql://:hush@x", "ROUNDS_LEDGER"},
+		"an invalid queue URL":  {"http://:hush@x", "sqlite:x", "ROUNDS_QUEUE_REDIS"},
+		"an invalid ledger URL": {redistest.URL(t), "mysql://:hush@x", "ROUNDS_LEDGER"},
 	} {
 		_, err := Open(t.Context(), Options{QueueURL: c.queue, LedgerURL: c.ledger, Logins: logins(t)})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hush") || errors.Is(err, lifecycle.ErrDependency) {
@@ -180,6 +180,6 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		}
 	}
 	if _, err := Open(t.Context(), Options{QueueURL: redistest.URL(t), LedgerURL: "sqlite:x"}); err == nil {
-		t.Error("a site that nobody may enter opens")
+		t.Error("no error without logins")
 	}
 }

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// The people of the tests. Their hashes are cheap, or each test would cost a second.
+// Logins of the tests. Their hashes are cheap to compute, or each test would take a second.
 const (
 	vic, vicsPassword = "vic", "vic looks at things"
 	ann, annsPassword = "ann", "ann changes things"
@@ -51,7 +51,7 @@ func logins(t testing.TB) []access.Login {
 	}
 }
 
-// journal is a log that several goroutines write.
+// logBuffer is a log that several goroutines write to.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -69,11 +69,11 @@ func (j *logBuffer) String() string {
 	return j.buf.String()
 }
 
-// stage is a monitor with its stores, served on loopback.
+// testSite is a monitor with its stores, served on loopback.
 type testSite struct {
 	*Monitor
 	url       string
-	rdb       redis.UniversalClient // the queue's, as others use it
+	rdb       redis.UniversalClient // the queue's Redis, as other processes use it
 	logBuffer *logBuffer
 }
 
@@ -114,7 +114,7 @@ func newTestSite(t testing.TB) *testSite {
 	return &testSite{Monitor: m, url: server.URL, rdb: rdb, logBuffer: j}
 }
 
-// visitor is a browser without a screen.
+// testClient is an HTTP client with cookies that behaves like a browser.
 type testClient struct {
 	t        testing.TB
 	testSite *testSite
@@ -135,7 +135,7 @@ func (s *testSite) testClient(t testing.TB) *testClient {
 	}}
 }
 
-// as returns a visitor who has logged in.
+// as returns a client that has logged in.
 func (s *testSite) as(t testing.TB, name string) *testClient {
 	t.Helper()
 	v := s.testClient(t)
@@ -145,14 +145,14 @@ func (s *testSite) as(t testing.TB, name string) *testClient {
 	return v
 }
 
-// answer is what came back.
+// response is a received response.
 type response struct {
 	code   int
 	header http.Header
 	body   string
 }
 
-// do sends a request as a browser would from one of our own pages.
+// do sends a request as a browser does from one of our own pages.
 func (v *testClient) do(method, path, kind, body string, headers ...string) response {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, v.testSite.url+path, strings.NewReader(body))
@@ -193,13 +193,14 @@ func (v *testClient) login(name, password string) response {
 	return v.do(http.MethodPost, "/login", "application/x-www-form-urlencoded", url.Values{"name": {name}, "password": {password}}.Encode())
 }
 
-// digest is a well-formed one made of a letter.
+// digest returns a well-formed digest of one repeated character.
 func digest(char string) string { return strings.Repeat(char, 26) }
 
-// plantedMarker stands in every payload and in every text of an error that is no code. It must be on no page.
+// plantedMarker is in every payload and in every error text that is not a code. It must not be on
+// any page.
 const plantedMarker = "Zqx7Marker"
 
-// enqueue adds one task that was asked for at a time, and returns its ID.
+// enqueue adds one task that was requested at the given time, and returns its ID.
 func (s *testSite) enqueue(t testing.TB, lane, char string, at time.Time) string {
 	t.Helper()
 	receipts, err := queue.NewProducer(s.rdb).Enqueue(t.Context(), []queue.Demand{{
@@ -214,19 +215,20 @@ func (s *testSite) enqueue(t testing.TB, lane, char string, at time.Time) string
 	return receipts[0].ID
 }
 
-// die lets one worker take every pending task of the lane and fail for good with the error's text.
+// failPending makes a worker take every pending task of the lane and fail for good with the error
+// text.
 func (s *testSite) failPending(t testing.TB, lane, text string) {
 	t.Helper()
 	s.run(t, lane, permanentError(text))
 }
 
-// deadly is an error that asynq archives.
+// permanentError is an error for which asynq archives the task.
 type permanentError string
 
 func (d permanentError) Error() string { return string(d) }
 func (permanentError) Unwrap() error   { return asynq.SkipRetry }
 
-// run lets asynq run what is pending in the lane, each task with the error as its result.
+// run makes asynq process the pending tasks of the lane, each with the given error as its result.
 func (s *testSite) run(t testing.TB, lane string, result error) {
 	t.Helper()
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
@@ -237,12 +239,12 @@ func (s *testSite) run(t testing.TB, lane string, result error) {
 		t.Fatal(err)
 	}
 	defer srv.Shutdown()
-	s.eventually(t, "the tasks have run", func() bool {
+	s.eventually(t, "all tasks processed", func() bool {
 		return s.count(t, lane, "pending") == 0 && s.count(t, lane, "active") == 0
 	})
 }
 
-// count reads how many tasks are in a state, without our own code.
+// count returns how many tasks are in a state, independently of our own code.
 func (s *testSite) count(t testing.TB, lane, state string) int64 {
 	t.Helper()
 	key := "asynq:{" + lane + "}:" + state
@@ -262,7 +264,7 @@ func (s *testSite) eventually(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }

@@ -16,17 +16,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// Options say what a Monitor runs with.
+// Options configure a Monitor.
 type Options struct {
 	QueueURL  string         // the queue's Redis. Required.
 	LedgerURL string         // Required.
-	Logins    []access.Login // who may come in. Required.
-	// Production refuses a Redis that loses tasks and makes cookies travel over TLS only, which ends before us.
+	Logins    []access.Login // who may log in. Required.
+	// Production refuses a Redis that loses tasks, and restricts cookies to TLS, which a proxy
+	// terminates.
 	Production bool
 	Logger     *slog.Logger // defaults to none
 }
 
-// Monitor is the operators' site. Open makes one; it is safe for concurrent use.
+// Monitor is the operators' site, made by Open. It is safe for concurrent use.
 type Monitor struct {
 	log      *slog.Logger
 	secure   bool
@@ -43,8 +44,8 @@ type Monitor struct {
 	draining  chan struct{}
 }
 
-// Open connects to both stores, which have to answer before ctx ends, and returns the site. Close
-// ends what it opened.
+// Open connects to both stores, which must answer before ctx ends, and returns the site. Close
+// closes the connections.
 func Open(ctx context.Context, o Options) (_ *Monitor, err error) {
 	m := &Monitor{
 		log: o.Logger, secure: o.Production, streams: make(chan struct{}, maxStreams), draining: make(chan struct{}),
@@ -91,10 +92,11 @@ func (m *Monitor) openRedis(ctx context.Context, o Options) (err error) {
 	return redisconn.Enforce(ctx, m.log, "queue-redis", found)
 }
 
-// Drain ends open streams and lets no new one begin, so that a server can stop. It can be repeated.
+// Drain ends open streams and refuses new ones, so that a server can stop. It may be called more
+// than once.
 func (m *Monitor) Drain() { m.drainOnce.Do(func() { close(m.draining) }) }
 
-// Close closes the connections. No request may be under way.
+// Close closes the connections. No request may be in progress.
 func (m *Monitor) Close() error {
 	m.Drain()
 	var errs []error
@@ -109,7 +111,7 @@ func (m *Monitor) Close() error {
 
 // Handler returns the site:
 //
-//	/now              what is wrong, if anything        /now/events   the same, as it changes
+//	/now              what is wrong, if anything        /now/events   its changes, as server-sent events
 //	/asynqmon/        asynqmon                          /static/      style and script of our pages
 //	/login /logout
 func (m *Monitor) Handler() http.Handler {

@@ -16,31 +16,32 @@ import (
 	"github.com/workflow-bolt/rounds/internal/status"
 )
 
-// nowView is what the page Now shows.
+// nowView is the data of the page Now.
 type nowView struct {
 	Title string
 	User  access.Login
 	At    time.Time
-	// Alarms are what is wrong, in words, the worst first.
+	// Alarms describe what is wrong, the worst first.
 	Alarms []string
 	Lanes  []laneRow
 	Waits  []waitRow
-	// LanesAway and LettersAway: the store does not answer, so nothing is known.
+	// LanesUnknown and DeadLettersUnknown: the store does not answer.
 	LanesUnknown, DeadLettersUnknown bool
 	DeadLetters                      []ledger.Count
-	// Known: the scheduler's document tells about now. Otherwise it is of Since, or, when that is zero, there is none.
+	// Known reports whether the scheduler's document describes the present. If not, Since is when
+	// it was written, or zero without a document.
 	Known bool
 	Since time.Time
 	status.Document
 	Workers workersRow
-	// MoreBudgets and MoreFreshness count rows that are not shown: those that keep nobody waiting.
+	// MoreBudgets and MoreFreshness count the rows that are not shown, which delay no work.
 	MoreBudgets, MoreFreshness int
 }
 
-// Lacks reports whether the scheduler could not read a part of what it told.
+// IsMissing reports whether the scheduler could not read a part of its report.
 func (v nowView) IsMissing(part string) bool { return slices.Contains(v.Missing, part) }
 
-// The most rows that the page shows of each part.
+// Limits of each part of the page, in rows.
 const (
 	maxWaits     = 20
 	maxBudgets   = 25
@@ -49,25 +50,26 @@ const (
 
 type laneRow struct {
 	queue.Standing
-	Wait string // how long the oldest has waited; empty when nothing does
+	Wait string // how long the oldest task has waited; empty without a task
 }
 
 type waitRow struct {
 	Lane string
 	queue.Wait
-	Why  string // what the code means
-	When string // when the first of them runs again
+	Why  string // meaning of the code
+	When string // when the first of them runs
 }
 
 type workersRow struct{ Count, Slots, Busy int }
 
-// sections are the parts of the page that change, by the name of their template and their element.
+// sections are the parts of the page that change. Each is the name of a template, an element and an
+// event.
 var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"}
 
-// viewOf makes the page of a sight.
+// viewOf returns the page's data for a snapshot.
 func viewOf(s snapshot, user access.Login) nowView {
 	v := nowView{
-		Title: "Now", User: user, At: s.At, Known: s.statusCurrent(), Since: s.since(), Document: s.Status,
+		Title: "Now", User: user, At: s.At, Known: s.statusCurrent(), Since: s.lastReport(), Document: s.Status,
 		LanesUnknown: s.LanesErr != nil, DeadLettersUnknown: s.DeadLettersErr != nil, DeadLetters: slices.Clone(s.DeadLetters),
 	}
 	for i := range v.DeadLetters {
@@ -100,7 +102,8 @@ func viewOf(s snapshot, user access.Login) nowView {
 	return v
 }
 
-// shown returns the first n rows, which matter most, in an order in which they stay from one look to the next.
+// firstRows returns the first n rows, which are the most important, in an order that is stable
+// between snapshots.
 func firstRows[T any](rows []T, n int, order func(a, b T) int) (some []T, more int) {
 	some = slices.Clone(rows[:min(len(rows), n)])
 	slices.SortStableFunc(some, order)
@@ -117,9 +120,10 @@ func lateFirst(a, b status.Freshness) int {
 	return 1
 }
 
-// waits says for what the tasks of a lane wait. Nothing of a paused lane runs, whatever else it waits for.
+// waitRowOf describes what tasks of a lane wait for. In a paused lane nothing runs, whatever the
+// tasks wait for.
 func waitRowOf(now time.Time, l queue.Standing, w queue.Wait) waitRow {
-	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(w.Code.Meaning(), "it failed and is tried again"), When: when(now, w.Next)}
+	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(w.Code.Meaning(), "it failed and will be retried"), When: when(now, w.Next)}
 	if l.Paused {
 		row.When = "when the queue is resumed"
 		if w.Code == "" {
@@ -134,12 +138,12 @@ func when(now, next time.Time) string {
 	case next.IsZero():
 		return "as soon as a worker is free"
 	case next.Before(now):
-		return "any moment"
+		return "now"
 	}
 	return "in " + span(next.Sub(now))
 }
 
-// alarms say in words what somebody should look at.
+// alarms describes what needs attention.
 func alarms(s snapshot, v nowView) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -150,13 +154,13 @@ func alarms(s snapshot, v nowView) []string {
 		add("The ledger does not answer.")
 	}
 	switch {
-	case s.LanesErr != nil: // nothing that lies in Redis can be known
+	case s.LanesErr != nil: // nothing stored in Redis can be known
 	case errors.Is(s.StatusErr, status.ErrNone):
-		add("No scheduler has reported within a day: nothing is planned.")
+		add("No scheduler has reported within a day: no new work is scheduled.")
 	case s.StatusErr != nil:
-		add("What the scheduler reports cannot be read.")
+		add("The scheduler's report cannot be read.")
 	case !v.Known:
-		add("No scheduler has reported for %s: nothing is planned, and what it last said is not shown.", span(s.StatusAge))
+		add("No scheduler has reported for %s: no new work is scheduled, and its last report is not shown.", span(s.StatusAge))
 	default:
 		out = append(out, statusAlarms(s, v)...)
 	}
@@ -168,7 +172,7 @@ func alarms(s snapshot, v nowView) []string {
 	return out
 }
 
-// statusAlarms are those that the scheduler's document tells.
+// statusAlarms are the alarms from the scheduler's document.
 func statusAlarms(s snapshot, v nowView) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -177,7 +181,7 @@ func statusAlarms(s snapshot, v nowView) []string {
 	}
 	waiting := slices.ContainsFunc(s.Lanes, func(l queue.Standing) bool { return l.Pending > 0 })
 	if v.Workers.Count == 0 && waiting && !v.IsMissing("workers") {
-		add("No worker runs, and tasks wait.")
+		add("No worker is running, and tasks are waiting.")
 	}
 	for _, b := range s.Status.Breakers {
 		if b.State == "open" || b.State == "probing" {
@@ -191,7 +195,7 @@ func statusAlarms(s snapshot, v nowView) []string {
 		}
 	}
 	if late > 0 {
-		add("%d of %d practices are not fresh in their opening hours.", late, len(s.Status.Freshness))
+		add("%d of %d practices have outdated schedules during their opening hours.", late, len(s.Status.Freshness))
 	}
 	return out
 }

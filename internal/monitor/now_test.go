@@ -28,20 +28,20 @@ func TestNow(t *testing.T) {
 	}
 	text := visibleText(a.body)
 	for _, want := range []string{
-		"The breaker for credentials of clinic-b is open (unauthenticated).", "2 of 4 practices are not fresh", "The queue warm is paused.",
+		"The breaker for credentials of clinic-b is open (unauthenticated).", "2 of 4 practices have outdated schedules", "The queue warm is paused.",
 		"sync 90 min 3 0 1 0 0", "2 workers, 4 of 40 slots busy", // 90 minutes although asynq knows of a second
 		"it waits for a free worker schedule.sync sync 3 as soon as a worker is free", "its queue is paused schedule.sync warm 1 when the queue is resumed",
-		"clinic-b 9 47 min ago late", "clinic-b 10 never not known yet", "clinic-a 7 70 s ago fresh", "clinic-a 8 14 h 0 min ago out of hours",
-		"clinic-b credential open, a probe in 4 min unauthenticated 2", "the host everything closed – 0",
+		"clinic-b 9 47 min ago late", "clinic-b 10 never not confirmed yet", "clinic-a 7 70 s ago fresh", "clinic-a 8 14 h 0 min ago out of hours",
+		"clinic-b credential open, probe in 4 min unauthenticated 2", "the host everything closed – 0",
 		"clinic-a GetAppointments 1.2 s throttled for 4 s 12 min", "clinic-a GetPatient 300 ms now –",
 		"denied schedule.sync 2 60 min ago", "does_not_open schedule.sync 1 60 min ago",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the page has no %q", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if strings.Contains(a.body, plantedMarker) || strings.Contains(a.body, "://") || strings.Contains(a.body, "<script>") || strings.Contains(a.body, "style=") {
-		t.Error("the page holds a secret, another host's name, or something inline")
+		t.Error("the page contains a secret, another host's name, or inline script or style")
 	}
 	if t.Failed() {
 		t.Log(text)
@@ -50,12 +50,12 @@ func TestNow(t *testing.T) {
 
 var tags = regexp.MustCompile(`<[^>]*>`)
 
-// plain is what a person reads.
+// visibleText returns the text that a person reads.
 func visibleText(html string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(tags.ReplaceAllString(html, " "), " ,", ",")), " ")
 }
 
-// A dead scheduler is said, with since when, and what it last told is not shown as if it were so.
+// A dead scheduler is reported with the time of its last report, whose content is no longer shown.
 func TestNowWithoutAScheduler(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -64,16 +64,16 @@ func TestNowWithoutAScheduler(t *testing.T) {
 	s.rdb.PExpire(t.Context(), key, status.Life-time.Hour)
 	v := s.as(t, vic)
 	text := visibleText(v.get("/now").body)
-	if !strings.Contains(text, "No scheduler has reported for 60 min: nothing is planned") || !strings.Contains(text, "Unknown since ") {
-		t.Errorf("it does not say since when nothing is known:\n%s", text)
+	if !strings.Contains(text, "No scheduler has reported for 60 min: no new work is scheduled") || !strings.Contains(text, "Unknown since ") {
+		t.Errorf("the page lacks the time of the last report:\n%s", text)
 	}
-	for _, old := range []string{"unauthenticated", "47 min ago", "GetAppointments", "slots busy", "practices are not fresh"} {
+	for _, old := range []string{"unauthenticated", "47 min ago", "GetAppointments", "slots busy", "practices have outdated schedules"} {
 		if strings.Contains(text, old) {
-			t.Errorf("it still shows %q", old)
+			t.Errorf("the page still shows %q", old)
 		}
 	}
 	if !strings.Contains(text, "sync 90 min 3 0 1 0 0") || !strings.Contains(text, "denied schedule.sync 2") {
-		t.Errorf("and it hides what is known:\n%s", text)
+		t.Errorf("the page hides what is known:\n%s", text)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestAlarms(t *testing.T) {
 	}{
 		"nothing": {known(status.Document{Workers: []status.Worker{{}}, Breakers: []status.Breaker{{Scope: "host", State: "closed"}}}), nil},
 		"no worker": {
-			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker runs, and tasks wait."},
+			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker is running, and tasks are waiting."},
 		},
 		"no worker known": {
 			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
@@ -102,16 +102,16 @@ func TestAlarms(t *testing.T) {
 			[]string{"The breaker for write of clinic-a is open (timeout)."},
 		},
 		"ramp":     {known(status.Document{Breakers: []status.Breaker{{Scope: "host", State: "ramp"}}}), nil},
-		"late":     {known(status.Document{Freshness: []status.Freshness{{Open: true}, {}}}), []string{"1 of 2 practices are not fresh in their opening hours."}},
+		"late":     {known(status.Document{Freshness: []status.Freshness{{Open: true}, {}}}), []string{"1 of 2 practices have outdated schedules during their opening hours."}},
 		"no redis": {snapshot{At: now, LanesErr: errRedis, StatusErr: errRedis}, []string{"The queue's Redis does not answer."}},
 		"no ledger": {
-			snapshot{At: now, DeadLettersErr: errors.New("away")}, []string{"The ledger does not answer."},
+			snapshot{At: now, DeadLettersErr: errors.New("unreachable")}, []string{"The ledger does not answer."},
 		},
-		"never": {snapshot{At: now, StatusErr: status.ErrNone}, []string{"No scheduler has reported within a day: nothing is planned."}},
-		"rot":   {snapshot{At: now, StatusErr: status.ErrMalformed}, []string{"What the scheduler reports cannot be read."}},
+		"never":     {snapshot{At: now, StatusErr: status.ErrNone}, []string{"No scheduler has reported within a day: no new work is scheduled."}},
+		"malformed": {snapshot{At: now, StatusErr: status.ErrMalformed}, []string{"The scheduler's report cannot be read."}},
 		"late document": {
 			snapshot{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
-			[]string{"No scheduler has reported for 60 s: nothing is planned, and what it last said is not shown."},
+			[]string{"No scheduler has reported for 60 s: no new work is scheduled, and its last report is not shown."},
 		},
 		"paused": {snapshot{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
 	} {
@@ -121,7 +121,7 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-// What a store says comes from others: none of it may become markup or script.
+// Data of the stores comes from outside: none of it may become markup or script.
 func TestNowEscapesEverything(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -139,8 +139,8 @@ func TestNowEscapesEverything(t *testing.T) {
 	}
 }
 
-// However much there is, the page shows what matters and says what it leaves out.
-func TestNowIsBounded(t *testing.T) {
+// The page shows the most important rows and the number of those it omits.
+func TestNowIsLimited(t *testing.T) {
 	t.Parallel()
 	var d status.Document
 	for range 300 {
@@ -158,7 +158,7 @@ func TestNowIsBounded(t *testing.T) {
 	}
 }
 
-// follow opens the stream and hands its events on, name and data, until the stream ends.
+// follow opens the stream and passes on its events, name and data, until the stream ends.
 func (v *testClient) follow(ctx context.Context, events chan<- [2]string) {
 	defer close(events)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.testSite.url+"/now/events", nil)
@@ -203,22 +203,22 @@ func TestNowFollows(t *testing.T) {
 			select {
 			case e, open := <-events:
 				if !open {
-					t.Fatalf("the stream ended before: %s", what)
+					t.Fatalf("the stream ended while waiting for: %s", what)
 				}
 				seen[e[0]] = e[1]
 			case <-limit.C:
-				t.Fatalf("never: %s", what)
+				t.Fatalf("timed out waiting for: %s", what)
 			}
 		}
 	}
-	until("every section comes once", func() bool {
+	until("every section", func() bool {
 		return !slices.ContainsFunc(sections, func(name string) bool { return seen[name] == "" })
 	})
 	clear(seen)
 	s.enqueue(t, "sync", "a", time.Now().Add(-time.Hour))
-	until("what changed", func() bool { return strings.Contains(visibleText(seen["lanes"]), "sync 60 min 1 0 0 0 0") })
+	until("the changed section", func() bool { return strings.Contains(visibleText(seen["lanes"]), "sync 60 min 1 0 0 0 0") })
 	if seen["deadletters"] != "" || seen["breakers"] != "" {
-		t.Errorf("what did not change was sent too: %q", seen)
+		t.Errorf("unchanged sections were sent too: %q", seen)
 	}
 	if a := v.post("/logout"); a.code != http.StatusSeeOther {
 		t.Fatal(a.code)
@@ -229,12 +229,12 @@ func TestNowFollows(t *testing.T) {
 		select {
 		case _, open = <-events:
 		case <-limit.C:
-			t.Fatal("the stream outlives its session")
+			t.Fatal("the stream did not end with its session")
 		}
 	}
 }
 
-// A monitor that is told to stop lets open pages go.
+// A monitor that stops ends its open streams.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
@@ -250,12 +250,12 @@ func TestDrainEndsStreams(t *testing.T) {
 		select {
 		case _, open = <-events:
 		case <-limit.C:
-			t.Fatal("the stream goes on")
+			t.Fatal("the stream did not end")
 		}
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+func TestStreamsAreLimited(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	for range maxStreams {
@@ -266,8 +266,8 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
-// An open page costs the session nothing, and gives it nothing.
-func TestWatchingKeepsNoSessionAlive(t *testing.T) {
+// An open stream neither uses nor extends the session.
+func TestStreamsDoNotExtendSessions(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	v := s.as(t, vic)
@@ -284,29 +284,29 @@ func TestWatchingKeepsNoSessionAlive(t *testing.T) {
 		t.Errorf("%+v, %v", who, err)
 	}
 	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl > time.Minute {
-		t.Errorf("watching leaves the session %v", ttl)
+		t.Errorf("with a stream the session expires in %v", ttl)
 	}
 	if _, err := s.session(r, true); err != nil {
 		t.Error(err)
 	}
 	if ttl := s.rdb.TTL(t.Context(), key).Val(); ttl <= time.Minute {
-		t.Errorf("a request leaves the session %v", ttl)
+		t.Errorf("after a request the session expires in %v", ttl)
 	}
 }
 
-func TestLookingCostsTheSameForAll(t *testing.T) {
+func TestSnapshotsAreShared(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
 	first := s.sampler.sample(t.Context())
 	s.enqueue(t, "sync", "a", time.Now())
 	if again := s.sampler.sample(t.Context()); !again.At.Equal(first.At) || again.Lanes[2].Pending != 0 {
-		t.Errorf("a second look within %v asked again", sampleInterval)
+		t.Errorf("a second sample within %v read the stores again", sampleInterval)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.sampler.last.At = time.Time{}
 	if got := s.sampler.sample(gone); got.LanesErr != nil || got.Lanes[2].Pending != 1 {
-		t.Errorf("somebody who left spoils the look for the others: %v", got.LanesErr)
+		t.Errorf("a canceled request spoils the snapshot for others: %v", got.LanesErr)
 	}
 }
 
@@ -327,8 +327,8 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// The kind of a letter is what its task said it was, and may be any text.
-func TestLettersShowNoText(t *testing.T) {
+// The kind of a dead letter is any text that its task claimed.
+func TestDeadLettersShowNoText(t *testing.T) {
 	t.Parallel()
 	v := viewOf(snapshot{DeadLetters: []ledger.Count{{Kind: "Jane Doe", Code: "no patient Jane Doe", Open: 1}}}, access.Login{})
 	if l := v.DeadLetters[0]; l.Kind != string(codes.Hidden) || l.Code != string(codes.Hidden) {

@@ -17,7 +17,7 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pages are our own pages.
+// pages renders our own pages.
 type pages struct {
 	templates *template.Template
 }
@@ -30,7 +30,7 @@ func newPages() (*pages, error) {
 	return &pages{templates: t}, nil
 }
 
-// render returns what the named template makes of the data.
+// render returns the output of the named template for the data.
 func (p *pages) render(name string, data any) ([]byte, error) {
 	var b bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
@@ -39,11 +39,11 @@ func (p *pages) render(name string, data any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// write answers with a page, whole or not at all.
+// write responds with a complete page, or with an error.
 func (p *pages) write(w http.ResponseWriter, code int, name string, data any) {
 	page, err := p.render(name, data)
 	if err != nil {
-		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -51,7 +51,8 @@ func (p *pages) write(w http.ResponseWriter, code int, name string, data any) {
 	_, _ = w.Write(page)
 }
 
-// static serves the style and the script of our pages. They come with the program, so they are asked for anew with it.
+// static serves the style and the script of our pages. They are embedded in the program, so
+// browsers must revalidate them.
 func (p *pages) static() http.Handler {
 	sub, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -68,7 +69,7 @@ func (p *pages) static() http.Handler {
 	})
 }
 
-// ago is how long ago a time was; "never" for the zero time.
+// ago returns how long ago a time was; "never" for the zero time.
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -76,7 +77,7 @@ func ago(now, t time.Time) string {
 	return span(now.Sub(t))
 }
 
-// span spells a duration in its two largest units, as people say it.
+// span formats a duration in at most two units for people.
 func span(d time.Duration) string {
 	d = max(d, 0)
 	switch {
@@ -94,5 +95,5 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours())/24)
 }
 
-// clock is a time as a machine reads it, for a time element.
+// clock formats a time for the datetime attribute of a time element.
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -14,14 +13,16 @@ import (
 )
 
 const (
-	// lookEvery is how old what the pages show may be. Looking costs the same however many people watch.
+	// sampleInterval is the greatest age of what the pages show. Sampling costs the same for any
+	// number of viewers.
 	sampleInterval = 2 * time.Second
-	// lookFresh is a little less, so that who asks every two seconds sees something new each time.
+	// sampleMaxAge is slightly shorter, so that a client that asks every two seconds gets a new
+	// snapshot each time.
 	sampleMaxAge  = sampleInterval * 9 / 10
 	sampleTimeout = 4 * time.Second
 )
 
-// watch looks at both stores for everybody who watches.
+// sampler reads both stores on behalf of all viewers.
 type sampler struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
@@ -30,8 +31,8 @@ type sampler struct {
 	last snapshot
 }
 
-// sight is how things stood at one moment. Each part has its own error, so that one store that is away hides nothing of
-// the other.
+// snapshot is the state of the system at one moment. Each part has its own error, so that one
+// unreachable store does not hide the other's data.
 type snapshot struct {
 	At             time.Time
 	Lanes          []queue.Standing
@@ -43,14 +44,14 @@ type snapshot struct {
 	StatusErr      error // status.ErrNone when no scheduler has written within a day
 }
 
-// look returns how things stand, or stood a moment ago.
+// sample returns the current snapshot, or one that is at most sampleMaxAge old.
 func (w *sampler) sample(ctx context.Context) snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if time.Since(w.last.At) < sampleMaxAge {
 		return w.last
 	}
-	// Somebody who leaves must not spoil what the next one gets.
+	// A viewer that disconnects must not cancel the snapshot for the others.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleTimeout)
 	defer cancel()
 	var s snapshot
@@ -64,15 +65,15 @@ func (w *sampler) sample(ctx context.Context) snapshot {
 	return s
 }
 
-// attempts returns how often tasks of each kind may fail, as the scheduler last said.
+// attempts returns how often tasks of each kind may fail, according to the scheduler's last report.
 func (w *sampler) attempts(ctx context.Context) map[string]int { return w.sample(ctx).Status.Attempts }
 
-// statusKnown reports whether the scheduler's document tells about now.
+// statusCurrent reports whether the scheduler's document describes the present.
 func (s snapshot) statusCurrent() bool { return s.StatusErr == nil && s.StatusAge <= status.Late }
 
-// since is when the scheduler last wrote; zero when it has not within a day.
-func (s snapshot) since() time.Time {
-	if errors.Is(s.StatusErr, status.ErrNone) || s.StatusErr != nil {
+// lastReport returns when the scheduler last wrote its document; zero if not within a day.
+func (s snapshot) lastReport() time.Time {
+	if s.StatusErr != nil {
 		return time.Time{}
 	}
 	return s.At.Add(-s.StatusAge)

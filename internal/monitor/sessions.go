@@ -18,19 +18,20 @@ import (
 
 const (
 	sessionIdle  = time.Hour      // without a request
-	sessionLife  = 12 * time.Hour // whatever happens
+	sessionLife  = 12 * time.Hour // in any case
 	redisTimeout = 2 * time.Second
 )
 
-// errNoSession means that the token is of no session, or of one that has ended.
+// errNoSession means that the token has no session, or that its session has ended.
 var errNoSession = errors.New("no session")
 
-// sessions are kept in Redis, so that every monitor knows them and a logout is one.
+// sessions are stored in Redis, so that they are valid in every monitor process and a logout ends
+// them in all.
 type sessions struct {
 	rdb redis.UniversalClient
 }
 
-// sessionKey holds the token's digest: who reads Redis gets no session by it.
+// sessionKey contains the token's digest, so that access to Redis does not give access to sessions.
 func sessionKey(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return tenant.GlobalKey("m1", "sessions", hex.EncodeToString(sum[:]))
@@ -48,7 +49,8 @@ func (s sessions) begin(ctx context.Context, name, fingerprint string) (string, 
 	return token, nil
 }
 
-// of returns whose session the token is. A request keeps it alive; watching does not.
+// of returns the login's name and fingerprint for a token. A page request keeps the session alive;
+// an open stream does not.
 func (s sessions) of(ctx context.Context, token string, keepAlive bool) (name, fingerprint string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
@@ -84,10 +86,10 @@ func (s sessions) end(ctx context.Context, token string) error {
 	return nil
 }
 
-// errRedis stands for what the client says when Redis does not answer, which names addresses.
+// errRedis replaces the client's errors, which contain addresses.
 var errRedis = errors.New("redis does not answer")
 
-// queueError keeps the ends of contexts and hides everything else.
+// maskError keeps cancellations and hides everything else.
 func maskError(err error) error {
 	switch {
 	case err == nil:

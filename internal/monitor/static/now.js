@@ -1,5 +1,6 @@
-// Follows the page: each section that changed comes as an event of its name, with its HTML as data. The browser connects
-// again by itself; when the session has ended it is refused, and the page says that it stands still.
+// Updates the page: each changed section arrives as an event with its name, with its HTML as data.
+// The browser reconnects by itself. Once the session has ended, the server rejects it and the page
+// shows that it no longer updates.
 const names = ["alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"];
 const source = new EventSource("/now/events");
 
@@ -23,5 +24,5 @@ for (const name of names) {
   });
 }
 
-source.addEventListener("open", () => document.body.classList.remove("still"));
-source.addEventListener("error", () => document.body.classList.add("still"));
+source.addEventListener("open", () => document.body.classList.remove("disconnected"));
+source.addEventListener("error", () => document.body.classList.add("disconnected"));
