@@ -60,7 +60,7 @@ func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
 		"a patient": {func(*testing.T, *bundle) {}, apply, func(r BoardRow) bool { return r.Known }},
 		"a patient whose copy is lost": {func(t *testing.T, b *bundle) {
 			b.patient(t, known)
-			b.lose(t, b.store.patient(clinic, known.ID, nil).key)
+			b.lose(t, b.store.scope(clinic, "").documentKey(patientRecord(known.ID)))
 		}, apply, func(r BoardRow) bool { return r.Known }},
 		"a patient who was said not to exist": {func(t *testing.T, b *bundle) {
 			if _, err := b.store.ForgetPatient(t.Context(), clinic, known.ID, b.begin(t)); err != nil {
@@ -185,7 +185,7 @@ func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
 	lost, other := Patient{ID: who.Patient, Practice: "7", First: "First"}, Patient{ID: "5555", Practice: "7", First: "Other"}
 	b.patient(t, lost)
 	b.patient(t, other)
-	b.lose(t, b.store.patient(clinic, lost.ID, nil).key)
+	b.lose(t, b.store.scope(clinic, "").documentKey(patientRecord(lost.ID)))
 	read := func() ProviderDayRead {
 		r, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday)
 		if err != nil {

@@ -36,10 +36,10 @@ type BoardRow struct {
 
 // BuildBoard puts a board together. Patients are looked up by id. Cancelled and rescheduled
 // visits stay on the board with their status: the front desk must see that they will not come.
-func BuildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, house House) Board {
+func BuildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {
-		b.Rows = append(b.Rows, boardRow(a, patients, house))
+		b.Rows = append(b.Rows, boardRow(a, patients, info))
 	}
 	slices.SortStableFunc(b.Rows, func(x, y BoardRow) int {
 		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
@@ -47,16 +47,16 @@ func BuildBoard(practice string, d civil.Date, visits []Appointment, patients ma
 	return b
 }
 
-func boardRow(a Appointment, patients map[phi.Text]Patient, house House) BoardRow {
+func boardRow(a Appointment, patients map[phi.Text]Patient, info PracticeInfo) BoardRow {
 	row := BoardRow{
 		Appointment: a.ID, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
-		Known: a.Patient == "", Location: house.location(a.LocationID, a.Location),
+		Known: a.Patient == "", Location: info.location(a.LocationID, a.Location),
 	}
 	if len(a.Reasons) > 0 {
 		row.Reason = a.Reasons[0]
 	}
 	if len(a.Resources) > 0 {
-		row.Provider = house.provider(a.Resources[0])
+		row.Provider = info.provider(a.Resources[0])
 	}
 	if p, ok := patients[a.Patient]; ok && a.Patient != "" {
 		row.Known = true

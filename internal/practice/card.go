@@ -34,12 +34,12 @@ type CardVisit struct {
 }
 
 // BuildCard puts a card together of the patient's record and visits.
-func BuildCard(practice string, from civil.Date, p Patient, visits []Appointment, house House) Card {
+func BuildCard(practice string, from civil.Date, p Patient, visits []Appointment, info PracticeInfo) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
 	}
 	for _, a := range visits {
-		row := boardRow(a, nil, house)
+		row := boardRow(a, nil, info)
 		c.Visits = append(c.Visits, CardVisit{
 			Appointment: a.ID, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
 			Provider: row.Provider, Location: row.Location,

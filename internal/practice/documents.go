@@ -113,6 +113,6 @@ type Booking struct {
 }
 
 // Roll confirms the records of a practice's patients: what the vendor changed before it was filled has been applied.
-type Roll struct {
+type PatientsConfirmation struct {
 	Practice string `json:"practice"`
 }

@@ -3,7 +3,6 @@ package practice
 import (
 	"slices"
 
-	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
@@ -14,18 +13,18 @@ type Noun string
 // The nouns. Patients is the roll-up of all patients of one tenant: a board shows ninety of them, and an entry may carry
 // 32 tags. It is the tenant's and not the practice's, because practices of one account share its patients.
 const (
-	NounAppointment Noun = "appointment"
-	NounPatient     Noun = "patient"
-	NounPatients    Noun = "patients"
-	NounDirectory   Noun = "directory"
-	NounLocations   Noun = "locations"
-	NounPractices   Noun = "practices"
-	NounRoll        Noun = "roll"
-	NounDay         Noun = "day"
-	NounBoard       Noun = "day-board"
-	NounProviderDay Noun = "provider-day"
-	NounCard        Noun = "patient-card"
-	NounPractice    Noun = "practice"
+	NounAppointment          Noun = "appointment"
+	NounPatient              Noun = "patient"
+	NounPatients             Noun = "patients"
+	NounDirectory            Noun = "directory"
+	NounLocations            Noun = "locations"
+	NounPractices            Noun = "practices"
+	NounPatientsConfirmation Noun = "roll"
+	NounDay                  Noun = "day"
+	NounBoard                Noun = "day-board"
+	NounProviderDay          Noun = "provider-day"
+	NounCard                 Noun = "patient-card"
+	NounPractice             Noun = "practice"
 )
 
 // Graph says what is built from what. It has no cycle. A day's roster is built from no appointment: an appointment that is
@@ -77,8 +76,10 @@ func (n Names) Locations(practice string) phi.Ref { return n.ref(NounLocations, 
 // Practices names the list of the tenant's practices.
 func (n Names) Practices() phi.Ref { return n.ref(NounPractices, "") }
 
-// Roll names what confirms the records of a practice's patients.
-func (n Names) Roll(practice string) phi.Ref { return n.ref(NounRoll, practice) }
+// PatientsConfirmation names what confirms the records of a practice's patients.
+func (n Names) PatientsConfirmation(practice string) phi.Ref {
+	return n.ref(NounPatientsConfirmation, practice)
+}
 
 // Day names the roster of a day.
 func (n Names) Day(practice string, d civil.Date) phi.Ref {
@@ -135,37 +136,29 @@ func (n Names) Views(r Record) []phi.Ref {
 	return out
 }
 
-// Cascade returns the tags to bump when r changed: its own and that of every record built on it. A view carries the tags
-// of its parts; what it shows of appointments it carries under a tag of its own name, since a board may show hundreds.
-func (n Names) Cascade(r Record) []cache.Tag {
-	var out []cache.Tag
-	for _, noun := range builtOn(r.Noun) {
-		switch noun {
-		case NounAppointment:
-			out = append(out, cache.TagOf(n.Appointment(r.ID)))
-			for _, view := range n.Views(r) {
-				out = append(out, cache.TagOf(view))
-			}
-		case NounPatient:
-			out = append(out, cache.TagOf(n.Patient(r.ID)))
-		case NounPatients:
-			out = append(out, cache.TagOf(n.Patients()))
-		case NounDirectory:
-			out = append(out, cache.TagOf(n.Directory(r.Practice)))
-		case NounLocations:
-			out = append(out, cache.TagOf(n.Locations(r.Practice)))
-		case NounPractices:
-			out = append(out, cache.TagOf(n.Practices()))
-		case NounRoll:
-			out = append(out, cache.TagOf(n.Roll(r.Practice)))
-		case NounDay:
-			if !r.Day.IsZero() {
-				out = append(out, cache.TagOf(n.Day(r.Practice, r.Day)))
-			}
-		case NounPractice:
-			out = append(out, cache.TagOf(n.Practice(r.Practice)))
-		case NounBoard, NounProviderDay, NounCard: // reached by what they carry
-		}
+// of names what stands for a record in a noun's place: the record itself for its own noun, or what it is rolled up into.
+// Views have no name here: what they show of a record they carry under a name of their own (Views).
+func (n Names) of(noun Noun, r Record) phi.Ref {
+	switch noun {
+	case NounAppointment:
+		return n.Appointment(r.ID)
+	case NounPatient:
+		return n.Patient(r.ID)
+	case NounPatients:
+		return n.Patients()
+	case NounDirectory:
+		return n.Directory(r.Practice)
+	case NounLocations:
+		return n.Locations(r.Practice)
+	case NounPractices:
+		return n.Practices()
+	case NounPatientsConfirmation:
+		return n.PatientsConfirmation(r.Practice)
+	case NounDay:
+		return n.Day(r.Practice, r.Day)
+	case NounPractice:
+		return n.Practice(r.Practice)
+	case NounBoard, NounProviderDay, NounCard:
 	}
-	return out
+	return ""
 }

@@ -24,7 +24,7 @@ type Fetch struct {
 func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice string, visits []Appointment) (Fetch, error) {
 	n := s.Names(t)
 	ids := patientsOf(visits)
-	keys := []cache.Key{{Tenant: t, Class: rollClass, ID: n.Roll(practice)}}
+	keys := []cache.Key{{Tenant: t, Class: patientsConfirmationClass, ID: n.PatientsConfirmation(practice)}}
 	for _, id := range ids {
 		keys = append(keys, cache.Key{Tenant: t, Class: patientClass, ID: n.Patient(id)})
 	}
@@ -33,14 +33,14 @@ func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice strin
 		return Fetch{}, fmt.Errorf("read patients: %w", err)
 	}
 	var f Fetch
-	roll := got[0]
+	confirmation := got[0]
 	for i, e := range got[1:] {
 		var p Patient
 		switch {
 		case e.State == cache.Fresh:
 		case e.State != cache.Soft || phi.Unmarshal(e.Value, &p) != nil || p.Practice != practice:
 			f.Missing = append(f.Missing, ids[i]) // what another practice keeps is in no list of this one
-		case roll.State != cache.Fresh || !confirmed(e, roll, p, practice):
+		case confirmation.State != cache.Fresh || !confirmed(e, confirmation, p, practice):
 			f.Aged = append(f.Aged, ids[i])
 		}
 	}

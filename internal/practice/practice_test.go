@@ -131,8 +131,8 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 		{ID: "3", Start: at(9), Status: Scheduled},
 	}
 	patients := map[phi.Text]Patient{"11": {ID: "11", First: "Ada", Last: "Testperson", Born: "1980-01-02", Home: "555-0100"}}
-	house := House{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
-	got := BuildBoard("7", monday, visits, patients, house)
+	info := PracticeInfo{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
+	got := BuildBoard("7", monday, visits, patients, info)
 	want := Board{Practice: "7", Date: monday, Rows: []BoardRow{
 		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check", Location: "New Place"},
 		{Appointment: "3", Start: at(9), Status: Scheduled, Known: true},
@@ -141,7 +141,7 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 	if diff := cmp.Diff(want, got, dates); diff != "" {
 		t.Error(diff)
 	}
-	if b := BuildBoard("7", monday, visits, nil, House{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
+	if b := BuildBoard("7", monday, visits, nil, PracticeInfo{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
 		t.Errorf("without patients and directory the board has %d rows", len(b.Rows))
 	}
 }
@@ -173,16 +173,16 @@ func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
 		}
 		return out
 	}
-	house := []phi.Ref{n.Directory("7"), n.Locations("7"), n.Practice("7")}
+	practice := []phi.Ref{n.Directory("7"), n.Locations("7"), n.Practice("7")}
 	views := map[string][]cache.Tag{
 		"itself":      tags(n.Appointment("1")),
 		"roster":      tags(n.Day("7", monday), n.Practice("7")),
-		"board":       tags(append(house, n.Board("7", monday), n.Day("7", monday), n.Patients())...),
-		"his day":     tags(append(house, n.ProviderDay("7", "70", monday), n.Patient("11"), n.Patient("12"))...),
-		"another's":   tags(append(house, n.ProviderDay("7", "71", monday), n.Patients())...),
-		"card of 11":  tags(append(house, n.Card("7", "11"), n.Patient("11"))...),
-		"card of 12":  tags(append(house, n.Card("7", "12"), n.Patient("12"))...),
-		"tuesday":     tags(append(house, n.Board("7", monday.Add(1)), n.Day("7", monday.Add(1)), n.Patients())...),
+		"board":       tags(append(practice, n.Board("7", monday), n.Day("7", monday), n.Patients())...),
+		"his day":     tags(append(practice, n.ProviderDay("7", "70", monday), n.Patient("11"), n.Patient("12"))...),
+		"another's":   tags(append(practice, n.ProviderDay("7", "71", monday), n.Patients())...),
+		"card of 11":  tags(append(practice, n.Card("7", "11"), n.Patient("11"))...),
+		"card of 12":  tags(append(practice, n.Card("7", "12"), n.Patient("12"))...),
+		"tuesday":     tags(append(practice, n.Board("7", monday.Add(1)), n.Day("7", monday.Add(1)), n.Patients())...),
 		"practice 8":  tags(n.Board("8", monday), n.Day("8", monday), n.Patients(), n.Directory("8"), n.Locations("8"), n.Practice("8")),
 		"card at 8":   tags(n.Card("8", "11"), n.Patient("11"), n.Directory("8"), n.Locations("8"), n.Practice("8")),
 		"all of them": tags(n.Practices()),
@@ -199,13 +199,14 @@ func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
 		"locations of another practice": {Record{Noun: NounLocations, Practice: "8"}, []string{"practice 8", "card at 8"}},
 		"practice":                      {Record{Noun: NounPractice, Practice: "7"}, []string{"roster", "board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
 		"the list of practices":         {Record{Noun: NounPractices}, []string{"all of them"}},
-		"roll":                          {Record{Noun: NounRoll, Practice: "7"}, nil},
+		"roll":                          {Record{Noun: NounPatientsConfirmation, Practice: "7"}, nil},
 		"day":                           {Record{Noun: NounDay, Practice: "7", Day: monday}, []string{"roster", "board"}},
 	} {
 		var met []string
-		moved := n.Cascade(c.r)
+		var moved impact
+		moved.add(n, c.r)
 		for view, carries := range views {
-			if slices.ContainsFunc(moved, func(tag cache.Tag) bool { return slices.Contains(carries, tag) }) {
+			if slices.ContainsFunc(moved.tags(), func(tag cache.Tag) bool { return slices.Contains(carries, tag) }) {
 				met = append(met, view)
 			}
 		}

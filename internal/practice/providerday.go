@@ -16,16 +16,16 @@ type ProviderDay struct {
 }
 
 // BuildProviderDay puts a provider's day together of the visits that take the provider.
-func BuildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, house House) ProviderDay {
+func BuildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) ProviderDay {
 	v := ProviderDay{
-		Practice: practice, Provider: provider, Date: d, Name: house.provider(Resource{ID: provider}),
-		Rows: BuildBoard(practice, d, visits, patients, house).Rows,
+		Practice: practice, Provider: provider, Date: d, Name: info.provider(Resource{ID: provider}),
+		Rows: BuildBoard(practice, d, visits, patients, info).Rows,
 	}
 	names := make(map[phi.Text]string, len(visits))
 	for _, a := range visits {
 		for _, r := range a.Resources {
 			if r.ID == provider && !r.Room {
-				names[a.ID] = house.provider(r)
+				names[a.ID] = info.provider(r)
 			}
 		}
 	}

@@ -122,7 +122,7 @@ func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 			t.Helper()
 			since, own := b.begin(t), map[cache.Tag]uint64{}
 			for _, d := range []civil.Date{monday, tuesday} {
-				a := Answer{Practice: "7", Date: d, Visits: append([]Appointment(nil), base[d]...), Since: since, Own: own}
+				a := Answer{Practice: "7", Date: d, Visits: append([]Appointment(nil), base[d]...), Since: since, OwnVersions: own}
 				if d == at {
 					a.Visits = append(a.Visits, there[d])
 				}

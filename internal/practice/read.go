@@ -156,7 +156,7 @@ func assemble[V any](ctx context.Context, c *cache.Cache, v view[V]) (value cach
 	if a.Stale || a.Missing > 0 {
 		value.Unstored = true
 	} else {
-		item, err := documentItem(own, document, tags...)
+		item, err := encode(own, document, tags...)
 		if err != nil {
 			return cache.Value{}, a.rows, err
 		}

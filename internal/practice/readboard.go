@@ -43,15 +43,15 @@ func (boardView) restore(cached []byte, _ []cache.Entry, a *assessment) (Board, 
 }
 
 func (v boardView) build(ctx context.Context, parts []cache.Entry, a *assessment) (Board, any, []phi.Ref, error) {
-	day, ok := document[Day](parts[0])
+	day, ok := decode[Day](parts[0])
 	if !ok {
 		return Board{}, nil, nil, ErrCold
 	}
-	visits, patients, house, err := v.ofDay(ctx, a, day)
+	visits, patients, info, err := v.ofDay(ctx, a, day)
 	if err != nil {
 		return Board{}, nil, nil, err
 	}
-	board := BuildBoard(v.practice, v.date, visits, patients, house)
+	board := BuildBoard(v.practice, v.date, visits, patients, info)
 	a.rows, a.Unknown = len(board.Rows), withoutRecord(board.Rows)
 	n := v.names
 	return board, board, []phi.Ref{

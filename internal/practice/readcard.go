@@ -44,7 +44,7 @@ type cardView struct {
 func (v cardView) keys() (own cache.Key, parts []cache.Key) {
 	parts = []cache.Key{
 		v.key(patientClass, v.names.Patient(v.patient)),
-		v.key(rollClass, v.names.Roll(v.practice)),
+		v.key(patientsConfirmationClass, v.names.PatientsConfirmation(v.practice)),
 	}
 	for _, d := range civil.Range(v.today, v.today.Add(CardDays-1)) {
 		parts = append(parts, v.day(d))
@@ -54,12 +54,12 @@ func (v cardView) keys() (own cache.Key, parts []cache.Key) {
 
 // cardParts are the parts of a card by name.
 type cardParts struct {
-	record, roll cache.Entry
+	record, confirmation cache.Entry
 	days         []cache.Entry
 }
 
 func cardPartsOf(parts []cache.Entry) cardParts {
-	return cardParts{record: parts[0], roll: parts[1], days: parts[2:]}
+	return cardParts{record: parts[0], confirmation: parts[1], days: parts[2:]}
 }
 
 // patient is the record, or ErrCold or ErrAbsent.
@@ -67,7 +67,7 @@ func (p cardParts) patient() (Patient, error) {
 	if p.record.Negative && valid(p.record) {
 		return Patient{}, ErrAbsent
 	}
-	record, ok := document[Patient](p.record)
+	record, ok := decode[Patient](p.record)
 	if !ok {
 		return Patient{}, ErrCold
 	}
@@ -94,8 +94,8 @@ func (v cardView) assess(parts []cache.Entry) (assessment, error) {
 		return assessment{}, err
 	}
 	oldest := p.record
-	if confirmed(p.record, p.roll, record, v.practice) {
-		oldest = p.roll
+	if confirmed(p.record, p.confirmation, record, v.practice) {
+		oldest = p.confirmation
 	}
 	a := assessment{Freshness: Freshness{Stale: !valid(p.record), Unknown: p.known().missing()}}
 	for _, e := range p.days {
@@ -112,8 +112,8 @@ func (v cardView) assess(parts []cache.Entry) (assessment, error) {
 }
 
 // confirmed reports whether the patientsConfirmation confirms the record as of a later time than the record's own.
-func confirmed(record, roll cache.Entry, p Patient, practice string) bool {
-	return valid(record) && valid(roll) && p.Practice == practice && roll.AsOf.After(record.AsOf)
+func confirmed(record, confirmation cache.Entry, p Patient, practice string) bool {
+	return valid(record) && valid(confirmation) && p.Practice == practice && confirmation.AsOf.After(record.AsOf)
 }
 
 // cachedCard is the cached form of a card, with the days whose rosters existed when it was built, and its age at that
@@ -162,7 +162,7 @@ func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment)
 	}
 	var days []Day
 	for _, e := range p.days {
-		day, ok := document[Day](e)
+		day, ok := decode[Day](e)
 		if !ok {
 			a.Stale = a.Stale || exists(e)
 			continue
@@ -174,11 +174,11 @@ func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment)
 	if err != nil {
 		return Card{}, nil, nil, err
 	}
-	house, err := v.house(ctx, a)
+	info, err := v.info(ctx, a)
 	if err != nil {
 		return Card{}, nil, nil, err
 	}
-	card := BuildCard(v.practice, v.today, record, visits, house)
+	card := BuildCard(v.practice, v.today, record, visits, info)
 	a.rows = len(card.Visits)
 	n := v.names
 	return card, cachedCard{card, p.known(), a.AsOf}, []phi.Ref{

@@ -87,9 +87,9 @@ func TestACardIsNotKeptWithoutADayThatCannotBeRead(t *testing.T) {
 	b.see(t, monday, here)
 	b.know(t, Patient{ID: here.Patient, Practice: "7", First: "First"})
 	n := b.store.Names(clinic)
-	item, err := documentItem(cache.Key{Tenant: clinic, Class: dayClass, ID: n.Day("7", tuesday)}, map[string]int{"visits": 5}, n.Day("7", tuesday), n.Practice("7"))
+	item, err := encode(cache.Key{Tenant: clinic, Class: dayClass, ID: n.Day("7", tuesday)}, map[string]int{"visits": 5}, n.Day("7", tuesday), n.Practice("7"))
 	if err == nil {
-		err = b.store.fillAll(t.Context(), b.begin(t), []cache.Item{item})
+		_, err = b.store.cache.FillMany(t.Context(), b.begin(t), []cache.Item{item})
 	}
 	if err != nil {
 		t.Fatal(err)

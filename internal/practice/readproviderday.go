@@ -53,16 +53,16 @@ func (providerDayView) restore(cached []byte, _ []cache.Entry, a *assessment) (P
 }
 
 func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *assessment) (ProviderDay, any, []phi.Ref, error) {
-	day, ok := document[Day](parts[0])
+	day, ok := decode[Day](parts[0])
 	if !ok {
 		return ProviderDay{}, nil, nil, ErrCold
 	}
 	day.Visits = slices.DeleteFunc(day.Visits, func(b Booking) bool { return !slices.Contains(b.Providers, v.provider) })
-	visits, patients, house, err := v.ofDay(ctx, a, day)
+	visits, patients, info, err := v.ofDay(ctx, a, day)
 	if err != nil {
 		return ProviderDay{}, nil, nil, err
 	}
-	built := BuildProviderDay(v.practice, v.provider, v.date, visits, patients, house)
+	built := BuildProviderDay(v.practice, v.provider, v.date, visits, patients, info)
 	a.rows, a.Unknown = len(built.Rows), withoutRecord(built.Rows)
 	n := v.names
 	return built, built, append(v.people(visits),

@@ -13,16 +13,16 @@ import (
 // The classes of what is cached here. A view stays valid until something it shows changes; how old its data is, the rosters
 // of its days tell, which is why rosters alone grow old within minutes. A card is of the day on which it begins.
 var (
-	visitClass     = &cache.Class{Name: "appointment", Schema: 2, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 10 * time.Second}
-	patientClass   = &cache.Class{Name: "patient", Schema: 2, Soft: 24 * time.Hour, Hard: cache.MaxHard, Negative: 10 * time.Minute, Lease: 10 * time.Second}
-	directoryClass = &cache.Class{Name: "directory", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
-	locationsClass = &cache.Class{Name: "locations", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
-	practicesClass = &cache.Class{Name: "practices", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
-	rollClass      = &cache.Class{Name: "roll", Schema: 1, Soft: 24 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
-	dayClass       = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
-	boardClass     = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
-	providerClass  = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
-	cardClass      = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
+	visitClass                = &cache.Class{Name: "appointment", Schema: 2, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 10 * time.Second}
+	patientClass              = &cache.Class{Name: "patient", Schema: 2, Soft: 24 * time.Hour, Hard: cache.MaxHard, Negative: 10 * time.Minute, Lease: 10 * time.Second}
+	directoryClass            = &cache.Class{Name: "directory", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	locationsClass            = &cache.Class{Name: "locations", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	practicesClass            = &cache.Class{Name: "practices", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	patientsConfirmationClass = &cache.Class{Name: "roll", Schema: 1, Soft: 24 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	dayClass                  = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
+	boardClass                = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
+	providerClass             = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
+	cardClass                 = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
 )
 
 // Store reads and writes documents and views of all tenants in the cache. It never calls the vendor. It is safe for
@@ -42,6 +42,12 @@ func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String()
 // whatever is invalidated while the answer is on its way is newer than the stamp, and the answer is refused.
 func (s *Store) Begin(ctx context.Context, t tenant.ID) (cache.Grant, error) {
 	return s.cache.Begin(ctx, t)
+}
+
+// documentClasses are the classes of documents, by noun.
+var documentClasses = map[Noun]*cache.Class{
+	NounAppointment: visitClass, NounPatient: patientClass, NounDirectory: directoryClass, NounLocations: locationsClass,
+	NounPractices: practicesClass, NounPatientsConfirmation: patientsConfirmationClass, NounDay: dayClass,
 }
 
 // peekAll is PeekMany for any number of keys.

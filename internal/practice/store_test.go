@@ -266,8 +266,8 @@ func TestTheOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	b.see(t, monday, newer...)
 	// The slow run was answered before the change and compares only now: its answer says what is no longer so. What it
 	// brings back is seen as a change by the next look, never kept as valid content of an older stamp.
-	d := &dayChange{
-		store: b.store, tenant: clinic, names: b.store.Names(clinic), seal: b.store.keys.For(clinic.String()),
+	d := &dayUpdate{
+		scope:  b.store.scope(clinic, "7"),
 		answer: Answer{Practice: "7", Date: monday, Visits: visits(5), Since: slow},
 	}
 	if err := d.compare(t.Context()); err != nil {

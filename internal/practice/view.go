@@ -36,24 +36,24 @@ func exists(e cache.Entry) bool { return e.State != cache.Miss && !e.Negative }
 // valid reports whether a view may be built on an entry.
 func valid(e cache.Entry) bool { return e.State == cache.Fresh || e.State == cache.Soft }
 
-// document decodes an entry, valid or not; false if it holds no document, or one that cannot be decoded.
-func document[T any](e cache.Entry) (doc T, ok bool) {
+// decode decodes an entry, valid or not; false if it holds no document, or one that cannot be decoded.
+func decode[T any](e cache.Entry) (doc T, ok bool) {
 	ok = exists(e) && phi.Unmarshal(e.Value, &doc) == nil
 	return doc, ok
 }
 
 // ofDay returns everything that the views of a day show.
-func (sc scope) ofDay(ctx context.Context, a *assessment, day Day) ([]Appointment, map[phi.Text]Patient, House, error) {
+func (sc scope) ofDay(ctx context.Context, a *assessment, day Day) ([]Appointment, map[phi.Text]Patient, PracticeInfo, error) {
 	visits, err := sc.visits(ctx, a, day)
 	if err != nil {
-		return nil, nil, House{}, err
+		return nil, nil, PracticeInfo{}, err
 	}
 	patients, err := sc.patients(ctx, a, visits)
 	if err != nil {
-		return nil, nil, House{}, err
+		return nil, nil, PracticeInfo{}, err
 	}
-	house, err := sc.house(ctx, a)
-	return visits, patients, house, err
+	info, err := sc.info(ctx, a)
+	return visits, patients, info, err
 }
 
 // visits returns the visits on the days' rosters that are in the cache. It leaves out a visit whose document disagrees with
@@ -74,7 +74,7 @@ func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appoi
 	}
 	var out []Appointment
 	for i, e := range got {
-		visit, ok := document[Appointment](e)
+		visit, ok := decode[Appointment](e)
 		switch {
 		case !ok:
 			a.Missing++
@@ -101,7 +101,7 @@ func (sc scope) patients(ctx context.Context, a *assessment, visits []Appointmen
 	}
 	out := make(map[phi.Text]Patient, len(got))
 	for _, e := range got {
-		p, ok := document[Patient](e)
+		p, ok := decode[Patient](e)
 		if ok {
 			out[p.ID] = p
 		}
@@ -121,9 +121,9 @@ func patientsOf(visits []Appointment) []phi.Text {
 	return distinct(ids)
 }
 
-// house returns what is known of the practice. A view does without the rest.
-func (sc scope) house(ctx context.Context, a *assessment) (House, error) {
-	r, err := sc.store.House(ctx, sc.tenant, sc.practice)
-	a.Stale = a.Stale || r.Stale
-	return r.House, err
+// info returns what is known of the practice. A view does without the rest.
+func (sc scope) info(ctx context.Context, a *assessment) (PracticeInfo, error) {
+	info, stale, err := sc.store.PracticeInfo(ctx, sc.tenant, sc.practice)
+	a.Stale = a.Stale || stale
+	return info, err
 }

@@ -195,17 +195,14 @@ func TestNobodyElsesVisitIsOnACard(t *testing.T) {
 	w := newWard(t)
 	a := w.monday[1]
 	a.Patient = "1002"
-	item, err := visitItem(clinic, w.store.Names(clinic), a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sc := w.store.scope(clinic, "7")
 	grant, err := w.store.cache.Invalidate(t.Context(), clinic, cache.Change{
-		Tags: item.Value.Tags[:1], Event: events.Body{Kind: events.AppointmentChanged},
+		Tags: []cache.Tag{cache.TagOf(sc.names.Appointment(a.ID))}, Event: events.Body{Kind: events.AppointmentChanged},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.store.fillAll(t.Context(), grant, []cache.Item{item}); err != nil {
+	if err := sc.fill(t.Context(), grant, visitDocument(a)); err != nil {
 		t.Fatal(err)
 	}
 	w.patient(t, Patient{ID: "1001", Practice: "7", First: "Now", Last: "Else"}) // the card is built anew
@@ -352,11 +349,11 @@ func TestWhoReadsIsRemembered(t *testing.T) {
 	if _, err := w.store.WarmProviderDay(t.Context(), clinic, "7", "70", monday.Add(2)); err != nil {
 		t.Fatal(err)
 	}
-	cards, days, err := w.store.Read(t.Context(), clinic, "7", monday, []phi.Text{"1001", "404"}, []string{"70", "99"})
+	cards, days, err := w.store.RecentlyRead(t.Context(), clinic, "7", monday, []phi.Text{"1001", "404"}, []string{"70", "99"})
 	if err != nil || !slices.Equal(cards, []phi.Text{"1001"}) || !slices.Equal(days, []string{"70"}) {
 		t.Errorf("read were %d cards, %v, %v", len(cards), days, err)
 	}
-	if _, days, err := w.store.Read(t.Context(), clinic, "7", monday.Add(2), nil, []string{"70"}); err != nil || len(days) != 0 {
+	if _, days, err := w.store.RecentlyRead(t.Context(), clinic, "7", monday.Add(2), nil, []string{"70"}); err != nil || len(days) != 0 {
 		t.Errorf("warming passes for reading: %v, %v", days, err)
 	}
 }
@@ -492,11 +489,11 @@ func TestFetch(t *testing.T) {
 	old := &cache.Class{Name: patientClass.Name, Schema: patientClass.Schema, Soft: time.Millisecond, Hard: cache.MaxHard}
 	other, n := w.beside(t), w.store.Names(clinic)
 	for _, p := range []Patient{{ID: "1000", Practice: "7"}, {ID: "1001", Practice: "8"}} {
-		item, err := documentItem(cache.Key{Tenant: clinic, Class: old, ID: n.Patient(p.ID)}, p, n.Patient(p.ID))
+		item, err := encode(cache.Key{Tenant: clinic, Class: old, ID: n.Patient(p.ID)}, p, n.Patient(p.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := other.fillAll(t.Context(), w.begin(t), []cache.Item{item}); err != nil {
+		if _, err := other.cache.FillMany(t.Context(), w.begin(t), []cache.Item{item}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,10 +41,10 @@ func TestPractices(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, tasks.SyncPractices{})
-	house, err := b.Store.House(t.Context(), clinicA, "7")
+	info, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "7")
 	must(t, err)
-	if house.House.Place.Name != "Seventh Practice" || !house.House.Place.Active {
-		t.Errorf("the house is %+v", house.House.Place)
+	if info.Place.Name != "Seventh Practice" || !info.Place.Active {
+		t.Errorf("the practice is %+v", info.Place)
 	}
 	rename := func(from, to string) {
 		b.line.answer = func(body string) string { return strings.ReplaceAll(body, from, to) }
@@ -55,8 +55,8 @@ func TestPractices(t *testing.T) {
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_not_listed")
 	b.line.answer = emptied("PracticeData")
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer says nothing
-	if house, err := b.Store.House(t.Context(), clinicA, "77"); err != nil || house.House.Place.ID != "77" {
-		t.Errorf("the empty answer erased the list: %+v, %v", house.House.Place, err)
+	if info, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "77"); err != nil || info.Place.ID != "77" {
+		t.Errorf("the empty answer erased the list: %+v, %v", info.Place, err)
 	}
 }
 

@@ -32,30 +32,30 @@ func TestDirectory(t *testing.T) {
 func TestAnEmptyDirectoryErasesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	house := func() practice.House {
-		r, err := b.Store.House(t.Context(), clinicA, "7")
+	info := func() practice.PracticeInfo {
+		i, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "7")
 		must(t, err)
-		return r.House
+		return i
 	}
 	both := func() {
 		b.done(t, tasks.SyncDirectory{Practice: "7"})
 		b.done(t, tasks.SyncLocations{Practice: "7"})
 	}
 	both()
-	before := house()
+	before := info()
 	if len(before.Providers) == 0 || len(before.Locations) == 0 {
 		t.Fatalf("%d providers and %d places", len(before.Providers), len(before.Locations))
 	}
 	b.line.answer = emptied("ProviderData", "ServiceLocationData")
 	both()
-	if d := cmp.Diff(before, house()); d != "" {
+	if d := cmp.Diff(before, info()); d != "" {
 		t.Error(d)
 	}
 	b.line.answer = filled("ProviderData", "ServiceLocationData", "PracticeData")
 	for _, args := range []tasks.Args{tasks.SyncDirectory{Practice: "7"}, tasks.SyncLocations{Practice: "7"}, tasks.SyncPractices{}} {
 		want(t, b.run(t, args), tasks.OutcomeDead, "vendor_list_partial")
 	}
-	if d := cmp.Diff(before, house()); d != "" {
+	if d := cmp.Diff(before, info()); d != "" {
 		t.Error("a list that was cut erased what it did not show:", d)
 	}
 }

@@ -53,7 +53,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", left)
 	}
 	a := answer{
-		Deps: d, site: s, visits: visits, partial: list.Partial || left > 0, since: since, own: map[cache.Tag]uint64{},
+		Deps: d, site: s, visits: visits, partial: list.Partial || left > 0, since: since, ownVersions: map[cache.Tag]uint64{},
 		today: civil.DateOf(d.Now().In(s.Zone)),
 	}
 	for _, date := range days {
@@ -111,18 +111,18 @@ func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location)
 type answer struct {
 	Deps
 	site
-	visits   map[civil.Date][]practice.Appointment
-	partial  bool
-	since    cache.Grant
-	own      map[cache.Tag]uint64 // what earlier days of this answer moved
-	today    civil.Date
-	doubtful bool
+	visits      map[civil.Date][]practice.Appointment
+	partial     bool
+	since       cache.Grant
+	ownVersions map[cache.Tag]uint64 // what earlier days of this answer moved
+	today       civil.Date
+	doubtful    bool
 }
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	visits := a.visits[on]
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
-		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, Since: a.since, Own: a.own,
+		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, Since: a.since, OwnVersions: a.ownVersions,
 	})
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func (d Deps) board(s site, on civil.Date) []tasks.Args {
 // views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
 // for those that somebody reads.
 func (d Deps) views(ctx context.Context, s site, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
-	cards, days, err := d.Store.Read(ctx, s.tenant, s.id, on, patients, providers)
+	cards, days, err := d.Store.RecentlyRead(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name 
 
 // Read says which of the patients' cards, and of the providers' days, somebody has read within the last half hour. Nothing
 // else is worth being built before it is asked for.
-func (s *Store) Read(ctx context.Context, t tenant.ID, practice string, d civil.Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
+func (s *Store) RecentlyRead(ctx context.Context, t tenant.ID, practice string, d civil.Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
 	n := s.Names(t)
 	var keys []cache.Key
 	for _, id := range patients {

@@ -1,0 +1,116 @@
+package practice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/phi"
+)
+
+// A last-seen record outlives the cached copy of a document: it has the hash by which an unchanged document is recognized,
+// and the facts by which the views that showed it are found. Last-seen records are sealed, and are replaced only together
+// with the tags that they explain (cache.Change).
+
+type visitSeen struct {
+	Hash      phi.Ref    `json:"hash"`
+	Practice  string     `json:"practice"`
+	Day       civil.Date `json:"day"`
+	Patient   phi.Text   `json:"patient,omitzero"`
+	Providers []string   `json:"providers,omitempty"`
+}
+
+func seenOf(a *Appointment, hash phi.Ref) *visitSeen {
+	return &visitSeen{Hash: hash, Practice: a.Practice, Day: a.Day, Patient: a.Patient, Providers: a.Providers()}
+}
+
+// record is the appointment as it was last seen.
+func (v *visitSeen) record(id phi.Text) Record {
+	return Record{
+		Noun: NounAppointment, ID: id, Practice: v.Practice, Day: v.Day, Patient: v.Patient, Providers: v.Providers,
+	}
+}
+
+func (v *visitSeen) booking(id phi.Text) Booking {
+	return Booking{ID: id, Patient: v.Patient, Providers: v.Providers}
+}
+
+type daySeen struct {
+	Visits []phi.Text `json:"visits"`
+	// Doubt is the hash of a roster that was less than half as large as this one. The same roster a second time is believed.
+	Doubt phi.Ref `json:"doubt,omitzero"`
+}
+
+type recordSeen struct {
+	Hash phi.Ref `json:"hash"`
+	// Doubt reports that the vendor answered once that the record does not exist. The same answer a second time is believed.
+	Doubt bool `json:"doubt,omitzero"`
+}
+
+// lastSeen is one last-seen record: raw as Redis holds it (nil if there is none), and opened.
+type lastSeen[T any] struct {
+	name  string
+	raw   []byte
+	facts T
+	known bool
+}
+
+const (
+	// lastSeenTTL is how long a record is remembered after its last change. After that it counts as new, which costs one
+	// invalidation.
+	lastSeenTTL = 30 * 24 * time.Hour
+	// lastSeenSeal is part of the seals of the stored records, so it must stay as it is.
+	lastSeenSeal = "shadow"
+)
+
+// replace returns the update that replaces the record with facts, or removes it if facts is nil.
+func (l lastSeen[T]) replace(seal *phi.Sealer, facts *T) (cache.LastSeenUpdate, error) {
+	out := cache.LastSeenUpdate{Name: l.name, Expect: l.raw, TTL: lastSeenTTL}
+	if facts == nil {
+		return out, nil
+	}
+	data, err := phi.Marshal(facts)
+	if err != nil {
+		return cache.LastSeenUpdate{}, fmt.Errorf("encode last-seen record: %w", err)
+	}
+	out.Next, err = seal.Seal(data, lastSeenSeal, l.name)
+	return out, err
+}
+
+// readLastSeen reads many records at once. One that does not open counts as unknown, so that its document looks changed:
+// that costs an invalidation and writes a record that opens.
+func readLastSeen[T any](ctx context.Context, sc scope, refs []phi.Ref) ([]lastSeen[T], error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(refs))
+	for i, r := range refs {
+		names[i] = string(r)
+	}
+	raw, err := sc.store.cache.LastSeen(ctx, sc.tenant, names...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]lastSeen[T], len(names))
+	for i, name := range names {
+		out[i] = lastSeen[T]{name: name, raw: raw[i]}
+		if raw[i] == nil {
+			continue
+		}
+		data, err := sc.names.sealer.Open(raw[i], lastSeenSeal, name)
+		if err == nil {
+			out[i].known = phi.Unmarshal(data, &out[i].facts) == nil
+		}
+	}
+	return out, nil
+}
+
+func readLastSeenOf[T any](ctx context.Context, sc scope, ref phi.Ref) (lastSeen[T], error) {
+	all, err := readLastSeen[T](ctx, sc, []phi.Ref{ref})
+	if err != nil {
+		return lastSeen[T]{}, err
+	}
+	return all[0], nil
+}
