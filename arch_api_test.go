@@ -345,8 +345,10 @@ func TestArchSeesHiddenTypes(t *testing.T) {
 			got[n] = len(internalsIn(object)) > 0
 		}
 	}
-	want := map[string]bool{"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true,
-		"Alias": false, "OfAlias": false, "AliasWithMethod": true}
+	want := map[string]bool{
+		"Field": true, "Fine": false, "Param": true, "Result": true, "Method": true, "Iface": true, "Generic": true,
+		"Alias": false, "OfAlias": false, "AliasWithMethod": true,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("objects that expose an internal type (-want +got):\n%s", diff)
 	}
