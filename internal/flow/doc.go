@@ -4,7 +4,7 @@
 //
 // # Refusals
 //
-// A call that cannot be sent within Options.MaxWait is refused with [Refused], which returns when to try again. Refused
+// A call that cannot be sent within Options.MaxWait gets the error [Refused], which carries the time to try again. Refused
 // background callers are booked one after another, so that a backlog spreads over the slots to come and its callers do
 // not return all at once.
 //
@@ -24,6 +24,6 @@
 // Refused credentials open their breaker at the first refusal and for longer, because a vendor locks accounts that keep
 // trying.
 //
-// Some errors do not count as failures: those with which the vendor answers a request properly (throttled, not found,
-// denied, invalid, conflict), and calls that this process canceled.
+// Proper answers of the vendor do not count as failures (throttled, not found, denied, invalid, conflict), nor do calls
+// that this process canceled.
 package flow

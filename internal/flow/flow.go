@@ -153,7 +153,7 @@ func (f *Flow) account(id tenant.ID) *account {
 // maxTries limits how often one Enter starts again because its grant became invalid while it waited.
 const maxTries = 4
 
-// Enter waits until the call may be sent, at most Options.MaxWait, or refuses with a [*Refused] that returns when to try
+// Enter waits until the call may be sent, at most Options.MaxWait, or returns a [*Refused] that carries the time to try
 // again. Other errors are the context's, or report that the call itself is invalid.
 func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	id, err := tenant.Parse(c.Account)

@@ -1,33 +1,31 @@
-// Package telemetry is the one place where Rounds speaks to OpenTelemetry and
-// sets up its log. What leaves the process as a span, a metric or a log line
-// leaves through here, and through a closed vocabulary.
+// Package telemetry is the only package that uses the OpenTelemetry API. Whatever leaves a process as
+// a span, a metric or a log line passes through it and is held to a closed vocabulary.
 //
 // # Why a closed vocabulary
 //
-// Spans, metrics and logs go to systems that many people can read, and no
-// patient may appear there. Reviewing every call site for ever is a promise
-// nobody keeps, so there is nothing to review: an attribute is an [Attr],
-// only this package can make one, and each constructor knows which spelling
-// its value may have. A value of another spelling becomes "[invalid]": the
-// mistake stays visible, the value does not. Span names, metric instruments
-// and their labels are closed in the same way. No span carries an error's
-// text, only its code.
+// Many people can read the systems that store spans, metrics and logs, so no patient may appear
+// there. Reviews of every call site cannot ensure that for long. Instead, only this package can make
+// an [Attr], and each constructor checks the spelling of its value. A value with another spelling
+// becomes "[invalid]": the mistake stays visible, the value does not. Span names, metric instruments
+// and their labels are closed in the same way. A span carries the code of an error, never its text.
 //
-// Log lines come from slog and have free keys by nature. The handler behind
-// [NewLogger] passes the keys of the vocabulary and replaces the value of
-// every other key by "[dropped]".
+// Log lines come from slog, whose keys are free. [NewLogHandler] passes the keys of the vocabulary and
+// replaces the value of every other key by "[dropped]".
 //
-// # How a span finds its exporter
+// # How a span reaches its exporter
 //
-// [Setup] returns a [Telemetry], and [With] puts it in a context; [Start] and
-// the metric functions take it from there. Nothing is global, so that two
-// tests, or two processes played by one demo, never see each other's spans.
-// A context without Telemetry records nothing and costs nothing.
+// [New] returns a [Telemetry] that records to OpenTelemetry providers. [With] puts it into a context,
+// where [Start] and the metric functions find it. There is no global state, so two tests, or two
+// processes that run in one demo, never see each other's spans. A context without Telemetry records
+// nothing.
+//
+// Package export makes the providers of a process. It links the OpenTelemetry SDK and its exporters,
+// which this package does not. A service that only enqueues tasks therefore stays small. Package
+// logging sets up a process's log.
 //
 // # One trace through the queue
 //
-// [Inject] writes the current span into a task's headers and [Extract] reads
-// it back: the work becomes a child of the demand. Work that ran much later,
-// or on behalf of several demands, uses [Link] instead and starts a trace of
-// its own that points at the first.
+// [Inject] writes the current span into a task's headers, and [Extract] reads it back: the work
+// becomes a child of the demand. Work that runs much later, or for several demands, uses [Link]. It
+// starts a trace of its own that links to the demand's.
 package telemetry

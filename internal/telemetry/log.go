@@ -17,12 +17,12 @@ func NewLogHandler(inner slog.Handler, project string) slog.Handler {
 	return &filter{inner: inner, project: project}
 }
 
-// filter passes the vocabulary and drops the rest. Groups are flattened: a
-// group's name says nothing about what its members may hold.
+// filter passes the keys of the vocabulary and drops the values of all others. Groups are flattened,
+// because the name of a group does not restrict the values of its members.
 type filter struct {
 	inner   slog.Handler
 	project string
-	lost    int // values dropped from attributes that every line carries
+	lost    int // values dropped from the attributes that every line carries
 }
 
 func (f *filter) Enabled(ctx context.Context, l slog.Level) bool { return f.inner.Enabled(ctx, l) }
@@ -72,8 +72,8 @@ func (f *filter) traceAttrs(span trace.SpanContext) []slog.Attr {
 	}
 }
 
-// clean appends the attribute to kept as it may be written, members of groups
-// one by one, and counts the values it kept out.
+// clean appends the attribute to kept in the form in which it may be written, the members of a group
+// one by one. It also returns the number of dropped values.
 func clean(kept []slog.Attr, a slog.Attr) ([]slog.Attr, int) {
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
@@ -94,8 +94,8 @@ func clean(kept []slog.Attr, a slog.Attr) ([]slog.Attr, int) {
 	return append(kept, slog.String(foreignKey(a.Key), dropped)), 1
 }
 
-// foreignKey is the key under which a dropped value shows. One that is not a
-// word was made from data, and one that slog writes itself would appear twice.
+// foreignKey returns the key under which a dropped value is logged. A key that is not a word may be
+// made of data, and a key that slog itself writes would appear twice; both become "key".
 func foreignKey(key string) string {
 	switch key {
 	case slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey, "severity", "message":
@@ -107,9 +107,9 @@ func foreignKey(key string) string {
 	return key
 }
 
-// logValue returns the value as the spelling allows it; false means that it
-// must not be written at all. Types defined on strings and numbers pass as
-// what they are: a text that must not show resolves to its mask before.
+// logValue returns the value in the form that the spelling allows; false means that it must not be
+// written at all. Types defined on strings and numbers pass as strings and numbers: a secret text has
+// resolved to its mask before.
 func (s spelling) logValue(v slog.Value) (slog.Value, bool) {
 	if s == unknown {
 		return v, false

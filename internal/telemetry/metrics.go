@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// instruments are all metrics there are. Labels are names given in code, so
-// the number of series is bounded; a tenant is never a label.
+// instruments holds all metrics. Labels are names that the code defines, so the number of series is
+// bounded. A tenant is never a label.
 type instruments struct {
 	tasks        metric.Int64Counter
 	taskDuration metric.Float64Histogram
@@ -28,8 +28,8 @@ type instruments struct {
 	streamDelay  metric.Float64Histogram
 }
 
-// Bucket bounds in seconds. Each list has a bound at every objective that is
-// promised for what it measures, so that the promise can be read off exactly.
+// Bucket bounds in seconds. Each list has a bound at every objective for what it measures, so that a
+// histogram shows exactly whether the objective is met.
 var (
 	waitBounds  = []float64{.005, .01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
 	quickBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -51,22 +51,22 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		return h
 	}
 	i := &instruments{
-		tasks:        counter("rounds.tasks", "{attempt}", "Attempts of tasks, by how they ended."),
+		tasks:        counter("rounds.tasks", "{attempt}", "Attempts of tasks, by outcome."),
 		taskDuration: seconds("rounds.task.duration", "How long an attempt ran.", callBounds),
 		taskWait:     seconds("rounds.task.wait", "From a task's demand to its first start.", waitBounds),
-		calls:        counter("rounds.vendor.calls", "{call}", "Calls of the vendor, by how they ended."),
+		calls:        counter("rounds.vendor.calls", "{call}", "Calls of the vendor, by outcome."),
 		callDuration: seconds("rounds.vendor.duration", "How long a call of the vendor took.", callBounds),
-		refusals:     counter("rounds.vendor.throttled", "{call}", "Calls that the vendor refused as too frequent."),
-		cacheReads:   counter("rounds.cache.reads", "{read}", "Reads of the cache, by the state they found."),
+		refusals:     counter("rounds.vendor.throttled", "{call}", "Calls that the vendor throttled."),
+		cacheReads:   counter("rounds.cache.reads", "{read}", "Reads of the cache, by the state of the entry."),
 		dataAge:      seconds("rounds.data.age", "Age of data when it was read.", ageBounds),
-		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values kept out of log lines."),
+		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values dropped from log lines."),
 	}
 	i.requests = counter("rounds.requests", "{request}", "Requests of the API, by route and status.")
-	i.requestTime = seconds("rounds.request.duration", "How long a request took to answer; streams are not among them.", quickBounds)
-	i.streamsEnded = counter("rounds.streams.ended", "{stream}", "Streams of events, by why they ended.")
-	i.streamDelay = seconds("rounds.stream.delay", "From a change in the cache to its event's writing on a stream.", quickBounds)
+	i.requestTime = seconds("rounds.request.duration", "How long a request took to answer, without streams.", quickBounds)
+	i.streamsEnded = counter("rounds.streams.ended", "{stream}", "Streams of events, by the reason of their end.")
+	i.streamDelay = seconds("rounds.stream.delay", "From a change in the cache until its event was written to a stream.", quickBounds)
 	var err error
-	i.streams, err = m.Int64UpDownCounter("rounds.streams", metric.WithUnit("{stream}"), metric.WithDescription("Streams of events that are open."))
+	i.streams, err = m.Int64UpDownCounter("rounds.streams", metric.WithUnit("{stream}"), metric.WithDescription("Open streams of events."))
 	return i, errors.Join(append(errs, err)...)
 }
 
@@ -78,8 +78,8 @@ func TaskEnded(ctx context.Context, kind, lane, outcome, code string, ran time.D
 	m.taskDuration.Record(ctx, ran.Seconds(), labels(Kind(kind), Lane(lane), Outcome(outcome)))
 }
 
-// TaskWaited records how long a task waited from its demand to its start.
-// Call it on the first attempt only: later ones wait because they were told to.
+// TaskWaited records how long a task waited from its demand to its first start. Do not call it for
+// later attempts, whose waits are intended.
 func TaskWaited(ctx context.Context, kind, lane string, wait time.Duration) {
 	from(ctx).metrics.taskWait.Record(ctx, wait.Seconds(), labels(Kind(kind), Lane(lane)))
 }
@@ -92,40 +92,40 @@ func VendorCalled(ctx context.Context, operation, code string, latency time.Dura
 	m.callDuration.Record(ctx, latency.Seconds(), labels(Operation(operation)))
 }
 
-// VendorThrottled counts one call that the vendor refused as too frequent.
-// It should stay at zero: it means that our pace is wrong.
+// VendorThrottled counts one call that the vendor throttled. It should stay at zero: a throttled call
+// means that our pace is too fast.
 func VendorThrottled(ctx context.Context, operation string) {
 	from(ctx).metrics.refusals.Add(ctx, 1, labels(Operation(operation)))
 }
 
-// CacheRead counts one read of the cache by the state it found, "fresh".
+// CacheRead counts one read of the cache by the state of the entry, "fresh".
 func CacheRead(ctx context.Context, class, state string) {
 	from(ctx).metrics.cacheReads.Add(ctx, 1, labels(Class(class), State(state)))
 }
 
-// DataRead records how old data was when somebody read it.
+// DataRead records the age of data at its read.
 func DataRead(ctx context.Context, class string, age time.Duration) {
 	from(ctx).metrics.dataAge.Record(ctx, age.Seconds(), labels(Class(class)))
 }
 
-// Answered counts one request of the API and how long it took. The route is "none" for a path that there is not.
+// Answered counts one request of the API and how long it took. The route is "none" for an unknown path.
 func Answered(ctx context.Context, route string, status int, took time.Duration) {
 	m := from(ctx).metrics
 	m.requests.Add(ctx, 1, labels(Route(route), Status(status)))
 	m.requestTime.Record(ctx, took.Seconds(), labels(Route(route)))
 }
 
-// StreamOpened counts a stream of events that begins.
+// StreamOpened counts a stream of events that starts.
 func StreamOpened(ctx context.Context) { from(ctx).metrics.streams.Add(ctx, 1) }
 
-// StreamEnded counts one that ends, and why: "left", "slow", "gap", "drain" or "error".
+// StreamEnded counts a stream that ends, and its reason: "left", "slow", "gap", "drain" or "error".
 func StreamEnded(ctx context.Context, reason string) {
 	m := from(ctx).metrics
 	m.streams.Add(ctx, -1)
 	m.streamsEnded.Add(ctx, 1, labels(Reason(reason)))
 }
 
-// EventSent records how long an event took from its change to a stream.
+// EventSent records how long an event took from its change until it was written to a stream.
 func EventSent(ctx context.Context, delay time.Duration) {
 	from(ctx).metrics.streamDelay.Record(ctx, delay.Seconds())
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-func TestBoundsGrow(t *testing.T) {
+func TestBoundsIncrease(t *testing.T) {
 	t.Parallel()
-	for _, bounds := range [][]float64{waitBounds, callBounds, ageBounds} {
+	for _, bounds := range [][]float64{waitBounds, quickBounds, callBounds, ageBounds} {
 		if !slices.IsSorted(bounds) || len(slices.Compact(slices.Clone(bounds))) != len(bounds) {
-			t.Errorf("bounds %v do not grow", bounds)
+			t.Errorf("bounds %v do not increase", bounds)
 		}
 	}
 }

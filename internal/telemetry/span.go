@@ -8,33 +8,31 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// SpanName is what a span is about. The names are closed: a name made at run
-// time could hold anything, and no backend can group by it. The zero value is
-// a span called "unknown".
+// SpanName is the kind of work that a span measures. The names are closed: a name made at run time
+// could hold anything, and no backend could group by it. The zero value is a span named "unknown".
 type SpanName int
 
-// The spans of Rounds, in the order in which one task's way meets them.
+// The spans of Rounds, in the order in which one task produces them.
 const (
 	// SpanRequest is an HTTP request answered by the gateway or the monitor.
 	SpanRequest SpanName = iota + 1
-	// SpanTick is the plan deciding what is due.
+	// SpanTick is one decision of the plan about what is due.
 	SpanTick
-	// SpanEnqueue is a producer handing tasks to the queue.
+	// SpanEnqueue is a producer adding tasks to the queue.
 	SpanEnqueue
 	// SpanTask is one attempt of one task.
 	SpanTask
-	// SpanGate is a vendor call waiting for its turn.
+	// SpanGate is the wait of a vendor call for its permit.
 	SpanGate
-	// SpanVendor is one call of the vendor, its answer decoded.
+	// SpanVendor is one call of the vendor, including the decoding of its answer.
 	SpanVendor
 	// SpanCacheRead is a read of the cache that had to ask Redis.
 	SpanCacheRead
 	// SpanCacheFill is a write of one entry.
 	SpanCacheFill
-	// SpanInvalidate is the one script that makes entries stale and appends
-	// the event.
+	// SpanInvalidate is the script that makes entries stale and appends the event.
 	SpanInvalidate
-	// SpanView is a view put together from documents.
+	// SpanView is the assembly of a view from documents.
 	SpanView
 )
 
@@ -54,7 +52,7 @@ var spans = map[SpanName]struct {
 	SpanView:       {"view.build", trace.SpanKindInternal},
 }
 
-// String returns the name as exporters see it.
+// String returns the name that is exported.
 func (n SpanName) String() string {
 	if s, ok := spans[n]; ok {
 		return s.name
@@ -62,12 +60,12 @@ func (n SpanName) String() string {
 	return "unknown"
 }
 
-// Span is one timed piece of work. It is never nil; without an exporter its
-// methods do nothing. End it once, normally by defer.
+// Span is one timed piece of work. Start never returns nil. Without an exporter its methods do
+// nothing. End it once, normally by defer.
 type Span struct{ span trace.Span }
 
-// Start opens a span under the one in ctx, or under what [Extract] or [Link]
-// put there, and returns a context that carries it.
+// Start starts a span and returns a context that carries it. The span is a child of the span in ctx,
+// or follows from what [Extract] or [Link] put there.
 func Start(ctx context.Context, name SpanName, attrs ...Attr) (context.Context, *Span) {
 	opts := []trace.SpanStartOption{
 		trace.WithSpanKind(spans[name].kind),
@@ -81,12 +79,12 @@ func Start(ctx context.Context, name SpanName, attrs ...Attr) (context.Context, 
 	return ctx, &Span{span}
 }
 
-// Set adds attributes learnt while the work ran. A later value of the same
-// key replaces the earlier one.
+// Set adds attributes that become known during the work. A later value of the same key replaces the
+// earlier one.
 func (s *Span) Set(attrs ...Attr) { s.span.SetAttributes(keyValues(attrs)...) }
 
-// End closes the span. An empty code means success; any other marks the span
-// as failed and is its attribute "code". Error texts have no way in.
+// End ends the span. An empty code means success. Any other code marks the span as failed and becomes
+// its attribute "code". An error's text is never recorded.
 func (s *Span) End(code string) {
 	if code != "" {
 		a := Code(code)
@@ -96,15 +94,14 @@ func (s *Span) End(code string) {
 	s.span.End()
 }
 
-// header is the only one we write. W3C's tracestate and baggage are left out
-// on purpose: both carry what a caller outside put there, and a task's headers
-// lie in Redis unsealed.
+// header is the only header that Inject writes. W3C's tracestate and baggage are omitted on purpose:
+// both may carry data of a foreign caller, and a task's headers are stored in Redis unsealed.
 const header = "traceparent"
 
 var w3c propagation.TraceContext
 
-// Inject writes the span in ctx into headers as a W3C traceparent. Without a
-// span in ctx the headers stay as they are. headers must not be nil.
+// Inject writes the span in ctx into headers as a W3C traceparent. Without a span in ctx it changes
+// nothing. headers must not be nil.
 func Inject(ctx context.Context, headers map[string]string) {
 	carrier := propagation.MapCarrier{}
 	w3c.Inject(ctx, carrier)
@@ -113,9 +110,8 @@ func Inject(ctx context.Context, headers map[string]string) {
 	}
 }
 
-// Extract returns a context whose next span is a child of the span that
-// [Inject] wrote into headers. Missing or malformed headers change nothing:
-// they come from outside, and a trace is never worth a task.
+// Extract returns a context whose next span is a child of the span that [Inject] wrote into headers.
+// Missing or malformed headers change nothing: a task must not fail because of its trace.
 func Extract(ctx context.Context, headers map[string]string) context.Context {
 	origin := carried(headers)
 	if !origin.IsValid() {
@@ -124,9 +120,8 @@ func Extract(ctx context.Context, headers map[string]string) context.Context {
 	return trace.ContextWithRemoteSpanContext(ctx, origin)
 }
 
-// Link returns a context whose next span begins a new trace and points at the
-// span in headers. It is for work that happens long after its demand, which
-// would otherwise stretch the demand's trace over hours.
+// Link returns a context whose next span starts a new trace with a link to the span in headers. It is
+// for work that runs long after its demand and would otherwise stretch the demand's trace over hours.
 func Link(ctx context.Context, headers map[string]string) context.Context {
 	origin := carried(headers)
 	if !origin.IsValid() {
@@ -135,7 +130,7 @@ func Link(ctx context.Context, headers map[string]string) context.Context {
 	return context.WithValue(ctx, linkKey{}, origin)
 }
 
-// linkKey holds the span context that the next Start links to.
+// linkKey is the context key of the span that the next Start links to.
 type linkKey struct{}
 
 func carried(headers map[string]string) trace.SpanContext {

@@ -12,8 +12,8 @@ import (
 // scope names this module as the source of its spans and metrics.
 const scope = "github.com/workflow-bolt/rounds"
 
-// Telemetry receives the spans and metrics of one process. The zero value is
-// not usable; [New] makes one. It is safe for concurrent use.
+// Telemetry records the spans and metrics of one process. Its zero value is not usable; call [New].
+// It is safe for concurrent use.
 type Telemetry struct {
 	tracer  trace.Tracer
 	metrics *instruments
@@ -35,7 +35,7 @@ func New(traces trace.TracerProvider, metrics metric.MeterProvider) (*Telemetry,
 	return &Telemetry{tracer: traces.Tracer(scope), metrics: i}, nil
 }
 
-// silent records nothing. It serves contexts that carry no Telemetry.
+// silent records nothing. Contexts without Telemetry use it.
 var silent = mustNew()
 
 func mustNew() *Telemetry {
@@ -48,7 +48,7 @@ func mustNew() *Telemetry {
 
 type contextKey struct{}
 
-// With returns a context whose spans and metrics go to t.
+// With returns a context whose spans and metrics are recorded by t.
 func With(ctx context.Context, t *Telemetry) context.Context {
 	return context.WithValue(ctx, contextKey{}, t)
 }

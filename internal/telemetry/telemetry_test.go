@@ -13,8 +13,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
-// setup returns a context that exports to its own receiver, and a function
-// that sends what is buffered.
+// setup returns a context that exports to its own receiver, and a function that sends what is
+// buffered.
 func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
 	t.Helper()
 	receiver := otlptest.New(t)
@@ -32,7 +32,7 @@ func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
 	return telemetry.With(t.Context(), tel), receiver, flush
 }
 
-func TestSpanArrivesAsMade(t *testing.T) {
+func TestSpanIsExported(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	_, span := telemetry.Start(ctx, telemetry.SpanVendor, telemetry.Operation("GetPatient"), telemetry.Tenant("clinic-a"), telemetry.Attempt(2))
@@ -54,7 +54,7 @@ func TestSpanArrivesAsMade(t *testing.T) {
 	}
 }
 
-func TestFailureIsACodeOnly(t *testing.T) {
+func TestFailureExportsOnlyItsCode(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	_, failed := telemetry.Start(ctx, telemetry.SpanTask)
@@ -114,7 +114,7 @@ func TestWorkIsAChildOfItsDemand(t *testing.T) {
 	}
 }
 
-func TestHeadersFromOutsideAreHarmless(t *testing.T) {
+func TestMalformedHeadersChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, headers := range []map[string]string{
 		nil,
@@ -131,7 +131,7 @@ func TestHeadersFromOutsideAreHarmless(t *testing.T) {
 	}
 }
 
-func TestForeignTraceStateGoesNoFurther(t *testing.T) {
+func TestForeignTraceStateIsNotForwarded(t *testing.T) {
 	t.Parallel()
 	ctx, _, _ := setup(t)
 	incoming := map[string]string{
@@ -146,7 +146,7 @@ func TestForeignTraceStateGoesNoFurther(t *testing.T) {
 	}
 }
 
-func TestWithoutTelemetryNothingHappens(t *testing.T) {
+func TestContextWithoutTelemetryRecordsNothing(t *testing.T) {
 	t.Parallel()
 	ctx, span := telemetry.Start(t.Context(), telemetry.SpanTask, telemetry.Tenant("clinic-a"))
 	span.Set(telemetry.Rows(1))
@@ -177,12 +177,12 @@ func TestTwoTelemetriesDoNotMix(t *testing.T) {
 	}
 }
 
-func TestEverySpanHasItsOwnName(t *testing.T) {
+func TestSpanNamesAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for n := telemetry.SpanRequest; n <= telemetry.SpanView; n++ {
 		if name := n.String(); name == "unknown" || seen[name] {
-			t.Errorf("span %d is called %q, which is taken or no name", n, name)
+			t.Errorf("span %d has the name %q, which is taken or unknown", n, name)
 		}
 		seen[n.String()] = true
 	}

@@ -2,14 +2,14 @@ package telemetry
 
 import "strings"
 
-// invalid stands for a value whose spelling its key does not allow, dropped
-// for the value of a key that is not in the vocabulary.
+// invalid replaces a value whose spelling its key does not allow; dropped replaces the value of a key
+// outside the vocabulary.
 const (
 	invalid = "[invalid]"
 	dropped = "[dropped]"
 )
 
-// Longest values, in bytes. A stack is cut, not refused: its top tells most.
+// Longest values, in bytes. A longer stack is cut, because its top is the most useful part.
 const (
 	wordLimit  = 96
 	textLimit  = 300
@@ -17,48 +17,47 @@ const (
 	refLength  = 26
 )
 
-// spelling says what the value of one key may look like.
+// spelling is the form that the value of a key must have.
 type spelling int
 
 const (
-	// unknown is the spelling of keys outside the vocabulary: nothing passes.
+	// unknown is the spelling of keys outside the vocabulary: no value passes.
 	unknown spelling = iota
-	// word is a name given in code: letters, digits and a few separators.
+	// word is a name that the code defines: letters, digits and a few separators.
 	word
-	// alias is a tenant's ID.
+	// alias is a tenant's ID, or a name chosen under the same rules.
 	alias
 	// ref is a keyed digest in lower-case base32.
 	ref
 	// figure is a count, a size, a duration or a time.
 	figure
-	// prose is a short text that the house's rule for error texts keeps clean:
-	// codes, refs and addresses of our own servers.
+	// prose is a short text. The rule for error texts keeps it free of PHI: codes, refs and addresses
+	// of our own servers.
 	prose
-	// stack is a goroutine's stack, which holds names of functions and no data.
+	// stack is a goroutine's stack, which holds function names and no data.
 	stack
 )
 
-// vocabulary holds every key that a span, a metric or a log line may carry.
-// A key means the same everywhere, so that a reader of a span finds the log
-// lines by the same word. To add one, choose the narrowest spelling; a key
-// that could hold a person's name or number does not belong here.
+// vocabulary holds every key that a span, a metric or a log line may carry. A key has one meaning
+// everywhere, so that a reader of a span finds the log lines under the same key. When you add one,
+// choose the narrowest spelling. A key that could hold a person's name or number does not belong here.
 var vocabulary = map[string]spelling{
-	// Who and what.
+	// Actors and objects.
 	"tenant": alias, "practice": ref, "ref": ref,
-	// The login name of one of our own operators, who chose it for this.
+	// The login name of an operator, chosen to appear in logs.
 	"operator": alias,
-	// The name that an operator gave to an API key.
+	// The name of an API key, chosen by an operator.
 	"caller": alias,
 	"kind":   word, "lane": word, "task": word, "schedule": word, "event": word,
 	"operation": word, "class": word, "view": word, "window": word, "step": word, "route": word,
 	"binary": word, "component": word, "worker": word, "role": word, "check": word,
 	"version": word, "environment": word, "dialect": word, "mode": word, "signal": word,
 
-	// How it went.
+	// Outcomes.
 	"code": word, "outcome": word, "reason": word, "state": word, "policy": word,
 	"status": word, "scope": word, "ok": word, "expected": word, "found": word,
 
-	// How much and how long.
+	// Quantities and times.
 	"attempt": figure, "attempts": figure, "age": figure, "at": figure, "bytes": figure,
 	"changed": figure, "count": figure, "crashes": figure, "depth": figure, "due": figure,
 	"duration": figure, "generation": figure, "in_flight": figure, "limit": figure, "next": figure,
@@ -66,13 +65,12 @@ var vocabulary = map[string]spelling{
 	"since": figure, "size": figure, "slots": figure, "tasks": figure, "tenants": figure,
 	"tick": figure, "until": figure, "wait": figure, "wait_ms": figure, "workers": figure,
 
-	// Texts, bounded. Addresses and files are those of our own processes.
+	// Bounded texts. Addresses and files are those of our own processes.
 	"error": prose, "addr": prose, "file": prose, "redis": prose, "ledger": prose, "endpoint": prose,
 	"stack": stack,
 }
 
-// clean returns the value when it is spelt as the key demands, or what stands
-// for it.
+// clean returns the value if it has this spelling, else its placeholder.
 func (s spelling) clean(value string) string {
 	switch s {
 	case word:

@@ -1,11 +1,11 @@
-// Package tenant names the tenants and spells every key that belongs to one.
+// Package tenant defines the ID of a tenant and builds every Redis key.
 //
-// A tenant is one account at the vendor. Its ID is an alias chosen by the practice's operator (clinic-a); it is shown
-// to operators and stands in keys in clear, so it must say nothing about a person.
+// A tenant is one account at the vendor. Its ID is an alias chosen by the practice's operator
+// (clinic-a). Operators see it and keys contain it in clear, so it must not identify a person.
 //
-// Key and GlobalKey are the only places where a Redis key of ours is put together. Both encode each part injectively,
-// so two different lists of parts never give the same key, and a part can neither end the hash tag nor start another.
-// The hash tag keeps everything one script touches on one slot of a Redis cluster.
+// [ID.Key] and [GlobalKey] are the only functions that build Redis keys. Both encode each part
+// injectively: different lists of parts never result in the same key, and a part can neither end the
+// hash tag nor start another. The hash tag keeps all keys of one script on one slot of a Redis cluster.
 package tenant
 
 import (
@@ -16,10 +16,10 @@ import (
 // MaxLen is the longest tenant ID in bytes.
 const MaxLen = 40
 
-// ErrInvalid is returned by Parse for anything that is not a tenant ID. It does not repeat the value.
+// ErrInvalid is returned by Parse for a string that is not a tenant ID. It does not repeat the value.
 var ErrInvalid = errors.New("tenant: id must be 1 to 40 of a-z, 0-9 and '-', and start with a letter or digit")
 
-// ID is the alias of one tenant. The zero value is not valid: nothing in this system has a default tenant.
+// ID is the alias of one tenant. The zero value is not valid: there is no default tenant.
 type ID string
 
 // Parse checks s and returns it as an ID, or ErrInvalid.
@@ -39,9 +39,9 @@ func Parse(s string) (ID, error) {
 // String returns the alias.
 func (id ID) String() string { return string(id) }
 
-// Key spells a key of this tenant: space:{tenant}:part:part. The space names the wire format and owner ("c1" is the
-// cache's first format, "f1" flow's). It panics for an ID that Parse would refuse: such a key would belong to nobody,
-// and building one is a fault in the caller, never a matter of input.
+// Key returns a key of this tenant: space:{tenant}:part:part. The space names the owner of the key and
+// the version of its format ("c1" is the cache's first format, "f1" flow's). Key panics for an ID that
+// Parse would refuse. Such an ID is a bug in the caller, never a matter of input.
 func (id ID) Key(space string, parts ...string) string {
 	if _, err := Parse(string(id)); err != nil {
 		panic("tenant: key for an invalid id")
@@ -49,11 +49,12 @@ func (id ID) Key(space string, parts ...string) string {
 	return join(space, string(id), parts)
 }
 
-// GlobalKey spells a key that belongs to no tenant: space:{slot}:part:part. The slot decides the cluster slot; a lane's
-// name puts the key beside that lane's queue, so that one script can touch both.
+// GlobalKey returns a key that belongs to no tenant: space:{slot}:part:part. The slot determines the
+// cluster slot. The name of a lane puts the key on the slot of that lane's queue, so that one script
+// can use both.
 //
-// A space must be used either with GlobalKey or with ID.Key, never with both: the two give the same key for a slot that
-// looks like a tenant.
+// Use a space either with GlobalKey or with ID.Key, never with both: for a slot that looks like a
+// tenant they return the same key.
 func GlobalKey(space, slot string, parts ...string) string {
 	return join(space, encode(slot), parts)
 }
@@ -76,8 +77,8 @@ func join(space, slot string, parts []string) string {
 	return b.String()
 }
 
-// encode leaves letters, digits, '-', '_' and '.' alone and writes every other byte as %XX. '%' itself is encoded, which
-// makes the mapping injective.
+// encode keeps letters, digits, '-', '_' and '.', and writes every other byte as %XX. It encodes '%'
+// itself too, which makes the mapping injective.
 func encode(s string) string {
 	clean := true
 	for i := range len(s) {

@@ -30,13 +30,13 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestKeyOfNoTenantPanics(t *testing.T) {
+func TestKeyOfInvalidTenantPanics(t *testing.T) {
 	t.Parallel()
 	for _, id := range []ID{"", "a}b", "UPPER"} {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("Key of %q was built", string(id))
+					t.Errorf("Key of %q did not panic", string(id))
 				}
 			}()
 			_ = id.Key("c1", "m")
@@ -44,7 +44,8 @@ func TestKeyOfNoTenantPanics(t *testing.T) {
 	}
 }
 
-// Two keys are equal only if every part is: no choice of parts may reach into another tenant's or another key's place.
+// Two keys are equal only if all their parts are. No choice of parts may produce the key of another
+// tenant or of other parts.
 func FuzzKeyIsInjective(f *testing.F) {
 	f.Add("clinic-a", "d", "7", "clinic-b", "d", "7")
 	f.Add("a", "x:y", "", "a", "x", "y:")

@@ -1,5 +1,5 @@
-// Package export sends the spans and metrics of a process to a collector. It holds the OpenTelemetry SDK and its
-// exporters, which are large: only programs link it, never a library that records spans.
+// Package export sends the spans and metrics of a process to a collector. It links the OpenTelemetry
+// SDK and its exporters, which are large, so only programs import it.
 package export
 
 import (

@@ -14,12 +14,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// environment is a Getenv over a map.
+// environment returns a Getenv that reads a map.
 func environment(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-func TestNothingConfiguredExportsNothing(t *testing.T) {
+func TestNothingIsExportedByDefault(t *testing.T) {
 	t.Parallel()
 	for name, vars := range map[string]map[string]string{
 		"empty environment": {},
@@ -36,7 +36,7 @@ func TestNothingConfiguredExportsNothing(t *testing.T) {
 	}
 }
 
-func TestEnvironmentAsksForExporters(t *testing.T) {
+func TestEnvironmentConfiguresExporters(t *testing.T) {
 	t.Parallel()
 	for name, vars := range map[string]map[string]string{
 		"one endpoint":           {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
@@ -50,16 +50,16 @@ func TestEnvironmentAsksForExporters(t *testing.T) {
 	}
 }
 
-func TestBadEndpointIsSaid(t *testing.T) {
+func TestInvalidEndpointIsAnError(t *testing.T) {
 	t.Parallel()
 	if _, _, err := Setup(t.Context(), Options{Endpoint: "http://[::1"}); err == nil {
-		t.Error("an endpoint that is no URL was accepted")
+		t.Error("an endpoint that is not a URL was accepted")
 	}
 }
 
-// A collector that accepts connections and never answers must not hold up
-// work, and costs a stopping process two seconds at most.
-func TestDeadCollectorHoldsNothingUp(t *testing.T) {
+// A collector that accepts connections and never answers must not delay work, and delays the shutdown
+// of a process by two seconds at most.
+func TestHangingCollectorDelaysNothing(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,11 +82,11 @@ func TestDeadCollectorHoldsNothingUp(t *testing.T) {
 		span.End("")
 	}
 	if took := time.Since(began); took > time.Second {
-		t.Errorf("5,000 spans took %v beside a dead collector, want no waiting", took)
+		t.Errorf("5,000 spans took %v with a hanging collector, want no wait", took)
 	}
 	began = time.Now()
 	if err := shutdown(ctx); err == nil {
-		t.Error("shutdown told nothing of the spans it lost")
+		t.Error("shutdown did not report the spans it lost")
 	}
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("shutdown took %v, want about 2 s", took)

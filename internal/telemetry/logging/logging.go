@@ -1,5 +1,5 @@
-// Package logging sets up the log of a process: lines for Cloud Logging or for a terminal, filtered by telemetry's
-// vocabulary.
+// Package logging sets up the log of a process. It writes lines for Cloud Logging or for people, held
+// to telemetry's vocabulary.
 package logging
 
 import (
@@ -16,24 +16,21 @@ import (
 
 // Options configures the format of the log.
 type Options struct {
-	// JSON writes one object per line with the names that Cloud Logging
-	// reads. False: lines for people.
+	// JSON writes one object per line with the names that Cloud Logging reads. False: lines for
+	// people.
 	JSON bool
-	// Level is the lowest level written. Nil: info. A [slog.LevelVar] can
-	// change it while the process runs.
+	// Level is the lowest level written. Nil: info. A [slog.LevelVar] can change it while the process
+	// runs.
 	Level slog.Leveler
-	// NoColor keeps lines for people free of colours. They have none anyway
-	// when the writer is not a terminal.
+	// NoColor writes lines for people without colors. A writer that is not a terminal gets none
+	// anyway.
 	NoColor bool
-	// Project is the Google Cloud project whose traces the lines belong to.
-	// Empty: lines carry the plain trace_id and span_id.
+	// Project is the Google Cloud project that stores the traces. Empty: lines carry the plain
+	// trace_id and span_id.
 	Project string
 }
 
-// New returns a log that writes to w. Keys outside the vocabulary are
-// written with "[dropped]" for a value, and counted. Values of other types
-// than numbers, times, bools, strings and errors are dropped too, since a
-// printed struct may hold anything. Lines written inside a span carry its IDs.
+// New returns a log that writes to w through [telemetry.NewLogHandler].
 func New(w io.Writer, o Options) *slog.Logger {
 	level := o.Level
 	if level == nil {
@@ -50,8 +47,8 @@ func New(w io.Writer, o Options) *slog.Logger {
 	return slog.New(telemetry.NewLogHandler(inner, o.Project))
 }
 
-// cloudName renames what slog writes on every line to what Cloud Logging
-// reads. Times keep their name.
+// cloudName renames the attributes that slog writes on every line to the names that Cloud Logging
+// reads. The time keeps its name.
 func cloudName(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) > 0 {
 		return a

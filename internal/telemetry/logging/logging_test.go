@@ -27,8 +27,8 @@ const (
 	dropped = "[dropped]" // the key is outside the vocabulary
 )
 
-// setup returns a context that exports to its own receiver, and a function
-// that sends what is buffered.
+// setup returns a context that exports to its own receiver, and a function that sends what is
+// buffered.
 func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
 	t.Helper()
 	receiver := otlptest.New(t)
@@ -44,7 +44,7 @@ func setup(t *testing.T) (context.Context, *otlptest.Receiver, func()) {
 	}
 }
 
-// masked stands for a text that hides itself, as a patient's name does.
+// masked is a text that masks itself, as a patient's name does.
 type masked string
 
 func (masked) LogValue() slog.Value { return slog.StringValue("[phi]") }
@@ -53,7 +53,7 @@ type laneName string
 
 type count int
 
-// line logs once as JSON and returns the line.
+// line logs one line as JSON and returns it.
 func line(t *testing.T, o logging.Options, write func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var b bytes.Buffer
@@ -68,7 +68,7 @@ func line(t *testing.T, o logging.Options, write func(*slog.Logger)) map[string]
 
 var noTime = cmpopts.IgnoreMapEntries(func(key string, _ any) bool { return key == "time" })
 
-func TestLinePassesTheVocabularyAndDropsTheRest(t *testing.T) {
+func TestLineKeepsTheVocabularyAndDropsTheRest(t *testing.T) {
 	t.Parallel()
 	got := line(t, logging.Options{}, func(log *slog.Logger) {
 		log.With("lane", laneName("sync"), "owner", "Maria").WarnContext(t.Context(), "task ended",
@@ -104,7 +104,7 @@ func TestLinePassesTheVocabularyAndDropsTheRest(t *testing.T) {
 	}
 }
 
-func TestMaskedTextKeepsItsMaskInProse(t *testing.T) {
+func TestMaskedTextStaysMaskedInProse(t *testing.T) {
 	t.Parallel()
 	got := line(t, logging.Options{}, func(log *slog.Logger) {
 		log.ErrorContext(t.Context(), "x", "error", masked("Maria"), "file", strings.Repeat("f", 301))
@@ -129,7 +129,7 @@ func TestSeverities(t *testing.T) {
 	}
 }
 
-func TestLevelHoldsLinesBack(t *testing.T) {
+func TestLevelFiltersLines(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	var level slog.LevelVar
@@ -185,7 +185,7 @@ func TestDroppedValuesAreCounted(t *testing.T) {
 		t.Errorf("counted %v, want 3 dropped values", points)
 	}
 	if strings.Contains(b.String(), "Maria") || strings.Contains(b.String(), "555") {
-		t.Errorf("log = %q shows what it should have dropped", b.String())
+		t.Errorf("log = %q shows a value that should be dropped", b.String())
 	}
 }
 
@@ -195,6 +195,6 @@ func TestLinesForPeople(t *testing.T) {
 	logging.New(&b, logging.Options{}).WithGroup("Maria").InfoContext(t.Context(), "task ended", "kind", "patient.sync")
 	got := b.String()
 	if !strings.Contains(got, "INF task ended kind=patient.sync") || strings.Contains(got, "\x1b[") || strings.Contains(got, "Maria") {
-		t.Errorf("line = %q, want words without colours or group", got)
+		t.Errorf("line = %q, want words without colors or group", got)
 	}
 }

@@ -16,12 +16,12 @@ import (
 type Point struct {
 	Metric     string
 	Attributes map[string]string
-	Count      uint64  // how many observations; 1 for a counter's value
-	Sum        float64 // their sum; a counter's value
+	Count      uint64  // of observations; 1 for the value of a counter
+	Sum        float64 // of observations, or the value of a counter
 }
 
-// Points returns every value received of the metric, in order of arrival. An
-// empty name means all metrics.
+// Points returns the received values of a metric, in order of arrival. An empty name means all
+// metrics.
 func (r *Receiver) Points(metric string) []Point {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,7 +30,7 @@ func (r *Receiver) Points(metric string) []Point {
 	})
 }
 
-// takeMetrics runs under r.mu.
+// takeMetrics must be called with r.mu locked.
 func (r *Receiver) takeMetrics(body []byte) error {
 	var export colmetrics.ExportMetricsServiceRequest
 	if err := proto.Unmarshal(body, &export); err != nil {
@@ -78,7 +78,7 @@ func attributes(kvs []*commonpb.KeyValue) map[string]string {
 	return out
 }
 
-// clock reads nanoseconds since 1970, which fit until 2262.
+// clock converts nanoseconds since 1970, which fit until 2262.
 func clock(nanos uint64) time.Time {
 	return time.Unix(0, int64(nanos)).UTC()
 }

@@ -1,7 +1,6 @@
-// Package otlptest is a collector that keeps what it receives: an OTLP/HTTP
-// endpoint on loopback which decodes spans and metrics, so that a test sees
-// exactly what would have left the process. It imports no testing package,
-// and a program may run one to inspect itself.
+// Package otlptest is a collector that stores what it receives: an OTLP/HTTP endpoint on loopback that
+// decodes spans and metrics. A test sees exactly what would have left the process. The package does
+// not import testing, so a program may run a collector to inspect itself.
 package otlptest
 
 import (
@@ -24,7 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// bodyLimit bounds one export, in bytes. A batch of the SDK stays far below.
+// bodyLimit is the largest export accepted, in bytes. Batches of the SDK are far smaller.
 const bodyLimit = 16 << 20
 
 // Span is one received span. Attribute values are printed, times are UTC.
@@ -65,8 +64,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts a receiver that ends with the test. An export that could not be
-// decoded fails the test then.
+// New starts a receiver that stops at the end of the test. The test then fails if an export could not
+// be decoded.
 func New(t TB) *Receiver {
 	t.Helper()
 	r, err := Listen()
@@ -96,7 +95,7 @@ func Listen() (*Receiver, error) {
 	return r, nil
 }
 
-// Close stops the receiver and reports the first export it had to refuse.
+// Close stops the receiver and reports the exports that it refused.
 func (r *Receiver) Close() error {
 	err := r.server.Close()
 	r.served.Wait()
@@ -105,26 +104,26 @@ func (r *Receiver) Close() error {
 	return errors.Join(err, r.refused)
 }
 
-// URL is the base to export to, "http://127.0.0.1:PORT".
+// URL returns the base URL to export to, "http://127.0.0.1:PORT".
 func (r *Receiver) URL() string { return "http://" + r.listener.Addr().String() }
 
-// Spans returns what has arrived, in order of arrival.
+// Spans returns the received spans, in order of arrival.
 func (r *Receiver) Spans() []Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.spans)
 }
 
-// Bodies returns every export as it came over the wire, decompressed. A search
-// for a value that must not leave the process searches these.
+// Bodies returns the body of every export, decompressed. Search them for values that must not leave
+// the process.
 func (r *Receiver) Bodies() [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.bodies)
 }
 
-// Wait returns the spans as soon as enough says so, or an error when ctx ends
-// before.
+// Wait returns the received spans as soon as enough reports true for them, or an error when ctx ends
+// earlier.
 func (r *Receiver) Wait(ctx context.Context, enough func([]Span) bool) ([]Span, error) {
 	for {
 		r.mu.Lock()
@@ -141,7 +140,7 @@ func (r *Receiver) Wait(ctx context.Context, enough func([]Span) bool) ([]Span, 
 	}
 }
 
-// accept answers one kind of export: take decodes and keeps it.
+// accept handles one kind of export, which take decodes and stores.
 func (r *Receiver) accept(take func([]byte) error, answer proto.Message) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		body, err := readBody(req)
@@ -154,7 +153,7 @@ func (r *Receiver) accept(take func([]byte) error, answer proto.Message) http.Ha
 		}
 		out, err := proto.Marshal(answer)
 		if err != nil {
-			http.Error(w, "no answer", http.StatusInternalServerError)
+			http.Error(w, "cannot encode the response", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-protobuf")
@@ -192,7 +191,7 @@ func readBody(req *http.Request) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// takeTraces runs under r.mu.
+// takeTraces must be called with r.mu locked.
 func (r *Receiver) takeTraces(body []byte) error {
 	var export coltrace.ExportTraceServiceRequest
 	if err := proto.Unmarshal(body, &export); err != nil {

@@ -46,7 +46,7 @@ func TestMalformedExportIsRefusedAndReported(t *testing.T) {
 			t.Errorf("%s answered %d, want 400", path, got)
 		}
 		if err := r.Close(); err == nil {
-			t.Errorf("%s: close told nothing of the malformed export", path)
+			t.Errorf("%s: close did not report the malformed export", path)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Wait(ctx, func(s []otlptest.Span) bool { return len(s) > 0 }); !errors.Is(err, context.Canceled) {
-		t.Errorf("wait for nothing = %v, want canceled", err)
+		t.Errorf("wait without spans = %v, want canceled", err)
 	}
 
 	tel, shutdown, err := export.Setup(t.Context(), export.Options{Endpoint: r.URL()})
@@ -78,6 +78,6 @@ func TestWait(t *testing.T) {
 		t.Error(err)
 	}
 	if !bytes.Contains(bytes.Join(r.Bodies(), nil), []byte("day-board")) {
-		t.Error("the bodies do not hold what was sent")
+		t.Error("the bodies do not contain the exported span")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
-func TestMetricsArriveWithTheirLabels(t *testing.T) {
+func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	telemetry.TaskEnded(ctx, "schedule.sync", "sync", "later", "throttled", 2*time.Second)
@@ -50,7 +50,7 @@ func TestMetricsArriveWithTheirLabels(t *testing.T) {
 	}
 }
 
-func TestALabelCannotCarryAName(t *testing.T) {
+func TestLabelCannotCarryAName(t *testing.T) {
 	t.Parallel()
 	ctx, receiver, flush := setup(t)
 	telemetry.CacheRead(ctx, "Maria Muster", "1970-01-31 born")
