@@ -1,4 +1,4 @@
-// Command monitor serves the operators' pages. Its settings come from the environment; it takes no arguments.
+// Command monitor serves the operators' pages. It is configured by its environment and takes no arguments.
 package main
 
 import (
@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
@@ -16,21 +14,17 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(lifecycle.SignalContext(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
 	c, err := config.LoadMonitor(getenv)
 	if err = errors.Join(config.NoArguments(args), err); err != nil {
 		_, _ = fmt.Fprintln(stderr, err)
-		return 2
+		return lifecycle.ExitUsage
 	}
 	log := logging.New(stderr, logging.Options{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
-	err = serve(ctx, c, log)
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return 0 // told to stop while starting, and stopped
-	}
-	return lifecycle.ExitCode(ctx, log, err)
+	return lifecycle.Main(ctx, log, func(ctx context.Context) (lifecycle.Process, error) {
+		return open(ctx, c, log)
+	})
 }

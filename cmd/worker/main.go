@@ -1,4 +1,4 @@
-// Command worker carries out what the queue holds. Its settings come from the environment; it takes no arguments.
+// Command worker processes tasks. It is configured by its environment and takes no arguments.
 package main
 
 import (
@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -17,24 +15,18 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(lifecycle.SignalContext(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, _, stderr io.Writer) int {
 	c, err := config.LoadWorker(getenv)
 	if err = errors.Join(config.NoArguments(args), err); err != nil {
 		_, _ = fmt.Fprintln(stderr, err)
-		return 2
+		return lifecycle.ExitUsage
 	}
 	log := logging.New(stderr, logging.Options{JSON: c.Mode == config.Production, NoColor: getenv("NO_COLOR") != ""})
-	p, err := app.NewWorker(ctx, app.WorkerOptions{Config: c, Version: lifecycle.ReadBuild().Version, Logger: log, Getenv: getenv})
-	if err != nil && ctx.Err() != nil {
-		return 0 // told to stop while starting, and stopped
-	}
-	if err == nil {
-		err = p.Run(ctx)
-	}
-	return lifecycle.ExitCode(ctx, log, err)
+	p := app.Process{Version: lifecycle.ReadBuild().Version, Logger: log, Getenv: getenv}
+	return lifecycle.Main(ctx, log, func(ctx context.Context) (lifecycle.Process, error) {
+		return app.NewWorker(ctx, app.WorkerOptions{Process: p, Config: c})
+	})
 }

@@ -112,10 +112,10 @@ func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	ledgerURL := secret.Value("sqlite:" + filepath.Join(d.Dir, "ledger.db"))
-	shared := config.Scheduler{
+	shared := config.Base{
 		Mode: config.Dev, Redis: urls, LedgerURL: ledgerURL, Keyset: secret.Value(keyset), Tenants: d.tenants(),
 	}
-	if d.Tools, err = OpenTools(ctx, ToolsOptions{Config: o.login("operator", shared), Version: o.Version, Logger: o.Logger}); err != nil {
+	if d.Tools, err = OpenTools(ctx, Process{Version: o.Version, Logger: o.Logger}, o.login("operator", shared)); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	d.stack.Push("tools", d.Tools.Close)
@@ -201,28 +201,25 @@ func (d *Demo) tenants() []config.Tenant {
 	return out
 }
 
-// login returns the settings of one process.
-func (o DemoOptions) login(process string, c config.Scheduler) config.Scheduler {
+// login returns the configuration of one process.
+func (o DemoOptions) login(process string, c config.Base) config.Base {
 	if o.Login != nil {
 		c.Redis = o.Login(process)
 	}
 	return c
 }
 
-func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Scheduler) error {
+func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Base) error {
+	p := Process{Version: o.Version, Logger: o.Logger, Collector: o.Collector, Clock: d.Clock}
 	worker, err := NewWorker(ctx, WorkerOptions{
-		Config: config.Worker{
-			Mode: c.Mode, Redis: o.login("worker", c).Redis, LedgerURL: c.LedgerURL, Keyset: c.Keyset, Tenants: c.Tenants,
-			Endpoint: d.Endpoint,
-		},
-		Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector, Ended: o.Ended,
-		Flow: demoFlow,
+		Process: p, Config: config.Worker{Base: o.login("worker", c), Endpoint: d.Endpoint},
+		Ended: o.Ended, Flow: demoFlow,
 	})
 	if err != nil {
 		return err
 	}
 	scheduler, err := NewScheduler(ctx, SchedulerOptions{
-		Config: o.login("scheduler", c), Version: o.Version, Logger: o.Logger, Clock: d.Clock, Collector: o.Collector,
+		Process: p, Config: config.Scheduler{Base: o.login("scheduler", c)},
 		Every: demoPass, Flow: demoFlow,
 	})
 	if err != nil {

@@ -67,6 +67,9 @@ func borrowOther(ctx context.Context, stack *lifecycle.Stack, queueURL, cacheURL
 	return borrow(ctx, stack, "ROUNDS_CACHE_REDIS", cacheURL)
 }
 
+// redisLimit bounds the first contact with a demo's Redis.
+const redisLimit = 4 * time.Second
+
 // errInUse keeps a demo away from a Redis that somebody uses: its worker would take their tasks.
 var errInUse = errors.New("the database is not empty, and a demo needs one that is: point it at another database or clear it")
 
@@ -76,7 +79,7 @@ func borrow(ctx context.Context, stack *lifecycle.Stack, name, url string) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	marked, err := c.Exists(ctx, demoMark).Result()
 	if err != nil {
@@ -116,7 +119,7 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 		return "", err
 	}
 	defer func() { _ = c.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

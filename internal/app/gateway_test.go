@@ -32,9 +32,8 @@ type api struct {
 // serve runs a gateway until the test ends or stop is called.
 func (h *house) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, stop func()) {
 	t.Helper()
-	s := h.settings
 	o := GatewayOptions{Config: config.Gateway{
-		Mode: s.Mode, Redis: s.Redis, LedgerURL: s.LedgerURL, Keyset: s.Keyset, Tenants: s.Tenants, Addr: vacant(t),
+		Base: h.settings, Addr: vacant(t),
 		Keys: []access.Key{{Name: "desk", Tenant: clinicA, Digest: access.DigestOf(apiKey)}},
 	}}
 	for _, c := range change {
@@ -222,9 +221,7 @@ func (p *planted) ask(t *testing.T) {
 func TestNewGatewayRefuses(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	o := GatewayOptions{Config: config.Gateway{
-		Mode: h.settings.Mode, Redis: h.settings.Redis, LedgerURL: h.settings.LedgerURL, Keyset: h.settings.Keyset,
-	}}
+	o := GatewayOptions{Config: config.Gateway{Base: h.settings}}
 	if _, err := NewGateway(t.Context(), o); err == nil {
 		t.Error("a gateway that nobody may call")
 	}

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -62,7 +61,7 @@ func (l *lines) count() int { return bytes.Count(l.bytes(), []byte("\n")) }
 // house is a whole small system for one test: a simulated vendor with one account, both Redis, a ledger.
 type house struct {
 	vendor   *tebratest.Server
-	settings config.Scheduler
+	settings config.Base
 	endpoint string
 	dir      string
 	arrived  atomic.Int64                  // requests that reached the vendor, answered or not
@@ -120,7 +119,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	for _, p := range account.Practices {
 		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
 	}
-	h.settings = config.Scheduler{
+	h.settings = config.Base{
 		Mode: config.Dev, Redis: config.Redis{Queue: secret.Value(redistest.URL(t)), Cache: secret.Value(redistest.URL(t))},
 		LedgerURL: secret.Value("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: secret.Value(keyset),
 		Tenants: []config.Tenant{row},
@@ -140,11 +139,8 @@ func (h *house) block(t *testing.T) (release func()) {
 
 // options are those of a worker in the house.
 func (h *house) options() WorkerOptions {
-	s := h.settings
 	return WorkerOptions{
-		Config: config.Worker{
-			Mode: s.Mode, Redis: s.Redis, LedgerURL: s.LedgerURL, Keyset: s.Keyset, Tenants: s.Tenants, Endpoint: h.endpoint,
-		},
+		Config: config.Worker{Base: h.settings, Endpoint: h.endpoint},
 		Flow: func(o *flow.Options) {
 			o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Ramp = 300*time.Millisecond, time.Second, 300*time.Millisecond
 		},
@@ -193,7 +189,7 @@ func run(t *testing.T, process func(context.Context) error) (stop func()) {
 // tools opens the operator's side of the house.
 func (h *house) tools(t *testing.T) *Tools {
 	t.Helper()
-	tools, err := OpenTools(t.Context(), ToolsOptions{Config: h.settings, Logger: slog.New(slog.DiscardHandler)})
+	tools, err := OpenTools(t.Context(), Process{}, h.settings)
 	if err != nil {
 		t.Fatal(err)
 	}

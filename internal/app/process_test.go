@@ -34,7 +34,7 @@ func fast() plan.Clock { return plan.NewClock(time.Now(), 600) }
 
 func (h *house) schedule(t *testing.T, clock plan.Clock) (stop func()) {
 	t.Helper()
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings, Clock: clock, Every: 50 * time.Millisecond})
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Process: Process{Clock: clock}, Config: config.Scheduler{Base: h.settings}, Every: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,9 +414,8 @@ func TestProbesOfAWorkerThatDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{
-		Mode: h.settings.Mode, Redis: h.settings.Redis, LedgerURL: h.settings.LedgerURL, Keyset: h.settings.Keyset, Health: addr,
-	}})
+	h.settings.Health = addr
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: h.settings}})
 	if err != nil {
 		t.Fatal(err)
 	}

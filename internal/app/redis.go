@@ -12,43 +12,52 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-func (f *foundation) openRedis(ctx context.Context, s settings) (err error) {
-	f.queue, err = redisconn.Dial(s.redis.Queue.Reveal(), redisconn.Options{Role: redisconn.RoleQueue})
+func (b *base) openRedis(ctx context.Context, c config.Base) (err error) {
+	b.queue, err = redisconn.Dial(c.Redis.Queue.Reveal(), redisconn.Options{Role: redisconn.RoleQueue})
 	if err != nil {
 		return fmt.Errorf("ROUNDS_QUEUE_REDIS: %w", err)
 	}
-	f.stack.Push("queue redis", func(context.Context) error { return f.queue.Close() })
-	f.cacheRdb, err = redisconn.Dial(s.redis.Cache.Reveal(), redisconn.Options{Role: redisconn.RoleCache})
+	b.stack.Push("queue redis", func(context.Context) error { return b.queue.Close() })
+	b.cacheRdb, err = redisconn.Dial(c.Redis.Cache.Reveal(), redisconn.Options{Role: redisconn.RoleCache})
 	if err != nil {
 		return fmt.Errorf("ROUNDS_CACHE_REDIS: %w", err)
 	}
-	f.stack.Push("cache redis", func(context.Context) error { return f.cacheRdb.Close() })
+	b.stack.Push("cache redis", func(context.Context) error { return b.cacheRdb.Close() })
+	return b.checkRedis(ctx, c)
+}
 
-	production := s.mode == config.Production
-	check := func(what string, rdb redis.UniversalClient, role redisconn.Role) (found []redisconn.Finding, err error) {
-		err = lifecycle.WaitFor(ctx, f.log, s.wait, what, func(ctx context.Context) error {
-			if found, err = redisconn.Check(ctx, rdb, role, production); err != nil {
+// checkRedis waits for both servers and refuses a configuration that loses data.
+func (b *base) checkRedis(ctx context.Context, c config.Base) error {
+	production := c.Mode == config.Production
+	check := func(what string, inspect func(context.Context) ([]redisconn.Finding, error)) (found []redisconn.Finding, err error) {
+		err = lifecycle.WaitFor(ctx, b.log, c.StartWait, what, func(ctx context.Context) error {
+			if found, err = inspect(ctx); err != nil {
 				return lifecycle.Unreachable(what, err)
 			}
 			return nil
 		})
 		return found, err
 	}
-	queueFound, err := check("queue redis", f.queue, redisconn.RoleQueue)
+	role := func(rdb redis.UniversalClient, role redisconn.Role) func(context.Context) ([]redisconn.Finding, error) {
+		return func(ctx context.Context) ([]redisconn.Finding, error) {
+			return redisconn.Check(ctx, rdb, role, production)
+		}
+	}
+	queueFound, err := check("queue redis", role(b.queue, redisconn.RoleQueue))
 	if err != nil {
 		return err
 	}
-	cacheFound, err := check("cache redis", f.cacheRdb, redisconn.RoleCache)
+	cacheFound, err := check("cache redis", role(b.cacheRdb, redisconn.RoleCache))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	shared, err := redisconn.CheckShared(ctx, f.queue, f.cacheRdb, production)
+	shared, err := check("redis", func(ctx context.Context) ([]redisconn.Finding, error) {
+		return redisconn.CheckShared(ctx, b.queue, b.cacheRdb, production)
+	})
 	if err != nil {
-		return lifecycle.Unreachable("redis", err)
+		return err
 	}
 	return errors.Join(
-		redisconn.Enforce(ctx, f.log, "queue-redis", queueFound), redisconn.Enforce(ctx, f.log, "cache-redis", cacheFound),
-		redisconn.Enforce(ctx, f.log, "redis", shared))
+		redisconn.Enforce(ctx, b.log, "queue-redis", queueFound), redisconn.Enforce(ctx, b.log, "cache-redis", cacheFound),
+		redisconn.Enforce(ctx, b.log, "redis", shared))
 }

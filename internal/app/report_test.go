@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/status"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -20,7 +21,7 @@ func TestTheSchedulerReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: h.settings})
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: h.settings}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,13 +12,6 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// ToolsOptions say what an operator's command runs with. Config is required.
-type ToolsOptions struct {
-	Config  config.Scheduler
-	Version string
-	Logger  *slog.Logger // defaults to none
-}
-
 // Tools is what an operator's command works with.
 type Tools struct {
 	Tasks  *tasks.Client
@@ -30,25 +21,20 @@ type Tools struct {
 	Queue  redis.UniversalClient
 	Cache  redis.UniversalClient
 
-	base *foundation
+	base *base
 }
 
 // OpenTools checks every dependency and opens it. The caller closes the result.
-func OpenTools(ctx context.Context, o ToolsOptions) (*Tools, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	base, err := lay(ctx, process{name: "rounds", version: o.Version, log: o.Logger}, settings{
-		mode: o.Config.Mode, redis: o.Config.Redis, ledger: o.Config.LedgerURL, keyset: o.Config.Keyset, tenants: o.Config.Tenants,
-	})
+func OpenTools(ctx context.Context, p Process, c config.Base) (*Tools, error) {
+	b, err := openBase(ctx, "tools", p, c)
 	if err != nil {
-		return nil, fmt.Errorf("open: %w", err)
+		return nil, err
 	}
 	return &Tools{
-		Tasks: base.tasks, Store: base.store, Ledger: base.ledger, Keys: base.keys, Queue: base.queue, Cache: base.cacheRdb,
-		base: base,
+		Tasks: b.tasks, Store: b.store, Ledger: b.ledger, Keys: b.keys, Queue: b.queue, Cache: b.cacheRdb,
+		base: b,
 	}, nil
 }
 
 // Close closes everything that OpenTools opened.
-func (t *Tools) Close(ctx context.Context) error { return t.base.stack.Close(ctx) }
+func (t *Tools) Close(ctx context.Context) error { return t.base.Close(ctx) }

@@ -21,7 +21,7 @@ func (h *house) tools(t *testing.T) *app.Tools {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools, err := app.OpenTools(t.Context(), app.ToolsOptions{Config: c})
+	tools, err := app.OpenTools(t.Context(), app.Process{}, c.Base)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
 	if err != nil {
 		return err
 	}
-	t, err := app.OpenTools(ctx, app.ToolsOptions{Config: c, Version: lifecycle.ReadBuild().Version, Logger: e.log()})
+	t, err := app.OpenTools(ctx, app.Process{Version: lifecycle.ReadBuild().Version, Logger: e.log()}, c.Base)
 	if err != nil {
 		return err
 	}

@@ -11,29 +11,26 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// Worker is what cmd/worker runs with.
-type Worker struct {
+// Base is what worker, scheduler and gateway have in common.
+type Base struct {
 	Mode      Mode
 	Redis     Redis
-	LedgerURL secret.Value // postgres://… or sqlite:FILE; a secret because it may carry a password
+	LedgerURL secret.Value // postgres://… or sqlite:FILE; a secret because it may hold a password
 	Keyset    secret.Value // the contents of the keyset file, unparsed
-	Endpoint  string       // where the vendor's SOAP service answers
 	Tenants   []Tenant
 	Health    string // host:port to serve health on; empty serves none
-	// StartWait is how long to wait for Redis and the ledger at start; zero gives up at the first refusal.
+	// StartWait is how long to wait for Redis and the ledger at start. Zero gives up at the first failure.
 	StartWait time.Duration
 }
 
-// Scheduler is what cmd/scheduler runs with. It never calls the vendor, so it has no endpoint.
-type Scheduler struct {
-	Mode      Mode
-	Redis     Redis
-	LedgerURL secret.Value
-	Keyset    secret.Value
-	Tenants   []Tenant
-	Health    string
-	StartWait time.Duration
+// Worker is what cmd/worker runs with.
+type Worker struct {
+	Base
+	Endpoint string // where the vendor's SOAP service answers
 }
+
+// Scheduler is what cmd/scheduler runs with. It never calls the vendor, so it has no endpoint.
+type Scheduler struct{ Base }
 
 // Mode says which rules hold. The zero value is production.
 type Mode uint8
@@ -61,16 +58,7 @@ const (
 // LoadWorker reads and checks the worker's environment. The error, if any, is an [*Error] with every problem.
 func LoadWorker(getenv func(string) string) (Worker, error) {
 	l := newLoader(getenv)
-	w := Worker{
-		Mode:      l.mode,
-		Redis:     l.redis(),
-		LedgerURL: l.ledger(),
-		Keyset:    l.keyset(),
-		Endpoint:  l.endpoint(),
-		Tenants:   l.tenants(),
-		Health:    l.health(workerHealth),
-		StartWait: l.startWait(),
-	}
+	w := Worker{Base: l.base(workerHealth), Endpoint: l.endpoint()}
 	l.collector()
 	return w, l.problems.err()
 }
@@ -78,15 +66,7 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 // LoadScheduler reads and checks the scheduler's environment. The error, if any, is an [*Error] with every problem.
 func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 	l := newLoader(getenv)
-	s := Scheduler{
-		Mode:      l.mode,
-		Redis:     l.redis(),
-		LedgerURL: l.ledger(),
-		Keyset:    l.keyset(),
-		Tenants:   l.tenants(),
-		Health:    l.health(schedulerHealth),
-		StartWait: l.startWait(),
-	}
+	s := Scheduler{Base: l.base(schedulerHealth)}
 	l.collector()
 	return s, l.problems.err()
 }
@@ -152,6 +132,19 @@ func (l *loader) read() error {
 		}
 	}
 	return env.ParseWithOptions(&l.vars, env.Options{Environment: set})
+}
+
+// base reads what worker, scheduler and gateway have in common.
+func (l *loader) base(health string) Base {
+	return Base{
+		Mode:      l.mode,
+		Redis:     l.redis(),
+		LedgerURL: l.ledger(),
+		Keyset:    l.keyset(),
+		Tenants:   l.tenants(),
+		Health:    l.health(health),
+		StartWait: l.startWait(),
+	}
 }
 
 // health returns the address to serve health on: fallback unless set, none for "off".

@@ -88,12 +88,11 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Worker{
+	base := Base{
 		Mode:      Production,
 		Redis:     Redis{Queue: secret.Value(env["ROUNDS_QUEUE_REDIS"]), Cache: secret.Value(env["ROUNDS_CACHE_REDIS"])},
 		LedgerURL: secret.Value(env["ROUNDS_LEDGER"]),
 		Keyset:    `{"primaryKeyId": 1}`,
-		Endpoint:  "https://webservice.kareo.com/services/soap/2.1/KareoServices.svc",
 		Health:    ":8081",
 		Tenants: []Tenant{{
 			ID: "clinic-a", TimeZone: "America/Chicago",
@@ -102,6 +101,7 @@ func TestWorker(t *testing.T) {
 			Practices:   []Practice{{ID: "7", Name: "North Side"}, {ID: "8", Name: "South Side"}},
 		}},
 	}
+	want := Worker{Base: base, Endpoint: "https://webservice.kareo.com/services/soap/2.1/KareoServices.svc"}
 	if diff := cmp.Diff(want, w); diff != "" {
 		t.Errorf("worker (-want +got):\n%s", diff)
 	}
@@ -109,9 +109,8 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Scheduler{
-		Mode: w.Mode, Redis: w.Redis, LedgerURL: w.LedgerURL, Keyset: w.Keyset, Tenants: w.Tenants, Health: ":8082",
-	}, s); diff != "" {
+	base.Health = ":8082"
+	if diff := cmp.Diff(Scheduler{Base: base}, s); diff != "" {
 		t.Errorf("scheduler (-want +got):\n%s", diff)
 	}
 	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", w, w, w, w, w, w.Redis.Queue), mustJSON(t, w)} {

@@ -1,39 +1,23 @@
 package config
 
 import (
-	"time"
-
 	"github.com/workflow-bolt/rounds/internal/access"
-	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
 // Gateway is what cmd/gateway runs with. It never calls the vendor, so it has no endpoint.
 type Gateway struct {
-	Mode      Mode
-	Redis     Redis
-	LedgerURL secret.Value
-	Keyset    secret.Value
-	Tenants   []Tenant
-	Addr      string       // host:port to serve the API on
-	Keys      []access.Key // who may call; at least one
-	Health    string       // host:port to serve health on; empty serves none
-	// StartWait is how long to wait for Redis and the ledger at start; zero gives up at the first refusal.
-	StartWait time.Duration
+	Base
+	Addr string       // host:port to serve the API on
+	Keys []access.Key // who may call; at least one
 }
 
 // LoadGateway reads and checks the gateway's environment. The error, if any, is an [*Error] with every problem.
 func LoadGateway(getenv func(string) string) (Gateway, error) {
 	l := newLoader(getenv)
 	g := Gateway{
-		Mode:      l.mode,
-		Redis:     l.redis(),
-		LedgerURL: l.ledger(),
-		Keyset:    l.keyset(),
-		Tenants:   l.tenants(),
-		Addr:      l.address("ROUNDS_GATEWAY_ADDR", l.vars.Gateway, gatewayAddr),
-		Keys:      l.apiKeys(),
-		Health:    l.health(gatewayHealth),
-		StartWait: l.startWait(),
+		Base: l.base(gatewayHealth),
+		Addr: l.address("ROUNDS_GATEWAY_ADDR", l.vars.Gateway, gatewayAddr),
+		Keys: l.apiKeys(),
 	}
 	l.collector()
 	return g, l.problems.err()

@@ -99,6 +99,18 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Failed delivers an error when the server stops serving by itself.
 func (s *Server) Failed() <-chan error { return s.group.Failed() }
 
+// Watch makes g fail when the server stops serving by itself.
+func (s *Server) Watch(g *Group, name string) error {
+	return g.Go(name, func(ctx context.Context) error {
+		select {
+		case err := <-s.Failed():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
+
 // Stop lets answers that are on their way finish until ctx ends, then closes all connections, and waits for the
 // server's goroutine.
 func (s *Server) Stop(ctx context.Context) error {
