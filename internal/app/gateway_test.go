@@ -97,7 +97,7 @@ func TestAColdBoardComesWhileItsReaderWaits(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	h.work(t)
-	a, _ := h.serve(t, func(o *GatewayOptions) { o.Limits.Wait = 30 * time.Second })
+	a, _ := h.serve(t, func(o *GatewayOptions) { o.Limits.ColdWait = 30 * time.Second })
 	status, body := a.read("/v1/practices/1/board", "")
 	if status != http.StatusOK || bytes.Count(body, []byte(`"appointment":`)) != 6 {
 		t.Errorf("%d %s", status, body)

@@ -49,31 +49,31 @@ type boardRow struct {
 }
 
 func (g *Gateway) registerBoard() {
-	view[board](g, huma.Operation{
+	registerView[board](g, huma.Operation{
 		OperationID: "get-board", Path: "/v1/practices/{practice}/board",
 		Summary: "Read a practice's day",
 	}, g.getBoard)
 }
 
 func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, error) {
-	clinic, err := g.practice(ctx, in.Practice)
+	info, err := g.practice(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
-	day, err := g.day(in.Date, clinic)
+	day, err := g.day(in.Date, info)
 	if err != nil {
 		return nil, err
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.BoardRead
-	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.Board(ctx, owner, in.Practice, day)
-		return known(err)
+		return foundUnlessCold(err)
 	}, tasks.SyncSchedule{Practice: in.Practice, From: day, To: day})
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), clinic.zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), info.zone), got.AsOf, got.Stale)
 }
 
 func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
@@ -96,7 +96,7 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 }
 
 // day reads a date parameter: today at the practice when there is none.
-func (g *Gateway) day(text string, c *clinic) (civil.Date, error) {
+func (g *Gateway) day(text string, c *tenantInfo) (civil.Date, error) {
 	if text == "" {
 		return civil.DateOf(g.Now().In(c.zone)), nil
 	}

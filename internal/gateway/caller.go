@@ -44,8 +44,8 @@ func (g *Gateway) caller(r *http.Request) *caller {
 	return found
 }
 
-// begin takes one of the places that n counts, of which there are limit, or reports that all are taken.
-func (c *caller) begin(n *int, limit int) bool {
+// acquire takes one of the places that n counts, of which there are limit, or reports that all are taken.
+func (c *caller) acquire(n *int, limit int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if *n >= limit {
@@ -55,8 +55,8 @@ func (c *caller) begin(n *int, limit int) bool {
 	return true
 }
 
-// end gives a place back.
-func (c *caller) end(n *int) {
+// release gives a place back.
+func (c *caller) release(n *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	*n--

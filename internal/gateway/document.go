@@ -10,8 +10,8 @@ import (
 // Version is the version of the API. It moves with the document: a new route or member is a minor one.
 const Version = "1.0.0"
 
-// describe returns the document's frame, to which each route adds itself.
-func describe(registry huma.Registry) *huma.OpenAPI {
+// newDocument returns the document's frame, to which each route adds itself.
+func newDocument(registry huma.Registry) *huma.OpenAPI {
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -46,10 +46,10 @@ func (g *Gateway) Document() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// dateText describes a day in a schema.
-type dateText string
+// dateSchema describes a day in a schema.
+type dateSchema string
 
 // Schema is how huma learns the form.
-func (dateText) Schema(huma.Registry) *huma.Schema {
+func (dateSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date", Description: "A day in the practice's own calendar."}
 }

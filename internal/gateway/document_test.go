@@ -43,7 +43,7 @@ func TestGoldenDocument(t *testing.T) {
 }
 
 // What is served is the document, every reference in it leads somewhere, and every route of the table is in it.
-func TestDocumentIsWhole(t *testing.T) {
+func TestDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.do(b.request(http.MethodGet, "/openapi.json", "", ""))

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"context"
 	"net/http"
 	"strconv"
@@ -13,99 +12,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// told is one event as a client of server-sent events sees it.
-type told struct {
-	id         uint64
-	kind, data string
-}
-
-// follower is a client that reads one stream.
-type follower struct {
-	t      *testing.T
-	cancel context.CancelFunc
-	status int
-	header http.Header
-	events chan told // closed when the stream ends
-	notes  chan string
-}
-
-func (b *bundle) follow(key string, headers ...string) *follower {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	r := b.request(http.MethodGet, "/v1/events", key, "", headers...).WithContext(ctx)
-	resp, err := b.client.Do(r)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	f := &follower{
-		t: b.t, cancel: cancel, status: resp.StatusCode, header: resp.Header,
-		events: make(chan told, 100), notes: make(chan string, 100),
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer close(f.events)
-		defer func() { _ = resp.Body.Close() }()
-		f.read(bufio.NewScanner(resp.Body))
-	}()
-	b.t.Cleanup(func() { cancel(); <-done })
-	return f
-}
-
-func (f *follower) read(lines *bufio.Scanner) {
-	var ev told
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
-		switch name {
-		case "id":
-			ev.id, _ = strconv.ParseUint(value, 10, 64)
-		case "event":
-			ev.kind = value
-		case "data":
-			ev.data = value
-		case "":
-			if value != "" {
-				f.notes <- value
-			} else if ev.kind != "" {
-				f.events <- ev
-				ev = told{}
-			}
-		case "retry":
-			f.notes <- name
-		}
-	}
-}
-
-// next wants the next event to be of the kind.
-func (f *follower) next(kind string) told {
-	f.t.Helper()
-	ev, ok := <-f.events
-	if !ok || ev.kind != kind {
-		f.t.Fatalf("event %q %s (stream open: %v), want %q", ev.kind, ev.data, ok, kind)
-	}
-	return ev
-}
-
-// spoil makes something that is in the log.
-func (b *bundle) spoil(practiceID string) {
-	b.t.Helper()
-	_, err := b.store.Invalidate(b.t.Context(), clinicA, practice.Record{Noun: practice.NounPractice, Practice: practiceID}, "")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // A client that is cut and comes back with its last id gets what happened meanwhile, each once and in order.
-func TestAStreamThatWasCutMissesNothing(t *testing.T) {
+func TestResumedStreamMissesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.see(clinicA, "7", visit("7", 1)) // before the stream, so not on it
+	b.applyDay(clinicA, "7", visit("7", 1)) // before the stream, so not on it
 	f := b.follow(keyA)
 	if f.status != http.StatusOK || !strings.HasPrefix(f.header.Get("Content-Type"), "text/event-stream") {
 		t.Fatalf("%d %v", f.status, f.header)
 	}
 	start := f.next(eventReady)
-	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	b.applyDay(clinicA, "7", visit("7", 1), visit("7", 2))
 	ev := f.next(events.AppointmentChanged)
 	names := b.store.Names(clinicA)
 	if ev.id <= start.id || !strings.Contains(ev.data, `"practice":"7"`) ||
@@ -116,9 +33,9 @@ func TestAStreamThatWasCutMissesNothing(t *testing.T) {
 	for range f.events { // until the stream is closed
 	}
 	for range 3 {
-		b.spoil("7")
+		b.invalidatePractice("7")
 	}
-	b.spoil("8")
+	b.invalidatePractice("8")
 	f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(ev.id, 10))
 	if again := f.next(eventReady); again.id != ev.id {
 		t.Errorf("resumed at %d, want %d", again.id, ev.id)
@@ -131,19 +48,19 @@ func TestAStreamThatWasCutMissesNothing(t *testing.T) {
 		}
 		last = got.id
 	}
-	b.spoil("7")
+	b.invalidatePractice("7")
 	f.next(events.EntityInvalidated) // and it goes on live
 }
 
 // A client that was cut before anything happened resumes from where its stream began.
-func TestAStreamResumesFromItsBeginning(t *testing.T) {
+func TestStreamResumesFromItsStart(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.spoil("7")
+	b.invalidatePractice("7")
 	f := b.follow(keyA)
 	start := f.next(eventReady)
 	f.cancel()
-	b.spoil("8")
+	b.invalidatePractice("8")
 	f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(start.id, 10))
 	f.next(eventReady)
 	if ev := f.next(events.EntityInvalidated); !strings.Contains(ev.data, `"practice":"8"`) {
@@ -151,17 +68,17 @@ func TestAStreamResumesFromItsBeginning(t *testing.T) {
 	}
 }
 
-func TestAGapIsTold(t *testing.T) {
+func TestGapIsReported(t *testing.T) {
 	t.Parallel()
 	t.Run("the log was trimmed", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		b.spoil("7")
+		b.invalidatePractice("7")
 		f := b.follow(keyA)
 		start := f.next(eventReady)
 		f.cancel()
-		b.spoil("7")
-		b.spoil("7")
+		b.invalidatePractice("7")
+		b.invalidatePractice("7")
 		if err := b.events.XTrimMaxLen(t.Context(), events.Key(clinicA), 1).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -171,21 +88,21 @@ func TestAGapIsTold(t *testing.T) {
 		if gap.id <= start.id {
 			t.Errorf("gap %+v after %+v", gap, start)
 		}
-		b.spoil("8")
+		b.invalidatePractice("8")
 		f.next(events.EntityInvalidated)
 	})
 	t.Run("the log was lost under the stream", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		b.spoil("7")
+		b.invalidatePractice("7")
 		f := b.follow(keyA)
 		f.next(eventReady)
 		if err := b.events.FlushDB(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		b.spoil("8")
+		b.invalidatePractice("8")
 		f.next(eventGap)
-		b.spoil("7")
+		b.invalidatePractice("7")
 		f.next(events.EntityInvalidated)
 	})
 	t.Run("the stream began before the log", func(t *testing.T) {
@@ -194,14 +111,14 @@ func TestAGapIsTold(t *testing.T) {
 		f := b.follow(keyA)
 		start := f.next(eventReady)
 		f.cancel()
-		b.spoil("7")
-		b.spoil("7")
+		b.invalidatePractice("7")
+		b.invalidatePractice("7")
 		if err := b.events.XTrimMaxLen(t.Context(), events.Key(clinicA), 1).Err(); err != nil {
 			t.Fatal(err)
 		}
 		f = b.follow(keyA, "Last-Event-ID", strconv.FormatUint(start.id, 10))
 		f.next(eventGap)
-		b.spoil("8")
+		b.invalidatePractice("8")
 		if ev := f.next(events.EntityInvalidated); !strings.Contains(ev.data, `"practice":"8"`) {
 			t.Errorf("event %+v", ev)
 		}
@@ -209,15 +126,15 @@ func TestAGapIsTold(t *testing.T) {
 	t.Run("a cursor of another log", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		b.spoil("7")
+		b.invalidatePractice("7")
 		f := b.follow(keyA, "Last-Event-ID", "9007199254740991")
 		f.next(eventGap)
-		b.spoil("8")
+		b.invalidatePractice("8")
 		f.next(events.EntityInvalidated)
 	})
 }
 
-func TestACursorThatIsNone(t *testing.T) {
+func TestInvalidCursor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, cursor := range []string{"x", "-1", "1.5", "18446744073709551616", "1-0"} {
@@ -228,12 +145,12 @@ func TestACursorThatIsNone(t *testing.T) {
 }
 
 // The stream of one tenant tells nothing of another's.
-func TestStreamsKeepTenantsApart(t *testing.T) {
+func TestStreamsAreIsolatedByTenant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.follow(keyB)
 	f.next(eventReady)
-	b.spoil("7")
+	b.invalidatePractice("7")
 	_, err := b.store.Invalidate(t.Context(), clinicB, practice.Record{Noun: practice.NounPractice, Practice: "9"}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -243,9 +160,9 @@ func TestStreamsKeepTenantsApart(t *testing.T) {
 	}
 }
 
-func TestAStreamShowsThatItLives(t *testing.T) {
+func TestStreamSendsHeartbeats(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *Options) { o.Limits.Beat = 10 * time.Millisecond })
+	b := setup(t, func(o *Options) { o.Limits.Heartbeat = 10 * time.Millisecond })
 	f := b.follow(keyA)
 	f.next(eventReady)
 	if note := <-f.notes; note != "beat" {
@@ -253,9 +170,9 @@ func TestAStreamShowsThatItLives(t *testing.T) {
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+func TestStreamLimits(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *Options) { o.Limits.Streams, o.Limits.All = 2, 3 })
+	b := setup(t, func(o *Options) { o.Limits.Streams, o.Limits.TotalStreams = 2, 3 })
 	first := b.follow(keyA)
 	first.next(eventReady)
 	b.follow(keyA).next(eventReady)
@@ -273,14 +190,14 @@ func TestStreamsAreBounded(t *testing.T) {
 	first.cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for b.open() == 3 { // the place is free once the server has noticed
+	for b.openStreams() == 3 { // the place is free once the server has noticed
 		<-tick.C
 	}
 	b.follow(keyA).next(eventReady)
 }
 
-// open counts the streams.
-func (b *bundle) open() int {
+// openStreams counts the streams.
+func (b *bundle) openStreams() int {
 	b.Gateway.mu.Lock()
 	defer b.Gateway.mu.Unlock()
 	return b.Gateway.streams

@@ -38,36 +38,36 @@ type Options struct {
 
 // Limits bound what callers may use. Each zero value means the default beside it.
 type Limits struct {
-	Rate     float64       // requests a second of one key: 50
-	Burst    int           // of them at a time: 100
-	Running  int           // requests of one key at once: 64
-	Streams  int           // streams of one key: 100
-	All      int           // streams of all keys: 1000
-	Unknown  float64       // requests a second without a known key, of everybody together: 20
-	BodyTime time.Duration // for reading a body: 5 s
-	Wait     time.Duration // for what nothing is known of: 2 s
-	Beat     time.Duration // between signs of life on a stream: 15 s
-	Write    time.Duration // that a stream's reader may take nothing: 10 s
+	Rate            float64       // requests a second of one key: 50
+	Burst           int           // of them at a time: 100
+	Concurrent      int           // requests of one key at once: 64
+	Streams         int           // streams of one key: 100
+	TotalStreams    int           // streams of all keys: 1000
+	Unauthenticated float64       // requests a second without a known key, of everybody together: 20
+	BodyTimeout     time.Duration // for reading a body: 5 s
+	ColdWait        time.Duration // for what nothing is known of: 2 s
+	Heartbeat       time.Duration // between signs of life on a stream: 15 s
+	WriteTimeout    time.Duration // that a stream's reader may take nothing: 10 s
 }
 
-func (l *Limits) defaults() {
+func (l *Limits) setDefaults() {
 	l.Rate, l.Burst = cmp.Or(l.Rate, 50), cmp.Or(l.Burst, 100)
-	l.Running, l.Streams, l.All = cmp.Or(l.Running, 64), cmp.Or(l.Streams, 100), cmp.Or(l.All, 1000)
-	l.Unknown = cmp.Or(l.Unknown, 20)
-	l.BodyTime, l.Wait = cmp.Or(l.BodyTime, 5*time.Second), cmp.Or(l.Wait, 2*time.Second)
-	l.Beat, l.Write = cmp.Or(l.Beat, 15*time.Second), cmp.Or(l.Write, 10*time.Second)
+	l.Concurrent, l.Streams, l.TotalStreams = cmp.Or(l.Concurrent, 64), cmp.Or(l.Streams, 100), cmp.Or(l.TotalStreams, 1000)
+	l.Unauthenticated = cmp.Or(l.Unauthenticated, 20)
+	l.BodyTimeout, l.ColdWait = cmp.Or(l.BodyTimeout, 5*time.Second), cmp.Or(l.ColdWait, 2*time.Second)
+	l.Heartbeat, l.WriteTimeout = cmp.Or(l.Heartbeat, 15*time.Second), cmp.Or(l.WriteTimeout, 10*time.Second)
 }
 
 // Gateway answers the API's requests. It is safe for concurrent use.
 type Gateway struct {
 	Options
-	api       huma.API
-	mux       *http.ServeMux
-	routes    map[string]route // by pattern
-	document  []byte
-	callers   []*caller
-	strangers *rate.Limiter
-	tenants   tenants
+	api             huma.API
+	mux             *http.ServeMux
+	routes          map[string]route // by pattern
+	document        []byte
+	callers         []*caller
+	unauthenticated *rate.Limiter
+	tenants         tenantCache
 
 	mu       sync.Mutex
 	running  sync.WaitGroup
@@ -87,11 +87,11 @@ func New(o Options) (*Gateway, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Limits.defaults()
+	o.Limits.setDefaults()
 	g := &Gateway{
 		Options: o, routes: map[string]route{}, drained: make(chan struct{}),
-		strangers: rate.NewLimiter(rate.Limit(o.Limits.Unknown), int(o.Limits.Unknown)+1),
-		tenants:   tenants{read: o.Tenant, names: o.Store.Names},
+		unauthenticated: rate.NewLimiter(rate.Limit(o.Limits.Unauthenticated), int(o.Limits.Unauthenticated)+1),
+		tenants:         tenantCache{read: o.Tenant, names: o.Store.Names},
 	}
 	for _, k := range o.Callers {
 		if _, err := tenant.Parse(k.Tenant.String()); err != nil {
@@ -129,8 +129,8 @@ func (g *Gateway) Wait(ctx context.Context) error {
 	}
 }
 
-// enter counts a request that begins, unless the gateway drains.
-func (g *Gateway) enter() bool {
+// beginRequest counts a request that begins, unless the gateway drains.
+func (g *Gateway) beginRequest() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {

@@ -23,8 +23,8 @@ const (
 	maxURL  = 2 << 10
 	// MaxHeader is for the server, which reads headers before the gateway sees the request.
 	MaxHeader = 16 << 10
-	// requestTime bounds everything that is not a stream.
-	requestTime = 10 * time.Second
+	// requestTimeout bounds everything that is not a stream.
+	requestTimeout = 10 * time.Second
 )
 
 // ServeHTTP answers one request: the guard looks at it, and the route does the work.
@@ -33,11 +33,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	ctx := telemetry.Extract(r.Context(), map[string]string{"traceparent": r.Header.Get("Traceparent")})
 	ctx, span := telemetry.Start(ctx, telemetry.SpanRequest, telemetry.Route(rt.name))
-	a := &answer{ResponseWriter: w}
+	a := &statusRecorder{ResponseWriter: w}
 	defer func() {
-		g.recovered(ctx, rt, a, recover())
+		g.recoverPanic(ctx, rt, a, recover())
 		span.Set(telemetry.Status(a.status))
-		span.End(a.failure())
+		span.End(a.errorCode())
 		if !rt.stream || a.status != http.StatusOK {
 			telemetry.Answered(ctx, rt.name, a.status, time.Since(began))
 		}
@@ -46,23 +46,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store") // what comes back is about people
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if !g.enter() {
-		write(a, fail(codeDraining, "").after(time.Second))
+	if !g.beginRequest() {
+		writeProblem(a, fail(codeDraining, "").withRetryAfter(time.Second))
 		return
 	}
 	defer g.running.Done()
 	if !rt.stream {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, requestTime)
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
 	}
 	g.guard(a, r.WithContext(ctx), rt, span)
 }
 
 // guard refuses what must not reach a route, in the order of what it costs to find out.
-func (g *Gateway) guard(w *answer, r *http.Request, rt route, span *telemetry.Span) {
+func (g *Gateway) guard(w *statusRecorder, r *http.Request, rt route, span *telemetry.Span) {
 	if p := checkURL(r); p != nil {
-		write(w, p)
+		writeProblem(w, p)
 		return
 	}
 	if rt.public {
@@ -71,29 +71,29 @@ func (g *Gateway) guard(w *answer, r *http.Request, rt route, span *telemetry.Sp
 	}
 	c := g.caller(r)
 	if c == nil {
-		if !g.strangers.Allow() {
-			write(w, fail(codeRate, "").after(time.Second))
+		if !g.unauthenticated.Allow() {
+			writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
 			return
 		}
-		write(w, fail(codeUnauthenticated, ""))
+		writeProblem(w, fail(codeUnauthenticated, ""))
 		return
 	}
 	span.Set(telemetry.Caller(c.Name), telemetry.Tenant(c.Tenant.String()))
 	if !c.requests.Allow() {
-		write(w, fail(codeRate, "").after(time.Second))
+		writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
 		return
 	}
 	if !rt.stream {
-		if !c.begin(&c.running, g.Limits.Running) {
-			write(w, fail(codeRate, "").after(time.Second))
+		if !c.acquire(&c.running, g.Limits.Concurrent) {
+			writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
 			return
 		}
-		defer c.end(&c.running)
+		defer c.release(&c.running)
 	}
 	if rt.body {
 		body, p := g.readBody(w, r)
 		if p != nil {
-			write(w, p)
+			writeProblem(w, p)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -134,7 +134,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	if r.ContentLength > maxBody {
 		return nil, fail(codeLarge, "")
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTime)) // the server has a deadline too
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTimeout)) // the server has a deadline too
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	var slow net.Error
@@ -144,33 +144,33 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	case errors.As(err, &slow) && slow.Timeout():
 		return nil, fail(codeSlowBody, "")
 	case err != nil || len(bytes.TrimSpace(body)) == 0:
-		return nil, fail(codeBody, "").because(err)
+		return nil, fail(codeBody, "").withCause(err)
 	}
 	return body, nil
 }
 
-// recovered answers for a handler that panicked. The panic's value stays out of the log: it may quote what the handler
+// recoverPanic answers for a handler that panicked. The panic's value stays out of the log: it may quote what the handler
 // worked on.
-func (g *Gateway) recovered(ctx context.Context, rt route, a *answer, panicked any) {
+func (g *Gateway) recoverPanic(ctx context.Context, rt route, a *statusRecorder, panicked any) {
 	if panicked == nil {
 		return
 	}
 	g.Logger.ErrorContext(ctx, "request panicked", "route", rt.name, "stack", string(debug.Stack()))
 	if a.status == 0 {
-		write(a, fail(codeInternal, ""))
+		writeProblem(a, fail(codeInternal, ""))
 		return
 	}
 	a.status = http.StatusInternalServerError
 }
 
-// answer remembers the status of what is written.
-type answer struct {
+// statusRecorder remembers the status of what is written.
+type statusRecorder struct {
 	http.ResponseWriter
 	status int
 }
 
 // WriteHeader writes the header once; an informational one does not count.
-func (a *answer) WriteHeader(status int) {
+func (a *statusRecorder) WriteHeader(status int) {
 	if a.status != 0 {
 		return
 	}
@@ -181,15 +181,15 @@ func (a *answer) WriteHeader(status int) {
 }
 
 // Write writes part of the body.
-func (a *answer) Write(p []byte) (int, error) {
+func (a *statusRecorder) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
 	return a.ResponseWriter.Write(p)
 }
 
-// failure is the code of the request's span: only what we could not do is a failure of ours.
-func (a *answer) failure() string {
+// errorCode is the code of the request's span: only what we could not do is a failure of ours.
+func (a *statusRecorder) errorCode() string {
 	switch {
 	case a.status < http.StatusInternalServerError:
 		return ""
@@ -200,4 +200,4 @@ func (a *answer) failure() string {
 }
 
 // Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *statusRecorder) Unwrap() http.ResponseWriter { return a.ResponseWriter }

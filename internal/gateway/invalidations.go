@@ -33,7 +33,7 @@ type invalidationOutput struct {
 }
 
 func (g *Gateway) registerInvalidations() {
-	operation(g, huma.Operation{
+	registerOperation(g, huma.Operation{
 		OperationID: "create-invalidation", Method: http.MethodPost, Path: "/v1/invalidations", Tags: []string{"tasks"},
 		Summary: "Say that a record changed at the vendor",
 		Description: "Before the answer comes, every cached copy of the record and everything built on it is marked stale, " +
@@ -55,7 +55,7 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 	if err := named.Validate(); err != nil {
 		return nil, fail(codeArguments, err.Error()) // names the member and holds no value
 	}
-	clinic, err := g.practice(ctx, named.Practice)
+	info, err := g.practice(ctx, named.Practice)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 	if err != nil {
 		return nil, err
 	}
-	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(clinic.zone)))
+	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(info.zone)))
 	got, err := g.Tasks.EnqueueMany(ctx, owner.String(), args)
 	if err != nil {
 		return nil, err

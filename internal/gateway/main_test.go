@@ -46,22 +46,22 @@ type bundle struct {
 	store  *practice.Store
 	queue  *redis.Client
 	events *redis.Client
-	log    *lines
+	log    *syncBuffer
 }
 
-// lines is a log that many goroutines write to.
-type lines struct {
+// syncBuffer is a log that many goroutines write to.
+type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *syncBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *syncBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -108,14 +108,14 @@ func dependencies(t testing.TB) (Options, *redis.Client) {
 			{Name: "desk-a", Tenant: clinicA, Digest: access.DigestOf(keyA)},
 			{Name: "desk-b", Tenant: clinicB, Digest: access.DigestOf(keyB)},
 		},
-		Limits: Limits{Wait: 20 * time.Millisecond},
+		Limits: Limits{ColdWait: 20 * time.Millisecond},
 	}, queue
 }
 
 func setup(t *testing.T, change ...func(*Options)) *bundle {
 	t.Helper()
 	o, queue := dependencies(t)
-	log := &lines{}
+	log := &syncBuffer{}
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	for _, c := range change {
 		c(&o)
@@ -222,8 +222,8 @@ func (b *bundle) post(path, body string, headers ...string) reply {
 	return b.do(b.request(http.MethodPost, path, keyA, body, headers...))
 }
 
-// see lets the vendor have answered with the visits of a day.
-func (b *bundle) see(owner tenant.ID, practiceID string, visits ...practice.Appointment) {
+// applyDay lets the vendor have answered with the visits of a day.
+func (b *bundle) applyDay(owner tenant.ID, practiceID string, visits ...practice.Appointment) {
 	b.t.Helper()
 	since, err := b.store.Begin(b.t.Context(), owner)
 	if err != nil {

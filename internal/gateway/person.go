@@ -82,18 +82,18 @@ type providerDay struct {
 }
 
 func (g *Gateway) registerPeople() {
-	view[card](g, huma.Operation{
+	registerView[card](g, huma.Operation{
 		OperationID: "get-patient", Path: "/v1/patients/{patient}",
 		Summary: "Read a patient's card: the record, and the visits of the coming four weeks",
 	}, g.getPatient)
-	view[providerDay](g, huma.Operation{
+	registerView[providerDay](g, huma.Operation{
 		OperationID: "get-provider-day", Path: "/v1/providers/{provider}/day",
 		Summary: "Read a provider's day. Who is unknown has an empty one",
 	}, g.getProviderDay)
 }
 
 func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, error) {
-	clinic, number, err := g.onlyPractice(ctx, in.Practice)
+	info, number, err := g.practiceOrOnly(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +102,11 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 		return nil, fail(codeNotFound, "")
 	}
 	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
-	today := civil.DateOf(g.Now().In(clinic.zone))
+	today := civil.DateOf(g.Now().In(info.zone))
 	var got practice.CardRead
-	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.PatientCard(ctx, owner, number, id, today)
-		return known(err)
+		return foundUnlessCold(err)
 	}, missing)
 	if errors.Is(err, practice.ErrAbsent) {
 		return nil, fail(codeNotFound, "")
@@ -114,7 +114,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), clinic.zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), info.zone), got.AsOf, got.Stale)
 }
 
 func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card {
@@ -138,11 +138,11 @@ func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card
 }
 
 func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*viewOutput, error) {
-	clinic, number, err := g.onlyPractice(ctx, in.Practice)
+	info, number, err := g.practiceOrOnly(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
-	day, err := g.day(in.Date, clinic)
+	day, err := g.day(in.Date, info)
 	if err != nil {
 		return nil, err
 	}
@@ -152,29 +152,29 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.ProviderDayRead
-	err = g.await(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.ProviderDay(ctx, owner, number, in.Provider, day)
-		return known(err)
+		return foundUnlessCold(err)
 	}, wanted.Source())
 	if err != nil {
 		return nil, err
 	}
 	names := g.Store.Names(owner)
 	doc := providerDay{
-		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: clinic.zone.String(),
+		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: info.zone.String(),
 		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
-		Rows: rowsOf(got.ProviderDay.Rows, names, clinic.zone),
+		Rows: rowsOf(got.ProviderDay.Rows, names, info.zone),
 	}
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }
 
-// onlyPractice is practice for a route that may leave the practice out.
-func (g *Gateway) onlyPractice(ctx context.Context, id string) (*clinic, string, error) {
+// practiceOrOnly is practice for a route that may leave the practice out.
+func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, string, error) {
 	if id != "" {
 		c, err := g.practice(ctx, id)
 		return c, id, err
 	}
-	c, err := g.tenants.of(ctx, callerOf(ctx).Tenant)
+	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
 	switch {
 	case err != nil:
 		return nil, "", err

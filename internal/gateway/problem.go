@@ -89,14 +89,14 @@ func fail(c code, detail string) *problem {
 	return &problem{Type: problemPath + string(c), Title: p.title, Status: p.status, Code: c, Detail: detail}
 }
 
-// after says when the request may be sent again.
-func (p *problem) after(d time.Duration) *problem {
+// withRetryAfter says when the request may be sent again.
+func (p *problem) withRetryAfter(d time.Duration) *problem {
 	p.retryAfter = d
 	return p
 }
 
-// because keeps what caused it, for the log.
-func (p *problem) because(err error) *problem {
+// withCause keeps what caused it, for the log.
+func (p *problem) withCause(err error) *problem {
 	p.cause = err
 	return p
 }
@@ -136,10 +136,10 @@ func problemOf(err error) *problem {
 	case errors.Is(err, tasks.ErrReused):
 		return fail(codeReused, "")
 	case errors.Is(err, context.Canceled):
-		return fail(codeUnavailable, "").because(err) // nobody is there to read it
+		return fail(codeUnavailable, "").withCause(err) // nobody is there to read it
 	}
 	// What is left comes from Redis or the ledger.
-	return fail(codeUnavailable, "").after(time.Second).because(err)
+	return fail(codeUnavailable, "").withRetryAfter(time.Second).withCause(err)
 }
 
 // huma makes its own errors by this function alone: of what it finds wrong with a request, the name of a parameter that we
@@ -159,7 +159,7 @@ func init() {
 			}
 		}
 		if status >= http.StatusInternalServerError {
-			return fail(codeInternal, "").because(errors.Join(errs...))
+			return fail(codeInternal, "").withCause(errors.Join(errs...))
 		}
 		return fail(codeBody, "")
 	}
@@ -168,22 +168,22 @@ func init() {
 // problemPath is where the pages of problems are.
 const problemPath = "/problems/"
 
-// explain serves the page of a code.
-func explain(w http.ResponseWriter, r *http.Request) {
+// serveProblemPage serves the page of a code.
+func serveProblemPage(w http.ResponseWriter, r *http.Request) {
 	p, ok := problems[code(r.PathValue("code"))]
 	if !ok {
-		write(w, fail(codeNotFound, ""))
+		writeProblem(w, fail(codeNotFound, ""))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, p.title, p.page)
 }
 
-// write answers with a problem.
-func write(w http.ResponseWriter, p *problem) {
+// writeProblem answers with a problem.
+func writeProblem(w http.ResponseWriter, p *problem) {
 	h := w.Header()
 	maps.Copy(h, p.GetHeaders())
 	h.Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = format.Marshal(w, p) // whoever asked is gone when it fails
+	_ = jsonFormat.Marshal(w, p) // whoever asked is gone when it fails
 }

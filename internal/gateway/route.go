@@ -23,11 +23,11 @@ type route struct {
 	body   bool
 }
 
-// nowhere is where requests go that fit no route.
-const nowhere = "/"
+// fallbackPattern is where requests go that fit no route.
+const fallbackPattern = "/"
 
-// format reads and writes every JSON body: strictly, and with what callers may see revealed.
-var format = huma.Format{
+// jsonFormat reads and writes every JSON body: strictly, and with what callers may see revealed.
+var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		data, err := phi.Marshal(v)
 		if err == nil {
@@ -42,10 +42,10 @@ var format = huma.Format{
 func (g *Gateway) register() (err error) {
 	g.mux = http.NewServeMux()
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	registry.RegisterTypeAlias(reflect.TypeFor[tasks.Date](), reflect.TypeFor[dateText]())
+	registry.RegisterTypeAlias(reflect.TypeFor[tasks.Date](), reflect.TypeFor[dateSchema]())
 	g.api = humago.New(g.mux, huma.Config{
-		OpenAPI:       describe(registry),
-		Formats:       map[string]huma.Format{"application/json": format, "json": format},
+		OpenAPI:       newDocument(registry),
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
 	})
 	g.registerTasks()
@@ -53,30 +53,30 @@ func (g *Gateway) register() (err error) {
 	g.registerBoard()
 	g.registerPeople()
 	g.registerEvents()
-	g.public("GET /openapi.json", "openapi", g.serveDocument)
-	g.public("GET "+problemPath+"{code}", "explain", explain)
-	g.public(nowhere, "none", g.serveNothing)
-	letGrow(registry)
+	g.registerPublic("GET /openapi.json", "openapi", g.serveDocument)
+	g.registerPublic("GET "+problemPath+"{code}", "explain", serveProblemPage)
+	g.registerPublic(fallbackPattern, "none", g.serveNotFound)
+	allowNewMembers(registry)
 	g.document, err = g.api.OpenAPI().MarshalJSON()
 	return err
 }
 
-// letGrow allows members in answers that the document does not name: a later version may have more. What comes in stays
+// allowNewMembers allows members in answers that the document does not name: a later version may have more. What comes in stays
 // strict.
-func letGrow(registry huma.Registry) {
-	taken := map[string]bool{"Change": true}
+func allowNewMembers(registry huma.Registry) {
+	strict := map[string]bool{"Change": true}
 	for _, k := range kinds {
-		taken[argsOf(k).Name()], taken[argsOf(k).Name()+"Demand"] = true, true
+		strict[argsOf(k).Name()], strict[argsOf(k).Name()+"Demand"] = true, true
 	}
 	for name, s := range registry.Map() {
-		if !taken[name] {
+		if !strict[name] {
 			s.AdditionalProperties = nil
 		}
 	}
 }
 
-// operation registers a route that huma binds and describes. Every error of the handler becomes a problem.
-func operation[I, O any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+// registerOperation registers a route that huma binds and describes. Every error of the handler becomes a problem.
+func registerOperation[I, O any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	post := op.Method == http.MethodPost
 	g.routes[op.Method+" "+op.Path] = route{name: op.OperationID, body: post}
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
@@ -98,8 +98,8 @@ func operation[I, O any](g *Gateway, op huma.Operation, handle func(context.Cont
 	})
 }
 
-// public registers a route that asks for no key.
-func (g *Gateway) public(pattern, name string, h http.HandlerFunc) {
+// registerPublic registers a route that asks for no key.
+func (g *Gateway) registerPublic(pattern, name string, h http.HandlerFunc) {
 	g.routes[pattern] = route{name: name, public: true}
 	g.mux.HandleFunc(pattern, h)
 }
@@ -110,7 +110,7 @@ func (g *Gateway) route(r *http.Request) route {
 	if rt, ok := g.routes[pattern]; ok {
 		return rt
 	}
-	return g.routes[nowhere]
+	return g.routes[fallbackPattern]
 }
 
 func (g *Gateway) serveDocument(w http.ResponseWriter, _ *http.Request) {
@@ -118,22 +118,22 @@ func (g *Gateway) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(g.document)
 }
 
-// serveNothing answers for paths that fit no route, or fit one of another method.
-func (g *Gateway) serveNothing(w http.ResponseWriter, r *http.Request) {
+// serveNotFound answers for paths that fit no route, or fit one of another method.
+func (g *Gateway) serveNotFound(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, m := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
 		other.Method = m
-		if _, pattern := g.mux.Handler(other); pattern != nowhere {
+		if _, pattern := g.mux.Handler(other); pattern != fallbackPattern {
 			allowed = append(allowed, m)
 		}
 	}
 	if len(allowed) == 0 {
-		write(w, fail(codeNotFound, ""))
+		writeProblem(w, fail(codeNotFound, ""))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	write(w, fail(codeMethod, ""))
+	writeProblem(w, fail(codeMethod, ""))
 }
 
 // schemaOf returns the schema of v's type, by reference.

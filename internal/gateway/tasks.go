@@ -52,20 +52,20 @@ type receiptOutput struct {
 }
 
 func (g *Gateway) registerTasks() {
-	operation(g, huma.Operation{
+	registerOperation(g, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: "/v1/tasks", Tags: []string{"tasks"},
 		Summary:       "Ask for a task",
 		Description:   "Equal tasks are one while they wait: asking a thousand times costs one run.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, g.createTask)
-	operation(g, huma.Operation{
+	registerOperation(g, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: "/v1/tasks/{task}", Tags: []string{"tasks"},
 		Summary: "Say where a task is, and why", Errors: []int{http.StatusNotFound},
 	}, g.getTask)
 }
 
 func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutput, error) {
-	args, opts, err := g.demand(ctx, in)
+	args, opts, err := g.parseDemand(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -79,20 +79,20 @@ func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutp
 	}, nil
 }
 
-// demand checks everything that can be checked before the queue is asked.
-func (g *Gateway) demand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
+// parseDemand checks everything that can be checked before the queue is asked.
+func (g *Gateway) parseDemand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
 	i := slices.IndexFunc(kinds, func(k tasks.Kind) bool { return k.Name == in.Body.Kind })
 	if i < 0 {
 		return nil, nil, fail(codeKind, "")
 	}
 	k := kinds[i]
-	misfit := fail(codeArguments, k.Name+" takes "+strings.Join(k.Members(), ", "))
+	invalid := fail(codeArguments, k.Name+" takes "+strings.Join(k.Members(), ", "))
 	if len(in.Body.Args) == 0 {
-		return nil, nil, misfit
+		return nil, nil, invalid
 	}
 	args, err := k.Decode(in.Body.Args)
 	if err != nil {
-		return nil, nil, misfit
+		return nil, nil, invalid
 	}
 	if v, ok := args.(tasks.Validator); ok {
 		if err := v.Validate(); err != nil {
@@ -106,8 +106,8 @@ func (g *Gateway) demand(ctx context.Context, in *demandInput) (tasks.Args, []ta
 	return args, opts, err
 }
 
-// maxOnce is the longest idempotency key in bytes.
-const maxOnce = 200
+// maxIdempotencyKey is the longest idempotency key in bytes.
+const maxIdempotencyKey = 200
 
 func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 	var opts []tasks.Option
@@ -124,7 +124,7 @@ func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 	if in.IdempotencyKey != "" {
 		key := in.IdempotencyKey
 		unprintable := func(r rune) bool { return r < ' ' || r > '~' }
-		if len(key) > maxOnce || strings.ContainsFunc(key, unprintable) {
+		if len(key) > maxIdempotencyKey || strings.ContainsFunc(key, unprintable) {
 			return nil, fail(codeIdempotency, "")
 		}
 		opts = append(opts, tasks.Once(key))
@@ -166,7 +166,7 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 	}
 	out := &statusOutput{Body: status{
 		ID: s.ID, State: s.State, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
-		EnqueuedAt: instant(s.EnqueuedAt), NextAt: instant(s.NextAt), FinishedAt: instant(s.FinishedAt),
+		EnqueuedAt: timeOrNil(s.EnqueuedAt), NextAt: timeOrNil(s.NextAt), FinishedAt: timeOrNil(s.FinishedAt),
 	}}
 	if s.State != tasks.StateDone && s.State != tasks.StateDead {
 		out.RetryAfter = "1"
@@ -174,8 +174,8 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 	return out, nil
 }
 
-// instant returns t for a member that is left out when there is none.
-func instant(t time.Time) *time.Time {
+// timeOrNil returns t for a member that is left out when there is none.
+func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

@@ -17,48 +17,48 @@ import (
 // tenantTTL is how long a tenant's practices and zone are used before the ledger is asked again.
 const tenantTTL = 30 * time.Second
 
-// tenants remembers what the ledger says of the tenants. It is safe for concurrent use.
-type tenants struct {
+// tenantCache remembers what the ledger says of the tenants. It is safe for concurrent use.
+type tenantCache struct {
 	read  func(context.Context, tenant.ID) (ledger.Tenant, error)
 	names func(tenant.ID) practice.Names
 
-	mu    sync.Mutex
-	known map[tenant.ID]*clinic
+	mu      sync.Mutex
+	entries map[tenant.ID]*tenantInfo
 }
 
-// clinic is one tenant's practices and zone, never changed once known.
-type clinic struct {
+// tenantInfo is one tenant's practices and zone, never changed once known.
+type tenantInfo struct {
 	zone      *time.Location
 	practices []string
 	byRef     map[phi.Ref]string // the practices' numbers by what stands for them in events
 	readAt    time.Time
 }
 
-var errZone = errors.New("the tenant's zone is not known here")
+var errTimeZone = errors.New("the tenant's zone is not known here")
 
-// of returns a tenant. One that the ledger does not know has no practices and is not remembered; while the ledger does
+// get returns a tenant. One that the ledger does not know has no practices and is not remembered; while the ledger does
 // not answer, what it said last counts.
-func (ts *tenants) of(ctx context.Context, id tenant.ID) (*clinic, error) {
+func (ts *tenantCache) get(ctx context.Context, id tenant.ID) (*tenantInfo, error) {
 	ts.mu.Lock()
-	have := ts.known[id]
+	have := ts.entries[id]
 	ts.mu.Unlock()
 	if have != nil && time.Since(have.readAt) < tenantTTL {
 		return have, nil
 	}
-	next, err := ts.renew(ctx, id, have)
+	next, err := ts.refresh(ctx, id, have)
 	if err != nil {
 		return nil, err
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if ts.known == nil {
-		ts.known = map[tenant.ID]*clinic{}
+	if ts.entries == nil {
+		ts.entries = map[tenant.ID]*tenantInfo{}
 	}
-	ts.known[id] = next
+	ts.entries[id] = next
 	return next, nil
 }
 
-func (ts *tenants) renew(ctx context.Context, id tenant.ID, have *clinic) (*clinic, error) {
+func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantInfo) (*tenantInfo, error) {
 	t, err := ts.read(ctx, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -72,9 +72,9 @@ func (ts *tenants) renew(ctx context.Context, id tenant.ID, have *clinic) (*clin
 	}
 	zone, err := time.LoadLocation(t.TimeZone)
 	if err != nil {
-		return nil, fail(codeInternal, "").because(errZone)
+		return nil, fail(codeInternal, "").withCause(errTimeZone)
 	}
-	next := &clinic{zone: zone, byRef: map[phi.Ref]string{}, readAt: time.Now()}
+	next := &tenantInfo{zone: zone, byRef: map[phi.Ref]string{}, readAt: time.Now()}
 	names := ts.names(id)
 	for _, p := range t.Practices {
 		next.practices = append(next.practices, p.ID)
@@ -84,8 +84,8 @@ func (ts *tenants) renew(ctx context.Context, id tenant.ID, have *clinic) (*clin
 }
 
 // practice returns the caller's tenant and finds the practice in it, or fails as for any practice that there is not.
-func (g *Gateway) practice(ctx context.Context, id string) (*clinic, error) {
-	c, err := g.tenants.of(ctx, callerOf(ctx).Tenant)
+func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) {
+	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
 	if err != nil {
 		return nil, err
 	}

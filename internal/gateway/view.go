@@ -27,8 +27,8 @@ type viewOutput struct {
 	Body        []byte
 }
 
-// view registers a route that reads a view. V is the body's type.
-func view[V, I any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*viewOutput, error)) {
+// registerView registers a route that reads a view. V is the body's type.
+func registerView[V, I any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*viewOutput, error)) {
 	var zero V
 	registry := g.api.OpenAPI().Components.Schemas
 	op.Method, op.Tags = http.MethodGet, []string{"views"}
@@ -37,7 +37,7 @@ func view[V, I any](g *Gateway, op huma.Operation, handle func(context.Context, 
 		"200": {Description: "The view.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf(registry, zero)}}},
 		"304": {Description: "The copy at hand is still the view. Age and Data-As-Of say how old it is by now."},
 	}
-	operation(g, op, handle)
+	registerOperation(g, op, handle)
 	op.Responses["304"].Headers = op.Responses["200"].Headers
 }
 
@@ -45,7 +45,7 @@ func view[V, I any](g *Gateway, op huma.Operation, handle func(context.Context, 
 func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf time.Time, stale bool) (*viewOutput, error) {
 	body, err := phi.Marshal(doc)
 	if err != nil {
-		return nil, fail(codeInternal, "").because(err)
+		return nil, fail(codeInternal, "").withCause(err)
 	}
 	body = append(body, '\n')
 	seal := g.Keys.For(callerOf(ctx).Tenant.String())
@@ -56,14 +56,14 @@ func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf 
 		AsOf:  asOf.UTC().Format(time.RFC3339Nano),
 		Stale: stale,
 	}
-	if matches(ifNoneMatch, out.ETag) {
+	if matchesETag(ifNoneMatch, out.ETag) {
 		out.Status, out.ContentType, out.Body = http.StatusNotModified, "", nil
 	}
 	return out, nil
 }
 
-// matches compares as If-None-Match asks for: weakly, with any of a list.
-func matches(list, etag string) bool {
+// matchesETag compares as If-None-Match asks for: weakly, with any of a list.
+func matchesETag(list, etag string) bool {
 	for tag := range strings.SplitSeq(list, ",") {
 		tag = strings.TrimSpace(tag)
 		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
@@ -74,40 +74,40 @@ func matches(list, etag string) bool {
 }
 
 const (
-	// look is how often a view that is being fetched is looked for.
-	look = 50 * time.Millisecond
+	// pollInterval is how often a view that is being fetched is looked for.
+	pollInterval = 50 * time.Millisecond
 	// demandRate and demandBurst bound what one key may demand of the vendor by reading what nobody knows, a second and at
 	// a time. Beyond them the answer is the same and the demand is left out.
 	demandRate  = 2
 	demandBurst = 20
 )
 
-// known tells what a read found out: something, nothing yet, or an error.
-func known(err error) (found bool, _ error) {
+// foundUnlessCold tells what a read found out: something, nothing yet, or an error.
+func foundUnlessCold(err error) (found bool, _ error) {
 	if errors.Is(err, practice.ErrCold) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// await reads what may not be known yet. If it is not, that is demanded with the urgency of somebody who waits, and looked
+// readOrDemand reads what may not be known yet. If it is not, that is demanded with the urgency of somebody who waits, and looked
 // for until it is there or the wait is over. read reports whether it found something.
-func (g *Gateway) await(ctx context.Context, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
+func (g *Gateway) readOrDemand(ctx context.Context, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
 	found, err := read(ctx)
 	if found || err != nil {
 		return err
 	}
 	c := callerOf(ctx)
-	cold := fail(codeCold, "").after(2 * time.Second)
+	cold := fail(codeCold, "").withRetryAfter(2 * time.Second)
 	if !c.demands.Allow() {
 		return cold
 	}
 	if _, err := g.Tasks.EnqueueMany(ctx, c.Tenant.String(), missing, tasks.Interactive()); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.Limits.Wait)
+	ctx, cancel := context.WithTimeout(ctx, g.Limits.ColdWait)
 	defer cancel()
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {

@@ -19,8 +19,8 @@ import (
 
 const boardPath = "/v1/practices/7/board?date=2026-03-02"
 
-// meet lets the vendor have answered with a patient's record.
-func (b *bundle) meet(owner tenant.ID, p practice.Patient) {
+// applyPatient lets the vendor have answered with a patient's record.
+func (b *bundle) applyPatient(owner tenant.ID, p practice.Patient) {
 	b.t.Helper()
 	since, err := b.store.Begin(b.t.Context(), owner)
 	if err != nil {
@@ -31,8 +31,8 @@ func (b *bundle) meet(owner tenant.ID, p practice.Patient) {
 	}
 }
 
-// sameAge checks that header and body agree on how old the data is.
-func sameAge(t *testing.T, r reply, asOf time.Time, stale bool) {
+// checkFreshness checks that header and body agree on how old the data is.
+func checkFreshness(t *testing.T, r reply, asOf time.Time, stale bool) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, r.Header.Get("Data-As-Of"))
 	age := r.Header.Get("Age")
@@ -44,8 +44,8 @@ func sameAge(t *testing.T, r reply, asOf time.Time, stale bool) {
 func TestBoard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.meet(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
-	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	b.applyPatient(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
+	b.applyDay(clinicA, "7", visit("7", 1), visit("7", 2))
 	r := b.get(boardPath)
 	var doc board
 	r.json(t, &doc)
@@ -64,14 +64,14 @@ func TestBoard(t *testing.T) {
 	if second := doc.Rows[1]; second.Known || second.Name != "Row Name2" {
 		t.Errorf("a row without its patient's record: %s", r.body)
 	}
-	sameAge(t, r, doc.AsOf, false)
+	checkFreshness(t, r, doc.AsOf, false)
 }
 
 // The ETag stands for the bytes: the same while nothing changes, another with each change, and a 304 says the age.
 func TestETag(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.see(clinicA, "7", visit("7", 1))
+	b.applyDay(clinicA, "7", visit("7", 1))
 	first := b.get(boardPath)
 	etag := first.Header.Get("ETag")
 	if len(etag) != 28 || !strings.HasPrefix(etag, `"`) {
@@ -84,23 +84,23 @@ func TestETag(t *testing.T) {
 		if r.StatusCode != http.StatusNotModified || len(r.body) != 0 || r.Header.Get("ETag") != etag || r.Header.Get("Content-Type") != "" {
 			t.Errorf("%q: %d %v %s", match, r.StatusCode, r.Header, r.body)
 		}
-		sameAge(t, r, doc.AsOf, false)
+		checkFreshness(t, r, doc.AsOf, false)
 	}
 	if r := b.get(boardPath, "If-None-Match", `"other"`); r.StatusCode != http.StatusOK || string(r.body) != string(first.body) || r.Header.Get("ETag") != etag {
 		t.Errorf("the same board again: %d, %s after %s", r.StatusCode, r.body, first.body)
 	}
-	b.see(clinicA, "7", visit("7", 1)) // the vendor confirms it: the body says so
+	b.applyDay(clinicA, "7", visit("7", 1)) // the vendor confirms it: the body says so
 	confirmed := b.get(boardPath, "If-None-Match", etag)
 	if confirmed.StatusCode != http.StatusOK || confirmed.Header.Get("ETag") == etag || string(confirmed.body) == string(first.body) {
 		t.Errorf("a confirmed board: %d %s", confirmed.StatusCode, confirmed.body)
 	}
-	b.spoil("7")
+	b.invalidatePractice("7")
 	stale := b.get(boardPath, "If-None-Match", confirmed.Header.Get("ETag"))
 	stale.json(t, &doc)
 	if stale.StatusCode != http.StatusOK || !doc.Stale {
 		t.Errorf("an invalidated board: %d %s", stale.StatusCode, stale.body)
 	}
-	sameAge(t, stale, doc.AsOf, true)
+	checkFreshness(t, stale, doc.AsOf, true)
 	if r := b.get(boardPath, "If-None-Match", stale.Header.Get("ETag")); r.StatusCode != http.StatusNotModified || r.Header.Get("Data-Stale") != "true" {
 		t.Errorf("a stale board that is at hand: %d %v", r.StatusCode, r.Header)
 	}
@@ -111,21 +111,21 @@ func TestETag(t *testing.T) {
 }
 
 // Today is the practice's, not the server's.
-func TestTodayIsThePractices(t *testing.T) {
+func TestTodayIsInPracticeZone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) {
 		o.Now = func() time.Time { return time.Date(2026, 3, 3, 5, 30, 0, 0, time.UTC) } // 23:30 on Monday in Chicago
 	})
-	b.see(clinicA, "7", visit("7", 1))
+	b.applyDay(clinicA, "7", visit("7", 1))
 	if r := b.get("/v1/practices/7/board"); r.StatusCode != http.StatusOK || !strings.Contains(string(r.body), `"date":"2026-03-02"`) {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 }
 
 // Nobody knows the day: it is demanded urgently, waited for, and found when it comes in time.
-func TestAColdBoardIsFetched(t *testing.T) {
+func TestColdBoardIsFetched(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *Options) { o.Limits.Wait = 20 * time.Second })
+	b := setup(t, func(o *Options) { o.Limits.ColdWait = 20 * time.Second })
 	done := make(chan reply, 1)
 	r := b.request(http.MethodGet, boardPath, keyA, "")
 	go func() { done <- b.do(r) }()
@@ -138,13 +138,13 @@ func TestAColdBoardIsFetched(t *testing.T) {
 			break
 		}
 	}
-	b.see(clinicA, "7", visit("7", 1))
+	b.applyDay(clinicA, "7", visit("7", 1))
 	if got := <-done; got.StatusCode != http.StatusOK || !strings.Contains(string(got.body), "900001") {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }
 
-func TestAColdBoardThatDoesNotCome(t *testing.T) {
+func TestColdBoardTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for range demandBurst + 3 {
@@ -179,8 +179,8 @@ func TestPatientCard(t *testing.T) {
 	if r := b.get(path); r.code(t) != string(codeCold) {
 		t.Errorf("nobody asked about the patient: %d", r.StatusCode)
 	}
-	b.meet(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
-	b.see(clinicA, "7", visit("7", 1), visit("7", 2))
+	b.applyPatient(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
+	b.applyDay(clinicA, "7", visit("7", 1), visit("7", 2))
 	r := b.get(path)
 	var doc card
 	r.json(t, &doc)
@@ -188,7 +188,7 @@ func TestPatientCard(t *testing.T) {
 		len(doc.Visits) != 1 || doc.Visits[0].Appointment != "900001" || doc.Ref != b.store.Names(clinicA).Patient("1001") {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
-	sameAge(t, r, doc.AsOf, false)
+	checkFreshness(t, r, doc.AsOf, false)
 	if again := b.get(path, "If-None-Match", r.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("again: %d", again.StatusCode)
 	}
@@ -213,14 +213,14 @@ func TestProviderDay(t *testing.T) {
 	own, other := visit("7", 1), visit("7", 2)
 	own.Resources = []practice.Resource{{ID: "31", Name: "Dr Example"}}
 	other.Resources = []practice.Resource{{ID: "32", Name: "Dr Other"}}
-	b.see(clinicA, "7", own, other)
+	b.applyDay(clinicA, "7", own, other)
 	r := b.get("/v1/providers/31/day?practice=7&date=2026-03-02")
 	var doc providerDay
 	r.json(t, &doc)
 	if r.StatusCode != http.StatusOK || doc.Provider != "31" || doc.Name != "Dr Example" || len(doc.Rows) != 1 || doc.Rows[0].Appointment != "900001" {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
-	sameAge(t, r, doc.AsOf, false)
+	checkFreshness(t, r, doc.AsOf, false)
 	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-02", "If-None-Match", r.Header.Get("ETag")); r.StatusCode != http.StatusNotModified {
 		t.Errorf("again: %d", r.StatusCode)
 	}
@@ -233,10 +233,10 @@ func TestProviderDay(t *testing.T) {
 }
 
 // While the ledger restarts, what it said last counts.
-func TestTheLedgerMayBeAway(t *testing.T) {
+func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	ts := tenants{
+	ts := tenantCache{
 		names: func(tenant.ID) practice.Names {
 			keys, err := phi.Generate()
 			if err != nil {
@@ -252,16 +252,16 @@ func TestTheLedgerMayBeAway(t *testing.T) {
 		},
 	}
 	for range 3 {
-		c, err := ts.of(t.Context(), clinicA)
+		c, err := ts.get(t.Context(), clinicA)
 		if err != nil || len(c.practices) != 1 {
 			t.Fatalf("%v, %v", c, err)
 		}
-		ts.known[clinicA].readAt = time.Now().Add(-time.Hour)
+		ts.entries[clinicA].readAt = time.Now().Add(-time.Hour)
 	}
 	if calls != 3 {
 		t.Errorf("the ledger was asked %d times", calls)
 	}
-	if _, err := ts.of(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == tasks.Code(codeNotFound) {
+	if _, err := ts.get(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == tasks.Code(codeNotFound) {
 		t.Errorf("a tenant that was never read: %v", err)
 	}
 }

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
+)
+
+// 29 and 30: one key is one demand, whoever comes at once.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t, unlimited)
+	var mu sync.Mutex
+	ids := map[string]int{}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 50 {
+				rec := httptest.NewRecorder()
+				b.ServeHTTP(rec, b.request(http.MethodPost, "/v1/tasks", keyA, goodDemand, "Idempotency-Key", "order 1"))
+				var got receipt
+				reply{body: rec.Body.Bytes()}.json(t, &got)
+				mu.Lock()
+				ids[got.ID]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if n, err := queue.Depth(t.Context(), b.queue); len(ids) != 1 || n != 1 || err != nil {
+		t.Errorf("%d tasks for a thousand demands: %v (%v)", n, ids, err)
+	}
+	other := b.post("/v1/tasks", args("directory.sync", `{"practice":"7"}`), "Idempotency-Key", "order 1")
+	if other.code(t) != string(codeReused) {
+		t.Errorf("another demand with the key: %s", other.body)
+	}
+	if r := b.do(b.request(http.MethodPost, "/v1/tasks", keyB, args("directory.sync", `{"practice":"9"}`), "Idempotency-Key", "order 1")); r.StatusCode != http.StatusAccepted {
+		t.Errorf("another tenant's key of the same name: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// 40: whoever leaves without waiting finds out later what became of the demand.
+func TestDisconnectedClientCanRepeatItsDemand(t *testing.T) {
+	t.Parallel()
+	b := setup(t, unlimited)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nIdempotency-Key: gone\r\nContent-Length: %d\r\n\r\n%s",
+		keyA, len(goodDemand), goodDemand)
+	if err = errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var got receipt
+	r := b.post("/v1/tasks", goodDemand, "Idempotency-Key", "gone")
+	r.json(t, &got)
+	if r.StatusCode != http.StatusAccepted || b.get(r.Header.Get("Location")).StatusCode != http.StatusOK {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if n, err := queue.Depth(t.Context(), b.queue); err != nil || n != 1 {
+		t.Errorf("%d tasks (%v)", n, err)
+	}
+}
