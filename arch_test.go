@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
 )
 
 // source is one parsed Go file of the module.
