@@ -49,11 +49,12 @@ type recipe struct {
 //	```sh                    the commands run in the root folder
 //	```go FILE               the block is a new file
 //	```go FILE before TEXT   the block precedes the one line of the file that contains TEXT
+//	```go FILE after TEXT    the block follows it
 type step struct {
-	language, file, before, text string
+	language, file, place, anchor, text string
 }
 
-var fence = regexp.MustCompile("^( *)```(\\S+)(?: (\\S+))?(?: before (.+))?$")
+var fence = regexp.MustCompile("^( *)```(\\S+)(?: (\\S+))?(?: (before|after) (.+))?$")
 
 // readRecipes returns the sections with at least one block for a file.
 func readRecipes(t *testing.T) []recipe {
@@ -79,7 +80,7 @@ func readRecipes(t *testing.T) []recipe {
 			if len(lines) == 0 {
 				t.Fatalf("%s: a block does not end", name)
 			}
-			r.steps = append(r.steps, step{open[2], open[3], open[4], block.String()})
+			r.steps = append(r.steps, step{open[2], open[3], open[4], open[5], block.String()})
 			writes = writes || open[3] != ""
 		}
 		if writes {
@@ -111,15 +112,19 @@ func (s step) write(t *testing.T, name string) {
 	t.Helper()
 	text := []byte(s.text)
 	old, err := os.ReadFile(name)
-	if (err == nil) != (s.before != "") {
+	if (err == nil) != (s.anchor != "") {
 		t.Fatalf("%s: a new file exists, or an old one does not (%v)", s.file, err)
 	}
-	if s.before != "" {
-		at := bytes.Index(old, []byte(s.before))
-		if at < 0 || bytes.Count(old, []byte(s.before)) != 1 {
-			t.Fatalf("%s: %q is not once in the file", s.file, s.before)
+	if s.anchor != "" {
+		if bytes.Count(old, []byte(s.anchor)) != 1 {
+			t.Fatalf("%s: %q is not once in the file", s.file, s.anchor)
 		}
-		at = bytes.LastIndexByte(old[:at], '\n') + 1
+		at := bytes.Index(old, []byte(s.anchor))
+		if s.place == "after" {
+			at += bytes.IndexByte(old[at:], '\n') + 1
+		} else {
+			at = bytes.LastIndexByte(old[:at], '\n') + 1
+		}
 		text = append(append(bytes.Clone(old[:at]), text...), old[at:]...)
 	}
 	if s.language == "go" {
