@@ -27,17 +27,18 @@ const (
 // patientsMark names the watermark of a practice's patients: the first day whose changes may not all have been read.
 func patientsMark(practiceID string) string { return "patients:" + practiceID }
 
-// syncPatients reads the patients who have changed since the watermark, applies them and moves it on. A window that the
-// vendor cut is read in halves, down to one day; a day that it cuts becomes a sweep. An empty answer that would move the
-// watermark over days is believed when a second look agrees. A window that begins behind the watermark leaves days out, so
-// it moves and confirms nothing. Running twice: one more call, no change.
+// syncPatients reads the patients that have changed since the watermark, applies them and advances the watermark. It reads
+// the first window of the days since; the rest becomes another run, and a single day that the vendor cuts becomes a sweep.
+// An empty answer that would advance the watermark over days is believed when a second answer confirms it, or when it is
+// about a part of days with too many changes. Days that begin
+// after the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
 		return err
 	}
 	today := civil.DateOf(d.Now().In(s.Zone))
-	from, to, joins, err := d.window(ctx, s, job.Args, today)
+	from, to, joins, err := d.unread(ctx, s, job.Args, today)
 	if err != nil {
 		return err
 	}
@@ -45,39 +46,46 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	list, err := s.Vendor.Patients.List(ctx, tebra.ListPatientsRequest{
+	w, err := firstWindow(s.Vendor.Patients.Windows(ctx, tebra.ListPatientsRequest{
 		PracticeName: s.name, ModifiedFrom: from.In(time.UTC), ModifiedTo: to.In(time.UTC),
-	})
-	if err != nil {
+	}))
+	days, cut := job.Args.Days, w.cut(to, "GetPatients")
+	if cut {
+		days = w.from.Days(w.to) + 1
+	}
+	switch {
+	case err != nil && cut: // the next run need not find out again how much is too much
+		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.from, Days: days})
+	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
 	}
-	if err := d.applyPatients(ctx, s, today, list.Rows, since); err != nil {
+	if err := d.applyPatients(ctx, s, today, w.rows, since); err != nil {
 		return err
 	}
 	end := today.Add(-overlap)
 	switch {
-	case list.Partial:
-		return d.narrow(ctx, s, from, to)
-	case len(list.Rows) == 0 && job.Args.From.IsZero() && from.Compare(end) < 0:
+	case w.partial:
+		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
+	case len(w.rows) == 0 && !cut && job.Args.From.IsZero() && from.Compare(end) < 0:
 		job.Args.From = from
 		return lookAgain(ctx, d, job)
 	case joins:
-		if err := d.advance(ctx, s, civil.Min(to.Add(1), end)); err != nil {
+		if err := d.advance(ctx, s, civil.Min(w.to.Add(1), end)); err != nil {
 			return err
 		}
 	}
-	if to.Compare(today.Add(1)) < 0 {
-		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: to.Add(1), Days: job.Args.Days})
+	switch {
+	case w.to.Compare(today) <= 0:
+		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.to.Add(1), Days: days})
+	case joins:
+		return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
 	}
-	if !joins {
-		return nil
-	}
-	return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
+	return nil
 }
 
-// window is what has to be read next: up to tomorrow, which may have begun where the vendor is. It joins what was read
-// before if no day lies between.
-func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today civil.Date) (from, to civil.Date, joins bool, err error) {
+// unread returns the days to read next: up to tomorrow, which may have begun where the vendor is. joins reports that no day
+// lies between them and what was read before.
+func (d Deps) unread(ctx context.Context, s practiceScope, a tasks.SyncPatients, today civil.Date) (from, to civil.Date, joins bool, err error) {
 	next, to := today.Add(-lookBack), today.Add(1)
 	mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
 	if err != nil {
@@ -98,25 +106,15 @@ func (d Deps) window(ctx context.Context, s site, a tasks.SyncPatients, today ci
 }
 
 // advance moves the watermark to a day. It never moves back.
-func (d Deps) advance(ctx context.Context, s site, to civil.Date) error {
+func (d Deps) advance(ctx context.Context, s practiceScope, to civil.Date) error {
 	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.In(s.Zone)); err != nil {
 		return fmt.Errorf("move watermark: %w", err)
 	}
 	return nil
 }
 
-// narrow demands the first half of a window. A day that is too much by itself has more changes than the vendor lists, and
-// reading everybody is the only way on.
-func (d Deps) narrow(ctx context.Context, s site, from, to civil.Date) error {
-	days := from.Days(to) + 1
-	if days == 1 {
-		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
-	}
-	return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: from, Days: (days + 1) / 2})
-}
-
 // applyPatients caches what the vendor listed, and has the cards of those who changed made anew if somebody reads them.
-func (d Deps) applyPatients(ctx context.Context, s site, today civil.Date, rows []tebra.Patient, since cache.Grant) error {
+func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Date, rows []tebra.Patient, since cache.Grant) error {
 	all := make([]practice.Patient, len(rows))
 	for i := range rows {
 		all[i] = practice.FromPatient(&rows[i])
@@ -166,21 +164,13 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
 }
 
-// listCost is how many single reads of patients one list of them costs the account, by the spacing that the vendor wants.
-var listCost = int(interval("GetPatients") / interval("GetPatient"))
-
-func interval(operation string) time.Duration {
-	for _, op := range tebra.Operations() {
-		if op.Name == operation {
-			return op.Interval
-		}
-	}
-	panic("work: no operation " + operation) //nolint:forbidigo // the policy table is part of the program
-}
+// listCost is how many single reads of patients one list of them costs the account, by the intervals that the vendor
+// requires.
+var listCost = int(policy("GetPatients").Interval / policy("GetPatient").Interval)
 
 // refetch is the cheapest way to a day's patients: a call for each whose record is missing, and for those whose records
 // merely grew old one list of what has changed, if they are more than such a list costs.
-func refetch(s site, f practice.Fetch) []tasks.Args {
+func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 	var out []tasks.Args
 	single := f.Missing
 	if len(f.Aged) > listCost {

@@ -106,7 +106,7 @@ func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
 	b.demands(t)
 }
 
-// A list that the vendor cuts at 10,000 rows is read in halves, and a day that it cuts becomes a sweep.
+// A list that the vendor cuts at 10,000 rows is read in smaller windows, and a day that it cuts becomes a sweep.
 func TestPatientsThatAreTooMany(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -116,14 +116,24 @@ func TestPatientsThatAreTooMany(t *testing.T) {
 		return before + strings.Repeat("<PatientData>"+row+"</PatientData>", 10_000) + after
 	}
 	b.clinic.AddPatient()
-	b.line.answer = cut
+	b.line.answer = func(body string) string {
+		b.gate.refuse = notNow{} // from the second call on
+		return cut(body)
+	}
 	b.done(t, tasks.SyncPatients{Practice: "7"})
 	b.demands(t, `sync patients 7 from "2026-02-22", 5 days`)
 	if !b.mark(t).IsZero() {
-		t.Error("half a list moved the watermark")
+		t.Error("a list that was cut moved the watermark")
 	}
-	b.line.answer = nil
-	b.done(t, tasks.SyncPatients{Practice: "7", From: monday.Add(-8), Days: 5})
+	b.gate.refuse = nil
+	calls := b.calls()
+	b.line.answer = func(body string) string {
+		if b.calls() == calls+1 {
+			return cut(body)
+		}
+		return body
+	}
+	b.done(t, tasks.SyncPatients{Practice: "7"})
 	b.demands(t, `sync patients 7 from "2026-02-27", 5 days`)
 	if b.mark(t) != monday.Add(-3) {
 		t.Errorf("after the first half the watermark is %q", b.mark(t))
@@ -208,7 +218,7 @@ func TestAWindowBehindTheWatermarkDoesNotMoveIt(t *testing.T) {
 
 func TestRefetchIsPlannedByCost(t *testing.T) {
 	t.Parallel()
-	s := site{id: "7"}
+	s := practiceScope{id: "7"}
 	ids := func(n int) []phi.Text {
 		out := make([]phi.Text, n)
 		for i := range out {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -15,68 +14,65 @@ import (
 )
 
 const (
-	// window is how many days one call asks for. The vendor fails on ranges over 60 days; a month keeps answers small.
-	window = 31
-	// secondLook is when a doubtful answer is checked: soon, yet not while the same hiccup lasts.
+	// secondLook is when a doubtful answer is checked: soon, but not while the same hiccup lasts.
 	secondLook = 20 * time.Second
-	// soon is for how many days from today boards are built before they are asked for.
+	// soon is for how many days from today boards are built before they are requested.
 	soon = 7
 )
 
-// syncSchedule reads the appointments of a window and applies them day by day. A window longer than one call may ask for
-// becomes several runs, and so does one whose answer the vendor cut. Running twice: one more call, no change.
+// syncSchedule reads the appointments of the first window of a range and applies them day by day; the rest of the range
+// becomes another run. Running twice: one more call, no change.
 func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
 		return err
 	}
-	days := civil.Range(job.Args.From, job.Args.To)
-	if len(days) > window {
-		return d.split(ctx, s, days, window)
-	}
 	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	list, err := s.Vendor.Appointments.List(ctx, tebra.ListAppointmentsRequest{
-		PracticeName: s.name, From: days[0].In(s.Zone), To: days[len(days)-1].In(s.Zone), Location: s.Zone,
-	})
-	if err != nil {
+	w, err := firstWindow(s.Vendor.Appointments.Windows(ctx, tebra.ListAppointmentsRequest{
+		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Location: s.Zone,
+	}))
+	switch {
+	case err != nil && w.cut(job.Args.To, "GetAppointments"): // the next run need not find out again how much is too much
+		return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), tasks.SyncSchedule{Practice: s.id, From: w.from, To: w.to})...)
+	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
 	}
-	visits, left, err := sortByDay(s.id, list.Rows, s.Zone)
+	a := answer{
+		Deps: d, practiceScope: s, since: since, ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
+	}
+	skipped, err := a.sort(w.rows)
 	if err != nil {
 		return err
 	}
-	if left > 0 {
-		d.Logger.WarnContext(ctx, "appointments without a start were left out; nothing is taken from these days until they have one",
-			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", left)
+	if skipped > 0 {
+		d.Logger.WarnContext(ctx, "appointments without a start are skipped; nothing is removed from these days until they have one",
+			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", skipped)
 	}
-	a := answer{
-		Deps: d, site: s, visits: visits, partial: list.Partial || left > 0, since: since, ownVersions: map[cache.Tag]uint64{},
-		today: civil.DateOf(d.Now().In(s.Zone)),
-	}
-	for _, date := range days {
-		if err := a.apply(ctx, date); err != nil {
+	a.partial = w.partial || skipped > 0
+	for _, on := range civil.Range(w.from, w.to) {
+		if err := a.apply(ctx, on); err != nil {
 			return applied(err)
 		}
 	}
-	switch {
-	case list.Partial && len(days) > 1:
-		return d.split(ctx, s, days, (len(days)+1)/2)
-	case a.doubtful:
-		return lookAgain(ctx, d, job)
+	if a.doubtful {
+		again := *job
+		again.Args.From, again.Args.To = w.from, w.to
+		if err := lookAgain(ctx, d, &again); err != nil {
+			return err
+		}
 	}
-	return nil
+	return d.demand(ctx, s, d.rest(s, w.to, job.Args.To)...)
 }
 
-// split demands the days in windows of n days at most.
-func (d Deps) split(ctx context.Context, s site, days []civil.Date, n int) error {
-	var parts []tasks.Args
-	for part := range slices.Chunk(days, n) {
-		parts = append(parts, tasks.SyncSchedule{Practice: s.id, From: part[0], To: part[len(part)-1]})
+// rest is the demand for the days of a range after one of them, if there are any.
+func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
+	if after.Compare(last) >= 0 {
+		return nil
 	}
-	return d.demand(ctx, s, parts...)
+	return []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: after.Add(1), To: last}}
 }
 
 // lookAgain asks for the same once more, because what came back was so much less than what is known that it may be the
@@ -88,35 +84,35 @@ func lookAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) err
 	return nil
 }
 
-// sortByDay maps the rows. A row of another practice poisons the whole answer: the vendor answered a question that we did
-// not ask, and nothing of it may be believed. Rows without a start are left out and counted: those visits are there,
-// whatever day they are on, and must not pass for ones that are gone.
-func sortByDay(practiceID string, rows []tebra.Appointment, zone *time.Location) (visits map[civil.Date][]practice.Appointment, left int, err error) {
-	visits = map[civil.Date][]practice.Appointment{}
-	for _, row := range rows {
-		a, err := practice.FromAppointment(practiceID, row, zone)
-		switch {
-		case errors.Is(err, practice.ErrForeign):
-			return nil, 0, fmt.Errorf("map appointments: %w", err)
-		case err != nil:
-			left++
-			continue
-		}
-		visits[a.Day] = append(visits[a.Day], a)
-	}
-	return visits, left, nil
-}
-
-// answer is one look at the vendor, on its way into the cache.
+// answer is one answer of the vendor on its way into the cache.
 type answer struct {
 	Deps
-	site
+	practiceScope
 	visits      map[civil.Date][]practice.Appointment
 	partial     bool
 	since       cache.Grant
-	ownVersions map[cache.Tag]uint64 // what earlier days of this answer moved
+	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
 	today       civil.Date
 	doubtful    bool
+}
+
+// sort maps the rows and sorts them by day. A row of another practice invalidates the whole answer: the vendor answered a
+// different question, so no row can be trusted. Rows without a start are skipped and counted: those visits exist, on some
+// day, and must not count as gone.
+func (a *answer) sort(rows []tebra.Appointment) (skipped int, err error) {
+	a.visits = map[civil.Date][]practice.Appointment{}
+	for _, row := range rows {
+		visit, err := practice.FromAppointment(a.id, row, a.Zone)
+		switch {
+		case errors.Is(err, practice.ErrForeign):
+			return 0, fmt.Errorf("map appointments: %w", err)
+		case err != nil:
+			skipped++
+			continue
+		}
+		a.visits[visit.Day] = append(a.visits[visit.Day], visit)
+	}
+	return skipped, nil
 }
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
@@ -133,13 +129,13 @@ func (a *answer) apply(ctx context.Context, on civil.Date) error {
 		return err
 	}
 	if changed.Any() {
-		follow = append(follow, a.board(a.site, on)...)
+		follow = append(follow, a.board(a.practiceScope, on)...)
 	}
-	views, err := a.views(ctx, a.site, on, changed.Patients, changed.Providers)
+	views, err := a.views(ctx, a.practiceScope, on, changed.Patients, changed.Providers)
 	if err != nil {
 		return err
 	}
-	return a.demand(ctx, a.site, append(follow, views...)...)
+	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
 }
 
 // patients demands the records of a day's people. They are worth it for today and tomorrow: boards of other days are
@@ -152,5 +148,5 @@ func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.
 	if err != nil {
 		return nil, err
 	}
-	return refetch(a.site, f), nil
+	return refetch(a.practiceScope, f), nil
 }

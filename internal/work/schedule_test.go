@@ -108,31 +108,41 @@ func TestAnIdentifierThatCannotBeAskedForHoldsUpNobody(t *testing.T) {
 	b.demands(t, append(rest, "warm day-board 7 2026-03-02")...)
 }
 
-func TestALongWindowBecomesSeveralRuns(t *testing.T) {
+func TestALongRangeBecomesSeveralRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.done(t, days(monday.Add(-1), monday.Add(61)))
-	if b.calls() != 0 {
-		t.Errorf("splitting made %d calls", b.calls())
-	}
-	b.demands(t, "sync schedule 7 2026-03-01..2026-03-31", "sync schedule 7 2026-04-01..2026-05-01", "sync schedule 7 2026-05-02..2026-05-02")
-	b.done(t, days(monday.Add(-1), monday.Add(29)))
+	first := monday.Add(8) // boards of that far ahead are built when somebody asks
+	b.done(t, days(first, first.Add(60)))
+	b.demands(t, "sync schedule 7 2026-05-09..2026-05-09")
 	if b.calls() != 1 {
-		t.Errorf("a month made %d calls", b.calls())
+		t.Errorf("the vendor's 60 days made %d calls", b.calls())
 	}
+	b.board(t, first.Add(59))
+	b.cold(t, first.Add(60))
+	b.done(t, days(first.Add(60), first.Add(60)))
+	b.demands(t)
 }
 
-func TestACutAnswerIsAskedForInHalves(t *testing.T) {
+func TestACutAnswerIsReadInSmallerWindows(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Practices[0].VisitsPerDay = 850 })
 	first, last := monday.Add(10), monday.Add(21) // 10,200 visits, of which the answer holds 10,000
-	b.done(t, days(last, last))
-	b.demands(t) // boards of that far ahead are built when somebody asks
-	b.done(t, days(first, last))
-	if n := len(b.board(t, last).Board.Rows); n != 850 {
-		t.Errorf("%d rows are left of the day that was cut", n)
+	b.line.answer = func(body string) string {
+		b.gate.refuse = notNow{} // from the second call on
+		return body
 	}
+	b.done(t, days(first, last))
 	b.demands(t, "sync schedule 7 2026-03-12..2026-03-17", "sync schedule 7 2026-03-18..2026-03-23")
+	b.cold(t, first)
+	b.line.answer, b.gate.refuse = nil, nil
+	b.done(t, days(first, last))
+	b.demands(t, "sync schedule 7 2026-03-18..2026-03-23")
+	for _, d := range civil.Range(first, first.Add(5)) {
+		if n := len(b.board(t, d).Board.Rows); n != 850 {
+			t.Errorf("%s has %d rows", d, n)
+		}
+	}
+	b.cold(t, last)
 }
 
 func TestADoubtfulAnswerIsLookedAtTwice(t *testing.T) {

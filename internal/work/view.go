@@ -34,7 +34,7 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 
 // build reads the view, which puts it into the cache, and returns what the vendor has to be asked for first, if anything.
 // A patient who does not exist has no card.
-func (d Deps) build(ctx context.Context, s site, a tasks.WarmView) (missing tasks.Args, err error) {
+func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (missing tasks.Args, err error) {
 	switch a.View {
 	case tasks.PatientCard:
 		var r practice.CardRead
@@ -58,7 +58,7 @@ func (d Deps) build(ctx context.Context, s site, a tasks.WarmView) (missing task
 
 // board is the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
 // made when somebody asks.
-func (d Deps) board(s site, on civil.Date) []tasks.Args {
+func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	if on.Compare(civil.DateOf(d.Now().In(s.Zone)).Add(soon)) > 0 {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (d Deps) board(s site, on civil.Date) []tasks.Args {
 
 // views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
 // for those that somebody reads.
-func (d Deps) views(ctx context.Context, s site, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
+func (d Deps) views(ctx context.Context, s practiceScope, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
 	cards, days, err := d.Store.RecentlyRead(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {
 		return nil, err

@@ -61,29 +61,29 @@ func urgent[T tasks.Args](work tasks.WorkerFunc[T]) tasks.WorkerFunc[T] {
 	}
 }
 
-// site is the practice that a run is about, and the way to it.
-type site struct {
+// practiceScope is the practice that a run is about, with the account to read it through.
+type practiceScope struct {
 	*account.Account
 	tenant tenant.ID
 	id     string // the practice's number
 	name   string // the vendor's name of it, by which lists are filtered
 }
 
-func (d Deps) open(ctx context.Context, t, practiceID string) (site, error) {
+func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, error) {
 	id, a, err := d.account(ctx, t)
 	if err != nil {
-		return site{}, err
+		return practiceScope{}, err
 	}
 	for _, p := range a.Practices {
 		if p.ID == practiceID {
-			return site{Account: a, tenant: id, id: p.ID, name: p.Name}, nil
+			return practiceScope{Account: a, tenant: id, id: p.ID, name: p.Name}, nil
 		}
 	}
-	return site{}, tasks.Permanent(codes.UnknownPractice)
+	return practiceScope{}, tasks.Permanent(codes.UnknownPractice)
 }
 
 // demand enqueues what follows from a run.
-func (d Deps) demand(ctx context.Context, s site, args ...tasks.Args) error {
+func (d Deps) demand(ctx context.Context, s practiceScope, args ...tasks.Args) error {
 	if len(args) == 0 {
 		return nil
 	}
