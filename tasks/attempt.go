@@ -14,31 +14,31 @@ import (
 // that this package seals.
 const maxSealed = 64 << 10
 
-// settleTime bounds what is written after an attempt: it goes on when the
+// recordTimeout bounds what is written after an attempt: it goes on when the
 // attempt's own context has ended.
-const settleTime = 5 * time.Second
+const recordTimeout = 5 * time.Second
 
 // attempt is one delivery on its way through the router.
 type attempt struct {
 	*Router
-	d       Delivery
-	h       head
-	headErr error
-	id      queue.ID
-	idErr   error
-	began   time.Time
+	d          Delivery
+	h          headers
+	headersErr error
+	id         queue.ID
+	idErr      error
+	began      time.Time
 }
 
 // run goes from the kind to the worker: route, open, decode, start, work.
-func (a *attempt) run(ctx context.Context, run *Run) *verdict {
+func (a *attempt) run(ctx context.Context, run *Run) *decision {
 	if ctx.Err() != nil {
-		return judge(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
+		return classify(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
 	}
 	rt, ok := a.routes[a.d.Kind]
 	switch {
 	case !ok:
 		return dead(codes.UnknownKind)
-	case a.headErr != nil:
+	case a.headersErr != nil:
 		return dead(codes.MalformedHeaders)
 	case a.idErr != nil || a.id.Lane != a.d.Lane:
 		return dead(codes.MalformedID)
@@ -66,11 +66,11 @@ func (a *attempt) run(ctx context.Context, run *Run) *verdict {
 	return a.work(ctx, run, task)
 }
 
-func (a *attempt) work(ctx context.Context, run *Run, task opened) *verdict {
+func (a *attempt) work(ctx context.Context, run *Run, task opened) *decision {
 	ctx, cancel := context.WithTimeoutCause(ctx, task.options.Timeout, errTimeout)
 	defer cancel()
 	err := a.guard(ctx, run, func() error { return task.work(ctx, run) })
-	return judge(ctx, err, a.d.Failed, task.options.MaxAttempts)
+	return classify(ctx, err, a.d.Failed, task.options.MaxAttempts)
 }
 
 // errPanic stands for a panic. Its value may hold anything and is not kept.
@@ -90,32 +90,32 @@ func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error
 }
 
 // settle writes down how the attempt ended and returns what asynq is told.
-func (a *attempt) settle(ctx context.Context, run *Run, v *verdict) *verdict {
+func (a *attempt) record(ctx context.Context, run *Run, v *decision) *decision {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
 		// The handler overstayed, or somebody cancelled it: asynq has put the task back already and another worker may
 		// have it. What this run would write could be about that one.
 		return v
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	switch {
 	case v == nil:
 		a.finish(ctx, run, OutcomeDone, "")
 		return nil
 	case v.State == OutcomeDead:
-		if err := a.buryLetter(ctx, run, v.Code); err != nil {
+		if err := a.buryDeadLetter(ctx, run, v.Code); err != nil {
 			a.log.ErrorContext(ctx, "dead letter cannot be buried", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
-			return a.giveBack(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
+			return a.requeue(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
 		}
 		a.finish(ctx, run, OutcomeDead, v.Code)
 		return v
 	}
-	return a.giveBack(ctx, run, v)
+	return a.requeue(ctx, run, v)
 }
 
 // giveBack lets demands join the waiting task again, or drops it when an equal
 // one takes its place.
-func (a *attempt) giveBack(ctx context.Context, run *Run, v *verdict) *verdict {
+func (a *attempt) requeue(ctx context.Context, run *Run, v *decision) *decision {
 	if a.runs == nil || a.idErr != nil {
 		return v
 	}
@@ -168,7 +168,7 @@ type DeadLetter struct {
 	Headers map[string]string
 }
 
-func (a *attempt) buryLetter(ctx context.Context, run *Run, code Code) error {
+func (a *attempt) buryDeadLetter(ctx context.Context, run *Run, code Code) error {
 	letter := DeadLetter{
 		TaskID: a.d.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
 		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.d.Payload, Headers: run.Headers,

@@ -146,7 +146,7 @@ func (c *Client) demand(ctx context.Context, owner string, a Args, index int, op
 	sealer := c.keys.For(t.String())
 	kind := a.Kind()
 	d := queue.Demand{
-		Lane: s.lane, Kind: kind, At: s.at, Timeout: o.Timeout + stuck,
+		Lane: s.lane, Kind: kind, At: s.at, Timeout: o.Timeout + handlerGrace,
 		Digest: string(sealer.Ref("task", kind+"\x00"+unique)),
 	}
 	if s.once != "" {

@@ -137,7 +137,7 @@ func TestOddHeadersCostNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var seen map[string]string
-	r := b.router(t, RouterOptions{Around: []Middleware{Observe, func(next Next) Next {
+	r := b.router(t, RouterOptions{Middleware: []Middleware{Observe, func(next Next) Next {
 		return func(ctx context.Context, run *Run) error { seen = run.Headers; return next(ctx, run) }
 	}}})
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
@@ -220,7 +220,7 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("", "01", "")
 	f.Fuzz(func(t *testing.T, owner, version, at string) {
 		headers := map[string]string{headerTenant: owner, headerVersion: version, headerEnqueuedAt: at}
-		h, err := readHead(headers)
+		h, err := readHeaders(headers)
 		if err != nil {
 			return
 		}

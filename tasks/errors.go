@@ -39,9 +39,9 @@ const (
 	buryWait = 30 * time.Second
 	// farLater bounds Later: no error may park a task for good.
 	farLater = 7 * 24 * time.Hour
-	// stuck is how much longer than its Timeout a handler may take to notice
+	// handlerGrace is how much longer than its Timeout a handler may take to notice
 	// before asynq gives up on it.
-	stuck = 10 * time.Second
+	handlerGrace = 10 * time.Second
 )
 
 // signal is an error that says what becomes of its task.
@@ -97,7 +97,7 @@ const (
 
 // OutcomeOf reads what Router.ProcessTask and Router.Deliver returned.
 func OutcomeOf(err error) Outcome {
-	var v *verdict
+	var v *decision
 	switch {
 	case err == nil:
 		return Outcome{State: OutcomeDone}
@@ -109,35 +109,35 @@ func OutcomeOf(err error) Outcome {
 	return Outcome{State: OutcomeRetry, Code: CodeOf(err)}
 }
 
-// verdict is the error that asynq gets. Its text, which asynq stores, is the
+// decision is the error that asynq gets. Its text, which asynq stores, is the
 // code.
-type verdict struct{ Outcome }
+type decision struct{ Outcome }
 
 // Error returns the code.
-func (v *verdict) Error() string { return string(v.Code) }
+func (v *decision) Error() string { return string(v.Code) }
 
 // Unwrap makes a dead letter one that asynq archives.
-func (v *verdict) Unwrap() error {
+func (v *decision) Unwrap() error {
 	if v.State == OutcomeDead {
 		return asynq.SkipRetry
 	}
 	return nil
 }
 
-func dead(code Code) *verdict { return &verdict{Outcome{State: OutcomeDead, Code: code}} }
+func dead(code Code) *decision { return &decision{Outcome{State: OutcomeDead, Code: code}} }
 
-func later(at time.Time, code Code) *verdict {
+func later(at time.Time, code Code) *decision {
 	if limit := time.Now().Add(farLater); at.After(limit) {
 		at = limit
 	}
 	if now := time.Now(); at.Before(now) {
 		at = now
 	}
-	return &verdict{Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
+	return &decision{Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
 }
 
-// judge says what an error of a worker means. Nil is done.
-func judge(ctx context.Context, err error, failed, maxAttempts int) *verdict {
+// classify says what an error of a worker means. Nil is done.
+func classify(ctx context.Context, err error, failed, maxAttempts int) *decision {
 	var s *signal
 	var notBefore interface {
 		NotBefore() (time.Time, string)
@@ -167,7 +167,7 @@ func judge(ctx context.Context, err error, failed, maxAttempts int) *verdict {
 	if failed+1 >= maxAttempts {
 		return dead(code)
 	}
-	return &verdict{Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
+	return &decision{Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
 }
 
 // errTimeout is the cause of a context that Options.Timeout ended.
@@ -182,7 +182,7 @@ func retryDelay(failed int) time.Duration {
 
 // RetryDelay is asynq's RetryDelayFunc: the wait the outcome names.
 func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
-	var v *verdict
+	var v *decision
 	switch {
 	case errors.As(err, &v):
 		return max(0, time.Until(v.NextAt))
@@ -197,7 +197,7 @@ func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration
 // IsFailure is asynq's: only a retry counts as an attempt. A crash of the
 // worker, its shutdown and a cancellation say nothing about the task.
 func (r *Router) IsFailure(err error) bool {
-	if v, ok := errors.AsType[*verdict](err); ok {
+	if v, ok := errors.AsType[*decision](err); ok {
 		return v.State == OutcomeRetry
 	}
 	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, queue.ErrDraining) && !errors.Is(err, context.Canceled)

@@ -28,9 +28,9 @@ type RouterOptions struct {
 	// fails the task lives on. Defaults to nothing: asynq's archive, which
 	// forgets, is then the only record.
 	Bury func(ctx context.Context, d DeadLetter) error
-	// Around is what happens around each attempt, outermost first. Defaults
+	// Middleware is what happens around each attempt, outermost first. Defaults
 	// to Observe, then InTenant.
-	Around []Middleware
+	Middleware []Middleware
 	// Logger gets a line for each dead letter and each panic. Defaults to
 	// none.
 	Logger *slog.Logger
@@ -39,12 +39,12 @@ type RouterOptions struct {
 // Router runs tasks: asynq's handler for all kinds. Register every kind with
 // Handle before the first task comes; afterwards it is safe for concurrent use.
 type Router struct {
-	keys   *phi.Keys
-	runs   *queue.Runs
-	bury   func(ctx context.Context, d DeadLetter) error
-	log    *slog.Logger
-	around []Middleware
-	routes map[string]route
+	keys       *phi.Keys
+	runs       *queue.Runs
+	bury       func(ctx context.Context, d DeadLetter) error
+	log        *slog.Logger
+	middleware []Middleware
+	routes     map[string]route
 }
 
 // route runs the tasks of one kind.
@@ -66,15 +66,15 @@ func NewRouter(o RouterOptions) (*Router, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new router: %w", err)
 	}
-	r := &Router{keys: keys, bury: o.Bury, log: o.Logger, around: o.Around, routes: map[string]route{}}
+	r := &Router{keys: keys, bury: o.Bury, log: o.Logger, middleware: o.Middleware, routes: map[string]route{}}
 	if o.Redis != nil {
 		r.runs = queue.NewRuns(o.Redis)
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if r.around == nil {
-		r.around = []Middleware{Observe, InTenant}
+	if r.middleware == nil {
+		r.middleware = []Middleware{Observe, InTenant}
 	}
 	return r, nil
 }
@@ -143,7 +143,7 @@ func (r *Router) ProcessTask(ctx context.Context, t *asynq.Task) error {
 // is nil when the task is done; OutcomeOf reads any other.
 func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	a := &attempt{Router: r, d: d, began: time.Now()}
-	a.h, a.headErr = readHead(d.Headers)
+	a.h, a.headersErr = readHeaders(d.Headers)
 	a.id, a.idErr = queue.ParseID(d.ID)
 	run := &Run{
 		ID: d.ID, Tenant: a.h.tenant.String(), Kind: d.Kind, Lane: d.Lane, Attempt: d.Failed + 1,
@@ -152,21 +152,21 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	if !validKind(d.Kind) {
 		run.Kind = "" // whatever it is, it is not repeated
 	}
-	next := Next(func(ctx context.Context, run *Run) error { return asError(a.settle(ctx, run, a.run(ctx, run))) })
-	for _, around := range slices.Backward(r.around) {
-		next = around(next)
+	next := Next(func(ctx context.Context, run *Run) error { return asError(a.record(ctx, run, a.run(ctx, run))) })
+	for _, wrap := range slices.Backward(r.middleware) {
+		next = wrap(next)
 	}
 	err := r.guard(ctx, run, func() error { return next(ctx, run) })
-	var v *verdict
+	var v *decision
 	if err == nil || errors.As(err, &v) {
 		return err
 	}
 	// Something around the task failed, not the task: it is treated alike.
-	return asError(a.settle(ctx, run, judge(ctx, err, d.Failed, defaultAttempts)))
+	return asError(a.record(ctx, run, classify(ctx, err, d.Failed, defaultAttempts)))
 }
 
-// asError keeps a nil verdict from becoming an error that is not nil.
-func asError(v *verdict) error {
+// asError keeps a nil decision from becoming an error that is not nil.
+func asError(v *decision) error {
 	if v == nil {
 		return nil
 	}

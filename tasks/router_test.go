@@ -262,7 +262,7 @@ func TestMiddlewareOrder(t *testing.T) {
 			}
 		}
 	}
-	r := b.router(t, RouterOptions{Around: []Middleware{step("a"), InTenant, step("b")}})
+	r := b.router(t, RouterOptions{Middleware: []Middleware{step("a"), InTenant, step("b")}})
 	Handle(r, WorkerFunc[note](func(ctx context.Context, j *Job[note]) error {
 		got = append(got, "work "+TenantOf(ctx))
 		return Code("failed")
@@ -283,7 +283,7 @@ func TestMiddlewareMayFail(t *testing.T) {
 		"later shut":  func(Next) Next { return func(context.Context, *Run) error { return Later(time.Now(), "shut") } },
 		"dead closed": func(Next) Next { return func(context.Context, *Run) error { return Permanent(Code("closed")) } },
 	} {
-		r := b.router(t, RouterOptions{Around: []Middleware{around}})
+		r := b.router(t, RouterOptions{Middleware: []Middleware{around}})
 		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
 		if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State+" "+string(o.Code) != want {
 			t.Errorf("%s: %+v", want, o)

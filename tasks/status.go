@@ -93,7 +93,7 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 
 func (s *Status) read(info *asynq.TaskInfo) {
 	s.Kind, s.Code, s.Attempt = info.Type, queue.CodeOf(info.LastErr), info.Retried
-	if h, err := readHead(info.Headers); err == nil {
+	if h, err := readHeaders(info.Headers); err == nil {
 		s.Tenant, s.EnqueuedAt = h.tenant.String(), h.enqueuedAt
 	}
 	switch info.State {

@@ -190,7 +190,7 @@ func (p *planted) panics(t *testing.T) {
 		t.Fatal(err)
 	}
 	router, err := tasks.NewRouter(tasks.RouterOptions{
-		Redis: p.queue, Keys: []byte(p.settings.Keyset.Reveal()), Bury: buryIn(p.tools.Ledger, p.log), Around: around, Logger: p.log,
+		Redis: p.queue, Keys: []byte(p.settings.Keyset.Reveal()), Bury: buryIn(p.tools.Ledger, p.log), Middleware: middleware, Logger: p.log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,10 +17,10 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// around is the order of what happens around each attempt, outermost first. Inside of it the router finds the kind,
+// middleware is the order of what happens around each attempt, outermost first. Inside of it the router finds the kind,
 // opens and decodes the payload, and runs the worker. The trace comes first, so that a task refused for its tenant is
 // seen; the tenant second, because everything below takes it from there.
-var around = []tasks.Middleware{tasks.Observe, tasks.InTenant}
+var middleware = []tasks.Middleware{tasks.Observe, tasks.InTenant}
 
 // Run is one attempt that ended.
 type Run struct {

@@ -41,7 +41,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		Ledger: b.ledger, Keys: b.keys, Gate: gate, Endpoint: o.Config.Endpoint, Insecure: o.Config.Mode == config.Dev,
 	})
 	router, err := tasks.NewRouter(tasks.RouterOptions{
-		Redis: b.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(b.ledger, b.log), Around: around, Logger: b.log,
+		Redis: b.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(b.ledger, b.log), Middleware: middleware, Logger: b.log,
 	})
 	if err != nil {
 		return nil, err

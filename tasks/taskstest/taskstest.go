@@ -38,8 +38,8 @@ type Result struct {
 	tasks.Outcome
 	// Delay is how long until the next attempt, 0 if there is none.
 	Delay time.Duration
-	// Letter is the dead letter, nil if there is none.
-	Letter *tasks.DeadLetter
+	// DeadLetter is the dead letter, nil if there is none.
+	DeadLetter *tasks.DeadLetter
 }
 
 // Option changes what Work runs.
@@ -72,7 +72,7 @@ func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option)
 	keys := Keys(t)
 	var result Result
 	router, err := tasks.NewRouter(tasks.RouterOptions{Keys: keys, Bury: func(_ context.Context, l tasks.DeadLetter) error {
-		result.Letter = &l
+		result.DeadLetter = &l
 		return nil
 	}})
 	if err != nil {

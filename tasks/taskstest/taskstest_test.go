@@ -64,7 +64,7 @@ func TestWork(t *testing.T) {
 	} {
 		r := taskstest.Work(t, returning(row.err), args, row.opts...)
 		got := strings.TrimSpace(r.State + " " + string(r.Code))
-		if r.Letter != nil {
+		if r.DeadLetter != nil {
 			got += " letter"
 		}
 		if got != want {

@@ -27,27 +27,27 @@ const maxHeader = 128
 var errHeader = errors.New("malformed headers")
 
 // head is what the headers say.
-type head struct {
+type headers struct {
 	tenant     tenant.ID
 	version    int
 	enqueuedAt time.Time
 }
 
-func readHead(headers map[string]string) (head, error) {
-	id, err := tenant.Parse(headers[headerTenant])
+func readHeaders(raw map[string]string) (headers, error) {
+	id, err := tenant.Parse(raw[headerTenant])
 	if err != nil {
-		return head{}, errHeader
+		return headers{}, errHeader
 	}
-	v := headers[headerVersion]
+	v := raw[headerVersion]
 	version, err := strconv.ParseUint(v, 10, 31)
 	if err != nil || version == 0 || v[0] == '0' {
-		return head{tenant: id}, errHeader
+		return headers{tenant: id}, errHeader
 	}
-	at, err := time.Parse(time.RFC3339Nano, headers[headerEnqueuedAt])
+	at, err := time.Parse(time.RFC3339Nano, raw[headerEnqueuedAt])
 	if err != nil {
-		return head{tenant: id}, errHeader
+		return headers{tenant: id}, errHeader
 	}
-	return head{tenant: id, version: int(version), enqueuedAt: at.UTC()}, nil
+	return headers{tenant: id, version: int(version), enqueuedAt: at.UTC()}, nil
 }
 
 // knownHeaders copies the headers of ours, so that nothing else that somebody
