@@ -14,32 +14,32 @@ import (
 
 type boardInput struct {
 	Practice    string `path:"practice" doc:"The practice's number."`
-	Date        string `query:"date" format:"date" doc:"The day; today at the practice when left out."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+	Date        string `query:"date" format:"date" doc:"The day; defaults to today in the practice's time zone."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
 }
 
 // board is the day board as callers see it.
 type board struct {
-	Ref      phi.Ref    `json:"ref" doc:"Stands for the board among the views of an event."`
+	Ref      phi.Ref    `json:"ref" doc:"Identifies the board in the views of an event."`
 	Practice string     `json:"practice" doc:"The practice's number."`
 	Date     civil.Date `json:"date" format:"date" doc:"The day."`
 	Zone     string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
 	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool       `json:"stale" doc:"Something on it is known to have changed since."`
-	Missing  int        `json:"missing" doc:"Visits of the day that are not on the board, because they are not at hand."`
-	Unknown  int        `json:"unknown" doc:"Rows whose patient's record is not at hand."`
-	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+	Stale    bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Missing  int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
+	Unknown  int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
+	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
 }
 
 // boardRow is one visit.
 type boardRow struct {
-	Ref         phi.Ref         `json:"ref" doc:"Stands for the appointment among the refs of an event."`
+	Ref         phi.Ref         `json:"ref" doc:"Identifies the appointment in the refs of an event."`
 	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
 	Start       time.Time       `json:"start"`
 	End         time.Time       `json:"end"`
-	Status      practice.Status `json:"status" doc:"Where the visit stands: scheduled, confirmed, checked-in, cancelled and so on."`
-	Patient     phi.Text        `json:"patient,omitempty" doc:"The patient's number; left out for time without one."`
-	Known       bool            `json:"known" doc:"The patient's record is at hand, or there is no patient."`
+	Status      practice.Status `json:"status" doc:"The visit's status: scheduled, confirmed, checked-in, cancelled and so on."`
+	Patient     phi.Text        `json:"patient,omitempty" doc:"The patient's number; absent for time blocked without a patient."`
+	Known       bool            `json:"known" doc:"Whether the patient's record is cached, or there is no patient."`
 	Name        phi.Text        `json:"name,omitempty"`
 	Born        phi.Text        `json:"born,omitempty"`
 	Phone       phi.Text        `json:"phone,omitempty"`
@@ -95,14 +95,14 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 	return rows
 }
 
-// day reads a date parameter: today at the practice when there is none.
+// day parses a date parameter. An empty one means today in the practice's time zone.
 func (g *Gateway) day(text string, c *tenantInfo) (civil.Date, error) {
 	if text == "" {
 		return civil.DateOf(g.Now().In(c.zone)), nil
 	}
 	d, err := civil.ParseDate(text)
 	if err != nil {
-		return civil.Date{}, fail(codeQuery, "date is not a day of the form 2006-01-02")
+		return civil.Date{}, fail(codeQuery, "date must be a day in the format 2006-01-02")
 	}
 	return d, nil
 }

@@ -11,20 +11,21 @@ import (
 	"github.com/workflow-bolt/rounds/internal/access"
 )
 
-// caller is a key and what it has used of its limits.
+// caller is an API key with its rate limiters and its counts of requests and streams in progress.
 type caller struct {
 	access.Key
 	requests *rate.Limiter
-	demands  *rate.Limiter // what is demanded because nothing was known
+	demands  *rate.Limiter // demands for views that are not cached
 
 	mu               sync.Mutex
 	running, streams int
 }
 
-// maxKey is the longest key in bytes that is worth hashing.
+// maxKey bounds an Authorization header in bytes; a longer one is refused without hashing.
 const maxKey = 256
 
-// caller finds who sends a request, or nil. It compares with every key there is, so that the time it takes tells nothing.
+// caller returns the caller whose key the request carries, or nil. It compares the key with every
+// known one, so that its duration does not depend on which of them matches.
 func (g *Gateway) caller(r *http.Request) *caller {
 	given := r.Header.Values("Authorization")
 	if len(given) != 1 || len(given[0]) > maxKey {
@@ -44,7 +45,7 @@ func (g *Gateway) caller(r *http.Request) *caller {
 	return found
 }
 
-// acquire takes one of the places that n counts, of which there are limit, or reports that all are taken.
+// acquire adds one to n, or returns false if n has reached the limit.
 func (c *caller) acquire(n *int, limit int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +56,7 @@ func (c *caller) acquire(n *int, limit int) bool {
 	return true
 }
 
-// release gives a place back.
+// release undoes one acquire.
 func (c *caller) release(n *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +65,7 @@ func (c *caller) release(n *int) {
 
 type callerKey struct{}
 
-// callerOf returns who sent the request; the guard has put it there.
+// callerOf returns the caller that the guard stored in the request's context.
 func callerOf(ctx context.Context) *caller {
 	c, _ := ctx.Value(callerKey{}).(*caller)
 	return c

@@ -13,27 +13,27 @@ import (
 
 const streamPath = "/v1/events"
 
-// The events that the stream itself tells of.
+// The events that the stream itself produces.
 const (
-	// eventReady comes first: its id is where the stream begins.
+	// eventReady comes first; its id is the position at which the stream starts.
 	eventReady = "ready"
-	// eventGap says that events are missing before its id.
+	// eventGap reports that events before its id are missing.
 	eventGap = "gap"
 )
 
-// event is the data of an event of the log.
+// event is the data of an event from the log.
 type event struct {
-	At       time.Time `json:"at" doc:"When it changed."`
-	Practice string    `json:"practice,omitempty" doc:"The number of the practice concerned; left out when it concerns the whole tenant."`
-	Refs     []phi.Ref `json:"refs,omitempty" nullable:"false" doc:"What stands for the records concerned. None means some of the practice's."`
-	Views    []phi.Ref `json:"views,omitempty" nullable:"false" doc:"What stands for the views concerned."`
+	At       time.Time `json:"at" doc:"When the change happened."`
+	Practice string    `json:"practice,omitempty" doc:"The number of the affected practice; absent if the whole tenant is affected."`
+	Refs     []phi.Ref `json:"refs,omitempty" nullable:"false" doc:"The refs of the affected records. Without refs, any of the practice's records may be affected."`
+	Views    []phi.Ref `json:"views,omitempty" nullable:"false" doc:"The refs of the affected views."`
 }
 
-// message describes each event of the stream in the document: its fields are the lines of the event.
+// message is the document's schema of a server-sent event; its members are the lines of the event.
 type message struct {
-	ID    string `json:"id" doc:"Where in the log it stands; Last-Event-ID resumes behind it."`
-	Event string `json:"event" enum:"ready,gap,appointment.changed,patient.changed,directory.changed,entity.invalidated,view.rebuilt" doc:"What it tells. Ignore what you do not know."`
-	Data  *event `json:"data" doc:"What changed; empty for ready and gap."`
+	ID    string `json:"id" doc:"The event's position in the log; Last-Event-ID resumes after it."`
+	Event string `json:"event" enum:"ready,gap,appointment.changed,patient.changed,directory.changed,entity.invalidated,view.rebuilt" doc:"The type of the event. Ignore unknown types."`
+	Data  *event `json:"data" doc:"The change; empty for ready and gap."`
 }
 
 func (g *Gateway) registerEvents() {
@@ -42,18 +42,18 @@ func (g *Gateway) registerEvents() {
 	doc := g.api.OpenAPI()
 	op := &huma.Operation{
 		OperationID: "follow-events", Method: http.MethodGet, Path: streamPath, Tags: []string{"events"},
-		Summary: "Follow what changes",
-		Description: `Server-sent events. Each has an id, with which Last-Event-ID resumes; the log keeps ten minutes or so.
+		Summary: "Follow changes",
+		Description: `Server-sent events. Each has an id, which a client sends as Last-Event-ID to resume; the log keeps about ten minutes.
 
-"ready" comes first and says where the stream begins. "gap" says that events before its id are gone: read anew what is shown, and go on from there.
-The others are appointment.changed, patient.changed, directory.changed, entity.invalidated and view.rebuilt, with an Event as their data; ignore those that you do not know.
-A comment comes every quarter of a minute, so that a dead connection shows.`,
+"ready" comes first, and its id is the position at which the stream starts. "gap" means that events before its id are lost: reload everything that you show, and continue from that id.
+The others are appointment.changed, patient.changed, directory.changed, entity.invalidated and view.rebuilt, with an Event as their data; ignore unknown types.
+A comment every 15 seconds shows that the connection works.`,
 		Parameters: []*huma.Param{{
-			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that was taken in.",
+			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that the client processed.",
 			Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]{1,16}$"},
 		}},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "The stream; it does not end by itself.", Content: map[string]*huma.MediaType{
+			"200": {Description: "The stream, which does not end by itself.", Content: map[string]*huma.MediaType{
 				"text/event-stream": {Schema: schemaOf(doc.Components.Schemas, message{})},
 			}},
 		},
@@ -64,7 +64,7 @@ A comment comes every quarter of a minute, so that a dead connection shows.`,
 	doc.AddOperation(op)
 }
 
-// followEvents writes events until the client leaves, falls too far behind, or the process stops.
+// followEvents writes events until the client disconnects or is too slow, or the process stops.
 func (g *Gateway) followEvents(w http.ResponseWriter, r *http.Request) {
 	c := callerOf(r.Context())
 	if !g.openStream(c) {
@@ -81,7 +81,7 @@ func (g *Gateway) followEvents(w http.ResponseWriter, r *http.Request) {
 	telemetry.StreamEnded(r.Context(), s.follow(r.Context()))
 }
 
-// writeError answers for a route that huma does not answer for.
+// writeError logs an error and sends it as a problem, for routes that are not registered through huma.
 func (g *Gateway) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.cause != nil && r.Context().Err() == nil {

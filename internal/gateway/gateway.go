@@ -22,32 +22,32 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// Options say what a gateway works with. All fields but Now, Logger and Limits are required.
+// Options configure a Gateway. All fields but Now, Logger and Limits are required.
 type Options struct {
 	Store  *practice.Store
 	Tasks  *tasks.Client
-	Events redis.UniversalClient // the cache's, where the log of events lies
-	Keys   *phi.Keys             // for the digests that stand in ETags
-	// Tenant reads a tenant's practices and zone.
+	Events redis.UniversalClient // the cache's Redis, which holds the event log
+	Keys   *phi.Keys             // for the keyed digests in ETags
+	// Tenant reads a tenant's practices and time zone.
 	Tenant  func(ctx context.Context, id tenant.ID) (ledger.Tenant, error)
 	Callers []access.Key     // at least one
-	Now     func() time.Time // the calendar: what "today" is; defaults to real time
-	Logger  *slog.Logger     // defaults to none
+	Now     func() time.Time // decides which day is "today"; defaults to real time
+	Logger  *slog.Logger     // defaults to discarding
 	Limits  Limits
 }
 
-// Limits bound what callers may use. Each zero value means the default beside it.
+// Limits bound what callers may use. A zero field means the default that its comment gives.
 type Limits struct {
-	Rate            float64       // requests a second of one key: 50
-	Burst           int           // of them at a time: 100
-	Concurrent      int           // requests of one key at once: 64
-	Streams         int           // streams of one key: 100
-	TotalStreams    int           // streams of all keys: 1000
-	Unauthenticated float64       // requests a second without a known key, of everybody together: 20
-	BodyTimeout     time.Duration // for reading a body: 5 s
-	ColdWait        time.Duration // for what nothing is known of: 2 s
-	Heartbeat       time.Duration // between signs of life on a stream: 15 s
-	WriteTimeout    time.Duration // that a stream's reader may take nothing: 10 s
+	Rate            float64       // requests a second of one key; default 50
+	Burst           int           // requests of one key in a burst; default 100
+	Concurrent      int           // concurrent requests of one key; default 64
+	Streams         int           // streams of one key; default 100
+	TotalStreams    int           // streams of all keys; default 1000
+	Unauthenticated float64       // requests a second without a known key, all clients together; default 20
+	BodyTimeout     time.Duration // for reading a body; default 5 s
+	ColdWait        time.Duration // for a view that is not cached; default 2 s
+	Heartbeat       time.Duration // between heartbeats on a stream; default 15 s
+	WriteTimeout    time.Duration // for each write to a stream; default 10 s
 }
 
 func (l *Limits) setDefaults() {
@@ -72,11 +72,12 @@ type Gateway struct {
 	mu       sync.Mutex
 	running  sync.WaitGroup
 	streams  int
-	drained  chan struct{} // closed once no new request is taken
+	drained  chan struct{} // closed when Drain begins
 	draining bool
 }
 
-// New returns a gateway that answers.
+// New returns a Gateway that is ready to serve. It fails if a required option is missing or a key
+// names an invalid tenant.
 func New(o Options) (*Gateway, error) {
 	if o.Store == nil || o.Tasks == nil || o.Events == nil || o.Keys == nil || o.Tenant == nil || len(o.Callers) == 0 {
 		return nil, errors.New("gateway: every dependency and at least one key are required")
@@ -104,7 +105,8 @@ func New(o Options) (*Gateway, error) {
 	return g, g.register()
 }
 
-// Drain ends all streams, politely, and takes no new request. Those under way go on.
+// Drain makes the gateway refuse new requests and end its streams, each with a retry delay for the
+// client. Other requests in progress continue.
 func (g *Gateway) Drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -114,7 +116,7 @@ func (g *Gateway) Drain() {
 	}
 }
 
-// Wait returns when no request is under way, or when ctx ends, which is an error. Call it after Drain.
+// Wait returns when no request is in progress, or an error when ctx ends first. Call it after Drain.
 func (g *Gateway) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -125,11 +127,11 @@ func (g *Gateway) Wait(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("gateway: requests are still under way: %w", context.Cause(ctx))
+		return fmt.Errorf("gateway: requests are still in progress: %w", context.Cause(ctx))
 	}
 }
 
-// beginRequest counts a request that begins, unless the gateway drains.
+// beginRequest counts a new request, or returns false if the gateway is draining.
 func (g *Gateway) beginRequest() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

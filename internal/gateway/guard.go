@@ -17,17 +17,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
-// Bounds of one request.
+// Limits of one request.
 const (
 	maxBody = 64 << 10
 	maxURL  = 2 << 10
-	// MaxHeader is for the server, which reads headers before the gateway sees the request.
+	// MaxHeader is for the http.Server, which reads headers before it calls the gateway.
 	MaxHeader = 16 << 10
-	// requestTimeout bounds everything that is not a stream.
+	// requestTimeout bounds every request except streams.
 	requestTimeout = 10 * time.Second
 )
 
-// ServeHTTP answers one request: the guard looks at it, and the route does the work.
+// ServeHTTP traces and counts one request, and passes it through the guard to its route.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt := g.route(r)
 	began := time.Now()
@@ -43,7 +43,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	h := w.Header()
-	h.Set("Cache-Control", "no-store") // what comes back is about people
+	h.Set("Cache-Control", "no-store") // responses contain PHI
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if !g.beginRequest() {
@@ -59,7 +59,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.guard(a, r.WithContext(ctx), rt, span)
 }
 
-// guard refuses what must not reach a route, in the order of what it costs to find out.
+// guard refuses requests that must not reach a route. Cheap checks come first.
 func (g *Gateway) guard(w *statusRecorder, r *http.Request, rt route, span *telemetry.Span) {
 	if p := checkURL(r); p != nil {
 		writeProblem(w, p)
@@ -102,8 +102,8 @@ func (g *Gateway) guard(w *statusRecorder, r *http.Request, rt route, span *tele
 	g.mux.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// checkURL refuses what the routes would take for something else. ServeMux would answer an unclean path with a redirect
-// that repeats it.
+// checkURL refuses URLs that routes could misread: too long, with an unclean path, or with a repeated
+// query parameter. ServeMux would answer an unclean path with a redirect that repeats it.
 func checkURL(r *http.Request) *problem {
 	if len(r.RequestURI) > maxURL {
 		return fail(codeLongURL, "")
@@ -123,7 +123,7 @@ func checkURL(r *http.Request) *problem {
 	return nil
 }
 
-// readBody returns the whole body, so that nothing behind it waits for a client.
+// readBody returns the whole body, so that handlers never wait for a slow client.
 func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
@@ -134,7 +134,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	if r.ContentLength > maxBody {
 		return nil, fail(codeLarge, "")
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTimeout)) // the server has a deadline too
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTimeout)) // the server has a read deadline too
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	var slow net.Error
@@ -149,8 +149,8 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	return body, nil
 }
 
-// recoverPanic answers for a handler that panicked. The panic's value stays out of the log: it may quote what the handler
-// worked on.
+// recoverPanic logs a handler's panic and answers the request. It does not log the panic's value,
+// which may quote the data that the handler worked on.
 func (g *Gateway) recoverPanic(ctx context.Context, rt route, a *statusRecorder, panicked any) {
 	if panicked == nil {
 		return
@@ -163,13 +163,13 @@ func (g *Gateway) recoverPanic(ctx context.Context, rt route, a *statusRecorder,
 	a.status = http.StatusInternalServerError
 }
 
-// statusRecorder remembers the status of what is written.
+// statusRecorder records the status of the response.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader writes the header once; an informational one does not count.
+// WriteHeader ignores calls after the final status; informational statuses may precede it.
 func (a *statusRecorder) WriteHeader(status int) {
 	if a.status != 0 {
 		return
@@ -180,7 +180,7 @@ func (a *statusRecorder) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes part of the body.
+// Write sends the status 200 first if none was sent.
 func (a *statusRecorder) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
@@ -188,7 +188,8 @@ func (a *statusRecorder) Write(p []byte) (int, error) {
 	return a.ResponseWriter.Write(p)
 }
 
-// errorCode is the code of the request's span: only what we could not do is a failure of ours.
+// errorCode returns the error code for the request's span, which is empty for a 4xx: those are the
+// caller's errors.
 func (a *statusRecorder) errorCode() string {
 	switch {
 	case a.status < http.StatusInternalServerError:
@@ -199,5 +200,5 @@ func (a *statusRecorder) errorCode() string {
 	return string(codeInternal)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController reach the server's writer.
 func (a *statusRecorder) Unwrap() http.ResponseWriter { return a.ResponseWriter }

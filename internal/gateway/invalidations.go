@@ -15,17 +15,17 @@ import (
 // change is the body of POST /v1/invalidations.
 type change struct {
 	Practice string   `json:"practice" doc:"The practice's number." example:"7"`
-	Noun     string   `json:"noun" enum:"appointment,patient,provider,practice" doc:"What kind of record it is."`
-	ID       phi.Text `json:"id,omitempty" doc:"The record's number at the vendor; left out for a practice."`
+	Noun     string   `json:"noun" enum:"appointment,patient,provider,practice" doc:"The type of the record."`
+	ID       phi.Text `json:"id,omitempty" doc:"The record's number at the vendor; absent for a practice."`
 }
 
 type changeInput struct {
 	Body change
 }
 
-// invalidation says what was done about a change.
+// invalidation is the response to a change.
 type invalidation struct {
-	Tasks []receipt `json:"tasks" nullable:"false" doc:"What reads the record anew."`
+	Tasks []receipt `json:"tasks" nullable:"false" doc:"The tasks that read the record again."`
 }
 
 type invalidationOutput struct {
@@ -35,21 +35,21 @@ type invalidationOutput struct {
 func (g *Gateway) registerInvalidations() {
 	registerOperation(g, huma.Operation{
 		OperationID: "create-invalidation", Method: http.MethodPost, Path: "/v1/invalidations", Tags: []string{"tasks"},
-		Summary: "Say that a record changed at the vendor",
-		Description: "Before the answer comes, every cached copy of the record and everything built on it is marked stale, " +
-			"for all readers, and the event is in the log. Then it is read anew.",
+		Summary: "Report that a record changed at the vendor",
+		Description: "Every reader sees the record and all views that contain it as stale before the call returns, and the event is in the log. " +
+			"The returned tasks then read the record again.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, g.invalidate)
 }
 
-// nouns are the records that may be named, with what they are to the cache.
+// nouns maps the nouns of the API to those of the store.
 var nouns = map[string]practice.Noun{
 	tasks.NounAppointment: practice.NounAppointment, tasks.NounPatient: practice.NounPatient,
 	tasks.NounProvider: practice.NounDirectory, tasks.NounPractice: practice.NounPractice,
 }
 
-// invalidate marks first and asks for the reading afterwards. When the second fails, the first stands, and saying it again
-// does no harm.
+// invalidate first marks the record stale and then enqueues the tasks that read it again. If enqueueing
+// fails, the mark remains, and the caller can safely repeat the request.
 func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidationOutput, error) {
 	named := tasks.InvalidateEntity{Practice: in.Body.Practice, Noun: in.Body.Noun, ID: tasks.EntityID(in.Body.ID.Reveal())}
 	if err := named.Validate(); err != nil {

@@ -15,23 +15,23 @@ import (
 
 type cardInput struct {
 	Patient     string `path:"patient" doc:"The patient's number."`
-	Practice    string `query:"practice" doc:"The practice's number; may be left out when there is one."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+	Practice    string `query:"practice" doc:"The practice's number; optional if the tenant has only one practice."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
 }
 
 // card is a patient card as callers see it.
 type card struct {
-	Ref      phi.Ref     `json:"ref" doc:"Stands for the patient among the refs of an event."`
+	Ref      phi.Ref     `json:"ref" doc:"Identifies the patient in the refs of an event."`
 	Practice string      `json:"practice" doc:"The practice whose visits are shown."`
 	Zone     string      `json:"zone" doc:"The practice's time zone."`
 	AsOf     time.Time   `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
-	Stale    bool        `json:"stale" doc:"Something on it is known to have changed since."`
+	Stale    bool        `json:"stale" doc:"Whether any part is known to have changed since."`
 	From     civil.Date  `json:"from" format:"date" doc:"The first day whose visits are shown."`
 	To       civil.Date  `json:"to" format:"date" doc:"The last day whose visits are shown."`
-	Missing  int         `json:"missing" doc:"Visits that are not on the card, because they are not at hand."`
-	Unknown  int         `json:"unknown" doc:"Days of which nothing is known: the patient may have visits then."`
+	Missing  int         `json:"missing" doc:"How many visits are not on the card, because they are not cached."`
+	Unknown  int         `json:"unknown" doc:"How many days are not cached; the patient may have visits on them."`
 	Patient  patient     `json:"patient" doc:"The patient's record."`
-	Visits   []cardVisit `json:"visits" nullable:"false" doc:"The visits in the order of start."`
+	Visits   []cardVisit `json:"visits" nullable:"false" doc:"The visits in order of their start."`
 }
 
 // patient is a patient's record.
@@ -49,7 +49,7 @@ type patient struct {
 
 // cardVisit is one visit of a patient.
 type cardVisit struct {
-	Ref         phi.Ref         `json:"ref" doc:"Stands for the appointment among the refs of an event."`
+	Ref         phi.Ref         `json:"ref" doc:"Identifies the appointment in the refs of an event."`
 	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
 	Day         civil.Date      `json:"day" format:"date" doc:"The day of the visit."`
 	Start       time.Time       `json:"start"`
@@ -62,33 +62,33 @@ type cardVisit struct {
 
 type providerDayInput struct {
 	Provider    string `path:"provider" doc:"The provider's number."`
-	Practice    string `query:"practice" doc:"The practice's number; may be left out when there is one."`
-	Date        string `query:"date" format:"date" doc:"The day; today at the practice when left out."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that is at hand: without a change the answer is 304."`
+	Practice    string `query:"practice" doc:"The practice's number; optional if the tenant has only one practice."`
+	Date        string `query:"date" format:"date" doc:"The day; defaults to today in the practice's time zone."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
 }
 
 // providerDay is a provider's day as callers see it.
 type providerDay struct {
 	Practice string     `json:"practice" doc:"The practice's number."`
 	Provider string     `json:"provider" doc:"The provider's number."`
-	Name     string     `json:"name,omitempty" doc:"The provider's name, where it is known."`
+	Name     string     `json:"name,omitempty" doc:"The provider's name, if it is known."`
 	Date     civil.Date `json:"date" format:"date" doc:"The day."`
 	Zone     string     `json:"zone" doc:"The practice's time zone."`
 	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool       `json:"stale" doc:"Something of it is known to have changed since."`
-	Missing  int        `json:"missing" doc:"Visits that are not in it, because they are not at hand."`
-	Unknown  int        `json:"unknown" doc:"Rows whose patient's record is not at hand."`
-	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in the order of start."`
+	Stale    bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Missing  int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
+	Unknown  int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
+	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
 }
 
 func (g *Gateway) registerPeople() {
 	registerView[card](g, huma.Operation{
 		OperationID: "get-patient", Path: "/v1/patients/{patient}",
-		Summary: "Read a patient's card: the record, and the visits of the coming four weeks",
+		Summary: "Read a patient's card: the record and the visits of the next four weeks",
 	}, g.getPatient)
 	registerView[providerDay](g, huma.Operation{
 		OperationID: "get-provider-day", Path: "/v1/providers/{provider}/day",
-		Summary: "Read a provider's day. Who is unknown has an empty one",
+		Summary: "Read a provider's day, which is empty for an unknown provider",
 	}, g.getProviderDay)
 }
 
@@ -168,7 +168,8 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }
 
-// practiceOrOnly is practice for a route that may leave the practice out.
+// practiceOrOnly is like practice, but accepts an empty id if the tenant has exactly one practice, and
+// returns that one's number.
 func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, string, error) {
 	if id != "" {
 		c, err := g.practice(ctx, id)
@@ -179,7 +180,7 @@ func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, s
 	case err != nil:
 		return nil, "", err
 	case len(c.practices) != 1:
-		return nil, "", fail(codeQuery, "practice has to be given, unless there is exactly one")
+		return nil, "", fail(codeQuery, "practice is required, unless there is exactly one")
 	}
 	return c, c.practices[0], nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// code names a kind of error. A released one keeps its meaning: clients decide by it.
+// code identifies a kind of error. Clients branch on it, so a released code keeps its meaning.
 type code string
 
 // The codes.
@@ -43,41 +43,41 @@ const (
 	codeDraining        code = "draining"
 )
 
-// problems says what each code means: its status, its title, and what the page below /problems tells.
+// problems has each code's status, its title, and the text of its page under /problems.
 var problems = map[code]struct {
 	status      int
 	title, page string
 }{
-	codeBody:            {400, "The body is not what it must be", "A body is one JSON object in UTF-8 with the members that the route takes, each at most once and of its type."},
-	codeQuery:           {400, "The query is not what it must be", "A query has the parameters that the route takes, each at most once and of its form."},
-	codeKind:            {400, "There is no such kind of task", "The document at /openapi.json lists the kinds that may be asked for."},
-	codeArguments:       {400, "The arguments do not fit the kind", "The detail says which of them, or which there have to be."},
-	codeTime:            {400, "The time is not usable", "A time is of the form 2026-03-02T18:00:00-06:00, has not passed, and lies within a year."},
-	codeIdempotency:     {400, "The idempotency key is not usable", "An Idempotency-Key has 1 to 200 printable ASCII characters."},
-	codeCursor:          {400, "The cursor is not usable", "Last-Event-ID is the id of an event of this API, or left out."},
-	codeUnauthenticated: {401, "A key is missing or not known", "Send Authorization: Bearer KEY with a key that this gateway knows."},
-	codeNotFound:        {404, "There is no such thing", "Nothing of this name exists that the key may see."},
-	codeMethod:          {405, "The method is not allowed", "The header Allow lists the methods of the path."},
+	codeBody:            {400, "The body is malformed", "A body is one JSON object in UTF-8. It has only the members that the route takes, each at most once and of the right type."},
+	codeQuery:           {400, "The query is malformed", "A query has only the parameters that the route takes, each at most once and in the right format."},
+	codeKind:            {400, "The kind of task is unknown", "The document at /openapi.json lists the kinds that may be enqueued."},
+	codeArguments:       {400, "The arguments are invalid for the kind", "The detail names the invalid argument, or lists those that the kind takes."},
+	codeTime:            {400, "The time is invalid", "A time has the format 2026-03-02T18:00:00-06:00, is not in the past, and is at most a year ahead."},
+	codeIdempotency:     {400, "The idempotency key is invalid", "An Idempotency-Key has 1 to 200 printable ASCII characters."},
+	codeCursor:          {400, "The cursor is invalid", "Last-Event-ID is the id of an event from this API, or absent."},
+	codeUnauthenticated: {401, "The API key is missing or unknown", "Send Authorization: Bearer KEY with a key that the gateway's operator issued."},
+	codeNotFound:        {404, "The resource was not found", "It does not exist, or the key has no access to it."},
+	codeMethod:          {405, "The method is not allowed", "The Allow header lists the methods of the path."},
 	codeSlowBody:        {408, "The body took too long", "Send the whole body at once."},
-	codeReused:          {409, "The idempotency key was used for another demand", "Nothing was enqueued. Give each demand a key of its own."},
+	codeReused:          {409, "The idempotency key was used for another request", "Nothing was enqueued. Use a new key for each request."},
 	codeLarge:           {413, "The body is too large", "A body has at most 64 KiB."},
 	codeLongURL:         {414, "The URL is too long", "A path with its query has at most 2 KiB."},
 	codeMediaType:       {415, "The body is not plain JSON", "Send application/json in UTF-8, without an encoding."},
-	codeRate:            {429, "Too many requests", "Retry-After says when to come back. Nothing was done."},
-	codeStreams:         {429, "Too many streams", "Close streams that nobody reads, or wait. Nothing was done."},
-	codeInternal:        {500, "Something is wrong here", "It is in the log, and no fault of the request."},
-	codeCold:            {503, "Nothing is known of it yet", "The vendor is asked, urgently, unless the key has demanded a great deal just now. Retry-After says when to look again."},
-	codeUnavailable:     {503, "Something that this needs does not answer", "The demand may have been taken; asking again is safe."},
-	codeDraining:        {503, "This process is about to stop", "Ask again; another one answers."},
+	codeRate:            {429, "Too many requests", "The request had no effect. Send it again after the seconds in Retry-After."},
+	codeStreams:         {429, "Too many streams", "No stream was opened. Close unused streams, or try again later."},
+	codeInternal:        {500, "An internal error occurred", "The gateway logged it. The request is not at fault."},
+	codeCold:            {503, "The data is not cached yet", "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After."},
+	codeUnavailable:     {503, "A service that the request needs does not answer", "The request may have taken effect; sending it again is safe."},
+	codeDraining:        {503, "This process is shutting down", "Send the request again; another process will answer it."},
 }
 
-// problem is an error as a client sees it, in the form of RFC 9457. It holds nothing of the request.
+// problem is an error as clients see it, in the format of RFC 9457. It repeats nothing of the request.
 type problem struct {
 	Type   string `json:"type" doc:"Path of a page that explains the code." example:"/problems/not_found"`
-	Title  string `json:"title" doc:"What the code means, in a line."`
+	Title  string `json:"title" doc:"The meaning of the code, in one line."`
 	Status int    `json:"status" doc:"The HTTP status." example:"404"`
-	Code   code   `json:"code" doc:"What went wrong, for programs. A code keeps its meaning." example:"not_found"`
-	Detail string `json:"detail,omitempty" doc:"More about this case, for people. It repeats nothing of the request."`
+	Code   code   `json:"code" doc:"The cause, for programs. A code never changes its meaning." example:"not_found"`
+	Detail string `json:"detail,omitempty" doc:"More about this occurrence, for people. It repeats nothing of the request."`
 
 	retryAfter time.Duration
 	cause      error
@@ -89,13 +89,13 @@ func fail(c code, detail string) *problem {
 	return &problem{Type: problemPath + string(c), Title: p.title, Status: p.status, Code: c, Detail: detail}
 }
 
-// withRetryAfter says when the request may be sent again.
+// withRetryAfter sets the delay after which the client may send the request again.
 func (p *problem) withRetryAfter(d time.Duration) *problem {
 	p.retryAfter = d
 	return p
 }
 
-// withCause keeps what caused it, for the log.
+// withCause sets the cause, which goes to the log and never to the client.
 func (p *problem) withCause(err error) *problem {
 	p.cause = err
 	return p
@@ -104,16 +104,16 @@ func (p *problem) withCause(err error) *problem {
 // Error returns the code.
 func (p *problem) Error() string { return string(p.Code) }
 
-// Unwrap returns what caused it, or nil.
+// Unwrap returns the cause, or nil.
 func (p *problem) Unwrap() error { return p.cause }
 
-// GetStatus is how huma learns the status.
+// GetStatus returns the HTTP status to huma.
 func (p *problem) GetStatus() int { return p.Status }
 
-// ContentType is how huma learns the media type.
+// ContentType returns the media type to huma.
 func (p *problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders is how huma learns what stands in the header.
+// GetHeaders returns the headers of the response to huma.
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
@@ -125,7 +125,7 @@ func (p *problem) GetHeaders() http.Header {
 	return h
 }
 
-// problemOf turns any error of a handler into a problem.
+// problemOf converts any error of a handler to a problem.
 func problemOf(err error) *problem {
 	var p *problem
 	switch {
@@ -136,14 +136,14 @@ func problemOf(err error) *problem {
 	case errors.Is(err, tasks.ErrReused):
 		return fail(codeReused, "")
 	case errors.Is(err, context.Canceled):
-		return fail(codeUnavailable, "").withCause(err) // nobody is there to read it
+		return fail(codeUnavailable, "").withCause(err) // the client has gone and reads no answer
 	}
-	// What is left comes from Redis or the ledger.
+	// All other errors come from Redis or the ledger.
 	return fail(codeUnavailable, "").withRetryAfter(time.Second).withCause(err)
 }
 
-// huma makes its own errors by this function alone: of what it finds wrong with a request, the name of a parameter that we
-// know is kept, and nothing else is.
+// huma builds its own errors with this function alone. Of what huma reports about a request, only the
+// name of a known parameter is kept.
 func init() {
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
 		for _, err := range errs {
@@ -151,7 +151,7 @@ func init() {
 			switch {
 			case d == nil:
 			case d.Location == "query.date":
-				return fail(codeQuery, "date is not a day of the form 2006-01-02")
+				return fail(codeQuery, "date must be a day in the format 2006-01-02")
 			case strings.HasPrefix(d.Location, "query"):
 				return fail(codeQuery, "")
 			case d.Location == "header.Idempotency-Key":
@@ -165,10 +165,10 @@ func init() {
 	}
 }
 
-// problemPath is where the pages of problems are.
+// problemPath is the path of the pages that explain codes.
 const problemPath = "/problems/"
 
-// serveProblemPage serves the page of a code.
+// serveProblemPage serves the page that explains a code.
 func serveProblemPage(w http.ResponseWriter, r *http.Request) {
 	p, ok := problems[code(r.PathValue("code"))]
 	if !ok {
@@ -179,11 +179,11 @@ func serveProblemPage(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, p.title, p.page)
 }
 
-// writeProblem answers with a problem.
+// writeProblem sends a problem as the response.
 func writeProblem(w http.ResponseWriter, p *problem) {
 	h := w.Header()
 	maps.Copy(h, p.GetHeaders())
 	h.Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = jsonFormat.Marshal(w, p) // whoever asked is gone when it fails
+	_ = jsonFormat.Marshal(w, p) // it fails only if the client has gone
 }

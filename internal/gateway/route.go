@@ -15,18 +15,19 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// route is what the guard knows of a route.
+// route is what the guard needs to know about a route.
 type route struct {
 	name   string
-	public bool // no key is asked for
-	stream bool // the answer does not end by itself
-	body   bool
+	public bool // needs no key
+	stream bool // the response does not end by itself
+	body   bool // the request has a body
 }
 
-// fallbackPattern is where requests go that fit no route.
+// fallbackPattern matches the requests that no other pattern matches.
 const fallbackPattern = "/"
 
-// jsonFormat reads and writes every JSON body: strictly, and with what callers may see revealed.
+// jsonFormat encodes and decodes every JSON body: it decodes strictly, and it reveals masked values,
+// because callers may see them.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		data, err := phi.Marshal(v)
@@ -61,8 +62,8 @@ func (g *Gateway) register() (err error) {
 	return err
 }
 
-// allowNewMembers allows members in answers that the document does not name: a later version may have more. What comes in stays
-// strict.
+// allowNewMembers lets the document's response schemas accept unknown members, because a later
+// version may add some. Request schemas stay strict.
 func allowNewMembers(registry huma.Registry) {
 	strict := map[string]bool{"Change": true}
 	for _, k := range kinds {
@@ -75,7 +76,8 @@ func allowNewMembers(registry huma.Registry) {
 	}
 }
 
-// registerOperation registers a route that huma binds and describes. Every error of the handler becomes a problem.
+// registerOperation registers a route whose parameters huma binds and describes. Every error of the
+// handler becomes a problem.
 func registerOperation[I, O any](g *Gateway, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	post := op.Method == http.MethodPost
 	g.routes[op.Method+" "+op.Path] = route{name: op.OperationID, body: post}
@@ -84,7 +86,7 @@ func registerOperation[I, O any](g *Gateway, op huma.Operation, handle func(cont
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	slices.Sort(op.Errors)
-	op.SkipValidateBody = true // decoding is strict, and tells nothing of the body
+	op.SkipValidateBody = true // decoding is strict, and its errors repeat nothing of the body
 	huma.Register(g.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -98,13 +100,14 @@ func registerOperation[I, O any](g *Gateway, op huma.Operation, handle func(cont
 	})
 }
 
-// registerPublic registers a route that asks for no key.
+// registerPublic registers a route that needs no key.
 func (g *Gateway) registerPublic(pattern, name string, h http.HandlerFunc) {
 	g.routes[pattern] = route{name: name, public: true}
 	g.mux.HandleFunc(pattern, h)
 }
 
-// route returns the route of a request. What fits none is answered without a key: there is nothing to know about it.
+// route returns the route of a request. A request that matches none goes to the fallback route, which
+// is public because its answer reveals nothing.
 func (g *Gateway) route(r *http.Request) route {
 	_, pattern := g.mux.Handler(r)
 	if rt, ok := g.routes[pattern]; ok {
@@ -118,7 +121,8 @@ func (g *Gateway) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(g.document)
 }
 
-// serveNotFound answers for paths that fit no route, or fit one of another method.
+// serveNotFound answers a request that no route matches: with 405 if its path has a route with
+// another method, else with 404.
 func (g *Gateway) serveNotFound(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, m := range []string{http.MethodGet, http.MethodPost} {
@@ -136,10 +140,10 @@ func (g *Gateway) serveNotFound(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, fail(codeMethod, ""))
 }
 
-// schemaOf returns the schema of v's type, by reference.
+// schemaOf returns a reference to the schema of v's type.
 func schemaOf(r huma.Registry, v any) *huma.Schema { return r.Schema(reflect.TypeOf(v), true, "") }
 
-// problemResponse describes an error for a route that huma does not describe.
+// problemResponse describes an error response of a route that is not registered through huma.
 func problemResponse(r huma.Registry, status int) *huma.Response {
 	return &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
 		"application/problem+json": {Schema: schemaOf(r, problem{})},

@@ -15,18 +15,19 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// stream is one client that follows its tenant's log.
+// stream is one client's connection to its tenant's log.
 type stream struct {
 	*Gateway
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	owner     tenant.ID
 	cursor    uint64
-	firstKind string // what the stream begins with
+	firstKind string // eventReady or eventGap
 }
 
-// start finds out where the stream begins. A cursor from beyond the log's end is of another log, and 0 was given out when
-// there was none: what the log has lost since, nothing in it tells.
+// start sets the position at which the stream starts. It reports a gap for two cursors: one beyond the
+// log's end comes from another log, and 0 comes from a time without a log, so that the log cannot
+// show what it has lost since.
 func (s *stream) start(ctx context.Context, last string) (err error) {
 	end, err := events.Last(ctx, s.Events, s.owner)
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *stream) start(ctx context.Context, last string) (err error) {
 	return nil
 }
 
-// Why a stream ended.
+// The reasons for a stream's end, as metrics have them.
 const (
 	endClientGone = "left"
 	endSlow       = "slow"
@@ -54,11 +55,11 @@ const (
 	endError      = "error"
 )
 
-// follow writes until there is a reason to stop, and returns it.
+// follow writes events until the stream ends, and returns the reason.
 func (s *stream) follow(ctx context.Context) string {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no") // or proxies that collect would hold events back
+	h.Set("X-Accel-Buffering", "no") // buffering proxies would delay events
 	_ = s.control.SetReadDeadline(time.Time{})
 	for kind := s.firstKind; ; kind = eventGap {
 		if err := s.writeEvent(s.cursor, kind, []byte("{}")); err != nil {
@@ -76,7 +77,8 @@ func (s *stream) follow(ctx context.Context) string {
 	}
 }
 
-// tail writes what follows the cursor. It returns eventGap when the log does not reach back to it.
+// tail writes the events after the cursor and returns the reason for its end, or eventGap if the log
+// no longer reaches back to the cursor.
 func (s *stream) tail(ctx context.Context) string {
 	ctx, cancel := context.WithCancel(ctx)
 	found, ended := make(chan events.Event), make(chan error, 1)
@@ -95,11 +97,12 @@ func (s *stream) tail(ctx context.Context) string {
 	if reason == "" {
 		return s.tailEndReason(ctx, err)
 	}
-	<-ended //nolint:errcheck // it was told to end
+	<-ended //nolint:errcheck // it ends because ctx is canceled
 	return reason
 }
 
-// forward writes what is found until writing fails, the process stops or the log ends, which gives the log's error.
+// forward writes events and heartbeats until a write fails or the process stops, and returns the
+// reason. If the log's reader ends, it returns that reader's error and no reason.
 func (s *stream) forward(ctx context.Context, found <-chan events.Event, ended <-chan error) (reason string, err error) {
 	beat := time.NewTicker(s.Limits.Heartbeat)
 	defer beat.Stop()
@@ -110,7 +113,7 @@ func (s *stream) forward(ctx context.Context, found <-chan events.Event, ended <
 		case <-beat.C:
 			err = s.writeAndFlush([]byte(": beat\n\n"))
 		case <-s.drained:
-			// Clients come back at different moments, to whoever serves then.
+			// A random delay spreads the clients' reconnections to other processes.
 			_ = s.writeAndFlush(fmt.Appendf(nil, "retry: %d\n\n", reconnectDelayMS()))
 			return endDrain, nil
 		case err := <-ended:
@@ -122,7 +125,7 @@ func (s *stream) forward(ctx context.Context, found <-chan events.Event, ended <
 	}
 }
 
-// tailEndReason says what the end of the log's reader means.
+// tailEndReason classifies the error with which the log's reader ended.
 func (s *stream) tailEndReason(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, events.ErrGap):
@@ -134,7 +137,7 @@ func (s *stream) tailEndReason(ctx context.Context, err error) string {
 	return endError
 }
 
-// writeEndReason says why writing failed.
+// writeEndReason classifies a failed write.
 func (s *stream) writeEndReason(ctx context.Context) string {
 	if ctx.Err() != nil {
 		return endClientGone
@@ -142,7 +145,7 @@ func (s *stream) writeEndReason(ctx context.Context) string {
 	return endSlow
 }
 
-// sendLogEvent writes an event of the log.
+// sendLogEvent writes an event from the log and advances the cursor.
 func (s *stream) sendLogEvent(ctx context.Context, ev events.Event) error {
 	info, err := s.tenants.get(ctx, s.owner)
 	if err != nil {
@@ -162,15 +165,16 @@ func (s *stream) sendLogEvent(ctx context.Context, ev events.Event) error {
 	return nil
 }
 
-// writeEvent writes one event. Neither kind nor data holds a newline: the log's kinds are words, and the data is compact JSON.
+// writeEvent writes one event. Neither kind nor data contains a newline: the log's kinds are words, and
+// the data is compact JSON.
 func (s *stream) writeEvent(id uint64, kind string, data []byte) error {
 	return s.writeAndFlush(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, data))
 }
 
-// reconnectDelayMS is when a client that is sent away comes back, in milliseconds: not all of them at once.
+// reconnectDelayMS returns a random delay in milliseconds, so that clients do not all reconnect at once.
 func reconnectDelayMS() int { return 500 + rand.IntN(2500) }
 
-// writeAndFlush writes and flushes, in the time that a reader has for taking it.
+// writeAndFlush writes and flushes within Limits.WriteTimeout.
 func (s *stream) writeAndFlush(text []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(s.Limits.WriteTimeout)); err != nil {
 		return err

@@ -34,33 +34,33 @@ type demand struct {
 }
 
 type demandInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"The same key within 48 hours answers with the first call's task."`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Repeating a key within 48 hours returns the first call's task."`
 	Body           demand
 }
 
-// receipt says which task does what was asked for.
+// receipt identifies the task that does the work of a demand.
 type receipt struct {
-	ID       string `json:"id" doc:"The task's id. It tells nothing about the arguments." example:"sync-aaaabbbbccccddddeeeeffffgg-1772442000000000"`
-	Kind     string `json:"kind" doc:"Its kind." example:"schedule.sync"`
-	Joined   bool   `json:"joined" doc:"An equal task waited already."`
-	Repeated bool   `json:"repeated" doc:"The idempotency key had been used; this is the first call's task."`
+	ID       string `json:"id" doc:"The task's id. It reveals nothing about the arguments." example:"sync-aaaabbbbccccddddeeeeffffgg-1772442000000000"`
+	Kind     string `json:"kind" doc:"The task's kind." example:"schedule.sync"`
+	Joined   bool   `json:"joined" doc:"Whether the demand joined an equal task that was already waiting."`
+	Repeated bool   `json:"repeated" doc:"Whether the idempotency key was used before; this is the first call's task."`
 }
 
 type receiptOutput struct {
-	Location string `header:"Location" doc:"Where the task's status is."`
+	Location string `header:"Location" doc:"The path of the task's status."`
 	Body     receipt
 }
 
 func (g *Gateway) registerTasks() {
 	registerOperation(g, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: "/v1/tasks", Tags: []string{"tasks"},
-		Summary:       "Ask for a task",
-		Description:   "Equal tasks are one while they wait: asking a thousand times costs one run.",
+		Summary:       "Enqueue a task",
+		Description:   "While a task waits, equal ones join it: a thousand requests cost one run.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, g.createTask)
 	registerOperation(g, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: "/v1/tasks/{task}", Tags: []string{"tasks"},
-		Summary: "Say where a task is, and why", Errors: []int{http.StatusNotFound},
+		Summary: "Read the status of a task", Errors: []int{http.StatusNotFound},
 	}, g.getTask)
 }
 
@@ -79,7 +79,7 @@ func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutp
 	}, nil
 }
 
-// parseDemand checks everything that can be checked before the queue is asked.
+// parseDemand decodes a demand and makes all checks that do not need the queue.
 func (g *Gateway) parseDemand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
 	i := slices.IndexFunc(kinds, func(k tasks.Kind) bool { return k.Name == in.Body.Kind })
 	if i < 0 {
@@ -112,7 +112,7 @@ const maxIdempotencyKey = 200
 func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 	var opts []tasks.Option
 	if at := in.Body.At; at != nil {
-		// Clocks differ a little; what has passed for longer is somebody's mistake.
+		// A minute allows for differences between clocks; an older time is the caller's mistake.
 		if at.Before(now.Add(-time.Minute)) || at.After(now.AddDate(1, 0, 0)) {
 			return nil, fail(codeTime, "")
 		}
@@ -133,24 +133,24 @@ func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 }
 
 type taskInput struct {
-	Task string `path:"task" doc:"The id that the receipt gave."`
+	Task string `path:"task" doc:"The id from the receipt."`
 }
 
 // status is a task as callers see it.
 type status struct {
 	ID         string      `json:"id" doc:"The task's id."`
-	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead" doc:"Where it is. Done and dead tasks are known for an hour at least."`
-	Kind       string      `json:"kind" doc:"Its kind."`
-	Lane       string      `json:"lane" doc:"The queue it is in."`
-	Code       tasks.Code  `json:"code,omitempty" doc:"Why it waits or died."`
-	Attempt    int         `json:"attempt" doc:"How many attempts were begun and count."`
-	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When it was asked for, unless it has ended."`
-	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When it is to run."`
-	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When it ended."`
+	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead" doc:"The task's state. Done and dead tasks are kept for at least an hour."`
+	Kind       string      `json:"kind" doc:"The task's kind."`
+	Lane       string      `json:"lane" doc:"The queue that has the task."`
+	Code       tasks.Code  `json:"code,omitempty" doc:"Why the task is waiting or dead."`
+	Attempt    int         `json:"attempt" doc:"How many attempts have started, without those that do not count."`
+	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When the task was enqueued; absent once it is done or dead."`
+	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When the task will run next."`
+	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When the task was done or dead."`
 }
 
 type statusOutput struct {
-	RetryAfter string `header:"Retry-After" doc:"When to look again, in seconds, unless it has ended."`
+	RetryAfter string `header:"Retry-After" doc:"Seconds after which to read the status again; absent once the task is done or dead."`
 	Body       status
 }
 
@@ -174,7 +174,7 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 	return out, nil
 }
 
-// timeOrNil returns t for a member that is left out when there is none.
+// timeOrNil returns nil for the zero time, so that JSON omits the member.
 func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -183,28 +183,28 @@ func timeOrNil(t time.Time) *time.Time {
 	return &t
 }
 
-// arguments describes the members of the kinds' arguments, and lists the values of those that are one of a few.
+// arguments describes the members of the kinds' arguments, with the values of those that are enums.
 var arguments = map[string]struct {
 	about string
 	enum  []any
 }{
 	"practice": {"The practice's number.", nil},
-	"from":     {"The first day; for patients.sync it may be left out, and is then where the last one ended.", nil},
-	"to":       {"The last day, the same as the first for one day.", nil},
-	"date":     {"The day that the view shows or begins with.", nil},
+	"from":     {"The first day. For patients.sync it is optional, and defaults to where the last run ended.", nil},
+	"to":       {"The last day; equal to the first for a single day.", nil},
+	"date":     {"The day that the view shows or starts with.", nil},
 	"patient":  {"The patient's number.", nil},
-	"provider": {"The provider's number; for provider-day alone.", nil},
-	"days":     {"How many days to read at most, after a cut answer; 0 reads what there is.", nil},
+	"provider": {"The provider's number; only for provider-day.", nil},
+	"days":     {"How many days to read at most, after the vendor truncated an answer; 0 means no limit.", nil},
 
 	"appointment": {"The appointment's number.", nil},
-	"id":          {"The record's number at the vendor; left out for a practice.", nil},
-	"view":        {"Which view.", []any{tasks.DayBoard, tasks.ProviderDay, tasks.PatientCard}},
-	"noun":        {"What kind of record it is.", []any{tasks.NounAppointment, tasks.NounPatient, tasks.NounProvider, tasks.NounPractice}},
+	"id":          {"The record's number at the vendor; absent for a practice.", nil},
+	"view":        {"The view to build.", []any{tasks.DayBoard, tasks.ProviderDay, tasks.PatientCard}},
+	"noun":        {"The type of the record.", []any{tasks.NounAppointment, tasks.NounPatient, tasks.NounProvider, tasks.NounPractice}},
 }
 
-// Schema describes a demand as one of its kinds.
+// Schema describes a demand as one object for each kind.
 func (demand) Schema(r huma.Registry) *huma.Schema {
-	out := &huma.Schema{Description: "One of the kinds with its arguments."}
+	out := &huma.Schema{Description: "A kind with its arguments."}
 	mapping := map[string]string{}
 	for _, k := range kinds {
 		args := r.Schema(argsOf(k), true, "")
@@ -217,8 +217,8 @@ func (demand) Schema(r huma.Registry) *huma.Schema {
 			Properties: map[string]*huma.Schema{
 				"kind":        {Type: huma.TypeString, Enum: []any{k.Name}},
 				"args":        args,
-				"at":          {Type: huma.TypeString, Format: "date-time", Description: "When it may run, at most a year ahead; now when left out."},
-				"interactive": {Type: huma.TypeBoolean, Description: "Somebody waits for it: it goes before what keeps data fresh."},
+				"at":          {Type: huma.TypeString, Format: "date-time", Description: "The earliest time to run, at most a year ahead; defaults to now."},
+				"interactive": {Type: huma.TypeBoolean, Description: "Whether a person is waiting: the task then runs before those that keep data fresh."},
 			},
 		}
 		ref := "#/components/schemas/" + name

@@ -14,10 +14,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// tenantTTL is how long a tenant's practices and zone are used before the ledger is asked again.
+// tenantTTL is how long a tenant's practices and time zone are used before they are read again.
 const tenantTTL = 30 * time.Second
 
-// tenantCache remembers what the ledger says of the tenants. It is safe for concurrent use.
+// tenantCache caches tenants that were read from the ledger. It is safe for concurrent use.
 type tenantCache struct {
 	read  func(context.Context, tenant.ID) (ledger.Tenant, error)
 	names func(tenant.ID) practice.Names
@@ -26,18 +26,18 @@ type tenantCache struct {
 	entries map[tenant.ID]*tenantInfo
 }
 
-// tenantInfo is one tenant's practices and zone, never changed once known.
+// tenantInfo is one tenant's practices and time zone. It is immutable.
 type tenantInfo struct {
 	zone      *time.Location
 	practices []string
-	byRef     map[phi.Ref]string // the practices' numbers by what stands for them in events
+	byRef     map[phi.Ref]string // the practices' numbers by the refs that events have
 	readAt    time.Time
 }
 
-var errTimeZone = errors.New("the tenant's zone is not known here")
+var errTimeZone = errors.New("the tenant's time zone is unknown to this program")
 
-// get returns a tenant. One that the ledger does not know has no practices and is not remembered; while the ledger does
-// not answer, what it said last counts.
+// get returns a tenant. If the ledger does not have it, get fails with codeNotFound and caches
+// nothing. If the ledger does not answer, get returns the cached tenant, however old.
 func (ts *tenantCache) get(ctx context.Context, id tenant.ID) (*tenantInfo, error) {
 	ts.mu.Lock()
 	have := ts.entries[id]
@@ -65,7 +65,7 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 		return nil, fail(codeNotFound, "")
 	case err != nil && have != nil:
 		again := *have
-		again.readAt = time.Now() // not every request has to wait for the ledger's silence
+		again.readAt = time.Now() // so that not every request waits for the ledger's timeout
 		return &again, nil
 	case err != nil:
 		return nil, fmt.Errorf("read tenant: %w", err)
@@ -83,7 +83,8 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	return next, nil
 }
 
-// practice returns the caller's tenant and finds the practice in it, or fails as for any practice that there is not.
+// practice returns the caller's tenant. It fails with codeNotFound if the practice is not one of the
+// tenant's.
 func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) {
 	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// viewOutput is a view, or the news that the caller's copy is still it.
+// viewOutput is the response with a view, or a 304 if the caller's copy is current.
 type viewOutput struct {
 	Status      int
 	ContentType string `header:"Content-Type" hidden:"true"`
-	ETag        string `header:"ETag" doc:"Stands for the body's bytes. A 304 has it too."`
+	ETag        string `header:"ETag" doc:"Identifies the body's bytes. A 304 has it too."`
 	Age         string `header:"Age" doc:"Seconds since the vendor last confirmed the data. A 304 has it too."`
 	AsOf        string `header:"Data-As-Of" doc:"When the vendor last confirmed the data. A 304 has it too."`
-	Stale       bool   `header:"Data-Stale" doc:"Something of it is known to have changed since. A 304 has it too."`
+	Stale       bool   `header:"Data-Stale" doc:"Whether any part is known to have changed since. A 304 has it too."`
 	Vary        string `header:"Vary" hidden:"true"`
 	Body        []byte
 }
@@ -35,13 +35,14 @@ func registerView[V, I any](g *Gateway, op huma.Operation, handle func(context.C
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusNotFound)
 	op.Responses = map[string]*huma.Response{
 		"200": {Description: "The view.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf(registry, zero)}}},
-		"304": {Description: "The copy at hand is still the view. Age and Data-As-Of say how old it is by now."},
+		"304": {Description: "The caller's copy is current. Age and Data-As-Of state how old it is now."},
 	}
 	registerOperation(g, op, handle)
 	op.Responses["304"].Headers = op.Responses["200"].Headers
 }
 
-// render makes the answer of a view's document. The ETag stands for the bytes, and is keyed: it may show in logs of others.
+// render builds the response of a view. The ETag is a digest of the body's bytes, keyed because it
+// may appear in the logs of proxies and callers.
 func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf time.Time, stale bool) (*viewOutput, error) {
 	body, err := phi.Marshal(doc)
 	if err != nil {
@@ -62,7 +63,7 @@ func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf 
 	return out, nil
 }
 
-// matchesETag compares as If-None-Match asks for: weakly, with any of a list.
+// matchesETag compares weakly with each entry of the list, as If-None-Match requires.
 func matchesETag(list, etag string) bool {
 	for tag := range strings.SplitSeq(list, ",") {
 		tag = strings.TrimSpace(tag)
@@ -74,15 +75,16 @@ func matchesETag(list, etag string) bool {
 }
 
 const (
-	// pollInterval is how often a view that is being fetched is looked for.
+	// pollInterval is how often a request checks whether the view that it waits for is cached.
 	pollInterval = 50 * time.Millisecond
-	// demandRate and demandBurst bound what one key may demand of the vendor by reading what nobody knows, a second and at
-	// a time. Beyond them the answer is the same and the demand is left out.
+	// demandRate and demandBurst bound how many demands a second, and in a burst, one key causes by
+	// reading views that are not cached. Beyond them the answer is the same, without a demand.
 	demandRate  = 2
 	demandBurst = 20
 )
 
-// foundUnlessCold tells what a read found out: something, nothing yet, or an error.
+// foundUnlessCold interprets the error of a read from the store. ErrCold means that nothing was found,
+// and is not returned.
 func foundUnlessCold(err error) (found bool, _ error) {
 	if errors.Is(err, practice.ErrCold) {
 		return false, nil
@@ -90,8 +92,9 @@ func foundUnlessCold(err error) (found bool, _ error) {
 	return err == nil, err
 }
 
-// readOrDemand reads what may not be known yet. If it is not, that is demanded with the urgency of somebody who waits, and looked
-// for until it is there or the wait is over. read reports whether it found something.
+// readOrDemand calls read, which reports whether the view is cached. If it is not, readOrDemand
+// enqueues the missing tasks in the interactive lane and repeats the read until it succeeds or
+// Limits.ColdWait is over.
 func (g *Gateway) readOrDemand(ctx context.Context, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
 	found, err := read(ctx)
 	if found || err != nil {
