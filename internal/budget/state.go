@@ -30,11 +30,11 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 		return nil, fmt.Errorf("read budgets: %w", err)
 	}
 	var out []State
-	for i, s := range snapshots {
+	for i, op := range operations {
+		s := snapshots[i]
 		if s.Int("next") == 0 {
 			continue // never used
 		}
-		op := operations[i]
 		ahead := func(field string) time.Duration { return max(0, s.Until(field)) }
 		out = append(out, State{
 			Tenant: op.Tenant, Operation: op.Name, Spacing: p.spacing(s, op.Interval),
