@@ -50,7 +50,6 @@ type Receiver struct {
 	served   sync.WaitGroup
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when an export arrives
 	spans   []Span
 	points  []Point
 	bodies  [][]byte
@@ -86,7 +85,7 @@ func Listen() (*Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	r := &Receiver{listener: listener, changed: make(chan struct{})}
+	r := &Receiver{listener: listener}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", r.accept(r.takeTraces, &coltrace.ExportTraceServiceResponse{}))
 	mux.HandleFunc("POST /v1/metrics", r.accept(r.takeMetrics, &colmetrics.ExportMetricsServiceResponse{}))
@@ -122,24 +121,6 @@ func (r *Receiver) Bodies() [][]byte {
 	return slices.Clone(r.bodies)
 }
 
-// Wait returns the received spans as soon as enough reports true for them, or an error when ctx ends
-// earlier.
-func (r *Receiver) Wait(ctx context.Context, enough func([]Span) bool) ([]Span, error) {
-	for {
-		r.mu.Lock()
-		spans, changed := slices.Clone(r.spans), r.changed
-		r.mu.Unlock()
-		if enough(spans) {
-			return spans, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return spans, fmt.Errorf("wait for spans, %d received: %w", len(spans), ctx.Err())
-		}
-	}
-}
-
 // accept handles one kind of export, which take decodes and stores.
 func (r *Receiver) accept(take func([]byte) error, answer proto.Message) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
@@ -169,8 +150,6 @@ func (r *Receiver) keep(body []byte, take func([]byte) error) error {
 		r.refused = errors.Join(r.refused, err)
 		return err
 	}
-	close(r.changed)
-	r.changed = make(chan struct{})
 	return nil
 }
 
