@@ -119,7 +119,7 @@ func (a *attempt) requeue(ctx context.Context, run *Run, v *decision) *decision 
 	if a.runs == nil || a.idErr != nil {
 		return v
 	}
-	superseded, err := a.runs.GiveBack(ctx, a.id, v.NextAt)
+	superseded, err := a.runs.Requeue(ctx, a.id, v.NextAt)
 	if err != nil {
 		// The task waits all the same; a demand meanwhile may run once more than needed.
 		a.log.WarnContext(ctx, "task cannot be given back", "task", run.ID, "error", err)

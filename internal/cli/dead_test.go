@@ -130,7 +130,7 @@ func TestDeadReplayOne(t *testing.T) {
 	if l, err := h.ledger.DeadLetter(t.Context(), ids[0]); err != nil || l.State != ledger.StateReplayed {
 		t.Errorf("%+v, %v", l, err)
 	}
-	all, err := queue.Standings(t.Context(), h.rdb(t))
+	all, err := queue.Stats(t.Context(), h.rdb(t))
 	if err != nil || all[2].Pending != 1 || all[2].Archived != 1 {
 		t.Errorf("%+v, %v", all[2], err)
 	}
@@ -208,7 +208,7 @@ func TestDeadReplayAll(t *testing.T) {
 	if o := rounds(t, h.keyless(), append(all, "--yes")...); o.code != exitFailed || document[replayDoc](t, o.stdout).Revived != 0 {
 		t.Errorf("again: %+v", o)
 	}
-	standings, err := queue.Standings(t.Context(), h.rdb(t))
+	standings, err := queue.Stats(t.Context(), h.rdb(t))
 	if err != nil || standings[2].Pending != 5 {
 		t.Errorf("%+v, %v", standings[2], err)
 	}

@@ -187,10 +187,10 @@ func (r *replay) each(ctx context.Context, dead []selected) error {
 
 // one replays one letter. Its error is one that would meet the next letter too.
 func (r *replay) one(ctx context.Context, id string) error {
-	var did queue.Revival
+	var did queue.ReplayResult
 	_, err := r.stores.ledger.Replay(ctx, id, func(ctx context.Context, l ledger.DeadLetter) (_ string, err error) {
-		did, err = r.producer.Revive(ctx, queue.Dead{ID: l.TaskID, Kind: l.Kind, Payload: l.Payload, Headers: l.Headers})
-		if did == queue.Revived || did == queue.RevivedBefore {
+		did, err = r.producer.Replay(ctx, queue.Dead{ID: l.TaskID, Kind: l.Kind, Payload: l.Payload, Headers: l.Headers})
+		if did == queue.ReplayQueued || did == queue.ReplayWaiting {
 			return ledger.StateReplayed, err
 		}
 		return ledger.StateResolved, err
@@ -209,7 +209,7 @@ func (r *replay) one(ctx context.Context, id string) error {
 		r.doc.fault(id, faultForeign)
 	case errors.Is(err, queue.ErrLost):
 		r.doc.fault(id, faultLost)
-	case errors.Is(err, queue.ErrRuns):
+	case errors.Is(err, queue.ErrRunning):
 		r.doc.fault(id, faultRuns)
 	default:
 		return err

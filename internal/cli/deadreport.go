@@ -54,15 +54,15 @@ const (
 	faultRuns     = "RUNS" // at the moment: to be replayed when that has ended, if it is still needed
 )
 
-func (d *replayDoc) count(r queue.Revival) {
+func (d *replayDoc) count(r queue.ReplayResult) {
 	switch r {
-	case queue.Revived:
+	case queue.ReplayQueued:
 		d.Revived++
-	case queue.RevivedBefore:
+	case queue.ReplayWaiting:
 		d.Waiting++
-	case queue.RevivalDone:
+	case queue.ReplayDone:
 		d.Done++
-	case queue.RevivalSuperseded:
+	case queue.ReplaySuperseded:
 		d.Superseded++
 	}
 }

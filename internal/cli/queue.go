@@ -55,7 +55,7 @@ type laneDoc struct {
 	Archived       int64     `json:"archived"`
 	OldestAt       time.Time `json:"oldest_at,omitzero"` // when the oldest demand that waits was made
 	OldestSeconds  float64   `json:"oldest_seconds"`
-	Looked         int       `json:"looked"` // tasks in which the oldest was searched
+	Sampled         int       `json:"looked"` // tasks in which the oldest was searched
 	NextDue        time.Time `json:"next_due,omitzero"`
 	ProcessedToday int64     `json:"processed_today"` // attempts that ended since midnight UTC
 	FailedToday    int64     `json:"failed_today"`
@@ -64,10 +64,10 @@ type laneDoc struct {
 	Advice         []string  `json:"advice"`
 }
 
-func readLane(s queue.Standing, now time.Time) laneDoc {
+func readLane(s queue.LaneStats, now time.Time) laneDoc {
 	d := laneDoc{
 		Lane: s.Lane, Paused: s.Paused, PausedSince: s.PausedAt, Pending: s.Pending, Active: s.Active, Scheduled: s.Scheduled,
-		Retry: s.Retry, Archived: s.Archived, OldestAt: s.Oldest.UTC(), Looked: s.Looked, NextDue: s.NextDue,
+		Retry: s.Retry, Archived: s.Archived, OldestAt: s.Oldest.UTC(), Sampled: s.Sampled, NextDue: s.NextDue,
 		ProcessedToday: s.Processed, FailedToday: s.Failed, ProcessedTotal: s.ProcessedTotal, Advice: diagnose.LaneAdvice(s, now),
 	}
 	if !s.Oldest.IsZero() {
@@ -77,7 +77,7 @@ func readLane(s queue.Standing, now time.Time) laneDoc {
 }
 
 func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) error {
-	first, err := queue.Standings(ctx, s.queue)
+	first, err := queue.Stats(ctx, s.queue)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) e
 		if err := wait(ctx, measure); err != nil {
 			return err
 		}
-		if all, err = queue.Standings(ctx, s.queue); err != nil {
+		if all, err = queue.Stats(ctx, s.queue); err != nil {
 			return err
 		}
 	}

@@ -135,7 +135,7 @@ func TestQueueShow(t *testing.T) {
 	o := rounds(t, h.keyless(), "queue", "show", "sync", "--json")
 	d := document[laneTasksDoc](t, o.stdout)
 	pending, scheduled := d.States[0], d.States[2]
-	if o.code != exitOK || pending.Tasks != 4 || pending.Looked != 4 || len(pending.Next) != 4 || pending.Next[0].Tenant != "clinic-a" ||
+	if o.code != exitOK || pending.Tasks != 4 || pending.Sampled != 4 || len(pending.Next) != 4 || pending.Next[0].Tenant != "clinic-a" ||
 		pending.Next[0].EnqueuedAt.IsZero() {
 		t.Errorf("%+v", o)
 	}
@@ -191,7 +191,7 @@ func TestQueueAsksFirst(t *testing.T) {
 			t.Errorf("%v: %+v", args, text)
 		}
 	}
-	all, err := queue.Standings(t.Context(), h.rdb(t))
+	all, err := queue.Stats(t.Context(), h.rdb(t))
 	if err != nil || all[2].Paused || all[2].Scheduled != 1 {
 		t.Errorf("%+v, %v", all[2], err)
 	}
@@ -227,7 +227,7 @@ func TestQueuePurge(t *testing.T) {
 			t.Errorf("%+v, %v", l, err)
 		}
 	}
-	all, err := queue.Standings(t.Context(), h.rdb(t))
+	all, err := queue.Stats(t.Context(), h.rdb(t))
 	if err != nil || all[2].Scheduled != 2 || all[2].Archived != 0 {
 		t.Errorf("%+v, %v", all[2], err)
 	}

@@ -57,7 +57,7 @@ type laneTasksDoc struct {
 type stateDoc struct {
 	State   string     `json:"state"`
 	Tasks   int64      `json:"tasks"`
-	Looked  int        `json:"looked"` // of them, so many were read and are counted below
+	Sampled  int        `json:"looked"` // of them, so many were read and are counted below
 	Kinds   []countDoc `json:"kinds"`
 	Tenants []countDoc `json:"tenants"`
 	Reasons []countDoc `json:"reasons"` // why they wait or died
@@ -84,11 +84,11 @@ type taskRow struct {
 }
 
 func (e *env) showLane(ctx context.Context, s *stores, name string, look int) error {
-	all, err := queue.Standings(ctx, s.queue)
+	all, err := queue.Stats(ctx, s.queue)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(s queue.Standing) bool { return s.Lane == name })
+	i := slices.IndexFunc(all, func(s queue.LaneStats) bool { return s.Lane == name })
 	now := time.Now()
 	doc := laneTasksDoc{At: now.UTC(), Lane: readLane(all[i], now)}
 	for _, state := range []struct {
@@ -115,7 +115,7 @@ func (e *env) showLane(ctx context.Context, s *stores, name string, look int) er
 }
 
 func (d *stateDoc) count(found []queue.Task) {
-	d.Looked = len(found)
+	d.Sampled = len(found)
 	d.Kinds = countBy(found, func(t queue.Task) string { return t.Kind })
 	d.Tenants = countBy(found, func(t queue.Task) string { return t.Tenant })
 	d.Reasons = countBy(found, func(t queue.Task) string { return string(t.Code) })
@@ -171,8 +171,8 @@ func (d laneTasksDoc) write(w io.Writer) {
 			continue
 		}
 		_, _ = fmt.Fprintf(w, "\n%s: %d", s.State, s.Tasks)
-		if int64(s.Looked) < s.Tasks {
-			_, _ = fmt.Fprintf(w, ", of which the next %d are counted", s.Looked)
+		if int64(s.Sampled) < s.Tasks {
+			_, _ = fmt.Fprintf(w, ", of which the next %d are counted", s.Sampled)
 		}
 		_, _ = fmt.Fprintln(w)
 		writeCounts(w, "why", s.Reasons)

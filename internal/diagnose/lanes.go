@@ -15,7 +15,7 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 	if d.queue == nil {
 		return []Finding{skipped("lanes", "the URL of the queue's Redis is not usable")}
 	}
-	all, err := queue.Standings(ctx, d.queue)
+	all, err := queue.Stats(ctx, d.queue)
 	if err != nil {
 		return []Finding{skipped("lanes", "the queue's Redis does not answer")}
 	}
@@ -43,12 +43,12 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 // unattended is how long tasks may wait in a lane that no worker serves before it is reported.
 const unattended = 10 * time.Second
 
-func isUnattended(l queue.Standing, now time.Time) bool {
+func isUnattended(l queue.LaneStats, now time.Time) bool {
 	return l.Pending > 0 && l.Active == 0 && !l.Paused && !l.Oldest.IsZero() && now.Sub(l.Oldest) > unattended
 }
 
 // LaneAdvice describes what is unusual about a lane and what to do about it, a sentence each.
-func LaneAdvice(l queue.Standing, now time.Time) []string {
+func LaneAdvice(l queue.LaneStats, now time.Time) []string {
 	a := advice{}
 	if l.Paused {
 		a.add("paused %s: demands are accepted and wait; to resume, run rounds queue resume %s", Ago(l.PausedAt, now), l.Lane)

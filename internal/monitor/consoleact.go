@@ -195,7 +195,7 @@ func (c *console) checkNotArchived(ctx context.Context, a action, ids []string) 
 
 // count returns the number of the lane's tasks in the action's state.
 func (c *console) count(ctx context.Context, a action) (int64, error) {
-	all, err := queue.Standings(ctx, c.rdb)
+	all, err := queue.Stats(ctx, c.rdb)
 	if err != nil {
 		return 0, err
 	}

@@ -73,8 +73,8 @@ func (c *console) runArchivedTasks(w http.ResponseWriter, r *http.Request, a act
 // a dead letter was archived by hand and is run as it is. The error text is for the operator.
 func (c *console) runArchivedTask(ctx context.Context, lane, id string) error {
 	_, err := c.ledger.Replay(ctx, id, func(ctx context.Context, d ledger.DeadLetter) (string, error) {
-		done, err := c.producer.Revive(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
-		if done == queue.RevivalDone || done == queue.RevivalSuperseded {
+		done, err := c.producer.Replay(ctx, queue.Dead{ID: d.TaskID, Kind: d.Kind, Payload: d.Payload, Headers: d.Headers})
+		if done == queue.ReplayDone || done == queue.ReplaySuperseded {
 			return ledger.StateResolved, err
 		}
 		return ledger.StateReplayed, err
@@ -89,7 +89,7 @@ func (c *console) runArchivedTask(ctx context.Context, lane, id string) error {
 		return errors.New("the task was not run: it is no longer archived, or the queue's Redis does not answer")
 	case errors.Is(err, ledger.ErrConflict):
 		return errors.New("its dead letter is already replayed or resolved: see rounds dead show")
-	case errors.Is(err, queue.ErrRuns):
+	case errors.Is(err, queue.ErrRunning):
 		return errors.New("the task is running: try again when it has finished")
 	case errors.Is(err, queue.ErrID), errors.Is(err, queue.ErrLost):
 		return errors.New("the task cannot run again: it was not enqueued by Rounds, or its payload is lost")

@@ -49,7 +49,7 @@ const (
 )
 
 type laneRow struct {
-	queue.Standing
+	queue.LaneStats
 	Wait string // how long the oldest task has waited; empty without a task
 }
 
@@ -76,7 +76,7 @@ func viewOf(s snapshot, user access.Login) nowView {
 		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = string(codes.Code(v.DeadLetters[i].Code).Shown()), queue.KindOf(v.DeadLetters[i].Kind)
 	}
 	for _, l := range s.Lanes {
-		row := laneRow{Standing: l}
+		row := laneRow{LaneStats: l}
 		if !l.Oldest.IsZero() {
 			row.Wait = ago(s.At, l.Oldest)
 		}
@@ -122,7 +122,7 @@ func lateFirst(a, b status.Freshness) int {
 
 // waitRowOf describes what tasks of a lane wait for. In a paused lane nothing runs, whatever the
 // tasks wait for.
-func waitRowOf(now time.Time, l queue.Standing, w queue.Wait) waitRow {
+func waitRowOf(now time.Time, l queue.LaneStats, w queue.Wait) waitRow {
 	row := waitRow{Lane: l.Lane, Wait: w, Why: cmp.Or(w.Code.Meaning(), "it failed and will be retried"), When: when(now, w.Next)}
 	if l.Paused {
 		row.When = "when the queue is resumed"
@@ -179,7 +179,7 @@ func statusAlarms(s snapshot, v nowView) []string {
 	if len(s.Status.Missing) > 0 {
 		add("The scheduler cannot read %s.", strings.Join(s.Status.Missing, ", "))
 	}
-	waiting := slices.ContainsFunc(s.Lanes, func(l queue.Standing) bool { return l.Pending > 0 })
+	waiting := slices.ContainsFunc(s.Lanes, func(l queue.LaneStats) bool { return l.Pending > 0 })
 	if v.Workers.Count == 0 && waiting && !v.IsMissing("workers") {
 		add("No worker is running, and tasks are waiting.")
 	}

@@ -87,10 +87,10 @@ func TestAlarms(t *testing.T) {
 	}{
 		"nothing": {known(status.Document{Workers: []status.Worker{{}}, Breakers: []status.Breaker{{Scope: "host", State: "closed"}}}), nil},
 		"no worker": {
-			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}}, []string{"No worker is running, and tasks are waiting."},
+			snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "sync", Pending: 1}}}, []string{"No worker is running, and tasks are waiting."},
 		},
 		"no worker known": {
-			snapshot{At: now, Lanes: []queue.Standing{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
+			snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
 			[]string{"The scheduler cannot read workers."},
 		},
 		"host": {
@@ -113,7 +113,7 @@ func TestAlarms(t *testing.T) {
 			snapshot{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
 			[]string{"No scheduler has reported for 60 s: no new work is scheduled, and its last report is not shown."},
 		},
-		"paused": {snapshot{At: now, Lanes: []queue.Standing{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
+		"paused": {snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
 	} {
 		if got := viewOf(c.s, access.Login{}).Alarms; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

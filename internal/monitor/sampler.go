@@ -35,7 +35,7 @@ type sampler struct {
 // unreachable store does not hide the other's data.
 type snapshot struct {
 	At             time.Time
-	Lanes          []queue.Standing
+	Lanes          []queue.LaneStats
 	LanesErr       error
 	DeadLetters    []ledger.Count
 	DeadLettersErr error
@@ -56,7 +56,7 @@ func (w *sampler) sample(ctx context.Context) snapshot {
 	defer cancel()
 	var s snapshot
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Lanes, s.LanesErr = queue.Standings(ctx, w.rdb) })
+	wg.Go(func() { s.Lanes, s.LanesErr = queue.Stats(ctx, w.rdb) })
 	wg.Go(func() { s.DeadLetters, s.DeadLettersErr = w.ledger.Counts(ctx) })
 	wg.Go(func() { s.Status, s.StatusAge, s.StatusErr = status.Read(ctx, w.rdb) })
 	wg.Wait()

@@ -81,8 +81,8 @@ func CodeOf(text string) codes.Code {
 	return codes.Code(text).Shown()
 }
 
-// recorded is what asynq's client was about to store for one task.
-type recorded struct {
+// capturedCall is what asynq's client was about to store for one task.
+type capturedCall struct {
 	message []byte
 	// score is the Unix second the task is scheduled for, 0 for at once.
 	score int64
@@ -94,20 +94,20 @@ type recorded struct {
 //
 //	enqueue   KEYS task, pending    ARGV message, id, now in nanoseconds
 //	schedule  KEYS task, scheduled  ARGV message, score, id
-func readCall(id ID, keys []string, args []any) (recorded, error) {
+func readCall(id ID, keys []string, args []any) (capturedCall, error) {
 	if len(keys) != 2 || len(args) != 3 || keys[0] != asynqTaskPrefix(id.Lane)+id.String() {
-		return recorded{}, fmt.Errorf("queue: asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args))
+		return capturedCall{}, fmt.Errorf("queue: asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args))
 	}
 	message, ok := args[0].([]byte)
 	switch {
 	case ok && keys[1] == asynqKey(id.Lane, suffixPending) && args[1] == id.String():
 		if now, isInt := args[2].(int64); isInt {
-			return recorded{message: message, pendingSince: now}, nil
+			return capturedCall{message: message, pendingSince: now}, nil
 		}
 	case ok && keys[1] == asynqKey(id.Lane, suffixSchedule) && args[2] == id.String():
 		if score, isInt := args[1].(int64); isInt {
-			return recorded{message: message, score: score}, nil
+			return capturedCall{message: message, score: score}, nil
 		}
 	}
-	return recorded{}, fmt.Errorf("queue: asynq enqueues with unknown arguments")
+	return capturedCall{}, fmt.Errorf("queue: asynq enqueues with unknown arguments")
 }

@@ -49,9 +49,9 @@ func TestStandingsSeeWhatAsynqCounts(t *testing.T) {
 	for range outcomes {
 		receive(t, ended)
 	}
-	var got Standing
+	var got LaneStats
 	eventually(t, "all ended", func() bool {
-		all, err := Standings(t.Context(), rdb)
+		all, err := Stats(t.Context(), rdb)
 		must(t, err)
 		got = all[2]
 		return got.Processed == 3
@@ -126,7 +126,7 @@ func TestPauseIsAsynqs(t *testing.T) {
 		must(t, err)
 		info, err := i.GetQueueInfo(Sync)
 		must(t, err)
-		states, err := Standings(t.Context(), rdb)
+		states, err := Stats(t.Context(), rdb)
 		must(t, err)
 		if changed != step.changed || info.Paused != step.paused || states[2].Paused != step.paused || states[2].PausedAt.IsZero() == step.paused {
 			t.Errorf("changed %v, asynq says %v, we %+v; want %+v", changed, info.Paused, states[2], step)

@@ -89,7 +89,7 @@ func (m *model) start(id ID) {
 func (m *model) end(id ID, state string) {
 	m.started = without(m.started, id)
 	if state == "retry" {
-		superseded, err := m.runs.GiveBack(m.t.Context(), id, time.Now())
+		superseded, err := m.runs.Requeue(m.t.Context(), id, time.Now())
 		must(m.t, err)
 		if superseded {
 			state = "done"
@@ -114,7 +114,7 @@ func (m *model) dieEarly(id ID) {
 func (m *model) replay(id ID) {
 	m.dead = without(m.dead, id)
 	d := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed")}
-	if replay(m.t, m.rdb, d) == Revived {
+	if replay(m.t, m.rdb, d) == ReplayQueued {
 		m.step++
 		m.lastDemand = m.step
 	}

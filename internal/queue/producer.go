@@ -113,7 +113,7 @@ type entry struct {
 	*Demand
 	receipt *Receipt
 	id      ID
-	call    recorded
+	call    capturedCall
 	encoded bool
 	cmd     *redis.Cmd
 }
@@ -143,7 +143,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 		if len(waiting) == 0 {
 			return nil
 		}
-		last = unsettled(waiting)
+		last = firstError(waiting)
 	}
 	if last != nil {
 		return redisconn.Clean(last)
@@ -151,9 +151,9 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 	return errors.New("generations move too fast")
 }
 
-// unsettled returns why the first entry has no answer, nil if it has a new
+// firstError returns why the first entry has no answer, nil if it has a new
 // generation to be encoded for.
-func unsettled(waiting []*entry) error {
+func firstError(waiting []*entry) error {
 	for _, e := range waiting {
 		if err := e.cmd.Err(); err != nil {
 			return err
@@ -179,15 +179,15 @@ func (p *Producer) encode(ctx context.Context, e *entry) error {
 }
 
 // record returns what asynq would store for a task. A zero time means now.
-func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout time.Duration, at time.Time) (recorded, error) {
+func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout time.Duration, at time.Time) (capturedCall, error) {
 	opts := []asynq.Option{
 		asynq.Queue(id.Lane), asynq.TaskID(id.String()), asynq.MaxRetry(maxRetry), asynq.Timeout(wholeSeconds(timeout)),
 	}
 	if !at.IsZero() {
 		opts = append(opts, asynq.ProcessAt(ceilSecond(at)))
 	}
-	s := slip{id: id}
-	_, err := p.client.EnqueueContext(context.WithValue(ctx, slipKey{}, &s), t, opts...)
+	s := capture{id: id}
+	_, err := p.client.EnqueueContext(context.WithValue(ctx, captureKey{}, &s), t, opts...)
 	return s.call, errors.Join(err, s.err)
 }
 
@@ -207,7 +207,7 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	var again []*entry
 	load := false
 	for _, e := range entries {
-		settled, err := p.settle(e)
+		settled, err := p.readReply(e)
 		if err != nil {
 			return nil, err
 		}
@@ -224,10 +224,10 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	return again, nil
 }
 
-// settle reads one answer. False asks for another round, in which the same
+// readReply reads one answer. False asks for another round, in which the same
 // bytes are sent again unless the generation was wrong, so that a command
 // whose answer was lost finds itself.
-func (p *Producer) settle(e *entry) (bool, error) {
+func (p *Producer) readReply(e *entry) (bool, error) {
 	answer, err := e.cmd.StringSlice()
 	switch {
 	case missingScript(err) || transient(err):

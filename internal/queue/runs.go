@@ -18,12 +18,12 @@ import (
 //go:embed lua/start.lua
 var startSource string
 
-//go:embed lua/giveback.lua
-var giveBackSource string
+//go:embed lua/requeue.lua
+var requeueSource string
 
 var (
 	startScript    = redis.NewScript(startSource)
-	giveBackScript = redis.NewScript(giveBackSource)
+	requeueScript = redis.NewScript(requeueSource)
 )
 
 // outcomeLife is how long an outcome can be asked for.
@@ -63,13 +63,13 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 	return nil
 }
 
-// GiveBack is called when a run ends and its task is to wait until at, so that
+// Requeue is called when a run ends and its task is to wait until at, so that
 // demands join it again. It reports true when a newer task waits and does the
 // same no later: the run's task is then to be dropped. Without a Start before it, it
 // changes nothing.
-func (r *Runs) GiveBack(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
+func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(at))
-	verdict, err := giveBackScript.Run(ctx, r.rdb,
+	verdict, err := requeueScript.Run(ctx, r.rdb,
 		[]string{id.generationKey(), asynqKey(id.Lane, suffixSchedule), asynqKey(id.Lane, suffixRetry)},
 		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10),
 		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second)).Text()

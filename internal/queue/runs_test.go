@@ -93,7 +93,7 @@ func TestRetryingTaskIsJoinedAgain(t *testing.T) {
 		if err := runs.Start(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		superseded, err := runs.GiveBack(t.Context(), id, time.Now().Add(time.Minute))
+		superseded, err := runs.Requeue(t.Context(), id, time.Now().Add(time.Minute))
 		if err != nil || superseded {
 			t.Fatalf("give back: %v, %v", superseded, err)
 		}
@@ -115,7 +115,7 @@ func TestRunIsSupersededByANewerDemand(t *testing.T) {
 			newer := demand(Sync, letter)
 			newer.At = at
 			newID := enqueue(t, p, newer).ID
-			superseded, err := runs.GiveBack(t.Context(), id, again)
+			superseded, err := runs.Requeue(t.Context(), id, again)
 			if err != nil || !superseded {
 				t.Errorf("newer demand for %v: superseded %v, %v", at, superseded, err)
 			}
@@ -137,7 +137,7 @@ func TestTaskIsKeptWhenTheNewerOneDied(t *testing.T) {
 	enqueue(t, p, demand(Sync, "a"))
 	second, _ := pop(t, rdb, Sync)
 	finish(t, rdb, second, "archived")
-	if superseded, err := runs.GiveBack(t.Context(), first, time.Now()); err != nil || superseded {
+	if superseded, err := runs.Requeue(t.Context(), first, time.Now()); err != nil || superseded {
 		t.Errorf("superseded by a dead task: %v, %v", superseded, err)
 	}
 	finish(t, rdb, first, "retry")
@@ -157,7 +157,7 @@ func TestRunIsSupersededByARunThatStartedLater(t *testing.T) {
 	pop(t, rdb, Sync)
 	must(t, runs.Start(t.Context(), second))
 	finish(t, rdb, second, "done")
-	if superseded, err := runs.GiveBack(t.Context(), first, time.Now()); err != nil || !superseded {
+	if superseded, err := runs.Requeue(t.Context(), first, time.Now()); err != nil || !superseded {
 		t.Errorf("give back after a whole newer run: %v, %v", superseded, err)
 	}
 }

@@ -69,8 +69,8 @@ const (
 	drainSoft  = 7 * time.Second
 	drainHard  = 8 * time.Second
 	drainLimit = 8500 * time.Millisecond
-	// farewell is what is left of Limit when Redis is given up.
-	farewell = 100 * time.Millisecond
+	// flushGrace is what is left of Limit when Redis is given up.
+	flushGrace = 100 * time.Millisecond
 )
 
 const (
@@ -87,7 +87,7 @@ type Server struct {
 	servers []*asynq.Server
 
 	draining  chan struct{}
-	closeEars func()
+	closeSubscriber func()
 	runs      context.Context //nolint:containedctx // parent of every handler's context
 	cancel    context.CancelCauseFunc
 	cut       context.CancelFunc
@@ -116,7 +116,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	cut, cancel := context.WithCancel(context.Background())
 	s.cut = cancel
 	var ears redis.UniversalClient
-	ears, s.closeEars = redisconn.Clone(o.Redis)
+	ears, s.closeSubscriber = redisconn.Clone(o.Redis)
 	s.servers = []*asynq.Server{
 		s.engine(cut, ears, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
 		s.engine(cut, ears, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
@@ -144,7 +144,7 @@ func or[T int | time.Duration](v, fallback T) T {
 }
 
 func (s *Server) engine(cut context.Context, ears redis.UniversalClient, slots int, weights map[string]int) *asynq.Server {
-	l := &link{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, ears: ears}
+	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, subscriber: ears}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              slots,
 		Queues:                   weights,
@@ -221,7 +221,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	close(s.draining)
 	d := s.o.Drain
 	soft := time.AfterFunc(d.Soft, func() { s.cancel(ErrDraining) })
-	cut := time.AfterFunc(d.Limit-farewell, s.cut)
+	cut := time.AfterFunc(d.Limit-flushGrace, s.cut)
 	limit := time.NewTimer(d.Limit)
 	defer func() { soft.Stop(); cut.Stop(); limit.Stop(); s.cancel(ErrDraining); s.cut() }()
 	done := make(chan struct{})
@@ -232,7 +232,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 			wg.Go(srv.Shutdown)
 		}
 		wg.Wait()
-		s.closeEars()
+		s.closeSubscriber()
 		s.handlers.Wait()
 	}()
 	select {

@@ -22,26 +22,26 @@ const (
 	ackLimit       = 2 * time.Second
 )
 
-// link is the Redis client under one asynq server.
-type link struct {
+// retryingClient is the Redis client under one asynq server.
+type retryingClient struct {
 	redis.UniversalClient
 	draining <-chan struct{}
 	// cut ends when asynq must stop talking to Redis, so that a Redis that
 	// hangs cannot hold a process that has to go.
 	cut    context.Context //nolint:containedctx // lives as long as the server
 	failed atomic.Int64    // dequeues that failed in a row
-	// ears is where asynq listens for cancellations. Its subscriber panics when its client is closed
+	// subscriber is where asynq listens for cancellations. Its subscriber panics when its client is closed
 	// below it, so that only the server closes this one.
-	ears redis.UniversalClient
+	subscriber redis.UniversalClient
 }
 
 // Subscribe listens on the client of its own.
-func (l *link) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
-	return l.ears.Subscribe(ctx, channels...)
+func (l *retryingClient) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
+	return l.subscriber.Subscribe(ctx, channels...)
 }
 
 // EvalSha runs a script as its shape demands.
-func (l *link) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (l *retryingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
 		return l.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	})
@@ -49,34 +49,34 @@ func (l *link) EvalSha(ctx context.Context, sha string, keys []string, args ...a
 
 // Eval runs a script as its shape demands; asynq sends it when EvalSha does
 // not know the script.
-func (l *link) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
+func (l *retryingClient) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
 	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
 		return l.UniversalClient.Eval(ctx, source, keys, args...)
 	})
 }
 
 // ZAdd bounds asynq's heartbeat.
-func (l *link) ZAdd(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+func (l *retryingClient) ZAdd(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZAdd(ctx, key, members...)
 }
 
 // ZAddXX bounds the extension of leases.
-func (l *link) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+func (l *retryingClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZAddXX(ctx, key, members...)
 }
 
 // ZRem bounds the removal of the server's state.
-func (l *link) ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd {
+func (l *retryingClient) ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZRem(ctx, key, members...)
 }
 
-func (l *link) run(ctx context.Context, keys []string, call func(context.Context) *redis.Cmd) *redis.Cmd {
+func (l *retryingClient) run(ctx context.Context, keys []string, call func(context.Context) *redis.Cmd) *redis.Cmd {
 	switch shapeOf(keys) {
 	case shapeDequeue:
 		return l.dequeue(ctx, call)
@@ -89,19 +89,19 @@ func (l *link) run(ctx context.Context, keys []string, call func(context.Context
 
 // bound gives a command its time, and ends it when the link is cut: most of
 // asynq's calls have no deadline at all.
-func (l *link) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (l *retryingClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	stop := context.AfterFunc(l.cut, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-func (l *link) once(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+func (l *retryingClient) once(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return call(ctx)
 }
 
-func (l *link) dequeue(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
 	select {
 	case <-l.draining:
 		cmd := redis.NewCmd(ctx)
@@ -126,8 +126,8 @@ func (l *link) dequeue(ctx context.Context, call func(context.Context) *redis.Cm
 
 // ack repeats until it is heard or the lease ends. "NOT FOUND" after an answer
 // that was lost means that the lost one did it.
-func (l *link) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
-	ctx, cancel := revive(ctx)
+func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()
 	unsure := false
 	for try := 1; ; try++ {
@@ -153,17 +153,17 @@ func (l *link) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *
 	}
 }
 
-func (l *link) until(ctx context.Context) (context.Context, context.CancelFunc) {
+func (l *retryingClient) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(l.cut, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// revive returns a context with the deadline of one that was cancelled before
+// restoreDeadline returns a context with the deadline of one that was cancelled before
 // it: asynq cancels the context of an ack as soon as the first try fails, and
 // then tries again with it. An ack without a deadline, the recoverer's, gets
 // one try's time.
-func revive(ctx context.Context) (context.Context, context.CancelFunc) {
+func restoreDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	switch {
 	case !ok:

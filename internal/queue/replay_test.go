@@ -28,9 +28,9 @@ func kill(t *testing.T, rdb redis.UniversalClient, letter string) (ID, Dead) {
 	}
 }
 
-func replay(t *testing.T, rdb redis.UniversalClient, d Dead) Revival {
+func replay(t *testing.T, rdb redis.UniversalClient, d Dead) ReplayResult {
 	t.Helper()
-	r, err := NewProducer(rdb).Revive(t.Context(), d)
+	r, err := NewProducer(rdb).Replay(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +41,10 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		id, dead := kill(t, rdb, "a")
-		if r := replay(t, rdb, dead); r != Revived {
+		if r := replay(t, rdb, dead); r != ReplayQueued {
 			t.Fatalf("revival is %q", r)
 		}
-		if r := replay(t, rdb, dead); r != RevivedBefore {
+		if r := replay(t, rdb, dead); r != ReplayWaiting {
 			t.Errorf("again: %q", r)
 		}
 		if n := rdb.ZCard(t.Context(), asynqKey(Sync, suffixArchived)).Val(); n != 0 {
@@ -61,13 +61,13 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 		if got, ok := pop(t, rdb, Sync); !ok || got != id {
 			t.Errorf("popped %v", got)
 		}
-		if r, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrRuns) || r != "" {
+		if r, err := NewProducer(rdb).Replay(t.Context(), dead); !errors.Is(err, ErrRunning) || r != "" {
 			t.Errorf("while it runs: %q, %v", r, err)
 		}
 		must(t, NewRuns(rdb).Start(t.Context(), id))
 		must(t, NewRuns(rdb).Finish(t.Context(), id, Outcome{State: "done"}))
 		finish(t, rdb, id, "done")
-		if r := replay(t, rdb, dead); r != RevivalDone {
+		if r := replay(t, rdb, dead); r != ReplayDone {
 			t.Errorf("after it was done: %q", r)
 		}
 		if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 0 {
@@ -88,11 +88,11 @@ func TestReviveLeavesTheLetterOfARunThatIsEnding(t *testing.T) {
 		must(t, NewRuns(rdb).Start(t.Context(), id))
 		must(t, NewRuns(rdb).Finish(t.Context(), id, Outcome{State: "dead", Code: "denied"}))
 		dead := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed for " + id.String())}
-		if r, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrRuns) {
+		if r, err := NewProducer(rdb).Replay(t.Context(), dead); !errors.Is(err, ErrRunning) {
 			t.Errorf("before it is archived: %q, %v", r, err)
 		}
 		finish(t, rdb, id, StateArchived)
-		if r := replay(t, rdb, dead); r != Revived {
+		if r := replay(t, rdb, dead); r != ReplayQueued {
 			t.Errorf("once it is archived: %q", r)
 		}
 	})
@@ -105,11 +105,11 @@ func TestReviveFromTheLetterAlone(t *testing.T) {
 	rdb := redistest.New(t)
 	id, dead := kill(t, rdb, "a")
 	rdb.FlushDB(t.Context())
-	if r := replay(t, rdb, dead); r != Revived {
+	if r := replay(t, rdb, dead); r != ReplayQueued {
 		t.Fatalf("revival is %q", r)
 	}
 	info, err := Find(t.Context(), rdb, id)
-	if err != nil || string(info.Payload) != string(dead.Payload) || info.Timeout != revivedTimeout {
+	if err != nil || string(info.Payload) != string(dead.Payload) || info.Timeout != replayTimeout {
 		t.Errorf("%+v, %v", info, err)
 	}
 }
@@ -121,14 +121,14 @@ func TestReviveTakesWhatIsMissingFromTheArchive(t *testing.T) {
 	id, dead := kill(t, rdb, "a")
 	want := dead.Payload
 	dead.Payload, dead.Kind = nil, ""
-	if r := replay(t, rdb, dead); r != Revived {
+	if r := replay(t, rdb, dead); r != ReplayQueued {
 		t.Fatalf("revival is %q", r)
 	}
 	if info, err := Find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Type != "test.run" || info.Timeout != time.Minute {
 		t.Errorf("%+v, %v", info, err)
 	}
 	rdb.FlushDB(t.Context())
-	if _, err := NewProducer(rdb).Revive(t.Context(), dead); !errors.Is(err, ErrLost) {
+	if _, err := NewProducer(rdb).Replay(t.Context(), dead); !errors.Is(err, ErrLost) {
 		t.Errorf("with nothing left of it: %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestReviveLeavesWhatANewerRunDoes(t *testing.T) {
 					t.Fatalf("the demand joined the dead task: %+v", newer)
 				}
 				happens(t, rdb)
-				if r := replay(t, rdb, dead); r != RevivalSuperseded {
+				if r := replay(t, rdb, dead); r != ReplaySuperseded {
 					t.Errorf("revival is %q", r)
 				}
 				if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
@@ -169,7 +169,7 @@ func TestReviveLeavesWhatANewerRunDoes(t *testing.T) {
 
 func TestReviveRefusesWhatIsNoTaskOfOurs(t *testing.T) {
 	t.Parallel()
-	if _, err := NewProducer(redistest.New(t)).Revive(t.Context(), Dead{ID: "of-somebody-else", Kind: "x", Payload: []byte("x")}); !errors.Is(err, ErrID) {
+	if _, err := NewProducer(redistest.New(t)).Replay(t.Context(), Dead{ID: "of-somebody-else", Kind: "x", Payload: []byte("x")}); !errors.Is(err, ErrID) {
 		t.Errorf("%v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestReviveForgetsAttempts(t *testing.T) {
 	})
 	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id.String(), "x", "1") // any leftover field must not survive
 	dead := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("x")}
-	if r := replay(t, rdb, dead); r != Revived {
+	if r := replay(t, rdb, dead); r != ReplayQueued {
 		t.Fatalf("revival is %q", r)
 	}
 	eventually(t, "it is done", func() bool { _, err := Find(t.Context(), rdb, id); return errors.Is(err, ErrNoTask) })

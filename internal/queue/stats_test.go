@@ -28,7 +28,7 @@ func since(lane, letter string, at time.Time) Demand {
 func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	if got, err := Standings(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
+	if got, err := Stats(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
 		t.Fatalf("of an empty Redis: %+v, %v", got, err)
 	}
 	p := NewProducer(rdb)
@@ -48,7 +48,7 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	dead := parse(t, enqueue(t, p, demand(Push, "e")).ID)
 	must(t, inspector.ArchiveTask(Push, dead.String()))
 
-	got, err := Standings(t.Context(), rdb)
+	got, err := Stats(t.Context(), rdb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,11 +64,11 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 		}
 		got[i].NextDue, got[i].PausedAt = time.Time{}, time.Time{}
 	}
-	want := []Standing{
+	want := []LaneStats{
 		{Lane: Interactive},
 		{Lane: Push, Archived: 1},
 		{
-			Lane: Sync, Pending: 2, Retry: 1, Processed: 1, Failed: 1, ProcessedTotal: 1, Oldest: older, Looked: 3, Waits: []Wait{
+			Lane: Sync, Pending: 2, Retry: 1, Processed: 1, Failed: 1, ProcessedTotal: 1, Oldest: older, Sampled: 3, Waits: []Wait{
 				{Kind: "test.run", Tasks: 2}, {Kind: "test.run", Code: "failed", Tasks: 1},
 			},
 		},
@@ -79,7 +79,7 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	_ = rdb.Close()
-	if _, err := Standings(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
+	if _, err := Stats(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 func TestStandingsLookAtTheNextTasks(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	demands := make([]Demand, lookAt+20)
+	demands := make([]Demand, sampleSize+20)
 	for i := range demands {
 		demands[i] = since(Sync, "a", time.Now())
 		n := strconv.FormatInt(int64(1000+i), 8)
@@ -97,11 +97,11 @@ func TestStandingsLookAtTheNextTasks(t *testing.T) {
 	if _, err := NewProducer(rdb).Enqueue(t.Context(), demands); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Standings(t.Context(), rdb)
+	got, err := Stats(t.Context(), rdb)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := got[2]; s.Pending != int64(len(demands)) || s.Looked != lookAt || len(s.Waits) != 1 || s.Waits[0].Tasks != lookAt {
+	if s := got[2]; s.Pending != int64(len(demands)) || s.Sampled != sampleSize || len(s.Waits) != 1 || s.Waits[0].Tasks != sampleSize {
 		t.Errorf("%+v", s)
 	}
 }

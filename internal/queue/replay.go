@@ -14,10 +14,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-//go:embed lua/revive.lua
-var reviveSource string
+//go:embed lua/replay.lua
+var replaySource string
 
-var reviveScript = redis.NewScript(reviveSource)
+var replayScript = redis.NewScript(replaySource)
 
 // Dead is a task that is to run again, as its dead letter tells it.
 type Dead struct {
@@ -33,42 +33,42 @@ type Dead struct {
 	Headers map[string]string
 }
 
-// Revival says what Revive did.
-type Revival string
+// ReplayResult says what Revive did.
+type ReplayResult string
 
 // What Revive can do.
 const (
-	// Revived: the task waits again, with none of its attempts spent.
-	Revived Revival = "revived"
-	// RevivedBefore: it waits already.
-	RevivedBefore Revival = "waiting"
-	// RevivalDone: it has ended well since, at most an hour ago.
-	RevivalDone Revival = "done"
-	// RevivalSuperseded: another task waits for the same, or began after this
+	// ReplayQueued: the task waits again, with none of its attempts spent.
+	ReplayQueued ReplayResult = "revived"
+	// ReplayWaiting: it waits already.
+	ReplayWaiting ReplayResult = "waiting"
+	// ReplayDone: it has ended well since, at most an hour ago.
+	ReplayDone ReplayResult = "done"
+	// ReplaySuperseded: another task waits for the same, or began after this
 	// one died, and does all that it would.
-	RevivalSuperseded Revival = "superseded"
+	ReplaySuperseded ReplayResult = "superseded"
 )
 
 // ErrLost means that neither the letter nor asynq has what the task was about.
 var ErrLost = errors.New("queue: what the task was about is lost")
 
-// ErrRuns means that the task runs at the moment. Its letter may tell of this
+// ErrRunning means that the task runs at the moment. Its letter may tell of this
 // very run, since it is written before asynq archives the task: who marked it
 // replayed then would lose it. It is replayed when the run has ended.
-var ErrRuns = errors.New("queue: the task runs at the moment")
+var ErrRunning = errors.New("queue: the task runs at the moment")
 
-// verdictRunning is the script's word for ErrRuns.
-const verdictRunning = "running"
+// resultRunning is the script's word for ErrRuns.
+const resultRunning = "running"
 
-// revivedTimeout is asynq's own limit for an attempt of a revived task whose
+// replayTimeout is asynq's own limit for an attempt of a revived task whose
 // former limit is not known any more: beyond every kind's. The router's limit
 // is shorter.
-const revivedTimeout = 35 * time.Minute
+const replayTimeout = 35 * time.Minute
 
-// Revive makes a dead task wait again under its own ID. No key is needed: what
+// Replay makes a dead task wait again under its own ID. No key is needed: what
 // it is about stays sealed. Repeating it is safe. It fails with ErrID for a
 // task that never was one of ours, ErrLost, ErrRuns, or an error of Redis.
-func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
+func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	id, err := ParseID(d.ID)
 	if err != nil {
 		return "", err
@@ -84,7 +84,7 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
 		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
 	}
-	verdict, err := reviveScript.Run(ctx, p.rdb,
+	verdict, err := replayScript.Run(ctx, p.rdb,
 		[]string{
 			id.generationKey(), asynqKey(id.Lane, suffixPending), asynqKey(id.Lane, suffixSchedule),
 			asynqKey(id.Lane, suffixRetry), asynqKey(id.Lane, suffixArchived), asynqKey(id.Lane, suffixLease), id.outcomeKey(),
@@ -94,16 +94,16 @@ func (p *Producer) Revive(ctx context.Context, d Dead) (Revival, error) {
 	if err != nil {
 		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
 	}
-	if verdict == verdictRunning {
-		return "", ErrRuns
+	if verdict == resultRunning {
+		return "", ErrRunning
 	}
-	return Revival(verdict), nil
+	return ReplayResult(verdict), nil
 }
 
 // complete adds to what the letter holds what asynq still knows of the task,
 // and returns its limit.
 func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
-	timeout := revivedTimeout
+	timeout := replayTimeout
 	info, err := Find(ctx, p.rdb, id)
 	switch {
 	case err == nil:

@@ -20,8 +20,8 @@ import (
 // RFC 3339. Unlike asynq's own time stamp it survives retries.
 const HeaderEnqueuedAt = "enqueued_at"
 
-// Standing is how one lane stands.
-type Standing struct {
+// LaneStats is how one lane stands.
+type LaneStats struct {
 	// Lane is its name.
 	Lane string
 	// Paused: no worker takes anything from it, since PausedAt.
@@ -39,9 +39,9 @@ type Standing struct {
 	// Oldest is when the oldest demand that still waits was made, of those
 	// that were looked at. Zero: nothing waits, or nothing says since when.
 	Oldest time.Time
-	// Looked counts the waiting tasks that Oldest and Waits are about: at most
+	// Sampled counts the waiting tasks that Oldest and Waits are about: at most
 	// the 100 next in Pending and the 100 next in Retry.
-	Looked int
+	Sampled int
 	// Waits says for what they wait, most tasks first.
 	Waits []Wait
 }
@@ -60,38 +60,38 @@ type Wait struct {
 	Next time.Time
 }
 
-// lookAt is how many tasks of one state are read to say what a lane waits for.
-const lookAt = 100
+// sampleSize is how many tasks of one state are read to say what a lane waits for.
+const sampleSize = 100
 
-// Standings returns how every lane stands, most urgent first. It costs one round
+// Stats returns how every lane stands, most urgent first. It costs one round
 // trip, and three for each lane in which something waits.
-func Standings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
-	out, err := countStandings(ctx, rdb)
+func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
+	out, err := countLanes(ctx, rdb)
 	if err != nil {
 		return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
 	}
 	look := inspector(ctx, rdb)
 	for i := range out {
-		if err := out[i].look(look); err != nil {
+		if err := out[i].sample(look); err != nil {
 			return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
 		}
 	}
 	return out, nil
 }
 
-func countStandings(ctx context.Context, rdb redis.UniversalClient) ([]Standing, error) {
+func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	pipe := rdb.Pipeline()
 	now := time.Now().UTC()
 	asked := make([]counts, len(lanes))
 	for i, lane := range lanes {
-		asked[i] = ask(ctx, pipe, lane, now)
+		asked[i] = requestCounts(ctx, pipe, lane, now)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}
-	out := make([]Standing, len(lanes))
+	out := make([]LaneStats, len(lanes))
 	for i, lane := range lanes {
-		out[i] = asked[i].standing(lane)
+		out[i] = asked[i].stats(lane)
 	}
 	return out, nil
 }
@@ -103,7 +103,7 @@ type counts struct {
 	next                                        []*redis.ZSliceCmd
 }
 
-func ask(ctx context.Context, pipe redis.Pipeliner, lane string, now time.Time) counts {
+func requestCounts(ctx context.Context, pipe redis.Pipeliner, lane string, now time.Time) counts {
 	key := func(suffix string) string { return asynqKey(lane, suffix) }
 	today := ":" + now.Format(time.DateOnly)
 	c := counts{
@@ -119,12 +119,12 @@ func ask(ctx context.Context, pipe redis.Pipeliner, lane string, now time.Time) 
 	return c
 }
 
-func (c counts) standing(lane string) Standing {
+func (c counts) stats(lane string) LaneStats {
 	number := func(cmd *redis.StringCmd) int64 {
 		n, _ := strconv.ParseInt(cmd.Val(), 10, 64) // what is absent counts nothing
 		return n
 	}
-	s := Standing{
+	s := LaneStats{
 		Lane: lane, Pending: c.pending.Val(), Active: c.active.Val(), Scheduled: c.scheduled.Val(), Retry: c.retry.Val(),
 		Archived: c.archived.Val(), Processed: number(c.processed), Failed: number(c.failed), ProcessedTotal: number(c.total),
 		Paused: c.paused.Err() == nil,
@@ -142,8 +142,8 @@ func (c counts) standing(lane string) Standing {
 	return s
 }
 
-// look reads the next tasks of what waits.
-func (s *Standing) look(inspector *asynq.Inspector) error {
+// sample reads the next tasks of what waits.
+func (s *LaneStats) sample(inspector *asynq.Inspector) error {
 	var waiting []*asynq.TaskInfo
 	for _, list := range []struct {
 		tasks int64
@@ -152,25 +152,25 @@ func (s *Standing) look(inspector *asynq.Inspector) error {
 		if list.tasks == 0 {
 			continue
 		}
-		found, err := list.read(s.Lane, asynq.PageSize(lookAt))
+		found, err := list.read(s.Lane, asynq.PageSize(sampleSize))
 		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
 			return err
 		}
 		waiting = append(waiting, found...)
 	}
-	s.Looked = len(waiting)
+	s.Sampled = len(waiting)
 	for _, t := range waiting {
 		if at, err := time.Parse(time.RFC3339Nano, t.Headers[HeaderEnqueuedAt]); err == nil && (s.Oldest.IsZero() || at.Before(s.Oldest)) {
 			s.Oldest = at
 		}
-		s.wait(t)
+		s.addWait(t)
 	}
 	slices.SortStableFunc(s.Waits, func(a, b Wait) int { return cmp.Compare(b.Tasks, a.Tasks) })
 	return nil
 }
 
-// wait counts the task among those that wait for the same.
-func (s *Standing) wait(t *asynq.TaskInfo) {
+// addWait counts the task among those that addWait for the same.
+func (s *LaneStats) addWait(t *asynq.TaskInfo) {
 	w := Wait{Kind: word(t.Type)}
 	if t.State == asynq.TaskStateRetry {
 		w.Code, w.Next = CodeOf(t.LastErr), t.NextProcessAt

@@ -65,7 +65,7 @@ func TestLostAckIsRepaired(t *testing.T) {
 func TestAckRevivesACancelledContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	l := &link{UniversalClient: rdb, cut: t.Context()}
+	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
@@ -93,7 +93,7 @@ func TestAckKnowsItsOwnTrace(t *testing.T) {
 		}
 		return nil
 	}}
-	l := &link{UniversalClient: broken, cut: t.Context()}
+	l := &retryingClient{UniversalClient: broken, cut: t.Context()}
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
 	if err := l.Eval(t.Context(), "return redis.error_reply('NOT FOUND')", keys).Err(); err != nil || calls != 2 {
 		t.Errorf("%v after %d calls", err, calls)
@@ -103,7 +103,7 @@ func TestAckKnowsItsOwnTrace(t *testing.T) {
 func TestAckGivesUpOnARefusal(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	l := &link{UniversalClient: rdb, cut: t.Context()}
+	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
 	calls := 0
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
 	broken := &flaky{UniversalClient: rdb, after: func([]string) error { calls++; return nil }}

@@ -15,14 +15,14 @@ import (
 // interface inside and panics, which the tests beside asynq.go would show.
 type recorder struct{ redis.UniversalClient }
 
-// slip takes one recorded call.
-type slip struct {
+// capture takes one recorded call.
+type capture struct {
 	id   ID
-	call recorded
+	call capturedCall
 	err  error
 }
 
-type slipKey struct{}
+type captureKey struct{}
 
 // SAdd answers asynq's registration of the queue; the producer does that
 // itself, again and again, since a deleted queue must come back.
@@ -35,7 +35,7 @@ func (recorder) SAdd(ctx context.Context, _ string, _ ...any) *redis.IntCmd {
 // EvalSha records the enqueue or schedule script's arguments and answers that
 // the task was added.
 func (recorder) EvalSha(ctx context.Context, _ string, keys []string, args ...any) *redis.Cmd {
-	s, _ := ctx.Value(slipKey{}).(*slip)
+	s, _ := ctx.Value(captureKey{}).(*capture)
 	s.call, s.err = readCall(s.id, keys, args)
 	cmd := redis.NewCmd(ctx)
 	cmd.SetVal(int64(1))
