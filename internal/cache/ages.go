@@ -9,9 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Ages returns, for each entry, how long ago its load began by the server's clock, and a negative duration for an entry
-// that does not exist. It reads headers only: an age does not mean that the entry is valid or that it opens. It accepts at
-// most MaxPeek keys and takes one round trip.
+// Ages returns, for each entry, how long ago its load began by the server's clock, and a negative
+// duration for an entry that does not exist. It reads headers only: an age does not mean that the
+// entry is valid or that it opens. It accepts at most MaxPeek keys and takes one round trip.
 func (c *Cache) Ages(ctx context.Context, keys []Key) ([]time.Duration, error) {
 	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
 		return nil, err

@@ -15,9 +15,10 @@ var beginLua string
 
 var beginScript = redis.NewScript(preludeLua + beginLua)
 
-// Begin draws a stamp from the tenant's clock for a load that begins now and fills many entries, as one list call does.
-// The grant has no lease, so it does not keep other callers from loading the same entries. Fills under it are refused
-// for entries that were invalidated, or filled under a later grant, after it was drawn.
+// Begin draws a stamp from the tenant's clock for a load that begins now and fills many entries, as
+// one list call does. The grant has no lease, so it does not keep other callers from loading the
+// same entries. Fills under it are refused for entries that were invalidated, or filled under a
+// later grant, after it was drawn.
 func (c *Cache) Begin(ctx context.Context, id tenant.ID) (Grant, error) {
 	if _, err := tenant.Parse(string(id)); err != nil {
 		return Grant{}, fmt.Errorf("cache: %w", err)

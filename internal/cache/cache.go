@@ -14,21 +14,25 @@ import (
 
 // Options configure a Cache.
 type Options struct {
-	// Redis is the cache's Redis, required. It must send every command to a primary: a replica's versions are old.
+	// Redis is the cache's Redis, required. It must send every command to a primary: a replica's
+	// versions are old.
 	Redis redis.UniversalClient
 	// Key returns a tenant's data key, required. The result is cached for five minutes.
 	Key func(context.Context, tenant.ID) (*phi.DataKey, error)
-	// Sealer returns the sealer that makes a tenant's keyed digests, required; (*phi.Keys).For fits.
+	// Sealer returns the sealer that makes a tenant's keyed digests, required; (*phi.Keys).For
+	// fits.
 	Sealer func(tenant string) *phi.Sealer
-	// RunID returns the run id of the primary that answers now (of all primaries, joined, in a cluster). When it
-	// changes, a new epoch begins, because the new server may lack the last invalidations. It is called for each
-	// operation and must be cheap. Nil means a constant, which suits only an embedded server.
+	// RunID returns the run id of the primary that answers now (of all primaries, joined, in a
+	// cluster). When it changes, a new epoch begins, because the new server may lack the last
+	// invalidations. It is called for each operation and must be cheap. Nil means a constant, which
+	// suits only an embedded server.
 	RunID func() string
 	// Retain is how long the event log keeps events. Zero means ten minutes.
 	Retain time.Duration
 }
 
-// Cache is the coherent cache. It is safe for concurrent use, starts no goroutine and needs no closing.
+// Cache is the coherent cache. It is safe for concurrent use, starts no goroutine and needs no
+// closing.
 type Cache struct {
 	rdb     redis.UniversalClient
 	codec   *codec
@@ -71,9 +75,11 @@ func New(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// LimitError is returned when a caller exceeds what one operation may carry. Retrying does not help.
+// LimitError is returned when a caller exceeds what one operation may carry. Retrying does not
+// help.
 type LimitError struct {
-	// What is counted: "tags of an entry", "tags of a change", "last-seen records", "bytes of a value", …
+	// What is counted: "tags of an entry", "tags of a change", "last-seen records", "bytes of a
+	// value", …
 	What string
 	// Got and Max are the count and the limit.
 	Got, Max int

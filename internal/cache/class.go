@@ -13,11 +13,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// MaxHard is the longest time an entry may live. Sweep removes versions once no entry can be older than this, so it is
-// part of the wire format: all processes must agree on it.
+// MaxHard is the longest time an entry may live. Sweep removes versions once no entry can be older
+// than this, so it is part of the wire format: all processes must agree on it.
 const MaxHard = 7 * 24 * time.Hour
 
-// maxFillAge is the greatest age of a stamp under which an entry may be stored, and so the longest a load may take.
+// maxFillAge is the greatest age of a stamp under which an entry may be stored, and so the longest
+// a load may take.
 const maxFillAge = 10 * time.Minute
 
 const (
@@ -25,12 +26,13 @@ const (
 	defaultNegative = 30 * time.Second
 )
 
-// Class holds the settings that entries of one kind share. Classes are created once, at start, and not changed afterwards;
-// two classes of one Cache never share a name.
+// Class holds the settings that entries of one kind share. Classes are created once, at start, and
+// not changed afterwards; two classes of one Cache never share a name.
 type Class struct {
 	// Name appears in keys and metrics: a-z and '-', at most 40 bytes.
 	Name string
-	// Schema is the version of the value's encoding. Each schema has its own keys; all schemas share the tags.
+	// Schema is the version of the value's encoding. Each schema has its own keys; all schemas
+	// share the tags.
 	Schema int
 	// Soft is how long after its load began an entry counts as fresh. Zero means until Hard.
 	Soft time.Duration
@@ -38,11 +40,12 @@ type Class struct {
 	Hard time.Duration
 	// Negative is how long the absence of a thing is cached. Zero means 30 s.
 	Negative time.Duration
-	// Lease is how long one caller may load before another may start too; set it to twice what slow loads take. Zero
-	// means 20 s. It only limits stampedes: a fill that arrives after its lease is refused only if it raced a change.
+	// Lease is how long one caller may load before another may start too; set it to twice what slow
+	// loads take. Zero means 20 s. It only limits stampedes: a fill that arrives after its lease is
+	// refused only if it raced a change.
 	Lease time.Duration
-	// ServeStale is how long past Soft an entry may still be served while its source fails, whether it aged or was
-	// invalidated. The time counts from its load. Zero means never. Hard bounds it.
+	// ServeStale is how long past Soft an entry may still be served while its source fails, whether
+	// it aged or was invalidated. The time counts from its load. Zero means never. Hard bounds it.
 	ServeStale time.Duration
 }
 
@@ -106,9 +109,9 @@ func (c *Class) lease() time.Duration {
 	return c.Lease
 }
 
-// Serves reports whether an entry may be returned while its source fails: it is fresh, or it has a value and is not older
-// than the class allows.
-func (c *Class) Serves(e Entry) bool {
+// serves reports whether an entry may be returned while its source fails: it is fresh, or it has a
+// value and is not older than the class allows.
+func (c *Class) serves(e Entry) bool {
 	switch e.State {
 	case Fresh:
 		return true
@@ -125,7 +128,8 @@ type Key struct {
 	Class  *Class
 	// ID identifies the cached document, or the parameters of a view.
 	ID phi.Ref
-	// Scope separates the values that different sets of permissions may see; empty for what everyone may see.
+	// Scope separates the values that different sets of permissions may see; empty for what
+	// everyone may see.
 	Scope string
 }
 
@@ -158,8 +162,9 @@ func lastSeenKey(id tenant.ID, name string) string { return id.Key("c1", "s", na
 // Tag names something that entries depend on.
 type Tag = events.Tag
 
-// TagOf returns the tag of what a ref stands for: a document, or a collection such as the appointments of one provider's
-// day. Two refs with the same tag (one pair in 2^64) cost an unnecessary miss.
+// TagOf returns the tag of what a ref stands for: a document, or a collection such as the
+// appointments of one provider's day. Two refs with the same tag (one pair in 2^64) cost an
+// unnecessary miss.
 func TagOf(ref phi.Ref) Tag {
 	sum := sha256.Sum256([]byte(ref))
 	return Tag(sum[:8])
@@ -171,8 +176,8 @@ type classes struct {
 	m  map[string]*Class
 }
 
-// check returns an error for an invalid key, and for a second class of the same name. A name belongs to the first class
-// that used it.
+// check returns an error for an invalid key, and for a second class of the same name. A name
+// belongs to the first class that used it.
 func (cs *classes) check(k Key) error {
 	if err := k.check(); err != nil {
 		return err

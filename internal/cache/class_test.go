@@ -74,7 +74,7 @@ func TestServes(t *testing.T) {
 		"never":           {&Class{Name: "c", Hard: time.Hour}, entry(Stale, 0), false},
 		"old absence":     {c, Entry{State: Stale, Age: 9*time.Minute + 31*time.Second, Negative: true, present: true}, false},
 	} {
-		if got := row.c.Serves(row.e); got != row.want {
+		if got := row.c.serves(row.e); got != row.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

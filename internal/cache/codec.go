@@ -17,7 +17,8 @@ import (
 // MaxValue is the largest value of an entry in bytes.
 const MaxValue = 1 << 20
 
-// compressFrom is the size above which values are compressed; below it the frame costs more than it saves.
+// compressFrom is the size above which values are compressed; below it the frame costs more than it
+// saves.
 const compressFrom = 1 << 10
 
 // keyTTL is how long a tenant's data key is cached, and so how long a running process can open
@@ -72,7 +73,8 @@ func (c *codec) dataKey(ctx context.Context, id tenant.ID) (*phi.DataKey, error)
 	return key, nil
 }
 
-// contentHash is keyed and bound to the entry's key: it only shows that one entry holds the same bytes again.
+// contentHash is keyed and bound to the entry's key: it only shows that one entry holds the same
+// bytes again.
 func (c *codec) contentHash(k Key, val Value) [16]byte {
 	noun := "cached:"
 	if val.Negative {
@@ -108,7 +110,8 @@ func (c *codec) seal(ctx context.Context, k Key, h *header, val Value) ([]byte, 
 	return append(out, sealed...), nil
 }
 
-// open returns the value of an entry, or errBroken if it is damaged or belongs to another key or tenant.
+// open returns the value of an entry, or errBroken if it is damaged or belongs to another key or
+// tenant.
 func (c *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byte, error) {
 	key, err := c.dataKey(ctx, k.Tenant)
 	if err != nil {
@@ -130,7 +133,8 @@ func (c *codec) open(ctx context.Context, k Key, h *header, entry string) ([]byt
 	return plain, nil
 }
 
-// associated returns the data that binds a sealed value to its full key and header. The length prefix separates the two.
+// associated returns the data that binds a sealed value to its full key and header. The length
+// prefix separates the two.
 func associated(k Key, head []byte) []byte {
 	name := k.entry()
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(name)+len(head)), uint32(len(name))) // a key

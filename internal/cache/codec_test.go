@@ -34,7 +34,7 @@ func TestCopiedEntryIsAMiss(t *testing.T) {
 			b.rdb.HSet(t.Context(), metaKey(to.Tenant), meta)
 			b.rdb.Set(t.Context(), to.entry(), raw, time.Hour)
 			b.want(to, Miss, "")
-			e, g, err := b.Read(t.Context(), to, true)
+			e, g, err := b.read(t.Context(), to, true, acceptAll)
 			if err != nil || e.State != Miss || e.Value != nil || !g.usable() {
 				t.Errorf("%s: Read = %+v, %+v, %v", name, e, g, err)
 			}
@@ -66,7 +66,7 @@ func TestDamagedEntryIsAMiss(t *testing.T) {
 			if err != nil || e.State != Miss || e.Value != nil {
 				t.Errorf("%s: Peek = %v, %v", name, e.State, err)
 			}
-			e, got, err := b.Read(t.Context(), k, true)
+			e, got, err := b.read(t.Context(), k, true, acceptAll)
 			if err != nil || e.State != Miss || e.Value != nil || !got.usable() || got.Stamp <= g.Stamp {
 				t.Fatalf("%s: Read = %v, %+v, %v", name, e.State, got, err)
 			}
@@ -130,12 +130,12 @@ func TestDataKeyIsFetchedOnceAndItsLossIsAnError(t *testing.T) {
 	g := b.bump()
 	fail = true
 	c.runID = b.Cache.runID
-	if _, err := c.Fill(t.Context(), k, g, value("v")); !errors.Is(err, gone) {
+	if _, err := c.fillOne(t.Context(), k, g, value("v")); !errors.Is(err, gone) {
 		t.Errorf("Fill = %v", err)
 	}
 	fail = false
 	for range 3 {
-		if r, err := c.Fill(t.Context(), k, g, value("v")); err != nil || r != OK {
+		if r, err := c.fillOne(t.Context(), k, g, value("v")); err != nil || r != OK {
 			t.Fatalf("Fill = %v, %v", r, err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestDataKeyIsFetchedOnceAndItsLossIsAnError(t *testing.T) {
 	if _, err := c.Peek(t.Context(), k); !errors.Is(err, gone) {
 		t.Errorf("Peek = %v", err)
 	}
-	if _, _, err := c.Read(t.Context(), k, true); !errors.Is(err, gone) {
+	if _, _, err := c.read(t.Context(), k, true, acceptAll); !errors.Is(err, gone) {
 		t.Errorf("Read = %v", err)
 	}
 	fail = false

@@ -1,15 +1,18 @@
-// Package cache keeps each tenant's documents and views in Redis and never reports an outdated one as fresh.
+// Package cache keeps each tenant's documents and views in Redis and never reports an outdated one
+// as fresh.
 //
 // # The rule
 //
-// Each tenant has a clock c that only scripts on the server advance: c becomes max(c+1, TIME in µs). A load receives a
-// stamp from it before it begins. A change draws a version from it for each of its tags.
+// Each tenant has a clock c that only scripts on the server advance: c becomes max(c+1, TIME in
+// µs). A load receives a stamp from it before it begins. A change draws a version from it for each
+// of its tags.
 //
 //	an entry is valid  <=>  it belongs to the current epoch, and no tag of it has a version above its stamp
 //
-// A reader that starts after an invalidation of tag g with version V has completed never receives a value of g from
-// before the change: the load of such a value began before V was drawn, so its stamp is below V, because the clock only
-// rises. The proof needs no lock, no time to live and no client's clock.
+// A reader that starts after an invalidation of tag g with version V has completed never receives a
+// value of g from before the change: the load of such a value began before V was drawn, so its
+// stamp is below V, because the clock only rises. The proof needs no lock, no time to live and no
+// client's clock.
 //
 // # Keys
 //
@@ -21,17 +24,19 @@
 //	c1:{tenant}:s:<name>                           last-seen record: refs and keyed digests in clear
 //	c1:{tenant}:x, c1:{tenant}:b                   event log and notification channel, see package events
 //
-// One hash tag keeps a tenant on one slot, so every script is atomic in a cluster too. Tags and versions do not depend
-// on class or schema: an old binary's invalidation reaches a new binary's entries.
+// One hash tag keeps a tenant on one slot, so every script is atomic in a cluster too. Tags and
+// versions do not depend on class or schema: an old binary's invalidation reaches a new binary's
+// entries.
 //
-// The meta hash, and last-seen records without a TTL, must not be evicted: Redis must run with noeviction or volatile-*.
+// The meta hash, and last-seen records without a TTL, must not be evicted: Redis must run with
+// noeviction or volatile-*.
 //
 // # Scripts
 //
-// Each script is one file under lua/ with its contract at the top; lua/prelude.lua is prepended. They behave the same on
-// Redis from 6.2, Valkey and the embedded server, which is why they do their own byte arithmetic. Notifications use
-// PUBLISH everywhere: the embedded server has no SPUBLISH in scripts, and a cluster therefore notifies all its nodes,
-// once per change.
+// Each script is one file under lua/ with its contract at the top; lua/prelude.lua is prepended.
+// They behave the same on Redis from 6.2, Valkey and the embedded server, which is why they do
+// their own byte arithmetic. Notifications use PUBLISH everywhere: the embedded server has no
+// SPUBLISH in scripts, and a cluster therefore notifies all its nodes, once per change.
 //
 //	read        classify an entry and grant a load, or report who holds the lease
 //	fill        store an entry, or return the reason why not
@@ -42,43 +47,49 @@
 //
 // # Epochs
 //
-// An epoch ends when the meta hash is gone or when another server answers (Options.RunID): a new primary may lack the
-// last invalidations. Loads in progress are then refused (Epoch). Entries of the previous epoch are Suspect as long as
-// no version contradicts them; older ones are Stale; after a loss of everything there are none. A process that still has
-// the old run id begins one epoch more than needed, which only costs extra loads.
+// An epoch ends when the meta hash is gone or when another server answers (Options.RunID): a new
+// primary may lack the last invalidations. Loads in progress are then refused (Epoch). Entries of
+// the previous epoch are Suspect as long as no version contradicts them; older ones are Stale;
+// after a loss of everything there are none. A process that still has the old run id begins one
+// epoch more than needed, which only costs extra loads.
 //
 // # Peek
 //
-// A hit needs no script: Peek sends GET, HMGET and TIME in one pipeline, the versions after the entry. The tags of an
-// entry are unknown until it arrives, so each process remembers the tags of entries it has seen (32,768 of them) and
-// asks for those. An entry with other tags than remembered costs one more HMGET of all of them, and is classified by
-// that result. A wrong guess costs time and nothing else. Callers cannot give better hints: what a board depends on is
-// not known before it is read.
+// A hit needs no script: Peek sends GET, HMGET and TIME in one pipeline, the versions after the
+// entry. The tags of an entry are unknown until it arrives, so each process remembers the tags of
+// entries it has seen (32,768 of them) and asks for those. An entry with other tags than remembered
+// costs one more HMGET of all of them, and is classified by that result. A wrong guess costs time
+// and nothing else. Callers cannot give better hints: what a board depends on is not known before
+// it is read.
 //
 // # Leases, waiting, failure
 //
-// Leases limit stampedes and carry no safety. If a later invalidation overtakes a holder's stamp, the next reader takes
-// the lease over. Load lets one caller of a process load. Callers that read the tenant's clock before the load drew its
-// stamp share its result in any case; later ones share it only if Fill stored it, and no caller may join once that Fill
-// has been sent. A caller stops waiting when the class's lease has passed, and loads itself. A failed load leaves a mark
-// for a second, so that the next caller serves what the class allows, or returns an error that names when to retry,
-// instead of asking the source again. A load with an unstored result is not a failure and leaves no mark.
+// Leases limit stampedes and carry no safety. If a later invalidation overtakes a holder's stamp,
+// the next reader takes the lease over. Load lets one caller of a process load. Callers that read
+// the tenant's clock before the load drew its stamp share its result in any case; later ones share
+// it only if it was stored, and no caller may join once its fill has been sent. A caller stops
+// waiting when the class's lease has passed, and loads itself. A failed load leaves a mark for a
+// second, so that the next caller serves what the class allows, or returns an error that names when
+// to retry, instead of asking the source again. A load with an unstored result is not a failure and
+// leaves no mark.
 //
 // # Sealing
 //
-// Values of more than 1 KiB are compressed, and all are sealed with the tenant's data key; the associated data is the
-// full key and the header. An entry that is copied to another key, class, scope or tenant, or whose header has one bit
-// changed, therefore does not open: it counts as a Miss, and the next read removes it. The content hash in the header is
-// keyed and bound to the key: it only shows that one entry holds the same bytes again.
+// Values of more than 1 KiB are compressed, and all are sealed with the tenant's data key; the
+// associated data is the full key and the header. An entry that is copied to another key, class,
+// scope or tenant, or whose header has one bit changed, therefore does not open: it counts as a
+// Miss, and the next read removes it. The content hash in the header is keyed and bound to the key:
+// it only shows that one entry holds the same bytes again.
 //
 // # Limits
 //
-// 1 MiB a value, 32 tags an entry, 256 tags and 256 last-seen records a change, 10 minutes a load, 7 days an entry. A
-// caller that exceeds one of them gets a LimitError and must use tags of larger things, or split the change.
+// 1 MiB a value, 32 tags an entry, 256 tags and 256 last-seen records a change, 10 minutes a load,
+// 7 days an entry. A caller that exceeds one of them gets a LimitError and must use tags of larger
+// things, or split the change.
 //
 // # What it does not guarantee
 //
-// If a primary acknowledges an invalidation and dies before it replicates it, the invalidation is lost until its issuer
-// repeats it; RunID makes the affected entries Suspect but cannot restore it. And an entry is never newer than what the
-// source returned when it was asked.
+// If a primary acknowledges an invalidation and dies before it replicates it, the invalidation is
+// lost until its issuer repeats it; RunID makes the affected entries Suspect but cannot restore it.
+// And an entry is never newer than what the source returned when it was asked.
 package cache

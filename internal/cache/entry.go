@@ -35,7 +35,8 @@ type Entry struct {
 	Value []byte
 	// Negative reports that the thing did not exist when it was loaded.
 	Negative bool
-	// Stamp is the tenant's clock before the load began: the events after this cursor are the changes since.
+	// Stamp is the tenant's clock before the load began: the events after this cursor are the
+	// changes since.
 	Stamp uint64
 	// AsOf is the server's time at Stamp: the value is at least as new as that.
 	AsOf time.Time
@@ -43,12 +44,13 @@ type Entry struct {
 	Age time.Duration
 	// Cost is how long the load took, as its caller stated.
 	Cost time.Duration
-	// ContentHash stays the same as long as this entry holds the same bytes; it suits conditional requests.
+	// ContentHash stays the same as long as this entry holds the same bytes; it suits conditional
+	// requests.
 	ContentHash [16]byte
 	// Tags are what the entry depends on. Anything derived from the entry depends on them too.
 	Tags []Tag
-	// Result is the load's own (Value.Result), if Load loaded the entry for this call, or for another that it shares the
-	// load with since before that began. The other fields are empty if the load said not to store it.
+	// Result is the load's Value.Result if Load loaded the entry for this call, or for another call
+	// whose load began after this one. The other fields are empty if the load set Value.Unstored.
 	Result any
 
 	present bool

@@ -12,17 +12,19 @@ import (
 type Value struct {
 	// Bytes is the value in clear, at most MaxValue; ignored when Negative.
 	Bytes []byte
-	// Tags name everything the value depends on, at most MaxTags, duplicates allowed. An entry without tags ends by time
-	// alone. A Negative one carries the tags of the thing and of the collections it would be in, so that its creation
-	// invalidates the entry.
+	// Tags name everything the value depends on, at most MaxTags, duplicates allowed. An entry
+	// without tags ends by time alone. A Negative one carries the tags of the thing and of the
+	// collections it would be in, so that its creation invalidates the entry.
 	Tags []Tag
 	// Negative records that the thing does not exist.
 	Negative bool
 	// Cost is how long the load took; zero if not known.
 	Cost time.Duration
-	// Unstored makes Load store nothing; the other fields except Result are then ignored. Fill stores anyway.
+	// Unstored makes Load store nothing; it ignores the other fields except Result. FillMany stores
+	// the value anyway.
 	Unstored bool
-	// Result is what Load returns beside the entry to the callers that share the load. It never leaves the process.
+	// Result is returned by Load beside the entry to the callers that share the load. It never
+	// leaves the process.
 	Result any
 }
 
@@ -32,8 +34,8 @@ type Item struct {
 	Value Value
 }
 
-// Result is the outcome of a fill. Only OK stores the value. The other results are not errors: the caller that loaded the
-// value may use it, but nothing was cached.
+// Result is the outcome of a fill. Only OK stores the value. The other results are not errors: the
+// caller that loaded the value may use it, but nothing was cached.
 type Result uint8
 
 // Results of a fill.
@@ -57,22 +59,14 @@ func (r Result) String() string {
 	return [...]string{"ok", "epoch", "too_old", "raced", "older"}[r]
 }
 
-// Fill stores a value under the grant with which its load began, and releases the grant's lease.
-func (c *Cache) Fill(ctx context.Context, k Key, g Grant, v Value) (Result, error) {
-	rs, err := c.FillMany(ctx, g, []Item{{Key: k, Value: v}})
-	if err != nil {
-		return 0, err
-	}
-	return rs[0], nil
-}
-
 // MaxFill is the largest number of items that one FillMany accepts.
 const MaxFill = 500
 
-// FillMany stores up to MaxFill values under one grant in one round trip, each on its own, and returns the results in the
-// order of the items. Use it with the grant of an Invalidate, when the writer already knows the new values, and with the
-// grant of a Begin, when one call to the source returns many values. After an error some items may not be stored;
-// repeating the whole call is safe.
+// FillMany stores up to MaxFill values under one grant in one round trip, each on its own, and
+// returns the results in the order of the items. Use it with the grant of an Invalidate, when the
+// writer already knows the new values, and with the grant of a Begin, when one call to the source
+// returns many values. After an error some items may not be stored; repeating the whole call is
+// safe.
 func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -134,7 +128,7 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (scriptCa
 	ttl := max(jitter(k.Class.hard(v.Negative)).Milliseconds(), 1)
 	return scriptCall{
 		keys: []string{k.entry(), metaKey(k.Tenant), k.lease()},
-		args: []any{g.Token, blob, ttl, c.runID(), random(8), maxFillAge.Microseconds()},
+		args: []any{g.token, blob, ttl, c.runID(), random(8), maxFillAge.Microseconds()},
 	}, h, nil
 }
 

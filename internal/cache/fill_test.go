@@ -128,14 +128,14 @@ func TestFillChecksLimitsLocally(t *testing.T) {
 			"tags":  {k, Value{Tags: many}},
 		}
 		for name, it := range rows {
-			_, err := b.Fill(t.Context(), it.Key, g, it.Value)
+			_, err := b.fillOne(t.Context(), it.Key, g, it.Value)
 			var le *LimitError
 			if !errors.As(err, &le) || !le.Permanent() || le.Got != le.Max+1 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		for name, bad := range map[string]Grant{"none": {}, "held": {Held: true, Stamp: 1}} {
-			if _, err := b.Fill(t.Context(), k, bad, value("v")); err == nil {
+		for name, bad := range map[string]Grant{"none": {}, "held": {held: true, Stamp: 1}} {
+			if _, err := b.fillOne(t.Context(), k, bad, value("v")); err == nil {
 				t.Errorf("no error with the grant %s", name)
 			}
 		}

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// MaxTags is the largest number of tags of one entry. An entry that depends on more uses tags of larger things.
+// MaxTags is the largest number of tags of one entry. An entry that depends on more uses tags of
+// larger things.
 const MaxTags = 32
 
 // The header's layout. The scripts read the same bytes, counting from one.
@@ -23,7 +24,8 @@ const (
 
 var errHeader = errors.New("cache: not an entry")
 
-// header is the part of an entry that is stored in clear, so that scripts can classify it without a key:
+// header is the part of an entry that is stored in clear, so that scripts can classify it without a
+// key:
 //
 //	format 1 | flags 1 | key id 2 | stamp 8 | epoch 8 | soft expiry 8 | load ms 4 | content hash 16 | k 1 | k × tag 8
 //

@@ -5,8 +5,9 @@ import "sync"
 // maxHints bounds the entries whose tags a process remembers, to about 10 MB.
 const maxHints = 1 << 15
 
-// hints remembers the tags of entries as they were last seen, so that Peek can ask for the versions in the same round
-// trip as the entries. A wrong hint costs a round trip and never changes a result.
+// hints remembers the tags of entries as they were last seen, so that Peek can ask for the versions
+// in the same round trip as the entries. A wrong hint costs a round trip and never changes a
+// result.
 type hints struct {
 	mu sync.Mutex
 	m  map[string][]Tag

@@ -16,7 +16,8 @@ import (
 
 // Bounds of one Invalidate.
 const (
-	// MaxChange is the largest number of tags of one change; beyond it the caller uses tags of larger things.
+	// MaxChange is the largest number of tags of one change; beyond it the caller uses tags of
+	// larger things.
 	MaxChange = events.MaxTags
 	// MaxLastSeen is the largest number of last-seen records that one change may replace.
 	MaxLastSeen = 256
@@ -26,25 +27,27 @@ const (
 	MaxLastSeenBytes = 16 << 10
 )
 
-// ErrConflict is returned by Invalidate when a last-seen record differs from the expected one, or when the load that the
-// change is based on is outdated: another caller recorded a change of the same thing first. Nothing was written. The
-// caller asks the source again, reads the last-seen records again and makes a new change.
+// ErrConflict is returned by Invalidate when a last-seen record differs from the expected one, or
+// when the load that the change is based on is outdated: another caller recorded a change of the
+// same thing first. Nothing was written. The caller asks the source again, reads the last-seen
+// records again and makes a new change.
 var ErrConflict = errors.New("cache: something has changed since it was read")
 
 // Change describes a change of a tenant's data.
 type Change struct {
-	// Tags are the things that changed, and the collections that they were in before and are in now; at most MaxChange.
-	// A change without tags appends its event and invalidates nothing.
+	// Tags are the things that changed, and the collections that they were in before and are in
+	// now; at most MaxChange. A change without tags appends its event and invalidates nothing.
 	Tags []Tag
 	// Event describes the change to readers; it must have a kind.
 	Event events.Body
-	// EventID is the same whenever the same change is repeated, so that consumers can recognize it. May be empty.
+	// EventID is the same whenever the same change is repeated, so that consumers can recognize it.
+	// May be empty.
 	EventID string
 	// LastSeen are the last-seen records to replace in the same step; at most MaxLastSeen.
 	LastSeen []LastSeenUpdate
-	// BasedOn is the grant of the load from which this change was derived. It is required when the loaded values are
-	// stored under the grant of the change: that grant is newer than any invalidation that happened during the load. The
-	// zero Grant sets no condition.
+	// BasedOn is the grant of the load from which this change was derived. It is required when the
+	// loaded values are stored under the grant of the change: that grant is newer than any
+	// invalidation that happened during the load. The zero Grant sets no condition.
 	BasedOn Grant
 	// Preconditions are tags that must not have changed during the load, each with the highest
 	// version it may have: the stamp of BasedOn, or that of the caller's own change since. At most
@@ -52,8 +55,8 @@ type Change struct {
 	Preconditions map[Tag]uint64
 }
 
-// LastSeenUpdate replaces the last-seen record of one thing at the vendor if the record is still the expected one. Redis
-// holds it in clear: refs and keyed digests only.
+// LastSeenUpdate replaces the last-seen record of one thing at the vendor if the record is still
+// the expected one. Redis holds it in clear: refs and keyed digests only.
 type LastSeenUpdate struct {
 	// Name is a ref, or several joined.
 	Name string
@@ -61,19 +64,22 @@ type LastSeenUpdate struct {
 	Expect []byte
 	// Next is the new record; nil removes the present one.
 	Next []byte
-	// TTL is how long the new record is kept. Zero means forever. After a record has expired, the next reading of its
-	// thing counts as a change, and the collections it was in before are unknown.
+	// TTL is how long the new record is kept. Zero means forever. After a record has expired, the
+	// next reading of its thing counts as a change, and the collections it was in before are
+	// unknown.
 	TTL time.Duration
 }
 
-// Invalidate raises the versions of all tags of a change, replaces its last-seen records and appends its event, in one
-// atomic step. After it has returned, no reader receives an older value as Fresh, even from a load that was in progress.
+// Invalidate raises the versions of all tags of a change, replaces its last-seen records and
+// appends its event, in one atomic step. After it has returned, no reader receives an older value
+// as Fresh, even from a load that was in progress.
 //
-// The returned grant is as new as the change: a caller that already knows the values after the change may store them
-// under any number of keys with FillMany.
+// The returned grant is as new as the change: a caller that already knows the values after the
+// change may store them under any number of keys with FillMany.
 //
-// After a network error the change may or may not have happened. Repeating it is harmless without last-seen records; with
-// them the repetition may return ErrConflict because of the caller's own change.
+// After a network error the change may or may not have happened. Repeating it is harmless without
+// last-seen records; with them the repetition may return ErrConflict because of the caller's own
+// change.
 func (c *Cache) Invalidate(ctx context.Context, id tenant.ID, ch Change) (Grant, error) {
 	keys, args, err := c.changeCall(id, ch)
 	if err != nil {

@@ -104,19 +104,19 @@ func TestInvalidateReplacesLastSeenRecordsOrDoesNothing(t *testing.T) {
 			_, err := b.Invalidate(t.Context(), b.id, c)
 			return err
 		}
-		shadows := func(want ...[]byte) {
+		records := func(want ...[]byte) {
 			t.Helper()
 			got, err := b.LastSeen(t.Context(), b.id, "one", "two")
 			if d := cmp.Diff(want, got); err != nil || d != "" {
 				t.Fatalf("%v %s", err, d)
 			}
 		}
-		shadows(nil, nil)
+		records(nil, nil)
 		odd := []byte("\x00'\xff{")
 		if err := swap(LastSeenUpdate{Name: "one", Next: []byte("a")}, LastSeenUpdate{Name: "two", Next: odd, TTL: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		shadows([]byte("a"), odd)
+		records([]byte("a"), odd)
 		if ttl := b.rdb.PTTL(t.Context(), lastSeenKey(b.id, "two")).Val(); ttl <= 0 || ttl > time.Hour {
 			t.Errorf("kept for %v", ttl)
 		}
@@ -142,7 +142,7 @@ func TestInvalidateReplacesLastSeenRecordsOrDoesNothing(t *testing.T) {
 		if err := swap(LastSeenUpdate{Name: "one", Expect: []byte("a")}, LastSeenUpdate{Name: "two", Expect: odd, Next: []byte("c")}); err != nil {
 			t.Fatal(err)
 		}
-		shadows(nil, []byte("c"))
+		records(nil, []byte("c"))
 		b.want(k, Stale, "v1")
 	})
 }
@@ -226,10 +226,10 @@ func TestInvalidateChecksLimitsLocally(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
 	tags := make([]Tag, MaxChange+1)
-	shadows := make([]LastSeenUpdate, MaxLastSeen+1)
+	records := make([]LastSeenUpdate, MaxLastSeen+1)
 	for i := range tags {
 		tags[i] = Tag([]byte(strings.Repeat("x", 6) + string([]byte{byte(i >> 8), byte(i)})))
-		shadows[i].Name = strconv.Itoa(i)
+		records[i].Name = strconv.Itoa(i)
 	}
 	ok := events.Body{Kind: events.PatientChanged}
 	for name, row := range map[string]struct {
@@ -238,7 +238,7 @@ func TestInvalidateChecksLimitsLocally(t *testing.T) {
 	}{
 		"tags":         {Change{Event: ok, Tags: tags}, true},
 		"event id":     {Change{Event: ok, EventID: strings.Repeat("x", events.MaxID+1)}, true},
-		"records":      {Change{Event: ok, LastSeen: shadows}, true},
+		"records":      {Change{Event: ok, LastSeen: records}, true},
 		"record size":  {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a", Next: bytes.Repeat([]byte("x"), MaxLastSeenBytes+1)}}}, true},
 		"nameless":     {Change{Event: ok, LastSeen: []LastSeenUpdate{{}}}, false},
 		"twice":        {Change{Event: ok, LastSeen: []LastSeenUpdate{{Name: "a"}, {Name: "a"}}}, false},

@@ -18,8 +18,9 @@ const (
 	maxWait      = 160 * time.Millisecond
 )
 
-// ErrSourceFailed matches Load's error when the last load of the key failed within the last second, in this process or
-// another, and nothing may be served instead. The error has a NotBefore method that returns the end of the pause.
+// ErrSourceFailed matches Load's error when the last load of the key failed within the last second,
+// in this process or another, and nothing may be served instead. The error has a NotBefore method
+// that returns the end of the pause.
 var ErrSourceFailed = errors.New("cache: the last load failed a moment ago")
 
 type sourceFailedError struct{ until time.Time }
@@ -33,19 +34,21 @@ func (e *sourceFailedError) NotBefore() (time.Time, string) {
 	return e.until, string(codes.SourceFailed)
 }
 
-// Load returns the entry of a key and loads it first when it is not Fresh. One caller in one process loads at a time, as
-// far as leases hold; the others wait for its result, or take a Soft entry as it is. The load's own error is returned
-// unchanged, unless the class allows stale entries (ServeStale): then Load returns the present entry with its true State
-// and Age, and no error.
+// Load returns the entry of a key and loads it first when it is not Fresh. One caller in one
+// process loads at a time, while its lease lasts; the others wait for its result, or take a Soft
+// entry as it is. The load's own error is returned unchanged, unless the class allows stale entries
+// (ServeStale): then Load returns the present entry with its true State and Age, and no error.
 //
-// An entry that accept refuses counts as a Miss, whatever its State; a nil accept takes every entry.
+// An entry that accept refuses counts as a Miss, whatever its State; a nil accept takes every
+// entry.
 //
-// The load receives the caller's context and must end within ten minutes. The entry that the loading caller receives is
-// at least as new as its call; it may not have been stored, if something it depends on changed meanwhile or if the load
-// said so (Value.Unstored). A load that outlives Class.Lease keeps no caller waiting: another one loads beside it.
+// The load receives the caller's context and must end within ten minutes. The entry that the
+// loading caller receives is at least as new as its call; it may not have been stored, if something
+// it depends on changed meanwhile or if the load set Value.Unstored. A load that outlives
+// Class.Lease keeps no caller waiting: another one loads beside it.
 func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
 	if accept == nil {
-		accept = func(Entry) bool { return true }
+		accept = acceptAll
 	}
 	for {
 		es, vs, err := c.peek(ctx, []Key{k})
@@ -66,47 +69,62 @@ func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load f
 		if e.State == Soft {
 			return e, nil
 		}
-		lease := time.NewTimer(k.Class.lease())
-		select {
-		case <-cl.done:
-			lease.Stop()
-		case <-lease.C:
-			c.calls.forget(k.entry(), cl)
+		finished, err := c.wait(ctx, k, cl)
+		if err != nil {
+			return Entry{}, err
+		}
+		if !finished {
 			continue
-		case <-ctx.Done():
-			lease.Stop()
-			return Entry{}, ctx.Err()
 		}
 		shared := cl.entry
 		switch {
-		case cl.err != nil && k.Class.Serves(e):
+		case cl.err != nil && k.Class.serves(e):
 			return e, nil
 		case cl.err != nil, vs.precede(cl.grant):
 			return shared, cl.err
 		case cl.stored && accept(shared):
-			shared.Result = nil // it may be older than this call, in what no version covers
+			shared.Result = nil // parts of it that no version covers may predate this call
 			return shared, nil
 		}
 	}
 }
 
-// do is Load for the caller that loads on behalf of this process. Waiting callers share the result of a load in two
-// cases. A caller that read the versions before the grant was drawn always does: the load began after its call. A later
-// one does if Fill stored the result: its check ran after the caller joined, and so covers every invalidation before.
+// wait waits for a call of another caller, at most for the lease of the key's class. It reports
+// whether the call has finished; if not, no more callers join it.
+func (c *Cache) wait(ctx context.Context, k Key, cl *call) (finished bool, err error) {
+	lease := time.NewTimer(k.Class.lease())
+	defer lease.Stop()
+	select {
+	case <-cl.done:
+		return true, nil
+	case <-lease.C:
+		c.calls.forget(k.entry(), cl)
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func acceptAll(Entry) bool { return true }
+
+// do is Load for the caller that loads on behalf of this process. Waiting callers share the result
+// of a load in two cases. A caller that read the versions before the grant was drawn always does:
+// the load began after its call. A later one does if the result was stored: the fill's check ran
+// after the caller joined, and so covers every invalidation before.
 func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
 	defer c.calls.finish(k.entry(), cl)
 	e, g, err := c.acquire(ctx, k, accept)
 	switch {
 	case err != nil:
 		return Entry{}, err
-	case !g.Held && e.State == Fresh, g.Held && (e.State == Soft || k.Class.Serves(e)):
+	case !g.held && e.State == Fresh, g.held && (e.State == Soft || k.Class.serves(e)):
 		return e, nil
-	case g.Held:
-		return Entry{}, &sourceFailedError{until: time.Now().Add(g.Wait)}
+	case g.held:
+		return Entry{}, &sourceFailedError{until: time.Now().Add(g.wait)}
 	}
-	loaded := false
+	done := false
 	defer func() {
-		if !loaded {
+		if !done {
 			c.releaseAfter(ctx, k, g, err)
 		}
 	}()
@@ -117,7 +135,7 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 			return Entry{}, err // the caller canceled, so the source has not failed and waiting callers load themselves
 		}
 		cl.err = err
-		if k.Class.Serves(e) {
+		if k.Class.serves(e) {
 			return e, nil
 		}
 		return Entry{}, err
@@ -126,24 +144,25 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 		cl.entry, cl.grant = Entry{Result: v.Result}, g
 		return cl.entry, nil
 	}
-	loaded = true
+	done = true
 	if v.Cost == 0 {
 		v.Cost = time.Since(start)
 	}
 	return c.storeLoaded(ctx, k, cl, g, v)
 }
 
-// acquire reads until waiting is no longer useful: the entry is usable, this caller has the grant, or the source failed.
+// acquire reads until waiting is no longer useful: the entry is usable, this caller has the grant,
+// or the source failed.
 func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
 	for wait := minWait; ; wait = min(wait*2, maxWait) {
 		e, g, err := c.read(ctx, k, k.Class.ServeStale > 0, accept)
 		switch {
 		case err != nil:
 			return Entry{}, Grant{}, err
-		case !g.Held, e.State == Soft, g.Failed:
+		case !g.held, e.State == Soft, g.failed:
 			return e, g, nil
 		}
-		timer := time.NewTimer(min(wait/2+time.Duration(rand.Int64N(int64(wait))), g.Wait+time.Millisecond)) // no secret
+		timer := time.NewTimer(min(wait/2+time.Duration(rand.Int64N(int64(wait))), g.wait+time.Millisecond)) // no secret
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -153,15 +172,15 @@ func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (En
 	}
 }
 
-// storeLoaded stores what was loaded. The value has cost a call to the source, so it is stored even if the caller's
-// context has ended.
+// storeLoaded stores what was loaded. The value has cost a call to the source, so it is stored even
+// if the caller's context has ended.
 func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Value) (Entry, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	sc, h, err := c.fillCall(ctx, k, g, v)
 	if err != nil {
 		cl.err = err
-		_ = c.Release(ctx, k, g, pauseAfterFailure) // the lease also expires by itself
+		_ = c.release(ctx, k, g, pauseAfterFailure) // the lease also expires by itself
 		return Entry{}, err
 	}
 	e := entryOf(h, v.Bytes, Fresh, h.stamp)
@@ -181,8 +200,8 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	return e, nil
 }
 
-// releaseAfter ends the lease of a load without a value: with a pause if the source failed, at once if the caller
-// canceled.
+// releaseAfter ends the lease of a load without a value: with a pause if the source failed, at once
+// if the caller canceled.
 func (c *Cache) releaseAfter(ctx context.Context, k Key, g Grant, cause error) {
 	pause := time.Duration(0)
 	if cause != nil && ctx.Err() == nil {
@@ -190,5 +209,5 @@ func (c *Cache) releaseAfter(ctx context.Context, k Key, g Grant, cause error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_ = c.Release(ctx, k, g, pause) // the lease also expires by itself
+	_ = c.release(ctx, k, g, pause) // the lease also expires by itself
 }

@@ -99,7 +99,8 @@ func TestNoCallerJoinsALoadDuringItsFill(t *testing.T) {
 	})
 }
 
-// startTogether starts a load, n callers that join it before its grant is drawn, and one that joins it later.
+// startTogether starts a load, n callers that join it before its grant is drawn, and one that joins
+// it later.
 func (b *fixture) startTogether(k Key, s *source, n int) []<-chan loadResult {
 	b.t.Helper()
 	reading, proceed := make(chan struct{}, 16), make(chan struct{})

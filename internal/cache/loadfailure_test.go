@@ -153,7 +153,7 @@ func TestLoadOfATooLargeValueFails(t *testing.T) {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
 			t.Errorf("Load = %v", err)
 		}
-		if _, g, err := b.Read(t.Context(), k, true); err != nil || !g.Failed {
+		if _, g, err := b.read(t.Context(), k, true, acceptAll); err != nil || !g.failed {
 			t.Errorf("no pause afterwards: %+v, %v", g, err)
 		}
 	})

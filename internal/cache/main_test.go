@@ -91,7 +91,7 @@ func value(s string, tags ...Tag) Value { return Value{Bytes: []byte(s), Tags: t
 // grant reads a key that must need a load.
 func (b *fixture) grant(k Key) Grant {
 	b.t.Helper()
-	_, g, err := b.Read(b.t.Context(), k, true)
+	_, g, err := b.read(b.t.Context(), k, true, acceptAll)
 	if err != nil || !g.usable() {
 		b.t.Fatalf("no grant: %+v, %v", g, err)
 	}
@@ -100,10 +100,19 @@ func (b *fixture) grant(k Key) Grant {
 
 func (b *fixture) fill(k Key, g Grant, v Value, want Result) {
 	b.t.Helper()
-	got, err := b.Fill(b.t.Context(), k, g, v)
+	got, err := b.fillOne(b.t.Context(), k, g, v)
 	if err != nil || got != want {
 		b.t.Fatalf("Fill = %v, %v, want %v", got, err, want)
 	}
+}
+
+// fillOne is FillMany for one value.
+func (c *Cache) fillOne(ctx context.Context, k Key, g Grant, v Value) (Result, error) {
+	rs, err := c.FillMany(ctx, g, []Item{{Key: k, Value: v}})
+	if err != nil {
+		return 0, err
+	}
+	return rs[0], nil
 }
 
 // store loads and fills an entry.

@@ -166,7 +166,7 @@ func (m *model) peek(t *rapid.T) {
 
 func (m *model) read(t *rapid.T) {
 	n, wantStale := m.drawKey(t), rapid.Bool().Draw(t, "want stale")
-	e, g, err := m.b.Read(m.b.t.Context(), m.key(n), wantStale)
+	e, g, err := m.b.read(m.b.t.Context(), m.key(n), wantStale, acceptAll)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,8 +192,8 @@ func (m *model) read(t *rapid.T) {
 	}
 	l := m.leases[n]
 	held := l != nil && l.at >= m.newest(depends) && l.epoch == m.epoch
-	if g.Held != held || g.Failed != (held && l.failed) {
-		t.Fatalf("Read: held %v failed %v, want %v (lease %+v)", g.Held, g.Failed, held, l)
+	if g.held != held || g.failed != (held && l.failed) {
+		t.Fatalf("Read: held %v failed %v, want %v (lease %+v)", g.held, g.failed, held, l)
 	}
 	if !held {
 		m.leases[n] = m.granted(g, n)
@@ -215,7 +215,7 @@ func (m *model) fill(t *rapid.T) {
 	}
 	m.loads++
 	e := &modelEntry{at: g.at, epoch: g.epoch, tags: tags, val: fmt.Sprint("load-", m.loads)}
-	got, err := m.b.Fill(m.b.t.Context(), m.key(n), g.Grant, Value{Bytes: []byte(e.val), Tags: tags})
+	got, err := m.b.fillOne(m.b.t.Context(), m.key(n), g.Grant, Value{Bytes: []byte(e.val), Tags: tags})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func (m *model) release(t *rapid.T) {
 	if g.key < 0 {
 		t.Skip("no lease")
 	}
-	if err := m.b.Release(m.b.t.Context(), m.key(g.key), g.Grant, pause); err != nil {
+	if err := m.b.release(m.b.t.Context(), m.key(g.key), g.Grant, pause); err != nil {
 		t.Fatal(err)
 	}
 	if pause == 0 {

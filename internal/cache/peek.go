@@ -14,12 +14,13 @@ import (
 // MaxPeek is the largest number of keys that one PeekMany accepts.
 const MaxPeek = 1000
 
-// Peek returns the entry of a key without asking for a grant to load it: one round trip and no script. A second round
-// trip follows when the entry depends on tags that this process did not expect (see hints). A Stale, Soft or Suspect
-// entry comes with its value; the caller decides whether to use it.
+// Peek returns the entry of a key without asking for a grant to load it: one round trip and no
+// script. A second round trip follows when the entry depends on tags that this process did not
+// expect (see hints). A Stale, Soft or Suspect entry comes with its value; the caller decides
+// whether to use it.
 //
-// Peek never begins an epoch: after a change of servers it reports entries as Suspect until a read, fill or invalidation
-// begins one.
+// Peek never begins an epoch: after a change of servers it reports entries as Suspect until a read,
+// fill or invalidation begins one.
 func (c *Cache) Peek(ctx context.Context, k Key) (Entry, error) {
 	es, err := c.PeekMany(ctx, []Key{k})
 	if err != nil {
@@ -28,8 +29,8 @@ func (c *Cache) Peek(ctx context.Context, k Key) (Entry, error) {
 	return es[0], nil
 }
 
-// PeekMany is Peek for up to MaxPeek keys of one tenant, in the same round trips. It returns the entries in the order of
-// the keys. An error applies to all of them.
+// PeekMany is Peek for up to MaxPeek keys of one tenant, in the same round trips. It returns the
+// entries in the order of the keys. An error applies to all of them.
 func (c *Cache) PeekMany(ctx context.Context, keys []Key) ([]Entry, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -112,7 +113,8 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	return raws, vs, nil
 }
 
-// unexpected returns nil if the expected tags cover those of the entries, otherwise the union of both.
+// unexpected returns nil if the expected tags cover those of the entries, otherwise the union of
+// both.
 func (c *Cache) unexpected(names, raws []string, expected tagSet) tagSet {
 	var more tagSet
 	for i, raw := range raws {

@@ -46,16 +46,16 @@ func TestInvalidateChecksPreconditions(t *testing.T) {
 			return g
 		}
 
-		loaded := begin()
+		grant := begin()
 		b.bump(Tag{1})
-		conditions := map[Tag]uint64{{1}: loaded.Stamp}
-		refused("a tag has a newer version", loaded, conditions)
-		refused("one of several tags has a newer version", loaded, map[Tag]uint64{{1}: loaded.Stamp, {2}: loaded.Stamp, {3}: loaded.Stamp})
-		accepted("a tag outside the preconditions has a newer version", loaded, map[Tag]uint64{{2}: loaded.Stamp})
+		conditions := map[Tag]uint64{{1}: grant.Stamp}
+		refused("a tag has a newer version", grant, conditions)
+		refused("one of several tags has a newer version", grant, map[Tag]uint64{{1}: grant.Stamp, {2}: grant.Stamp, {3}: grant.Stamp})
+		accepted("a tag outside the preconditions has a newer version", grant, map[Tag]uint64{{2}: grant.Stamp})
 		accepted("not based on a load", Grant{}, conditions)
 
 		again := begin()
-		own := accepted("loaded again", again, map[Tag]uint64{{1}: again.Stamp, {9}: again.Stamp})
+		own := accepted("loaded again later", again, map[Tag]uint64{{1}: again.Stamp, {9}: again.Stamp})
 		refused("precondition from before its own change", again, map[Tag]uint64{{9}: again.Stamp})
 		accepted("precondition that includes its own change", again, map[Tag]uint64{{9}: own.Stamp})
 
@@ -87,19 +87,19 @@ func (b *fixture) lastSeen(name string) []byte {
 func TestPreconditionsAreLimited(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
-	loaded, err := b.Begin(t.Context(), b.id)
+	grant, err := b.Begin(t.Context(), b.id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := change(Tag{9})
-	c.BasedOn, c.Preconditions = loaded, make(map[Tag]uint64)
+	c.BasedOn, c.Preconditions = grant, make(map[Tag]uint64)
 	for i := range MaxPreconditions {
-		c.Preconditions[Tag{1, byte(i >> 8), byte(i)}] = loaded.Stamp
+		c.Preconditions[Tag{1, byte(i >> 8), byte(i)}] = grant.Stamp
 	}
 	if _, err := b.Invalidate(t.Context(), b.id, c); err != nil {
 		t.Errorf("at the limit: %v", err)
 	}
-	c.Preconditions[Tag{2}] = loaded.Stamp
+	c.Preconditions[Tag{2}] = grant.Stamp
 	if _, ok := errors.AsType[*LimitError](func() error { _, err := b.Invalidate(t.Context(), b.id, c); return err }()); !ok {
 		t.Error("beyond the limit: no LimitError")
 	}

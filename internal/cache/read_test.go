@@ -8,18 +8,18 @@ import (
 // reads calls Read, checks its result and returns the grant.
 func (b *fixture) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
 	b.t.Helper()
-	e, g, err := b.Read(b.t.Context(), k, wantStale)
+	e, g, err := b.read(b.t.Context(), k, wantStale, acceptAll)
 	if err != nil {
 		b.t.Fatalf("Read: %v", err)
 	}
-	if e.State != state || string(e.Value) != val || g.Held != held {
-		b.t.Fatalf("Read = %v %q held=%v, want %v %q held=%v", e.State, e.Value, g.Held, state, val, held)
+	if e.State != state || string(e.Value) != val || g.held != held {
+		b.t.Fatalf("Read = %v %q held=%v, want %v %q held=%v", e.State, e.Value, g.held, state, val, held)
 	}
 	if granted := state != Fresh && !held; g.usable() != granted {
 		b.t.Fatalf("Read = %v with grant %+v", e.State, g)
 	}
-	if g.Held && (g.Wait <= 0 || g.Wait > k.Class.lease()) {
-		b.t.Fatalf("held for %v", g.Wait)
+	if g.held && (g.wait <= 0 || g.wait > k.Class.lease()) {
+		b.t.Fatalf("held for %v", g.wait)
 	}
 	return g
 }
@@ -164,21 +164,21 @@ func TestReleaseLetsOtherCallersLoad(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
 		g := b.grant(k)
-		if err := b.Release(t.Context(), k, g, 0); err != nil {
+		if err := b.release(t.Context(), k, g, 0); err != nil {
 			t.Fatal(err)
 		}
 		second := b.reads(k, false, Miss, "", false)
-		if err := b.Release(t.Context(), k, g, 0); err != nil { // another caller holds the lease now
+		if err := b.release(t.Context(), k, g, 0); err != nil { // another caller holds the lease now
 			t.Fatal(err)
 		}
 		b.reads(k, false, Miss, "", true)
-		if err := b.Release(t.Context(), k, second, 10*time.Second); err != nil {
+		if err := b.release(t.Context(), k, second, 10*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if held := b.reads(k, false, Miss, "", true); !held.Failed {
+		if held := b.reads(k, false, Miss, "", true); !held.failed {
 			t.Errorf("after a failed load: %+v", held)
 		}
-		if err := b.Release(t.Context(), k, b.bump(), 0); err != nil { // a grant without a lease
+		if err := b.release(t.Context(), k, b.bump(), 0); err != nil { // a grant without a lease
 			t.Error(err)
 		}
 		b.reads(k, false, Miss, "", true)
@@ -194,11 +194,11 @@ func TestLeaseExpires(t *testing.T) {
 		deadline := time.NewTimer(10 * time.Second)
 		defer deadline.Stop()
 		for {
-			_, g, err := b.Read(t.Context(), k, true)
+			_, g, err := b.read(t.Context(), k, true, acceptAll)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !g.Held {
+			if !g.held {
 				b.fill(k, g, value("second"), OK)
 				break
 			}

@@ -10,8 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MarkRead records for the given time that a key is being read, whether or not it holds an entry. Only RecentlyRead uses
-// the mark: code that builds entries before they are requested skips those without one.
+// MarkRead records for the given time that a key is being read, whether or not it holds an entry.
+// Only RecentlyRead uses the mark: code that builds entries before they are requested skips those
+// without one.
 func (c *Cache) MarkRead(ctx context.Context, k Key, ttl time.Duration) error {
 	if err := k.check(); err != nil {
 		return err

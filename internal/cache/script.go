@@ -44,8 +44,8 @@ type scriptCall struct {
 	args []any
 }
 
-// runMany runs one script several times in one round trip. If the server does not have the script yet, a second round
-// trip sends it with its first call.
+// runMany runs one script several times in one round trip. If the server does not have the script
+// yet, a second round trip sends it with its first call.
 func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []scriptCall) ([]*redis.Cmd, error) {
 	if len(calls) == 1 {
 		cmd := s.Run(ctx, c.rdb, calls[0].keys, calls[0].args...)

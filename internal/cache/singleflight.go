@@ -2,13 +2,14 @@ package cache
 
 import "sync"
 
-// call is one load in progress in this process, and its result for the callers that wait. The loading caller sets the
-// result before it closes done; waiting callers that cannot share it try themselves.
+// call is one load in progress in this process, and its result for the callers that wait. The
+// loading caller sets the result before it closes done; waiting callers that cannot share it try
+// themselves.
 type call struct {
 	done  chan struct{}
 	entry Entry
 	grant Grant // under which entry was loaded; the zero Grant if it was not
-	// stored reports that Fill stored the entry.
+	// stored reports that the entry was stored.
 	stored bool
 	err    error
 }

@@ -13,7 +13,8 @@ type loadResult struct {
 	err error
 }
 
-// source is a load under the control of the test: it reports each call and returns what the test sends.
+// source is a load under the control of the test: it reports each call and returns what the test
+// sends.
 type source struct {
 	entered chan Grant
 	results chan loadResult
@@ -42,8 +43,8 @@ func (s *source) send(val string) { s.results <- loadResult{Entry: Entry{Value: 
 
 func (s *source) fail(err error) { s.results <- loadResult{err: err} }
 
-// waitContext signals when Load begins to wait for another caller's load, which is the only place where Load itself
-// asks for Done.
+// waitContext signals when Load begins to wait for another caller's load, which is when wait asks
+// for Done.
 type waitContext struct {
 	context.Context
 	waits chan<- struct{}
@@ -52,7 +53,7 @@ type waitContext struct {
 func (c waitContext) Done() <-chan struct{} {
 	pc := make([]uintptr, 1)
 	frame, _ := runtime.CallersFrames(pc[:runtime.Callers(2, pc)]).Next()
-	if strings.HasSuffix(frame.Function, "(*Cache).Load") {
+	if strings.HasSuffix(frame.Function, "(*Cache).wait") {
 		c.waits <- struct{}{}
 	}
 	return c.Context.Done()

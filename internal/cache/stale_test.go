@@ -124,13 +124,13 @@ func withoutLeases(c *Cache, k Key) scheme {
 		if e, err := c.Peek(ctx, k); err != nil || e.State == Fresh {
 			return string(e.Value), true, err
 		}
-		e, g, err := c.Read(ctx, k, false)
+		e, g, err := c.read(ctx, k, false, acceptAll)
 		if err != nil || e.State == Fresh {
 			return string(e.Value), true, err
 		}
 		v := load()
 		if g.usable() {
-			_, err = c.Fill(ctx, k, g, value(v, tag))
+			_, err = c.fillOne(ctx, k, g, value(v, tag))
 		}
 		return v, false, err
 	}

@@ -10,9 +10,10 @@ import (
 // sweepStep is the number of fields that one step checks.
 const sweepStep = 256
 
-// Sweep removes the versions of one tenant that no entry can need any more, those older than the longest life of an entry
-// plus the greatest age of a stamp, and returns their number. It scans the tenant's hash once in small steps and stops when
-// the context ends. It may run at any time and in several processes at once.
+// Sweep removes the versions of one tenant that no entry can need any more, those older than the
+// longest life of an entry plus the greatest age of a stamp, and returns their number. It scans the
+// tenant's hash once in small steps and stops when the context ends. It may run at any time and in
+// several processes at once.
 func (c *Cache) Sweep(ctx context.Context, id tenant.ID) (int, error) {
 	if _, err := tenant.Parse(string(id)); err != nil {
 		return 0, fmt.Errorf("cache: %w", err)

@@ -7,13 +7,15 @@ type versions struct {
 	epoch, previous string
 	began           uint64
 	current         bool // the hash was written under the server that answers now
-	// now is the server's time. It is the tenant's clock, which is behind it, if a cluster's node did not return TIME.
+	// now is the server's time. It is the tenant's clock, which is behind it, if a cluster's node
+	// did not return TIME.
 	now   uint64
 	clock uint64 // the tenant's
 	byTag map[Tag]uint64
 }
 
-// precede reports whether the grant was drawn after the reading, so that what was loaded under it is newer.
+// precede reports whether the grant was drawn after the reading, so that what was loaded under it
+// is newer.
 func (v *versions) precede(g Grant) bool {
 	return v.clock < g.Stamp && v.epoch == string(g.Epoch[:])
 }
@@ -69,8 +71,8 @@ func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
 	return v, nil
 }
 
-// classify returns the state that the read script would return for an entry. While no epoch has begun under the present
-// server, it returns the state that the entry would have if one began now.
+// classify returns the state that the read script would return for an entry. While no epoch has
+// begun under the present server, it returns the state that the entry would have if one began now.
 func (v *versions) classify(h *header) State {
 	var newest uint64
 	for _, t := range h.tags {
