@@ -34,7 +34,8 @@ type Tag [8]byte
 
 // Event is one change in one tenant's cache.
 type Event struct {
-	// Clock is the tenant's clock at the change: the event's place in the log, and the cursor to resume after it.
+	// Clock is the tenant's clock at the change: the event's place in the log, and the cursor to
+	// resume after it.
 	Clock uint64
 	// Prev is the clock of the previous event, 0 for the first of a log.
 	Prev uint64

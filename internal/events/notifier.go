@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// notifier is the subscription to one tenant's channel. It has no goroutine of its own: wait reads the connection, and the
-// end of the context closes it, which ends the read.
+// notifier is the subscription to one tenant's channel. It has no goroutine of its own: wait reads
+// the connection, and the end of the context closes it, which ends the read.
 type notifier struct {
 	rdb     redis.UniversalClient
 	channel string
@@ -51,8 +51,9 @@ func (n *notifier) resubscribe(ctx context.Context) {
 	n.subscribe(ctx)
 }
 
-// wait returns nil when the log should be read: a notification named a clock after the cursor, the subscription was made,
-// or no message arrived within a second. It returns an error only when the context has ended.
+// wait returns nil when the log should be read: a notification named a clock after the cursor, the
+// subscription was made, or no message arrived within a second. It returns an error only when the
+// context has ended.
 func (n *notifier) wait(ctx context.Context, after uint64) error {
 	deadline := time.Now().Add(pollInterval)
 	for {
@@ -79,7 +80,8 @@ func (n *notifier) wait(ctx context.Context, after uint64) error {
 	}
 }
 
-// isNews reports whether a message calls for a read of the log; notifications up to the cursor do not.
+// isNews reports whether a message calls for a read of the log; notifications up to the cursor do
+// not.
 func isNews(msg any, after uint64) bool {
 	m, ok := msg.(*redis.Message)
 	if !ok {

@@ -15,8 +15,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// testDialer dials the real server. It can close every connection that it made and refuse new ones, and it can silence
-// the connections that have subscribed.
+// testDialer dials the real server. It can close every connection that it made and refuse new ones,
+// and it can silence the connections that have subscribed.
 type testDialer struct {
 	mu    sync.Mutex
 	conns []*testConn
@@ -56,7 +56,8 @@ func (d *testDialer) silenceSubscriptions() {
 	}
 }
 
-// testConn is a connection that drops whatever it receives while it is silent, as one behind a dead network path does.
+// testConn is a connection that drops whatever it receives while it is silent, as one behind a dead
+// network path does.
 type testConn struct {
 	net.Conn
 	subscribed, silent atomic.Bool
@@ -108,8 +109,8 @@ func TestTailContinuesAfterABrokenConnection(t *testing.T) {
 	tl.ended(context.Canceled)
 }
 
-// A subscription can stop delivering without an error, so that only the poll finds the next event. Tail must then
-// subscribe again instead of polling from there on.
+// A subscription can stop delivering without an error, so that only the poll finds the next event.
+// Tail must then subscribe again instead of polling from there on.
 func TestTailResubscribesWhenNotificationsStop(t *testing.T) {
 	t.Parallel()
 	l := newLog(t, redistest.New)

@@ -11,15 +11,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// ErrGap is returned when the log no longer holds everything after the cursor: it was trimmed or lost, or a server took
-// over that may lack the log's end. The consumer takes a new cursor from Last and reads its state again.
+// ErrGap is returned when the log no longer holds everything after the cursor: it was trimmed or
+// lost, or a server took over that may lack the log's end. The consumer takes a new cursor from
+// Last and reads its state again.
 var ErrGap = errors.New("events: the log does not reach back to the cursor")
 
 // maxPage is the largest number of events that one readPage returns.
 const maxPage = 1000
 
-// Last returns the cursor from which a consumer that reads the current state now misses nothing: 0 when the tenant has no
-// log yet.
+// Last returns the cursor from which a consumer that reads the current state now misses nothing: 0
+// when the tenant has no log yet.
 func Last(ctx context.Context, rdb redis.UniversalClient, id tenant.ID) (uint64, error) {
 	var last *redis.XMessageSliceCmd
 	var began *redis.SliceCmd
@@ -45,12 +46,13 @@ func Last(ctx context.Context, rdb redis.UniversalClient, id tenant.ID) (uint64,
 	return cursor, nil
 }
 
-// readPage returns up to maxPage events after the cursor, oldest first, and the clock at which the epoch began. ErrGap
-// means that events after the cursor are missing. An event that cannot be decoded is both ErrGap and ErrMalformed, since
-// its content is missing too. A cursor of 0 reads whatever is retained and is never too old.
+// readPage returns up to maxPage events after the cursor, oldest first, and the clock at which the
+// epoch began. ErrGap means that events after the cursor are missing. An event that cannot be
+// decoded is both ErrGap and ErrMalformed, since its content is missing too. A cursor of 0 reads
+// whatever is retained and is never too old.
 //
-// One transaction reads both. With the log first, an event that also began the epoch could be appended in between and be
-// skipped; with the epoch first, its loss could be skipped.
+// One transaction reads both. With the log first, an event that also began the epoch could be
+// appended in between and be skipped; with the epoch first, its loss could be skipped.
 func readPage(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64) ([]Event, uint64, error) {
 	var rows *redis.XMessageSliceCmd
 	var began *redis.SliceCmd

@@ -14,11 +14,13 @@ import (
 // pollInterval is how long Tail waits for a notification before it reads the log anyway.
 const pollInterval = time.Second
 
-// Tail calls fn with every event after the cursor, in order, and then with each new one as it arrives, until the context
-// ends or fn returns an error; it returns that error. It runs fn on the caller's goroutine and leaves none behind.
+// Tail calls fn with every event after the cursor, in order, and then with each new one as it
+// arrives, until the context ends or fn returns an error; it returns that error. It runs fn on the
+// caller's goroutine and leaves none behind.
 //
-// While Redis is unreachable, Tail tries again once a second: events of that time arrive afterwards, or Tail returns
-// ErrGap. If Redis refuses a command (credentials, permissions, a key of another type), Tail returns its error.
+// While Redis is unreachable, Tail tries again once a second: events of that time arrive
+// afterwards, or Tail returns ErrGap. If Redis refuses a command (credentials, permissions, a key
+// of another type), Tail returns its error.
 func Tail(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64, fn func(Event) error) error {
 	n := newNotifier(ctx, rdb, Channel(id))
 	defer n.close()
@@ -43,7 +45,8 @@ func Tail(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after ui
 	}
 }
 
-// catchUp calls fn with every event after the cursor and returns the new cursor, which is valid even with an error.
+// catchUp calls fn with every event after the cursor and returns the new cursor, which is valid
+// even with an error.
 func catchUp(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after uint64, fn func(Event) error) (uint64, error) {
 	for {
 		evs, start, err := readPage(ctx, rdb, id, after)
@@ -65,8 +68,8 @@ func catchUp(ctx context.Context, rdb redis.UniversalClient, id tenant.ID, after
 // callbackError separates an error of fn from those of Redis, which may be transient.
 type callbackError struct{ error }
 
-// isTransient reports whether err may resolve by itself: network errors, and those of a server that is starting, failing
-// over or moving slots.
+// isTransient reports whether err may resolve by itself: network errors, and those of a server that
+// is starting, failing over or moving slots.
 func isTransient(err error) bool {
 	if errors.Is(err, ErrGap) || errors.Is(err, ErrMalformed) || errors.Is(err, redis.ErrClosed) {
 		return false

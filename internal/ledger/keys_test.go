@@ -16,7 +16,8 @@ func TestConcurrentDataKeysHaveOneWinner(t *testing.T) {
 		const callers = 32
 		var made atomic.Int64
 		got := make([]string, callers)
-		// All callers make a key before any of them stores one, so without a common winner the keys would differ.
+		// All callers make a key before any of them stores one, so without a common winner the keys
+		// would differ.
 		allMade := make(chan struct{})
 		var all errgroup.Group
 		for n := range callers {

@@ -14,7 +14,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schemaLock is the PostgreSQL advisory lock that the migrating process holds ("rounds" and a version of the lock's use).
+// schemaLock is the PostgreSQL advisory lock that the migrating process holds ("rounds" and a
+// version of the lock's use).
 const schemaLock int64 = 0x726f756e64730001
 
 // Migrate brings the schema to the version that this program expects. Any number of processes may

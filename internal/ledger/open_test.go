@@ -63,10 +63,10 @@ func TestOpenReportsWhyTheDatabaseIsUnreachable(t *testing.T) {
 		"postgres://u:" + secret + "@" + refused + "/d":                   "connection refused",
 		"postgres://u:" + secret + "@" + refused + "/d?connect_timeout=1": "connection refused",
 		"sqlite:" + filepath.Join(t.TempDir(), "no-such-folder", secret):  "no such file",
-		"sqlite:" + t.TempDir():                                        "directory",
-		strings.Replace(pgtest.URL(t), "?", secret+"?", 1):             "sqlstate 3D000",
-		"postgres://nobody:" + secret + "@" + afterUser(pgtest.URL(t)): "sqlstate 28000",
-		"sqlite:" + garbage(t):                                         "sqlite code 26",
+		"sqlite:" + t.TempDir():                                          "directory",
+		strings.Replace(pgtest.URL(t), "?", secret+"?", 1):               "sqlstate 3D000",
+		"postgres://stranger:" + secret + "@" + afterUser(pgtest.URL(t)): "sqlstate 28000",
+		"sqlite:" + garbage(t):                                           "sqlite code 26",
 	} {
 		_, err := Open(t.Context(), address)
 		if err == nil || errors.Is(err, ErrURL) || !strings.Contains(err.Error(), want) {

@@ -100,7 +100,7 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	return different || removed, err
 }
 
-// notIn returns the condition that an id is none of the parameters from the second on.
+// notIn returns the condition that the id differs from all parameters after the first.
 func notIn(args []any) string {
 	if len(args) < 2 {
 		return ""

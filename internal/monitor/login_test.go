@@ -39,7 +39,7 @@ func TestEveryPathRequiresALogin(t *testing.T) {
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
-	for name, password := range map[string]string{vic: annsPassword, "nobody": vicsPassword, "": "", ann: strings.Repeat("x", 200)} {
+	for name, password := range map[string]string{vic: annsPassword, "unknown": vicsPassword, "": "", ann: strings.Repeat("x", 200)} {
 		v := s.testClient(t)
 		if a := v.login(name, password); a.code != http.StatusUnauthorized || len(a.header["Set-Cookie"]) > 0 || !strings.Contains(a.body, "Name or password is wrong.") {
 			t.Errorf("%q with a wrong password: %d", name, a.code)

@@ -8,8 +8,8 @@ import (
 	"encoding/binary"
 )
 
-// DataKey is a random AES-256-GCM key for the cached values of one tenant. It is safe for concurrent use. The zero value
-// is not usable.
+// DataKey is a random AES-256-GCM key for the cached values of one tenant. It is safe for
+// concurrent use. The zero value is not usable.
 type DataKey struct {
 	aead cipher.AEAD
 	raw  [32]byte
@@ -40,7 +40,8 @@ func newDataKey(raw [32]byte) *DataKey {
 // secret.
 func (d *DataKey) ID() uint16 { return d.id }
 
-// Seal encrypts plain bound to ad; the result is 28 bytes longer. It never fails for values below 64 GiB.
+// Seal encrypts plain bound to ad; the result is 28 bytes longer. It never fails for values below
+// 64 GiB.
 func (d *DataKey) Seal(plain, ad []byte) ([]byte, error) {
 	return d.aead.Seal(make([]byte, 0, len(plain)+d.aead.Overhead()), nil, plain, ad), nil //nolint:gosec // no nonce: the AEAD draws its own
 }

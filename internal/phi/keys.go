@@ -23,8 +23,8 @@ const maxSealers = 10_000
 // the file.
 var ErrKeyset = errors.New("phi: not a Tink keyset of PRF keys in JSON form")
 
-// Keys holds the keyset from which all keys of all tenants are derived. It is safe for concurrent use. The zero value is
-// not usable; there is no default keyset.
+// Keys holds the keyset from which all keys of all tenants are derived. It is safe for concurrent
+// use. The zero value is not usable; there is no default keyset.
 type Keys struct {
 	handle *keyset.Handle
 	set    *prf.Set

@@ -44,8 +44,9 @@ func newSealer(k *Keys, tenant string) *Sealer {
 	return s
 }
 
-// Seal encrypts plain and binds it to the associated data, whose parts are framed so that ("a","bc") and ("ab","c") are
-// different. The result starts with the id of the key and is 33 bytes longer than plain.
+// Seal encrypts plain and binds it to the associated data, whose parts are framed so that
+// ("a","bc") and ("ab","c") are different. The result starts with the id of the key and is 33 bytes
+// longer than plain.
 func (s *Sealer) Seal(plain []byte, ad ...string) ([]byte, error) {
 	box, err := s.aeads[s.primary].Encrypt(plain, frame(ad))
 	if err != nil {
