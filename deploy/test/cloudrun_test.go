@@ -306,7 +306,7 @@ func TestManifestsSetEveryVariable(t *testing.T) {
 			set[v] = true
 		}
 	}
-	for _, name := range config.Names() {
+	for _, name := range variables() {
 		if set[name] == (elsewhere[name] != "") {
 			t.Errorf("%s: set by a manifest: %v; reason not to: %q", name, set[name], elsewhere[name])
 		}

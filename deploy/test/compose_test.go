@@ -309,7 +309,7 @@ func (c container) rounds(t testing.TB, s types.ServiceConfig, scheme string) (f
 	if ca, ok := vars["SSL_CERT_FILE"]; ok || scheme == "rediss" {
 		f.want(ca == "/etc/rounds/ca.pem" && scheme == "rediss", "trusts another authority")
 	}
-	names := append(config.Names(), "SSL_CERT_FILE")
+	names := append(variables(), "SSL_CERT_FILE")
 	for name, value := range vars {
 		f.want(slices.Contains(names, name) && value != "", name+" is unknown or empty")
 	}

@@ -109,6 +109,19 @@ const tenants = `tenants:
 // a process unchanged.
 var known sync.Map
 
+// variables returns every variable that a process reads.
+func variables() []string {
+	var names []string
+	for _, process := range config.Processes() {
+		settings, _ := config.Show(process, func(string) string { return "" })
+		for _, s := range settings {
+			names = append(names, s.Variable)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // matters loads the configuration, which must succeed, and again with each variable changed, which must
 // change the result: a variable that the program does not read is a setting without effect.
 func matters(t testing.TB, process string, load func(func(string) string) (any, error), vars map[string]string) faults {
