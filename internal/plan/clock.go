@@ -2,8 +2,8 @@ package plan
 
 import "time"
 
-// Clock tells the time by which calendar decisions are made: opening hours, ticks, which day is today. It runs from an
-// origin at a constant multiple of real time. Leases, pace and the cache never ask it; they use Redis' own clock.
+// Clock is the time by which calendar decisions are made: opening hours, ticks, which day is today. It starts at an origin
+// and runs at a constant multiple of real time. Leases, pace and the cache do not use it; they use the clock of Redis.
 //
 // The zero Clock is real time.
 type Clock struct {
@@ -20,7 +20,7 @@ func NewClock(origin time.Time, speed float64) Clock {
 	return Clock{origin: origin, since: time.Now(), speed: speed}
 }
 
-// Now is the calendar's time.
+// Now returns the calendar's time.
 func (c Clock) Now() time.Time {
 	if c.since.IsZero() {
 		return time.Now()

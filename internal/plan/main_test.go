@@ -31,7 +31,7 @@ type bundle struct {
 	tasks  *tasks.Client
 }
 
-// setup knows clinic-a in Chicago, open on weekdays, with two practices.
+// setup has clinic-a in Chicago, open on weekdays, with two practices.
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{rdb: redistest.New(t), keys: taskstest.Keys(t), file: filepath.Join(t.TempDir(), "ledger.db")}
@@ -76,24 +76,24 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// today is the one of the standard schedules that ticks each two minutes within opening hours.
+// today is the standard schedule that ticks every two minutes within opening hours.
 func today() []Schedule { return Standard()[:1] }
 
 func (b *bundle) planner(t *testing.T, now string, schedules []Schedule) *Planner {
 	t.Helper()
 	p, err := New(Options{Ledger: b.ledger, Tasks: b.tasks, Schedules: schedules, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	stand(t, p, now)
+	setClock(t, p, now)
 	return p
 }
 
-// stand sets the planner's calendar to a time in Chicago.
-func stand(t *testing.T, p *Planner, now string) {
+// setClock sets the planner's calendar to a time in Chicago.
+func setClock(t *testing.T, p *Planner, now string) {
 	t.Helper()
 	p.clock = NewClock(at(t, chicago, now), 1)
 }
 
-// due writes a tick as a planner does that dies before sending it.
+// due writes a tick, like a planner that dies before it sends the tick.
 func (b *bundle) due(t *testing.T, schedule, when string) {
 	t.Helper()
 	_, err := b.ledger.AddDue(t.Context(), []ledger.Tick{{Schedule: schedule, Tenant: "clinic-a", At: at(t, chicago, when)}})
@@ -115,49 +115,49 @@ func (b *bundle) unsent(t *testing.T, want ...string) {
 	}
 }
 
-// pass makes a pass and compares what it demanded, in any order.
-func (b *bundle) pass(t *testing.T, p *Planner, want ...string) {
+// cycle makes a cycle and compares what it demanded, in any order.
+func (b *bundle) cycle(t *testing.T, p *Planner, want ...string) {
 	t.Helper()
-	must(t, p.Pass(t.Context()))
+	must(t, p.cycle(t.Context()))
 	b.demands(t, want...)
 }
 
-// demands empties the queue and compares what was in it, in any order. Equal demands were one before they came here.
+// demands empties the queue and compares what was in it, in any order. The queue has joined equal demands.
 func (b *bundle) demands(t *testing.T, want ...string) {
 	t.Helper()
 	router, err := tasks.NewRouter(tasks.RouterOptions{Redis: b.rdb, Keys: b.keys})
 	must(t, err)
 	var mu sync.Mutex
 	got := []string{}
-	say := func(tenant, format string, args ...any) error {
+	record := func(tenant, format string, args ...any) error {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, tenant+" "+fmt.Sprintf(format, args...))
 		return nil
 	}
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncSchedule](func(_ context.Context, j *tasks.Job[tasks.SyncSchedule]) error {
-		return say(j.Tenant, "schedule %s %s..%s", j.Args.Practice, j.Args.From, j.Args.To)
+		return record(j.Tenant, "schedule %s %s..%s", j.Args.Practice, j.Args.From, j.Args.To)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncDirectory](func(_ context.Context, j *tasks.Job[tasks.SyncDirectory]) error {
-		return say(j.Tenant, "directory %s", j.Args.Practice)
+		return record(j.Tenant, "directory %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncLocations](func(_ context.Context, j *tasks.Job[tasks.SyncLocations]) error {
-		return say(j.Tenant, "locations %s", j.Args.Practice)
+		return record(j.Tenant, "locations %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPatients](func(_ context.Context, j *tasks.Job[tasks.SyncPatients]) error {
-		return say(j.Tenant, "patients %s", j.Args.Practice)
+		return record(j.Tenant, "patients %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
-		return say(j.Tenant, "sweep %s", j.Args.Practice)
+		return record(j.Tenant, "sweep %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncThrottles](func(_ context.Context, j *tasks.Job[tasks.SyncThrottles]) error {
-		return say(j.Tenant, "throttles")
+		return record(j.Tenant, "throttles")
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPractices](func(_ context.Context, j *tasks.Job[tasks.SyncPractices]) error {
-		return say(j.Tenant, "practices")
+		return record(j.Tenant, "practices")
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.WarmView](func(_ context.Context, j *tasks.Job[tasks.WarmView]) error {
-		return say(j.Tenant, "%s %s %s", j.Args.View, j.Args.Practice, j.Args.Date)
+		return record(j.Tenant, "%s %s %s", j.Args.View, j.Args.Practice, j.Args.Date)
 	}))
 	taskstest.Drain(t, b.rdb, router)
 	slices.Sort(got)
@@ -167,8 +167,8 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 	}
 }
 
-// let counts the idempotency keys: one for each demand of a tick that the queue let through.
-func (b *bundle) let(t *testing.T) int {
+// admitted counts the idempotency keys: one for each demand of a tick that the queue admitted.
+func (b *bundle) admitted(t *testing.T) int {
 	t.Helper()
 	keys, err := b.rdb.Keys(t.Context(), "q1:{sync}:once:*").Result()
 	must(t, err)

@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/workflow-bolt/rounds/internal/ledger"
 )
 
@@ -31,14 +29,14 @@ func TestClock(t *testing.T) {
 		origin := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 		c := NewClock(origin, 600)
 		if got := c.Now(); !got.Equal(origin) {
-			t.Errorf("starts at %v", got)
+			t.Errorf("it starts at %v", got)
 		}
 		<-time.After(time.Minute)
 		if got, want := c.Now(), origin.Add(10*time.Hour); !got.Equal(want) {
 			t.Errorf("after a minute it shows %v, want %v", got, want)
 		}
 		if got := c.Real(10 * time.Minute); got != time.Second {
-			t.Errorf("ten minutes of it take %v", got)
+			t.Errorf("ten minutes of the calendar take %v", got)
 		}
 		if got := (Clock{}).Now(); !got.Equal(time.Now()) {
 			t.Errorf("the zero clock shows %v", got)
@@ -62,7 +60,7 @@ func TestIsOpen(t *testing.T) {
 	}
 }
 
-func TestSpecsThatAreRefused(t *testing.T) {
+func TestParseSpecRejectsBadSpecs(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		"", "  ", "TZ=", "TZ=0", "CRON_TZ=UTC", "TZ= * * * * *", "* * * * * *", "* * * *", "60 * * * *", "* 24 * * *",
@@ -70,7 +68,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		"1.5 * * * *", "@every 0s", "@every -1h", "@reboot", "@hourly", "* * * * *\n* * * * *",
 		strings.Repeat("1,", 200) + "1 * * * *", "٣ * * * *",
 	} {
-		if _, err := parseSpec(bad); !errors.Is(err, ErrSpec) {
+		if _, err := parseSpec(bad); !errors.Is(err, errSpec) {
 			t.Errorf("%.30q is accepted (%v)", bad, err)
 		}
 	}
@@ -81,46 +79,32 @@ func TestSpecsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestTicks(t *testing.T) {
+func TestLatestTick(t *testing.T) {
 	t.Parallel()
 	const zone = "America/New_York"
 	always := func(time.Time) bool { return true }
-	for name, c := range map[string]struct {
-		spec      string
-		policy    Missed
-		last, now string
-		want      []string
-	}{
-		"one":                     {"*/2 * * * *", MissedOnce, "2026-03-02 08:00:00", "2026-03-02 08:02:00", []string{"08:02"}},
-		"none yet":                {"*/2 * * * *", MissedOnce, "2026-03-02 08:00:00", "2026-03-02 08:01:59", nil},
-		"not again":               {"*/2 * * * *", MissedAll, "2026-03-02 08:02:00", "2026-03-02 08:02:00", nil},
-		"missed, the latest":      {"*/2 * * * *", MissedOnce, "2026-03-02 08:00:00", "2026-03-02 08:09:00", []string{"08:08"}},
-		"missed, all":             {"*/2 * * * *", MissedAll, "2026-03-02 08:00:00", "2026-03-02 08:06:00", []string{"08:02", "08:04", "08:06"}},
-		"missed, none":            {"30 * * * *", MissedSkip, "2026-03-02 08:00:00", "2026-03-02 11:00:00", nil},
-		"missed, the only one":    {"30 8 * * *", MissedSkip, "2026-03-02 08:00:00", "2026-03-02 11:00:00", nil},
-		"missed but just now":     {"30 * * * *", MissedSkip, "2026-03-02 08:00:00", "2026-03-02 11:30:05", []string{"11:30"}},
-		"the hour that is jumped": {"30 2 * * *", MissedAll, "2026-03-08 00:00:00", "2026-03-08 12:00:00", nil},
-		"the hour that is twice":  {"30 1 * * *", MissedAll, "2026-11-01 00:00:00", "2026-11-01 12:00:00", []string{"01:30", "01:30"}},
-		"noon on a jumping day":   {"0 12 * * *", MissedAll, "2026-03-08 00:00:00", "2026-03-08 13:00:00", []string{"12:00"}},
+	for name, c := range map[string]struct{ spec, last, now, want string }{
+		"one":                    {"*/2 * * * *", "2026-03-02 08:00:00", "2026-03-02 08:02:00", "2026-03-02 08:02:00 -0500"},
+		"none yet":               {"*/2 * * * *", "2026-03-02 08:00:00", "2026-03-02 08:01:59", ""},
+		"not again":              {"*/2 * * * *", "2026-03-02 08:02:00", "2026-03-02 08:02:00", ""},
+		"several missed":         {"*/2 * * * *", "2026-03-02 08:00:00", "2026-03-02 08:09:00", "2026-03-02 08:08:00 -0500"},
+		"the hour is skipped":    {"30 2 * * *", "2026-03-08 00:00:00", "2026-03-08 12:00:00", ""},
+		"the hour occurs twice":  {"30 1 * * *", "2026-11-01 00:00:00", "2026-11-01 12:00:00", "2026-11-01 01:30:00 -0500"},
+		"the first of the two":   {"30 1 * * *", "2026-11-01 00:00:00", "2026-11-01 01:45:00", "2026-11-01 01:30:00 -0400"},
+		"noon of a shorter day":  {"0 12 * * *", "2026-03-08 00:00:00", "2026-03-08 13:00:00", "2026-03-08 12:00:00 -0400"},
+		"six years were missed":  {"* * * * *", "2020-01-01 00:00:00", "2026-03-02 08:00:00", "2026-03-02 08:00:00 -0500"},
+		"longer ago than a week": {"0 0 1 1 *", "2020-01-01 00:00:00", "2026-03-02 08:00:00", ""},
 	} {
 		s, err := parseSpec(c.spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, tk := range ticks(s, c.policy, always, at(t, zone, c.last), at(t, zone, c.now)) {
-			got = append(got, tk.Format("15:04"))
+		got := ""
+		if at := latestTick(s, always, at(t, zone, c.last), at(t, zone, c.now)); !at.IsZero() {
+			got = at.Format("2006-01-02 15:04:05 -0700")
 		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
-	}
-	s, err := parseSpec("* * * * *")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := ticks(s, MissedAll, always, at(t, zone, "2020-01-01 00:00:00"), at(t, zone, "2026-03-02 08:00:00"))
-	if len(got) != maxMissed {
-		t.Errorf("six years of minutes gave %d ticks, the bound is %d", len(got), maxMissed)
 	}
 }

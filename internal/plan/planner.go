@@ -22,7 +22,7 @@ type Options struct {
 	Tasks     *tasks.Client  // Required.
 	Clock     Clock          // the calendar; defaults to real time
 	Schedules []Schedule     // defaults to Standard
-	Every     time.Duration  // real time between passes; defaults to 1 s
+	Every     time.Duration  // real time between cycles; defaults to 1 s
 	Logger    *slog.Logger   // defaults to slog.Default
 }
 
@@ -36,7 +36,9 @@ type Planner struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	decided map[row]time.Time // ticks up to here are in the ledger; the zero time: it has none; none for what was never planned for
+	// decided is the time up to which each schedule's ticks are in the ledger, zero if there are none. A schedule that this
+	// planner has not read from the ledger yet has no element.
+	decided map[row]time.Time
 }
 
 type rule struct {
@@ -44,10 +46,10 @@ type rule struct {
 	cron cron.Schedule
 }
 
-// tick is what the ledger calls the rule for one practice.
+// tick is the rule's name in the ledger for one practice.
 func (r rule) tick(practice string) string { return r.Name + "/" + practice }
 
-// row is a schedule of a tenant as the ledger knows it.
+// row is a schedule of a tenant in the ledger.
 type row struct {
 	tenant   tenant.ID
 	schedule string
@@ -86,19 +88,19 @@ func New(o Options) (*Planner, error) {
 	return p, nil
 }
 
-// Run makes a pass every Options.Every until ctx ends, and then returns nil. A pass that fails is logged, once for a row
-// of failures, and made again: Redis or the ledger being away must not end a scheduler.
+// Run makes a cycle every Options.Every until ctx ends, and then returns nil. A cycle that fails is repeated, because an
+// unreachable Redis or ledger must not end a scheduler; a series of failures is logged once.
 func (p *Planner) Run(ctx context.Context) error {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	failing := false
 	for {
-		err := p.Pass(ctx)
+		err := p.cycle(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			p.log.ErrorContext(ctx, "planning failed, trying again", "error", err)
 		case err == nil && failing:
-			p.log.InfoContext(ctx, "planning goes on")
+			p.log.InfoContext(ctx, "planning works again")
 		}
 		failing = err != nil
 		select {
@@ -109,10 +111,10 @@ func (p *Planner) Run(ctx context.Context) error {
 	}
 }
 
-// passTimeout bounds one pass: a ledger that hangs is a ledger that fails.
-const passTimeout = 20 * time.Second
+// cycleTimeout bounds one cycle, so that a ledger that hangs counts as one that fails.
+const cycleTimeout = 20 * time.Second
 
-// addBatch is how many ticks are written at once; a first pass may have one for each schedule of each practice.
+// addBatch is how many ticks are written at once; a first cycle may have one for each schedule of each practice.
 const addBatch = 1000
 
 // place is a practice of a tenant.
@@ -121,11 +123,11 @@ type place struct {
 	practice string
 }
 
-// Pass writes the ticks that are due by now into the ledger and enqueues every tick that is due and not sent, other
-// schedulers' included. It can be repeated and interrupted at any point. A tenant whose zone this program does not know
-// is an error and keeps nobody else from being planned for.
-func (p *Planner) Pass(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, passTimeout)
+// cycle writes the ticks that are due by now into the ledger and enqueues every tick that is due and not sent, including
+// those of other schedulers. It can be repeated and interrupted at any point. A tenant whose zone is unknown is an error
+// and does not keep the others from being planned for.
+func (p *Planner) cycle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
 	defer cancel()
 	now := p.clock.Now()
 	tenants, err := p.ledger.Tenants(ctx)
@@ -141,7 +143,7 @@ func (p *Planner) Pass(ctx context.Context) error {
 			unknown = errors.Join(unknown, fmt.Errorf("tenant %s: unknown time zone", t.ID))
 			continue
 		}
-		if err := p.recall(ctx, t); err != nil {
+		if err := p.reload(ctx, t); err != nil {
 			return err
 		}
 		for i, pr := range t.Practices {
@@ -166,10 +168,10 @@ func (p *Planner) Pass(ctx context.Context) error {
 	return errors.Join(unknown, p.send(ctx, known, now))
 }
 
-// recall learns from the ledger where the tenant's schedules stand that this planner has not decided on yet: all of them
-// at its start, later those of practices that came along. A first pass that runs out of time goes on behind the tenants
-// it has recalled.
-func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
+// reload reads from the ledger the last ticks of those schedules of the tenant that this planner has not read yet: all of
+// them at its start, later those of new practices. If a first cycle runs out of time, the next one continues after the
+// tenants that were read.
+func (p *Planner) reload(ctx context.Context, t ledger.Tenant) error {
 	var fresh []row
 	for _, pr := range t.Practices {
 		for _, r := range p.rules {
@@ -192,27 +194,27 @@ func (p *Planner) recall(ctx context.Context, t ledger.Tenant) error {
 	return nil
 }
 
-// plan appends the ticks of one schedule of one practice that have become due by now, which is in the practice's zone.
+// plan appends the tick of one schedule of one practice that has become due by now, if any. now is in the practice's zone.
 func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) []ledger.Tick {
 	name := r.tick(practice)
 	last := p.decided[row{t.ID, name}]
 	switch {
-	case last.IsZero() && r.Rest:
-		return due // this pass is where it begins
+	case last.IsZero() && r.SkipFirst:
+		return due // its ticks begin after this cycle
 	case last.IsZero():
-		// A practice that was never planned for gets everything once, open or not: nobody shall look at an empty board
-		// until the door opens.
+		// A practice that was never planned for gets everything once, open or not, so that its board is not empty until the
+		// practice opens.
 		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})
 	}
 	open := func(at time.Time) bool { return !r.Open || IsOpen(t.Hours, at) }
-	for _, at := range ticks(r.cron, r.Missed, open, last, now) {
+	if at := latestTick(r.cron, open, last, now); !at.IsZero() {
 		due = append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: at})
 	}
 	return due
 }
 
-// IsOpen reports whether the practice is open at t, in its own zone. One that never said when it is open is never closed:
-// it must not be left without data.
+// IsOpen reports whether the practice is open at t, which is in the practice's zone. A practice without hours is always
+// open, so that it does not lack data.
 func IsOpen(h ledger.Hours, t time.Time) bool {
 	if len(h) == 0 {
 		return true

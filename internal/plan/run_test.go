@@ -19,7 +19,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	go func() { done <- p.Run(ctx) }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for b.let(t) < 2 {
+	for b.admitted(t) < 2 {
 		<-tick.C
 	}
 	cancel()
@@ -27,19 +27,19 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
 }
 
-func TestRunSaysOnceThatItFailsAndGoesOn(t *testing.T) {
+func TestRunLogsASeriesOfFailuresOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must(t, b.ledger.Close()) // it refuses at once, without touching anything outside of the bubble
+	must(t, b.ledger.Close()) // it fails at once, without blocking outside the bubble
 	synctest.Test(t, func(t *testing.T) {
-		var said bytes.Buffer
-		p, err := New(Options{Ledger: b.ledger, Tasks: b.tasks, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+		var log bytes.Buffer
+		p, err := New(Options{Ledger: b.ledger, Tasks: b.tasks, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Second/2)
 		defer cancel()
 		must(t, p.Run(ctx))
-		if n := strings.Count(said.String(), "planning failed"); n != 1 {
-			t.Errorf("a minute of failures was told %d times:\n%s", n, said.String())
+		if n := strings.Count(log.String(), "planning failed"); n != 1 {
+			t.Errorf("a minute of failures was logged %d times:\n%s", n, log.String())
 		}
 	})
 }

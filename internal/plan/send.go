@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// sendBatch is how many due ticks one pass sends.
+	// sendBatch is how many due ticks one cycle sends.
 	sendBatch = 500
-	// strange is for how long a tick of something unknown is left to others. A scheduler of a newer version knows more
-	// schedules than this one, one that read the tenants a moment later knows more practices, and each of them sends what
-	// it added within seconds. What is still there after that belongs to something that is gone.
-	strange = time.Hour
+	// unknownTickGrace is how long a tick of an unknown schedule or practice is left to other schedulers. One of a newer
+	// version has more schedules than this one, one that read the tenants a moment later has more practices, and each of
+	// them sends its ticks within seconds. A tick that is still due after the grace belongs to something that was removed.
+	unknownTickGrace = time.Hour
 )
 
-// send enqueues what is due. Of several ticks of one schedule only the latest is, unless the schedule wants all: they
-// gathered while the queue was away, and one look answers them.
+// send enqueues what is due. Of several ticks of one schedule it enqueues only the latest: they accumulated while the queue
+// was unreachable, and one answer serves them all.
 func (p *Planner) send(ctx context.Context, known map[place]*time.Location, now time.Time) error {
 	due, err := p.ledger.Due(ctx, sendBatch)
 	if err != nil {
@@ -36,10 +36,10 @@ func (p *Planner) send(ctx context.Context, known map[place]*time.Location, now 
 		zone := known[place{t.Tenant, practice}]
 		switch {
 		case r == nil || zone == nil:
-			if now.Sub(t.At) < strange {
+			if now.Sub(t.At) < unknownTickGrace {
 				continue
 			}
-		case r.Missed == MissedAll || t.At.Equal(latest[row{t.Tenant, t.Schedule}]):
+		case t.At.Equal(latest[row{t.Tenant, t.Schedule}]):
 			if err := p.enqueue(ctx, t, r.Args(practice, t.At.In(zone))); err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func (p *Planner) send(ctx context.Context, known map[place]*time.Location, now 
 	return nil
 }
 
-// ruleOf is the rule and the practice that a tick belongs to; nil if there is no such rule here.
+// ruleOf returns the rule and the practice that a tick belongs to; the rule is nil if this planner has no such schedule.
 func (p *Planner) ruleOf(t ledger.Tick) (*rule, string) {
 	name, practice, _ := strings.Cut(t.Schedule, "/")
 	for i := range p.rules {
@@ -62,16 +62,16 @@ func (p *Planner) ruleOf(t ledger.Tick) (*rule, string) {
 	return nil, practice
 }
 
-// enqueue sends one tick. The idempotency key makes a tick that two schedulers send, or one sends twice because it died
-// before marking it, one demand. A demand that can never be made is logged and counts as sent: it must not hold up what
-// comes after it.
+// enqueue sends one tick. Two schedulers may send the same tick, and one scheduler may send it twice if it dies before it
+// marks the tick; the idempotency key makes that one demand. A demand that can never be enqueued is logged and counts as
+// sent, so that it does not block the ticks after it.
 func (p *Planner) enqueue(ctx context.Context, t ledger.Tick, demands []tasks.Args) error {
 	for i, args := range demands {
 		once := fmt.Sprintf("tick %s %d %d", t.Schedule, t.At.Unix(), i)
 		switch _, err := p.tasks.Enqueue(ctx, t.Tenant.String(), args, tasks.Once(once)); {
-		case errors.Is(err, tasks.ErrReused): // sent by a scheduler of another version, which demands something else
+		case errors.Is(err, tasks.ErrReused): // a scheduler of another version sent it with other args
 		case errors.Is(err, tasks.ErrInvalid):
-			p.log.ErrorContext(ctx, "schedule demands what cannot be enqueued", "tenant", t.Tenant, "schedule", t.Schedule, "kind", args.Kind(), "error", err)
+			p.log.ErrorContext(ctx, "schedule demands a task that cannot be enqueued", "tenant", t.Tenant, "schedule", t.Schedule, "kind", args.Kind(), "error", err)
 		case err != nil:
 			return fmt.Errorf("enqueue tick of %s: %w", t.Schedule, err)
 		}

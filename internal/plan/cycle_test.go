@@ -27,26 +27,26 @@ func TestANewPracticeGetsEverythingOnce(t *testing.T) {
 		}
 		return out
 	}
-	b.pass(t, p, append(append(practice("7"), practice("8")...), "clinic-a throttles", "clinic-a practices")...)
+	b.cycle(t, p, append(append(practice("7"), practice("8")...), "clinic-a throttles", "clinic-a practices")...)
 	b.unsent(t)
-	b.pass(t, p)
-	b.pass(t, b.planner(t, night, nil))
+	b.cycle(t, p)
+	b.cycle(t, b.planner(t, night, nil))
 	b.apply(t, clinic("clinic-a", "7", "8", "9"))
-	b.pass(t, p, practice("9")...)
+	b.cycle(t, p, practice("9")...)
 }
 
-func TestWhatReadsMuchWaitsForItsTime(t *testing.T) {
+func TestLargeReadsWaitForTheirFirstTick(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.apply(t, clinic("clinic-a", "7"))
-	var resting []Schedule
+	var late []Schedule
 	for _, s := range Standard() {
-		if s.Rest {
-			resting = append(resting, s)
+		if s.SkipFirst {
+			late = append(late, s)
 		}
 	}
-	p := b.planner(t, "2026-03-01 12:00:00", resting)
-	b.pass(t, p) // a new practice's first pass, on a Sunday
+	p := b.planner(t, "2026-03-01 12:00:00", late)
+	b.cycle(t, p) // a new practice's first cycle, on a Sunday
 	for _, c := range []struct{ now, want string }{
 		{"2026-03-01 12:20:00", ""}, // closed
 		{"2026-03-01 21:09:59", ""},
@@ -58,62 +58,62 @@ func TestWhatReadsMuchWaitsForItsTime(t *testing.T) {
 		{"2026-03-02 21:10:00", "clinic-a patients 7"}, // the day's last was missed
 		{"2026-03-08 21:30:00", "clinic-a patients 7;clinic-a sweep 7"},
 	} {
-		stand(t, p, c.now)
+		setClock(t, p, c.now)
 		t.Log(c.now)
-		b.pass(t, p, strings.FieldsFunc(c.want, func(r rune) bool { return r == ';' })...)
+		b.cycle(t, p, strings.FieldsFunc(c.want, func(r rune) bool { return r == ';' })...)
 	}
 }
 
-func TestTicksKeepOpeningHours(t *testing.T) {
+func TestTicksRespectOpeningHours(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	p := b.planner(t, "2026-03-01 03:00:00", today())
-	b.pass(t, p, "clinic-a schedule 7 2026-03-01..2026-03-01", "clinic-a schedule 8 2026-03-01..2026-03-01")
+	b.cycle(t, p, "clinic-a schedule 7 2026-03-01..2026-03-01", "clinic-a schedule 8 2026-03-01..2026-03-01")
 	for _, c := range []struct {
-		now  string
-		look bool
+		now      string
+		demanded bool
 	}{
-		{"2026-03-02 07:59:30", false}, // a Monday, before the door opens
+		{"2026-03-02 07:59:30", false}, // a Monday, before the practice opens
 		{"2026-03-02 08:00:00", true},
 		{"2026-03-02 08:01:30", false},
 		{"2026-03-02 08:02:00", true},
-		{"2026-03-02 08:15:00", true}, // six were missed, one look answers them
+		{"2026-03-02 08:15:00", true}, // seven were missed, one demand covers them
 		{"2026-03-02 17:29:00", true},
 		{"2026-03-02 17:30:00", false},
 		{"2026-03-02 23:00:00", false},
 		{"2026-03-06 17:29:30", true}, // Friday
 		{"2026-03-08 12:00:00", false},
 	} {
-		stand(t, p, c.now)
+		setClock(t, p, c.now)
 		var want []string
-		if c.look {
+		if c.demanded {
 			d := c.now[:10]
 			want = []string{"clinic-a schedule 7 " + d + ".." + d, "clinic-a schedule 8 " + d + ".." + d}
 		}
 		t.Log(c.now)
-		b.pass(t, p, want...)
+		b.cycle(t, p, want...)
 	}
 }
 
-func TestAPlannerGoesOnWhereOthersEnded(t *testing.T) {
+func TestPlannerContinuesWhereAnotherEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.apply(t, clinic("clinic-a", "7"))
 	at := func(now string) *Planner { return b.planner(t, now, today()) }
-	b.pass(t, at("2026-03-02 08:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
-	b.pass(t, at("2026-03-02 08:01:00"))
-	b.pass(t, at("2026-03-02 08:02:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
-	b.pass(t, at("2026-03-02 19:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02") // the day's last was missed
-	b.pass(t, at("2026-03-03 07:00:00"))
-	b.pass(t, at("2026-04-06 08:00:30"), "clinic-a schedule 7 2026-04-06..2026-04-06") // after weeks without anybody
-	b.pass(t, at("2026-04-06 08:01:00"))
+	b.cycle(t, at("2026-03-02 08:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
+	b.cycle(t, at("2026-03-02 08:01:00"))
+	b.cycle(t, at("2026-03-02 08:02:00"), "clinic-a schedule 7 2026-03-02..2026-03-02")
+	b.cycle(t, at("2026-03-02 19:00:00"), "clinic-a schedule 7 2026-03-02..2026-03-02") // the day's last was missed
+	b.cycle(t, at("2026-03-03 07:00:00"))
+	b.cycle(t, at("2026-04-06 08:00:30"), "clinic-a schedule 7 2026-04-06..2026-04-06") // after weeks without a planner
+	b.cycle(t, at("2026-04-06 08:01:00"))
 	last, err := b.ledger.LastTicks(t.Context(), "clinic-a")
 	if want := time.Date(2026, 4, 6, 13, 0, 0, 0, time.UTC); err != nil || !last["today/7"].Equal(want) {
 		t.Errorf("the ledger's last ticks are %v, %v", last, err)
 	}
 }
 
-func TestPlannersBesideEachOtherSendEachTickOnce(t *testing.T) {
+func TestConcurrentPlannersSendEachTickOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	planners := make([]*Planner, 4)
@@ -123,26 +123,26 @@ func TestPlannersBesideEachOtherSendEachTickOnce(t *testing.T) {
 	for i, now := range []string{"2026-03-02 08:00:00", "2026-03-02 08:02:00", "2026-03-02 08:04:00"} {
 		var wg sync.WaitGroup
 		for _, p := range planners {
-			stand(t, p, now)
+			setClock(t, p, now)
 			wg.Go(func() {
-				if err := p.Pass(t.Context()); err != nil {
+				if err := p.cycle(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		if got := b.let(t); got != 2*(i+1) {
-			t.Errorf("%s: %d ticks were let through, want %d", now, got, 2*(i+1))
+		if got := b.admitted(t); got != 2*(i+1) {
+			t.Errorf("%s: %d ticks were admitted, want %d", now, got, 2*(i+1))
 		}
 		b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
 		for _, p := range planners {
-			b.pass(t, p)
+			b.cycle(t, p)
 		}
 	}
 	b.unsent(t)
 }
 
-func TestATenantWhoseZoneIsUnknownHoldsUpNobody(t *testing.T) {
+func TestTenantWithAnUnknownZoneDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.apply(t, clinic("clinic-0", "1"))
@@ -152,8 +152,8 @@ func TestATenantWhoseZoneIsUnknownHoldsUpNobody(t *testing.T) {
 	must(t, err)
 	must(t, db.Close())
 	p := b.planner(t, "2026-03-02 08:00:00", today())
-	if err := p.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), "clinic-0") {
-		t.Errorf("said %v", err)
+	if err := p.cycle(t.Context()); err == nil || !strings.Contains(err.Error(), "clinic-0") {
+		t.Errorf("the cycle returns %v", err)
 	}
 	b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
 }
@@ -171,25 +171,25 @@ func TestMorePracticesThanOneBatch(t *testing.T) {
 	}
 	b.apply(t, tenants...)
 	p := b.planner(t, "2026-03-02 08:00:00", nil)
-	must(t, p.Pass(t.Context()))
+	must(t, p.cycle(t.Context()))
 	if n := len(p.decided); n != 8*(2*150+2) || n <= addBatch {
 		t.Errorf("%d schedules are planned", n)
 	}
 }
 
-func TestAPassThatFailsRemembersWhatItRead(t *testing.T) {
+func TestFailedCycleKeepsWhatItRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must(t, b.planner(t, "2026-03-02 08:00:00", nil).Pass(t.Context()))
+	must(t, b.planner(t, "2026-03-02 08:00:00", nil).cycle(t.Context()))
 	p := b.planner(t, "2026-03-02 08:01:00", nil)
 	tenants, err := b.ledger.Tenants(t.Context())
 	must(t, err)
-	must(t, p.recall(t.Context(), tenants[0]))
-	must(t, b.ledger.Close()) // whoever asked it again would fail
-	must(t, p.recall(t.Context(), tenants[0]))
+	must(t, p.reload(t.Context(), tenants[0]))
+	must(t, b.ledger.Close()) // reading it again would fail
+	must(t, p.reload(t.Context(), tenants[0]))
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRejectsBadOptions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	args := Standard()[0].Args
