@@ -11,30 +11,37 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // TestRecipes follows the recipes of CONTRIBUTING.md in a copy of the repository: it writes their
-// code into the files that they name, and runs their commands.
+// code into the files that they name, and runs their commands. All recipes share one copy, so that
+// packages that they do not change are built once.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	recipes := readRecipes(t)
-	if len(recipes) < 1 {
-		t.Fatalf("CONTRIBUTING.md has %d recipes", len(recipes))
+	if len(recipes) < 3 {
+		t.Fatalf("CONTRIBUTING.md has %d recipes with code", len(recipes))
 	}
-	files := tracked(t)
+	root := t.TempDir()
+	for _, name := range tracked(t) {
+		copyFile(t, name, filepath.Join(root, name))
+	}
 	for _, r := range recipes {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			root := t.TempDir()
-			for _, name := range files {
-				copyFile(t, name, filepath.Join(root, name))
+		for _, s := range r.steps {
+			if s.language != "sh" {
+				s.write(t, root)
 			}
-			for _, s := range r.steps {
-				s.follow(t, root)
+		}
+	}
+	for _, r := range recipes {
+		for _, s := range r.steps {
+			if s.language == "sh" {
+				run(t, root, r.name, s.text)
 			}
-		})
+		}
 	}
 }
 
@@ -50,11 +57,12 @@ type recipe struct {
 //	```go FILE               the block is a new file
 //	```go FILE before TEXT   the block precedes the one line of the file that contains TEXT
 //	```go FILE after TEXT    the block follows it
+//	```go FILE for TEXT      the block replaces it
 type step struct {
 	language, file, place, anchor, text string
 }
 
-var fence = regexp.MustCompile("^( *)```(\\S+)(?: (\\S+))?(?: (before|after) (.+))?$")
+var fence = regexp.MustCompile("^( *)```(\\S+)(?: (\\S+))?(?: (before|after|for) (.+))?$")
 
 // readRecipes returns the sections with at least one block for a file.
 func readRecipes(t *testing.T) []recipe {
@@ -90,26 +98,24 @@ func readRecipes(t *testing.T) []recipe {
 	return recipes
 }
 
-func (s step) follow(t *testing.T, root string) {
+// run runs commands, which must not write into the repository itself.
+func run(t *testing.T, root, recipe, commands string) {
 	t.Helper()
-	switch {
-	case s.language == "sh":
-		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", s.text)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "PWD="+root, "GOWORK=off")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", s.text, err, out)
-		}
-	case s.file == "":
-		t.Fatalf("a block of %s names no file:\n%s", s.language, s.text)
-	default:
-		s.write(t, filepath.Join(root, s.file))
+	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", commands)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "PWD="+root, "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %s: %v\n%s", recipe, commands, err, out)
 	}
 }
 
 // write writes a new file, or adds to one. Go is formatted, so that a recipe need not align rows.
-func (s step) write(t *testing.T, name string) {
+func (s step) write(t *testing.T, root string) {
 	t.Helper()
+	if s.file == "" {
+		t.Fatalf("a block names no file:\n%s", s.text)
+	}
+	name := filepath.Join(root, s.file)
 	text := []byte(s.text)
 	old, err := os.ReadFile(name)
 	if (err == nil) != (s.anchor != "") {
@@ -119,13 +125,16 @@ func (s step) write(t *testing.T, name string) {
 		if bytes.Count(old, []byte(s.anchor)) != 1 {
 			t.Fatalf("%s: %q is not once in the file", s.file, s.anchor)
 		}
-		at := bytes.Index(old, []byte(s.anchor))
-		if s.place == "after" {
-			at += bytes.IndexByte(old[at:], '\n') + 1
-		} else {
-			at = bytes.LastIndexByte(old[:at], '\n') + 1
+		before, _, _ := bytes.Cut(old, []byte(s.anchor))
+		start := bytes.LastIndexByte(before, '\n') + 1
+		end := start + bytes.IndexByte(old[start:], '\n') + 1
+		switch s.place {
+		case "before":
+			end = start
+		case "after":
+			start = end
 		}
-		text = append(append(bytes.Clone(old[:at]), text...), old[at:]...)
+		text = slices.Concat(old[:start], text, old[end:])
 	}
 	if s.language == "go" {
 		formatted, err := format.Source(text)
