@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Each language's client walks through the API, against a gateway that is a process of its own. "make clients" builds what
-// has to be built and runs this.
+// Each language's client walks through the API of a gateway in a separate process. "make clients"
+// builds the clients and runs this test.
 func TestClients(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string][]string{
@@ -21,7 +21,7 @@ func TestClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := raise(t)
+			s := startStack(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, command[0], command[1:]...)

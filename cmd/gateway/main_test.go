@@ -16,7 +16,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// beGateway makes the test binary the program itself, so that tests have a real process to talk to and to end.
+// beGateway makes the test binary run as the program, so that tests can start a real process and
+// signal it.
 const beGateway = "ROUNDS_TEST_BE_GATEWAY"
 
 func TestMain(m *testing.M) {
@@ -32,7 +33,7 @@ var program = progtest.Program{
 	Listens: []string{"ROUNDS_GATEWAY_ADDR", "ROUNDS_HEALTH_ADDR"},
 }
 
-// environment has the caller's variable too: the key that opens the API.
+// environment also has the caller's variable, ROUNDS_API_KEY.
 func environment(t testing.TB) map[string]string {
 	t.Helper()
 	caller, secret, err := access.NewKey("desk", "clinic-a")
@@ -50,12 +51,12 @@ func environment(t testing.TB) map[string]string {
 	}
 }
 
-func TestKeepsItsPromises(t *testing.T) {
+func TestProgramContract(t *testing.T) {
 	t.Parallel()
 	program.Check(t)
 }
 
-// get asks the gateway and returns the answer with its body still open.
+// get sends a request to the gateway and returns the response with its body still open.
 func get(ctx context.Context, t *testing.T, vars map[string]string, path string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+vars["ROUNDS_GATEWAY_ADDR"]+path, nil)
@@ -72,8 +73,8 @@ func get(ctx context.Context, t *testing.T, vars map[string]string, path string)
 	return resp
 }
 
-// Told to stop with a stream open and a request under way, the gateway ends the one and answers the other, within the ten
-// seconds that platforms give.
+// On SIGTERM the gateway ends an open stream and answers a request in progress, within the ten seconds
+// that platforms allow.
 func TestStartsAndDrains(t *testing.T) {
 	t.Parallel()
 	vars := environment(t)
@@ -86,13 +87,13 @@ func TestStartsAndDrains(t *testing.T) {
 	}
 	cold := make(chan int, 1)
 	go func() {
-		resp := get(context.WithoutCancel(t.Context()), t, vars, "/v1/practices/7/board") // waits for a worker that there is not
+		resp := get(context.WithoutCancel(t.Context()), t, vars, "/v1/practices/7/board") // waits for data, but no worker runs
 		defer func() { _ = resp.Body.Close() }()
 		cold <- resp.StatusCode
 	}()
 	select {
 	case got := <-cold:
-		t.Errorf("a cold board is answered at once: %d", got)
+		t.Errorf("a cold board is answered without waiting: %d", got)
 	case <-time.After(200 * time.Millisecond):
 	}
 	gateway.Signal()
@@ -101,7 +102,7 @@ func TestStartsAndDrains(t *testing.T) {
 		t.Errorf("the stream ends with %q, %v", rest, err)
 	}
 	if got := <-cold; got != http.StatusServiceUnavailable {
-		t.Errorf("the request under way: %d", got)
+		t.Errorf("the request in progress: %d", got)
 	}
 	gateway.Ended(t, 10*time.Second)
 }

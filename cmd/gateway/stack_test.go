@@ -20,25 +20,26 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// stack is a simulator and a worker within the test, and a gateway in a process of its own.
+// stack is a simulator and a worker within the test, and a gateway in a separate process.
 type stack struct {
-	dir  string // where ./local lies
+	dir  string // contains ./local
 	vars map[string]string
 }
 
-// raise starts a stack with what "rounds sim --write-config" writes, until the test ends.
-func raise(t *testing.T) *stack {
+// startStack starts a stack with the configuration that "rounds sim --write-config" writes, and stops
+// it when the test ends.
+func startStack(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{dir: t.TempDir(), vars: map[string]string{
 		"ROUNDS_QUEUE_REDIS": redistest.URL(t), "ROUNDS_CACHE_REDIS": redistest.URL(t), "ROUNDS_GATEWAY_ADDR": progtest.Vacant(t),
 	}}
-	said := progtest.NewLogBuffer("interrupt to stop")
-	s.beside(t, func(ctx context.Context) error {
+	log := progtest.NewLogBuffer("interrupt to stop")
+	s.background(t, func(ctx context.Context) error {
 		args := []string{"sim", "--addr", "127.0.0.1:0", "--patients", "12", "--visits", "3", "--write-config", filepath.Join(s.dir, "local")}
-		cli.Run(ctx, args, progtest.Getenv(maps.Clone(s.vars)), strings.NewReader(""), io.Discard, said)
+		cli.Run(ctx, args, progtest.Getenv(maps.Clone(s.vars)), strings.NewReader(""), io.Discard, log)
 		return nil
 	})
-	said.Wait(t)
+	log.Wait(t)
 	s.source(t)
 	c, err := config.LoadWorker(progtest.Getenv(s.vars))
 	if err != nil {
@@ -49,13 +50,13 @@ func raise(t *testing.T) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.beside(t, w.Run)
+	s.background(t, w.Run)
 	s.gateway(t)
 	return s
 }
 
-// beside runs f until the test ends.
-func (s *stack) beside(t *testing.T, f func(context.Context) error) {
+// background runs f until the test ends.
+func (s *stack) background(t *testing.T, f func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -68,7 +69,7 @@ func (s *stack) beside(t *testing.T, f func(context.Context) error) {
 	})
 }
 
-// source reads the written rounds.env with a shell.
+// source reads the variables of the written rounds.env with a shell.
 func (s *stack) source(t *testing.T) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "bash", "-c", `. "$1" && env -0`, "bash", filepath.Join(s.dir, "local", "rounds.env")).Output()
@@ -82,12 +83,12 @@ func (s *stack) source(t *testing.T) {
 	}
 }
 
-// gateway starts the program and ends it with SIGTERM when the test ends.
+// gateway starts the program, and stops it with SIGTERM when the test ends.
 func (s *stack) gateway(t *testing.T) {
 	t.Helper()
-	said := progtest.NewLogBuffer(program.Ready)
+	log := progtest.NewLogBuffer(program.Ready)
 	cmd := exec.Command(os.Args[0])
-	cmd.Stderr = said
+	cmd.Stderr = log
 	cmd.Env = []string{beGateway + "=1", "ROUNDS_HEALTH_ADDR=off"}
 	for name, value := range s.vars {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -99,13 +100,13 @@ func (s *stack) gateway(t *testing.T) {
 		begun := time.Now()
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil || time.Since(begun) > 10*time.Second {
-			t.Errorf("the gateway ended with %v after %v:\n%s", err, time.Since(begun), said)
+			t.Errorf("the gateway ended with %v after %v:\n%s", err, time.Since(begun), log)
 		}
 	})
-	said.Wait(t)
+	log.Wait(t)
 }
 
-// transcript returns the commands of docs/api.md, which begin with "$ ", each with the output printed below it.
+// transcript returns the commands of docs/api.md, which begin with "$ ", and the output below each.
 func transcript(t *testing.T) (commands, outputs []string) {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/api.md")
@@ -129,8 +130,8 @@ func transcript(t *testing.T) (commands, outputs []string) {
 	return commands, outputs
 }
 
-// likeness reports whether got is want, where "…" in want stands for anything within a line.
-func likeness(got, want string) bool {
+// matches reports whether got equals want, where each "…" in want matches any text.
+func matches(got, want string) bool {
 	parts := strings.Split(want, "…")
 	if len(parts) == 1 {
 		return got == want
@@ -151,7 +152,7 @@ func likeness(got, want string) bool {
 // TestAPIPage runs the commands of docs/api.md in one bash and compares each output with the page.
 func TestAPIPage(t *testing.T) {
 	t.Parallel()
-	s := raise(t)
+	s := startStack(t)
 	commands, outputs := transcript(t)
 	const end = "\x1eend of command\n"
 	var script strings.Builder
@@ -166,7 +167,7 @@ func TestAPIPage(t *testing.T) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it runs beside itself ends with it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // background commands end with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, stdout.String(), stderr.String())
@@ -176,7 +177,7 @@ func TestAPIPage(t *testing.T) {
 	}
 	got := strings.Split(stdout.String(), end)
 	for i, want := range outputs {
-		if !likeness(got[i], want) {
+		if !matches(got[i], want) {
 			t.Errorf("$ %s\n%s\ndocs/api.md has:\n%s", commands[i], got[i], want)
 		}
 	}

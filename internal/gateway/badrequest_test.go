@@ -22,22 +22,22 @@ func TestBadHeaders(t *testing.T) {
 		headers []string
 		code    code
 	}{
-		"11 a gzip bomb":            {bomb.String(), []string{"Content-Encoding", "gzip"}, codeMediaType},
-		"12 a form":                 {"kind=schedule.sync", []string{"Content-Type", "application/x-www-form-urlencoded"}, codeMediaType},
-		"12 a text":                 {goodDemand, []string{"Content-Type", "text/plain"}, codeMediaType},
-		"12 XML":                    {"<a/>", []string{"Content-Type", "application/xml"}, codeMediaType},
-		"12 no type":                {goodDemand, []string{"Content-Type", ""}, codeMediaType},
-		"12 another charset":        {goodDemand, []string{"Content-Type", "application/json; charset=utf-16"}, codeMediaType},
-		"12 no type that is one":    {goodDemand, []string{"Content-Type", marker + ";;"}, codeMediaType},
-		"37 no key":                 {goodDemand, []string{"Authorization", ""}, codeUnauthenticated},
-		"37 an unknown key":         {goodDemand, []string{"Authorization", "Bearer " + marker}, codeUnauthenticated},
-		"37 an expired JWT":         {goodDemand, []string{"Authorization", "Bearer " + jwt}, codeUnauthenticated},
-		"37 another scheme":         {goodDemand, []string{"Authorization", "Basic " + keyA}, codeUnauthenticated},
-		"37 a key without a scheme": {goodDemand, []string{"Authorization", keyA}, codeUnauthenticated},
-		"37 a key and a space":      {goodDemand, []string{"Authorization", "Bearer  " + keyA}, codeUnauthenticated},
-		"37 a long key":             {goodDemand, []string{"Authorization", "Bearer " + strings.Repeat("k", 10_000)}, codeUnauthenticated},
-		"a long idempotency key":    {goodDemand, []string{"Idempotency-Key", strings.Repeat("k", 201)}, codeIdempotency},
-		"a key of other letters":    {goodDemand, []string{"Idempotency-Key", "schl\xc3\xbcssel"}, codeIdempotency},
+		"a gzip bomb":                 {bomb.String(), []string{"Content-Encoding", "gzip"}, codeMediaType},
+		"a form":                      {"kind=schedule.sync", []string{"Content-Type", "application/x-www-form-urlencoded"}, codeMediaType},
+		"plain text":                  {goodDemand, []string{"Content-Type", "text/plain"}, codeMediaType},
+		"XML":                         {"<a/>", []string{"Content-Type", "application/xml"}, codeMediaType},
+		"no content type":             {goodDemand, []string{"Content-Type", ""}, codeMediaType},
+		"another charset":             {goodDemand, []string{"Content-Type", "application/json; charset=utf-16"}, codeMediaType},
+		"an invalid content type":     {goodDemand, []string{"Content-Type", marker + ";;"}, codeMediaType},
+		"no key":                      {goodDemand, []string{"Authorization", ""}, codeUnauthenticated},
+		"an unknown key":              {goodDemand, []string{"Authorization", "Bearer " + marker}, codeUnauthenticated},
+		"an expired JWT":              {goodDemand, []string{"Authorization", "Bearer " + jwt}, codeUnauthenticated},
+		"another scheme":              {goodDemand, []string{"Authorization", "Basic " + keyA}, codeUnauthenticated},
+		"a key without a scheme":      {goodDemand, []string{"Authorization", keyA}, codeUnauthenticated},
+		"two spaces before a key":     {goodDemand, []string{"Authorization", "Bearer  " + keyA}, codeUnauthenticated},
+		"a long key":                  {goodDemand, []string{"Authorization", "Bearer " + strings.Repeat("k", 10_000)}, codeUnauthenticated},
+		"a long idempotency key":      {goodDemand, []string{"Idempotency-Key", strings.Repeat("k", 201)}, codeIdempotency},
+		"a non-ASCII idempotency key": {goodDemand, []string{"Idempotency-Key", "schl\xc3\xbcssel"}, codeIdempotency},
 	} {
 		r := b.post("/v1/tasks", c.body, c.headers...)
 		if got := r.code(t); got != string(c.code) || bytes.Contains(r.body, []byte(marker)) {
@@ -50,7 +50,7 @@ func TestBadHeaders(t *testing.T) {
 	twice := b.request(http.MethodPost, "/v1/tasks", keyA, goodDemand)
 	twice.Header.Add("Authorization", "Bearer "+keyB)
 	if got := b.do(twice).code(t); got != string(codeUnauthenticated) {
-		t.Errorf("two keys: %s", got)
+		t.Errorf("two Authorization headers: %s", got)
 	}
 	b.checkUnaffected()
 }
@@ -90,13 +90,13 @@ func TestBadURLs(t *testing.T) {
 	if r := b.do(b.request(http.MethodDelete, "/v1/tasks", keyA, "")); r.code(t) != string(codeMethod) || r.Header.Get("Allow") != "POST" {
 		t.Errorf("DELETE: %d %v", r.StatusCode, r.Header)
 	}
-	// 37: a key in the query is none. 39: nothing lets a request pass for another.
+	// A key in the query does not count, and no header changes a request's method, path or client.
 	if r := b.do(b.request(http.MethodGet, "/v1/practices/7/board?authorization="+url.QueryEscape("Bearer "+keyA), "", "")); r.code(t) != string(codeUnauthenticated) {
 		t.Errorf("a key in the query: %d", r.StatusCode)
 	}
 	r := b.get("/v1/tasks", "X-HTTP-Method-Override", "POST", "X-Forwarded-For", "127.0.0.1", "X-Original-URL", "/openapi.json", "X-Forwarded-Host", marker)
 	if r.code(t) != string(codeMethod) {
-		t.Errorf("headers that ask for another request: %d", r.StatusCode)
+		t.Errorf("override headers: %d", r.StatusCode)
 	}
 	b.checkUnaffected()
 }

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 const golden = "../../docs/openapi.json"
 
-// The document is part of what is public: a change of it is a change of the API, and has an entry in the changelog.
+// The document is public: a change to it changes the API and needs an entry in the changelog.
 func TestGoldenDocument(t *testing.T) {
 	t.Parallel()
 	o, _ := dependencies(t)
@@ -42,7 +42,8 @@ func TestGoldenDocument(t *testing.T) {
 	}
 }
 
-// What is served is the document, every reference in it leads somewhere, and every route of the table is in it.
+// The gateway serves the document. All its references resolve, every schema is used, and every route
+// that needs a key is in it.
 func TestDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -59,7 +60,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, m := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllSubmatch(r.body, -1) {
 		used[string(m[1])] = true
 		if doc.Components.Schemas[string(m[1])] == nil {
-			t.Errorf("%s is referred to and not described", m[1])
+			t.Errorf("the schema %s is referenced and missing", m[1])
 		}
 	}
 	for pattern, rt := range b.routes {
@@ -70,7 +71,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	}
 	for name := range doc.Components.Schemas {
 		if !used[name] {
-			t.Errorf("nothing refers to %s", name)
+			t.Errorf("the schema %s is unused", name)
 		}
 	}
 }

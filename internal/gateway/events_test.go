@@ -12,11 +12,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// A client that is cut and comes back with its last id gets what happened meanwhile, each once and in order.
+// A client that reconnects with its last id gets every event since then, once and in order.
 func TestResumedStreamMissesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.applyDay(clinicA, "7", visit("7", 1)) // before the stream, so not on it
+	b.applyDay(clinicA, "7", visit("7", 1)) // before the stream starts, so not part of it
 	f := b.follow(keyA)
 	if f.status != http.StatusOK || !strings.HasPrefix(f.header.Get("Content-Type"), "text/event-stream") {
 		t.Fatalf("%d %v", f.status, f.header)
@@ -44,15 +44,15 @@ func TestResumedStreamMissesNothing(t *testing.T) {
 	for _, want := range []string{"7", "7", "7", "8"} {
 		got := f.next(events.EntityInvalidated)
 		if got.id <= last || !strings.Contains(got.data, `"practice":"`+want+`"`) {
-			t.Errorf("after %d came %+v", last, got)
+			t.Errorf("after %d: event %+v", last, got)
 		}
 		last = got.id
 	}
 	b.invalidatePractice("7")
-	f.next(events.EntityInvalidated) // and it goes on live
+	f.next(events.EntityInvalidated) // live events follow
 }
 
-// A client that was cut before anything happened resumes from where its stream began.
+// A client that saw only the ready event resumes from that event's id.
 func TestStreamResumesFromItsStart(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -91,7 +91,7 @@ func TestGapIsReported(t *testing.T) {
 		b.invalidatePractice("8")
 		f.next(events.EntityInvalidated)
 	})
-	t.Run("the log was lost under the stream", func(t *testing.T) {
+	t.Run("the log was lost during the stream", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		b.invalidatePractice("7")
@@ -105,7 +105,7 @@ func TestGapIsReported(t *testing.T) {
 		b.invalidatePractice("7")
 		f.next(events.EntityInvalidated)
 	})
-	t.Run("the stream began before the log", func(t *testing.T) {
+	t.Run("the stream started before the log", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		f := b.follow(keyA)
@@ -123,7 +123,7 @@ func TestGapIsReported(t *testing.T) {
 			t.Errorf("event %+v", ev)
 		}
 	})
-	t.Run("a cursor of another log", func(t *testing.T) {
+	t.Run("a cursor from another log", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		b.invalidatePractice("7")
@@ -144,7 +144,7 @@ func TestInvalidCursor(t *testing.T) {
 	}
 }
 
-// The stream of one tenant tells nothing of another's.
+// A tenant's stream has no events of other tenants.
 func TestStreamsAreIsolatedByTenant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -185,25 +185,25 @@ func TestStreamLimits(t *testing.T) {
 		t.Errorf("a fourth stream: %s", got)
 	}
 	if r := b.post("/v1/invalidations", `{"practice":"7","noun":"practice"}`); r.StatusCode != http.StatusAccepted {
-		t.Errorf("streams keep requests from being answered: %d", r.StatusCode)
+		t.Errorf("a request while all streams are open: %d", r.StatusCode)
 	}
 	first.cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for b.openStreams() == 3 { // the place is free once the server has noticed
+	for b.openStreams() == 3 { // until the server notices that the client is gone
 		<-tick.C
 	}
 	b.follow(keyA).next(eventReady)
 }
 
-// openStreams counts the streams.
+// openStreams returns the number of open streams.
 func (b *bundle) openStreams() int {
 	b.Gateway.mu.Lock()
 	defer b.Gateway.mu.Unlock()
 	return b.Gateway.streams
 }
 
-// Told to stop, the gateway ends its streams with a word on when to come back, and answers nothing new.
+// A draining gateway ends its streams with a retry delay and refuses new requests.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whatever comes in, the answer is one of ours and repeats nothing.
+// Any body gets either a receipt or a problem, and never a 5xx.
 func FuzzCreateTask(f *testing.F) {
 	for _, c := range badBodies() {
 		f.Add([]byte(c.body))
@@ -41,7 +41,7 @@ func FuzzRead(f *testing.F) {
 		r.URL.Path, r.URL.RawQuery = path, query
 		r.Header = http.Header{"Authorization": {"Bearer " + keyA}, "If-None-Match": {etag}}
 		if g.route(r).stream {
-			return // it would not end
+			return // a stream does not end
 		}
 		rec := httptest.NewRecorder()
 		g.ServeHTTP(rec, r)
@@ -51,7 +51,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// newFuzzGateway is a gateway without limits that stays for a whole run.
+// newFuzzGateway returns a gateway without limits for all inputs of a fuzz run.
 func newFuzzGateway(t testing.TB) *Gateway {
 	t.Helper()
 	o, _ := dependencies(t)

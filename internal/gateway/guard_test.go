@@ -14,7 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Every route that is not public refuses who has no key.
+// Every route that is not public refuses requests without a known key.
 func TestEveryRouteRequiresKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)
@@ -32,7 +32,7 @@ func TestEveryRouteRequiresKey(t *testing.T) {
 		}
 	}
 	if private != 7 {
-		t.Errorf("%d routes with a key", private)
+		t.Errorf("%d routes require a key, want 7", private)
 	}
 	for _, path := range []string{"/openapi.json", "/problems/cold"} {
 		if r := b.do(b.request(http.MethodGet, path, "", "")); r.StatusCode != http.StatusOK {
@@ -61,7 +61,7 @@ func TestRateLimits(t *testing.T) {
 		}
 	}
 	if got := b.do(b.request(http.MethodGet, "/v1/tasks/x", keyB, "")).code(t); got != string(codeNotFound) {
-		t.Errorf("a known key pays for those who guess: %s", got)
+		t.Errorf("guesses use up the limit of a known key: %s", got)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestConcurrentRequestLimit(t *testing.T) {
 		<-entered
 	}
 	if r := b.get("/v1/practices/9/board"); r.code(t) != string(codeRate) {
-		t.Errorf("a third request at once: %d", r.StatusCode)
+		t.Errorf("a third concurrent request: %d", r.StatusCode)
 	}
 	close(release)
 	for range 2 {
@@ -97,7 +97,7 @@ func TestConcurrentRequestLimit(t *testing.T) {
 	}
 }
 
-// A fault of ours is one answer and a log line without what caused it; the next request is answered.
+// A panic becomes a 500 and a log line without the panic's value, and the gateway goes on serving.
 func TestPanicReturnsInternalError(t *testing.T) {
 	t.Parallel()
 	first := true
@@ -123,7 +123,7 @@ func TestPanicReturnsInternalError(t *testing.T) {
 	}
 }
 
-// What a request needs and does not answer is said so, and the request may be repeated.
+// If Redis does not answer, requests fail as unavailable.
 func TestRedisUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) {
@@ -149,14 +149,14 @@ func TestRedisUnavailable(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*Options){
+	for name, breakOption := range map[string]func(*Options){
 		"no store": func(o *Options) { o.Store = nil }, "no tasks": func(o *Options) { o.Tasks = nil },
 		"no events": func(o *Options) { o.Events = nil }, "no keys": func(o *Options) { o.Keys = nil },
 		"no tenants": func(o *Options) { o.Tenant = nil }, "no callers": func(o *Options) { o.Callers = nil },
-		"a tenant that is none": func(o *Options) { o.Callers[0].Tenant = "Clinic A" },
+		"an invalid tenant": func(o *Options) { o.Callers[0].Tenant = "Clinic A" },
 	} {
 		o, _ := dependencies(t)
-		spoil(&o)
+		breakOption(&o)
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: accepted", name)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// 29 and 30: one key is one demand, whoever comes at once.
+// Requests that repeat an idempotency key, even concurrently, create one task.
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)
@@ -35,18 +35,18 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	wg.Wait()
 	if n, err := queue.Depth(t.Context(), b.queue); len(ids) != 1 || n != 1 || err != nil {
-		t.Errorf("%d tasks for a thousand demands: %v (%v)", n, ids, err)
+		t.Errorf("%d tasks for a thousand requests: %v (%v)", n, ids, err)
 	}
 	other := b.post("/v1/tasks", args("directory.sync", `{"practice":"7"}`), "Idempotency-Key", "order 1")
 	if other.code(t) != string(codeReused) {
-		t.Errorf("another demand with the key: %s", other.body)
+		t.Errorf("a different demand with the same key: %s", other.body)
 	}
 	if r := b.do(b.request(http.MethodPost, "/v1/tasks", keyB, args("directory.sync", `{"practice":"9"}`), "Idempotency-Key", "order 1")); r.StatusCode != http.StatusAccepted {
-		t.Errorf("another tenant's key of the same name: %d %s", r.StatusCode, r.body)
+		t.Errorf("another tenant with the same key: %d %s", r.StatusCode, r.body)
 	}
 }
 
-// 40: whoever leaves without waiting finds out later what became of the demand.
+// A client that disconnects before the answer can repeat its request and gets the same task.
 func TestDisconnectedClientCanRepeatItsDemand(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)

@@ -11,10 +11,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// probe is every route with a place for an identifier, as clinic-a's key asks for it.
+// probe is a request that contains an identifier.
 type probe struct{ method, path, body string }
 
-// probes asks every route for what b names: its practice, a task, a patient and a provider.
+// probes returns a request to every route that takes an identifier, with the given ones.
 func probes(practiceID, task, patient, provider, visit string) []probe {
 	const on = "&date=2026-03-02"
 	return []probe{
@@ -37,8 +37,8 @@ func probes(practiceID, task, patient, provider, visit string) []probe {
 
 var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-\d{16}`)
 
-// One tenant's key with the other's identifiers gets what it gets with identifiers that there are not, byte for byte, and
-// nothing of the other's changes.
+// With another tenant's identifiers, a key gets the same answers, byte for byte, as with identifiers
+// that do not exist, and the other tenant's data does not change.
 func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)
@@ -51,7 +51,7 @@ func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 	var task receipt
 	made.json(t, &task)
 	if own := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); !bytes.Contains(own.body, []byte("Quarrelvole")) {
-		t.Fatalf("there is nothing to hide: %d %s", own.StatusCode, own.body)
+		t.Fatalf("the other tenant has no secret to hide: %d %s", own.StatusCode, own.body)
 	}
 	end, err := b.events.XLen(t.Context(), "c1:{clinic-b}:x").Result()
 	if err != nil {
@@ -62,34 +62,34 @@ func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 		theirs := b.do(b.request(ask.method, ask.path, keyA, ask.body))
 		none := b.do(b.request(unknown[i].method, unknown[i].path, keyA, unknown[i].body))
 		for _, r := range []reply{theirs, none} {
-			for _, name := range []string{"Date", "Etag", "Age", "Data-As-Of"} { // of the caller's own empty view
+			for _, name := range []string{"Date", "Etag", "Age", "Data-As-Of"} { // these differ between two reads of the caller's own empty view
 				r.Header.Del(name)
 			}
 		}
-		for _, r := range []*reply{&theirs, &none} { // each demand has an ID of its own, digested with the caller's key
+		for _, r := range []*reply{&theirs, &none} { // each demand has its own task id, a digest with the caller's key
 			r.body = demandID.ReplaceAll(r.body, []byte("sync-ID"))
 		}
 		same := bytes.Equal(theirs.body, none.body)
-		if strings.Contains(ask.path, "/providers/") && theirs.StatusCode == http.StatusOK { // the path's own number comes back
+		if strings.Contains(ask.path, "/providers/") && theirs.StatusCode == http.StatusOK { // the answer repeats the path's number
 			same = bytes.Equal(bytes.ReplaceAll(theirs.body, []byte("3131"), []byte("9876")), none.body)
 			theirs.Header.Del("Content-Length")
 			none.Header.Del("Content-Length")
 		}
 		if theirs.StatusCode != none.StatusCode || !same || !slices.Equal(headerLines(theirs), headerLines(none)) {
-			t.Errorf("%s %s: %d %v %s\nas unknown: %d %v %s", ask.method, ask.path, theirs.StatusCode, headerLines(theirs), theirs.body,
+			t.Errorf("%s %s: %d %v %s\nwith unknown identifiers: %d %v %s", ask.method, ask.path, theirs.StatusCode, headerLines(theirs), theirs.body,
 				none.StatusCode, headerLines(none), none.body)
 		}
 		for _, secret := range []string{"Quarrelvole", "Zyxwine", "Ombrewhistle", "clinic-b"} {
 			if bytes.Contains(theirs.body, []byte(secret)) {
-				t.Errorf("%s %s tells %s", ask.method, ask.path, secret)
+				t.Errorf("%s %s reveals %s", ask.method, ask.path, secret)
 			}
 		}
 	}
 	if n, err := b.events.XLen(t.Context(), "c1:{clinic-b}:x").Result(); err != nil || n != end {
-		t.Errorf("%d events of the other tenant, were %d (%v)", n, end, err)
+		t.Errorf("the other tenant has %d events, had %d (%v)", n, end, err)
 	}
 	if own := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); own.Header.Get("Data-Stale") != "false" {
-		t.Error("the other tenant's board is stale")
+		t.Error("the other tenant's board became stale")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// endlessBody is a body without end.
+// endlessBody is a body that never ends.
 type endlessBody struct{ read int }
 
 func (e *endlessBody) Read(p []byte) (int, error) {
@@ -24,18 +24,18 @@ func (e *endlessBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// 8: however large the body is said to be or is, little of it is read.
+// A body that is too large, or declared too large, is refused without being read to its end.
 func TestLargeBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for name, length := range map[string]int64{"of a said length": 200 << 20, "in chunks": -1} {
+	for name, length := range map[string]int64{"with a declared length": 200 << 20, "in chunks": -1} {
 		body := &endlessBody{}
 		r := b.request(http.MethodPost, "/v1/tasks", keyA, "x")
 		r.Body, r.ContentLength = io.NopCloser(body), length
 		resp, err := b.client.Do(r)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "reset") || strings.Contains(err.Error(), "broken pipe") {
-				continue // the server had answered and hung up while we were still sending
+				continue // the server answered and closed the connection while the client was sending
 			}
 			t.Fatal(err)
 		}
@@ -46,9 +46,9 @@ func TestLargeBodies(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"16 depth 100,000": args("schedule.sync", strings.Repeat("[", 100_000)),
-		"17 10^6 members":  "{" + strings.Repeat(`"m":1,`, 1_000_000) + "}",
-		"38 100,000 tasks": "[" + strings.Repeat(goodDemand+",", 100_000) + "]",
+		"depth 100,000": args("schedule.sync", strings.Repeat("[", 100_000)),
+		"10^6 members":  "{" + strings.Repeat(`"m":1,`, 1_000_000) + "}",
+		"100,000 tasks": "[" + strings.Repeat(goodDemand+",", 100_000) + "]",
 	} {
 		rec := httptest.NewRecorder()
 		b.ServeHTTP(rec, b.request(http.MethodPost, "/v1/tasks", keyA, body))
@@ -59,7 +59,8 @@ func TestLargeBodies(t *testing.T) {
 	b.checkUnaffected()
 }
 
-// sendRaw sends bytes and returns the answers to them, as far as there are any.
+// sendRaw sends bytes and returns the statuses of the answers. With half, it closes the connection for
+// writing after them.
 func (b *bundle) sendRaw(half bool, text string) []int {
 	b.t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(b.t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
@@ -89,7 +90,7 @@ func (b *bundle) sendRaw(half bool, text string) []int {
 	}
 }
 
-// 9, 10 and 39: bodies that do not come, and lengths that do not fit.
+// Bodies that arrive too slowly, and lengths that do not match the body, are refused.
 func TestBodyLengthMismatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) { o.Limits.BodyTimeout = 100 * time.Millisecond })
@@ -100,16 +101,16 @@ func TestBodyLengthMismatch(t *testing.T) {
 		text string
 		want []int
 	}{
-		"9 slower than a second a byte": {false, head + length(100) + "\r\n{", []int{408}},
-		"10 longer than it is":          {true, head + length(len(goodDemand)+9) + "\r\n" + goodDemand, []int{400}},
-		"10 shorter than it is":         {true, head + length(5) + "\r\n" + goodDemand, []int{400, 400}},
-		"39 two lengths":                {true, head + length(3) + length(5) + "\r\n{}   ", []int{400}},
-		"39 a length that is none":      {true, head + "Content-Length: +5\r\n\r\n{}   ", []int{400}},
-		"39 an unknown encoding":        {true, head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", []int{501}},
-		"39 chunks and a length":        {true, head + length(4) + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []int{400}},
-		"39 a space before the colon":   {true, head + "Content-Length : 4\r\n\r\n{}  ", []int{400}},
-		"39 a header that goes on":      {true, "GET /v1/tasks/x HTTP/1.1\r\nHost: x\r\n Authorization: Bearer " + keyA + "\r\n\r\n", []int{400}},
-		"39 headers without end":        {true, "GET /v1/tasks/x HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", []int{431}},
+		"a body that never completes": {false, head + length(100) + "\r\n{", []int{408}},
+		"a length beyond the body":    {true, head + length(len(goodDemand)+9) + "\r\n" + goodDemand, []int{400}},
+		"a length short of the body":  {true, head + length(5) + "\r\n" + goodDemand, []int{400, 400}},
+		"two lengths":                 {true, head + length(3) + length(5) + "\r\n{}   ", []int{400}},
+		"an invalid length":           {true, head + "Content-Length: +5\r\n\r\n{}   ", []int{400}},
+		"an unknown encoding":         {true, head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", []int{501}},
+		"chunks and a length":         {true, head + length(4) + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []int{400}},
+		"a space before the colon":    {true, head + "Content-Length : 4\r\n\r\n{}  ", []int{400}},
+		"a folded header":             {true, "GET /v1/tasks/x HTTP/1.1\r\nHost: x\r\n Authorization: Bearer " + keyA + "\r\n\r\n", []int{400}},
+		"headers that are too long":   {true, "GET /v1/tasks/x HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", []int{431}},
 	} {
 		if got := b.sendRaw(c.half, c.text); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

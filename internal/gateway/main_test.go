@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// The tenants of the tests and their keys. Practices 7 and 8 are a's, 9 is b's.
+// The tests' tenants and their keys. clinic-a has the practices 7 and 8, clinic-b has 9.
 const (
 	clinicA, clinicB = tenant.ID("clinic-a"), tenant.ID("clinic-b")
 	keyA, keyB       = "key-of-clinic-a-0123456789", "key-of-clinic-b-0123456789"
@@ -37,7 +37,7 @@ const (
 
 var monday = civil.DateOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
 
-// bundle is a gateway that serves, and what it stands on.
+// bundle is a running gateway with its dependencies.
 type bundle struct {
 	*Gateway
 	t      *testing.T
@@ -49,7 +49,7 @@ type bundle struct {
 	log    *syncBuffer
 }
 
-// syncBuffer is a log that many goroutines write to.
+// syncBuffer is a buffer for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -67,7 +67,8 @@ func (l *syncBuffer) String() string {
 	return l.b.String()
 }
 
-// dependencies are a gateway's, over fresh databases; nothing works on tasks.
+// dependencies returns the options of a gateway with new, empty databases, and the queue's client. No
+// worker runs.
 func dependencies(t testing.TB) (Options, *redis.Client) {
 	t.Helper()
 	keys, err := phi.Generate()
@@ -151,13 +152,13 @@ func redisOf(t *testing.T, rdb redis.UniversalClient) *redis.Client {
 	return c
 }
 
-// reply is an answer with its body read.
+// reply is a response whose body has been read.
 type reply struct {
 	*http.Response
 	body []byte
 }
 
-// json decodes the body.
+// json decodes the body into v.
 func (r reply) json(t *testing.T, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {
@@ -165,7 +166,7 @@ func (r reply) json(t *testing.T, v any) {
 	}
 }
 
-// code is the code of a problem, after checking that it is one in every respect.
+// code returns the code of a problem, and checks that the response is a complete one.
 func (r reply) code(t *testing.T) string {
 	t.Helper()
 	var p problem
@@ -179,7 +180,7 @@ func (r reply) code(t *testing.T) string {
 	return string(p.Code)
 }
 
-// request makes a request with the key; headers come in pairs of name and value.
+// request returns a request with the key; headers are pairs of name and value.
 func (b *bundle) request(method, path, key, body string, headers ...string) *http.Request {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, strings.NewReader(body))
@@ -222,7 +223,7 @@ func (b *bundle) post(path, body string, headers ...string) reply {
 	return b.do(b.request(http.MethodPost, path, keyA, body, headers...))
 }
 
-// applyDay lets the vendor have answered with the visits of a day.
+// applyDay stores the visits of monday as the vendor's answer.
 func (b *bundle) applyDay(owner tenant.ID, practiceID string, visits ...practice.Appointment) {
 	b.t.Helper()
 	since, err := b.store.Begin(b.t.Context(), owner)
@@ -235,7 +236,7 @@ func (b *bundle) applyDay(owner tenant.ID, practiceID string, visits ...practice
 	}
 }
 
-// visit is one of a practice's on monday.
+// visit returns the practice's visit n on monday.
 func visit(practiceID string, n int) practice.Appointment {
 	start := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC).Add(time.Duration(n) * 10 * time.Minute)
 	return practice.Appointment{

@@ -12,20 +12,20 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// sseEvent is one event as a client of server-sent events sees it.
+// sseEvent is one event as its client receives it.
 type sseEvent struct {
 	id         uint64
 	kind, data string
 }
 
-// streamClient is a client that reads one stream.
+// streamClient reads one stream.
 type streamClient struct {
 	t      *testing.T
 	cancel context.CancelFunc
 	status int
 	header http.Header
 	events chan sseEvent // closed when the stream ends
-	notes  chan string
+	notes  chan string   // comments and retry fields
 }
 
 func (b *bundle) follow(key string, headers ...string) *streamClient {
@@ -75,7 +75,7 @@ func (f *streamClient) read(lines *bufio.Scanner) {
 	}
 }
 
-// next wants the next event to be of the kind.
+// next returns the next event, and fails the test if it is of another kind.
 func (f *streamClient) next(kind string) sseEvent {
 	f.t.Helper()
 	ev, ok := <-f.events
@@ -85,7 +85,7 @@ func (f *streamClient) next(kind string) sseEvent {
 	return ev
 }
 
-// invalidatePractice makes something that is in the log.
+// invalidatePractice adds one event to clinic-a's log.
 func (b *bundle) invalidatePractice(practiceID string) {
 	b.t.Helper()
 	_, err := b.store.Invalidate(b.t.Context(), clinicA, practice.Record{Noun: practice.NounPractice, Practice: practiceID}, "")

@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// asynq stores the texts of its own errors; a client of the API sees a code.
+// asynq stores the texts of its own errors; the API returns a code instead.
 func TestTaskStatusShowsACodeForAnErrorOfAsynq(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -19,7 +19,7 @@ import (
 
 const boardPath = "/v1/practices/7/board?date=2026-03-02"
 
-// applyPatient lets the vendor have answered with a patient's record.
+// applyPatient stores a patient's record as the vendor's answer.
 func (b *bundle) applyPatient(owner tenant.ID, p practice.Patient) {
 	b.t.Helper()
 	since, err := b.store.Begin(b.t.Context(), owner)
@@ -31,7 +31,7 @@ func (b *bundle) applyPatient(owner tenant.ID, p practice.Patient) {
 	}
 }
 
-// checkFreshness checks that header and body agree on how old the data is.
+// checkFreshness checks the headers that state the data's age and staleness.
 func checkFreshness(t *testing.T, r reply, asOf time.Time, stale bool) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, r.Header.Get("Data-As-Of"))
@@ -67,7 +67,7 @@ func TestBoard(t *testing.T) {
 	checkFreshness(t, r, doc.AsOf, false)
 }
 
-// The ETag stands for the bytes: the same while nothing changes, another with each change, and a 304 says the age.
+// The ETag changes exactly when the body's bytes change, and a 304 states the age.
 func TestETag(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -87,9 +87,9 @@ func TestETag(t *testing.T) {
 		checkFreshness(t, r, doc.AsOf, false)
 	}
 	if r := b.get(boardPath, "If-None-Match", `"other"`); r.StatusCode != http.StatusOK || string(r.body) != string(first.body) || r.Header.Get("ETag") != etag {
-		t.Errorf("the same board again: %d, %s after %s", r.StatusCode, r.body, first.body)
+		t.Errorf("an unchanged board: %d, %s after %s", r.StatusCode, r.body, first.body)
 	}
-	b.applyDay(clinicA, "7", visit("7", 1)) // the vendor confirms it: the body says so
+	b.applyDay(clinicA, "7", visit("7", 1)) // the vendor confirms it, which changes as_of in the body
 	confirmed := b.get(boardPath, "If-None-Match", etag)
 	if confirmed.StatusCode != http.StatusOK || confirmed.Header.Get("ETag") == etag || string(confirmed.body) == string(first.body) {
 		t.Errorf("a confirmed board: %d %s", confirmed.StatusCode, confirmed.body)
@@ -102,7 +102,7 @@ func TestETag(t *testing.T) {
 	}
 	checkFreshness(t, stale, doc.AsOf, true)
 	if r := b.get(boardPath, "If-None-Match", stale.Header.Get("ETag")); r.StatusCode != http.StatusNotModified || r.Header.Get("Data-Stale") != "true" {
-		t.Errorf("a stale board that is at hand: %d %v", r.StatusCode, r.Header)
+		t.Errorf("a stale board that the caller has: %d %v", r.StatusCode, r.Header)
 	}
 	head := b.do(b.request(http.MethodHead, boardPath, keyA, ""))
 	if head.StatusCode != http.StatusOK || head.Header.Get("ETag") != stale.Header.Get("ETag") || len(head.body) != 0 {
@@ -110,7 +110,7 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// Today is the practice's, not the server's.
+// Today is the practice's day, not the server's.
 func TestTodayIsInPracticeZone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) {
@@ -122,14 +122,14 @@ func TestTodayIsInPracticeZone(t *testing.T) {
 	}
 }
 
-// Nobody knows the day: it is demanded urgently, waited for, and found when it comes in time.
+// A read of a day that is not cached enqueues a task and waits for its result.
 func TestColdBoardIsFetched(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) { o.Limits.ColdWait = 20 * time.Second })
 	done := make(chan reply, 1)
 	r := b.request(http.MethodGet, boardPath, keyA, "")
 	go func() { done <- b.do(r) }()
-	for { // until the demand is in the queue
+	for { // until the task is in the queue
 		n, err := queue.Depth(t.Context(), b.queue)
 		if err != nil {
 			t.Fatal(err)
@@ -158,11 +158,11 @@ func TestColdBoardTimesOut(t *testing.T) {
 		t.Errorf("%d demands for one board (%v)", n, err)
 	}
 	if n, err := b.queue.LLen(t.Context(), "asynq:{interactive}:pending").Result(); err != nil || n != 1 {
-		t.Errorf("%d demands go before others (%v)", n, err)
+		t.Errorf("%d demands in the interactive lane (%v)", n, err)
 	}
 	r := b.get("/v1/practices/8/board?date=2026-03-02")
 	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != string(codeCold) || err != nil || n != 1 {
-		t.Errorf("a key that has demanded enough: %d, %d demands (%v)", r.StatusCode, n, err)
+		t.Errorf("a key beyond its limit of demands: %d, %d demands (%v)", r.StatusCode, n, err)
 	}
 	if r := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); r.code(t) != string(codeCold) {
 		t.Errorf("%d", r.StatusCode)
@@ -177,7 +177,7 @@ func TestPatientCard(t *testing.T) {
 	b := setup(t, func(o *Options) { o.Now = func() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) } })
 	path := "/v1/patients/1001?practice=7"
 	if r := b.get(path); r.code(t) != string(codeCold) {
-		t.Errorf("nobody asked about the patient: %d", r.StatusCode)
+		t.Errorf("a patient that is not cached: %d", r.StatusCode)
 	}
 	b.applyPatient(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
 	b.applyDay(clinicA, "7", visit("7", 1), visit("7", 2))
@@ -193,7 +193,7 @@ func TestPatientCard(t *testing.T) {
 		t.Errorf("again: %d", again.StatusCode)
 	}
 	if r := b.get("/v1/patients/1001"); r.code(t) != string(codeQuery) {
-		t.Errorf("which practice: %d", r.StatusCode)
+		t.Errorf("no practice, where the tenant has two: %d", r.StatusCode)
 	}
 	since, err := b.store.Begin(t.Context(), clinicA)
 	if err != nil {
@@ -203,7 +203,7 @@ func TestPatientCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := b.get("/v1/patients/1003?practice=7"); r.code(t) != string(codeNotFound) {
-		t.Errorf("a patient whom the vendor does not know: %d", r.StatusCode)
+		t.Errorf("a patient that the vendor does not have: %d", r.StatusCode)
 	}
 }
 
@@ -225,14 +225,14 @@ func TestProviderDay(t *testing.T) {
 		t.Errorf("again: %d", r.StatusCode)
 	}
 	if r := b.get("/v1/providers/99/day?practice=7&date=2026-03-02"); r.StatusCode != http.StatusOK || !json.Valid(r.body) || !strings.Contains(string(r.body), `"rows":[]`) {
-		t.Errorf("somebody without visits: %d %s", r.StatusCode, r.body)
+		t.Errorf("a provider without visits: %d %s", r.StatusCode, r.body)
 	}
 	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-05"); r.code(t) != string(codeCold) {
-		t.Errorf("a day that nobody knows: %d", r.StatusCode)
+		t.Errorf("a day that is not cached: %d", r.StatusCode)
 	}
 }
 
-// While the ledger restarts, what it said last counts.
+// While the ledger does not answer, the cached tenant is used.
 func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 	t.Parallel()
 	calls := 0
@@ -248,7 +248,7 @@ func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 			if calls++; calls == 1 {
 				return ledger.Tenant{TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "7"}}}, nil
 			}
-			return ledger.Tenant{}, errors.New("away")
+			return ledger.Tenant{}, errors.New("unreachable")
 		},
 	}
 	for range 3 {
@@ -259,7 +259,7 @@ func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 		ts.entries[clinicA].readAt = time.Now().Add(-time.Hour)
 	}
 	if calls != 3 {
-		t.Errorf("the ledger was asked %d times", calls)
+		t.Errorf("the ledger was read %d times, want 3", calls)
 	}
 	if _, err := ts.get(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == tasks.Code(codeNotFound) {
 		t.Errorf("a tenant that was never read: %v", err)
