@@ -69,16 +69,28 @@ func (g *Gateway) guard(w *statusRecorder, r *http.Request, rt route, span *tele
 		g.mux.ServeHTTP(w, r)
 		return
 	}
-	c := g.caller(r)
-	if c == nil {
-		if !g.unauthenticated.Allow() {
-			writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
-			return
-		}
-		writeProblem(w, fail(codeUnauthenticated, ""))
+	c, p := g.authenticate(r)
+	if p != nil {
+		writeProblem(w, p)
 		return
 	}
 	span.Set(telemetry.Caller(c.Name), telemetry.Tenant(c.Tenant.String()))
+	g.serveCaller(w, r, rt, c)
+}
+
+// authenticate returns the caller of a request. Requests without a known key share one rate limit.
+func (g *Gateway) authenticate(r *http.Request) (*caller, *problem) {
+	if c := g.caller(r); c != nil {
+		return c, nil
+	}
+	if !g.unauthenticated.Allow() {
+		return nil, fail(codeRate, "").withRetryAfter(time.Second)
+	}
+	return nil, fail(codeUnauthenticated, "")
+}
+
+// serveCaller applies the caller's limits, reads the body and calls the route.
+func (g *Gateway) serveCaller(w http.ResponseWriter, r *http.Request, rt route, c *caller) {
 	if !c.requests.Allow() {
 		writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
 		return
