@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser clients soak lint words deadcode vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser picture clients soak lint words deadcode vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fmt: ## format all Go files
 
 browser: needs-browser tools/browser/node_modules ## test the operators' pages in Chromium (build tag browser); installs it, and axe-core from npm, if they are missing
 	@scripts/test -tags browser -run '^TestBrowser' -timeout 5m ./internal/monitor/
+
+picture: browser ## make the README's picture of the operators' page from the browser tests
+	@cp artefacts/monitor/Now-light.png docs/now.png
 
 needs-browser:
 	@scripts/install-needs test browser
