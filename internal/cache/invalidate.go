@@ -126,24 +126,33 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 		c.runID(), random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
 	}
 	args = append(args, preconditionArgs(ch)...)
-	seen := make(map[string]bool, len(ch.LastSeen))
-	for _, s := range ch.LastSeen {
+	records, values, err := lastSeenCall(id, ch.LastSeen)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(keys, records...), append(args, values...), nil
+}
+
+// lastSeenCall returns the keys and arguments that replace last-seen records.
+func lastSeenCall(id tenant.ID, updates []LastSeenUpdate) (keys []string, args []any, err error) {
+	seen := make(map[string]bool, len(updates))
+	for _, u := range updates {
 		switch {
-		case s.Name == "" || seen[s.Name]:
+		case u.Name == "" || seen[u.Name]:
 			return nil, nil, errors.New("cache: last-seen record without a name, or named twice")
-		case s.TTL < 0:
+		case u.TTL < 0:
 			return nil, nil, errors.New("cache: last-seen record with a negative TTL")
 		}
-		if err := checkLimit("bytes of a last-seen record", len(s.Next), MaxLastSeenBytes); err != nil {
+		if err := checkLimit("bytes of a last-seen record", len(u.Next), MaxLastSeenBytes); err != nil {
 			return nil, nil, err
 		}
-		seen[s.Name] = true
-		keep := s.TTL.Milliseconds()
-		if s.TTL > 0 && keep == 0 {
-			keep = 1
+		seen[u.Name] = true
+		ttl := u.TTL.Milliseconds()
+		if u.TTL > 0 && ttl == 0 {
+			ttl = 1
 		}
-		keys = append(keys, lastSeenKey(id, s.Name))
-		args = append(args, orEmpty(s.Expect), orEmpty(s.Next), keep)
+		keys = append(keys, lastSeenKey(id, u.Name))
+		args = append(args, orEmpty(u.Expect), orEmpty(u.Next), ttl)
 	}
 	return keys, args, nil
 }

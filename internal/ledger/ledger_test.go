@@ -3,10 +3,13 @@ package ledger
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/workflow-bolt/rounds/internal/pgtest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -83,6 +86,29 @@ func must[T any](t *testing.T) func(T, error) T {
 		}
 		return v
 	}
+}
+
+// concurrently writes the same rows from several callers at once, half of them in reverse order, and
+// returns the sum of their counts.
+func concurrently[T any](t *testing.T, rows []T, write func(own []T) (int, error)) int {
+	t.Helper()
+	var sum atomic.Int64
+	var all errgroup.Group
+	for n := range 8 {
+		own := slices.Clone(rows)
+		if n%2 == 0 {
+			slices.Reverse(own)
+		}
+		all.Go(func() error {
+			count, err := write(own)
+			sum.Add(int64(count))
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return int(sum.Load())
 }
 
 func equal(t *testing.T, what string, got, want any) {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -116,23 +113,8 @@ func TestConcurrentApplyTenants(t *testing.T) {
 		for n := range 20 {
 			given = append(given, clinic(tenant.ID(fmt.Sprintf("clinic-%d", n))))
 		}
-		var changed atomic.Int64
-		var all errgroup.Group
-		for n := range 8 {
-			own := slices.Clone(given)
-			if n%2 == 0 {
-				slices.Reverse(own)
-			}
-			all.Go(func() error {
-				c, err := l.ApplyTenants(t.Context(), own)
-				changed.Add(int64(c))
-				return err
-			})
-		}
-		if err := all.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "changes in all", changed.Load(), int64(len(given)))
+		changed := concurrently(t, given, func(own []Tenant) (int, error) { return l.ApplyTenants(t.Context(), own) })
+		equal(t, "changes in all", changed, len(given))
 		equal(t, "tenants", len(must[[]Tenant](t)(l.Tenants(t.Context()))), len(given))
 	})
 }

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 func tick(schedule string, after time.Duration) Tick {
@@ -65,23 +62,8 @@ func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
 		for n := range maxRows + ticksAtOnce + 10 {
 			given = append(given, tick("sync", time.Duration(n)*time.Second))
 		}
-		var added atomic.Int64
-		var all errgroup.Group
-		for n := range 8 {
-			own := slices.Clone(given)
-			if n%2 == 0 {
-				slices.Reverse(own)
-			}
-			all.Go(func() error {
-				a, err := l.AddDue(t.Context(), own)
-				added.Add(int64(a))
-				return err
-			})
-		}
-		if err := all.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "added by all", added.Load(), int64(len(given)))
+		added := concurrently(t, given, func(own []Tick) (int, error) { return l.AddDue(t.Context(), own) })
+		equal(t, "added by all", added, len(given))
 		equal(t, "listed at most", len(must[[]Tick](t)(l.Due(t.Context(), 1<<20))), maxRows)
 		var rows int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&rows); err != nil || rows != len(given) {

@@ -129,19 +129,8 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 		return
 	}
 	d.tasks = len(ids)
-	if a.state == queue.StateArchived {
-		if ids, err = c.archivedIDs(a, ids); err == nil && strings.Contains(a.verb, "delete") {
-			err = c.resolve(r.Context(), ids)
-		}
-		switch {
-		case err != nil:
-			http.Error(w, "the ledger or the queue's Redis does not answer: no task was changed", http.StatusServiceUnavailable)
-			return
-		case strings.Contains(a.verb, "run"):
-			d.tasks = len(ids)
-			c.runArchivedTasks(w, r, a, ids)
-			return
-		}
+	if a.state == queue.StateArchived && c.actOnArchived(w, r, a, ids) {
+		return
 	}
 	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
 	c.mounts[user.Role].handler.ServeHTTP(rec, r)
@@ -149,6 +138,25 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 		rec.status = http.StatusConflict // asynqmon's status for a task that no longer exists, too
 	}
 	c.answer(w, r, rec)
+}
+
+// actOnArchived handles the dead letters of archived tasks. It reports whether it has responded; if
+// not, asynqmon performs the action.
+func (c *console) actOnArchived(w http.ResponseWriter, r *http.Request, a action, named []string) (responded bool) {
+	ids, err := c.archivedIDs(a, named)
+	if err == nil && strings.Contains(a.verb, "delete") {
+		err = c.resolve(r.Context(), ids)
+	}
+	switch {
+	case err != nil:
+		http.Error(w, "the ledger or the queue's Redis does not answer: no task was changed", http.StatusServiceUnavailable)
+		return true
+	case strings.Contains(a.verb, "run"):
+		auditRecordOf(r.Context()).tasks = len(ids)
+		c.runArchivedTasks(w, r, a, ids)
+		return true
+	}
+	return false
 }
 
 // refusal is the reason why an action is not performed.
