@@ -13,12 +13,12 @@ func newAPIKey(e *env) *cobra.Command {
 	var owner string
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make a key, and its line for the gateway's file",
-		Long: `Make a key for a caller of the gateway: the line for the file that ROUNDS_API_KEYS names, with the key's SHA-256 in
-it. The key is made up and told once, on stderr.
+		Short: "Create an API key and its line for the gateway's file",
+		Long: `Create an API key for a client of the gateway. The command prints the line for the file that ROUNDS_API_KEYS names,
+which contains the SHA-256 of the key. The key itself is random and printed once, to stderr.
 
-A key reaches the data of one tenant. NAME says whose it is, in traces and limits. The gateway reads the file when it
-starts; a key whose line is gone opens nothing then.`,
+A key gives access to the data of one tenant. NAME identifies the client in traces and rate limits. The gateway reads
+the file when it starts; after that, keys without a line are refused.`,
 		Example: "  rounds apikey new front-desk --tenant clinic-a >> ./local/apikeys",
 		Args:    names("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -30,13 +30,13 @@ starts; a key whose line is gone opens nothing then.`,
 			if err != nil {
 				return usage("%s", err)
 			}
-			e.printf("The key of %s is %s. Nothing else keeps it.", k.Name, key.Reveal())
+			e.printf("The key of %s is %s. It is not stored anywhere else.", k.Name, key.Reveal())
 			doc := struct {
 				Line string `json:"line"`
 			}{k.Line()}
 			return e.answer(doc, func(w io.Writer) { _, _ = fmt.Fprintln(w, doc.Line) })
 		},
 	}
-	cmd.Flags().StringVar(&owner, "tenant", "", "whose data it reaches (required)")
-	return e.group("apikey", "Let a service call the gateway", cmd)
+	cmd.Flags().StringVar(&owner, "tenant", "", "tenant whose data the key gives access to (required)")
+	return e.group("apikey", "Manage API keys of the gateway", cmd)
 }

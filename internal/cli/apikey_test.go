@@ -20,10 +20,10 @@ func TestAPIKeyNew(t *testing.T) {
 	_, rest, _ := strings.Cut(o.stderr, "The key of desk is ")
 	key, _, _ := strings.Cut(rest, ".")
 	if sum := sha256.Sum256([]byte(key)); sum != keys[0].Digest {
-		t.Errorf("the key %q that was told has the hash %s, the line says %q", key, hex.EncodeToString(sum[:]), line)
+		t.Errorf("the printed key %q has the hash %s, the line is %q", key, hex.EncodeToString(sum[:]), line)
 	}
 	if again := rounds(t, nil, "apikey", "new", "desk", "--tenant", "clinic-a"); strings.Contains(again.stderr, key) {
-		t.Errorf("the same key twice: %+v", again)
+		t.Errorf("the same key was created twice: %+v", again)
 	}
 	for _, args := range [][]string{{"desk"}, {"--tenant", "clinic-a"}, {"A Desk", "--tenant", "clinic-a"}, {"desk", "--tenant", "Clinic A"}} {
 		if o := rounds(t, nil, append([]string{"apikey", "new"}, args...)...); o.code != exitUsage || o.stdout != "" {

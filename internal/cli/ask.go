@@ -9,20 +9,20 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// isTerminal tells whether somebody sits at the other end.
+// isTerminal reports whether the stream is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// agree asks before something is changed that others rely on. yes is the --yes flag, for those who cannot be asked.
-func (e *env) agree(yes bool, question string) error {
+// confirm asks before a change that affects others. yes is the --yes flag.
+func (e *env) confirm(yes bool, question string) error {
 	if yes {
 		return nil
 	}
 	if e.json || !e.interactive {
-		f := usage("--yes is missing: nobody can be asked here")
-		f.Found, f.Means, f.Try = []string{question}, "nothing was changed", []string{"the same command with --yes"}
+		f := usage("--yes is missing, and there is no terminal to ask for confirmation")
+		f.Found, f.Means, f.Try = []string{question}, "nothing was changed", []string{"repeat the command with --yes"}
 		return f
 	}
 	if _, err := io.WriteString(e.stderr, question+" [y/N] "); err != nil {
@@ -36,5 +36,5 @@ func (e *env) agree(yes bool, question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return &failure{Exit: exitFailed, Code: "DECLINED", What: "not done, as answered", Means: "nothing was changed"}
+	return &failure{Exit: exitFailed, Code: "DECLINED", What: "not confirmed", Means: "nothing was changed"}
 }

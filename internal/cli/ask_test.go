@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestAgree(t *testing.T) {
+func TestConfirm(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]bool{
 		"y\n": true, "YES\n": true, "\ty \n": true, "\n": false, "n\n": false, "": false, "yesterday\n": false,
@@ -16,7 +16,7 @@ func TestAgree(t *testing.T) {
 	} {
 		var asked bytes.Buffer
 		e := &env{stdin: strings.NewReader(answer), stderr: &asked, interactive: true}
-		err := e.agree(false, "Sure?")
+		err := e.confirm(false, "Sure?")
 		if (err == nil) != want || !strings.HasPrefix(asked.String(), "Sure? [y/N] ") {
 			t.Errorf("%.10q: %v, asked %q", answer, err, asked.String())
 		}
@@ -25,10 +25,10 @@ func TestAgree(t *testing.T) {
 		}
 	}
 	for _, e := range []*env{{interactive: false}, {interactive: true, json: true}} {
-		if f, ok := errors.AsType[*failure](e.agree(false, "Sure?")); !ok || f.Exit != exitUsage {
-			t.Errorf("%+v is asked", e)
+		if f, ok := errors.AsType[*failure](e.confirm(false, "Sure?")); !ok || f.Exit != exitUsage {
+			t.Errorf("%+v: asked for confirmation", e)
 		}
-		if err := e.agree(true, "Sure?"); err != nil {
+		if err := e.confirm(true, "Sure?"); err != nil {
 			t.Errorf("--yes: %v", err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestProgress(t *testing.T) {
 	quick.at(5, 10)
 	quick.end()
 	if out.Len() > 0 || quick.inPlace || quick.every != progressLine {
-		t.Errorf("what is over at once is told: %q", out.String())
+		t.Errorf("progress of a short operation: %q", out.String())
 	}
 	lines := &progress{out: &out, what: "removed"}
 	lines.at(50, 200)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,13 +14,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// hush stands for what must never be shown.
+// hush is a secret that must never be printed.
 const hush = "hush-7f3a"
 
-// bareHouse is an environment in which nothing but the environment is well.
-func bareHouse(t *testing.T) *house {
+// bareHarness is a valid environment without services.
+func bareHarness(t *testing.T) *harness {
 	t.Helper()
-	h := &house{dir: t.TempDir()}
+	h := &harness{dir: t.TempDir()}
 	h.vars = map[string]string{
 		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": "unix:///run/queue.sock", "ROUNDS_CACHE_REDIS": "unix:///run/cache.sock",
 		"ROUNDS_LEDGER": "sqlite:rounds.db", "ROUNDS_KEYS": h.file(t, "rounds.keys", "{}"),
@@ -27,8 +28,8 @@ func bareHouse(t *testing.T) *house {
 	return h
 }
 
-// file writes a file of the house's that its owner alone may read, and returns its path.
-func (h *house) file(t *testing.T, name, contents string) string {
+// file writes a file that only its owner may read, and returns its path.
+func (h *harness) file(t *testing.T, name, contents string) string {
 	t.Helper()
 	path := filepath.Join(h.dir, name)
 	if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
@@ -37,14 +38,14 @@ func (h *house) file(t *testing.T, name, contents string) string {
 	return path
 }
 
-// tenants is the house's environment with another tenants' file: a good one in which old is replaced.
-func (h *house) tenants(t *testing.T, old, now string) map[string]string {
+// tenants returns the environment with another tenants file: a valid one with old replaced.
+func (h *harness) tenants(t *testing.T, old, now string) map[string]string {
 	t.Helper()
 	const good = "tenants:\n  - id: clinic-a\n    timezone: America/Chicago\n    opening_hours: {mon: \"08:00-17:30\"}\n" +
 		"    tebra: {customer_key: \"env:A_KEY\", user: \"env:A_USER\", password: \"env:A_PASSWORD\"}\n" +
 		"    practices: [{id: 1, name: North Side}]\n"
 	if !strings.Contains(good, old) {
-		t.Fatalf("nothing to replace by %q", now)
+		t.Fatalf("the file lacks the text to replace by %q", now)
 	}
 	return h.with(map[string]string{
 		"ROUNDS_TENANTS": h.file(t, "bad.yaml", strings.Replace(good, old, now, 1)), "A_KEY": hush, "A_USER": "api@clinic-a.net",
@@ -52,8 +53,8 @@ func (h *house) tenants(t *testing.T, old, now string) map[string]string {
 	})
 }
 
-// server starts a redis-server of the test's own and returns its address.
-func (h *house) server(t *testing.T, args ...string) string {
+// server starts a redis-server with args and returns its address.
+func (h *harness) server(t *testing.T, args ...string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rc") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
@@ -68,7 +69,8 @@ func (h *house) server(t *testing.T, args ...string) string {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
-		if _, err := os.Stat(socket); err == nil {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			_ = conn.Close()
 			return "unix://" + socket
 		}
 		if time.Now().After(deadline) {
@@ -77,38 +79,38 @@ func (h *house) server(t *testing.T, args ...string) string {
 	}
 }
 
-// badConfig is an environment that no process may start with. What is answered names the variable, or the check of the
-// doctor, that is to blame.
+// badConfig is an environment with which no process may start. The report must name the variable, or the doctor's check,
+// that is at fault.
 type badConfig struct {
 	name    string
-	process string // validates this process; "doctor" asks the doctor
-	vars    func(t *testing.T, h *house) map[string]string
-	blames  string
-	saying  string
+	process string // process to validate; "doctor" runs the doctor
+	vars    func(t *testing.T, h *harness) map[string]string
+	fault   string // the variable or check
+	text    string
 }
 
-func set(name, value string) func(*testing.T, *house) map[string]string {
-	return func(_ *testing.T, h *house) map[string]string { return h.with(map[string]string{name: value}) }
+func set(name, value string) func(*testing.T, *harness) map[string]string {
+	return func(_ *testing.T, h *harness) map[string]string { return h.with(map[string]string{name: value}) }
 }
 
-func production(name, value string) func(*testing.T, *house) map[string]string {
-	return func(_ *testing.T, h *house) map[string]string {
+func production(name, value string) func(*testing.T, *harness) map[string]string {
+	return func(_ *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{"ROUNDS_ENV": "production", name: value})
 	}
 }
 
-func tenantsWith(old, now string) func(*testing.T, *house) map[string]string {
-	return func(t *testing.T, h *house) map[string]string { return h.tenants(t, old, now) }
+func tenantsWith(old, now string) func(*testing.T, *harness) map[string]string {
+	return func(t *testing.T, h *harness) map[string]string { return h.tenants(t, old, now) }
 }
 
-func setFile(name, contents string) func(*testing.T, *house) map[string]string {
-	return func(t *testing.T, h *house) map[string]string {
+func setFile(name, contents string) func(*testing.T, *harness) map[string]string {
+	return func(t *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{name: h.file(t, "bad.file", contents)})
 	}
 }
 
 var badConfigs = []badConfig{
-	{"nothing set", "worker", func(*testing.T, *house) map[string]string { return nil }, "ROUNDS_QUEUE_REDIS", "is not set"},
+	{"nothing set", "worker", func(*testing.T, *harness) map[string]string { return nil }, "ROUNDS_QUEUE_REDIS", "is not set"},
 	{"unknown key", "worker", tenantsWith("timezone:", "time_zone:"), "ROUNDS_TENANTS", "unknown key"},
 	{"key twice", "worker", tenantsWith("    tebra:", "    id: clinic-a\n    tebra:"), "ROUNDS_TENANTS", "not valid YAML"},
 	{"alias bomb", "worker", tenantsWith("tenants:", "a: &a [x,x]\nb: &b [*a,*a,*a]\ntenants:"), "ROUNDS_TENANTS", "an anchor"},
@@ -117,18 +119,18 @@ var badConfigs = []badConfig{
 	{"second document", "worker", tenantsWith("tenants:", "---\n{}\n---\ntenants:"), "ROUNDS_TENANTS", "second document"},
 	{"empty secret", "worker", tenantsWith("env:A_KEY", "env:NOWHERE"), "ROUNDS_TENANTS", "empty tebra.customer_key"},
 	{"secret of two lines", "worker", tenantsWith("env:A_PASSWORD", "env:TWO_LINES"), "ROUNDS_TENANTS", "more than one line"},
-	{"secret of an example", "worker", func(t *testing.T, h *house) map[string]string {
+	{"secret of an example", "worker", func(t *testing.T, h *harness) map[string]string {
 		vars := h.tenants(t, "env:A_PASSWORD", "env:EXAMPLE")
 		vars["ROUNDS_ENV"] = "production"
 		return vars
 	}, "ROUNDS_TENANTS", "of an example"},
-	{"secret in clear", "worker", func(t *testing.T, h *house) map[string]string {
+	{"secret in clear", "worker", func(t *testing.T, h *harness) map[string]string {
 		vars := h.tenants(t, "env:A_PASSWORD", hush)
 		vars["ROUNDS_ENV"] = "production"
 		return vars
 	}, "ROUNDS_TENANTS", "in clear"},
 	{"secret in a file that is not there", "worker", tenantsWith("env:A_KEY", "file:/nowhere"), "ROUNDS_TENANTS", "does not exist"},
-	{"keyset that all may read", "worker", func(t *testing.T, h *house) map[string]string {
+	{"keyset readable by all", "worker", func(t *testing.T, h *harness) map[string]string {
 		path := h.file(t, "open.keys", "{}")
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
@@ -138,7 +140,7 @@ var badConfigs = []badConfig{
 	{"file missing", "worker", set("ROUNDS_KEYS", "/nowhere"), "ROUNDS_KEYS", "does not exist"},
 	{"file is a folder", "worker", set("ROUNDS_TENANTS", "/"), "ROUNDS_TENANTS", "not a file"},
 	{"file is a device", "worker", set("ROUNDS_KEYS", "/dev/zero"), "ROUNDS_KEYS", "not a file"},
-	{"file of a gigabyte", "worker", func(t *testing.T, h *house) map[string]string {
+	{"file of a gigabyte", "worker", func(t *testing.T, h *harness) map[string]string {
 		path := h.file(t, "huge", "")
 		if err := os.Truncate(path, 1<<30); err != nil { // sparse
 			t.Fatal(err)
@@ -149,22 +151,22 @@ var badConfigs = []badConfig{
 	{"redis without encryption", "scheduler", production("ROUNDS_QUEUE_REDIS", "redis://:"+hush+"@queue.clinic.net"), "ROUNDS_QUEUE_REDIS", "not encrypted"},
 	{"redis not a URL", "monitor", set("ROUNDS_QUEUE_REDIS", "redis://:"+hush+"%zz@queue"), "ROUNDS_QUEUE_REDIS", "not a URL"},
 	{"redis of no address", "doctor", set("ROUNDS_CACHE_REDIS", "redis://:"+hush+"@nowhere.invalid"), "cache-redis", ""},
-	{"redis is a replica", "doctor", func(t *testing.T, h *house) map[string]string {
+	{"redis is a replica", "doctor", func(t *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{"ROUNDS_QUEUE_REDIS": h.server(t, "--replicaof", "127.0.0.1", "1")})
 	}, "queue-redis-replicas", "is a replica"},
-	{"redis drops live keys", "doctor", func(t *testing.T, h *house) map[string]string {
+	{"redis drops live keys", "doctor", func(t *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{"ROUNDS_CACHE_REDIS": h.server(t, "--maxmemory-policy", "allkeys-lru")})
 	}, "cache-redis-policy", "allkeys"},
-	{"queue may drop keys", "doctor", func(t *testing.T, h *house) map[string]string {
+	{"queue may drop keys", "doctor", func(t *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{"ROUNDS_QUEUE_REDIS": h.server(t, "--maxmemory-policy", "volatile-ttl")})
 	}, "queue-redis-policy", "volatile"},
 	{"queue without a file", "doctor", production("", ""), "queue-redis-persistence", "appendonly no"},
-	{"one server for both", "worker", func(_ *testing.T, h *house) map[string]string {
+	{"one server for both", "worker", func(_ *testing.T, h *harness) map[string]string {
 		return h.with(map[string]string{
 			"ROUNDS_ENV": "production", "ROUNDS_QUEUE_REDIS": "rediss://:" + hush + "@redis.clinic.net/0", "ROUNDS_CACHE_REDIS": "rediss://:" + hush + "@REDIS.clinic.net:6379/1",
 		})
 	}, "ROUNDS_CACHE_REDIS", "same server"},
-	{"keyset of another deployment", "doctor", func(t *testing.T, h *house) map[string]string {
+	{"keyset of another deployment", "doctor", func(t *testing.T, h *harness) map[string]string {
 		other, err := phi.Generate()
 		if err != nil {
 			t.Fatal(err)
@@ -177,7 +179,7 @@ var badConfigs = []badConfig{
 	{"negative time", "monitor", set("ROUNDS_START_WAIT", "-1s"), "ROUNDS_START_WAIT", "not a time"},
 	{"endless time", "scheduler", set("ROUNDS_START_WAIT", "1000000h"), "ROUNDS_START_WAIT", "not a time"},
 	{"tenant twice", "worker", tenantsWith("    practices: [{id: 1, name: North Side}]\n", "    practices: [{id: 1, name: North Side}]\n  - id: clinic-a\n"), "ROUNDS_TENANTS", "id of an earlier one"},
-	{"tenant's name moves slots", "worker", tenantsWith("id: clinic-a", `id: "a}{b"`), "ROUNDS_TENANTS", "no usable id"},
+	{"tenant's name changes the slot", "worker", tenantsWith("id: clinic-a", `id: "a}{b"`), "ROUNDS_TENANTS", "no usable id"},
 	{"tenant without credentials", "worker", tenantsWith(`tebra: {customer_key: "env:A_KEY", user: "env:A_USER", password: "env:A_PASSWORD"}`, "tebra: {}"), "ROUNDS_TENANTS", "empty tebra.user"},
 	{"no tenant", "worker", setFile("ROUNDS_TENANTS", "tenants: []\n"), "ROUNDS_TENANTS", "lists no tenant"},
 	{"too many tenants", "worker", setFile("ROUNDS_TENANTS", "tenants:\n"+strings.Repeat("- {id: a}\n", 10_001)), "ROUNDS_TENANTS", "more than 10000"},
@@ -189,7 +191,7 @@ var badConfigs = []badConfig{
 	{"endpoint with a password", "worker", set("ROUNDS_TEBRA_ENDPOINT", "https://u:"+hush+"@vendor.com/"), "ROUNDS_TEBRA_ENDPOINT", "has a user"},
 	{"certificates of the ledger", "doctor", set("ROUNDS_LEDGER", "postgres://u:"+hush+"@127.0.0.1/rounds?sslrootcert=/nowhere"), "ledger", "certificate"},
 	{"ledger on one host", "worker", production("ROUNDS_LEDGER", "sqlite:/var/rounds.db"), "ROUNDS_LEDGER", "one host only"},
-	{"keyset is none", "doctor", setFile("ROUNDS_KEYS", `{"primaryKeyId": 1, "key": "`+hush+`"}`), "keyset", "not a keyset"},
+	{"keyset file without a keyset", "doctor", setFile("ROUNDS_KEYS", `{"primaryKeyId": 1, "key": "`+hush+`"}`), "keyset", "not a keyset"},
 	{"mode", "worker", set("ROUNDS_ENV", "debug"), "ROUNDS_ENV", "neither"},
 	{"collector", "worker", set("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:"+hush), "OTEL_EXPORTER_OTLP_ENDPOINT", "not an http"},
 	{"port of the probes", "worker", set("ROUNDS_HEALTH_ADDR", ":99999"), "ROUNDS_HEALTH_ADDR", "no usable port"},
@@ -199,13 +201,13 @@ var badConfigs = []badConfig{
 	{"logins in clear", "monitor", setFile("ROUNDS_MONITOR_PASSWORD_FILE", "jane operator "+hush+"\n"), "ROUNDS_MONITOR_PASSWORD_FILE", ""},
 }
 
-// TestBadConfig: each environment gets a coded answer that names what is to blame, the same twice, in bounded time, and
-// that repeats no value.
+// TestBadConfig: every environment is refused in bounded time, with a report that names the fault, is the same twice and
+// repeats no value.
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	var refused atomic.Int64
 	t.Cleanup(func() { // after the subtests
-		t.Logf("%d environments, %d refused with a name and a remedy", len(badConfigs), refused.Load())
+		t.Logf("%d environments, %d refused with a fault and a fix", len(badConfigs), refused.Load())
 		if len(badConfigs) < 40 {
 			t.Errorf("only %d environments", len(badConfigs))
 		}
@@ -214,9 +216,9 @@ func TestBadConfig(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			args := []string{"doctor", "--json"}
-			h := newHouse
+			h := newHarness
 			if c.process != "doctor" {
-				args, h = []string{"config", "validate", c.process, "--json"}, bareHouse
+				args, h = []string{"config", "validate", c.process, "--json"}, bareHarness
 			}
 			vars := c.vars(t, h(t))
 			begun := time.Now()
@@ -227,12 +229,12 @@ func TestBadConfig(t *testing.T) {
 			if o.code != exitCheck || again.code != exitCheck {
 				t.Errorf("exit %d, then %d", o.code, again.code)
 			}
-			first := blamed(t, c, o.stdout)
-			if second := blamed(t, c, again.stdout); first != second {
+			first := faultIn(t, c, o.stdout)
+			if second := faultIn(t, c, again.stdout); first != second {
 				t.Errorf("%q, then %q", first, second)
 			}
-			if !strings.Contains(first, c.saying) || first == "" {
-				t.Errorf("%s is blamed with %q, want %q in:\n%s", c.blames, first, c.saying, o.stdout)
+			if !strings.Contains(first, c.text) || first == "" {
+				t.Errorf("%s: %q, want %q in:\n%s", c.fault, first, c.text, o.stdout)
 			}
 			if strings.Contains(o.stdout+o.stderr, hush) {
 				t.Errorf("a value is repeated:\n%s%s", o.stdout, o.stderr)
@@ -244,14 +246,14 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// blamed returns what is said of the variable or check that is to blame.
-func blamed(t *testing.T, c badConfig, stdout string) string {
+// faultIn returns what the report states about the variable or check at fault.
+func faultIn(t *testing.T, c badConfig, stdout string) string {
 	t.Helper()
 	if c.process == "doctor" {
 		for _, f := range document[diagnose.Report](t, stdout).Findings {
-			if f.Check == c.blames && f.Grade == diagnose.Fail {
+			if f.Check == c.fault && f.Grade == diagnose.Fail {
 				if f.Fix == "" || f.Means == "" {
-					t.Errorf("%+v has no remedy", f)
+					t.Errorf("%+v has no fix", f)
 				}
 				return f.Evidence + "; " + f.Means
 			}
@@ -260,7 +262,7 @@ func blamed(t *testing.T, c badConfig, stdout string) string {
 	}
 	var wrong []string
 	for _, p := range document[configDoc](t, stdout).Problems {
-		if p.Variable == c.blames && p.Fix != "" {
+		if p.Variable == c.fault && p.Fix != "" {
 			wrong = append(wrong, p.Wrong)
 		}
 	}

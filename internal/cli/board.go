@@ -17,7 +17,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// boardFlags say whose board.
+// boardFlags select a board.
 type boardFlags struct {
 	tenant, practice, date string
 	reveal                 bool
@@ -27,10 +27,10 @@ func newBoard(e *env) *cobra.Command {
 	var f boardFlags
 	show := &cobra.Command{
 		Use:   "show",
-		Short: "Print the board of one practice's day, with its age",
-		Long: `Print the board of one practice's day as it lies in the cache, and how old it is. Nothing is fetched.
+		Short: "Show the board of a practice's day, with its age",
+		Long: `Show the board of a practice's day from the cache, and how old it is. The vendor is not called.
 
-Patients are masked unless --reveal is given; refs stand for records, as in logs and events.`,
+Patients are masked unless --reveal is given. Records appear as refs, as in logs and events.`,
 		Example: `  rounds board show --tenant clinic-a
   rounds board show --tenant clinic-a --practice 2 --date 2026-03-02 --json`,
 		Args: names(),
@@ -39,19 +39,19 @@ Patients are masked unless --reveal is given; refs stand for records, as in logs
 				return err
 			}
 			if _, err := civil.ParseDate(f.date); err != nil && f.date != "" {
-				return usage("--date is not a day like 2026-03-02")
+				return usage("--date must be a day like 2026-03-02")
 			}
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showBoard(cmd.Context(), t, f) })
 		},
 	}
-	e.tenantFlag(show, &f.tenant, "whose board (required)")
-	show.Flags().StringVar(&f.practice, "practice", "", "the vendor's number for the practice; may be left out when the tenant has one")
-	show.Flags().StringVar(&f.date, "date", "", "the day, like 2026-03-02; today at the practice when left out")
-	show.Flags().BoolVar(&f.reveal, "reveal", false, "show who the patients are")
-	return e.group("board", "Look at boards", show)
+	e.tenantFlag(show, &f.tenant, "tenant of the practice (required)")
+	show.Flags().StringVar(&f.practice, "practice", "", "the vendor's number of the practice; optional if the tenant has only one")
+	show.Flags().StringVar(&f.date, "date", "", "the day, like 2026-03-02; by default today at the practice")
+	show.Flags().BoolVar(&f.reveal, "reveal", false, "show the patients' names")
+	return e.group("board", "Show boards", show)
 }
 
-// boardDoc is a board as it is printed.
+// boardDoc is the result of board show.
 type boardDoc struct {
 	Tenant     string     `json:"tenant"`
 	Practice   string     `json:"practice"`
@@ -59,10 +59,10 @@ type boardDoc struct {
 	Zone       string     `json:"zone"`
 	AsOf       time.Time  `json:"as_of"`       // when the vendor last confirmed the day
 	AgeSeconds float64    `json:"age_seconds"` // of the whole board
-	Stale      bool       `json:"stale"`       // something on it is known to have changed since
-	Hit        bool       `json:"hit"`         // it lay ready
-	Missing    int        `json:"missing"`     // visits that are not on it
-	Unknown    int        `json:"unknown"`     // rows without their patient's record
+	Stale      bool       `json:"stale"`       // a change on it is known but not loaded yet
+	Hit        bool       `json:"hit"`         // it was in the cache as a whole
+	Missing    int        `json:"missing"`     // visits that could not be shown
+	Unknown    int        `json:"unknown"`     // rows without a patient's record
 	Masked     bool       `json:"masked"`
 	Rows       []boardRow `json:"rows"`
 
@@ -70,14 +70,14 @@ type boardDoc struct {
 	now  time.Time
 }
 
-// boardRow is one visit. What tells who the patient is holds phi.Mask unless the board is revealed.
+// boardRow is one visit. Fields that identify the patient contain phi.Mask unless --reveal is given.
 type boardRow struct {
 	Ref      phi.Ref         `json:"ref"` // of the appointment
 	Start    time.Time       `json:"start"`
 	End      time.Time       `json:"end"`
 	Status   practice.Status `json:"status"`
-	Patient  phi.Ref         `json:"patient,omitempty"` // ref; empty for time blocked without one
-	Known    bool            `json:"known"`             // the patient's record is at hand
+	Patient  phi.Ref         `json:"patient,omitempty"` // empty for blocked time
+	Known    bool            `json:"known"`             // the patient's record is in the cache
 	Name     string          `json:"name"`
 	Born     string          `json:"born"`
 	Phone    string          `json:"phone"`
@@ -92,9 +92,9 @@ func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
 		return err
 	}
 	if f.reveal {
-		e.printf("this shows who the patients are: mind who looks, and where it is kept")
+		e.printf("this output identifies patients: protect it")
 	} else {
-		e.printf("patients are masked; --reveal shows them")
+		e.printf("patients are masked; use --reveal to show them")
 	}
 	return e.answer(doc, doc.write)
 }
@@ -110,12 +110,12 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 	}
 	zone, err := time.LoadLocation(owner.TimeZone)
 	if err != nil {
-		return boardDoc{}, fmt.Errorf("tenant %s: its time zone is not known here", owner.ID)
+		return boardDoc{}, fmt.Errorf("tenant %s: unknown time zone", owner.ID)
 	}
 	now := time.Now()
 	day := civil.DateOf(now.In(zone))
 	if f.date != "" {
-		day, _ = civil.ParseDate(f.date) // was checked
+		day, _ = civil.ParseDate(f.date) // already checked
 	}
 	read, err := t.Store.Board(ctx, owner.ID, number, day)
 	if errors.Is(err, practice.ErrCold) {
@@ -152,7 +152,7 @@ func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location,
 	return rows
 }
 
-// selectPractice returns the practice asked for, or the tenant's only one.
+// selectPractice returns the requested practice, or the tenant's only one.
 func selectPractice(t ledger.Tenant, asked string) (string, error) {
 	if asked == "" && len(t.Practices) == 1 {
 		return t.Practices[0].ID, nil
@@ -166,15 +166,15 @@ func selectPractice(t ledger.Tenant, asked string) (string, error) {
 	}
 	f := &failure{Exit: exitNotFound, Code: "PRACTICE_NOT_FOUND", What: fmt.Sprintf("%s has no practice %q", t.ID, asked), Try: all}
 	if asked == "" {
-		f.Exit, f.Code, f.What = exitUsage, "USAGE", "--practice is missing: the tenant has several"
+		f.Exit, f.Code, f.What = exitUsage, "USAGE", "--practice is missing: the tenant has several practices"
 	}
 	return "", f
 }
 
 func cold(tenant, number string, day civil.Date) *failure {
 	return &failure{
-		Exit: exitNotFound, Code: "COLD", What: "nothing is known of this day yet", cause: practice.ErrCold,
-		Means: "the vendor was not asked about it, or what it said has expired",
+		Exit: exitNotFound, Code: "COLD", What: "the cache has no data of this day", cause: practice.ErrCold,
+		Means: "it was never loaded from the vendor, or has expired",
 		Try: []string{
 			fmt.Sprintf("rounds enqueue schedule.sync --tenant %s --arg practice=%s --arg from=%s --arg to=%s", tenant, number, day, day),
 			"rounds doctor",
@@ -185,15 +185,15 @@ func cold(tenant, number string, day civil.Date) *failure {
 func (d boardDoc) write(w io.Writer) {
 	state := "current"
 	if d.Stale {
-		state = "stale: it changed since, and the vendor was not asked again yet"
+		state = "stale: it has changed since and was not loaded again yet"
 	}
 	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %d visits, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
 		len(d.Rows), diagnose.Ago(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
 	if d.Missing > 0 {
-		_, _ = fmt.Fprintf(w, "visits that are not on it, because they are not in the cache: %d\n", d.Missing)
+		_, _ = fmt.Fprintf(w, "visits left out because they are not in the cache: %d\n", d.Missing)
 	}
 	if d.Unknown > 0 {
-		_, _ = fmt.Fprintf(w, "rows whose patient's record is not in the cache yet: %d\n", d.Unknown)
+		_, _ = fmt.Fprintf(w, "rows without a patient's record in the cache: %d\n", d.Unknown)
 	}
 	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "REF"}, d.Rows, func(r boardRow) []string {
 		return []string{r.Start.Format("15:04"), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, string(r.Ref)}

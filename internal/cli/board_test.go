@@ -14,8 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// tools opens what commands work with, beside them.
-func (h *house) tools(t *testing.T) *app.Tools {
+// tools opens what commands use, for the test itself.
+func (h *harness) tools(t *testing.T) *app.Tools {
 	t.Helper()
 	c, err := config.LoadScheduler(getenv(h.vars))
 	if err != nil {
@@ -33,8 +33,8 @@ func (h *house) tools(t *testing.T) *app.Tools {
 	return tools
 }
 
-// fillBoard puts a day with two visits into the cache; of the second one's patient only the visit is known.
-func (h *house) fillBoard(t *testing.T, tools *app.Tools, day civil.Date) {
+// fillBoard stores a day with two visits in the cache. The second one has no patient record.
+func (h *harness) fillBoard(t *testing.T, tools *app.Tools, day civil.Date) {
 	t.Helper()
 	chicago, err := time.LoadLocation("America/Chicago")
 	if err != nil {
@@ -66,17 +66,17 @@ func (h *house) fillBoard(t *testing.T, tools *app.Tools, day civil.Date) {
 
 var monday = civil.DateOf(time2026)
 
-// secrets are what a masked board must not show.
+// secrets must not appear on a masked board.
 var secrets = []string{"Quill", "Testperson", "Ember", "Fixture", "1980", "5550100", "Follow", "1001", "1002", "90000"}
 
 func TestBoardShowMasks(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.fillBoard(t, h.tools(t), monday)
 	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
 
 	text := rounds(t, h.vars, args...)
-	if text.code != exitOK || !strings.Contains(text.stderr, "patients are masked; --reveal shows them") {
+	if text.code != exitOK || !strings.Contains(text.stderr, "patients are masked; use --reveal to show them") {
 		t.Errorf("exit %d, stderr %q", text.code, text.stderr)
 	}
 	for _, want := range []string{"2 visits", "confirmed ", "08:00  checked-in  [phi]", "Dr Example", "09:00  scheduled"} {
@@ -103,7 +103,7 @@ func TestBoardShowMasks(t *testing.T) {
 
 func TestBoardShowReveals(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.fillBoard(t, h.tools(t), monday)
 	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02", "--reveal"}
 	d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout)
@@ -113,19 +113,19 @@ func TestBoardShowReveals(t *testing.T) {
 	if r := d.Rows[0]; r.Name != "Quill Testperson" || r.Born != "1980-01-02" || r.Reason != "Follow up" || !r.Known {
 		t.Errorf("%+v", r)
 	}
-	// The second patient's record could not be fetched: the visit is there all the same.
+	// The second visit is shown although its patient has no record.
 	if r := d.Rows[1]; r.Name != "Ember Fixture" || r.Known {
 		t.Errorf("%+v", r)
 	}
 	text := rounds(t, h.vars, args...)
-	if !strings.Contains(text.stdout, "Quill Testperson") || !strings.Contains(text.stderr, "this shows who the patients are") {
+	if !strings.Contains(text.stdout, "Quill Testperson") || !strings.Contains(text.stderr, "this output identifies patients") {
 		t.Errorf("%+v", text)
 	}
 }
 
-func TestBoardSaysWhatIsStale(t *testing.T) {
+func TestBoardShowMarksStaleBoard(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	tools := h.tools(t)
 	h.fillBoard(t, tools, monday)
 	record := practice.Record{Noun: practice.NounAppointment, ID: "900001", Practice: "1", Day: monday}
@@ -141,9 +141,9 @@ func TestBoardSaysWhatIsStale(t *testing.T) {
 	}
 }
 
-func TestBoardShowKnowsWhatIsMissing(t *testing.T) {
+func TestBoardShowReportsWhatIsNotFound(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for name, c := range map[string]struct {
 		args []string
 		exit int
@@ -152,68 +152,68 @@ func TestBoardShowKnowsWhatIsMissing(t *testing.T) {
 		"cold day":         {[]string{"--tenant", "clinic-a", "--practice", "1"}, exitNotFound, "COLD"},
 		"unknown tenant":   {[]string{"--tenant", "clinic-z", "--practice", "1"}, exitNotFound, "TENANT_NOT_FOUND"},
 		"unknown practice": {[]string{"--tenant", "clinic-a", "--practice", "9"}, exitNotFound, "PRACTICE_NOT_FOUND"},
-		"which practice":   {[]string{"--tenant", "clinic-a"}, exitUsage, "USAGE"},
+		"practice missing": {[]string{"--tenant", "clinic-a"}, exitUsage, "USAGE"},
 	} {
 		o := rounds(t, h.vars, append([]string{"board", "show", "--json"}, c.args...)...)
 		if f := failed(t, o.stdout); o.code != c.exit || f.Code != c.code || len(f.Try) == 0 {
-			t.Errorf("%s: exit %d, %+v; want %d %s and something to try", name, o.code, f, c.exit, c.code)
+			t.Errorf("%s: exit %d, %+v; want %d %s and a suggestion", name, o.code, f, c.exit, c.code)
 		}
 	}
 }
 
-// TestWhatAColdBoardSuggestsWorks types what the error says.
-func TestWhatAColdBoardSuggestsWorks(t *testing.T) {
+// TestColdBoardSuggestionWorks runs the command that the error suggests.
+func TestColdBoardSuggestionWorks(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	f := failed(t, rounds(t, h.vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--json").stdout)
 	if o := rounds(t, h.vars, strings.Fields(f.Try[0])[1:]...); o.code != exitOK {
-		t.Errorf("%q ends with %+v", f.Try[0], o)
+		t.Errorf("%q: %+v", f.Try[0], o)
 	}
 }
 
-func TestDependencyGoneIsSaidInTime(t *testing.T) {
+func TestUnreachableDependencyIsReportedInTime(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for name, vars := range map[string]map[string]string{
-		"queue gone": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + gone(t)}),
-		"cache gone": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + gone(t)}),
-		"queue mute": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + mute(t)}),
-		"cache mute": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + mute(t)}),
+		"queue unreachable": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}),
+		"cache unreachable": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + vacant(t)}),
+		"queue silent":      h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + silent(t)}),
+		"cache silent":      h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + silent(t)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begun := time.Now()
 			o := rounds(t, vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--json")
 			if took := time.Since(begun); took > 5*time.Second {
-				t.Errorf("said after %s", took)
+				t.Errorf("reported after %s", took)
 			}
 			if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || f.Means == "" || len(f.Try) == 0 {
 				t.Errorf("exit %d, %+v", o.code, f)
 			}
 			if strings.Contains(o.stdout+o.stderr, "hush") {
-				t.Error("a password is shown")
+				t.Error("a password is printed")
 			}
 		})
 	}
 }
 
-func TestTimeoutIsObeyed(t *testing.T) {
+func TestTimeoutEndsCommand(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + mute(t)})
+	h := newHarness(t)
+	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + silent(t)})
 	o := rounds(t, vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--timeout", "100ms", "--json")
 	if f := failed(t, o.stdout); o.code != exitTimeout || f.Code != "TIMEOUT" {
 		t.Errorf("exit %d, %+v", o.code, f)
 	}
 }
 
-func TestChoosePractice(t *testing.T) {
+func TestSelectPractice(t *testing.T) {
 	t.Parallel()
 	one := ledger.Tenant{ID: "clinic-a", Practices: []ledger.Practice{{ID: "7"}}}
 	if got, err := selectPractice(one, ""); got != "7" || err != nil {
-		t.Errorf("the only one: %q, %v", got, err)
+		t.Errorf("the only practice: %q, %v", got, err)
 	}
 	if _, err := selectPractice(ledger.Tenant{ID: "clinic-a"}, ""); err == nil {
-		t.Error("a tenant without practices has one")
+		t.Error("a practice of a tenant without practices was selected")
 	}
 }

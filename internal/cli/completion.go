@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 )
 
-// completionLimit is how long somebody who pressed the tab key waits at most.
+// completionLimit bounds the completion of a tenant's name: the user is waiting.
 const completionLimit = time.Second
 
 var shells = []struct {
@@ -29,8 +29,8 @@ func newCompletion(e *env) *cobra.Command {
 	for _, s := range shells {
 		children = append(children, &cobra.Command{
 			Use:     s.name,
-			Short:   "Write the completion script for " + s.name,
-			Long:    "Write a script for " + s.name + " that completes commands, flags, lanes, kinds, and the tenants of the ledger that\nthe environment names.",
+			Short:   "Print the completion script for " + s.name,
+			Long:    "Print a script for " + s.name + " that completes commands, flags, lanes, kinds and the tenants of the ledger in\nROUNDS_LEDGER.",
 			Example: s.use,
 			Args:    names(),
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,11 +46,11 @@ func newCompletion(e *env) *cobra.Command {
 			},
 		})
 	}
-	return e.group("completion", "Let a shell complete what you type", children...)
+	return e.group("completion", "Print completion scripts for shells", children...)
 }
 
-// completeTenant completes the name of a tenant, when the ledger answers at once.
-func (e *env) completeTenant(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+// completeTenant completes the name of a tenant if the ledger answers in time.
+func (e *env) completeTenant(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	ctx := cmd.Context()
 	if ctx == nil {
 		ctx = context.Background()
@@ -58,10 +58,10 @@ func (e *env) completeTenant(cmd *cobra.Command, args []string, begun string) ([
 	ctx, cancel := context.WithTimeout(ctx, completionLimit)
 	defer cancel()
 	var out []string
-	_ = e.withStores(ctx, config.NeedLedger, func(s *stores) error { // a shell that completes nothing is answer enough
+	_ = e.withStores(ctx, config.NeedLedger, func(s *stores) error { // without a ledger there are no completions
 		all, err := s.ledger.Tenants(ctx)
 		for _, t := range all {
-			if strings.HasPrefix(t.ID.String(), begun) {
+			if strings.HasPrefix(t.ID.String(), prefix) {
 				out = append(out, t.ID.String())
 			}
 		}

@@ -19,17 +19,17 @@ func TestCompletionScripts(t *testing.T) {
 		}
 		path, err := exec.LookPath(shell)
 		if err != nil {
-			continue // the script of a shell that is not here cannot be tried
+			continue // the shell is not installed
 		}
 		check := exec.CommandContext(t.Context(), path, "-n")
 		check.Stdin = strings.NewReader(o.stdout)
 		if out, err := check.CombinedOutput(); err != nil {
-			t.Errorf("%s does not read its script: %v\n%s", shell, err, out)
+			t.Errorf("%s cannot parse its script: %v\n%s", shell, err, out)
 		}
 	}
 }
 
-// complete returns what a shell would offer.
+// complete returns the completions of a command line.
 func complete(t *testing.T, vars map[string]string, args ...string) string {
 	t.Helper()
 	o := rounds(t, vars, append([]string{"__complete"}, args...)...)
@@ -39,9 +39,9 @@ func complete(t *testing.T, vars map[string]string, args ...string) string {
 	return o.stdout
 }
 
-func TestCompletionOffersWhatThereIs(t *testing.T) {
+func TestCompletionValues(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, c := range []struct {
 		args []string
 		want string

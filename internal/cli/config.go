@@ -13,19 +13,18 @@ import (
 )
 
 func newConfig(e *env) *cobra.Command {
-	return e.group("config", "Look at a process's environment", newConfigShow(e), newConfigValidate(e))
+	return e.group("config", "Show and check the configuration of a process", newConfigShow(e), newConfigValidate(e))
 }
 
-// processes are listed in texts.
+// processes lists the processes for a text.
 func processes() string { return strings.Join(config.Processes(), ", ") }
 
 func newConfigShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show PROCESS",
-		Short: "Say what the environment tells a process, secrets masked",
-		Long: `Say what the environment tells a process (` + processes() + `): every variable that it reads, its
-value, and where the value comes from. What may be secret is masked; of a URL that is not spelt as it should be,
-everything is.`,
+		Short: "Show the settings of a process, with secrets masked",
+		Long: `Show the settings of a process (` + processes() + `): every variable that it reads, its
+value and where the value comes from. Possible secrets are masked; a malformed URL is masked completely.`,
 		Example: "  rounds config show worker\n  rounds config show gateway --json",
 		Args:    names("PROCESS"), ValidArgs: config.Processes(),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -34,7 +33,7 @@ everything is.`,
 				return err
 			}
 			if len(doc.Problems) > 0 {
-				e.printf("%d problems: rounds config validate %s", len(doc.Problems), args[0])
+				e.printf("%d problems; see rounds config validate %s", len(doc.Problems), args[0])
 			}
 			return e.answer(doc, doc.write)
 		},
@@ -44,10 +43,10 @@ everything is.`,
 func newConfigValidate(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate PROCESS",
-		Short: "Say everything that is wrong with a process's environment",
-		Long: `Say everything that is wrong with the environment of a process (` + processes() + `), each with its
-remedy, without starting it: every variable and the files it names. No value is repeated. Whether servers answer is
-for "rounds doctor" to say. Exit code 7 says that something is wrong.`,
+		Short: "Check the configuration of a process",
+		Long: `Check the configuration of a process (` + processes() + `) without starting it: every variable
+and the files it names. Each problem is reported with its fix, and without the value. The command does not connect to
+servers; "rounds doctor" does. The exit code is 7 if there is a problem.`,
 		Example: "  rounds config validate worker --json",
 		Args:    names("PROCESS"), ValidArgs: config.Processes(),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -58,22 +57,22 @@ for "rounds doctor" to say. Exit code 7 says that something is wrong.`,
 			if err := e.answer(doc, doc.writeProblems); err != nil || doc.OK {
 				return err
 			}
-			return checkFailed("the environment is not usable")
+			return checkFailed("the configuration is not usable")
 		},
 	}
 }
 
-// configDoc is what the environment tells a process.
+// configDoc is the result of config show and config validate.
 type configDoc struct {
 	Process  string       `json:"process"`
-	OK       bool         `json:"ok"` // the process would start, as far as the environment goes
+	OK       bool         `json:"ok"` // there is no problem
 	Settings []settingDoc `json:"settings"`
 	Problems []problemDoc `json:"problems"`
 }
 
 type settingDoc struct {
 	Variable string `json:"variable"`
-	Value    string `json:"value"` // masked where it may be secret
+	Value    string `json:"value"` // masked if it may be secret
 	Source   string `json:"source"`
 }
 
@@ -85,7 +84,7 @@ type problemDoc struct {
 
 func (e *env) settings(process string) (configDoc, error) {
 	if !slices.Contains(config.Processes(), process) {
-		f := usage("there is no such process")
+		f := usage("unknown process")
 		f.Found = []string{"the processes are " + processes()}
 		return configDoc{}, f
 	}
@@ -114,7 +113,7 @@ func (d configDoc) write(w io.Writer) {
 
 func (d configDoc) writeProblems(w io.Writer) {
 	if d.OK {
-		_, _ = fmt.Fprintf(w, "%s: nothing is wrong with its environment\n", d.Process)
+		_, _ = fmt.Fprintf(w, "%s: the configuration has no problem\n", d.Process)
 	}
 	for _, p := range d.Problems {
 		_, _ = fmt.Fprintf(w, "%s %s\n", p.Variable, p.Wrong)

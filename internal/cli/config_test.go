@@ -9,7 +9,7 @@ import (
 
 func TestConfigShow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:" + hush + "@127.0.0.1:6379/3"})
 	o := rounds(t, vars, "config", "show", "worker", "--json")
 	d := document[configDoc](t, o.stdout)
@@ -27,8 +27,8 @@ func TestConfigShow(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	if o := rounds(t, h.vars, "config", "validate", "scheduler"); o.code != exitOK || o.stdout != "scheduler: nothing is wrong with its environment\n" {
+	h := newHarness(t)
+	if o := rounds(t, h.vars, "config", "validate", "scheduler"); o.code != exitOK || o.stdout != "scheduler: the configuration has no problem\n" {
 		t.Errorf("%+v", o)
 	}
 	o := rounds(t, nil, "config", "validate", "gateway")

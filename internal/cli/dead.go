@@ -19,20 +19,20 @@ import (
 )
 
 func newDead(e *env) *cobra.Command {
-	return e.group("dead", "Look at dead letters, and run their tasks again", newDeadList(e), newDeadShow(e), newDeadReplay(e))
+	return e.group("dead", "Show dead letters and replay their tasks", newDeadList(e), newDeadShow(e), newDeadReplay(e))
 }
 
-// deadFlags choose dead letters.
+// deadFlags select dead letters.
 type deadFlags struct {
 	tenant, kind, code string
 	since              time.Duration
 }
 
 func (f *deadFlags) add(e *env, cmd *cobra.Command) {
-	e.tenantFlag(cmd, &f.tenant, "of this tenant alone")
-	cmd.Flags().StringVar(&f.kind, "kind", "", "of this kind alone")
-	cmd.Flags().StringVar(&f.code, "code", "", "died of this code alone")
-	cmd.Flags().DurationVar(&f.since, "since", 0, "died within this time, like 24h; 0 means ever")
+	e.tenantFlag(cmd, &f.tenant, "only this tenant's")
+	cmd.Flags().StringVar(&f.kind, "kind", "", "only this kind")
+	cmd.Flags().StringVar(&f.code, "code", "", "only this code")
+	cmd.Flags().DurationVar(&f.since, "since", 0, "only tasks that died within this time, like 24h; 0 means all")
 	known := make([]string, 0, len(kinds))
 	for _, k := range kinds {
 		known = append(known, k.Name)
@@ -45,7 +45,7 @@ func (f *deadFlags) add(e *env, cmd *cobra.Command) {
 	oneOf(cmd, "code", died)
 }
 
-// filter reads the flags.
+// filter converts the flags.
 func (f *deadFlags) filter(now time.Time) (ledger.Filter, error) {
 	out := ledger.Filter{Kind: f.kind, Code: f.code}
 	if f.tenant != "" {
@@ -57,7 +57,7 @@ func (f *deadFlags) filter(now time.Time) (ledger.Filter, error) {
 	}
 	switch {
 	case f.since < 0:
-		return out, usage("--since is negative")
+		return out, usage("--since must not be negative")
 	case f.since > 0:
 		out.Since = now.Add(-f.since)
 	}
@@ -70,11 +70,11 @@ func newDeadList(e *env) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List dead letters in the order in which they died",
-		Long: `List dead letters in the order in which they died: tasks that will not run again by themselves. Payloads stay sealed.
+		Short: "List dead letters, the oldest first",
+		Long: `List dead letters, the oldest first: tasks that have failed for good. Payloads stay sealed.
 
-A letter is open until somebody decides about it, replayed when its task was made to run again, and settled when it
-needs nothing more.`,
+A dead letter is "open" until it is resolved: "replayed" if its task was enqueued again, or "settled" if it needs no
+further action.`,
 		Example: "  rounds dead list\n  rounds dead list --tenant clinic-a --code vendor_denied --since 24h --json",
 		Args:    names(),
 		PreRunE: within("--limit", &limit, maxDeadLetters),
@@ -97,24 +97,24 @@ needs nothing more.`,
 	}
 	f.add(e, cmd)
 	cmd.Flags().StringVar(&state, "state", ledger.StateOpen, strings.Join(deadStates, ", "))
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many")
-	cmd.Flags().StringVar(&after, "after", "", "those after this task ID: the next page")
+	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number")
+	cmd.Flags().StringVar(&after, "after", "", "start after this task ID, for the next page")
 	oneOf(cmd, "state", deadStates)
 	return cmd
 }
 
 const (
 	anyState       = "any"
-	maxDeadLetters = 500 // what the ledger lists at once
+	maxDeadLetters = 500 // the ledger's page size
 )
 
 var deadStates = []string{ledger.StateOpen, ledger.StateReplayed, ledger.StateResolved, anyState}
 
-// deadListDoc is a page of dead letters, and what is open in all.
+// deadListDoc is the result of dead list: one page, and the totals of open dead letters.
 type deadListDoc struct {
 	DeadLetters []deadRow `json:"letters"`
-	Next        string    `json:"next,omitempty"` // --after of the next page, when there may be one
-	Open        []openDoc `json:"open"`           // all open letters, by kind and code
+	Next        string    `json:"next,omitempty"` // --after for the next page, if there may be one
+	Open        []openDoc `json:"open"`           // all open dead letters, by kind and code
 }
 
 // deadRow is one dead letter.
@@ -129,10 +129,10 @@ type deadRow struct {
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
 	DiedAt     time.Time `json:"died_at"`
 	State      string    `json:"state"`
-	Bytes      int       `json:"bytes"` // of the sealed payload
+	Bytes      int       `json:"bytes"` // size of the sealed payload
 }
 
-// openDoc counts open letters that died of the same.
+// openDoc counts the open dead letters of one kind and code.
 type openDoc struct {
 	Kind        string    `json:"kind"`
 	Code        string    `json:"code"`
@@ -141,7 +141,7 @@ type openDoc struct {
 	Oldest      time.Time `json:"oldest"`
 }
 
-// readDead takes from a letter what may be shown. Kinds, lanes and codes of a letter come from whoever wrote the task.
+// readDead converts a dead letter. Its kind, lane and code come from the producer of the task and are redacted.
 func readDead(l ledger.DeadLetter) deadRow {
 	return deadRow{
 		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
@@ -154,9 +154,9 @@ func (e *env) listDead(ctx context.Context, s *stores, f ledger.Filter) error {
 	found, err := s.ledger.DeadLetters(ctx, f)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return &failure{Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "the letter of --after is not in the ledger", cause: err}
+		return &failure{Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "the ledger has no dead letter with the task ID of --after", cause: err}
 	case errors.Is(err, ledger.ErrInvalid):
-		return usage("a flag holds what no letter can have: %s", err)
+		return usage("a flag has an impossible value: %s", err)
 	case err != nil:
 		return err
 	}
@@ -183,12 +183,12 @@ func (d deadListDoc) write(w io.Writer) {
 		return []string{diagnose.Ago(l.DiedAt, now), cmp.Or(l.Kind, unknown), cmp.Or(l.Tenant, unknown), l.Code, fmt.Sprint(l.Attempts), l.State, l.Task}
 	})
 	if d.Next != "" {
-		_, _ = fmt.Fprintf(w, "there may be more: --after %s\n", d.Next)
+		_, _ = fmt.Fprintf(w, "there may be more; use --after %s\n", d.Next)
 	}
 	if len(d.Open) == 0 {
-		_, _ = fmt.Fprintln(w, "no letter is open")
+		_, _ = fmt.Fprintln(w, "no open dead letter")
 	}
 	for _, c := range d.Open {
-		_, _ = fmt.Fprintf(w, "open: %d of %s died of %s: %s\n", c.DeadLetters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
+		_, _ = fmt.Fprintf(w, "open: %d of %s with %s: %s\n", c.DeadLetters, cmp.Or(c.Kind, unknown), c.Code, cmp.Or(c.Means, unknown))
 	}
 }

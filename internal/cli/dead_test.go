@@ -18,13 +18,13 @@ import (
 
 func TestDeadList(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.archive(t, h.fill(t, queue.Sync, 3, time.Hour, 0), "vendor_denied")
-	stranger := ledger.DeadLetter{
+	foreign := ledger.DeadLetter{
 		TaskID: "Jane Doe", Kind: "Jane Doe", Lane: "Jane Doe", Code: "Jane Doe", DiedAt: time2026, Payload: []byte("Jane Doe"),
 		Headers: map[string]string{"Jane": "Doe"},
 	}
-	if err := h.ledger.Bury(t.Context(), stranger); err != nil {
+	if err := h.ledger.Bury(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
 	o := rounds(t, h.keyless(), "dead", "list", "--json")
@@ -36,11 +36,11 @@ func TestDeadList(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	text := rounds(t, h.keyless(), "dead", "list")
-	if !strings.Contains(text.stdout, "open: 3 of patient.sync died of vendor_denied: the tenant's login lacks a permission") {
+	if !strings.Contains(text.stdout, "open: 3 of patient.sync with vendor_denied: the tenant's login lacks a permission") {
 		t.Errorf("%+v", text)
 	}
-	if shown := o.stdout + text.stdout; strings.Contains(shown, "Jane") || strings.Contains(shown, "sealed") {
-		t.Error("what a stranger wrote is shown, or a payload")
+	if printed := o.stdout + text.stdout; strings.Contains(printed, "Jane") || strings.Contains(printed, "sealed") {
+		t.Error("text of a foreign task or a payload is printed")
 	}
 	for _, c := range []struct {
 		args []string
@@ -57,7 +57,7 @@ func TestDeadList(t *testing.T) {
 	} {
 		o := rounds(t, h.keyless(), append([]string{"dead", "list", "--json"}, c.args...)...)
 		if d := document[deadListDoc](t, o.stdout); len(d.DeadLetters) != c.want {
-			t.Errorf("%v: %d letters, want %d", c.args, len(d.DeadLetters), c.want)
+			t.Errorf("%v: %d dead letters, want %d", c.args, len(d.DeadLetters), c.want)
 		}
 	}
 	first := document[deadListDoc](t, rounds(t, h.keyless(), "dead", "list", "--json", "--limit", "2").stdout)
@@ -69,12 +69,12 @@ func TestDeadList(t *testing.T) {
 
 func TestDeadShow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := h.fill(t, queue.Sync, 2, time.Hour, 0)
 	h.archive(t, ids, "does_not_open")
 	o := rounds(t, h.keyless(), "dead", "show", ids[0], "--json")
 	d := document[deadDoc](t, o.stdout)
-	if o.code != exitOK || d.Task != ids[0] || d.Now != queue.StateArchived || !strings.HasPrefix(d.Replay, "make the task wait again") || d.Means == "" ||
+	if o.code != exitOK || d.Task != ids[0] || d.Now != queue.StateArchived || !strings.HasPrefix(d.Replay, "enqueue the task again") || d.Means == "" ||
 		!cmp.Equal(d.Headers, []headerDoc{{"tenant", "clinic-a"}, {"v", "1"}}) {
 		t.Errorf("%+v", o)
 	}
@@ -87,35 +87,35 @@ func TestDeadShow(t *testing.T) {
 	}
 }
 
-func TestProspects(t *testing.T) {
+func TestReplayEffect(t *testing.T) {
 	t.Parallel()
 	id := queue.ID{Lane: queue.Sync, Digest: strings.Repeat("a", 26), Generation: 1}.String()
 	whole := ledger.DeadLetter{TaskID: id, Kind: "patient.sync", Payload: []byte("x"), State: ledger.StateOpen}
-	bare, foreign, settled := whole, whole, whole
-	bare.Payload, foreign.TaskID, settled.State = nil, "x", ledger.StateResolved
+	bare, foreign, resolved := whole, whole, whole
+	bare.Payload, foreign.TaskID, resolved.State = nil, "x", ledger.StateResolved
 	for _, c := range []struct {
-		letter    ledger.DeadLetter
+		dead      ledger.DeadLetter
 		now, want string
 	}{
-		{whole, queue.StateArchived, "make the task wait"},
-		{whole, taskGone, "make the task wait"},
-		{whole, taskDone, "settle it"},
-		{whole, queue.StateRetry, "mark it replayed"},
+		{whole, queue.StateArchived, "enqueue the task"},
+		{whole, taskGone, "enqueue the task"},
+		{whole, taskDone, "resolve it"},
+		{whole, queue.StateRetry, "mark it as replayed"},
 		{whole, queue.StateActive, "nothing yet"},
-		{bare, queue.StateArchived, "make the task wait"},
-		{bare, taskGone, "nothing: what"},
-		{foreign, taskGone, "nothing: its task"},
-		{settled, queue.StateArchived, "nothing: it is settled"},
+		{bare, queue.StateArchived, "enqueue the task"},
+		{bare, taskGone, "nothing: the task's payload"},
+		{foreign, taskGone, "nothing: the task was not"},
+		{resolved, queue.StateArchived, "nothing: it is " + ledger.StateResolved},
 	} {
-		if got := prospects(c.letter, c.now); !strings.HasPrefix(got, c.want) {
-			t.Errorf("%+v, %s: %q", c.letter, c.now, got)
+		if got := replayEffect(c.dead, c.now); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v, %s: %q", c.dead, c.now, got)
 		}
 	}
 }
 
 func TestDeadReplayOne(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := h.fill(t, queue.Sync, 2, time.Hour, 0)
 	h.archive(t, ids, "vendor_denied")
 	dry := rounds(t, h.keyless(), "dead", "replay", ids[0], "--dry-run", "--json")
@@ -138,7 +138,7 @@ func TestDeadReplayOne(t *testing.T) {
 	if d := document[replayDoc](t, again.stdout); again.code != exitConflict || d.Failed != 1 || d.Failures[0].Code != faultNotOpen {
 		t.Errorf("%+v", again)
 	}
-	// One that can be replayed beside one that cannot.
+	// One dead letter can be replayed and the other cannot.
 	both := rounds(t, h.keyless(), "dead", "replay", ids[0], ids[1], "--json")
 	if d := document[replayDoc](t, both.stdout); both.code != exitPartly || d.Revived != 1 || d.Failed != 1 {
 		t.Errorf("%+v", both)
@@ -149,10 +149,10 @@ func TestDeadReplayOne(t *testing.T) {
 	}
 }
 
-// A letter is written a moment before its task is archived. Whoever replays it then must not lose it.
-func TestDeadReplayWhileTheTaskEnds(t *testing.T) {
+// A dead letter is written just before its task is archived. A replay at that moment must not lose it.
+func TestDeadReplayWhileTaskIsRunning(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := h.fill(t, queue.Sync, 1, time.Hour, 0)
 	h.archive(t, ids, "vendor_denied")
 	rdb, key := h.rdb(t), "asynq:{sync}:"
@@ -163,21 +163,21 @@ func TestDeadReplayWhileTheTaskEnds(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if l, err := h.ledger.DeadLetter(t.Context(), ids[0]); err != nil || l.State != ledger.StateOpen {
-		t.Errorf("the letter is lost: %+v, %v", l, err)
+		t.Errorf("the dead letter is lost: %+v, %v", l, err)
 	}
 }
 
 func TestDeadReplayAll(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := h.fill(t, queue.Sync, 5, time.Hour, 0)
 	h.archive(t, ids, "vendor_denied")
-	if err := h.rdb(t).FlushDB(t.Context()).Err(); err != nil { // asynq has lost them
+	if err := h.rdb(t).FlushDB(t.Context()).Err(); err != nil { // asynq no longer has the tasks
 		t.Fatal(err)
 	}
 	lost := ledger.DeadLetter{TaskID: "sync-" + strings.Repeat("a", 26) + "-1", Tenant: "clinic-a", Kind: "patient.sync", Lane: "sync", Code: "vendor_denied", DiedAt: time2026}
 	foreign := lost
-	foreign.TaskID, foreign.Payload = "of-somebody-else", []byte("x")
+	foreign.TaskID, foreign.Payload = "of-another-program", []byte("x")
 	for _, l := range []ledger.DeadLetter{lost, foreign} {
 		if err := h.ledger.Bury(t.Context(), l); err != nil {
 			t.Fatal(err)
@@ -197,7 +197,7 @@ func TestDeadReplayAll(t *testing.T) {
 	}
 	o = rounds(t, h.keyless(), append(all, "--yes", "--max", "3")...)
 	if d := document[replayDoc](t, o.stdout); o.code != exitPartly || d.Selected != 3 || !d.More || d.Revived != 1 || d.Failed != 2 {
-		t.Errorf("with a bound: %+v", o)
+		t.Errorf("with --max: %+v", o)
 	}
 	o = rounds(t, h.keyless(), append(all, "--yes")...)
 	d = document[replayDoc](t, o.stdout)
@@ -214,10 +214,10 @@ func TestDeadReplayAll(t *testing.T) {
 	}
 }
 
-// What was replayed when Redis went away stays replayed, the rest stays open, and the exit code tells.
-func TestDeadReplayStopsInTheMiddle(t *testing.T) {
+// If Redis fails during a replay, replayed dead letters stay replayed, the others stay open, and the exit code is 9.
+func TestDeadReplayStopsHalfway(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := h.fill(t, queue.Sync, 2, time.Hour, 0)
 	h.archive(t, ids, "vendor_denied")
 	s := &stores{queue: h.rdb(t), ledger: h.ledger}
@@ -231,7 +231,7 @@ func TestDeadReplayStopsInTheMiddle(t *testing.T) {
 	if !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Fatalf("%v", err)
 	}
-	if f, ok := errors.AsType[*failure](r.stopped(err)); !ok || f.Exit != exitPartly || f.What != "1 of 2 letters were replayed" {
+	if f, ok := errors.AsType[*failure](r.stopped(err)); !ok || f.Exit != exitPartly || f.What != "1 of 2 dead letters were replayed" {
 		t.Errorf("%v", r.stopped(err))
 	}
 	if l, err := h.ledger.DeadLetter(t.Context(), ids[1]); err != nil || l.State != ledger.StateOpen {
@@ -243,25 +243,25 @@ func TestDeadReplayStopsInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestCostIsCountedByTenant(t *testing.T) {
+func TestReplayCostByTenant(t *testing.T) {
 	t.Parallel()
-	var letters []selected
+	var dead []selected
 	for i := range 10 {
-		letters = append(letters, selected{kind: "schedule.sync", tenant: tenant.ID(fmt.Sprintf("clinic-%d", i%3))})
+		dead = append(dead, selected{kind: "schedule.sync", tenant: tenant.ID(fmt.Sprintf("clinic-%d", i%3))})
 	}
-	letters = append(letters, selected{kind: "view.warm"}, selected{kind: "unheard.of"})
+	dead = append(dead, selected{kind: "view.warm"}, selected{kind: "unknown.kind"})
 	want := []costDoc{{Operation: "GetAppointments", DeadLetters: 10, Calls: 10, Seconds: 3}, {DeadLetters: 2}}
-	if diff := cmp.Diff(want, cost(letters)); diff != "" {
+	if diff := cmp.Diff(want, cost(dead)); diff != "" {
 		t.Errorf("cost (-want +got):\n%s", diff)
 	}
-	if d := (&replayDoc{Selected: 12, Cost: want}); !strings.Contains(d.question(), "12 tasks") || !strings.Contains(d.question(), "10 calls of GetAppointments at most") {
+	if d := (&replayDoc{Selected: 12, Cost: want}); !strings.Contains(d.question(), "12 tasks") || !strings.Contains(d.question(), "at most 10 calls of GetAppointments") {
 		t.Errorf("%s", d.question())
 	}
 }
 
 func TestDeadBadUsage(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, args := range [][]string{
 		{"list", "--state", "lost"},
 		{"list", "--limit", "0"},
@@ -291,14 +291,14 @@ func TestDeadBadUsage(t *testing.T) {
 	}
 }
 
-func TestCommandsWithoutKeysNeedAnExistingLedger(t *testing.T) {
+func TestKeylessCommandsRequireExistingLedger(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	o := rounds(t, h.with(map[string]string{"ROUNDS_LEDGER": "sqlite:" + h.dir + "/none.db", "ROUNDS_KEYS": ""}), "dead", "list", "--json")
 	if f := failed(t, o.stdout); o.code != exitDependency || !strings.Contains(f.What, "does not exist") {
 		t.Errorf("%+v", o)
 	}
-	o = rounds(t, h.with(map[string]string{"ROUNDS_LEDGER": "postgres://rounds:hush@" + gone(t) + "/rounds"}), "dead", "list", "--json")
+	o = rounds(t, h.with(map[string]string{"ROUNDS_LEDGER": "postgres://rounds:hush@" + vacant(t) + "/rounds"}), "dead", "list", "--json")
 	if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout+o.stderr, "hush") {
 		t.Errorf("%+v", o)
 	}

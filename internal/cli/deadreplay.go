@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	maxReplay     = 100_000 // letters of one command
-	maxReplayRate = 1000    // letters a second
+	maxReplay     = 100_000 // dead letters per command
+	maxReplayRate = 1000    // dead letters per second
 	minReplayRate = 0.01
 )
 
-// replayFlags say which letters are replayed, and how.
+// replayFlags select the dead letters and how they are replayed.
 type replayFlags struct {
 	deadFlags
 	all, dryRun, yes bool
@@ -32,15 +32,15 @@ func newDeadReplay(e *env) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay [ID…]",
-		Short: "Let the tasks of open letters run again",
-		Long: `Let the tasks of open letters run again: those named, or with --all those that the other flags choose. No key is
-needed, since a payload travels as it was sealed. A task runs again under its own ID, with none of its attempts spent.
+		Short: "Enqueue the tasks of open dead letters again",
+		Long: `Enqueue the tasks of open dead letters again: the named ones, or with --all those that the other flags select. A
+task keeps its ID and gets all its attempts back. The command needs no keyset, because payloads stay sealed.
 
-It may be repeated and interrupted: a task that waits already is not doubled, one that runs at the moment keeps its letter
-until it has ended, and one whose work another task does, or did since, is settled. --dry-run says how many there are and
-what they would ask of the vendor.
+The command can be interrupted and repeated. It does not duplicate a task that is already waiting, keeps the dead letter
+of a task that is running, and resolves a dead letter if another task does the same work or has done it since.
+--dry-run prints how many dead letters there are and how many vendor calls their tasks need.
 
-Exit code 9 says that some letters were replayed and others could not be.`,
+The exit code is 9 if some dead letters were replayed and others could not be.`,
 		Example: `  rounds dead replay sync-…
   rounds dead replay --all --code vendor_unauthenticated --tenant clinic-a --dry-run
   rounds dead replay --all --kind patient.sync --since 24h --rate 5 --yes`,
@@ -57,11 +57,11 @@ Exit code 9 says that some letters were replayed and others could not be.`,
 		},
 	}
 	f.add(e, cmd)
-	cmd.Flags().BoolVar(&f.all, "all", false, "all open letters that the other flags choose")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, say what it would cost")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all open dead letters that the other flags select")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing and print the cost")
 	yesFlag(cmd, &f.yes)
-	cmd.Flags().Float64Var(&f.rate, "rate", 20, "letters a second, at most")
-	cmd.Flags().IntVar(&f.max, "max", maxReplay, "letters in all, at most; those that died first")
+	cmd.Flags().Float64Var(&f.rate, "rate", 20, "maximum number of dead letters per second")
+	cmd.Flags().IntVar(&f.max, "max", maxReplay, "maximum number of dead letters, the oldest first")
 	return cmd
 }
 
@@ -73,10 +73,10 @@ func (f *replayFlags) check(ids []string) (ledger.Filter, error) {
 	case err != nil:
 		return filter, err
 	case len(ids) > 0 && (f.all || narrowed):
-		return filter, usage("task IDs do not go together with --all and the flags that choose letters")
+		return filter, usage("task IDs cannot be combined with --all and the flags that select dead letters")
 	case len(ids) == 0 && !f.all:
-		return filter, usage("task IDs are missing, or --all")
-	case !(f.rate >= minReplayRate && f.rate <= maxReplayRate): // NaN is neither
+		return filter, usage("task IDs or --all are required")
+	case !(f.rate >= minReplayRate && f.rate <= maxReplayRate): // false for NaN
 		return filter, usage("--rate must be between %v and %v", minReplayRate, maxReplayRate)
 	case f.max < 1 || f.max > maxReplay || len(ids) > maxReplay:
 		return filter, usage("--max must be between 1 and %d", maxReplay)
@@ -84,7 +84,7 @@ func (f *replayFlags) check(ids []string) (ledger.Filter, error) {
 	return filter, nil
 }
 
-// replay is one run of the command.
+// replay is one execution of the command.
 type replay struct {
 	env      *env
 	stores   *stores
@@ -93,7 +93,7 @@ type replay struct {
 	doc      replayDoc
 }
 
-// selected is a letter on its way.
+// selected is a dead letter to replay.
 type selected struct {
 	id     string
 	kind   string
@@ -111,21 +111,21 @@ func (r *replay) run(ctx context.Context, ids []string, filter ledger.Filter) er
 		return r.env.answer(r.doc, r.doc.write)
 	}
 	if r.flags.all && len(dead) > 0 {
-		if err := r.env.agree(r.flags.yes, r.doc.question()); err != nil {
+		if err := r.env.confirm(r.flags.yes, r.doc.question()); err != nil {
 			return err
 		}
 	}
 	if err := r.each(ctx, dead); err != nil {
 		return r.stopped(err)
 	}
-	r.env.acts().InfoContext(ctx, "dead letters replayed", "count", r.doc.replayed())
+	r.env.actionLog().InfoContext(ctx, "dead letters replayed", "count", r.doc.replayed())
 	if err := r.env.answer(r.doc, r.doc.write); err != nil {
 		return err
 	}
 	return r.doc.outcome()
 }
 
-// selectDead lists the letters that are meant. Of many, what is kept is little.
+// selectDead returns the dead letters to replay, without their payloads, because there may be many.
 func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Filter) ([]selected, error) {
 	var out []selected
 	for _, id := range ids {
@@ -144,7 +144,7 @@ func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Fil
 	for filter.Limit = maxDeadLetters; ; {
 		page, err := r.stores.ledger.DeadLetters(ctx, filter)
 		if errors.Is(err, ledger.ErrInvalid) {
-			return nil, usage("a flag holds what no letter can have: %s", err)
+			return nil, usage("a flag has an impossible value: %s", err)
 		}
 		if err != nil {
 			return nil, err
@@ -163,7 +163,7 @@ func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Fil
 	}
 }
 
-// each replays the letters one by one, no faster than --rate.
+// each replays the dead letters one by one, no faster than --rate.
 func (r *replay) each(ctx context.Context, dead []selected) error {
 	p := r.env.progress("replayed")
 	defer p.end()
@@ -185,7 +185,7 @@ func (r *replay) each(ctx context.Context, dead []selected) error {
 	return nil
 }
 
-// one replays one letter. Its error is one that would meet the next letter too.
+// one replays one dead letter. It returns only errors that would affect the next one, too.
 func (r *replay) one(ctx context.Context, id string) error {
 	var did queue.ReplayResult
 	_, err := r.stores.ledger.Replay(ctx, id, func(ctx context.Context, l ledger.DeadLetter) (_ string, err error) {
@@ -196,7 +196,7 @@ func (r *replay) one(ctx context.Context, id string) error {
 		return ledger.StateResolved, err
 	})
 	if errors.Is(err, ledger.ErrConflict) && did != "" {
-		err = nil // it runs again; others settled the letter, or it has died again already and the letter tells of that
+		err = nil // the task was enqueued; another command resolved the dead letter, or the task has died again and the dead letter is newer
 	}
 	switch {
 	case err == nil:
@@ -217,13 +217,13 @@ func (r *replay) one(ctx context.Context, id string) error {
 	return nil
 }
 
-// stopped is the failure of a replay that ended before its last letter.
+// stopped is the failure of a replay that ended early.
 func (r *replay) stopped(err error) error {
 	if r.doc.replayed() == 0 {
 		return err
 	}
 	return &failure{
-		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d letters were replayed", r.doc.replayed(), r.doc.Selected), cause: err,
-		Found: []string{err.Error()}, Means: "the others are as they were", Try: []string{"the same command again"},
+		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d dead letters were replayed", r.doc.replayed(), r.doc.Selected), cause: err,
+		Found: []string{err.Error()}, Means: "the others are unchanged", Try: []string{"repeat the command"},
 	}
 }

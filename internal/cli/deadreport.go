@@ -15,43 +15,44 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
+// maxFailures is how many failed dead letters are listed.
 const maxFailures = 20
 
-// replayDoc is what replay answers.
+// replayDoc is the result of dead replay.
 type replayDoc struct {
 	DryRun     bool       `json:"dry_run"`
 	Selected   int        `json:"selected"`
 	Cost       []costDoc  `json:"cost"`
-	Revived    int        `json:"revived"`    // wait again
-	Waiting    int        `json:"waiting"`    // waited already
-	Done       int        `json:"done"`       // had ended well since
-	Superseded int        `json:"superseded"` // another task does or did it
+	Revived    int        `json:"revived"`    // enqueued again
+	Waiting    int        `json:"waiting"`    // were already waiting
+	Done       int        `json:"done"`       // had succeeded since
+	Superseded int        `json:"superseded"` // another task does the work or has done it
 	Failed     int        `json:"failed"`
-	More       bool       `json:"more"`     // the flags choose more than --max
-	Failures   []faultDoc `json:"failures"` // the first of them
+	More       bool       `json:"more"`     // the flags select more than --max
+	Failures   []faultDoc `json:"failures"` // the first maxFailures
 }
 
-// costDoc is what the selected letters would ask of the vendor.
+// costDoc is the cost of the selected dead letters for one vendor operation.
 type costDoc struct {
-	Operation   string  `json:"operation"` // empty: none, of kinds that ask for nothing
+	Operation   string  `json:"operation"` // empty for kinds that make no vendor call
 	DeadLetters int     `json:"letters"`
-	Calls       int     `json:"calls"`         // at most
-	Seconds     float64 `json:"least_seconds"` // that the vendor's spacing makes of it, for the tenant with the most
+	Calls       int     `json:"calls"`         // maximum
+	Seconds     float64 `json:"least_seconds"` // minimum, from the vendor's interval, for the tenant with the most calls
 }
 
-// faultDoc is a letter that could not be replayed.
+// faultDoc is a dead letter that could not be replayed.
 type faultDoc struct {
 	Task string `json:"task"`
 	Code string `json:"code"`
 }
 
-// The codes of letters that could not be replayed.
+// The codes of dead letters that could not be replayed.
 const (
 	faultNotOpen  = "NOT_OPEN"
 	faultNotFound = "LETTER_NOT_FOUND"
 	faultForeign  = "NOT_OURS"
 	faultLost     = "LOST"
-	faultRuns     = "RUNS" // at the moment: to be replayed when that has ended, if it is still needed
+	faultRuns     = "RUNS" // the task is running; replay it afterwards if it is still needed
 )
 
 func (d *replayDoc) count(r queue.ReplayResult) {
@@ -74,12 +75,12 @@ func (d *replayDoc) fault(id, code string) {
 	}
 }
 
-// replayed counts the letters that are open no more.
+// replayed returns how many dead letters are no longer open.
 func (d *replayDoc) replayed() int { return d.Revived + d.Waiting + d.Done + d.Superseded }
 
-// outcome is the failure of a replay that came to its end.
+// outcome returns the failure of a completed replay, or nil.
 func (d *replayDoc) outcome() error {
-	f := &failure{Exit: exitPartly, Code: "PARTLY", What: "some letters could not be replayed", cause: errReported}
+	f := &failure{Exit: exitPartly, Code: "PARTLY", What: "some dead letters could not be replayed", cause: errReported}
 	switch {
 	case d.Failed == 0:
 		return nil
@@ -95,29 +96,29 @@ func (d *replayDoc) outcome() error {
 }
 
 func (d *replayDoc) question() string {
-	asks := make([]string, 0, len(d.Cost))
+	calls := make([]string, 0, len(d.Cost))
 	for _, c := range d.Cost {
 		if c.Operation != "" {
-			asks = append(asks, fmt.Sprintf("%d calls of %s", c.Calls, c.Operation))
+			calls = append(calls, fmt.Sprintf("%d calls of %s", c.Calls, c.Operation))
 		}
 	}
-	if len(asks) == 0 {
-		asks = []string{"no call"}
+	if len(calls) == 0 {
+		calls = []string{"no call"}
 	}
-	return fmt.Sprintf("%d tasks will run again and ask the vendor for %s at most. Go on?", d.Selected, strings.Join(asks, ", "))
+	return fmt.Sprintf("%d tasks will be enqueued again and make at most %s to the vendor. Continue?", d.Selected, strings.Join(calls, ", "))
 }
 
 func (d *replayDoc) write(w io.Writer) {
 	if d.DryRun {
-		_, _ = fmt.Fprintf(w, "%d open letters would be replayed\n", d.Selected)
+		_, _ = fmt.Fprintf(w, "%d open dead letters would be replayed\n", d.Selected)
 	} else {
-		_, _ = fmt.Fprintf(w, "%d letters: %d tasks wait again, %d waited already, %d had ended well since, %d are done by others, %d failed\n",
+		_, _ = fmt.Fprintf(w, "%d dead letters: %d tasks enqueued, %d already waiting, %d succeeded since, %d done by another task, %d failed\n",
 			d.Selected, d.Revived, d.Waiting, d.Done, d.Superseded, d.Failed)
 	}
-	table(w, []string{"ASKS THE VENDOR FOR", "LETTERS", "CALLS", "TAKES AT LEAST"}, d.Cost, func(c costDoc) []string {
+	table(w, []string{"OPERATION", "DEAD LETTERS", "CALLS", "MINIMUM TIME"}, d.Cost, func(c costDoc) []string {
 		name := c.Operation
 		if name == "" {
-			name = "nothing"
+			name = "none"
 		}
 		return []string{name, fmt.Sprint(c.DeadLetters), fmt.Sprint(c.Calls), time.Duration(c.Seconds * float64(time.Second)).String()}
 	})
@@ -128,12 +129,12 @@ func (d *replayDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "and %d more\n", d.Failed-len(d.Failures))
 	}
 	if d.More {
-		_, _ = fmt.Fprintln(w, "there are more than --max")
+		_, _ = fmt.Fprintln(w, "there are more than --max allows")
 	}
 }
 
-// cost adds up what the letters' kinds ask of the vendor. Its spacing holds for each account and operation, so accounts go
-// side by side.
+// cost sums up the vendor calls of the dead letters' kinds. The vendor's interval applies to each account and operation, so
+// the calls of several accounts run in parallel.
 func cost(dead []selected) []costDoc {
 	spacing := map[string]time.Duration{}
 	for _, o := range tebra.Operations() {

@@ -21,9 +21,9 @@ import (
 func newDeadShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID",
-		Short: "Say all that may be known of a dead letter",
-		Long: `Say all that may be known of a dead letter: why its task died, its headers, where the task is now and whether it can
-be replayed. Its payload stays sealed; only its size is told.`,
+		Short: "Show a dead letter",
+		Long: `Show a dead letter: why its task died, its headers, the task's current state and whether it can be replayed. The
+payload stays sealed; only its size is shown.`,
 		Example: "  rounds dead show sync-…",
 		Args:    names("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,15 +34,15 @@ be replayed. Its payload stays sealed; only its size is told.`,
 	}
 }
 
-// deadDoc is a dead letter with what the queue knows of its task.
+// deadDoc is the result of dead show: the dead letter and the state of its task in the queue.
 type deadDoc struct {
 	deadRow
 	Headers []headerDoc `json:"headers"`
-	Now     string      `json:"now"`    // where its task is: a state of asynq's, "done", or "gone"
-	Replay  string      `json:"replay"` // what replaying it would do
+	Now     string      `json:"now"`    // the state of its task: an asynq state, "done" or "gone"
+	Replay  string      `json:"replay"` // the effect of a replay
 }
 
-// headerDoc is one header. The value of one that is not a plain word is told by its length.
+// headerDoc is one header, redacted.
 type headerDoc struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -54,7 +54,7 @@ func (e *env) showDead(ctx context.Context, s *stores, id string) error {
 	case errors.Is(err, ledger.ErrNotFound):
 		return noDeadLetter(id, err)
 	case errors.Is(err, ledger.ErrInvalid):
-		return usage("that is not a task's ID")
+		return usage("not a task ID")
 	case err != nil:
 		return err
 	}
@@ -62,30 +62,30 @@ func (e *env) showDead(ctx context.Context, s *stores, id string) error {
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		doc.Headers = append(doc.Headers, headerDoc{Name: diagnose.Redact(name), Value: diagnose.Redact(l.Headers[name])})
 	}
-	if doc.Now, err = whereabouts(ctx, s, id); err != nil {
+	if doc.Now, err = taskState(ctx, s, id); err != nil {
 		return err
 	}
-	doc.Replay = prospects(l, doc.Now)
+	doc.Replay = replayEffect(l, doc.Now)
 	return e.answer(doc, doc.write)
 }
 
 func noDeadLetter(id string, cause error) *failure {
 	return &failure{
-		Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "there is no dead letter of that task", cause: cause,
-		Means: "it did not die, or its letter was removed", Try: []string{"rounds task show " + diagnose.Redact(id), "rounds dead list"},
+		Exit: exitNotFound, Code: "LETTER_NOT_FOUND", What: "there is no dead letter of this task", cause: cause,
+		Means: "the task did not die, or its dead letter was deleted", Try: []string{"rounds task show " + diagnose.Redact(id), "rounds dead list"},
 	}
 }
 
-// where a task may be, beside the states of asynq.
+// The states of a task that is not in asynq.
 const (
-	taskDone = "done" // it ended well, within the hour
-	taskGone = "gone" // the queue has forgotten it
+	taskDone = "done" // it succeeded within the last hour
+	taskGone = "gone" // the queue has no record of it
 )
 
-func whereabouts(ctx context.Context, s *stores, taskID string) (string, error) {
+func taskState(ctx context.Context, s *stores, taskID string) (string, error) {
 	id, err := queue.ParseID(taskID)
 	if err != nil {
-		return taskGone, nil //nolint:nilerr // the queue has no such tasks
+		return taskGone, nil //nolint:nilerr // the queue cannot contain such a task
 	}
 	info, err := queue.Find(ctx, s.queue, id)
 	switch {
@@ -104,24 +104,24 @@ func whereabouts(ctx context.Context, s *stores, taskID string) (string, error) 
 	return taskGone, nil
 }
 
-// prospects says what a replay would do.
-func prospects(l ledger.DeadLetter, now string) string {
+// replayEffect describes what a replay would do.
+func replayEffect(l ledger.DeadLetter, now string) string {
 	_, err := queue.ParseID(l.TaskID)
 	switch {
 	case l.State != ledger.StateOpen:
 		return "nothing: it is " + l.State
 	case err != nil:
-		return "nothing: its task was not one of ours"
+		return "nothing: the task was not enqueued by Rounds"
 	case now == taskDone:
-		return "settle it: the task has ended well since"
+		return "resolve it: the task has succeeded since"
 	case now == taskGone && (l.Kind == "" || len(l.Payload) == 0):
-		return "nothing: what the task was about is lost"
+		return "nothing: the task's payload is lost"
 	case now == queue.StateArchived, now == taskGone:
-		return "make the task wait again, with all its attempts"
+		return "enqueue the task again, with all its attempts"
 	case now == queue.StateActive:
-		return "nothing yet: the task runs"
+		return "nothing yet: the task is running"
 	}
-	return "mark it replayed: the task waits already"
+	return "mark it as replayed: the task is already waiting"
 }
 
 func (d deadDoc) write(w io.Writer) {
@@ -140,7 +140,7 @@ func (d deadDoc) write(w io.Writer) {
 	for _, h := range d.Headers {
 		out.add("header "+h.Name, h.Value)
 	}
-	out.add("the task now", d.Now)
+	out.add("state now", d.Now)
 	out.add("a replay would", d.Replay)
 	out.write(w)
 }

@@ -22,19 +22,19 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// demoSpeed is the calendar's against real time: a minute of the practice takes a second.
+// demoSpeed is the calendar time per real time: a minute at the practices takes a second.
 const demoSpeed = 60
 
 func newDemo(e *env) *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See it work: vendor, worker and scheduler in this process",
-		Long: `Run the whole system in one process against a simulated vendor with three practices and synthetic patients,
-and tell what happens. It needs nothing: ROUNDS_QUEUE_REDIS is used if set, else a redis-server from the path,
-else an embedded Redis. Nothing is left behind.
+		Short: "Run vendor, worker and scheduler in one process",
+		Long: `Run the whole system in one process against a simulated vendor with three practices and synthetic patients, and print
+what happens. Redis is ROUNDS_QUEUE_REDIS if set, otherwise a private redis-server from the path, otherwise an embedded
+server. All data is deleted at the end.
 
---check plays one day quickly, verifies it, and ends with 0 when all is well and 7 when it is not.`,
+--check plays one day quickly and verifies it. The exit code is 0 if every step succeeds, and 7 otherwise.`,
 		Example:     "  rounds demo\n  rounds demo --check --json",
 		Args:        names(),
 		Annotations: map[string]string{untimed: "true"},
@@ -49,10 +49,10 @@ else an embedded Redis. Nothing is left behind.
 	return cmd
 }
 
-// demoStop bounds the end of a demo: the worker's drain and what is closed after it.
+// demoStop bounds the worker's drain and closing the stores.
 const demoStop = 12 * time.Second
 
-// demo runs until ctx ends, which is its ordinary end.
+// demo runs until ctx ends, which is the normal case.
 func (e *env) demo(ctx context.Context) error {
 	log := logging.New(e.stderr, logging.Options{Level: slog.LevelError, NoColor: e.getenv("NO_COLOR") != ""})
 	d, err := app.StartDemo(ctx, app.DemoOptions{
@@ -67,25 +67,25 @@ func (e *env) demo(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoStop)
 		defer cancel()
 		if err := d.Close(ctx); err != nil {
-			e.printf("closing: %s", err)
+			e.printf("close: %s", err)
 		}
 	}()
 	e.introduce(d)
-	t := &teller{env: e, demo: d, filled: map[string]bool{}}
+	n := &narrator{env: e, demo: d, filled: map[string]bool{}}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
 	for _, id := range daycheck.Tenants(d) {
 		wg.Go(func() {
-			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return t.event(running, id, ev) })
+			_ = events.Tail(running, d.Tools.Cache, id, 0, func(ev events.Event) error { return n.event(running, id, ev) })
 		})
 	}
-	wg.Go(func() { daycheck.Staff(running, d, 4*time.Second, nil, t.did) })
+	wg.Go(func() { daycheck.Staff(running, d, 4*time.Second, nil, n.staff) })
 	defer wg.Wait()
 	select {
 	case <-ctx.Done():
 		stop()
-		e.printf("\nstopping: work under way may finish, the rest would run again elsewhere")
+		e.printf("\nstopping: running tasks may finish; unfinished ones would run again on another worker")
 		return nil
 	case err := <-d.Failed():
 		stop()
@@ -97,57 +97,57 @@ func (e *env) introduce(d *app.Demo) {
 	kinds := map[string]string{
 		app.RedisConfigured: "the configured Redis", app.RedisServer: "a private redis-server", app.RedisEmbedded: "an embedded Redis",
 	}
-	e.printf("Rounds demo: %s, a ledger in %s, and a vendor with synthetic patients only.", kinds[d.Redis], d.Dir)
+	e.printf("Rounds demo: %s, a ledger in %s, and a simulated vendor with synthetic patients.", kinds[d.Redis], d.Dir)
 	e.printf("A minute at the practices takes a second here. It is %s in Chicago.\n", d.Clock.Now().In(d.Practices[0].Clinic.Location()).Format("Monday, 15:04"))
 	for _, p := range d.Practices {
 		e.printf("  %-26s tenant %s, %s", p.Name, p.Tenant, p.Clinic.Location())
 	}
-	e.printf("\nInterrupt to stop; nothing is left behind.\n")
+	e.printf("\nInterrupt to stop; all data is deleted.\n")
 }
 
-// teller says in plain words what happens. Its methods may be called concurrently.
-type teller struct {
+// narrator prints what happens, a line per event. It is safe for concurrent use.
+type narrator struct {
 	env  *env
 	demo *app.Demo
 
 	mu     sync.Mutex
-	filled map[string]bool // practices whose first board was announced
+	filled map[string]bool // practices whose first board was printed
 }
 
-func (t *teller) line(format string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.env.printf("%s  %s", t.demo.Clock.Now().In(t.demo.Practices[0].Clinic.Location()).Format("15:04"), fmt.Sprintf(format, args...))
+func (n *narrator) line(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.env.printf("%s  %s", n.demo.Clock.Now().In(n.demo.Practices[0].Clinic.Location()).Format("15:04"), fmt.Sprintf(format, args...))
 }
 
-// did says what the practice's own staff did at the vendor.
-func (t *teller) did(c daycheck.StatusChange) {
-	t.line("%-26s staff set a visit to %q at the vendor", c.Practice.Name, c.Status)
+// staff prints an edit of the practice's staff at the vendor.
+func (n *narrator) staff(c daycheck.StatusChange) {
+	n.line("%-26s staff set a visit to %q at the vendor", c.Practice.Name, c.Status)
 }
 
-// tell says what an event means for the boards of its practice.
-func (t *teller) event(ctx context.Context, id tenant.ID, ev events.Event) error {
-	names := t.demo.Tools.Store.Names(id)
-	for _, p := range t.demo.Practices {
+// event prints the effect of an event on the board of its practice.
+func (n *narrator) event(ctx context.Context, id tenant.ID, ev events.Event) error {
+	names := n.demo.Tools.Store.Names(id)
+	for _, p := range n.demo.Practices {
 		if p.Tenant != id || ev.Body.Practice != names.Practice(p.ID) {
 			continue
 		}
-		today := civil.DateOf(t.demo.Clock.Now().In(p.Clinic.Location()))
-		r, err := t.demo.Tools.Store.Board(ctx, id, p.ID, today)
+		today := civil.DateOf(n.demo.Clock.Now().In(p.Clinic.Location()))
+		r, err := n.demo.Tools.Store.Board(ctx, id, p.ID, today)
 		if err != nil {
-			return nil //nolint:nilerr // the next event tells it
+			return nil //nolint:nilerr // the next event prints the board
 		}
-		t.mu.Lock()
-		first := !t.filled[p.Name] && len(r.Board.Rows) > 0
-		t.filled[p.Name] = t.filled[p.Name] || first
-		t.mu.Unlock()
+		n.mu.Lock()
+		first := !n.filled[p.Name] && len(r.Board.Rows) > 0
+		n.filled[p.Name] = n.filled[p.Name] || first
+		n.mu.Unlock()
 		switch {
 		case first:
-			t.line("%-26s board filled: %d visits, %d patients still to be fetched", p.Name, len(r.Board.Rows), r.Unknown)
+			n.line("%-26s board filled: %d visits, %d patients not fetched yet", p.Name, len(r.Board.Rows), r.Unknown)
 		case ev.Body.Kind == events.AppointmentChanged && len(ev.Body.Views) > 0 && ev.Body.Views[0] == names.Board(p.ID, today):
-			t.line("%-26s board shows it: %s", p.Name, summary(r.Board))
+			n.line("%-26s board updated: %s", p.Name, summary(r.Board))
 		case ev.Body.Kind == events.DirectoryChanged:
-			t.line("%-26s providers read", p.Name)
+			n.line("%-26s providers loaded", p.Name)
 		}
 	}
 	return nil
@@ -176,7 +176,7 @@ func (e *env) check(ctx context.Context) error {
 		QueueURL: e.getenv("ROUNDS_QUEUE_REDIS"), CacheURL: e.getenv("ROUNDS_CACHE_REDIS"), Step: e.announceStep,
 	})
 	if err != nil && len(report.Steps) == 0 {
-		return err // it never began
+		return err // the day could not start
 	}
 	if err != nil {
 		e.printf("%s", err)
@@ -185,7 +185,7 @@ func (e *env) check(ctx context.Context) error {
 		return err
 	}
 	if !report.OK {
-		return &failure{Exit: exitCheck, Code: "CHECK", What: "the day did not go as it must", cause: errReported}
+		return &failure{Exit: exitCheck, Code: "CHECK", What: "the day failed the check", cause: errReported}
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (e *env) announceStep(s daycheck.Step) {
 
 func writeDay(w io.Writer, r daycheck.Report) {
 	_, _ = fmt.Fprintf(w, "%d practices, %d appointments, %d patients; redis: %s\n", r.Practices, r.Appointments, r.Patients, r.Redis)
-	_, _ = fmt.Fprintf(w, "vendor calls %d, throttle refusals %d, attempts burnt %d\n", r.VendorCalls, r.ThrottleRefused, r.AttemptsUsed)
-	_, _ = fmt.Fprintf(w, "reads %d, hit ratio %.3f; %d changes, median %.0f ms from the vendor to the log\n", r.Reads, r.HitRatio, r.Changes, r.ChangeToEventMS)
+	_, _ = fmt.Fprintf(w, "vendor calls %d, throttle refusals %d, failed attempts %d\n", r.VendorCalls, r.ThrottleRefused, r.AttemptsUsed)
+	_, _ = fmt.Fprintf(w, "reads %d, hit ratio %.3f; %d changes, median %.0f ms from the vendor to the event log\n", r.Reads, r.HitRatio, r.Changes, r.ChangeToEventMS)
 	_, _ = fmt.Fprintf(w, "PHI: %d places searched, %d hits\n", r.PHISearched, r.PHIHits)
 }

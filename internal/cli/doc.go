@@ -1,15 +1,17 @@
-// Package cli is the operators' program: one file per noun, one [Run] for all of it.
+// Package cli is the operators' command line, a file per noun. [Run] runs one command.
 //
-// # What a script may rely on
+// # Contract with scripts
 //
-// Data goes to stdout, talk to stderr. With --json, stdout holds exactly one JSON document, whatever happens: the
-// answer, or {"error": {...}} when there is none. The document of a check that failed is its report; the exit code says
-// that it failed. Field names are stable and times are RFC 3339 in UTC unless a zone is the point.
+// Results go to stdout, messages to stderr. With --json, stdout contains exactly one JSON document in every case: the
+// result, or {"error": {...}}. A failed check prints its report, and the exit code shows the failure. Field names are
+// stable. Times are RFC 3339 in UTC, except where the local time matters.
 //
-// Exit codes are in exit.go, which also writes "rounds help exit-codes". An error says what failed, a stable code, what
-// that means and what to try, in text and JSON alike. Nothing here is coloured, so NO_COLOR has nothing to turn off.
+// Exit codes are defined in exit.go, which also writes "rounds help exit-codes". An error consists of what failed, a
+// stable code, what it means and what to try, both as text and in JSON. Results have no colours; NO_COLOR affects only
+// log lines.
 //
-// # What is never printed
+// # Never printed
 //
-// A patient's name, unless --reveal asks for it; a password or key, ever. Identifiers of people are shown as refs.
+// Passwords and keys are never printed, except new ones, once. Patients' names are printed only with --reveal.
+// Identifiers of people appear as refs.
 package cli

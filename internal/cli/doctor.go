@@ -16,10 +16,10 @@ func newDoctor(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that Rounds depends on",
-		Long: `Check the environment, both Redis roles, ledger, keyset, vendor and clocks, and say for each what was seen,
-what it means and how to fix it. It changes nothing and needs no running process.
+		Long: `Check the configuration, both Redis roles, ledger, keyset, vendor and clocks. Each finding has its evidence, its meaning
+and a fix. The command changes nothing and needs no running process.
 
-Exit code 7 says that a check failed. Warnings do not fail.`,
+The exit code is 7 if a check failed. Warnings do not count as failures.`,
 		Example: "  rounds doctor\n  rounds doctor --call-vendor --json",
 		Args:    names(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +34,7 @@ Exit code 7 says that a check failed. Warnings do not fail.`,
 func (e *env) doctor(ctx context.Context, o diagnose.Options) error {
 	report := diagnose.Run(ctx, o)
 	if ctx.Err() != nil {
-		return ctx.Err() // a half-done report would blame what was not looked at
+		return ctx.Err() // an incomplete report would blame checks that were cut off
 	}
 	if err := e.answer(report, func(w io.Writer) { writeFindings(w, report.Findings) }); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (e *env) doctor(ctx context.Context, o diagnose.Options) error {
 	return checkFailed("a check failed")
 }
 
-// writeFindings prints a line for what is well, and more for what is not.
+// writeFindings prints a line for each finding, and the meaning and fix of warnings and failures.
 func writeFindings(w io.Writer, found []diagnose.Finding) {
 	var b strings.Builder
 	for _, f := range found {

@@ -8,13 +8,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 )
 
-func TestDoctorAnswersInJSON(t *testing.T) {
+func TestDoctorJSON(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, c := range []struct {
 		changes map[string]string
 		code    int
-	}{{nil, exitOK}, {map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + gone(t)}, exitCheck}} {
+	}{{nil, exitOK}, {map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}, exitCheck}} {
 		o := rounds(t, h.with(c.changes), "doctor", "--json")
 		d := document[diagnose.Report](t, o.stdout)
 		if o.code != c.code || o.stderr != "" || d.OK != (c.code == exitOK) || d.Mode != "dev" || d.Counts[diagnose.OK] == 0 || len(d.Findings) < 20 {
@@ -23,10 +23,10 @@ func TestDoctorAnswersInJSON(t *testing.T) {
 	}
 }
 
-func TestDoctorSaysInWordsHowToFix(t *testing.T) {
+func TestDoctorPrintsFixes(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	o := rounds(t, h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + gone(t)}), "doctor")
+	h := newHarness(t)
+	o := rounds(t, h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + vacant(t)}), "doctor")
 	for _, want := range []string{"fail  queue-redis ", "  means  without it no task", "  fix    start the server", "skip  queue-redis-policy", "ok    keyset"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing from:\n%s", want, o.stdout)
@@ -39,7 +39,7 @@ func TestDoctorSaysInWordsHowToFix(t *testing.T) {
 
 func TestDoctorInterrupted(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out strings.Builder

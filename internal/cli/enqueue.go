@@ -22,7 +22,7 @@ import (
 // kinds are all kinds of package tasks.
 var kinds = tasks.Kinds()
 
-// enqueueFlags say what is enqueued, and when it may run.
+// enqueueFlags describe the task and when it may run.
 type enqueueFlags struct {
 	tenant, jsonArgs, at, once, lane string
 	args                             []string
@@ -40,10 +40,11 @@ func newEnqueue(e *env) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "enqueue KIND",
-		Short: "Ask for a task",
-		Long: `Ask for a task, and print its ID. Of equal tasks, one waits: a demand while it does joins it.
+		Short: "Enqueue a task",
+		Long: `Enqueue a task and print its ID. If an equal task is already waiting, the new demand joins it.
 
-An identifier of a person belongs into --json-args, not --arg: command lines are seen by others and kept in histories.
+Pass identifiers of people with --json-args, not --arg: other users can see command lines, and shells keep them in their
+history.
 
 Kinds and their arguments:` + list.String(),
 		Example: `  rounds enqueue schedule.sync --tenant clinic-a --arg practice=1 --arg from=2026-03-02 --arg to=2026-03-02
@@ -58,17 +59,17 @@ Kinds and their arguments:` + list.String(),
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.enqueue(cmd.Context(), t, demand) })
 		},
 	}
-	e.tenantFlag(cmd, &f.tenant, "whose task (required)")
+	e.tenantFlag(cmd, &f.tenant, "tenant of the task (required)")
 	cmd.Flags().StringArrayVar(&f.args, "arg", nil, "one argument as name=value; may be repeated")
 	cmd.Flags().StringVar(&f.jsonArgs, "json-args", "", "all arguments as a JSON object: @FILE, or - for stdin")
 	cmd.Flags().StringVar(&f.at, "at", "", "run at this time, like 2026-03-02T18:00:00-06:00")
 	cmd.Flags().DurationVar(&f.in, "in", 0, "run after this long, like 10m")
-	cmd.Flags().StringVar(&f.once, "once", "", "idempotency key: the same key within 48 h answers with the first task")
-	cmd.Flags().StringVar(&f.lane, "lane", "", "the kind's own lane, or interactive: somebody waits for it")
+	cmd.Flags().StringVar(&f.once, "once", "", "idempotency key: within 48 h, the same key returns the first task")
+	cmd.Flags().StringVar(&f.lane, "lane", "", "the kind's own lane, or interactive if a person is waiting")
 	return cmd
 }
 
-// demand is a task that is about to be enqueued.
+// demand is a task to enqueue.
 type demand struct {
 	tenant  tenant.ID
 	kind    tasks.Kind
@@ -76,7 +77,7 @@ type demand struct {
 	options []tasks.Option
 }
 
-// demand reads flags and files, and checks what can be checked without Redis.
+// demand reads flags and files, and validates what it can without Redis.
 func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error) {
 	k, ok := tasks.FindKind(name)
 	if !ok {
@@ -92,21 +93,21 @@ func (e *env) demand(name string, f enqueueFlags, now time.Time) (demand, error)
 		return demand{}, err
 	}
 	if d.args, err = d.kind.Decode(data); err != nil {
-		return demand{}, misfit(d.kind, "a value, or the JSON around it, is not of the form it must have")
+		return demand{}, misfit(d.kind, "a value or the JSON around it is malformed")
 	}
 	d.options, err = f.options(d.kind, now)
 	return d, err
 }
 
 func unknownKind(name string) *failure {
-	f := usage("there is no kind %q", name)
+	f := usage("unknown kind %q", name)
 	for _, k := range kinds {
 		f.Try = append(f.Try, k.Name)
 	}
 	return f
 }
 
-// misfit never repeats a value: it may identify a person.
+// misfit does not repeat the value, which may identify a person.
 func misfit(k tasks.Kind, why string) *failure {
 	f := usage("the arguments do not fit %s", k.Name)
 	f.Found = []string{why}
@@ -118,7 +119,7 @@ func misfit(k tasks.Kind, why string) *failure {
 func (e *env) arguments(k tasks.Kind, f enqueueFlags) ([]byte, error) {
 	if f.jsonArgs != "" {
 		if len(f.args) > 0 {
-			return nil, usage("--arg and --json-args do not go together")
+			return nil, usage("--arg and --json-args cannot be combined")
 		}
 		return e.readArguments(k, f.jsonArgs)
 	}
@@ -126,14 +127,14 @@ func (e *env) arguments(k tasks.Kind, f enqueueFlags) ([]byte, error) {
 	for _, a := range f.args {
 		name, value, ok := strings.Cut(a, "=")
 		if _, twice := members[name]; !ok || twice || !slices.Contains(k.Members(), name) {
-			return nil, misfit(k, "an --arg is not name=value, comes twice, or has another name")
+			return nil, misfit(k, "an --arg is not name=value, is repeated, or has an unknown name")
 		}
 		members[name] = value
 	}
 	return json.Marshal(members)
 }
 
-// readArguments reads --json-args, up to a little more than a task may hold.
+// readArguments reads the source of --json-args, up to the largest payload.
 func (e *env) readArguments(k tasks.Kind, from string) ([]byte, error) {
 	in := e.stdin
 	if from != "-" {
@@ -162,16 +163,16 @@ func (f enqueueFlags) options(k tasks.Kind, now time.Time) ([]tasks.Option, erro
 	var out []tasks.Option
 	switch {
 	case f.at != "" && f.in != 0:
-		return nil, usage("--at and --in do not go together")
+		return nil, usage("--at and --in cannot be combined")
 	case f.in < 0:
-		return nil, usage("--in is negative")
+		return nil, usage("--in must not be negative")
 	case f.at != "":
 		at, err := time.Parse(time.RFC3339, f.at)
 		if err != nil {
-			return nil, usage("--at is not a time like 2026-03-02T18:00:00-06:00")
+			return nil, usage("--at must be a time like 2026-03-02T18:00:00-06:00")
 		}
 		if at.Before(now) {
-			return nil, usage("--at has passed")
+			return nil, usage("--at is in the past")
 		}
 		out = append(out, tasks.At(at))
 	case f.in != 0:
@@ -190,17 +191,17 @@ func (f enqueueFlags) options(k tasks.Kind, now time.Time) ([]tasks.Option, erro
 	return out, nil
 }
 
-// receipt is what enqueue answers.
+// receipt is the result of enqueue.
 type receipt struct {
 	ID       string `json:"id"`
 	Tenant   string `json:"tenant"`
 	Kind     string `json:"kind"`
-	Joined   bool   `json:"joined"`   // an equal task waited already
-	Repeated bool   `json:"repeated"` // the --once key had been used
+	Joined   bool   `json:"joined"`   // an equal task was already waiting
+	Repeated bool   `json:"repeated"` // the --once key was used before
 }
 
 func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
-	// The queue takes tasks of any tenant; one with a typing error would die in a worker, long after nobody looks.
+	// The queue accepts tasks of any tenant. A mistyped tenant would only be found by a worker, long after this command.
 	if _, err := findTenant(ctx, t.Ledger, d.tenant.String()); err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	case errors.Is(err, tasks.ErrReused):
 		return &failure{
 			Exit: exitConflict, Code: "REUSED", What: "the --once key was used for another task", cause: err,
-			Means: "nothing was enqueued", Try: []string{"a key of its own for each task"},
+			Means: "nothing was enqueued", Try: []string{"use a different key for each task"},
 		}
 	case err != nil:
 		return err
@@ -219,9 +220,9 @@ func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
 	r := receipt{ID: got.ID, Tenant: d.tenant.String(), Kind: d.kind.Name, Joined: got.Joined, Repeated: got.Repeated}
 	switch {
 	case r.Repeated:
-		e.printf("the key was used before; this is the first call's task")
+		e.printf("the key was used before; this is the task of the first call")
 	case r.Joined:
-		e.printf("an equal task waits already; this demand joins it")
+		e.printf("an equal task is already waiting; this demand joins it")
 	}
 	return e.answer(r, func(w io.Writer) { _, _ = fmt.Fprintln(w, r.ID) })
 }

@@ -15,7 +15,7 @@ var day = []string{"--tenant", "clinic-a", "--arg", "practice=1", "--arg", "from
 
 func TestEnqueueThenShow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	enqueue := append([]string{"enqueue", "schedule.sync", "--json"}, day...)
 	first := document[receipt](t, rounds(t, h.vars, enqueue...).stdout)
 	if first.ID == "" || first.Joined || first.Repeated || first.Kind != "schedule.sync" || first.Tenant != "clinic-a" {
@@ -39,9 +39,9 @@ func TestEnqueueThenShow(t *testing.T) {
 	}
 }
 
-func TestEnqueuePrintsTheIDAlone(t *testing.T) {
+func TestEnqueuePrintsOnlyTheID(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	o := rounds(t, h.vars, append([]string{"enqueue", "schedule.sync"}, day...)...)
 	if o.code != exitOK || len(strings.Fields(o.stdout)) != 1 || o.stderr != "" {
 		t.Errorf("%+v", o)
@@ -54,7 +54,7 @@ func TestEnqueuePrintsTheIDAlone(t *testing.T) {
 
 func TestEnqueueOnce(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	enqueue := append([]string{"enqueue", "schedule.sync", "--json", "--once", "key-1"}, day...)
 	first := document[receipt](t, rounds(t, h.vars, enqueue...).stdout)
 	if second := document[receipt](t, rounds(t, h.vars, enqueue...).stdout); !second.Repeated || second.ID != first.ID {
@@ -68,9 +68,9 @@ func TestEnqueueOnce(t *testing.T) {
 	}
 }
 
-func TestEnqueueLaterAndElsewhere(t *testing.T) {
+func TestEnqueueScheduledInOtherLane(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	later := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json", "--in", "1h", "--lane", "interactive"}, day...)...).stdout)
 	s := document[taskDoc](t, rounds(t, h.vars, "task", "show", later.ID, "--json").stdout)
 	if s.State != tasks.StateScheduled || s.Lane != tasks.LaneInteractive || s.NextAt.IsZero() {
@@ -78,13 +78,13 @@ func TestEnqueueLaterAndElsewhere(t *testing.T) {
 	}
 	at := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json", "--at", "2199-01-01T00:00:00Z"}, day...)...).stdout)
 	if at.ID != "" {
-		t.Errorf("a time more than a year ahead was taken: %+v", at)
+		t.Errorf("a time more than a year ahead was accepted: %+v", at)
 	}
 }
 
 func TestEnqueueReadsArguments(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	const args = `{"practice": "1", "patient": "1001"}`
 	file := filepath.Join(t.TempDir(), "args.json")
 	if err := os.WriteFile(file, []byte(args), 0o600); err != nil {
@@ -97,7 +97,7 @@ func TestEnqueueReadsArguments(t *testing.T) {
 	}
 	o := rounds(t, h.vars, "task", "show", fromFile.ID, "--json")
 	if strings.Contains(o.stdout+fromFile.ID, "1001") {
-		t.Errorf("the patient's number is shown:\n%s", o.stdout)
+		t.Errorf("the patient's number is printed:\n%s", o.stdout)
 	}
 }
 
@@ -108,27 +108,27 @@ func TestEnqueueRefusesBadInput(t *testing.T) {
 		args  []string
 		exit  int
 	}{
-		"unknown kind":       {"", []string{"schedule.synchronise", "--tenant", "clinic-a"}, exitUsage},
-		"no tenant":          {"", []string{"schedule.sync", "--arg", "practice=1"}, exitUsage},
-		"unknown argument":   {"", append([]string{"schedule.sync", "--arg", "hush=1"}, day...), exitUsage},
-		"argument twice":     {"", append([]string{"schedule.sync", "--arg", "practice=hush"}, day...), exitUsage},
-		"argument, no value": {"", append([]string{"schedule.sync", "--arg", "hush"}, day...), exitUsage},
-		"no date":            {"", []string{"schedule.sync", "--tenant", "clinic-a", "--arg", "practice=1", "--arg", "from=hush", "--arg", "to=hush"}, exitUsage},
-		"both ways":          {"{}", append([]string{"schedule.sync", "--json-args", "-"}, day...), exitUsage},
-		"inline JSON":        {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", `{"patient":"hush"}`}, exitUsage},
-		"cut JSON":           {`{"patient":"hush`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
-		"two documents":      {`{"practice":"1","patient":"hush"} {}`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
-		"huge JSON":          {`{"practice":"1","patient":"hush"}` + strings.Repeat(" ", tasks.MaxPayload), []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
-		"no such file":       {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "@/nowhere/args.json"}, exitFailed},
-		"at and in":          {"", append([]string{"schedule.sync", "--at", "2199-01-01T00:00:00Z", "--in", "1h"}, day...), exitUsage},
-		"at in words":        {"", append([]string{"schedule.sync", "--at", "tomorrow"}, day...), exitUsage},
-		"at has passed":      {"", append([]string{"schedule.sync", "--at", "2020-01-01T00:00:00Z"}, day...), exitUsage},
-		"in negative":        {"", append([]string{"schedule.sync", "--in", "-1h"}, day...), exitUsage},
-		"foreign lane":       {"", append([]string{"schedule.sync", "--lane", "warm"}, day...), exitUsage},
+		"unknown kind":          {"", []string{"schedule.synchronise", "--tenant", "clinic-a"}, exitUsage},
+		"no tenant":             {"", []string{"schedule.sync", "--arg", "practice=1"}, exitUsage},
+		"unknown argument":      {"", append([]string{"schedule.sync", "--arg", "hush=1"}, day...), exitUsage},
+		"argument twice":        {"", append([]string{"schedule.sync", "--arg", "practice=hush"}, day...), exitUsage},
+		"argument, no value":    {"", append([]string{"schedule.sync", "--arg", "hush"}, day...), exitUsage},
+		"no date":               {"", []string{"schedule.sync", "--tenant", "clinic-a", "--arg", "practice=1", "--arg", "from=hush", "--arg", "to=hush"}, exitUsage},
+		"--arg and --json-args": {"{}", append([]string{"schedule.sync", "--json-args", "-"}, day...), exitUsage},
+		"inline JSON":           {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", `{"patient":"hush"}`}, exitUsage},
+		"truncated JSON":        {`{"patient":"hush`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
+		"two documents":         {`{"practice":"1","patient":"hush"} {}`, []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
+		"huge JSON":             {`{"practice":"1","patient":"hush"}` + strings.Repeat(" ", tasks.MaxPayload), []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "-"}, exitUsage},
+		"no such file":          {"", []string{"patient.sync", "--tenant", "clinic-a", "--json-args", "@/nowhere/args.json"}, exitFailed},
+		"at and in":             {"", append([]string{"schedule.sync", "--at", "2199-01-01T00:00:00Z", "--in", "1h"}, day...), exitUsage},
+		"at without a time":     {"", append([]string{"schedule.sync", "--at", "tomorrow"}, day...), exitUsage},
+		"at in the past":        {"", append([]string{"schedule.sync", "--at", "2020-01-01T00:00:00Z"}, day...), exitUsage},
+		"in negative":           {"", append([]string{"schedule.sync", "--in", "-1h"}, day...), exitUsage},
+		"foreign lane":          {"", append([]string{"schedule.sync", "--lane", "warm"}, day...), exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// No environment: all of this is refused before anything is opened.
+			// Without an environment: all of these are refused before a store is opened.
 			o := roundsWith(t, nil, c.stdin, append([]string{"enqueue", "--json"}, c.args...)...)
 			if f := failed(t, o.stdout); o.code != c.exit || f.Exit != c.exit || f.Code == "CONFIG" {
 				t.Errorf("exit %d, %+v; want %d", o.code, f, c.exit)
@@ -140,9 +140,9 @@ func TestEnqueueRefusesBadInput(t *testing.T) {
 	}
 }
 
-func TestEnqueueRefusesWhatTheQueueWould(t *testing.T) {
+func TestEnqueueReportsRefusals(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	o := rounds(t, h.vars, "enqueue", "schedule.sync", "--tenant", "clinic-a", "--json",
 		"--arg", "practice=1", "--arg", "from=2026-03-02", "--arg", "to=2026-03-01")
 	if f := failed(t, o.stdout); o.code != exitUsage || f.Code != "INVALID" || !strings.Contains(f.What, "from is after to") {
@@ -158,9 +158,9 @@ func TestEnqueueRefusesWhatTheQueueWould(t *testing.T) {
 
 func TestTaskShowUnknown(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	id := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json"}, day...)...).stdout).ID
-	other := newHouse(t) // another queue, to which this task is unknown
+	other := newHarness(t) // another queue, without this task
 	o := rounds(t, other.vars, "task", "show", id, "--json")
 	if f := failed(t, o.stdout); o.code != exitNotFound || f.Code != "TASK_NOT_FOUND" {
 		t.Errorf("exit %d, %+v", o.code, f)
@@ -170,9 +170,9 @@ func TestTaskShowUnknown(t *testing.T) {
 		t.Errorf("exit %d, %+v", o.code, f)
 	}
 
-	// A dead letter outlives the queue's memory.
-	letter := ledger.DeadLetter{TaskID: id, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "sync", Code: "denied", Attempts: 3, DiedAt: time2026}
-	if err := other.ledger.Bury(t.Context(), letter); err != nil {
+	// A dead letter is kept longer than the task in the queue.
+	dead := ledger.DeadLetter{TaskID: id, Tenant: "clinic-a", Kind: "schedule.sync", Lane: "sync", Code: "denied", Attempts: 3, DiedAt: time2026}
+	if err := other.ledger.Bury(t.Context(), dead); err != nil {
 		t.Fatal(err)
 	}
 	s := document[taskDoc](t, rounds(t, other.vars, "task", "show", id, "--json").stdout)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit codes. They are a contract with scripts: add, never renumber.
+// The exit codes are a contract with scripts: add new ones, but never change a number.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -26,25 +26,25 @@ var exitMeanings = []struct {
 	code    int
 	meaning string
 }{
-	{exitOK, "done"},
-	{exitFailed, "failed, in a way that no other code describes"},
-	{exitUsage, "wrong usage or configuration: nothing was tried"},
-	{exitNotFound, "what was asked for does not exist"},
+	{exitOK, "success"},
+	{exitFailed, "failure that no other code describes"},
+	{exitUsage, "wrong usage or configuration; nothing was done"},
+	{exitNotFound, "not found"},
 	{exitNotAllowed, "not allowed"},
-	{exitConflict, "something is there already, or changed meanwhile"},
-	{exitDependency, "Redis, the ledger or the vendor does not answer"},
+	{exitConflict, "conflict: it exists already, or has changed in the meantime"},
+	{exitDependency, "dependency failure: Redis, the ledger or the vendor does not answer"},
 	{exitCheck, "a check failed"},
-	{exitTimeout, "not done within --timeout"},
-	{exitPartly, "done in part"},
+	{exitTimeout, "not finished within --timeout"},
+	{exitPartly, "partly done"},
 	{exitInterrupted, "interrupted"},
 }
 
-// newExitCodes is a help topic: a command that cannot be run.
+// newExitCodes returns a help topic: a command without a function.
 func newExitCodes() *cobra.Command {
 	var b strings.Builder
-	b.WriteString("Every command ends with one of these:\n\n")
+	b.WriteString("Every command exits with one of these codes:\n\n")
 	for _, m := range exitMeanings {
 		fmt.Fprintf(&b, "  %3d  %s\n", m.code, m.meaning)
 	}
-	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: b.String()}
+	return &cobra.Command{Use: "exit-codes", Short: "Meanings of the exit codes", Long: b.String()}
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// failure is an error in the shape in which operators see it. All its texts are ours or were made to be shown.
+// failure is an error as operators see it. Its texts contain no secrets and no patient data.
 type failure struct {
-	Code  string   `json:"code"` // stable, for scripts and searches
+	Code  string   `json:"code"` // stable; for scripts and searches
 	What  string   `json:"what"`
 	Found []string `json:"found,omitempty"` // evidence, one fact each
 	Means string   `json:"means,omitzero"`
@@ -26,10 +26,10 @@ type failure struct {
 	cause error
 }
 
-// Error returns what failed and the code.
+// Error returns what failed, and the code.
 func (f *failure) Error() string { return fmt.Sprintf("%s (%s)", f.What, f.Code) }
 
-// Unwrap returns what caused it, or nil.
+// Unwrap returns the cause, or nil.
 func (f *failure) Unwrap() error { return f.cause }
 
 // write prints the failure for people.
@@ -49,27 +49,27 @@ func usage(format string, args ...any) *failure {
 	return &failure{Exit: exitUsage, Code: "USAGE", What: fmt.Sprintf(format, args...)}
 }
 
-// checkFailed is the failure of a command whose report was its answer.
+// checkFailed is the failure of a command that has reported it in its result.
 func checkFailed(what string) *failure {
 	return &failure{Exit: exitCheck, Code: "CHECK_FAILED", What: what, cause: errReported}
 }
 
-// explain turns any error of a command into a failure. ctx is the command's own, with its --timeout; outer is the
-// program's, which ends when somebody interrupts it.
+// explain converts any error of a command to a failure. ctx is the command's context, with --timeout; outer is the
+// program's, which ends on an interrupt.
 func explain(outer, ctx context.Context, err error) *failure {
 	if outer.Err() != nil {
 		return &failure{
 			Exit: exitInterrupted, Code: "INTERRUPTED", What: "interrupted", cause: err,
-			Means: "what was sent before may have taken effect",
+			Means: "earlier steps may have taken effect",
 		}
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	if due, ok := ctx.Deadline(); ok && !time.Now().Before(due) { // a socket notices a moment before ctx.Err does
+	if due, ok := ctx.Deadline(); ok && !time.Now().Before(due) { // a socket may time out just before ctx
 		return &failure{
-			Exit: exitTimeout, Code: "TIMEOUT", What: "not done in time", cause: err,
-			Means: "what was sent before may have taken effect", Try: []string{"a longer --timeout", "rounds doctor"},
+			Exit: exitTimeout, Code: "TIMEOUT", What: "not finished in time", cause: err,
+			Means: "earlier steps may have taken effect", Try: []string{"use a longer --timeout", "rounds doctor"},
 		}
 	}
 	if c, ok := errors.AsType[*config.Error](err); ok {
@@ -80,7 +80,7 @@ func explain(outer, ctx context.Context, err error) *failure {
 
 func misconfigured(c *config.Error) *failure {
 	f := &failure{
-		Exit: exitUsage, Code: "CONFIG", What: "the environment is not usable", cause: c,
+		Exit: exitUsage, Code: "CONFIG", What: "the configuration is not usable", cause: c,
 		Means: "nothing was started or changed",
 		Try:   []string{"rounds sim --write-config DIR writes a complete environment for this machine"},
 	}
@@ -90,14 +90,14 @@ func misconfigured(c *config.Error) *failure {
 	return f
 }
 
-// classify finds the exit code by what an error is. The texts of our packages' errors hold codes and names of settings
-// only, so they may be shown.
+// classify selects the exit code for an error. The texts of the project's errors contain only codes and names of settings
+// and may be shown.
 func classify(err error) *failure {
 	f := &failure{Exit: exitFailed, Code: "FAILED", What: err.Error(), cause: err}
 	switch {
 	case errors.Is(err, lifecycle.ErrDependency), errors.Is(err, redisconn.ErrUnavailable):
 		f.Exit, f.Code = exitDependency, "DEPENDENCY"
-		f.Means, f.Try = "nothing can be read or enqueued until it answers", []string{"rounds doctor"}
+		f.Means, f.Try = "reads and enqueues fail until it answers", []string{"rounds doctor"}
 	case errors.Is(err, ledger.ErrNotFound):
 		f.Exit, f.Code = exitNotFound, "NOT_FOUND"
 	case errors.Is(err, ledger.ErrConflict):

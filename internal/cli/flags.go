@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// names wants exactly the arguments that the command's usage line names.
+// names requires exactly the arguments of the command's usage line.
 func names(n ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -19,7 +19,7 @@ func names(n ...string) cobra.PositionalArgs {
 	}
 }
 
-// within returns a check that a flag is between 1 and limit.
+// within returns a function that checks that a flag is between 1 and limit.
 func within(flag string, value *int, limit int) func(*cobra.Command, []string) error {
 	return func(*cobra.Command, []string) error {
 		if *value < 1 || *value > limit {
@@ -29,18 +29,18 @@ func within(flag string, value *int, limit int) func(*cobra.Command, []string) e
 	}
 }
 
-// tenantFlag adds --tenant, with the tenants of the ledger as completions.
+// tenantFlag adds --tenant, completed with the tenants of the ledger.
 func (e *env) tenantFlag(cmd *cobra.Command, value *string, use string) {
 	cmd.Flags().StringVar(value, "tenant", "", use)
 	_ = cmd.RegisterFlagCompletionFunc("tenant", e.completeTenant)
 }
 
-// yesFlag adds --yes, for callers that cannot be asked.
+// yesFlag adds --yes, which skips the confirmation.
 func yesFlag(cmd *cobra.Command, value *bool) {
-	cmd.Flags().BoolVar(value, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(value, "yes", false, "skip the confirmation")
 }
 
-// oneOf completes a flag with the values that it may have.
+// oneOf completes a flag with its possible values.
 func oneOf(cmd *cobra.Command, flag string, values []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -11,34 +11,33 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newHealth asks a probe, for containers that hold nothing else that could: no shell, no curl.
+// newHealth calls a probe, for container images that have no shell and no curl.
 func newHealth(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "health URL",
-		Short: "Ask a process's probe whether it is well",
-		Long: `Ask one probe (/livez, /startupz or /readyz of a worker, scheduler, gateway or monitor) and end with 0 when the
-answer is a good one, with 7 when it is not, and with 6 when there is none. It is the health check of the
-container image, which holds no shell and no other program that could ask.`,
+		Short: "Call the health probe of a process",
+		Long: `Call one probe (/livez, /startupz or /readyz of a worker, scheduler, gateway or monitor). The exit code is 0 if the
+process is healthy, 7 if it is not, and 6 if the probe does not answer. This is the health check of the container
+image, which has no shell and no HTTP client.`,
 		Example: "  rounds health http://127.0.0.1:8081/readyz --timeout 2s",
 		Args:    names("URL"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.health(cmd.Context(), args[0]) },
 	}
 }
 
-// maxProbe is far above the one word of a probe's answer; the rest is not read.
+// maxProbe bounds the answer that is read; a probe answers with one word.
 const maxProbe = 4 << 10
 
 func (e *env) health(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return usage("the probe's address must be like http://127.0.0.1:8081/readyz")
+		return usage("the URL must look like http://127.0.0.1:8081/readyz")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return usage("the probe's address must be like http://127.0.0.1:8081/readyz")
+		return usage("the URL must look like http://127.0.0.1:8081/readyz")
 	}
-	// A probe answers for itself: a redirect would ask somebody else, and a proxy of the environment is not on the way to
-	// one's own machine.
+	// Redirects are not followed and proxies of the environment are not used: the answer must come from the process.
 	c := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -50,7 +49,7 @@ func (e *env) health(ctx context.Context, address string) error {
 	if err != nil {
 		return &failure{
 			Exit: exitDependency, Code: "NO_ANSWER", What: "the probe does not answer", cause: err,
-			Means: "the process does not run, or serves its probes elsewhere (ROUNDS_HEALTH_ADDR)",
+			Means: "the process is not running, or serves its probes at another address (ROUNDS_HEALTH_ADDR)",
 		}
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -58,7 +57,7 @@ func (e *env) health(ctx context.Context, address string) error {
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return &failure{
 			Exit: exitCheck, Code: "NOT_WELL", What: "the probe answers " + strconv.Itoa(res.StatusCode),
-			Means: "the process is starting, draining, or not well; its log says more",
+			Means: "the process is starting, draining or unhealthy; see its log",
 		}
 	}
 	return e.answer(map[string]any{"ok": true, "status": res.StatusCode}, func(w io.Writer) {

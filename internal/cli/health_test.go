@@ -33,13 +33,13 @@ func TestHealth(t *testing.T) {
 	is("/nothing", exitCheck)
 }
 
-func TestHealthAsksNobodyElse(t *testing.T) {
+func TestHealthIgnoresRedirectsAndProxies(t *testing.T) {
 	t.Parallel()
-	well := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(well.Close)
-	srv := httptest.NewServer(http.RedirectHandler(well.URL, http.StatusFound))
+	healthy := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(healthy.Close)
+	srv := httptest.NewServer(http.RedirectHandler(healthy.URL, http.StatusFound))
 	t.Cleanup(srv.Close)
-	out := rounds(t, map[string]string{"HTTP_PROXY": well.URL}, "health", srv.URL, "--json")
+	out := rounds(t, map[string]string{"HTTP_PROXY": healthy.URL}, "health", srv.URL, "--json")
 	if f := failed(t, out.stdout); f.Code != "NOT_WELL" || out.code != exitCheck || !strings.Contains(f.What, "302") {
 		t.Errorf("exit %d, %+v", out.code, f)
 	}

@@ -13,13 +13,13 @@ import (
 )
 
 func newKeys(e *env) *cobra.Command {
-	return e.group("keys", "Make the keyset that seals everything", &cobra.Command{
+	return e.group("keys", "Manage the keyset that seals payloads and cached data", &cobra.Command{
 		Use:   "new FILE",
-		Short: "Write a fresh keyset that only you may read",
-		Long: `Write a fresh Tink keyset to FILE, readable by its owner alone.
+		Short: "Write a new keyset that only its owner can read",
+		Long: `Write a new Tink keyset to FILE, readable only by its owner.
 
-An existing file is never overwritten: whoever loses a keyset loses everything that it sealed.
-Keep a copy where the ledger's backups are not.`,
+An existing file is never overwritten, because everything sealed with a lost keyset is lost too.
+Keep a copy of the keyset, but not together with the ledger's backups.`,
 		Example: "  rounds keys new ./rounds.keys\n  export ROUNDS_KEYS=./rounds.keys",
 		Args:    names("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -27,8 +27,8 @@ Keep a copy where the ledger's backups are not.`,
 			if errors.Is(err, fs.ErrExist) {
 				return &failure{
 					Exit: exitConflict, Code: "FILE_EXISTS", What: args[0] + " exists", cause: err,
-					Means: "it was left as it is: what it sealed could not be opened without it",
-					Try:   []string{"another name"},
+					Means: "the file was not changed; data that it sealed cannot be opened without it",
+					Try:   []string{"use another name"},
 				}
 			}
 			if err != nil {
@@ -43,8 +43,8 @@ Keep a copy where the ledger's backups are not.`,
 	})
 }
 
-// writeKeyset makes a keyset, writes it to a new file and returns its key's id. A file that could not be written whole is
-// removed: a cut keyset looks like one.
+// writeKeyset creates a keyset, writes it to a new file and returns the ID of its key. It removes the file if writing
+// fails, because a truncated keyset looks like a keyset.
 func writeKeyset(path string) (id string, err error) {
 	keys, err := phi.Generate()
 	if err != nil {

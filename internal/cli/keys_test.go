@@ -18,7 +18,7 @@ func TestKeysNew(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("mode %v, %v; want it for its owner alone", info.Mode(), err)
+		t.Fatalf("mode %v, %v; want 0600", info.Mode(), err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -30,7 +30,7 @@ func TestKeysNew(t *testing.T) {
 	}
 }
 
-func TestKeysNewKeepsWhatIsThere(t *testing.T) {
+func TestKeysNewKeepsExistingFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "rounds.keys")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {

@@ -17,12 +17,13 @@ func newLogin(e *env) *cobra.Command {
 	var fromStdin bool
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make a line for the operators' password file",
-		Long: `Make a login for the operators' pages: the line for the file that ROUNDS_MONITOR_PASSWORD_FILE names, with the
-password's hash in it. The password is made up and told once, or read from stdin with --password-stdin.
+		Short: "Create a login for the operators' pages",
+		Long: `Create a login for the operators' pages. The command prints the line for the file that
+ROUNDS_MONITOR_PASSWORD_FILE names, which contains the hash of the password. The password is random and printed once,
+to stderr, or read from stdin with --password-stdin.
 
-A viewer may look; an operator may also pause, run, archive and delete. NAME stands in the log beside what the person
-does. The monitor reads the file when it starts; sessions of a login whose line has changed end then.`,
+A viewer can look; an operator can also pause, run, archive and delete. NAME appears in the log with the person's
+actions. The monitor reads the file when it starts; sessions end if the line of their login has changed.`,
 		Example: "  rounds login new ann --role operator >> ./local/logins\n  export ROUNDS_MONITOR_PASSWORD_FILE=./local/logins",
 		Args:    names("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -38,7 +39,7 @@ does. The monitor reads the file when it starts; sessions of a login whose line 
 				return usage("%s", err)
 			}
 			if !fromStdin {
-				e.printf("The password of %s is %s. Nothing else keeps it.", l.Name, password)
+				e.printf("The password of %s is %s. It is not stored anywhere else.", l.Name, password)
 			}
 			doc := struct {
 				Line string `json:"line"`
@@ -47,17 +48,17 @@ does. The monitor reads the file when it starts; sessions of a login whose line 
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", string(access.Viewer), "viewer or operator")
-	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from stdin, up to the end of its first line")
-	return e.group("login", "Let a person into the operators' pages", cmd)
+	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from the first line of stdin")
+	return e.group("login", "Manage logins of the operators' pages", cmd)
 }
 
-// maxPasswordInput is far above the longest password.
+// maxPasswordInput is far longer than the longest password.
 const maxPasswordInput = 1 << 10
 
 func readPassword(r io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxPasswordInput))
 	if err != nil {
-		return "", errors.New("the password cannot be read from stdin")
+		return "", errors.New("cannot read the password from stdin")
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	return strings.TrimSuffix(line, "\r"), nil

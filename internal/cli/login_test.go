@@ -18,10 +18,10 @@ func TestLoginNew(t *testing.T) {
 	_, rest, _ := strings.Cut(o.stderr, "The password of ann is ")
 	password, _, _ := strings.Cut(rest, ".")
 	if err := bcrypt.CompareHashAndPassword([]byte(fields[2]), []byte(password)); err != nil {
-		t.Errorf("the password %q that was told is not the one in %q", password, line)
+		t.Errorf("the printed password %q does not match %q", password, line)
 	}
 	if again := rounds(t, nil, "login", "new", "ann"); strings.Contains(again.stderr, password) || !strings.HasPrefix(again.stdout, "ann viewer ") {
-		t.Errorf("a second one: %+v", again)
+		t.Errorf("a second login: %+v", again)
 	}
 }
 

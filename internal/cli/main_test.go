@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// outcome is what a command line led to.
+// outcome is the result of a command line.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -37,16 +37,16 @@ func getenv(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-// document decodes stdout, which must be one JSON document and nothing else.
+// document decodes stdout, which must be exactly one JSON document.
 func document[T any](t *testing.T, stdout string) T {
 	t.Helper()
 	var v T
 	dec := json.NewDecoder(strings.NewReader(stdout))
 	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("stdout is no JSON document: %v\n%s", err, stdout)
+		t.Fatalf("stdout is not a JSON document: %v\n%s", err, stdout)
 	}
 	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
-		t.Fatalf("stdout holds more than one document:\n%s", stdout)
+		t.Fatalf("stdout contains more than one document:\n%s", stdout)
 	}
 	return v
 }
@@ -59,5 +59,5 @@ func failed(t *testing.T, stdout string) failure {
 	}](t, stdout).Error
 }
 
-// time2026 is a moment in the past of every test.
+// time2026 is a time in the past.
 var time2026 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)

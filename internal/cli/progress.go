@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// How often progress is told: at a terminal in place, elsewhere as lines that a log can bear.
+// How often progress is printed: a terminal line is rewritten, a log gets a new line.
 const (
 	progressLine  = 5 * time.Second
 	progressPlace = 200 * time.Millisecond
 )
 
-// progress tells on stderr how far long work has come. Short work tells nothing.
+// progress prints the progress of long operations to stderr. Short operations print nothing.
 type progress struct {
 	out     io.Writer
 	what    string
 	inPlace bool
 	every   time.Duration
 	next    time.Time
-	width   int // of what stands on the terminal's line
+	width   int // of the terminal line's text
 }
 
 func (e *env) progress(what string) *progress {
@@ -32,14 +32,14 @@ func (e *env) progress(what string) *progress {
 	return p
 }
 
-// at tells that so many of all are done, when it is time to tell.
-func (p *progress) at(done, all int) {
+// at prints the progress if enough time has passed since the last line.
+func (p *progress) at(done, total int) {
 	now := time.Now()
 	if now.Before(p.next) {
 		return
 	}
 	p.next = now.Add(p.every)
-	line := fmt.Sprintf("%s: %d of %d (%d %%)", p.what, done, all, done*100/max(1, all))
+	line := fmt.Sprintf("%s: %d of %d (%d %%)", p.what, done, total, done*100/max(1, total))
 	if !p.inPlace {
 		_, _ = fmt.Fprintln(p.out, line)
 		return
@@ -49,7 +49,7 @@ func (p *progress) at(done, all int) {
 	_, _ = fmt.Fprint(p.out, "\r"+line+pad)
 }
 
-// end clears the terminal's line.
+// end clears the terminal line.
 func (p *progress) end() {
 	if p.inPlace && p.width > 0 {
 		_, _ = fmt.Fprint(p.out, "\r"+strings.Repeat(" ", p.width)+"\r")

@@ -19,9 +19,9 @@ func newQueue(e *env) *cobra.Command {
 	var measure time.Duration
 	list := &cobra.Command{
 		Use:   "list",
-		Short: "Say how every lane stands",
-		Long: `Say for each lane what waits, runs and died in it, how old its oldest demand is, and what to do where something is
-not as it should be. OLDEST counts from the demand itself: a task that is retried does not become young by it.`,
+		Short: "Show the state of every lane",
+		Long: `Show the waiting, running and dead tasks of every lane, the age of its oldest demand, and advice about anything unusual.
+OLDEST is the age of the demand: a retry does not reset it.`,
 		Example: "  rounds queue list\n  rounds queue list --measure 5s --json",
 		Args:    names(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,17 +33,17 @@ not as it should be. OLDEST counts from the demand itself: a task that is retrie
 			})
 		},
 	}
-	list.Flags().DurationVar(&measure, "measure", 0, "look twice, this far apart, and tell the attempts that end per second")
-	return e.group("queue", "Look at the lanes, stop and clear them", list, newQueueShow(e), newQueuePause(e), newQueueResume(e), newQueuePurge(e))
+	list.Flags().DurationVar(&measure, "measure", 0, "measure twice, this far apart, and show finished attempts per second")
+	return e.group("queue", "Show, pause and purge lanes", list, newQueueShow(e), newQueuePause(e), newQueueResume(e), newQueuePurge(e))
 }
 
-// lanesDoc is how all lanes stand at one time.
+// lanesDoc is the result of queue list.
 type lanesDoc struct {
 	At    time.Time `json:"at"`
 	Lanes []laneDoc `json:"lanes"`
 }
 
-// laneDoc is how one lane stands.
+// laneDoc is the state of one lane.
 type laneDoc struct {
 	Lane           string    `json:"lane"`
 	Paused         bool      `json:"paused"`
@@ -53,14 +53,14 @@ type laneDoc struct {
 	Scheduled      int64     `json:"scheduled"`
 	Retry          int64     `json:"retry"`
 	Archived       int64     `json:"archived"`
-	OldestAt       time.Time `json:"oldest_at,omitzero"` // when the oldest demand that waits was made
+	OldestAt       time.Time `json:"oldest_at,omitzero"` // time of the oldest waiting demand
 	OldestSeconds  float64   `json:"oldest_seconds"`
-	Sampled         int       `json:"looked"` // tasks in which the oldest was searched
+	Sampled        int       `json:"looked"` // how many tasks were read to find the oldest
 	NextDue        time.Time `json:"next_due,omitzero"`
-	ProcessedToday int64     `json:"processed_today"` // attempts that ended since midnight UTC
+	ProcessedToday int64     `json:"processed_today"` // attempts that finished since midnight UTC
 	FailedToday    int64     `json:"failed_today"`
 	ProcessedTotal int64     `json:"processed_total"`
-	PerSecond      *float64  `json:"per_second,omitempty"` // attempts that ended, while --measure looked
+	PerSecond      *float64  `json:"per_second,omitempty"` // attempts that finished during --measure
 	Advice         []string  `json:"advice"`
 }
 
@@ -84,7 +84,7 @@ func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) e
 	begun := time.Now()
 	all := first
 	if measure > 0 {
-		e.printf("looking again in %s", measure)
+		e.printf("measuring for %s", measure)
 		if err := wait(ctx, measure); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (e *env) listLanes(ctx context.Context, s *stores, measure time.Duration) e
 	return e.answer(doc, doc.write)
 }
 
-// wait ends after d, or with the context's error.
+// wait returns after d, or with the error of ctx.
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -140,12 +140,12 @@ func (d lanesDoc) write(w io.Writer) {
 	}
 }
 
-// lane reads the argument that names one.
+// lane checks the argument that names a lane.
 func lane(name string) (string, error) {
 	if queue.KnownLane(name) {
 		return name, nil
 	}
-	f := usage("there is no such lane")
+	f := usage("unknown lane")
 	f.Found, f.Try = []string{"the lanes are " + strings.Join(queue.Lanes(), ", ")}, []string{"rounds queue list"}
 	return "", f
 }
@@ -161,9 +161,9 @@ func completeLane(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 func newQueuePause(e *env) *cobra.Command {
 	return e.laneSwitch(true, &cobra.Command{
 		Use:   "pause LANE",
-		Short: "Let workers take nothing more from a lane",
-		Long: `Let workers take nothing more from a lane. What runs goes on, demands are accepted and wait, and nothing resumes by
-itself. Pausing a lane that is paused changes nothing and is no error.`,
+		Short: "Stop workers from taking tasks of a lane",
+		Long: `Stop workers from taking tasks of a lane. Running tasks continue, and new demands are accepted and wait until the lane is
+resumed. Pausing a paused lane has no effect and succeeds.`,
 		Example: "  rounds queue pause warm --yes",
 	})
 }
@@ -171,13 +171,13 @@ itself. Pausing a lane that is paused changes nothing and is no error.`,
 func newQueueResume(e *env) *cobra.Command {
 	return e.laneSwitch(false, &cobra.Command{
 		Use:     "resume LANE",
-		Short:   "Let workers take from a lane again",
-		Long:    "Let workers take from a lane again. Resuming a lane that is not paused changes nothing and is no error.",
+		Short:   "Let workers take tasks of a paused lane again",
+		Long:    "Let workers take tasks of a paused lane again. Resuming a lane that is not paused has no effect and succeeds.",
 		Example: "  rounds queue resume warm --yes",
 	})
 }
 
-// laneSwitch makes cmd a command that pauses or resumes a lane.
+// laneSwitch turns cmd into a command that pauses or resumes a lane.
 func (e *env) laneSwitch(pause bool, cmd *cobra.Command) *cobra.Command {
 	var yes bool
 	cmd.Args, cmd.ValidArgsFunction = names("LANE"), completeLane
@@ -186,11 +186,11 @@ func (e *env) laneSwitch(pause bool, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// switchDoc is what pause and resume answer.
+// switchDoc is the result of queue pause and queue resume.
 type switchDoc struct {
 	Lane    string `json:"lane"`
 	Paused  bool   `json:"paused"`
-	Changed bool   `json:"changed"` // it was not so before
+	Changed bool   `json:"changed"` // the lane was in the other state
 }
 
 func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) error {
@@ -199,11 +199,11 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 		return err
 	}
 	return e.withStores(ctx, config.NeedQueue, func(s *stores) error {
-		question, act, state := "Workers will take nothing more from "+name+" until it is resumed. Go on?", queue.Pause, "paused"
+		question, act, state := "Workers will take no more tasks of "+name+" until it is resumed. Continue?", queue.Pause, "paused"
 		if !pause {
-			question, act, state = "Workers will take from "+name+" again. Go on?", queue.Resume, "resumed"
+			question, act, state = "Workers will take tasks of "+name+" again. Continue?", queue.Resume, "resumed"
 		}
-		if err := e.agree(yes, question); err != nil {
+		if err := e.confirm(yes, question); err != nil {
 			return err
 		}
 		changed, err := act(ctx, s.queue, name)
@@ -211,9 +211,9 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 			return err
 		}
 		if changed {
-			e.acts().InfoContext(ctx, "lane switched", "lane", name, "state", state)
+			e.actionLog().InfoContext(ctx, "lane switched", "lane", name, "state", state)
 		} else {
-			state = "was " + state + " already"
+			state = "was already " + state
 		}
 		return e.answer(switchDoc{Lane: name, Paused: pause, Changed: changed}, func(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "%s %s\n", name, state)

@@ -14,13 +14,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// keyless is the house's environment without what opens anything.
-func (h *house) keyless() map[string]string {
+// keyless returns the environment without the keyset.
+func (h *harness) keyless() map[string]string {
 	return h.with(map[string]string{"ROUNDS_KEYS": "", "ROUNDS_TENANTS": "", "ROUNDS_CACHE_REDIS": ""})
 }
 
-// rdb is a client of the house's queue.
-func (h *house) rdb(t *testing.T) redis.UniversalClient {
+// rdb returns a client of the queue's Redis.
+func (h *harness) rdb(t *testing.T) redis.UniversalClient {
 	t.Helper()
 	rdb, err := redisconn.Dial(h.vars["ROUNDS_QUEUE_REDIS"], redisconn.Options{})
 	if err != nil {
@@ -30,13 +30,13 @@ func (h *house) rdb(t *testing.T) redis.UniversalClient {
 	return rdb
 }
 
-// fill enqueues n tasks that were demanded a while ago and returns their IDs.
-func (h *house) fill(t *testing.T, lane string, n int, ago, in time.Duration) []string {
+// fill enqueues n tasks with demands of the given age and returns their IDs.
+func (h *harness) fill(t *testing.T, lane string, n int, ago, in time.Duration) []string {
 	t.Helper()
 	demands := make([]queue.Demand, n)
 	for i := range demands {
 		demands[i] = queue.Demand{
-			Lane: lane, Digest: letters(fmt.Sprintf("%s%d%s", lane, i, ago)), Kind: "patient.sync", Timeout: time.Minute,
+			Lane: lane, Digest: digestOf(fmt.Sprintf("%s%d%s", lane, i, ago)), Kind: "patient.sync", Timeout: time.Minute,
 			Encode: func(string) ([]byte, map[string]string, error) {
 				return []byte("sealed"), map[string]string{
 					queue.HeaderTenant: "clinic-a", "v": "1", queue.HeaderEnqueuedAt: time.Now().Add(-ago).UTC().Format(time.RFC3339Nano),
@@ -58,8 +58,8 @@ func (h *house) fill(t *testing.T, lane string, n int, ago, in time.Duration) []
 	return ids
 }
 
-// letters spells any name as a digest.
-func letters(name string) string {
+// digestOf makes a digest from a name.
+func digestOf(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
 		b.WriteByte('a' + name[i]%26)
@@ -67,8 +67,8 @@ func letters(name string) string {
 	return (b.String() + strings.Repeat("z", 26))[:26]
 }
 
-// archive makes tasks dead, as asynq does, with their letters.
-func (h *house) archive(t *testing.T, ids []string, code string) {
+// archive archives tasks as asynq does, and writes their dead letters.
+func (h *harness) archive(t *testing.T, ids []string, code string) {
 	t.Helper()
 	i := asynq.NewInspectorFromRedisClient(h.rdb(t))
 	for _, id := range ids {
@@ -92,7 +92,7 @@ func (h *house) archive(t *testing.T, ids []string, code string) {
 
 func TestQueueList(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.fill(t, queue.Sync, 3, time.Hour, 0)
 	h.fill(t, queue.Warm, 2, time.Minute, time.Hour)
 	h.archive(t, h.fill(t, queue.Push, 1, 0, 0), "denied")
@@ -124,12 +124,12 @@ func TestQueueList(t *testing.T) {
 
 func TestQueueShow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.fill(t, queue.Sync, 3, time.Hour, 0)
 	h.fill(t, queue.Sync, 7, time.Minute, time.Hour)
 	c := asynq.NewClientFromRedisClient(h.rdb(t))
-	stranger := asynq.NewTaskWithHeaders("Jane Doe", []byte("Jane Doe"), map[string]string{"tenant": "Jane Doe"})
-	if _, err := c.EnqueueContext(t.Context(), stranger, asynq.Queue(queue.Sync), asynq.TaskID("Jane Doe")); err != nil {
+	foreign := asynq.NewTaskWithHeaders("Jane Doe", []byte("Jane Doe"), map[string]string{"tenant": "Jane Doe"})
+	if _, err := c.EnqueueContext(t.Context(), foreign, asynq.Queue(queue.Sync), asynq.TaskID("Jane Doe")); err != nil {
 		t.Fatal(err)
 	}
 	o := rounds(t, h.keyless(), "queue", "show", "sync", "--json")
@@ -146,17 +146,17 @@ func TestQueueShow(t *testing.T) {
 		t.Errorf("%+v", scheduled)
 	}
 	text := rounds(t, h.keyless(), "queue", "show", "sync", "--look", "2")
-	if !strings.Contains(text.stdout, "of which the next 2 are counted") || !strings.Contains(text.stdout, "patient.sync") {
+	if !strings.Contains(text.stdout, ", the next 2 are counted") || !strings.Contains(text.stdout, "patient.sync") {
 		t.Errorf("%+v", text)
 	}
 	if strings.Contains(o.stdout+text.stdout, "Jane") || strings.Contains(o.stdout+text.stdout, "sealed") {
-		t.Error("what a stranger wrote is shown, or a payload")
+		t.Error("text of a foreign task or a payload is printed")
 	}
 }
 
 func TestQueuePauseAndResume(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	vars := h.keyless()
 	for _, step := range []struct {
 		verb            string
@@ -173,10 +173,10 @@ func TestQueuePauseAndResume(t *testing.T) {
 	}
 }
 
-// What others rely on is not changed unless somebody says yes.
-func TestQueueAsksFirst(t *testing.T) {
+// Commands that affect others require a confirmation.
+func TestQueueChangesRequireConfirmation(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.fill(t, queue.Sync, 1, time.Hour, time.Hour)
 	for _, args := range [][]string{
 		{"queue", "pause", "sync"},
@@ -199,10 +199,10 @@ func TestQueueAsksFirst(t *testing.T) {
 
 func TestQueuePurge(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	dead := h.fill(t, queue.Sync, 3, time.Hour, 0)
 	h.archive(t, dead, "denied")
-	if err := h.ledger.Resolve(t.Context(), dead[0], ledger.StateResolved); err != nil { // somebody was here before
+	if err := h.ledger.Resolve(t.Context(), dead[0], ledger.StateResolved); err != nil { // by another operator
 		t.Fatal(err)
 	}
 	h.fill(t, queue.Sync, purgeBatch+1, 2*time.Hour, time.Hour)
@@ -215,7 +215,7 @@ func TestQueuePurge(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if o := rounds(t, h.keyless(), append(args, "24h", "--state", "archived")...); document[purgeDoc](t, o.stdout).Found != 0 {
-		t.Errorf("what died just now was removed: %+v", o)
+		t.Errorf("recently dead tasks were removed: %+v", o)
 	}
 	h.rdb(t).ZAdd(t.Context(), "asynq:{sync}:archived", redis.Z{Score: 1, Member: dead[0]}, redis.Z{Score: 1, Member: dead[1]}, redis.Z{Score: 1, Member: dead[2]})
 	o = rounds(t, h.keyless(), append(args, "24h", "--state", "archived")...)
@@ -235,7 +235,7 @@ func TestQueuePurge(t *testing.T) {
 
 func TestQueueBadUsage(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, args := range [][]string{
 		{"queue", "show", "nowhere"},
 		{"queue", "show", "sync", "--look", "0"},
@@ -257,7 +257,7 @@ func TestQueueBadUsage(t *testing.T) {
 
 func TestQueueWithoutRedis(t *testing.T) {
 	t.Parallel()
-	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": "redis://:hush@" + gone(t)}
+	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}
 	for _, args := range [][]string{{"queue", "list"}, {"queue", "show", "sync"}, {"queue", "pause", "sync", "--yes"}} {
 		o := rounds(t, vars, append(args, "--json")...)
 		if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout+o.stderr, "hush") {
@@ -266,16 +266,16 @@ func TestQueueWithoutRedis(t *testing.T) {
 	}
 }
 
-// What was done before an interruption stays done, letters that were settled included, and the exit code tells.
-func TestPurgeThatIsInterrupted(t *testing.T) {
+// After an interruption, the exit code is 9 if tasks were removed or dead letters resolved.
+func TestInterruptedPurge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		done purgeDoc
 		exit int
 	}{
-		"before the first": {purgeDoc{Found: 3}, exitDependency},
-		"after a letter":   {purgeDoc{Found: 3, Resolved: 1}, exitPartly},
-		"after some tasks": {purgeDoc{Found: 3, Removed: 2}, exitPartly},
+		"nothing done":             {purgeDoc{Found: 3}, exitDependency},
+		"one dead letter resolved": {purgeDoc{Found: 3, Resolved: 1}, exitPartly},
+		"some tasks removed":       {purgeDoc{Found: 3, Removed: 2}, exitPartly},
 	} {
 		if got := explain(t.Context(), t.Context(), c.done.interrupted(redisconn.ErrUnavailable)); got.Exit != c.exit {
 			t.Errorf("%s: exit %d, want %d", name, got.Exit, c.exit)

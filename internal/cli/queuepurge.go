@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	purgeBatch = 200    // tasks that are removed in one step
-	maxPurge   = 50_000 // tasks that one command removes
+	purgeBatch = 200    // tasks per step
+	maxPurge   = 50_000 // tasks per command
 )
 
 var removable = []string{queue.StateArchived, queue.StateScheduled, queue.StateRetry}
@@ -26,14 +26,14 @@ func newQueuePurge(e *env) *cobra.Command {
 	var f purgeFlags
 	cmd := &cobra.Command{
 		Use:   "purge LANE",
-		Short: "Remove old tasks of one state from a lane, in steps",
-		Long: `Remove tasks of one state that died (archived) or were demanded (scheduled, retry) longer ago than --older-than.
+		Short: "Remove old tasks of one state from a lane",
+		Long: `Remove the tasks of one state that died (archived) or were enqueued (scheduled, retry) longer ago than --older-than.
 
-The dead letters of archived tasks are settled. A scheduled or retried task that is removed is a demand that nobody
-will work on: whoever asks for it is told that it was purged, and the same can be demanded anew.
+The dead letters of archived tasks are resolved. A removed scheduled or retried task will not run: its status becomes
+"purged", and the same work can be enqueued again.
 
-What becomes due meanwhile is left alone, each step is small, and the command can be interrupted and repeated. One
-command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it ends with 9, as it does when it was interrupted halfway.`,
+Tasks that become due during the command are not removed. The command works in small steps and can be interrupted and
+repeated. It removes at most ` + fmt.Sprint(maxPurge) + ` tasks; if there are more, or if it is interrupted, the exit code is 9.`,
 		Example: "  rounds queue purge sync --state archived --older-than 720h\n  rounds queue purge warm --state retry --older-than 24h --yes --json",
 		Args:    names("LANE"), ValidArgsFunction: completeLane,
 		Annotations: map[string]string{untimed: "yes"},
@@ -53,7 +53,7 @@ command removes at most ` + fmt.Sprint(maxPurge) + ` tasks; with more of them it
 		},
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "archived, scheduled or retry (required)")
-	cmd.Flags().DurationVar(&f.olderThan, "older-than", 0, "how old a task must be, like 720h (required; 0s takes all)")
+	cmd.Flags().DurationVar(&f.olderThan, "older-than", 0, "minimum age of a task, like 720h (required; 0s selects all)")
 	yesFlag(cmd, &f.yes)
 	f.given = func() bool { return cmd.Flags().Changed("older-than") }
 	oneOf(cmd, "state", removable)
@@ -64,7 +64,7 @@ type purgeFlags struct {
 	state     string
 	olderThan time.Duration
 	yes       bool
-	given     func() bool // whether --older-than was
+	given     func() bool // reports whether --older-than was set
 }
 
 func (f purgeFlags) check() error {
@@ -74,12 +74,12 @@ func (f purgeFlags) check() error {
 	case !f.given():
 		return usage("--older-than is missing")
 	case f.olderThan < 0:
-		return usage("--older-than is negative")
+		return usage("--older-than must not be negative")
 	}
 	return nil
 }
 
-// purgeDoc is what purge answers.
+// purgeDoc is the result of queue purge.
 type purgeDoc struct {
 	Lane     string    `json:"lane"`
 	State    string    `json:"state"`
@@ -87,7 +87,7 @@ type purgeDoc struct {
 	Found    int       `json:"found"`
 	Removed  int       `json:"removed"`
 	Resolved int       `json:"settled"` // dead letters
-	More     bool      `json:"more"`    // there are more than one command removes
+	More     bool      `json:"more"`    // there are more than maxPurge
 }
 
 func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) error {
@@ -101,7 +101,7 @@ func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) e
 	}
 	doc.Found = len(old)
 	if doc.Found > 0 {
-		if err := e.agree(f.yes, doc.question()); err != nil {
+		if err := e.confirm(f.yes, doc.question()); err != nil {
 			return err
 		}
 	}
@@ -114,38 +114,38 @@ func (e *env) purge(ctx context.Context, s *stores, name string, f purgeFlags) e
 		p.at(doc.Removed, doc.Found)
 	}
 	p.end()
-	e.acts().InfoContext(ctx, "lane purged", "lane", name, "state", f.state, "count", doc.Removed)
+	e.actionLog().InfoContext(ctx, "lane purged", "lane", name, "state", f.state, "count", doc.Removed)
 	if err := e.answer(doc, doc.write); err != nil {
 		return err
 	}
 	if doc.More {
-		return &failure{Exit: exitPartly, Code: "PARTLY", What: "there are more", cause: errReported}
+		return &failure{Exit: exitPartly, Code: "PARTLY", What: "there are more tasks", cause: errReported}
 	}
 	return nil
 }
 
 func (d *purgeDoc) question() string {
-	consequence := "these are demands that nobody will work on then"
+	consequence := "these demands will not be met"
 	if d.State == queue.StateArchived {
-		consequence = "their dead letters are settled and cannot be replayed then"
+		consequence = "their dead letters are resolved and can no longer be replayed"
 	}
-	return fmt.Sprintf("%d %s tasks of %s from before %s will be removed; %s. Go on?", d.Found, d.State, d.Lane,
+	return fmt.Sprintf("%d %s tasks of %s from before %s will be removed; %s. Continue?", d.Found, d.State, d.Lane,
 		d.Before.Format(time.RFC3339), consequence)
 }
 
-// remove settles the letters of a batch and removes its tasks, in this order: interrupted in between, the next command
-// finds the tasks again.
+// remove resolves the dead letters of a batch and then removes its tasks. After an interruption in between, the next
+// command finds the tasks again.
 func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) error {
 	if d.State == queue.StateArchived {
 		for _, t := range batch {
 			if t.ID == "" {
-				continue // the ledger has no such task
+				continue // the task has no dead letter
 			}
 			err := s.ledger.Resolve(ctx, t.ID, ledger.StateResolved)
 			switch {
 			case err == nil:
 				d.Resolved++
-			case !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrConflict): // settled before, or by others
+			case !errors.Is(err, ledger.ErrNotFound) && !errors.Is(err, ledger.ErrConflict): // already resolved
 				return err
 			}
 		}
@@ -161,17 +161,17 @@ func (d *purgeDoc) interrupted(err error) error {
 	}
 	return &failure{
 		Exit: exitPartly, Code: "PARTLY", What: fmt.Sprintf("%d of %d tasks were removed", d.Removed, d.Found), cause: err,
-		Found: []string{err.Error()}, Means: "the others are still there, some of them with settled letters", Try: []string{"the same command again"},
+		Found: []string{err.Error()}, Means: "the others remain, some with resolved dead letters", Try: []string{"repeat the command"},
 	}
 }
 
 func (d *purgeDoc) write(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%s: removed %d of %d %s tasks", d.Lane, d.Removed, d.Found, d.State)
 	if d.State == queue.StateArchived {
-		_, _ = fmt.Fprintf(w, ", settled %d dead letters", d.Resolved)
+		_, _ = fmt.Fprintf(w, ", resolved %d dead letters", d.Resolved)
 	}
 	_, _ = fmt.Fprintln(w)
 	if d.More {
-		_, _ = fmt.Fprintln(w, "there are more: the same command again")
+		_, _ = fmt.Fprintln(w, "there are more; repeat the command")
 	}
 }

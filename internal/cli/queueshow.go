@@ -19,17 +19,17 @@ import (
 const (
 	defaultLook = 1000
 	maxLook     = 20_000
-	maxNext     = 5 // of each state, those first that are next
+	maxNext     = 5 // next tasks listed for each state
 )
 
 func newQueueShow(e *env) *cobra.Command {
 	var look int
 	cmd := &cobra.Command{
 		Use:   "show LANE",
-		Short: "Say what a lane holds, why it waits, and what is next",
-		Long: `Say what a lane holds by state, kind and tenant, why it waits, and when the next of it is due. Arguments stay sealed.
+		Short: "Show the tasks of a lane, why they wait and what is next",
+		Long: `Show the tasks of a lane by state, kind and tenant, why they wait, and when the next ones are due. Arguments stay sealed.
 
-Of a long lane the tasks that are next are counted; --look says how many of each state.`,
+In a long lane, only the next tasks are counted; --look sets how many of each state.`,
 		Example: "  rounds queue show sync\n  rounds queue show sync --look 20000 --json",
 		Args:    names("LANE"), ValidArgsFunction: completeLane, PreRunE: within("--look", &look, maxLook),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,29 +42,29 @@ Of a long lane the tasks that are next are counted; --look says how many of each
 			})
 		},
 	}
-	cmd.Flags().IntVar(&look, "look", defaultLook, "how many tasks of each state are read")
+	cmd.Flags().IntVar(&look, "look", defaultLook, "number of tasks to read in each state")
 	return cmd
 }
 
-// laneTasksDoc is one lane with what lies in it.
+// laneTasksDoc is the result of queue show: a lane and its tasks.
 type laneTasksDoc struct {
 	At     time.Time  `json:"at"`
 	Lane   laneDoc    `json:"lane"`
 	States []stateDoc `json:"states"`
 }
 
-// stateDoc is what lies in one state.
+// stateDoc describes the tasks of one state.
 type stateDoc struct {
 	State   string     `json:"state"`
 	Tasks   int64      `json:"tasks"`
-	Sampled  int        `json:"looked"` // of them, so many were read and are counted below
+	Sampled int        `json:"looked"` // how many of them were read and are counted below
 	Kinds   []countDoc `json:"kinds"`
 	Tenants []countDoc `json:"tenants"`
-	Reasons []countDoc `json:"reasons"` // why they wait or died
-	Next    []taskRow  `json:"next"`    // the first of them
+	Reasons []countDoc `json:"reasons"` // codes: why they wait or died
+	Next    []taskRow  `json:"next"`    // the next ones
 }
 
-// countDoc counts tasks that have something in common; the name is empty when they do not say.
+// countDoc counts the tasks that have a name in common. The name is empty for tasks without one.
 type countDoc struct {
 	Name  string `json:"name"`
 	Tasks int    `json:"tasks"`
@@ -77,7 +77,7 @@ type taskRow struct {
 	Kind       string    `json:"kind"`
 	Tenant     string    `json:"tenant"`
 	Code       string    `json:"code,omitempty"`
-	Attempts   int       `json:"attempts"` // that failed
+	Attempts   int       `json:"attempts"` // failed attempts
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
 	NextAt     time.Time `json:"next_at,omitzero"`
 	DiedAt     time.Time `json:"died_at,omitzero"`
@@ -130,20 +130,20 @@ func (d *stateDoc) count(found []queue.Task) {
 	}
 }
 
-// why says what a code means in this state.
+// why explains a code in this state.
 func (d *stateDoc) why(code string) string {
 	switch {
 	case d.State == queue.StateActive:
-		return "a worker has it"
+		return "it is running"
 	case d.State == queue.StateScheduled && code == "":
-		return "it was asked for at a later time"
+		return "it is scheduled for a later time"
 	case d.State == queue.StatePending:
 		return codes.Code("").Meaning()
 	}
 	return codes.Code(code).Meaning()
 }
 
-// countBy counts tasks by name, most first.
+// countBy counts tasks by name, the largest count first.
 func countBy(found []queue.Task, name func(queue.Task) string) []countDoc {
 	counts := map[string]int{}
 	for _, t := range found {
@@ -157,7 +157,7 @@ func countBy(found []queue.Task, name func(queue.Task) string) []countDoc {
 	return out
 }
 
-const maxCounts = 10 // lines of each count, for people
+const maxCounts = 10 // lines printed of each count
 
 func (d laneTasksDoc) write(w io.Writer) {
 	l := d.Lane
@@ -172,7 +172,7 @@ func (d laneTasksDoc) write(w io.Writer) {
 		}
 		_, _ = fmt.Fprintf(w, "\n%s: %d", s.State, s.Tasks)
 		if int64(s.Sampled) < s.Tasks {
-			_, _ = fmt.Fprintf(w, ", of which the next %d are counted", s.Sampled)
+			_, _ = fmt.Fprintf(w, ", the next %d are counted", s.Sampled)
 		}
 		_, _ = fmt.Fprintln(w)
 		writeCounts(w, "why", s.Reasons)

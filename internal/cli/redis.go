@@ -16,11 +16,11 @@ import (
 )
 
 func newRedis(e *env) *cobra.Command {
-	return e.group("redis", "Look at the Redis servers, changing nothing",
+	return e.group("redis", "Inspect the Redis servers without changing them",
 		newRedisHealth(e), newRedisLatency(e), newRedisMemory(e), newRedisSlowlog(e), newRedisClients(e))
 }
 
-// The roles that --role names, and what each needs to be open.
+// The values of --role, and the stores that each needs.
 var (
 	roleNames = []string{"queue", "cache", "both"}
 	roleNeeds = map[string]config.Need{
@@ -28,13 +28,13 @@ var (
 	}
 )
 
-// serversDoc is what the redis commands answer.
+// serversDoc is the result of the redis commands.
 type serversDoc[T any] struct {
-	OK      *bool `json:"ok,omitempty"` // no check failed; of health alone
+	OK      *bool `json:"ok,omitempty"` // no check failed; only in redis health
 	Servers []T   `json:"servers"`
 }
 
-// inspection makes cmd a command that inspects every server of the roles that --role names, one after the other.
+// inspection turns cmd into a command that inspects every server of the roles in --role, one after the other.
 func inspection[T any](e *env, cmd *cobra.Command, inspect func(context.Context, diagnose.Server) (T, error), write func(io.Writer, T)) *cobra.Command {
 	var role string
 	cmd.Args = names()
@@ -66,7 +66,7 @@ func inspection[T any](e *env, cmd *cobra.Command, inspect func(context.Context,
 	return cmd
 }
 
-// healthy reports whether no check failed, or nil when the results are not of checks.
+// healthy reports whether no check failed, or nil if the results are not findings.
 func healthy[T any](found []T) *bool {
 	all, ok := any(found).([]diagnose.Health)
 	if !ok {
@@ -76,7 +76,7 @@ func healthy[T any](found []T) *bool {
 	return &well
 }
 
-// writePlace begins the part about one server.
+// writePlace writes the heading of one server.
 func writePlace(w io.Writer, p diagnose.Place) {
 	_, _ = fmt.Fprintf(w, "%s redis, %s\n", p.Role, p.Server)
 }
@@ -90,10 +90,10 @@ func writeAdvice(w io.Writer, advice []string) {
 func newRedisHealth(e *env) *cobra.Command {
 	return inspection(e, &cobra.Command{
 		Use:   "health",
-		Short: "Say how each Redis server is, what that means and what to do",
-		Long: `Say how each Redis server is: memory against its limit, evictions, connections, disk, replicas, and the answer's
-speed. It reads INFO alone, which managed services allow. Exit code 7 says that a check failed; "rounds doctor"
-looks at more than Redis.`,
+		Short: "Check the health of each Redis server",
+		Long: `Check the memory, evictions, connections, disk, replication and latency of each Redis server. The command uses only
+INFO, which managed services allow. The exit code is 7 if a check failed. "rounds doctor" also checks the other
+dependencies.`,
 		Example: "  rounds redis health\n  rounds redis health --role cache --json",
 	}, func(ctx context.Context, s diagnose.Server) (diagnose.Health, error) { return s.Health(ctx) }, writeHealth)
 }
@@ -104,7 +104,7 @@ func writeHealth(w io.Writer, h diagnose.Health) {
 	if h.MaxBytes > 0 {
 		limit = "of " + diagnose.Bytes(h.MaxBytes)
 	}
-	_, _ = fmt.Fprintf(w, "  version %s, up %s, %s with %d replicas, %d clients, %s (%s), %s, %d commands a second, answers in %s\n",
+	_, _ = fmt.Fprintf(w, "  version %s, up %s, %s with %d replicas, %d clients, %s (%s), %s, %d commands per second, answers in %s\n",
 		h.Version, time.Duration(h.Uptime)*time.Second, h.Replication, h.Replicas, h.Clients, diagnose.Bytes(h.UsedBytes), limit, h.Policy,
 		h.OpsPerSecond, micros(h.AnswerMicros))
 	writeFindings(w, h.Findings)
@@ -116,25 +116,25 @@ func newRedisLatency(e *env) *cobra.Command {
 	var pings int
 	cmd := inspection(e, &cobra.Command{
 		Use:   "latency",
-		Short: "Measure how fast each Redis server answers, here and by its own account",
-		Long: `Measure how fast each Redis server answers from here (PING), and what it says itself: the commands on which it spent
-the most time (INFO commandstats) and the spikes that it noticed (LATENCY LATEST). When PING is slow and its own
-figures are not, the network is the reason.`,
+		Short: "Measure the latency of each Redis server",
+		Long: `Measure the latency of each Redis server from this host (PING), and show the server's own statistics: the commands with
+the most total time (INFO commandstats) and latency spikes (LATENCY LATEST). If PING is slow but the server's figures
+are not, the network is the cause.`,
 		Example: "  rounds redis latency --pings 200 --role queue",
 		PreRunE: within("--pings", &pings, 1000),
 	}, func(ctx context.Context, s diagnose.Server) (diagnose.Latency, error) { return s.Latency(ctx, pings) }, writeLatency)
-	cmd.Flags().IntVar(&pings, "pings", 50, "how many times each server is asked")
+	cmd.Flags().IntVar(&pings, "pings", 50, "number of PINGs to each server")
 	return cmd
 }
 
 func writeLatency(w io.Writer, l diagnose.Latency) {
 	writePlace(w, l.Place)
-	_, _ = fmt.Fprintf(w, "  %d answers: least %s, median %s, p99 %s, most %s\n", l.Pings, micros(l.Min), micros(l.Median), micros(l.P99), micros(l.Max))
-	table(w, []string{"  COMMAND", "CALLS", "IN ALL", "MEAN"}, l.Commands, func(c diagnose.CommandStats) []string {
+	_, _ = fmt.Fprintf(w, "  %d answers: min %s, median %s, p99 %s, max %s\n", l.Pings, micros(l.Min), micros(l.Median), micros(l.P99), micros(l.Max))
+	table(w, []string{"  COMMAND", "CALLS", "TOTAL", "MEAN"}, l.Commands, func(c diagnose.CommandStats) []string {
 		return []string{"  " + c.Command, fmt.Sprint(c.Calls), micros(c.Micros), fmt.Sprintf("%.1fµs", c.Mean)}
 	})
 	for _, e := range l.Events {
-		_, _ = fmt.Fprintf(w, "  event %s at %s: %d ms, at most %d ms\n", e.Event, e.At.Format(time.RFC3339), e.Latest, e.Max)
+		_, _ = fmt.Fprintf(w, "  event %s at %s: %d ms, max %d ms\n", e.Event, e.At.Format(time.RFC3339), e.Latest, e.Max)
 	}
 	writeAdvice(w, l.Advice)
 }
@@ -143,26 +143,26 @@ func newRedisMemory(e *env) *cobra.Command {
 	var sample int
 	cmd := inspection(e, &cobra.Command{
 		Use:   "memory",
-		Short: "Say what fills each Redis server",
-		Long: `Say what fills each Redis server, by family of keys: what they are for, never whose they are. A sample of keys is
-taken (SCAN) and weighed (MEMORY USAGE), in small steps that hold nobody up; figures by family are what the sample
-makes of all keys. In a family, {*} stands for a tenant.`,
+		Short: "Show what uses the memory of each Redis server",
+		Long: `Show what uses the memory of each Redis server, by key family: the purpose of the keys, never their owner. The command
+samples keys (SCAN) and measures them (MEMORY USAGE) in small steps that do not block other clients, and extrapolates
+to all keys. In a family, {*} stands for a tenant.`,
 		Example: "  rounds redis memory --role cache --sample 20000",
 		PreRunE: within("--sample", &sample, 100_000),
 	}, func(ctx context.Context, s diagnose.Server) (diagnose.Memory, error) {
-		p := e.progress("weighing keys of the " + s.Role())
+		p := e.progress("measuring keys of the " + s.Role())
 		defer p.end()
 		return s.Memory(ctx, sample, p.at)
 	}, writeMemory)
-	cmd.Flags().IntVar(&sample, "sample", 2000, "how many keys of each server are weighed, at most")
+	cmd.Flags().IntVar(&sample, "sample", 2000, "maximum number of keys to measure on each server")
 	return cmd
 }
 
 func writeMemory(w io.Writer, m diagnose.Memory) {
 	writePlace(w, m.Place)
-	_, _ = fmt.Fprintf(w, "  %s used (at most %s so far), %s of data, %s beside it; %d keys, %d weighed\n",
+	_, _ = fmt.Fprintf(w, "  %s used (peak %s), %s data, %s overhead; %d keys, %d sampled\n",
 		diagnose.Bytes(m.Used), diagnose.Bytes(m.Peak), diagnose.Bytes(m.Dataset), diagnose.Bytes(m.Overhead), m.Keys, m.Sampled)
-	table(w, []string{"  FAMILY", "KEYS", "BYTES", "MEAN", "MOST"}, m.Families, func(f diagnose.Family) []string {
+	table(w, []string{"  FAMILY", "KEYS", "BYTES", "MEAN", "MAX"}, m.Families, func(f diagnose.Family) []string {
 		return []string{"  " + f.Family, fmt.Sprint(f.Keys), diagnose.Bytes(f.Bytes), diagnose.Bytes(f.Mean), diagnose.Bytes(f.Max)}
 	})
 	writeAdvice(w, m.Advice)
@@ -172,13 +172,13 @@ func newRedisSlowlog(e *env) *cobra.Command {
 	var limit int
 	cmd := inspection(e, &cobra.Command{
 		Use:   "slowlog",
-		Short: "List the commands that each Redis server found slow",
-		Long: `List the commands that each Redis server found slow (SLOWLOG GET): when, for how long, which command and on which
-family of keys. Arguments and names of keys are not shown; their number and size are.`,
+		Short: "List the slow commands of each Redis server",
+		Long: `List the slow commands that each Redis server recorded (SLOWLOG GET): time, duration, command and key family. Arguments
+and key names are not shown, only their number and size.`,
 		Example: "  rounds redis slowlog --limit 50 --json",
 		PreRunE: within("--limit", &limit, 128), // what a server keeps by default
 	}, func(ctx context.Context, s diagnose.Server) (diagnose.Slowlog, error) { return s.Slowlog(ctx, limit) }, writeSlowlog)
-	cmd.Flags().IntVar(&limit, "limit", 20, "how many of each server, the latest first")
+	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number for each server, the latest first")
 	return cmd
 }
 
@@ -193,9 +193,9 @@ func writeSlowlog(w io.Writer, l diagnose.Slowlog) {
 func newRedisClients(e *env) *cobra.Command {
 	return inspection(e, &cobra.Command{
 		Use:   "clients",
-		Short: "Say who is connected to each Redis server",
-		Long: `Say who is connected to each Redis server, put together by user, host and name (CLIENT LIST): how many connections,
-how long they live, and what they did last.`,
+		Short: "List the clients of each Redis server",
+		Long: `List the clients of each Redis server by user, host and name (CLIENT LIST), with the number and age of their connections
+and their last commands.`,
 		Example: "  rounds redis clients --role queue --json",
 	}, func(ctx context.Context, s diagnose.Server) (diagnose.Clients, error) { return s.Clients(ctx) }, writeClients)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// guarded is an environment of two servers with the users of the compose file, as the operator.
+// guarded starts two servers with the users of the compose file and returns the operator's environment.
 func guarded(t *testing.T, extra ...string) (vars map[string]string, queueRedis, cacheRedis *redistest.Server) {
 	t.Helper()
 	folder := filepath.Join("..", "..", "deploy", "redis")
@@ -24,8 +24,8 @@ func guarded(t *testing.T, extra ...string) (vars map[string]string, queueRedis,
 	}, queueRedis, cacheRedis
 }
 
-// Every command works with the rights that an operator has, sends nothing that is refused, and shows no name of a
-// person, whoever wrote it into Redis.
+// Every command works with the operator's permissions, causes no refusal, and never prints a person's name that another
+// program wrote to Redis.
 func TestRedisCommandsAsOperator(t *testing.T) {
 	t.Parallel()
 	vars, queueRedis, cacheRedis := guarded(t, "--slowlog-log-slower-than", "0", "--latency-monitor-threshold", "1")
@@ -52,7 +52,7 @@ func TestRedisCommandsAsOperator(t *testing.T) {
 				t.Errorf("%v: %+v", args, o)
 			}
 			if strings.Contains(strings.ToLower(o.stdout), "jane") || strings.Contains(o.stdout, "operator-dev") {
-				t.Errorf("%v shows what it must not:\n%s", args, o.stdout)
+				t.Errorf("%v prints a name or a password:\n%s", args, o.stdout)
 			}
 		}
 	}
@@ -96,8 +96,8 @@ func TestRedisCommandsAsOperator(t *testing.T) {
 	}
 }
 
-// A user with few rights, as a managed service may give, gets an answer about what is missing.
-func TestRedisCommandsWithoutRights(t *testing.T) {
+// A user with few permissions, as on a managed service, gets a sentence about each refused command.
+func TestRedisCommandsWithoutPermissions(t *testing.T) {
 	t.Parallel()
 	_, s, _ := guarded(t)
 	root := s.Client(t, "redistest", "redistest")
@@ -120,9 +120,9 @@ func TestRedisCommandsWithoutRights(t *testing.T) {
 	}
 }
 
-func TestRedisGone(t *testing.T) {
+func TestRedisUnreachable(t *testing.T) {
 	t.Parallel()
-	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_CACHE_REDIS": "redis://:hush@" + gone(t)}
+	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_CACHE_REDIS": "redis://:hush@" + vacant(t)}
 	for _, noun := range []string{"health", "latency", "memory", "slowlog", "clients"} {
 		o := rounds(t, vars, "redis", noun, "--role", "cache", "--json")
 		if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout, "hush") || strings.Contains(o.stdout, "127.0.0.1") {

@@ -17,8 +17,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
-// Run carries out one command line, without the program's name in front, and returns the exit code. It ends when ctx
-// does. It reads no environment but getenv and writes nowhere but to stdout, stderr and the files it is told to.
+// Run executes one command line, given without the program's name, and returns the exit code. It stops when ctx ends. It
+// reads the environment through getenv only, and writes only to stdout, stderr and the files named by the arguments.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	e := &env{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, interactive: isTerminal(stdin)}
 	root := newRoot(e)
@@ -33,17 +33,17 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	if err == nil {
 		return exitOK
 	}
-	// A command line that does not parse may have stopped before --json was seen.
+	// Parsing may have failed before it reached --json.
 	e.json = e.json || slices.Contains(args, "--json")
 	return e.fail(explain(ctx, cmd.Context(), err))
 }
 
-// env is what all commands share: where to read and write, and the flags that every command has.
+// env holds what all commands share: input and output, and the flags that every command has.
 type env struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	interactive    bool // somebody can be asked
+	interactive    bool // stdin is a terminal
 
 	json    bool
 	timeout time.Duration
@@ -58,7 +58,7 @@ func newRoot(e *env) *cobra.Command {
 		Short: "Keep a practice's Tebra data fresh in Redis",
 		Long: `Keep a practice's Tebra data fresh in Redis, and see how fresh it is.
 
-Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "rounds doctor" says what is missing.`,
+Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "rounds doctor" reports missing ones.`,
 		Example: `  rounds sim --write-config ./local
   . ./local/rounds.env
   rounds doctor
@@ -67,10 +67,10 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 		SilenceErrors:     true,
 		PersistentPreRunE: e.begin,
 	}
-	root.PersistentFlags().BoolVar(&e.json, "json", false, "print one JSON document on stdout, errors included")
-	root.PersistentFlags().DurationVar(&e.timeout, "timeout", defaultTimeout, "give up after this long; 0 never does")
+	root.PersistentFlags().BoolVar(&e.json, "json", false, "print one JSON document to stdout, for errors too")
+	root.PersistentFlags().DurationVar(&e.timeout, "timeout", defaultTimeout, "stop after this time; 0 means no limit")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err.Error()) })
-	root.CompletionOptions.DisableDefaultCmd = true // ours has --json, too
+	root.CompletionOptions.DisableDefaultCmd = true // the project's own command supports --json
 	e.runnable(root)
 	root.AddCommand(
 		newAPIKey(e), newBoard(e), newCompletion(e), newConfig(e), newDead(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(),
@@ -79,10 +79,10 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 	return root
 }
 
-// untimed marks commands that run until they are told to stop.
+// untimed marks commands that have no default time limit.
 const untimed = "untimed"
 
-// begin bounds a command by --timeout.
+// begin applies --timeout to a command.
 func (e *env) begin(cmd *cobra.Command, _ []string) error {
 	if e.timeout < 0 {
 		return usage("--timeout is negative")
@@ -96,7 +96,7 @@ func (e *env) begin(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// group returns a command that only holds others.
+// group returns a command that only has subcommands.
 func (e *env) group(use, short string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short}
 	cmd.AddCommand(children...)
@@ -104,8 +104,7 @@ func (e *env) group(use, short string, children ...*cobra.Command) *cobra.Comman
 	return cmd
 }
 
-// runnable makes a command that only holds others answer a wrong or missing name below it as wrong usage. cobra itself
-// would print help and call it a success.
+// runnable makes a wrong or missing subcommand of cmd a usage error. By default, cobra prints help and succeeds.
 func (e *env) runnable(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -113,9 +112,9 @@ func (e *env) runnable(cmd *cobra.Command) {
 			if !e.json {
 				e.printf("%s", cmd.UsageString())
 			}
-			return misused(cmd, "a command is missing")
+			return misused(cmd, "missing command")
 		}
-		f := misused(cmd, fmt.Sprintf("there is no command %q", cmd.CommandPath()+" "+args[0]))
+		f := misused(cmd, fmt.Sprintf("unknown command %q", cmd.CommandPath()+" "+args[0]))
 		cmd.SuggestionsMinimumDistance = 2
 		for _, s := range cmd.SuggestionsFor(args[0]) {
 			f.Try = append([]string{cmd.CommandPath() + " " + s}, f.Try...)
@@ -124,14 +123,14 @@ func (e *env) runnable(cmd *cobra.Command) {
 	}
 }
 
-// misused is a usage failure that points at the command's help.
+// misused is a usage failure that refers to the command's help.
 func misused(cmd *cobra.Command, what string) *failure {
 	f := usage("%s", what)
 	f.Try = []string{cmd.CommandPath() + " --help"}
 	return f
 }
 
-// answer prints a command's result: doc with --json, otherwise what text writes.
+// answer prints a command's result: doc with --json, the output of text otherwise.
 func (e *env) answer(doc any, text func(w io.Writer)) error {
 	var b bytes.Buffer
 	if e.json {
@@ -139,23 +138,23 @@ func (e *env) answer(doc any, text func(w io.Writer)) error {
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(doc); err != nil {
-			return fmt.Errorf("encode the answer: %w", err)
+			return fmt.Errorf("encode the result: %w", err)
 		}
 	} else {
 		text(&b)
 	}
 	if _, err := e.stdout.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("write the answer: %w", err)
+		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
 }
 
-// printf tells people something that is not the answer.
+// printf prints a message to stderr.
 func (e *env) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.stderr, format+"\n", args...)
 }
 
-// fail prints a failure and returns its exit code. A failure that was reported already prints nothing.
+// fail prints a failure, unless the command has already reported it, and returns the exit code.
 func (e *env) fail(f *failure) int {
 	if errors.Is(f, errReported) {
 		return f.Exit
@@ -172,14 +171,13 @@ func (e *env) fail(f *failure) int {
 	return f.Exit
 }
 
-// errReported is the cause of failures whose report is the command's answer.
+// errReported is the cause of a failure whose report is the command's result.
 var errReported = errors.New("reported")
 
-// acts is for what a command changed that others rely on: noted on stderr.
-func (e *env) acts() *slog.Logger { return e.logger(slog.LevelInfo) }
+// actionLog logs the changes that a command has made, to stderr.
+func (e *env) actionLog() *slog.Logger { return e.logger(slog.LevelInfo) }
 
-// log is for the packages below: errors, on stderr. That a server is not fit for production is for doctor to say, not for
-// every command.
+// log passes the errors of other packages to stderr. Warnings about servers are left to doctor.
 func (e *env) log() *slog.Logger { return e.logger(slog.LevelError) }
 
 func (e *env) logger(level slog.Level) *slog.Logger {

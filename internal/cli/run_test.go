@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestHelpGolden holds every command's help: it is what operators read first, and scripts rely on the flags.
+// TestHelpGolden compares every command's help with the golden file.
 func TestHelpGolden(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
@@ -57,9 +57,9 @@ func TestHelpGolden(t *testing.T) {
 	}
 }
 
-// TestEveryCommandAnswersInJSON walks the whole tree: a flag that is none is wrong usage everywhere, and --json gives one
-// document whatever happens, here with nothing in the environment.
-func TestEveryCommandAnswersInJSON(t *testing.T) {
+// TestEveryCommandPrintsJSON runs every command without an environment. An unknown flag is a usage error, and --json prints
+// exactly one document in every case.
+func TestEveryCommandPrintsJSON(t *testing.T) {
 	t.Parallel()
 	commands := 0
 	var walk func(cmd *cobra.Command)
@@ -73,7 +73,7 @@ func TestEveryCommandAnswersInJSON(t *testing.T) {
 		if f := failed(t, o.stdout); o.code != exitUsage || f.Exit != exitUsage || f.Code != "USAGE" || o.stderr != "" {
 			t.Errorf("%v --json: %+v", bad, o)
 		}
-		endless := cmd.Name() == "demo" || cmd.Name() == "sim" // they serve until they are told to stop
+		endless := cmd.Name() == "demo" || cmd.Name() == "sim" // these run until they are interrupted
 		if cmd.Runnable() && !endless {
 			o := rounds(t, nil, append(slices.Clone(path), "--json")...)
 			if d := document[map[string]any](t, o.stdout); len(d) == 0 || (d["error"] != nil) == (o.code == exitOK) && o.code != exitCheck {
@@ -150,24 +150,24 @@ func TestExitCodes(t *testing.T) {
 		want int
 		code string // in the error document
 	}{
-		"nothing":               {nil, exitUsage, "USAGE"},
-		"group alone":           {[]string{"board"}, exitUsage, "USAGE"},
-		"unknown command":       {[]string{"bord"}, exitUsage, "USAGE"},
-		"unknown below a group": {[]string{"keys", "old"}, exitUsage, "USAGE"},
-		"unknown below sim":     {[]string{"sim", "operation"}, exitUsage, "USAGE"},
-		"unknown flag":          {[]string{"version", "--verbose"}, exitUsage, "USAGE"},
-		"bad flag value":        {[]string{"version", "--timeout", "soon"}, exitUsage, "USAGE"},
-		"negative timeout":      {[]string{"version", "--timeout", "-1s"}, exitUsage, "USAGE"},
-		"missing argument":      {[]string{"keys", "new"}, exitUsage, "USAGE"},
-		"too many arguments":    {[]string{"version", "please"}, exitUsage, "USAGE"},
-		"bad tenant":            {[]string{"board", "show", "--tenant", "Clinic A"}, exitUsage, "USAGE"},
-		"bad date":              {[]string{"board", "show", "--tenant", "clinic-a", "--date", "2026-02-30"}, exitUsage, "USAGE"},
-		"bad latency":           {[]string{"sim", "--latency", "slow"}, exitUsage, "USAGE"},
-		"no visits":             {[]string{"sim", "--visits", "0"}, exitUsage, "USAGE"},
-		"no environment":        {[]string{"board", "show", "--tenant", "clinic-a"}, exitUsage, "CONFIG"},
-		"keyset exists":         {[]string{"keys", "new", keyset}, exitConflict, "FILE_EXISTS"},
-		"no such folder":        {[]string{"keys", "new", filepath.Join(keyset, "below")}, exitFailed, "FAILED"},
-		"bad address":           {[]string{"sim", "--addr", "127.0.0.1:nowhere"}, exitConflict, "ADDRESS"},
+		"nothing":                   {nil, exitUsage, "USAGE"},
+		"group without a command":   {[]string{"board"}, exitUsage, "USAGE"},
+		"unknown command":           {[]string{"bord"}, exitUsage, "USAGE"},
+		"unknown subcommand":        {[]string{"keys", "old"}, exitUsage, "USAGE"},
+		"unknown subcommand of sim": {[]string{"sim", "operation"}, exitUsage, "USAGE"},
+		"unknown flag":              {[]string{"version", "--verbose"}, exitUsage, "USAGE"},
+		"bad flag value":            {[]string{"version", "--timeout", "soon"}, exitUsage, "USAGE"},
+		"negative timeout":          {[]string{"version", "--timeout", "-1s"}, exitUsage, "USAGE"},
+		"missing argument":          {[]string{"keys", "new"}, exitUsage, "USAGE"},
+		"too many arguments":        {[]string{"version", "please"}, exitUsage, "USAGE"},
+		"bad tenant":                {[]string{"board", "show", "--tenant", "Clinic A"}, exitUsage, "USAGE"},
+		"bad date":                  {[]string{"board", "show", "--tenant", "clinic-a", "--date", "2026-02-30"}, exitUsage, "USAGE"},
+		"bad latency":               {[]string{"sim", "--latency", "slow"}, exitUsage, "USAGE"},
+		"no visits":                 {[]string{"sim", "--visits", "0"}, exitUsage, "USAGE"},
+		"no environment":            {[]string{"board", "show", "--tenant", "clinic-a"}, exitUsage, "CONFIG"},
+		"keyset exists":             {[]string{"keys", "new", keyset}, exitConflict, "FILE_EXISTS"},
+		"no such folder":            {[]string{"keys", "new", filepath.Join(keyset, "below")}, exitFailed, "FAILED"},
+		"bad address":               {[]string{"sim", "--addr", "127.0.0.1:nowhere"}, exitConflict, "ADDRESS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +187,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestFailuresAreToldApart(t *testing.T) {
+func TestExplainSelectsExitCode(t *testing.T) {
 	t.Parallel()
 	late, cancelLate := context.WithTimeout(t.Context(), 0)
 	defer cancelLate()
@@ -198,16 +198,16 @@ func TestFailuresAreToldApart(t *testing.T) {
 		err        error
 		want       int
 	}{
-		"plain":                {t.Context(), t.Context(), errors.New("no"), exitFailed},
-		"redis":                {t.Context(), t.Context(), fmt.Errorf("x: %w", redisconn.ErrUnavailable), exitDependency},
-		"dependency":           {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", lifecycle.ErrDependency, context.DeadlineExceeded), exitDependency},
-		"ledger row":           {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrNotFound), exitNotFound},
-		"ledger state":         {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrConflict), exitConflict},
-		"file permission":      {t.Context(), t.Context(), fmt.Errorf("x: %w", fs.ErrPermission), exitNotAllowed},
-		"slow step":            {t.Context(), t.Context(), context.DeadlineExceeded, exitTimeout},
-		"--timeout":            {t.Context(), late, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitTimeout},
-		"interrupt":            {interrupted, interrupted, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitInterrupted},
-		"a failure that knows": {t.Context(), late, fmt.Errorf("x: %w", &failure{Exit: exitPartly}), exitPartly},
+		"plain":           {t.Context(), t.Context(), errors.New("no"), exitFailed},
+		"redis":           {t.Context(), t.Context(), fmt.Errorf("x: %w", redisconn.ErrUnavailable), exitDependency},
+		"dependency":      {t.Context(), t.Context(), fmt.Errorf("x: %w: %w", lifecycle.ErrDependency, context.DeadlineExceeded), exitDependency},
+		"ledger row":      {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrNotFound), exitNotFound},
+		"ledger state":    {t.Context(), t.Context(), fmt.Errorf("x: %w", ledger.ErrConflict), exitConflict},
+		"file permission": {t.Context(), t.Context(), fmt.Errorf("x: %w", fs.ErrPermission), exitNotAllowed},
+		"slow step":       {t.Context(), t.Context(), context.DeadlineExceeded, exitTimeout},
+		"--timeout":       {t.Context(), late, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitTimeout},
+		"interrupt":       {interrupted, interrupted, fmt.Errorf("x: %w", lifecycle.ErrDependency), exitInterrupted},
+		"failure":         {t.Context(), late, fmt.Errorf("x: %w", &failure{Exit: exitPartly}), exitPartly},
 	} {
 		if got := explain(c.outer, c.ctx, c.err); got.Exit != c.want {
 			t.Errorf("%s: exit %d, want %d (%v)", name, got.Exit, c.want, got)
@@ -215,7 +215,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}
 }
 
-func TestEveryExitCodeHasItsMeaning(t *testing.T) {
+func TestEveryExitCodeIsExplained(t *testing.T) {
 	t.Parallel()
 	o := rounds(t, nil, "help", "exit-codes")
 	for _, code := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130} {
@@ -225,14 +225,14 @@ func TestEveryExitCodeHasItsMeaning(t *testing.T) {
 	}
 }
 
-func TestWrongNameGetsASuggestion(t *testing.T) {
+func TestUnknownCommandGetsSuggestion(t *testing.T) {
 	t.Parallel()
 	if o := rounds(t, nil, "board", "shwo"); !strings.Contains(o.stderr, "try    rounds board show\n") {
 		t.Errorf("stderr %q, want a suggestion", o.stderr)
 	}
 }
 
-func TestEveryConfigurationProblemIsNamed(t *testing.T) {
+func TestAllConfigurationProblemsAreReported(t *testing.T) {
 	t.Parallel()
 	o := rounds(t, nil, "board", "show", "--tenant", "clinic-a")
 	for _, name := range []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS"} {
@@ -242,10 +242,10 @@ func TestEveryConfigurationProblemIsNamed(t *testing.T) {
 	}
 }
 
-func TestErrorShape(t *testing.T) {
+func TestFailureText(t *testing.T) {
 	t.Parallel()
-	f := &failure{Code: "CODE", What: "it broke", Found: []string{"a", "b"}, Means: "no more of it", Try: []string{"this", "that"}}
-	want := `Error: it broke (CODE)
+	f := &failure{Code: "CODE", What: "it failed", Found: []string{"a", "b"}, Means: "no more of it", Try: []string{"this", "that"}}
+	want := `Error: it failed (CODE)
   found  a
          b
   means  no more of it
@@ -261,16 +261,16 @@ func TestErrorShape(t *testing.T) {
 	}
 }
 
-// brokenPipe is a stdout that nobody reads.
+// brokenPipe is a stdout whose reader has gone.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
-func TestUnreadAnswerIsAFailure(t *testing.T) {
+func TestUnwritableResultIsFailure(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer
 	code := Run(t.Context(), []string{"version"}, getenv(nil), strings.NewReader(""), brokenPipe{}, &stderr)
-	if code != exitFailed || !strings.Contains(stderr.String(), "write the answer") {
+	if code != exitFailed || !strings.Contains(stderr.String(), "write the result") {
 		t.Errorf("exit %d, stderr %q", code, stderr.String())
 	}
 }

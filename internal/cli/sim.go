@@ -16,7 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// simFlags say which vendor to play.
+// simFlags configure the simulator.
 type simFlags struct {
 	addr                                  string
 	seed                                  int64
@@ -25,19 +25,19 @@ type simFlags struct {
 	configDir                             string
 }
 
-// realLatency is what the vendor's list calls were measured to take.
+// realLatency is the measured latency of the vendor's list calls.
 var realLatency = tebratest.Latency{P50: 2500 * time.Millisecond, P95: 6600 * time.Millisecond}
 
 func newSim(e *env) *cobra.Command {
 	var f simFlags
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "Play the vendor: serve simulated practices with synthetic patients",
-		Long: `Serve a simulator of the vendor's API until interrupted, with synthetic patients only.
+		Short: "Serve a simulated vendor with synthetic patients",
+		Long: `Serve a simulator of the vendor's API, with synthetic patients only, until interrupted.
 
---write-config makes everything that worker, scheduler and gateway need to run against it: a keyset, the tenants, a
-key of the API and an environment to source. It writes into DIR before it serves, keeps a keyset that is there, and overwrites the
-rest. The Redis URLs are taken from the environment; without any, one server on this machine is assumed.`,
+--write-config creates everything that worker, scheduler and gateway need to run against the simulator: a keyset, the
+tenants, an API key and an environment file to source. It writes to the folder before serving. An existing keyset is
+kept, and other files are overwritten. Redis URLs come from the environment; by default, one local server is used.`,
 		Example: `  rounds sim --write-config ./local
   # in another terminal
   . ./local/rounds.env
@@ -46,19 +46,19 @@ rest. The Redis URLs are taken from the environment; without any, one server on 
 		Annotations: map[string]string{untimed: "true"},
 		RunE:        func(cmd *cobra.Command, _ []string) error { return e.sim(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8095", "address to serve on; port 0 takes any free one")
-	cmd.Flags().Int64Var(&f.seed, "seed", 1, "the same seed gives the same people and days")
-	cmd.Flags().IntVar(&f.accounts, "accounts", 1, "accounts, each a tenant, in changing time zones")
-	cmd.Flags().IntVar(&f.practices, "practices", 2, "practices of each account")
-	cmd.Flags().IntVar(&f.patients, "patients", 3000, "patients of each practice")
-	cmd.Flags().IntVar(&f.visits, "visits", 90, "visits a day of each practice")
-	cmd.Flags().StringVar(&f.latency, "latency", "none", "none, or real: as slow as the vendor is")
-	cmd.Flags().StringVar(&f.configDir, "write-config", "", "write rounds.env, tenants.yaml, rounds.keys and apikeys into this folder first")
+	cmd.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8095", "address to listen on; port 0 selects a free port")
+	cmd.Flags().Int64Var(&f.seed, "seed", 1, "the same seed gives the same patients and visits")
+	cmd.Flags().IntVar(&f.accounts, "accounts", 1, "number of accounts; each is a tenant, in varying time zones")
+	cmd.Flags().IntVar(&f.practices, "practices", 2, "number of practices per account")
+	cmd.Flags().IntVar(&f.patients, "patients", 3000, "number of patients per practice")
+	cmd.Flags().IntVar(&f.visits, "visits", 90, "visits per day and practice")
+	cmd.Flags().StringVar(&f.latency, "latency", "none", "none, or real for the vendor's latency")
+	cmd.Flags().StringVar(&f.configDir, "write-config", "", "folder for rounds.env, tenants.yaml, rounds.keys and apikeys")
 	cmd.AddCommand(newSimOperations(e), newSimCapture(e))
 	return cmd
 }
 
-// simZones are given to accounts in turn.
+// simZones are assigned to accounts in turn.
 var simZones = []string{"America/Chicago", "America/New_York", "America/Los_Angeles", "America/Denver", "America/Phoenix"}
 
 func (f simFlags) config() (tebratest.Config, error) {
@@ -94,14 +94,14 @@ func (f simFlags) config() (tebratest.Config, error) {
 	return c, nil
 }
 
-// simReport is what sim says once it answers.
+// simReport is the result of sim, printed when it serves.
 type simReport struct {
 	Endpoint  string   `json:"endpoint"`
 	Practices int      `json:"practices"`
 	Files     []string `json:"files,omitempty"`
 }
 
-// sim serves until ctx ends, which is its ordinary end.
+// sim serves until ctx ends, which is the normal case.
 func (e *env) sim(ctx context.Context, f simFlags) error {
 	c, err := f.config()
 	if err != nil {
@@ -115,7 +115,7 @@ func (e *env) sim(ctx context.Context, f simFlags) error {
 	if err != nil {
 		return &failure{
 			Exit: exitConflict, Code: "ADDRESS", What: "cannot listen on " + f.addr, cause: err,
-			Means: "another program uses the address, or it is not one of this machine", Try: []string{"--addr 127.0.0.1:0"},
+			Means: "the address is in use, or does not belong to this host", Try: []string{"--addr 127.0.0.1:0"},
 		}
 	}
 	report := simReport{Endpoint: "http://" + l.Addr().String() + tebratest.Path, Practices: len(vendor.Clinics())}
@@ -137,7 +137,7 @@ func (e *env) sim(ctx context.Context, f simFlags) error {
 }
 
 func (e *env) announce(r simReport, dir string) {
-	e.printf("the vendor's API, with %d practices and synthetic patients only: %s", r.Practices, r.Endpoint)
+	e.printf("simulated vendor with %d practices and synthetic patients: %s", r.Practices, r.Endpoint)
 	for _, f := range r.Files {
 		e.printf("wrote %s", f)
 	}
@@ -147,10 +147,10 @@ func (e *env) announce(r simReport, dir string) {
 	e.printf("interrupt to stop")
 }
 
-// simGrace is how long answers may take after the end was asked for; slower ones are cut, as the vendor's would be.
+// simGrace is how long answers may take after ctx has ended. Slower ones are cut off.
 const simGrace = 2 * time.Second
 
-// serve answers on l until ctx ends. A request has half a minute to arrive; answers may hang for as long as the caller waits.
+// serve serves on l until ctx ends. A request must arrive within 30 seconds; an answer may take as long as the client waits.
 func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
 	failed := make(chan error, 1)
@@ -163,7 +163,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), simGrace)
 	defer cancel()
 	if srv.Shutdown(graceCtx) != nil {
-		_ = srv.Close() // what is cut here is a simulated answer
+		_ = srv.Close() // simulated answers may be cut off
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
@@ -182,14 +182,14 @@ type simOperation struct {
 	MaxDays    int    `json:"max_days,omitzero"`
 	MaxRows    int    `json:"max_rows,omitzero"`
 	PageRows   int    `json:"page_rows,omitzero"`
-	Assumed    bool   `json:"assumed,omitzero"` // in no contract that we have read
+	Assumed    bool   `json:"assumed,omitzero"` // not in a contract of the vendor
 }
 
 func newSimOperations(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "operations",
-		Short: "List the vendor's operations that the client speaks",
-		Long:  "List the vendor's operations that the client speaks, one a line; --json adds what is known of each.",
+		Short: "List the vendor operations of the client",
+		Long:  "List the vendor operations that the client supports, one per line. With --json, each has its properties.",
 		Args:  names(),
 		RunE: func(*cobra.Command, []string) error {
 			var rows []simOperation
@@ -211,9 +211,9 @@ func newSimOperations(e *env) *cobra.Command {
 func newSimCapture(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "capture DIR",
-		Short: "Write what the client sends and the simulator answers, per operation",
-		Long: `Drive the client once through every operation, against a simulator of its own, and write
-<Operation>.request.xml and <Operation>.response.xml into DIR, to be held against the vendor's schema.`,
+		Short: "Write the request and response of every operation to files",
+		Long: `Call every operation of the client once, against a private simulator, and write <Operation>.request.xml and
+<Operation>.response.xml to DIR, for comparison with the vendor's schema.`,
 		Args: names("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := tebratest.Capture(cmd.Context(), args[0]); err != nil {
@@ -225,7 +225,7 @@ func newSimCapture(e *env) *cobra.Command {
 			}
 			doc := map[string]any{"dir": args[0], "operations": ops}
 			return e.answer(doc, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "wrote requests and responses of %s into %s\n", strings.Join(ops, ", "), args[0])
+				_, _ = fmt.Fprintf(w, "wrote the requests and responses of %s to %s\n", strings.Join(ops, ", "), args[0])
 			})
 		},
 	}

@@ -23,21 +23,21 @@ import (
 )
 
 // startSim runs sim on a free port until the returned function is called, which returns the exit code.
-func startSim(t *testing.T, vars map[string]string, args ...string) (said *progtest.LogBuffer, stop func() int) {
+func startSim(t *testing.T, vars map[string]string, args ...string) (log *progtest.LogBuffer, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	said = progtest.NewLogBuffer("interrupt to stop")
+	log = progtest.NewLogBuffer("interrupt to stop")
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...), getenv(vars), strings.NewReader(""), &bytes.Buffer{}, said)
+		code <- Run(ctx, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...), getenv(vars), strings.NewReader(""), &bytes.Buffer{}, log)
 	}()
 	ended := sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { ended() })
-	said.Wait(t)
-	return said, ended
+	log.Wait(t)
+	return log, ended
 }
 
-// environment reads the exports of a written rounds.env the way an operator does: with a shell.
+// environment reads a rounds.env file with a shell, as an operator does.
 func environment(t *testing.T, file string) map[string]string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", `. "$1" && env -0`, "sh", file).Output()
@@ -53,10 +53,10 @@ func environment(t *testing.T, file string) map[string]string {
 	return vars
 }
 
-func TestSimWritesAnEnvironmentThatWorks(t *testing.T) {
+func TestSimWritesUsableEnvironment(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "it's here") // a shell must survive the path
-	said, stop := startSim(t, nil, "--write-config", dir, "--accounts", "2", "--practices", "2", "--patients", "20", "--visits", "8")
+	dir := filepath.Join(t.TempDir(), "it's here") // the path needs quoting
+	log, stop := startSim(t, nil, "--write-config", dir, "--accounts", "2", "--practices", "2", "--patients", "20", "--visits", "8")
 	vars := environment(t, filepath.Join(dir, "rounds.env"))
 
 	worker, err := config.LoadWorker(getenv(vars))
@@ -74,8 +74,8 @@ func TestSimWritesAnEnvironmentThatWorks(t *testing.T) {
 		vars["ROUNDS_URL"] != "http://"+gateway.Addr {
 		t.Errorf("keys %v for %v", gateway.Keys, vars)
 	}
-	if !strings.Contains(said.String(), worker.Endpoint) {
-		t.Errorf("the endpoint is not said in:\n%s", said)
+	if !strings.Contains(log.String(), worker.Endpoint) {
+		t.Errorf("the endpoint is missing from:\n%s", log)
 	}
 	if _, err := phi.Parse([]byte(worker.Keyset.Reveal())); err != nil {
 		t.Errorf("keyset: %v", err)
@@ -89,11 +89,11 @@ func TestSimWritesAnEnvironmentThatWorks(t *testing.T) {
 		t.Errorf("%d tenants in %d zones, want 2 in 2", len(worker.Tenants), len(zones))
 	}
 	if code := stop(); code != exitOK {
-		t.Errorf("exit %d after being told to stop, want 0", code)
+		t.Errorf("exit %d after an interrupt, want 0", code)
 	}
 }
 
-// callAsTenant asks the simulator for each of the tenant's practices, with the tenant's credentials.
+// callAsTenant calls the simulator with the tenant's credentials.
 func callAsTenant(t *testing.T, endpoint string, tenant config.Tenant) {
 	t.Helper()
 	transport := &http.Transport{}
@@ -117,7 +117,7 @@ func callAsTenant(t *testing.T, endpoint string, tenant config.Tenant) {
 		PracticeName: tenant.Practices[0].Name, From: today, To: today, Location: zone,
 	})
 	if err != nil || len(list.Rows) != 8 {
-		t.Errorf("%s: %d visits, %v; want the 8 that were asked for", tenant.ID, len(list.Rows), err)
+		t.Errorf("%s: %d visits, %v; want the configured 8", tenant.ID, len(list.Rows), err)
 	}
 	transport.CloseIdleConnections()
 }
@@ -135,7 +135,7 @@ func TestSimTakesRedisFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestSimKeepsTheKeyset(t *testing.T) {
+func TestSimKeepsExistingKeyset(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	_, stop := startSim(t, nil, "--write-config", dir, "--patients", "5", "--visits", "1")
@@ -147,11 +147,11 @@ func TestSimKeepsTheKeyset(t *testing.T) {
 	startSim(t, nil, "--write-config", dir, "--patients", "5", "--visits", "1")
 	second, err := os.ReadFile(filepath.Join(dir, "rounds.keys"))
 	if err != nil || !bytes.Equal(first, second) {
-		t.Errorf("the keyset changed (%v): what lies in the ledger could not be opened any more", err)
+		t.Errorf("the keyset changed (%v)", err)
 	}
 }
 
-func TestSimFilesAreForTheirOwner(t *testing.T) {
+func TestSimFilesAreReadableByOwnerOnly(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "local")
 	startSim(t, nil, "--write-config", dir, "--patients", "5", "--visits", "1")
@@ -163,11 +163,11 @@ func TestSimFilesAreForTheirOwner(t *testing.T) {
 	}
 }
 
-func TestSimRefusesMoreThanItHasNumbersFor(t *testing.T) {
+func TestSimRefusesOutOfRangeFlags(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"accounts": {"--accounts", "1001"}, "practices": {"--practices", "0"}, "patients": {"--patients", "900001"}, "visits": {"--visits", "901"},
-		"practices in all": {"--accounts", "8", "--practices", "88"}, "latency": {"--latency", "some"},
+		"total practices": {"--accounts", "8", "--practices", "88"}, "latency": {"--latency", "some"},
 	} {
 		if o := rounds(t, nil, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...)...); o.code != exitUsage || o.stdout != "" {
 			t.Errorf("%s: %+v", name, o)
@@ -177,14 +177,14 @@ func TestSimRefusesMoreThanItHasNumbersFor(t *testing.T) {
 
 func TestSimAddressInUse(t *testing.T) {
 	t.Parallel()
-	said, _ := startSim(t, nil, "--patients", "5", "--visits", "1")
-	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(said.String())
+	log, _ := startSim(t, nil, "--patients", "5", "--visits", "1")
+	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(log.String())
 	if o := rounds(t, nil, "sim", "--addr", addr, "--patients", "5", "--visits", "1"); o.code != exitConflict {
 		t.Errorf("%+v", o)
 	}
 }
 
-func TestSimOperationsAndCaptureAgree(t *testing.T) {
+func TestSimCaptureCoversOperations(t *testing.T) {
 	t.Parallel()
 	doc := document[struct{ Operations []simOperation }](t, rounds(t, nil, "sim", "operations", "--json").stdout)
 	names := strings.Fields(rounds(t, nil, "sim", "operations").stdout)

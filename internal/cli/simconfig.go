@@ -15,8 +15,9 @@ import (
 
 const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites it.\n"
 
-// writeSimConfig writes what worker, scheduler and gateway need to run against the simulator at endpoint, and a key to the
-// gateway for the first tenant. It returns the files' paths, the environment first. A keyset that lies in dir already is kept, or the ledger beside it could not be opened.
+// writeSimConfig writes what worker, scheduler and gateway need to run against the simulator at endpoint, and an API key
+// of the first tenant. It returns the paths of the files, the environment first. An existing keyset is kept, because the
+// ledger in the same folder can be opened only with it.
 func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv func(string) string) ([]string, error) {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
@@ -45,7 +46,7 @@ func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv f
 	return []string{in("rounds.env"), in("tenants.yaml"), in("rounds.keys"), in("apikeys")}, nil
 }
 
-// exports is the environment for a shell to source.
+// exports returns an environment file for a shell.
 func exports(dir, endpoint, key string, getenv func(string) string) string {
 	gateway := cmp.Or(getenv("ROUNDS_GATEWAY_ADDR"), "127.0.0.1:8080")
 	var b strings.Builder
@@ -59,7 +60,7 @@ func exports(dir, endpoint, key string, getenv func(string) string) string {
 		{"ROUNDS_TENANTS", filepath.Join(dir, "tenants.yaml")},
 		{"ROUNDS_GATEWAY_ADDR", gateway},
 		{"ROUNDS_API_KEYS", filepath.Join(dir, "apikeys")},
-		// For clients of the gateway; no process of ours reads them.
+		// For clients of the gateway. The processes do not read these.
 		{"ROUNDS_URL", "http://" + gateway},
 		{"ROUNDS_API_KEY", key},
 	} {
@@ -68,8 +69,8 @@ func exports(dir, endpoint, key string, getenv func(string) string) string {
 	return b.String()
 }
 
-// tenantsYAML describes the simulated accounts as tenants. They never close, so that there is something to see at any
-// hour; their secrets are the simulator's own and no secrets.
+// tenantsYAML describes the simulated accounts as tenants. They are always open, so that boards are fresh at any hour.
+// Their credentials work only with the simulator and are not secret.
 func tenantsYAML(accounts []tebratest.Account) string {
 	var b strings.Builder
 	b.WriteString("tenants:\n")
@@ -87,7 +88,7 @@ func tenantsYAML(accounts []tebratest.Account) string {
 	return b.String()
 }
 
-// clinicID names the i-th tenant: clinic-a to clinic-z, then clinic-27 and so on.
+// clinicID returns the ID of the i-th tenant: clinic-a to clinic-z, then clinic-27 and so on.
 func clinicID(i int) string {
 	if i < 26 {
 		return "clinic-" + string(rune('a'+i))
@@ -95,5 +96,5 @@ func clinicID(i int) string {
 	return fmt.Sprintf("clinic-%d", i+1)
 }
 
-// shellQuote makes s one word of a shell, whatever is in it.
+// shellQuote quotes s as one word of a shell.
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

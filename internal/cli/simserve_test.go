@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// piped is a listener of one connection in memory, which a bubble can hold.
+// piped is a listener with one in-memory connection, for a synctest bubble.
 type piped struct {
 	conns chan net.Conn
 	ended chan struct{}
@@ -30,15 +30,15 @@ func (l piped) Accept() (net.Conn, error) {
 func (l piped) Close() error   { close(l.ended); return nil }
 func (l piped) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A caller may wait for its answer as long as it likes, and not let the simulator wait for its request.
-func TestSimGivesUpOnRequestsThatDoNotArrive(t *testing.T) {
+// A client may wait for an answer without limit, but its request must arrive in time.
+func TestSimLimitsTimeOfRequests(t *testing.T) {
 	t.Parallel()
 	const request = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns="http://www.kareo.com/api/schemas/"><s:Body>` +
 		`<GetThrottles><request><RequestHeader/></request></GetThrottles></s:Body></s:Envelope>`
 	for name, tt := range map[string]struct {
-		missing int // bytes of the body that never come
+		missing int // bytes of the body that are never sent
 		want    time.Duration
-	}{"an answer that hangs": {0, 5 * time.Minute}, "a request that never ends": {9, 30 * time.Second}} {
+	}{"answer hangs": {0, 5 * time.Minute}, "request incomplete": {9, 30 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			vendor, err := tebratest.New(tebratest.Config{Faults: tebratest.Faults{Hang: true}})
 			if err != nil {
@@ -57,9 +57,9 @@ func TestSimGivesUpOnRequestsThatDoNotArrive(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			status, _ := bufio.NewReader(near).ReadString('\n') // an error says that the caller gave up first
+			status, _ := bufio.NewReader(near).ReadString('\n') // an error means that the client timed out first
 			if took := time.Since(began); took != tt.want || (tt.missing > 0) != strings.Contains(status, "500") {
-				t.Errorf("%s: %q after %v, want an end after %v", name, status, took, tt.want)
+				t.Errorf("%s: %q after %v, want %v", name, status, took, tt.want)
 			}
 			_ = near.Close()
 			cancel()

@@ -13,14 +13,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// stores is what commands work with that need no key. What a command did not ask for is nil.
+// stores are what commands without a keyset need. A store that the command did not request is nil.
 type stores struct {
 	queue, cache redis.UniversalClient
 	ledger       *ledger.Ledger
 }
 
-// withStores opens the stores that a command needs, and closes them after it. Nothing is checked, made or migrated: these
-// commands are for days on which something is not as it should be.
+// withStores opens the stores that a command needs, and closes them afterwards. It does not check, create or migrate
+// anything, because these commands must work when something is broken.
 func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores) error) error {
 	c, err := config.LoadStores(e.getenv, need)
 	if err != nil {
@@ -52,12 +52,12 @@ func dialRole(url secret.Value, role redisconn.Role, variable string) (redis.Uni
 		return rdb, nil
 	}
 	return nil, &failure{
-		Exit: exitUsage, Code: "CONFIG", What: "the environment is not usable", cause: err,
+		Exit: exitUsage, Code: "CONFIG", What: "the configuration is not usable", cause: err,
 		Found: []string{variable + ": " + err.Error()}, Means: "nothing was started or changed", Try: []string{"rounds config validate worker"},
 	}
 }
 
-// ledgerLimit bounds opening the ledger: whatever is gone is said within five seconds.
+// ledgerLimit bounds opening the ledger, so that an unreachable one is reported within five seconds.
 const ledgerLimit = 4 * time.Second
 
 func openLedger(ctx context.Context, url secret.Value) (*ledger.Ledger, error) {
@@ -70,7 +70,7 @@ func noLedger(err error) *failure {
 	f := &failure{Exit: exitDependency, Code: "DEPENDENCY", What: err.Error(), cause: err, Means: "the ledger cannot be read", Try: []string{"rounds doctor"}}
 	switch {
 	case errors.Is(err, ledger.ErrNoFile):
-		f.Try = []string{"start a worker or scheduler once, which makes it, or correct ROUNDS_LEDGER"}
+		f.Try = []string{"start a worker or scheduler once, which creates it, or correct ROUNDS_LEDGER"}
 	case errors.Is(err, ledger.ErrURL):
 		f.Exit, f.Code, f.What = exitUsage, "CONFIG", "ROUNDS_LEDGER: "+err.Error()
 	}

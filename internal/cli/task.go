@@ -15,12 +15,12 @@ import (
 )
 
 func newTask(e *env) *cobra.Command {
-	return e.group("task", "Look at tasks", &cobra.Command{
+	return e.group("task", "Show tasks", &cobra.Command{
 		Use:   "show ID",
-		Short: "Say where a task is, and why",
-		Long: `Say where a task is, why it waits or died, and when it runs next. Its arguments stay sealed.
+		Short: "Show the state of a task",
+		Long: `Show the state of a task, why it waits or died, and when it runs next. Its arguments stay sealed.
 
-A task that ended well is remembered for an hour, one that died as long as its dead letter is kept.`,
+The outcome of a successful task is kept for an hour, that of a dead task as long as its dead letter.`,
 		Example: "  rounds task show sync-…",
 		Args:    names("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,7 +29,7 @@ A task that ended well is remembered for an hour, one that died as long as its d
 	})
 }
 
-// taskDoc is a task as it is printed.
+// taskDoc is the result of task show.
 type taskDoc struct {
 	ID         string      `json:"id"`
 	State      tasks.State `json:"state"`
@@ -41,7 +41,7 @@ type taskDoc struct {
 	EnqueuedAt time.Time   `json:"enqueued_at,omitzero"`
 	NextAt     time.Time   `json:"next_at,omitzero"`
 	FinishedAt time.Time   `json:"finished_at,omitzero"`
-	DeadLetter string      `json:"letter,omitzero"` // state of its dead letter in the ledger
+	DeadLetter string      `json:"letter,omitzero"` // the state of its dead letter
 
 	now time.Time
 }
@@ -49,7 +49,7 @@ type taskDoc struct {
 func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 	s, err := t.Tasks.Status(ctx, id)
 	if errors.Is(err, tasks.ErrID) {
-		return usage("that is not a task's ID")
+		return usage("not a task ID")
 	}
 	if err != nil {
 		return err
@@ -67,14 +67,14 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 	case s.State == tasks.StateUnknown:
 		return &failure{
 			Exit: exitNotFound, Code: "TASK_NOT_FOUND", What: "there is no such task", cause: err,
-			Means: "it never was, or it ended well more than an hour ago",
+			Means: "it never existed, or it succeeded more than an hour ago",
 		}
 	}
 	return e.answer(doc, doc.write)
 }
 
-// bury adds what the ledger knows of a task. The queue forgets the dead; and a letter that was replayed does not make
-// the task that came of it dead.
+// bury adds the dead letter of a task. The queue deletes dead tasks, so the state comes from the dead letter, unless its
+// replay has brought the task back into the queue.
 func (d *taskDoc) bury(l ledger.DeadLetter) {
 	d.DeadLetter = l.State
 	if d.State != tasks.StateUnknown && d.State != tasks.StateDead {

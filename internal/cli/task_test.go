@@ -13,9 +13,9 @@ import (
 )
 
 // asynq stores the texts of its own errors; an operator sees a code.
-func TestTaskShowPrintsACodeForAnErrorOfAsynq(t *testing.T) {
+func TestTaskShowPrintsCodeOfAsynqError(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	id := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json"}, day...)...).stdout).ID
 	rdb, err := redisconn.Dial(h.vars["ROUNDS_QUEUE_REDIS"], redisconn.Options{})
 	if err != nil {

@@ -23,7 +23,7 @@ func newTenant(e *env) *cobra.Command {
 	list := &cobra.Command{
 		Use:     "list",
 		Short:   "List the tenants of the ledger",
-		Long:    "List the tenants of the ledger: their time zones and practices, and whether they are open. No credential is opened.",
+		Long:    "List the tenants of the ledger: their time zones and practices, and whether they are open. Credentials stay sealed.",
 		Example: "  rounds tenant list --json",
 		Args:    names(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,40 +32,40 @@ func newTenant(e *env) *cobra.Command {
 	}
 	show := &cobra.Command{
 		Use:   "show TENANT",
-		Short: "Say what the ledger knows of a tenant",
-		Long: `Say what the ledger knows of a tenant: practices, opening hours, when each schedule was last due, open dead letters,
-and whether its credentials and its data key are there. Neither is opened.`,
+		Short: "Show a tenant of the ledger",
+		Long: `Show a tenant of the ledger: practices, opening hours, when each schedule was last due, open dead letters, and whether it
+has credentials and a data key. Both stay sealed.`,
 		Example: "  rounds tenant show clinic-a",
 		Args:    names("TENANT"),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return e.completeTenant(cmd, args, begun)
+			return e.completeTenant(cmd, args, prefix)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := parseTenant(args[0]); err != nil {
-				return misused(cmd, "TENANT is not a tenant's name: 1 to 40 of a-z, 0-9 and '-'")
+				return misused(cmd, "TENANT must be 1 to 40 of a-z, 0-9 and '-'")
 			}
 			return e.withStores(cmd.Context(), config.NeedLedger, func(s *stores) error { return e.showTenant(cmd.Context(), s, args[0]) })
 		},
 	}
-	return e.group("tenant", "Look at tenants", list, show)
+	return e.group("tenant", "Show tenants", list, show)
 }
 
-// parseTenant reads a --tenant flag.
+// parseTenant converts a --tenant flag.
 func parseTenant(s string) (tenant.ID, error) {
 	if s == "" {
 		return "", usage("--tenant is missing")
 	}
 	id, err := tenant.Parse(s)
 	if err != nil {
-		return "", usage("--tenant is not a tenant's name: 1 to 40 of a-z, 0-9 and '-'")
+		return "", usage("--tenant must be 1 to 40 of a-z, 0-9 and '-'")
 	}
 	return id, nil
 }
 
-// findTenant returns the tenant with a name that parseTenant takes.
+// findTenant returns the tenant with the name from a --tenant flag.
 func findTenant(ctx context.Context, l *ledger.Ledger, name string) (ledger.Tenant, error) {
 	id, err := parseTenant(name)
 	if err != nil {
@@ -81,17 +81,17 @@ func findTenant(ctx context.Context, l *ledger.Ledger, name string) (ledger.Tena
 func unknownTenant(id tenant.ID, cause error) *failure {
 	return &failure{
 		Exit: exitNotFound, Code: "TENANT_NOT_FOUND", What: "there is no tenant " + id.String(), cause: cause,
-		Means: "the ledger does not know it",
-		Try:   []string{"add it to the file of ROUNDS_TENANTS and restart the scheduler"},
+		Means: "it is not in the ledger",
+		Try:   []string{"add it to the file in ROUNDS_TENANTS and restart the scheduler"},
 	}
 }
 
-// tenantRow is a tenant in a list.
+// tenantRow is one tenant of tenant list.
 type tenantRow struct {
 	Tenant    string        `json:"tenant"`
 	Zone      string        `json:"zone"`
-	LocalTime string        `json:"local_time"` // RFC 3339 in its zone; empty when this host does not know the zone
-	Open      bool          `json:"open"`       // its opening hours say so, now
+	LocalTime string        `json:"local_time"` // RFC 3339 in its zone; empty if the zone is unknown on this host
+	Open      bool          `json:"open"`       // now, by its opening hours
 	Practices []practiceDoc `json:"practices"`
 }
 
@@ -135,24 +135,24 @@ func (e *env) listTenants(ctx context.Context, s *stores) error {
 			for _, p := range t.Practices {
 				ids = append(ids, p.ID)
 			}
-			return []string{t.Tenant, t.Zone, cmp.Or(t.LocalTime, unknown), t.doors(), strings.Join(ids, ", ")}
+			return []string{t.Tenant, t.Zone, cmp.Or(t.LocalTime, unknown), t.openness(), strings.Join(ids, ", ")}
 		})
 	})
 }
 
-func (t tenantRow) doors() string {
+func (t tenantRow) openness() string {
 	if t.Open {
 		return "open"
 	}
 	return "closed"
 }
 
-// tenantDoc is what the ledger knows of a tenant.
+// tenantDoc is the result of tenant show.
 type tenantDoc struct {
 	tenantRow
 	Hours       map[string]string `json:"opening_hours"`
-	Credentials bool              `json:"credentials"` // sealed ones are there
-	DataKey     bool              `json:"data_key"`    // made at the first use of its cache
+	Credentials bool              `json:"credentials"` // it has sealed credentials
+	DataKey     bool              `json:"data_key"`    // created when its cache is first used
 	Schedules   []scheduleDoc     `json:"schedules"`
 	DeadLetters int               `json:"dead_letters"` // open, at most 500
 }
@@ -193,9 +193,9 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 
 func (d tenantDoc) write(w io.Writer) {
 	var out details
-	there := map[bool]string{true: "there, sealed", false: "not there"}
+	presence := map[bool]string{true: "present, sealed", false: "missing"}
 	out.add("tenant", d.Tenant)
-	out.add("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.doors()))
+	out.add("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.openness()))
 	for _, p := range d.Practices {
 		out.add("practice "+p.ID, p.Name)
 	}
@@ -204,8 +204,8 @@ func (d tenantDoc) write(w io.Writer) {
 			out.add(day, hours)
 		}
 	}
-	out.add("credentials", there[d.Credentials])
-	out.add("data key", there[d.DataKey])
+	out.add("credentials", presence[d.Credentials])
+	out.add("data key", presence[d.DataKey])
 	now := time.Now()
 	for _, s := range d.Schedules {
 		out.add(s.Schedule, "last due "+diagnose.Ago(s.LastDue, now))

@@ -11,7 +11,7 @@ import (
 
 func TestTenantList(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.applyTenant(t, ledger.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Hours: ledger.Hours{"mon": "08:00-17:30"}})
 	o := rounds(t, h.keyless(), "tenant", "list", "--json")
 	d := document[struct {
@@ -27,7 +27,7 @@ func TestTenantList(t *testing.T) {
 
 func TestTenantShow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.storeDataKey(t, h.keys)
 	h.archive(t, h.fill(t, queue.Sync, 2, time.Hour, 0), "vendor_denied")
 	if _, err := h.ledger.AddDue(t.Context(), []ledger.Tick{{Tenant: "clinic-a", Schedule: "board:1", At: time2026}}); err != nil {
@@ -52,8 +52,8 @@ func TestTenantShow(t *testing.T) {
 
 func TestTenantIsOpen(t *testing.T) {
 	t.Parallel()
-	if lost := readTenant(ledger.Tenant{ID: "clinic-a", TimeZone: "Nowhere/Atlantis"}, time2026); lost.Open || lost.LocalTime != "" {
-		t.Errorf("in a zone that is not known: %+v", lost)
+	if row := readTenant(ledger.Tenant{ID: "clinic-a", TimeZone: "Nowhere/Atlantis"}, time2026); row.Open || row.LocalTime != "" {
+		t.Errorf("unknown zone: %+v", row)
 	}
 	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Hours: ledger.Hours{"mon": "08:00-17:30"}}
 	for at, want := range map[string]bool{

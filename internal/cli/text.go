@@ -10,20 +10,20 @@ import (
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 )
 
-// unknown is printed for what a record does not say.
+// unknown is printed for a value that a record does not have.
 const unknown = "unknown"
 
-// table writes rows in columns below a heading.
+// table writes rows in columns under a heading.
 func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, strings.Join(heading, "\t"))
 	for _, r := range rows {
 		_, _ = fmt.Fprintln(t, strings.Join(cells(r), "\t"))
 	}
-	_ = t.Flush() // into a buffer
+	_ = t.Flush() // w is a buffer
 }
 
-// lines writes values below each other behind one label.
+// lines writes each value on a line, with a label before the first.
 func lines(b *strings.Builder, label string, values []string) {
 	for _, v := range values {
 		fmt.Fprintf(b, "  %-6s %s\n", label, v)
@@ -31,7 +31,7 @@ func lines(b *strings.Builder, label string, values []string) {
 	}
 }
 
-// age is how old something is, for a table; "-" for nothing.
+// age formats the time since t for a table, or "-" if t is zero.
 func age(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -39,7 +39,7 @@ func age(t, now time.Time) string {
 	return max(0, now.Sub(t)).Round(time.Second).String()
 }
 
-// relative is since for a table; "-" for nothing.
+// relative is diagnose.Ago for a table, or "-" if t is zero.
 func relative(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -47,17 +47,17 @@ func relative(t, now time.Time) string {
 	return diagnose.Ago(t, now)
 }
 
-// details is what a command shows of one thing, a name and a value on each line.
+// details describes one thing: a name and a value on each line.
 type details [][2]string
 
-// add adds a line, unless its value is empty.
+// add adds a line unless the value is empty.
 func (d *details) add(name, value string) {
 	if value != "" {
 		*d = append(*d, [2]string{name, value})
 	}
 }
 
-// addTime adds a time and how long ago it was, unless it is zero.
+// addTime adds a time and its distance from now, unless the time is zero.
 func (d *details) addTime(name string, t, now time.Time) {
 	if !t.IsZero() {
 		d.add(name, fmt.Sprintf("%s (%s)", t.UTC().Format(time.RFC3339), diagnose.Ago(t, now)))
@@ -69,5 +69,5 @@ func (d *details) write(w io.Writer) {
 	for _, line := range *d {
 		_, _ = fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
 	}
-	_ = t.Flush() // into a buffer
+	_ = t.Flush() // w is a buffer
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/lifecycle"
 )
 
-// closeLimit bounds closing what a command opened, also after the command's own time is up.
+// closeLimit bounds closing the stores, even after the command's time limit.
 const closeLimit = 3 * time.Second
 
-// withTools opens queue, cache and ledger for one command and closes them after it.
+// withTools opens queue, cache and ledger for one command and closes them afterwards.
 func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
-	c, err := config.LoadScheduler(e.getenv) // operators' commands need what the scheduler needs, and no endpoint
+	c, err := config.LoadScheduler(e.getenv) // the scheduler's settings, which need no endpoint
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (e *env) withTools(ctx context.Context, use func(*app.Tools) error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 		defer cancel()
 		if err := t.Close(ctx); err != nil {
-			e.printf("closing: %s", err) // the command's work is done: its own result counts
+			e.printf("close: %s", err) // the command has finished, and its result counts
 		}
 	}()
 	return use(t)

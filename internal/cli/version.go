@@ -12,7 +12,7 @@ import (
 func newVersion(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which build this is",
+		Short: "Print the version of this program",
 		Args:  names(),
 		RunE: func(*cobra.Command, []string) error {
 			b := lifecycle.ReadBuild()

@@ -14,8 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// house is an environment in which everything is well, as far as development goes.
-type house struct {
+// harness is a healthy development environment.
+type harness struct {
 	vars   map[string]string
 	vendor *tebratest.Server
 	ledger *ledger.Ledger
@@ -23,10 +23,10 @@ type house struct {
 	dir    string
 }
 
-// newHouse sets up Redis, a ledger with one tenant, a keyset and a vendor.
-func newHouse(t *testing.T) *house {
+// newHarness starts Redis, a ledger with one tenant, a keyset and a simulated vendor.
+func newHarness(t *testing.T) *harness {
 	t.Helper()
-	h := &house{dir: t.TempDir()}
+	h := &harness{dir: t.TempDir()}
 	c, err := simFlags{seed: 1, accounts: 1, practices: 2, patients: 30, visits: 6, latency: "none"}.config()
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) applyTenant(t *testing.T, row ledger.Tenant) {
+func (h *harness) applyTenant(t *testing.T, row ledger.Tenant) {
 	t.Helper()
 	sealed, err := h.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
 	if err != nil {
@@ -74,8 +74,8 @@ func (h *house) applyTenant(t *testing.T, row ledger.Tenant) {
 	}
 }
 
-// storeDataKey gives clinic-a a data key that was sealed with the given keyset.
-func (h *house) storeDataKey(t *testing.T, keys *phi.Keys) {
+// storeDataKey stores a data key of clinic-a, sealed with the given keyset.
+func (h *harness) storeDataKey(t *testing.T, keys *phi.Keys) {
 	t.Helper()
 	key, err := phi.NewDataKey()
 	if err != nil {
@@ -87,15 +87,15 @@ func (h *house) storeDataKey(t *testing.T, keys *phi.Keys) {
 	}
 }
 
-// with returns the environment with some variables changed; an empty value removes one.
-func (h *house) with(changes map[string]string) map[string]string {
+// with returns the environment with some variables changed. An empty value removes a variable.
+func (h *harness) with(changes map[string]string) map[string]string {
 	vars := maps.Clone(h.vars)
 	maps.Copy(vars, changes)
 	return vars
 }
 
-// gone is an address on which nothing listens: the port was free a moment ago.
-func gone(t *testing.T) string {
+// vacant returns an address on which nothing listens.
+func vacant(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -105,8 +105,8 @@ func gone(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// mute is an address that takes connections and never says a word.
-func mute(t *testing.T) string {
+// silent returns an address that accepts connections and never answers.
+func silent(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
