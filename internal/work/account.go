@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// account is the way to the vendor for what belongs to no practice.
+// account returns the tenant's account, for runs that concern no practice.
 func (d Deps) account(ctx context.Context, t string) (tenant.ID, *account.Account, error) {
 	id, err := tenant.Parse(t)
 	if err != nil {
@@ -23,7 +23,7 @@ func (d Deps) account(ctx context.Context, t string) (tenant.ID, *account.Accoun
 	return id, a, err
 }
 
-// syncPractices reads the account's practices and compares them with the tenant's. An empty answer says nothing. Running
+// syncPractices reads the account's practices and compares them with the tenant's. It ignores an empty answer. Running
 // twice: one more call, no change.
 func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPractices]) error {
 	id, a, err := d.account(ctx, job.Tenant)
@@ -45,8 +45,8 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	return tasks.Permanent(differs(a, list))
 }
 
-// differs says what is wrong with the tenant's practices; nil when nothing is. Only an operator can mend it: lists are
-// asked for by a practice's name, and under a wrong one the vendor answers with none, as if nobody were booked.
+// differs returns what is wrong with the tenant's practices, or nil. Only an operator can repair it: lists are requested by
+// a practice's name, and for a wrong name the vendor returns an empty list, as if there were no bookings.
 func differs(a *account.Account, list practice.Practices) error {
 	names := map[string]string{}
 	for _, p := range list.Practices {
@@ -63,14 +63,14 @@ func differs(a *account.Account, list practice.Practices) error {
 	return nil
 }
 
-// What an interval must be to be believed; flow refuses all of them for one outside of it.
+// The bounds of a plausible interval. Flow rejects all intervals if one of them is outside.
 const (
 	shortest = time.Millisecond
 	longest  = time.Minute
 )
 
-// syncThrottles reads how often the account may call each operation and hands it to flow control. Operations that nobody
-// calls, and intervals that cannot be meant, are left out. Running twice: one more call, no change.
+// syncThrottles reads how often the account may call each operation and passes that to flow control. It skips operations
+// that this program does not call, and implausible intervals. Running twice: one more call, no change.
 func (d Deps) syncThrottles(ctx context.Context, job *tasks.Job[tasks.SyncThrottles]) error {
 	id, a, err := d.account(ctx, job.Tenant)
 	if err != nil {
@@ -80,13 +80,13 @@ func (d Deps) syncThrottles(ctx context.Context, job *tasks.Job[tasks.SyncThrott
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	ours := map[string]bool{}
+	known := map[string]bool{}
 	for _, op := range tebra.Operations() {
-		ours[op.Name] = true
+		known[op.Name] = true
 	}
 	intervals := map[string]time.Duration{}
 	for _, r := range rows {
-		if ours[r.Operation] && r.Interval >= shortest && r.Interval <= longest {
+		if known[r.Operation] && r.Interval >= shortest && r.Interval <= longest {
 			intervals[r.Operation] = r.Interval
 		}
 	}

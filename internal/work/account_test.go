@@ -25,14 +25,14 @@ func TestThrottles(t *testing.T) {
 	for _, op := range tebra.Operations() {
 		documented[op.Name] = op.Interval
 	}
-	want := maps.Clone(b.said)
+	want := maps.Clone(b.intervals)
 	maps.Copy(want, map[string]time.Duration{"GetPatient": 400 * time.Millisecond, "GetAppointments": time.Second, "GetPatients": time.Second})
-	if diff := cmp.Diff(want, b.said); diff != "" {
+	if diff := cmp.Diff(want, b.intervals); diff != "" {
 		t.Error(diff)
 	}
-	for name := range b.said {
+	for name := range b.intervals {
 		if _, ours := documented[name]; !ours || name == "GetProviders" || name == "GetAllPatients" {
-			t.Errorf("the interval of %s went on", name)
+			t.Errorf("the interval of %s was passed on", name)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestPractices(t *testing.T) {
 	rename("<ID>7</ID>", "<ID>77</ID>")
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_not_listed")
 	b.line.answer = emptied("PracticeData")
-	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer says nothing
+	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer is ignored
 	if info, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "77"); err != nil || info.Place.ID != "77" {
 		t.Errorf("the empty answer erased the list: %+v, %v", info.Place, err)
 	}
@@ -69,6 +69,6 @@ func TestLocations(t *testing.T) {
 	b.done(t, tasks.SyncLocations{Practice: "7"})
 	r := b.board(t, monday)
 	if was == "" || r.Board.Rows[0].Location != "The New Annex" {
-		t.Errorf("the board says %q, the visit %q", r.Board.Rows[0].Location, was)
+		t.Errorf("the board shows %q, the visit %q", r.Board.Rows[0].Location, was)
 	}
 }

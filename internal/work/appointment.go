@@ -11,8 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncAppointment reads one appointment. What concerns it alone is applied; one that moved, came or went becomes a demand
-// for the days that it was and is on. Running twice: one more call, no change.
+// syncAppointment reads one appointment and applies what concerns it alone. For an appointment that moved, appeared or
+// disappeared it demands the days that the appointment was and is on. Running twice: one more call, no change.
 func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppointment]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -34,15 +34,15 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 			return fmt.Errorf("map appointment: %w", err)
 		}
 	}
-	seen, err := d.Store.ApplyVisit(ctx, s.tenant, s.id, phi.Text(id), detail, since)
+	check, err := d.Store.ApplyVisit(ctx, s.tenant, s.id, phi.Text(id), detail, since)
 	if err != nil {
 		return applied(err)
 	}
 	var follow []tasks.Args
-	for _, on := range seen.Days {
+	for _, on := range check.Days {
 		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: on, To: on})
 	}
-	if r := seen.Record; seen.Changed {
+	if r := check.Record; check.Changed {
 		views, err := d.views(ctx, s, r.Day, []phi.Text{r.Patient}, r.Providers)
 		if err != nil {
 			return err

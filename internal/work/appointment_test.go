@@ -14,7 +14,7 @@ func TestAppointment(t *testing.T) {
 	const monday2, tuesday2 = "sync schedule 7 2026-03-02..2026-03-02", "sync schedule 7 2026-03-03..2026-03-03"
 	for name, c := range map[string]struct {
 		change  func(t *testing.T, b *bundle, v tebratest.Visit)
-		stale   bool // the board of the day waits for a look at it
+		stale   bool // the board of the day waits for a reading of it
 		demands func(v tebratest.Visit) []string
 	}{
 		"as it was": {func(*testing.T, *bundle, tebratest.Visit) {}, false, func(tebratest.Visit) []string { return nil }},
@@ -26,7 +26,7 @@ func TestAppointment(t *testing.T) {
 			t.Helper()
 			must(t, b.clinic.Move(v.ID, v.Start.AddDate(0, 0, 1)))
 		}, true, func(tebratest.Visit) []string { return []string{monday2, tuesday2} }},
-		"moved to where nobody looked": {func(t *testing.T, b *bundle, v tebratest.Visit) {
+		"moved to a day that was not read": {func(t *testing.T, b *bundle, v tebratest.Visit) {
 			t.Helper()
 			must(t, b.clinic.Move(v.ID, v.Start.AddDate(0, 0, 9)))
 		}, true, func(tebratest.Visit) []string { return []string{monday2} }},
@@ -47,7 +47,7 @@ func TestAppointment(t *testing.T) {
 			b.done(t, tasks.InvalidateEntity{Practice: "7", Noun: tasks.NounAppointment, ID: id})
 			b.demands(t, "sync appointment 7 "+v.ID)
 			if !b.board(t, monday).Stale {
-				t.Error("in doubt, and the board does not say so")
+				t.Error("the visit is in doubt, and the board is not stale")
 			}
 			calls := b.calls()
 			sync := tasks.SyncAppointment{Practice: "7", Appointment: id}
@@ -62,16 +62,16 @@ func TestAppointment(t *testing.T) {
 			if !c.stale && (err != nil || r.Board.Rows[3].Status != practice.ParseStatus(now.Status)) {
 				t.Errorf("the board shows %s", r.Board.Rows[3].Status)
 			}
-			// The day's list agrees with what the single answer was made to.
+			// The day's list agrees with the single answer.
 			b.done(t, days(monday, monday))
 			if again := b.board(t, monday); !c.stale && !again.Hit {
-				t.Error("the list takes it for a change")
+				t.Error("the list counts it as a change")
 			}
 		})
 	}
 }
 
-func TestAnAppointmentThatWasNeverSeen(t *testing.T) {
+func TestUnknownAppointment(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
@@ -83,7 +83,7 @@ func TestAnAppointmentThatWasNeverSeen(t *testing.T) {
 	b.demands(t, "sync schedule 7 2026-03-02..2026-03-02")
 	later, err := b.clinic.Book(b.clinic.Patients()[0].ID, noon.AddDate(0, 0, 40), 0)
 	must(t, err)
-	b.done(t, tasks.SyncAppointment{Practice: "7", Appointment: tasks.EntityID(later)}) // on a day that nobody has asked about
+	b.done(t, tasks.SyncAppointment{Practice: "7", Appointment: tasks.EntityID(later)}) // on a day without a roster
 	b.done(t, tasks.SyncAppointment{Practice: "7", Appointment: "404"})
 	b.demands(t)
 	b.vendor.SetFaults(tebratest.Faults{Outage: true})

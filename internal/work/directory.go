@@ -11,7 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// unusable is how a task ends whose list was not read, was cut or is empty.
+// unusable is the outcome of a run whose list was not read, was cut or is empty.
 func unusable(partial bool, err error, demanded time.Time) error {
 	switch {
 	case err != nil:
@@ -22,8 +22,8 @@ func unusable(partial bool, err error, demanded time.Time) error {
 	return nil
 }
 
-// syncDirectory reads a practice's providers. An empty answer says nothing: a vendor in trouble gives it with success, and
-// names must not vanish from boards for it. Running twice: one more call, no change.
+// syncDirectory reads a practice's providers. It ignores an empty answer: a vendor in trouble returns one with success, and
+// that must not remove names from boards. Running twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -41,8 +41,7 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	return applied(err)
 }
 
-// syncLocations reads a practice's places. An empty answer says nothing here either. Running twice: one more call, no
-// change.
+// syncLocations reads a practice's places. It ignores an empty answer too. Running twice: one more call, no change.
 func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestDirectory(t *testing.T) {
 	want(t, b.run(t, tasks.SyncDirectory{Practice: "7"}), tasks.OutcomeLater, "vendor_unavailable")
 }
 
-func TestAnEmptyDirectoryErasesNothing(t *testing.T) {
+func TestEmptyOrPartialDirectoryErasesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	info := func() practice.PracticeInfo {
@@ -56,19 +56,19 @@ func TestAnEmptyDirectoryErasesNothing(t *testing.T) {
 		want(t, b.run(t, args), tasks.OutcomeDead, "vendor_list_partial")
 	}
 	if d := cmp.Diff(before, info()); d != "" {
-		t.Error("a list that was cut erased what it did not show:", d)
+		t.Error("a partial list erased what it did not show:", d)
 	}
 }
 
-// emptied takes all rows of these elements out of an answer.
+// emptied removes all rows of these elements from an answer.
 func emptied(elements ...string) func(string) string { return rewritten("", elements) }
 
-// filled makes a list of any of these elements as long as the vendor's lists get, all of one other record.
+// filled makes a list of these elements as long as the vendor's lists can be, all rows of one other record.
 func filled(elements ...string) func(string) string {
 	return rewritten(strings.Repeat("<${1}${2}><${1}ID>7777</${1}ID></${1}${2}>", 10_000), elements)
 }
 
-// rewritten puts rows in the place of an answer's own, whatever prefix its elements have.
+// rewritten replaces an answer's rows, whatever prefix its elements have.
 func rewritten(rows string, elements []string) func(string) string {
 	own := regexp.MustCompile(`(?s)<(\w*:?)(` + strings.Join(elements, "|") + `)>.*</\w*:?(` + strings.Join(elements, "|") + `)>`)
 	return func(body string) string { return own.ReplaceAllString(body, rows) }

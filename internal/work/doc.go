@@ -1,10 +1,10 @@
 // Package work is what each kind of task does.
 //
-// A run makes at most one vendor call. What needs more fans out: a long window becomes several runs, the patients of a
-// day become a run each. All runs are safe to repeat, because they read the vendor and compare: running twice costs a
-// call and changes nothing.
+// A run applies at most one answer of the vendor. Larger work becomes more tasks: a long range becomes several runs, and
+// the patients of a day become a run each. All runs are safe to repeat, because they read the vendor's data and compare it:
+// running twice costs a call and changes nothing.
 //
-// "Not now" is never a failure. When the vendor's budget, a breaker or a shutdown says when to come back, the error is
-// handed on as tasks.Later and costs no attempt. What nobody can mend by trying again (a patient who does not exist, a
-// refused login) is permanent. Everything else is retried.
+// "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to come back, the run returns
+// that as tasks.Later, which costs no attempt. Errors that no retry can repair are permanent, such as a patient that does
+// not exist or a rejected login. Everything else is retried.
 package work

@@ -12,8 +12,8 @@ func TestInvalidate(t *testing.T) {
 	for name, c := range map[string]struct {
 		noun    string
 		id      func(*bundle) string
-		stale   bool // the board shows something that is in doubt
-		hit     bool // the board lies ready as it was
+		stale   bool // the board shows a part that is in doubt
+		hit     bool // the board is still in the cache
 		demands func(*bundle) []string
 	}{
 		"appointment": {
@@ -44,11 +44,11 @@ func TestInvalidate(t *testing.T) {
 			b.demands(t, append(b.of(monday), "warm day-board 7 2026-03-02")...)
 			b.board(t, monday)
 			calls := b.calls()
-			for range 2 { // as a crash between the cache and the queue makes it
+			for range 2 { // as after a crash between the cache and the queue
 				b.done(t, tasks.InvalidateEntity{Practice: "7", Noun: c.noun, ID: tasks.EntityID(c.id(b))})
 			}
 			if b.calls() != calls {
-				t.Error("it asked the vendor")
+				t.Error("it called the vendor")
 			}
 			if r := b.board(t, monday); r.Stale != c.stale || r.Hit != c.hit {
 				t.Errorf("the board is stale %v, hit %v", r.Stale, r.Hit)

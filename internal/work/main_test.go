@@ -43,22 +43,22 @@ var (
 )
 
 // bundle is one tenant with one practice, 7 in Chicago, and a vendor that tests can break on three levels: by the
-// simulator's switches, by the gate before it, and by what becomes of its answers on the way.
+// simulator's switches, by the gate in front of it, and by changing its answers.
 type bundle struct {
 	Deps
-	router *tasks.Router
-	queue  *redis.Client
-	keys   []byte
-	vendor *tebratest.Server
-	clinic *tebratest.Clinic
-	now    time.Time
-	said   map[string]time.Duration // what Intervals was told last
-	gate   *gate
-	line   *line
-	log    bytes.Buffer
+	router    *tasks.Router
+	queue     *redis.Client
+	keys      []byte
+	vendor    *tebratest.Server
+	clinic    *tebratest.Clinic
+	now       time.Time
+	intervals map[string]time.Duration // the last argument of Intervals
+	gate      *gate
+	line      *line
+	log       bytes.Buffer
 }
 
-// gate lets everything through unless it is told to refuse, and keeps what it was asked.
+// gate admits every call unless refuse is set, and records the calls.
 type gate struct {
 	refuse error
 	asked  []tebra.Call
@@ -77,7 +77,7 @@ type free struct{}
 func (free) SendBy() time.Time                   { return time.Time{} }
 func (free) Done(context.Context, tebra.Outcome) {}
 
-// line carries requests to the simulator, and lets a test do something to the answer.
+// line carries requests to the simulator, and lets a test change the answer.
 type line struct {
 	next   http.RoundTripper
 	sent   string // the last request's body
@@ -128,9 +128,9 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 	b.Ledger = b.ledger(t)
 	b.Intervals = func(_ context.Context, id tenant.ID, by map[string]time.Duration) error {
 		if id != clinicA {
-			return errors.New("whose intervals?")
+			return errors.New("intervals of another tenant")
 		}
-		b.said = by
+		b.intervals = by
 		return nil
 	}
 	b.Now = func() time.Time { return b.now }
@@ -191,7 +191,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// run is one attempt of a task of clinic-a's, through the router as in a worker.
+// run is one attempt of a task of clinic-a, through the router as in a worker.
 func (b *bundle) run(t *testing.T, args tasks.Args, opts ...tasks.Option) tasks.Outcome {
 	t.Helper()
 	return b.deliver(t, b.sealed(t, clinicA.String(), args, opts...))
@@ -209,7 +209,7 @@ func (b *bundle) deliver(t *testing.T, d tasks.Delivery) tasks.Outcome {
 	return tasks.OutcomeOf(b.router.Deliver(t.Context(), d))
 }
 
-// done runs a task that must end well.
+// done runs a task that must succeed.
 func (b *bundle) done(t *testing.T, args tasks.Args) {
 	t.Helper()
 	want(t, b.run(t, args), tasks.OutcomeDone, "")
@@ -222,42 +222,42 @@ func want(t *testing.T, o tasks.Outcome, state string, code tasks.Code) {
 	}
 }
 
-// demands empties the queue and compares what was in it, in any order. What is scheduled for later stays.
+// demands empties the queue and compares what was in it, in any order. Tasks scheduled for later stay.
 func (b *bundle) demands(t *testing.T, want ...string) {
 	t.Helper()
 	router, err := tasks.NewRouter(tasks.RouterOptions{Redis: b.queue, Keys: b.keys})
 	must(t, err)
 	var mu sync.Mutex
 	got := []string{}
-	say := func(lane, format string, args ...any) error {
+	record := func(lane, format string, args ...any) error {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, lane+" "+fmt.Sprintf(format, args...))
 		return nil
 	}
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncSchedule](func(_ context.Context, j *tasks.Job[tasks.SyncSchedule]) error {
-		return say(j.Lane, "schedule %s %s..%s", j.Args.Practice, j.Args.From, j.Args.To)
+		return record(j.Lane, "schedule %s %s..%s", j.Args.Practice, j.Args.From, j.Args.To)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPatient](func(_ context.Context, j *tasks.Job[tasks.SyncPatient]) error {
-		return say(j.Lane, "patient %s %s", j.Args.Practice, j.Args.Patient.Reveal())
+		return record(j.Lane, "patient %s %s", j.Args.Practice, j.Args.Patient.Reveal())
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncDirectory](func(_ context.Context, j *tasks.Job[tasks.SyncDirectory]) error {
-		return say(j.Lane, "directory %s", j.Args.Practice)
+		return record(j.Lane, "directory %s", j.Args.Practice)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.WarmView](func(_ context.Context, j *tasks.Job[tasks.WarmView]) error {
-		return say(j.Lane, "%s %s %s%s", j.Args.View, j.Args.Practice, j.Args.Date, strings.TrimRight(" "+j.Args.Provider+j.Args.Patient.Reveal(), " "))
+		return record(j.Lane, "%s %s %s%s", j.Args.View, j.Args.Practice, j.Args.Date, strings.TrimRight(" "+j.Args.Provider+j.Args.Patient.Reveal(), " "))
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncAppointment](func(_ context.Context, j *tasks.Job[tasks.SyncAppointment]) error {
-		return say(j.Lane, "appointment %s %s", j.Args.Practice, j.Args.Appointment.Reveal())
+		return record(j.Lane, "appointment %s %s", j.Args.Practice, j.Args.Appointment.Reveal())
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPatients](func(_ context.Context, j *tasks.Job[tasks.SyncPatients]) error {
-		return say(j.Lane, "patients %s from %q, %d days", j.Args.Practice, j.Args.From, j.Args.Days)
+		return record(j.Lane, "patients %s from %q, %d days", j.Args.Practice, j.Args.From, j.Args.Days)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
-		return say(j.Lane, "sweep %s from %q since %q", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun)
+		return record(j.Lane, "sweep %s from %q since %q", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncLocations](func(_ context.Context, j *tasks.Job[tasks.SyncLocations]) error {
-		return say(j.Lane, "locations %s", j.Args.Practice)
+		return record(j.Lane, "locations %s", j.Args.Practice)
 	}))
 	taskstest.Drain(t, b.queue, router)
 	slices.Sort(got)
@@ -267,7 +267,7 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 	}
 }
 
-// of is the demand for each patient who has a visit on one of the days.
+// of is the demand for each patient with a visit on one of the days.
 func (b *bundle) of(days ...civil.Date) []string {
 	seen := map[string]bool{}
 	var out []string
@@ -296,7 +296,7 @@ func (b *bundle) board(t *testing.T, d civil.Date) practice.BoardRead {
 func (b *bundle) cold(t *testing.T, d civil.Date) {
 	t.Helper()
 	if _, err := b.Store.Board(t.Context(), clinicA, "7", d); !errors.Is(err, practice.ErrCold) {
-		t.Errorf("something of the day is cached (%v)", err)
+		t.Errorf("the day is cached (%v)", err)
 	}
 }
 
@@ -315,7 +315,7 @@ func without(body, name string) string {
 	return before + after
 }
 
-// closed is a Redis that is not there.
+// closed is a Redis client that fails.
 func closed(t *testing.T) *redis.Client {
 	t.Helper()
 	rdb := redistest.New(t)

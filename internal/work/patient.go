@@ -12,8 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncPatient reads one patient. One whom the vendor does not know is remembered as absent; if he was known, only after a
-// second look. Running twice: one more call, no change.
+// syncPatient reads one patient. It records a patient that the vendor does not know as absent; if the patient was known,
+// only after a second answer confirms that. Running twice: one more call, no change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -28,7 +28,7 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	if errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 		doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, id, since)
 		if doubtful {
-			return lookAgain(ctx, d, job)
+			return readAgain(ctx, d, job)
 		}
 		return applied(err)
 	}

@@ -31,29 +31,29 @@ func TestPatient(t *testing.T) {
 		t.Errorf("the board knows the patient: %v, with the new number: %v", row.Known, row.Phone.Reveal() == "555-0123")
 	}
 	if b.toFetch(t, v.PatientID) {
-		t.Error("a patient who was just fetched is to be fetched again")
+		t.Error("a patient that was just fetched is to be fetched again")
 	}
 }
 
-func TestAPatientWhoIsNotThere(t *testing.T) {
+func TestAbsentPatient(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.clinic.Patients()[0].ID
 	sync := tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(id)}
 	b.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{id}})
 	if !b.toFetch(t, id) {
-		t.Fatal("a patient whom nobody asked for is known")
+		t.Fatal("a patient that was never fetched is known")
 	}
 	b.done(t, sync)
 	if b.toFetch(t, id) {
-		t.Error("that there is no such patient is forgotten")
+		t.Error("the patient's absence was not recorded")
 	}
 	b.vendor.SetFaults(tebratest.Faults{FailPatients: []string{id}})
 	want(t, b.run(t, sync), tasks.OutcomeLater, "vendor_unavailable")
 	want(t, b.run(t, tasks.SyncPatient{Practice: "7", Patient: "letters"}), tasks.OutcomeDead, "vendor_invalid")
 }
 
-func TestAPatientWhoChangesDuringTheCall(t *testing.T) {
+func TestPatientThatChangesDuringTheCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.clinic.Patients()[0].ID

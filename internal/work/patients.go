@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// lookBack is how many days back changes of patients matter: a record in the cache is younger, and one day more covers
-	// that the vendor's day may not be the practice's.
+	// lookBack is how many days back changes of patients matter: every record in the cache is younger. One day more covers
+	// a vendor whose day is not the practice's.
 	lookBack = int(cache.MaxHard/(24*time.Hour)) + 1
-	// overlap is how many days before today are read again the next time: the vendor tells days and no times, and not in
-	// whose zone.
+	// overlap is how many days before today are read again the next time: the vendor reports days without times, in an
+	// unknown zone.
 	overlap = 1
 	// pageRows is how many patients one page of a sweep has.
 	pageRows = 1000
@@ -54,7 +54,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		days = w.from.Days(w.to) + 1
 	}
 	switch {
-	case err != nil && cut: // the next run need not find out again how much is too much
+	case err != nil && cut: // keep the size that the calls so far have found
 		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.from, Days: days})
 	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
@@ -68,7 +68,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
 	case len(w.rows) == 0 && !cut && job.Args.From.IsZero() && from.Compare(end) < 0:
 		job.Args.From = from
-		return lookAgain(ctx, d, job)
+		return readAgain(ctx, d, job)
 	case joins:
 		if err := d.advance(ctx, s, civil.Min(w.to.Add(1), end)); err != nil {
 			return err
@@ -105,21 +105,22 @@ func (d Deps) unread(ctx context.Context, s practiceScope, a tasks.SyncPatients,
 	return from, to, from.Compare(next) <= 0, nil
 }
 
-// advance moves the watermark to a day. It never moves back.
+// advance advances the watermark to a day. It never moves back.
 func (d Deps) advance(ctx context.Context, s practiceScope, to civil.Date) error {
 	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.In(s.Zone)); err != nil {
-		return fmt.Errorf("move watermark: %w", err)
+		return fmt.Errorf("advance watermark: %w", err)
 	}
 	return nil
 }
 
-// applyPatients caches what the vendor listed, and has the cards of those who changed made anew if somebody reads them.
+// applyPatients caches the vendor's list, and demands new cards for the patients that changed if the cards were read
+// recently.
 func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Date, rows []tebra.Patient, since cache.Grant) error {
 	all := make([]practice.Patient, len(rows))
 	for i := range rows {
 		all[i] = practice.FromPatient(&rows[i])
 	}
-	changed, notAll := d.Store.ApplyPatients(ctx, s.tenant, since, all...)
+	changed, applyErr := d.Store.ApplyPatients(ctx, s.tenant, since, all...)
 	views, err := d.views(ctx, s, today, changed, nil)
 	if err != nil {
 		return err
@@ -127,11 +128,12 @@ func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Da
 	if err := d.demand(ctx, s, views...); err != nil {
 		return err
 	}
-	return applied(notAll) // the next attempt finds no change in those that were
+	return applied(applyErr) // the demands came first, because the next attempt finds no change in what was applied
 }
 
-// sweepPatients reads one page of all patients and demands the next. The last one moves the watermark to where the sweep
-// began; an empty one is no last one, and moves nothing. Running twice: one more call, and the demands join.
+// sweepPatients reads one page of all patients and demands the next. The last page advances the watermark to where the
+// sweep began; an empty page does not count as the last one, and advances nothing. Running twice: one more call, and the
+// demands join.
 func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -168,8 +170,8 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 // requires.
 var listCost = int(policy("GetPatients").Interval / policy("GetPatient").Interval)
 
-// refetch is the cheapest way to a day's patients: a call for each whose record is missing, and for those whose records
-// merely grew old one list of what has changed, if they are more than such a list costs.
+// refetch is the cheapest way to read a day's patients: one call for each missing record, and for the records that merely
+// grew old one list of changes, if they are more than such a list costs.
 func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 	var out []tasks.Args
 	single := f.Missing
@@ -180,7 +182,7 @@ func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 	}
 	for _, id := range single {
 		p := tasks.SyncPatient{Practice: s.id, Patient: tasks.PatientID(id.Reveal())}
-		if p.Validate() == nil { // one that cannot be asked for must not keep the others from it
+		if p.Validate() == nil { // an invalid identifier must not block the others
 			out = append(out, p)
 		}
 	}

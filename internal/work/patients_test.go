@@ -44,7 +44,7 @@ func TestChangedPatients(t *testing.T) {
 	sync := tasks.SyncPatients{Practice: "7"}
 	calls := b.calls()
 	b.done(t, sync)
-	b.demands(t, "warm patient-card 7 2026-03-02 "+read) // and not the other's, which nobody reads
+	b.demands(t, "warm patient-card 7 2026-03-02 "+read) // and not the other card, which was not read
 	if b.calls() != calls+1 || b.mark(t) != monday.Add(-1) {
 		t.Errorf("%d calls, the watermark is %q", b.calls()-calls, b.mark(t))
 	}
@@ -52,19 +52,19 @@ func TestChangedPatients(t *testing.T) {
 		t.Error("the card has the old number")
 	}
 	if b.toFetch(t, fresh.ID) {
-		t.Error("a new patient has to be asked for")
+		t.Error("a new patient must be fetched")
 	}
 	before := b.card(t, read)
 	b.done(t, sync)
 	b.demands(t)
 	if r := b.card(t, read); r.Card.Patient != before.Card.Patient || !r.AsOf.After(before.AsOf) {
-		t.Error("a look without a change does not confirm the record")
+		t.Error("a list without a change does not confirm the record")
 	}
 	b.now = b.now.AddDate(0, 0, 3)
 	must(t, b.clinic.SetPhone(read, "555-0144"))
 	b.done(t, sync)
 	if !strings.Contains(b.line.sent, ">3/1/2026") || !strings.Contains(b.line.sent, ">3/6/2026") {
-		t.Error("it did not ask from the watermark to tomorrow")
+		t.Error("it did not read from the watermark to tomorrow")
 	}
 	if r := b.card(t, read); r.Card.Patient.Home != "555-0144" || b.mark(t) != monday.Add(2) {
 		t.Errorf("three days later the watermark is %q", b.mark(t))
@@ -73,13 +73,13 @@ func TestChangedPatients(t *testing.T) {
 	b.now = b.now.AddDate(0, 0, 1)
 	want(t, b.run(t, sync), tasks.OutcomeLater, "vendor_unavailable")
 	if b.mark(t) != monday.Add(2) {
-		t.Error("an outage moved the watermark")
+		t.Error("an outage advanced the watermark")
 	}
 }
 
-// A long list is applied in parts. When one is refused, the cards of those before it are made anew all the same: the next
-// attempt finds nothing new about them.
-func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
+// A long list is applied in parts. If one part conflicts, the cards of the parts before it are warmed all the same: the next
+// attempt finds no change in them.
+func TestCardsOfAPartlyAppliedListAreWarmed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	read := b.clinic.Patients()[0].ID
@@ -99,7 +99,7 @@ func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
 	want(t, b.run(t, tasks.SyncPatients{Practice: "7"}), tasks.OutcomeLater, "conflict")
 	b.demands(t, "warm patient-card 7 2026-03-02 "+read)
 	if !b.mark(t).IsZero() {
-		t.Error("half a list moved the watermark")
+		t.Error("part of a list advanced the watermark")
 	}
 	b.line.answer = nil
 	b.done(t, tasks.SyncPatients{Practice: "7"})
@@ -107,7 +107,7 @@ func TestCardsOfAListThatIsRefusedHalfway(t *testing.T) {
 }
 
 // A list that the vendor cuts at 10,000 rows is read in smaller windows, and a day that it cuts becomes a sweep.
-func TestPatientsThatAreTooMany(t *testing.T) {
+func TestCutListOfPatientsIsReadInSmallerWindows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	cut := func(body string) string {
@@ -123,7 +123,7 @@ func TestPatientsThatAreTooMany(t *testing.T) {
 	b.done(t, tasks.SyncPatients{Practice: "7"})
 	b.demands(t, `sync patients 7 from "2026-02-22", 5 days`)
 	if !b.mark(t).IsZero() {
-		t.Error("a list that was cut moved the watermark")
+		t.Error("a cut list advanced the watermark")
 	}
 	b.gate.refuse = nil
 	calls := b.calls()
@@ -156,20 +156,20 @@ func TestSweep(t *testing.T) {
 	last := people[1000].ID
 	next := tasks.SweepPatients{Practice: "7", Page: tasks.EntityID(last), Begun: monday}
 	if !b.mark(t).IsZero() || b.toFetch(t, people[999].ID) || !b.toFetch(t, last) {
-		t.Error("the first page is not what it should be")
+		t.Error("the first page was not applied as expected")
 	}
 	b.demands(t, `sync sweep 7 from "`+last+`" since "2026-03-02"`)
 	b.now = b.now.Add(30 * time.Hour)
 	b.done(t, next)
-	b.done(t, next) // as a crash makes it
+	b.done(t, next) // as after a crash
 	b.demands(t)
 	if b.mark(t) != monday.Add(-1) || b.toFetch(t, last) {
 		t.Errorf("after the last page the watermark is %q", b.mark(t))
 	}
 }
 
-// A vendor in trouble answers "nothing has changed" with success. Days that nobody has read are not passed over for it.
-func TestAnEmptyListOfPatientsIsDoubted(t *testing.T) {
+// A vendor in trouble answers "nothing has changed" with success. One such answer does not skip days.
+func TestEmptyListOfPatientsIsDoubted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sync := tasks.SyncPatients{Practice: "7"}
@@ -180,11 +180,11 @@ func TestAnEmptyListOfPatientsIsDoubted(t *testing.T) {
 	b.line.answer = emptied("PatientData")
 	b.done(t, sync)
 	if b.mark(t) != monday.Add(-1) {
-		t.Errorf("one empty answer moved the watermark to %q", b.mark(t))
+		t.Errorf("one empty answer advanced the watermark to %q", b.mark(t))
 	}
 	second := tasks.SyncPatients{Practice: "7", From: monday.Add(-1)}
-	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(secondLook)); err != nil || !r.Joined {
-		t.Errorf("no second look waits (%v)", err)
+	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(rereadDelay)); err != nil || !r.Joined {
+		t.Errorf("no second reading is waiting (%v)", err)
 	}
 	b.done(t, second)
 	if b.mark(t) != monday.Add(2) {
@@ -195,12 +195,12 @@ func TestAnEmptyListOfPatientsIsDoubted(t *testing.T) {
 	b.done(t, tasks.SweepPatients{Practice: "7"})
 	b.demands(t)
 	if b.mark(t) != monday.Add(2) {
-		t.Error("an empty sweep moved the watermark")
+		t.Error("an empty sweep advanced the watermark")
 	}
 }
 
-// Who asks for some days alone does not make those before them read.
-func TestAWindowBehindTheWatermarkDoesNotMoveIt(t *testing.T) {
+// A demand for later days leaves the days before them unread.
+func TestDaysAfterTheWatermarkDoNotAdvanceIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.clinic.AddPatient()
@@ -216,7 +216,7 @@ func TestAWindowBehindTheWatermarkDoesNotMoveIt(t *testing.T) {
 	}
 }
 
-func TestRefetchIsPlannedByCost(t *testing.T) {
+func TestRefetchChoosesTheCheaperCalls(t *testing.T) {
 	t.Parallel()
 	s := practiceScope{id: "7"}
 	ids := func(n int) []phi.Text {

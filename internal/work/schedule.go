@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// secondLook is when a doubtful answer is checked: soon, but not while the same hiccup lasts.
-	secondLook = 20 * time.Second
+	// rereadDelay is when a doubtful answer is checked: soon, but not while the same outage lasts.
+	rereadDelay = 20 * time.Second
 	// soon is for how many days from today boards are built before they are requested.
 	soon = 7
 )
@@ -35,7 +35,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Location: s.Zone,
 	}))
 	switch {
-	case err != nil && w.cut(job.Args.To, "GetAppointments"): // the next run need not find out again how much is too much
+	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the size that the calls so far have found
 		return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), tasks.SyncSchedule{Practice: s.id, From: w.from, To: w.to})...)
 	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
@@ -60,7 +60,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if a.doubtful {
 		again := *job
 		again.Args.From, again.Args.To = w.from, w.to
-		if err := lookAgain(ctx, d, &again); err != nil {
+		if err := readAgain(ctx, d, &again); err != nil {
 			return err
 		}
 	}
@@ -75,16 +75,16 @@ func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
 	return []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: after.Add(1), To: last}}
 }
 
-// lookAgain asks for the same once more, because what came back was so much less than what is known that it may be the
-// vendor's hiccup. The second look is a demand of its own: this run has done what it could.
-func lookAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
-	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(secondLook)); err != nil {
-		return fmt.Errorf("ask again: %w", err)
+// readAgain demands the same once more, because the answer was so much less than what is known that the vendor may be in
+// trouble. The second reading is a task of its own: this run has done what it could.
+func readAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
+	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(rereadDelay)); err != nil {
+		return fmt.Errorf("enqueue second reading: %w", err)
 	}
 	return nil
 }
 
-// answer is one answer of the vendor on its way into the cache.
+// answer is one answer of the vendor about a range of days, on its way into the cache.
 type answer struct {
 	Deps
 	practiceScope
@@ -138,7 +138,7 @@ func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
 }
 
-// patients demands the records of a day's people. They are worth it for today and tomorrow: boards of other days are
+// patients demands the records of a day's patients. They are worth it for today and tomorrow: boards of other days are
 // seldom read, and show the names that the visits carry.
 func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.Appointment) ([]tasks.Args, error) {
 	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
 )
 
-func TestFirstLookFillsTheDay(t *testing.T) {
+func TestFirstReadingFillsTheDay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
@@ -25,18 +25,18 @@ func TestFirstLookFillsTheDay(t *testing.T) {
 		b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(p[len("sync patient 7 "):])})
 	}
 	if r := b.board(t, monday); r.Unknown != 0 {
-		t.Errorf("%d unknown after all records came", r.Unknown)
+		t.Errorf("%d unknown after all records were read", r.Unknown)
 	}
 	b.now = b.now.Add(2 * time.Minute)
 	before := b.board(t, monday)
 	b.done(t, days(monday, monday))
 	b.demands(t)
 	if r := b.board(t, monday); !r.Hit || !r.AsOf.After(before.AsOf) {
-		t.Errorf("after an unchanged look the board is hit %v, as of %v later", r.Hit, r.AsOf.Sub(before.AsOf))
+		t.Errorf("after an unchanged answer the board is hit %v, as of %v later", r.Hit, r.AsOf.Sub(before.AsOf))
 	}
 }
 
-func TestAChangeIsSeenAndWarmed(t *testing.T) {
+func TestChangeIsAppliedAndWarmed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(tuesday.Add(1), tuesday.Add(1)))
@@ -50,11 +50,11 @@ func TestAChangeIsSeenAndWarmed(t *testing.T) {
 		found = found || row.Appointment.Reveal() == v.ID && row.Status == practice.CheckedIn
 	}
 	if !found {
-		t.Error("the board does not show who checked in")
+		t.Error("the board does not show the check-in")
 	}
 }
 
-func TestAVisitThatMovesWithinTheWindow(t *testing.T) {
+func TestVisitThatMovesWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	later := tuesday.Add(3)
@@ -75,7 +75,7 @@ func TestAVisitThatMovesWithinTheWindow(t *testing.T) {
 	}
 }
 
-func TestPeopleAreFetchedForTodayAndTomorrowOnly(t *testing.T) {
+func TestPatientsAreFetchedForTodayAndTomorrowOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.now = time.Date(2026, 3, 3, 5, 30, 0, 0, time.UTC) // Tuesday in London, still Monday evening in Chicago
@@ -87,7 +87,7 @@ func TestPeopleAreFetchedForTodayAndTomorrowOnly(t *testing.T) {
 	b.demands(t, append(b.of(monday, tuesday), warm...)...)
 }
 
-func TestAnIdentifierThatCannotBeAskedForHoldsUpNobody(t *testing.T) {
+func TestInvalidPatientIDDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.visits(monday)[0].PatientID
@@ -108,10 +108,10 @@ func TestAnIdentifierThatCannotBeAskedForHoldsUpNobody(t *testing.T) {
 	b.demands(t, append(rest, "warm day-board 7 2026-03-02")...)
 }
 
-func TestALongRangeBecomesSeveralRuns(t *testing.T) {
+func TestLongRangeBecomesSeveralRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	first := monday.Add(8) // boards of that far ahead are built when somebody asks
+	first := monday.Add(8) // so far ahead boards are built on request only
 	b.done(t, days(first, first.Add(60)))
 	b.demands(t, "sync schedule 7 2026-05-09..2026-05-09")
 	if b.calls() != 1 {
@@ -123,7 +123,7 @@ func TestALongRangeBecomesSeveralRuns(t *testing.T) {
 	b.demands(t)
 }
 
-func TestACutAnswerIsReadInSmallerWindows(t *testing.T) {
+func TestCutAnswerIsReadInSmallerWindows(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Practices[0].VisitsPerDay = 850 })
 	first, last := monday.Add(10), monday.Add(21) // 10,200 visits, of which the answer holds 10,000
@@ -145,7 +145,7 @@ func TestACutAnswerIsReadInSmallerWindows(t *testing.T) {
 	b.cold(t, last)
 }
 
-func TestADoubtfulAnswerIsLookedAtTwice(t *testing.T) {
+func TestDoubtfulAnswerIsReadTwice(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, tuesday))
@@ -157,28 +157,28 @@ func TestADoubtfulAnswerIsLookedAtTwice(t *testing.T) {
 	asked := time.Now()
 	b.done(t, days(monday, tuesday))
 	if r := b.board(t, monday); len(r.Board.Rows) != 10 || !r.AsOf.Equal(before.AsOf) {
-		t.Errorf("after one doubtful answer %d rows are left, %v younger", len(r.Board.Rows), r.AsOf.Sub(before.AsOf))
+		t.Errorf("after one doubtful answer %d rows are left, confirmed %v later", len(r.Board.Rows), r.AsOf.Sub(before.AsOf))
 	}
 	again := taskstest.RequireEnqueued[tasks.SyncSchedule](t, b.queue, b.keys, taskstest.Want{
 		Tenant: "clinic-a", Lane: tasks.LaneSync, At: asked.Add(20*time.Second + time.Second/2),
 	})
 	if again != days(monday, tuesday) {
-		t.Errorf("the second look is at %v to %v", again.From, again.To)
+		t.Errorf("the second reading is of %v to %v", again.From, again.To)
 	}
 	must(t, b.queue.FlushDB(t.Context()).Err())
 	b.done(t, again)
 	if n := len(b.board(t, monday).Board.Rows); n != 2 {
-		t.Errorf("%d rows are left after the second look", n)
+		t.Errorf("%d rows are left after the second answer", n)
 	}
 	taskstest.RequireNotEnqueued(t, b.queue, again.Kind())
 }
 
-func TestAHiccupIsForgotten(t *testing.T) {
+func TestOneEmptyAnswerChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
 	gone := b.visits(monday)[0].ID
-	b.line.answer = func(body string) string { // nothing found, said as the vendor says it
+	b.line.answer = func(body string) string { // "nothing found" in the vendor's form
 		before, rest, _ := strings.Cut(body, "<Appointments>")
 		_, after, _ := strings.Cut(rest, "</Appointments>")
 		return before + "<Appointments><AppointmentData/></Appointments>" + after
@@ -188,11 +188,11 @@ func TestAHiccupIsForgotten(t *testing.T) {
 	must(t, b.clinic.Delete(gone))
 	b.done(t, days(monday, monday))
 	if n := len(b.board(t, monday).Board.Rows); n != 9 {
-		t.Errorf("%d rows after a hiccup and one deletion", n)
+		t.Errorf("%d rows after an empty answer and one deletion", n)
 	}
 }
 
-func TestRowsOfAnotherPracticePoisonTheAnswer(t *testing.T) {
+func TestRowOfAnotherPracticeInvalidatesTheAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.line.answer = func(body string) string { return strings.Replace(body, "<PracticeID>7<", "<PracticeID>8<", 1) }
@@ -201,7 +201,7 @@ func TestRowsOfAnotherPracticePoisonTheAnswer(t *testing.T) {
 	b.demands(t)
 }
 
-func TestARowWithoutAStartIsNoDeletion(t *testing.T) {
+func TestRowWithoutAStartIsNotADeletion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
@@ -211,18 +211,18 @@ func TestARowWithoutAStartIsNoDeletion(t *testing.T) {
 		t.Errorf("%d rows are left", n)
 	}
 	if line := b.log.String(); !strings.Contains(line, "without a start") || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
-		t.Errorf("an operator reads %q", line)
+		t.Errorf("the log has %q", line)
 	}
 	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
 }
 
-func TestWhatChangesDuringTheCallComesBack(t *testing.T) {
+func TestScheduleThatChangesDuringTheCallIsReadAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
 	v := b.visits(monday)[0]
 	must(t, b.clinic.SetStatus(v.ID, tebratest.Confirmed))
-	b.line.answer = func(body string) string { // somebody tells us of a change while this answer is on its way
+	b.line.answer = func(body string) string { // an invalidation while this answer is on its way
 		b.line.answer = nil
 		want(t, b.run(t, tasks.InvalidateEntity{Practice: "7", Noun: tasks.NounAppointment, ID: tasks.EntityID(v.ID)}), tasks.OutcomeDone, "")
 		return body
@@ -231,18 +231,18 @@ func TestWhatChangesDuringTheCallComesBack(t *testing.T) {
 	o := b.run(t, days(monday, monday))
 	want(t, o, tasks.OutcomeLater, "conflict")
 	if wait := o.NextAt.Sub(began); wait < conflictDelay || wait > conflictDelay+2*time.Second {
-		t.Errorf("comes back after %v", wait)
+		t.Errorf("it comes back after %v", wait)
 	}
 	if r := b.board(t, monday); !r.Stale {
-		t.Error("the old answer passes for a new one")
+		t.Error("the old answer counts as a new one")
 	}
 	b.done(t, days(monday, monday))
 	if r := b.board(t, monday); r.Stale {
-		t.Error("the board is stale after the next look")
+		t.Error("the board is stale after the next reading")
 	}
 }
 
-func TestWithoutTheQueueNothingIsLost(t *testing.T) {
+func TestNothingIsLostWithoutTheQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	away, err := tasks.NewClient(tasks.ClientOptions{Redis: closed(t), Keys: b.keys})
@@ -257,7 +257,7 @@ func TestWithoutTheQueueNothingIsLost(t *testing.T) {
 	}
 	b.done(t, days(monday, monday))
 	if n := len(b.of(monday)); n == 0 {
-		t.Fatal("nobody comes on Monday")
+		t.Fatal("Monday has no visits")
 	}
 	b.demands(t, b.of(monday)...) // the day itself was applied by the first run
 }

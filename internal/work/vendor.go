@@ -12,9 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// How long a run waits for a vendor that does not answer: half of its own age, so that a hiccup is over in seconds and an
-// outage of hours costs each task a dozen calls. A demand a day old is not worth one more: its data was due again long
-// since.
+// How long a run waits for a vendor that does not answer: half of its task's age, so that a short outage costs seconds and
+// one of hours costs each task a dozen calls. A task that is a day old is given up: later demands have asked for its data.
 const (
 	firstWait  = 5 * time.Second
 	longWait   = 10 * time.Minute
@@ -23,9 +22,9 @@ const (
 	waitJitter = 0.25
 )
 
-// vendorError turns the error of a vendor call into the outcome of the run. A vendor that is down, slow or throttling says
-// nothing about the task, so these cost no attempt. The gate's refusals say themselves when to come back, and errors that
-// are permanent say so too; both pass.
+// vendorError turns the error of a vendor call into the outcome of the run. An error because the vendor is down, slow or
+// throttling does not concern the task and costs no attempt. Refusals of the gate carry the time to come back and are
+// returned unchanged.
 func vendorError(err error, demanded time.Time) error {
 	var e *tebra.Error
 	if !errors.As(err, &e) {
@@ -48,7 +47,7 @@ func vendorError(err error, demanded time.Time) error {
 	return coded
 }
 
-// vendorCodes is our code for each of the vendor client's. Those that only observers see, and success, have none.
+// vendorCodes maps the vendor client's codes to the project's. Success, and codes that only observers receive, have none.
 var vendorCodes = map[tebra.Code]codes.Code{
 	tebra.Throttled:       codes.VendorThrottled,
 	tebra.Unauthenticated: codes.VendorUnauthenticated,
@@ -63,10 +62,10 @@ var vendorCodes = map[tebra.Code]codes.Code{
 	tebra.Unknown:         codes.VendorUnknown,
 }
 
-// vendorCode returns our code for the vendor client's. A code that is new there means VendorUnknown until it has a row.
+// vendorCode maps one code. A code without a row is VendorUnknown.
 func vendorCode(c tebra.Code) codes.Code { return cmp.Or(vendorCodes[c], codes.VendorUnknown) }
 
-// jitter lengthens d by up to a quarter, so that what failed together does not come back together. It never shortens it.
+// jitter lengthens d by up to a quarter, so that tasks that failed together do not come back together. It never shortens d.
 func jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Float64()*waitJitter*float64(d))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
 )
 
-func TestTroubleAtTheVendorCostsNoAttempt(t *testing.T) {
+func TestVendorOutageCostsNoAttempt(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]tebratest.Faults{
 		"outage": {Outage: true}, "maintenance": {Maintenance: true}, "an answer that breaks off": {CutBody: true},
@@ -34,7 +34,7 @@ func TestTroubleAtTheVendorCostsNoAttempt(t *testing.T) {
 	}
 }
 
-func TestAnOutageOfADayEndsTheTask(t *testing.T) {
+func TestTaskIsGivenUpAfterADayOfOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.vendor.Outage(true)
@@ -45,7 +45,7 @@ func TestAnOutageOfADayEndsTheTask(t *testing.T) {
 	}
 }
 
-func TestAThrottleIsWaitedOut(t *testing.T) {
+func TestThrottledRunWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tebratest.Config) { c.Throttles = tebratest.Throttles{} })
 	b.done(t, days(monday, monday))
@@ -59,11 +59,11 @@ func TestAThrottleIsWaitedOut(t *testing.T) {
 		}
 	}
 	if wait := o.NextAt.Sub(began); interval == 0 || wait < interval {
-		t.Errorf("it waits %v, the vendor wants %v", wait, interval)
+		t.Errorf("it waits %v, the vendor requires %v", wait, interval)
 	}
 }
 
-func TestAWrongPasswordIsDead(t *testing.T) {
+func TestWrongPasswordIsDead(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tebratest.Config) { c.Accounts[0].Password = "changed since" })
 	want(t, b.run(t, days(monday, monday)), tasks.OutcomeDead, "vendor_unauthenticated")
@@ -106,7 +106,7 @@ func TestVendorErrors(t *testing.T) {
 	}
 }
 
-// A code of the vendor client is shown as ours, spelled alike.
+// Each code of the vendor client has a code of the project with the same name.
 func TestVendorCodesHaveAMeaning(t *testing.T) {
 	t.Parallel()
 	for theirs, ours := range vendorCodes {
@@ -128,7 +128,7 @@ type notNow struct{ at time.Time }
 func (n notNow) Error() string                  { return "not now" }
 func (n notNow) NotBefore() (time.Time, string) { return n.at, "pace" }
 
-func TestTheGatesWordIsPassedOn(t *testing.T) {
+func TestGateRefusalIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	at := time.Now().Add(42 * time.Second)

@@ -11,8 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// warmView puts a view into the cache before somebody asks for it. It makes no vendor call; what is not known becomes a
-// demand, as urgent as this one. Running twice: the second finds the view there.
+// warmView builds a view before it is requested. It makes no vendor call; what is not known becomes a demand that is as
+// urgent as this task. Running twice: the second run finds the view in the cache.
 func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -27,13 +27,13 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 		how = append(how, tasks.Interactive())
 	}
 	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, missing, how...); err != nil {
-		return fmt.Errorf("ask for what is missing: %w", err)
+		return fmt.Errorf("enqueue missing data: %w", err)
 	}
 	return nil
 }
 
-// build reads the view, which puts it into the cache, and returns what the vendor has to be asked for first, if anything.
-// A patient who does not exist has no card.
+// build reads the view, which puts it into the cache, and returns the task that must ask the vendor first, if any. A patient
+// that does not exist has no card.
 func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (missing tasks.Args, err error) {
 	switch a.View {
 	case tasks.PatientCard:
@@ -57,7 +57,7 @@ func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (mis
 }
 
 // board is the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
-// made when somebody asks.
+// built on request.
 func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	if on.Compare(civil.DateOf(d.Now().In(s.Zone)).Add(soon)) > 0 {
 		return nil
@@ -65,8 +65,8 @@ func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: on}}
 }
 
-// views are the demands for the views that a change of these patients, and of these providers' visits on a day, touched:
-// for those that somebody reads.
+// views are the demands for the views that a change of these patients, and of these providers' visits on a day, has
+// invalidated, as far as they were read recently.
 func (d Deps) views(ctx context.Context, s practiceScope, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
 	cards, days, err := d.Store.RecentlyRead(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {

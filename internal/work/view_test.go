@@ -33,7 +33,7 @@ func TestWarm(t *testing.T) {
 	}
 }
 
-func TestWarmCardsAndProvidersDays(t *testing.T) {
+func TestWarmCardsAndProviderDays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	v := b.visits(monday)[0]
@@ -43,7 +43,7 @@ func TestWarmCardsAndProvidersDays(t *testing.T) {
 	b.done(t, his)
 	b.demands(t, "sync patient 7 "+v.PatientID, "sync schedule 7 2026-03-02..2026-03-02")
 	want(t, b.run(t, card, tasks.Interactive()), tasks.OutcomeDone, "")
-	b.demands(t, "interactive patient 7 "+v.PatientID) // somebody waits
+	b.demands(t, "interactive patient 7 "+v.PatientID) // as urgent as the read
 	b.done(t, tasks.SyncPatient{Practice: "7", Patient: card.Patient})
 	b.done(t, card)
 	b.demands(t, "sync schedule 7 2026-03-02..2026-03-29")
@@ -66,12 +66,11 @@ func TestWarmCardsAndProvidersDays(t *testing.T) {
 	b.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{"1000030"}})
 	b.done(t, tasks.SyncPatient{Practice: "7", Patient: "1000030"})
 	card.Patient = "1000030"
-	b.done(t, card) // nobody has no card
+	b.done(t, card) // an absent patient has no card
 	b.demands(t)
 }
 
-// A change has made anew what somebody reads, and nothing else.
-func TestWhatIsReadIsMadeAnew(t *testing.T) {
+func TestChangeWarmsRecentlyReadViewsOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
@@ -103,7 +102,7 @@ func boards(from, to civil.Date) []string {
 	return out
 }
 
-// except is of without one patient, whose record is at hand.
+// except is of without one patient, whose record is known.
 func (b *bundle) except(id string, days ...civil.Date) []string {
 	return slices.DeleteFunc(b.of(days...), func(d string) bool { return d == "sync patient 7 "+id })
 }

@@ -19,15 +19,15 @@ import (
 
 // Deps is what the workers need. All fields are required.
 type Deps struct {
-	// Account finds a tenant's account. A tenant that is not known is a permanent error.
+	// Account finds a tenant's account. An unknown tenant is a permanent error.
 	Account func(ctx context.Context, t tenant.ID) (*account.Account, error)
 	Store   *practice.Store
 	Tasks   *tasks.Client
 	// Ledger keeps the watermarks.
 	Ledger *ledger.Ledger
-	// Intervals stores what the vendor says of how often its operations may be called; (*flow.Flow).SetIntervals.
+	// Intervals stores the intervals that the vendor requires between calls of its operations; (*flow.Flow).SetIntervals.
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
-	// Now is the calendar: what "today" is. Real time except where a demo speeds it up.
+	// Now is the calendar, which decides what "today" is. It is real time unless a demo speeds it up.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -51,7 +51,7 @@ func Register(r *tasks.Router, d Deps) error {
 	return nil
 }
 
-// urgent lets the vendor calls of a run have the budget's reserved share when somebody waits for the run.
+// urgent gives the vendor calls of an interactive run the reserved share of the budget.
 func urgent[T tasks.Args](work tasks.WorkerFunc[T]) tasks.WorkerFunc[T] {
 	return func(ctx context.Context, job *tasks.Job[T]) error {
 		if job.Lane == tasks.LaneInteractive {
@@ -66,7 +66,7 @@ type practiceScope struct {
 	*account.Account
 	tenant tenant.ID
 	id     string // the practice's number
-	name   string // the vendor's name of it, by which lists are filtered
+	name   string // the vendor's name of the practice, by which lists are filtered
 }
 
 func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, error) {
@@ -82,22 +82,22 @@ func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, er
 	return practiceScope{}, tasks.Permanent(codes.UnknownPractice)
 }
 
-// demand enqueues what follows from a run.
+// demand enqueues the tasks that follow from a run.
 func (d Deps) demand(ctx context.Context, s practiceScope, args ...tasks.Args) error {
 	if len(args) == 0 {
 		return nil
 	}
 	if _, err := d.Tasks.EnqueueMany(ctx, s.tenant.String(), args); err != nil {
-		return fmt.Errorf("enqueue what follows: %w", err)
+		return fmt.Errorf("enqueue following tasks: %w", err)
 	}
 	return nil
 }
 
-// conflictDelay is how long a run waits after another one applied an answer between its own look and its own change.
+// conflictDelay is how long a run waits after another run changed the same data between this one's call and its change.
 const conflictDelay = time.Second
 
-// applied turns the outcome of applying an answer into the outcome of the run: after a conflict the vendor must be asked
-// again, and that is nobody's failure.
+// applied turns the result of applying an answer into the outcome of the run: after a conflict the vendor must be asked
+// again, which is not a failed attempt.
 func applied(err error) error {
 	if errors.Is(err, cache.ErrConflict) {
 		return tasks.Later(time.Now().Add(conflictDelay), codes.Conflict)

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-func TestRegisterWantsEverything(t *testing.T) {
+func TestRegisterRequiresEveryDependency(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, spoil := range map[string]func(*Deps){
@@ -22,7 +22,7 @@ func TestRegisterWantsEverything(t *testing.T) {
 		d := b.Deps
 		spoil(&d)
 		if Register(router, d) == nil {
-			t.Errorf("workers without %s are registered", name)
+			t.Errorf("Register accepts a missing %s", name)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func TestEveryKindHasARowAndAWorker(t *testing.T) {
 	}
 }
 
-// asking is one task of each kind that asks the vendor about a practice.
+// asking is one task of each kind that calls the vendor about a practice.
 func asking(practiceID string) []tasks.Args {
 	on := monday
 	return []tasks.Args{
@@ -61,7 +61,7 @@ func asking(practiceID string) []tasks.Args {
 	}
 }
 
-// everything is one task of each kind that is about a practice.
+// everything is one task of each kind that concerns a practice.
 func everything(practiceID string) []tasks.Args {
 	on := monday
 	return append(asking(practiceID),
@@ -72,7 +72,7 @@ func everything(practiceID string) []tasks.Args {
 	)
 }
 
-func TestMistakesAreDeadAndAskNobody(t *testing.T) {
+func TestInvalidTasksAreDeadWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, args := range everything("99") {
@@ -87,7 +87,7 @@ func TestMistakesAreDeadAndAskNobody(t *testing.T) {
 	b.demands(t)
 }
 
-func TestVendorKnowsWhenSomebodyWaits(t *testing.T) {
+func TestInteractiveRunsUseTheReservedShare(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, args := range append(asking("7"), tasks.SyncThrottles{}, tasks.SyncPractices{}) {
