@@ -20,14 +20,14 @@ var (
 
 // Why a worker refuses to run a task.
 var (
-	UnknownKind      = task("unknown_kind", "there is no such kind of task")
+	UnknownKind      = task("unknown_kind", "the kind of task is unknown")
 	MalformedID      = task("malformed_id", "its ID is not spelled as task IDs are")
 	MalformedHeaders = task("malformed_headers", "its headers are missing or malformed")
 	NewerVersion     = task("newer_version", "a newer release made it, and workers of that release run it")
 	TooLarge         = task("too_large", "its payload is larger than any valid one")
 	DoesNotOpen      = task("does_not_open", "no key in the workers' keyset opens it")
 	MalformedPayload = task("malformed_payload", "its payload does not have the form that its kind takes")
-	InvalidArguments = task("invalid_arguments", "the arguments do not fit the kind")
+	InvalidArguments = task("invalid_arguments", "the arguments are invalid for the kind")
 )
 
 // What the work of a task ran into on our side.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 func TestBadHeaders(t *testing.T) {
@@ -20,36 +22,36 @@ func TestBadHeaders(t *testing.T) {
 	for name, c := range map[string]struct {
 		body    string
 		headers []string
-		code    code
+		code    codes.Code
 	}{
-		"a gzip bomb":                 {bomb.String(), []string{"Content-Encoding", "gzip"}, codeMediaType},
-		"a form":                      {"kind=schedule.sync", []string{"Content-Type", "application/x-www-form-urlencoded"}, codeMediaType},
-		"plain text":                  {goodDemand, []string{"Content-Type", "text/plain"}, codeMediaType},
-		"XML":                         {"<a/>", []string{"Content-Type", "application/xml"}, codeMediaType},
-		"no content type":             {goodDemand, []string{"Content-Type", ""}, codeMediaType},
-		"another charset":             {goodDemand, []string{"Content-Type", "application/json; charset=utf-16"}, codeMediaType},
-		"an invalid content type":     {goodDemand, []string{"Content-Type", marker + ";;"}, codeMediaType},
-		"no key":                      {goodDemand, []string{"Authorization", ""}, codeUnauthenticated},
-		"an unknown key":              {goodDemand, []string{"Authorization", "Bearer " + marker}, codeUnauthenticated},
-		"an expired JWT":              {goodDemand, []string{"Authorization", "Bearer " + jwt}, codeUnauthenticated},
-		"another scheme":              {goodDemand, []string{"Authorization", "Basic " + keyA}, codeUnauthenticated},
-		"a key without a scheme":      {goodDemand, []string{"Authorization", keyA}, codeUnauthenticated},
-		"two spaces before a key":     {goodDemand, []string{"Authorization", "Bearer  " + keyA}, codeUnauthenticated},
-		"a long key":                  {goodDemand, []string{"Authorization", "Bearer " + strings.Repeat("k", 10_000)}, codeUnauthenticated},
-		"a long idempotency key":      {goodDemand, []string{"Idempotency-Key", strings.Repeat("k", 201)}, codeIdempotency},
-		"a non-ASCII idempotency key": {goodDemand, []string{"Idempotency-Key", "schl\xc3\xbcssel"}, codeIdempotency},
+		"a gzip bomb":                 {bomb.String(), []string{"Content-Encoding", "gzip"}, codes.UnsupportedMediaType},
+		"a form":                      {"kind=schedule.sync", []string{"Content-Type", "application/x-www-form-urlencoded"}, codes.UnsupportedMediaType},
+		"plain text":                  {goodDemand, []string{"Content-Type", "text/plain"}, codes.UnsupportedMediaType},
+		"XML":                         {"<a/>", []string{"Content-Type", "application/xml"}, codes.UnsupportedMediaType},
+		"no content type":             {goodDemand, []string{"Content-Type", ""}, codes.UnsupportedMediaType},
+		"another charset":             {goodDemand, []string{"Content-Type", "application/json; charset=utf-16"}, codes.UnsupportedMediaType},
+		"an invalid content type":     {goodDemand, []string{"Content-Type", marker + ";;"}, codes.UnsupportedMediaType},
+		"no key":                      {goodDemand, []string{"Authorization", ""}, codes.Unauthenticated},
+		"an unknown key":              {goodDemand, []string{"Authorization", "Bearer " + marker}, codes.Unauthenticated},
+		"an expired JWT":              {goodDemand, []string{"Authorization", "Bearer " + jwt}, codes.Unauthenticated},
+		"another scheme":              {goodDemand, []string{"Authorization", "Basic " + keyA}, codes.Unauthenticated},
+		"a key without a scheme":      {goodDemand, []string{"Authorization", keyA}, codes.Unauthenticated},
+		"two spaces before a key":     {goodDemand, []string{"Authorization", "Bearer  " + keyA}, codes.Unauthenticated},
+		"a long key":                  {goodDemand, []string{"Authorization", "Bearer " + strings.Repeat("k", 10_000)}, codes.Unauthenticated},
+		"a long idempotency key":      {goodDemand, []string{"Idempotency-Key", strings.Repeat("k", 201)}, codes.InvalidIdempotencyKey},
+		"a non-ASCII idempotency key": {goodDemand, []string{"Idempotency-Key", "schl\xc3\xbcssel"}, codes.InvalidIdempotencyKey},
 	} {
 		r := b.post("/v1/tasks", c.body, c.headers...)
-		if got := r.code(t); got != string(c.code) || bytes.Contains(r.body, []byte(marker)) {
+		if got := r.code(t); got != c.code || bytes.Contains(r.body, []byte(marker)) {
 			t.Errorf("%s: %s, want %s", name, r.body, c.code)
 		}
-		if (c.code == codeUnauthenticated) != (r.Header.Get("WWW-Authenticate") != "") {
+		if (c.code == codes.Unauthenticated) != (r.Header.Get("WWW-Authenticate") != "") {
 			t.Errorf("%s: WWW-Authenticate %q", name, r.Header.Get("WWW-Authenticate"))
 		}
 	}
 	twice := b.request(http.MethodPost, "/v1/tasks", keyA, goodDemand)
 	twice.Header.Add("Authorization", "Bearer "+keyB)
-	if got := b.do(twice).code(t); got != string(codeUnauthenticated) {
+	if got := b.do(twice).code(t); got != codes.Unauthenticated {
 		t.Errorf("two Authorization headers: %s", got)
 	}
 	b.checkUnaffected()
@@ -58,44 +60,44 @@ func TestBadHeaders(t *testing.T) {
 func TestBadURLs(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)
-	for path, want := range map[string]code{
-		"/v1/practices/7/board?date=" + marker:               codeQuery,
-		"/v1/practices/7/board?date=2026-02-30":              codeQuery,
-		"/v1/practices/7/board?" + marker + "=1":             codeQuery,
-		"/v1/practices/7/board?date=&date=":                  codeQuery,
-		"/v1/practices/7/board?date=%zz":                     codeQuery,
-		"/v1/practices/7/board?key=" + keyA:                  codeQuery,
-		"/v1/practices/" + marker + "/board":                 codeNotFound,
-		"/v1/practices/7%2fboard":                            codeNotFound,
-		"/v1/practices/7/board/":                             codeNotFound,
-		"/v1//tasks/x":                                       codeNotFound,
-		"/v1/practices/../tasks/x":                           codeNotFound,
-		"/v1/tasks/" + marker:                                codeNotFound,
-		"/v1/tasks/sync-*-1":                                 codeNotFound,
-		"/v1/patients/%00?practice=7":                        codeNotFound,
-		"/v1/patients/1%3A2?practice=7":                      codeNotFound,
-		"/v1/providers/%7B1%7D/day?practice=7":               codeNotFound,
-		"/v1/patients/1001?practice=" + marker:               codeNotFound,
-		"/v1/tasks":                                          codeMethod,
-		"/" + marker:                                         codeNotFound,
-		"/problems/" + marker:                                codeNotFound,
-		"/v1/tasks/" + strings.Repeat("x", maxURL):           codeLongURL,
-		"/v1/practices/7/board?" + strings.Repeat("y", 3000): codeLongURL,
+	for path, want := range map[string]codes.Code{
+		"/v1/practices/7/board?date=" + marker:               codes.MalformedQuery,
+		"/v1/practices/7/board?date=2026-02-30":              codes.MalformedQuery,
+		"/v1/practices/7/board?" + marker + "=1":             codes.MalformedQuery,
+		"/v1/practices/7/board?date=&date=":                  codes.MalformedQuery,
+		"/v1/practices/7/board?date=%zz":                     codes.MalformedQuery,
+		"/v1/practices/7/board?key=" + keyA:                  codes.MalformedQuery,
+		"/v1/practices/" + marker + "/board":                 codes.NotFound,
+		"/v1/practices/7%2fboard":                            codes.NotFound,
+		"/v1/practices/7/board/":                             codes.NotFound,
+		"/v1//tasks/x":                                       codes.NotFound,
+		"/v1/practices/../tasks/x":                           codes.NotFound,
+		"/v1/tasks/" + marker:                                codes.NotFound,
+		"/v1/tasks/sync-*-1":                                 codes.NotFound,
+		"/v1/patients/%00?practice=7":                        codes.NotFound,
+		"/v1/patients/1%3A2?practice=7":                      codes.NotFound,
+		"/v1/providers/%7B1%7D/day?practice=7":               codes.NotFound,
+		"/v1/patients/1001?practice=" + marker:               codes.NotFound,
+		"/v1/tasks":                                          codes.MethodNotAllowed,
+		"/" + marker:                                         codes.NotFound,
+		"/problems/" + marker:                                codes.NotFound,
+		"/v1/tasks/" + strings.Repeat("x", maxURL):           codes.URLTooLong,
+		"/v1/practices/7/board?" + strings.Repeat("y", 3000): codes.URLTooLong,
 	} {
 		r := b.get(path)
-		if got := r.code(t); got != string(want) || bytes.Contains(r.body, []byte(marker)) {
+		if got := r.code(t); got != want || bytes.Contains(r.body, []byte(marker)) {
 			t.Errorf("%.80s: %s, want %s", path, r.body, want)
 		}
 	}
-	if r := b.do(b.request(http.MethodDelete, "/v1/tasks", keyA, "")); r.code(t) != string(codeMethod) || r.Header.Get("Allow") != "POST" {
+	if r := b.do(b.request(http.MethodDelete, "/v1/tasks", keyA, "")); r.code(t) != codes.MethodNotAllowed || r.Header.Get("Allow") != "POST" {
 		t.Errorf("DELETE: %d %v", r.StatusCode, r.Header)
 	}
 	// A key in the query does not count, and no header changes a request's method, path or client.
-	if r := b.do(b.request(http.MethodGet, "/v1/practices/7/board?authorization="+url.QueryEscape("Bearer "+keyA), "", "")); r.code(t) != string(codeUnauthenticated) {
+	if r := b.do(b.request(http.MethodGet, "/v1/practices/7/board?authorization="+url.QueryEscape("Bearer "+keyA), "", "")); r.code(t) != codes.Unauthenticated {
 		t.Errorf("a key in the query: %d", r.StatusCode)
 	}
 	r := b.get("/v1/tasks", "X-HTTP-Method-Override", "POST", "X-Forwarded-For", "127.0.0.1", "X-Original-URL", "/openapi.json", "X-Forwarded-Host", marker)
-	if r.code(t) != string(codeMethod) {
+	if r.code(t) != codes.MethodNotAllowed {
 		t.Errorf("override headers: %d", r.StatusCode)
 	}
 	b.checkUnaffected()

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -102,7 +103,7 @@ func (g *Gateway) day(text string, c *tenantInfo) (civil.Date, error) {
 	}
 	d, err := civil.ParseDate(text)
 	if err != nil {
-		return civil.Date{}, fail(codeQuery, "date must be a day in the format 2006-01-02")
+		return civil.Date{}, fail(codes.MalformedQuery, "date must be a day in the format 2006-01-02")
 	}
 	return d, nil
 }

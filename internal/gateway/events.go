@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
@@ -68,7 +69,7 @@ A comment every 15 seconds shows that the connection works.`,
 func (g *Gateway) followEvents(w http.ResponseWriter, r *http.Request) {
 	c := callerOf(r.Context())
 	if !g.openStream(c) {
-		writeProblem(w, fail(codeStreams, "").withRetryAfter(10*time.Second))
+		writeProblem(w, fail(codes.TooManyStreams, "").withRetryAfter(10*time.Second))
 		return
 	}
 	defer g.closeStream(c)

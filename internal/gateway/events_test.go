@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
@@ -138,7 +139,7 @@ func TestInvalidCursor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, cursor := range []string{"x", "-1", "1.5", "18446744073709551616", "1-0"} {
-		if got := b.get("/v1/events", "Last-Event-ID", cursor).code(t); got != string(codeCursor) {
+		if got := b.get("/v1/events", "Last-Event-ID", cursor).code(t); got != codes.InvalidCursor {
 			t.Errorf("%q: %s", cursor, got)
 		}
 	}
@@ -177,11 +178,11 @@ func TestStreamLimits(t *testing.T) {
 	first.next(eventReady)
 	b.follow(keyA).next(eventReady)
 	refused := b.get("/v1/events")
-	if refused.code(t) != string(codeStreams) || refused.Header.Get("Retry-After") == "" {
+	if refused.code(t) != codes.TooManyStreams || refused.Header.Get("Retry-After") == "" {
 		t.Errorf("a third stream of one key: %d", refused.StatusCode)
 	}
 	b.follow(keyB).next(eventReady)
-	if got := b.do(b.request(http.MethodGet, "/v1/events", keyB, "")).code(t); got != string(codeStreams) {
+	if got := b.do(b.request(http.MethodGet, "/v1/events", keyB, "")).code(t); got != codes.TooManyStreams {
 		t.Errorf("a fourth stream: %s", got)
 	}
 	if r := b.post("/v1/invalidations", `{"practice":"7","noun":"practice"}`); r.StatusCode != http.StatusAccepted {
@@ -217,7 +218,7 @@ func TestDrainEndsStreams(t *testing.T) {
 		t.Errorf("%+v after the end", ev)
 	}
 	r := b.get("/v1/practices/7/board")
-	if r.code(t) != string(codeDraining) || r.Header.Get("Retry-After") == "" {
+	if r.code(t) != codes.Draining || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%d while draining", r.StatusCode)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

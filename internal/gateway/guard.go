@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
@@ -47,7 +48,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if !g.beginRequest() {
-		writeProblem(a, fail(codeDraining, "").withRetryAfter(time.Second))
+		writeProblem(a, fail(codes.Draining, "").withRetryAfter(time.Second))
 		return
 	}
 	defer g.running.Done()
@@ -84,20 +85,20 @@ func (g *Gateway) authenticate(r *http.Request) (*caller, *problem) {
 		return c, nil
 	}
 	if !g.unauthenticated.Allow() {
-		return nil, fail(codeRate, "").withRetryAfter(time.Second)
+		return nil, fail(codes.TooManyRequests, "").withRetryAfter(time.Second)
 	}
-	return nil, fail(codeUnauthenticated, "")
+	return nil, fail(codes.Unauthenticated, "")
 }
 
 // serveCaller applies the caller's limits, reads the body and calls the route.
 func (g *Gateway) serveCaller(w http.ResponseWriter, r *http.Request, rt route, c *caller) {
 	if !c.requests.Allow() {
-		writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
+		writeProblem(w, fail(codes.TooManyRequests, "").withRetryAfter(time.Second))
 		return
 	}
 	if !rt.stream {
 		if !c.acquire(&c.running, g.Limits.Concurrent) {
-			writeProblem(w, fail(codeRate, "").withRetryAfter(time.Second))
+			writeProblem(w, fail(codes.TooManyRequests, "").withRetryAfter(time.Second))
 			return
 		}
 		defer c.release(&c.running)
@@ -118,18 +119,18 @@ func (g *Gateway) serveCaller(w http.ResponseWriter, r *http.Request, rt route, 
 // query parameter. ServeMux would answer an unclean path with a redirect that repeats it.
 func checkURL(r *http.Request) *problem {
 	if len(r.RequestURI) > maxURL {
-		return fail(codeLongURL, "")
+		return fail(codes.URLTooLong, "")
 	}
 	if p := r.URL.Path; p != path.Clean(p) {
-		return fail(codeNotFound, "")
+		return fail(codes.NotFound, "")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return fail(codeQuery, "")
+		return fail(codes.MalformedQuery, "")
 	}
 	for _, values := range query {
 		if len(values) > 1 {
-			return fail(codeQuery, "")
+			return fail(codes.MalformedQuery, "")
 		}
 	}
 	return nil
@@ -141,10 +142,10 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	charset := params["charset"]
 	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") ||
 		r.Header.Get("Content-Encoding") != "" {
-		return nil, fail(codeMediaType, "")
+		return nil, fail(codes.UnsupportedMediaType, "")
 	}
 	if r.ContentLength > maxBody {
-		return nil, fail(codeLarge, "")
+		return nil, fail(codes.BodyTooLarge, "")
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Limits.BodyTimeout)) // the server has a read deadline too
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -152,11 +153,11 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	var slow net.Error
 	switch {
 	case errors.As(err, &large):
-		return nil, fail(codeLarge, "")
+		return nil, fail(codes.BodyTooLarge, "")
 	case errors.As(err, &slow) && slow.Timeout():
-		return nil, fail(codeSlowBody, "")
+		return nil, fail(codes.BodyTooSlow, "")
 	case err != nil || len(bytes.TrimSpace(body)) == 0:
-		return nil, fail(codeBody, "").withCause(err)
+		return nil, fail(codes.MalformedBody, "").withCause(err)
 	}
 	return body, nil
 }
@@ -169,7 +170,7 @@ func (g *Gateway) recoverPanic(ctx context.Context, rt route, a *statusRecorder,
 	}
 	g.Logger.ErrorContext(ctx, "request panicked", "route", rt.name, "stack", string(debug.Stack()))
 	if a.status == 0 {
-		writeProblem(a, fail(codeInternal, ""))
+		writeProblem(a, fail(codes.Internal, ""))
 		return
 	}
 	a.status = http.StatusInternalServerError
@@ -207,9 +208,9 @@ func (a *statusRecorder) errorCode() string {
 	case a.status < http.StatusInternalServerError:
 		return ""
 	case a.status == http.StatusServiceUnavailable:
-		return string(codeUnavailable)
+		return string(codes.Unavailable)
 	}
-	return string(codeInternal)
+	return string(codes.Internal)
 }
 
 // Unwrap lets http.ResponseController reach the server's writer.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -26,7 +27,7 @@ func TestEveryRouteRequiresKey(t *testing.T) {
 		}
 		private++
 		for _, key := range []string{"", "not-a-key"} {
-			if r := b.do(b.request(method, strings.NewReplacer("{", "", "}", "").Replace(path), key, "")); r.code(t) != string(codeUnauthenticated) {
+			if r := b.do(b.request(method, strings.NewReplacer("{", "", "}", "").Replace(path), key, "")); r.code(t) != codes.Unauthenticated {
 				t.Errorf("%s: %d", pattern, r.StatusCode)
 			}
 		}
@@ -46,21 +47,21 @@ func TestRateLimits(t *testing.T) {
 	b := setup(t, func(o *Options) { o.Limits.Rate, o.Limits.Burst, o.Limits.Unauthenticated = 0.001, 5, 3 })
 	for i := range 8 {
 		r := b.get("/v1/tasks/x")
-		want := codeNotFound
+		want := codes.NotFound
 		if i >= 5 {
-			want = codeRate
+			want = codes.TooManyRequests
 		}
-		if got := r.code(t); got != string(want) || (want == codeRate) != (r.Header.Get("Retry-After") != "") {
+		if got := r.code(t); got != want || (want == codes.TooManyRequests) != (r.Header.Get("Retry-After") != "") {
 			t.Errorf("request %d: %s %v", i, got, r.Header)
 		}
 	}
 	for i := range 8 {
 		got := b.do(b.request(http.MethodGet, "/v1/tasks/x", "guess", "")).code(t)
-		if i < 3 && got != string(codeUnauthenticated) || i == 7 && got != string(codeRate) {
+		if i < 3 && got != codes.Unauthenticated || i == 7 && got != codes.TooManyRequests {
 			t.Errorf("guess %d: %s", i, got)
 		}
 	}
-	if got := b.do(b.request(http.MethodGet, "/v1/tasks/x", keyB, "")).code(t); got != string(codeNotFound) {
+	if got := b.do(b.request(http.MethodGet, "/v1/tasks/x", keyB, "")).code(t); got != codes.NotFound {
 		t.Errorf("guesses use up the limit of a known key: %s", got)
 	}
 }
@@ -83,16 +84,16 @@ func TestConcurrentRequestLimit(t *testing.T) {
 		go func() { done <- b.do(r) }()
 		<-entered
 	}
-	if r := b.get("/v1/practices/9/board"); r.code(t) != string(codeRate) {
+	if r := b.get("/v1/practices/9/board"); r.code(t) != codes.TooManyRequests {
 		t.Errorf("a third concurrent request: %d", r.StatusCode)
 	}
 	close(release)
 	for range 2 {
-		if r := <-done; r.code(t) != string(codeNotFound) {
+		if r := <-done; r.code(t) != codes.NotFound {
 			t.Errorf("%d", r.StatusCode)
 		}
 	}
-	if r := b.get("/v1/practices/9/board"); r.code(t) != string(codeNotFound) {
+	if r := b.get("/v1/practices/9/board"); r.code(t) != codes.NotFound {
 		t.Errorf("afterwards: %d", r.StatusCode)
 	}
 }
@@ -112,13 +113,13 @@ func TestPanicReturnsInternalError(t *testing.T) {
 		}
 	})
 	r := b.get("/v1/practices/9/board")
-	if r.code(t) != string(codeInternal) || bytes.Contains(r.body, []byte(marker)) {
+	if r.code(t) != codes.Internal || bytes.Contains(r.body, []byte(marker)) {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 	if log := b.log.String(); !strings.Contains(log, "request panicked") || !strings.Contains(log, "guard_test.go") || strings.Contains(log, marker) {
 		t.Errorf("log %s", log)
 	}
-	if r := b.get("/v1/practices/9/board"); r.code(t) != string(codeNotFound) {
+	if r := b.get("/v1/practices/9/board"); r.code(t) != codes.NotFound {
 		t.Errorf("afterwards: %d", r.StatusCode)
 	}
 }
@@ -131,14 +132,14 @@ func TestRedisUnavailable(t *testing.T) {
 		t.Cleanup(func() { _ = gone.Close() })
 		o.Events = gone
 	})
-	if r := b.get("/v1/events"); r.code(t) != string(codeUnavailable) || r.Header.Get("Retry-After") == "" {
+	if r := b.get("/v1/events"); r.code(t) != codes.Unavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
 	}
 	if err := b.queue.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []reply{b.post("/v1/tasks", goodDemand), b.get("/v1/tasks/sync-aaaaaaaaaaaaaaaaaaaaaaaaaa-1772442000000000")} {
-		if r.code(t) != string(codeUnavailable) {
+		if r.code(t) != codes.Unavailable {
 			t.Errorf("%d %s", r.StatusCode, r.body)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -38,7 +39,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Errorf("%d tasks for a thousand requests: %v (%v)", n, ids, err)
 	}
 	other := b.post("/v1/tasks", args("directory.sync", `{"practice":"7"}`), "Idempotency-Key", "order 1")
-	if other.code(t) != string(codeReused) {
+	if other.code(t) != codes.IdempotencyKeyReused {
 		t.Errorf("a different demand with the same key: %s", other.body)
 	}
 	if r := b.do(b.request(http.MethodPost, "/v1/tasks", keyB, args("directory.sync", `{"practice":"9"}`), "Idempotency-Key", "order 1")); r.StatusCode != http.StatusAccepted {

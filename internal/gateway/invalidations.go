@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -53,7 +54,7 @@ var nouns = map[string]practice.Noun{
 func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidationOutput, error) {
 	named := tasks.InvalidateEntity{Practice: in.Body.Practice, Noun: in.Body.Noun, ID: tasks.EntityID(in.Body.ID.Reveal())}
 	if err := named.Validate(); err != nil {
-		return nil, fail(codeArguments, err.Error()) // names the member and holds no value
+		return nil, fail(codes.InvalidArguments, err.Error()) // names the member and holds no value
 	}
 	info, err := g.practice(ctx, named.Practice)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // endlessBody is a body that never ends.
@@ -41,7 +43,7 @@ func TestLargeBodies(t *testing.T) {
 		}
 		data, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if got := (reply{resp, data}).code(t); got != string(codeLarge) {
+		if got := (reply{resp, data}).code(t); got != codes.BodyTooLarge {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

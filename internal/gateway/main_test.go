@@ -19,6 +19,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -167,7 +168,7 @@ func (r reply) json(t *testing.T, v any) {
 }
 
 // code returns the code of a problem, and checks that the response is a complete one.
-func (r reply) code(t *testing.T) string {
+func (r reply) code(t *testing.T) codes.Code {
 	t.Helper()
 	var p problem
 	if got := r.Header.Get("Content-Type"); got != "application/problem+json" {
@@ -177,7 +178,7 @@ func (r reply) code(t *testing.T) string {
 	if p.Status != r.StatusCode || p.Title == "" || p.Type != "/problems/"+string(p.Code) || problems[p.Code].status != r.StatusCode {
 		t.Errorf("%d with %+v", r.StatusCode, p)
 	}
-	return string(p.Code)
+	return p.Code
 }
 
 // request returns a request with the key; headers are pairs of name and value.

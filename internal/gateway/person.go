@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -99,7 +100,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 	}
 	missing := tasks.SyncPatient{Practice: number, Patient: tasks.PatientID(in.Patient)}
 	if missing.Validate() != nil {
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	}
 	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
 	today := civil.DateOf(g.Now().In(info.zone))
@@ -109,7 +110,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 		return foundUnlessCold(err)
 	}, missing)
 	if errors.Is(err, practice.ErrAbsent) {
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	}
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	}
 	wanted := tasks.WarmView{View: tasks.ProviderDay, Practice: number, Provider: in.Provider, Date: day}
 	if wanted.Validate() != nil {
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.ProviderDayRead
@@ -180,7 +181,7 @@ func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, s
 	case err != nil:
 		return nil, "", err
 	case len(c.practices) != 1:
-		return nil, "", fail(codeQuery, "practice is required, unless there is exactly one")
+		return nil, "", fail(codes.MalformedQuery, "practice is required, unless there is exactly one")
 	}
 	return c, c.practices[0], nil
 }

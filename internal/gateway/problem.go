@@ -12,81 +12,61 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// code identifies a kind of error. Clients branch on it, so a released code keeps its meaning.
-type code string
-
-// The codes.
-const (
-	codeBody            code = "malformed_body"
-	codeQuery           code = "malformed_query"
-	codeKind            code = "unknown_kind"
-	codeArguments       code = "invalid_arguments"
-	codeTime            code = "invalid_time"
-	codeIdempotency     code = "invalid_idempotency_key"
-	codeCursor          code = "invalid_cursor"
-	codeUnauthenticated code = "unauthenticated"
-	codeNotFound        code = "not_found"
-	codeMethod          code = "method_not_allowed"
-	codeSlowBody        code = "body_too_slow"
-	codeReused          code = "idempotency_key_reused"
-	codeLarge           code = "body_too_large"
-	codeLongURL         code = "url_too_long"
-	codeMediaType       code = "unsupported_media_type"
-	codeRate            code = "too_many_requests"
-	codeStreams         code = "too_many_streams"
-	codeInternal        code = "internal"
-	codeCold            code = "cold"
-	codeUnavailable     code = "unavailable"
-	codeDraining        code = "draining"
-)
-
-// problems has each code's status, its title, and the text of its page under /problems.
-var problems = map[code]struct {
-	status      int
-	title, page string
+// problems has the status of each code that the API answers with, and the text of its page under
+// /problems. The meaning of the code is its title.
+var problems = map[codes.Code]struct {
+	status int
+	page   string
 }{
-	codeBody:            {400, "The body is malformed", "A body is one JSON object in UTF-8. It has only the members that the route takes, each at most once and of the right type."},
-	codeQuery:           {400, "The query is malformed", "A query has only the parameters that the route takes, each at most once and in the right format."},
-	codeKind:            {400, "The kind of task is unknown", "The document at /openapi.json lists the kinds that may be enqueued."},
-	codeArguments:       {400, "The arguments are invalid for the kind", "The detail names the invalid argument, or lists those that the kind takes."},
-	codeTime:            {400, "The time is invalid", "A time has the format 2026-03-02T18:00:00-06:00, is not in the past, and is at most a year ahead."},
-	codeIdempotency:     {400, "The idempotency key is invalid", "An Idempotency-Key has 1 to 200 printable ASCII characters."},
-	codeCursor:          {400, "The cursor is invalid", "Last-Event-ID is the id of an event from this API, or absent."},
-	codeUnauthenticated: {401, "The API key is missing or unknown", "Send Authorization: Bearer KEY with a key that the gateway's operator issued."},
-	codeNotFound:        {404, "The resource was not found", "It does not exist, or the key has no access to it."},
-	codeMethod:          {405, "The method is not allowed", "The Allow header lists the methods of the path."},
-	codeSlowBody:        {408, "The body took too long", "Send the whole body at once."},
-	codeReused:          {409, "The idempotency key was used for another request", "Nothing was enqueued. Use a new key for each request."},
-	codeLarge:           {413, "The body is too large", "A body has at most 64 KiB."},
-	codeLongURL:         {414, "The URL is too long", "A path with its query has at most 2 KiB."},
-	codeMediaType:       {415, "The body is not plain JSON", "Send application/json in UTF-8, without an encoding."},
-	codeRate:            {429, "Too many requests", "The request had no effect. Send it again after the seconds in Retry-After."},
-	codeStreams:         {429, "Too many streams", "No stream was opened. Close unused streams, or try again later."},
-	codeInternal:        {500, "An internal error occurred", "The gateway logged it. The request is not at fault."},
-	codeCold:            {503, "The data is not cached yet", "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After."},
-	codeUnavailable:     {503, "A service that the request needs does not answer", "The request may have taken effect; sending it again is safe."},
-	codeDraining:        {503, "This process is shutting down", "Send the request again; another process will answer it."},
+	codes.MalformedBody:         {400, "A body is one JSON object in UTF-8. It has only the members that the route takes, each at most once and of the right type."},
+	codes.MalformedQuery:        {400, "A query has only the parameters that the route takes, each at most once and in the right format."},
+	codes.UnknownKind:           {400, "The document at /openapi.json lists the kinds that may be enqueued."},
+	codes.InvalidArguments:      {400, "The detail names the invalid argument, or lists those that the kind takes."},
+	codes.InvalidTime:           {400, "A time has the format 2026-03-02T18:00:00-06:00, is not in the past, and is at most a year ahead."},
+	codes.InvalidIdempotencyKey: {400, "An Idempotency-Key has 1 to 200 printable ASCII characters."},
+	codes.InvalidCursor:         {400, "Last-Event-ID is the id of an event from this API, or absent."},
+	codes.Unauthenticated:       {401, "Send Authorization: Bearer KEY with a key that the gateway's operator issued."},
+	codes.NotFound:              {404, "It does not exist, or the key has no access to it."},
+	codes.MethodNotAllowed:      {405, "The Allow header lists the methods of the path."},
+	codes.BodyTooSlow:           {408, "Send the whole body at once."},
+	codes.IdempotencyKeyReused:  {409, "Nothing was enqueued. Use a new key for each request."},
+	codes.BodyTooLarge:          {413, "A body has at most 64 KiB."},
+	codes.URLTooLong:            {414, "A path with its query has at most 2 KiB."},
+	codes.UnsupportedMediaType:  {415, "Send application/json in UTF-8, without an encoding."},
+	codes.TooManyRequests:       {429, "The request had no effect. Send it again after the seconds in Retry-After."},
+	codes.TooManyStreams:        {429, "No stream was opened. Close unused streams, or try again later."},
+	codes.Internal:              {500, "The gateway logged it. The request is not at fault."},
+	codes.Cold:                  {503, "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After."},
+	codes.Unavailable:           {503, "The request may have taken effect; sending it again is safe."},
+	codes.Draining:              {503, "Send the request again; another process will answer it."},
 }
 
 // problem is an error as clients see it, in the format of RFC 9457. It repeats nothing of the request.
 type problem struct {
-	Type   string `json:"type" doc:"Path of a page that explains the code." example:"/problems/not_found"`
-	Title  string `json:"title" doc:"The meaning of the code, in one line."`
-	Status int    `json:"status" doc:"The HTTP status." example:"404"`
-	Code   code   `json:"code" doc:"The cause, for programs. A code never changes its meaning." example:"not_found"`
-	Detail string `json:"detail,omitempty" doc:"More about this occurrence, for people. It repeats nothing of the request."`
+	Type   string     `json:"type" doc:"Path of a page that explains the code." example:"/problems/not_found"`
+	Title  string     `json:"title" doc:"The meaning of the code, in one line."`
+	Status int        `json:"status" doc:"The HTTP status." example:"404"`
+	Code   codes.Code `json:"code" doc:"The cause, for programs. A code never changes its meaning." example:"not_found"`
+	Detail string     `json:"detail,omitempty" doc:"More about this occurrence, for people. It repeats nothing of the request."`
 
 	retryAfter time.Duration
 	cause      error
 }
 
 // fail returns the problem of a code. The detail may be empty.
-func fail(c code, detail string) *problem {
+func fail(c codes.Code, detail string) *problem {
 	p := problems[c]
-	return &problem{Type: problemPath + string(c), Title: p.title, Status: p.status, Code: c, Detail: detail}
+	return &problem{Type: problemPath + string(c), Title: title(c), Status: p.status, Code: c, Detail: detail}
+}
+
+// title returns the meaning of a code as a sentence without a full stop.
+func title(c codes.Code) string {
+	meaning := c.Meaning()
+	return strings.ToUpper(meaning[:1]) + meaning[1:]
 }
 
 // withRetryAfter sets the delay after which the client may send the request again.
@@ -119,7 +99,7 @@ func (p *problem) GetHeaders() http.Header {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((p.retryAfter+time.Second-1)/time.Second)))
 	}
-	if p.Code == codeUnauthenticated {
+	if p.Code == codes.Unauthenticated {
 		h.Set("WWW-Authenticate", `Bearer realm="rounds"`)
 	}
 	return h
@@ -132,14 +112,14 @@ func problemOf(err error) *problem {
 	case errors.As(err, &p):
 		return p
 	case errors.Is(err, tasks.ErrInvalid):
-		return fail(codeArguments, err.Error()) // names the member and holds no value: see tasks.Args
+		return fail(codes.InvalidArguments, err.Error()) // names the member and holds no value: see tasks.Args
 	case errors.Is(err, tasks.ErrReused):
-		return fail(codeReused, "")
+		return fail(codes.IdempotencyKeyReused, "")
 	case errors.Is(err, context.Canceled):
-		return fail(codeUnavailable, "").withCause(err) // the client has gone and reads no answer
+		return fail(codes.Unavailable, "").withCause(err) // the client has gone and reads no answer
 	}
 	// All other errors come from Redis or the ledger.
-	return fail(codeUnavailable, "").withRetryAfter(time.Second).withCause(err)
+	return fail(codes.Unavailable, "").withRetryAfter(time.Second).withCause(err)
 }
 
 // huma builds its own errors with this function alone. Of what huma reports about a request, only the
@@ -151,17 +131,17 @@ func init() {
 			switch {
 			case d == nil:
 			case d.Location == "query.date":
-				return fail(codeQuery, "date must be a day in the format 2006-01-02")
+				return fail(codes.MalformedQuery, "date must be a day in the format 2006-01-02")
 			case strings.HasPrefix(d.Location, "query"):
-				return fail(codeQuery, "")
+				return fail(codes.MalformedQuery, "")
 			case d.Location == "header.Idempotency-Key":
-				return fail(codeIdempotency, "")
+				return fail(codes.InvalidIdempotencyKey, "")
 			}
 		}
 		if status >= http.StatusInternalServerError {
-			return fail(codeInternal, "").withCause(errors.Join(errs...))
+			return fail(codes.Internal, "").withCause(errors.Join(errs...))
 		}
-		return fail(codeBody, "")
+		return fail(codes.MalformedBody, "")
 	}
 }
 
@@ -170,13 +150,14 @@ const problemPath = "/problems/"
 
 // serveProblemPage serves the page that explains a code.
 func serveProblemPage(w http.ResponseWriter, r *http.Request) {
-	p, ok := problems[code(r.PathValue("code"))]
+	code := codes.Code(r.PathValue("code"))
+	p, ok := problems[code]
 	if !ok {
-		writeProblem(w, fail(codeNotFound, ""))
+		writeProblem(w, fail(codes.NotFound, ""))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, p.title, p.page)
+	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, title(code), p.page)
 }
 
 // writeProblem sends a problem as the response.

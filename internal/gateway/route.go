@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -133,11 +134,11 @@ func (g *Gateway) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 {
-		writeProblem(w, fail(codeNotFound, ""))
+		writeProblem(w, fail(codes.NotFound, ""))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	writeProblem(w, fail(codeMethod, ""))
+	writeProblem(w, fail(codes.MethodNotAllowed, ""))
 }
 
 // schemaOf returns a reference to the schema of v's type.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -39,7 +40,7 @@ func (s *stream) start(ctx context.Context, last string) (err error) {
 		return nil
 	}
 	if s.cursor, err = strconv.ParseUint(last, 10, 53); err != nil {
-		return fail(codeCursor, "")
+		return fail(codes.InvalidCursor, "")
 	}
 	if s.cursor > end || s.cursor == 0 && end > 0 {
 		s.cursor, s.firstKind = end, eventGap

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -83,10 +84,10 @@ func (g *Gateway) createTask(ctx context.Context, in *demandInput) (*receiptOutp
 func (g *Gateway) parseDemand(ctx context.Context, in *demandInput) (tasks.Args, []tasks.Option, error) {
 	i := slices.IndexFunc(kinds, func(k tasks.Kind) bool { return k.Name == in.Body.Kind })
 	if i < 0 {
-		return nil, nil, fail(codeKind, "")
+		return nil, nil, fail(codes.UnknownKind, "")
 	}
 	k := kinds[i]
-	invalid := fail(codeArguments, k.Name+" takes "+strings.Join(k.Members(), ", "))
+	invalid := fail(codes.InvalidArguments, k.Name+" takes "+strings.Join(k.Members(), ", "))
 	if len(in.Body.Args) == 0 {
 		return nil, nil, invalid
 	}
@@ -96,7 +97,7 @@ func (g *Gateway) parseDemand(ctx context.Context, in *demandInput) (tasks.Args,
 	}
 	if v, ok := args.(tasks.Validator); ok {
 		if err := v.Validate(); err != nil {
-			return nil, nil, fail(codeArguments, err.Error()) // names the member and holds no value: see tasks.Args
+			return nil, nil, fail(codes.InvalidArguments, err.Error()) // names the member and holds no value: see tasks.Args
 		}
 	}
 	if _, err := g.practice(ctx, practiceOf(args)); err != nil {
@@ -114,7 +115,7 @@ func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 	if at := in.Body.At; at != nil {
 		// A minute allows for differences between clocks; an older time is the caller's mistake.
 		if at.Before(now.Add(-time.Minute)) || at.After(now.AddDate(1, 0, 0)) {
-			return nil, fail(codeTime, "")
+			return nil, fail(codes.InvalidTime, "")
 		}
 		opts = append(opts, tasks.At(*at))
 	}
@@ -125,7 +126,7 @@ func (in *demandInput) options(now time.Time) ([]tasks.Option, error) {
 		key := in.IdempotencyKey
 		unprintable := func(r rune) bool { return r < ' ' || r > '~' }
 		if len(key) > maxIdempotencyKey || strings.ContainsFunc(key, unprintable) {
-			return nil, fail(codeIdempotency, "")
+			return nil, fail(codes.InvalidIdempotencyKey, "")
 		}
 		opts = append(opts, tasks.Once(key))
 	}
@@ -158,11 +159,11 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 	s, err := g.Tasks.Status(ctx, in.Task)
 	switch {
 	case errors.Is(err, tasks.ErrID):
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	case err != nil:
 		return nil, err
 	case s.State == tasks.StateUnknown || s.Tenant != callerOf(ctx).Tenant.String():
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	}
 	out := &statusOutput{Body: status{
 		ID: s.ID, State: s.State, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -36,7 +37,7 @@ type tenantInfo struct {
 
 var errTimeZone = errors.New("the tenant's time zone is unknown to this program")
 
-// get returns a tenant. If the ledger does not have it, get fails with codeNotFound and caches
+// get returns a tenant. If the ledger does not have it, get fails with codes.NotFound and caches
 // nothing. If the ledger does not answer, get returns the cached tenant, however old.
 func (ts *tenantCache) get(ctx context.Context, id tenant.ID) (*tenantInfo, error) {
 	ts.mu.Lock()
@@ -62,7 +63,7 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	t, err := ts.read(ctx, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	case err != nil && have != nil:
 		again := *have
 		again.readAt = time.Now() // so that not every request waits for the ledger's timeout
@@ -72,7 +73,7 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	}
 	zone, err := time.LoadLocation(t.TimeZone)
 	if err != nil {
-		return nil, fail(codeInternal, "").withCause(errTimeZone)
+		return nil, fail(codes.Internal, "").withCause(errTimeZone)
 	}
 	next := &tenantInfo{zone: zone, byRef: map[phi.Ref]string{}, readAt: time.Now()}
 	names := ts.names(id)
@@ -83,7 +84,7 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	return next, nil
 }
 
-// practice returns the caller's tenant. It fails with codeNotFound if the practice is not one of the
+// practice returns the caller's tenant. It fails with codes.NotFound if the practice is not one of the
 // tenant's.
 func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) {
 	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
@@ -91,7 +92,7 @@ func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) 
 		return nil, err
 	}
 	if !slices.Contains(c.practices, id) {
-		return nil, fail(codeNotFound, "")
+		return nil, fail(codes.NotFound, "")
 	}
 	return c, nil
 }

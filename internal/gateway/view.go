@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -46,7 +47,7 @@ func registerView[V, I any](g *Gateway, op huma.Operation, handle func(context.C
 func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf time.Time, stale bool) (*viewOutput, error) {
 	body, err := phi.Marshal(doc)
 	if err != nil {
-		return nil, fail(codeInternal, "").withCause(err)
+		return nil, fail(codes.Internal, "").withCause(err)
 	}
 	body = append(body, '\n')
 	seal := g.Keys.For(callerOf(ctx).Tenant.String())
@@ -101,7 +102,7 @@ func (g *Gateway) readOrDemand(ctx context.Context, read func(context.Context) (
 		return err
 	}
 	c := callerOf(ctx)
-	cold := fail(codeCold, "").withRetryAfter(2 * time.Second)
+	cold := fail(codes.Cold, "").withRetryAfter(2 * time.Second)
 	if !c.demands.Allow() {
 		return cold
 	}

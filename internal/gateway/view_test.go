@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -149,7 +150,7 @@ func TestColdBoardTimesOut(t *testing.T) {
 	b := setup(t)
 	for range demandBurst + 3 {
 		r := b.get(boardPath)
-		if r.code(t) != string(codeCold) || r.Header.Get("Retry-After") != "2" {
+		if r.code(t) != codes.Cold || r.Header.Get("Retry-After") != "2" {
 			t.Fatalf("%d %v %s", r.StatusCode, r.Header, r.body)
 		}
 	}
@@ -161,10 +162,10 @@ func TestColdBoardTimesOut(t *testing.T) {
 		t.Errorf("%d demands in the interactive lane (%v)", n, err)
 	}
 	r := b.get("/v1/practices/8/board?date=2026-03-02")
-	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != string(codeCold) || err != nil || n != 1 {
+	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != codes.Cold || err != nil || n != 1 {
 		t.Errorf("a key beyond its limit of demands: %d, %d demands (%v)", r.StatusCode, n, err)
 	}
-	if r := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); r.code(t) != string(codeCold) {
+	if r := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); r.code(t) != codes.Cold {
 		t.Errorf("%d", r.StatusCode)
 	}
 	if n, err := queue.Depth(t.Context(), b.queue); err != nil || n != 2 {
@@ -176,7 +177,7 @@ func TestPatientCard(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) { o.Now = func() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) } })
 	path := "/v1/patients/1001?practice=7"
-	if r := b.get(path); r.code(t) != string(codeCold) {
+	if r := b.get(path); r.code(t) != codes.Cold {
 		t.Errorf("a patient that is not cached: %d", r.StatusCode)
 	}
 	b.applyPatient(clinicA, practice.Patient{ID: "1001", First: "Example", Last: "Person", Born: "1980-01-02", Mobile: "555-0100"})
@@ -192,7 +193,7 @@ func TestPatientCard(t *testing.T) {
 	if again := b.get(path, "If-None-Match", r.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("again: %d", again.StatusCode)
 	}
-	if r := b.get("/v1/patients/1001"); r.code(t) != string(codeQuery) {
+	if r := b.get("/v1/patients/1001"); r.code(t) != codes.MalformedQuery {
 		t.Errorf("no practice, where the tenant has two: %d", r.StatusCode)
 	}
 	since, err := b.store.Begin(t.Context(), clinicA)
@@ -202,7 +203,7 @@ func TestPatientCard(t *testing.T) {
 	if _, err := b.store.ForgetPatient(t.Context(), clinicA, "1003", since); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.get("/v1/patients/1003?practice=7"); r.code(t) != string(codeNotFound) {
+	if r := b.get("/v1/patients/1003?practice=7"); r.code(t) != codes.NotFound {
 		t.Errorf("a patient that the vendor does not have: %d", r.StatusCode)
 	}
 }
@@ -227,7 +228,7 @@ func TestProviderDay(t *testing.T) {
 	if r := b.get("/v1/providers/99/day?practice=7&date=2026-03-02"); r.StatusCode != http.StatusOK || !json.Valid(r.body) || !strings.Contains(string(r.body), `"rows":[]`) {
 		t.Errorf("a provider without visits: %d %s", r.StatusCode, r.body)
 	}
-	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-05"); r.code(t) != string(codeCold) {
+	if r := b.get("/v1/providers/31/day?practice=7&date=2026-03-05"); r.code(t) != codes.Cold {
 		t.Errorf("a day that is not cached: %d", r.StatusCode)
 	}
 }
@@ -261,7 +262,7 @@ func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 	if calls != 3 {
 		t.Errorf("the ledger was read %d times, want 3", calls)
 	}
-	if _, err := ts.get(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == tasks.Code(codeNotFound) {
+	if _, err := ts.get(t.Context(), clinicB); err == nil || tasks.CodeOf(err) == codes.NotFound {
 		t.Errorf("a tenant that was never read: %v", err)
 	}
 }
