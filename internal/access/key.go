@@ -36,7 +36,7 @@ func NewKey(name, tenantID string) (Key, secret.Value, error) {
 	if err != nil || !validName(name) {
 		return Key{}, "", errors.New("name and tenant are 1 to 40 of a-z, 0-9 and '-', a letter or digit first")
 	}
-	key := "rounds_" + rand.Text() // the prefix tells a finder what the key opens
+	key := "rounds_" + rand.Text() // the prefix shows a finder what the key is for
 	return Key{Name: name, Tenant: id, Digest: DigestOf(key)}, secret.Value(key), nil
 }
 

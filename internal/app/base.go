@@ -119,7 +119,7 @@ func (b *base) openLedger(ctx context.Context, c config.Base) error {
 }
 
 func (b *base) openCache(ctx context.Context, c config.Base) (err error) {
-	run := redisconn.NewRunIDWatch(b.cacheRdb, b.log)
+	run := redisconn.NewRunIDWatch(b.cacheRdb, b.log, "cache-redis")
 	err = lifecycle.WaitFor(ctx, b.log, c.StartWait, "cache redis", func(ctx context.Context) error {
 		if err := run.Read(ctx); err != nil {
 			return lifecycle.Unreachable("cache redis", err)

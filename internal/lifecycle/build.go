@@ -5,12 +5,12 @@ import (
 	"runtime/debug"
 )
 
-// Build is what the linker knows about the program that runs.
+// Build describes the running program, as the linker recorded it.
 type Build struct {
-	Version  string `json:"version"`           // "(devel)" when built from a checkout without a tag, "unknown" when nobody knows
-	Revision string `json:"revision,omitzero"` // of the version control; empty when built without it
-	Modified bool   `json:"modified"`          // built with changes that are not in the revision
-	Go       string `json:"go"`                // the toolchain, "go1.26.0"
+	Version  string `json:"version"`           // "(devel)" for a checkout without a tag, "unknown" without build information
+	Revision string `json:"revision,omitzero"` // commit; empty when built without version control
+	Modified bool   `json:"modified"`          // whether the build has changes that are not in the revision
+	Go       string `json:"go"`                // toolchain, such as "go1.26.0"
 }
 
 // ReadBuild returns this program's build.

@@ -1,9 +1,10 @@
-// Package lifecycle starts and stops what runs.
+// Package lifecycle starts and stops processes.
 //
-// [Stack] remembers how to undo what was started and undoes it in reverse. [Group] owns goroutines: whoever starts them
-// there can stop them and waits until they have ended. [Run] drives a process from its start until it is told to stop or
-// until a part of it fails, and [ExitCode] says how it ended. [Health] answers the platform's questions about all that.
+// [Main] opens and runs a process and returns its exit code. [WaitFor] waits at start for what the
+// process depends on. [Run] drives it until it is asked to stop or a part of it fails. [Stack] records
+// how to undo what was started and undoes it in reverse. [Group] owns goroutines: it ends them and
+// waits for them. [Health] answers the platform's probes.
 //
-// Stopping always has a deadline, and an ended deadline never skips a step: each step still runs and is told that no
-// time is left, since a connection that nobody closes is worse than one closed in haste.
+// Stopping has a deadline. When it passes, the remaining steps still run, with a context that has
+// ended: a connection that is closed in haste is better than one that is never closed.
 package lifecycle

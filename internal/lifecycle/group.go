@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// ErrStopped is returned by [Group.Go] after Stop: nobody would wait for the goroutine.
+// ErrStopped is returned by [Group.Go] after Stop, because nothing would wait for the goroutine.
 var ErrStopped = errors.New("lifecycle: group is stopped")
 
-// Group owns goroutines. NewGroup makes one; it is safe for concurrent use.
+// Group owns goroutines. It is safe for concurrent use; [NewGroup] returns one.
 type Group struct {
-	ctx    context.Context //nolint:containedctx // the goroutines' own lifetime, which is what the group is
+	ctx    context.Context //nolint:containedctx // the lifetime of the goroutines
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
@@ -22,14 +22,16 @@ type Group struct {
 	failed  chan error
 }
 
-// NewGroup returns a group whose goroutines get a context with ctx's values that ends at Stop, or when ctx does.
+// NewGroup returns a group. Its goroutines get a context that has ctx's values and ends at Stop or with
+// ctx.
 func NewGroup(ctx context.Context) *Group {
 	ctx, cancel := context.WithCancel(ctx)
 	return &Group{ctx: ctx, cancel: cancel, failed: make(chan error, 1)}
 }
 
-// Go runs f in a goroutine of its own, or returns ErrStopped. An error or a panic of f while nobody asked it to end is a
-// failure of the group: the first one is sent on Failed, and Stop returns it. Returning nil early is no failure.
+// Go runs f in its own goroutine, or returns ErrStopped. If f panics, or returns an error before it is
+// asked to end, the group fails: Failed delivers the first failure and Stop returns it. Returning nil
+// early is not a failure.
 func (g *Group) Go(name string, f func(context.Context) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -41,7 +43,7 @@ func (g *Group) Go(name string, f func(context.Context) error) error {
 			defer recovered(&err)
 			return f(g.ctx)
 		}()
-		// After the end was asked for, errors tell only how hastily it was obeyed; a panic is a fault at any time.
+		// Errors during a stop are expected; a panic is a failure at any time.
 		if err == nil || g.ctx.Err() != nil && !errors.Is(err, errPanic) {
 			return
 		}
@@ -62,8 +64,8 @@ func (g *Group) fail(err error) {
 // Failed delivers the first failure, once. It is never closed.
 func (g *Group) Failed() <-chan error { return g.failed }
 
-// Stop ends the goroutines' context and waits until they have returned, or until ctx ends, which is an error: goroutines
-// are still running then. It returns the first failure otherwise. Every call waits and returns the same.
+// Stop ends the goroutines' context and waits for them. It returns the first failure, or an error if ctx
+// ends while goroutines are still running. Every call waits and returns the same.
 func (g *Group) Stop(ctx context.Context) error {
 	g.mu.Lock()
 	g.stopped = true
@@ -78,7 +80,7 @@ func (g *Group) Stop(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		// A goroutine that ended in time must not look late because the deadline came in the same moment.
+		// Both channels may be ready; goroutines that have ended must not be reported as running.
 		select {
 		case <-done:
 		default:

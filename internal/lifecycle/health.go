@@ -10,25 +10,26 @@ import (
 	"time"
 )
 
-// Health is where a process is in its life. The zero value has not started. It knows nothing of Redis or the vendor on
-// purpose: platforms kill what fails its liveness probe, and killing every worker does not bring Redis back.
+// Health is the state of a process for the platform's probes. The zero value is a process that has not
+// started. It does not depend on Redis or the vendor: platforms kill a process that fails its liveness
+// probe, and killing every worker does not bring Redis back.
 type Health struct {
 	started  atomic.Bool
 	draining atomic.Bool
 }
 
-// Started says that the process does its work from now on.
+// Started marks the process as working.
 func (h *Health) Started() { h.started.Store(true) }
 
-// Drain says that the process takes no new work. It cannot be taken back.
+// Drain marks the process as taking no new work, for good.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Ready tells whether the process takes new work: started, and not draining.
+// Ready reports whether the process takes new work: it has started and is not draining.
 func (h *Health) Ready() bool { return h.started.Load() && !h.draining.Load() }
 
 // Handler answers the probes with 200 or 503 and one word:
 //
-//	/livez     200 as long as the process can answer at all
+//	/livez     200 while the process can answer
 //	/startupz  200 once started
 //	/readyz    200 when started and not draining
 func (h *Health) Handler() http.Handler {
@@ -44,7 +45,7 @@ func (h *Health) Handler() http.Handler {
 	return mux
 }
 
-// answer writes ok, or 503 with the reason.
+// answer responds with "ok", or with 503 and the reason.
 func answer(probe func() (ok bool, otherwise string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -58,7 +59,7 @@ func answer(probe func() (ok bool, otherwise string)) http.HandlerFunc {
 	}
 }
 
-// probeLimit bounds everything about a probe: its headers are small and its answer is one word.
+// probeLimit bounds each part of a probe: its headers are small and its answer is one word.
 const probeLimit = 5 * time.Second
 
 // Server serves one handler on one address until stopped.
@@ -68,8 +69,8 @@ type Server struct {
 	group    *Group
 }
 
-// Serve listens on addr and serves h from a goroutine that Stop waits for. Port 0 takes any free port; see Addr. It is
-// for short answers, such as probes: whoever reads slowly is cut off after five seconds.
+// Serve listens on addr and serves h until Stop. Port 0 takes any free port; see Addr. Serve is for
+// short answers such as probes: a client that reads slowly is cut off after five seconds.
 func Serve(ctx context.Context, addr string, h http.Handler) (*Server, error) {
 	return ServeHTTP(ctx, addr, &http.Server{
 		Handler: h, ReadHeaderTimeout: probeLimit, ReadTimeout: probeLimit, WriteTimeout: probeLimit,
@@ -77,7 +78,8 @@ func Serve(ctx context.Context, addr string, h http.Handler) (*Server, error) {
 	})
 }
 
-// ServeHTTP is Serve for a server whose limits are the caller's. The server is not used for anything else.
+// ServeHTTP is Serve with the caller's server and its limits. The server must not be used for anything
+// else.
 func ServeHTTP(ctx context.Context, addr string, srv *http.Server) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -93,13 +95,13 @@ func ServeHTTP(ctx context.Context, addr string, srv *http.Server) (*Server, err
 	return s, err
 }
 
-// Addr returns the address that the server listens on, with the port it got.
+// Addr returns the address that the server listens on, with its actual port.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Failed delivers an error when the server stops serving by itself.
+// Failed delivers an error when the server stops without being asked.
 func (s *Server) Failed() <-chan error { return s.group.Failed() }
 
-// Watch makes g fail when the server stops serving by itself.
+// Watch makes g fail when the server stops without being asked.
 func (s *Server) Watch(g *Group, name string) error {
 	return g.Go(name, func(ctx context.Context) error {
 		select {
@@ -111,7 +113,7 @@ func (s *Server) Watch(g *Group, name string) error {
 	})
 }
 
-// Stop lets answers that are on their way finish until ctx ends, then closes all connections, and waits for the
+// Stop lets open requests finish until ctx ends, then closes all connections, and waits for the
 // server's goroutine.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)

@@ -42,8 +42,8 @@ func TestStackUndoesInReverse(t *testing.T) {
 	}
 }
 
-// A step that fails or panics is named, in the error and in the log, and keeps no other step from running.
-func TestStackNamesWhatFails(t *testing.T) {
+// A step that fails or panics is named in the error and in the log; the other steps still run.
+func TestStackNamesFailedSteps(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	s := Stack{Logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -64,7 +64,7 @@ func TestStackNamesWhatFails(t *testing.T) {
 	}
 }
 
-// Every step runs although the deadline has passed, and can see that it has.
+// Every step runs after the deadline has passed, with a context that has ended.
 func TestStackPastDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,10 +91,10 @@ func TestRollback(t *testing.T) {
 		return undone, fail
 	}
 	if undone, err := build(nil); err != nil || undone != 0 {
-		t.Errorf("a construction that went well was undone %d times: %v", undone, err)
+		t.Errorf("a successful construction was undone %d times: %v", undone, err)
 	}
 	if undone, err := build(errBoom); !errors.Is(err, errBoom) || undone != 1 {
-		t.Errorf("a construction that failed was undone %d times: %v", undone, err)
+		t.Errorf("a failed construction was undone %d times: %v", undone, err)
 	}
 }
 
@@ -114,13 +114,13 @@ func TestGroupStopWaits(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := g.Stop(short); !errors.Is(err, context.DeadlineExceeded) || ended.Load() {
-			t.Errorf("a short Stop gave %v, ended %v", err, ended.Load())
+			t.Errorf("Stop with a short deadline returned %v, ended %v", err, ended.Load())
 		}
 		if err := g.Stop(t.Context()); err != nil || !ended.Load() {
-			t.Errorf("a patient Stop gave %v, ended %v", err, ended.Load())
+			t.Errorf("Stop without a deadline returned %v, ended %v", err, ended.Load())
 		}
 		if err := g.Go("late", func(context.Context) error { return nil }); !errors.Is(err, ErrStopped) {
-			t.Errorf("Go after Stop gave %v", err)
+			t.Errorf("Go after Stop returned %v", err)
 		}
 	})
 }
@@ -140,7 +140,7 @@ func TestGroupFailure(t *testing.T) {
 			g := NewGroup(t.Context())
 			if err := errors.Join(g.Go("reader", tc.f), g.Go("writer", func(ctx context.Context) error {
 				<-ctx.Done()
-				return errors.New("torn off")
+				return errors.New("canceled")
 			})); err != nil {
 				t.Fatal(err)
 			}
@@ -149,25 +149,25 @@ func TestGroupFailure(t *testing.T) {
 			}
 			for range 2 {
 				if err := g.Stop(t.Context()); err == nil || err.Error() != tc.want {
-					t.Errorf("Stop gave %v, want %q", err, tc.want)
+					t.Errorf("Stop returned %v, want %q", err, tc.want)
 				}
 			}
 		})
 	}
 }
 
-// What a goroutine returns on its way out is no failure, except a panic.
+// An error that a goroutine returns during a stop is not a failure; a panic is.
 func TestGroupErrorsAfterStop(t *testing.T) {
 	t.Parallel()
 	g := NewGroup(t.Context())
-	_ = g.Go("quitter", func(ctx context.Context) error { <-ctx.Done(); return errBoom })
+	_ = g.Go("reader", func(ctx context.Context) error { <-ctx.Done(); return errBoom })
 	if err := g.Stop(t.Context()); err != nil {
-		t.Errorf("Stop gave %v", err)
+		t.Errorf("Stop returned %v", err)
 	}
 	g = NewGroup(t.Context())
-	_ = g.Go("wreck", func(ctx context.Context) error { <-ctx.Done(); panic("x") })
-	if err := g.Stop(t.Context()); err == nil || err.Error() != "wreck: panic" {
-		t.Errorf("Stop gave %v", err)
+	_ = g.Go("writer", func(ctx context.Context) error { <-ctx.Done(); panic("x") })
+	if err := g.Stop(t.Context()); err == nil || err.Error() != "writer: panic" {
+		t.Errorf("Stop returned %v", err)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestRun(t *testing.T) {
 			Start: func(context.Context) error { return nil },
 			Stop: func(ctx context.Context) error {
 				if ctx.Err() != nil {
-					t.Error("Stop begins with an ended context")
+					t.Error("Stop gets a context that has ended")
 				}
 				deadline, _ := ctx.Deadline()
 				grace = time.Until(deadline)
@@ -195,7 +195,7 @@ func TestRun(t *testing.T) {
 		if grace != 8*time.Second || time.Since(began) != time.Hour {
 			t.Errorf("ran %v, then had %v to stop", time.Since(began), grace)
 		}
-		s.Start = func(context.Context) error { t.Error("started although told to stop before"); return nil }
+		s.Start = func(context.Context) error { t.Error("started although ctx had ended"); return nil }
 		if err := Run(ctx, time.Second, s); err != nil {
 			t.Error(err)
 		}
@@ -213,14 +213,14 @@ func TestRunFailures(t *testing.T) {
 		Failed: failed,
 	})
 	if !errors.Is(err, errBoom) || !errors.Is(err, errStop) {
-		t.Errorf("Run gave %v", err)
+		t.Errorf("Run returned %v", err)
 	}
 	err = Run(t.Context(), time.Second, Service{
 		Start: func(context.Context) error { return errBoom },
-		Stop:  func(context.Context) error { t.Error("stopped what had not started"); return nil },
+		Stop:  func(context.Context) error { t.Error("Stop is called although Start failed"); return nil },
 	})
 	if !errors.Is(err, errBoom) {
-		t.Errorf("Run gave %v", err)
+		t.Errorf("Run returned %v", err)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// A listener that breaks shows as a failure, not as silence.
+// A broken listener is reported as a failure.
 func TestServeFailure(t *testing.T) {
 	t.Parallel()
 	s, err := Serve(t.Context(), "127.0.0.1:0", new(Health).Handler())
@@ -295,14 +295,14 @@ func TestServeFailure(t *testing.T) {
 	}
 	_ = s.listener.Close()
 	if err := <-s.Failed(); err == nil {
-		t.Error("no failure told")
+		t.Error("Failed delivers nil")
 	}
 	if err := s.Stop(t.Context()); err == nil {
-		t.Error("Stop forgets the failure")
+		t.Error("Stop does not return the failure")
 	}
 }
 
-// An answer that hangs is cut off when the deadline passes, and Stop still waits for the server's goroutine.
+// An open request is cut off when the deadline passes, and Stop still waits for the server's goroutine.
 func TestServeStopDeadline(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -324,13 +324,13 @@ func TestServeStopDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Stop(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Stop gave %v", err)
+		t.Errorf("Stop returned %v", err)
 	}
 	close(release)
 	wg.Wait()
 }
 
-// Ten goroutines start and stop the same things fifty times each; TestMain sees that nothing is left.
+// Ten goroutines start and stop small services fifty times each; TestMain checks for leaked goroutines.
 func TestStress(t *testing.T) {
 	t.Parallel()
 	var running, begun atomic.Int64

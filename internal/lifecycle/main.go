@@ -26,8 +26,8 @@ type Process interface {
 	Run(ctx context.Context) error
 }
 
-// Main opens a process, runs it until ctx ends or it fails, and returns its exit code. A process that
-// is told to stop while it opens has stopped as told: its exit code is 0.
+// Main opens a process, runs it until ctx ends or it fails, and returns its exit code. If ctx ends while
+// the process opens, the exit code is 0: the process was asked to stop and has.
 func Main(ctx context.Context, log *slog.Logger, open func(context.Context) (Process, error)) int {
 	p, err := open(ctx)
 	if err != nil && ctx.Err() != nil {

@@ -16,17 +16,17 @@ func TestExitCode(t *testing.T) {
 		err  error
 		want int
 	}{
-		"nothing":   {nil, 0},
-		"anything":  {errors.New("broken"), 1},
-		"asks":      {ErrDependency, 6},
-		"asks deep": {fmt.Errorf("worker: %w", errors.Join(errors.New("broken"), fmt.Errorf("redis: %w: %w", ErrDependency, errors.New("eof")))), 6},
+		"none":    {nil, 0},
+		"other":   {errors.New("broken"), 1},
+		"coded":   {ErrDependency, 6},
+		"wrapped": {fmt.Errorf("worker: %w", errors.Join(errors.New("broken"), fmt.Errorf("redis: %w: %w", ErrDependency, errors.New("eof")))), 6},
 	} {
 		var log bytes.Buffer
 		if got := ExitCode(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), c.err); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 		if lines := strings.Count(log.String(), "level=ERROR"); lines == 0 != (c.err == nil) || lines > 1 {
-			t.Errorf("%s: the log says %q", name, log.String())
+			t.Errorf("%s: the log is %q", name, log.String())
 		}
 	}
 }
@@ -61,7 +61,7 @@ func TestMainReturnsTheExitCode(t *testing.T) {
 	}
 }
 
-func TestBuildIsNeverNameless(t *testing.T) {
+func TestBuildHasAVersion(t *testing.T) {
 	t.Parallel()
 	if b := ReadBuild(); b.Version == "" || !strings.HasPrefix(b.Go, "go1.") {
 		t.Errorf("%+v", b)

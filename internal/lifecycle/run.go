@@ -9,18 +9,18 @@ import (
 
 // Service is what Run drives.
 type Service struct {
-	// Start returns as soon as the service runs. When it fails it has undone what it did, so Stop is not called.
+	// Start returns as soon as the service runs. If it fails it undoes what it did; Stop is not called.
 	// Required.
 	Start func(context.Context) error
-	// Stop ends the service before its context does. It is called once. Required.
+	// Stop ends the service before its context ends. It is called once. Required.
 	Stop func(context.Context) error
-	// Failed delivers an error when the service can no longer do its work. Nil: it never fails by itself.
+	// Failed delivers an error when the service can no longer work. Nil means that it never fails.
 	Failed <-chan error
 }
 
-// Run starts the service, waits until ctx ends or the service fails, and stops it within grace. Being told to stop is no
-// error; Run returns the service's failure joined with what went wrong while stopping. A ctx that has ended before the
-// start starts nothing.
+// Run starts the service, waits until ctx ends or the service fails, and stops it within grace. It
+// returns the service's failure joined with the error of stopping; the end of ctx is not an error. If
+// ctx has already ended, Run starts nothing.
 func Run(ctx context.Context, grace time.Duration, s Service) error {
 	if ctx.Err() != nil {
 		return nil

@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// Stack holds named steps that undo what was done, last first. The zero value is ready and logs nothing; it is safe for
-// concurrent use.
+// Stack holds named steps that undo what was done, last first. The zero value is usable and logs
+// nothing. It is safe for concurrent use.
 type Stack struct {
-	// Logger gets one line for each step that fails, under "step". Nil: none.
+	// Logger gets one line for each step that fails, with the key "step". Nil logs nothing.
 	Logger *slog.Logger
 
 	mu    sync.Mutex
@@ -24,16 +24,17 @@ type step struct {
 	stop func(context.Context) error
 }
 
-// Push adds a step. The name is for the log and for errors. Steps pushed while Close runs belong to the next Close.
+// Push adds a step, named in logs and errors. A step that is pushed while Close runs belongs to the next
+// Close.
 func (s *Stack) Push(name string, stop func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.steps = append(s.steps, step{name: name, stop: stop})
 }
 
-// Close runs every step, the last pushed first, and empties the stack, so that a second Close does nothing. A step that
-// fails, panics or finds ctx ended does not keep the others from running. The errors are joined, each with its step's
-// name in front.
+// Close runs every step, the last pushed first, and empties the stack, so that a second Close does
+// nothing. All steps run, even after one fails or panics or ctx ends. Close joins their errors, each
+// with its step's name in front.
 func (s *Stack) Close(ctx context.Context) error {
 	s.mu.Lock()
 	steps := s.steps
@@ -54,8 +55,8 @@ func (s *Stack) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Rollback closes the stack if *err is not nil and joins what that gives to it. Deferred in a constructor, it undoes a
-// half-done construction whichever line fails:
+// Rollback closes the stack if *err is not nil, and joins the errors of closing to it. A constructor
+// defers it to undo what was built when a later line fails:
 //
 //	defer stack.Rollback(ctx, &err)
 func (s *Stack) Rollback(ctx context.Context, err *error) {
@@ -69,7 +70,7 @@ func (st step) run(ctx context.Context) (err error) {
 	return st.stop(ctx)
 }
 
-// errPanic stands for a recovered panic. The value stays out: it may quote what the code was working on.
+// errPanic replaces the value of a recovered panic, which may hold the data that the code worked on.
 var errPanic = errors.New("panic")
 
 // recovered turns a panic of the deferring function into errPanic.

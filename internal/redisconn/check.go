@@ -11,13 +11,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Finding is something about a Redis that an operator should know.
+// Finding is a property of a Redis server that an operator should know.
 type Finding struct {
 	// Code is stable: version, policy, persistence, shared, unknown.
 	Code string
-	// Text says what is wrong and what to set. It holds no address.
+	// Text describes the problem and the fix. It holds no address.
 	Text string
-	// Fatal findings must keep the process from starting.
+	// Fatal findings keep a process from starting.
 	Fatal bool
 }
 
@@ -38,11 +38,10 @@ func Enforce(ctx context.Context, log *slog.Logger, component string, found []Fi
 	return errors.Join(errs...)
 }
 
-// Check reads what INFO says of each master behind rdb and compares it with
-// what the role needs: Redis 6.2 or newer; no allkeys-* policy anywhere, no
-// volatile-* and an append-only file for the queue. A missing file is fatal
-// in production only. It never sends CONFIG, which managed services refuse.
-// Leave it out for an embedded server, which has nothing of this.
+// Check reads INFO from each master behind rdb and compares it with what the role needs: Redis 6.2 or
+// newer and no allkeys-* policy for both roles; no volatile-* policy and an append-only file for the
+// queue. A missing append-only file is fatal in production only. Check never sends CONFIG, which managed
+// services refuse. An embedded server reports none of this and should not be checked.
 func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production bool) ([]Finding, error) {
 	infos, err := readInfo(ctx, rdb)
 	if err != nil {
@@ -51,7 +50,7 @@ func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production
 	var out []Finding
 	seen := map[string]bool{}
 	for _, info := range infos {
-		for _, f := range judge(info, role, production) {
+		for _, f := range classify(info, role, production) {
 			if !seen[f.Code] {
 				seen[f.Code] = true
 				out = append(out, f)
@@ -61,14 +60,15 @@ func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production
 	return out, nil
 }
 
-func judge(info map[string]string, role Role, production bool) []Finding {
+// classify returns the findings about one server.
+func classify(info map[string]string, role Role, production bool) []Finding {
 	var out []Finding
 	version := info["redis_version"]
 	switch {
 	case version == "":
 		out = append(out, Finding{
 			Code: "unknown", Fatal: production,
-			Text: "the server does not tell its version, policy and persistence",
+			Text: "the server does not report its version, policy and persistence",
 		})
 		return out
 	case older(version, 6, 2):
@@ -96,8 +96,8 @@ func judge(info map[string]string, role Role, production bool) []Finding {
 	return out
 }
 
-// CheckShared reports when two roles live on one server, where the cache can
-// starve the queue of memory: fatal in production.
+// CheckShared reports a queue and a cache on one server, where the cache can use up the queue's memory.
+// This is fatal in production.
 func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, production bool) ([]Finding, error) {
 	a, err := RunID(ctx, queue)
 	if err != nil {
@@ -116,8 +116,8 @@ func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, produc
 	}}, nil
 }
 
-// readInfo returns the fields of INFO of every master. A server that refuses
-// the sections, as embedded ones do, gives an empty map.
+// readInfo returns the fields of INFO of every master. The map of a server that refuses the sections, as
+// embedded ones do, is empty.
 func readInfo(ctx context.Context, rdb redis.UniversalClient) ([]map[string]string, error) {
 	var out []map[string]string
 	if _, ok := rdb.(*redis.ClusterClient); !ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestJudge(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	info := func(version, policy, aof string) map[string]string {
 		return map[string]string{"redis_version": version, "maxmemory_policy": policy, "aof_enabled": aof}
@@ -24,20 +24,20 @@ func TestJudge(t *testing.T) {
 	}{
 		{"good queue", info("7.0.15", "noeviction", "1"), RoleQueue, true, ""},
 		{"good cache", info("6.2.0", "volatile-lru", "0"), RoleCache, true, ""},
-		{"cache may refuse", info("8.0.0", "noeviction", "0"), RoleCache, true, ""},
-		{"no file in dev", info("7.0.15", "noeviction", "0"), RoleQueue, false, "persistence"},
-		{"no file in production", info("7.0.15", "noeviction", "0"), RoleQueue, true, "persistence!"},
-		{"queue evicts", info("7.0.15", "volatile-ttl", "1"), RoleQueue, false, "policy!"},
-		{"queue evicts all", info("7.0.15", "allkeys-lru", "1"), RoleQueue, false, "policy!"},
-		{"cache evicts all", info("7.0.15", "allkeys-lfu", "1"), RoleCache, false, "policy!"},
+		{"cache without eviction", info("8.0.0", "noeviction", "0"), RoleCache, true, ""},
+		{"no append-only file in dev", info("7.0.15", "noeviction", "0"), RoleQueue, false, "persistence"},
+		{"no append-only file in production", info("7.0.15", "noeviction", "0"), RoleQueue, true, "persistence!"},
+		{"queue with volatile policy", info("7.0.15", "volatile-ttl", "1"), RoleQueue, false, "policy!"},
+		{"queue with allkeys policy", info("7.0.15", "allkeys-lru", "1"), RoleQueue, false, "policy!"},
+		{"cache with allkeys policy", info("7.0.15", "allkeys-lfu", "1"), RoleCache, false, "policy!"},
 		{"too old", info("6.0.16", "noeviction", "1"), RoleQueue, false, "version!"},
 		{"much too old", info("5.9.0", "noeviction", "1"), RoleCache, false, "version!"},
-		{"odd version", info("x", "noeviction", "1"), RoleCache, false, "version!"},
-		{"silent in dev", nil, RoleQueue, false, "unknown"},
-		{"silent in production", nil, RoleQueue, true, "unknown!"},
+		{"unreadable version", info("x", "noeviction", "1"), RoleCache, false, "version!"},
+		{"nothing reported in dev", nil, RoleQueue, false, "unknown"},
+		{"nothing reported in production", nil, RoleQueue, true, "unknown!"},
 	} {
 		var got []string
-		for _, f := range judge(row.info, row.role, row.production) {
+		for _, f := range classify(row.info, row.role, row.production) {
 			code := f.Code
 			if f.Fatal {
 				code += "!"
@@ -50,7 +50,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestCheckAsksTheServer(t *testing.T) {
+func TestCheckReadsTheServer(t *testing.T) {
 	t.Parallel()
 	a, b := redistest.New(t), redistest.New(t)
 	got, err := Check(t.Context(), a, RoleQueue, true)

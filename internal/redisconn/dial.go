@@ -16,17 +16,16 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Options says how clients of one Redis behave. The zero value is for the
-// queue.
+// Options set how the clients of one Redis behave. The zero value is for the queue.
 type Options struct {
-	// Role decides about repeated commands: a client of the queue repeats
-	// none, since a script that ran and whose answer was lost must not run
-	// again unseen. A client of the cache repeats twice.
+	// Role sets how often a failed command is repeated. A client of the queue never repeats one: a
+	// script that ran and whose reply was lost must not run again unnoticed. A client of the cache
+	// repeats a command twice.
 	Role Role
-	// PoolSize bounds connections for each node. Defaults to 10 for each CPU.
+	// PoolSize is the maximum of connections to each node. Defaults to 10 per CPU.
 	PoolSize int
-	// Timeout bounds one command, from writing it to its reply. Defaults to
-	// 3 s, a tenth of asynq's lease.
+	// Timeout bounds one command, from the write to the reply. Defaults to 3 s, a tenth of asynq's
+	// lease.
 	Timeout time.Duration
 }
 
@@ -36,8 +35,8 @@ const (
 	cacheRetries   = 2
 )
 
-// ErrURL is returned by Dial for a URL it cannot use. Its text never holds
-// the URL, which holds the password.
+// ErrURL is returned by Dial for a URL that it cannot use. Its text never quotes the URL, which may hold
+// a password.
 var ErrURL = errors.New("not a redis url")
 
 // Dial returns a client for
@@ -48,11 +47,11 @@ var ErrURL = errors.New("not a redis url")
 //	redis+sentinel://[user:password@]host:26379[,host…]/master[/db]
 //	redis+cluster://[user:password@]host:6379[,host…]
 //
-// The user and password of a sentinel URL are those of the data servers;
-// sentinel_user and sentinel_password in its query are the sentinels'. Sentinel
-// and cluster speak TLS with ?tls=true. Dial connects at the first command: a process must be
-// able to start, and say that it waits, while Redis is away. All clients in
-// this program come from here.
+// The user and password of a sentinel URL belong to the data servers; the query parameters sentinel_user
+// and sentinel_password belong to the sentinels. Sentinel and cluster use TLS with ?tls=true.
+//
+// Dial does not connect; the client connects at the first command, so that a process can start, and
+// report that it waits, while Redis is unreachable.
 func Dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	mute()
 	c, err := dial(rawURL, o)
@@ -62,8 +61,8 @@ func Dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	return c, nil
 }
 
-// mute stops the client library from writing on stderr: what fails comes back
-// as an error, and its lines name addresses and repeat for each connection.
+// mute stops the client library from writing to stderr. Failures are returned as errors; the library's
+// lines name addresses and repeat for each connection.
 var mute = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 func dial(rawURL string, o Options) (redis.UniversalClient, error) {
@@ -89,11 +88,11 @@ func dial(rawURL string, o Options) (redis.UniversalClient, error) {
 		}
 		return u.sentinel(o)
 	}
-	return nil, fmt.Errorf("%w: scheme is none of redis, rediss, unix, redis+sentinel, redis+cluster", ErrURL)
+	return nil, fmt.Errorf("%w: scheme is not one of redis, rediss, unix, redis+sentinel, redis+cluster", ErrURL)
 }
 
-// apply sets what a URL must not decide. Identity and maintenance commands on
-// each new connection are left out: they are errors in the log of older servers.
+// apply sets what a URL must not set. It turns off the identity and maintenance commands on new
+// connections, which older servers log as errors.
 func (o Options) apply(opts *redis.Options) {
 	opts.ContextTimeoutEnabled = true
 	opts.MaxRetries = o.retries()
@@ -116,16 +115,16 @@ func (o Options) retries() int {
 
 // multiURL is a URL of several hosts.
 type multiURL struct {
-	hosts                []string
-	user, password       string
-	sentinelUser, sentPw string
-	path                 []string
-	tls                  bool
+	hosts                          []string
+	user, password                 string
+	sentinelUser, sentinelPassword string
+	path                           []string
+	tls                            bool
 }
 
 func parseMulti(rawURL string) (multiURL, error) {
 	scheme, rest, _ := strings.Cut(rawURL, "://")
-	// net/url takes one host, so the list is parsed as its first host and the rest put back.
+	// net/url accepts one host, so a placeholder replaces the list while the URL is parsed.
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, tail = rest[:i], rest[i:]
@@ -154,22 +153,30 @@ func parseMulti(rawURL string) (multiURL, error) {
 		}
 		m.hosts = append(m.hosts, h)
 	}
-	for name, values := range u.Query() {
+	if err := m.readQuery(u.Query()); err != nil {
+		return multiURL{}, err
+	}
+	return m, nil
+}
+
+// readQuery takes the parameters that a URL of several hosts may have.
+func (m *multiURL) readQuery(query url.Values) (err error) {
+	for name, values := range query {
 		value := values[len(values)-1]
 		switch name {
 		case "tls":
 			if m.tls, err = strconv.ParseBool(value); err != nil {
-				return multiURL{}, fmt.Errorf("%w: tls is neither true nor false", ErrURL)
+				return fmt.Errorf("%w: tls is neither true nor false", ErrURL)
 			}
 		case "sentinel_user":
 			m.sentinelUser = value
 		case "sentinel_password":
-			m.sentPw = value
+			m.sentinelPassword = value
 		default:
-			return multiURL{}, fmt.Errorf("%w: unknown parameter", ErrURL)
+			return fmt.Errorf("%w: unknown parameter", ErrURL)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 func (m multiURL) tlsConfig() *tls.Config {
@@ -205,7 +212,7 @@ func (m multiURL) sentinel(o Options) (redis.UniversalClient, error) {
 	}
 	return redis.NewFailoverClient(&redis.FailoverOptions{
 		MasterName: m.path[0], SentinelAddrs: m.hosts, DB: db, TLSConfig: m.tlsConfig(),
-		Username: m.user, Password: m.password, SentinelUsername: m.sentinelUser, SentinelPassword: m.sentPw,
+		Username: m.user, Password: m.password, SentinelUsername: m.sentinelUser, SentinelPassword: m.sentinelPassword,
 		ContextTimeoutEnabled: true, MaxRetries: o.retries(), DialTimeout: dialTimeout, DialerRetries: 1,
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.PoolSize,
 		DisableIdentity: true,

@@ -24,7 +24,7 @@ func TestDialReadsEveryScheme(t *testing.T) {
 			continue
 		}
 		if cluster, ok := c.(*redis.ClusterClient); ok != strings.Contains(url, "cluster") {
-			t.Errorf("%s gives %T", url, c)
+			t.Errorf("%s returns %T", url, c)
 		} else if ok && (cluster.Options().MaxRetries > 0 || !cluster.Options().ContextTimeoutEnabled) {
 			t.Errorf("%s: %+v", url, cluster.Options())
 		}
@@ -48,7 +48,7 @@ func TestParseMulti(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := multiURL{
-		hosts: []string{"a:1", "b:26379", "[::1]:2"}, user: "user", password: "sec/ret", sentinelUser: "u", sentPw: "p",
+		hosts: []string{"a:1", "b:26379", "[::1]:2"}, user: "user", password: "sec/ret", sentinelUser: "u", sentinelPassword: "p",
 		path: []string{"mymaster", "2"}, tls: true,
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(multiURL{})); diff != "" {
@@ -69,7 +69,7 @@ func TestDialErrorsHoldNoSecret(t *testing.T) {
 			t.Errorf("%q: %v", url, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("the error tells the secret: %v", err)
+			t.Errorf("the error holds the secret: %v", err)
 		}
 		if c != nil {
 			_ = c.Close()
@@ -96,7 +96,7 @@ func FuzzDial(f *testing.F) {
 	})
 }
 
-func TestDialWorks(t *testing.T) {
+func TestRolesSetRetries(t *testing.T) {
 	t.Parallel()
 	for _, role := range []Role{RoleQueue, RoleCache} {
 		c, err := Dial(redistest.URL(t), Options{Role: role, PoolSize: 3})

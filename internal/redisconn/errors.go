@@ -9,19 +9,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrUnavailable means that Redis could not be asked or did not answer. What
-// was sent may have happened.
+// ErrUnavailable means that Redis was unreachable or did not reply. A command that was sent may have been
+// executed.
 var ErrUnavailable = errors.New("redis unavailable")
 
-// ReplyError is an error reply of Redis, told by its first word (OOM,
-// READONLY, WRONGTYPE). The rest of the reply is kept out of our texts.
+// ReplyError is an error reply of Redis, reduced to its first word (OOM, READONLY, WRONGTYPE). The rest
+// of the reply may quote data.
 type ReplyError struct{ Word string }
 
 // Error returns "redis refused: " and the word.
 func (e *ReplyError) Error() string { return "redis refused: " + e.Word }
 
-// Clean makes an error of the client fit to be shown and stored: contexts'
-// errors stay, replies keep their first word, the rest is ErrUnavailable.
+// Clean returns an error that is safe to show and to store. It keeps context errors, reduces replies to
+// ReplyError, and replaces everything else with ErrUnavailable: the client's texts name addresses.
 func Clean(err error) error {
 	var reply redis.Error
 	switch {
@@ -41,7 +41,7 @@ func Clean(err error) error {
 	return ErrUnavailable
 }
 
-// IsReply reports an error that Redis itself answered with.
+// IsReply reports whether err is an error reply of Redis, as opposed to a failed connection.
 func IsReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && !errors.Is(err, redis.Nil)

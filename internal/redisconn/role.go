@@ -1,10 +1,10 @@
 package redisconn
 
-// Role is what a Redis is used for. The zero value is RoleQueue, the stricter.
+// Role is what a Redis is used for. The zero value is RoleQueue, which has the stricter rules.
 type Role int
 
 const (
-	// RoleQueue is asynq's Redis, with flow's keys: it must not lose a key.
+	// RoleQueue holds the keys of asynq and of flow control, and must not lose one.
 	RoleQueue Role = iota
 	// RoleCache may lose any key at any time.
 	RoleCache

@@ -44,14 +44,15 @@ const (
 
 // RunIDWatch keeps the run id of a server current. It is safe for concurrent use.
 type RunIDWatch struct {
-	rdb redis.UniversalClient
-	log *slog.Logger
-	id  atomic.Pointer[string]
+	rdb       redis.UniversalClient
+	log       *slog.Logger
+	component string
+	id        atomic.Pointer[string]
 }
 
-// NewRunIDWatch returns a watch that has read nothing yet.
-func NewRunIDWatch(rdb redis.UniversalClient, log *slog.Logger) *RunIDWatch {
-	return &RunIDWatch{rdb: rdb, log: log}
+// NewRunIDWatch returns a watch that has read nothing yet. The component names the server in the log.
+func NewRunIDWatch(rdb redis.UniversalClient, log *slog.Logger, component string) *RunIDWatch {
+	return &RunIDWatch{rdb: rdb, log: log, component: component}
 }
 
 // Current returns the run id that was read last, or "" before the first.
@@ -87,9 +88,9 @@ func (w *RunIDWatch) Run(ctx context.Context) error {
 		err := w.Read(ctx)
 		switch {
 		case err != nil && !unreachable && ctx.Err() == nil:
-			w.log.WarnContext(ctx, "cache redis does not answer", "error", err)
+			w.log.WarnContext(ctx, "redis does not answer", "component", w.component, "error", err)
 		case err == nil && unreachable:
-			w.log.InfoContext(ctx, "cache redis answers again")
+			w.log.InfoContext(ctx, "redis answers again", "component", w.component)
 		}
 		unreachable = err != nil
 	}

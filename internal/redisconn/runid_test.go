@@ -75,7 +75,7 @@ func TestRunIDWatchFollowsTheServer(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	var log logBuffer
-	w := NewRunIDWatch(c, slog.New(slog.NewTextHandler(&log, nil)))
+	w := NewRunIDWatch(c, slog.New(slog.NewTextHandler(&log, nil)), "cache-redis")
 	if id := w.Current(); id != "" {
 		t.Errorf("%q before the first read", id)
 	}
