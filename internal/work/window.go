@@ -7,16 +7,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/civil"
 )
 
-// window is the part of a range of days that a run applies. The vendor client decides how long it is: a range that the
-// vendor would reject or cut is read in smaller windows. What follows the first window is the work of other runs, so that
-// its progress is kept.
+// window is the part of a range of days that one run applies. The vendor client decides how long it
+// is: if the vendor would reject or cut a range, the client reads it in smaller windows. Other runs
+// read the days after the first window, so that a failure there does not undo its progress.
 type window[T any] struct {
 	from, to civil.Date
 	rows     []T
-	partial  bool // a single day that the vendor cut
+	partial  bool // the vendor cut a single day, whose other rows cannot be requested
 }
 
-// firstWindow returns the first window of a range. With an error the window has the days that the failed call was about.
+// firstWindow returns the first window of a range. If the call fails, the window has the days that
+// the call requested, and no rows.
 func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], error) {
 	next, stop := iter.Pull2(windows)
 	defer stop()
@@ -24,7 +25,8 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), rows: w.Rows, partial: w.Partial}, err
 }
 
-// cut reports whether the vendor has cut wider windows of the range from the same day on, up to the last day.
+// cut reports whether the window is smaller than the operation allows for a range that ends on last:
+// the vendor has then cut wider windows that start on the same day.
 func (w *window[T]) cut(last civil.Date, operation string) bool {
 	widest := w.from.Days(last)
 	if limit := policy(operation).MaxDays; limit > 0 {
@@ -33,6 +35,7 @@ func (w *window[T]) cut(last civil.Date, operation string) bool {
 	return w.from.Days(w.to) < widest
 }
 
+// policy returns the vendor client's description of an operation. It panics if there is none.
 func policy(operation string) tebra.Operation {
 	for _, op := range tebra.Operations() {
 		if op.Name == operation {
