@@ -31,7 +31,8 @@ type bundle struct {
 	tasks  *tasks.Client
 }
 
-// setup has clinic-a in Chicago, open on weekdays, with two practices.
+// setup returns a ledger with clinic-a, which is in Chicago, opens on weekdays and has two practices, and
+// a queue.
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{rdb: redistest.New(t), keys: taskstest.Keys(t), file: filepath.Join(t.TempDir(), "ledger.db")}
@@ -76,7 +77,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// today is the standard schedule that ticks every two minutes within opening hours.
+// today returns the standard schedule that ticks every two minutes within opening hours.
 func today() []Schedule { return Standard()[:1] }
 
 func (b *bundle) planner(t *testing.T, now string, schedules []Schedule) *Planner {
@@ -100,7 +101,7 @@ func (b *bundle) due(t *testing.T, schedule, when string) {
 	must(t, err)
 }
 
-// unsent lists the schedules of the ticks that are due and not sent.
+// unsent compares the schedules of the ticks that are due and not sent.
 func (b *bundle) unsent(t *testing.T, want ...string) {
 	t.Helper()
 	due, err := b.ledger.Due(t.Context(), 500)
@@ -115,14 +116,14 @@ func (b *bundle) unsent(t *testing.T, want ...string) {
 	}
 }
 
-// cycle makes a cycle and compares what it demanded, in any order.
+// cycle runs one cycle and compares its demands, in any order.
 func (b *bundle) cycle(t *testing.T, p *Planner, want ...string) {
 	t.Helper()
 	must(t, p.cycle(t.Context()))
 	b.demands(t, want...)
 }
 
-// demands empties the queue and compares what was in it, in any order. The queue has joined equal demands.
+// demands drains the queue and compares its tasks, in any order. Equal demands are one task.
 func (b *bundle) demands(t *testing.T, want ...string) {
 	t.Helper()
 	router, err := tasks.NewRouter(tasks.RouterOptions{Redis: b.rdb, Keys: b.keys})

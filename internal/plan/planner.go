@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Ledger    *ledger.Ledger // Required.
 	Tasks     *tasks.Client  // Required.
-	Clock     Clock          // the calendar; defaults to real time
+	Clock     Clock          // the calendar's time; defaults to real time
 	Schedules []Schedule     // defaults to Standard
 	Every     time.Duration  // real time between cycles; defaults to 1 s
 	Logger    *slog.Logger   // defaults to slog.Default
@@ -80,7 +80,7 @@ func New(o Options) (*Planner, error) {
 		case err != nil:
 			return nil, fmt.Errorf("schedule %s: %w", s.Name, err)
 		case s.Name == "" || strings.Contains(s.Name, "/") || seen[s.Name] || s.Args == nil:
-			return nil, fmt.Errorf("plan: schedule %q needs a name of its own, without a slash, and Args", s.Name)
+			return nil, fmt.Errorf("plan: schedule %q needs a unique name without a slash, and Args", s.Name)
 		}
 		seen[s.Name] = true
 		p.rules = append(p.rules, rule{Schedule: s, cron: spec})
@@ -214,7 +214,7 @@ func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice stri
 }
 
 // IsOpen reports whether the practice is open at t, which is in the practice's zone. A practice without hours is always
-// open, so that it does not lack data.
+// open, so that it is never left without data.
 func IsOpen(h ledger.Hours, t time.Time) bool {
 	if len(h) == 0 {
 		return true

@@ -27,7 +27,7 @@ type Schedule struct {
 	Args func(practice string, t time.Time) []tasks.Args
 }
 
-// Standard returns the schedules that every practice has. They are the least freshness; demand adds to them. Large reads
+// Standard returns the schedules that every practice has. They keep data fresh without any caller; demands add to them. Large reads
 // happen at night in the practice's own zone, as the vendor requests.
 func Standard() []Schedule {
 	return []Schedule{
@@ -38,7 +38,7 @@ func Standard() []Schedule {
 		{Name: "patients", Spec: "20 * * * *", Open: true, SkipFirst: true, Args: func(p string, _ time.Time) []tasks.Args {
 			return []tasks.Args{tasks.SyncPatients{Practice: p}}
 		}},
-		// Once in the life of a cached record, which repairs what a list of changes has missed.
+		// Once in the lifetime of a cached record, to repair what a list of changes missed.
 		{Name: "everyone", Spec: "10 21 * * 0", SkipFirst: true, Args: func(p string, _ time.Time) []tasks.Args {
 			return []tasks.Args{tasks.SweepPatients{Practice: p}}
 		}},
@@ -58,10 +58,11 @@ func Standard() []Schedule {
 	}
 }
 
-// near is for how many days after today the schedule is read within opening hours.
+// near is how many days after today are read within opening hours.
 const near = 7
 
-// days is the demand for the appointments of a range of days, counted from the tick's.
+// days returns a Schedule.Args that demands the appointments of a range of days, counted from the
+// tick's.
 func days(from, to int) func(string, time.Time) []tasks.Args {
 	return func(p string, t time.Time) []tasks.Args {
 		d := tasks.DateOf(t)
@@ -69,10 +70,10 @@ func days(from, to int) func(string, time.Time) []tasks.Args {
 	}
 }
 
-// errSpec is returned for a cron spec that is not accepted.
+// errSpec means that a cron spec is invalid.
 var errSpec = errors.New("plan: not a cron spec of five fields")
 
-// parser reads five fields only. Descriptors (@every) and zone prefixes (TZ=) make robfig's parser panic or fire every
+// parser accepts five fields only. Descriptors (@every) and zone prefixes (TZ=) make robfig's parser panic or fire every
 // second on bad values, and the practice has a zone anyway.
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 

@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// settled is a planner that has nothing to do for practice 7, the only one.
-func (b *bundle) settled(t *testing.T, now string, schedules []Schedule) *Planner {
+// idlePlanner returns a planner that has nothing left to do for practice 7, the only one.
+func (b *bundle) idlePlanner(t *testing.T, now string, schedules []Schedule) *Planner {
 	t.Helper()
 	b.apply(t, clinic("clinic-a", "7"))
 	p := b.planner(t, now, schedules)
@@ -22,7 +22,7 @@ func (b *bundle) settled(t *testing.T, now string, schedules []Schedule) *Planne
 func TestTicksOfADeadPlannerAreSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.settled(t, "2026-03-02 08:00:00", today())
+	p := b.idlePlanner(t, "2026-03-02 08:00:00", today())
 	b.due(t, "today/7", "2026-03-01 12:00:00")
 	b.cycle(t, p, "clinic-a schedule 7 2026-03-01..2026-03-01") // the tick's own day
 	b.unsent(t)
@@ -31,10 +31,10 @@ func TestTicksOfADeadPlannerAreSent(t *testing.T) {
 func TestTickSentButNotMarkedIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.settled(t, "2026-03-02 08:00:00", today())
+	p := b.idlePlanner(t, "2026-03-02 08:00:00", today())
 	b.due(t, "today/7", "2026-03-02 08:01:00")
 	tick := ledger.Tick{Schedule: "today/7", Tenant: "clinic-a", At: at(t, chicago, "2026-03-02 08:01:00")}
-	must(t, p.enqueue(t.Context(), tick, today()[0].Args("7", tick.At))) // and dies
+	must(t, p.enqueue(t.Context(), tick, today()[0].Args("7", tick.At))) // and dies before it marks the tick
 	b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02")
 	b.cycle(t, p)
 	b.unsent(t)
@@ -43,7 +43,7 @@ func TestTickSentButNotMarkedIsNotSentAgain(t *testing.T) {
 func TestOnlyTheLatestAccumulatedTickIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.settled(t, "2026-03-02 08:00:00", today())
+	p := b.idlePlanner(t, "2026-03-02 08:00:00", today())
 	for _, when := range []string{"2026-02-24 12:00:00", "2026-02-26 12:00:00", "2026-02-25 12:00:00"} {
 		b.due(t, "today/7", when)
 	}
@@ -54,7 +54,7 @@ func TestOnlyTheLatestAccumulatedTickIsSent(t *testing.T) {
 func TestUnknownTicksAreLeftToOthersForAnHour(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.settled(t, "2026-03-02 18:00:00", today())
+	p := b.idlePlanner(t, "2026-03-02 18:00:00", today())
 	b.due(t, "newer/7", "2026-03-02 18:00:00")
 	b.due(t, "today/99", "2026-03-02 18:00:00")
 	b.due(t, "nonsense", "2026-03-02 18:00:00")
@@ -78,7 +78,7 @@ func TestTicksOfATenantNewerThanTheCycleStayDue(t *testing.T) {
 	b.apply(t, clinic("clinic-a", "7"))
 	p := b.planner(t, "2026-03-02 08:00:00", today())
 	b.due(t, "today/7", "2026-03-02 08:00:00")
-	must(t, p.send(t.Context(), map[place]*time.Location{}, p.clock.Now())) // it read the tenants before the new one was there
+	must(t, p.send(t.Context(), map[place]*time.Location{}, p.clock.Now())) // as if it read the tenants before clinic-a was added
 	b.unsent(t, "today/7")
 	b.cycle(t, p, "clinic-a schedule 7 2026-03-02..2026-03-02")
 }
@@ -86,7 +86,7 @@ func TestTicksOfATenantNewerThanTheCycleStayDue(t *testing.T) {
 func TestInvalidDemandDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.apply(t, clinic("clinic-a", "7", "1 is no number"))
+	b.apply(t, clinic("clinic-a", "7", "not a number"))
 	p := b.planner(t, "2026-03-02 08:00:00", today())
 	b.cycle(t, p, "clinic-a schedule 7 2026-03-02..2026-03-02")
 	b.unsent(t)
