@@ -38,7 +38,7 @@ type Planner struct {
 
 	// decided is the time up to which each schedule's ticks are in the ledger, zero if there are none. A schedule that this
 	// planner has not read from the ledger yet has no element.
-	decided map[row]time.Time
+	decided map[scheduleKey]time.Time
 }
 
 type rule struct {
@@ -49,8 +49,8 @@ type rule struct {
 // tick is the rule's name in the ledger for one practice.
 func (r rule) tick(practice string) string { return r.Name + "/" + practice }
 
-// row is a schedule of a tenant in the ledger.
-type row struct {
+// scheduleKey is a schedule of a tenant in the ledger.
+type scheduleKey struct {
 	tenant   tenant.ID
 	schedule string
 }
@@ -71,7 +71,7 @@ func New(o Options) (*Planner, error) {
 	}
 	p := &Planner{
 		ledger: o.Ledger, tasks: o.Tasks, clock: o.Clock, every: o.Every, log: o.Logger,
-		decided: map[row]time.Time{},
+		decided: map[scheduleKey]time.Time{},
 	}
 	seen := map[string]bool{}
 	for _, s := range o.Schedules {
@@ -117,8 +117,8 @@ const cycleTimeout = 20 * time.Second
 // addBatch is how many ticks are written at once; a first cycle may have one for each schedule of each practice.
 const addBatch = 1000
 
-// place is a practice of a tenant.
-type place struct {
+// practiceKey is a practice of a tenant.
+type practiceKey struct {
 	tenant   tenant.ID
 	practice string
 }
@@ -134,7 +134,7 @@ func (p *Planner) cycle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read tenants: %w", err)
 	}
-	known := map[place]*time.Location{}
+	known := map[practiceKey]*time.Location{}
 	var due []ledger.Tick
 	var unknown error
 	for _, t := range tenants {
@@ -147,7 +147,7 @@ func (p *Planner) cycle(ctx context.Context) error {
 			return err
 		}
 		for i, pr := range t.Practices {
-			known[place{t.ID, pr.ID}] = zone
+			known[practiceKey{t.ID, pr.ID}] = zone
 			for _, r := range p.rules {
 				if i == 0 || !r.Account {
 					due = p.plan(due, r, t, pr.ID, now.In(zone))
@@ -162,7 +162,7 @@ func (p *Planner) cycle(ctx context.Context) error {
 	}
 	for at := range known {
 		for _, r := range p.rules {
-			p.decided[row{at.tenant, r.tick(at.practice)}] = now
+			p.decided[scheduleKey{at.tenant, r.tick(at.practice)}] = now
 		}
 	}
 	return errors.Join(unknown, p.send(ctx, known, now))
@@ -172,10 +172,10 @@ func (p *Planner) cycle(ctx context.Context) error {
 // them at its start, later those of new practices. If a first cycle runs out of time, the next one continues after the
 // tenants that were read.
 func (p *Planner) reload(ctx context.Context, t ledger.Tenant) error {
-	var fresh []row
+	var fresh []scheduleKey
 	for _, pr := range t.Practices {
 		for _, r := range p.rules {
-			at := row{t.ID, r.tick(pr.ID)}
+			at := scheduleKey{t.ID, r.tick(pr.ID)}
 			if _, ok := p.decided[at]; !ok {
 				fresh = append(fresh, at)
 			}
@@ -197,7 +197,7 @@ func (p *Planner) reload(ctx context.Context, t ledger.Tenant) error {
 // plan appends the tick of one schedule of one practice that has become due by now, if any. now is in the practice's zone.
 func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) []ledger.Tick {
 	name := r.tick(practice)
-	last := p.decided[row{t.ID, name}]
+	last := p.decided[scheduleKey{t.ID, name}]
 	switch {
 	case last.IsZero() && r.SkipFirst:
 		return due // its ticks begin after this cycle

@@ -22,24 +22,24 @@ const (
 
 // send enqueues what is due. Of several ticks of one schedule it enqueues only the latest: they accumulated while the queue
 // was unreachable, and one answer serves them all.
-func (p *Planner) send(ctx context.Context, known map[place]*time.Location, now time.Time) error {
+func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location, now time.Time) error {
 	due, err := p.ledger.Due(ctx, sendBatch)
 	if err != nil {
 		return fmt.Errorf("read due ticks: %w", err)
 	}
-	latest := make(map[row]time.Time, len(due))
+	latest := make(map[scheduleKey]time.Time, len(due))
 	for _, t := range due { // oldest first
-		latest[row{t.Tenant, t.Schedule}] = t.At
+		latest[scheduleKey{t.Tenant, t.Schedule}] = t.At
 	}
 	for _, t := range due {
 		r, practice := p.ruleOf(t)
-		zone := known[place{t.Tenant, practice}]
+		zone := known[practiceKey{t.Tenant, practice}]
 		switch {
 		case r == nil || zone == nil:
 			if now.Sub(t.At) < unknownTickGrace {
 				continue
 			}
-		case t.At.Equal(latest[row{t.Tenant, t.Schedule}]):
+		case t.At.Equal(latest[scheduleKey{t.Tenant, t.Schedule}]):
 			if err := p.enqueue(ctx, t, r.Args(practice, t.At.In(zone))); err != nil {
 				return err
 			}
