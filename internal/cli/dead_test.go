@@ -119,12 +119,12 @@ func TestDeadReplayOne(t *testing.T) {
 	ids := h.fill(t, queue.Sync, 2, time.Hour, 0)
 	h.archive(t, ids, "vendor_denied")
 	dry := rounds(t, h.keyless(), "dead", "replay", ids[0], "--dry-run", "--json")
-	if d := document[replayDoc](t, dry.stdout); dry.code != exitOK || !d.DryRun || d.Selected != 1 || d.Revived != 0 {
+	if d := document[replayDoc](t, dry.stdout); dry.code != exitOK || !d.DryRun || d.Selected != 1 || d.Queued != 0 {
 		t.Errorf("%+v", dry)
 	}
 	o := rounds(t, h.keyless(), "dead", "replay", ids[0], "--json")
 	d := document[replayDoc](t, o.stdout)
-	if o.code != exitOK || d.Selected != 1 || d.Revived != 1 || d.Failed != 0 || !cmp.Equal(d.Cost, []costDoc{{Operation: "GetPatient", DeadLetters: 1, Calls: 1}}) {
+	if o.code != exitOK || d.Selected != 1 || d.Queued != 1 || d.Failed != 0 || !cmp.Equal(d.Cost, []costDoc{{Operation: "GetPatient", DeadLetters: 1, Calls: 1}}) {
 		t.Errorf("%+v", o)
 	}
 	if l, err := h.ledger.DeadLetter(t.Context(), ids[0]); err != nil || l.State != ledger.StateReplayed {
@@ -140,7 +140,7 @@ func TestDeadReplayOne(t *testing.T) {
 	}
 	// One dead letter can be replayed and the other cannot.
 	both := rounds(t, h.keyless(), "dead", "replay", ids[0], ids[1], "--json")
-	if d := document[replayDoc](t, both.stdout); both.code != exitPartly || d.Revived != 1 || d.Failed != 1 {
+	if d := document[replayDoc](t, both.stdout); both.code != exitPartly || d.Queued != 1 || d.Failed != 1 {
 		t.Errorf("%+v", both)
 	}
 	none := rounds(t, h.keyless(), "dead", "replay", "sync-"+strings.Repeat("a", 26)+"-1", "--json")
@@ -196,16 +196,16 @@ func TestDeadReplayAll(t *testing.T) {
 		t.Errorf("of another kind: %+v", o)
 	}
 	o = rounds(t, h.keyless(), append(all, "--yes", "--max", "3")...)
-	if d := document[replayDoc](t, o.stdout); o.code != exitPartly || d.Selected != 3 || !d.More || d.Revived != 1 || d.Failed != 2 {
+	if d := document[replayDoc](t, o.stdout); o.code != exitPartly || d.Selected != 3 || !d.More || d.Queued != 1 || d.Failed != 2 {
 		t.Errorf("with --max: %+v", o)
 	}
 	o = rounds(t, h.keyless(), append(all, "--yes")...)
 	d = document[replayDoc](t, o.stdout)
 	want := map[string]bool{faultLost: true, faultForeign: true}
-	if o.code != exitPartly || d.Revived != 4 || d.Failed != 2 || !want[d.Failures[0].Code] || !want[d.Failures[1].Code] || !strings.Contains(o.stderr, "dead letters replayed count=4") {
+	if o.code != exitPartly || d.Queued != 4 || d.Failed != 2 || !want[d.Failures[0].Code] || !want[d.Failures[1].Code] || !strings.Contains(o.stderr, "dead letters replayed count=4") {
 		t.Errorf("%+v", o)
 	}
-	if o := rounds(t, h.keyless(), append(all, "--yes")...); o.code != exitFailed || document[replayDoc](t, o.stdout).Revived != 0 {
+	if o := rounds(t, h.keyless(), append(all, "--yes")...); o.code != exitFailed || document[replayDoc](t, o.stdout).Queued != 0 {
 		t.Errorf("again: %+v", o)
 	}
 	standings, err := queue.Stats(t.Context(), h.rdb(t))

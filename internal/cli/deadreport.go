@@ -23,7 +23,7 @@ type replayDoc struct {
 	DryRun     bool       `json:"dry_run"`
 	Selected   int        `json:"selected"`
 	Cost       []costDoc  `json:"cost"`
-	Revived    int        `json:"revived"`    // enqueued again
+	Queued     int        `json:"revived"`    // enqueued again
 	Waiting    int        `json:"waiting"`    // were already waiting
 	Done       int        `json:"done"`       // had succeeded since
 	Superseded int        `json:"superseded"` // another task does the work or has done it
@@ -58,7 +58,7 @@ const (
 func (d *replayDoc) count(r queue.ReplayResult) {
 	switch r {
 	case queue.ReplayQueued:
-		d.Revived++
+		d.Queued++
 	case queue.ReplayWaiting:
 		d.Waiting++
 	case queue.ReplayDone:
@@ -76,7 +76,7 @@ func (d *replayDoc) fault(id, code string) {
 }
 
 // replayed returns how many dead letters are no longer open.
-func (d *replayDoc) replayed() int { return d.Revived + d.Waiting + d.Done + d.Superseded }
+func (d *replayDoc) replayed() int { return d.Queued + d.Waiting + d.Done + d.Superseded }
 
 // outcome returns the failure of a completed replay, or nil.
 func (d *replayDoc) outcome() error {
@@ -113,7 +113,7 @@ func (d *replayDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "%d open dead letters would be replayed\n", d.Selected)
 	} else {
 		_, _ = fmt.Fprintf(w, "%d dead letters: %d tasks enqueued, %d already waiting, %d succeeded since, %d done by another task, %d failed\n",
-			d.Selected, d.Revived, d.Waiting, d.Done, d.Superseded, d.Failed)
+			d.Selected, d.Queued, d.Waiting, d.Done, d.Superseded, d.Failed)
 	}
 	table(w, []string{"OPERATION", "DEAD LETTERS", "CALLS", "MINIMUM TIME"}, d.Cost, func(c costDoc) []string {
 		name := c.Operation
