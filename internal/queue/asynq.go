@@ -11,42 +11,41 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// This file is the one place that knows asynq v0.26.0 beyond its API. Every
-// line is held by a test that runs asynq itself; see asynq_test.go.
+// This file is the only one that relies on asynq v0.26.0 beyond its API. Tests that run asynq itself
+// cover every line; see asynq_test.go.
 
-// Names of asynq's keys. Those of a queue begin with asynq:{queue}: so that a
-// queue lies on one slot.
+// Names of asynq's keys. The keys of a queue begin with asynq:{queue}: so that they share one slot.
 const (
 	asynqQueues    = "asynq:queues"
 	suffixPending  = ":pending"
-	suffixPaused   = ":paused" // holds the Unix second since when; absent while the queue runs
+	suffixPaused   = ":paused" // the Unix second of the pause; absent while the queue is not paused
 	suffixActive   = ":active"
 	suffixLease    = ":lease"
 	suffixRetry    = ":retry"
 	suffixSchedule = ":scheduled"
 	suffixArchived = ":archived"
-	// Counters of attempts that ended: all days together, and one for each day
-	// (UTC, 2006-01-02) that lives for 90 days.
+	// Counters of ended attempts: a total, and one for each day (UTC, 2006-01-02) that expires after
+	// 90 days.
 	suffixProcessed = ":processed"
 	suffixFailed    = ":failed"
 )
 
 func asynqKey(lane, suffix string) string { return "asynq:{" + lane + "}" + suffix }
 
-// asynqTaskPrefix precedes a task's ID in the key of its hash. The hash has
-// the fields msg (the encoded task), state and, while pending, pending_since.
+// asynqTaskPrefix precedes a task's ID in the key of its hash. The hash has the fields msg (the
+// encoded task), state and, while the task is pending, pending_since.
 func asynqTaskPrefix(lane string) string { return asynqKey(lane, ":t:") }
 
-// shape is what a script of asynq's does, told by the keys it is given. The
-// text of a script may change without harm, its keys may not.
+// shape is the purpose of one of asynq's scripts, derived from its keys. The text of a script may
+// change without harm, its keys may not.
 type shape int
 
 const (
 	shapeOther shape = iota
 	// shapeDequeue pops one task: pending, paused, active, lease.
 	shapeDequeue
-	// shapeAck ends an attempt: done, complete, retry, archive and requeue
-	// all take a task out of active and lease, in that order.
+	// shapeAck ends an attempt: done, complete, retry, archive and requeue all remove a task from
+	// active and lease, in that order.
 	shapeAck
 )
 
@@ -62,13 +61,12 @@ func shapeOf(keys []string) shape {
 	return shapeOther
 }
 
-// notFound is what an ack answers when the task is not active any more.
+// notFound is the reply to an ack of a task that is no longer active.
 const notFound = "NOT FOUND"
 
-// CodeOf returns the code for the text that asynq stored as a task's last error, which is the one
-// thing that the rest of the program may see of it. Our router makes that text a code. asynq itself
-// stores a few texts of its own, which have codes here. Any other text becomes codes.Hidden; an
-// empty one stays empty.
+// CodeOf returns the code of the text that asynq stored as a task's last error; no other part of that
+// text may be shown. The router stores codes. asynq stores a few texts of its own, which CodeOf maps to
+// codes. Any other text becomes codes.Hidden; an empty text stays empty.
 func CodeOf(text string) codes.Code {
 	switch text {
 	case asynq.ErrLeaseExpired.Error():
@@ -81,22 +79,22 @@ func CodeOf(text string) codes.Code {
 	return codes.Code(text).Shown()
 }
 
-// capturedCall is what asynq's client was about to store for one task.
+// capturedCall is the data that asynq's client would have stored for one task.
 type capturedCall struct {
 	message []byte
-	// score is the Unix second the task is scheduled for, 0 for at once.
+	// score is the Unix second for which the task is scheduled; 0 means now.
 	score int64
-	// pendingSince is asynq's own time stamp in nanoseconds, 0 if scheduled.
+	// pendingSince is asynq's time stamp in nanoseconds; 0 if the task is scheduled.
 	pendingSince int64
 }
 
-// readCall takes the arguments of asynq's enqueue or schedule script apart:
+// readCall parses the arguments of asynq's enqueue or schedule script:
 //
 //	enqueue   KEYS task, pending    ARGV message, id, now in nanoseconds
 //	schedule  KEYS task, scheduled  ARGV message, score, id
 func readCall(id ID, keys []string, args []any) (capturedCall, error) {
 	if len(keys) != 2 || len(args) != 3 || keys[0] != asynqTaskPrefix(id.Lane)+id.String() {
-		return capturedCall{}, fmt.Errorf("queue: asynq enqueues in an unknown way (%d keys, %d arguments)", len(keys), len(args))
+		return capturedCall{}, fmt.Errorf("queue: asynq's enqueue script has unknown arguments (%d keys, %d arguments)", len(keys), len(args))
 	}
 	message, ok := args[0].([]byte)
 	switch {
@@ -109,5 +107,5 @@ func readCall(id ID, keys []string, args []any) (capturedCall, error) {
 			return capturedCall{message: message, score: score}, nil
 		}
 	}
-	return capturedCall{}, fmt.Errorf("queue: asynq enqueues with unknown arguments")
+	return capturedCall{}, fmt.Errorf("queue: asynq's enqueue script has unknown arguments")
 }

@@ -17,10 +17,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// These tests run asynq itself. When one fails after an upgrade, asynq.go and
-// whatever uses it must be read again before anything else is done.
+// These tests run asynq itself. If one fails after an upgrade, review asynq.go and its users first.
 
-// spy notes the last parts of the keys of every script asynq runs.
+// spy records the last parts of the keys of every script that asynq runs.
 type spy struct {
 	redis.UniversalClient
 	mu    sync.Mutex
@@ -97,7 +96,7 @@ func TestAsynqScriptShapes(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("asynq's scripts have other keys (-want +got):\n%s\nall: %v", diff, s.calls)
+		t.Errorf("the keys of asynq's scripts changed (-want +got):\n%s\nall: %v", diff, s.calls)
 	}
 	for name, sh := range s.calls {
 		if _, known := want[name]; !known && sh != shapeOther {
@@ -135,8 +134,8 @@ func TestAsynqKeysAndFields(t *testing.T) {
 	}
 }
 
-// What the producer stores is what asynq's client would have stored.
-func TestProducerStoresWhatAsynqWould(t *testing.T) {
+// TestProducerStoresLikeAsynq compares the data of the producer with that of asynq's client.
+func TestProducerStoresLikeAsynq(t *testing.T) {
 	t.Parallel()
 	for _, at := range []time.Time{{}, time.Now().Add(time.Hour).Truncate(time.Second)} {
 		ours, theirs := redistest.New(t), redistest.New(t)
@@ -158,7 +157,7 @@ func TestProducerStoresWhatAsynqWould(t *testing.T) {
 	}
 }
 
-// dump returns asynq's part of a database as text, without time stamps.
+// dump returns asynq's keys of a database as text, without time stamps.
 func dump(t *testing.T, rdb *redis.Client) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -181,9 +180,9 @@ func dump(t *testing.T, rdb *redis.Client) map[string]string {
 	return out
 }
 
-// asynq archives what is not a failure on its last attempt, which is why
-// maxRetry is out of reach and the router counts.
-func TestAsynqArchivesASnoozeOnTheLastAttempt(t *testing.T) {
+// TestAsynqArchivesLastSnooze shows that asynq archives a task on its last attempt even if it did not
+// fail. Therefore maxRetry is out of reach and the router counts attempts.
+func TestAsynqArchivesLastSnooze(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
@@ -201,9 +200,9 @@ func TestAsynqArchivesASnoozeOnTheLastAttempt(t *testing.T) {
 	eventually(t, "archived", func() bool { return rdb.ZCard(t.Context(), "asynq:{sync}:archived").Val() == 1 })
 }
 
-// asynq puts a task back at its shutdown timeout while the handler still runs,
-// which is why ours are cancelled a second before.
-func TestAsynqRequeuesBesideARunningHandler(t *testing.T) {
+// TestAsynqRequeuesRunningTask shows that asynq requeues a task at its shutdown timeout while the
+// handler still runs. Therefore the server cancels handlers a second earlier.
+func TestAsynqRequeuesRunningTask(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
@@ -229,14 +228,15 @@ func TestAsynqRequeuesBesideARunningHandler(t *testing.T) {
 		t.Errorf("%d pending after shutdown, want the running one", n)
 	}
 	close(release)
-	// The context ends after the requeue, too late to keep the two apart.
+	// The context ends after the requeue, too late to prevent two runs at once.
 	if err := receive(t, ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("the handler's context afterwards: %v", err)
 	}
 }
 
-// The recoverer takes a lease that ended 30 s ago and asks our two functions.
-func TestAsynqRecoversAnOldLeaseAtStart(t *testing.T) {
+// TestAsynqRecoversExpiredLease shows that the recoverer takes a lease that ended 30 s ago and calls
+// RetryDelay and IsFailure.
+func TestAsynqRecoversExpiredLease(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
@@ -250,11 +250,11 @@ func TestAsynqRecoversAnOldLeaseAtStart(t *testing.T) {
 		return nil
 	}}})
 	if n := receive(t, attempt); n != 0 {
-		t.Errorf("a crash of the worker cost %d attempts", n)
+		t.Errorf("a worker crash cost %d attempts", n)
 	}
 }
 
-func TestReadCallRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestReadCallRefusesUnknownCalls(t *testing.T) {
 	t.Parallel()
 	id := ID{Lane: Sync, Digest: digest("a"), Generation: 7}
 	task, pending, scheduled := asynqTaskPrefix(Sync)+id.String(), asynqKey(Sync, suffixPending), asynqKey(Sync, suffixSchedule)

@@ -6,16 +6,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// recorder stands in for Redis under asynq's client and keeps what asynq would
-// have stored. So the encoded task is asynq's own, whatever it puts into it,
-// and our guarded script stores it.
+// recorder replaces Redis under asynq's client and captures the data that asynq would have stored. The
+// encoded task is therefore exactly asynq's, and the producer's guarded script stores it.
 //
-// It has no state: what it records goes to the slip in the context of the
-// call. Any command that asynq's client does not send today hits the nil
-// interface inside and panics, which the tests beside asynq.go would show.
+// It has no state: it writes to the capture in the context of the call. A command that asynq's client
+// does not send today reaches the nil interface inside and panics, which the tests of asynq.go would
+// show.
 type recorder struct{ redis.UniversalClient }
 
-// capture takes one recorded call.
+// capture receives one captured call.
 type capture struct {
 	id   ID
 	call capturedCall
@@ -24,16 +23,15 @@ type capture struct {
 
 type captureKey struct{}
 
-// SAdd answers asynq's registration of the queue; the producer does that
-// itself, again and again, since a deleted queue must come back.
+// SAdd accepts asynq's registration of the queue. The producer registers the queue itself with every
+// batch, so that a deleted queue reappears.
 func (recorder) SAdd(ctx context.Context, _ string, _ ...any) *redis.IntCmd {
 	cmd := redis.NewIntCmd(ctx)
 	cmd.SetVal(1)
 	return cmd
 }
 
-// EvalSha records the enqueue or schedule script's arguments and answers that
-// the task was added.
+// EvalSha captures the arguments of the enqueue or schedule script and replies that the task was added.
 func (recorder) EvalSha(ctx context.Context, _ string, keys []string, args ...any) *redis.Cmd {
 	s, _ := ctx.Value(captureKey{}).(*capture)
 	s.call, s.err = readCall(s.id, keys, args)

@@ -14,14 +14,13 @@ var ErrID = errors.New("queue: not a task id")
 // digestLen is the length of a digest: 16 bytes in unpadded base32.
 const digestLen = 26
 
-// ID names one wait for one thing: see the package comment.
+// ID identifies a task: see the package comment.
 type ID struct {
 	// Lane is one of the lanes.
 	Lane string
-	// Digest is a keyed digest of what is asked for: 26 characters of
-	// lower-case base32.
+	// Digest is a keyed digest of the work: 26 characters of lower-case base32.
 	Digest string
-	// Generation counts the waits; it starts at a time in microseconds.
+	// Generation counts the tasks of the digest; it starts at a time in microseconds.
 	Generation uint64
 }
 
@@ -30,8 +29,8 @@ func (id ID) String() string {
 	return id.stem() + strconv.FormatUint(id.Generation, 10)
 }
 
-// ParseID is the inverse of String. It accepts nothing that String does not
-// write, so that an ID from outside can stand in a key.
+// ParseID is the inverse of String. It accepts only the form that String writes, so that an external ID
+// is safe in a key.
 func ParseID(s string) (ID, error) {
 	lane, rest, _ := strings.Cut(s, "-")
 	digest, generation, _ := strings.Cut(rest, "-")

@@ -11,11 +11,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// ErrNoTask means that asynq has no such task: never added, or done.
+// ErrNoTask means that asynq has no such task: it was never added, or it is done.
 var ErrNoTask = errors.New("queue: no such task")
 
-// Find returns what asynq knows of a task that has not ended, or is dead:
-// ErrNoTask otherwise. Info.Payload is sealed and Info.LastErr is a code.
+// Find returns asynq's information about a task that has not ended or is dead, and ErrNoTask otherwise.
+// Info.Payload is sealed and Info.LastErr is a code.
 func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
 	info, err := inspector(ctx, rdb).GetTaskInfo(id.Lane, id.String())
 	switch {
@@ -29,7 +29,7 @@ func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInf
 	return info, nil
 }
 
-// bound gives the caller's context to asynq's inspector, which has none.
+// bound passes the caller's context to Redis, because asynq's inspector takes none.
 type bound struct {
 	redis.UniversalClient
 	ctx context.Context //nolint:containedctx // lives for one call
@@ -47,13 +47,13 @@ func (b bound) SIsMember(_ context.Context, key string, member any) *redis.BoolC
 	return b.UniversalClient.SIsMember(b.ctx, key, member)
 }
 
-// inspector is asynq's, with the caller's context.
+// inspector returns asynq's inspector with the caller's context.
 func inspector(ctx context.Context, rdb redis.UniversalClient) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(bound{rdb, ctx})
 }
 
-// Depth returns how many tasks are pending or running, in all lanes together.
-// What is scheduled, or waits for a retry, does not count.
+// Depth returns the number of pending and running tasks of all lanes. Scheduled tasks and retries do
+// not count.
 func Depth(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
 	pipe := rdb.Pipeline()
 	counts := make([]*redis.IntCmd, 0, 2*len(lanes))

@@ -38,11 +38,11 @@ func TestFind(t *testing.T) {
 	rdb := redistest.New(t)
 	id := ID{Lane: Sync, Digest: digest("a"), Generation: 5}
 	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
-		t.Errorf("in a queue that is not: %v", err)
+		t.Errorf("unknown queue: %v", err)
 	}
 	waiting := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "b")).ID)
 	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
-		t.Errorf("of a task that is not: %v", err)
+		t.Errorf("unknown task: %v", err)
 	}
 	if info, err := Find(t.Context(), rdb, waiting); err != nil || info.State != asynq.TaskStatePending || info.Headers["tenant"] != "clinic-a" {
 		t.Errorf("%+v, %v", info, err)

@@ -2,18 +2,18 @@ package queue
 
 import "slices"
 
-// The lanes, most urgent first. They are asynq queue names and part of every
-// task's ID: frozen.
+// The lanes, most urgent first. They are frozen, because they are asynq queue names and part of every
+// task's ID.
 const (
-	// Interactive is for what somebody waits for.
+	// Interactive is for tasks that a user waits for.
 	Interactive = "interactive"
 	// Push carries changes to the vendor.
 	Push = "push"
 	// Sync keeps documents fresh.
 	Sync = "sync"
-	// Warm rebuilds views before they are asked for.
+	// Warm rebuilds views before they are read.
 	Warm = "warm"
-	// Quarantine holds tasks that took a worker down with them.
+	// Quarantine is for tasks that crashed a worker.
 	Quarantine = "quarantine"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// The states of a task in asynq, as its keys spell them.
+// The states of a task, as asynq's keys name them.
 const (
 	StatePending   = "pending"
 	StateActive    = "active"
@@ -23,39 +23,39 @@ const (
 	StateArchived  = "archived"
 )
 
-// Task is a task in a lane, as far as it may be shown.
+// Task is the part of a task in a lane that may be shown.
 type Task struct {
-	// ID is the task's ID. Empty when it is not spelt as IDs are.
+	// ID is the task's ID. Empty if it is malformed.
 	ID string
-	// Kind is its type. Empty when it is not spelt as kinds are.
+	// Kind is its type. Empty if it is malformed.
 	Kind string
-	// Tenant is its tenant's alias. Empty when it names none that is valid.
+	// Tenant is its tenant's alias. Empty if it is invalid.
 	Tenant string
-	// Code says why its last attempt ended without a result, as CodeOf tells
-	// it. Empty when none did.
+	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no attempt
+	// did.
 	Code codes.Code
 	// Attempts counts its attempts that failed.
 	Attempts int
-	// EnqueuedAt is when it was demanded. Zero when it does not say.
+	// EnqueuedAt is the time of its demand. Zero if it carries none.
 	EnqueuedAt time.Time
-	// NextAt is when it is due: scheduled and retried tasks only.
+	// NextAt is when it is due; only for scheduled and retried tasks.
 	NextAt time.Time
-	// DiedAt is when it was archived: archived tasks only, to the second.
+	// DiedAt is when it was archived, to the second; only for archived tasks.
 	DiedAt time.Time
 	// Bytes is the size of its sealed payload.
 	Bytes int
 
-	raw string // the ID as asynq has it
+	raw string // the ID as asynq stores it
 }
 
-// HeaderTenant is the header of a task that names its tenant's alias.
+// HeaderTenant is the header with the alias of a task's tenant.
 const HeaderTenant = "tenant"
 
-// page is how many tasks are read at once.
+// page is the number of tasks that one request reads.
 const page = 500
 
-// Tasks returns tasks of a lane in one state, those first that are next (for
-// archived ones: that died first), at most limit.
+// Tasks returns at most limit tasks of a lane in one state, in the order in which they are due (archived
+// tasks in the order in which they died).
 func Tasks(ctx context.Context, rdb redis.UniversalClient, lane, state string, limit int) ([]Task, error) {
 	var out []Task
 	err := eachTask(ctx, rdb, lane, state, func(t Task) bool {
@@ -65,9 +65,8 @@ func Tasks(ctx context.Context, rdb redis.UniversalClient, lane, state string, l
 	return out, err
 }
 
-// eachTask hands the tasks of one state to f, until it returns false. They are
-// read in pages of size. Tasks may come or go meanwhile: one may then be
-// missed, or seen twice.
+// eachTask calls f with the tasks of one state until f returns false. It reads pages of the given size.
+// If tasks come or go between pages, a task may be missed or seen twice.
 func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string, f func(Task) bool, size int) error {
 	i := inspector(ctx, rdb)
 	list, ok := map[string]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
@@ -75,13 +74,13 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 		StateRetry: i.ListRetryTasks, StateArchived: i.ListArchivedTasks,
 	}[state]
 	if !ok || !KnownLane(lane) || size < 1 {
-		return errors.New("list tasks: no such lane or state, or none asked for")
+		return errors.New("list tasks: no such lane or state, or no limit")
 	}
 	for n := 1; ; n++ {
 		infos, err := list(lane, asynq.PageSize(size), asynq.Page(n))
 		switch {
 		case errors.Is(err, asynq.ErrQueueNotFound):
-			return nil // nothing was ever enqueued into it
+			return nil // no task was ever enqueued into it
 		case ctx.Err() != nil:
 			return fmt.Errorf("list tasks: %w", ctx.Err())
 		case err != nil:
@@ -107,8 +106,8 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 	}
 }
 
-// readDeaths reads when tasks were archived. The inspector tells when they
-// last failed, which those that somebody archived by hand may never have.
+// readDeaths reads when tasks were archived. The inspector returns the time of the last failure, which
+// is missing for tasks that an operator archived.
 func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tasks []Task) error {
 	pipe := rdb.Pipeline()
 	scores := make([]*redis.FloatCmd, len(tasks))
@@ -119,15 +118,14 @@ func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tas
 		return fmt.Errorf("list tasks: %w", redisconn.Clean(err))
 	}
 	for i, s := range scores {
-		if s.Err() == nil { // gone meanwhile otherwise
+		if s.Err() == nil { // otherwise it was removed in the meantime
 			tasks[i].DiedAt = time.Unix(int64(s.Val()), 0).UTC()
 		}
 	}
 	return nil
 }
 
-// AnyArchived reports whether one of the tasks of a lane is dead, whatever whoever
-// names them takes them for.
+// AnyArchived reports whether any of the named tasks of a lane is dead.
 func AnyArchived(ctx context.Context, rdb redis.UniversalClient, lane string, ids []string) (bool, error) {
 	tasks := make([]Task, len(ids))
 	for i, id := range ids {

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// taskFunc is a handler that looks at nothing but the number of failures.
+// taskFunc is a handler that uses only the number of failures.
 func taskFunc(f func(retried int) error) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, _ *asynq.Task) error {
 		n, _ := asynq.GetRetryCount(ctx)
@@ -21,22 +21,22 @@ func taskFunc(f func(retried int) error) func(context.Context, *asynq.Task) erro
 	}
 }
 
-// aged is a demand that was made a while ago.
-func aged(lane, letter string, ago time.Duration) Demand {
-	d := demand(lane, letter)
+// aged is a demand with an earlier time.
+func aged(lane, char string, ago time.Duration) Demand {
+	d := demand(lane, char)
 	d.Encode = func(string) ([]byte, map[string]string, error) {
 		return []byte("sealed"), map[string]string{"tenant": "clinic-a", "enqueued_at": time.Now().Add(-ago).UTC().Format(time.RFC3339Nano)}, nil
 	}
 	return d
 }
 
-// The counters and the names of the sets are asynq's own.
-func TestStandingsSeeWhatAsynqCounts(t *testing.T) {
+// TestStatsCountLikeAsynq runs asynq to check the counters and the names of its sets.
+func TestStatsCountLikeAsynq(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p := NewProducer(rdb)
-	for i, letter := range []string{"a", "b", "c"} {
-		enqueue(t, p, aged(Sync, letter, time.Duration(i)*time.Minute))
+	for i, char := range []string{"a", "b", "c"} {
+		enqueue(t, p, aged(Sync, char, time.Duration(i)*time.Minute))
 	}
 	outcomes := []error{nil, errors.New("timeout"), fmt.Errorf("denied: %w", asynq.SkipRetry)}
 	n := -1
@@ -67,12 +67,12 @@ func TestStandingsSeeWhatAsynqCounts(t *testing.T) {
 		t.Errorf("retried: %+v", retried)
 	}
 	if len(dead) != 1 || dead[0].Code != codes.Hidden || time.Since(dead[0].DiedAt) > time.Minute {
-		t.Errorf("dead, with a text for an error: %+v", dead)
+		t.Errorf("dead, with free text as error: %+v", dead)
 	}
 }
 
-// Whatever a stranger wrote into Redis, what is shown of it are names.
-func TestTasksShowsNamesAlone(t *testing.T) {
+// TestTasksShowsOnlyNames lists tasks that another program wrote into Redis.
+func TestTasksShowsOnlyNames(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	c := asynq.NewClientFromRedisClient(rdb)
@@ -105,8 +105,8 @@ func TestTasksPages(t *testing.T) {
 	}
 }
 
-// A lane that we paused is paused for asynq, and the reverse.
-func TestPauseIsAsynqs(t *testing.T) {
+// TestPauseMatchesAsynq checks that a lane paused here is paused in asynq, and vice versa.
+func TestPauseMatchesAsynq(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	enqueue(t, NewProducer(rdb), demand(Sync, "a"))
@@ -129,7 +129,7 @@ func TestPauseIsAsynqs(t *testing.T) {
 		states, err := Stats(t.Context(), rdb)
 		must(t, err)
 		if changed != step.changed || info.Paused != step.paused || states[2].Paused != step.paused || states[2].PausedAt.IsZero() == step.paused {
-			t.Errorf("changed %v, asynq says %v, we %+v; want %+v", changed, info.Paused, states[2], step)
+			t.Errorf("changed %v, asynq reports %v, got %+v, want %+v", changed, info.Paused, states[2], step)
 		}
 	}
 	if _, err := Pause(t.Context(), rdb, "nowhere"); err == nil {

@@ -19,12 +19,12 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// digest returns a well-formed digest made of one letter.
-func digest(letter string) string { return strings.Repeat(letter, digestLen) }
+// digest returns a well-formed digest that repeats one character.
+func digest(char string) string { return strings.Repeat(char, digestLen) }
 
-func demand(lane, letter string) Demand {
+func demand(lane, char string) Demand {
 	return Demand{
-		Lane: lane, Digest: digest(letter), Kind: "test.run", Timeout: time.Minute,
+		Lane: lane, Digest: digest(char), Kind: "test.run", Timeout: time.Minute,
 		Encode: func(id string) ([]byte, map[string]string, error) {
 			return []byte("sealed for " + id), map[string]string{"tenant": "clinic-a"}, nil
 		},
@@ -49,7 +49,7 @@ func parse(t *testing.T, id string) ID {
 	return parsed
 }
 
-// eventually polls until ok, and fails the test after ten seconds.
+// eventually polls until ok returns true, and fails the test after ten seconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -65,8 +65,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// handler is a Handler made of a function: every error is a failure that waits
-// an hour, unless later is set.
+// handler is a Handler made of a function. Every error is a failure that waits an hour, unless later
+// is set.
 type handler struct {
 	process func(ctx context.Context, t *asynq.Task) error
 	delay   time.Duration
@@ -82,7 +82,7 @@ func (h handler) RetryDelay(int, error, *asynq.Task) time.Duration {
 	return time.Hour
 }
 
-// serve starts a server that is stopped when the test ends.
+// serve starts a server and stops it at the end of the test.
 func serve(t *testing.T, o ServerOptions) *Server {
 	t.Helper()
 	o.Check = 10 * time.Millisecond
@@ -100,7 +100,7 @@ func serve(t *testing.T, o ServerOptions) *Server {
 	return s
 }
 
-// flaky lets a test fail scripts before or after Redis ran them.
+// flaky fails scripts before or after Redis ran them.
 type flaky struct {
 	redis.UniversalClient
 	mu     sync.Mutex
@@ -150,7 +150,7 @@ func failed(ctx context.Context, err error) *redis.Cmd {
 
 var errLost error = &net.OpError{Op: "read", Net: "tcp", Err: io.EOF}
 
-// dialPrivate closes the client after everything the test starts later.
+// dialPrivate returns a client that is closed after everything that the test starts later.
 func dialPrivate(t *testing.T, r *redistest.Private) redis.UniversalClient {
 	t.Helper()
 	c, err := redisconn.Dial(r.URL(), redisconn.Options{Timeout: 500 * time.Millisecond})
@@ -163,7 +163,7 @@ func dialPrivate(t *testing.T, r *redistest.Private) redis.UniversalClient {
 
 var errFailed = errors.New("failed")
 
-// receive waits ten seconds for a value, so that a broken test says where.
+// receive waits at most ten seconds for a value, so that a broken test shows where it stopped.
 func receive[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	timer := time.NewTimer(10 * time.Second)
@@ -172,7 +172,7 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	case v := <-ch:
 		return v
 	case <-timer.C:
-		t.Fatal("nothing came in ten seconds")
+		t.Fatal("no value within ten seconds")
 	}
 	var none T
 	return none

@@ -10,9 +10,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// The promise of the generations, for every order of events on one digest:
-// each demand is followed by the start of a run, or by the death of a task
-// that carried it; and without crashes no more than one task waits.
+// TestGenerationsLoseNoDemand checks every order of events on one digest: each demand is followed by
+// the start of a run, or by the death of a task that carried it, and without crashes at most one task
+// waits.
 func TestGenerationsLoseNoDemand(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -38,7 +38,7 @@ func TestGenerationsLoseNoDemand(t *testing.T) {
 		})
 		m.quiesce()
 		if m.lastDemand > m.lastCover {
-			rt.Fatalf("a demand at step %d was never followed by a run (last start or death at %d)", m.lastDemand, m.lastCover)
+			rt.Fatalf("no run followed the demand at step %d (last start or death at %d)", m.lastDemand, m.lastCover)
 		}
 	})
 }
@@ -84,8 +84,7 @@ func (m *model) start(id ID) {
 	m.lastCover = m.step
 }
 
-// end does what the router does: give back before a retry, and drop what was
-// superseded.
+// end acts like the router: it requeues before a retry and drops a superseded task.
 func (m *model) end(id ID, state string) {
 	m.started = without(m.started, id)
 	if state == "retry" {
@@ -106,11 +105,11 @@ func (m *model) dieEarly(id ID) {
 	finish(m.t, m.rdb, id, "archived")
 	m.dead = append(m.dead, id)
 	m.step++
-	m.lastCover = m.step // a dead letter tells of it
+	m.lastCover = m.step // the dead letter records it
 }
 
-// replay revives a dead task, which counts as a demand: unless a newer run
-// began since, one must follow.
+// replay replays a dead task, which counts as a demand: a run must follow unless a newer one has
+// started since.
 func (m *model) replay(id ID) {
 	m.dead = without(m.dead, id)
 	d := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed")}

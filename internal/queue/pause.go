@@ -11,11 +11,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// errLane is for callers that did not check a lane's name.
+// errLane is returned for an unknown lane.
 var errLane = errors.New("queue: no such lane")
 
-// Pause keeps workers from taking tasks of a lane; those that run go on, and
-// demands are accepted. It reports false when the lane was paused already.
+// Pause keeps workers from taking tasks of a lane. Running tasks continue, and demands are accepted. It
+// reports false if the lane was already paused.
 func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
 	if !KnownLane(lane) {
 		return false, errLane
@@ -30,8 +30,7 @@ func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, e
 	return true, nil
 }
 
-// Resume lets workers take tasks of a lane again. It reports false when the
-// lane was not paused.
+// Resume lets workers take tasks of a lane again. It reports false if the lane was not paused.
 func Resume(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
 	if !KnownLane(lane) {
 		return false, errLane

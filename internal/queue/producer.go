@@ -24,58 +24,55 @@ var enqueueScript = redis.NewScript(enqueueSource)
 const (
 	// generationLife is how long a generation outlives its last use.
 	generationLife = 7 * 24 * time.Hour
-	// onceLife is how long an idempotency key is remembered.
+	// onceLife is how long an idempotency key is kept.
 	onceLife = 48 * time.Hour
-	// maxRetry keeps asynq from archiving by itself: it does so on the last
-	// attempt even for what is not a failure. The router decides instead.
+	// maxRetry keeps asynq from archiving tasks: on the last attempt it archives even a task that did
+	// not fail. The router decides instead.
 	maxRetry = 1 << 30
-	// batch is how many scripts go into one pipeline.
+	// batch is the number of scripts in one pipeline.
 	batch = 200
-	// rounds bounds how often a batch is tried: wrong guesses, a flushed
-	// script cache and lost connections take a round each, and after a restart
-	// of Redis every pooled connection is lost. Without Redis it is given up
-	// after some two seconds.
+	// rounds bounds the tries of a batch: wrong guesses, a flushed script cache and lost connections
+	// cost a round each, and a restart of Redis breaks every pooled connection. Without Redis a batch
+	// fails after about two seconds.
 	rounds = 20
-	// guesses bounds how many generations a producer remembers.
+	// guesses bounds the generations that a producer caches.
 	guesses = 8192
 )
 
 // ErrReused is returned for an idempotency key that was used for another task.
 var ErrReused = errors.New("idempotency key was used for another task")
 
-// Demand asks for one task.
+// Demand is a request for one task.
 type Demand struct {
 	// Lane is one of the lanes. Required.
 	Lane string
-	// Digest says what is asked for; equal digests in a lane are one task
-	// while it waits. 26 characters of base32. Required.
+	// Digest identifies the work; equal digests in a lane are one task while it waits. 26 characters of
+	// base32. Required.
 	Digest string
 	// Kind is the task's type in asynq. Required.
 	Kind string
-	// Timeout is asynq's own limit for an attempt, in whole seconds. Required.
+	// Timeout is asynq's limit for an attempt, in whole seconds. Required.
 	Timeout time.Duration
-	// At is when to run, rounded up to the second. Zero: now.
+	// At is when to run, rounded up to the second. Zero means now.
 	At time.Time
-	// Once is the ref of an idempotency key, remembered for 48 hours in its
-	// lane. Empty: none.
+	// Once is the ref of an idempotency key, which is kept for 48 hours in its lane. Empty means none.
 	Once string
-	// Encode returns what is stored for the ID, which may change: it is
-	// called again after a wrong guess. Required.
+	// Encode returns the payload and headers for the ID. It is called again with another ID after a
+	// wrong guess. Required.
 	Encode func(id string) (payload []byte, headers map[string]string, err error)
 }
 
-// Receipt says what became of a Demand.
+// Receipt is the result of a Demand.
 type Receipt struct {
-	// ID is the task that will do, or did, what was asked for.
+	// ID is the task that does, or did, the work.
 	ID string
-	// Joined: the task waited already.
+	// Joined reports that the task already waited.
 	Joined bool
-	// Repeated: the idempotency key had been seen; ID is of the first call.
+	// Repeated reports that the idempotency key was used before; ID is that of the first call.
 	Repeated bool
 }
 
-// Producer adds tasks, one or many in one round trip. It is safe for
-// concurrent use.
+// Producer adds one or many tasks in one round trip. It is safe for concurrent use.
 type Producer struct {
 	rdb    redis.UniversalClient
 	client *asynq.Client
@@ -84,7 +81,7 @@ type Producer struct {
 	next map[string]uint64 // stem → generation to guess
 }
 
-// NewProducer returns a Producer on rdb, which stays the caller's.
+// NewProducer returns a Producer on rdb, which the caller closes.
 func NewProducer(rdb redis.UniversalClient) *Producer {
 	return &Producer{
 		rdb:    rdb,
@@ -93,10 +90,9 @@ func NewProducer(rdb redis.UniversalClient) *Producer {
 	}
 }
 
-// Enqueue adds every demand or joins it to the task that waits for the same.
-// On an error the receipts with an ID are of demands that were accepted; the
-// others may have been, and asking again is safe. Demands of one call are
-// added in their order.
+// Enqueue adds every demand or joins it to an equal waiting task. After an error, receipts with an ID
+// belong to accepted demands; the others may have been accepted, and repeating them is safe. The demands
+// of one call are added in order.
 func (p *Producer) Enqueue(ctx context.Context, demands []Demand) ([]Receipt, error) {
 	receipts := make([]Receipt, len(demands))
 	for start := 0; start < len(demands); start += batch {
@@ -108,7 +104,7 @@ func (p *Producer) Enqueue(ctx context.Context, demands []Demand) ([]Receipt, er
 	return receipts, nil
 }
 
-// entry is a demand on its way.
+// entry is a demand in progress.
 type entry struct {
 	*Demand
 	receipt *Receipt
@@ -148,11 +144,11 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 	if last != nil {
 		return redisconn.Clean(last)
 	}
-	return errors.New("generations move too fast")
+	return errors.New("generations change too fast")
 }
 
-// firstError returns why the first entry has no answer, nil if it has a new
-// generation to be encoded for.
+// firstError returns the first error of the entries' commands, or nil if they only need another
+// generation.
 func firstError(waiting []*entry) error {
 	for _, e := range waiting {
 		if err := e.cmd.Err(); err != nil {
@@ -178,7 +174,7 @@ func (p *Producer) encode(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// record returns what asynq would store for a task. A zero time means now.
+// record returns the data that asynq would store for a task. A zero time means now.
 func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout time.Duration, at time.Time) (capturedCall, error) {
 	opts := []asynq.Option{
 		asynq.Queue(id.Lane), asynq.TaskID(id.String()), asynq.MaxRetry(maxRetry), asynq.Timeout(wholeSeconds(timeout)),
@@ -191,8 +187,7 @@ func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout tim
 	return s.call, errors.Join(err, s.err)
 }
 
-// send runs the scripts of all entries in one pipeline and returns the entries
-// that need another round.
+// send runs the scripts of all entries in one pipeline and returns the entries that need another round.
 func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error) {
 	pipe := p.rdb.Pipeline()
 	known := map[string]bool{}
@@ -207,11 +202,11 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	var again []*entry
 	load := false
 	for _, e := range entries {
-		settled, err := p.readReply(e)
+		done, err := p.readReply(e)
 		if err != nil {
 			return nil, err
 		}
-		if !settled {
+		if !done {
 			load = load || missingScript(e.cmd.Err())
 			again = append(again, e)
 		}
@@ -224,9 +219,8 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	return again, nil
 }
 
-// readReply reads one answer. False asks for another round, in which the same
-// bytes are sent again unless the generation was wrong, so that a command
-// whose answer was lost finds itself.
+// readReply reads one reply. False means another round, which sends the same bytes again unless the
+// generation was wrong, so that a command whose reply was lost finds its own task.
 func (p *Producer) readReply(e *entry) (bool, error) {
 	answer, err := e.cmd.StringSlice()
 	switch {
@@ -235,7 +229,7 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 	case err != nil:
 		return false, redisconn.Clean(err)
 	case len(answer) != 2:
-		return false, errors.New("enqueue script answered in an unknown way")
+		return false, errors.New("enqueue script returned an unknown reply")
 	}
 	if answer[0] == "repeated" {
 		first, err := ParseID(answer[1])
@@ -285,9 +279,8 @@ func (e *entry) args() []any {
 	}
 }
 
-// guess returns the ID the demand will probably have: the one after the last
-// we saw, which has started by now or still waits and is then joined, or a
-// generation made of the time.
+// guess returns the probable ID of the demand: one generation after the last that this producer saw,
+// which has started by now or still waits and is then joined, or a generation derived from the time.
 func (p *Producer) guess(d *Demand) ID {
 	id := ID{Lane: d.Lane, Digest: d.Digest}
 	p.mu.Lock()
@@ -305,17 +298,17 @@ func (p *Producer) remember(id ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.next) >= guesses {
-		clear(p.next) // a wrong guess costs one round trip, no more
+		clear(p.next) // a wrong guess costs only one round trip
 	}
 	p.next[id.stem()] = id.Generation
 }
 
-// wholeSeconds rounds up: asynq cuts to seconds and takes zero for 30 minutes.
+// wholeSeconds rounds up: asynq truncates to seconds and treats zero as 30 minutes.
 func wholeSeconds(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
 }
 
-// ceilSecond rounds up: asynq cuts to seconds, which would run a task early.
+// ceilSecond rounds up: asynq truncates to seconds, which would run a task early.
 func ceilSecond(t time.Time) time.Time {
 	if cut := t.Truncate(time.Second); !cut.Equal(t) {
 		return cut.Add(time.Second)
@@ -323,7 +316,7 @@ func ceilSecond(t time.Time) time.Time {
 	return t
 }
 
-// backoff is a full-jitter wait before try n, which counts from 1.
+// backoff returns a full-jitter wait before try n; the first try is 1.
 func backoff(n int, base, limit time.Duration) time.Duration {
 	return rand.N(min(limit, base<<min(n, 16))) + time.Millisecond
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// everywhere runs a test on a real server and on the embedded one, because the
-// scripts must mean the same on both.
+// everywhere runs a test on a real server and on the embedded one, because the scripts must behave
+// alike on both.
 func everywhere(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, redistest.New(t)) })
 	t.Run("embedded", func(t *testing.T) { t.Parallel(); test(t, redistest.Mini(t)) })
 }
 
-func TestDemandsJoinTheTaskThatWaits(t *testing.T) {
+func TestDemandsJoinWaitingTask(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		first := enqueue(t, NewProducer(rdb), demand(Sync, "a"))
@@ -63,7 +63,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestEarlierDemandMovesAScheduledTaskForward(t *testing.T) {
+func TestEarlierDemandMovesScheduledTaskForward(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p := NewProducer(rdb)
@@ -102,9 +102,9 @@ func TestScheduledTaskNeverRunsEarly(t *testing.T) {
 	id := enqueue(t, NewProducer(rdb), d).ID
 	score := time.Unix(int64(rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), id).Val()), 0)
 	if score.Before(d.At) || score.Sub(d.At) >= time.Second {
-		t.Errorf("asked for %v, scheduled for %v", d.At, score)
+		t.Errorf("demanded for %v, scheduled for %v", d.At, score)
 	}
-	// The generation must outlive the wait, or a demand in between would make a second task.
+	// The generation must outlive the wait, or a demand in between would add a second task.
 	if ttl := rdb.TTL(t.Context(), parse(t, id).generationKey()).Val(); ttl < generationLife+50*time.Minute {
 		t.Errorf("generation lives %v", ttl)
 	}
@@ -131,13 +131,13 @@ func TestIdempotencyKey(t *testing.T) {
 			t.Errorf("another task under the key: %v", err)
 		}
 		if ttl := rdb.TTL(t.Context(), onceKey(Interactive, d.Once)).Val(); ttl < 47*time.Hour || ttl > 48*time.Hour {
-			t.Errorf("the key is remembered for %v", ttl)
+			t.Errorf("the key is kept for %v", ttl)
 		}
 	})
 }
 
-// An answer that is lost must not turn into a second task, nor into a wrong receipt.
-func TestLostAnswerIsAskedAgain(t *testing.T) {
+// TestLostReplyIsRepeated checks that a lost reply causes neither a second task nor a wrong receipt.
+func TestLostReplyIsRepeated(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	lost := 0
@@ -151,7 +151,7 @@ func TestLostAnswerIsAskedAgain(t *testing.T) {
 	}
 }
 
-// brokenPipe loses the answers of pipelines that Redis has run.
+// brokenPipe drops the replies of pipelines that Redis has run.
 type brokenPipe struct {
 	redis.UniversalClient
 	fail func() bool
@@ -202,7 +202,7 @@ func TestScriptCacheMayBeFlushedAtAnyTime(t *testing.T) {
 	}
 }
 
-func TestEnqueueErrorsHoldNoServerText(t *testing.T) {
+func TestEnqueueErrorsContainNoServerText(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p := NewProducer(rdb)
@@ -228,8 +228,8 @@ func TestEnqueueErrorsHoldNoServerText(t *testing.T) {
 	}
 }
 
-// asynq finds a queue again that was deleted while producers ran.
-func TestDeletedQueueComesBack(t *testing.T) {
+// TestDeletedQueueReappears checks that asynq finds a queue that was deleted while producers ran.
+func TestDeletedQueueReappears(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p := NewProducer(rdb)

@@ -22,15 +22,13 @@ var removeScript = redis.NewScript(removeSource)
 
 var errState = errors.New("queue: tasks of this state are not removed")
 
-// Removable reports whether tasks in this state can be removed: those that
-// wait for their time, and the dead.
+// Removable reports whether tasks in this state can be removed: scheduled, retried and dead tasks can.
 func Removable(state string) bool {
 	return slices.Contains([]string{StateScheduled, StateRetry, StateArchived}, state)
 }
 
-// Old returns the tasks of a lane in one state that died, or were demanded,
-// before a time; at most limit of them. A waiting task that does not say when it
-// was demanded counts as old.
+// Old returns at most limit tasks of a lane in one state that died, or were demanded, before a time. A
+// waiting task without the time of its demand counts as old.
 func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
 	var out []Task
 	if !Removable(state) {
@@ -41,7 +39,7 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 		if state == StateArchived {
 			since = t.DiedAt
 		}
-		if since.Before(before) && (state != StateArchived || !since.IsZero()) { // gone meanwhile
+		if since.Before(before) && (state != StateArchived || !since.IsZero()) { // a zero time: removed in the meantime
 			out = append(out, t)
 		}
 		return len(out) < limit
@@ -49,11 +47,10 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 	return out, err
 }
 
-// Remove takes tasks out of a lane that still are in the state in which Old
-// saw them, and returns how many. What waited ends as dead, with codes.Purged, for
-// whoever asks. Dead letters are the caller's to settle, and before this: who
-// is interrupted in between finds the tasks again, but no letters of tasks that
-// are gone. One call is one step in Redis; give it some hundred tasks at a time.
+// Remove removes the tasks of a lane that are still in the state in which Old found them, and returns
+// their number. The outcome of a removed waiting task is dead with codes.Purged. The caller resolves dead
+// letters first: after an interruption the tasks are found again, and no dead letter lacks its task. One
+// call is one step in Redis; pass a few hundred tasks at a time.
 func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, tasks []Task) (int, error) {
 	switch {
 	case !KnownLane(lane):
@@ -75,18 +72,18 @@ func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, 
 		return 0, fmt.Errorf("remove tasks: %w", redisconn.Clean(err))
 	}
 	if state == StateArchived {
-		return len(removed), nil // their outcome is known
+		return len(removed), nil // dead tasks already have an outcome
 	}
 	return len(removed), endPurged(ctx, rdb, removed, byID)
 }
 
-// endPurged keeps the outcome of tasks that were removed while they waited.
+// endPurged stores the outcome of tasks that were removed while they waited.
 func endPurged(ctx context.Context, rdb redis.UniversalClient, removed []string, byID map[string]Task) error {
 	pipe := rdb.Pipeline()
 	for _, raw := range removed {
 		id, err := ParseID(raw)
 		if err != nil {
-			continue // nobody can ask for it
+			continue // a malformed ID has no outcome
 		}
 		t := byID[raw]
 		data, err := json.Marshal(Outcome{

@@ -17,8 +17,8 @@ func TestOldAndRemove(t *testing.T) {
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p := NewProducer(rdb)
 		var ids []ID
-		for letter, ago := range map[string]time.Duration{"a": time.Hour, "b": 3 * time.Hour, "c": time.Minute} {
-			d := aged(Sync, letter, ago)
+		for char, ago := range map[string]time.Duration{"a": time.Hour, "b": 3 * time.Hour, "c": time.Minute} {
+			d := aged(Sync, char, ago)
 			d.At = time.Now().Add(time.Hour)
 			id := parse(t, enqueue(t, p, d).ID)
 			if ago >= time.Hour {
@@ -33,7 +33,7 @@ func TestOldAndRemove(t *testing.T) {
 		if err != nil || len(old) != 2 {
 			t.Fatalf("%+v, %v", old, err)
 		}
-		// One of them becomes due before it is removed.
+		// One of them becomes due before its removal.
 		moved := old[0].raw
 		rdb.ZRem(t.Context(), asynqKey(Sync, suffixSchedule), moved)
 		rdb.LPush(t.Context(), asynqKey(Sync, suffixPending), moved)
@@ -57,16 +57,16 @@ func TestOldAndRemove(t *testing.T) {
 		if n, err := Remove(t.Context(), rdb, Sync, StateScheduled, old); err != nil || n != 0 {
 			t.Errorf("again: %d, %v", n, err)
 		}
-		// The demand can be made anew.
+		// The demand can be repeated.
 		again := demand(Sync, "b")
 		again.At = time.Now().Add(time.Hour)
 		if r := enqueue(t, NewProducer(rdb), again); r.Joined && r.ID != moved {
-			t.Errorf("a demand joined a task that is gone: %+v", r)
+			t.Errorf("a demand joined a removed task: %+v", r)
 		}
 	})
 }
 
-func TestRemoveTheDead(t *testing.T) {
+func TestRemoveDeadTasks(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id, _ := kill(t, rdb, "a")
@@ -84,7 +84,7 @@ func TestRemoveTheDead(t *testing.T) {
 	}
 }
 
-func TestRemoveRefuses(t *testing.T) {
+func TestRemoveRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	for _, c := range []struct{ lane, state string }{{"nowhere", StateRetry}, {Sync, StatePending}, {Sync, StateActive}, {Sync, ""}} {

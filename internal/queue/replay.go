@@ -19,55 +19,53 @@ var replaySource string
 
 var replayScript = redis.NewScript(replaySource)
 
-// Dead is a task that is to run again, as its dead letter tells it.
+// Dead is a dead task that is to run again, as its dead letter describes it.
 type Dead struct {
 	// ID is the task's ID. Required.
 	ID string
-	// Kind is the task's type in asynq. Empty: that of the task in asynq's
-	// archive.
+	// Kind is the task's type in asynq. If empty, Replay reads it from asynq's archive.
 	Kind string
-	// Payload is what travelled: sealed to the ID, so that only this task can
-	// be made of it. Empty: that of the task in asynq's archive.
+	// Payload is the sealed payload, which opens only for this ID. If empty, Replay reads it from
+	// asynq's archive.
 	Payload []byte
-	// Headers is what travelled beside it.
+	// Headers are the task's headers.
 	Headers map[string]string
 }
 
-// ReplayResult says what Revive did.
+// ReplayResult is the effect of Replay.
 type ReplayResult string
 
-// What Revive can do.
+// The results of Replay.
 const (
-	// ReplayQueued: the task waits again, with none of its attempts spent.
-	ReplayQueued ReplayResult = "revived"
-	// ReplayWaiting: it waits already.
+	// ReplayQueued means that the task waits again, with all its attempts.
+	ReplayQueued ReplayResult = "queued"
+	// ReplayWaiting means that it already waits.
 	ReplayWaiting ReplayResult = "waiting"
-	// ReplayDone: it has ended well since, at most an hour ago.
+	// ReplayDone means that it has succeeded since, at most an hour ago.
 	ReplayDone ReplayResult = "done"
-	// ReplaySuperseded: another task waits for the same, or began after this
-	// one died, and does all that it would.
+	// ReplaySuperseded means that an equal task waits, or started after this one died, and does the
+	// same work.
 	ReplaySuperseded ReplayResult = "superseded"
 )
 
-// ErrLost means that neither the letter nor asynq has what the task was about.
-var ErrLost = errors.New("queue: what the task was about is lost")
+// ErrLost means that neither the dead letter nor asynq has the task's kind and payload.
+var ErrLost = errors.New("queue: the task's payload is lost")
 
-// ErrRunning means that the task runs at the moment. Its letter may tell of this
-// very run, since it is written before asynq archives the task: who marked it
-// replayed then would lose it. It is replayed when the run has ended.
-var ErrRunning = errors.New("queue: the task runs at the moment")
+// ErrRunning means that the task is running. Its dead letter may belong to this very run, because it is
+// written before asynq archives the task; marking it replayed would lose it. Replay it after the run
+// has ended.
+var ErrRunning = errors.New("queue: the task is running")
 
-// resultRunning is the script's word for ErrRuns.
+// resultRunning is the script's reply for ErrRunning.
 const resultRunning = "running"
 
-// replayTimeout is asynq's own limit for an attempt of a revived task whose
-// former limit is not known any more: beyond every kind's. The router's limit
-// is shorter.
+// replayTimeout is asynq's limit for an attempt of a replayed task whose former limit is unknown. It
+// exceeds every kind's limit; the router's is shorter.
 const replayTimeout = 35 * time.Minute
 
-// Replay makes a dead task wait again under its own ID. No key is needed: what
-// it is about stays sealed. Repeating it is safe. It fails with ErrID for a
-// task that never was one of ours, ErrLost, ErrRuns, or an error of Redis.
+// Replay makes a dead task wait again under its own ID. It needs no key, because the payload stays
+// sealed. Repeating it is safe. It returns ErrID for a malformed ID, ErrLost, ErrRunning, or an error
+// of Redis.
 func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	id, err := ParseID(d.ID)
 	if err != nil {
@@ -79,12 +77,12 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	}
 	call, err := p.record(ctx, id, asynq.NewTaskWithHeaders(d.Kind, d.Payload, d.Headers), timeout, time.Time{})
 	if err != nil {
-		return "", fmt.Errorf("revive task: %w", err)
+		return "", fmt.Errorf("replay task: %w", err)
 	}
 	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
-		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
+		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
 	}
-	verdict, err := replayScript.Run(ctx, p.rdb,
+	result, err := replayScript.Run(ctx, p.rdb,
 		[]string{
 			id.generationKey(), asynqKey(id.Lane, suffixPending), asynqKey(id.Lane, suffixSchedule),
 			asynqKey(id.Lane, suffixRetry), asynqKey(id.Lane, suffixArchived), asynqKey(id.Lane, suffixLease), id.outcomeKey(),
@@ -92,16 +90,15 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
 		call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
 	if err != nil {
-		return "", fmt.Errorf("revive task: %w", redisconn.Clean(err))
+		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
 	}
-	if verdict == resultRunning {
+	if result == resultRunning {
 		return "", ErrRunning
 	}
-	return ReplayResult(verdict), nil
+	return ReplayResult(result), nil
 }
 
-// complete adds to what the letter holds what asynq still knows of the task,
-// and returns its limit.
+// complete fills the missing fields of the dead letter from asynq's task and returns the task's limit.
 func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
 	timeout := replayTimeout
 	info, err := Find(ctx, p.rdb, id)

@@ -13,11 +13,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// kill lets the task of a demand start and die, and returns what its dead
-// letter would hold.
-func kill(t *testing.T, rdb redis.UniversalClient, letter string) (ID, Dead) {
+// kill starts the task of a demand, lets it die, and returns the content of its dead dead.
+func kill(t *testing.T, rdb redis.UniversalClient, dead string) (ID, Dead) {
 	t.Helper()
-	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, letter)).ID)
+	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, dead)).ID)
 	if got, ok := pop(t, rdb, Sync); !ok || got != id {
 		t.Fatalf("popped %v", got)
 	}
@@ -37,12 +36,12 @@ func replay(t *testing.T, rdb redis.UniversalClient, d Dead) ReplayResult {
 	return r
 }
 
-func TestReviveRunsTheSameTaskAgain(t *testing.T) {
+func TestReplayRunsTheSameTask(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		id, dead := kill(t, rdb, "a")
 		if r := replay(t, rdb, dead); r != ReplayQueued {
-			t.Fatalf("revival is %q", r)
+			t.Fatalf("result is %q", r)
 		}
 		if r := replay(t, rdb, dead); r != ReplayWaiting {
 			t.Errorf("again: %q", r)
@@ -51,7 +50,7 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 			t.Errorf("%d tasks are still archived", n)
 		}
 		if r := enqueue(t, NewProducer(rdb), demand(Sync, "a")); !r.Joined || r.ID != id.String() {
-			t.Errorf("a demand does not join the revived task: %+v", r)
+			t.Errorf("a demand does not join the replayed task: %+v", r)
 		}
 		info, err := Find(t.Context(), rdb, id)
 		if err != nil || info.State != asynq.TaskStatePending || string(info.Payload) != string(dead.Payload) ||
@@ -76,9 +75,9 @@ func TestReviveRunsTheSameTaskAgain(t *testing.T) {
 	})
 }
 
-// A letter is in the ledger a moment before its task is in the archive. Replayed
-// in that moment it stays open: the task is about to be dead, not to run again.
-func TestReviveLeavesTheLetterOfARunThatIsEnding(t *testing.T) {
+// TestReplayRefusesEndingRun replays a task in the moment between the write of its dead dead and its
+// archiving: the dead dead must stay open.
+func TestReplayRefusesEndingRun(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
@@ -98,15 +97,14 @@ func TestReviveLeavesTheLetterOfARunThatIsEnding(t *testing.T) {
 	})
 }
 
-// A task that asynq has forgotten comes back from its letter alone, into a
-// queue that was deleted.
-func TestReviveFromTheLetterAlone(t *testing.T) {
+// TestReplayFromDeadLetterAlone replays a task that asynq no longer has, into a deleted queue.
+func TestReplayFromDeadLetterAlone(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id, dead := kill(t, rdb, "a")
 	rdb.FlushDB(t.Context())
 	if r := replay(t, rdb, dead); r != ReplayQueued {
-		t.Fatalf("revival is %q", r)
+		t.Fatalf("result is %q", r)
 	}
 	info, err := Find(t.Context(), rdb, id)
 	if err != nil || string(info.Payload) != string(dead.Payload) || info.Timeout != replayTimeout {
@@ -114,26 +112,26 @@ func TestReviveFromTheLetterAlone(t *testing.T) {
 	}
 }
 
-// A letter may have been kept without its kind and payload; asynq's archive has it.
-func TestReviveTakesWhatIsMissingFromTheArchive(t *testing.T) {
+// TestReplayReadsArchive replays a dead dead without kind and payload, which asynq's archive has.
+func TestReplayReadsArchive(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id, dead := kill(t, rdb, "a")
 	want := dead.Payload
 	dead.Payload, dead.Kind = nil, ""
 	if r := replay(t, rdb, dead); r != ReplayQueued {
-		t.Fatalf("revival is %q", r)
+		t.Fatalf("result is %q", r)
 	}
 	if info, err := Find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Type != "test.run" || info.Timeout != time.Minute {
 		t.Errorf("%+v, %v", info, err)
 	}
 	rdb.FlushDB(t.Context())
 	if _, err := NewProducer(rdb).Replay(t.Context(), dead); !errors.Is(err, ErrLost) {
-		t.Errorf("with nothing left of it: %v", err)
+		t.Errorf("with no copy left: %v", err)
 	}
 }
 
-func TestReviveLeavesWhatANewerRunDoes(t *testing.T) {
+func TestReplayYieldsToNewerRun(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(t *testing.T, rdb *redis.Client){
 		"it waits":    func(*testing.T, *redis.Client) {},
@@ -157,7 +155,7 @@ func TestReviveLeavesWhatANewerRunDoes(t *testing.T) {
 				}
 				happens(t, rdb)
 				if r := replay(t, rdb, dead); r != ReplaySuperseded {
-					t.Errorf("revival is %q", r)
+					t.Errorf("result is %q", r)
 				}
 				if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
 					t.Errorf("the dead task is still there: %v", err)
@@ -167,36 +165,36 @@ func TestReviveLeavesWhatANewerRunDoes(t *testing.T) {
 	}
 }
 
-func TestReviveRefusesWhatIsNoTaskOfOurs(t *testing.T) {
+func TestReplayRefusesForeignIDs(t *testing.T) {
 	t.Parallel()
-	if _, err := NewProducer(redistest.New(t)).Replay(t.Context(), Dead{ID: "of-somebody-else", Kind: "x", Payload: []byte("x")}); !errors.Is(err, ErrID) {
+	if _, err := NewProducer(redistest.New(t)).Replay(t.Context(), Dead{ID: "of-unknown-else", Kind: "x", Payload: []byte("x")}); !errors.Is(err, ErrID) {
 		t.Errorf("%v", err)
 	}
 }
 
-// The attempts that asynq counted are forgotten: with them a task that died
-// for having spent them would die again at once. asynq itself runs here.
-func TestReviveForgetsAttempts(t *testing.T) {
+// TestReplayResetsAttempts runs asynq itself: a task that died of its attempts would die again at once
+// if asynq's count survived.
+func TestReplayResetsAttempts(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	ran := make(chan int, 4)
-	verdict := fmt.Errorf("exhausted: %w", asynq.SkipRetry)
+	exhausted := fmt.Errorf("exhausted: %w", asynq.SkipRetry)
 	serve(t, ServerOptions{Redis: rdb, Handler: handler{process: taskFunc(func(retried int) error {
 		ran <- retried
 		if len(ran) > 1 {
 			return nil
 		}
-		return verdict
+		return exhausted
 	})}})
 	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
 	eventually(t, "it dies", func() bool {
 		info, err := Find(t.Context(), rdb, id)
 		return err == nil && info.State == asynq.TaskStateArchived
 	})
-	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id.String(), "x", "1") // any leftover field must not survive
+	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id.String(), "x", "1") // no leftover field may survive
 	dead := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("x")}
 	if r := replay(t, rdb, dead); r != ReplayQueued {
-		t.Fatalf("revival is %q", r)
+		t.Fatalf("result is %q", r)
 	}
 	eventually(t, "it is done", func() bool { _, err := Find(t.Context(), rdb, id); return errors.Is(err, ErrNoTask) })
 	if got := []int{receive(t, ran), receive(t, ran)}; !slices.Equal(got, []int{0, 0}) {

@@ -10,15 +10,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// missingScript reports that the server does not have the script: it restarted
-// or its cache was flushed. The command was not executed.
+// missingScript reports whether the server lacks the script, because it restarted or its cache was
+// flushed. The command was not executed.
 func missingScript(err error) bool {
 	return err != nil && (errors.Is(err, redis.ErrNoScript) || redis.HasErrorPrefix(err, "NOSCRIPT"))
 }
 
-// transient reports an error that may be gone at the next try: the network, or
-// a server that loads, fails over or moves slots. Whoever tries again watches
-// the context; a deadline may as well be that of one try.
+// transient reports whether a retry may succeed: after a network error, or while a server loads, fails
+// over or moves slots. Callers that retry must watch their context, because a deadline may be that of
+// one try.
 func transient(err error) bool {
 	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, context.Canceled) {
 		return false

@@ -11,9 +11,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// How the link waits. A dequeue that failed is slowed down, because asynq asks
-// again at once; an ack that failed is repeated inside the lease, because
-// asynq's own repetition uses a context it has cancelled and never succeeds.
+// Waits of the retrying client. It delays a failed dequeue, because asynq repeats it at once. It
+// repeats a failed ack within the lease, because asynq's own repetition uses a context that asynq has
+// canceled, and never succeeds.
 const (
 	commandTimeout = 3 * time.Second
 	dequeueBase    = 200 * time.Millisecond
@@ -22,54 +22,53 @@ const (
 	ackLimit       = 2 * time.Second
 )
 
-// retryingClient is the Redis client under one asynq server.
+// retryingClient is the Redis client of one asynq server.
 type retryingClient struct {
 	redis.UniversalClient
 	draining <-chan struct{}
-	// cut ends when asynq must stop talking to Redis, so that a Redis that
-	// hangs cannot hold a process that has to go.
+	// cut ends when asynq must stop using Redis, so that an unresponsive Redis cannot delay the end of
+	// the process.
 	cut    context.Context //nolint:containedctx // lives as long as the server
-	failed atomic.Int64    // dequeues that failed in a row
-	// subscriber is where asynq listens for cancellations. Its subscriber panics when its client is closed
-	// below it, so that only the server closes this one.
+	failed atomic.Int64    // consecutive failed dequeues
+	// subscriber is the client that asynq uses for cancellation messages. asynq panics when this client
+	// is closed while it subscribes, so only the server closes it.
 	subscriber redis.UniversalClient
 }
 
-// Subscribe listens on the client of its own.
+// Subscribe subscribes through the separate client.
 func (l *retryingClient) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
 	return l.subscriber.Subscribe(ctx, channels...)
 }
 
-// EvalSha runs a script as its shape demands.
+// EvalSha runs a script as its shape requires.
 func (l *retryingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
 		return l.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	})
 }
 
-// Eval runs a script as its shape demands; asynq sends it when EvalSha does
-// not know the script.
+// Eval runs a script as its shape requires. asynq sends it after EvalSha failed with NOSCRIPT.
 func (l *retryingClient) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
 	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
 		return l.UniversalClient.Eval(ctx, source, keys, args...)
 	})
 }
 
-// ZAdd bounds asynq's heartbeat.
+// ZAdd adds a deadline to asynq's heartbeat.
 func (l *retryingClient) ZAdd(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZAdd(ctx, key, members...)
 }
 
-// ZAddXX bounds the extension of leases.
+// ZAddXX adds a deadline to the extension of leases.
 func (l *retryingClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZAddXX(ctx, key, members...)
 }
 
-// ZRem bounds the removal of the server's state.
+// ZRem adds a deadline to the removal of the server's state.
 func (l *retryingClient) ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -87,8 +86,8 @@ func (l *retryingClient) run(ctx context.Context, keys []string, call func(conte
 	}
 }
 
-// bound gives a command its time, and ends it when the link is cut: most of
-// asynq's calls have no deadline at all.
+// bound adds a deadline to a command and cancels it when the client is cut off: most of asynq's calls
+// have no deadline.
 func (l *retryingClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	stop := context.AfterFunc(l.cut, cancel)
@@ -105,7 +104,7 @@ func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context)
 	select {
 	case <-l.draining:
 		cmd := redis.NewCmd(ctx)
-		cmd.SetErr(redis.Nil) // as if the lane were empty
+		cmd.SetErr(redis.Nil) // the reply for an empty lane
 		return cmd
 	default:
 	}
@@ -124,8 +123,8 @@ func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context)
 	return cmd
 }
 
-// ack repeats until it is heard or the lease ends. "NOT FOUND" after an answer
-// that was lost means that the lost one did it.
+// ack repeats the call until a reply arrives or the lease ends. "NOT FOUND" after a lost reply means
+// that the call with the lost reply succeeded.
 func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
 	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()
@@ -159,10 +158,9 @@ func (l *retryingClient) until(ctx context.Context) (context.Context, context.Ca
 	return ctx, func() { stop(); cancel() }
 }
 
-// restoreDeadline returns a context with the deadline of one that was cancelled before
-// it: asynq cancels the context of an ack as soon as the first try fails, and
-// then tries again with it. An ack without a deadline, the recoverer's, gets
-// one try's time.
+// restoreDeadline returns a context with the deadline of one that was canceled early: asynq cancels
+// the context of an ack as soon as the first try fails, and then tries again with it. An ack without
+// a deadline, which only the recoverer sends, gets the time of one try.
 func restoreDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// One lost answer, or three, on the ack of a task must not run it again.
+// TestLostAckIsRepaired loses one or three replies to the ack of a task, which must not run again.
 func TestLostAckIsRepaired(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]struct{ before, after int }{
@@ -61,30 +61,30 @@ func TestLostAckIsRepaired(t *testing.T) {
 	}
 }
 
-// asynq repeats a failed ack with a context that it has cancelled itself.
-func TestAckRevivesACancelledContext(t *testing.T) {
+// TestAckRestoresCanceledContext checks acks that asynq repeats with a context that it has canceled.
+func TestAckRestoresCanceledContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
-	if got, err := l.Eval(ctx, "return 'heard'", keys).Text(); got != "heard" || err != nil {
+	if got, err := l.Eval(ctx, "return 'replied'", keys).Text(); got != "replied" || err != nil {
 		t.Errorf("with the lease still running: %q, %v", got, err)
 	}
 	over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	if got, err := l.Eval(over, "return 'heard'", keys).Text(); err == nil {
+	if got, err := l.Eval(over, "return 'replied'", keys).Text(); err == nil {
 		t.Errorf("after the lease: %q", got)
 	}
-	if got, err := l.Eval(t.Context(), "return 'heard'", keys).Text(); got != "heard" || err != nil {
+	if got, err := l.Eval(t.Context(), "return 'replied'", keys).Text(); got != "replied" || err != nil {
 		t.Errorf("without a lease: %q, %v", got, err)
 	}
 }
 
-// "Not found" after an answer that was lost means that the lost call did it;
-// asynq must not hear of a failure, or it would try for the rest of the lease.
-func TestAckKnowsItsOwnTrace(t *testing.T) {
+// TestAckAfterLostReply checks that "not found" after a lost reply counts as success; otherwise asynq
+// would retry for the rest of the lease.
+func TestAckAfterLostReply(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	broken := &flaky{UniversalClient: redistest.New(t), after: func([]string) error {
@@ -100,7 +100,7 @@ func TestAckKnowsItsOwnTrace(t *testing.T) {
 	}
 }
 
-func TestAckGivesUpOnARefusal(t *testing.T) {
+func TestAckStopsAfterRefusal(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
@@ -113,9 +113,9 @@ func TestAckGivesUpOnARefusal(t *testing.T) {
 	}
 }
 
-// A dequeue that fails at once, again and again, must not be asked thousands
+// TestFailingDequeueIsDelayed checks that a dequeue that fails immediately is not repeated thousands
 // of times a second.
-func TestFailingDequeueIsSlowedDown(t *testing.T) {
+func TestFailingDequeueIsDelayed(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	var asked atomic.Int64

@@ -22,38 +22,38 @@ var startSource string
 var requeueSource string
 
 var (
-	startScript    = redis.NewScript(startSource)
+	startScript   = redis.NewScript(startSource)
 	requeueScript = redis.NewScript(requeueSource)
 )
 
-// outcomeLife is how long an outcome can be asked for.
+// outcomeLife is how long an outcome is kept.
 const outcomeLife = time.Hour
 
-// Outcome is how a task ended for good.
+// Outcome is the final result of a task.
 type Outcome struct {
 	// State is "done" or "dead".
 	State string `json:"state"`
-	// Code says why; empty after plain success.
+	// Code is the reason; empty after plain success.
 	Code codes.Code `json:"code,omitempty"`
 	// Tenant is the tenant's alias.
 	Tenant string `json:"tenant"`
 	// Kind is the task's kind.
 	Kind string `json:"kind"`
-	// Attempts counts the attempts that were made, the last included.
+	// Attempts counts the attempts, including the last.
 	Attempts int `json:"attempts"`
 	// FinishedAt is when the last attempt ended.
 	FinishedAt time.Time `json:"finished_at"`
 }
 
-// Runs keeps what asynq does not know about running tasks: when a demand must
-// cause another run, and how a task ended. It is safe for concurrent use.
+// Runs keeps the state of running tasks that asynq lacks: whether a demand must cause another run, and
+// how a task ended. It is safe for concurrent use.
 type Runs struct{ rdb redis.UniversalClient }
 
-// NewRuns returns Runs on rdb, which stays the caller's.
+// NewRuns returns Runs on rdb, which the caller closes.
 func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
 
-// Start is called before user code runs: demands from here on are for the next
-// generation. Calling it again, after a crash, changes nothing.
+// Start is called before user code runs; later demands belong to the next generation. A second call
+// after a crash changes nothing.
 func (r *Runs) Start(ctx context.Context, id ID) error {
 	err := startScript.Run(ctx, r.rdb, []string{id.generationKey()},
 		strconv.FormatUint(id.Generation, 10), int64(generationLife/time.Second)).Err()
@@ -63,24 +63,23 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 	return nil
 }
 
-// Requeue is called when a run ends and its task is to wait until at, so that
-// demands join it again. It reports true when a newer task waits and does the
-// same no later: the run's task is then to be dropped. Without a Start before it, it
-// changes nothing.
+// Requeue is called when a run ends and its task is to wait until at, so that demands join it again. It
+// reports true if a newer task waits that does the same work no later: the caller must then drop the
+// run's task. Without an earlier Start it changes nothing.
 func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(at))
-	verdict, err := requeueScript.Run(ctx, r.rdb,
+	result, err := requeueScript.Run(ctx, r.rdb,
 		[]string{id.generationKey(), asynqKey(id.Lane, suffixSchedule), asynqKey(id.Lane, suffixRetry)},
 		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10),
 		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second)).Text()
 	if err != nil {
-		return false, fmt.Errorf("give task back: %w", redisconn.Clean(err))
+		return false, fmt.Errorf("requeue task: %w", redisconn.Clean(err))
 	}
-	return verdict == "superseded", nil
+	return result == "superseded", nil
 }
 
-// Finish keeps the outcome for outcomeLife, under a key of its own: asynq
-// deletes a task that is done, and its retention would block the ID.
+// Finish keeps the outcome for outcomeLife under a separate key: asynq deletes a task that is done, and
+// asynq's retention would block the ID.
 func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	data, err := json.Marshal(o)
 	if err != nil {
@@ -92,10 +91,10 @@ func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	return nil
 }
 
-// ErrNoOutcome means that the task has not ended, or more than outcomeLife ago.
+// ErrNoOutcome means that the task has not ended, or ended more than an hour ago.
 var ErrNoOutcome = errors.New("queue: no outcome")
 
-// Outcome returns what Finish kept, or ErrNoOutcome.
+// Outcome returns the outcome that Finish kept, or ErrNoOutcome.
 func (r *Runs) Outcome(ctx context.Context, id ID) (Outcome, error) {
 	data, err := r.rdb.Get(ctx, id.outcomeKey()).Bytes()
 	if errors.Is(err, redis.Nil) {

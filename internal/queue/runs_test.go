@@ -11,8 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// pop does what asynq's dequeue script does, pull moves the task on as its
-// other scripts do.
+// pop acts like asynq's dequeue script.
 func pop(t *testing.T, rdb redis.Cmdable, lane string) (ID, bool) {
 	t.Helper()
 	pending, active := asynqKey(lane, suffixPending), asynqKey(lane, suffixActive)
@@ -84,7 +83,7 @@ func TestDemandWhileOneRunsCausesOneMoreRun(t *testing.T) {
 	})
 }
 
-func TestRetryingTaskIsJoinedAgain(t *testing.T) {
+func TestDemandJoinsRetryingTask(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p, runs := NewProducer(rdb), NewRuns(rdb)
@@ -95,7 +94,7 @@ func TestRetryingTaskIsJoinedAgain(t *testing.T) {
 		}
 		superseded, err := runs.Requeue(t.Context(), id, time.Now().Add(time.Minute))
 		if err != nil || superseded {
-			t.Fatalf("give back: %v, %v", superseded, err)
+			t.Fatalf("requeue: %v, %v", superseded, err)
 		}
 		finish(t, rdb, id, "retry")
 		if r := enqueue(t, p, demand(Sync, "a")); r != (Receipt{ID: id.String(), Joined: true}) {
@@ -104,15 +103,15 @@ func TestRetryingTaskIsJoinedAgain(t *testing.T) {
 	})
 }
 
-func TestRunIsSupersededByANewerDemand(t *testing.T) {
+func TestNewerDemandSupersedesRun(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p, runs := NewProducer(rdb), NewRuns(rdb)
 		again := time.Now().Add(time.Minute)
-		for letter, at := range map[string]time.Time{"b": {}, "c": time.Now().Add(2 * time.Second), "d": time.Now().Add(time.Hour)} {
-			id := parse(t, enqueue(t, p, demand(Sync, letter)).ID)
+		for char, at := range map[string]time.Time{"b": {}, "c": time.Now().Add(2 * time.Second), "d": time.Now().Add(time.Hour)} {
+			id := parse(t, enqueue(t, p, demand(Sync, char)).ID)
 			must(t, runs.Start(t.Context(), id))
-			newer := demand(Sync, letter)
+			newer := demand(Sync, char)
 			newer.At = at
 			newID := enqueue(t, p, newer).ID
 			superseded, err := runs.Requeue(t.Context(), id, again)
@@ -127,7 +126,7 @@ func TestRunIsSupersededByANewerDemand(t *testing.T) {
 	})
 }
 
-func TestTaskIsKeptWhenTheNewerOneDied(t *testing.T) {
+func TestDeadNewerTaskSupersedesNothing(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p, runs := NewProducer(rdb), NewRuns(rdb)
@@ -146,7 +145,7 @@ func TestTaskIsKeptWhenTheNewerOneDied(t *testing.T) {
 	}
 }
 
-func TestRunIsSupersededByARunThatStartedLater(t *testing.T) {
+func TestLaterRunSupersedesRun(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p, runs := NewProducer(rdb), NewRuns(rdb)
@@ -158,7 +157,7 @@ func TestRunIsSupersededByARunThatStartedLater(t *testing.T) {
 	must(t, runs.Start(t.Context(), second))
 	finish(t, rdb, second, "done")
 	if superseded, err := runs.Requeue(t.Context(), first, time.Now()); err != nil || !superseded {
-		t.Errorf("give back after a whole newer run: %v, %v", superseded, err)
+		t.Errorf("requeue after a complete newer run: %v, %v", superseded, err)
 	}
 }
 
@@ -179,8 +178,7 @@ func TestDeadTaskBlocksNothing(t *testing.T) {
 	})
 }
 
-// A leftover of the states that a lost key leaves behind must not swallow
-// demands for ever.
+// TestLeftoversBlockNothing checks that the remains of lost keys do not absorb demands forever.
 func TestLeftoversBlockNothing(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(ctx context.Context, rdb *redis.Client, id ID, key string){
@@ -208,11 +206,11 @@ func TestLeftoversBlockNothing(t *testing.T) {
 	}
 }
 
-func TestGenerationIsSeededAboveAllBefore(t *testing.T) {
+func TestGenerationSeedExceedsEarlierOnes(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p := NewProducer(rdb)
-		// A producer whose clock is years ahead must not seed: a later one would be below it.
+		// A producer whose clock is years ahead must not seed, because later seeds would be lower.
 		p.next[ID{Lane: Sync, Digest: digest("a")}.stem()] = uint64(time.Now().Add(1000 * time.Hour).UnixMicro())
 		id := parse(t, enqueue(t, p, demand(Sync, "a")).ID)
 		if off := time.Since(time.UnixMicro(int64(id.Generation))).Abs(); off > time.Minute {

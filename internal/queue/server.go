@@ -16,51 +16,49 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// ErrDraining is the cause of a handler's cancelled context while its worker
-// shuts down, and the error of a task that was taken but not started. The
-// task runs again elsewhere.
+// ErrDraining is the cause of a handler's canceled context during the shutdown of its worker, and the
+// error of a task that was taken but not started. The task runs again elsewhere.
 var ErrDraining error = codes.Draining
 
-// Handler is what a Server runs. Router of package tasks is one.
+// Handler processes the tasks of a Server. The Router of package tasks implements it.
 type Handler interface {
 	// ProcessTask runs one attempt.
 	ProcessTask(ctx context.Context, t *asynq.Task) error
-	// RetryDelay says how long a task waits after the error. Retried counts
-	// the failures before it.
+	// RetryDelay returns how long a task waits after the error. Retried counts the earlier failures.
 	RetryDelay(retried int, err error, t *asynq.Task) time.Duration
-	// IsFailure says whether the error counts as an attempt.
+	// IsFailure reports whether the error counts as an attempt.
 	IsFailure(err error) bool
 }
 
-// ServerOptions says what a Server runs and how.
+// ServerOptions configures a Server.
 type ServerOptions struct {
-	// Redis is the queue's. It stays the caller's. Required.
+	// Redis is the queue's client, which the caller closes. Required.
 	Redis redis.UniversalClient
-	// Handler runs the tasks. Required.
+	// Handler processes the tasks. Required.
 	Handler Handler
 	// Reserved is the number of slots for interactive and push. Defaults to 4.
 	Reserved int
 	// Background is the number of slots for sync, warm and quarantine.
 	// Defaults to 16.
 	Background int
-	// Check is how long an idle lane waits for its next look. Defaults to 100 ms.
+	// Check is the interval at which an idle lane is polled. Defaults to 100 ms.
 	Check time.Duration
-	// Drain says how Stop spends its time.
+	// Drain is the timetable of Stop.
 	Drain Drain
-	// Logger gets what asynq has to say, from warnings up. Defaults to none.
+	// Logger receives asynq's messages of level warning and above. Defaults to none.
 	Logger *slog.Logger
 }
 
-// Drain is the timetable of a shutdown, counted from Stop. The zero value fits
-// a platform that kills after ten seconds.
+// Drain is the timetable of a shutdown, counted from the call of Stop. The zero value suits a platform
+// that kills after ten seconds.
 type Drain struct {
-	// Soft is when contexts of running handlers are cancelled. Defaults to
-	// 7 s: a vendor call takes 5 s, and its budget is spent.
+	// Soft is when the contexts of running handlers are canceled. Defaults to 7 s: a vendor call takes
+	// 5 s, and its budget is already spent.
 	Soft time.Duration
-	// Hard is when asynq puts tasks back whose handlers have not ended, which
-	// may then run twice at once. Defaults to 8 s.
+	// Hard is when asynq requeues tasks whose handlers have not ended; those may then run twice at once.
+	// Defaults to 8 s.
 	Hard time.Duration
-	// Limit is when Stop returns whatever still runs. Defaults to 8.5 s.
+	// Limit is when Stop returns even if handlers still run. Defaults to 8.5 s.
 	Limit time.Duration
 }
 
@@ -69,7 +67,7 @@ const (
 	drainSoft  = 7 * time.Second
 	drainHard  = 8 * time.Second
 	drainLimit = 8500 * time.Millisecond
-	// flushGrace is what is left of Limit when Redis is given up.
+	// flushGrace is the part of Limit that remains when Redis is abandoned.
 	flushGrace = 100 * time.Millisecond
 )
 
@@ -80,26 +78,26 @@ const (
 	forwardEvery      = time.Second
 )
 
-// Server is one worker: two asynq servers, so that background work never takes
-// the slots of what somebody waits for.
+// Server is one worker. It runs two asynq servers, so that background work never occupies the slots of
+// urgent tasks.
 type Server struct {
 	o       ServerOptions
 	servers []*asynq.Server
 
-	draining  chan struct{}
+	draining        chan struct{}
 	closeSubscriber func()
-	runs      context.Context //nolint:containedctx // parent of every handler's context
-	cancel    context.CancelCauseFunc
-	cut       context.CancelFunc
-	handlers  sync.WaitGroup
-	running   atomic.Int64
-	stop      sync.Once
-	stopErr   error
-	startOnce sync.Once
-	startErr  error
+	runs            context.Context //nolint:containedctx // parent of every handler's context
+	cancel          context.CancelCauseFunc
+	cut             context.CancelFunc
+	handlers        sync.WaitGroup
+	running         atomic.Int64
+	stop            sync.Once
+	stopErr         error
+	startOnce       sync.Once
+	startErr        error
 }
 
-// NewServer returns a Server that does nothing yet.
+// NewServer returns a Server. It takes no tasks before Start.
 func NewServer(o ServerOptions) (*Server, error) {
 	if o.Redis == nil || o.Handler == nil {
 		return nil, errors.New("new queue server: Redis and Handler are required")
@@ -115,11 +113,11 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.runs, s.cancel = context.WithCancelCause(context.Background())
 	cut, cancel := context.WithCancel(context.Background())
 	s.cut = cancel
-	var ears redis.UniversalClient
-	ears, s.closeSubscriber = redisconn.Clone(o.Redis)
+	var subscriber redis.UniversalClient
+	subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
 	s.servers = []*asynq.Server{
-		s.engine(cut, ears, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
-		s.engine(cut, ears, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
+		s.engine(cut, subscriber, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
+		s.engine(cut, subscriber, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
 	}
 	return s, nil
 }
@@ -143,8 +141,8 @@ func or[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-func (s *Server) engine(cut context.Context, ears redis.UniversalClient, slots int, weights map[string]int) *asynq.Server {
-	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, subscriber: ears}
+func (s *Server) engine(cut context.Context, subscriber redis.UniversalClient, slots int, weights map[string]int) *asynq.Server {
+	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, subscriber: subscriber}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              slots,
 		Queues:                   weights,
@@ -158,8 +156,8 @@ func (s *Server) engine(cut context.Context, ears redis.UniversalClient, slots i
 	})
 }
 
-// Start begins to take tasks and returns. Redis may be away: the server waits
-// for it and goes on by itself.
+// Start begins to take tasks and returns. Redis may be unreachable: the server waits for it and
+// continues by itself.
 func (s *Server) Start() error {
 	s.startOnce.Do(func() {
 		for _, srv := range s.servers {
@@ -172,9 +170,8 @@ func (s *Server) Start() error {
 	return s.startErr
 }
 
-// process runs one task under a context of ours. asynq's own context is never
-// cancelled by a shutdown: asynq would put the task back at once, while its
-// handler still runs.
+// process runs one task with a context that a shutdown cancels. A shutdown never cancels asynq's own
+// context: asynq would requeue the task at once, while its handler still runs.
 func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	select {
 	case <-s.draining:
@@ -202,16 +199,15 @@ func (s *Server) retryDelay(retried int, err error, t *asynq.Task) time.Duration
 
 func (s *Server) isFailure(err error) bool { return !lost(err) && s.o.Handler.IsFailure(err) }
 
-// lost reports that the worker failed, not the task: it runs again at once and
-// no attempt is counted.
+// lost reports whether the worker failed and not the task: the task runs again at once, and no attempt
+// is counted.
 func lost(err error) bool {
 	return errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, ErrDraining)
 }
 
-// Stop takes no more tasks, gives back what has not started, lets handlers end
-// until Drain.Soft, then cancels them and waits. It returns nil when all have
-// ended, else an error with their number at Drain.Limit or when ctx ends.
-// Calling it again waits for the same.
+// Stop takes no more tasks, requeues tasks that have not started, lets handlers end until Drain.Soft,
+// then cancels them and waits. It returns nil when all have ended. At Drain.Limit, or when ctx ends, it
+// returns an error with the number of running handlers. A second call waits for the same shutdown.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() { s.stopErr = s.shutdown(ctx) })
 	return s.stopErr

@@ -41,9 +41,8 @@ func TestNewServerRefusesOptions(t *testing.T) {
 	}
 }
 
-// Background work that never ends must not take the slots of what somebody
-// waits for.
-func TestInteractiveHasSlotsOfItsOwn(t *testing.T) {
+// TestInteractiveHasReservedSlots checks that endless background work does not occupy urgent slots.
+func TestInteractiveHasReservedSlots(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	release, ran := make(chan struct{}), make(chan string, 8)
@@ -57,8 +56,8 @@ func TestInteractiveHasSlotsOfItsOwn(t *testing.T) {
 	}}})
 	defer close(release)
 	p := NewProducer(rdb)
-	for _, letter := range []string{"a", "b", "c"} {
-		enqueue(t, p, demand(Sync, letter))
+	for _, char := range []string{"a", "b", "c"} {
+		enqueue(t, p, demand(Sync, char))
 	}
 	got := []string{receive(t, ran), receive(t, ran)}
 	enqueue(t, p, demand(Interactive, "a"))
@@ -70,7 +69,7 @@ func TestInteractiveHasSlotsOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
+func TestWorkerWaitsForRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.NewPrivate(t)
 	c := dialPrivate(t, server)
@@ -97,7 +96,7 @@ func TestWorkerWaitsForRedisAndGoesOn(t *testing.T) {
 	must(t, s.Stop(t.Context()))
 }
 
-func TestStopWithoutRedisKeepsItsTime(t *testing.T) {
+func TestStopWithoutRedisIsBounded(t *testing.T) {
 	t.Parallel()
 	server := redistest.NewPrivate(t)
 	c := dialPrivate(t, server)
@@ -109,9 +108,9 @@ func TestStopWithoutRedisKeepsItsTime(t *testing.T) {
 	}
 }
 
-// What runs when the worker is told to stop is cancelled, ends, and costs no
-// attempt; what has not started stays where it is.
-func TestStopGivesEverythingBack(t *testing.T) {
+// TestStopRequeuesEverything stops a worker: the running task is canceled and costs no attempt, and
+// tasks that have not started stay pending.
+func TestStopRequeuesEverything(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	started := make(chan struct{}, 4)
@@ -172,13 +171,13 @@ func TestStopReportsHandlersThatDoNotEnd(t *testing.T) {
 		t.Errorf("stop took %v", took)
 	}
 	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 1 {
-		t.Errorf("%d pending: the task is not given back", n)
+		t.Errorf("%d pending: the task was not requeued", n)
 	}
 	close(release)
 	receive(t, ended)
 }
 
-func TestStopMayBeCutShort(t *testing.T) {
+func TestStopEndsWithContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	started := make(chan struct{})
@@ -195,12 +194,12 @@ func TestStopMayBeCutShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Stop(ctx); err == nil {
-		t.Error("a stop that was cut short says that all ended")
+		t.Error("a stop that ended early reports success")
 	}
 	eventually(t, "the handler is cancelled all the same", func() bool { return s.running.Load() == 0 })
 }
 
-// A worker that starts and stops again and again leaves nothing behind.
+// TestServerStress starts and stops a worker repeatedly.
 func TestServerStress(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -222,7 +221,7 @@ func TestServerStress(t *testing.T) {
 	wg.Wait()
 }
 
-func TestRetryAsksTheHandler(t *testing.T) {
+func TestRetryUsesHandler(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	serve(t, ServerOptions{Redis: rdb, Handler: handler{delay: 30 * time.Minute, excused: true, process: func(context.Context, *asynq.Task) error {

@@ -7,12 +7,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// longestWord is the longest name that is shown, in bytes.
+// longestWord is the maximum length of a shown name, in bytes.
 const longestWord = 96
 
-// word returns s when it is a name given in code (letters, digits, a few
-// separators), else "": what lies in Redis may come from anybody, and a free
-// text may tell of a person.
+// word returns s if it has the form of a name in code (letters, digits, a few separators), else "":
+// other programs can write to Redis, and free text may contain PHI.
 func word(s string) string {
 	if len(s) > longestWord {
 		return ""
@@ -26,8 +25,8 @@ func word(s string) string {
 	return s
 }
 
-// KindOf returns what may be shown of a task's type: the kind that it is, else
-// codes.Hidden. Empty stays empty.
+// KindOf returns a task's type if it has the form of a kind, else codes.Hidden. An empty type stays
+// empty.
 func KindOf(text string) string {
 	if text == "" || word(text) != "" {
 		return text
@@ -35,7 +34,7 @@ func KindOf(text string) string {
 	return string(codes.Hidden)
 }
 
-// alias returns s when it is a tenant's ID, else "".
+// alias returns s if it is a valid tenant ID, else "".
 func alias(s string) string {
 	id, err := tenant.Parse(s)
 	if err != nil {

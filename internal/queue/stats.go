@@ -16,55 +16,53 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// HeaderEnqueuedAt is the header of a task that says when it was asked for, in
-// RFC 3339. Unlike asynq's own time stamp it survives retries.
+// HeaderEnqueuedAt is the header with the time of a task's demand, in RFC 3339. Unlike asynq's own time
+// stamp it survives retries.
 const HeaderEnqueuedAt = "enqueued_at"
 
-// LaneStats is how one lane stands.
+// LaneStats holds the counts of one lane.
 type LaneStats struct {
 	// Lane is its name.
 	Lane string
-	// Paused: no worker takes anything from it, since PausedAt.
+	// Paused reports that workers take no tasks from it, since PausedAt.
 	Paused   bool
 	PausedAt time.Time
-	// Pending tasks could run now, Active ones do. Scheduled ones were asked
-	// for at a later time; Retry ones have been tried and wait for their time.
-	// Archived ones are dead.
+	// Pending tasks could run now; Active ones run. Scheduled tasks were enqueued for a later time.
+	// Retry tasks were tried and wait. Archived tasks are dead.
 	Pending, Active, Scheduled, Retry, Archived int64
-	// Processed counts the attempts that ended since midnight UTC, Failed those
-	// of them that count as failures, ProcessedTotal all that ever ended.
+	// Processed counts the attempts that ended since midnight UTC, Failed the failures among them, and
+	// ProcessedTotal all attempts that ever ended.
 	Processed, Failed, ProcessedTotal int64
-	// NextDue is when the first scheduled or retried task is due. Zero: none.
+	// NextDue is when the first scheduled or retried task is due. Zero if there is none.
 	NextDue time.Time
-	// Oldest is when the oldest demand that still waits was made, of those
-	// that were looked at. Zero: nothing waits, or nothing says since when.
+	// Oldest is the time of the oldest demand among the sampled tasks. Zero if no task waits, or none
+	// carries its time.
 	Oldest time.Time
-	// Sampled counts the waiting tasks that Oldest and Waits are about: at most
-	// the 100 next in Pending and the 100 next in Retry.
+	// Sampled counts the waiting tasks that Oldest and Waits cover: at most the next 100 pending and
+	// the next 100 retries.
 	Sampled int
-	// Waits says for what they wait, most tasks first.
+	// Waits lists the reasons for which they wait, most tasks first.
 	Waits []Wait
 }
 
-// Wait is a number of tasks of one kind that wait for the same.
+// Wait is a group of tasks of one kind that wait for the same reason.
 type Wait struct {
-	// Kind is the tasks' kind. Empty when it is not spelt as kinds are.
+	// Kind is the tasks' kind. Empty if it is not a well-formed kind.
 	Kind string
-	// Code is why the last attempt ended without a result. Empty: no attempt
-	// was made, the tasks wait for a free worker.
+	// Code is why the last attempt ended without a result. Empty if no attempt was made: the tasks wait
+	// for a free worker.
 	Code codes.Code
 	// Tasks counts them.
 	Tasks int
-	// Next is when the first of them runs again. Zero: as soon as a worker is
-	// free.
+	// Next is when the first of them runs again. Zero means as soon as a worker is free.
 	Next time.Time
 }
 
-// sampleSize is how many tasks of one state are read to say what a lane waits for.
+// sampleSize is how many tasks of one state are read to find the reasons.
 const sampleSize = 100
 
-// Stats returns how every lane stands, most urgent first. It costs one round
-// trip, and three for each lane in which something waits.
+// Stats returns the counts of every lane, most urgent first. It costs one round trip, and three more for
+// each lane with waiting tasks.
 func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	out, err := countLanes(ctx, rdb)
 	if err != nil {
@@ -96,7 +94,7 @@ func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, er
 	return out, nil
 }
 
-// counts are the answers about one lane, on their way.
+// counts are the pending replies about one lane.
 type counts struct {
 	pending, active, scheduled, retry, archived *redis.IntCmd
 	paused, processed, failed, total            *redis.StringCmd
@@ -121,7 +119,7 @@ func requestCounts(ctx context.Context, pipe redis.Pipeliner, lane string, now t
 
 func (c counts) stats(lane string) LaneStats {
 	number := func(cmd *redis.StringCmd) int64 {
-		n, _ := strconv.ParseInt(cmd.Val(), 10, 64) // what is absent counts nothing
+		n, _ := strconv.ParseInt(cmd.Val(), 10, 64) // an absent counter is zero
 		return n
 	}
 	s := LaneStats{
@@ -142,7 +140,7 @@ func (c counts) stats(lane string) LaneStats {
 	return s
 }
 
-// sample reads the next tasks of what waits.
+// sample reads the next waiting tasks.
 func (s *LaneStats) sample(inspector *asynq.Inspector) error {
 	var waiting []*asynq.TaskInfo
 	for _, list := range []struct {
@@ -169,7 +167,7 @@ func (s *LaneStats) sample(inspector *asynq.Inspector) error {
 	return nil
 }
 
-// addWait counts the task among those that addWait for the same.
+// addWait counts the task in the group of its kind and reason.
 func (s *LaneStats) addWait(t *asynq.TaskInfo) {
 	w := Wait{Kind: word(t.Type)}
 	if t.State == asynq.TaskStateRetry {

@@ -16,16 +16,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// since is a demand that says when it was made.
-func since(lane, letter string, at time.Time) Demand {
-	d := demand(lane, letter)
+// since is a demand with the time at which it was made.
+func since(lane, char string, at time.Time) Demand {
+	d := demand(lane, char)
 	d.Encode = func(id string) ([]byte, map[string]string, error) {
 		return []byte("sealed for " + id), map[string]string{HeaderEnqueuedAt: at.Format(time.RFC3339Nano)}, nil
 	}
 	return d
 }
 
-func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
+func TestStatsShowReasonsAndAges(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	if got, err := Stats(t.Context(), rdb); err != nil || len(got) != len(lanes) || got[0].Lane != Interactive || got[0].Pending != 0 {
@@ -33,13 +33,13 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	}
 	p := NewProducer(rdb)
 	old, older := time.Now().UTC().Add(-time.Hour), time.Now().UTC().Add(-2*time.Hour)
-	// One that has been tried, and comes back in an hour.
+	// A task that was tried and runs again in an hour.
 	enqueue(t, p, since(Sync, "c", older))
 	srv := serve(t, ServerOptions{Redis: rdb, Handler: handler{process: func(context.Context, *asynq.Task) error { return errFailed }}})
 	eventually(t, "the task has been tried", func() bool { return rdb.ZCard(t.Context(), asynqKey(Sync, suffixRetry)).Val() == 1 })
 	must(t, srv.Stop(t.Context()))
 	enqueue(t, p, since(Sync, "a", old))
-	enqueue(t, p, demand(Sync, "b")) // does not say since when
+	enqueue(t, p, demand(Sync, "b")) // without a time
 	later := demand(Warm, "d")
 	later.At = time.Now().Add(time.Hour)
 	enqueue(t, p, later)
@@ -53,7 +53,7 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if next := &got[2].Waits[1].Next; time.Until(*next) < 50*time.Minute {
-		t.Errorf("the task that failed comes back at %v", *next)
+		t.Errorf("the failed task runs again at %v", *next)
 	} else {
 		*next = time.Time{}
 	}
@@ -84,8 +84,8 @@ func TestStandingsTellWhatWaitsAndSinceWhen(t *testing.T) {
 	}
 }
 
-// However much waits, a bounded part of it is read.
-func TestStandingsLookAtTheNextTasks(t *testing.T) {
+// TestStatsSampleIsBounded checks that only the next tasks of a long lane are read.
+func TestStatsSampleIsBounded(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	demands := make([]Demand, sampleSize+20)

@@ -13,19 +13,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// Worker is one process that takes tasks, as it announced itself within the
-// last seconds.
+// Worker is a process that takes tasks and has sent a heartbeat within the last seconds.
 type Worker struct {
 	// Name is its host and process ID.
 	Name string
-	// Slots is how many tasks it can run at once, Busy how many it does.
+	// Slots is the number of tasks that it can run at once, Busy the number that it runs.
 	Slots, Busy int
-	// Started is when it began.
+	// Started is when it started.
 	Started time.Time
 }
 
-// Workers returns the processes that take tasks, by name. A Server announces
-// each of its two halves, which are told here as one.
+// Workers returns the processes that take tasks, sorted by name. It merges the two asynq servers of a
+// Server.
 func Workers(ctx context.Context, rdb redis.UniversalClient) ([]Worker, error) {
 	servers, err := inspector(ctx, rdb).Servers()
 	if err != nil {

@@ -1,5 +1,5 @@
--- Adds a task, or joins one that waits. Nothing is written before all checks are done, except that a missing
--- generation is created and that of a dead task moves on; both are harmless when the call is repeated.
+-- Adds a task, or joins a waiting one. The script writes only after all checks, except that it creates a
+-- missing generation and increments that of a dead task; both are harmless when the call is repeated.
 --
 -- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] lease
 -- KEYS[6] idempotency key, or none
@@ -7,7 +7,7 @@
 -- ARGV[4] message                 ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the generation in seconds                              ARGV[8] life of the idempotency key
 --
--- Returns {verdict, text}: added, joined or stale with the generation; repeated with the task ID of the first call.
+-- Returns {result, text}: added, joined or stale with the generation; repeated with the task ID of the first call.
 
 if KEYS[6] then
   local first = redis.call('GET', KEYS[6])
@@ -30,7 +30,7 @@ if not g then
   redis.call('SET', KEYS[1], g)
 end
 
--- waits tells whether the task of generation g will still run by itself.
+-- waits reports whether the task of generation g will still run.
 local function waits(id, state)
   if redis.call('HEXISTS', ARGV[1] .. id, 'msg') == 0 then return false end
   if state == 'pending' then return true end
@@ -42,12 +42,12 @@ end
 
 local id = ARGV[2] .. g
 local key = ARGV[1] .. id
-local verdict = 'added'
+local result = 'added'
 for _ = 1, 100 do
   if redis.call('EXISTS', key) == 0 then break end
   local state = redis.call('HGET', key, 'state')
   if waits(id, state) then
-    if redis.call('HGET', key, 'msg') ~= ARGV[4] then verdict = 'joined' end
+    if redis.call('HGET', key, 'msg') ~= ARGV[4] then result = 'joined' end
     local at = tonumber(ARGV[5])
     if state == 'scheduled' and at == 0 then
       redis.call('ZREM', KEYS[3], id)
@@ -58,7 +58,7 @@ for _ = 1, 100 do
     end
     keep(ARGV[7])
     if KEYS[6] then redis.call('SET', KEYS[6], id, 'EX', ARGV[8]) end
-    return {verdict, g}
+    return {result, g}
   end
   redis.call('INCR', KEYS[1])
   g = redis.call('GET', KEYS[1])

@@ -1,9 +1,9 @@
--- Removes tasks that still lie in the state in which they were seen.
+-- Removes tasks that are still in the given state.
 --
 -- KEYS[1] the set of that state
 -- ARGV[1] prefix of task keys   ARGV[2] name of the state   ARGV[3…] task IDs
 --
--- Returns the IDs that were removed.
+-- Returns the IDs of the removed tasks.
 
 local removed = {}
 for i = 3, #ARGV do

@@ -1,7 +1,6 @@
--- Puts a dead task back among those that wait, as if it had just been given back: demands join it again. It does not,
--- when the task waits already, has ended well since, or when another run of the same waits or began after its death. In the
--- last two cases the remains of the dead one go away. A task that runs at the moment is left alone. Repeating the call
--- changes nothing.
+-- Requeues a dead task, so that demands join it again. The script does nothing if the task already waits or
+-- runs. If the task has succeeded since, or another run of its digest waits or started after its death, it
+-- only removes the remains of the dead task. Repeating the call changes nothing.
 --
 -- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] archived   KEYS[6] lease
 -- KEYS[7] outcome
@@ -9,7 +8,7 @@
 -- ARGV[4] the generation after it   ARGV[5] message   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the generation in seconds
 --
--- Returns revived, waiting, running, done or superseded.
+-- Returns queued, waiting, running, done or superseded.
 
 local function waits(id)
   local key = ARGV[1] .. id
@@ -29,20 +28,20 @@ if waits(id) then
   return 'waiting'
 end
 
-local verdict = 'revived'
+local result = 'queued'
 local outcome = redis.call('GET', KEYS[7])
 local g = redis.call('GET', KEYS[1])
 if outcome and string.find(outcome, '"state":"done"', 1, true) then
-  verdict = 'done'
+  result = 'done'
 elseif g and (tonumber(g) > tonumber(ARGV[4]) or waits(ARGV[2] .. g)) then
-  verdict = 'superseded'
+  result = 'superseded'
 end
 
 redis.call('ZREM', KEYS[5], id)
 redis.call('DEL', key)
-if verdict ~= 'revived' then return verdict end
+if result ~= 'queued' then return result end
 
 redis.call('HSET', key, 'msg', ARGV[5], 'state', 'pending', 'pending_since', ARGV[6])
 redis.call('LPUSH', KEYS[2], id)
 redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[7])
-return verdict
+return result

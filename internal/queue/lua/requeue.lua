@@ -1,5 +1,5 @@
--- Gives the generation back when a started task is to wait again, or tells that a newer task replaces it. A newer one
--- that is scheduled for later is moved forward: it takes over what the older was asked for.
+-- Restores the generation of a started task that is to wait again, or reports that a newer task supersedes
+-- it. A newer task that is scheduled for later is moved forward, because it takes over the work.
 --
 -- KEYS[1] generation   KEYS[2] scheduled   KEYS[3] retry
 -- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation   ARGV[3] generation of the task

@@ -1,9 +1,9 @@
--- Moves the generation on before a task's user code runs. Repeating it changes nothing.
+-- Increments the generation before a task's user code runs. Repeating the call changes nothing.
 --
 -- KEYS[1] generation
 -- ARGV[1] generation of the task   ARGV[2] life of the generation in seconds
 --
--- Returns the generation that demands belong to from now on.
+-- Returns the generation of later demands.
 
 local g = redis.call('GET', KEYS[1])
 if not g then redis.call('SET', KEYS[1], ARGV[1]) end
