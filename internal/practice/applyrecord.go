@@ -45,9 +45,9 @@ func (s *Store) ApplyPatient(ctx context.Context, t tenant.ID, p Patient, since 
 // patientRecord has no practice: the practices of an account share its patients.
 func patientRecord(id phi.Text) Record { return Record{Noun: NounPatient, ID: id} }
 
-// ForgetPatient records that the vendor knows no such patient. A vendor in trouble says so about patients that exist, so a
-// first such answer about a known patient is doubted: the record stays and is called stale, and the vendor must be asked a
-// second time. The same answer then is believed.
+// ForgetPatient records that the vendor knows no such patient. A vendor in trouble reports that of existing
+// patients too, so a first such answer about a known patient is doubted: the record stays and is called stale, and the
+// vendor must be asked a second time. The same answer then is believed.
 func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, since cache.Grant) (doubtful bool, err error) {
 	sc, none := s.scope(t, ""), document{Record: patientRecord(id)}
 	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
@@ -130,12 +130,12 @@ type recordUpdate struct {
 
 	changed  []document
 	lastSeen []cache.LastSeenUpdate // of the changed
-	lost     []int                  // indexes of the changed of which there is no copy, or one that says that they do not exist
+	lost     []int                  // indexes of changed documents without a copy, or with a copy that records that they do not exist
 	same     []document
 }
 
-// compare finds the documents that differ from what was known, or of which there is no copy: views that were built
-// meanwhile lack it, and must be invalidated although it has not changed.
+// compare finds the documents that differ from what was known, or that have no copy: views that were built meanwhile lack
+// them, and must be invalidated although the documents have not changed.
 func (u *recordUpdate) compare(ctx context.Context, docs []document) error {
 	seal := u.names.sealer
 	keys, refs := make([]cache.Key, len(docs)), make([]phi.Ref, len(docs))

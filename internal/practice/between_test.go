@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 )
 
-// between does something once, before the nth command that a client sends from now on. What it does itself passes.
+// between calls do once, before the nth command that a client sends from now on. It does not count do's own commands.
 type between struct {
 	n     int
 	do    func()
@@ -44,9 +44,9 @@ func (h *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// A reader may look at any moment while a record is being applied of which there was no copy. What it puts together then
-// is not kept without the record.
-func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
+// While a record without a copy is being applied, a reader may build a view at any moment. No view that lacks the record is
+// stored.
+func TestNoViewIsStoredWithoutARecordThatArrivesMeanwhile(t *testing.T) {
 	t.Parallel()
 	who := visit(0)
 	who.Resources, who.LocationID = []Resource{{ID: "70", Name: "Dr Zero"}}, "3"
@@ -62,7 +62,7 @@ func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
 			b.patient(t, known)
 			b.lose(t, b.store.scope(clinic, "").documentKey(patientRecord(known.ID)))
 		}, apply, func(r BoardRow) bool { return r.Known }},
-		"a patient who was said not to exist": {func(t *testing.T, b *bundle) {
+		"a patient reported as not existing": {func(t *testing.T, b *bundle) {
 			if _, err := b.store.ForgetPatient(t.Context(), clinic, known.ID, b.begin(t)); err != nil {
 				t.Fatal(err)
 			}
@@ -89,14 +89,14 @@ func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
 				b := setup(t)
 				b.see(t, monday, who)
 				c.before(t, b)
-				look := &between{n: n, do: func() { b.board(t, monday) }}
-				b.rdb.AddHook(look)
+				read := &between{n: n, do: func() { b.board(t, monday) }}
+				b.rdb.AddHook(read)
 				c.apply(t, b)
-				over, look.quiet = look.do != nil, true
+				over, read.quiet = read.do != nil, true
 				for range 2 {
 					r := b.board(t, monday)
 					if !c.there(r.Board.Rows[0]) || name == "a visit" && len(r.Board.Rows) != 2 {
-						t.Fatalf("looked before command %d: the board that is kept goes without it", n)
+						t.Fatalf("read before command %d: the stored board lacks the record", n)
 					}
 				}
 			}
@@ -104,9 +104,9 @@ func TestNoViewIsKeptWithoutARecordThatComesMeanwhile(t *testing.T) {
 	}
 }
 
-// A slow answer has a patient whom a quicker one, asked later, said not to exist: what is filled under the older look is
-// refused, and the doubt about the newer one must be enough.
-func TestNoViewIsKeptWithoutAPatientWhoWasMadeMeanwhile(t *testing.T) {
+// A slow answer has a patient that a faster, later one reported as not existing: the cache refuses what is filled under the
+// older grant, and the doubt about the newer one must suffice.
+func TestNoViewIsStoredWithoutAPatientCreatedMeanwhile(t *testing.T) {
 	t.Parallel()
 	who := visit(0)
 	for n, over := 0, false; !over; n++ {
@@ -120,29 +120,29 @@ func TestNoViewIsKeptWithoutAPatientWhoWasMadeMeanwhile(t *testing.T) {
 		forget()
 		since := b.begin(t)
 		forget()
-		look := &between{n: n, do: func() { b.board(t, monday) }}
-		b.rdb.AddHook(look)
+		read := &between{n: n, do: func() { b.board(t, monday) }}
+		b.rdb.AddHook(read)
 		if _, err := b.store.ApplyPatient(t.Context(), clinic, Patient{ID: who.Patient, Practice: "7", First: "First"}, since); err != nil {
 			t.Fatal(err)
 		}
-		over, look.quiet = look.do != nil, true
+		over, read.quiet = read.do != nil, true
 		for range 2 {
 			if r := b.board(t, monday); r.Unknown != 0 {
-				t.Fatalf("looked before command %d: hit %t, unknown %d", n, r.Hit, r.Unknown)
+				t.Fatalf("read before command %d: hit %t, unknown %d", n, r.Hit, r.Unknown)
 			}
 		}
 	}
 }
 
-// A card that was made without a day is not kept for one that has it, at whatever moment of the day's coming it was made,
-// and though nothing is new about a day whose roster was only away.
-func TestNoCardIsKeptWithoutADayThatComes(t *testing.T) {
+// A card that was built without a day does not replace one that has it, at whatever moment while the day arrives it was
+// built, and even if nothing is new about a day whose roster was lost.
+func TestNoCardIsStoredWithoutADayThatArrives(t *testing.T) {
 	t.Parallel()
 	tuesday := monday.Add(1)
 	here, there := visit(0), onDay(visit(3), tuesday, 1)
 	there.Patient = here.Patient
 	for name, before := range map[string]func(t *testing.T, b *bundle){
-		"nobody asked for it yet": func(*testing.T, *bundle) {},
+		"it was never requested": func(*testing.T, *bundle) {},
 		"its roster is lost": func(t *testing.T, b *bundle) {
 			b.see(t, tuesday, there)
 			b.lose(t, cache.Key{Class: dayClass, ID: b.store.Names(clinic).Day("7", tuesday)})
@@ -158,25 +158,26 @@ func TestNoCardIsKeptWithoutADayThatComes(t *testing.T) {
 				if r := b.card(t, here.Patient); len(r.Card.Visits) != 1 {
 					t.Fatalf("%d visits before the day is known", len(r.Card.Visits))
 				}
-				look := &between{n: n, do: func() { b.card(t, here.Patient) }}
-				b.rdb.AddHook(look)
+				read := &between{n: n, do: func() { b.card(t, here.Patient) }}
+				b.rdb.AddHook(read)
 				b.see(t, tuesday, there)
-				over, look.quiet = look.do != nil, true
+				over, read.quiet = read.do != nil, true
 				for range 2 {
 					if r := b.card(t, here.Patient); len(r.Card.Visits) != 2 {
-						t.Fatalf("looked before command %d: hit %t, %d visits, %d days unknown", n, r.Hit, len(r.Card.Visits), r.Unknown)
+						t.Fatalf("read before command %d: hit %t, %d visits, %d days unknown", n, r.Hit, len(r.Card.Visits), r.Unknown)
 					}
 				}
 				if r := b.card(t, here.Patient); !r.Hit {
-					t.Fatal("the whole card is not kept")
+					t.Fatal("the complete card is not stored")
 				}
 			}
 		})
 	}
 }
 
-// An answer that was refused has left a copy of a record whose views were kept without it: the next one tells them.
-func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
+// An answer that was refused has left a copy of a record, and views were stored without it. The next answer invalidates
+// them.
+func TestLostRecordInvalidatesViewsAfterARefusedAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	who := visit(0)
@@ -194,7 +195,7 @@ func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
 		return r
 	}
 	if r := read(); r.Unknown != 1 {
-		t.Fatalf("unknown %d, want the one who was lost", r.Unknown)
+		t.Fatalf("%d unknown, want the lost patient", r.Unknown)
 	}
 	since := b.begin(t)
 	b.invalidate(t, Record{Noun: NounPatient, ID: other.ID})
@@ -207,6 +208,6 @@ func TestALostRecordIsToldOfAfterARefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if day, board := read(), b.board(t, monday); day.Unknown != 0 || board.Unknown != 0 {
-		t.Errorf("unknown are %d on the day and %d on the board, though both are known", day.Unknown, board.Unknown)
+		t.Errorf("%d unknown on the day and %d on the board, although both are known", day.Unknown, board.Unknown)
 	}
 }

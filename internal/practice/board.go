@@ -10,14 +10,14 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Board is the day board of one practice: every visit of the day in the order of start.
+// Board is the day board of one practice: every visit of the day in order of start.
 type Board struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
 }
 
-// BoardRow is one visit on the board. A patient whose record could not be fetched has Known false and the name that the
+// BoardRow is one visit on the board. Without the patient's record, Known is false and the row has the name that the
 // appointment itself carries: one missing record never empties a board.
 type BoardRow struct {
 	Appointment phi.Text  `json:"appointment"`
@@ -34,8 +34,8 @@ type BoardRow struct {
 	Location    string    `json:"location,omitzero"`
 }
 
-// BuildBoard puts a board together. Patients are looked up by id. Cancelled and rescheduled
-// visits stay on the board with their status: the front desk must see that they will not come.
+// BuildBoard builds a board. Cancelled and rescheduled visits stay on it with their status, so that the front desk sees
+// that these patients will not come.
 func BuildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {
@@ -67,7 +67,7 @@ func boardRow(a Appointment, patients map[phi.Text]Patient, info PracticeInfo) B
 	return row
 }
 
-// FullName is first, middle and last name with single spaces; empty when all three are.
+// FullName returns the first, middle and last name with single spaces; "" if all three are empty.
 func (p Patient) FullName() phi.Text {
 	return phi.Text(strings.Join(strings.Fields(p.First.Reveal()+" "+p.Middle.Reveal()+" "+p.Last.Reveal()), " "))
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// CardDays is how many days of visits a patient card shows, the first included: four weeks.
+// CardDays is how many days of visits a patient card shows, including the first: four weeks.
 const CardDays = 28
 
-// Card is what the front desk sees of one patient: the record, and the visits at one practice from a day on.
+// Card is what the front desk sees of one patient: the record, and the visits at one practice from one day on.
 type Card struct {
 	Practice string      `json:"practice"`
 	From     civil.Date  `json:"from"`
-	To       civil.Date  `json:"to"` // the last day that was looked at, CardDays in all
+	To       civil.Date  `json:"to"` // the last day, CardDays in all
 	Patient  Patient     `json:"patient"`
-	Visits   []CardVisit `json:"visits"` // in the order of start
+	Visits   []CardVisit `json:"visits"` // in order of start
 }
 
-// CardVisit is one visit on a card. Cancelled and rescheduled ones are there with their status, as on boards.
+// CardVisit is one visit on a card. Cancelled and rescheduled visits are shown with their status, as on boards.
 type CardVisit struct {
 	Appointment phi.Text   `json:"appointment"`
 	Day         civil.Date `json:"day"`
@@ -33,7 +33,7 @@ type CardVisit struct {
 	Location    string     `json:"location,omitzero"`
 }
 
-// BuildCard puts a card together of the patient's record and visits.
+// BuildCard builds a card from the patient's record and visits.
 func BuildCard(practice string, from civil.Date, p Patient, visits []Appointment, info PracticeInfo) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),

@@ -10,15 +10,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Roster names the list of one practice's visits of one day.
+// Roster identifies the roster of one practice's day.
 type Roster struct {
 	Tenant   tenant.ID
 	Practice string
 	Date     civil.Date
 }
 
-// Confirmed returns how long ago the vendor last confirmed each day's roster, negative for a day of which nothing is known
-// (any more). It opens nothing. At most cache.MaxPeek days.
+// Confirmed returns how long ago the vendor last confirmed each day's roster, and a negative duration for a day without a
+// roster. It decrypts nothing. At most cache.MaxPeek days.
 func (s *Store) Confirmed(ctx context.Context, days []Roster) ([]time.Duration, error) {
 	keys := make([]cache.Key, len(days))
 	for i, d := range days {

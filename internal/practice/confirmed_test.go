@@ -24,6 +24,6 @@ func TestConfirmed(t *testing.T) {
 	}
 	_ = b.rdb.Close()
 	if _, err := b.store.Confirmed(t.Context(), days); err == nil {
-		t.Error("read without redis")
+		t.Error("Confirmed succeeds without Redis")
 	}
 }

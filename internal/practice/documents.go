@@ -15,17 +15,17 @@ type Appointment struct {
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
 	AllDay      bool       `json:"all_day,omitzero"`
-	Patient     phi.Text   `json:"patient,omitzero"` // the vendor's id; empty when the entry is nobody's visit
+	Patient     phi.Text   `json:"patient,omitzero"` // the vendor's id; empty if the entry is not a visit
 	PatientName phi.Text   `json:"patient_name,omitzero"`
 	Status      Status     `json:"status"`
 	Reasons     []phi.Text `json:"reasons,omitempty"`
-	ReasonID    string     `json:"reason_id,omitzero"` // of the first
+	ReasonID    string     `json:"reason_id,omitzero"` // of the first reason
 	Resources   []Resource `json:"resources,omitempty"`
 	LocationID  string     `json:"location_id,omitzero"`
-	Location    string     `json:"location,omitzero"` // as it was called on the day of booking
+	Location    string     `json:"location,omitzero"` // its name on the day of booking
 }
 
-// Providers returns the ids of the providers whom the appointment takes.
+// Providers returns the ids of the providers that the appointment occupies.
 func (a Appointment) Providers() []string {
 	var out []string
 	for _, r := range a.Resources {
@@ -36,17 +36,17 @@ func (a Appointment) Providers() []string {
 	return out
 }
 
-// Resource is a provider, or a room where no provider is named, that an appointment occupies.
+// Resource is a provider that an appointment occupies, or a room if the appointment names no provider.
 type Resource struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
-	Room bool   `json:"room,omitzero"` // rooms and providers are numbered apart
+	Room bool   `json:"room,omitzero"` // rooms and providers have separate numbers
 }
 
-// Patient is what the front desk needs of a person's record. It belongs to the account, whose practices share it.
+// Patient is the part of a patient's record that the front desk needs. It belongs to the account, whose practices share it.
 type Patient struct {
 	ID phi.Text `json:"id"`
-	// Practice is the one that keeps the record; empty when the vendor does not say.
+	// Practice is the one that keeps the record; empty if the vendor does not name it.
 	Practice string `json:"practice,omitzero"`
 
 	First  phi.Text `json:"first,omitzero"`
@@ -85,7 +85,7 @@ type Locations struct {
 	Locations []Location `json:"locations"`
 }
 
-// Place is what the account says of one of its practices.
+// Place is one of the account's practices.
 type Place struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -97,22 +97,23 @@ type Practices struct {
 	Practices []Place `json:"practices"`
 }
 
-// Day is the roster of one day: which appointments it has, whose and with whom. Their content lies in documents of their
-// own, so that a change of one moves one.
+// Day is the roster of one day: which appointments it has, of which patients and providers. Their content has documents of
+// its own, so that a change of one appointment changes one document.
 type Day struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
 	Visits   []Booking  `json:"visits"` // in order of start
 }
 
-// Booking is one appointment on a roster, with what it is looked for by.
+// Booking is one appointment on a roster, with the patient and the providers by which views find it.
 type Booking struct {
 	ID        phi.Text `json:"id"`
 	Patient   phi.Text `json:"patient,omitzero"`
 	Providers []string `json:"providers,omitempty"`
 }
 
-// Roll confirms the records of a practice's patients: what the vendor changed before it was filled has been applied.
+// PatientsConfirmation confirms the records of a practice's patients: every change that the vendor made before the
+// confirmation was filled has been applied.
 type PatientsConfirmation struct {
 	Practice string `json:"practice"`
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Errors of the mapping. They carry nothing of the row.
+// Errors of the mapping. They contain nothing of the row.
 var (
-	// ErrForeign means that the row belongs to another practice than was asked for. It must not be cached.
+	// ErrForeign means that the row belongs to another practice than the requested one. It must not be cached.
 	ErrForeign = errors.New("practice: row of another practice")
-	// ErrRow means that the row lacks what a document cannot be without.
+	// ErrRow means that the row lacks a field that every document needs.
 	ErrRow = errors.New("practice: row without id or start")
 )
 
-// FromAppointment maps a row of the schedule of one practice.
+// FromAppointment maps a row of one practice's schedule.
 func FromAppointment(practice string, row tebra.Appointment, zone *time.Location) (Appointment, error) {
 	if row.PracticeID != "" && row.PracticeID != practice {
 		return Appointment{}, ErrForeign
@@ -54,21 +54,21 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 	return a, nil
 }
 
-// Detail is an appointment as the vendor tells of it alone: without the names of what it refers to.
+// Detail is an appointment that was read by itself. It has the ids of what it refers to, but no names.
 type Detail struct {
 	ID         phi.Text
 	Day        civil.Date
 	Start, End time.Time
 	Patient    phi.Text
 	Status     Status
-	Provider   string   // the one provider; empty when it takes none
-	Rooms      []string // what else it takes
+	Provider   string   // the only provider; empty if there is none
+	Rooms      []string // what else it occupies
 	ReasonID   string
 	LocationID string
 	Group      bool
 }
 
-// FromDetail maps an appointment that was asked for by itself. One that the vendor deleted is nil, without an error.
+// FromDetail maps an appointment that was read by itself. It returns nil and no error for one that the vendor deleted.
 func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Location) (*Detail, error) {
 	switch {
 	case row.PracticeID != "" && row.PracticeID != practice:
@@ -94,8 +94,8 @@ func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Locati
 	return d, nil
 }
 
-// fits reports whether the detail is of the same visit as a in all that decides on which lists it is and what it is called
-// there. What the two answers cannot be compared by does not fit.
+// fits reports whether the detail agrees with a in everything that decides on which lists the visit is and under which
+// names. A visit with attributes that cannot be compared between the two answers does not fit.
 func (d *Detail) fits(a Appointment) bool {
 	var taken []string
 	for _, r := range a.Resources {
@@ -111,7 +111,7 @@ func (d *Detail) fits(a Appointment) bool {
 		d.ReasonID == a.ReasonID && d.LocationID == a.LocationID
 }
 
-// FromLocations maps a practice's places and orders them, as FromProviders does.
+// FromLocations maps a practice's places and sorts them, as FromProviders does.
 func FromLocations(practice string, rows []tebra.ServiceLocation) Locations {
 	l := Locations{Practice: practice, Locations: []Location{}}
 	for _, r := range rows {
@@ -124,7 +124,7 @@ func FromLocations(practice string, rows []tebra.ServiceLocation) Locations {
 	return l
 }
 
-// FromPractices maps the account's practices and orders them.
+// FromPractices maps the account's practices and sorts them.
 func FromPractices(rows []tebra.Practice) Practices {
 	p := Practices{Practices: []Place{}}
 	for _, r := range rows {
@@ -144,8 +144,8 @@ func FromPatient(p *tebra.Patient) Patient {
 	}
 }
 
-// FromProviders maps a practice's providers and orders them, so that the vendor's order cannot look like a change.
-// Referring providers belong to other houses and are left out.
+// FromProviders maps a practice's providers and sorts them, so that the vendor's order cannot look like a change. It skips
+// referring providers, who work elsewhere.
 func FromProviders(practice string, rows []tebra.Provider) Directory {
 	d := Directory{Practice: practice, Providers: []Provider{}}
 	for _, r := range rows {
@@ -160,7 +160,7 @@ func FromProviders(practice string, rows []tebra.Provider) Directory {
 	return d
 }
 
-// Hash is a keyed digest of a document's content: equal for equal content, and telling nothing of it.
+// Hash returns a keyed digest of a document's content: equal content has equal digests, and the digest reveals nothing.
 func Hash(s *phi.Sealer, document any) (phi.Ref, error) {
 	data, err := phi.Marshal(document)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Noun names a sort of record in the graph. It also keeps equal identifiers of different sorts apart.
+// Noun is a kind of record in the graph. It also distinguishes equal identifiers of different kinds.
 type Noun string
 
-// The nouns. Patients is the roll-up of all patients of one tenant: a board shows ninety of them, and an entry may carry
-// 32 tags. It is the tenant's and not the practice's, because practices of one account share its patients.
+// The nouns. NounPatients is the roll-up of all patients of one tenant: a board shows ninety patients, and an entry may
+// carry 32 tags. It belongs to the tenant and not to a practice, because the practices of an account share its patients.
 const (
 	NounAppointment          Noun = "appointment"
 	NounPatient              Noun = "patient"
@@ -27,8 +27,8 @@ const (
 	NounPractice             Noun = "practice"
 )
 
-// Graph says what is built from what. It has no cycle. A day's roster is built from no appointment: an appointment that is
-// in doubt is still on its day, and only a look at the whole day says more.
+// Graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not built from appointments:
+// an appointment in doubt is still on its day, and only a reading of the whole day can change that.
 var Graph = map[Noun][]Noun{
 	NounPatients:    {NounPatient},
 	NounBoard:       {NounDay, NounAppointment, NounPatients, NounDirectory, NounLocations},
@@ -36,7 +36,7 @@ var Graph = map[Noun][]Noun{
 	NounCard:        {NounAppointment, NounPatient, NounDirectory, NounLocations},
 }
 
-// builtOn lists everything that is built, directly or not, on n, itself first.
+// builtOn lists everything that is built on n, directly or not, with n first.
 func builtOn(n Noun) []Noun {
 	out := []Noun{n}
 	for i := 0; i < len(out); i++ {
@@ -49,10 +49,10 @@ func builtOn(n Noun) []Noun {
 	return out
 }
 
-// Names gives the records of one tenant the names they have where people can look.
+// Names returns the names of one tenant's records and views, which reveal no identifiers.
 type Names struct{ sealer *phi.Sealer }
 
-// NewNames returns the names of the tenant whose sealer is given.
+// NewNames returns the Names of the tenant that the sealer belongs to.
 func NewNames(s *phi.Sealer) Names { return Names{s} }
 
 // Appointment names an appointment by the vendor's id.
@@ -96,26 +96,26 @@ func (n Names) ProviderDay(practice, provider string, d civil.Date) phi.Ref {
 	return n.ref(NounProviderDay, practice+" "+d.String()+" "+provider)
 }
 
-// Card names the card of a patient at a practice, whichever day it begins with.
+// Card names the card of a patient at a practice, whatever day it begins on.
 func (n Names) Card(practice string, patient phi.Text) phi.Ref {
 	return n.ref(NounCard, practice+" "+patient.Reveal())
 }
 
-// cardFrom names the card that begins with a day, in the cache alone.
+// cardFrom names the card that begins on one day. Only cache keys have this name.
 func (n Names) cardFrom(practice string, patient phi.Text, today civil.Date) phi.Ref {
 	return n.ref(NounCard, practice+" "+patient.Reveal()+" "+today.String())
 }
 
 func (n Names) ref(noun Noun, id string) phi.Ref { return n.sealer.Ref(string(noun), id) }
 
-// Record says which record changed, with the facts by which its collections are found.
+// Record identifies a record, with the facts by which the views that show it are found.
 type Record struct {
 	Noun     Noun
 	ID       phi.Text // an appointment's or patient's; empty for the others
 	Practice string
-	// The rest is an appointment's. One that moved, changed hands or came to another patient is two records, before and
-	// after.
-	Day       civil.Date // a day's too
+	// The other fields describe an appointment. An appointment that moved, or got another provider or patient, is two
+	// records, before and after.
+	Day       civil.Date // a roster's too
 	Patient   phi.Text
 	Providers []string
 }
@@ -136,8 +136,8 @@ func (n Names) Views(r Record) []phi.Ref {
 	return out
 }
 
-// of names what stands for a record in a noun's place: the record itself for its own noun, or what it is rolled up into.
-// Views have no name here: what they show of a record they carry under a name of their own (Views).
+// of returns the name that a change of r raises for a noun: that of r itself for its own noun, or that of a roll-up. For
+// the nouns of views it returns "": Views returns their names.
 func (n Names) of(noun Noun, r Record) phi.Ref {
 	switch noun {
 	case NounAppointment:

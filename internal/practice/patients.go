@@ -9,17 +9,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Fetch is what the vendor has to be asked for of a day's patients, without repeats.
+// Fetch is what must be read of a day's patients, without repeats.
 type Fetch struct {
-	// Missing are those whose records are not in the cache, are no longer valid, or are old and kept by another practice.
-	// Only a call each brings them.
+	// Missing are the patients whose records are not in the cache, are invalid, or are old and kept by another practice.
+	// Each of them needs a call of its own.
 	Missing []phi.Text
-	// Aged are those whose records are valid and merely old: what changed since may come for all of them in one list.
+	// Aged are the patients whose records are valid and merely old: one list of changes can confirm all of them.
 	Aged []phi.Text
 }
 
-// PatientsToFetch returns the patients of a practice's day whose records are not in the cache, or not as good as they
-// might be. A record that the practice's roll confirms is good. A patient who the vendor says does not exist counts as
+// PatientsToFetch returns the patients of a practice's day whose records are not in the cache, invalid or old. A record that
+// the practice's PatientsConfirmation confirms is not old. A patient that the vendor reported as not existing counts as
 // known until that answer is old.
 func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice string, visits []Appointment) (Fetch, error) {
 	n := s.Names(t)
@@ -39,7 +39,7 @@ func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice strin
 		switch {
 		case e.State == cache.Fresh:
 		case e.State != cache.Soft || phi.Unmarshal(e.Value, &p) != nil || p.Practice != practice:
-			f.Missing = append(f.Missing, ids[i]) // what another practice keeps is in no list of this one
+			f.Missing = append(f.Missing, ids[i]) // no list of this practice has the records that another one keeps
 		case confirmation.State != cache.Fresh || !confirmed(e, confirmation, p, practice):
 			f.Aged = append(f.Aged, ids[i])
 		}

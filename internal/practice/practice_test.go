@@ -27,7 +27,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-// dates lets cmp look at structs with dates in them.
+// dates lets cmp compare structs with dates.
 var dates = cmpopts.EquateComparable(civil.Date{})
 
 func newKeys(t testing.TB) *phi.Keys {
@@ -58,7 +58,7 @@ func FuzzParseStatus(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word string) {
 		s := ParseStatus(word)
 		if s == "" {
-			t.Fatal("no status at all")
+			t.Fatal("no status")
 		}
 		if again := ParseStatus(string(s)); s != Unknown && s != Ready && again != s {
 			t.Fatalf("%s reads back as %s", s, again)
@@ -162,8 +162,8 @@ func TestGraphHasNoCycle(t *testing.T) {
 	}
 }
 
-// The tags that a change bumps must meet the tags that everything built on the record carries, and nothing else.
-func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
+// The tags that a change raises are carried by everything that is built on the record, and by nothing else.
+func TestImpactReachesExactlyWhatIsBuiltOnARecord(t *testing.T) {
 	t.Parallel()
 	n := NewNames(newKeys(t).For("a"))
 	tags := func(refs ...phi.Ref) []cache.Tag {
@@ -193,13 +193,13 @@ func TestCascadeReachesWhatIsBuiltOnARecord(t *testing.T) {
 		want []string
 	}{
 		"appointment":                   {visit, []string{"itself", "board", "his day", "card of 11"}},
-		"appointment, whose day nobody": {Record{Noun: NounAppointment, ID: "1", Practice: "7"}, []string{"itself"}},
+		"appointment of an unknown day": {Record{Noun: NounAppointment, ID: "1", Practice: "7"}, []string{"itself"}},
 		"patient":                       {Record{Noun: NounPatient, ID: "11"}, []string{"board", "tuesday", "practice 8", "his day", "another's", "card of 11", "card at 8"}},
 		"directory":                     {Record{Noun: NounDirectory, Practice: "7"}, []string{"board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
 		"locations of another practice": {Record{Noun: NounLocations, Practice: "8"}, []string{"practice 8", "card at 8"}},
 		"practice":                      {Record{Noun: NounPractice, Practice: "7"}, []string{"roster", "board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
 		"the list of practices":         {Record{Noun: NounPractices}, []string{"all of them"}},
-		"roll":                          {Record{Noun: NounPatientsConfirmation, Practice: "7"}, nil},
+		"confirmation":                  {Record{Noun: NounPatientsConfirmation, Practice: "7"}, nil},
 		"day":                           {Record{Noun: NounDay, Practice: "7", Day: monday}, []string{"roster", "board"}},
 	} {
 		var met []string

@@ -5,17 +5,17 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board, and show the
-// provider even where the visit takes another one too.
+// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board, and name this
+// provider even if the visit occupies another one too.
 type ProviderDay struct {
 	Practice string     `json:"practice"`
 	Provider string     `json:"provider"`      // the vendor's id
-	Name     string     `json:"name,omitzero"` // empty when neither the practice nor a visit says it
+	Name     string     `json:"name,omitzero"` // empty if neither the practice nor a visit has it
 	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
 }
 
-// BuildProviderDay puts a provider's day together of the visits that take the provider.
+// BuildProviderDay builds a provider's day from the visits that occupy the provider.
 func BuildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) ProviderDay {
 	v := ProviderDay{
 		Practice: practice, Provider: provider, Date: d, Name: info.provider(Resource{ID: provider}),

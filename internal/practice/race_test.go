@@ -35,7 +35,7 @@ func (b *bundle) patient(t *testing.T, p Patient) bool {
 	return changed
 }
 
-// lose deletes one document's copy, as an eviction or the end of its life does.
+// lose deletes one entry, as an eviction or its expiry does.
 func (b *bundle) lose(t *testing.T, k cache.Key) {
 	t.Helper()
 	n, err := b.rdb.Del(t.Context(), entryKey(k)).Result()
@@ -54,9 +54,9 @@ func onDay(a Appointment, d civil.Date, days int) Appointment {
 	return a
 }
 
-// An answer that was on its way when somebody invalidated what it is about may be older than that: it is not stored as
-// valid, whatever else it changes. What it says of other visits stands.
-func TestAnAnswerFromBeforeAnInvalidationIsRefused(t *testing.T) {
+// An answer that was on its way during an invalidation may be older than that: its invalidated part is not stored as valid,
+// whatever else it changes. The rest of it is.
+func TestAnswerFromBeforeAnInvalidationIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		r        Record
@@ -77,18 +77,18 @@ func TestAnAnswerFromBeforeAnInvalidationIsRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want a conflict: %v", name, got, err, c.conflict)
 		}
 		if read := b.board(t, monday); !read.Stale {
-			t.Errorf("%s: the board is taken for valid", name)
+			t.Errorf("%s: the board is valid", name)
 		}
 		if got := b.see(t, monday, vs...); got.Any() != c.conflict {
-			t.Errorf("%s: asked again: %+v", name, got)
+			t.Errorf("%s: the second answer: %+v", name, got)
 		}
 		if read := b.board(t, monday); read.Stale || read.Board.Rows[0].Status != CheckedIn {
-			t.Errorf("%s: asking again did not heal it", name)
+			t.Errorf("%s: the board is not valid after the second answer", name)
 		}
 	}
 }
 
-func TestARecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
+func TestRecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	since := b.begin(t)
@@ -106,11 +106,11 @@ func TestARecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
 		}
 	}
 	if _, err := b.store.ApplyPatient(t.Context(), clinic, Patient{ID: "1001"}, since); err != nil {
-		t.Errorf("somebody else's invalidation: %v", err)
+		t.Errorf("after the invalidation of another record: %v", err)
 	}
 }
 
-// A visit that moved between two days of one answer is that answer's own change, in either direction.
+// A visit that moved between two days of one answer is the answer's own change, in either direction.
 func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 	t.Parallel()
 	tuesday := monday.Add(1)
@@ -118,7 +118,7 @@ func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 		b := setup(t)
 		base := map[civil.Date][]Appointment{monday: {visit(1), visit(2)}, tuesday: {onDay(visit(3), tuesday, 1), onDay(visit(4), tuesday, 1)}}
 		there := map[civil.Date]Appointment{monday: visit(0), tuesday: onDay(visit(0), tuesday, 1)}
-		look := func(at civil.Date) {
+		readBoth := func(at civil.Date) {
 			t.Helper()
 			since, own := b.begin(t), map[cache.Tag]uint64{}
 			for _, d := range []civil.Date{monday, tuesday} {
@@ -131,8 +131,8 @@ func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 				}
 			}
 		}
-		look(c.from)
-		look(c.to)
+		readBoth(c.from)
+		readBoth(c.to)
 		old, now := b.board(t, c.from), b.board(t, c.to)
 		if len(old.Board.Rows) != 2 || old.Stale || len(now.Board.Rows) != 3 || now.Stale || now.Missing != 0 {
 			t.Errorf("%s: %d rows (stale %v) and %d rows (stale %v, %d missing)", name,
@@ -141,8 +141,8 @@ func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 	}
 }
 
-// Until the old day is looked at, its board says that it is stale and does not show the visit with another day's time.
-func TestAMovedVisitLeavesTheOldBoardAtOnce(t *testing.T) {
+// Until the old day is read again, its board is stale and does not show the visit with another day's time.
+func TestMovedVisitLeavesTheOldBoardAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tuesday := monday.Add(1)
@@ -160,7 +160,7 @@ func TestAMovedVisitLeavesTheOldBoardAtOnce(t *testing.T) {
 	}
 }
 
-func TestAVisitThatMovedToAnotherPracticeIsLeftToIt(t *testing.T) {
+func TestVisitThatMovedToAnotherPracticeBelongsToIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(3)...)
@@ -170,7 +170,7 @@ func TestAVisitThatMovedToAnotherPracticeIsLeftToIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.see(t, monday, visits(3)[1:]...); got.Removed != 1 {
-		t.Errorf("the old practice saw %+v", got)
+		t.Errorf("the old practice's answer changed %+v", got)
 	}
 	r, err := b.store.Board(t.Context(), clinic, "8", monday)
 	if err != nil || len(r.Board.Rows) != 1 || r.Stale {
@@ -178,9 +178,9 @@ func TestAVisitThatMovedToAnotherPracticeIsLeftToIt(t *testing.T) {
 	}
 }
 
-// The vendor may list one appointment twice, with other rows between and other content: it is one visit, and the same
+// The vendor may list one appointment twice, with different content and other rows between: it is one visit, and the same
 // answer again is no change.
-func TestRowsThatComeTwice(t *testing.T) {
+func TestDuplicateRowsAreOneVisit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	twice := visit(5)
@@ -196,8 +196,8 @@ func TestRowsThatComeTwice(t *testing.T) {
 	}
 }
 
-// A board may be built on invalid records, but it is not kept as a valid one.
-func TestABoardOnInvalidRecordsIsNotKept(t *testing.T) {
+// A board may be built on invalid records, but it is not stored.
+func TestBoardOnInvalidRecordsIsNotStored(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]Record{
 		"patient": {Noun: NounPatient, ID: "1000"}, "directory": {Noun: NounDirectory, Practice: "7"},
@@ -218,8 +218,8 @@ func TestABoardOnInvalidRecordsIsNotKept(t *testing.T) {
 	}
 }
 
-// A record whose copy was lost comes back unchanged; the boards that were built without it must be told all the same.
-func TestAnUnchangedRecordThatWasLostReachesTheBoard(t *testing.T) {
+// A record whose copy was lost comes back unchanged. The boards that were built without it are invalidated all the same.
+func TestUnchangedRecordThatWasLostReachesTheBoard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(1)...)
@@ -237,6 +237,6 @@ func TestAnUnchangedRecordThatWasLostReachesTheBoard(t *testing.T) {
 		t.Errorf("%d unknown after the record came back", r.Unknown)
 	}
 	if b.patient(t, ada) {
-		t.Error("a record that is there and the same is a change")
+		t.Error("an unchanged record that has a copy counts as a change")
 	}
 }

@@ -18,7 +18,7 @@ import (
 // it is released.
 type watcher struct {
 	view, visit string // the Redis keys of the view's entry and of one visit that it shows
-	looks       atomic.Int64
+	reads       atomic.Int64
 	builds      atomic.Int64
 
 	hold    holdable
@@ -42,16 +42,16 @@ func (h *watcher) step(ctx context.Context, cmds []redis.Cmder, next func() erro
 	err := next()
 	for _, cmd := range cmds {
 		switch {
-		case reads(cmd, h.view):
-			h.looks.Add(1)
-		case reads(cmd, h.visit):
+		case isGet(cmd, h.view):
+			h.reads.Add(1)
+		case isGet(cmd, h.visit):
 			h.builds.Add(1)
 		}
 	}
 	return err
 }
 
-func reads(cmd redis.Cmder, key string) bool {
+func isGet(cmd redis.Cmder, key string) bool {
 	args := cmd.Args()
 	return len(args) > 1 && args[0] == "get" && args[1] == key
 }
@@ -79,8 +79,8 @@ func beforeGrant(h *watcher, cmd redis.Cmder) bool {
 	return len(args) > 3 && args[0] == "evalsha" && args[3] == h.view
 }
 
-// duringBuild is a build's look at a visit.
-func duringBuild(h *watcher, cmd redis.Cmder) bool { return reads(cmd, h.visit) }
+// duringBuild is a build's read of a visit.
+func duringBuild(h *watcher, cmd redis.Cmder) bool { return isGet(cmd, h.visit) }
 
 func never(*watcher, redis.Cmder) bool { return false }
 
@@ -203,16 +203,16 @@ func equals(t *testing.T, results <-chan readResult, want readResult) {
 	}
 }
 
-// looked waits until the view's entry was read n times; each read that misses does that twice before it waits or builds.
-func (h *watcher) looked(t *testing.T, n int64) {
+// misses waits until the view's entry was read n times; each read that misses does that twice before it waits or builds.
+func (h *watcher) misses(t *testing.T, n int64) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for h.looks.Load() < n {
+	for h.reads.Load() < n {
 		select {
 		case <-deadline:
-			t.Fatalf("waited 20 s for %d looks at the view, saw %d", n, h.looks.Load())
+			t.Fatalf("waited 20 s for %d reads of the view, saw %d", n, h.reads.Load())
 		case <-tick.C:
 		}
 	}
@@ -220,13 +220,13 @@ func (h *watcher) looked(t *testing.T, n int64) {
 
 func TestConcurrentReadsShareOneBuild(t *testing.T) {
 	t.Parallel()
-	for name, hold := range map[string]holdable{"all look before the grant": beforeGrant, "all but one look later": duringBuild} {
+	for name, hold := range map[string]holdable{"all miss before the grant": beforeGrant, "all but one miss later": duringBuild} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onEachView(t, func(t *testing.T, v *lostView) {
 				s, h := v.process(t, hold)
 				results := v.start(t.Context(), s, 50)
-				h.looked(t, 2*50)
+				h.misses(t, 2*50)
 				close(h.release)
 				equals(t, results, v.want)
 				if n := h.builds.Load(); n != 1 {
@@ -248,13 +248,13 @@ func TestConcurrentReadsShareOneBuildOfAnIncompleteView(t *testing.T) {
 		v.want.fresh.Missing = 1
 		s, h := v.process(t, beforeGrant)
 		results := v.start(t.Context(), s, 50)
-		h.looked(t, 2*50)
+		h.misses(t, 2*50)
 		close(h.release)
 		equals(t, results, v.want)
 		if n := h.builds.Load(); n != 1 {
 			t.Errorf("50 concurrent reads built the view %d times", n)
 		}
-		equals(t, v.start(t.Context(), s, 1), v.want) // at once: an incomplete view is no failure
+		equals(t, v.start(t.Context(), s, 1), v.want) // at once: an incomplete view is not a failure
 		if n := h.builds.Load(); n != 2 {
 			t.Errorf("%d builds after one more read, though an incomplete view is not stored", n)
 		}
@@ -269,7 +269,7 @@ func TestProcessesShareOneBuild(t *testing.T) {
 		here := v.start(t.Context(), one, 25)
 		<-h1.held
 		elsewhere := v.start(t.Context(), other, 25)
-		h2.looked(t, 2*25)
+		h2.misses(t, 2*25)
 		close(h1.release)
 		equals(t, here, v.want)
 		equals(t, elsewhere, v.want)
@@ -287,7 +287,7 @@ func TestStalledBuildBlocksOtherProcessesForItsLeaseOnly(t *testing.T) {
 		here := v.start(t.Context(), one, 1)
 		<-h1.held
 		elsewhere := v.start(t.Context(), other, 1)
-		h2.looked(t, 2)
+		h2.misses(t, 2)
 		lease := strings.Replace(h1.view, ":d:", ":l:", 1)
 		if ok, err := v.rdb.PExpire(t.Context(), lease, time.Millisecond).Result(); err != nil || !ok {
 			t.Fatalf("no lease: %v", err)
@@ -309,7 +309,7 @@ func TestReadsOutliveACanceledBuild(t *testing.T) {
 		canceled := v.start(ctx, s, 1)
 		<-h.held
 		others := v.start(t.Context(), s, 10)
-		h.looked(t, 2+2*10)
+		h.misses(t, 2+2*10)
 		cancel()
 		if r := received(t, canceled); !errors.Is(r.err, context.Canceled) {
 			t.Errorf("the canceled read returns %+v", r)
@@ -326,11 +326,11 @@ func TestReadsOfARacedBuildReturn(t *testing.T) {
 		s, h := v.process(t, duringBuild)
 		before := v.start(t.Context(), s, 10)
 		<-h.held
-		h.looked(t, 2*10)
-		v.see(t, monday, v.monday[1:2]...) // one visit of three: in doubt until it is seen again
+		h.misses(t, 2*10)
+		v.see(t, monday, v.monday[1:2]...) // one visit of three: doubted until the same answer comes again
 		v.see(t, monday, v.monday[1:2]...)
 		after := v.start(t.Context(), s, 10)
-		h.looked(t, 2*10+2*10)
+		h.misses(t, 2*10+2*10)
 		close(h.release)
 		for range 10 {
 			if r := received(t, before); r.err != nil || r.fresh.Hit {
@@ -343,18 +343,18 @@ func TestReadsOfARacedBuildReturn(t *testing.T) {
 			}
 		}
 		if n := h.builds.Load(); n != 1 {
-			t.Errorf("%d builds show the visit that is gone", n)
+			t.Errorf("%d builds read the visit that is gone", n)
 		}
 	})
 }
 
-// That nothing is known is an answer and no failure: nobody has to wait before the next read.
-func TestAViewThatCannotBeBuiltIsNoFailure(t *testing.T) {
+// ErrCold is not a failure of a build, so the next read need not wait.
+func TestColdViewIsNotAFailure(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visit(0))
 	day := b.store.scope(clinic, "7").day(monday)
-	const firstOfBuild = 3 // after the look at view and day, the look of Load and the grant
+	const firstOfBuild = 3 // after the reads of view and day, the read of Load and the grant
 	b.rdb.AddHook(&between{n: firstOfBuild, do: func() { b.lose(t, day) }})
 	if _, err := b.store.Board(t.Context(), clinic, "7", monday); !errors.Is(err, ErrCold) {
 		t.Fatalf("a board whose day is lost during the build: %v", err)

@@ -15,8 +15,7 @@ type BoardRead struct {
 	Freshness
 }
 
-// Board returns the day board from the cache, or ErrCold. If anything but the day itself is missing, the board says so and
-// there is no error.
+// Board returns the day board, or ErrCold. Missing parts other than the day itself are counted and are no error.
 func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
 	board, fresh, err := read(ctx, s.cache, boardView{s.scope(t, practice), d})
 	return BoardRead{board, fresh}, err

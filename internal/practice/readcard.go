@@ -55,7 +55,7 @@ func (v cardView) keys() (own cache.Key, parts []cache.Key) {
 // cardParts are the parts of a card by name.
 type cardParts struct {
 	record, confirmation cache.Entry
-	days         []cache.Entry
+	days                 []cache.Entry
 }
 
 func cardPartsOf(parts []cache.Entry) cardParts {

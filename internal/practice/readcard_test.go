@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// know applies a patient's record as a run of the worker does.
+// know applies a patient's record like a run of the worker.
 func (b *bundle) know(t *testing.T, p Patient) {
 	t.Helper()
 	since, err := b.store.Begin(t.Context(), clinic)
@@ -42,7 +42,7 @@ func TestCard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if _, err := b.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrCold) {
-		t.Fatalf("a patient nobody asked for: %v", err)
+		t.Fatalf("a patient that was never read: %v", err)
 	}
 	b.know(t, Patient{ID: "1001", First: "Ada", Last: "Testperson"})
 	if r := b.card(t, "1001"); r.Unknown != CardDays || len(r.Card.Visits) != 0 || r.Card.Patient.First != "Ada" {
@@ -59,8 +59,8 @@ func TestCard(t *testing.T) {
 	}
 }
 
-// A card keeps what it shows of a day whose roster has gone, and does not look younger for it.
-func TestACardKeepsADayWhoseRosterIsLost(t *testing.T) {
+// A card keeps what it shows of a day whose roster is lost, and its age does not shrink.
+func TestCardKeepsADayWhoseRosterIsLost(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tuesday := monday.Add(1)
@@ -73,12 +73,12 @@ func TestACardKeepsADayWhoseRosterIsLost(t *testing.T) {
 	b.lose(t, cache.Key{Class: dayClass, ID: b.store.Names(clinic).Day("7", tuesday)})
 	r := b.card(t, here.Patient)
 	if !r.Hit || len(r.Card.Visits) != 2 || r.Unknown != CardDays-2 || !r.AsOf.Equal(made.AsOf) {
-		t.Errorf("hit %t, %d visits, %d days unknown, confirmed %v after it was made", r.Hit, len(r.Card.Visits), r.Unknown, r.AsOf.Sub(made.AsOf))
+		t.Errorf("hit %t, %d visits, %d days unknown, confirmed %v after it was built", r.Hit, len(r.Card.Visits), r.Unknown, r.AsOf.Sub(made.AsOf))
 	}
 }
 
-// A roster that cannot be read is no roster: no card is kept without it.
-func TestACardIsNotKeptWithoutADayThatCannotBeRead(t *testing.T) {
+// A roster that cannot be decoded counts as missing: no card is stored without it.
+func TestCardIsNotStoredWithoutADayThatCannotBeDecoded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tuesday := monday.Add(1)
@@ -107,7 +107,7 @@ func TestProviderDay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if _, err := b.store.ProviderDay(t.Context(), clinic, "7", "70", monday); !errors.Is(err, ErrCold) {
-		t.Fatalf("a day nobody asked for: %v", err)
+		t.Fatalf("a day that was never read: %v", err)
 	}
 	vs := visits(3)
 	vs[0].Resources = []Resource{{ID: "70", Name: "Dr Example"}}

@@ -21,8 +21,8 @@ func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name 
 	return nil
 }
 
-// Read says which of the patients' cards, and of the providers' days, somebody has read within the last half hour. Nothing
-// else is worth being built before it is asked for.
+// RecentlyRead returns the patients whose cards, and the providers whose days, were read within the last half hour. Only
+// these views are worth building before they are requested.
 func (s *Store) RecentlyRead(ctx context.Context, t tenant.ID, practice string, d civil.Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
 	n := s.Names(t)
 	var keys []cache.Key
@@ -32,11 +32,11 @@ func (s *Store) RecentlyRead(ctx context.Context, t tenant.ID, practice string, 
 	for _, id := range providers {
 		keys = append(keys, cache.Key{Tenant: t, Class: providerClass, ID: n.ProviderDay(practice, id, d)})
 	}
-	wanted, err := s.cache.RecentlyRead(ctx, keys)
+	marked, err := s.cache.RecentlyRead(ctx, keys)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read who reads: %w", err)
+		return nil, nil, fmt.Errorf("check read marks: %w", err)
 	}
-	for i, yes := range wanted {
+	for i, yes := range marked {
 		switch {
 		case yes && i < len(patients):
 			cards = append(cards, patients[i])

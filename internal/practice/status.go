@@ -2,7 +2,7 @@ package practice
 
 import "strings"
 
-// Status is where a visit stands. The zero value and Unknown both mean that the vendor said nothing we understand.
+// Status is the stage of a visit. The zero value and Unknown both mean that the vendor's word is not recognized.
 type Status string
 
 // The statuses, in the order of a visit.
@@ -22,7 +22,7 @@ const (
 	Cancelled       Status = "cancelled"
 )
 
-// statuses maps the vendor's words, reduced to letters, to ours. Rows are spelled differently in different places
+// statuses maps the vendor's words, reduced to lower-case letters. The vendor spells them differently in different places
 // ("No Show", "No-show", "NoShow"; "Check-in" in filters, "CheckedIn" in typed answers).
 var statuses = map[string]Status{
 	"tentative": Tentative, "scheduled": Scheduled, "remindersent": ReminderSent, "confirmed": Confirmed,
@@ -31,8 +31,8 @@ var statuses = map[string]Status{
 	"rescheduled": Rescheduled, "cancelled": Cancelled, "canceled": Cancelled,
 }
 
-// ParseStatus understands the vendor's word, or answers Unknown: a status that nobody foresaw must not stop a day's
-// board from being shown.
+// ParseStatus maps the vendor's word, and returns Unknown for an unexpected one, which must not keep a day's board from
+// being shown.
 func ParseStatus(word string) Status {
 	letters := strings.Map(func(r rune) rune {
 		switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The classes of what is cached here. A view stays valid until something it shows changes; how old its data is, the rosters
-// of its days tell, which is why rosters alone grow old within minutes. A card is of the day on which it begins.
+// The classes of documents and views. A view stays valid until something it shows changes. The age of its data is the age
+// of its days' rosters, so only rosters become Soft within minutes. A card is read for one day, the day it begins on.
 var (
 	visitClass                = &cache.Class{Name: "appointment", Schema: 2, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	patientClass              = &cache.Class{Name: "patient", Schema: 2, Soft: 24 * time.Hour, Hard: cache.MaxHard, Negative: 10 * time.Minute, Lease: 10 * time.Second}
@@ -38,8 +38,9 @@ func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys
 // Names returns the names of the tenant's records.
 func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String())) }
 
-// Begin draws the stamp under which an answer of the vendor may be cached. It must be drawn before the vendor is asked:
-// whatever is invalidated while the answer is on its way is newer than the stamp, and the answer is refused.
+// Begin draws the stamp under which an answer of the vendor may be cached. It must be called before the vendor is asked:
+// everything that is invalidated while the answer is on its way is newer than the stamp, so that the cache refuses the
+// outdated part of the answer.
 func (s *Store) Begin(ctx context.Context, t tenant.ID) (cache.Grant, error) {
 	return s.cache.Begin(ctx, t)
 }

@@ -46,7 +46,7 @@ func setup(t *testing.T) *bundle {
 	return b
 }
 
-// beside is the store of another process on the same cache.
+// beside is the store of another process on the same Redis.
 func (b *bundle) beside(t *testing.T) *Store {
 	t.Helper()
 	c, err := cache.New(b.options)
@@ -72,7 +72,7 @@ func visits(n int) []Appointment {
 	return out
 }
 
-// see applies an answer as a run of the worker does: the stamp first, the answer after it.
+// see applies an answer like a run of the worker: it draws the stamp first.
 func (b *bundle) see(t *testing.T, d civil.Date, vs ...Appointment) Applied {
 	t.Helper()
 	since, err := b.store.Begin(t.Context(), clinic)
@@ -114,7 +114,7 @@ func TestColdUntilTheVendorWasAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if _, err := b.store.Board(t.Context(), clinic, "7", monday); !errors.Is(err, ErrCold) {
-		t.Fatalf("a board that nobody filled: %v", err)
+		t.Fatalf("a board without a roster: %v", err)
 	}
 	if got := b.see(t, monday); got.Any() || got.Doubtful {
 		t.Errorf("a first, empty answer changed %+v", got)
@@ -125,7 +125,7 @@ func TestColdUntilTheVendorWasAsked(t *testing.T) {
 	}
 }
 
-func TestUnchangedCausesNothingButANewAge(t *testing.T) {
+func TestUnchangedAnswerOnlyRenewsTheAge(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if got := b.see(t, monday, visits(90)...); got.Added != 90 {
@@ -135,12 +135,12 @@ func TestUnchangedCausesNothingButANewAge(t *testing.T) {
 	if again := b.board(t, monday); before.Hit || !again.Hit {
 		t.Errorf("first read hit %v, second %v", before.Hit, again.Hit)
 	}
-	told := len(b.log(t))
+	logged := len(b.log(t))
 	if got := b.see(t, monday, visits(90)...); got.Any() {
 		t.Errorf("the same answer changed %+v", got)
 	}
-	if got := len(b.log(t)); got != told {
-		t.Errorf("the same answer told %d events", got-told)
+	if got := len(b.log(t)); got != logged {
+		t.Errorf("the same answer appended %d events", got-logged)
 	}
 	after := b.board(t, monday)
 	if !after.Hit || !after.AsOf.After(before.AsOf) {
@@ -148,18 +148,18 @@ func TestUnchangedCausesNothingButANewAge(t *testing.T) {
 	}
 }
 
-func TestOneChangeMovesOneVisit(t *testing.T) {
+func TestOneChangeInvalidatesOneVisit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(20)...)
 	b.board(t, monday)
-	told := len(b.log(t))
+	logged := len(b.log(t))
 	vs := visits(20)
 	vs[3].Status = CheckedIn
 	if diff := cmp.Diff(Applied{Changed: 1, Patients: []phi.Text{vs[3].Patient}}, b.see(t, monday, vs...)); diff != "" {
 		t.Fatal(diff)
 	}
-	evs := b.log(t)[told:]
+	evs := b.log(t)[logged:]
 	n := b.store.Names(clinic)
 	if len(evs) != 1 || evs[0].Body.Kind != events.AppointmentChanged ||
 		!slices.Equal(evs[0].Body.Refs, []phi.Ref{n.Appointment(vs[3].ID)}) ||
@@ -172,7 +172,7 @@ func TestOneChangeMovesOneVisit(t *testing.T) {
 	}
 }
 
-func TestVisitsThatMoveAndVanish(t *testing.T) {
+func TestVisitsThatMoveAndDisappear(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tuesday := monday.Add(1)
@@ -182,13 +182,13 @@ func TestVisitsThatMoveAndVanish(t *testing.T) {
 	moved := visit(0)
 	moved.Day, moved.Start, moved.End = tuesday, moved.Start.AddDate(0, 0, 1), moved.End.AddDate(0, 0, 1)
 	if got := b.see(t, tuesday, moved); got.Changed != 1 {
-		t.Errorf("the new day saw %+v", got)
+		t.Errorf("the new day's answer changed %+v", got)
 	}
 	if r := b.board(t, monday); r.Hit {
-		t.Error("the old day's board is still thought to be good")
+		t.Error("the old day's board is still valid")
 	}
 	if got := b.see(t, monday, visits(10)[1:9]...); got.Removed != 2 {
-		t.Errorf("the old day saw %+v", got)
+		t.Errorf("the old day's answer changed %+v", got)
 	}
 	if r := b.board(t, monday); len(r.Board.Rows) != 8 || r.Missing != 0 {
 		t.Errorf("the old day has %d rows, %d missing", len(r.Board.Rows), r.Missing)
@@ -198,7 +198,7 @@ func TestVisitsThatMoveAndVanish(t *testing.T) {
 	}
 }
 
-func TestAnEmptyAnswerErasesNothingUntilItComesTwice(t *testing.T) {
+func TestEmptyAnswerErasesNothingUntilConfirmed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ answer []Appointment }{"empty": {nil}, "less than half": {visits(10)[:4]}} {
 		b := setup(t)
@@ -215,18 +215,18 @@ func TestAnEmptyAnswerErasesNothingUntilItComesTwice(t *testing.T) {
 			t.Errorf("%s: the second time: %+v", name, got)
 		}
 		if r := b.board(t, monday); len(r.Board.Rows) != len(c.answer) {
-			t.Errorf("%s: %d rows in the end", name, len(r.Board.Rows))
+			t.Errorf("%s: %d rows after the second answer", name, len(r.Board.Rows))
 		}
 	}
 }
 
-func TestDoubtIsNotAgreementWithSomethingElse(t *testing.T) {
+func TestDoubtIsConfirmedByTheSameAnswerOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(10)...)
 	b.see(t, monday)
 	if got := b.see(t, monday, visits(10)[:3]...); !got.Doubtful || got.Removed != 0 {
-		t.Errorf("three visits agree with none: %+v", got)
+		t.Errorf("an answer with three visits confirms an empty one: %+v", got)
 	}
 	b.see(t, monday, visits(10)...)
 	if got := b.see(t, monday, visits(10)[:3]...); !got.Doubtful {
@@ -234,7 +234,7 @@ func TestDoubtIsNotAgreementWithSomethingElse(t *testing.T) {
 	}
 }
 
-func TestAPartialAnswerRemovesNothing(t *testing.T) {
+func TestPartialAnswerRemovesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(10)...)
@@ -253,7 +253,7 @@ func TestAPartialAnswerRemovesNothing(t *testing.T) {
 	}
 }
 
-func TestTheOlderOfTwoAnswersDoesNotWin(t *testing.T) {
+func TestOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.see(t, monday, visits(5)...)
@@ -264,8 +264,8 @@ func TestTheOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	newer := visits(5)
 	newer[0].Status = Confirmed
 	b.see(t, monday, newer...)
-	// The slow run was answered before the change and compares only now: its answer says what is no longer so. What it
-	// brings back is seen as a change by the next look, never kept as valid content of an older stamp.
+	// The slow run received its answer before the change and compares only now: its answer is outdated. The next reading
+	// counts what it brings back as a change; it is never stored as valid under an older stamp.
 	d := &dayUpdate{
 		scope:  b.store.scope(clinic, "7"),
 		answer: Answer{Practice: "7", Date: monday, Visits: visits(5), Since: slow},
@@ -277,7 +277,7 @@ func TestTheOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	third[0].Status = CheckedIn
 	b.see(t, monday, third...)
 	if _, err := d.commit(t.Context()); !errors.Is(err, cache.ErrConflict) {
-		t.Fatalf("a run that compared before another's change was applied after it: %v", err)
+		t.Fatalf("a run that compared before another run's change was applied after it: %v", err)
 	}
 	if r := b.board(t, monday); r.Board.Rows[0].Status != CheckedIn {
 		t.Errorf("the board shows %s", r.Board.Rows[0].Status)
@@ -355,7 +355,7 @@ func TestPatients(t *testing.T) {
 	}
 	p := Patient{ID: "1000", First: "Ada", Last: "Testperson"}
 	if !apply(p) || apply(p) {
-		t.Error("a new record is no change, or the same one is")
+		t.Error("a new record is no change, or an unchanged one is")
 	}
 	since, err := b.store.Begin(t.Context(), clinic)
 	if err != nil {
@@ -365,7 +365,7 @@ func TestPatients(t *testing.T) {
 		t.Fatalf("doubtful %v, %v", doubtful, err)
 	}
 	if got := missing(); !slices.Equal(got, want[2:]) {
-		t.Errorf("%d patients to fetch after one came and one does not exist", len(got))
+		t.Errorf("%d patients to fetch after one was read and one does not exist", len(got))
 	}
 	r := b.board(t, monday)
 	if r.Hit || r.Unknown != 2 || r.Board.Rows[0].Name != "Ada Testperson" {
@@ -373,10 +373,10 @@ func TestPatients(t *testing.T) {
 	}
 	p.Mobile = "555-0199"
 	if b.board(t, monday); !apply(p) {
-		t.Error("a new number is no change")
+		t.Error("a new phone number is no change")
 	}
 	if r := b.board(t, monday); r.Hit || r.Board.Rows[0].Phone != "555-0199" {
-		t.Errorf("the board does not know the new number; hit %v", r.Hit)
+		t.Errorf("the board does not show the new number; hit %v", r.Hit)
 	}
 }
 
@@ -417,7 +417,7 @@ func TestInvalidate(t *testing.T) {
 		b := setup(t)
 		b.see(t, monday, visits(3)...)
 		b.board(t, monday)
-		told := len(b.log(t))
+		logged := len(b.log(t))
 		facts, err := b.store.Invalidate(t.Context(), clinic, c.r, "task-1")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -426,7 +426,7 @@ func TestInvalidate(t *testing.T) {
 		if diff := cmp.Diff(c.facts, facts, dates); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		evs := b.log(t)[told:]
+		evs := b.log(t)[logged:]
 		if len(evs) != 1 || evs[0].Body.Kind != events.EntityInvalidated || evs[0].ID != "task-1" {
 			t.Errorf("%s: %d events", name, len(evs))
 		}
@@ -435,21 +435,21 @@ func TestInvalidate(t *testing.T) {
 		}
 		if name == "appointment" {
 			if r := b.board(t, monday); !r.Stale {
-				t.Error("a board with an invalid visit does not say so")
+				t.Error("a board with an invalid visit is not stale")
 			}
 			b.see(t, monday, visits(3)...)
 			if r := b.board(t, monday); r.Stale || len(r.Board.Rows) != 3 {
-				t.Errorf("looking again did not heal it: %d rows", len(r.Board.Rows))
+				t.Errorf("after the second reading: %d rows", len(r.Board.Rows))
 			}
 		}
 	}
 	b := setup(t)
 	if _, err := b.store.Invalidate(t.Context(), clinic, Record{Noun: NounBoard}, ""); err == nil {
-		t.Error("a view was invalidated by itself")
+		t.Error("Invalidate accepts a view")
 	}
 }
 
-func TestALargeDayIsAppliedInParts(t *testing.T) {
+func TestLargeDayIsAppliedInParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if got := b.see(t, monday, visits(maxChanges*2+1)...); got.Added != maxChanges*2+1 {

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// ward is a practice with a week that is known, three patients with cards and two providers.
+// ward is a practice with two known days, three patients with cards and two providers.
 type ward struct {
 	*bundle
 	tuesday civil.Date
@@ -41,13 +41,13 @@ func newWard(t *testing.T) *ward {
 			t.Fatal(err)
 		}
 	}
-	w.hits(t) // builds them
+	w.hits(t)
 	return w
 }
 
 func second[T any](_ T, err error) error { return err }
 
-// hits lists the views that lie ready as they were.
+// hits lists the views that are in the cache, and builds the others.
 func (w *ward) hits(t *testing.T) []string {
 	t.Helper()
 	var out []string
@@ -76,15 +76,15 @@ func (w *ward) hits(t *testing.T) []string {
 
 var everyView = []string{"board 02", "70 02", "71 02", "board 03", "70 03", "71 03", "card 1000", "card 1001", "card 1002"}
 
-// One change touches exactly the views it should.
-func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
+// One change invalidates exactly the views that show the changed record.
+func TestChangeInvalidatesExactlyTheViewsThatShowIt(t *testing.T) {
 	t.Parallel()
 	if w := newWard(t); !slices.Equal(w.hits(t), everyView) {
-		t.Fatalf("ready are only %v", w.hits(t))
+		t.Fatalf("only %v are in the cache", w.hits(t))
 	}
 	for name, c := range map[string]struct {
-		change  func(t *testing.T, w *ward)
-		touched []string
+		change      func(t *testing.T, w *ward)
+		invalidated []string
 	}{
 		"nothing": {func(t *testing.T, w *ward) { w.see(t, monday, w.monday...) }, nil},
 		"a status": {func(t *testing.T, w *ward) {
@@ -142,22 +142,22 @@ func TestOneChangeTouchesWhatShowsIt(t *testing.T) {
 			w := newWard(t)
 			c.change(t, w)
 			ready := w.hits(t)
-			var touched []string
+			var invalidated []string
 			for _, v := range everyView {
 				if !slices.Contains(ready, v) {
-					touched = append(touched, v)
+					invalidated = append(invalidated, v)
 				}
 			}
-			slices.Sort(touched)
-			want := slices.Compact(slices.Sorted(slices.Values(c.touched)))
-			if !slices.Equal(touched, want) {
-				t.Errorf("touched %v, want %v", touched, want)
+			slices.Sort(invalidated)
+			want := slices.Compact(slices.Sorted(slices.Values(c.invalidated)))
+			if !slices.Equal(invalidated, want) {
+				t.Errorf("invalidated %v, want %v", invalidated, want)
 			}
 		})
 	}
 }
 
-func TestACardFollowsItsVisits(t *testing.T) {
+func TestCardFollowsItsVisits(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	rows := func(want ...civil.Date) {
@@ -189,8 +189,8 @@ func TestACardFollowsItsVisits(t *testing.T) {
 	}
 }
 
-// A visit that is another patient's by now is on nobody's card because of what a roster said before.
-func TestNobodyElsesVisitIsOnACard(t *testing.T) {
+// A visit that belongs to another patient by now is on no card, even if an older roster still lists it.
+func TestVisitOfAnotherPatientIsOnNoCard(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	a := w.monday[1]
@@ -205,21 +205,21 @@ func TestNobodyElsesVisitIsOnACard(t *testing.T) {
 	if err := sc.fill(t.Context(), grant, visitDocument(a)); err != nil {
 		t.Fatal(err)
 	}
-	w.patient(t, Patient{ID: "1001", Practice: "7", First: "Now", Last: "Else"}) // the card is built anew
+	w.patient(t, Patient{ID: "1001", Practice: "7", First: "Now", Last: "Else"}) // the card is rebuilt
 	if r := w.card(t, "1001"); len(r.Card.Visits) != 0 || !r.Stale {
 		t.Errorf("the card shows %d visits, stale %v", len(r.Card.Visits), r.Stale)
 	}
 }
 
-// A visit's shadow may end, or be evicted, before the views that show the visit.
-func TestAVisitWhoseShadowIsLostLeavesItsViews(t *testing.T) {
+// A visit's last-seen record may expire, or be evicted, before the views that show the visit.
+func TestVisitWithoutALastSeenRecordLeavesItsViews(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	lose := func(a Appointment) {
 		t.Helper()
 		key := clinic.Key("c1", "s", string(w.store.Names(clinic).Appointment(a.ID)))
 		if n, err := w.rdb.Del(t.Context(), key).Result(); n != 1 || err != nil {
-			t.Fatalf("%d shadows lost (%v)", n, err)
+			t.Fatalf("%d last-seen records deleted (%v)", n, err)
 		}
 	}
 	lose(w.monday[1])
@@ -228,23 +228,23 @@ func TestAVisitWhoseShadowIsLostLeavesItsViews(t *testing.T) {
 		t.Error("the card shows a visit that is gone")
 	}
 	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "71", monday); err != nil || len(r.ProviderDay.Rows) != 0 {
-		t.Errorf("so does the provider's day: %d, %v", len(r.ProviderDay.Rows), err)
+		t.Errorf("the provider's day shows it too: %d rows, %v", len(r.ProviderDay.Rows), err)
 	}
 	lose(w.monday[0])
 	other := w.monday[0]
 	other.Resources = []Resource{{ID: "71", Name: "Dr Number1"}}
 	w.see(t, monday, other, w.monday[2])
 	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "70", monday); err != nil || len(r.ProviderDay.Rows) != 1 {
-		t.Errorf("who had the visit still has it: %d, %v", len(r.ProviderDay.Rows), err)
+		t.Errorf("the former provider's day still shows the visit: %d rows, %v", len(r.ProviderDay.Rows), err)
 	}
 	lose(w.monday[2])
-	w.see(t, monday) // doubtful: all of it stays
+	w.see(t, monday) // doubtful: everything stays
 	if r := w.card(t, "1002"); len(r.Card.Visits) != 1 {
-		t.Error("a doubtful answer took a visit from its card")
+		t.Error("a doubtful answer removed a visit from its card")
 	}
 }
 
-func TestAnEmptyAnswerErasesNothingFromAnyView(t *testing.T) {
+func TestEmptyAnswerErasesNothingFromAnyView(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	if got := w.see(t, monday); !got.Doubtful {
@@ -256,14 +256,14 @@ func TestAnEmptyAnswerErasesNothingFromAnyView(t *testing.T) {
 	if r, err := w.store.ProviderDay(t.Context(), clinic, "7", "70", monday); err != nil || len(r.ProviderDay.Rows) != 2 || !r.Stale {
 		t.Errorf("the provider's day has %d visits, stale %v, %v", len(r.ProviderDay.Rows), r.Stale, err)
 	}
-	w.see(t, monday) // it says so again
+	w.see(t, monday) // the second answer confirms it
 	if r := w.card(t, "1001"); len(r.Card.Visits) != 0 || r.Stale {
-		t.Errorf("in the end the card has %d visits, stale %v", len(r.Card.Visits), r.Stale)
+		t.Errorf("after the second answer the card has %d visits, stale %v", len(r.Card.Visits), r.Stale)
 	}
 }
 
-// A vendor in trouble does not know patients whom it knows.
-func TestAPatientIsForgottenOnlyTwice(t *testing.T) {
+// A vendor in trouble reports existing patients as not existing.
+func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	forget := func() bool {
@@ -275,13 +275,13 @@ func TestAPatientIsForgottenOnlyTwice(t *testing.T) {
 		return doubtful
 	}
 	if !forget() {
-		t.Error("the first time it was believed")
+		t.Error("the first answer was believed")
 	}
 	if r := w.card(t, "1001"); r.Card.Patient.Last != "Testperson1" || !r.Stale {
 		t.Errorf("the card is %q, stale %v", r.Card.Patient.Last.Reveal(), r.Stale)
 	}
 	if !w.patient(t, Patient{ID: "1001", Practice: "7", First: "First", Last: "Testperson1"}) {
-		t.Error("that the record came back changed nothing")
+		t.Error("the record's return is no change")
 	}
 	if r := w.card(t, "1001"); r.Stale {
 		t.Error("the card is still in doubt")
@@ -290,15 +290,15 @@ func TestAPatientIsForgottenOnlyTwice(t *testing.T) {
 		t.Error("a doubt outlived the record, or was not believed the second time")
 	}
 	if _, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrAbsent) {
-		t.Errorf("a patient who is gone: %v", err)
+		t.Errorf("a patient that is gone: %v", err)
 	}
 	w.invalidate(t, Record{Noun: NounPatient, ID: "1001"})
 	if _, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrCold) {
-		t.Errorf("whether he is gone is in doubt: %v", err)
+		t.Errorf("a patient whose absence is in doubt: %v", err)
 	}
 }
 
-// A view is as old as the oldest of what it was made from, and a look at the vendor without a change makes it younger.
+// A view is as old as its oldest part, and a reading without a change renews that age.
 func TestViewsAreAsOldAsTheirOldestPart(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -317,32 +317,32 @@ func TestViewsAreAsOldAsTheirOldestPart(t *testing.T) {
 	}
 	w.invalidate(t, Record{Noun: NounPractice, Practice: "7"})
 	if again := w.card(t, "1001"); again.AsOf.After(before.AsOf) && again.AsOf.Equal(r.AsOf) {
-		t.Error("a confirmation outlives its practice's invalidation")
+		t.Error("a confirmation is valid after its practice was invalidated")
 	}
 }
 
 func TestEventsNameTheViews(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	told := len(w.log(t))
+	logged := len(w.log(t))
 	w.monday[1].Status = CheckedIn
 	w.see(t, monday, w.monday...)
 	n := w.store.Names(clinic)
 	want := []phi.Ref{n.Board("7", monday), n.ProviderDay("7", "71", monday), n.Card("7", "1001")}
-	if evs := w.log(t)[told:]; len(evs) != 1 || !slices.Equal(evs[0].Body.Views, want) {
+	if evs := w.log(t)[logged:]; len(evs) != 1 || !slices.Equal(evs[0].Body.Views, want) {
 		t.Errorf("%d events", len(evs))
 	}
-	told = len(w.log(t))
+	logged = len(w.log(t))
 	many := visits(80)
 	w.see(t, monday.Add(3), many...)
-	for _, ev := range w.log(t)[told:] {
+	for _, ev := range w.log(t)[logged:] {
 		if ev.Body.Kind != events.AppointmentChanged || ev.Body.Refs != nil || ev.Body.Views != nil || ev.Body.Practice != n.Practice("7") {
 			t.Errorf("more than an event may name: %d refs, %d views", len(ev.Body.Refs), len(ev.Body.Views))
 		}
 	}
 }
 
-func TestWhoReadsIsRemembered(t *testing.T) {
+func TestRecentlyRead(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.see(t, monday.Add(2))
@@ -351,10 +351,10 @@ func TestWhoReadsIsRemembered(t *testing.T) {
 	}
 	cards, days, err := w.store.RecentlyRead(t.Context(), clinic, "7", monday, []phi.Text{"1001", "404"}, []string{"70", "99"})
 	if err != nil || !slices.Equal(cards, []phi.Text{"1001"}) || !slices.Equal(days, []string{"70"}) {
-		t.Errorf("read were %d cards, %v, %v", len(cards), days, err)
+		t.Errorf("%d cards and the days of %v were read, %v", len(cards), days, err)
 	}
 	if _, days, err := w.store.RecentlyRead(t.Context(), clinic, "7", monday.Add(2), nil, []string{"70"}); err != nil || len(days) != 0 {
-		t.Errorf("warming passes for reading: %v, %v", days, err)
+		t.Errorf("warming counts as reading: %v, %v", days, err)
 	}
 }
 
@@ -376,7 +376,7 @@ func TestManyPatientsOfOneProviderAreRolledUp(t *testing.T) {
 	}
 	read()
 	if !read().Hit {
-		t.Fatal("a long day is not cached")
+		t.Fatal("a long provider's day is not cached")
 	}
 	b.patient(t, Patient{ID: vs[31].Patient, First: "Ada", Last: "Testperson"})
 	if r := read(); r.Hit || r.ProviderDay.Rows[31].Name != "Ada Testperson" {
@@ -384,7 +384,7 @@ func TestManyPatientsOfOneProviderAreRolledUp(t *testing.T) {
 	}
 }
 
-func TestAVisitByItself(t *testing.T) {
+func TestVisitReadByItself(t *testing.T) {
 	t.Parallel()
 	fit := func(a Appointment) *Detail {
 		return &Detail{ID: a.ID, Day: a.Day, Start: a.Start, End: a.End, Patient: a.Patient, Status: a.Status, Provider: a.Providers()[0]}
@@ -400,13 +400,13 @@ func TestAVisitByItself(t *testing.T) {
 		"another day": {
 			func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(1))) }, false, []civil.Date{monday, monday.Add(1)},
 		},
-		"a day nobody knows": {func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(300))) }, false, []civil.Date{monday}},
-		"gone":               {func(*ward) *Detail { return nil }, false, []civil.Date{monday}},
-		"another patient":    {func(w *ward) *Detail { d := fit(w.monday[1]); d.Patient = "1002"; return d }, false, []civil.Date{monday}},
-		"another provider":   {func(w *ward) *Detail { d := fit(w.monday[1]); d.Provider = "70"; return d }, false, []civil.Date{monday}},
-		"another reason":     {func(w *ward) *Detail { d := fit(w.monday[1]); d.ReasonID = "5"; return d }, false, []civil.Date{monday}},
-		"another place":      {func(w *ward) *Detail { d := fit(w.monday[1]); d.LocationID = "5"; return d }, false, []civil.Date{monday}},
-		"a group":            {func(w *ward) *Detail { d := fit(w.monday[1]); d.Group = true; return d }, false, []civil.Date{monday}},
+		"a day without a roster": {func(w *ward) *Detail { return fit(on(w.monday[1], monday.Add(300))) }, false, []civil.Date{monday}},
+		"gone":                   {func(*ward) *Detail { return nil }, false, []civil.Date{monday}},
+		"another patient":        {func(w *ward) *Detail { d := fit(w.monday[1]); d.Patient = "1002"; return d }, false, []civil.Date{monday}},
+		"another provider":       {func(w *ward) *Detail { d := fit(w.monday[1]); d.Provider = "70"; return d }, false, []civil.Date{monday}},
+		"another reason":         {func(w *ward) *Detail { d := fit(w.monday[1]); d.ReasonID = "5"; return d }, false, []civil.Date{monday}},
+		"another place":          {func(w *ward) *Detail { d := fit(w.monday[1]); d.LocationID = "5"; return d }, false, []civil.Date{monday}},
+		"a group":                {func(w *ward) *Detail { d := fit(w.monday[1]); d.Group = true; return d }, false, []civil.Date{monday}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -416,7 +416,7 @@ func TestAVisitByItself(t *testing.T) {
 			before := w.board(t, monday)
 			got, err := w.store.ApplyVisit(t.Context(), clinic, "7", id, c.detail(w), w.begin(t))
 			if err != nil || got.Changed != c.changed || !slices.Equal(got.Days, c.days) || got.Record.Day != monday {
-				t.Fatalf("changed %v, look at %v, %v", got.Changed, got.Days, err)
+				t.Fatalf("changed %v, days to read %v, %v", got.Changed, got.Days, err)
 			}
 			r := w.board(t, monday)
 			if healed := c.days == nil; r.Stale == healed || len(r.Board.Rows) != 3 || !r.AsOf.Equal(before.AsOf) {
@@ -426,13 +426,13 @@ func TestAVisitByItself(t *testing.T) {
 				t.Errorf("the board shows %s", r.Board.Rows[1].Status)
 			}
 			if again := w.see(t, monday, w.monday...); again.Any() != c.changed {
-				t.Errorf("the list says otherwise: %+v", again)
+				t.Errorf("the day's list changed %+v", again)
 			}
 		})
 	}
 	w := newWard(t)
 	if got, err := w.store.ApplyVisit(t.Context(), clinic, "7", "404", fit(w.monday[1]), w.begin(t)); err != nil || !slices.Equal(got.Days, []civil.Date{monday}) {
-		t.Errorf("one that was never seen: look at %v, %v", got.Days, err)
+		t.Errorf("an unknown visit: days to read %v, %v", got.Days, err)
 	}
 	since := w.begin(t)
 	w.invalidate(t, Record{Noun: NounAppointment, ID: w.monday[1].ID})
@@ -461,18 +461,18 @@ func TestPatientsByList(t *testing.T) {
 	if got := apply(); len(got) != len(all) {
 		t.Errorf("%d of %d are new", len(got), len(all))
 	}
-	told := len(b.log(t))
-	if got := apply(); len(got) != 0 || len(b.log(t)) != told {
+	logged := len(b.log(t))
+	if got := apply(); len(got) != 0 || len(b.log(t)) != logged {
 		t.Errorf("%d changed without a change", len(got))
 	}
 	all[150].Mobile = "555-0142"
-	if got := apply(); !slices.Equal(got, []phi.Text{all[150].ID}) || len(b.log(t)) != told+1 {
+	if got := apply(); !slices.Equal(got, []phi.Text{all[150].ID}) || len(b.log(t)) != logged+1 {
 		t.Errorf("%d changed, of one", len(got))
 	}
 }
 
-// What is merely old is told from what is missing, and a roll makes it good again.
-func TestFetch(t *testing.T) {
+// Old records are distinguished from missing ones, and a confirmation renews them.
+func TestPatientsToFetch(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	fetch := func() (missing, aged int) {
@@ -497,24 +497,24 @@ func TestFetch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 10_000 { // each round trip moves the server's clock on
+	for range 10_000 { // each round trip advances the server's clock
 		if missing, aged := fetch(); missing == 2 && aged == 1 {
 			break
 		}
 	}
 	if missing, aged := fetch(); missing != 2 || aged != 1 {
-		t.Errorf("grown old: %d missing, %d aged", missing, aged)
+		t.Errorf("after Soft: %d missing, %d aged", missing, aged)
 	}
 	if err := w.store.ConfirmPatients(t.Context(), clinic, "7", w.begin(t)); err != nil {
 		t.Fatal(err)
 	}
 	if missing, aged := fetch(); missing != 2 || aged != 0 {
-		t.Errorf("after the roll %d missing, %d aged", missing, aged)
+		t.Errorf("after the confirmation %d missing, %d aged", missing, aged)
 	}
 }
 
-// A change of more cards than one atomic step can invalidate is made in several steps, and misses no card.
-func TestAChangeOfManyCardsInvalidatesEachCard(t *testing.T) {
+// A change of more cards than one atomic step can invalidate is made in several steps, and reaches every card.
+func TestChangeOfManyCardsInvalidatesEachCard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	before := visits(maxChanges)
