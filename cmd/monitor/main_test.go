@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// What shows operators the queues can open nothing of what lies in them: it links neither the seals, nor the library that
-// makes them, nor the wiring that knows both.
+// The monitor cannot open what the queues contain: it links neither the sealing package, nor the library that it uses, nor
+// the wiring that imports both.
 func TestLinksNothingThatOpens(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
@@ -47,7 +47,7 @@ func TestLinksNothingThatOpens(t *testing.T) {
 		}
 	}
 	if !ours["internal/monitor"] {
-		t.Errorf("go list told nothing of use: %s", out)
+		t.Errorf("go list lists no package of the module: %s", out)
 	}
 }
 

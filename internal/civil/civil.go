@@ -11,7 +11,7 @@ import (
 // Date is a day in a practice's own calendar. It is written 2006-01-02. The zero value is no day and sorts before every
 // day. Dates are comparable with ==.
 //
-// A Date lies in the years 1900 to 2199, which is what the vendor's client carries: it reads other years as no date,
+// A Date is in the years 1900 to 2199, which is what the vendor's client carries: it reads other years as no date,
 // because .NET writes the year 1 for "none" and 9999 for "never", and refuses to send them. JSON and SQL carry more.
 type Date struct{ n int32 } // days since 1899-12-31
 
