@@ -14,7 +14,7 @@ func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.reads(b.key(1), false, Miss, "", false) // Begin holds no lease
+		b.reads(b.key(1), Miss, "", false) // Begin holds no lease
 		changed := b.bump(TagOf(ref(2)))
 		b.fill(b.key(3), changed, value("later", TagOf(ref(3))), OK)
 		var items []Item

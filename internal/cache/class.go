@@ -44,9 +44,6 @@ type Class struct {
 	// loads take. Zero means 20 s. It only limits stampedes: a fill that arrives after its lease is
 	// refused only if it raced a change.
 	Lease time.Duration
-	// ServeStale is how long past Soft an entry may still be served while its source fails, whether
-	// it aged or was invalidated. The time counts from its load. Zero means never. Hard bounds it.
-	ServeStale time.Duration
 }
 
 func (c *Class) check() error {
@@ -65,8 +62,6 @@ func (c *Class) check() error {
 		return fmt.Errorf("cache: class %s: negative must be 0 to hard", c.Name)
 	case c.Lease < 0 || c.Lease > maxFillAge:
 		return fmt.Errorf("cache: class %s: lease must be 0 to %v", c.Name, maxFillAge)
-	case c.ServeStale < 0:
-		return fmt.Errorf("cache: class %s: serve stale is negative", c.Name)
 	}
 	return nil
 }
@@ -109,28 +104,12 @@ func (c *Class) lease() time.Duration {
 	return c.Lease
 }
 
-// serves reports whether an entry may be returned while its source fails: it is fresh, or it has a
-// value and is not older than the class allows.
-func (c *Class) serves(e Entry) bool {
-	switch e.State {
-	case Fresh:
-		return true
-	case Soft, Stale, Suspect:
-		return c.ServeStale > 0 && e.present && e.Age <= c.soft(e.Negative)+c.ServeStale
-	case Miss:
-	}
-	return false
-}
-
-// Key names one entry. All fields but Scope are required.
+// Key names one entry. All fields are required.
 type Key struct {
 	Tenant tenant.ID
 	Class  *Class
 	// ID identifies the cached document, or the parameters of a view.
 	ID phi.Ref
-	// Scope separates the values that different sets of permissions may see; empty for what
-	// everyone may see.
-	Scope string
 }
 
 func (k Key) check() error {
@@ -148,11 +127,7 @@ func (k Key) entry() string { return k.redisKey("d") }
 func (k Key) lease() string { return k.redisKey("l") }
 
 func (k Key) redisKey(part string) string {
-	scope := k.Scope
-	if scope == "" {
-		scope = "-"
-	}
-	return k.Tenant.Key("c1", part, k.Class.Name, strconv.Itoa(k.Class.Schema), scope, string(k.ID))
+	return k.Tenant.Key("c1", part, k.Class.Name, strconv.Itoa(k.Class.Schema), "-", string(k.ID))
 }
 
 func metaKey(id tenant.ID) string { return id.Key("c1", "m") }

@@ -22,7 +22,6 @@ func TestClassCheck(t *testing.T) {
 		"soft":              {Name: "c", Hard: time.Hour, Soft: time.Hour + 1},
 		"negative":          {Name: "c", Hard: time.Hour, Negative: -1},
 		"lease":             {Name: "c", Hard: time.Hour, Lease: maxFillAge + 1},
-		"stale":             {Name: "c", Hard: time.Hour, ServeStale: -1},
 	} {
 		if err := c.check(); err == nil {
 			t.Errorf("%s: no error", name)
@@ -39,8 +38,7 @@ func TestKeyNames(t *testing.T) {
 	if got := k.entry(); got != "c1:{clinic-a}:d:day-board:3:-:abc" {
 		t.Error(got)
 	}
-	k.Scope = "x"
-	if got := k.lease(); got != "c1:{clinic-a}:l:day-board:3:x:abc" {
+	if got := k.lease(); got != "c1:{clinic-a}:l:day-board:3:-:abc" {
 		t.Error(got)
 	}
 	for name, bad := range map[string]Key{
@@ -51,31 +49,6 @@ func TestKeyNames(t *testing.T) {
 	} {
 		if err := bad.check(); err == nil {
 			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
-func TestServes(t *testing.T) {
-	t.Parallel()
-	c := &Class{Name: "c", Soft: time.Minute, Hard: time.Hour, ServeStale: 9 * time.Minute}
-	entry := func(s State, age time.Duration) Entry { return Entry{State: s, Age: age, present: true} }
-	for name, row := range map[string]struct {
-		c    *Class
-		e    Entry
-		want bool
-	}{
-		"fresh":           {c, entry(Fresh, 0), true},
-		"soft":            {c, entry(Soft, 10*time.Minute), true},
-		"stale":           {c, entry(Stale, 10*time.Minute), true},
-		"suspect":         {c, entry(Suspect, 10*time.Minute), true},
-		"too old":         {c, entry(Soft, 10*time.Minute+1), false},
-		"miss":            {c, Entry{}, false},
-		"without a value": {c, Entry{State: Stale}, false},
-		"never":           {&Class{Name: "c", Hard: time.Hour}, entry(Stale, 0), false},
-		"old absence":     {c, Entry{State: Stale, Age: 9*time.Minute + 31*time.Second, Negative: true, present: true}, false},
-	} {
-		if got := row.c.serves(row.e); got != row.want {
-			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -23,18 +23,17 @@ func TestCopiedEntryIsAMiss(t *testing.T) {
 		raw := b.rdb.Get(t.Context(), k.entry()).Val()
 		meta := b.rdb.HGetAll(t.Context(), metaKey(b.id)).Val()
 
-		tenants, ids, scopes, schemas := k, k, k, k
+		tenants, ids, classes := k, k, k
 		tenants.Tenant += "-x"
 		ids.ID = ref(2)
-		scopes.Scope = "s1"
-		schemas.Class = &Class{Name: "patient-two", Hard: time.Hour}
-		for name, to := range map[string]Key{"tenant": tenants, "id": ids, "scope": scopes, "class": schemas} {
+		classes.Class = &Class{Name: "patient-two", Hard: time.Hour}
+		for name, to := range map[string]Key{"tenant": tenants, "id": ids, "class": classes} {
 			// The other tenant gets the same meta hash too, so that only the seal can detect the
 			// copy.
 			b.rdb.HSet(t.Context(), metaKey(to.Tenant), meta)
 			b.rdb.Set(t.Context(), to.entry(), raw, time.Hour)
 			b.want(to, Miss, "")
-			e, g, err := b.read(t.Context(), to, true, acceptAll)
+			e, g, err := b.read(t.Context(), to, acceptAll)
 			if err != nil || e.State != Miss || e.Value != nil || !g.usable() {
 				t.Errorf("%s: Read = %+v, %+v, %v", name, e, g, err)
 			}
@@ -66,8 +65,9 @@ func TestDamagedEntryIsAMiss(t *testing.T) {
 			if err != nil || e.State != Miss || e.Value != nil {
 				t.Errorf("%s: Peek = %v, %v", name, e.State, err)
 			}
-			e, got, err := b.read(t.Context(), k, true, acceptAll)
-			if err != nil || e.State != Miss || e.Value != nil || !got.usable() || got.Stamp <= g.Stamp {
+			e, got, err := b.read(t.Context(), k, acceptAll)
+			// read classifies an entry before it opens it, so one with a damaged epoch is Stale.
+			if err != nil || e.State != Miss && e.State != Stale || e.Value != nil || !got.usable() || got.Stamp <= g.Stamp {
 				t.Fatalf("%s: Read = %v, %+v, %v", name, e.State, got, err)
 			}
 			b.fill(k, got, value("v2", TagOf(k.ID)), OK)
@@ -147,7 +147,7 @@ func TestDataKeyIsFetchedOnceAndItsLossIsAnError(t *testing.T) {
 	if _, err := c.Peek(t.Context(), k); !errors.Is(err, gone) {
 		t.Errorf("Peek = %v", err)
 	}
-	if _, _, err := c.read(t.Context(), k, true, acceptAll); !errors.Is(err, gone) {
+	if _, _, err := c.read(t.Context(), k, acceptAll); !errors.Is(err, gone) {
 		t.Errorf("Read = %v", err)
 	}
 	fail = false

@@ -18,7 +18,7 @@
 //
 //	c1:{tenant}:m   hash without time to live: e epoch, c clock, r run id of the server, f clock at which the epoch
 //	                began, pe previous epoch; and tag (8 bytes) -> version. All of it is lost together or not at all.
-//	c1:{tenant}:d:<class>:<schema>:<scope>:<ref>   entry: header | sealed value          expires after Class.Hard
+//	c1:{tenant}:d:<class>:<schema>:-:<ref>   entry: header | sealed value          expires after Class.Hard
 //	c1:{tenant}:l:<same>                           lease: stamp 8 | epoch 8 | token      expires after Class.Lease
 //	c1:{tenant}:w:<same>                           read mark: the entry is in use        expires as MarkRead states
 //	c1:{tenant}:s:<name>                           last-seen record: refs and keyed digests in clear
@@ -69,15 +69,14 @@
 // the tenant's clock before the load drew its stamp share its result in any case; later ones share
 // it only if it was stored, and no caller may join once its fill has been sent. A caller stops
 // waiting when the class's lease has passed, and loads itself. A failed load leaves a mark for a
-// second, so that the next caller serves what the class allows, or returns an error that names when
-// to retry, instead of asking the source again. A load with an unstored result is not a failure and
-// leaves no mark.
+// second, so that the next caller gets an error that names when to retry, instead of asking the
+// source again. A load with an unstored result is not a failure and leaves no mark.
 //
 // # Sealing
 //
 // Values of more than 1 KiB are compressed, and all are sealed with the tenant's data key; the
-// associated data is the full key and the header. An entry that is copied to another key, class,
-// scope or tenant, or whose header has one bit changed, therefore does not open: it counts as a
+// associated data is the full key and the header. An entry that is copied to another key, class
+// or tenant, or whose header has one bit changed, therefore does not open: it counts as a
 // Miss, and the next read removes it. The content hash in the header is keyed and bound to the key:
 // it only shows that one entry holds the same bytes again.
 //

@@ -19,8 +19,7 @@ const (
 )
 
 // ErrSourceFailed matches Load's error when the last load of the key failed within the last second,
-// in this process or another, and nothing may be served instead. The error has a NotBefore method
-// that returns the end of the pause.
+// in this process or another. The error has a NotBefore method that returns the end of the pause.
 var ErrSourceFailed = errors.New("cache: the last load failed a moment ago")
 
 type sourceFailedError struct{ until time.Time }
@@ -36,8 +35,7 @@ func (e *sourceFailedError) NotBefore() (time.Time, string) {
 
 // Load returns the entry of a key and loads it first when it is not Fresh. One caller in one
 // process loads at a time, while its lease lasts; the others wait for its result, or take a Soft
-// entry as it is. The load's own error is returned unchanged, unless the class allows stale entries
-// (ServeStale): then Load returns the present entry with its true State and Age, and no error.
+// entry as it is. The load's own error is returned unchanged.
 //
 // An entry that accept refuses counts as a Miss, whatever its State; a nil accept takes every
 // entry.
@@ -78,8 +76,6 @@ func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load f
 		}
 		shared := cl.entry
 		switch {
-		case cl.err != nil && k.Class.serves(e):
-			return e, nil
 		case cl.err != nil, vs.precede(cl.grant):
 			return shared, cl.err
 		case cl.stored && accept(shared):
@@ -117,7 +113,7 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 	switch {
 	case err != nil:
 		return Entry{}, err
-	case !g.held && e.State == Fresh, g.held && (e.State == Soft || k.Class.serves(e)):
+	case !g.held && e.State == Fresh, g.held && e.State == Soft:
 		return e, nil
 	case g.held:
 		return Entry{}, &sourceFailedError{until: time.Now().Add(g.wait)}
@@ -135,9 +131,6 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 			return Entry{}, err // the caller canceled, so the source has not failed and waiting callers load themselves
 		}
 		cl.err = err
-		if k.Class.serves(e) {
-			return e, nil
-		}
 		return Entry{}, err
 	}
 	if v.Unstored {
@@ -155,7 +148,7 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 // or the source failed.
 func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
 	for wait := minWait; ; wait = min(wait*2, maxWait) {
-		e, g, err := c.read(ctx, k, k.Class.ServeStale > 0, accept)
+		e, g, err := c.read(ctx, k, accept)
 		switch {
 		case err != nil:
 			return Entry{}, Grant{}, err

@@ -44,38 +44,6 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 	})
 }
 
-func TestLoadServesStaleEntriesWhenTheSourceFails(t *testing.T) {
-	t.Parallel()
-	onBoth(t, func(t *testing.T, b *fixture) {
-		k, s := b.key(1), newSource(Tag{1})
-		down := errors.New("down")
-		b.store(k, value("v1", Tag{1}))
-		b.bump(Tag{1})
-		first := start(t.Context(), b.Cache, k, s)
-		b.entered(s)
-		second := start(t.Context(), b.Cache, k, s)
-		b.waiting(s, 1)
-		s.fail(down)
-		b.got(second, Stale, "v1")
-		if e := b.got(first, Stale, "v1"); e.Age <= 0 {
-			t.Errorf("age %v", e.Age)
-		}
-		b.got(start(t.Context(), b.secondProcess(b.rdb), k, s), Stale, "v1") // no load during the pause
-		b.noMoreLoads(s)
-
-		strict := b.key(2)
-		strict.Class = &Class{Name: "strict", Hard: time.Hour}
-		b.store(strict, value("v1", Tag{1}))
-		b.bump(Tag{1})
-		third := start(t.Context(), b.Cache, strict, s)
-		b.entered(s)
-		s.fail(down)
-		if a := b.result(third); !errors.Is(a.err, down) {
-			t.Errorf("Load = %v, %v", a.State, a.err)
-		}
-	})
-}
-
 func TestWaitersContinueAfterTheLoadingCallerCancels(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
@@ -153,7 +121,7 @@ func TestLoadOfATooLargeValueFails(t *testing.T) {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
 			t.Errorf("Load = %v", err)
 		}
-		if _, g, err := b.read(t.Context(), k, true, acceptAll); err != nil || !g.failed {
+		if _, g, err := b.read(t.Context(), k, acceptAll); err != nil || !g.failed {
 			t.Errorf("no pause afterwards: %+v, %v", g, err)
 		}
 	})

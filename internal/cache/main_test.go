@@ -31,7 +31,7 @@ type fixture struct {
 	runID atomic.Value
 }
 
-var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour, ServeStale: time.Hour}
+var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour}
 
 func newFixture(t testing.TB, open func(testing.TB) *redis.Client) *fixture {
 	t.Helper()
@@ -91,7 +91,7 @@ func value(s string, tags ...Tag) Value { return Value{Bytes: []byte(s), Tags: t
 // grant reads a key that must need a load.
 func (b *fixture) grant(k Key) Grant {
 	b.t.Helper()
-	_, g, err := b.read(b.t.Context(), k, true, acceptAll)
+	_, g, err := b.read(b.t.Context(), k, acceptAll)
 	if err != nil || !g.usable() {
 		b.t.Fatalf("no grant: %+v, %v", g, err)
 	}

@@ -24,8 +24,8 @@ func (m *model) peek(t *rapid.T) {
 }
 
 func (m *model) read(t *rapid.T) {
-	n, wantStale := m.drawKey(t), rapid.Bool().Draw(t, "want stale")
-	e, g, err := m.b.read(m.b.t.Context(), m.key(n), wantStale, acceptAll)
+	n := m.drawKey(t)
+	e, g, err := m.b.read(m.b.t.Context(), m.key(n), acceptAll)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,10 @@ func (m *model) read(t *rapid.T) {
 	state, val, depends := Miss, "", m.hints[n]
 	if have := m.entries[n]; have != nil {
 		state, val, depends = m.classify(have), have.val, have.tags
-		if !wantStale && state == Stale {
+		if state == Stale {
 			delete(m.entries, n)
 		}
-		if !wantStale && state >= Stale {
+		if state >= Stale {
 			val = ""
 		} else {
 			m.hints[n] = have.tags

@@ -31,16 +31,15 @@ type Grant struct {
 func (g Grant) usable() bool { return !g.held && g.Stamp > 0 }
 
 // read returns the entry of a key and, unless it is Fresh, a grant to load it, which is held if
-// another caller loads. With wantStale it also returns the value of a Stale or Suspect entry and
-// keeps the entry; without, it deletes a Stale one. It deletes an entry that does not open, or that
-// accept refuses, and counts it as a Miss.
+// another caller loads. It returns the values of Fresh and Soft entries only. It deletes an entry
+// that is Stale, and one that does not open or that accept refuses, which counts as a Miss.
 //
 // A caller that receives a grant must load the value and store it, or call release if the load
 // fails; otherwise other callers wait until the lease expires.
-func (c *Cache) read(ctx context.Context, k Key, wantStale bool, accept func(Entry) bool) (Entry, Grant, error) {
+func (c *Cache) read(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
 	reject := ""
 	for {
-		r, err := c.runRead(ctx, k, wantStale, reject)
+		r, err := c.runRead(ctx, k, reject)
 		if err != nil {
 			return Entry{}, Grant{}, err
 		}
@@ -67,13 +66,9 @@ type reading struct {
 	now   uint64
 }
 
-func (c *Cache) runRead(ctx context.Context, k Key, wantStale bool, reject string) (reading, error) {
+func (c *Cache) runRead(ctx context.Context, k Key, reject string) (reading, error) {
 	token := random(16)
-	want := "0"
-	if wantStale {
-		want = "1"
-	}
-	args := []any{token, k.Class.lease().Milliseconds(), c.runID(), random(8), want, reject}
+	args := []any{token, k.Class.lease().Milliseconds(), c.runID(), random(8), reject}
 	for t := range c.hints.of([]string{k.entry()}) {
 		args = append(args, string(t[:]))
 	}

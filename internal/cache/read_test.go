@@ -6,9 +6,9 @@ import (
 )
 
 // reads calls Read, checks its result and returns the grant.
-func (b *fixture) reads(k Key, wantStale bool, state State, val string, held bool) Grant {
+func (b *fixture) reads(k Key, state State, val string, held bool) Grant {
 	b.t.Helper()
-	e, g, err := b.read(b.t.Context(), k, wantStale, acceptAll)
+	e, g, err := b.read(b.t.Context(), k, acceptAll)
 	if err != nil {
 		b.t.Fatalf("Read: %v", err)
 	}
@@ -28,11 +28,11 @@ func TestReadGrantsOneLoadAtATime(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
-		g := b.reads(k, false, Miss, "", false)
-		b.reads(k, false, Miss, "", true)
-		b.reads(b.key(2), false, Miss, "", false) // another key has its own lease
+		g := b.reads(k, Miss, "", false)
+		b.reads(k, Miss, "", true)
+		b.reads(b.key(2), Miss, "", false) // another key has its own lease
 		b.fill(k, g, value("v1", TagOf(k.ID)), OK)
-		b.reads(k, false, Fresh, "v1", false)
+		b.reads(k, Fresh, "v1", false)
 	})
 }
 
@@ -42,10 +42,10 @@ func TestReadOfASoftEntry(t *testing.T) {
 		k := b.key(1)
 		k.Class = &Class{Name: "soft", Soft: time.Microsecond, Hard: time.Hour}
 		b.store(k, value("v1", TagOf(k.ID)))
-		g := b.reads(k, false, Soft, "v1", false)
-		b.reads(k, false, Soft, "v1", true)
+		g := b.reads(k, Soft, "v1", false)
+		b.reads(k, Soft, "v1", true)
 		b.fill(k, g, value("v2", TagOf(k.ID)), OK)
-		b.reads(k, false, Soft, "v2", false)
+		b.reads(k, Soft, "v2", false)
 	})
 }
 
@@ -55,12 +55,10 @@ func TestReadOfAnInvalidatedEntry(t *testing.T) {
 		k := b.key(1)
 		b.store(k, value("v1", TagOf(k.ID), Tag{9}))
 		b.bump(Tag{8})
-		b.reads(k, true, Fresh, "v1", false)
+		b.reads(k, Fresh, "v1", false)
 		b.bump(Tag{9})
-		b.reads(k, true, Stale, "v1", false)
-		b.reads(k, true, Stale, "v1", true)
-		b.reads(k, false, Stale, "", true) // removes the entry
-		b.reads(k, true, Miss, "", true)
+		b.reads(k, Stale, "", false) // removes the entry
+		b.reads(k, Miss, "", true)
 	})
 }
 
@@ -70,11 +68,11 @@ func TestReadTakesOverAnOutdatedLease(t *testing.T) {
 		k := b.key(1)
 		b.store(k, value("v1", Tag{9}))
 		b.bump(Tag{9})
-		slow := b.reads(k, true, Stale, "v1", false)
+		slow := b.reads(k, Stale, "", false)
 		b.bump(Tag{9})
-		fast := b.reads(k, true, Stale, "v1", false)
+		fast := b.reads(k, Miss, "", false)
 		b.fill(k, slow, value("old", Tag{9}), Raced)
-		b.reads(k, true, Stale, "v1", true) // the refused fill did not release the other's lease
+		b.reads(k, Miss, "", true) // the refused fill did not release the other's lease
 		b.fill(k, fast, value("new", Tag{9}), OK)
 		b.want(k, Fresh, "new")
 	})
@@ -86,9 +84,9 @@ func TestReadUsesRememberedTagsOfALostEntry(t *testing.T) {
 		k := b.key(1)
 		b.store(k, value("v1", Tag{9}))
 		b.rdb.Del(t.Context(), k.entry())
-		slow := b.reads(k, true, Miss, "", false)
+		slow := b.reads(k, Miss, "", false)
 		b.bump(Tag{9})
-		b.reads(k, true, Miss, "", false)
+		b.reads(k, Miss, "", false)
 		b.fill(k, slow, value("old", Tag{9}), Raced)
 	})
 }
@@ -96,25 +94,26 @@ func TestReadUsesRememberedTagsOfALostEntry(t *testing.T) {
 func TestReadAfterAChangeOfServers(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
-		kept, touched, later := b.key(1), b.key(2), b.key(3)
+		kept, touched, later, unread := b.key(1), b.key(2), b.key(3), b.key(4)
 		b.store(kept, value("v1", TagOf(kept.ID)))
 		b.store(touched, value("v2", TagOf(touched.ID)))
+		b.store(unread, value("v5"))
 		loading := b.grant(later)
 		b.runID.Store("run-2")
 		b.want(kept, Suspect, "v1")
 		b.bump(TagOf(touched.ID))
 		b.want(kept, Suspect, "v1")
 		b.want(touched, Stale, "v2")
-		g := b.reads(kept, true, Suspect, "v1", false)
-		b.reads(kept, true, Suspect, "v1", true)
-		b.reads(kept, false, Suspect, "", true)
-		b.reads(touched, true, Stale, "v2", false)
+		g := b.reads(kept, Suspect, "", false)
+		b.reads(kept, Suspect, "", true)
+		b.want(kept, Suspect, "v1")
+		b.reads(touched, Stale, "", false)
 		b.fill(later, loading, value("v3"), Epoch)
 		b.fill(kept, g, value("v4", TagOf(kept.ID)), OK)
 		b.want(kept, Fresh, "v4")
 		b.store(later, value("v3"))
 		b.runID.Store("run-3")
-		b.reads(touched, true, Stale, "v2", false) // begins an epoch; an entry from two epochs ago is stale
+		b.reads(unread, Stale, "", false) // begins an epoch; an entry from two epochs ago is stale
 		b.want(later, Suspect, "v3")
 		b.runID.Store("run-4")
 		b.bump()
@@ -135,7 +134,7 @@ func TestVersionsOfANewEpochOutweighAnyStamp(t *testing.T) {
 		b.want(k, Suspect, "v1")
 		b.bump(Tag{1})
 		b.want(k, Stale, "v1")
-		b.reads(k, true, Stale, "v1", false)
+		b.reads(k, Stale, "", false)
 	})
 }
 
@@ -149,13 +148,13 @@ func TestReadAfterAFlush(t *testing.T) {
 		b.rdb.FlushDB(t.Context())
 		b.want(k, Miss, "")
 		b.fill(b.key(2), loading, value("v2"), Epoch)
-		b.reads(k, true, Miss, "", false)
+		b.reads(k, Miss, "", false)
 		b.rdb.Set(t.Context(), k.entry(), saved, 0) // an entry that survived on a replica
 		b.want(k, Stale, "v1")
 		b.rdb.Del(t.Context(), metaKey(b.id))
 		b.want(k, Stale, "v1")
 		b.rdb.Del(t.Context(), k.lease())
-		b.reads(k, true, Stale, "v1", false)
+		b.reads(k, Stale, "", false)
 	})
 }
 
@@ -167,21 +166,21 @@ func TestReleaseLetsOtherCallersLoad(t *testing.T) {
 		if err := b.release(t.Context(), k, g, 0); err != nil {
 			t.Fatal(err)
 		}
-		second := b.reads(k, false, Miss, "", false)
+		second := b.reads(k, Miss, "", false)
 		if err := b.release(t.Context(), k, g, 0); err != nil { // another caller holds the lease now
 			t.Fatal(err)
 		}
-		b.reads(k, false, Miss, "", true)
+		b.reads(k, Miss, "", true)
 		if err := b.release(t.Context(), k, second, 10*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if held := b.reads(k, false, Miss, "", true); !held.failed {
+		if held := b.reads(k, Miss, "", true); !held.failed {
 			t.Errorf("after a failed load: %+v", held)
 		}
 		if err := b.release(t.Context(), k, b.bump(), 0); err != nil { // a grant without a lease
 			t.Error(err)
 		}
-		b.reads(k, false, Miss, "", true)
+		b.reads(k, Miss, "", true)
 	})
 }
 
@@ -194,7 +193,7 @@ func TestLeaseExpires(t *testing.T) {
 		deadline := time.NewTimer(10 * time.Second)
 		defer deadline.Stop()
 		for {
-			_, g, err := b.read(t.Context(), k, true, acceptAll)
+			_, g, err := b.read(t.Context(), k, acceptAll)
 			if err != nil {
 				t.Fatal(err)
 			}

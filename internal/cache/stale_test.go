@@ -124,7 +124,7 @@ func withoutLeases(c *Cache, k Key) scheme {
 		if e, err := c.Peek(ctx, k); err != nil || e.State == Fresh {
 			return string(e.Value), true, err
 		}
-		e, g, err := c.read(ctx, k, false, acceptAll)
+		e, g, err := c.read(ctx, k, acceptAll)
 		if err != nil || e.State == Fresh {
 			return string(e.Value), true, err
 		}

@@ -3,16 +3,15 @@
 --
 -- KEYS  1 entry   2 meta   3 lease
 -- ARGV  1 token   2 lease ms   3 run id   4 epoch to begin if one must begin
---       5 "1" to return the bytes of stale and suspect entries too
---       6 first bytes of an entry that did not open, or ""
---       7.. tags to check when there is no entry
+--       5 first bytes of an entry that did not open, or ""
+--       6.. tags to check when there is no entry
 -- returns {state, held, entry or nil, stamp, epoch, wait ms, now µs}
 --       state  0 miss  1 fresh  2 soft  3 stale  4 suspect
 --       held   0 no (the entry is fresh, or the caller loads with stamp and epoch)
 --              1 another caller loads  2 the last load failed, wait
 local b = redis.call('GET', KEYS[1])
 local rejected = false
-if b and ((ARGV[6] ~= '' and b:sub(1, #ARGV[6]) == ARGV[6]) or not tagcount(b)) then
+if b and ((ARGV[5] ~= '' and b:sub(1, #ARGV[5]) == ARGV[5]) or not tagcount(b)) then
   redis.call('UNLINK', KEYS[1])
   b, rejected = false, true
 end
@@ -21,7 +20,7 @@ local q = {'e', 'c', 'r', 'f', 'pe'}
 if b then
   for i = 1, tagcount(b) do q[5 + i] = b:sub(42 + i * 8, 49 + i * 8) end
 else
-  for i = 7, #ARGV do q[i - 1] = ARGV[i] end
+  for i = 6, #ARGV do q[i] = ARGV[i] end
 end
 local m = redis.call('HMGET', KEYS[2], unpack(q))
 local hi = 0
@@ -50,7 +49,7 @@ if b then
 end
 
 local out = b
-if state >= 3 and ARGV[5] ~= '1' then
+if state >= 3 then
   if state == 3 then redis.call('UNLINK', KEYS[1]) end
   out = false
 end
