@@ -123,12 +123,12 @@ var badConfigs = []badConfig{
 		vars := h.tenants(t, "env:A_PASSWORD", "env:EXAMPLE")
 		vars["ROUNDS_ENV"] = "production"
 		return vars
-	}, "ROUNDS_TENANTS", "of an example"},
+	}, "ROUNDS_TENANTS", "placeholder"},
 	{"secret in clear", "worker", func(t *testing.T, h *harness) map[string]string {
 		vars := h.tenants(t, "env:A_PASSWORD", hush)
 		vars["ROUNDS_ENV"] = "production"
 		return vars
-	}, "ROUNDS_TENANTS", "in clear"},
+	}, "ROUNDS_TENANTS", "in plain text"},
 	{"secret in a file that is not there", "worker", tenantsWith("env:A_KEY", "file:/nowhere"), "ROUNDS_TENANTS", "does not exist"},
 	{"keyset readable by all", "worker", func(t *testing.T, h *harness) map[string]string {
 		path := h.file(t, "open.keys", "{}")
@@ -136,10 +136,10 @@ var badConfigs = []badConfig{
 			t.Fatal(err)
 		}
 		return h.with(map[string]string{"ROUNDS_ENV": "production", "ROUNDS_KEYS": path})
-	}, "ROUNDS_KEYS", "everybody may read"},
+	}, "ROUNDS_KEYS", "all users can read"},
 	{"file missing", "worker", set("ROUNDS_KEYS", "/nowhere"), "ROUNDS_KEYS", "does not exist"},
-	{"file is a folder", "worker", set("ROUNDS_TENANTS", "/"), "ROUNDS_TENANTS", "not a file"},
-	{"file is a device", "worker", set("ROUNDS_KEYS", "/dev/zero"), "ROUNDS_KEYS", "not a file"},
+	{"file is a folder", "worker", set("ROUNDS_TENANTS", "/"), "ROUNDS_TENANTS", "not a regular file"},
+	{"file is a device", "worker", set("ROUNDS_KEYS", "/dev/zero"), "ROUNDS_KEYS", "not a regular file"},
 	{"file of a gigabyte", "worker", func(t *testing.T, h *harness) map[string]string {
 		path := h.file(t, "huge", "")
 		if err := os.Truncate(path, 1<<30); err != nil { // sparse

@@ -2,11 +2,11 @@ package config
 
 import "errors"
 
-// NoArguments returns an error when a process that is set up by its environment alone was given arguments: a flag that is
-// ignored is a setting that somebody believes in. Callers end with the exit code for wrong usage, 2.
+// NoArguments returns an error for arguments to a program that takes none. A flag that is silently ignored
+// would look like a setting. Callers exit with the code for wrong usage, 2.
 func NoArguments(args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return errors.New("arguments are not taken: settings come from the environment")
+	return errors.New("no arguments are accepted: settings come from the environment")
 }

@@ -32,16 +32,16 @@ type Worker struct {
 // Scheduler is what cmd/scheduler runs with. It never calls the vendor, so it has no endpoint.
 type Scheduler struct{ Base }
 
-// Mode says which rules hold. The zero value is production.
+// Mode selects the rules. The zero value is production.
 type Mode uint8
 
 // The modes.
 const (
-	Production Mode = iota // ROUNDS_ENV=production, or unset, or anything we do not know
+	Production Mode = iota // ROUNDS_ENV=production, unset, or an unknown value
 	Dev                    // ROUNDS_ENV=dev
 )
 
-// String returns the mode as ROUNDS_ENV spells it.
+// String returns the value of ROUNDS_ENV for the mode.
 func (m Mode) String() string {
 	if m == Dev {
 		return "dev"
@@ -49,7 +49,7 @@ func (m Mode) String() string {
 	return "production"
 }
 
-// The default health addresses differ, so that one machine can run all processes unconfigured.
+// The default health addresses differ, so that one machine can run all programs without configuration.
 const (
 	workerHealth    = ":8081"
 	schedulerHealth = ":8082"
@@ -71,9 +71,10 @@ func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 	return s, l.problems.err()
 }
 
-// variables are the values as the environment spells them. Everything is a string here, so that a bad value becomes a
-// problem of ours, which does not repeat it, and not one of the parser's, which would. The tag "of" names the processes that
-// read a variable, "show" says how its value may be shown: as it is, or as a URL without what may be secret.
+// variables are the raw values. All are strings, so that a bad value is reported by this package, which
+// does not repeat it, and not by the parser, which does. The tag "of" names the programs that read a
+// variable. The tag "show" is how its value may be shown: "plain", or "url" without the parts that may be
+// secret.
 type variables struct {
 	Env        string `env:"ROUNDS_ENV" of:"worker scheduler gateway monitor" show:"plain"`
 	QueueRedis string `env:"ROUNDS_QUEUE_REDIS" of:"worker scheduler gateway monitor" show:"url"`
@@ -94,7 +95,7 @@ type variables struct {
 	Collector string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" of:"worker scheduler gateway" show:"url"`
 }
 
-// loader checks one concern per method and remembers what was wrong.
+// loader checks one setting per method and collects the problems.
 type loader struct {
 	getenv   func(string) string
 	vars     variables
@@ -105,8 +106,8 @@ type loader struct {
 func newLoader(getenv func(string) string) *loader {
 	l := &loader{getenv: getenv}
 	if err := l.read(); err != nil {
-		// Strings cannot fail to parse, so this is a fault of the variables' own declaration. The text stays out: it
-		// may quote a value.
+		// Parsing strings cannot fail, so this is an error in the declaration of variables. Its text is left
+		// out because it may quote a value.
 		l.problems.add("environment", "could not be read", "report this: no value of a variable can cause it")
 	}
 	switch l.vars.Env {
@@ -119,7 +120,7 @@ func newLoader(getenv func(string) string) *loader {
 	return l
 }
 
-// read fills l.vars from getenv; a variable set to nothing counts as not set.
+// read fills l.vars from getenv. An empty variable counts as not set.
 func (l *loader) read() error {
 	fields, err := env.GetFieldParams(&l.vars)
 	if err != nil {
@@ -147,7 +148,7 @@ func (l *loader) base(health string) Base {
 	}
 }
 
-// health returns the address to serve health on: fallback unless set, none for "off".
+// health returns the address to serve health on: the fallback if it is not set, empty for "off".
 func (l *loader) health(fallback string) string {
 	switch l.vars.Health {
 	case "":
@@ -158,7 +159,7 @@ func (l *loader) health(fallback string) string {
 	return l.address("ROUNDS_HEALTH_ADDR", l.vars.Health, fallback)
 }
 
-// address returns where to listen: fallback unless set.
+// address returns the address to listen on: the fallback if it is not set.
 func (l *loader) address(name, value, fallback string) string {
 	if value == "" {
 		return fallback
@@ -175,8 +176,8 @@ func (l *loader) address(name, value, fallback string) string {
 	return value
 }
 
-// collector checks the one OTEL variable whose mistakes would show only as missing traces. The rest is read by the
-// exporters themselves, as the OpenTelemetry specification says.
+// collector checks the one OTEL variable whose mistakes would show only as missing traces. The exporters
+// read the other OTEL variables themselves, as the OpenTelemetry specification defines.
 func (l *loader) collector() {
 	if l.vars.Collector == "" {
 		return

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata" // the tests' zones must not depend on the machine
+	_ "time/tzdata" // zones must not depend on the machine
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,7 +20,7 @@ import (
 
 const leak = "hunter2-do-not-print"
 
-// write puts contents into a new file only its owner may read.
+// write writes a new file that only its owner can read.
 func write(t *testing.T, name, contents string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -30,7 +30,7 @@ func write(t *testing.T, name, contents string) string {
 	return path
 }
 
-// production returns an environment that satisfies every rule, to be spoilt one variable at a time.
+// production returns an environment that satisfies every rule. Tests break one variable at a time.
 func production(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
@@ -59,7 +59,7 @@ func getenv(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-// problemsOf returns what a load found, by variable, and fails when a secret shows anywhere in it.
+// problemsOf returns the problems by variable. It fails the test if one of them shows a secret.
 func problemsOf(t *testing.T, err error) map[string][]string {
 	t.Helper()
 	if err == nil {
@@ -75,7 +75,7 @@ func problemsOf(t *testing.T, err error) map[string][]string {
 	found := map[string][]string{}
 	for _, p := range e.Problems() {
 		if p.Variable == "" || p.Wrong == "" || p.Fix == "" {
-			t.Errorf("problem without variable, fault or remedy: %+v", p)
+			t.Errorf("problem without variable, fault or fix: %+v", p)
 		}
 		found[p.Variable] = append(found[p.Variable], p.Wrong)
 	}
@@ -130,7 +130,7 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// Nothing set: everything required is named at once.
+// Every required variable is reported at once.
 func TestEmptyEnvironment(t *testing.T) {
 	t.Parallel()
 	_, err := LoadWorker(func(string) string { return "" })
@@ -148,7 +148,7 @@ func TestEmptyEnvironment(t *testing.T) {
 	}
 }
 
-// One variable spoilt at a time: exactly that one is named.
+// Exactly the variable that is wrong is reported.
 func TestBadVariables(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -159,7 +159,7 @@ func TestBadVariables(t *testing.T) {
 	big := write(t, "big.json", strings.Repeat("x", maxKeyset+1))
 	for _, tc := range []struct {
 		name, variable, value string
-		dev                   bool // is it wrong in dev too?
+		dev                   bool // wrong in dev too
 		wrong                 string
 	}{
 		{"mode", "ROUNDS_ENV", "staging", true, "is neither dev nor production"},
@@ -169,9 +169,9 @@ func TestBadVariables(t *testing.T) {
 		{"queue not a URL", "ROUNDS_QUEUE_REDIS", "redis://:" + leak + "%zz@q", true, "is not a URL"},
 		{"queue no host", "ROUNDS_QUEUE_REDIS", "rediss://", true, "names no host"},
 		{"queue no socket", "ROUNDS_QUEUE_REDIS", "unix://", true, "names no socket"},
-		{"queue in clear", "ROUNDS_QUEUE_REDIS", "redis://:" + leak + "@q.clinic.net", false, "is not encrypted"},
-		{"sentinel in clear", "ROUNDS_QUEUE_REDIS", "redis+sentinel://s1,s2/main/0", false, "is not encrypted"},
-		{"cluster in clear", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000", false, "is not encrypted"},
+		{"queue without TLS", "ROUNDS_QUEUE_REDIS", "redis://:" + leak + "@q.clinic.net", false, "is not encrypted"},
+		{"sentinel without TLS", "ROUNDS_QUEUE_REDIS", "redis+sentinel://s1,s2/main/0", false, "is not encrypted"},
+		{"cluster without TLS", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000", false, "is not encrypted"},
 		{"one server", "ROUNDS_CACHE_REDIS", "rediss://QUEUE.clinic.net/1", false, "names the same server as ROUNDS_QUEUE_REDIS"},
 		{"one server, listed", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:1,queue.clinic.net?tls=true", false, "names the same server as ROUNDS_QUEUE_REDIS"},
 		{"cluster, tls misspelt", "ROUNDS_CACHE_REDIS", "redis+cluster://c1?tls=yes", false, "is not encrypted"},
@@ -182,12 +182,12 @@ func TestBadVariables(t *testing.T) {
 		{"ledger sqlite no file", "ROUNDS_LEDGER", "sqlite:", true, "names no file"},
 		{"ledger sqlite", "ROUNDS_LEDGER", "sqlite:rounds.db", false, "is SQLite, which serves one host only"},
 		{"keys missing", "ROUNDS_KEYS", filepath.Join(dir, "nowhere"), true, "names a file that does not exist"},
-		{"keys below a file", "ROUNDS_KEYS", filepath.Join(open, "x"), true, "names a file that cannot be looked at"},
-		{"keys directory", "ROUNDS_KEYS", dir, true, "names something that is not a file"},
-		{"keys device", "ROUNDS_KEYS", "/dev/zero", true, "names something that is not a file"},
+		{"keys below a file", "ROUNDS_KEYS", filepath.Join(open, "x"), true, "names a file that cannot be examined"},
+		{"keys directory", "ROUNDS_KEYS", dir, true, "names something that is not a regular file"},
+		{"keys device", "ROUNDS_KEYS", "/dev/zero", true, "names something that is not a regular file"},
 		{"keys empty", "ROUNDS_KEYS", write(t, "empty", " \n"), true, "names an empty file"},
 		{"keys huge", "ROUNDS_KEYS", big, true, "names a file that is too large"},
-		{"keys open to all", "ROUNDS_KEYS", open, false, "names a file that everybody may read"},
+		{"keys readable by all", "ROUNDS_KEYS", open, false, "names a file that all users can read"},
 		{"endpoint http", "ROUNDS_TEBRA_ENDPOINT", "http://webservice.kareo.com/x", false, "is plain http"},
 		{"endpoint scheme", "ROUNDS_TEBRA_ENDPOINT", "ftp://webservice.kareo.com", true, "is not an https URL"},
 		{"endpoint not a URL", "ROUNDS_TEBRA_ENDPOINT", "://" + leak, true, "is not an https URL"},
@@ -292,7 +292,7 @@ func TestKeysInPipe(t *testing.T) {
 	}()
 	select {
 	case err := <-done:
-		if diff := cmp.Diff(map[string][]string{"ROUNDS_KEYS": {"names something that is not a file"}}, problemsOf(t, err)); diff != "" {
+		if diff := cmp.Diff(map[string][]string{"ROUNDS_KEYS": {"names something that is not a regular file"}}, problemsOf(t, err)); diff != "" {
 			t.Error(diff)
 		}
 	case <-time.After(5 * time.Second):

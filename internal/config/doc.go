@@ -1,12 +1,13 @@
-// Package config turns a process's environment into the settings it runs with.
+// Package config reads a process's configuration from its environment.
 //
-// Each process has one function: [LoadWorker], [LoadScheduler], [LoadGateway]. It reads every variable through the getenv
-// it is given, checks all of them and the files they name, and returns either settings that can be used as they stand or
-// an [*Error] that lists every problem at once. A problem names its variable, says what is wrong and how to put it right,
-// and never repeats a value that might be secret.
+// Each program has one function: [LoadWorker], [LoadScheduler], [LoadGateway], [LoadMonitor]. It reads
+// every variable through the getenv it is given and checks them all, with the files they name. It
+// returns either a usable configuration or an [*Error] that lists every problem at once. A problem names
+// its variable, what is wrong and how to fix it, and never repeats a value that may be secret.
 //
-// Without ROUNDS_ENV=dev the rules of production hold: secrets only by reference, no SQLite, two Redis servers reached
-// over TLS or a local socket, https to the vendor, and no secret file that everybody may read.
+// Production rules apply unless ROUNDS_ENV=dev: secrets by reference only, no SQLite, two Redis servers
+// over TLS or a local socket, https to the vendor, and no secret file that all users can read.
 //
-// The package knows shapes, not meanings: it does not open Redis, parse the keyset or connect to the ledger.
+// The package checks the form of values. It does not open Redis, parse the keyset or connect to the
+// ledger.
 package config

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// endpoint reads where the vendor is. Credentials and charts go there, so production takes nothing but https to a name
-// that can have a certificate: no address literal, no name of this machine or of a private network.
+// endpoint returns the vendor's URL. Credentials and patients' data are sent there, so production accepts
+// only https to a host name that can have a public certificate: no address literal, no name of this
+// machine or of a private network.
 func (l *loader) endpoint() string {
 	const name = "ROUNDS_TEBRA_ENDPOINT"
 	u, err := url.Parse(l.vars.Endpoint)
@@ -30,8 +31,8 @@ func (l *loader) endpoint() string {
 	return l.vars.Endpoint
 }
 
-// publicName tells whether host is spelt like a name that public DNS resolves. Shortened and hexadecimal addresses
-// ("127.1", "0x7f.1") are caught by their last label: no top-level domain starts with a digit.
+// publicName reports whether host looks like a name in the public DNS. It recognises shortened and
+// hexadecimal addresses ("127.1", "0x7f.1") by their last label: no top-level domain starts with a digit.
 func publicName(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if _, err := netip.ParseAddr(host); err == nil {

@@ -8,7 +8,7 @@ import (
 type Gateway struct {
 	Base
 	Addr string       // host:port to serve the API on
-	Keys []access.Key // who may call; at least one
+	Keys []access.Key // the callers; at least one
 }
 
 // LoadGateway reads and checks the gateway's environment. The error, if any, is an [*Error] with every problem.
@@ -32,10 +32,11 @@ const (
 	maxAPIKeysFile = 512 << 10
 )
 
-// apiKeys reads who may call. A gateway that nobody may call is somebody's mistake, and so is one without the file.
+// apiKeys returns the callers. A missing file or an empty list is reported: a gateway without callers is a
+// mistake.
 func (l *loader) apiKeys() []access.Key {
 	if l.vars.APIKeys == "" {
-		l.problems.add(apiKeysName, "is not set", `set it to a file of lines "name tenant sha256-of-key"; "rounds apikey new" makes one`)
+		l.problems.add(apiKeysName, "is not set", `set it to a file of lines "name tenant sha256-of-key"; "rounds apikey new" prints one`)
 		return nil
 	}
 	data, wrong, fix := readFile(l.vars.APIKeys, maxAPIKeysFile, false)

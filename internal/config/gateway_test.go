@@ -38,7 +38,7 @@ func TestBadAPIKeys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ value, wrong string }{
 		"not set":  {"", "is not set"},
-		"a folder": {t.TempDir(), "names something that is not a file"},
+		"a folder": {t.TempDir(), "names something that is not a regular file"},
 		"empty":    {write(t, "f", ""), "lists no key"},
 		"a fault":  {write(t, "f", "desk clinic-a "+leak), "line 1 has no SHA-256"},
 		"too long": {write(t, "f", strings.Repeat("#", maxAPIKeysFile+1)), "names a file that is too large"},

@@ -7,10 +7,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// Monitor is what cmd/monitor runs with. It has no keyset and no cache: it can open nothing.
+// Monitor is what cmd/monitor runs with. It has no keyset and no cache, so that it cannot open payloads.
 type Monitor struct {
 	Mode      Mode
-	Queue     secret.Value // the queue's Redis
+	Queue     secret.Value // URL of the queue's Redis
 	LedgerURL secret.Value
 	Addr      string         // host:port to serve operators on
 	Logins    []access.Login // at least one
@@ -39,14 +39,14 @@ func LoadMonitor(getenv func(string) string) (Monitor, error) {
 	return m, l.problems.err()
 }
 
-// maxLoginFile is far above maxLogins lines.
+// maxLoginFile is far above the size of 200 lines, which is the limit of access.ParseLogins.
 const maxLoginFile = 64 << 10
 
-// logins reads the file of those who may open the operators' pages.
+// logins returns the operators that may log in to the pages.
 func (l *loader) logins() []access.Login {
 	const name = "ROUNDS_MONITOR_PASSWORD_FILE"
 	if l.vars.PasswordFile == "" {
-		l.problems.add(name, "is not set", `set it to a file of lines "name role hash", as rounds login new writes them`)
+		l.problems.add(name, "is not set", `set it to a file of lines "name role hash"; "rounds login new" prints one`)
 		return nil
 	}
 	data, wrong, fix := readFile(l.vars.PasswordFile, maxLoginFile, l.mode == Production)

@@ -33,7 +33,7 @@ func monitorEnv(t *testing.T) map[string]string {
 func TestMonitor(t *testing.T) {
 	t.Parallel()
 	env := monitorEnv(t)
-	// It runs without what it must not have.
+	// The monitor loads without what it must not have.
 	for _, name := range []string{"ROUNDS_CACHE_REDIS", "ROUNDS_KEYS", "ROUNDS_TENANTS"} {
 		delete(env, name)
 	}
@@ -76,14 +76,14 @@ func TestBadMonitorVariables(t *testing.T) {
 		{"port by name", addr, ":http", "has no usable port"},
 		{"port range", addr, ":70000", "has no usable port"},
 		{"port sign", addr, ":+80", "has no usable port"},
-		{"queue in clear", "ROUNDS_QUEUE_REDIS", "redis://q.clinic.net", "is not encrypted"},
+		{"queue without TLS", "ROUNDS_QUEUE_REDIS", "redis://q.clinic.net", "is not encrypted"},
 		{"ledger on one host", "ROUNDS_LEDGER", "sqlite:x.db", "is SQLite, which serves one host only"},
 		{"no such file", file, "/nowhere/logins", "names a file that does not exist"},
-		{"a folder", file, t.TempDir(), "names something that is not a file"},
-		{"a device", file, "/dev/zero", "names something that is not a file"},
-		{"read by everybody", file, open, "names a file that everybody may read"},
+		{"a folder", file, t.TempDir(), "names something that is not a regular file"},
+		{"a device", file, "/dev/zero", "names something that is not a regular file"},
+		{"readable by all", file, open, "names a file that all users can read"},
 		{"huge", file, write(t, "f", strings.Repeat("#", maxLoginFile+1)), "names a file that is too large"},
-		{"empty", file, write(t, "f", "# nobody\n"), "names a file without a login"},
+		{"empty", file, write(t, "f", "# none\n"), "names a file without a login"},
 		{"a fault", file, write(t, "f", "\nann operator "+leak), "line 2 has a hash that is not bcrypt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,7 +2,7 @@ package config
 
 import "github.com/workflow-bolt/rounds/internal/secret"
 
-// Need names the stores that an operator's command talks to. Values are added up.
+// Need is a set of the stores that an operator's command uses.
 type Need uint8
 
 // The stores.
@@ -12,15 +12,16 @@ const (
 	NeedLedger
 )
 
-// Stores is where an operator's command looks that needs no key: what it did not ask for is empty.
+// Stores is the configuration of an operator's command that needs no key. Stores that the command does not
+// need are empty.
 type Stores struct {
 	Mode      Mode
 	Redis     Redis
 	LedgerURL secret.Value
 }
 
-// LoadStores reads and checks what the command needs, and nothing else: who looks at a queue has no keyset, and need not.
-// The error, if any, is an [*Error] with every problem.
+// LoadStores reads and checks only what the command needs: an operator that inspects a queue needs no
+// keyset. The error, if any, is an [*Error] with every problem.
 func LoadStores(getenv func(string) string, need Need) (Stores, error) {
 	l := newLoader(getenv)
 	s := Stores{Mode: l.mode}

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// A command is asked for what it needs, and for nothing else.
+// LoadStores requires what the command needs and nothing else.
 func TestLoadStores(t *testing.T) {
 	t.Parallel()
 	for need, want := range map[Need][]string{

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Problem is one thing wrong with the configuration. Its fields never hold a configured value that might be secret.
+// Problem is one thing wrong with the configuration. Its fields never hold a value that may be secret.
 type Problem struct {
-	Variable string // the environment variable to look at
+	Variable string // the environment variable to change
 	Wrong    string // what is wrong
 	Fix      string // what to do about it
 }
@@ -15,12 +15,12 @@ type Problem struct {
 // String returns "VARIABLE wrong; fix".
 func (p Problem) String() string { return p.Variable + " " + p.Wrong + "; " + p.Fix }
 
-// Error says that a process cannot start with this environment. Callers end with the exit code for wrong usage, 2.
+// Error lists why a process cannot start with its environment. Callers exit with the code for wrong usage, 2.
 type Error struct {
 	problems []Problem
 }
 
-// Error returns all problems, one per line below a heading.
+// Error returns all problems, one per line, below a heading.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "configuration: %d problem(s)", len(e.problems))
@@ -31,10 +31,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Problems returns what is wrong, in the order of the variables; never empty.
+// Problems returns the problems. It is never empty.
 func (e *Error) Problems() []Problem { return e.problems }
 
-// problems collects what the checks find.
+// problems collects the results of the checks.
 type problems []Problem
 
 func (ps *problems) add(variable, wrong, fix string) {

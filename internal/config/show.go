@@ -10,25 +10,25 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// Setting is one variable as a process takes it. Its value is fit to be shown.
+// Setting is one variable as a program uses it. Its value is safe to show.
 type Setting struct {
 	Variable string
-	Value    string // empty when it is not set and has no default
+	Value    string // empty if it is not set and has no default
 	Source   string // FromEnvironment, FromDefault or NotSet
 }
 
-// Where a setting's value comes from.
+// The sources of a value.
 const (
 	FromEnvironment = "environment"
 	FromDefault     = "default"
 	NotSet          = "not set"
 )
 
-// process is a program that is set up by its environment.
+// process is a program that is configured by its environment.
 type process struct {
 	name     string
 	load     func(getenv func(string) string) error
-	defaults map[string]string // beside those that all processes share
+	defaults map[string]string // in addition to the defaults that all programs share
 }
 
 var processes = []process{
@@ -38,7 +38,7 @@ var processes = []process{
 	{"monitor", func(g func(string) string) error { _, err := LoadMonitor(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": monitorHealth, "ROUNDS_MONITOR_ADDR": monitorAddr}},
 }
 
-// Processes returns the names of the processes that Show knows.
+// Processes returns the names that Show accepts.
 func Processes() []string {
 	names := make([]string, 0, len(processes))
 	for _, p := range processes {
@@ -47,8 +47,8 @@ func Processes() []string {
 	return names
 }
 
-// Show returns what the environment says to a process, in the order in which the variables are documented, and the error
-// with which the process would refuse to start: an [*Error] with every problem. An unknown process has no settings.
+// Show returns the settings of a program, in the order in which they are documented, and the [*Error] with
+// which the program would refuse to start. An unknown program has no settings.
 func Show(name string, getenv func(string) string) ([]Setting, error) {
 	i := slices.IndexFunc(processes, func(p process) bool { return p.name == name })
 	if i < 0 {
@@ -83,12 +83,12 @@ var (
 	plainValue = regexp.MustCompile(`^[A-Za-z0-9_./:~+ \[\]-]{1,400}$`)
 	plainHosts = regexp.MustCompile(`^[A-Za-z0-9_.:,\[\]-]*$`)
 	plainPath  = regexp.MustCompile(`^[A-Za-z0-9_./-]*$`)
-	// plainQuery are the parameters that say how to connect, and hold no secret.
+	// plainQuery lists the parameters that describe the connection and hold no secret.
 	plainQuery = []string{"tls", "db", "sslmode", "sslrootcert", "application_name", "connect_timeout"}
 )
 
-// showValue is a value as it may be shown. Whatever is not spelt as it should be is masked whole: a password in the wrong
-// place is a password.
+// showValue returns a value in the form in which it may be shown. A value with an unexpected form is masked
+// completely, because it may be a password in the wrong variable.
 func showValue(how, value string) string {
 	switch {
 	case how == "plain" && plainValue.MatchString(value) && !strings.Contains(value, "://"):
@@ -102,15 +102,15 @@ func showValue(how, value string) string {
 	return secret.Mask
 }
 
-// showURL leaves of a URL what tells where it leads.
+// showURL returns a URL without its credentials and without unknown parameters.
 func showURL(value string) string {
-	u, hosts, err := parseRedis(value) // which takes every other URL, too
+	u, hosts, err := parseRedis(value) // parses other URLs too
 	list := strings.Join(hosts, ",")
 	switch {
 	case err != nil || !strings.Contains(value, "://") || u.Opaque != "" || u.Fragment != "":
 		return secret.Mask
 	case strings.Count(value, "@") > 1, strings.Contains(value, "@") && u.User == nil:
-		return secret.Mask // a secret that was not escaped lies somewhere in it
+		return secret.Mask // part of an unescaped secret may be anywhere in it
 	case !plainHosts.MatchString(list) || !plainPath.MatchString(u.Path):
 		return secret.Mask
 	}

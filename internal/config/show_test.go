@@ -33,13 +33,13 @@ func TestShow(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	if got, err := Show("nobody", getenv(env)); got != nil || err != nil {
+	if got, err := Show("unknown", getenv(env)); got != nil || err != nil {
 		t.Errorf("an unknown process has %v, %v", got, err)
 	}
 }
 
-// What the tags say about who reads a variable is true: a value that nothing accepts is refused by exactly those.
-func TestShowKnowsWhoReadsWhat(t *testing.T) {
+// A value that no program accepts is refused by exactly the programs that read its variable.
+func TestShowListsWhatEachProgramReads(t *testing.T) {
 	t.Parallel()
 	for _, process := range Processes() {
 		listed, _ := Show(process, getenv(nil))
@@ -87,8 +87,8 @@ func TestShowMasks(t *testing.T) {
 	}
 }
 
-// Whatever the environment holds: loading ends with settings or with problems that have a variable and a remedy, no
-// problem and no shown value repeats a password, and the answer is the same the second time.
+// For every environment, loading ends with settings or with problems that have a variable and a fix; no
+// problem and no shown value repeats a password; and a second load has the same result.
 func FuzzEnvironment(f *testing.F) {
 	for _, seed := range []string{
 		"", "redis://", "redis+cluster://a,b?tls=true", "redis+sentinel://a/b", "postgres://", "sqlite:x", "https://vendor.com/",
@@ -106,7 +106,7 @@ func FuzzEnvironment(f *testing.F) {
 			settings, err := Show(process, getenv(vars))
 			again, errAgain := Show(process, getenv(vars))
 			if diff := cmp.Diff(settings, again); diff != "" || (err == nil) != (errAgain == nil) {
-				t.Errorf("%s changes its mind: %s", process, diff)
+				t.Errorf("%s: the second result differs: %s", process, diff)
 			}
 			for _, s := range settings {
 				if strings.Contains(s.Value, leak) {

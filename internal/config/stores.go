@@ -9,28 +9,29 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// Redis says where the two roles are. The URLs are secrets because they may carry a password.
+// Redis has the URLs of the two roles. They are secrets because they may hold a password.
 type Redis struct {
-	Queue secret.Value // asynq's keys and flow's: noeviction, append-only file
-	Cache secret.Value // documents, views, events: nothing that cannot be rebuilt
+	Queue secret.Value // keys of asynq and flow control; needs noeviction and an append-only file
+	Cache secret.Value // documents, views and events, all of which can be rebuilt
 }
 
 const redisFix = "set it like rediss://HOST:6379/0, redis+sentinel://HOST,HOST/MASTER?tls=true or redis+cluster://HOST,HOST?tls=true"
 
-// redis reads both roles. They may share a server in dev only: one server's eviction policy cannot suit both.
+// redis returns both URLs. The roles may share a server in dev only: one eviction policy cannot suit both.
 func (l *loader) redis() Redis {
 	queue := l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
 	cache := l.redisServers("ROUNDS_CACHE_REDIS", l.vars.CacheRedis)
 	shared := func(server string) bool { return slices.Contains(queue, server) }
 	if l.mode == Production && slices.ContainsFunc(cache, shared) {
 		l.problems.add("ROUNDS_CACHE_REDIS", "names the same server as ROUNDS_QUEUE_REDIS",
-			"use a second server: the queue must never evict, the cache must never fill the queue's memory")
+			"use a second server: the queue must never evict, and the cache must never fill the queue's memory")
 	}
 	return Redis{Queue: secret.Value(l.vars.QueueRedis), Cache: secret.Value(l.vars.CacheRedis)}
 }
 
-// redisServers returns what the URL names, spelt so that equal servers are equal strings, or nil after adding a problem.
-// It looks at the text only: two names of one server pass here and are found by the check at start, which asks them.
+// redisServers returns the servers that the URL names, as strings that are equal for equal servers, or nil
+// after adding a problem. It compares names only: the check at start finds two names of one server, because
+// it compares run ids.
 func (l *loader) redisServers(name, value string) []string {
 	if value == "" {
 		l.problems.add(name, "is not set", redisFix)
@@ -41,7 +42,7 @@ func (l *loader) redisServers(name, value string) []string {
 		l.problems.add(name, "is not a URL", redisFix)
 		return nil
 	}
-	private, port := false, "6379" // private: encrypted, or never leaves the machine
+	private, port := false, "6379" // private: encrypted, or local to the machine
 	switch u.Scheme {
 	case "unix":
 		if u.Path == "" {
@@ -76,7 +77,8 @@ func (l *loader) redisServers(name, value string) []string {
 	return hosts
 }
 
-// parseRedis parses a URL whose host may be a list, which net/url does not take: it sees the first of them.
+// parseRedis parses a URL whose host may be a list. The returned URL has the first host, because net/url does
+// not accept lists.
 func parseRedis(value string) (*url.URL, []string, error) {
 	scheme, rest, _ := strings.Cut(value, "://")
 	authority, tail := rest, ""
@@ -89,8 +91,8 @@ func parseRedis(value string) (*url.URL, []string, error) {
 	return u, hosts, err
 }
 
-// master returns "/" and the master's name for Sentinel, where it belongs to the address: one set of Sentinels may watch
-// many masters.
+// master returns "/" and the master's name for a Sentinel URL, and "" for others. The name is part of the
+// address, because one set of Sentinels may watch several masters.
 func master(u *url.URL) string {
 	if u.Scheme != "redis+sentinel" {
 		return ""
@@ -101,7 +103,8 @@ func master(u *url.URL) string {
 
 const ledgerFix = "set it like postgres://HOST/DATABASE, or sqlite:FILE with ROUNDS_ENV=dev"
 
-// ledger reads where the ledger is. There is no default: a ledger that nobody chose is one that nobody backs up.
+// ledger returns the ledger's URL. There is no default: a ledger that an operator did not choose is not
+// backed up.
 func (l *loader) ledger() secret.Value {
 	const name = "ROUNDS_LEDGER"
 	value := l.vars.Ledger
@@ -124,10 +127,10 @@ func (l *loader) ledger() secret.Value {
 	return secret.Value(value)
 }
 
-// maxKeyset is far above any keyset: rotating monthly for a century stays below it.
+// maxKeyset is far above the size of any keyset: a century of monthly rotation stays below it.
 const maxKeyset = 1 << 20
 
-// keyset reads the file with the keys that seal everything.
+// keyset returns the contents of the file with the encryption keys.
 func (l *loader) keyset() secret.Value {
 	const name = "ROUNDS_KEYS"
 	if l.vars.Keys == "" {

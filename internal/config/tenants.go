@@ -12,16 +12,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Tenant is one account at the vendor as ROUNDS_TENANTS describes it.
+// Tenant is one account with the vendor, as described in the file that ROUNDS_TENANTS names.
 type Tenant struct {
 	ID          string            // 1 to 40 of a-z, 0-9 and '-', unique in the file
-	TimeZone    string            // an IANA zone that this machine knows
-	Hours       map[string]string // opening hours by mon…sun, "08:00-17:30"; a missing day is closed
+	TimeZone    string            // an IANA zone that this machine can load
+	Hours       map[string]string // opening hours for mon to sun, such as "08:00-17:30"; a missing day is closed
 	Credentials Credentials
 	Practices   []Practice // at least one
 }
 
-// Credentials are what the vendor knows the tenant by.
+// Credentials are what a tenant authenticates with at the vendor.
 type Credentials struct {
 	CustomerKey secret.Value
 	User        secret.Value
@@ -31,7 +31,7 @@ type Credentials struct {
 // Practice is one practice of a tenant.
 type Practice struct {
 	ID   string // the vendor's number, unique in the tenant
-	Name string // as the vendor spells it: list calls filter by it; unique in the tenant
+	Name string // exactly the vendor's, because list calls filter by it; unique in the tenant
 }
 
 const (
@@ -41,7 +41,7 @@ const (
 
 var days = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 
-// tenants reads and checks the tenants' file. Without one there are none: the ledger may know them already.
+// tenants reads and checks the tenants' file. It is optional, because the ledger keeps earlier tenants.
 func (l *loader) tenants() []Tenant {
 	if l.vars.Tenants == "" {
 		return nil
@@ -71,7 +71,7 @@ func (l *loader) tenants() []Tenant {
 		case err != nil:
 			c.wrong("has no usable id", "use 1 to 40 of a-z, 0-9 and '-', a letter or digit first")
 		case seen[raw.ID]:
-			c.wrong("has the id of an earlier one", "give each tenant its own")
+			c.wrong("has the id of an earlier one", "give each tenant its own id")
 		default:
 			c.where += " (" + raw.ID + ")"
 		}
@@ -81,7 +81,7 @@ func (l *loader) tenants() []Tenant {
 	return out
 }
 
-// tenantCheck checks one tenant and says in each problem which one it was.
+// tenantCheck checks one tenant and names it in each problem.
 type tenantCheck struct {
 	loader *loader
 	where  string
@@ -92,16 +92,16 @@ func (c tenantCheck) wrong(wrong, fix string) {
 }
 
 func (c tenantCheck) tenant(raw rawTenant) Tenant {
-	// The empty zone and "Local" load, but mean whatever the machine happens to be set to.
+	// The empty zone and "Local" load, but depend on the machine's settings.
 	if _, err := time.LoadLocation(raw.TimeZone); err != nil || raw.TimeZone == "" || raw.TimeZone == "Local" {
 		c.wrong("has an unknown timezone", "use an IANA name such as America/Chicago")
 	}
 	for _, day := range slices.Sorted(maps.Keys(raw.Hours)) {
 		switch {
 		case !slices.Contains(days, day):
-			c.wrong("has opening_hours for something that is no day", "use mon, tue, wed, thu, fri, sat, sun")
+			c.wrong("has opening_hours for an unknown day", "use mon, tue, wed, thu, fri, sat, sun")
 		case !validHours(raw.Hours[day]):
-			c.wrong("has opening_hours on "+day+" that are no hours", `write them like "08:00-17:30", opening before closing`)
+			c.wrong("has unreadable opening_hours on "+day, `write them like "08:00-17:30", opening before closing`)
 		}
 	}
 	return Tenant{
@@ -143,11 +143,11 @@ func (c tenantCheck) practices(raw []rawPractice) []Practice {
 	return out
 }
 
-// maxSecret is far above any credential of the vendor's.
+// maxSecret is far above the size of any credential.
 const maxSecret = 64 << 10
 
-// secret resolves env:NAME and file:PATH. One newline at the end of a file is not part of the secret: editors and
-// secret stores add it. A literal is taken in dev only.
+// secret resolves env:NAME and file:PATH. It removes one newline at the end of a file, because editors and
+// secret stores add it. A literal is accepted in dev only.
 func (c tenantCheck) secret(field, ref string) secret.Value {
 	kind, rest, _ := strings.Cut(ref, ":")
 	var value string
@@ -163,23 +163,23 @@ func (c tenantCheck) secret(field, ref string) secret.Value {
 		value = strings.TrimSuffix(strings.TrimSuffix(data, "\n"), "\r")
 	default:
 		if ref != "" && c.loader.mode == Production {
-			c.wrong("has tebra."+field+" in clear", "write env:NAME or file:PATH instead, and change the secret: it has been in a file")
+			c.wrong("has tebra."+field+" in plain text", "write env:NAME or file:PATH instead, and change the secret: it has been in a file")
 			return ""
 		}
 		value = ref
 	}
 	switch {
 	case strings.TrimSpace(value) == "":
-		c.wrong("has an empty tebra."+field, "set it to env:NAME or file:PATH, with something behind it")
+		c.wrong("has an empty tebra."+field, "set it to env:NAME or file:PATH, and set the secret there")
 	case strings.ContainsAny(value, "\r\n\x00"):
 		c.wrong("has a tebra."+field+" of more than one line", "keep the secret alone on one line")
 	case c.loader.mode == Production && placeholder(value):
-		c.wrong("has the tebra."+field+" of an example", "put the real one there")
+		c.wrong("has a placeholder for tebra."+field, "use the real value")
 	}
 	return secret.Value(value)
 }
 
-// placeholder tells whether a secret is what templates and READMEs put where one belongs.
+// placeholder reports whether a secret is a placeholder from a template or an example.
 func placeholder(s string) bool {
 	s = strings.ToLower(strings.TrimSpace(s))
 	switch s {
@@ -189,7 +189,7 @@ func placeholder(s string) bool {
 	return strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") || strings.HasPrefix(s, "your-") || strings.HasPrefix(s, "your_")
 }
 
-// validHours tells whether s is HH:MM-HH:MM with the first before the second; 24:00 may close a day.
+// validHours reports whether s is HH:MM-HH:MM with the first before the second. A day may close at 24:00.
 func validHours(s string) bool {
 	from, to, ok := strings.Cut(s, "-")
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// loadTenants loads an otherwise good environment with this tenants' file, in dev or production.
+// loadTenants loads a valid environment with the given tenants' file, in dev or production.
 func loadTenants(t *testing.T, contents string, mode string) ([]Tenant, []string) {
 	t.Helper()
 	env := production(t)
@@ -74,18 +74,18 @@ func TestBadTenant(t *testing.T) {
 		{"local zone", "America/Chicago", "Local", "tenant 1 (clinic-a) has an unknown timezone"},
 		{"made-up zone", "America/Chicago", "America/Atlantis", "tenant 1 (clinic-a) has an unknown timezone"},
 		{"zone outside", "America/Chicago", "../../etc/passwd", "tenant 1 (clinic-a) has an unknown timezone"},
-		{"day", "mon:", "monday:", "tenant 1 (clinic-a) has opening_hours for something that is no day"},
-		{"hours", "08:00-17:30", "8-17", "tenant 1 (clinic-a) has opening_hours on mon that are no hours"},
-		{"short hours", "08:00-17:30", "8:00-17:30", "tenant 1 (clinic-a) has opening_hours on mon that are no hours"},
-		{"hours backwards", "08:00-17:30", "17:30-08:00", "tenant 1 (clinic-a) has opening_hours on mon that are no hours"},
-		{"no hours", "08:00-17:30", "08:00", "tenant 1 (clinic-a) has opening_hours on mon that are no hours"},
-		{"hour 25", "08:00-17:30", "08:00-25:00", "tenant 1 (clinic-a) has opening_hours on mon that are no hours"},
-		{"literal", "env:CLINIC_A_KEY", leak, "tenant 1 (clinic-a) has tebra.customer_key in clear"},
+		{"day", "mon:", "monday:", "tenant 1 (clinic-a) has opening_hours for an unknown day"},
+		{"hours", "08:00-17:30", "8-17", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
+		{"short hours", "08:00-17:30", "8:00-17:30", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
+		{"hours backwards", "08:00-17:30", "17:30-08:00", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
+		{"opening only", "08:00-17:30", "08:00", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
+		{"hour 25", "08:00-17:30", "08:00-25:00", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
+		{"literal", "env:CLINIC_A_KEY", leak, "tenant 1 (clinic-a) has tebra.customer_key in plain text"},
 		{"secret not set", "env:CLINIC_A_KEY", "env:NOWHERE", "tenant 1 (clinic-a) has an empty tebra.customer_key"},
 		{"secret blank", "env:CLINIC_A_USER", "env:BLANK", "tenant 1 (clinic-a) has an empty tebra.user"},
 		{"secret missing", "env:CLINIC_A_USER", "", "tenant 1 (clinic-a) has an empty tebra.user"},
 		{"secret of two lines", "env:CLINIC_A_PASSWORD", "env:TWO_LINES", "tenant 1 (clinic-a) has a tebra.password of more than one line"},
-		{"secret of an example", "env:CLINIC_A_KEY", "env:EXAMPLE", "tenant 1 (clinic-a) has the tebra.customer_key of an example"},
+		{"placeholder", "env:CLINIC_A_KEY", "env:EXAMPLE", "tenant 1 (clinic-a) has a placeholder for tebra.customer_key"},
 		{"secret file", "env:CLINIC_A_KEY", "file:/nowhere/at/all", "tenant 1 (clinic-a) has a tebra.customer_key that names a file that does not exist"},
 		{"practice zero", "id: 7,", "id: 0,", "tenant 1 (clinic-a) practice 1 has no usable id"},
 		{"practice negative", "id: 7,", "id: -7,", "tenant 1 (clinic-a) practice 1 has no usable id"},
@@ -117,8 +117,8 @@ func TestTenantsAllProblemsAtOnce(t *testing.T) {
 	_, wrong := loadTenants(t, bad+twin+nothing, "production")
 	want := []string{
 		"tenant 1 (clinic-a) has an unknown timezone",
-		"tenant 1 (clinic-a) has opening_hours on mon that are no hours",
-		"tenant 1 (clinic-a) has tebra.customer_key in clear",
+		"tenant 1 (clinic-a) has unreadable opening_hours on mon",
+		"tenant 1 (clinic-a) has tebra.customer_key in plain text",
 		"tenant 2 has the id of an earlier one",
 		"tenant 3 (clinic-c) has an empty tebra.customer_key",
 		"tenant 3 (clinic-c) has an empty tebra.user",
@@ -157,7 +157,7 @@ func TestSecretFileOpenToAll(t *testing.T) {
 	}
 	contents := strings.Replace(goodTenants, "env:CLINIC_A_PASSWORD", "file:"+path, 1)
 	if _, wrong := loadTenants(t, contents, "production"); len(wrong) != 1 {
-		t.Errorf("production takes a secret that everybody may read: %v", wrong)
+		t.Errorf("production accepts a secret that all users can read: %v", wrong)
 	}
 	if _, wrong := loadTenants(t, contents, "dev"); len(wrong) != 0 {
 		t.Errorf("dev refuses it: %v", wrong)
@@ -166,11 +166,11 @@ func TestSecretFileOpenToAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, wrong := loadTenants(t, contents, "production"); len(wrong) != 0 {
-		t.Errorf("production refuses a secret as platforms mount it: %v", wrong)
+		t.Errorf("production refuses a secret with the mode that platforms use: %v", wrong)
 	}
 }
 
-// In dev a literal is taken as it stands, the example's too, so that a first try needs one file.
+// Dev accepts literals, including the example's, so that a first try needs one file.
 func TestLiteralInDev(t *testing.T) {
 	t.Parallel()
 	got, wrong := loadTenants(t, strings.Replace(goodTenants, "env:CLINIC_A_KEY", "changeme", 1), "dev")
@@ -208,7 +208,7 @@ func TestTooManyTenants(t *testing.T) {
 	}
 }
 
-// Whatever the file holds, parsing ends, and a refusal quotes nothing of it.
+// Parsing ends for every file, and a fault always has a fix.
 func FuzzParseTenants(f *testing.F) {
 	f.Add(goodTenants)
 	f.Add("a: &a [x]\nb: *a")
@@ -217,13 +217,13 @@ func FuzzParseTenants(f *testing.F) {
 	f.Add("\ufeff---\n{}")
 	f.Fuzz(func(t *testing.T, data string) {
 		if len(data) > 1<<14 {
-			t.Skip("long inputs are the bombs' own test")
+			t.Skip("TestBadTenantsFile has the long inputs")
 		}
 		_, wrong, fix := parseTenants(data)
 		if (wrong == "") != (fix == "") {
-			t.Errorf("fault %q with remedy %q", wrong, fix)
+			t.Errorf("fault %q with fix %q", wrong, fix)
 		}
-		// With several unknown keys the parser may name another one the second time, but it may not change its mind.
+		// With several unknown keys the parser may report another one the second time, but must fail again.
 		if _, again, _ := parseTenants(data); (wrong == "") != (again == "") {
 			t.Errorf("%q, then %q", wrong, again)
 		}

@@ -39,8 +39,9 @@ type rawPractice struct {
 
 const yamlFix = "docs/environment.md describes the file"
 
-// parseTenants decodes strictly: unknown and repeated keys, anchors, aliases, merges, tags and a second document are
-// refused; a byte order mark is not. What is wrong is told by kind and place only: the parser's own messages quote the file, secrets included.
+// parseTenants decodes strictly: it refuses unknown and repeated keys, anchors, aliases, merges, tags and a
+// second document. It accepts a byte order mark. A fault has its kind and place only, because the parser's
+// messages quote the file with its secrets.
 func parseTenants(data string) (file rawFile, wrong, fix string) {
 	data = strings.TrimPrefix(data, "\ufeff")
 	if wrong, fix = scan(data); wrong != "" {
@@ -65,10 +66,11 @@ func parseTenants(data string) (file rawFile, wrong, fix string) {
 	case errors.As(err, &kind), errors.As(err, &node):
 		return rawFile{}, "has a value of the wrong kind" + place, yamlFix
 	}
-	return rawFile{}, "is not valid YAML" + place, "look there for a typing error or a key given twice"
+	return rawFile{}, "is not valid YAML" + place, "check that place for a typing error or a repeated key"
 }
 
-// scan refuses, on the flat list of tokens, what would make the parser work out of proportion to the file's size.
+// scan refuses input that would cost the parser far more than its size suggests. It reads the flat list of
+// tokens.
 func scan(data string) (wrong, fix string) {
 	flow, separators := 0, 0
 	for _, t := range lexer.Tokenize(data) {
