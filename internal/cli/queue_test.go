@@ -111,7 +111,7 @@ func TestQueueList(t *testing.T) {
 	if !warm.Paused || warm.PausedSince.IsZero() || warm.Scheduled != 2 || time.Until(warm.NextDue) < 59*time.Minute || !strings.Contains(warm.Advice[0], "queue resume warm") {
 		t.Errorf("%+v", warm)
 	}
-	if push.Archived != 1 || push.Pending != 0 || push.Advice[0] != "1 are dead: see rounds dead list" {
+	if push.Archived != 1 || push.Pending != 0 || push.Advice[0] != "dead tasks: 1; see rounds dead list" {
 		t.Errorf("%+v", push)
 	}
 	o = rounds(t, h.keyless(), "queue", "list")

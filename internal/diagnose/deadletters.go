@@ -24,7 +24,7 @@ func checkDeadLetters(ctx context.Context, d *deployment) []Finding {
 			n += c.Open
 		}
 		f.Grade = Warn
-		f.Evidence = fmt.Sprintf("%d open, most of them %s with %s (%s)", n, cmp.Or(Redact(counts[0].Kind), unknown), Redact(counts[0].Code), cmp.Or(codes.Code(counts[0].Code).Meaning(), unknown))
+		f.Evidence = fmt.Sprintf("open: %d, mostly %s with %s (%s)", n, cmp.Or(Redact(counts[0].Kind), unknown), Redact(counts[0].Code), cmp.Or(codes.Code(counts[0].Code).Meaning(), unknown))
 		f.Fix = "fix the cause, then run rounds dead replay --all --code " + Redact(counts[0].Code)
 	}
 	return []Finding{f}

@@ -133,7 +133,7 @@ func checkConfig(_ context.Context, d *deployment) []Finding {
 	if len(d.problems) == 0 {
 		return []Finding{{
 			Check: "config", Grade: OK, Means: means,
-			Evidence: fmt.Sprintf("mode %s, %d tenants in ROUNDS_TENANTS", d.config.Mode, len(d.config.Tenants)),
+			Evidence: fmt.Sprintf("mode %s; tenants in ROUNDS_TENANTS: %d", d.config.Mode, len(d.config.Tenants)),
 		}}
 	}
 	found := make([]Finding, 0, len(d.problems))

@@ -32,7 +32,7 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 			wrong = append(wrong, fmt.Sprintf("no worker serves %s: its oldest demand was made %s", l.Lane, Ago(l.Oldest, now)))
 		}
 	}
-	f.Evidence = fmt.Sprintf("%d tasks wait, %d are running", waiting, running)
+	f.Evidence = fmt.Sprintf("waiting tasks: %d, running: %d", waiting, running)
 	if len(wrong) > 0 {
 		f.Grade, f.Evidence = Warn, strings.Join(wrong, "; ")
 		f.Fix = "start a worker, or resume the lane; see rounds queue list"
@@ -58,11 +58,11 @@ func LaneAdvice(l queue.LaneStats, now time.Time) []string {
 	}
 	for _, w := range l.Waits {
 		if w.Code != "" {
-			a.add("%d of %s wait because of %s: %s", w.Tasks, cmp.Or(w.Kind, unknown), w.Code, cmp.Or(w.Code.Meaning(), unknown))
+			a.add("%s: %d waiting because of %s: %s", cmp.Or(w.Kind, unknown), w.Tasks, w.Code, cmp.Or(w.Code.Meaning(), unknown))
 		}
 	}
 	if l.Archived > 0 {
-		a.add("%d are dead: see rounds dead list", l.Archived)
+		a.add("dead tasks: %d; see rounds dead list", l.Archived)
 	}
 	if l.Lane == queue.Quarantine && l.Pending+l.Retry+l.Scheduled > 0 {
 		a.add("these tasks crashed a worker; each runs once more, alone")

@@ -86,13 +86,13 @@ func (d *deployment) gradeTenants(tenants []ledger.Tenant) Finding {
 			wrong = append(wrong, t.ID.String()+" has no practice")
 		}
 	}
-	f.Evidence = fmt.Sprintf("%d tenants with %d practices, all in known time zones", len(tenants), practices)
+	f.Evidence = fmt.Sprintf("tenants: %d, practices: %d, all in known time zones", len(tenants), practices)
 	switch {
 	case len(wrong) > 0:
 		f.Grade, f.Evidence = Fail, strings.Join(wrong, "; ")
 		f.Fix = "correct ROUNDS_TENANTS or install time zone data, then restart the scheduler"
 	case len(tenants) == 0 && len(d.config.Tenants) > 0:
-		f.Grade, f.Evidence = Warn, fmt.Sprintf("no tenant yet; ROUNDS_TENANTS lists %d", len(d.config.Tenants))
+		f.Grade, f.Evidence = Warn, fmt.Sprintf("no tenant yet; tenants in ROUNDS_TENANTS: %d", len(d.config.Tenants))
 		f.Fix = "start a worker or scheduler, which stores them"
 	case len(tenants) == 0:
 		f.Grade, f.Evidence, f.Fix = Fail, "no tenant", "list the tenants in ROUNDS_TENANTS"
@@ -123,6 +123,6 @@ func (d *deployment) matchKeyset(ctx context.Context, tenants []ledger.Tenant) F
 		}
 		opened++
 	}
-	f.Evidence = fmt.Sprintf("opens the data keys of %d tenants; %d tenants have none yet", opened, len(tenants)-opened)
+	f.Evidence = fmt.Sprintf("data keys opened: %d; tenants without one: %d", opened, len(tenants)-opened)
 	return f
 }

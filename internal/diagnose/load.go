@@ -63,7 +63,7 @@ func gradeMemory(info map[string]string, role redisconn.Role, check string) Find
 
 func gradeEvictions(info map[string]string, role redisconn.Role, check string) Finding {
 	n := infoNumber(info, "evicted_keys")
-	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d keys evicted since the server started", n), Means: "a queue that evicts keys loses tasks; a cache that evicts keys calls the vendor more often"}
+	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("evicted keys since the server started: %d", n), Means: "a queue that evicts keys loses tasks; a cache that evicts keys calls the vendor more often"}
 	switch {
 	case n > 0 && role == redisconn.RoleQueue:
 		f.Grade, f.Fix = Fail, "set maxmemory-policy noeviction; lost work is due again at the next tick"
@@ -89,7 +89,7 @@ func gradeClients(info map[string]string, check string) Finding {
 		f.Grade = Warn
 	}
 	if f.Grade != OK {
-		f.Evidence += fmt.Sprintf(", %d refused since the server started", rejected)
+		f.Evidence += fmt.Sprintf(", refused since the server started: %d", rejected)
 		f.Fix = "see rounds redis clients for the owners of the connections, or raise maxclients"
 	}
 	return f
@@ -115,7 +115,7 @@ func gradeDisk(info map[string]string, role redisconn.Role, check string) Findin
 }
 
 func gradeReplicas(info map[string]string, check string) Finding {
-	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("%d replicas", infoNumber(info, "connected_slaves")), Means: "writes go to the master; a replica refuses them"}
+	f := Finding{Check: check, Grade: OK, Evidence: fmt.Sprintf("replicas: %d", infoNumber(info, "connected_slaves")), Means: "writes go to the master; a replica refuses them"}
 	if info["role"] == "slave" {
 		f.Grade, f.Evidence = Fail, "this server is a replica"
 		f.Fix = "use the master's address, or redis+sentinel:// or redis+cluster://, which follow it"
