@@ -29,35 +29,35 @@ var packageRules = []packageRule{
 	{path: "cmd/worker", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "a main function reads the environment and calls the wiring"},
 	{path: "cmd/scheduler", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "as the worker"},
 	{path: "cmd/gateway", row: 7, only: []string{"internal/app", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "as the worker"},
-	{path: "cmd/rounds", row: 7, only: []string{"internal/cli", "internal/lifecycle"}, why: "the command tree is internal/cli's; here is only its start"},
-	{path: "cmd/monitor", row: 7, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "the monitor must not be able to open a payload, so it never meets the wiring that can"},
+	{path: "cmd/rounds", row: 7, only: []string{"internal/cli", "internal/lifecycle"}, why: "the command tree is in internal/cli; main only starts it"},
+	{path: "cmd/monitor", row: 7, only: []string{"internal/monitor", "internal/config", "internal/lifecycle", "internal/telemetry/logging"}, why: "the monitor must not be able to open a payload, so it does not link the wiring that can"},
 
 	// Row 6: wiring and commands.
 	{path: "internal/cli", row: 6, beside: []string{"internal/app", "internal/daycheck"}, why: "commands start the same processes that the binaries start"},
-	{path: "internal/daycheck", row: 6, beside: []string{"internal/app"}, by: []string{"internal/cli"}, why: "what the demo's check plays and verifies; above row 5, since it runs whole processes through internal/app"},
-	{path: "internal/app", row: 6, why: "the one place that knows everybody, and the order of the pipeline"},
+	{path: "internal/daycheck", row: 6, beside: []string{"internal/app"}, by: []string{"internal/cli"}, why: "plays and verifies the demo's day; it is above row 5 because it runs whole processes through internal/app"},
+	{path: "internal/app", row: 6, why: "the only package that may import all others; it defines the order of the pipeline"},
 
 	// Row 5: what the processes do.
-	{path: "internal/gateway", row: 5, only: []string{"internal/codes", "internal/access", "internal/civil", "internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; names neither the vendor's client nor the work, so it cannot call"},
-	{path: "internal/monitor", row: 5, only: []string{"internal/codes", "internal/access", "internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; links no key and no PHI"},
-	{path: "internal/report", row: 5, beside: []string{"internal/plan"}, why: "reads every store for the status document; changes none of them"},
-	{path: "internal/sweep", row: 5, only: []string{"internal/cache", "internal/ledger"}, why: "removes what is no longer needed, in the background of a scheduler"},
-	{path: "internal/work", row: 5, why: "what each kind of task does"},
-	{path: "internal/plan", row: 5, why: "decides what is due; enqueues, never works"},
-	{path: "internal/diagnose", row: 5, why: "what the doctor and the redis commands inspect, and how they grade it; its vendor call goes through flow's gate"},
-	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget, sets a number of workers"},
+	{path: "internal/gateway", row: 5, only: []string{"internal/codes", "internal/access", "internal/civil", "internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; it imports neither the vendor's client nor work, so it cannot call the vendor"},
+	{path: "internal/monitor", row: 5, only: []string{"internal/codes", "internal/access", "internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; it links no key code and no PHI"},
+	{path: "internal/report", row: 5, beside: []string{"internal/plan"}, why: "reads every store for the status document and changes none"},
+	{path: "internal/sweep", row: 5, only: []string{"internal/cache", "internal/ledger"}, why: "removes obsolete records in the background of a scheduler"},
+	{path: "internal/work", row: 5, why: "processes each kind of task"},
+	{path: "internal/plan", row: 5, why: "decides what is due and enqueues it; it processes no task"},
+	{path: "internal/diagnose", row: 5, why: "inspects and grades for doctor and the redis commands; its vendor call goes through flow's gate"},
+	{path: "internal/scale", row: 5, planned: true, why: "reads depth and budget and sets the number of workers"},
 
-	// Row 4: what a practice is, what a task is, when a call may go out.
+	// Row 4: practices, tasks, and flow control.
 	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
 	{path: "internal/account", row: 4, beside: []string{"tasks"}, why: "a tenant's credentials, vendor client and data key; the one package that opens them"},
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
-	{path: "tasks", row: 4, only: []string{"internal/codes", "internal/budget", "internal/civil", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a producer in another service links no SOAP, no cache and no SQL"},
-	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "for the tests of those who use tasks; imports testing"},
+	{path: "tasks", row: 4, only: []string{"internal/codes", "internal/budget", "internal/civil", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a service that enqueues links no SOAP, no cache and no SQL"},
+	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "test support for users of tasks; it imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.
-	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client knows the protocol and nothing of queue, cache or flow"},
-	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli", "internal/daycheck"}, why: "the simulator serves tests and the demo; no worker links it by accident"},
-	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant"}, why: "the environment as values; it names no options of other packages"},
+	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client implements the protocol and does not depend on queue, cache or flow"},
+	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli", "internal/daycheck"}, why: "the simulator serves tests and the demo; no worker may link it"},
+	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant"}, why: "parses the environment into values; it does not depend on other packages' options"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the three scripts; appends events in them"},
 	{path: "internal/queue", row: 3, why: "the engine under asynq"},
 

@@ -115,7 +115,7 @@ func (d Date) In(loc *time.Location) time.Time {
 	return time.Unix(start, 0).In(loc)
 }
 
-// maxOffset is at least as far as any zone has ever been from UTC, in seconds.
+// maxOffset is at least as large as every historical offset from UTC, in seconds.
 const maxOffset = 16 * 60 * 60
 
 // offset is how many seconds the clocks of loc are ahead of UTC at an instant.
