@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// account returns the tenant's account, for runs that concern no practice.
+// account returns the tenant's ID and account. Runs that concern a practice use open instead.
 func (d Deps) account(ctx context.Context, t string) (tenant.ID, *account.Account, error) {
 	id, err := tenant.Parse(t)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestAppointment(t *testing.T) {
 	const monday2, tuesday2 = "sync schedule 7 2026-03-02..2026-03-02", "sync schedule 7 2026-03-03..2026-03-03"
 	for name, c := range map[string]struct {
 		change  func(t *testing.T, b *bundle, v tebratest.Visit)
-		stale   bool // the board of the day waits for a reading of it
+		stale   bool // the board of the day is stale until the day is read again
 		demands func(v tebratest.Visit) []string
 	}{
 		"as it was": {func(*testing.T, *bundle, tebratest.Visit) {}, false, func(tebratest.Visit) []string { return nil }},

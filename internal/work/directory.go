@@ -17,7 +17,7 @@ func unusable(partial bool, err error, demanded time.Time) error {
 	case err != nil:
 		return vendorError(err, demanded)
 	case partial:
-		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from it is not gone
+		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
 	}
 	return nil
 }

@@ -267,7 +267,7 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 	}
 }
 
-// of is the demand for each patient with a visit on one of the days.
+// of returns the demand for each patient with a visit on one of the days.
 func (b *bundle) of(days ...civil.Date) []string {
 	seen := map[string]bool{}
 	var out []string
@@ -315,7 +315,7 @@ func without(body, name string) string {
 	return before + after
 }
 
-// closed is a Redis client that fails.
+// closed returns a Redis client that is closed.
 func closed(t *testing.T) *redis.Client {
 	t.Helper()
 	rdb := redistest.New(t)

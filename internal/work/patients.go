@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// lookBack is how many days back changes of patients matter: every record in the cache is younger. One day more covers
-	// a vendor whose day is not the practice's.
+	// lookBack is how many days back changes of patients matter: every record in the cache is younger. The extra day
+	// covers a vendor whose date differs from the practice's.
 	lookBack = int(cache.MaxHard/(24*time.Hour)) + 1
 	// overlap is how many days before today are read again the next time: the vendor reports days without times, in an
 	// unknown zone.
@@ -29,9 +29,10 @@ func patientsMark(practiceID string) string { return "patients:" + practiceID }
 
 // syncPatients reads the patients that have changed since the watermark, applies them and advances the watermark. It reads
 // the first window of the days since; the rest becomes another run, and a single day that the vendor cuts becomes a sweep.
-// An empty answer that would advance the watermark over days is believed when a second answer confirms it, or when it is
-// about a part of days with too many changes. Days that begin
-// after the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no change.
+//
+// An empty answer that would advance the watermark counts only when a second answer confirms it, unless it is about a part
+// of a range with too many changes for one answer. Days that begin after the watermark leave a gap, so they advance and
+// confirm nothing. Running twice: one more call, no change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -54,7 +55,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		days = w.from.Days(w.to) + 1
 	}
 	switch {
-	case err != nil && cut: // keep the size that the calls so far have found
+	case err != nil && cut: // keep the window size that the calls have found
 		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.from, Days: days})
 	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
@@ -83,8 +84,8 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	return nil
 }
 
-// unread returns the days to read next: up to tomorrow, which may have begun where the vendor is. joins reports that no day
-// lies between them and what was read before.
+// unread returns the days to read next. They end tomorrow, because the vendor's date may be a day ahead. joins reports that
+// no unread day precedes them.
 func (d Deps) unread(ctx context.Context, s practiceScope, a tasks.SyncPatients, today civil.Date) (from, to civil.Date, joins bool, err error) {
 	next, to := today.Add(-lookBack), today.Add(1)
 	mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
@@ -105,7 +106,7 @@ func (d Deps) unread(ctx context.Context, s practiceScope, a tasks.SyncPatients,
 	return from, to, from.Compare(next) <= 0, nil
 }
 
-// advance advances the watermark to a day. It never moves back.
+// advance moves the watermark forward to a day. It never moves back.
 func (d Deps) advance(ctx context.Context, s practiceScope, to civil.Date) error {
 	if err := d.Ledger.Advance(ctx, s.tenant, patientsMark(s.id), to.In(s.Zone)); err != nil {
 		return fmt.Errorf("advance watermark: %w", err)
@@ -166,12 +167,11 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
 }
 
-// listCost is how many single reads of patients one list of them costs the account, by the intervals that the vendor
-// requires.
+// listCost is the cost of one list of patients in single reads, by the intervals that the vendor requires.
 var listCost = int(policy("GetPatients").Interval / policy("GetPatient").Interval)
 
-// refetch is the cheapest way to read a day's patients: one call for each missing record, and for the records that merely
-// grew old one list of changes, if they are more than such a list costs.
+// refetch returns the tasks that read a day's patients at the lowest cost. Each missing record needs a call of its own. For
+// records that are merely old, one list of changes replaces the single calls if these would cost more.
 func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 	var out []tasks.Args
 	single := f.Missing

@@ -169,7 +169,7 @@ func TestSweep(t *testing.T) {
 }
 
 // A vendor in trouble answers "nothing has changed" with success. One such answer does not skip days.
-func TestEmptyListOfPatientsIsDoubted(t *testing.T) {
+func TestEmptyListOfPatientsNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sync := tasks.SyncPatients{Practice: "7"}
@@ -184,11 +184,11 @@ func TestEmptyListOfPatientsIsDoubted(t *testing.T) {
 	}
 	second := tasks.SyncPatients{Practice: "7", From: monday.Add(-1)}
 	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(rereadDelay)); err != nil || !r.Joined {
-		t.Errorf("no second reading is waiting (%v)", err)
+		t.Errorf("no second read is scheduled (%v)", err)
 	}
 	b.done(t, second)
 	if b.mark(t) != monday.Add(2) {
-		t.Errorf("after a second one the watermark is %q", b.mark(t))
+		t.Errorf("after a second empty answer the watermark is %q", b.mark(t))
 	}
 	b.done(t, sync) // of days that were read before
 	b.demands(t)

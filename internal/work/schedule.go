@@ -16,7 +16,7 @@ import (
 const (
 	// rereadDelay is when a doubtful answer is checked: soon, but not while the same outage lasts.
 	rereadDelay = 20 * time.Second
-	// soon is for how many days from today boards are built before they are requested.
+	// soon is how many days ahead boards are built before they are requested.
 	soon = 7
 )
 
@@ -35,7 +35,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Location: s.Zone,
 	}))
 	switch {
-	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the size that the calls so far have found
+	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the window size that the calls have found
 		return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), tasks.SyncSchedule{Practice: s.id, From: w.from, To: w.to})...)
 	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
@@ -67,7 +67,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	return d.demand(ctx, s, d.rest(s, w.to, job.Args.To)...)
 }
 
-// rest is the demand for the days of a range after one of them, if there are any.
+// rest returns the demand for the days of a range that come after one of them, if there are any.
 func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
 	if after.Compare(last) >= 0 {
 		return nil
@@ -76,10 +76,10 @@ func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
 }
 
 // readAgain demands the same once more, because the answer was so much less than what is known that the vendor may be in
-// trouble. The second reading is a task of its own: this run has done what it could.
+// trouble. The second read is a task of its own, because this run is complete.
 func readAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
 	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(rereadDelay)); err != nil {
-		return fmt.Errorf("enqueue second reading: %w", err)
+		return fmt.Errorf("enqueue second read: %w", err)
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
 }
 
-// patients demands the records of a day's patients. They are worth it for today and tomorrow: boards of other days are
+// patients returns the demands for the records of a day's patients, for today and tomorrow only: boards of other days are
 // seldom read, and show the names that the visits carry.
 func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.Appointment) ([]tasks.Args, error) {
 	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
 )
 
-func TestFirstReadingFillsTheDay(t *testing.T) {
+func TestFirstReadFillsTheDay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, days(monday, monday))
@@ -65,12 +65,12 @@ func TestVisitThatMovesWithinTheWindow(t *testing.T) {
 		must(t, b.clinic.Move(v.ID, v.Start.AddDate(0, 0, 2)))
 		b.done(t, days(tuesday.Add(1), later))
 		if n, m := len(b.board(t, tuesday.Add(1)).Board.Rows), len(b.board(t, later).Board.Rows); n != 9 || m != 11 {
-			t.Errorf("%d rows where it was, %d where it is", n, m)
+			t.Errorf("%d rows on the old day, %d on the new day", n, m)
 		}
 		must(t, b.clinic.Move(v.ID, v.Start))
 		b.done(t, days(tuesday.Add(1), later))
 		if n, m := len(b.board(t, tuesday.Add(1)).Board.Rows), len(b.board(t, later).Board.Rows); n != 10 || m != 10 {
-			t.Errorf("back again: %d and %d rows", n, m)
+			t.Errorf("after moving back: %d and %d rows", n, m)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func TestLongRangeBecomesSeveralRuns(t *testing.T) {
 	b.done(t, days(first, first.Add(60)))
 	b.demands(t, "sync schedule 7 2026-05-09..2026-05-09")
 	if b.calls() != 1 {
-		t.Errorf("the vendor's 60 days made %d calls", b.calls())
+		t.Errorf("%d calls for the 60 days that the vendor allows", b.calls())
 	}
 	b.board(t, first.Add(59))
 	b.cold(t, first.Add(60))
@@ -163,7 +163,7 @@ func TestDoubtfulAnswerIsReadTwice(t *testing.T) {
 		Tenant: "clinic-a", Lane: tasks.LaneSync, At: asked.Add(20*time.Second + time.Second/2),
 	})
 	if again != days(monday, tuesday) {
-		t.Errorf("the second reading is of %v to %v", again.From, again.To)
+		t.Errorf("the second read is from %v to %v", again.From, again.To)
 	}
 	must(t, b.queue.FlushDB(t.Context()).Err())
 	b.done(t, again)
@@ -211,7 +211,7 @@ func TestRowWithoutAStartIsNotADeletion(t *testing.T) {
 		t.Errorf("%d rows are left", n)
 	}
 	if line := b.log.String(); !strings.Contains(line, "without a start") || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
-		t.Errorf("the log has %q", line)
+		t.Errorf("the log contains %q", line)
 	}
 	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
 }
@@ -238,7 +238,7 @@ func TestScheduleThatChangesDuringTheCallIsReadAgain(t *testing.T) {
 	}
 	b.done(t, days(monday, monday))
 	if r := b.board(t, monday); r.Stale {
-		t.Error("the board is stale after the next reading")
+		t.Error("the board is stale after the next read")
 	}
 }
 

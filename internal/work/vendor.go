@@ -22,9 +22,9 @@ const (
 	waitJitter = 0.25
 )
 
-// vendorError turns the error of a vendor call into the outcome of the run. An error because the vendor is down, slow or
-// throttling does not concern the task and costs no attempt. Refusals of the gate carry the time to come back and are
-// returned unchanged.
+// vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout or throttling is not
+// the task's failure and costs no attempt. Errors of other packages are returned unchanged: a refusal of the gate carries
+// the time to come back, and a permanent error reports that it is permanent.
 func vendorError(err error, demanded time.Time) error {
 	var e *tebra.Error
 	if !errors.As(err, &e) {

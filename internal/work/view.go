@@ -56,7 +56,7 @@ func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (mis
 	return nil, err
 }
 
-// board is the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
+// board returns the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
 // built on request.
 func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	if on.Compare(civil.DateOf(d.Now().In(s.Zone)).Add(soon)) > 0 {
@@ -65,8 +65,8 @@ func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: on}}
 }
 
-// views are the demands for the views that a change of these patients, and of these providers' visits on a day, has
-// invalidated, as far as they were read recently.
+// views returns the demands for the recently read views that a change invalidated: the cards of these patients, and the
+// days of these providers.
 func (d Deps) views(ctx context.Context, s practiceScope, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
 	cards, days, err := d.Store.RecentlyRead(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestWarm(t *testing.T) {
 	b.demands(t, append(b.of(tuesday), "warm day-board 7 2026-03-03")...)
 	b.done(t, warm)
 	if r := b.board(t, tuesday); !r.Hit {
-		t.Error("a warmed board is no hit")
+		t.Error("a warmed board is not a hit")
 	}
 	b.done(t, warm)
 	b.demands(t)
@@ -93,7 +93,7 @@ func TestChangeWarmsRecentlyReadViewsOnly(t *testing.T) {
 	b.demands(t, made...)
 }
 
-// boards are the demands for the boards of some days.
+// boards returns the demands for the boards of some days.
 func boards(from, to civil.Date) []string {
 	var out []string
 	for _, d := range civil.Range(from, to) {
@@ -102,7 +102,7 @@ func boards(from, to civil.Date) []string {
 	return out
 }
 
-// except is of without one patient, whose record is known.
+// except returns the demands of the method of, without one patient whose record is known.
 func (b *bundle) except(id string, days ...civil.Date) []string {
 	return slices.DeleteFunc(b.of(days...), func(d string) bool { return d == "sync patient 7 "+id })
 }

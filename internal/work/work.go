@@ -27,7 +27,7 @@ type Deps struct {
 	Ledger *ledger.Ledger
 	// Intervals stores the intervals that the vendor requires between calls of its operations; (*flow.Flow).SetIntervals.
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
-	// Now is the calendar, which decides what "today" is. It is real time unless a demo speeds it up.
+	// Now returns the time that decides which day is today. It is the real time unless a demo speeds it up.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -93,7 +93,7 @@ func (d Deps) demand(ctx context.Context, s practiceScope, args ...tasks.Args) e
 	return nil
 }
 
-// conflictDelay is how long a run waits after another run changed the same data between this one's call and its change.
+// conflictDelay is how long a run waits if the same data changed between its vendor call and its own change.
 const conflictDelay = time.Second
 
 // applied turns the result of applying an answer into the outcome of the run: after a conflict the vendor must be asked
