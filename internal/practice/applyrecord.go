@@ -54,7 +54,7 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 	if err != nil {
 		return false, err
 	}
-	absent, err := Hash(sc.names.sealer, nil)
+	absent, err := contentHash(sc.names.sealer, nil)
 	if err != nil {
 		return false, fmt.Errorf("hash absent patient: %w", err)
 	}
@@ -152,7 +152,7 @@ func (u *recordUpdate) compare(ctx context.Context, docs []document) error {
 		return fmt.Errorf("read %s: %w", keys[0].Class.Name, err)
 	}
 	for i, d := range docs {
-		hash, err := Hash(seal, d.content)
+		hash, err := contentHash(seal, d.content)
 		if err != nil {
 			return fmt.Errorf("hash %s: %w", d.Noun, err)
 		}

@@ -43,7 +43,7 @@ func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id
 	}
 	known, usable := decode[Appointment](e)
 	if usable = usable && was.known; usable { // a copy older than the last-seen record lacks what has changed since
-		hash, err := Hash(sc.names.sealer, &known)
+		hash, err := contentHash(sc.names.sealer, &known)
 		usable = err == nil && hash == was.facts.Hash
 	}
 	if !usable || detail == nil || !detail.fits(known) {
@@ -58,7 +58,7 @@ func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id
 
 // changeVisit caches the visit, which stays on the lists that it was on.
 func (sc scope) changeVisit(ctx context.Context, a Appointment, was lastSeen[visitSeen], since cache.Grant) (changed bool, err error) {
-	hash, err := Hash(sc.names.sealer, &a)
+	hash, err := contentHash(sc.names.sealer, &a)
 	if err != nil {
 		return false, fmt.Errorf("hash appointment: %w", err)
 	}

@@ -34,9 +34,9 @@ type BoardRow struct {
 	Location    string    `json:"location,omitzero"`
 }
 
-// BuildBoard builds a board. Cancelled and rescheduled visits stay on it with their status, so that the front desk sees
+// buildBoard builds a board. Cancelled and rescheduled visits stay on it with their status, so that the front desk sees
 // that these patients will not come.
-func BuildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) Board {
+func buildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info Info) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {
 		b.Rows = append(b.Rows, boardRow(a, patients, info))
@@ -47,7 +47,7 @@ func BuildBoard(practice string, d civil.Date, visits []Appointment, patients ma
 	return b
 }
 
-func boardRow(a Appointment, patients map[phi.Text]Patient, info PracticeInfo) BoardRow {
+func boardRow(a Appointment, patients map[phi.Text]Patient, info Info) BoardRow {
 	row := BoardRow{
 		Appointment: a.ID, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
 		Known: a.Patient == "", Location: info.location(a.LocationID, a.Location),

@@ -33,8 +33,8 @@ type CardVisit struct {
 	Location    string     `json:"location,omitzero"`
 }
 
-// BuildCard builds a card from the patient's record and visits.
-func BuildCard(practice string, from civil.Date, p Patient, visits []Appointment, info PracticeInfo) Card {
+// buildCard builds a card from the patient's record and visits.
+func buildCard(practice string, from civil.Date, p Patient, visits []Appointment, info Info) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
 	}

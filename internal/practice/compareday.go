@@ -78,7 +78,7 @@ func (u *dayUpdate) book(b Booking) {
 func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 	for i := range u.answer.Visits {
 		v := &u.answer.Visits[i]
-		hash, err := Hash(u.names.sealer, v)
+		hash, err := contentHash(u.names.sealer, v)
 		if err != nil {
 			return fmt.Errorf("hash appointment: %w", err)
 		}
@@ -113,7 +113,7 @@ func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) e
 	}
 	stay := u.answer.Partial
 	if !stay && len(u.answer.Visits)*2 < len(u.roster.facts.Visits) {
-		doubt, err := Hash(u.names.sealer, u.next.Visits)
+		doubt, err := contentHash(u.names.sealer, u.next.Visits)
 		if err != nil {
 			return fmt.Errorf("hash roster: %w", err)
 		}

@@ -17,7 +17,7 @@
 //	card           <- its name, its patient, providers and places
 //	everything     <- the tag of its practice, except what belongs to the whole account
 //
-// Graph holds these edges as data; impact follows them from a changed record to the tags to raise. A view carries what it
+// graph holds these edges as data; impact follows them from a changed record to the tags to raise. A view carries what it
 // shows of appointments under its own name: a change raises the names of the views that showed the appointment before, and
 // of those that show it now, which are known from the last-seen record and the answer. An entry therefore has a handful of
 // tags however many visits it shows, and a card is not rebuilt because another patient was checked in.

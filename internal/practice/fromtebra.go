@@ -160,8 +160,8 @@ func FromProviders(practice string, rows []tebra.Provider) Directory {
 	return d
 }
 
-// Hash returns a keyed digest of a document's content: equal content has equal digests, and the digest reveals nothing.
-func Hash(s *phi.Sealer, document any) (phi.Ref, error) {
+// contentHash returns a keyed digest of a document's content: equal content has equal digests, and the digest reveals nothing.
+func contentHash(s *phi.Sealer, document any) (phi.Ref, error) {
 	data, err := phi.Marshal(document)
 	if err != nil {
 		return "", err

@@ -27,9 +27,9 @@ const (
 	NounPractice             Noun = "practice"
 )
 
-// Graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not built from appointments:
+// graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not built from appointments:
 // an appointment in doubt is still on its day, and only a reading of the whole day can change that.
-var Graph = map[Noun][]Noun{
+var graph = map[Noun][]Noun{
 	NounPatients:    {NounPatient},
 	NounBoard:       {NounDay, NounAppointment, NounPatients, NounDirectory, NounLocations},
 	NounProviderDay: {NounAppointment, NounPatient, NounPatients, NounDirectory, NounLocations},
@@ -40,7 +40,7 @@ var Graph = map[Noun][]Noun{
 func builtOn(n Noun) []Noun {
 	out := []Noun{n}
 	for i := 0; i < len(out); i++ {
-		for parent, children := range Graph {
+		for parent, children := range graph {
 			if slices.Contains(children, out[i]) && !slices.Contains(out, parent) {
 				out = append(out, parent)
 			}

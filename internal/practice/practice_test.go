@@ -131,8 +131,8 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 		{ID: "3", Start: at(9), Status: Scheduled},
 	}
 	patients := map[phi.Text]Patient{"11": {ID: "11", First: "Ada", Last: "Testperson", Born: "1980-01-02", Home: "555-0100"}}
-	info := PracticeInfo{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
-	got := BuildBoard("7", monday, visits, patients, info)
+	info := Info{Providers: []Provider{{ID: "7", Name: "New Name"}}, Locations: []Location{{ID: "3", Name: "New Place"}}}
+	got := buildBoard("7", monday, visits, patients, info)
 	want := Board{Practice: "7", Date: monday, Rows: []BoardRow{
 		{Appointment: "1", Start: at(9), Status: Cancelled, Patient: "11", Name: "Ada Testperson", Born: "1980-01-02", Phone: "555-0100", Known: true, Reason: "Check", Location: "New Place"},
 		{Appointment: "3", Start: at(9), Status: Scheduled, Known: true},
@@ -141,7 +141,7 @@ func TestBoardSurvivesMissingPatients(t *testing.T) {
 	if diff := cmp.Diff(want, got, dates); diff != "" {
 		t.Error(diff)
 	}
-	if b := BuildBoard("7", monday, visits, nil, PracticeInfo{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
+	if b := buildBoard("7", monday, visits, nil, Info{}); len(b.Rows) != 3 || b.Rows[2].Provider != "Old Name" {
 		t.Errorf("without patients and directory the board has %d rows", len(b.Rows))
 	}
 }
@@ -153,11 +153,11 @@ func TestGraphHasNoCycle(t *testing.T) {
 		if slices.Contains(path, n) {
 			t.Fatalf("%v leads back to %s", path, n)
 		}
-		for _, child := range Graph[n] {
+		for _, child := range graph[n] {
 			visit(child, append(path, n))
 		}
 	}
-	for n := range Graph {
+	for n := range graph {
 		visit(n, nil)
 	}
 }

@@ -15,11 +15,11 @@ type ProviderDay struct {
 	Rows     []BoardRow `json:"rows"`
 }
 
-// BuildProviderDay builds a provider's day from the visits that occupy the provider.
-func BuildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info PracticeInfo) ProviderDay {
+// buildProviderDay builds a provider's day from the visits that occupy the provider.
+func buildProviderDay(practice, provider string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info Info) ProviderDay {
 	v := ProviderDay{
 		Practice: practice, Provider: provider, Date: d, Name: info.provider(Resource{ID: provider}),
-		Rows: BuildBoard(practice, d, visits, patients, info).Rows,
+		Rows: buildBoard(practice, d, visits, patients, info).Rows,
 	}
 	names := make(map[phi.Text]string, len(visits))
 	for _, a := range visits {

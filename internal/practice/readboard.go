@@ -50,7 +50,7 @@ func (v boardView) build(ctx context.Context, parts []cache.Entry, a *assessment
 	if err != nil {
 		return Board{}, nil, nil, err
 	}
-	board := BuildBoard(v.practice, v.date, visits, patients, info)
+	board := buildBoard(v.practice, v.date, visits, patients, info)
 	a.rows, a.Unknown = len(board.Rows), withoutRecord(board.Rows)
 	n := v.names
 	return board, board, []phi.Ref{

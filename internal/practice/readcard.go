@@ -178,7 +178,7 @@ func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment)
 	if err != nil {
 		return Card{}, nil, nil, err
 	}
-	card := BuildCard(v.practice, v.today, record, visits, info)
+	card := buildCard(v.practice, v.today, record, visits, info)
 	a.rows = len(card.Visits)
 	n := v.names
 	return card, cachedCard{card, p.known(), a.AsOf}, []phi.Ref{

@@ -62,7 +62,7 @@ func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *asse
 	if err != nil {
 		return ProviderDay{}, nil, nil, err
 	}
-	built := BuildProviderDay(v.practice, v.provider, v.date, visits, patients, info)
+	built := buildProviderDay(v.practice, v.provider, v.date, visits, patients, info)
 	a.rows, a.Unknown = len(built.Rows), withoutRecord(built.Rows)
 	n := v.names
 	return built, built, append(v.people(visits),

@@ -43,14 +43,14 @@ func decode[T any](e cache.Entry) (doc T, ok bool) {
 }
 
 // ofDay returns everything that the views of a day show.
-func (sc scope) ofDay(ctx context.Context, a *assessment, day Day) ([]Appointment, map[phi.Text]Patient, PracticeInfo, error) {
+func (sc scope) ofDay(ctx context.Context, a *assessment, day Day) ([]Appointment, map[phi.Text]Patient, Info, error) {
 	visits, err := sc.visits(ctx, a, day)
 	if err != nil {
-		return nil, nil, PracticeInfo{}, err
+		return nil, nil, Info{}, err
 	}
 	patients, err := sc.patients(ctx, a, visits)
 	if err != nil {
-		return nil, nil, PracticeInfo{}, err
+		return nil, nil, Info{}, err
 	}
 	info, err := sc.info(ctx, a)
 	return visits, patients, info, err
@@ -122,8 +122,8 @@ func patientsOf(visits []Appointment) []phi.Text {
 }
 
 // info returns what is known of the practice. A view does without the rest.
-func (sc scope) info(ctx context.Context, a *assessment) (PracticeInfo, error) {
-	info, stale, err := sc.store.PracticeInfo(ctx, sc.tenant, sc.practice)
+func (sc scope) info(ctx context.Context, a *assessment) (Info, error) {
+	info, stale, err := sc.store.Info(ctx, sc.tenant, sc.practice)
 	a.Stale = a.Stale || stale
 	return info, err
 }

@@ -41,7 +41,7 @@ func TestPractices(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.done(t, tasks.SyncPractices{})
-	info, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "7")
+	info, _, err := b.Store.Info(t.Context(), clinicA, "7")
 	must(t, err)
 	if info.Place.Name != "Seventh Practice" || !info.Place.Active {
 		t.Errorf("the practice is %+v", info.Place)
@@ -55,7 +55,7 @@ func TestPractices(t *testing.T) {
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDead, "practice_not_listed")
 	b.line.answer = emptied("PracticeData")
 	want(t, b.run(t, tasks.SyncPractices{}), tasks.OutcomeDone, "") // an empty answer is ignored
-	if info, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "77"); err != nil || info.Place.ID != "77" {
+	if info, _, err := b.Store.Info(t.Context(), clinicA, "77"); err != nil || info.Place.ID != "77" {
 		t.Errorf("the empty answer erased the list: %+v, %v", info.Place, err)
 	}
 }

@@ -32,8 +32,8 @@ func TestDirectory(t *testing.T) {
 func TestEmptyOrPartialDirectoryErasesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	info := func() practice.PracticeInfo {
-		i, _, err := b.Store.PracticeInfo(t.Context(), clinicA, "7")
+	info := func() practice.Info {
+		i, _, err := b.Store.Info(t.Context(), clinicA, "7")
 		must(t, err)
 		return i
 	}

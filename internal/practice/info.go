@@ -9,16 +9,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// PracticeInfo is what the vendor lists about a practice, its providers and its places, as far as it is known. The zero
-// PracticeInfo knows nothing.
-type PracticeInfo struct {
+// Info is what the vendor lists about a practice, its providers and its places, as far as it is known. The zero
+// Info knows nothing.
+type Info struct {
 	Place     Place      `json:"place,omitzero"`
 	Providers []Provider `json:"providers"`
 	Locations []Location `json:"locations"`
 }
 
 // provider prefers the directory's spelling to the one in the appointment, which the vendor keeps from the day of booking.
-func (i PracticeInfo) provider(r Resource) string {
+func (i Info) provider(r Resource) string {
 	for _, p := range i.Providers {
 		if p.ID == r.ID && p.Name != "" && !r.Room {
 			return p.Name
@@ -28,7 +28,7 @@ func (i PracticeInfo) provider(r Resource) string {
 }
 
 // location prefers the practice's present name of a place, as provider does.
-func (i PracticeInfo) location(id, name string) string {
+func (i Info) location(id, name string) string {
 	for _, l := range i.Locations {
 		if l.ID == id && l.Name != "" {
 			return l.Name
@@ -37,9 +37,9 @@ func (i PracticeInfo) location(id, name string) string {
 	return name
 }
 
-// PracticeInfo returns what is known of a practice. stale reports that a part of it was invalidated and that the vendor
+// Info returns what is known of a practice. stale reports that a part of it was invalidated and that the vendor
 // has not been asked since. It is not an error if nothing is known.
-func (s *Store) PracticeInfo(ctx context.Context, t tenant.ID, practice string) (info PracticeInfo, stale bool, err error) {
+func (s *Store) Info(ctx context.Context, t tenant.ID, practice string) (info Info, stale bool, err error) {
 	sc := s.scope(t, practice)
 	parts, err := s.cache.PeekMany(ctx, []cache.Key{
 		sc.documentKey(Record{Noun: NounDirectory, Practice: practice}),
@@ -47,7 +47,7 @@ func (s *Store) PracticeInfo(ctx context.Context, t tenant.ID, practice string) 
 		sc.documentKey(Record{Noun: NounPractices}),
 	})
 	if err != nil {
-		return PracticeInfo{}, false, fmt.Errorf("read practice info: %w", err)
+		return Info{}, false, fmt.Errorf("read practice info: %w", err)
 	}
 	directory, hasProviders := decode[Directory](parts[0])
 	locations, hasLocations := decode[Locations](parts[1])
@@ -55,7 +55,7 @@ func (s *Store) PracticeInfo(ctx context.Context, t tenant.ID, practice string) 
 	for i, known := range []bool{hasProviders, hasLocations, hasPractices} {
 		stale = stale || known && !valid(parts[i])
 	}
-	info = PracticeInfo{Providers: directory.Providers, Locations: locations.Locations}
+	info = Info{Providers: directory.Providers, Locations: locations.Locations}
 	if i := slices.IndexFunc(all.Practices, func(p Place) bool { return p.ID == practice }); i >= 0 {
 		info.Place = all.Practices[i]
 	}
