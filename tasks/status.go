@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -68,9 +66,9 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 		return Status{}, errNoRedis
 	}
 	s := Status{ID: id, Lane: parsed.Lane, State: StateUnknown}
-	info, err := queue.Find(ctx, c.rdb, parsed)
+	found, err := queue.Find(ctx, c.rdb, parsed)
 	if err == nil {
-		s.read(info)
+		s.read(found)
 	} else if !errors.Is(err, queue.ErrNoTask) {
 		return Status{}, err
 	}
@@ -91,23 +89,18 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	return s, nil
 }
 
-func (s *Status) read(info *asynq.TaskInfo) {
-	s.Kind, s.Code, s.Attempt = info.Type, queue.CodeOf(info.LastErr), info.Retried
-	if h, err := readHeaders(info.Headers); err == nil {
-		s.Tenant, s.EnqueuedAt = h.tenant.String(), h.enqueuedAt
-	}
-	switch info.State {
-	case asynq.TaskStatePending:
+func (s *Status) read(t queue.Task) {
+	s.Kind, s.Code, s.Tenant, s.EnqueuedAt, s.Attempt = t.Kind, t.Code, t.Tenant, t.EnqueuedAt, t.Attempts
+	switch t.State {
+	case queue.StatePending:
 		s.State = StateWaiting
-	case asynq.TaskStateScheduled:
-		s.State, s.NextAt = StateScheduled, info.NextProcessAt
-	case asynq.TaskStateActive:
-		s.State, s.Attempt = StateRunning, info.Retried+1
-	case asynq.TaskStateRetry:
-		s.State, s.NextAt = StateRetrying, info.NextProcessAt
-	case asynq.TaskStateArchived:
-		s.State, s.FinishedAt = StateDead, info.LastFailedAt.UTC()
-	case asynq.TaskStateCompleted:
-		s.State, s.FinishedAt = StateDone, info.CompletedAt.UTC()
+	case queue.StateScheduled:
+		s.State, s.NextAt = StateScheduled, t.NextAt
+	case queue.StateActive:
+		s.State, s.Attempt = StateRunning, t.Attempts+1
+	case queue.StateRetry:
+		s.State, s.NextAt = StateRetrying, t.NextAt
+	case queue.StateArchived:
+		s.State, s.FinishedAt = StateDead, t.FailedAt
 	}
 }

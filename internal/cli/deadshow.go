@@ -87,10 +87,10 @@ func taskState(ctx context.Context, s *stores, taskID string) (string, error) {
 	if err != nil {
 		return taskGone, nil //nolint:nilerr // the queue cannot contain such a task
 	}
-	info, err := queue.Find(ctx, s.queue, id)
+	found, err := queue.Find(ctx, s.queue, id)
 	switch {
 	case err == nil:
-		return info.State.String(), nil
+		return found.State, nil
 	case !errors.Is(err, queue.ErrNoTask):
 		return "", err
 	}

@@ -10,7 +10,6 @@ import (
 	"unicode/utf16"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
 // marker is part of inputs whose values a faulty answer or log could repeat.
@@ -131,7 +130,7 @@ func badBodies() map[string]struct {
 // the gateway still accepts a good demand.
 func (b *bundle) checkUnaffected() {
 	b.t.Helper()
-	if n, err := queue.Depth(b.t.Context(), b.queue); err != nil || n != 0 {
+	if n, err := b.depth(); err != nil || n != 0 {
 		b.t.Errorf("refused demands enqueued %d tasks (%v)", n, err)
 	}
 	if strings.Contains(b.log.String(), marker) {

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
 // Requests that repeat an idempotency key, even concurrently, create one task.
@@ -35,7 +34,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, err := queue.Depth(t.Context(), b.queue); len(ids) != 1 || n != 1 || err != nil {
+	if n, err := b.depth(); len(ids) != 1 || n != 1 || err != nil {
 		t.Errorf("%d tasks for a thousand requests: %v (%v)", n, ids, err)
 	}
 	other := b.post("/v1/tasks", args("directory.sync", `{"practice":"7"}`), "Idempotency-Key", "order 1")
@@ -66,7 +65,7 @@ func TestDisconnectedClientCanRepeatItsDemand(t *testing.T) {
 	if r.StatusCode != http.StatusAccepted || b.get(r.Header.Get("Location")).StatusCode != http.StatusOK {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
-	if n, err := queue.Depth(t.Context(), b.queue); err != nil || n != 1 {
+	if n, err := b.depth(); err != nil || n != 1 {
 		t.Errorf("%d tasks (%v)", n, err)
 	}
 }

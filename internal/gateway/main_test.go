@@ -23,6 +23,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -151,6 +152,15 @@ func redisOf(t *testing.T, rdb redis.UniversalClient) *redis.Client {
 		t.Fatal("not a plain client")
 	}
 	return c
+}
+
+// depth counts the tasks that run or wait for a worker.
+func (b *bundle) depth() (n int64, err error) {
+	lanes, err := queue.Stats(b.t.Context(), b.queue)
+	for _, l := range lanes {
+		n += l.Pending + l.Active
+	}
+	return n, err
 }
 
 // reply is a response whose body has been read.

@@ -13,7 +13,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -131,7 +130,7 @@ func TestColdBoardIsFetched(t *testing.T) {
 	r := b.request(http.MethodGet, boardPath, keyA, "")
 	go func() { done <- b.do(r) }()
 	for { // until the task is in the queue
-		n, err := queue.Depth(t.Context(), b.queue)
+		n, err := b.depth()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +153,7 @@ func TestColdBoardTimesOut(t *testing.T) {
 			t.Fatalf("%d %v %s", r.StatusCode, r.Header, r.body)
 		}
 	}
-	n, err := queue.Depth(t.Context(), b.queue)
+	n, err := b.depth()
 	if err != nil || n != 1 {
 		t.Errorf("%d demands for one board (%v)", n, err)
 	}
@@ -162,13 +161,13 @@ func TestColdBoardTimesOut(t *testing.T) {
 		t.Errorf("%d demands in the interactive lane (%v)", n, err)
 	}
 	r := b.get("/v1/practices/8/board?date=2026-03-02")
-	if n, err := queue.Depth(t.Context(), b.queue); r.code(t) != codes.Cold || err != nil || n != 1 {
+	if n, err := b.depth(); r.code(t) != codes.Cold || err != nil || n != 1 {
 		t.Errorf("a key beyond its limit of demands: %d, %d demands (%v)", r.StatusCode, n, err)
 	}
 	if r := b.do(b.request(http.MethodGet, "/v1/practices/9/board?date=2026-03-02", keyB, "")); r.code(t) != codes.Cold {
 		t.Errorf("%d", r.StatusCode)
 	}
-	if n, err := queue.Depth(t.Context(), b.queue); err != nil || n != 2 {
+	if n, err := b.depth(); err != nil || n != 2 {
 		t.Errorf("another key's demand: %d in the queue (%v)", n, err)
 	}
 }

@@ -14,9 +14,17 @@ import (
 // ErrNoTask means that asynq has no such task: it was never added, or it is done.
 var ErrNoTask = errors.New("queue: no such task")
 
-// Find returns asynq's information about a task that has not ended or is dead, and ErrNoTask otherwise.
-// Info.Payload is sealed and Info.LastErr is a code.
-func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
+// Find returns a task that has not ended or is dead, and ErrNoTask otherwise.
+func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (Task, error) {
+	info, err := find(ctx, rdb, id)
+	if err != nil {
+		return Task{}, err
+	}
+	return readTask(info), nil
+}
+
+// find returns the record of a task in asynq. Its LastErr may be any text, and its payload is sealed.
+func find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
 	info, err := inspector(ctx, rdb).GetTaskInfo(id.Lane, id.String())
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
@@ -50,22 +58,4 @@ func (b bound) SIsMember(_ context.Context, key string, member any) *redis.BoolC
 // inspector returns asynq's inspector with the caller's context.
 func inspector(ctx context.Context, rdb redis.UniversalClient) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(bound{rdb, ctx})
-}
-
-// Depth returns the number of pending and running tasks of all lanes. Scheduled tasks and retries do
-// not count.
-func Depth(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
-	pipe := rdb.Pipeline()
-	counts := make([]*redis.IntCmd, 0, 2*len(lanes))
-	for _, lane := range lanes {
-		counts = append(counts, pipe.LLen(ctx, asynqKey(lane, suffixPending)), pipe.LLen(ctx, asynqKey(lane, suffixActive)))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return 0, fmt.Errorf("count tasks: %w", redisconn.Clean(err))
-	}
-	var n int64
-	for _, c := range counts {
-		n += c.Val()
-	}
-	return n, nil
 }

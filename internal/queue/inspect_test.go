@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -44,7 +42,7 @@ func TestFind(t *testing.T) {
 	if _, err := Find(t.Context(), rdb, id); !errors.Is(err, ErrNoTask) {
 		t.Errorf("unknown task: %v", err)
 	}
-	if info, err := Find(t.Context(), rdb, waiting); err != nil || info.State != asynq.TaskStatePending || info.Headers["tenant"] != "clinic-a" {
+	if info, err := Find(t.Context(), rdb, waiting); err != nil || info.State != StatePending || info.Tenant != "clinic-a" {
 		t.Errorf("%+v, %v", info, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -54,25 +52,6 @@ func TestFind(t *testing.T) {
 	}
 	_ = rdb.Close()
 	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, redisconn.ErrUnavailable) {
-		t.Errorf("without redis: %v", err)
-	}
-}
-
-func TestDepth(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.New(t)
-	p := NewProducer(rdb)
-	enqueue(t, p, demand(Sync, "a"))
-	enqueue(t, p, demand(Warm, "a"))
-	later := demand(Warm, "b")
-	later.At = time.Now().Add(time.Hour)
-	enqueue(t, p, later)
-	pop(t, rdb, Warm)
-	if n, err := Depth(t.Context(), rdb); err != nil || n != 2 {
-		t.Errorf("%d tasks, %v", n, err)
-	}
-	_ = rdb.Close()
-	if _, err := Depth(t.Context(), rdb); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
 	}
 }

@@ -29,6 +29,8 @@ type Task struct {
 	ID string
 	// Kind is its type. Empty if it is malformed.
 	Kind string
+	// State is its state in asynq.
+	State string
 	// Tenant is its tenant's alias. Empty if it is invalid.
 	Tenant string
 	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no attempt
@@ -42,6 +44,8 @@ type Task struct {
 	NextAt time.Time
 	// DiedAt is when it was archived, to the second; only for archived tasks.
 	DiedAt time.Time
+	// FailedAt is when its last attempt failed. Zero if none did.
+	FailedAt time.Time
 	// Bytes is the size of its sealed payload.
 	Bytes int
 
@@ -140,11 +144,14 @@ func AnyArchived(ctx context.Context, rdb redis.UniversalClient, lane string, id
 
 func readTask(info *asynq.TaskInfo) Task {
 	t := Task{
-		ID: word(info.ID), Kind: word(info.Type), Tenant: alias(info.Headers[HeaderTenant]), Code: CodeOf(info.LastErr),
+		ID: word(info.ID), Kind: word(info.Type), State: info.State.String(), Tenant: alias(info.Headers[HeaderTenant]), Code: CodeOf(info.LastErr),
 		Attempts: info.Retried, Bytes: len(info.Payload), raw: info.ID,
 	}
 	if at, err := time.Parse(time.RFC3339Nano, info.Headers[HeaderEnqueuedAt]); err == nil {
 		t.EnqueuedAt = at.UTC()
+	}
+	if !info.LastFailedAt.IsZero() {
+		t.FailedAt = info.LastFailedAt.UTC()
 	}
 	if info.State == asynq.TaskStateScheduled || info.State == asynq.TaskStateRetry {
 		t.NextAt = info.NextProcessAt.UTC()

@@ -81,7 +81,7 @@ func TestTasksShowsOnlyNames(t *testing.T) {
 	must(t, err)
 	got, err := Tasks(t.Context(), rdb, Sync, StatePending, 10)
 	must(t, err)
-	if len(got) != 1 || got[0] != (Task{Bytes: 2, raw: "Jane Doe"}) {
+	if len(got) != 1 || got[0] != (Task{State: StatePending, Bytes: 2, raw: "Jane Doe"}) {
 		t.Errorf("%+v", got)
 	}
 	if _, err := Tasks(t.Context(), rdb, Sync, "{x}", 10); err == nil {

@@ -101,7 +101,7 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 // complete fills the missing fields of the dead letter from asynq's task and returns the task's limit.
 func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
 	timeout := replayTimeout
-	info, err := Find(ctx, p.rdb, id)
+	info, err := find(ctx, p.rdb, id)
 	switch {
 	case err == nil:
 		if info.Timeout > 0 {

@@ -52,7 +52,7 @@ func TestReplayRunsTheSameTask(t *testing.T) {
 		if r := enqueue(t, NewProducer(rdb), demand(Sync, "a")); !r.Joined || r.ID != id.String() {
 			t.Errorf("a demand does not join the replayed task: %+v", r)
 		}
-		info, err := Find(t.Context(), rdb, id)
+		info, err := find(t.Context(), rdb, id)
 		if err != nil || info.State != asynq.TaskStatePending || string(info.Payload) != string(dead.Payload) ||
 			info.Retried != 0 || info.Headers["tenant"] != "clinic-a" {
 			t.Errorf("%+v, %v", info, err)
@@ -106,7 +106,7 @@ func TestReplayFromDeadLetterAlone(t *testing.T) {
 	if r := replay(t, rdb, dead); r != ReplayQueued {
 		t.Fatalf("result is %q", r)
 	}
-	info, err := Find(t.Context(), rdb, id)
+	info, err := find(t.Context(), rdb, id)
 	if err != nil || string(info.Payload) != string(dead.Payload) || info.Timeout != replayTimeout {
 		t.Errorf("%+v, %v", info, err)
 	}
@@ -122,7 +122,7 @@ func TestReplayReadsArchive(t *testing.T) {
 	if r := replay(t, rdb, dead); r != ReplayQueued {
 		t.Fatalf("result is %q", r)
 	}
-	if info, err := Find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Type != "test.run" || info.Timeout != time.Minute {
+	if info, err := find(t.Context(), rdb, id); err != nil || string(info.Payload) != string(want) || info.Type != "test.run" || info.Timeout != time.Minute {
 		t.Errorf("%+v, %v", info, err)
 	}
 	rdb.FlushDB(t.Context())
@@ -188,7 +188,7 @@ func TestReplayResetsAttempts(t *testing.T) {
 	})}})
 	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
 	eventually(t, "it dies", func() bool {
-		info, err := Find(t.Context(), rdb, id)
+		info, err := find(t.Context(), rdb, id)
 		return err == nil && info.State == asynq.TaskStateArchived
 	})
 	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id.String(), "x", "1") // no leftover field may survive

@@ -137,7 +137,7 @@ func TestStopRequeuesEverything(t *testing.T) {
 	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != 2 {
 		t.Errorf("%d pending, want the two that never started", n)
 	}
-	info, err := Find(t.Context(), rdb, parse(t, first.ID))
+	info, err := find(t.Context(), rdb, parse(t, first.ID))
 	if err != nil || info.State != asynq.TaskStateRetry || info.Retried != 0 || time.Until(info.NextProcessAt) > time.Second {
 		t.Errorf("the one that ran: %+v, %v", info, err)
 	}
@@ -231,7 +231,7 @@ func TestRetryUsesHandler(t *testing.T) {
 	var info *asynq.TaskInfo
 	eventually(t, "it waits for its retry", func() bool {
 		var err error
-		info, err = Find(t.Context(), rdb, id)
+		info, err = find(t.Context(), rdb, id)
 		return err == nil && info.State == asynq.TaskStateRetry
 	})
 	if d := time.Until(info.NextProcessAt).Round(time.Minute); d != 30*time.Minute || info.Retried != 0 {

@@ -5,6 +5,7 @@ package taskstest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,10 +223,10 @@ func Drain(t testing.TB, rdb redis.UniversalClient, router *tasks.Router) {
 
 func busy(ctx context.Context, t testing.TB, rdb redis.UniversalClient) bool {
 	t.Helper()
-	n, err := queue.Depth(ctx, rdb)
+	lanes, err := queue.Stats(ctx, rdb)
 	if err != nil {
 		t.Errorf("taskstest: %v", err)
 		return false
 	}
-	return n > 0
+	return slices.ContainsFunc(lanes, func(l queue.LaneStats) bool { return l.Pending+l.Active > 0 })
 }
