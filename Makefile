@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser picture clients soak lint words deadcode vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser picture clients soak lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ words: ## refuse retired words in comments, texts, documents and names; PATHS="i
 
 deadcode: ## refuse functions under internal/ that no program reaches and tools/deadcode.txt does not explain
 	@scripts/deadcode
+
+recipes: needs ## follow the recipes of CONTRIBUTING.md in a copy of the repository (build tag recipes)
+	@scripts/test -tags recipes -run Recipes -timeout 10m .
 
 vuln: ## refuse known vulnerabilities that programs or tests reach; the database is a Go module
 	@scripts/vuln

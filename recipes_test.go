@@ -1,6 +1,6 @@
-//go:build !race
+//go:build recipes
 
-// The recipes run the Go command and nothing in this process.
+// The recipes compile a copy of the repository, so they run apart from the other tests.
 
 package rounds_test
 
