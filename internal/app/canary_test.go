@@ -36,7 +36,7 @@ const (
 
 // planted is a house with canaries, and everything of it that people can look at.
 type planted struct {
-	*house
+	*system
 	tools          *Tools
 	logs           *lines
 	log            *slog.Logger // writes to logs, as the worker does
@@ -50,7 +50,7 @@ type planted struct {
 
 func plant(t *testing.T, ledgerURL string) *planted {
 	t.Helper()
-	p := &planted{house: build(t), logs: &lines{}, collector: otlptest.New(t)}
+	p := &planted{system: build(t), logs: &lines{}, collector: otlptest.New(t)}
 	if ledgerURL != "" {
 		p.settings.LedgerURL = secret.Value(ledgerURL)
 	}
@@ -77,15 +77,15 @@ func plant(t *testing.T, ledgerURL string) *planted {
 		t.Fatal(err)
 	}
 	p.vendor.FailPatient(bad.ID, true)
-	p.tools = p.house.tools(t)
+	p.tools = p.system.tools(t)
 	p.queue, p.cacheDB = p.tools.Queue, p.tools.Cache
 	p.log = logging.New(p.logs, logging.Options{JSON: true, Level: slog.LevelDebug})
 	p.stopWorker = p.work(t, func(o *WorkerOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })
 	return p
 }
 
-// suffer leads the canaries through success and every kind of failure.
-func (p *planted) suffer(t *testing.T) {
+// exercise leads the canaries through success and every kind of failure.
+func (p *planted) exercise(t *testing.T) {
 	t.Helper()
 	p.demand(t, p.tools)
 	p.board(t, p.tools, func(r practice.BoardRead) error {
@@ -104,20 +104,20 @@ func (p *planted) suffer(t *testing.T) {
 		}
 		return r.ID
 	}
-	p.met(t, "GetPatient", tebratest.OutcomeFault) // of the one whose record cannot be fetched
+	p.waitForCall(t, "GetPatient", tebratest.OutcomeFault) // of the one whose record cannot be fetched
 	patient := tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}
 	// A practice that does not exist is a dead letter, a patient who is gone is remembered as gone.
 	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
 	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
 	p.ends(t, p.tools, enqueue(patient), tasks.StateDone)
-	p.widely(t, enqueue)
+	p.exerciseViews(t, enqueue)
 	// Half an answer, and a page of HTML.
 	p.vendor.SetFaults(tebratest.Faults{CutBody: true, Operations: []string{"GetPatient"}})
 	cut := enqueue(patient)
-	p.met(t, "GetPatient", tebratest.OutcomeCut)
+	p.waitForCall(t, "GetPatient", tebratest.OutcomeCut)
 	p.vendor.SetFaults(tebratest.Faults{Maintenance: true, Operations: []string{"GetAppointments"}})
 	html := p.demand(t, p.tools).ID
-	p.met(t, "GetAppointments", tebratest.OutcomeMaintenance)
+	p.waitForCall(t, "GetAppointments", tebratest.OutcomeMaintenance)
 	p.vendor.SetFaults(tebratest.Faults{})
 	p.ends(t, p.tools, cut, tasks.StateDone)
 	p.ends(t, p.tools, html, tasks.StateDone)
@@ -128,8 +128,8 @@ func (p *planted) suffer(t *testing.T) {
 	p.panics(t)
 }
 
-// widely leads the canary through the lists, the single appointment and the views that are about one person.
-func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
+// exerciseViews leads the canary through the lists, the single appointment and the views that are about one person.
+func (p *planted) exerciseViews(t *testing.T, enqueue func(tasks.Args) string) {
 	t.Helper()
 	p.vendor.SetFaults(tebratest.Faults{})
 	today, visit := tasks.DateOf(p.today()), tasks.EntityID(p.goodVisit)
@@ -162,7 +162,7 @@ func (p *planted) widely(t *testing.T, enqueue func(tasks.Args) string) {
 }
 
 // met waits until the vendor has ended a call in this way.
-func (p *planted) met(t *testing.T, operation string, outcome tebratest.Outcome) {
+func (p *planted) waitForCall(t *testing.T, operation string, outcome tebratest.Outcome) {
 	t.Helper()
 	eventually(t, func() error {
 		for _, c := range p.vendor.Calls(0) {
@@ -174,13 +174,13 @@ func (p *planted) met(t *testing.T, operation string, outcome tebratest.Outcome)
 	})
 }
 
-// clumsy is a task whose worker panics with all that it knows.
-type clumsy struct {
+// panicArgs is a task whose worker panics with all that it knows.
+type panicArgs struct {
 	Patient tasks.PatientID `json:"patient"`
 }
 
-func (clumsy) Kind() string           { return "patient.drop" }
-func (clumsy) Options() tasks.Options { return tasks.Options{MaxAttempts: 1} }
+func (panicArgs) Kind() string           { return "patient.drop" }
+func (panicArgs) Options() tasks.Options { return tasks.Options{MaxAttempts: 1} }
 
 // panics runs a worker that panics with the canary's name, in the pipeline of the real one.
 func (p *planted) panics(t *testing.T) {
@@ -195,7 +195,7 @@ func (p *planted) panics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks.Handle(router, tasks.WorkerFunc[clumsy](func(_ context.Context, job *tasks.Job[clumsy]) error {
+	tasks.Handle(router, tasks.WorkerFunc[panicArgs](func(_ context.Context, job *tasks.Job[panicArgs]) error {
 		panic(goodFirst + " " + goodLast + " has the number " + job.Args.Patient.Reveal())
 	}))
 	server, err := queue.NewServer(queue.ServerOptions{Redis: p.queue, Handler: pipeline{Router: router, telemetry: spans}, Logger: p.log})
@@ -205,7 +205,7 @@ func (p *planted) panics(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := p.tools.Tasks.Enqueue(t.Context(), clinicA.String(), clumsy{Patient: tasks.PatientID(p.goodID)})
+	r, err := p.tools.Tasks.Enqueue(t.Context(), clinicA.String(), panicArgs{Patient: tasks.PatientID(p.goodID)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,14 +226,14 @@ func TestNoPatientInTheClear(t *testing.T) {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			p := plant(t, url(t))
-			p.suffer(t)
-			for where, search := range p.places(dialect) {
+			p.exercise(t)
+			for where, search := range p.sinks(dialect) {
 				if seen, hits, err := search(t.Context()); err != nil || seen == 0 || hits != 0 {
-					t.Errorf("%s: %d places, %d hits, %v", where, seen, hits, err)
+					t.Errorf("%s: %d searched, %d hits, %v", where, seen, hits, err)
 				}
 			}
 			p.leakEverywhere(t, dialect)
-			for where, search := range p.places(dialect) {
+			for where, search := range p.sinks(dialect) {
 				if _, hits, err := search(t.Context()); err != nil || hits == 0 {
 					t.Errorf("%s: a planted leak is not found (%v)", where, err)
 				}
@@ -245,7 +245,7 @@ func TestNoPatientInTheClear(t *testing.T) {
 type search func(ctx context.Context) (seen, hits int, err error)
 
 // places are all the sinks, each with its search.
-func (p *planted) places(dialect string) map[string]search {
+func (p *planted) sinks(dialect string) map[string]search {
 	inBytes := func(data func() []byte) search {
 		return func(context.Context) (seen, hits int, err error) {
 			d := data()

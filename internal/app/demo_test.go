@@ -29,8 +29,8 @@ func client(t *testing.T, url string) redis.UniversalClient {
 	return c
 }
 
-// closing closes the stack now and fails the test when that fails.
-func closing(t *testing.T, s *lifecycle.Stack) {
+// closeStack closes the stack now and fails the test when that fails.
+func closeStack(t *testing.T, s *lifecycle.Stack) {
 	t.Helper()
 	if err := s.Close(context.Background()); err != nil {
 		t.Error(err)
@@ -82,7 +82,7 @@ func TestDemoNeedsNothing(t *testing.T) {
 }
 
 // A demo that cannot start has closed what it began (TestMain counts goroutines).
-func TestDemoThatCannotStart(t *testing.T) {
+func TestFailedDemoClosesWhatItOpened(t *testing.T) {
 	t.Parallel()
 	spoilt := errors.New("spoilt")
 	d, err := StartDemo(t.Context(), DemoOptions{
@@ -108,7 +108,7 @@ func TestDemoSpawnsTwoServers(t *testing.T) {
 	if shared, err := redisconn.CheckShared(t.Context(), q, c, true); err != nil || len(shared) != 0 {
 		t.Errorf("%v, %v", shared, err)
 	}
-	closing(t, stack)
+	closeStack(t, stack)
 	if err := errors.Join(q.Ping(context.Background()).Err(), c.Ping(context.Background()).Err()); err == nil {
 		t.Error("a server goes on after the demo")
 	}
@@ -131,10 +131,10 @@ func TestEmbeddedClockMoves(t *testing.T) {
 		}
 		return nil
 	})
-	closing(t, stack)
+	closeStack(t, stack)
 }
 
-func TestBorrow(t *testing.T) {
+func TestDemoBorrowsAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	url := redistest.URL(t)
@@ -158,7 +158,7 @@ func TestBorrow(t *testing.T) {
 	if err := borrow(ctx, stack, "ROUNDS_QUEUE_REDIS", url); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "ROUNDS_QUEUE_REDIS") {
 		t.Errorf("a database in use: %v", err)
 	}
-	closing(t, stack)
+	closeStack(t, stack)
 	if size() != 1 {
 		t.Error("somebody's key is gone")
 	}
@@ -169,7 +169,7 @@ func TestBorrow(t *testing.T) {
 		t.Errorf("%s, one database for both: %v, %v", kind, urls.Cache.Reveal() == url, err)
 	}
 	set("the demo's")
-	closing(t, stack)
+	closeStack(t, stack)
 	if n := size(); n != 0 {
 		t.Errorf("%d keys are left", n)
 	}
@@ -179,13 +179,13 @@ func TestBorrow(t *testing.T) {
 	if err := borrow(ctx, stack, "ROUNDS_CACHE_REDIS", url); err != nil || size() != 1 {
 		t.Errorf("after a demo that was killed: %v, %d keys", err, size())
 	}
-	closing(t, stack)
+	closeStack(t, stack)
 
 	gone := "redis://127.0.0.1:1"
 	if _, _, err := demoRedis(ctx, stack, "", url, gone); !errors.Is(err, lifecycle.ErrDependency) {
 		t.Errorf("a cache that is away: %v", err)
 	}
-	closing(t, stack)
+	closeStack(t, stack)
 	if n := size(); n != 0 {
 		t.Errorf("%d keys are left in the queue's", n)
 	}

@@ -30,10 +30,10 @@ type api struct {
 }
 
 // serve runs a gateway until the test ends or stop is called.
-func (h *house) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, stop func()) {
+func (sys *system) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, stop func()) {
 	t.Helper()
 	o := GatewayOptions{Config: config.Gateway{
-		Base: h.settings, Addr: vacant(t),
+		Base: sys.settings, Addr: unusedAddress(t),
 		Keys: []access.Key{{Name: "desk", Tenant: clinicA, Digest: access.DigestOf(apiKey)}},
 	}}
 	for _, c := range change {
@@ -48,7 +48,7 @@ func (h *house) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api, st
 	a = &api{t: t, url: "http://" + o.Config.Addr, client: &http.Client{Transport: transport}}
 	stop = run(t, g.Run)
 	eventually(t, func() error {
-		if got := answers(t, a.url+"/openapi.json"); got != http.StatusOK {
+		if got := statusOf(t, a.url+"/openapi.json"); got != http.StatusOK {
 			return fmt.Errorf("the gateway answers %d", got)
 		}
 		return nil
@@ -93,11 +93,11 @@ func (a *api) read(path, body string, headers ...string) (status int, text []byt
 
 // A cold board is fetched while its reader waits: the demand goes before others, the worker asks the vendor, and the
 // answer comes with the request.
-func TestAColdBoardComesWhileItsReaderWaits(t *testing.T) {
+func TestColdBoardIsBuiltWhileItsReaderWaits(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	h.work(t)
-	a, _ := h.serve(t, func(o *GatewayOptions) { o.Limits.ColdWait = 30 * time.Second })
+	sys := build(t)
+	sys.work(t)
+	a, _ := sys.serve(t, func(o *GatewayOptions) { o.Limits.ColdWait = 30 * time.Second })
 	status, body := a.read("/v1/practices/1/board", "")
 	if status != http.StatusOK || bytes.Count(body, []byte(`"appointment":`)) != 6 {
 		t.Errorf("%d %s", status, body)
@@ -110,19 +110,19 @@ func TestAColdBoardComesWhileItsReaderWaits(t *testing.T) {
 // One request is one trace: from the caller's own span through the gateway and the queue to the vendor's call.
 func TestOneTraceFromRequestToVendor(t *testing.T) {
 	t.Parallel()
-	h := build(t)
+	sys := build(t)
 	collector := otlptest.New(t)
-	tools := h.tools(t)
-	stopWorker := h.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
-	a, stop := h.serve(t, func(o *GatewayOptions) { o.Collector = collector.URL() })
+	tools := sys.tools(t)
+	stopWorker := sys.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
+	a, stop := sys.serve(t, func(o *GatewayOptions) { o.Collector = collector.URL() })
 	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-	day := tasks.DateOf(h.today()).String()
+	day := tasks.DateOf(sys.today()).String()
 	status, body := a.read("/v1/tasks", `{"kind":"schedule.sync","args":{"practice":"1","from":"`+day+`","to":"`+day+`"}}`,
 		"Traceparent", "00-"+trace+"-"+parent+"-01")
 	if status != http.StatusAccepted {
 		t.Fatalf("%d %s", status, body)
 	}
-	h.board(t, tools, full(6))
+	sys.board(t, tools, full(6))
 	a.read("/v1/practices/1/board", "")
 	stop()
 	stopWorker()
@@ -220,12 +220,12 @@ func (p *planted) ask(t *testing.T) {
 
 func TestNewGatewayRefuses(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	o := GatewayOptions{Config: config.Gateway{Base: h.settings}}
+	sys := build(t)
+	o := GatewayOptions{Config: config.Gateway{Base: sys.settings}}
 	if _, err := NewGateway(t.Context(), o); err == nil {
 		t.Error("a gateway that nobody may call")
 	}
-	o.Config.Redis.Cache = secret.Value("redis://" + vacant(t))
+	o.Config.Redis.Cache = secret.Value("redis://" + unusedAddress(t))
 	if _, err := NewGateway(t.Context(), o); !errors.Is(err, lifecycle.ErrDependency) {
 		t.Errorf("without a cache: %v", err)
 	}

@@ -59,17 +59,17 @@ func (l *lines) bytes() []byte {
 func (l *lines) count() int { return bytes.Count(l.bytes(), []byte("\n")) }
 
 // house is a whole small system for one test: a simulated vendor with one account, both Redis, a ledger.
-type house struct {
+type system struct {
 	vendor   *tebratest.Server
 	settings config.Base
 	endpoint string
 	dir      string
 	arrived  atomic.Int64                  // requests that reached the vendor, answered or not
-	hold     atomic.Pointer[chan struct{}] // requests wait for its closing, if there is one
+	hold     atomic.Pointer[chan struct{}] // requests wait for its closeStack, if there is one
 }
 
 // build makes a house with practices 1 and 2 in Chicago; change may alter the simulator's configuration.
-func build(t *testing.T, change ...func(*tebratest.Config)) *house {
+func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 	t.Helper()
 	cfg := tebratest.Config{
 		Seed: 1, Throttles: tebratest.Throttles{Scale: 0.05},
@@ -85,10 +85,10 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{vendor: vendor}
+	sys := &system{vendor: vendor}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.arrived.Add(1)
-		if hold := h.hold.Load(); hold != nil {
+		sys.arrived.Add(1)
+		if hold := sys.hold.Load(); hold != nil {
 			// A server notices that its caller left only once it has read what the caller sent.
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -111,7 +111,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.endpoint, h.dir = srv.URL+tebratest.Path, t.TempDir()
+	sys.endpoint, sys.dir = srv.URL+tebratest.Path, t.TempDir()
 	account := cfg.Accounts[0]
 	row := config.Tenant{ID: clinicA.String(), TimeZone: "America/Chicago", Credentials: config.Credentials{
 		CustomerKey: secret.Value(account.CustomerKey), User: secret.Value(account.User), Password: secret.Value(account.Password),
@@ -119,28 +119,28 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *house {
 	for _, p := range account.Practices {
 		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
 	}
-	h.settings = config.Base{
+	sys.settings = config.Base{
 		Mode: config.Dev, Redis: config.Redis{Queue: secret.Value(redistest.URL(t)), Cache: secret.Value(redistest.URL(t))},
-		LedgerURL: secret.Value("sqlite:" + filepath.Join(h.dir, "ledger.db")), Keyset: secret.Value(keyset),
+		LedgerURL: secret.Value("sqlite:" + filepath.Join(sys.dir, "ledger.db")), Keyset: secret.Value(keyset),
 		Tenants: []config.Tenant{row},
 	}
-	return h
+	return sys
 }
 
 // block makes the vendor silent until release is called, or the test ends.
-func (h *house) block(t *testing.T) (release func()) {
+func (sys *system) block(t *testing.T) (release func()) {
 	t.Helper()
 	hold := make(chan struct{})
-	h.hold.Store(&hold)
-	release = sync.OnceFunc(func() { h.hold.Store(nil); close(hold) })
+	sys.hold.Store(&hold)
+	release = sync.OnceFunc(func() { sys.hold.Store(nil); close(hold) })
 	t.Cleanup(release)
 	return release
 }
 
 // options are those of a worker in the house.
-func (h *house) options() WorkerOptions {
+func (sys *system) options() WorkerOptions {
 	return WorkerOptions{
-		Config: config.Worker{Base: h.settings, Endpoint: h.endpoint},
+		Config: config.Worker{Base: sys.settings, Endpoint: sys.endpoint},
 		Flow: func(o *flow.Options) {
 			o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Ramp = 300*time.Millisecond, time.Second, 300*time.Millisecond
 		},
@@ -148,9 +148,9 @@ func (h *house) options() WorkerOptions {
 }
 
 // work runs a worker until the test ends or the returned function is called, which waits for it.
-func (h *house) work(t *testing.T, change ...func(*WorkerOptions)) (stop func()) {
+func (sys *system) work(t *testing.T, change ...func(*WorkerOptions)) (stop func()) {
 	t.Helper()
-	o := h.options()
+	o := sys.options()
 	for _, c := range change {
 		c(&o)
 	}
@@ -187,9 +187,9 @@ func run(t *testing.T, process func(context.Context) error) (stop func()) {
 }
 
 // tools opens the operator's side of the house.
-func (h *house) tools(t *testing.T) *Tools {
+func (sys *system) tools(t *testing.T) *Tools {
 	t.Helper()
-	tools, err := OpenTools(t.Context(), Process{}, h.settings)
+	tools, err := OpenTools(t.Context(), Process{}, sys.settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,15 +201,15 @@ func (h *house) tools(t *testing.T) *Tools {
 	return tools
 }
 
-func (h *house) clinic() *tebratest.Clinic { return h.vendor.Clinics()[0] }
+func (sys *system) clinic() *tebratest.Clinic { return sys.vendor.Clinics()[0] }
 
 // today is the first practice's day, by the simulator's clock.
-func (h *house) today() time.Time { return time.Now().In(h.clinic().Location()) }
+func (sys *system) today() time.Time { return time.Now().In(sys.clinic().Location()) }
 
 // demand asks for the first practice's day.
-func (h *house) demand(t *testing.T, tools *Tools) tasks.Receipt {
+func (sys *system) demand(t *testing.T, tools *Tools) tasks.Receipt {
 	t.Helper()
-	d := tasks.DateOf(h.today())
+	d := tasks.DateOf(sys.today())
 	r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func (h *house) demand(t *testing.T, tools *Tools) tasks.Receipt {
 }
 
 // ends waits until a task is in the state.
-func (h *house) ends(t *testing.T, tools *Tools, id string, state tasks.State) {
+func (sys *system) ends(t *testing.T, tools *Tools, id string, state tasks.State) {
 	t.Helper()
 	eventually(t, func() error {
 		s, err := tools.Tasks.Status(t.Context(), id)
@@ -230,11 +230,11 @@ func (h *house) ends(t *testing.T, tools *Tools, id string, state tasks.State) {
 }
 
 // board waits until the first practice's board is as wanted.
-func (h *house) board(t *testing.T, tools *Tools, want func(practice.BoardRead) error) practice.BoardRead {
+func (sys *system) board(t *testing.T, tools *Tools, want func(practice.BoardRead) error) practice.BoardRead {
 	t.Helper()
 	var r practice.BoardRead
 	eventually(t, func() (err error) {
-		r, err = tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(h.today().In(h.clinic().Location())))
+		r, err = tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(sys.today().In(sys.clinic().Location())))
 		if err == nil {
 			err = want(r)
 		}

@@ -12,10 +12,10 @@ import (
 )
 
 // A letter that the ledger cannot take as it is must not keep its task alive for ever.
-func TestLettersThatCannotBeKeptWhole(t *testing.T) {
+func TestOversizedDeadLettersAreKeptWithoutPayload(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	tools := h.tools(t)
+	sys := build(t)
+	tools := sys.tools(t)
 	var log bytes.Buffer
 	bury := buryIn(tools.Ledger, slog.New(slog.NewTextHandler(&log, nil)))
 	letter := func(id string) tasks.DeadLetter {

@@ -8,15 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/civil"
@@ -26,6 +22,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -33,9 +30,9 @@ import (
 // fast is a calendar on which two minutes take a fifth of a second, so that the next tick is never far.
 func fast() plan.Clock { return plan.NewClock(time.Now(), 600) }
 
-func (h *house) schedule(t *testing.T, clock plan.Clock) (stop func()) {
+func (sys *system) schedule(t *testing.T, clock plan.Clock) (stop func()) {
 	t.Helper()
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Process: Process{Clock: clock}, Config: config.Scheduler{Base: h.settings}, Every: 50 * time.Millisecond})
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Process: Process{Clock: clock}, Config: config.Scheduler{Base: sys.settings}, Every: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,19 +40,19 @@ func (h *house) schedule(t *testing.T, clock plan.Clock) (stop func()) {
 }
 
 // Losing both Redis loses no data: the next tick asks for it again.
-func TestBoardsFillAgainAfterBothRedisAreEmptied(t *testing.T) {
+func TestBoardsRefillAfterBothRedisAreEmptied(t *testing.T) {
 	t.Parallel()
 	clock := fast()
-	h := build(t, func(c *tebratest.Config) { c.Now = clock.Now })
-	tools := h.tools(t)
-	h.work(t, func(o *WorkerOptions) { o.Clock = clock })
-	h.schedule(t, clock)
+	sys := build(t, func(c *tebratest.Config) { c.Now = clock.Now })
+	tools := sys.tools(t)
+	sys.work(t, func(o *WorkerOptions) { o.Clock = clock })
+	sys.schedule(t, clock)
 	filled := func() time.Time {
 		t.Helper()
 		var asOf time.Time
-		for _, p := range h.settings.Tenants[0].Practices {
+		for _, p := range sys.settings.Tenants[0].Practices {
 			eventually(t, func() error {
-				r, err := tools.Store.Board(t.Context(), clinicA, p.ID, civil.DateOf(clock.Now().In(h.clinic().Location())))
+				r, err := tools.Store.Board(t.Context(), clinicA, p.ID, civil.DateOf(clock.Now().In(sys.clinic().Location())))
 				if err == nil && len(r.Board.Rows) == 0 {
 					err = errors.New("no visits")
 				}
@@ -69,7 +66,7 @@ func TestBoardsFillAgainAfterBothRedisAreEmptied(t *testing.T) {
 	if err := errors.Join(tools.Cache.FlushDB(t.Context()).Err(), tools.Queue.FlushDB(t.Context()).Err()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(clock.Now().In(h.clinic().Location()))); !errors.Is(err, practice.ErrCold) {
+	if _, err := tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(clock.Now().In(sys.clinic().Location()))); !errors.Is(err, practice.ErrCold) {
 		t.Logf("the board was filled again before it could be seen empty: %v", err)
 	}
 	if after := filled(); !after.After(before) {
@@ -90,25 +87,25 @@ func counter(kind string) (count *atomic.Int64, ended func(*WorkerOptions)) {
 }
 
 // A demand while a run is under way causes exactly one more run; a thousand while one waits cause that one run.
-func TestDemandsDuringARunCauseOneMore(t *testing.T) {
+func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
-	tools := h.tools(t)
-	release := h.block(t)
+	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	tools := sys.tools(t)
+	release := sys.block(t)
 	runs, ended := counter("schedule.sync")
-	h.work(t, ended)
-	first := h.demand(t, tools)
+	sys.work(t, ended)
+	first := sys.demand(t, tools)
 	eventually(t, func() error {
-		if h.arrived.Load() == 0 {
+		if sys.arrived.Load() == 0 {
 			return errors.New("the vendor was not asked")
 		}
 		return nil
 	})
-	second := h.demand(t, tools)
+	second := sys.demand(t, tools)
 	if second.Joined || second.ID == first.ID {
 		t.Fatalf("a demand during the run joined it: %+v", second)
 	}
-	tomorrow := tasks.DateOf(h.today().AddDate(0, 0, 1))
+	tomorrow := tasks.DateOf(sys.today().AddDate(0, 0, 1))
 	args := tasks.SyncSchedule{Practice: "1", From: tomorrow, To: tomorrow}
 	var waits tasks.Receipt
 	for i := range 1000 {
@@ -124,7 +121,7 @@ func TestDemandsDuringARunCauseOneMore(t *testing.T) {
 	}
 	release()
 	for _, r := range []tasks.Receipt{first, second, waits} {
-		h.ends(t, tools, r.ID, tasks.StateDone)
+		sys.ends(t, tools, r.ID, tasks.StateDone)
 	}
 	eventually(t, func() error {
 		lanes, err := queue.Stats(t.Context(), tools.Queue)
@@ -140,11 +137,11 @@ func TestDemandsDuringARunCauseOneMore(t *testing.T) {
 }
 
 // A dead letter lies in the ledger and blocks nothing.
-func TestADeadLetterBlocksNothing(t *testing.T) {
+func TestDeadLetterBlocksNothing(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	tools := h.tools(t)
-	h.work(t)
+	sys := build(t)
+	tools := sys.tools(t)
+	sys.work(t)
 	var last string
 	for range 2 {
 		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPatient{Practice: "99", Patient: "1000001"})
@@ -163,20 +160,20 @@ func TestADeadLetterBlocksNothing(t *testing.T) {
 }
 
 // An answer without appointments, which a vendor in trouble gives with success, leaves the board as it was.
-func TestAnEmptyAnswerErasesNothing(t *testing.T) {
+func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
-	tools := h.tools(t)
-	h.work(t)
-	h.demand(t, tools)
-	before := h.board(t, tools, full(6))
-	for _, v := range h.clinic().Appointments(h.today()) {
-		if err := h.clinic().Delete(v.ID); err != nil {
+	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	tools := sys.tools(t)
+	sys.work(t)
+	sys.demand(t, tools)
+	before := sys.board(t, tools, full(6))
+	for _, v := range sys.clinic().Appointments(sys.today()) {
+		if err := sys.clinic().Delete(v.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.ends(t, tools, h.demand(t, tools).ID, tasks.StateDone)
-	after := h.board(t, tools, full(6))
+	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+	after := sys.board(t, tools, full(6))
 	if !after.AsOf.Equal(before.AsOf) {
 		t.Error("an answer that nobody believes made the board younger")
 	}
@@ -184,58 +181,59 @@ func TestAnEmptyAnswerErasesNothing(t *testing.T) {
 
 // Redis dies under a worker with a run under way and work that waits: the worker waits without a spin, goes on by itself,
 // and everything accepted is done.
-func TestRedisGoesAndComesBack(t *testing.T) {
+func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
-	server := ownRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	h.settings.Redis.Queue = secret.Value(server.url)
-	tools := h.tools(t)
+	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
+	server := redistest.NewPrivate(t)
+	server.Start(t)
+	sys.settings.Redis.Queue = secret.Value(server.URL())
+	tools := sys.tools(t)
 	var log lines
-	release := h.block(t)
-	stop := h.work(t, func(o *WorkerOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	accepted := []tasks.Receipt{h.demand(t, tools)}
+	release := sys.block(t)
+	stop := sys.work(t, func(o *WorkerOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	accepted := []tasks.Receipt{sys.demand(t, tools)}
 	eventually(t, func() error {
-		if h.arrived.Load() == 0 {
+		if sys.arrived.Load() == 0 {
 			return errors.New("the vendor was not asked")
 		}
 		return nil
 	})
 	for i := range 5 { // more than the flow of one account lets through at once
-		d := tasks.DateOf(h.today().AddDate(0, 0, i+1))
+		d := tasks.DateOf(sys.today().AddDate(0, 0, i+1))
 		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
 		if err != nil {
 			t.Fatal(err)
 		}
 		accepted = append(accepted, r)
 	}
-	server.stop(t)
-	before, knocks := log.count(), server.mute(t)
+	server.Kill()
+	before, connections := log.count(), countConnections(t, server)
 	release() // the run under way ends while nobody can be told
 	outage := time.NewTimer(3 * time.Second)
 	defer outage.Stop()
 	<-outage.C
-	if n, told := knocks(), log.count()-before; n == 0 || n > 400 || told == 0 || told > 60 {
-		t.Errorf("%d connections tried and %d lines written in three seconds without Redis", n, told)
+	if n, lines := connections(), log.count()-before; n == 0 || n > 400 || lines == 0 || lines > 60 {
+		t.Errorf("%d connections tried and %d lines written in three seconds without Redis", n, lines)
 	}
-	server.start(t)
+	server.Start(t)
 	for _, r := range accepted {
-		h.ends(t, tools, r.ID, tasks.StateDone)
+		sys.ends(t, tools, r.ID, tasks.StateDone)
 	}
-	h.board(t, tools, full(6))
-	server.stop(t) // with a worker that runs; its stop must not wait for a Redis that is gone
+	sys.board(t, tools, full(6))
+	server.Kill() // with a worker that runs; its stop must not wait for a Redis that is gone
 	began := time.Now()
 	stop()
 	if took := time.Since(began); took > grace {
 		t.Errorf("stopping took %v", took)
 	}
-	server.start(t)
+	server.Start(t)
 }
 
-// mute listens in the place of a server that was stopped and hangs up on everybody, until count, which tells how many
-// came.
-func (s *redisServer) mute(t *testing.T) (count func() int) {
+// countConnections listens in the place of a stopped server and closes every connection. The returned
+// function ends it and returns the number of connections.
+func countConnections(t *testing.T, server *redistest.Private) (count func() int) {
 	t.Helper()
-	path := strings.TrimPrefix(s.url, "unix://")
+	path := strings.TrimPrefix(server.URL(), "unix://")
 	_ = os.Remove(path)
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -255,49 +253,8 @@ func (s *redisServer) mute(t *testing.T) (count func() int) {
 	return func() int { _ = l.Close(); return <-done }
 }
 
-type redisServer struct {
-	url  string
-	args []string
-	cmd  *exec.Cmd
-}
-
-func ownRedis(t *testing.T, args ...string) *redisServer {
-	t.Helper()
-	dir := t.TempDir()
-	socket := filepath.Join(dir, "s")
-	s := &redisServer{url: "unix://" + socket, args: append([]string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--save", ""}, args...)}
-	s.start(t)
-	t.Cleanup(func() { s.stop(t) })
-	return s
-}
-
-func (s *redisServer) start(t *testing.T) {
-	t.Helper()
-	s.cmd = exec.Command("redis-server", s.args...)
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	o, err := redis.ParseURL(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(o)
-	defer func() { _ = c.Close() }()
-	eventually(t, func() error { return c.Ping(context.Background()).Err() })
-}
-
-func (s *redisServer) stop(t *testing.T) {
-	t.Helper()
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
-}
-
-// vacant returns an address on which nobody listens.
-func vacant(t *testing.T) string {
+// unusedAddress returns an address on which nobody listens.
+func unusedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -316,19 +273,21 @@ func TestNewWorkerRefuses(t *testing.T) {
 	}{
 		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Queue = secret.Value("redis://" + vacant(t))
+			o.Config.Redis.Queue = secret.Value("redis://" + unusedAddress(t))
 		}, lifecycle.ErrDependency, "queue"},
 		"cache redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Cache = secret.Value("redis://" + vacant(t))
+			o.Config.Redis.Cache = secret.Value("redis://" + unusedAddress(t))
 		}, lifecycle.ErrDependency, "cache"},
 		"ledger gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.LedgerURL = secret.Value("postgres://rounds:hush@" + vacant(t) + "/rounds")
+			o.Config.LedgerURL = secret.Value("postgres://rounds:hush@" + unusedAddress(t) + "/rounds")
 		}, lifecycle.ErrDependency, "ledger"},
 		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
-			o.Config.Redis.Queue = secret.Value(ownRedis(t, "--maxmemory-policy", "allkeys-lru").url)
+			server := redistest.NewPrivate(t, "--maxmemory-policy", "allkeys-lru")
+			server.Start(t)
+			o.Config.Redis.Queue = secret.Value(server.URL())
 		}, redisconn.ErrUnsuitable, "noeviction"},
 		"no keyset":           {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
 		"a ledger of nowhere": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},
@@ -357,7 +316,7 @@ func TestNewWorkerRefuses(t *testing.T) {
 }
 
 // answers asks a probe.
-func answers(t *testing.T, url string) int {
+func statusOf(t *testing.T, url string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -373,26 +332,26 @@ func answers(t *testing.T, url string) int {
 }
 
 // A process is ready while it works, says so no more while it drains, and is gone in time.
-func TestProbesOfAWorkerThatDrains(t *testing.T) {
+func TestProbesOfDrainingWorker(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	tools := h.tools(t)
-	release := h.block(t)
-	addr := vacant(t)
-	stop := h.work(t, func(o *WorkerOptions) { o.Config.Health = addr })
+	sys := build(t)
+	tools := sys.tools(t)
+	release := sys.block(t)
+	addr := unusedAddress(t)
+	stop := sys.work(t, func(o *WorkerOptions) { o.Config.Health = addr })
 	probe := func(path string, want int) {
 		t.Helper()
 		eventually(t, func() error {
-			if got := answers(t, "http://"+addr+path); got != want {
+			if got := statusOf(t, "http://"+addr+path); got != want {
 				return fmt.Errorf("%s answers %d, want %d", path, got, want)
 			}
 			return nil
 		})
 	}
 	probe("/readyz", http.StatusOK)
-	first := h.demand(t, tools)
+	first := sys.demand(t, tools)
 	eventually(t, func() error {
-		if h.arrived.Load() == 0 {
+		if sys.arrived.Load() == 0 {
 			return errors.New("the vendor was not asked")
 		}
 		return nil
@@ -406,18 +365,18 @@ func TestProbesOfAWorkerThatDrains(t *testing.T) {
 	if took := time.Since(began); took > grace {
 		t.Errorf("stopping took %v", took)
 	}
-	if got := answers(t, "http://"+addr+"/livez"); got != 0 {
+	if got := statusOf(t, "http://"+addr+"/livez"); got != 0 {
 		t.Errorf("the probe of a process that has ended answers %d", got)
 	}
-	h.ends(t, tools, first.ID, tasks.StateDone)
+	sys.ends(t, tools, first.ID, tasks.StateDone)
 
 	taken, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	h.settings.Health = addr
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: h.settings}})
+	sys.settings.Health = addr
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: sys.settings}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,9 +388,9 @@ func TestProbesOfAWorkerThatDrains(t *testing.T) {
 // A Redis that is good enough for a desk is taken there, and the log says what it lacks; in production it is refused.
 func TestFindingsAreLoggedOrRefused(t *testing.T) {
 	t.Parallel()
-	h := build(t)
+	sys := build(t)
 	var log lines
-	o := h.options()
+	o := sys.options()
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	w, err := NewWorker(t.Context(), o)
 	if err != nil {
@@ -454,23 +413,23 @@ func TestFindingsAreLoggedOrRefused(t *testing.T) {
 // Starting and stopping again and again leaves nothing behind (TestMain counts goroutines at the end).
 func TestStartAndStop(t *testing.T) {
 	t.Parallel()
-	h := build(t)
+	sys := build(t)
 	for range 5 {
-		stop := h.work(t)
-		stopScheduler := h.schedule(t, plan.Clock{})
+		stop := sys.work(t)
+		stopScheduler := sys.schedule(t, plan.Clock{})
 		stop()
 		stopScheduler()
 	}
-	w, err := NewWorker(t.Context(), h.options())
+	w, err := NewWorker(t.Context(), sys.options())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(t.Context()); err != nil {
-		t.Errorf("closing a worker that never ran: %v", err)
+		t.Errorf("closeStack a worker that never ran: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	w, err = NewWorker(t.Context(), h.options())
+	w, err = NewWorker(t.Context(), sys.options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,16 +439,16 @@ func TestStartAndStop(t *testing.T) {
 }
 
 // What the vendor says of its own limits is what the gate keeps.
-func TestTheVendorsIntervalsReachTheGate(t *testing.T) {
+func TestVendorIntervalsReachTheGate(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	tools := h.tools(t)
-	h.work(t)
+	sys := build(t)
+	tools := sys.tools(t)
+	sys.work(t)
 	r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncThrottles{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.ends(t, tools, r.ID, tasks.StateDone)
+	sys.ends(t, tools, r.ID, tasks.StateDone)
 	micros, err := tools.Queue.HGet(t.Context(), clinicA.Key("f1", "p", "GetPatient"), "interval").Int64()
 	if err != nil || time.Duration(micros)*time.Microsecond != 12_500*time.Microsecond { // a twentieth of the documented one
 		t.Errorf("the gate keeps %d µs, %v", micros, err)

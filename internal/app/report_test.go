@@ -13,15 +13,15 @@ import (
 )
 
 // A scheduler tells operators how things stand, and what it tells is so.
-func TestTheSchedulerReports(t *testing.T) {
+func TestSchedulerReports(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	rdb, err := redisconn.Dial(h.settings.Redis.Queue.Reveal(), redisconn.Options{})
+	sys := build(t)
+	rdb, err := redisconn.Dial(sys.settings.Redis.Queue.Reveal(), redisconn.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
-	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: h.settings}})
+	s, err := NewScheduler(t.Context(), SchedulerOptions{Config: config.Scheduler{Base: sys.settings}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestTheSchedulerReports(t *testing.T) {
 	if len(d.Missing) > 0 || d.Attempts[tasks.SyncSchedule{}.Kind()] == 0 {
 		t.Errorf("%+v", d)
 	}
-	h.work(t)
+	sys.work(t)
 	eventually(t, func() error {
 		d, err := read()
 		switch {

@@ -21,26 +21,26 @@ var allowed = []string{
 // One demand is one trace: from the service that enqueued, through the worker and the vendor call, to the cache.
 func TestOneTraceFromDemandToCache(t *testing.T) {
 	t.Parallel()
-	h := build(t)
+	sys := build(t)
 	collector := otlptest.New(t)
-	tools := h.tools(t)
-	stop := h.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
+	tools := sys.tools(t)
+	stop := sys.work(t, func(o *WorkerOptions) { o.Collector = collector.URL() })
 
 	service, shutdown, err := export.Setup(t.Context(), export.Options{Service: "a-service", Endpoint: collector.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := tasks.DateOf(h.today())
+	d := tasks.DateOf(sys.today())
 	if _, err := tools.Tasks.Enqueue(telemetry.With(t.Context(), service), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d}); err != nil {
 		t.Fatal(err)
 	}
-	h.board(t, tools, full(6))
+	sys.board(t, tools, full(6))
 	// A board whose day was invalidated is put together anew by whoever reads it.
 	seen := telemetry.With(t.Context(), service)
 	if _, err := tools.Store.Invalidate(seen, clinicA, practice.Record{Noun: practice.NounPractice, Practice: "1"}, "task-1"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := tools.Store.Board(seen, clinicA, "1", civil.DateOf(h.today().In(h.clinic().Location())))
+	r, err := tools.Store.Board(seen, clinicA, "1", civil.DateOf(sys.today().In(sys.clinic().Location())))
 	if err != nil || r.Hit || !r.Stale {
 		t.Errorf("an invalidated board: hit %v, stale %v, %v", r.Hit, r.Stale, err)
 	}

@@ -10,18 +10,19 @@ import (
 // Private is a redis-server for one test, which can kill it and start it again on the same data.
 type Private struct {
 	dir, socket string
+	args        []string
 	cmd         *exec.Cmd
 }
 
 // NewPrivate returns a server that is not started yet. It is killed and its data removed when the
-// test ends.
-func NewPrivate(t testing.TB) *Private {
+// test ends. Directives in extra win over the server's own.
+func NewPrivate(t testing.TB, extra ...string) *Private {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redistest") //nolint:usetesting // t.TempDir is too long a name for a socket
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	p := &Private{dir: dir, socket: filepath.Join(dir, "s")}
+	p := &Private{dir: dir, socket: filepath.Join(dir, "s"), args: extra}
 	t.Cleanup(func() { p.Kill(); _ = os.RemoveAll(dir) })
 	return p
 }
@@ -33,8 +34,11 @@ func (p *Private) URL() string { return "unix://" + p.socket }
 // waits until it answers.
 func (p *Private) Start(t testing.TB) {
 	t.Helper()
-	p.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", p.socket, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always", "--dir", p.dir, "--logfile", "log")
+	args := append([]string{
+		"--port", "0", "--unixsocket", p.socket, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--dir", p.dir, "--logfile", "log",
+	}, p.args...)
+	p.cmd = exec.Command("redis-server", args...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("redistest: start redis-server: %v", err)
 	}
