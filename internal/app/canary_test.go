@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	_ "github.com/jackc/pgx/v5/stdlib" // the test reads PostgreSQL's tables as they are
+	_ "github.com/jackc/pgx/v5/stdlib" // the test reads PostgreSQL's tables directly
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
@@ -28,18 +28,18 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// The planted patients: one whose record comes, one whose cannot be fetched.
+// The planted patients: the good one has a record that can be fetched, the bad one does not.
 const (
 	goodFirst, goodLast, goodPhone = "Zyxwine", "Quarrelvole", "555-719-0463"
 	badFirst, badLast              = "Vexifrage", "Ombrewhistle"
 )
 
-// planted is a house with canaries, and everything of it that people can look at.
+// planted is a system with planted patients, and every place where their data may appear.
 type planted struct {
 	*system
 	tools          *Tools
 	logs           *lines
-	log            *slog.Logger // writes to logs, as the worker does
+	log            *slog.Logger // writes to logs, like the worker's
 	collector      *otlptest.Receiver
 	needles        canary.Needles
 	goodID, badID  string
@@ -64,7 +64,7 @@ func plant(t *testing.T, ledgerURL string) *planted {
 		t.Fatal(err)
 	}
 	p.goodVisit = visit
-	// The names are in the rows of visits booked after the naming, and in the records.
+	// Visits that are booked after the naming have the names in their rows.
 	goodToo, err := c.Book(good.ID, noon.Add(30*time.Minute), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func plant(t *testing.T, ledgerURL string) *planted {
 	return p
 }
 
-// exercise leads the canaries through success and every kind of failure.
+// exercise processes the planted patients with success and with every kind of failure.
 func (p *planted) exercise(t *testing.T) {
 	t.Helper()
 	p.demand(t, p.tools)
@@ -94,7 +94,7 @@ func (p *planted) exercise(t *testing.T) {
 				return nil
 			}
 		}
-		return errors.New("the canary is not on the board")
+		return errors.New("the planted patient is not on the board")
 	})
 	enqueue := func(args tasks.Args) string {
 		t.Helper()
@@ -104,14 +104,14 @@ func (p *planted) exercise(t *testing.T) {
 		}
 		return r.ID
 	}
-	p.waitForCall(t, "GetPatient", tebratest.OutcomeFault) // of the one whose record cannot be fetched
+	p.waitForCall(t, "GetPatient", tebratest.OutcomeFault) // of the bad patient
 	patient := tasks.SyncPatient{Practice: "1", Patient: tasks.PatientID(p.goodID)}
-	// A practice that does not exist is a dead letter, a patient who is gone is remembered as gone.
+	// An unknown practice makes a dead letter; an absent patient is cached as absent.
 	p.ends(t, p.tools, enqueue(tasks.SyncPatient{Practice: "99", Patient: tasks.PatientID(p.goodID)}), tasks.StateDead)
 	p.vendor.SetFaults(tebratest.Faults{AbsentPatients: []string{p.goodID}})
 	p.ends(t, p.tools, enqueue(patient), tasks.StateDone)
 	p.exerciseViews(t, enqueue)
-	// Half an answer, and a page of HTML.
+	// A response that is cut off, and an HTML page.
 	p.vendor.SetFaults(tebratest.Faults{CutBody: true, Operations: []string{"GetPatient"}})
 	cut := enqueue(patient)
 	p.waitForCall(t, "GetPatient", tebratest.OutcomeCut)
@@ -123,12 +123,12 @@ func (p *planted) exercise(t *testing.T) {
 	p.ends(t, p.tools, html, tasks.StateDone)
 	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPatient, ID: tasks.EntityID(p.goodID)})
 	p.ends(t, p.tools, enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounAppointment, ID: tasks.EntityID(p.goodVisit)}), tasks.StateDone)
-	p.ask(t)
-	p.stopWorker() // sends what spans are left
+	p.exerciseGateway(t)
+	p.stopWorker() // exports the remaining spans
 	p.panics(t)
 }
 
-// exerciseViews leads the canary through the lists, the single appointment and the views that are about one person.
+// exerciseViews processes the good patient in lists, as a single appointment and in views of one person.
 func (p *planted) exerciseViews(t *testing.T, enqueue func(tasks.Args) string) {
 	t.Helper()
 	p.vendor.SetFaults(tebratest.Faults{})
@@ -148,7 +148,7 @@ func (p *planted) exerciseViews(t *testing.T, enqueue func(tasks.Args) string) {
 	eventually(t, func() error {
 		r, err := p.tools.Store.PatientCard(t.Context(), clinicA, "1", phi.Text(p.goodID), today)
 		if err == nil && (r.Card.Patient.Last.Reveal() != goodLast || len(r.Card.Visits) == 0) {
-			err = errors.New("the canary is not on its card")
+			err = errors.New("the planted patient is not on its card")
 		}
 		return err
 	})
@@ -161,7 +161,7 @@ func (p *planted) exerciseViews(t *testing.T, enqueue func(tasks.Args) string) {
 	}
 }
 
-// met waits until the vendor has ended a call in this way.
+// waitForCall waits until a call of the operation has ended with the outcome.
 func (p *planted) waitForCall(t *testing.T, operation string, outcome tebratest.Outcome) {
 	t.Helper()
 	eventually(t, func() error {
@@ -174,7 +174,7 @@ func (p *planted) waitForCall(t *testing.T, operation string, outcome tebratest.
 	})
 }
 
-// panicArgs is a task whose worker panics with all that it knows.
+// panicArgs is a task whose worker panics with the patient's data.
 type panicArgs struct {
 	Patient tasks.PatientID `json:"patient"`
 }
@@ -182,7 +182,7 @@ type panicArgs struct {
 func (panicArgs) Kind() string           { return "patient.drop" }
 func (panicArgs) Options() tasks.Options { return tasks.Options{MaxAttempts: 1} }
 
-// panics runs a worker that panics with the canary's name, in the pipeline of the real one.
+// panics runs a worker that panics with the patient's name, in the pipeline of the real worker.
 func (p *planted) panics(t *testing.T) {
 	t.Helper()
 	spans, shutdown, err := export.Setup(t.Context(), export.Options{Service: "rounds-worker", Endpoint: p.collector.URL()})
@@ -213,8 +213,8 @@ func (p *planted) panics(t *testing.T) {
 	if err := errors.Join(server.Stop(t.Context()), shutdown(t.Context())); err != nil {
 		t.Error(err)
 	}
-	if letter, err := p.tools.Ledger.DeadLetter(t.Context(), r.ID); err != nil || letter.Code != "panic" {
-		t.Errorf("%s, %v", letter.Code, err)
+	if d, err := p.tools.Ledger.DeadLetter(t.Context(), r.ID); err != nil || d.Code != "panic" {
+		t.Errorf("%s, %v", d.Code, err)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestNoPatientInTheClear(t *testing.T) {
 
 type search func(ctx context.Context) (seen, hits int, err error)
 
-// places are all the sinks, each with its search.
+// sinks returns a search for each place where data may end up.
 func (p *planted) sinks(dialect string) map[string]search {
 	inBytes := func(data func() []byte) search {
 		return func(context.Context) (seen, hits int, err error) {
@@ -274,7 +274,7 @@ func (p *planted) sinks(dialect string) map[string]search {
 	return out
 }
 
-// tables searches every column of every row of every table of ours in PostgreSQL.
+// tables searches every column of every row of the ledger in PostgreSQL.
 func (p *planted) tables(ctx context.Context) (seen, hits int, err error) {
 	db, err := sql.Open("pgx", p.settings.LedgerURL.Reveal())
 	if err != nil {
@@ -286,7 +286,7 @@ func (p *planted) tables(ctx context.Context) (seen, hits int, err error) {
 		return 0, 0, err
 	}
 	for _, name := range names {
-		// A row as text shows bytea in hexadecimal, which is one of the forms that are searched for.
+		// A row as text has bytea in hexadecimal, which is one of the forms that the search finds.
 		rows, err := column(ctx, db, `select t::text from "`+name+`" t`)
 		if err != nil {
 			return seen, hits, err
@@ -317,7 +317,7 @@ func column(ctx context.Context, db *sql.DB, query string) (out []string, err er
 	return out, rows.Err()
 }
 
-// leakEverywhere writes the canary into every sink in the form in which a fault of ours would.
+// leakEverywhere writes the patient's data into every sink in the form in which a bug would.
 func (p *planted) leakEverywhere(t *testing.T, dialect string) {
 	t.Helper()
 	ctx := t.Context()

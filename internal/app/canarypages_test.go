@@ -17,9 +17,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// pages searches everything that the operators' site answers about the house.
+// pages searches every response of the operators' pages.
 func (p *planted) pages(ctx context.Context) (seen, hits int, err error) {
-	hash, err := bcrypt.GenerateFromPassword([]byte("who looks"), bcrypt.MinCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte("a password"), bcrypt.MinCost)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -32,7 +32,7 @@ func (p *planted) pages(ctx context.Context) (seen, hits int, err error) {
 	}
 	defer func() { _ = site.Close() }()
 	h := site.Handler()
-	form := url.Values{"name": {"ann"}, "password": {"who looks"}}
+	form := url.Values{"name": {"ann"}, "password": {"a password"}}
 	login := httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", strings.NewReader(form.Encode()))
 	login.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	in := httptest.NewRecorder()
@@ -57,7 +57,7 @@ func (p *planted) pages(ctx context.Context) (seen, hits int, err error) {
 	return seen, hits, nil
 }
 
-// paths are Now and whatever asynqmon's page would ask for, each task of each lane included.
+// paths returns the page Now and every path that asynqmon's page requests, including each task of each lane.
 func (p *planted) paths(ctx context.Context) []string {
 	const api = "/asynqmon/api/"
 	out := []string{"/now", "/asynqmon/", api + "queues", api + "servers", api + "redis_info", api + "queue_stats", api + "scheduler_entries"}
@@ -71,7 +71,7 @@ func (p *planted) paths(ctx context.Context) []string {
 		} {
 			found, err := list(lane)
 			if err != nil || ctx.Err() != nil {
-				continue // a lane that nothing was put into
+				continue // a lane without tasks
 			}
 			for _, t := range found {
 				out = append(out, api+"queues/"+lane+"/tasks/"+url.PathEscape(t.ID))

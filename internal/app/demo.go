@@ -22,9 +22,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// DemoOptions say what a demo runs with. All of it has defaults.
+// DemoOptions say what a demo runs with. The zero value is usable.
 type DemoOptions struct {
-	QueueURL  string  // a configured Redis; else one is found or embedded
+	QueueURL  string  // a configured Redis; defaults to a private or an embedded one
 	CacheURL  string  // defaults to QueueURL
 	Speed     float64 // of the calendar; defaults to 1
 	Seed      int64   // of the synthetic people
@@ -34,24 +34,24 @@ type DemoOptions struct {
 	Version   string
 	Logger    *slog.Logger // defaults to none
 	Collector string       // base URL to send spans to; empty sends none
-	// Login gives a process of the demo (worker, scheduler, operator) addresses of its own for what QueueURL and CacheURL
-	// name, so that each is a user of its own there. Nil: all use the same.
+	// Login returns the URLs of a process of the demo (worker, scheduler, operator), so that each can use
+	// its own Redis user. Nil means that all use QueueURL and CacheURL.
 	Login func(process string) config.Redis
-	// Prepare changes the simulated vendor before anybody asks it.
+	// Prepare changes the simulated vendor before the first call.
 	Prepare func(*tebratest.Server) error
-	// Ended is told of every attempt that ended.
+	// Ended is called after every attempt.
 	Ended func(context.Context, Run)
 }
 
-// DemoPractice is one practice of a demo, seen from both sides.
+// DemoPractice is one practice of a demo, as the project and the vendor's staff see it.
 type DemoPractice struct {
 	Tenant tenant.ID
 	ID     string
 	Name   string
-	Clinic *tebratest.Clinic // its staff, at the vendor
+	Clinic *tebratest.Clinic // the staff, who work at the vendor
 }
 
-// Demo is the whole system in one process: a simulated vendor, a worker, a scheduler, and whatever Redis there is.
+// Demo is the whole system in one process: a simulated vendor, a worker, a scheduler and a Redis.
 type Demo struct {
 	Redis     string // one of RedisConfigured, RedisServer, RedisEmbedded
 	Vendor    *tebratest.Server
@@ -80,10 +80,10 @@ var demoHours = map[string]string{
 	"mon": "08:00-17:30", "tue": "08:00-17:30", "wed": "08:00-17:30", "thu": "08:00-17:30", "fri": "08:00-17:30",
 }
 
-// demoMorning is when a demo's day begins: both zones are open.
+// demoMorning is when a demo's day begins: practices in both zones are open.
 func demoMorning() time.Time { return time.Date(2026, 3, 2, 14, 5, 0, 0, time.UTC) }
 
-// StartDemo starts everything. Close ends it, also what a failed start leaves is closed.
+// StartDemo starts everything. The caller ends it with Close; a failed start has closed what it opened.
 func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -220,7 +220,7 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Base) error {
 	}
 	scheduler, err := NewScheduler(ctx, SchedulerOptions{
 		Process: p, Config: config.Scheduler{Base: o.login("scheduler", c)},
-		Every: demoPass, Flow: demoFlow,
+		Every: demoCycle, Flow: demoFlow,
 	})
 	if err != nil {
 		return errors.Join(err, worker.Close(ctx))
@@ -231,23 +231,23 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Base) error {
 	return errors.Join(d.processes.Go("worker", worker.Run), d.processes.Go("scheduler", scheduler.Run))
 }
 
-// demoFlow shortens breakers: an outage of a demo lasts seconds, and one that stays open for minutes would be all one saw
-// of it.
+// demoFlow shortens breakers: an outage in a demo lasts seconds, and a breaker that stays open for minutes
+// would outlast it.
 func demoFlow(f *flow.Options) {
 	f.Breakers.Open, f.Breakers.MaxOpen, f.Breakers.Ramp = time.Second, 3*time.Second, time.Second
 }
 
-// demoPass is how often a demo's scheduler looks at its faster calendar.
-const demoPass = 100 * time.Millisecond
+// demoCycle is the real time between two planning cycles of a demo, whose calendar is faster.
+const demoCycle = 100 * time.Millisecond
 
-// Failed delivers the error of a process that ended by itself.
+// Failed delivers the error of a process that ended without being asked.
 func (d *Demo) Failed() <-chan error { return d.processes.Failed() }
 
-// StopProcesses ends worker and scheduler as SIGTERM would; what they wrote can still be read.
+// StopProcesses ends worker and scheduler as SIGTERM would. The stores stay open.
 func (d *Demo) StopProcesses(ctx context.Context) error {
 	d.stop()
 	return d.processes.Stop(ctx)
 }
 
-// Close ends everything and removes what the demo made.
+// Close ends everything and removes the demo's files and keys.
 func (d *Demo) Close(ctx context.Context) error { return d.stack.Close(ctx) }

@@ -18,7 +18,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// client dials a Redis for the time of the test.
+// client returns a client that is closed with the test.
 func client(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
 	c, err := redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleQueue})
@@ -29,7 +29,7 @@ func client(t *testing.T, url string) redis.UniversalClient {
 	return c
 }
 
-// closeStack closes the stack now and fails the test when that fails.
+// closeStack closes the stack and fails the test if that fails.
 func closeStack(t *testing.T, s *lifecycle.Stack) {
 	t.Helper()
 	if err := s.Close(context.Background()); err != nil {
@@ -37,9 +37,9 @@ func closeStack(t *testing.T, s *lifecycle.Stack) {
 	}
 }
 
-// Without a redis-server on the path the demo brings its own, and fills every board all the same.
+// Without a redis-server on the PATH the demo embeds a Redis and still fills every board.
 func TestDemoNeedsNothing(t *testing.T) {
-	t.Setenv("PATH", t.TempDir()) // which keeps this test from running beside others
+	t.Setenv("PATH", t.TempDir()) // so this test cannot be parallel
 	d, err := StartDemo(t.Context(), DemoOptions{Speed: 60, Seed: 1, Patients: 5, Visits: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestDemoNeedsNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := d.Tools.Ledger.Tenants(t.Context()); err != nil {
-		t.Errorf("what was written cannot be read after the processes stopped: %v", err)
+		t.Errorf("the ledger cannot be read after the processes stopped: %v", err)
 	}
 	if err := d.Close(context.Background()); err != nil {
 		t.Error(err)
@@ -81,14 +81,14 @@ func TestDemoNeedsNothing(t *testing.T) {
 	}
 }
 
-// A demo that cannot start has closed what it began (TestMain counts goroutines).
+// A failed start has closed what it opened (TestMain counts goroutines).
 func TestFailedDemoClosesWhatItOpened(t *testing.T) {
 	t.Parallel()
-	spoilt := errors.New("spoilt")
+	failed := errors.New("failed")
 	d, err := StartDemo(t.Context(), DemoOptions{
-		QueueURL: redistest.URL(t), Prepare: func(*tebratest.Server) error { return spoilt },
+		QueueURL: redistest.URL(t), Prepare: func(*tebratest.Server) error { return failed },
 	})
-	if d != nil || !errors.Is(err, spoilt) {
+	if d != nil || !errors.Is(err, failed) {
 		t.Errorf("%v, %v", d, err)
 	}
 }
@@ -110,7 +110,7 @@ func TestDemoSpawnsTwoServers(t *testing.T) {
 	}
 	closeStack(t, stack)
 	if err := errors.Join(q.Ping(context.Background()).Err(), c.Ping(context.Background()).Err()); err == nil {
-		t.Error("a server goes on after the demo")
+		t.Error("a server outlives the demo")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestEmbeddedClockMoves(t *testing.T) {
 	}
 	eventually(t, func() error {
 		if n, err := c.Exists(t.Context(), "brief").Result(); err != nil || n > 0 {
-			return errors.Join(err, errors.New("a key outlives its time"))
+			return errors.Join(err, errors.New("a key outlives its TTL"))
 		}
 		return nil
 	})
@@ -153,16 +153,16 @@ func TestDemoBorrowsAnEmptyDatabase(t *testing.T) {
 		}
 		return n
 	}
-	set("somebody's")
+	set("in use")
 	stack := &lifecycle.Stack{}
 	if err := borrow(ctx, stack, "ROUNDS_QUEUE_REDIS", url); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "ROUNDS_QUEUE_REDIS") {
 		t.Errorf("a database in use: %v", err)
 	}
 	closeStack(t, stack)
 	if size() != 1 {
-		t.Error("somebody's key is gone")
+		t.Error("a key of the database in use is gone")
 	}
-	c.Del(ctx, "somebody's")
+	c.Del(ctx, "in use")
 
 	kind, urls, err := demoRedis(ctx, stack, "", url, "")
 	if err != nil || kind != RedisConfigured || urls.Cache.Reveal() != url {
@@ -174,19 +174,19 @@ func TestDemoBorrowsAnEmptyDatabase(t *testing.T) {
 		t.Errorf("%d keys are left", n)
 	}
 
-	set(demoMark) // of a demo that was killed, with what it left
-	set("the killed one's")
+	set(demoMark) // with a key, as a killed demo leaves them
+	set("of the killed demo")
 	if err := borrow(ctx, stack, "ROUNDS_CACHE_REDIS", url); err != nil || size() != 1 {
-		t.Errorf("after a demo that was killed: %v, %d keys", err, size())
+		t.Errorf("after a killed demo: %v, %d keys", err, size())
 	}
 	closeStack(t, stack)
 
 	gone := "redis://127.0.0.1:1"
 	if _, _, err := demoRedis(ctx, stack, "", url, gone); !errors.Is(err, lifecycle.ErrDependency) {
-		t.Errorf("a cache that is away: %v", err)
+		t.Errorf("an unreachable cache: %v", err)
 	}
 	closeStack(t, stack)
 	if n := size(); n != 0 {
-		t.Errorf("%d keys are left in the queue's", n)
+		t.Errorf("%d keys are left in the queue's database", n)
 	}
 }

@@ -18,17 +18,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The three ways in which a demo gets its Redis.
+// The kinds of Redis that a demo may use.
 const (
-	RedisConfigured = "configured"   // ROUNDS_QUEUE_REDIS names it
-	RedisServer     = "redis-server" // private processes of the redis-server on the path
+	RedisConfigured = "configured"   // named by ROUNDS_QUEUE_REDIS
+	RedisServer     = "redis-server" // private processes of the redis-server on the PATH
 	RedisEmbedded   = "embedded"     // miniredis, in this process
 )
 
-// demoMark stands in a configured Redis while a demo uses it, so that the next demo may clear what a killed one left.
+// demoMark is a key in a configured Redis while a demo uses it. The next demo may clear a database with this
+// key, because a killed demo left it.
 var demoMark = tenant.GlobalKey("demo", "rounds")
 
-// demoRedis finds the demo's Redis: the one that is configured, else a private server, else an embedded one.
+// demoRedis returns the demo's Redis: the configured one, or a private server, or an embedded one.
 func demoRedis(ctx context.Context, stack *lifecycle.Stack, dir, queueURL, cacheURL string) (kind string, urls config.Redis, err error) {
 	if queueURL != "" {
 		if cacheURL == "" {
@@ -70,10 +71,10 @@ func borrowOther(ctx context.Context, stack *lifecycle.Stack, queueURL, cacheURL
 // redisLimit bounds the first contact with a demo's Redis.
 const redisLimit = 4 * time.Second
 
-// errInUse keeps a demo away from a Redis that somebody uses: its worker would take their tasks.
+// errInUse protects a Redis that is in use: the demo's worker would take its tasks.
 var errInUse = errors.New("the database is not empty, and a demo needs one that is: point it at another database or clear it")
 
-// borrow takes an empty database of somebody's Redis and leaves it empty.
+// borrow uses an empty database of a configured Redis and leaves it empty.
 func borrow(ctx context.Context, stack *lifecycle.Stack, name, url string) error {
 	c, err := redisconn.Dial(url, redisconn.Options{Role: redisconn.RoleCache})
 	if err != nil {
@@ -103,14 +104,14 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 	}
 	socket := filepath.Join(dir, "s")
 	args := append([]string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log")}, extra...)
-	cmd := exec.Command(path, args...) //nolint:noctx // it ends by the step below, after everything that uses it
+	cmd := exec.Command(path, args...) //nolint:noctx // the step below ends it, after everything that uses it
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start redis-server: %w", err)
 	}
 	stack.Push("redis-server", func(context.Context) error {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // says "killed"
+		_ = cmd.Wait() // returns "killed"
 		return nil
 	})
 	url = "unix://" + socket
@@ -136,7 +137,7 @@ func spawn(ctx context.Context, stack *lifecycle.Stack, path, dir string, extra 
 	}
 }
 
-// embed starts a miniredis and moves its clock, which by itself stands still.
+// embed starts a miniredis and advances its clock, which otherwise stands still.
 func embed(ctx context.Context, stack *lifecycle.Stack, name string) (url string, err error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {

@@ -4,5 +4,5 @@ package app
 
 import "os/exec"
 
-// detach does nothing: no redis-server runs here.
+// detach does nothing: redis-server does not run on this platform.
 func detach(*exec.Cmd) {}

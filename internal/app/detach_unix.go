@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// detach keeps an interrupt at the terminal from a child: redis-server would end at once, under the worker that drains.
+// detach moves a child to its own process group, so that an interrupt at the terminal does not end
+// redis-server while the worker drains.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

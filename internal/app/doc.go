@@ -1,8 +1,8 @@
-// Package app puts the processes together. Each constructor reads top to bottom: what is made first is closed last, and
-// a constructor that fails half-way has closed what it made.
+// Package app wires the processes. Each constructor reads from top to bottom: it closes in reverse order
+// what it opened, also when it fails half-way.
 //
-// Nothing is decided here that belongs to a package below; what is here is order: which part gets which, what is checked
-// before work begins, and the pipeline that every task runs through.
+// The package decides nothing that belongs to a package below it. It decides the order: which part gets
+// which other part, what is checked before work begins, and the middleware around every task.
 package app
 
-import _ "time/tzdata" // practices have zones, and a container without a zone database must know them
+import _ "time/tzdata" // practices have time zones, and a container may have no zone database

@@ -22,7 +22,7 @@ import (
 
 const apiKey = "rounds_KEY-OF-A-TEST"
 
-// api is a gateway of the house, and a client with a key.
+// api is a running gateway and a client with a key.
 type api struct {
 	t      *testing.T
 	url    string
@@ -56,7 +56,7 @@ func (sys *system) serve(t *testing.T, change ...func(*GatewayOptions)) (a *api,
 	return a, stop
 }
 
-// do sends a request; a body makes it a POST. The answer's body is the caller's to close.
+// do sends a request, a POST if it has a body. The caller closes the body of the response.
 func (a *api) do(path, body string, headers ...string) *http.Response {
 	a.t.Helper()
 	method := http.MethodGet
@@ -91,8 +91,7 @@ func (a *api) read(path, body string, headers ...string) (status int, text []byt
 	return resp.StatusCode, text
 }
 
-// A cold board is fetched while its reader waits: the demand goes before others, the worker asks the vendor, and the
-// answer comes with the request.
+// A request for a cold board waits while a worker fetches it ahead of other tasks, and returns it.
 func TestColdBoardIsBuiltWhileItsReaderWaits(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -103,11 +102,11 @@ func TestColdBoardIsBuiltWhileItsReaderWaits(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := a.read("/v1/patients/987654321?practice=1", ""); status != http.StatusNotFound {
-		t.Errorf("a patient whom the vendor does not know: %d %s", status, body)
+		t.Errorf("a patient that the vendor does not know: %d %s", status, body)
 	}
 }
 
-// One request is one trace: from the caller's own span through the gateway and the queue to the vendor's call.
+// One request is one trace, from the caller's span through the gateway and the queue to the vendor call.
 func TestOneTraceFromRequestToVendor(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -134,7 +133,7 @@ func TestOneTraceFromRequestToVendor(t *testing.T) {
 	}
 	i := slices.IndexFunc(spans, func(s otlptest.Span) bool { return s.Name == "http.request" && s.TraceID == trace })
 	if i < 0 || spans[i].ParentID != parent {
-		t.Fatalf("the request is no child of the caller's span, of %d spans", len(spans))
+		t.Fatalf("none of %d spans is the request as a child of the caller's span", len(spans))
 	}
 	root := spans[i]
 	want := map[string]string{"route": "create-task", "status": "202", "caller": "desk", "tenant": "clinic-a"}
@@ -160,18 +159,19 @@ func TestOneTraceFromRequestToVendor(t *testing.T) {
 	}
 }
 
-// ask leads the canaries through the gateway: they come back to whoever may see them, and are in nothing else.
-func (p *planted) ask(t *testing.T) {
+// exerciseGateway requests the planted patients through the gateway. Views return them; no other response
+// and no event holds them.
+func (p *planted) exerciseGateway(t *testing.T) {
 	t.Helper()
 	a, stop := p.serve(t, func(o *GatewayOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })
 	stream := a.do("/v1/events", "")
-	told := make(chan []byte, 1)
+	streamed := make(chan []byte, 1)
 	go func() {
 		var all bytes.Buffer
 		for lines := bufio.NewScanner(stream.Body); lines.Scan(); {
 			all.Write(append(lines.Bytes(), '\n'))
 		}
-		told <- all.Bytes()
+		streamed <- all.Bytes()
 	}()
 	shown := 0
 	for _, path := range []string{
@@ -184,7 +184,7 @@ func (p *planted) ask(t *testing.T) {
 		}
 	}
 	if shown < 2 {
-		t.Errorf("the canaries are in %d of the views they belong to", shown)
+		t.Errorf("the planted patients are in %d of their views", shown)
 	}
 	quoted := `"` + goodFirst + " " + goodLast + `"`
 	for _, ask := range [][2]string{
@@ -209,11 +209,11 @@ func (p *planted) ask(t *testing.T) {
 		}
 	}
 	if status, body := a.read("/v1/tasks", `{"kind":"directory.sync","args":{"practice":"1"}}`, "Idempotency-Key", goodFirst+" "+goodLast); status != http.StatusAccepted || p.needles.In(body) {
-		t.Errorf("a name for a key: %d %s", status, body)
+		t.Errorf("a name as an idempotency key: %d %s", status, body)
 	}
-	stop() // which ends the stream, and sends what spans are left
-	if all := <-told; !bytes.Contains(all, []byte("entity.invalidated")) || p.needles.In(all) {
-		t.Errorf("the stream told %s", all)
+	stop() // ends the stream and exports the remaining spans
+	if all := <-streamed; !bytes.Contains(all, []byte("entity.invalidated")) || p.needles.In(all) {
+		t.Errorf("the stream delivered %s", all)
 	}
 	_ = stream.Body.Close()
 }
@@ -223,7 +223,7 @@ func TestNewGatewayRefuses(t *testing.T) {
 	sys := build(t)
 	o := GatewayOptions{Config: config.Gateway{Base: sys.settings}}
 	if _, err := NewGateway(t.Context(), o); err == nil {
-		t.Error("a gateway that nobody may call")
+		t.Error("a gateway without callers is accepted")
 	}
 	o.Config.Redis.Cache = secret.Value("redis://" + unusedAddress(t))
 	if _, err := NewGateway(t.Context(), o); !errors.Is(err, lifecycle.ErrDependency) {

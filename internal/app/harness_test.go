@@ -29,8 +29,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests wait for the vendor's pace, for ticks and for servers that come back, and hardly compute. A -parallel of
-	// the command line wins. The flag is the testing package's own; without it they would only take longer.
+	// The tests compute little: they wait for the vendor's pace, for ticks and for restarted servers. A
+	// -parallel flag on the command line wins over this one.
 	_ = flag.Set("test.parallel", "6")
 	redistest.Main(m)
 }
@@ -58,17 +58,19 @@ func (l *lines) bytes() []byte {
 // count returns how many lines there are.
 func (l *lines) count() int { return bytes.Count(l.bytes(), []byte("\n")) }
 
-// house is a whole small system for one test: a simulated vendor with one account, both Redis, a ledger.
+// system is a whole small system for one test: a simulated vendor with one account, both Redis servers and
+// a ledger.
 type system struct {
 	vendor   *tebratest.Server
 	settings config.Base
 	endpoint string
 	dir      string
-	arrived  atomic.Int64                  // requests that reached the vendor, answered or not
+	arrived  atomic.Int64                  // requests that reached the vendor
 	hold     atomic.Pointer[chan struct{}] // requests wait for its closeStack, if there is one
 }
 
-// build makes a house with practices 1 and 2 in Chicago; change may alter the simulator's configuration.
+// build returns a system with practices 1 and 2 in Chicago. The functions may change the simulator's
+// configuration.
 func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 	t.Helper()
 	cfg := tebratest.Config{
@@ -89,7 +91,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sys.arrived.Add(1)
 		if hold := sys.hold.Load(); hold != nil {
-			// A server notices that its caller left only once it has read what the caller sent.
+			// A server notices a disconnected client only after it has read the request.
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				return
@@ -127,7 +129,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 	return sys
 }
 
-// block makes the vendor silent until release is called, or the test ends.
+// block makes the vendor hold its responses until release is called or the test ends.
 func (sys *system) block(t *testing.T) (release func()) {
 	t.Helper()
 	hold := make(chan struct{})
@@ -137,7 +139,7 @@ func (sys *system) block(t *testing.T) (release func()) {
 	return release
 }
 
-// options are those of a worker in the house.
+// options are the options of a worker in the system.
 func (sys *system) options() WorkerOptions {
 	return WorkerOptions{
 		Config: config.Worker{Base: sys.settings, Endpoint: sys.endpoint},
@@ -186,7 +188,7 @@ func run(t *testing.T, process func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// tools opens the operator's side of the house.
+// tools opens an operator's tools.
 func (sys *system) tools(t *testing.T) *Tools {
 	t.Helper()
 	tools, err := OpenTools(t.Context(), Process{}, sys.settings)
@@ -206,7 +208,7 @@ func (sys *system) clinic() *tebratest.Clinic { return sys.vendor.Clinics()[0] }
 // today is the first practice's day, by the simulator's clock.
 func (sys *system) today() time.Time { return time.Now().In(sys.clinic().Location()) }
 
-// demand asks for the first practice's day.
+// demand enqueues a sync of the first practice's day.
 func (sys *system) demand(t *testing.T, tools *Tools) tasks.Receipt {
 	t.Helper()
 	d := tasks.DateOf(sys.today())
@@ -243,7 +245,7 @@ func (sys *system) board(t *testing.T, tools *Tools, want func(practice.BoardRea
 	return r
 }
 
-// full wants n visits whose patients are all known.
+// full accepts a board of n visits whose patients are all known.
 func full(n int) func(practice.BoardRead) error {
 	return func(r practice.BoardRead) error {
 		if len(r.Board.Rows) != n || r.Unknown > 0 || r.Missing > 0 {
@@ -253,7 +255,7 @@ func full(n int) func(practice.BoardRead) error {
 	}
 }
 
-// eventually repeats try until it returns nil, and fails the test with what it said last after 90 s.
+// eventually repeats try until it returns nil. After 90 s it fails the test with the last error.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
 	limit := time.NewTimer(90 * time.Second)

@@ -10,19 +10,19 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// middleware is the order of what happens around each attempt, outermost first. Inside of it the router finds the kind,
-// opens and decodes the payload, and runs the worker. The trace comes first, so that a task refused for its tenant is
-// seen; the tenant second, because everything below takes it from there.
+// middleware wraps each attempt, outermost first. Inside it the router finds the kind, opens and decodes
+// the payload, and runs the worker. The trace is first, so that a task that is refused for its tenant has
+// a span. The tenant is second, because everything inside reads it from the context.
 var middleware = []tasks.Middleware{tasks.Observe, tasks.InTenant}
 
 // Run is one attempt that ended.
 type Run struct {
 	Kind, Lane string
 	Outcome    tasks.Outcome
-	Counted    bool // the task failed: one of its attempts is spent, or it is dead
+	Counted    bool // the attempt counts as a failure: the task is retried or dead
 }
 
-// pipeline is what the queue's server runs: the router, with the process' telemetry in reach.
+// pipeline is the queue server's handler: the router, with the process's telemetry in the context.
 type pipeline struct {
 	*tasks.Router
 	telemetry *telemetry.Telemetry

@@ -27,7 +27,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// fast is a calendar on which two minutes take a fifth of a second, so that the next tick is never far.
+// fast returns a calendar on which two minutes take a fifth of a second, so that the next tick comes soon.
 func fast() plan.Clock { return plan.NewClock(time.Now(), 600) }
 
 func (sys *system) schedule(t *testing.T, clock plan.Clock) (stop func()) {
@@ -39,7 +39,7 @@ func (sys *system) schedule(t *testing.T, clock plan.Clock) (stop func()) {
 	return run(t, s.Run)
 }
 
-// Losing both Redis loses no data: the next tick asks for it again.
+// The loss of both Redis servers loses no data: the next tick enqueues the syncs again.
 func TestBoardsRefillAfterBothRedisAreEmptied(t *testing.T) {
 	t.Parallel()
 	clock := fast()
@@ -67,14 +67,14 @@ func TestBoardsRefillAfterBothRedisAreEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tools.Store.Board(t.Context(), clinicA, "1", civil.DateOf(clock.Now().In(sys.clinic().Location()))); !errors.Is(err, practice.ErrCold) {
-		t.Logf("the board was filled again before it could be seen empty: %v", err)
+		t.Logf("the board was refilled before it could be read as empty: %v", err)
 	}
 	if after := filled(); !after.After(before) {
 		t.Errorf("the board is as of %v, before the flush it was %v", after, before)
 	}
 }
 
-// counter counts the runs of a kind that ended well.
+// counter counts the successful runs of a kind.
 func counter(kind string) (count *atomic.Int64, ended func(*WorkerOptions)) {
 	count = &atomic.Int64{}
 	return count, func(o *WorkerOptions) {
@@ -86,7 +86,7 @@ func counter(kind string) (count *atomic.Int64, ended func(*WorkerOptions)) {
 	}
 }
 
-// A demand while a run is under way causes exactly one more run; a thousand while one waits cause that one run.
+// A demand during a run causes exactly one more run. A thousand demands while a task waits cause one run.
 func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -97,7 +97,7 @@ func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	first := sys.demand(t, tools)
 	eventually(t, func() error {
 		if sys.arrived.Load() == 0 {
-			return errors.New("the vendor was not asked")
+			return errors.New("the vendor received no call")
 		}
 		return nil
 	})
@@ -111,7 +111,7 @@ func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	for i := range 1000 {
 		opts := []tasks.Option{tasks.In(time.Hour)}
 		if i == 999 {
-			opts = nil // now, which brings the one that waits forward
+			opts = nil // due now, which moves the waiting task forward
 		}
 		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), args, opts...)
 		if err != nil || r.Joined != (i > 0) || i > 0 && r.ID != waits.ID {
@@ -136,7 +136,7 @@ func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	}
 }
 
-// A dead letter lies in the ledger and blocks nothing.
+// A dead letter is in the ledger and does not block an equal demand.
 func TestDeadLetterBlocksNothing(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -159,7 +159,7 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	}
 }
 
-// An answer without appointments, which a vendor in trouble gives with success, leaves the board as it was.
+// An answer without appointments leaves the board unchanged: a vendor in trouble returns one as a success.
 func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -175,12 +175,12 @@ func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
 	after := sys.board(t, tools, full(6))
 	if !after.AsOf.Equal(before.AsOf) {
-		t.Error("an answer that nobody believes made the board younger")
+		t.Error("an unconfirmed answer changed the age of the board")
 	}
 }
 
-// Redis dies under a worker with a run under way and work that waits: the worker waits without a spin, goes on by itself,
-// and everything accepted is done.
+// Redis is killed during a run while other tasks wait. The worker waits without a busy loop, continues when
+// Redis is back, and processes every accepted task.
 func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -194,11 +194,11 @@ func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	accepted := []tasks.Receipt{sys.demand(t, tools)}
 	eventually(t, func() error {
 		if sys.arrived.Load() == 0 {
-			return errors.New("the vendor was not asked")
+			return errors.New("the vendor received no call")
 		}
 		return nil
 	})
-	for i := range 5 { // more than the flow of one account lets through at once
+	for i := range 5 { // more than flow control admits for one account at once
 		d := tasks.DateOf(sys.today().AddDate(0, 0, i+1))
 		r, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
 		if err != nil {
@@ -208,7 +208,7 @@ func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	}
 	server.Kill()
 	before, connections := log.count(), countConnections(t, server)
-	release() // the run under way ends while nobody can be told
+	release() // the run ends while its outcome cannot be recorded
 	outage := time.NewTimer(3 * time.Second)
 	defer outage.Stop()
 	<-outage.C
@@ -220,7 +220,7 @@ func TestWorkerSurvivesRedisOutage(t *testing.T) {
 		sys.ends(t, tools, r.ID, tasks.StateDone)
 	}
 	sys.board(t, tools, full(6))
-	server.Kill() // with a worker that runs; its stop must not wait for a Redis that is gone
+	server.Kill() // a worker must stop in time without Redis
 	began := time.Now()
 	stop()
 	if took := time.Since(began); took > grace {
@@ -253,7 +253,7 @@ func countConnections(t *testing.T, server *redistest.Private) (count func() int
 	return func() int { _ = l.Close(); return <-done }
 }
 
-// unusedAddress returns an address on which nobody listens.
+// unusedAddress returns an address without a listener.
 func unusedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -267,9 +267,9 @@ func unusedAddress(t *testing.T) string {
 func TestNewWorkerRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		spoil func(*testing.T, *WorkerOptions)
-		is    error
-		says  string
+		change func(*testing.T, *WorkerOptions)
+		is     error
+		text   string
 	}{
 		"queue redis gone": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
@@ -283,19 +283,19 @@ func TestNewWorkerRefuses(t *testing.T) {
 			t.Helper()
 			o.Config.LedgerURL = secret.Value("postgres://rounds:hush@" + unusedAddress(t) + "/rounds")
 		}, lifecycle.ErrDependency, "ledger"},
-		"a redis that evicts": {func(t *testing.T, o *WorkerOptions) {
+		"redis evicts": {func(t *testing.T, o *WorkerOptions) {
 			t.Helper()
 			server := redistest.NewPrivate(t, "--maxmemory-policy", "allkeys-lru")
 			server.Start(t)
 			o.Config.Redis.Queue = secret.Value(server.URL())
 		}, redisconn.ErrUnsuitable, "noeviction"},
-		"no keyset":           {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
-		"a ledger of nowhere": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},
+		"no keyset":      {func(_ *testing.T, o *WorkerOptions) { o.Config.Keyset = "not a keyset" }, nil, "ROUNDS_KEYS"},
+		"unknown ledger": {func(_ *testing.T, o *WorkerOptions) { o.Config.LedgerURL = "mysql://x" }, nil, "ROUNDS_LEDGER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := build(t).options()
-			c.spoil(t, &o)
+			c.change(t, &o)
 			began := time.Now()
 			w, err := NewWorker(t.Context(), o)
 			if err == nil {
@@ -303,10 +303,10 @@ func TestNewWorkerRefuses(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("said after %v", took)
+				t.Errorf("reported after %v", took)
 			}
-			if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("said %v", err)
+			if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("error %v", err)
 			}
 			if strings.Contains(err.Error(), "hush") {
 				t.Error("the error holds a password")
@@ -315,7 +315,7 @@ func TestNewWorkerRefuses(t *testing.T) {
 	}
 }
 
-// answers asks a probe.
+// statusOf returns the status of a GET request, or 0 without a response.
 func statusOf(t *testing.T, url string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -331,7 +331,7 @@ func statusOf(t *testing.T, url string) int {
 	return resp.StatusCode
 }
 
-// A process is ready while it works, says so no more while it drains, and is gone in time.
+// A process is ready while it works, not ready while it drains, and ends in time.
 func TestProbesOfDrainingWorker(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -352,7 +352,7 @@ func TestProbesOfDrainingWorker(t *testing.T) {
 	first := sys.demand(t, tools)
 	eventually(t, func() error {
 		if sys.arrived.Load() == 0 {
-			return errors.New("the vendor was not asked")
+			return errors.New("the vendor received no call")
 		}
 		return nil
 	})
@@ -360,13 +360,13 @@ func TestProbesOfDrainingWorker(t *testing.T) {
 	go func() { defer close(stopped); stop() }()
 	probe("/readyz", http.StatusServiceUnavailable)
 	probe("/livez", http.StatusOK)
-	release() // a call under way may end
+	release() // the open call may finish
 	<-stopped
 	if took := time.Since(began); took > grace {
 		t.Errorf("stopping took %v", took)
 	}
 	if got := statusOf(t, "http://"+addr+"/livez"); got != 0 {
-		t.Errorf("the probe of a process that has ended answers %d", got)
+		t.Errorf("a process that has ended answers its probe with %d", got)
 	}
 	sys.ends(t, tools, first.ID, tasks.StateDone)
 
@@ -381,11 +381,11 @@ func TestProbesOfDrainingWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "ROUNDS_HEALTH_ADDR") {
-		t.Errorf("an address that is taken: %v", err)
+		t.Errorf("an address in use: %v", err)
 	}
 }
 
-// A Redis that is good enough for a desk is taken there, and the log says what it lacks; in production it is refused.
+// In dev, findings about a Redis are logged. In production the fatal ones keep a process from starting.
 func TestFindingsAreLoggedOrRefused(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -401,7 +401,7 @@ func TestFindingsAreLoggedOrRefused(t *testing.T) {
 	}
 	for _, code := range []string{"code=persistence", "code=shared"} {
 		if !strings.Contains(string(log.bytes()), code) {
-			t.Errorf("the log does not tell of %s: %s", code, log.bytes())
+			t.Errorf("the log does not report %s: %s", code, log.bytes())
 		}
 	}
 	o.Config.Mode = config.Production
@@ -410,7 +410,7 @@ func TestFindingsAreLoggedOrRefused(t *testing.T) {
 	}
 }
 
-// Starting and stopping again and again leaves nothing behind (TestMain counts goroutines at the end).
+// Repeated starts and stops leave nothing behind (TestMain counts goroutines at the end).
 func TestStartAndStop(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -433,12 +433,12 @@ func TestStartAndStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Run(ended); err != nil { // which closes what was made
-		t.Errorf("run after the end: %v", err)
+	if err := w.Run(ended); err != nil { // closes what was opened
+		t.Errorf("Run with a context that has ended: %v", err)
 	}
 }
 
-// What the vendor says of its own limits is what the gate keeps.
+// The intervals that the vendor reports are the ones that the gate enforces.
 func TestVendorIntervalsReachTheGate(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -450,7 +450,7 @@ func TestVendorIntervalsReachTheGate(t *testing.T) {
 	}
 	sys.ends(t, tools, r.ID, tasks.StateDone)
 	micros, err := tools.Queue.HGet(t.Context(), clinicA.Key("f1", "p", "GetPatient"), "interval").Int64()
-	if err != nil || time.Duration(micros)*time.Microsecond != 12_500*time.Microsecond { // a twentieth of the documented one
-		t.Errorf("the gate keeps %d µs, %v", micros, err)
+	if err != nil || time.Duration(micros)*time.Microsecond != 12_500*time.Microsecond { // a twentieth of the documented interval
+		t.Errorf("the gate has an interval of %d µs, %v", micros, err)
 	}
 }

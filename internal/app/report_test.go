@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// A scheduler tells operators how things stand, and what it tells is so.
+// The status document of a scheduler describes the system correctly.
 func TestSchedulerReports(t *testing.T) {
 	t.Parallel()
 	sys := build(t)

@@ -13,12 +13,14 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// allowed are the attributes that may leave the process, written down a second time: a new one is a decision.
+// allowed lists the attributes that may leave the process. It repeats the vocabulary on purpose: a new
+// attribute is a decision.
 var allowed = []string{
 	"tenant", "kind", "lane", "task", "attempt", "outcome", "operation", "code", "rows", "changed", "view",
 }
 
-// One demand is one trace: from the service that enqueued, through the worker and the vendor call, to the cache.
+// One demand is one trace, from the service that enqueues it through the worker and the vendor call to the
+// cache.
 func TestOneTraceFromDemandToCache(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -35,7 +37,7 @@ func TestOneTraceFromDemandToCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	sys.board(t, tools, full(6))
-	// A board whose day was invalidated is put together anew by whoever reads it.
+	// The next reader of an invalidated board builds it again.
 	seen := telemetry.With(t.Context(), service)
 	if _, err := tools.Store.Invalidate(seen, clinicA, practice.Record{Noun: practice.NounPractice, Practice: "1"}, "task-1"); err != nil {
 		t.Fatal(err)
@@ -90,7 +92,7 @@ func leadsTo(s, root otlptest.Span, byID map[string]otlptest.Span) error {
 	for s.SpanID != root.SpanID {
 		parent, ok := byID[s.ParentID]
 		if !ok {
-			return errors.New("the chain of parents breaks")
+			return errors.New("a parent is missing")
 		}
 		s = parent
 	}
