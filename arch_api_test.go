@@ -68,8 +68,8 @@ func checkPublicAPI(t *testing.T) {
 	}
 }
 
-// exported returns the package, type-checked from its source and that of its imports without function
-// bodies: compiling export data takes a minute with an empty build cache.
+// exported returns the package, type-checked from its source and that of its imports without
+// function bodies: compiling export data takes a minute with an empty build cache.
 func exported(t *testing.T, pkg string) *types.Package {
 	t.Helper()
 	s := sources{t: t, fset: token.NewFileSet(), listed: map[string]*listedSource{}, checked: map[string]*types.Package{"unsafe": types.Unsafe}}
@@ -131,9 +131,9 @@ type importFunc func(path string) *types.Package
 
 func (f importFunc) Import(path string) (*types.Package, error) { return f(path), nil }
 
-// internalsIn returns the types of internal packages that an exported object exposes: in its signature,
-// its exported fields and the exported methods of the type that it declares. A type with an exported alias in the object's package can
-// be named, and counts as declared there.
+// internalsIn returns the types of internal packages that an exported object exposes: in its
+// signature, its exported fields and the exported methods of the type that it declares. A type with
+// an exported alias in the object's package can be named, and counts as declared there.
 func internalsIn(object types.Object) []string {
 	w := &walker{object: object, seen: map[types.Type]bool{}, aliased: map[types.Object]bool{}}
 	for _, name := range object.Pkg().Scope().Names() {
@@ -194,8 +194,8 @@ func (w *walker) visit(t types.Type) {
 	}
 }
 
-// named inspects a type only where it is declared: other types of the module are inspected under their
-// own names, and external types cannot contain types of the module.
+// named inspects a type only where it is declared: other types of the module are inspected under
+// their own names, and external types cannot contain types of the module.
 func (w *walker) named(t *types.Named) {
 	if p := t.Obj().Pkg(); p != nil && !w.aliased[t.Obj()] && strings.HasPrefix(p.Path(), module+"/internal/") {
 		w.found = append(w.found, strings.TrimPrefix(p.Path(), module+"/")+"."+t.Obj().Name())

@@ -80,8 +80,8 @@ var packageRules = []packageRule{
 	{path: "internal/telemetry/export", row: 1, beside: []string{"internal/telemetry"}, by: []string{"internal/app"}, why: "the exporters are large; a service that only enqueues must not link them"},
 	{path: "internal/lifecycle", row: 1, why: "start, stop, health"},
 
-	// Row 0: test support. It imports no other package of the module, and no program links it except
-	// as listed.
+	// Row 0: test support. It imports no other package of the module, and no program links it
+	// except as listed.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
 	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links no other package of the module, because the monitor's test uses it too"},

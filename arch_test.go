@@ -202,7 +202,8 @@ func checkImports(sources []source) []string {
 	return faults
 }
 
-// forbidden returns the reason why one package may not import the other, or an empty string if it may.
+// forbidden returns the reason why one package may not import the other, or an empty string if it
+// may.
 func forbidden(from, to packageRule) string {
 	switch {
 	case to.path == "":
@@ -416,9 +417,9 @@ func logKeys(s source, call *ast.CallExpr) []string {
 	return keys
 }
 
-// checkSkips refuses tests that can pass without running. Slow tests carry the build tag soak, and make
-// test installs missing programs. A fuzz target may skip an input, and a property a step that does not
-// apply.
+// checkSkips refuses tests that can pass without running. Slow tests carry the build tag soak, and
+// make test installs missing programs. A fuzz target may skip an input, and a property a step that
+// does not apply.
 func checkSkips(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -477,8 +478,8 @@ const dependencyList = "docs/adr/0005-direct-dependencies.md"
 
 var moduleInTable = regexp.MustCompile("`([a-z0-9.-]+\\.[a-z]+/[^`]+)`")
 
-// checkDependencies compares the imports, tests included, with the page that gives a reason for each
-// module.
+// checkDependencies compares the imports, tests included, with the page that gives a reason for
+// each module.
 func checkDependencies(sources []source) []string {
 	page, err := os.ReadFile(dependencyList)
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// maxClientRatio is how much larger a program that enqueues through tasks.Client may be than one that does the same with
-// asynq.Client, OpenTelemetry's API and Tink.
+// maxClientRatio is how much larger a program that enqueues through tasks.Client may be than one
+// that does the same with asynq.Client, OpenTelemetry's API and Tink.
 const maxClientRatio = 1.3
 
-// TestClientIsLight builds both programs with the flags of the tests, unlike scripts/sizes, so that they
-// share compiled packages with the tests.
+// TestClientIsLight builds both programs with the flags of the tests, unlike scripts/sizes, so that
+// they share compiled packages with the tests.
 func TestClientIsLight(t *testing.T) {
 	t.Parallel()
 	ours, theirs := programSize(t, "rounds"), programSize(t, "asynq")

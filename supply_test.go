@@ -13,13 +13,12 @@ import (
 // installer is the one script that installs npm packages.
 const installer = "scripts/npm-ci"
 
-// npmCall matches a call of a package manager that installs something, with
-// flags before the command or without.
+// npmCall matches a call of a package manager that installs something, with flags before the
+// command or without.
 var npmCall = regexp.MustCompile(`\bnpm(?:\s+--?\S+(?:\s+[^-\s]\S*)?)*\s+(?:install|install-\w+|i|add|ci|cit|it|exec|x|update|up|rebuild|link|init|create)\b|\b(?:npx|pnpm|yarn|corepack)\s+[\w@-]`)
 
-// TestNPMInstallsLockedPackagesWithoutScripts refuses every way to install npm
-// packages but one: a published package may run any code when it is installed,
-// and may have a new version each time.
+// TestNPMInstallsLockedPackagesWithoutScripts refuses every way to install npm packages but one: a
+// published package may run any code when it is installed, and may have a new version each time.
 func TestNPMInstallsLockedPackagesWithoutScripts(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"npm install", "npm i", "npm ci", "npm exec x", "npx x", "npm --prefix=a ci", "npm --silent --prefix a ci", "yarn add x"} {
@@ -48,8 +47,8 @@ func TestNPMInstallsLockedPackagesWithoutScripts(t *testing.T) {
 	}
 }
 
-// TestNPMLocksHoldDigests checks that each locked package comes from the
-// registry, and has the digest that its file must have.
+// TestNPMLocksHoldDigests checks that each locked package comes from the registry, and has the
+// digest that its file must have.
 func TestNPMLocksHoldDigests(t *testing.T) {
 	t.Parallel()
 	locks := 0

@@ -73,8 +73,8 @@ func get(ctx context.Context, t *testing.T, vars map[string]string, path string)
 	return resp
 }
 
-// On SIGTERM the gateway ends an open stream and answers a request in progress, within the ten seconds
-// that platforms allow.
+// On SIGTERM the gateway ends an open stream and answers a request in progress, within the ten
+// seconds that platforms allow.
 func TestStartsAndDrains(t *testing.T) {
 	t.Parallel()
 	vars := environment(t)

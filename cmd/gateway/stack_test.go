@@ -26,8 +26,8 @@ type stack struct {
 	vars map[string]string
 }
 
-// startStack starts a stack with the configuration that "rounds sim --write-config" writes, and stops
-// it when the test ends.
+// startStack starts a stack with the configuration that "rounds sim --write-config" writes, and
+// stops it when the test ends.
 func startStack(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{dir: t.TempDir(), vars: map[string]string{

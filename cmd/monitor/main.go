@@ -1,4 +1,5 @@
-// Command monitor serves the operators' pages. It is configured by its environment and takes no arguments.
+// Command monitor serves the operators' pages. It is configured by its environment and takes no
+// arguments.
 package main
 
 import (

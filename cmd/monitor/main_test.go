@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// The monitor cannot open what the queues contain: it links neither the sealing package, nor the library that it uses, nor
-// the wiring that imports both.
+// The monitor cannot open what the queues contain: it links neither the sealing package, nor the
+// library that it uses, nor the wiring that imports both.
 func TestLinksNothingThatOpens(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
@@ -146,7 +146,8 @@ func login(t *testing.T, addr string) (wait func()) {
 	}
 }
 
-// The limits of a server of probes would cut off asynqmon's script on a slow line, and the answer to an action on many.
+// The limits of a server of probes would cut off asynqmon's script on a slow line, and the answer
+// to an action on many.
 func TestTheSiteHasTimeToAnswer(t *testing.T) {
 	t.Parallel()
 	s := siteServer(http.NotFoundHandler())

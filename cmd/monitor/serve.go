@@ -71,8 +71,8 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
-// watch stops the server with the process and ends the process when the server fails. The variable is
-// the one that sets the server's address; err is the error of starting it.
+// watch stops the server with the process and ends the process when the server fails. The variable
+// is the one that sets the server's address; err is the error of starting it.
 func (p *process) watch(variable string, s *lifecycle.Server, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be listened on: %w", variable, err)

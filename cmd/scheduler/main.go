@@ -1,4 +1,5 @@
-// Command scheduler decides what is due and enqueues it. It is configured by its environment and takes no arguments.
+// Command scheduler decides what is due and enqueues it. It is configured by its environment and
+// takes no arguments.
 package main
 
 import (

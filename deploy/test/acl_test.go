@@ -121,8 +121,8 @@ func denied(err error) bool {
 func TestForbiddenCommands(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {
-		// The configuration disables both commands for all users; this test enables them so that only
-		// the ACL can refuse them.
+		// The configuration disables both commands for all users; this test enables them so that
+		// only the ACL can refuse them.
 		server := start(t, role, "--enable-debug-command", "yes", "--enable-module-command", "yes")
 		list := users(t, "deploy/redis/users-"+role+".acl")
 		for name, u := range list {
@@ -345,8 +345,8 @@ func starts(t *testing.T, conf, acl string) bool {
 	return ready
 }
 
-// TestUserRules checks that every user is off or has a password, starts without permissions, and has
-// no command category.
+// TestUserRules checks that every user is off or has a password, starts without permissions, and
+// has no command category.
 func TestUserRules(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles {

@@ -120,8 +120,8 @@ func checkProject(t testing.TB, p *types.Project, scheme string) (f faults) {
 }
 
 func (c container) check(t testing.TB, s types.ServiceConfig, scheme string) (f faults) {
-	// Every container runs without privileges, with a read-only file system and resource limits, and
-	// has Cloud Run's ten seconds to stop.
+	// Every container runs without privileges, with a read-only file system and resource limits,
+	// and has Cloud Run's ten seconds to stop.
 	f.want(s.ReadOnly && !s.Privileged && slices.Equal(s.CapDrop, []string{"ALL"}) && len(s.CapAdd) == 0, "not hardened")
 	f.want(slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}), "may gain privileges")
 	f.want(s.Init != nil && *s.Init, "no init")
@@ -197,8 +197,8 @@ func (c container) probe(s types.ServiceConfig, scheme string) (f faults) {
 	return f
 }
 
-// mounts checks that every mounted file exists in the repository, is read-only, and has a path of its
-// own.
+// mounts checks that every mounted file exists in the repository, is read-only, and has a path of
+// its own.
 func mounts(s types.ServiceConfig) (f faults) {
 	at := map[string]bool{}
 	for _, v := range s.Volumes {
@@ -354,7 +354,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestComposeDefaults checks that the stack needs no settings and then sends nothing to a collector.
+// TestComposeDefaults checks that the stack needs no settings and then sends nothing to a
+// collector.
 func TestComposeDefaults(t *testing.T) {
 	t.Parallel()
 	p, err := load(t.Context(), types.Mapping{}, read(t, "docker-compose.yml"))

@@ -21,8 +21,8 @@ var common = []string{
 	"ROUNDS_ENV", "ROUNDS_HEALTH_ADDR", "ROUNDS_START_WAIT", "ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "GOMEMLIMIT", "SSL_CERT_DIR",
 }
 
-// env loads the process's configuration with the manifest's environment, and again with each variable
-// changed.
+// env loads the process's configuration with the manifest's environment, and again with each
+// variable changed.
 func (m manifest) env(t testing.TB, name string, c *run.Container) (f faults) {
 	vars := map[string]string{}
 	for _, e := range c.Env {
@@ -105,8 +105,8 @@ const tenants = `tenants:
     practices: [{id: "1", name: Example Practice}]
 `
 
-// known caches the results of environments, because most typos of a document leave the environment of
-// a process unchanged.
+// known caches the results of environments, because most typos of a document leave the environment
+// of a process unchanged.
 var known sync.Map
 
 // variables returns every variable that a process reads.
@@ -122,8 +122,8 @@ func variables() []string {
 	return slices.Compact(names)
 }
 
-// matters loads the configuration, which must succeed, and again with each variable changed, which must
-// change the result: a variable that the program does not read is a setting without effect.
+// matters loads the configuration, which must succeed, and again with each variable changed, which
+// must change the result: a variable that the program does not read is a setting without effect.
 func matters(t testing.TB, process string, load func(func(string) string) (any, error), vars map[string]string) faults {
 	id := process + text(vars)
 	if f, ok := known.Load(id); ok {

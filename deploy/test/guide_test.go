@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestGuideCoversManifests checks that the README sets every placeholder, makes every secret, and grants
-// each secret only to the accounts whose manifests name it.
+// TestGuideCoversManifests checks that the README sets every placeholder, makes every secret, and
+// grants each secret only to the accounts whose manifests name it.
 func TestGuideCoversManifests(t *testing.T) {
 	t.Parallel()
 	guide := read(t, "deploy/cloudrun/README.md")

@@ -137,8 +137,9 @@ type pipelines struct {
 	} `yaml:"service"`
 }
 
-// checkCollector checks a collector's configuration for consistency. The collector's own decoder is not
-// available as a module, so the options of components are checked only where this configuration uses them.
+// checkCollector checks a collector's configuration for consistency. The collector's own decoder is
+// not available as a module, so the options of components are checked only where this configuration
+// uses them.
 func checkCollector(doc []byte) error {
 	var p pipelines
 	if err := yaml.UnmarshalWithOptions(doc, &p, yaml.Strict()); err != nil {

@@ -83,8 +83,9 @@ func change(value any, at string, skip func(string) bool, found func(string), pu
 	put(value)
 }
 
-// words returns copies of the document, each with an x after one of its words: keys, values, anchors and
-// their uses. It is for documents that take too long to read for the number of typos that typos makes.
+// words returns copies of the document, each with an x after one of its words: keys, values,
+// anchors and their uses. It is for documents that take too long to read for the number of typos
+// that typos makes.
 func words(t testing.TB, doc string) []typo {
 	t.Helper()
 	lines := strings.SplitAfter(doc, "\n")

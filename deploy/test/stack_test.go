@@ -222,9 +222,9 @@ func (s *stack) get(t *testing.T, port, path, key string) (int, []byte) {
 	return res.StatusCode, body
 }
 
-// TestStack runs the services of docker-compose.yml in their order, with their commands, environment,
-// users and health checks, as processes of this machine. A board fills and is served, the operators'
-// pages answer, every process stops in time, and Redis refused no command.
+// TestStack runs the services of docker-compose.yml in their order, with their commands,
+// environment, users and health checks, as processes of this machine. A board fills and is served,
+// the operators' pages answer, every process stops in time, and Redis refused no command.
 func TestStack(t *testing.T) {
 	t.Parallel()
 	bin := build(t)
@@ -269,8 +269,8 @@ func playStack(t *testing.T, s *stack) {
 	}
 }
 
-// visitMonitor opens the pages as the operator of deploy/compose/monitor-logins, so that commands which
-// Redis refuses to the pages appear among the refusals.
+// visitMonitor opens the pages as the operator of deploy/compose/monitor-logins, so that commands
+// which Redis refuses to the pages appear among the refusals.
 func (s *stack) visitMonitor(t *testing.T) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

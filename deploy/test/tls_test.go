@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// playTLS starts both Redis servers with deploy/redis/tls.conf and the certificates of make-certs, and runs
-// the operator's doctor over TLS: it trusts only the authority that SSL_CERT_FILE names.
+// playTLS starts both Redis servers with deploy/redis/tls.conf and the certificates of make-certs,
+// and runs the operator's doctor over TLS: it trusts only the authority that SSL_CERT_FILE names.
 func playTLS(t *testing.T, bin string) {
 	certs := t.TempDir()
 	dir, err := filepath.Abs(filepath.Join(repoRoot, "deploy", "redis")) // the server has another working directory

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// AttemptInterval is the average time between two attempts to log in with one name, after a burst of
-// five.
+// AttemptInterval is the average time between two attempts to log in with one name, after a burst
+// of five.
 const AttemptInterval = 10 * time.Second
 
 const (

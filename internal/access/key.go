@@ -29,8 +29,8 @@ type Key struct {
 // Matches reports whether d is this key's digest, in constant time.
 func (k Key) Matches(d Digest) bool { return subtle.ConstantTimeCompare(k.Digest[:], d[:]) == 1 }
 
-// NewKey generates a key for a caller. It returns the key beside its entry; nothing else keeps it. The
-// error says which of name and tenant is invalid.
+// NewKey generates a key for a caller. It returns the key beside its entry; nothing else keeps it.
+// The error says which of name and tenant is invalid.
 func NewKey(name, tenantID string) (Key, secret.Value, error) {
 	id, err := tenant.Parse(tenantID)
 	if err != nil || !validName(name) {

@@ -113,8 +113,8 @@ func TestFingerprintCoversNameRoleAndHash(t *testing.T) {
 	}
 }
 
-// Each line of a login file is either a login whose own line parses as the same login, or a fault that
-// names the line and quotes nothing of it.
+// Each line of a login file is either a login whose own line parses as the same login, or a fault
+// that names the line and quotes nothing of it.
 func FuzzParseLogins(f *testing.F) {
 	f.Add("ann operator " + someHash + "\n# vic\n")
 	f.Add("# people\n\nvic viewer " + someHash + "\nvic viewer " + someHash)

@@ -24,8 +24,8 @@ type Account struct {
 	Practices []ledger.Practice
 }
 
-// ttl is how long an account is used before the ledger is read again: a changed password takes effect
-// within it.
+// ttl is how long an account is used before the ledger is read again: a changed password takes
+// effect within it.
 const ttl = 30 * time.Second
 
 // Options say what accounts are made of. Ledger and Keys are required.

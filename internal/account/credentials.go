@@ -23,12 +23,13 @@ type credentials struct {
 
 const credentialsAD = "tebra-credentials"
 
-// ErrKeyset is returned by Apply for a keyset that opens no tenant's credentials. It keeps a process
-// with another deployment's keyset from sealing credentials that no other process could open.
+// ErrKeyset is returned by Apply for a keyset that opens no tenant's credentials. It keeps a
+// process with another deployment's keyset from sealing credentials that no other process could
+// open.
 var ErrKeyset = errors.New("the keyset opens nothing of what the ledger holds: use the one with which this ledger was begun")
 
-// Apply checks that the keyset belongs to the ledger and writes the configured tenants into it, with
-// their credentials sealed. Without configured tenants it changes nothing.
+// Apply checks that the keyset belongs to the ledger and writes the configured tenants into it,
+// with their credentials sealed. Without configured tenants it changes nothing.
 //
 // A tenant whose credentials do not open although others do is damaged. It is logged, and its tasks
 // fail until its credentials are configured again.

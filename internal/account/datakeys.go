@@ -11,9 +11,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// DataKeys returns the key that seals a tenant's cached values. The ledger holds it wrapped; whichever
-// process needs it first generates it. The cache keeps a key for a while and then asks again, so that
-// a key that was deleted soon stops working everywhere. DataKeys is safe for concurrent use.
+// DataKeys returns the key that seals a tenant's cached values. The ledger holds it wrapped;
+// whichever process needs it first generates it. The cache keeps a key for a while and then asks
+// again, so that a key that was deleted soon stops working everywhere. DataKeys is safe for
+// concurrent use.
 type DataKeys struct {
 	ledger *ledger.Ledger
 	keys   *phi.Keys

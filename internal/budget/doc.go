@@ -1,28 +1,31 @@
-// Package budget limits how often each tenant calls each operation of the vendor. All processes on one Redis share the
-// budgets. The package knows tenants and names of operations, and nothing else of the vendor.
+// Package budget limits how often each tenant calls each operation of the vendor. All processes on
+// one Redis share the budgets. The package knows tenants and names of operations, and nothing else
+// of the vendor.
 //
 // # Pace
 //
-// The vendor allows one call per interval for each account and operation, and throttles a call that comes after exactly
-// one interval. Slots are therefore one interval plus a margin apart. One script grants them, on Redis' clock. There is
-// no other way to a slot, so nothing starts while Redis is unreachable. A slot is a time. A caller that waits for it
-// holds nothing else, and waits at most Options.MaxWait. A slot is void once half the margin has passed, because a later
-// call would come too close to the next one; the other half is for the network. A void slot can be refunded unless a
-// later one has been granted.
+// The vendor allows one call per interval for each account and operation, and throttles a call that
+// comes after exactly one interval. Slots are therefore one interval plus a margin apart. One
+// script grants them, on Redis' clock. There is no other way to a slot, so nothing starts while
+// Redis is unreachable. A slot is a time. A caller that waits for it holds nothing else, and waits
+// at most Options.MaxWait. A slot is void once half the margin has passed, because a later call
+// would come too close to the next one; the other half is for the network. A void slot can be
+// refunded unless a later one has been granted.
 //
-// The interval is the documented one until a throttle answer or [Pace.SetIntervals] names another. The margin is 20 % of
-// the interval and at least 25 ms. Every throttle answer at a known interval doubles it, up to one whole interval. The
-// learned part fades within a day. After a throttle answer the operation rests for one spacing.
+// The interval is the documented one until a throttle answer or [Pace.SetIntervals] names another.
+// The margin is 20 % of the interval and at least 25 ms. Every throttle answer at a known interval
+// doubles it, up to one whole interval. The learned part fades within a day. After a throttle
+// answer the operation rests for one spacing.
 //
 // # Shares
 //
-// Background callers leave room to wait behind them, so that an interactive caller finds a slot within MaxWait. While
-// interactive demand was seen in the last seconds, the background takes at most two slots in three and looks one slot
-// ahead; otherwise it has all of them.
+// Background callers leave room to wait behind them, so that an interactive caller finds a slot
+// within MaxWait. While interactive demand was seen in the last seconds, the background takes at
+// most two slots in three and looks one slot ahead; otherwise it has all of them.
 //
 // # Bookings
 //
-// A background caller that cannot get a slot within MaxWait is booked: each refusal takes the next free place on the
-// operation's calendar. A backlog therefore spreads over the slots to come, and its callers do not return all at once.
-// A booking is advice and holds no slot; pace alone decides.
+// A background caller that cannot get a slot within MaxWait is booked: each refusal takes the next
+// free place on the operation's calendar. A backlog therefore spreads over the slots to come, and
+// its callers do not return all at once. A booking is advice and holds no slot; pace alone decides.
 package budget

@@ -7,15 +7,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Options configures a Pace. Everything but Redis has a default that suits the vendor; demos and tests scale it.
+// Options configures a Pace. Everything but Redis has a default that suits the vendor; demos and
+// tests scale it.
 type Options struct {
-	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost throttles. Required.
+	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost
+	// throttles. Required.
 	Redis redis.UniversalClient
 	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
 	MaxWait time.Duration
 	// MinMargin is the least margin on top of an interval. Defaults to 25 ms.
 	MinMargin time.Duration
-	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to 5 s.
+	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to
+	// 5 s.
 	InteractiveMemory time.Duration
 	// Horizon is how far ahead the background is booked. Defaults to one hour.
 	Horizon time.Duration

@@ -71,7 +71,8 @@ func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error
 	return p.acquire(ctx, op, d, 0)
 }
 
-// Book takes a place on the calendar for a background caller that cannot go now. Slot.Wait is at least delay.
+// Book takes a place on the calendar for a background caller that cannot go now. Slot.Wait is at
+// least delay.
 func (p *Pace) Book(ctx context.Context, op Operation, delay time.Duration) (Slot, error) {
 	return p.acquire(ctx, op, Demand{Slowdown: 1}, max(delay, time.Microsecond))
 }
@@ -100,7 +101,8 @@ func (p *Pace) acquire(ctx context.Context, op Operation, d Demand, floor time.D
 	}, nil
 }
 
-// Blocked reports whether the operation was blocked after the slot had been granted. The slot must not be used then.
+// Blocked reports whether the operation was blocked after the slot had been granted. The slot must
+// not be used then.
 func (p *Pace) Blocked(ctx context.Context, op Operation, s Slot) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
@@ -111,15 +113,17 @@ func (p *Pace) Blocked(ctx context.Context, op Operation, s Slot) (bool, error) 
 	return until > s.at, nil
 }
 
-// Refund returns an unused slot if it is the last one granted. Errors are ignored: the slot is lost, which is safe.
+// Refund returns an unused slot if it is the last one granted. Errors are ignored: the slot is
+// lost, which is safe.
 func (p *Pace) Refund(ctx context.Context, op Operation, s Slot) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
 	defer cancel()
 	_ = refundScript.Run(ctx, p.o.Redis, []string{op.key()}, s.next, s.before).Err()
 }
 
-// Throttled records that the vendor throttled the call that used the slot. named is the interval in the vendor's answer,
-// 0 when it named none. Errors are ignored: the next throttle answer teaches the same.
+// Throttled records that the vendor throttled the call that used the slot. named is the interval in
+// the vendor's answer, 0 when it named none. Errors are ignored: the next throttle answer teaches
+// the same.
 func (p *Pace) Throttled(ctx context.Context, op Operation, s Slot, named time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
 	defer cancel()
@@ -128,8 +132,8 @@ func (p *Pace) Throttled(ctx context.Context, op Operation, s Slot, named time.D
 		maxInterval.Microseconds(), s.at, marginLife.Microseconds(), keyLife.Milliseconds()).Err()
 }
 
-// SetIntervals stores the intervals that the vendor reports for a tenant's operations, by name. If one of them is not
-// between 1 ms and 1 min, it stores none.
+// SetIntervals stores the intervals that the vendor reports for a tenant's operations, by name. If
+// one of them is not between 1 ms and 1 min, it stores none.
 func (p *Pace) SetIntervals(ctx context.Context, id tenant.ID, intervals map[string]time.Duration) error {
 	for _, d := range intervals {
 		if d < minInterval || d > maxInterval {

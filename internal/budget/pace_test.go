@@ -46,7 +46,8 @@ func TestSlotsAreSpaced(t *testing.T) {
 	})
 }
 
-// Whatever several processes do at the same time, no two grants that were used are closer than the interval.
+// Whatever several processes do at the same time, no two grants that were used are closer than the
+// interval.
 func TestUsedSlotsKeepTheirInterval(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -85,7 +86,8 @@ func TestUsedSlotsKeepTheirInterval(t *testing.T) {
 	})
 }
 
-// play asks for one slot, may refund it or report a throttle answer, and returns the slot if it was used.
+// play asks for one slot, may refund it or report a throttle answer, and returns the slot if it was
+// used.
 func play(t *testing.T, p *Pace, op Operation, step int) (used []int64, err error) {
 	s, err := p.Acquire(t.Context(), op, Demand{Interactive: step%2 == 0, Limit: p.o.MaxWait, Slowdown: 1 + step%4})
 	if err != nil || s.Decision != Granted {
@@ -178,7 +180,8 @@ func TestUnusedBookingsFade(t *testing.T) {
 	}
 }
 
-// The background never fills the time in which interactive callers wait, and holds back during their demand.
+// The background never fills the time in which interactive callers wait, and holds back during
+// their demand.
 func TestInteractiveShare(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -219,7 +222,8 @@ func TestBackgroundHoldsBack(t *testing.T) {
 	}
 }
 
-// After the clock of a server is set back, an account must not stop for as long as the clock was ahead.
+// After the clock of a server is set back, an account must not stop for as long as the clock was
+// ahead.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

@@ -16,7 +16,8 @@ const (
 // Slot is the answer to one demand. Its exported durations and times hold on this process's clock.
 type Slot struct {
 	Decision Decision
-	// Wait is how long until the slot begins. After a refusal, it is how long until the caller should try again.
+	// Wait is how long until the slot begins. After a refusal, it is how long until the caller
+	// should try again.
 	Wait time.Duration
 
 	at           int64         // the slot, in microseconds of Redis' clock
@@ -25,7 +26,7 @@ type Slot struct {
 	asked        time.Time     // before the script ran
 }
 
-// SendBy returns the latest moment at which the call may be sent: half the margin after the slot. It is counted from
-// before Redis was asked. The slot cannot have begun earlier on this process's clock, so the bound is safe however long
-// the answer took.
+// SendBy returns the latest moment at which the call may be sent: half the margin after the slot.
+// It is counted from before Redis was asked. The slot cannot have begun earlier on this process's
+// clock, so the bound is safe however long the answer took.
 func (s Slot) SendBy() time.Time { return s.asked.Add(s.Wait + s.window) }

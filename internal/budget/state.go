@@ -44,7 +44,8 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 	return out, nil
 }
 
-// spacing is the interval plus the margin with what is left of its learned part. acquire.lua computes the same.
+// spacing is the interval plus the margin with what is left of its learned part. acquire.lua
+// computes the same.
 func (p *Pace) spacing(s redisconn.Snapshot, documented time.Duration) time.Duration {
 	interval := micros(s.Int("interval"))
 	if interval == 0 {

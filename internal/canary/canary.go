@@ -1,9 +1,11 @@
-// Package canary searches the data that a run leaves behind for a patient that must not appear in it.
+// Package canary searches the data that a run leaves behind for a patient that must not appear in
+// it.
 //
-// A synthetic patient with unmistakable names and numbers is planted at the vendor. After a run, every byte of every
-// place that people can read is searched for these values: in clear, in other case, in hexadecimal, in base64 at each of
-// its three alignments, percent-encoded and in UTF-16. An empty result proves something only if the search would have
-// found a leak, so the tests plant one in each place.
+// A synthetic patient with unmistakable names and numbers is planted at the vendor. After a run,
+// every byte of every place that people can read is searched for these values: in clear, in other
+// case, in hexadecimal, in base64 at each of its three alignments, percent-encoded and in UTF-16.
+// An empty result proves something only if the search would have found a leak, so the tests plant
+// one in each place.
 package canary
 
 import (
@@ -34,8 +36,8 @@ type Needles struct {
 	numbers [][]byte // match only where no digit precedes or follows, because timestamps contain many digits
 }
 
-// New prepares a search for values: names, numbers, addresses. It refuses values shorter than six bytes, because they
-// match by accident.
+// New prepares a search for values: names, numbers, addresses. It refuses values shorter than six
+// bytes, because they match by accident.
 func New(values ...string) (Needles, error) {
 	var n Needles
 	for i, v := range values {
@@ -57,7 +59,8 @@ func New(values ...string) (Needles, error) {
 	return n, nil
 }
 
-// based returns the part of v in base64 that stays the same whatever surrounds it, when shift bytes precede v.
+// based returns the part of v in base64 that stays the same whatever surrounds it, when shift bytes
+// precede v.
 func based(v string, shift int, enc *base64.Encoding) []byte {
 	text := enc.EncodeToString([]byte(strings.Repeat("x", shift) + v))
 	first := (shift*8 + 5) / 6
@@ -98,8 +101,9 @@ func isolated(data, number []byte) bool {
 	}
 }
 
-// Redis searches every key of the database and its value. It returns how many keys it searched and how many of them
-// match. A key that is deleted during the search is not an error; a value of an unknown type is.
+// Redis searches every key of the database and its value. It returns how many keys it searched and
+// how many of them match. A key that is deleted during the search is not an error; a value of an
+// unknown type is.
 func (n Needles) Redis(ctx context.Context, rdb redis.UniversalClient) (seen, hits int, err error) {
 	var cursor uint64
 	for {
@@ -160,8 +164,8 @@ func dump(ctx context.Context, rdb redis.UniversalClient, key string) ([]string,
 	return nil, fmt.Errorf("canary: a value of type %s cannot be searched", kind)
 }
 
-// Files searches the bytes of every file below dir: database pages and journals as well as logs. It returns how many
-// files it searched and how many of them match.
+// Files searches the bytes of every file below dir: database pages and journals as well as logs. It
+// returns how many files it searched and how many of them match.
 func (n Needles) Files(dir string) (seen, hits int, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

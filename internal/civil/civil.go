@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Date is a day in a practice's own calendar. It is written 2006-01-02. The zero value is no day and sorts before every
-// day. Dates are comparable with ==.
+// Date is a day in a practice's own calendar. It is written 2006-01-02. The zero value is no day
+// and sorts before every day. Dates are comparable with ==.
 //
-// A Date is in the years 1900 to 2199, which is what the vendor's client carries: it reads other years as no date,
-// because .NET writes the year 1 for "none" and 9999 for "never", and refuses to send them. JSON and SQL carry more.
+// A Date is in the years 1900 to 2199, which is what the vendor's client carries: it reads other
+// years as no date, because .NET writes the year 1 for "none" and 9999 for "never", and refuses to
+// send them. JSON and SQL carry more.
 type Date struct{ n int32 } // days since 1899-12-31
 
 const (
@@ -23,7 +24,8 @@ const (
 
 var errDate = errors.New("not a date of the form 2006-01-02 in the years 1900 to 2199")
 
-// DateOf returns the day on which t falls in t's own location, and the zero Date when that is outside the range.
+// DateOf returns the day on which t falls in t's own location, and the zero Date when that is
+// outside the range.
 func DateOf(t time.Time) Date {
 	y, m, d := t.Date()
 	n := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()/secsOfDay + unixEpoch
@@ -46,8 +48,8 @@ func ParseDate(s string) (Date, error) {
 	return d, nil
 }
 
-// Range lists the days from the first to the last, both included; none when the last is before the first, or one of the
-// two is no day.
+// Range lists the days from the first to the last, both included; none when the last is before the
+// first, or one of the two is no day.
 func Range(first, last Date) []Date {
 	if first.IsZero() || last.n < first.n {
 		return nil
@@ -82,8 +84,8 @@ func Min(d, e Date) Date { return Date{min(d.n, e.n)} }
 // Max returns the later of two days.
 func Max(d, e Date) Date { return Date{max(d.n, e.n)} }
 
-// Add returns the day n days later; n may be negative. The range is not left: its first or last day is returned instead.
-// The zero Date stays what it is.
+// Add returns the day n days later; n may be negative. The range is not left: its first or last day
+// is returned instead. The zero Date stays what it is.
 func (d Date) Add(n int) Date {
 	if d.IsZero() {
 		return d
@@ -94,9 +96,10 @@ func (d Date) Add(n int) Date {
 // utc returns the day's midnight in UTC, a zone that skips and repeats none.
 func (d Date) utc() time.Time { return time.Unix((int64(d.n)-unixEpoch)*secsOfDay, 0).UTC() }
 
-// In returns the first instant of the day in loc, which is not always midnight: where the clocks skip midnight the day
-// begins later, and where midnight comes twice the day begins with the first. For a day that a zone skips altogether In
-// returns the first instant of the day after it. The zero Date gives the zero Time.
+// In returns the first instant of the day in loc, which is not always midnight: where the clocks
+// skip midnight the day begins later, and where midnight comes twice the day begins with the first.
+// For a day that a zone skips altogether In returns the first instant of the day after it. The zero
+// Date gives the zero Time.
 func (d Date) In(loc *time.Location) time.Time {
 	if d.IsZero() {
 		return time.Time{}
@@ -106,7 +109,8 @@ func (d Date) In(loc *time.Location) time.Time {
 	before, after := offset(earliest, loc), offset(midnight+maxOffset, loc)
 	start := midnight - before
 	if before != after {
-		// Time.ZoneBounds would name the change of clocks, but on the last day of a leap year its bounds are wrong.
+		// Time.ZoneBounds would name the change of clocks, but on the last day of a leap year its
+		// bounds are wrong.
 		change := earliest + int64(sort.Search(2*maxOffset, func(i int) bool { return offset(earliest+int64(i), loc) == after }))
 		if start >= change {
 			start = max(midnight-after, change)

@@ -134,7 +134,8 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
-// zones have skipped and repeated midnights, skipped and repeated days, offsets with seconds, and none of all that.
+// zones have skipped and repeated midnights, skipped and repeated days, offsets with seconds, and
+// none of all that.
 var zones = []string{
 	"UTC", "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "America/Havana", "Asia/Beirut",
 	"Atlantic/Azores", "America/St_Johns", "Pacific/Apia", "Pacific/Kwajalein", "Asia/Manila", "Africa/Cairo", "Africa/Monrovia",
@@ -160,7 +161,8 @@ func TestInReturnsTheFirstInstantOfTheDay(t *testing.T) {
 	}
 }
 
-// Every day of every zone begins with the first instant at which the zone's clock shows that day or a later one.
+// Every day of every zone begins with the first instant at which the zone's clock shows that day or
+// a later one.
 func TestInOnEveryDay(t *testing.T) {
 	t.Parallel()
 	for _, name := range zones {
@@ -180,8 +182,8 @@ func TestInOnEveryDay(t *testing.T) {
 	}
 }
 
-// firstMinute finds the first full minute of a day by trying each, for days on which the clocks change; ok is false for
-// the others, on which nothing can be earlier.
+// firstMinute finds the first full minute of a day by trying each, for days on which the clocks
+// change; ok is false for the others, on which nothing can be earlier.
 func firstMinute(d Date, loc *time.Location) (first time.Time, ok bool) {
 	from, to := d.utc().Add(-26*time.Hour).In(loc), d.utc().Add(26*time.Hour).In(loc)
 	_, a := from.Zone()

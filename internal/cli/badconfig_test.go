@@ -79,8 +79,8 @@ func (h *harness) server(t *testing.T, args ...string) string {
 	}
 }
 
-// badConfig is an environment with which no process may start. The report must name the variable, or the doctor's check,
-// that is at fault.
+// badConfig is an environment with which no process may start. The report must name the variable,
+// or the doctor's check, that is at fault.
 type badConfig struct {
 	name    string
 	process string // process to validate; "doctor" runs the doctor
@@ -201,8 +201,8 @@ var badConfigs = []badConfig{
 	{"logins in clear", "monitor", setFile("ROUNDS_MONITOR_PASSWORD_FILE", "jane operator "+hush+"\n"), "ROUNDS_MONITOR_PASSWORD_FILE", ""},
 }
 
-// TestBadConfig: every environment is refused in bounded time, with a report that names the fault, is the same twice and
-// repeats no value.
+// TestBadConfig: every environment is refused in bounded time, with a report that names the fault,
+// is the same twice and repeats no value.
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	var refused atomic.Int64

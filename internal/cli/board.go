@@ -70,7 +70,8 @@ type boardDoc struct {
 	now  time.Time
 }
 
-// boardRow is one visit. Fields that identify the patient contain phi.Mask unless --reveal is given.
+// boardRow is one visit. Fields that identify the patient contain phi.Mask unless --reveal is
+// given.
 type boardRow struct {
 	Ref      phi.Ref         `json:"ref"` // of the appointment
 	Start    time.Time       `json:"start"`

@@ -141,7 +141,8 @@ type openDoc struct {
 	Oldest      time.Time `json:"oldest"`
 }
 
-// readDead converts a dead letter. Its kind, lane and code come from the producer of the task and are redacted.
+// readDead converts a dead letter. Its kind, lane and code come from the producer of the task and
+// are redacted.
 func readDead(l ledger.DeadLetter) deadRow {
 	return deadRow{
 		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),

@@ -52,7 +52,8 @@ func TestDeadReplayOne(t *testing.T) {
 	}
 }
 
-// A dead letter is written just before its task is archived. A replay at that moment must not lose it.
+// A dead letter is written just before its task is archived. A replay at that moment must not lose
+// it.
 func TestDeadReplayWhileTaskIsRunning(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -117,7 +118,8 @@ func TestDeadReplayAll(t *testing.T) {
 	}
 }
 
-// If Redis fails during a replay, replayed dead letters stay replayed, the others stay open, and the exit code is 9.
+// If Redis fails during a replay, replayed dead letters stay replayed, the others stay open, and
+// the exit code is 9.
 func TestDeadReplayStopsHalfway(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

@@ -133,8 +133,8 @@ func (d *replayDoc) write(w io.Writer) {
 	}
 }
 
-// cost sums up the vendor calls of the dead letters' kinds. The vendor's interval applies to each account and operation, so
-// the calls of several accounts run in parallel.
+// cost sums up the vendor calls of the dead letters' kinds. The vendor's interval applies to each
+// account and operation, so the calls of several accounts run in parallel.
 func cost(dead []selected) []costDoc {
 	spacing := map[string]time.Duration{}
 	for _, o := range tebra.Operations() {

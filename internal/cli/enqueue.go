@@ -201,7 +201,8 @@ type receipt struct {
 }
 
 func (e *env) enqueue(ctx context.Context, t *app.Tools, d demand) error {
-	// The queue accepts tasks of any tenant. A mistyped tenant would only be found by a worker, long after this command.
+	// The queue accepts tasks of any tenant. A mistyped tenant would only be found by a worker,
+	// long after this command.
 	if _, err := findTenant(ctx, t.Ledger, d.tenant.String()); err != nil {
 		return err
 	}

@@ -54,8 +54,8 @@ func checkFailed(what string) *failure {
 	return &failure{Exit: exitCheck, Code: "CHECK_FAILED", What: what, cause: errReported}
 }
 
-// explain converts any error of a command to a failure. ctx is the command's context, with --timeout; outer is the
-// program's, which ends on an interrupt.
+// explain converts any error of a command to a failure. ctx is the command's context, with
+// --timeout; outer is the program's, which ends on an interrupt.
 func explain(outer, ctx context.Context, err error) *failure {
 	if outer.Err() != nil {
 		return &failure{
@@ -90,8 +90,8 @@ func misconfigured(c *config.Error) *failure {
 	return f
 }
 
-// classify selects the exit code for an error. The texts of the project's errors contain only codes and names of settings
-// and may be shown.
+// classify selects the exit code for an error. The texts of the project's errors contain only codes
+// and names of settings and may be shown.
 func classify(err error) *failure {
 	f := &failure{Exit: exitFailed, Code: "FAILED", What: err.Error(), cause: err}
 	switch {

@@ -37,7 +37,8 @@ func (e *env) health(ctx context.Context, address string) error {
 	if err != nil {
 		return usage("the URL must look like http://127.0.0.1:8081/readyz")
 	}
-	// Redirects are not followed and proxies of the environment are not used: the answer must come from the process.
+	// Redirects are not followed and proxies of the environment are not used: the answer must come
+	// from the process.
 	c := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

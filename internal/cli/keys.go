@@ -43,8 +43,8 @@ Keep a copy of the keyset, but not together with the ledger's backups.`,
 	})
 }
 
-// writeKeyset creates a keyset, writes it to a new file and returns the ID of its key. It removes the file if writing
-// fails, because a truncated keyset looks like a keyset.
+// writeKeyset creates a keyset, writes it to a new file and returns the ID of its key. It removes
+// the file if writing fails, because a truncated keyset looks like a keyset.
 func writeKeyset(path string) (id string, err error) {
 	keys, err := phi.Generate()
 	if err != nil {

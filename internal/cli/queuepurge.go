@@ -133,8 +133,8 @@ func (d *purgeDoc) question() string {
 		d.Before.Format(time.RFC3339), consequence)
 }
 
-// remove resolves the dead letters of a batch and then removes its tasks. After an interruption in between, the next
-// command finds the tasks again.
+// remove resolves the dead letters of a batch and then removes its tasks. After an interruption in
+// between, the next command finds the tasks again.
 func (d *purgeDoc) remove(ctx context.Context, s *stores, batch []queue.Task) error {
 	if d.State == queue.StateArchived {
 		for _, t := range batch {

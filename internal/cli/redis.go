@@ -34,7 +34,8 @@ type serversDoc[T any] struct {
 	Servers []T   `json:"servers"`
 }
 
-// inspection turns cmd into a command that inspects every server of the roles in --role, one after the other.
+// inspection turns cmd into a command that inspects every server of the roles in --role, one after
+// the other.
 func inspection[T any](e *env, cmd *cobra.Command, inspect func(context.Context, diagnose.Server) (T, error), write func(io.Writer, T)) *cobra.Command {
 	var role string
 	cmd.Args = names()

@@ -10,7 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// guarded starts two servers with the users of the compose file and returns the operator's environment.
+// guarded starts two servers with the users of the compose file and returns the operator's
+// environment.
 func guarded(t *testing.T, extra ...string) (vars map[string]string, queueRedis, cacheRedis *redistest.Server) {
 	t.Helper()
 	folder := filepath.Join("..", "..", "deploy", "redis")
@@ -24,8 +25,8 @@ func guarded(t *testing.T, extra ...string) (vars map[string]string, queueRedis,
 	}, queueRedis, cacheRedis
 }
 
-// Every command works with the operator's permissions, causes no refusal, and never prints a person's name that another
-// program wrote to Redis.
+// Every command works with the operator's permissions, causes no refusal, and never prints a
+// person's name that another program wrote to Redis.
 func TestRedisCommandsAsOperator(t *testing.T) {
 	t.Parallel()
 	vars, queueRedis, cacheRedis := guarded(t, "--slowlog-log-slower-than", "0", "--latency-monitor-threshold", "1")

@@ -17,8 +17,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/logging"
 )
 
-// Run executes one command line, given without the program's name, and returns the exit code. It stops when ctx ends. It
-// reads the environment through getenv only, and writes only to stdout, stderr and the files named by the arguments.
+// Run executes one command line, given without the program's name, and returns the exit code. It
+// stops when ctx ends. It reads the environment through getenv only, and writes only to stdout,
+// stderr and the files named by the arguments.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	e := &env{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, interactive: isTerminal(stdin)}
 	root := newRoot(e)
@@ -104,7 +105,8 @@ func (e *env) group(use, short string, children ...*cobra.Command) *cobra.Comman
 	return cmd
 }
 
-// runnable makes a wrong or missing subcommand of cmd a usage error. By default, cobra prints help and succeeds.
+// runnable makes a wrong or missing subcommand of cmd a usage error. By default, cobra prints help
+// and succeeds.
 func (e *env) runnable(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

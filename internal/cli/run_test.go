@@ -57,8 +57,8 @@ func TestHelpGolden(t *testing.T) {
 	}
 }
 
-// TestEveryCommandPrintsJSON runs every command without an environment. An unknown flag is a usage error, and --json prints
-// exactly one document in every case.
+// TestEveryCommandPrintsJSON runs every command without an environment. An unknown flag is a usage
+// error, and --json prints exactly one document in every case.
 func TestEveryCommandPrintsJSON(t *testing.T) {
 	t.Parallel()
 	commands := 0
@@ -116,7 +116,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// parseCommand parses a command line without running it. Prose may name a command without its arguments.
+// parseCommand parses a command line without running it. Prose may name a command without its
+// arguments.
 func parseCommand(words []string) error {
 	cmd, rest, err := newRoot(&env{}).Find(words)
 	if err != nil {

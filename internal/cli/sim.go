@@ -150,7 +150,8 @@ func (e *env) announce(r simReport, dir string) {
 // simGrace is how long answers may take after ctx has ended. Slower ones are cut off.
 const simGrace = 2 * time.Second
 
-// serve serves on l until ctx ends. A request must arrive within 30 seconds; an answer may take as long as the client waits.
+// serve serves on l until ctx ends. A request must arrive within 30 seconds; an answer may take as
+// long as the client waits.
 func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
 	failed := make(chan error, 1)

@@ -22,7 +22,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
-// startSim runs sim on a free port until the returned function is called, which returns the exit code.
+// startSim runs sim on a free port until the returned function is called, which returns the exit
+// code.
 func startSim(t *testing.T, vars map[string]string, args ...string) (log *progtest.LogBuffer, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

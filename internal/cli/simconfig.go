@@ -15,9 +15,10 @@ import (
 
 const writtenBy = "# Written by \"rounds sim --write-config\", which overwrites it.\n"
 
-// writeSimConfig writes what worker, scheduler and gateway need to run against the simulator at endpoint, and an API key
-// of the first tenant. It returns the paths of the files, the environment first. An existing keyset is kept, because the
-// ledger in the same folder can be opened only with it.
+// writeSimConfig writes what worker, scheduler and gateway need to run against the simulator at
+// endpoint, and an API key of the first tenant. It returns the paths of the files, the environment
+// first. An existing keyset is kept, because the ledger in the same folder can be opened only with
+// it.
 func writeSimConfig(dir, endpoint string, accounts []tebratest.Account, getenv func(string) string) ([]string, error) {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
@@ -69,8 +70,8 @@ func exports(dir, endpoint, key string, getenv func(string) string) string {
 	return b.String()
 }
 
-// tenantsYAML describes the simulated accounts as tenants. They are always open, so that boards are fresh at any hour.
-// Their credentials work only with the simulator and are not secret.
+// tenantsYAML describes the simulated accounts as tenants. They are always open, so that boards are
+// fresh at any hour. Their credentials work only with the simulator and are not secret.
 func tenantsYAML(accounts []tebratest.Account) string {
 	var b strings.Builder
 	b.WriteString("tenants:\n")

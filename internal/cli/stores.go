@@ -19,8 +19,8 @@ type stores struct {
 	ledger       *ledger.Ledger
 }
 
-// withStores opens the stores that a command needs, and closes them afterwards. It does not check, create or migrate
-// anything, because these commands must work when something is broken.
+// withStores opens the stores that a command needs, and closes them afterwards. It does not check,
+// create or migrate anything, because these commands must work when something is broken.
 func (e *env) withStores(ctx context.Context, need config.Need, use func(*stores) error) error {
 	c, err := config.LoadStores(e.getenv, need)
 	if err != nil {
@@ -57,7 +57,8 @@ func dialRole(url secret.Value, role redisconn.Role, variable string) (redis.Uni
 	}
 }
 
-// ledgerLimit bounds opening the ledger, so that an unreachable one is reported within five seconds.
+// ledgerLimit bounds opening the ledger, so that an unreachable one is reported within five
+// seconds.
 const ledgerLimit = 4 * time.Second
 
 func openLedger(ctx context.Context, url secret.Value) (*ledger.Ledger, error) {

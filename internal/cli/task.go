@@ -73,8 +73,8 @@ func (e *env) showTask(ctx context.Context, t *app.Tools, id string) error {
 	return e.answer(doc, doc.write)
 }
 
-// bury adds the dead letter of a task. The queue deletes dead tasks, so the state comes from the dead letter, unless its
-// replay has brought the task back into the queue.
+// bury adds the dead letter of a task. The queue deletes dead tasks, so the state comes from the
+// dead letter, unless its replay has brought the task back into the queue.
 func (d *taskDoc) bury(l ledger.DeadLetter) {
 	d.DeadLetter = l.State
 	if d.State != tasks.StateUnknown && d.State != tasks.StateDead {

@@ -19,7 +19,8 @@ type Base struct {
 	Keyset    secret.Value // the contents of the keyset file, unparsed
 	Tenants   []Tenant
 	Health    string // host:port to serve health on; empty serves none
-	// StartWait is how long to wait for Redis and the ledger at start. Zero gives up at the first failure.
+	// StartWait is how long to wait for Redis and the ledger at start. Zero gives up at the first
+	// failure.
 	StartWait time.Duration
 }
 
@@ -49,13 +50,15 @@ func (m Mode) String() string {
 	return "production"
 }
 
-// The default health addresses differ, so that one machine can run all programs without configuration.
+// The default health addresses differ, so that one machine can run all programs without
+// configuration.
 const (
 	workerHealth    = ":8081"
 	schedulerHealth = ":8082"
 )
 
-// LoadWorker reads and checks the worker's environment. The error, if any, is an [*Error] with every problem.
+// LoadWorker reads and checks the worker's environment. The error, if any, is an [*Error] with
+// every problem.
 func LoadWorker(getenv func(string) string) (Worker, error) {
 	l := newLoader(getenv)
 	w := Worker{Base: l.base(workerHealth), Endpoint: l.endpoint()}
@@ -63,7 +66,8 @@ func LoadWorker(getenv func(string) string) (Worker, error) {
 	return w, l.problems.err()
 }
 
-// LoadScheduler reads and checks the scheduler's environment. The error, if any, is an [*Error] with every problem.
+// LoadScheduler reads and checks the scheduler's environment. The error, if any, is an [*Error]
+// with every problem.
 func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 	l := newLoader(getenv)
 	s := Scheduler{Base: l.base(schedulerHealth)}
@@ -71,10 +75,10 @@ func LoadScheduler(getenv func(string) string) (Scheduler, error) {
 	return s, l.problems.err()
 }
 
-// variables are the raw values. All are strings, so that a bad value is reported by this package, which
-// does not repeat it, and not by the parser, which does. The tag "of" names the programs that read a
-// variable. The tag "show" is how its value may be shown: "plain", or "url" without the parts that may be
-// secret.
+// variables are the raw values. All are strings, so that a bad value is reported by this package,
+// which does not repeat it, and not by the parser, which does. The tag "of" names the programs that
+// read a variable. The tag "show" is how its value may be shown: "plain", or "url" without the
+// parts that may be secret.
 type variables struct {
 	Env        string `env:"ROUNDS_ENV" of:"worker scheduler gateway monitor" show:"plain"`
 	QueueRedis string `env:"ROUNDS_QUEUE_REDIS" of:"worker scheduler gateway monitor" show:"url"`
@@ -106,8 +110,8 @@ type loader struct {
 func newLoader(getenv func(string) string) *loader {
 	l := &loader{getenv: getenv}
 	if err := l.read(); err != nil {
-		// Parsing strings cannot fail, so this is an error in the declaration of variables. Its text is left
-		// out because it may quote a value.
+		// Parsing strings cannot fail, so this is an error in the declaration of variables. Its
+		// text is left out because it may quote a value.
 		l.problems.add("environment", "could not be read", "report this: no value of a variable can cause it")
 	}
 	switch l.vars.Env {
@@ -176,8 +180,8 @@ func (l *loader) address(name, value, fallback string) string {
 	return value
 }
 
-// collector checks the one OTEL variable whose mistakes would show only as missing traces. The exporters
-// read the other OTEL variables themselves, as the OpenTelemetry specification defines.
+// collector checks the one OTEL variable whose mistakes would show only as missing traces. The
+// exporters read the other OTEL variables themselves, as the OpenTelemetry specification defines.
 func (l *loader) collector() {
 	if l.vars.Collector == "" {
 		return

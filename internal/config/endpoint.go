@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// endpoint returns the vendor's URL. Credentials and patients' data are sent there, so production accepts
-// only https to a host name that can have a public certificate: no address literal, no name of this
-// machine or of a private network.
+// endpoint returns the vendor's URL. Credentials and patients' data are sent there, so production
+// accepts only https to a host name that can have a public certificate: no address literal, no name
+// of this machine or of a private network.
 func (l *loader) endpoint() string {
 	const name = "ROUNDS_TEBRA_ENDPOINT"
 	u, err := url.Parse(l.vars.Endpoint)
@@ -32,7 +32,8 @@ func (l *loader) endpoint() string {
 }
 
 // publicName reports whether host looks like a name in the public DNS. It recognises shortened and
-// hexadecimal addresses ("127.1", "0x7f.1") by their last label: no top-level domain starts with a digit.
+// hexadecimal addresses ("127.1", "0x7f.1") by their last label: no top-level domain starts with a
+// digit.
 func publicName(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if _, err := netip.ParseAddr(host); err == nil {

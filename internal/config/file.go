@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// readFile returns a file's contents, or what is wrong and how to fix it. It opens regular files only: a
-// pipe would block, and a device may never end. With private set, it refuses a file that all users can
-// read, unless no user can write it: container platforms mount secrets with mode 0444, in a container
-// that has no other users.
+// readFile returns a file's contents, or what is wrong and how to fix it. It opens regular files
+// only: a pipe would block, and a device may never end. With private set, it refuses a file that
+// all users can read, unless no user can write it: container platforms mount secrets with mode
+// 0444, in a container that has no other users.
 func readFile(path string, limit int64, private bool) (data, wrong, fix string) {
 	info, err := os.Stat(path)
 	switch {

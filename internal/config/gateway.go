@@ -11,7 +11,8 @@ type Gateway struct {
 	Keys []access.Key // the callers; at least one
 }
 
-// LoadGateway reads and checks the gateway's environment. The error, if any, is an [*Error] with every problem.
+// LoadGateway reads and checks the gateway's environment. The error, if any, is an [*Error] with
+// every problem.
 func LoadGateway(getenv func(string) string) (Gateway, error) {
 	l := newLoader(getenv)
 	g := Gateway{
@@ -32,8 +33,8 @@ const (
 	maxAPIKeysFile = 512 << 10
 )
 
-// apiKeys returns the callers. A missing file or an empty list is reported: a gateway without callers is a
-// mistake.
+// apiKeys returns the callers. A missing file or an empty list is reported: a gateway without
+// callers is a mistake.
 func (l *loader) apiKeys() []access.Key {
 	if l.vars.APIKeys == "" {
 		l.problems.add(apiKeysName, "is not set", `set it to a file of lines "name tenant sha256-of-key"; "rounds apikey new" prints one`)

@@ -7,7 +7,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// Monitor is what cmd/monitor runs with. It has no keyset and no cache, so that it cannot open payloads.
+// Monitor is what cmd/monitor runs with. It has no keyset and no cache, so that it cannot open
+// payloads.
 type Monitor struct {
 	Mode      Mode
 	Queue     secret.Value // URL of the queue's Redis
@@ -23,7 +24,8 @@ const (
 	monitorHealth = ":8084"
 )
 
-// LoadMonitor reads and checks the monitor's environment. The error, if any, is an [*Error] with every problem.
+// LoadMonitor reads and checks the monitor's environment. The error, if any, is an [*Error] with
+// every problem.
 func LoadMonitor(getenv func(string) string) (Monitor, error) {
 	l := newLoader(getenv)
 	l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)

@@ -12,16 +12,16 @@ const (
 	NeedLedger
 )
 
-// Stores is the configuration of an operator's command that needs no key. Stores that the command does not
-// need are empty.
+// Stores is the configuration of an operator's command that needs no key. Stores that the command
+// does not need are empty.
 type Stores struct {
 	Mode      Mode
 	Redis     Redis
 	LedgerURL secret.Value
 }
 
-// LoadStores reads and checks only what the command needs: an operator that inspects a queue needs no
-// keyset. The error, if any, is an [*Error] with every problem.
+// LoadStores reads and checks only what the command needs: an operator that inspects a queue needs
+// no keyset. The error, if any, is an [*Error] with every problem.
 func LoadStores(getenv func(string) string, need Need) (Stores, error) {
 	l := newLoader(getenv)
 	s := Stores{Mode: l.mode}

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Problem is one thing wrong with the configuration. Its fields never hold a value that may be secret.
+// Problem is one thing wrong with the configuration. Its fields never hold a value that may be
+// secret.
 type Problem struct {
 	Variable string // the environment variable to change
 	Wrong    string // what is wrong
@@ -15,7 +16,8 @@ type Problem struct {
 // String returns "VARIABLE wrong; fix".
 func (p Problem) String() string { return p.Variable + " " + p.Wrong + "; " + p.Fix }
 
-// Error lists why a process cannot start with its environment. Callers exit with the code for wrong usage, 2.
+// Error lists why a process cannot start with its environment. Callers exit with the code for wrong
+// usage, 2.
 type Error struct {
 	problems []Problem
 }

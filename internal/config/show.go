@@ -47,8 +47,8 @@ func Processes() []string {
 	return names
 }
 
-// Show returns the settings of a program, in the order in which they are documented, and the [*Error] with
-// which the program would refuse to start. An unknown program has no settings.
+// Show returns the settings of a program, in the order in which they are documented, and the
+// [*Error] with which the program would refuse to start. An unknown program has no settings.
 func Show(name string, getenv func(string) string) ([]Setting, error) {
 	i := slices.IndexFunc(processes, func(p process) bool { return p.name == name })
 	if i < 0 {
@@ -87,8 +87,8 @@ var (
 	plainQuery = []string{"tls", "db", "sslmode", "sslrootcert", "application_name", "connect_timeout"}
 )
 
-// showValue returns a value in the form in which it may be shown. A value with an unexpected form is masked
-// completely, because it may be a password in the wrong variable.
+// showValue returns a value in the form in which it may be shown. A value with an unexpected form
+// is masked completely, because it may be a password in the wrong variable.
 func showValue(how, value string) string {
 	switch {
 	case how == "plain" && plainValue.MatchString(value) && !strings.Contains(value, "://"):

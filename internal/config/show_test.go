@@ -87,8 +87,8 @@ func TestShowMasks(t *testing.T) {
 	}
 }
 
-// For every environment, loading ends with settings or with problems that have a variable and a fix; no
-// problem and no shown value repeats a password; and a second load has the same result.
+// For every environment, loading ends with settings or with problems that have a variable and a
+// fix; no problem and no shown value repeats a password; and a second load has the same result.
 func FuzzEnvironment(f *testing.F) {
 	for _, seed := range []string{
 		"", "redis://", "redis+cluster://a,b?tls=true", "redis+sentinel://a/b", "postgres://", "sqlite:x", "https://vendor.com/",

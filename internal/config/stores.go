@@ -17,7 +17,8 @@ type Redis struct {
 
 const redisFix = "set it like rediss://HOST:6379/0, redis+sentinel://HOST,HOST/MASTER?tls=true or redis+cluster://HOST,HOST?tls=true"
 
-// redis returns both URLs. The roles may share a server in dev only: one eviction policy cannot suit both.
+// redis returns both URLs. The roles may share a server in dev only: one eviction policy cannot
+// suit both.
 func (l *loader) redis() Redis {
 	queue := l.redisServers("ROUNDS_QUEUE_REDIS", l.vars.QueueRedis)
 	cache := l.redisServers("ROUNDS_CACHE_REDIS", l.vars.CacheRedis)
@@ -29,9 +30,9 @@ func (l *loader) redis() Redis {
 	return Redis{Queue: secret.Value(l.vars.QueueRedis), Cache: secret.Value(l.vars.CacheRedis)}
 }
 
-// redisServers returns the servers that the URL names, as strings that are equal for equal servers, or nil
-// after adding a problem. It compares names only: the check at start finds two names of one server, because
-// it compares run ids.
+// redisServers returns the servers that the URL names, as strings that are equal for equal servers,
+// or nil after adding a problem. It compares names only: the check at start finds two names of one
+// server, because it compares run ids.
 func (l *loader) redisServers(name, value string) []string {
 	if value == "" {
 		l.problems.add(name, "is not set", redisFix)
@@ -77,8 +78,8 @@ func (l *loader) redisServers(name, value string) []string {
 	return hosts
 }
 
-// parseRedis parses a URL whose host may be a list. The returned URL has the first host, because net/url does
-// not accept lists.
+// parseRedis parses a URL whose host may be a list. The returned URL has the first host, because
+// net/url does not accept lists.
 func parseRedis(value string) (*url.URL, []string, error) {
 	scheme, rest, _ := strings.Cut(value, "://")
 	authority, tail := rest, ""
@@ -91,8 +92,8 @@ func parseRedis(value string) (*url.URL, []string, error) {
 	return u, hosts, err
 }
 
-// master returns "/" and the master's name for a Sentinel URL, and "" for others. The name is part of the
-// address, because one set of Sentinels may watch several masters.
+// master returns "/" and the master's name for a Sentinel URL, and "" for others. The name is part
+// of the address, because one set of Sentinels may watch several masters.
 func master(u *url.URL) string {
 	if u.Scheme != "redis+sentinel" {
 		return ""
@@ -103,8 +104,8 @@ func master(u *url.URL) string {
 
 const ledgerFix = "set it like postgres://HOST/DATABASE, or sqlite:FILE with ROUNDS_ENV=dev"
 
-// ledger returns the ledger's URL. There is no default: a ledger that an operator did not choose is not
-// backed up.
+// ledger returns the ledger's URL. There is no default: a ledger that an operator did not choose is
+// not backed up.
 func (l *loader) ledger() secret.Value {
 	const name = "ROUNDS_LEDGER"
 	value := l.vars.Ledger

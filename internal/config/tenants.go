@@ -41,7 +41,8 @@ const (
 
 var days = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 
-// tenants reads and checks the tenants' file. It is optional, because the ledger keeps earlier tenants.
+// tenants reads and checks the tenants' file. It is optional, because the ledger keeps earlier
+// tenants.
 func (l *loader) tenants() []Tenant {
 	if l.vars.Tenants == "" {
 		return nil
@@ -146,8 +147,8 @@ func (c tenantCheck) practices(raw []rawPractice) []Practice {
 // maxSecret is far above the size of any credential.
 const maxSecret = 64 << 10
 
-// secret resolves env:NAME and file:PATH. It removes one newline at the end of a file, because editors and
-// secret stores add it. A literal is accepted in dev only.
+// secret resolves env:NAME and file:PATH. It removes one newline at the end of a file, because
+// editors and secret stores add it. A literal is accepted in dev only.
 func (c tenantCheck) secret(field, ref string) secret.Value {
 	kind, rest, _ := strings.Cut(ref, ":")
 	var value string
@@ -189,7 +190,8 @@ func placeholder(s string) bool {
 	return strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") || strings.HasPrefix(s, "your-") || strings.HasPrefix(s, "your_")
 }
 
-// validHours reports whether s is HH:MM-HH:MM with the first before the second. A day may close at 24:00.
+// validHours reports whether s is HH:MM-HH:MM with the first before the second. A day may close at
+// 24:00.
 func validHours(s string) bool {
 	from, to, ok := strings.Cut(s, "-")
 	if !ok {

@@ -223,7 +223,8 @@ func FuzzParseTenants(f *testing.F) {
 		if (wrong == "") != (fix == "") {
 			t.Errorf("fault %q with fix %q", wrong, fix)
 		}
-		// With several unknown keys the parser may report another one the second time, but must fail again.
+		// With several unknown keys the parser may report another one the second time, but must
+		// fail again.
 		if _, again, _ := parseTenants(data); (wrong == "") != (again == "") {
 			t.Errorf("%q, then %q", wrong, again)
 		}

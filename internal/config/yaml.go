@@ -39,9 +39,9 @@ type rawPractice struct {
 
 const yamlFix = "docs/environment.md describes the file"
 
-// parseTenants decodes strictly: it refuses unknown and repeated keys, anchors, aliases, merges, tags and a
-// second document. It accepts a byte order mark. A fault has its kind and place only, because the parser's
-// messages quote the file with its secrets.
+// parseTenants decodes strictly: it refuses unknown and repeated keys, anchors, aliases, merges,
+// tags and a second document. It accepts a byte order mark. A fault has its kind and place only,
+// because the parser's messages quote the file with its secrets.
 func parseTenants(data string) (file rawFile, wrong, fix string) {
 	data = strings.TrimPrefix(data, "\ufeff")
 	if wrong, fix = scan(data); wrong != "" {
@@ -69,8 +69,8 @@ func parseTenants(data string) (file rawFile, wrong, fix string) {
 	return rawFile{}, "is not valid YAML" + place, "check that place for a typing error or a repeated key"
 }
 
-// scan refuses input that would cost the parser far more than its size suggests. It reads the flat list of
-// tokens.
+// scan refuses input that would cost the parser far more than its size suggests. It reads the flat
+// list of tokens.
 func scan(data string) (wrong, fix string) {
 	flow, separators := 0, 0
 	for _, t := range lexer.Tokenize(data) {

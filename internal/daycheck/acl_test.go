@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/secret"
 )
 
-// TestDayUnderACL plays the whole day on the Redis configuration of docker-compose.yml, with a user for each process. The
-// servers must not refuse any command.
+// TestDayUnderACL plays the whole day on the Redis configuration of docker-compose.yml, with a user
+// for each process. The servers must not refuse any command.
 func TestDayUnderACL(t *testing.T) {
 	t.Parallel()
 	const files = "../../deploy/redis/"

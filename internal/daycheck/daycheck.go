@@ -1,8 +1,9 @@
 // Package daycheck plays one day of a demo's practices and verifies it, for "rounds demo --check".
 //
-// The whole system runs in this process against the simulated vendor. Staff edit visits at the vendor, readers read
-// boards, one record cannot be fetched, and the vendor has an outage. Afterwards the check searches all data that the
-// day produced for two planted patients. [Run] returns the results as data.
+// The whole system runs in this process against the simulated vendor. Staff edit visits at the
+// vendor, readers read boards, one record cannot be fetched, and the vendor has an outage.
+// Afterwards the check searches all data that the day produced for two planted patients. [Run]
+// returns the results as data.
 package daycheck
 
 import (
@@ -58,7 +59,8 @@ type Step struct {
 	Detail string `json:"detail,omitzero"`
 }
 
-// The canaries are two patients with values that appear nowhere else. The record of the second one cannot be fetched.
+// The canaries are two patients with values that appear nowhere else. The record of the second one
+// cannot be fetched.
 const (
 	canaryFirst, canaryLast, canaryPhone = "Zyxwine", "Quarrelvole", "555-719-0463"
 	brokenFirst, brokenLast              = "Vexifrage", "Ombrewhistle"
@@ -85,8 +87,9 @@ type day struct {
 	canaryVisit, brokenVisit, brokenID string
 }
 
-// Run plays one day and verifies it. The report contains failed steps, and the steps after them run all the same. Run
-// returns an error if the day could not be played to its end. A report without steps means that it could not start.
+// Run plays one day and verifies it. The report contains failed steps, and the steps after them run
+// all the same. Run returns an error if the day could not be played to its end. A report without
+// steps means that it could not start.
 func Run(ctx context.Context, o Options) (Report, error) {
 	d := &day{options: o}
 	err := d.play(ctx)
@@ -194,8 +197,8 @@ func (d *day) done(name string, began time.Time, err error) {
 	}
 }
 
-// until calls try repeatedly until it returns nil or ctx ends. Then it returns the last error of a call that ended before
-// ctx, because the error of a call that ctx cut off explains nothing.
+// until calls try repeatedly until it returns nil or ctx ends. Then it returns the last error of a
+// call that ended before ctx, because the error of a call that ctx cut off explains nothing.
 func until(ctx context.Context, try func() error) error {
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()

@@ -14,7 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
 
-// TestStaffSparesVisits: a step that waits for a status on the board must not find another edit of the same visit.
+// TestStaffSparesVisits: a step that waits for a status on the board must not find another edit of
+// the same visit.
 func TestStaffSparesVisits(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
@@ -53,7 +54,8 @@ func TestStaffSparesVisits(t *testing.T) {
 	}
 }
 
-// TestUntilReturnsLastCompleteError: the error of an attempt that the deadline cut off does not explain the failure.
+// TestUntilReturnsLastCompleteError: the error of an attempt that the deadline cut off does not
+// explain the failure.
 func TestUntilReturnsLastCompleteError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -32,8 +32,9 @@ func (d *day) untroubled(ctx context.Context) error {
 	return nil
 }
 
-// searchPHI searches all data that the day produced for the canaries. Sealed data is searched in its sealed form. A place
-// that is empty, or lacks what every day produces there, is an error, because an empty result would prove nothing.
+// searchPHI searches all data that the day produced for the canaries. Sealed data is searched in
+// its sealed form. A place that is empty, or lacks what every day produces there, is an error,
+// because an empty result would prove nothing.
 func (d *day) searchPHI(ctx context.Context) error {
 	needles, err := canary.New(canaryFirst, canaryLast, canaryPhone, brokenFirst, brokenLast, d.canaryVisit, d.brokenVisit, d.brokenID)
 	if err != nil {

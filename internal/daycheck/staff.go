@@ -20,8 +20,9 @@ type StatusChange struct {
 	At       time.Time
 }
 
-// Staff plays the practices' staff at the vendor: it periodically gives one of today's visits its next status and calls
-// did with the change. It never edits the spared visits, and returns when ctx ends.
+// Staff plays the practices' staff at the vendor: it periodically gives one of today's visits its
+// next status and calls did with the change. It never edits the spared visits, and returns when ctx
+// ends.
 func Staff(ctx context.Context, d *app.Demo, every time.Duration, spared []string, did func(StatusChange)) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	tick := time.NewTicker(every)

@@ -12,8 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
-// boardsFilled waits until every board has all visits of today, and every patient's record except the one that cannot be
-// fetched.
+// boardsFilled waits until every board has all visits of today, and every patient's record except
+// the one that cannot be fetched.
 func (d *day) boardsFilled(ctx context.Context) error {
 	for i, p := range d.demo.Practices {
 		want := p.Clinic.Appointments(d.demo.Clock.Now().In(p.Clinic.Location()))
@@ -121,12 +121,14 @@ func (d *day) brokenPatient(ctx context.Context) error {
 	return nil
 }
 
-// outageLasts is the minimum length of the outage: an hour of the practices' day. Breakers let few calls through, so the
-// outage continues until it has failed a call other than the one for the record that always fails.
+// outageLasts is the minimum length of the outage: an hour of the practices' day. Breakers let few
+// calls through, so the outage continues until it has failed a call other than the one for the
+// record that always fails.
 const outageLasts = 6 * time.Second
 
-// answerDelay is how long after the start of an outage an earlier answer of the vendor may still arrive. It is longer than
-// the slowest answer of this day, and half the interval between syncs of a board.
+// answerDelay is how long after the start of an outage an earlier answer of the vendor may still
+// arrive. It is longer than the slowest answer of this day, and half the interval between syncs of
+// a board.
 const answerDelay = time.Second
 
 func (d *day) outage(ctx context.Context) error {
@@ -154,8 +156,8 @@ func (d *day) outage(ctx context.Context) error {
 	return nil
 }
 
-// metOutage returns nil if a call other than reading a patient has failed. Reading the broken record always fails and
-// proves nothing.
+// metOutage returns nil if a call other than reading a patient has failed. Reading the broken
+// record always fails and proves nothing.
 func metOutage(calls []tebratest.Call) error {
 	for _, call := range calls {
 		if call.Operation != readOperation && call.Outcome == tebratest.OutcomeFault {
@@ -196,7 +198,8 @@ func (d *day) healedPatient(ctx context.Context) error {
 	})
 }
 
-// dayEnds waits for closing time, stops the staff and compares every board with the vendor, row by row.
+// dayEnds waits for closing time, stops the staff and compares every board with the vendor, row by
+// row.
 func (d *day) dayEnds(ctx context.Context) error {
 	if err := wait(ctx, d.demo.Clock.Real(dayEnd.Add(-time.Hour).Sub(d.demo.Clock.Now()))); err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// watcher plays the readers and the staff of a checked day, and measures how long each change takes to reach the event log.
+// watcher plays the readers and the staff of a checked day, and measures how long each change takes
+// to reach the event log.
 type watcher struct {
 	demo      *app.Demo
 	wg        sync.WaitGroup
@@ -30,11 +31,12 @@ type watcher struct {
 	arrived map[phi.Ref]bool // visits whose latest edit has its event
 }
 
-// readEvery is the pause between reads of each board, like a few open boards that refresh every 15 seconds.
+// readEvery is the pause between reads of each board, like a few open boards that refresh every 15
+// seconds.
 const readEvery = 100 * time.Millisecond
 
-// watch follows the event log from now on. Readers and staff start with begin; the staff never edit the spared visits.
-// Everything ends with ctx.
+// watch follows the event log from now on. Readers and staff start with begin; the staff never edit
+// the spared visits. Everything ends with ctx.
 func watch(ctx context.Context, d *app.Demo, spared ...string) *watcher {
 	w := &watcher{demo: d, started: make(chan struct{}), waiting: map[phi.Ref]time.Time{}, arrived: map[phi.Ref]bool{}}
 	for _, id := range Tenants(d) {
@@ -93,7 +95,8 @@ func (w *watcher) ref(t tenant.ID, visit string) phi.Ref {
 	return w.demo.Tools.Store.Names(t).Appointment(phi.Text(visit))
 }
 
-// expect starts the clock for an edit. A visit that is edited again before its event arrives keeps the first time.
+// expect starts the clock for an edit. A visit that is edited again before its event arrives keeps
+// the first time.
 func (w *watcher) expect(c StatusChange) {
 	ref := w.ref(c.Practice.Tenant, c.Visit)
 	w.mu.Lock()
@@ -134,7 +137,8 @@ func (w *watcher) hitRatio() (reads int, ratio float64) {
 	return int(n), float64(w.hits.Load()) / float64(n)
 }
 
-// delay returns the number of changes that reached the event log and the median time that they took.
+// delay returns the number of changes that reached the event log and the median time that they
+// took.
 func (w *watcher) delay() (n int, medianMS float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

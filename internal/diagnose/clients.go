@@ -44,8 +44,8 @@ func (s Server) Clients(ctx context.Context) (Clients, error) {
 	return c, nil
 }
 
-// groupClients parses CLIENT LIST, a line of name=value pairs for each connection, and groups connections by user, host
-// and name, the largest group first.
+// groupClients parses CLIENT LIST, a line of name=value pairs for each connection, and groups
+// connections by user, host and name, the largest group first.
 func groupClients(text string) []ClientGroup {
 	out := []ClientGroup{}
 	for line := range strings.Lines(text) {

@@ -8,15 +8,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Calendar decisions use this host's clock; leases, pace and cache use Redis'. A difference shifts scheduled work by the
-// same amount, and a difference of minutes makes a fresh board look stale.
+// Calendar decisions use this host's clock; leases, pace and cache use Redis'. A difference shifts
+// scheduled work by the same amount, and a difference of minutes makes a fresh board look stale.
 const (
 	skewWarn = time.Second
 	skewFail = 30 * time.Second
 )
 
-// checkClocks compares this host's clock with that of each Redis. The database's clock does not matter, because the
-// process that writes to the ledger supplies every timestamp.
+// checkClocks compares this host's clock with that of each Redis. The database's clock does not
+// matter, because the process that writes to the ledger supplies every timestamp.
 func checkClocks(ctx context.Context, d *deployment) []Finding {
 	return []Finding{
 		compareClock(ctx, d.queue, "clock-queue-redis"),
@@ -39,7 +39,8 @@ func compareClock(ctx context.Context, rdb redis.UniversalClient, check string) 
 	return gradeClock(check, sent, theirs, time.Since(sent))
 }
 
-// gradeClock compares a server's time with this host's. The server read its clock between sent and sent plus travel.
+// gradeClock compares a server's time with this host's. The server read its clock between sent and
+// sent plus travel.
 func gradeClock(check string, sent, theirs time.Time, travel time.Duration) Finding {
 	skew := theirs.Sub(sent.Add(travel / 2)).Round(time.Millisecond)
 	f := Finding{

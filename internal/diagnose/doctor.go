@@ -16,8 +16,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// deployment is the subject of the checks. Parts that the configuration lacks are nil, and the checks that need them are
-// skipped.
+// deployment is the subject of the checks. Parts that the configuration lacks are nil, and the
+// checks that need them are skipped.
 type deployment struct {
 	config     config.Worker
 	problems   []config.Problem
@@ -64,8 +64,8 @@ type Options struct {
 	CallVendor bool                // make one call for each tenant of ROUNDS_TENANTS
 }
 
-// Run checks every dependency that the environment names, concurrently. It changes and creates nothing. If ctx ends
-// early, the report is not usable: checks that were cut off count as failed.
+// Run checks every dependency that the environment names, concurrently. It changes and creates
+// nothing. If ctx ends early, the report is not usable: checks that were cut off count as failed.
 func Run(ctx context.Context, o Options) *Report {
 	d := open(ctx, o)
 	defer d.close()

@@ -38,7 +38,8 @@ func TestRunFindsHealthySite(t *testing.T) {
 	var got []string
 	for _, f := range d.Findings {
 		got = append(got, f.Check)
-		// In tests, one server without persistence and memory limit has both roles: warnings, outside production.
+		// In tests, one server without persistence and memory limit has both roles: warnings,
+		// outside production.
 		warned := f.Check == "queue-redis-persistence" || f.Check == "redis-separation" || strings.HasSuffix(f.Check, "-redis-memory")
 		if f.Grade != OK && !(warned && f.Grade == Warn && f.Fix != "") {
 			t.Errorf("%+v", f)

@@ -45,7 +45,8 @@ func skipped(check, because string) Finding {
 	return Finding{Check: check, Grade: Skip, Evidence: because, Means: "not checked"}
 }
 
-// skipAll returns a skipped finding for each aspect of a subject. The empty aspect is the subject itself.
+// skipAll returns a skipped finding for each aspect of a subject. The empty aspect is the subject
+// itself.
 func skipAll(name string, aspects []string, because string) []Finding {
 	found := make([]Finding, 0, len(aspects))
 	for _, a := range aspects {

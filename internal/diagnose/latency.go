@@ -78,7 +78,8 @@ func (s Server) Latency(ctx context.Context, pings int) (Latency, error) {
 	return l, nil
 }
 
-// busiest parses INFO commandstats, whose lines look like cmdstat_get:calls=1,usec=2,usec_per_call=2.00.
+// busiest parses INFO commandstats, whose lines look like
+// cmdstat_get:calls=1,usec=2,usec_per_call=2.00.
 func busiest(info map[string]string) []CommandStats {
 	out := []CommandStats{}
 	for name, stats := range info {
@@ -107,7 +108,8 @@ func busiest(info map[string]string) []CommandStats {
 	return out[:min(len(out), maxCommands)]
 }
 
-// slowAnswer is the longest round trip that a worker can afford, with ten round trips for each task.
+// slowAnswer is the longest round trip that a worker can afford, with ten round trips for each
+// task.
 const slowAnswer = 5 * time.Millisecond
 
 func (l *Latency) advise(refused string) []string {

@@ -38,7 +38,8 @@ func checkKeyset(_ context.Context, d *deployment) []Finding {
 	return []Finding{f}
 }
 
-// checkLedger checks the ledger, its schema, its tenants and whether the keyset opens their data keys.
+// checkLedger checks the ledger, its schema, its tenants and whether the keyset opens their data
+// keys.
 func checkLedger(ctx context.Context, d *deployment) []Finding {
 	below := []string{"schema", "tenants", "keyset"}
 	f := Finding{Check: "ledger", Grade: OK, Means: "it stores what cannot be rebuilt: tenants, their keys, ticks, dead letters"}
@@ -100,8 +101,8 @@ func (d *deployment) gradeTenants(tenants []ledger.Tenant) Finding {
 	return f
 }
 
-// matchKeyset opens the wrapped data keys. The keyset of another deployment opens none of them, and then no cached value
-// can be read.
+// matchKeyset opens the wrapped data keys. The keyset of another deployment opens none of them, and
+// then no cached value can be read.
 func (d *deployment) matchKeyset(ctx context.Context, tenants []ledger.Tenant) Finding {
 	f := Finding{Check: "ledger-keyset", Grade: OK, Means: "the ledger's data keys open only with the keyset that sealed them"}
 	if d.keys == nil {

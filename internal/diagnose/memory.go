@@ -43,7 +43,8 @@ type Family struct {
 	Max    int64  `json:"most_bytes"`
 }
 
-// LargeKey is one of the largest keys of the sample. Its name may identify its owner and is left out.
+// LargeKey is one of the largest keys of the sample. Its name may identify its owner and is left
+// out.
 type LargeKey struct {
 	Family string `json:"family"`
 	Bytes  int64  `json:"bytes"`
@@ -74,8 +75,8 @@ func (s Server) Memory(ctx context.Context, sample int, progress func(measured, 
 	return m, nil
 }
 
-// measureKeys returns the sizes of a sample of keys, by family. It stops at the sample's size, at the last key, or after
-// sampleLimit. refused is set if the server does not allow a command.
+// measureKeys returns the sizes of a sample of keys, by family. It stops at the sample's size, at
+// the last key, or after sampleLimit. refused is set if the server does not allow a command.
 func measureKeys(ctx context.Context, c *redis.Client, sample int, progress func(n int)) (sizes map[string][]int64, refused string, err error) {
 	sizes = map[string][]int64{}
 	until := time.Now().Add(sampleLimit)

@@ -24,7 +24,8 @@ func checkCacheRedis(ctx context.Context, d *deployment) []Finding {
 	return d.checkRedis(ctx, d.cache, redisconn.RoleCache, d.config.Redis.Cache)
 }
 
-// redisMeaning explains why each property matters, by role. The empty property is the server itself.
+// redisMeaning explains why each property matters, by role. The empty property is the server
+// itself.
 var redisMeaning = map[redisconn.Role]map[string]string{
 	redisconn.RoleQueue: {
 		"":            "without it no task can be enqueued, and workers wait",
@@ -49,7 +50,8 @@ var redisFix = map[string]string{
 	"scripts":     "allow EVAL and EVALSHA for the user in the URL",
 }
 
-// checkRedis checks that the server of one role answers, its eviction policy, its persistence and its scripts.
+// checkRedis checks that the server of one role answers, its eviction policy, its persistence and
+// its scripts.
 func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, role redisconn.Role, address secret.Value) []Finding {
 	name, variable := role.String()+"-redis", "ROUNDS_"+strings.ToUpper(role.String())+"_REDIS"
 	aspects := []string{"policy", "persistence", "scripts"}
@@ -80,8 +82,9 @@ func (d *deployment) checkRedis(ctx context.Context, rdb redis.UniversalClient, 
 	return append(found, checkScripts(ctx, rdb, joinName(name, "scripts"), redisMeaning[role]["scripts"]))
 }
 
-// unreached explains why Redis does not answer. The client's errors are terse on purpose, because they may end up in tasks
-// and logs. An operator needs the reason, so unreached connects to the server of a plain URL once more, without a password.
+// unreached explains why Redis does not answer. The client's errors are terse on purpose, because
+// they may end up in tasks and logs. An operator needs the reason, so unreached connects to the
+// server of a plain URL once more, without a password.
 func unreached(ctx context.Context, rawURL string, err error) string {
 	u, parseErr := url.Parse(rawURL)
 	if parseErr != nil || u.Scheme != "redis" && u.Scheme != "rediss" {
@@ -99,8 +102,8 @@ func unreached(ctx context.Context, rawURL string, err error) string {
 	return fmt.Sprintf("%s accepts connections, but: %s", addr, err)
 }
 
-// gradeAspect downgrades a finding if redisconn.Check found a problem with its aspect. A server that does not report its
-// configuration downgrades every aspect.
+// gradeAspect downgrades a finding if redisconn.Check found a problem with its aspect. A server
+// that does not report its configuration downgrades every aspect.
 func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	for _, n := range notes {
 		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
@@ -114,8 +117,8 @@ func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	return f
 }
 
-// checkScripts loads a script and runs it by its digest, as the product does. Like the product's scripts, it reads the
-// server's time.
+// checkScripts loads a script and runs it by its digest, as the product does. Like the product's
+// scripts, it reads the server's time.
 func checkScripts(ctx context.Context, rdb redis.UniversalClient, check, means string) Finding {
 	f := Finding{Check: check, Grade: OK, Evidence: "a script was loaded and run by its digest", Means: means}
 	sha, err := rdb.ScriptLoad(ctx, "return redis.call('TIME')[1]").Result()

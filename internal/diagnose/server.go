@@ -30,8 +30,8 @@ type Server struct {
 // Role returns the role's name.
 func (s Server) Role() string { return s.place.Role }
 
-// EachServer calls inspect for every server of both roles, one after the other, and returns the results in that order. It
-// skips a role whose client is nil and stops at the first error.
+// EachServer calls inspect for every server of both roles, one after the other, and returns the
+// results in that order. It skips a role whose client is nil and stops at the first error.
 func EachServer[T any](ctx context.Context, queueRedis, cacheRedis redis.UniversalClient, inspect func(context.Context, Server) (T, error)) ([]T, error) {
 	var out []T
 	for _, r := range []struct {
@@ -55,8 +55,9 @@ func EachServer[T any](ctx context.Context, queueRedis, cacheRedis redis.Univers
 	return out, nil
 }
 
-// refusal returns a sentence if err is a server's refusal of a command: managed services forbid some commands, and users
-// may lack permissions. Any other error is returned, without the addresses that the client's errors contain.
+// refusal returns a sentence if err is a server's refusal of a command: managed services forbid
+// some commands, and users may lack permissions. Any other error is returned, without the addresses
+// that the client's errors contain.
 func refusal(command string, err error) (string, error) {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return "", nil
@@ -68,7 +69,8 @@ func refusal(command string, err error) (string, error) {
 	return "", err
 }
 
-// unavailable is refusal for a command without which there is no result: a refusal is an error, too.
+// unavailable is refusal for a command without which there is no result: a refusal is an error,
+// too.
 func unavailable(command string, err error) error {
 	refused, err := refusal(command, err)
 	if refused != "" {
@@ -108,7 +110,8 @@ var (
 	ourNames = []string{"asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel", "rounds:doctor"}
 )
 
-// keyFamily returns a key's family: its purpose, never its owner. The keys of other programs are "other".
+// keyFamily returns a key's family: its purpose, never its owner. The keys of other programs are
+// "other".
 func keyFamily(key string) string {
 	if m := ourKey.FindStringSubmatch(key); m != nil {
 		slot := "*"

@@ -170,8 +170,8 @@ func TestBytesText(t *testing.T) {
 	}
 }
 
-// FuzzRedactionOfRedis feeds keys, clients and commands that other programs named. Only known names and lengths may be
-// shown of them.
+// FuzzRedactionOfRedis feeds keys, clients and commands that other programs named. Only known names
+// and lengths may be shown of them.
 func FuzzRedactionOfRedis(f *testing.F) {
 	f.Add("asynq:{sync}:t:x", "id=1 addr=10.0.0.5:1 name=worker age=10 cmd=get user=default", "EVALSHA")
 	f.Add("patient:{Jane Doe}:jane", "id=1 name=Jane\\x20Doe addr=Jane:Doe", "Jane Doe")

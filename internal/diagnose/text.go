@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Ago formats the time between t and now for people: "3m0s ago", or "in 3m0s" for a time in the future.
+// Ago formats the time between t and now for people: "3m0s ago", or "in 3m0s" for a time in the
+// future.
 func Ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
@@ -32,8 +33,8 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d GiB", n/step/step/step)
 }
 
-// Redact returns s unchanged if it looks like a name from code. Any other text may identify a person, so only its length
-// is returned.
+// Redact returns s unchanged if it looks like a name from code. Any other text may identify a
+// person, so only its length is returned.
 func Redact(s string) string {
 	if len(s) > 200 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/+") != "" {
 		return fmt.Sprintf("[%d bytes]", len(s))

@@ -83,8 +83,8 @@ func dialReason(err error) string {
 	return "the connection failed"
 }
 
-// checkVendorCall makes one call per tenant if the options ask for it. The calls pass the same gate as the workers', so
-// that a check never causes an account to be throttled.
+// checkVendorCall makes one call per tenant if the options ask for it. The calls pass the same gate
+// as the workers', so that a check never causes an account to be throttled.
 func checkVendorCall(ctx context.Context, d *deployment) []Finding {
 	const name = "vendor-call"
 	switch {

@@ -21,11 +21,12 @@ type admission struct {
 	began   time.Time
 }
 
-// admit admits an attempt, as the fleet's one probe if the breaker is due for it. If it refuses, it returns how long to
-// wait. If the breaker changed in the meantime, it returns neither admission nor wait.
+// admit admits an attempt, as the fleet's one probe if the breaker is due for it. If it refuses, it
+// returns how long to wait. If the breaker changed in the meantime, it returns neither admission
+// nor wait.
 //
-// The probe decides for all callers. It is therefore never a poison call, and not the call that failed as the last probe
-// while another call may still arrive.
+// The probe decides for all callers. It is therefore never a poison call, and not the call that
+// failed as the last probe while another call may still arrive.
 func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
 	v, err := b.read(ctx)
 	if err != nil {
@@ -60,7 +61,8 @@ func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Dura
 	return a, 0, nil
 }
 
-// probeDelay returns how long other calls have the first chance to be the probe; 0 when this call may be it.
+// probeDelay returns how long other calls have the first chance to be the probe; 0 when this call
+// may be it.
 func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
 	first, _ := b.periods()
 	if b.suspects.isPoison(call) {
@@ -74,8 +76,8 @@ func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
 	return max(0, time.Until(v.until.Add(first)))
 }
 
-// probe asks for the permission to send the probe. If it returns without a token and without a wait, the breaker has
-// changed.
+// probe asks for the permission to send the probe. If it returns without a token and without a
+// wait, the breaker has changed.
 func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
 	b := a.breaker
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)

@@ -77,8 +77,9 @@ func (s scope) key(parts ...string) string {
 	return s.tenant.Key(space, append([]string{"b", s.String()}, parts...)...)
 }
 
-// breaker is one process's side of one breaker. gobreaker counts the outcomes in this process; Redis holds the state that
-// the fleet shares. Whenever the shared state changes, counting starts again.
+// breaker is one process's side of one breaker. gobreaker counts the outcomes in this process;
+// Redis holds the state that the fleet shares. Whenever the shared state changes, counting starts
+// again.
 type breaker struct {
 	scope scope
 	o     Options
@@ -230,7 +231,8 @@ func (b *breaker) tripped() bool {
 	return b.count.State() == gobreaker.StateOpen
 }
 
-// open publishes that the breaker has tripped. When Redis is unreachable, this process alone refuses for one period.
+// open publishes that the breaker has tripped. When Redis is unreachable, this process alone
+// refuses for one period.
 func (b *breaker) open(ctx context.Context, gen int64, reason tebra.Code) {
 	first, longest := b.periods()
 	jitter := 800 + rand.Int64N(401)
@@ -244,8 +246,8 @@ func (b *breaker) open(ctx context.Context, gen int64, reason tebra.Code) {
 	}
 }
 
-// close publishes that the probe succeeded. When Redis is unreachable, the probe's permission expires and another probe
-// follows.
+// close publishes that the probe succeeded. When Redis is unreachable, the probe's permission
+// expires and another probe follows.
 func (b *breaker) close(ctx context.Context, gen int64) {
 	_, _ = b.run(context.WithoutCancel(ctx), closeScript, []string{b.scope.key(), b.scope.key("probe")},
 		gen, keyLife.Milliseconds())

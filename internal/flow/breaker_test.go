@@ -73,7 +73,8 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// Three failures in a row, of any tenant, open the host's breaker for the fleet. No call is sent then.
+// Three failures in a row, of any tenant, open the host's breaker for the fleet. No call is sent
+// then.
 func TestHostOpens(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -204,7 +205,8 @@ func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 	})
 }
 
-// A class opens for its tenant after five failures in a row, or when half of at least ten calls fail.
+// A class opens for its tenant after five failures in a row, or when half of at least ten calls
+// fail.
 func TestClassOpens(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

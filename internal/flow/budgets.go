@@ -8,7 +8,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Budgets reads the budgets of the given tenants' operations, those that were used within a week. It changes nothing.
+// Budgets reads the budgets of the given tenants' operations, those that were used within a week.
+// It changes nothing.
 func (f *Flow) Budgets(ctx context.Context, ids ...tenant.ID) ([]budget.State, error) {
 	var operations []budget.Operation
 	for _, id := range ids {

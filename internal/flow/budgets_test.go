@@ -29,7 +29,8 @@ func TestBudgets(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		a, b := got[0], got[1]
-		// GetPatient's documented interval is a quarter of a second. The call used another one, which is not stored.
+		// GetPatient's documented interval is a quarter of a second. The call used another one,
+		// which is not stored.
 		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 300*time.Millisecond {
 			t.Errorf("%+v", a)
 		}

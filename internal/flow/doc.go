@@ -1,16 +1,17 @@
-// Package flow decides when a call to the vendor may be sent: it implements [tebra.Gate]. It combines budgets
-// (internal/budget), breakers and in-flight caps; no other package knows all three. The client asks it before every
-// attempt and reports the outcome of each attempt to it.
+// Package flow decides when a call to the vendor may be sent: it implements [tebra.Gate]. It
+// combines budgets (internal/budget), breakers and in-flight caps; no other package knows all
+// three. The client asks it before every attempt and reports the outcome of each attempt to it.
 //
 // # Refusals
 //
-// A call that cannot be sent within Options.MaxWait gets the error [Refused], which carries the time to try again. Refused
-// background callers are booked one after another, so that a backlog spreads over the slots to come and its callers do
-// not return all at once.
+// A call that cannot be sent within Options.MaxWait gets the error [Refused], which carries the
+// time to try again. Refused background callers are booked one after another, so that a backlog
+// spreads over the slots to come and its callers do not return all at once.
 //
 // # In-flight caps
 //
-// Each process limits how many calls of one tenant are in flight. A quarter of them is reserved for interactive callers.
+// Each process limits how many calls of one tenant are in flight. A quarter of them is reserved for
+// interactive callers.
 //
 // # Breakers
 //
@@ -18,12 +19,12 @@
 //	                      ▲                  │ fails: twice as long              │ one failure
 //	                      └──────────────────┴───────────────────────────────────┘
 //
-// There is one breaker for the host, one per tenant and class of operations, and one per tenant's credentials. A call
-// needs all three to be closed. Each process counts failures by itself. Its conclusion is stored in a hash in Redis that
-// all processes obey and cache for 250 ms. The ramp divides the pace by four, then by two, before it is full again.
-// Refused credentials open their breaker at the first refusal and for longer, because a vendor locks accounts that keep
-// trying.
+// There is one breaker for the host, one per tenant and class of operations, and one per tenant's
+// credentials. A call needs all three to be closed. Each process counts failures by itself. Its
+// conclusion is stored in a hash in Redis that all processes obey and cache for 250 ms. The ramp
+// divides the pace by four, then by two, before it is full again. Refused credentials open their
+// breaker at the first refusal and for longer, because a vendor locks accounts that keep trying.
 //
-// Proper answers of the vendor do not count as failures (throttled, not found, denied, invalid, conflict), nor do calls
-// that this process canceled.
+// Proper answers of the vendor do not count as failures (throttled, not found, denied, invalid,
+// conflict), nor do calls that this process canceled.
 package flow

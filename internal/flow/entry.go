@@ -19,8 +19,9 @@ type entry struct {
 	deadline time.Time // of all waiting
 }
 
-// try asks everything once. It returns neither permit nor error when the grant became invalid in the meantime: a breaker
-// changed, the operation was blocked, or the answer with the slot arrived too late.
+// try asks everything once. It returns neither permit nor error when the grant became invalid in
+// the meantime: a breaker changed, the operation was blocked, or the answer with the slot arrived
+// too late.
 func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
@@ -73,7 +74,8 @@ func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
 	return nil, e.refuse(ctx, codes.InFlight, "", time.Second)
 }
 
-// admit asks each breaker, as its probe where one is due. It stops without an error at a breaker that has changed.
+// admit asks each breaker, as its probe where one is due. It stops without an error at a breaker
+// that has changed.
 func (e *entry) admit(ctx context.Context, p *permit) error {
 	for _, b := range e.breakers {
 		a, wait, err := b.admit(ctx, e.call.Fingerprint)
@@ -90,7 +92,8 @@ func (e *entry) admit(ctx context.Context, p *permit) error {
 	return nil
 }
 
-// acquireSlot acquires a slot and waits for it. It returns false when the slot can no longer be used.
+// acquireSlot acquires a slot and waits for it. It returns false when the slot can no longer be
+// used.
 func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err error) {
 	limit := time.Until(e.deadline)
 	if d, ok := ctx.Deadline(); ok {
@@ -122,8 +125,8 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	return time.Now().Before(p.SendBy()), nil
 }
 
-// wait waits for the permit's slot. It returns false when the slot can no longer be used: a breaker changed, or a
-// throttle answer blocked the operation.
+// wait waits for the permit's slot. It returns false when the slot can no longer be used: a breaker
+// changed, or a throttle answer blocked the operation.
 func (e *entry) wait(ctx context.Context, p *permit) (ok bool, err error) {
 	if err := sleep(ctx, p.slot.Wait); err != nil {
 		return false, err
@@ -152,7 +155,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// refuse books a background caller for a time at least wait from now. An interactive caller returns after wait.
+// refuse books a background caller for a time at least wait from now. An interactive caller returns
+// after wait.
 func (e *entry) refuse(ctx context.Context, why codes.Code, scope string, wait time.Duration) *Refused {
 	if e.call.Interactive {
 		return e.refusal(why, scope, wait)
@@ -173,7 +177,8 @@ func (e *entry) refusal(why codes.Code, scope string, wait time.Duration) *Refus
 	return &Refused{Reason: why, Scope: scope, until: time.Now().Add(wait)}
 }
 
-// unreachable returns the error for a request that Redis did not answer: the context's, or a refusal.
+// unreachable returns the error for a request that Redis did not answer: the context's, or a
+// refusal.
 func (e *entry) unreachable(ctx context.Context) (*Refused, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

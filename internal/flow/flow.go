@@ -16,16 +16,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Options configures a Flow. Everything but Redis has a default that suits the vendor; demos and tests scale it.
+// Options configures a Flow. Everything but Redis has a default that suits the vendor; demos and
+// tests scale it.
 type Options struct {
-	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost throttles. Required.
+	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost
+	// throttles. Required.
 	Redis redis.UniversalClient
 	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
 	MaxWait time.Duration
 	// MinMargin, InteractiveMemory and Horizon are those of [budget.Options].
 	MinMargin, InteractiveMemory, Horizon time.Duration
-	// InFlight is how many calls of one tenant may be in flight from this process. Defaults to 8, at least 1. A quarter,
-	// rounded down, is reserved for interactive calls.
+	// InFlight is how many calls of one tenant may be in flight from this process. Defaults to 8,
+	// at least 1. A quarter, rounded down, is reserved for interactive calls.
 	InFlight int
 	// Breakers configures when breakers open and for how long.
 	Breakers Breakers
@@ -35,17 +37,19 @@ type Options struct {
 type Breakers struct {
 	// HostFailures in a row, of any tenant, open the host's breaker. Defaults to 3.
 	HostFailures int
-	// ClassFailures in a row, or half of at least twice as many calls within a minute, open a class's breaker.
-	// Defaults to 5.
+	// ClassFailures in a row, or half of at least twice as many calls within a minute, open a
+	// class's breaker. Defaults to 5.
 	ClassFailures int
-	// Open is how long a breaker stays open at first. It doubles with each further opening, up to MaxOpen. Both vary by
-	// a fifth in both directions. Default to 15 s and 5 min.
+	// Open is how long a breaker stays open at first. It doubles with each further opening, up to
+	// MaxOpen. Both vary by a fifth in both directions. Default to 15 s and 5 min.
 	Open, MaxOpen time.Duration
 	// Credential and MaxCredential are the same for refused credentials. Default to 5 min and 1 h.
 	Credential, MaxCredential time.Duration
-	// Probe is how long a probe without an outcome blocks the next one. Defaults to 45 s: longer than any call.
+	// Probe is how long a probe without an outcome blocks the next one. Defaults to 45 s: longer
+	// than any call.
 	Probe time.Duration
-	// Ramp is the length of each of the two steps after closing: a quarter, then half of the pace. Defaults to 15 s.
+	// Ramp is the length of each of the two steps after closing: a quarter, then half of the pace.
+	// Defaults to 15 s.
 	Ramp time.Duration
 	// Cache is how old a process's copy of a breaker's state may be. Defaults to 250 ms.
 	Cache time.Duration
@@ -93,8 +97,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// Flow is the gate of one process. All processes on one Redis share its budgets and breakers. It starts no goroutine and
-// needs no closing. It is safe for concurrent use.
+// Flow is the gate of one process. All processes on one Redis share its budgets and breakers. It
+// starts no goroutine and needs no closing. It is safe for concurrent use.
 type Flow struct {
 	options Options
 	pace    *budget.Pace
@@ -150,11 +154,13 @@ func (f *Flow) account(id tenant.ID) *account {
 	return a
 }
 
-// maxTries limits how often one Enter starts again because its grant became invalid while it waited.
+// maxTries limits how often one Enter starts again because its grant became invalid while it
+// waited.
 const maxTries = 4
 
-// Enter waits until the call may be sent, at most Options.MaxWait, or returns a [*Refused] that carries the time to try
-// again. Other errors are the context's, or report that the call itself is invalid.
+// Enter waits until the call may be sent, at most Options.MaxWait, or returns a [*Refused] that
+// carries the time to try again. Other errors are the context's, or report that the call itself is
+// invalid.
 func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	id, err := tenant.Parse(c.Account)
 	if err != nil {
@@ -181,13 +187,15 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	return nil, e.refuse(ctx, codes.Pace, "", time.Second)
 }
 
-// SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes. See
+// SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes.
+// See
 // [budget.Pace.SetIntervals].
 func (f *Flow) SetIntervals(ctx context.Context, id tenant.ID, intervals map[string]time.Duration) error {
 	return f.pace.SetIntervals(ctx, id, intervals)
 }
 
-// between returns a random duration from low to high, so that callers refused at the same time do not return together.
+// between returns a random duration from low to high, so that callers refused at the same time do
+// not return together.
 func between(low, high time.Duration) time.Duration {
 	return low + time.Duration(rand.Int64N(int64(high-low)+1))
 }

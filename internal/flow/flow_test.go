@@ -19,7 +19,8 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 const clinic = tenant.ID("clinic-a")
 
-// onBothServers runs a test on redis-server and on the embedded one, because the scripts must do the same on both.
+// onBothServers runs a test on redis-server and on the embedded one, because the scripts must do
+// the same on both.
 func onBothServers(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, redistest.New(t)) })

@@ -12,7 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// vendor is as strict as the real one: it throttles a call that arrives within one interval of the last accepted call.
+// vendor is as strict as the real one: it throttles a call that arrives within one interval of the
+// last accepted call.
 type vendor struct {
 	mu       sync.Mutex
 	interval time.Duration
@@ -57,7 +58,8 @@ func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
 	}
 }
 
-// Two processes drain a backlog against a strict vendor. The vendor throttles nothing, and little time is wasted.
+// Two processes drain a backlog against a strict vendor. The vendor throttles nothing, and little
+// time is wasted.
 func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -135,7 +137,8 @@ func TestLateGrantIsNotUsed(t *testing.T) {
 	})
 }
 
-// A throttle answer reaches callers that already wait for their slots: they ask for a new slot instead of calling.
+// A throttle answer reaches callers that already wait for their slots: they ask for a new slot
+// instead of calling.
 func TestThrottleAnswerReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

@@ -12,7 +12,8 @@ const (
 	failure                  // counted as a failure
 )
 
-// outcomes maps the code of an attempt that was sent to its meaning. A code that is not listed is ignored.
+// outcomes maps the code of an attempt that was sent to its meaning. A code that is not listed is
+// ignored.
 var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	hostScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure,
@@ -29,8 +30,8 @@ var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	},
 }
 
-// classify returns what an attempt means to one kind of breaker. An attempt that was not sent counts for the host only:
-// an unreachable vendor is down.
+// classify returns what an attempt means to one kind of breaker. An attempt that was not sent
+// counts for the host only: an unreachable vendor is down.
 func classify(kind scopeKind, o tebra.Outcome) outcome {
 	if o.Void || o.NotSent && kind != hostScope {
 		return ignored

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// suspects distinguishes poison calls from an outage of the vendor. The vendor answers a record that it cannot read with the
-// same internal fault as an outage. If such a failure counted, one record would open the breaker for all callers. Worse,
-// its call returns first, becomes the probe, fails, and keeps the breaker open.
+// suspects distinguishes poison calls from an outage of the vendor. The vendor answers a record
+// that it cannot read with the same internal fault as an outage. If such a failure counted, one
+// record would open the breaker for all callers. Worse, its call returns first, becomes the probe,
+// fails, and keeps the breaker open.
 //
-// Every failed call is a suspect. It is poison once another call, sent after the failure, has succeeded. From then on
-// its failures are not counted and it is not sent as a probe, until it succeeds or an hour has passed. Failures that led
-// to an opening, and those of probes, come from the outage and prove nothing. The single failure that reopens a breaker
-// in the ramp stays suspect, however; otherwise a poison record first met there would open the breaker after every
+// Every failed call is a suspect. It is poison once another call, sent after the failure, has
+// succeeded. From then on its failures are not counted and it is not sent as a probe, until it
+// succeeds or an hour has passed. Failures that led to an opening, and those of probes, come from
+// the outage and prove nothing. The single failure that reopens a breaker in the ramp stays
+// suspect, however; otherwise a poison record first met there would open the breaker after every
 // recovery.
 //
 // The zero value is ready.
@@ -65,8 +67,8 @@ func (s *suspects) failed(call uint64, now time.Time) {
 	s.calls[call] = suspect{failed: now, poison: have.poison && now.Sub(have.failed) < suspectLife}
 }
 
-// succeeded records the success of a call that was sent at sent. The call is no suspect any more; suspects that failed
-// before it was sent are poison.
+// succeeded records the success of a call that was sent at sent. The call is no suspect any more;
+// suspects that failed before it was sent are poison.
 func (s *suspects) succeeded(call uint64, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,7 +22,8 @@ var (
 	works = tebra.Outcome{}
 )
 
-// One record that the vendor cannot read must not count as an outage, however often it is requested.
+// One record that the vendor cannot read must not count as an outage, however often it is
+// requested.
 func TestOnePoisonCallOpensNothing(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))

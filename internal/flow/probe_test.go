@@ -94,7 +94,8 @@ func TestLostProbeExpires(t *testing.T) {
 	})
 }
 
-// A failed probe opens for twice as long, a fifth more or less, up to the longest period; so does one failure in the ramp.
+// A failed probe opens for twice as long, a fifth more or less, up to the longest period; so does
+// one failure in the ramp.
 func TestOpensLonger(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

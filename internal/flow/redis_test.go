@@ -37,8 +37,8 @@ func TestUnreachableRedisRefuses(t *testing.T) {
 	}
 }
 
-// Redis becomes unreachable while a caller waits for its slot. The slot may have been blocked in the meantime, so it is
-// not used.
+// Redis becomes unreachable while a caller waits for its slot. The slot may have been blocked in
+// the meantime, so it is not used.
 func TestRedisGoneWhileWaiting(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -61,7 +61,8 @@ func TestRedisGoneWhileWaiting(t *testing.T) {
 	}
 }
 
-// A Redis that accepts connections and never answers delays a caller by about a second, then the call is refused.
+// A Redis that accepts connections and never answers delays a caller by about a second, then the
+// call is refused.
 func TestHangingRedisRefuses(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

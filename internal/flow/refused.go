@@ -6,7 +6,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// Refused is the error of a call that must wait. The call was not sent and may be repeated after NotBefore.
+// Refused is the error of a call that must wait. The call was not sent and may be repeated after
+// NotBefore.
 type Refused struct {
 	Reason codes.Code // Pace, Blocked, Breaker, InFlight or Redis
 	Scope  string     // of the breaker: host, credential, or the class; empty for other reasons
@@ -21,5 +22,6 @@ func (r *Refused) Error() string {
 	return "not now: " + string(r.Reason)
 }
 
-// NotBefore returns when to try again, and the reason. Other packages recognize a refusal by this method.
+// NotBefore returns when to try again, and the reason. Other packages recognize a refusal by this
+// method.
 func (r *Refused) NotBefore() (time.Time, string) { return r.until, string(r.Reason) }

@@ -2,8 +2,8 @@ package flow
 
 import "context"
 
-// semaphore limits one tenant's calls in flight from this process. A quarter of the places is reserved for interactive
-// callers, which may use the common places too.
+// semaphore limits one tenant's calls in flight from this process. A quarter of the places is
+// reserved for interactive callers, which may use the common places too.
 type semaphore struct {
 	common   chan struct{}
 	reserved chan struct{}
@@ -14,8 +14,8 @@ func newSemaphore(places int) *semaphore {
 	return &semaphore{common: make(chan struct{}, places-reserved), reserved: make(chan struct{}, reserved)}
 }
 
-// acquire waits for a place until ctx ends. It returns the function that releases the place, or nil when none became
-// free in time.
+// acquire waits for a place until ctx ends. It returns the function that releases the place, or nil
+// when none became free in time.
 func (s *semaphore) acquire(ctx context.Context, interactive bool) (release func()) {
 	var reserved chan struct{} // nil blocks for ever: the background has no reserved place
 	if interactive {

@@ -31,7 +31,8 @@ const (
 	Ramp    Condition = "ramp"    // closed recently: calls are slower than usual
 )
 
-// States reads the breakers that the fleet shares: the host's, and those of the given tenants that are not closed.
+// States reads the breakers that the fleet shares: the host's, and those of the given tenants that
+// are not closed.
 func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 	scopes := []scope{{kind: hostScope}}
 	for _, id := range ids {

@@ -126,8 +126,8 @@ func badBodies() map[string]struct {
 	}
 }
 
-// checkUnaffected checks that no task was enqueued, that the log repeats nothing of an input, and that
-// the gateway still accepts a good demand.
+// checkUnaffected checks that no task was enqueued, that the log repeats nothing of an input, and
+// that the gateway still accepts a good demand.
 func (b *bundle) checkUnaffected() {
 	b.t.Helper()
 	if n, err := b.depth(); err != nil || n != 0 {

@@ -42,8 +42,8 @@ func TestGoldenDocument(t *testing.T) {
 	}
 }
 
-// The gateway serves the document. All its references resolve, every schema is used, and every route
-// that needs a key is in it.
+// The gateway serves the document. All its references resolve, every schema is used, and every
+// route that needs a key is in it.
 func TestDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -82,7 +82,8 @@ func (g *Gateway) followEvents(w http.ResponseWriter, r *http.Request) {
 	telemetry.StreamEnded(r.Context(), s.follow(r.Context()))
 }
 
-// writeError logs an error and sends it as a problem, for routes that are not registered through huma.
+// writeError logs an error and sends it as a problem, for routes that are not registered through
+// huma.
 func (g *Gateway) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.cause != nil && r.Context().Err() == nil {

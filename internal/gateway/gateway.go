@@ -116,7 +116,8 @@ func (g *Gateway) Drain() {
 	}
 }
 
-// Wait returns when no request is in progress, or an error when ctx ends first. Call it after Drain.
+// Wait returns when no request is in progress, or an error when ctx ends first. Call it after
+// Drain.
 func (g *Gateway) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {

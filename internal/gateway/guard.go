@@ -115,8 +115,8 @@ func (g *Gateway) serveCaller(w http.ResponseWriter, r *http.Request, rt route, 
 	g.mux.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// checkURL refuses URLs that routes could misread: too long, with an unclean path, or with a repeated
-// query parameter. ServeMux would answer an unclean path with a redirect that repeats it.
+// checkURL refuses URLs that routes could misread: too long, with an unclean path, or with a
+// repeated query parameter. ServeMux would answer an unclean path with a redirect that repeats it.
 func checkURL(r *http.Request) *problem {
 	if len(r.RequestURI) > maxURL {
 		return fail(codes.URLTooLong, "")

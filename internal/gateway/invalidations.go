@@ -49,8 +49,8 @@ var nouns = map[string]practice.Noun{
 	tasks.NounProvider: practice.NounDirectory, tasks.NounPractice: practice.NounPractice,
 }
 
-// invalidate first marks the record stale and then enqueues the tasks that read it again. If enqueueing
-// fails, the mark remains, and the caller can safely repeat the request.
+// invalidate first marks the record stale and then enqueues the tasks that read it again. If
+// enqueueing fails, the mark remains, and the caller can safely repeat the request.
 func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidationOutput, error) {
 	named := tasks.InvalidateEntity{Practice: in.Body.Practice, Noun: in.Body.Noun, ID: tasks.EntityID(in.Body.ID.Reveal())}
 	if err := named.Validate(); err != nil {

@@ -37,8 +37,8 @@ func probes(practiceID, task, patient, provider, visit string) []probe {
 
 var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-\d{16}`)
 
-// With another tenant's identifiers, a key gets the same answers, byte for byte, as with identifiers
-// that do not exist, and the other tenant's data does not change.
+// With another tenant's identifiers, a key gets the same answers, byte for byte, as with
+// identifiers that do not exist, and the other tenant's data does not change.
 func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)

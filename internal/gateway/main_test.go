@@ -69,8 +69,8 @@ func (l *syncBuffer) String() string {
 	return l.b.String()
 }
 
-// dependencies returns the options of a gateway with new, empty databases, and the queue's client. No
-// worker runs.
+// dependencies returns the options of a gateway with new, empty databases, and the queue's client.
+// No worker runs.
 func dependencies(t testing.TB) (Options, *redis.Client) {
 	t.Helper()
 	keys, err := phi.Generate()

@@ -169,8 +169,8 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }
 
-// practiceOrOnly is like practice, but accepts an empty id if the tenant has exactly one practice, and
-// returns that one's number.
+// practiceOrOnly is like practice, but accepts an empty id if the tenant has exactly one practice,
+// and returns that one's number.
 func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, string, error) {
 	if id != "" {
 		c, err := g.practice(ctx, id)

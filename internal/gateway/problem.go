@@ -45,7 +45,8 @@ var problems = map[codes.Code]struct {
 	codes.Draining:              {503, "Send the request again; another process will answer it."},
 }
 
-// problem is an error as clients see it, in the format of RFC 9457. It repeats nothing of the request.
+// problem is an error as clients see it, in the format of RFC 9457. It repeats nothing of the
+// request.
 type problem struct {
 	Type   string     `json:"type" doc:"Path of a page that explains the code." example:"/problems/not_found"`
 	Title  string     `json:"title" doc:"The meaning of the code, in one line."`
@@ -122,8 +123,8 @@ func problemOf(err error) *problem {
 	return fail(codes.Unavailable, "").withRetryAfter(time.Second).withCause(err)
 }
 
-// huma builds its own errors with this function alone. Of what huma reports about a request, only the
-// name of a known parameter is kept.
+// huma builds its own errors with this function alone. Of what huma reports about a request, only
+// the name of a known parameter is kept.
 func init() {
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
 		for _, err := range errs {

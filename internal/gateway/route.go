@@ -27,8 +27,8 @@ type route struct {
 // fallbackPattern matches the requests that no other pattern matches.
 const fallbackPattern = "/"
 
-// jsonFormat encodes and decodes every JSON body: it decodes strictly, and it reveals masked values,
-// because callers may see them.
+// jsonFormat encodes and decodes every JSON body: it decodes strictly, and it reveals masked
+// values, because callers may see them.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		data, err := phi.Marshal(v)
@@ -107,8 +107,8 @@ func (g *Gateway) registerPublic(pattern, name string, h http.HandlerFunc) {
 	g.mux.HandleFunc(pattern, h)
 }
 
-// route returns the route of a request. A request that matches none goes to the fallback route, which
-// is public because its answer reveals nothing.
+// route returns the route of a request. A request that matches none goes to the fallback route,
+// which is public because its answer reveals nothing.
 func (g *Gateway) route(r *http.Request) route {
 	_, pattern := g.mux.Handler(r)
 	if rt, ok := g.routes[pattern]; ok {

@@ -26,9 +26,9 @@ type stream struct {
 	firstKind string // eventReady or eventGap
 }
 
-// start sets the position at which the stream starts. It reports a gap for two cursors: one beyond the
-// log's end comes from another log, and 0 comes from a time without a log, so that the log cannot
-// show what it has lost since.
+// start sets the position at which the stream starts. It reports a gap for two cursors: one beyond
+// the log's end comes from another log, and 0 comes from a time without a log, so that the log
+// cannot show what it has lost since.
 func (s *stream) start(ctx context.Context, last string) (err error) {
 	end, err := events.Last(ctx, s.Events, s.owner)
 	if err != nil {
@@ -78,8 +78,8 @@ func (s *stream) follow(ctx context.Context) string {
 	}
 }
 
-// tail writes the events after the cursor and returns the reason for its end, or eventGap if the log
-// no longer reaches back to the cursor.
+// tail writes the events after the cursor and returns the reason for its end, or eventGap if the
+// log no longer reaches back to the cursor.
 func (s *stream) tail(ctx context.Context) string {
 	ctx, cancel := context.WithCancel(ctx)
 	found, ended := make(chan events.Event), make(chan error, 1)
@@ -166,13 +166,14 @@ func (s *stream) sendLogEvent(ctx context.Context, ev events.Event) error {
 	return nil
 }
 
-// writeEvent writes one event. Neither kind nor data contains a newline: the log's kinds are words, and
-// the data is compact JSON.
+// writeEvent writes one event. Neither kind nor data contains a newline: the log's kinds are words,
+// and the data is compact JSON.
 func (s *stream) writeEvent(id uint64, kind string, data []byte) error {
 	return s.writeAndFlush(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, data))
 }
 
-// reconnectDelayMS returns a random delay in milliseconds, so that clients do not all reconnect at once.
+// reconnectDelayMS returns a random delay in milliseconds, so that clients do not all reconnect at
+// once.
 func reconnectDelayMS() int { return 500 + rand.IntN(2500) }
 
 // writeAndFlush writes and flushes within Limits.WriteTimeout.

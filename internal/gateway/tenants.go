@@ -84,8 +84,8 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	return next, nil
 }
 
-// practice returns the caller's tenant. It fails with codes.NotFound if the practice is not one of the
-// tenant's.
+// practice returns the caller's tenant. It fails with codes.NotFound if the practice is not one of
+// the tenant's.
 func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) {
 	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
 	if err != nil {

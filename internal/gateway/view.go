@@ -84,8 +84,8 @@ const (
 	demandBurst = 20
 )
 
-// foundUnlessCold interprets the error of a read from the store. ErrCold means that nothing was found,
-// and is not returned.
+// foundUnlessCold interprets the error of a read from the store. ErrCold means that nothing was
+// found, and is not returned.
 func foundUnlessCold(err error) (found bool, _ error) {
 	if errors.Is(err, practice.ErrCold) {
 		return false, nil

@@ -129,8 +129,8 @@ func checkFinal(state string) error {
 //
 // A dead letter that is not open, or no longer open when run returns, is ErrConflict. Two callers
 // may therefore call run at the same time, and it must be harmless to repeat. If the task dies
-// again before its dead letter is moved, it stays open with its new death. After an
-// interruption before that, it is still open, and replaying it again completes the replay.
+// again before its dead letter is moved, it stays open with its new death. After an interruption
+// before that, it is still open, and replaying it again completes the replay.
 func (l *Ledger) Replay(ctx context.Context, taskID string, run func(context.Context, DeadLetter) (state string, err error),
 ) (DeadLetter, error) {
 	d, err := l.DeadLetter(ctx, taskID)

@@ -88,8 +88,8 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// concurrently writes the same rows from several callers at once, half of them in reverse order, and
-// returns the sum of their counts.
+// concurrently writes the same rows from several callers at once, half of them in reverse order,
+// and returns the sum of their counts.
 func concurrently[T any](t *testing.T, rows []T, write func(own []T) (int, error)) int {
 	t.Helper()
 	var sum atomic.Int64

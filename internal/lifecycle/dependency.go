@@ -30,9 +30,9 @@ const (
 	attemptPause = time.Second
 )
 
-// WaitFor calls connect until it succeeds, fails with an error that is not an ErrDependency, or wait
-// has passed, and returns its last error. Each call gets four seconds. With a wait of zero there is
-// one call.
+// WaitFor calls connect until it succeeds, fails with an error that is not an ErrDependency, or
+// wait has passed, and returns its last error. Each call gets four seconds. With a wait of zero
+// there is one call.
 //
 // Waiting is for platforms that attach the network while the process already starts: a dependency
 // that is unreachable in the first seconds may answer in the second minute. WaitFor logs once that

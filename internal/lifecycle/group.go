@@ -22,16 +22,16 @@ type Group struct {
 	failed  chan error
 }
 
-// NewGroup returns a group. Its goroutines get a context that has ctx's values and ends at Stop or with
-// ctx.
+// NewGroup returns a group. Its goroutines get a context that has ctx's values and ends at Stop or
+// with ctx.
 func NewGroup(ctx context.Context) *Group {
 	ctx, cancel := context.WithCancel(ctx)
 	return &Group{ctx: ctx, cancel: cancel, failed: make(chan error, 1)}
 }
 
-// Go runs f in its own goroutine, or returns ErrStopped. If f panics, or returns an error before it is
-// asked to end, the group fails: Failed delivers the first failure and Stop returns it. Returning nil
-// early is not a failure.
+// Go runs f in its own goroutine, or returns ErrStopped. If f panics, or returns an error before it
+// is asked to end, the group fails: Failed delivers the first failure and Stop returns it.
+// Returning nil early is not a failure.
 func (g *Group) Go(name string, f func(context.Context) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -64,8 +64,8 @@ func (g *Group) fail(err error) {
 // Failed delivers the first failure, once. It is never closed.
 func (g *Group) Failed() <-chan error { return g.failed }
 
-// Stop ends the goroutines' context and waits for them. It returns the first failure, or an error if ctx
-// ends while goroutines are still running. Every call waits and returns the same.
+// Stop ends the goroutines' context and waits for them. It returns the first failure, or an error
+// if ctx ends while goroutines are still running. Every call waits and returns the same.
 func (g *Group) Stop(ctx context.Context) error {
 	g.mu.Lock()
 	g.stopped = true

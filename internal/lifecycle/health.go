@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Health is the state of a process for the platform's probes. The zero value is a process that has not
-// started. It does not depend on Redis or the vendor: platforms kill a process that fails its liveness
-// probe, and killing every worker does not bring Redis back.
+// Health is the state of a process for the platform's probes. The zero value is a process that has
+// not started. It does not depend on Redis or the vendor: platforms kill a process that fails its
+// liveness probe, and killing every worker does not bring Redis back.
 type Health struct {
 	started  atomic.Bool
 	draining atomic.Bool
@@ -78,8 +78,8 @@ func Serve(ctx context.Context, addr string, h http.Handler) (*Server, error) {
 	})
 }
 
-// ServeHTTP is Serve with the caller's server and its limits. The server must not be used for anything
-// else.
+// ServeHTTP is Serve with the caller's server and its limits. The server must not be used for
+// anything else.
 func ServeHTTP(ctx context.Context, addr string, srv *http.Server) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {

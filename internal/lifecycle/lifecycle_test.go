@@ -302,7 +302,8 @@ func TestServeFailure(t *testing.T) {
 	}
 }
 
-// An open request is cut off when the deadline passes, and Stop still waits for the server's goroutine.
+// An open request is cut off when the deadline passes, and Stop still waits for the server's
+// goroutine.
 func TestServeStopDeadline(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -330,7 +331,8 @@ func TestServeStopDeadline(t *testing.T) {
 	wg.Wait()
 }
 
-// Ten goroutines start and stop small services fifty times each; TestMain checks for leaked goroutines.
+// Ten goroutines start and stop small services fifty times each; TestMain checks for leaked
+// goroutines.
 func TestStress(t *testing.T) {
 	t.Parallel()
 	var running, begun atomic.Int64

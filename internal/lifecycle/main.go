@@ -12,8 +12,8 @@ import (
 // ExitUsage is the exit code of a process that cannot use its arguments or its environment.
 const ExitUsage = 2
 
-// SignalContext returns a context that ends with the first SIGINT or SIGTERM. A second signal ends the
-// process at once.
+// SignalContext returns a context that ends with the first SIGINT or SIGTERM. A second signal ends
+// the process at once.
 func SignalContext() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -26,8 +26,8 @@ type Process interface {
 	Run(ctx context.Context) error
 }
 
-// Main opens a process, runs it until ctx ends or it fails, and returns its exit code. If ctx ends while
-// the process opens, the exit code is 0: the process was asked to stop and has.
+// Main opens a process, runs it until ctx ends or it fails, and returns its exit code. If ctx ends
+// while the process opens, the exit code is 0: the process was asked to stop and has.
 func Main(ctx context.Context, log *slog.Logger, open func(context.Context) (Process, error)) int {
 	p, err := open(ctx)
 	if err != nil && ctx.Err() != nil {

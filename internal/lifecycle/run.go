@@ -9,8 +9,8 @@ import (
 
 // Service is what Run drives.
 type Service struct {
-	// Start returns as soon as the service runs. If it fails it undoes what it did; Stop is not called.
-	// Required.
+	// Start returns as soon as the service runs. If it fails it undoes what it did; Stop is not
+	// called. Required.
 	Start func(context.Context) error
 	// Stop ends the service before its context ends. It is called once. Required.
 	Stop func(context.Context) error
@@ -19,8 +19,8 @@ type Service struct {
 }
 
 // Run starts the service, waits until ctx ends or the service fails, and stops it within grace. It
-// returns the service's failure joined with the error of stopping; the end of ctx is not an error. If
-// ctx has already ended, Run starts nothing.
+// returns the service's failure joined with the error of stopping; the end of ctx is not an error.
+// If ctx has already ended, Run starts nothing.
 func Run(ctx context.Context, grace time.Duration, s Service) error {
 	if ctx.Err() != nil {
 		return nil

@@ -24,8 +24,8 @@ type step struct {
 	stop func(context.Context) error
 }
 
-// Push adds a step, named in logs and errors. A step that is pushed while Close runs belongs to the next
-// Close.
+// Push adds a step, named in logs and errors. A step that is pushed while Close runs belongs to the
+// next Close.
 func (s *Stack) Push(name string, stop func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +33,8 @@ func (s *Stack) Push(name string, stop func(context.Context) error) {
 }
 
 // Close runs every step, the last pushed first, and empties the stack, so that a second Close does
-// nothing. All steps run, even after one fails or panics or ctx ends. Close joins their errors, each
-// with its step's name in front.
+// nothing. All steps run, even after one fails or panics or ctx ends. Close joins their errors,
+// each with its step's name in front.
 func (s *Stack) Close(ctx context.Context) error {
 	s.mu.Lock()
 	steps := s.steps
@@ -55,8 +55,8 @@ func (s *Stack) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Rollback closes the stack if *err is not nil, and joins the errors of closing to it. A constructor
-// defers it to undo what was built when a later line fails:
+// Rollback closes the stack if *err is not nil, and joins the errors of closing to it. A
+// constructor defers it to undo what was built when a later line fails:
 //
 //	defer stack.Rollback(ctx, &err)
 func (s *Stack) Rollback(ctx context.Context, err *error) {
@@ -70,7 +70,8 @@ func (st step) run(ctx context.Context) (err error) {
 	return st.stop(ctx)
 }
 
-// errPanic replaces the value of a recovered panic, which may hold the data that the code worked on.
+// errPanic replaces the value of a recovered panic, which may hold the data that the code worked
+// on.
 var errPanic = errors.New("panic")
 
 // recovered turns a panic of the deferring function into errPanic.

@@ -1,13 +1,13 @@
 // Package phi protects health information: at rest, in text, and as a reference. It takes exactly
 // three forms:
 //
-//   - Text is a value in memory. It masks itself in every ordinary way of printing or marshaling. Reveal
-//     returns the value; Marshal calls it for bytes that are about to be sealed.
-//   - Sealed bytes are stored in Redis and in the ledger. They open only with the key of their tenant and
-//     the associated data they were sealed with: a payload moved to another tenant, kind, task or cache
-//     key returns ErrOpen and reveals nothing.
-//   - Ref is a keyed digest that stands for an identifier wherever it may be seen: keys, logs, spans,
-//     events, errors.
+//   - Text is a value in memory. It masks itself in every ordinary way of printing or marshaling.
+//     Reveal returns the value; Marshal calls it for bytes that are about to be sealed.
+//   - Sealed bytes are stored in Redis and in the ledger. They open only with the key of their
+//     tenant and the associated data they were sealed with: a payload moved to another tenant,
+//     kind, task or cache key returns ErrOpen and reveals nothing.
+//   - Ref is a keyed digest that stands for an identifier wherever it may be seen: keys, logs,
+//     spans, events, errors.
 //
 // # Keys
 //

@@ -2,8 +2,9 @@ package plan
 
 import "time"
 
-// Clock is the time by which calendar decisions are made: opening hours, ticks, which day is today. It starts at an origin
-// and runs at a constant multiple of real time. Leases, pace and the cache do not use it; they use the clock of Redis.
+// Clock is the time by which calendar decisions are made: opening hours, ticks, which day is today.
+// It starts at an origin and runs at a constant multiple of real time. Leases, pace and the cache
+// do not use it; they use the clock of Redis.
 //
 // The zero Clock is real time.
 type Clock struct {
@@ -12,7 +13,8 @@ type Clock struct {
 	speed  float64
 }
 
-// NewClock returns a clock that shows origin now and runs speed times as fast as real time; a speed of 0 or less is 1.
+// NewClock returns a clock that shows origin now and runs speed times as fast as real time; a speed
+// of 0 or less is 1.
 func NewClock(origin time.Time, speed float64) Clock {
 	if speed <= 0 {
 		speed = 1

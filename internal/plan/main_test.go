@@ -31,8 +31,8 @@ type bundle struct {
 	tasks  *tasks.Client
 }
 
-// setup returns a ledger with clinic-a, which is in Chicago, opens on weekdays and has two practices, and
-// a queue.
+// setup returns a ledger with clinic-a, which is in Chicago, opens on weekdays and has two
+// practices, and a queue.
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{rdb: redistest.New(t), keys: taskstest.Keys(t), file: filepath.Join(t.TempDir(), "ledger.db")}

@@ -26,8 +26,8 @@ type Options struct {
 	Logger    *slog.Logger   // defaults to slog.Default
 }
 
-// Planner computes ticks and sends what is due. Its methods are for one goroutine; several planners, in one process or
-// many, may share a ledger and a queue.
+// Planner computes ticks and sends what is due. Its methods are for one goroutine; several
+// planners, in one process or many, may share a ledger and a queue.
 type Planner struct {
 	ledger *ledger.Ledger
 	tasks  *tasks.Client
@@ -36,8 +36,8 @@ type Planner struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	// decided is the time up to which each schedule's ticks are in the ledger, zero if there are none. A schedule that this
-	// planner has not read from the ledger yet has no element.
+	// decided is the time up to which each schedule's ticks are in the ledger, zero if there are
+	// none. A schedule that this planner has not read from the ledger yet has no element.
 	decided map[scheduleKey]time.Time
 }
 
@@ -88,8 +88,9 @@ func New(o Options) (*Planner, error) {
 	return p, nil
 }
 
-// Run makes a cycle every Options.Every until ctx ends, and then returns nil. A cycle that fails is repeated, because an
-// unreachable Redis or ledger must not end a scheduler; a series of failures is logged once.
+// Run makes a cycle every Options.Every until ctx ends, and then returns nil. A cycle that fails is
+// repeated, because an unreachable Redis or ledger must not end a scheduler; a series of failures
+// is logged once.
 func (p *Planner) Run(ctx context.Context) error {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
@@ -114,7 +115,8 @@ func (p *Planner) Run(ctx context.Context) error {
 // cycleTimeout bounds one cycle, so that a ledger that hangs counts as one that fails.
 const cycleTimeout = 20 * time.Second
 
-// addBatch is how many ticks are written at once; a first cycle may have one for each schedule of each practice.
+// addBatch is how many ticks are written at once; a first cycle may have one for each schedule of
+// each practice.
 const addBatch = 1000
 
 // practiceKey is a practice of a tenant.
@@ -123,9 +125,10 @@ type practiceKey struct {
 	practice string
 }
 
-// cycle writes the ticks that are due by now into the ledger and enqueues every tick that is due and not sent, including
-// those of other schedulers. It can be repeated and interrupted at any point. A tenant whose zone is unknown is an error
-// and does not keep the others from being planned for.
+// cycle writes the ticks that are due by now into the ledger and enqueues every tick that is due
+// and not sent, including those of other schedulers. It can be repeated and interrupted at any
+// point. A tenant whose zone is unknown is an error and does not keep the others from being planned
+// for.
 func (p *Planner) cycle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
 	defer cancel()
@@ -168,9 +171,9 @@ func (p *Planner) cycle(ctx context.Context) error {
 	return errors.Join(unknown, p.send(ctx, known, now))
 }
 
-// reload reads from the ledger the last ticks of those schedules of the tenant that this planner has not read yet: all of
-// them at its start, later those of new practices. If a first cycle runs out of time, the next one continues after the
-// tenants that were read.
+// reload reads from the ledger the last ticks of those schedules of the tenant that this planner
+// has not read yet: all of them at its start, later those of new practices. If a first cycle runs
+// out of time, the next one continues after the tenants that were read.
 func (p *Planner) reload(ctx context.Context, t ledger.Tenant) error {
 	var fresh []scheduleKey
 	for _, pr := range t.Practices {
@@ -194,7 +197,8 @@ func (p *Planner) reload(ctx context.Context, t ledger.Tenant) error {
 	return nil
 }
 
-// plan appends the tick of one schedule of one practice that has become due by now, if any. now is in the practice's zone.
+// plan appends the tick of one schedule of one practice that has become due by now, if any. now is
+// in the practice's zone.
 func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice string, now time.Time) []ledger.Tick {
 	name := r.tick(practice)
 	last := p.decided[scheduleKey{t.ID, name}]
@@ -202,8 +206,8 @@ func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice stri
 	case last.IsZero() && r.SkipFirst:
 		return due // its ticks begin after this cycle
 	case last.IsZero():
-		// A practice that was never planned for gets everything once, open or not, so that its board is not empty until the
-		// practice opens.
+		// A practice that was never planned for gets everything once, open or not, so that its
+		// board is not empty until the practice opens.
 		return append(due, ledger.Tick{Schedule: name, Tenant: t.ID, At: now.Truncate(time.Minute)})
 	}
 	open := func(at time.Time) bool { return !r.Open || IsOpen(t.Hours, at) }
@@ -213,8 +217,8 @@ func (p *Planner) plan(due []ledger.Tick, r rule, t ledger.Tenant, practice stri
 	return due
 }
 
-// IsOpen reports whether the practice is open at t, which is in the practice's zone. A practice without hours is always
-// open, so that it is never left without data.
+// IsOpen reports whether the practice is open at t, which is in the practice's zone. A practice
+// without hours is always open, so that it is never left without data.
 func IsOpen(h ledger.Hours, t time.Time) bool {
 	if len(h) == 0 {
 		return true

@@ -12,13 +12,14 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// Schedule is one recurring demand for one practice. Of several ticks that no scheduler computed or sent in time only the
-// latest counts: each demands the present state, so one answer serves all of them.
+// Schedule is one recurring demand for one practice. Of several ticks that no scheduler computed or
+// sent in time only the latest counts: each demands the present state, so one answer serves all of
+// them.
 type Schedule struct {
 	Name string // "today"; a tick's schedule is Name/practice
-	// Spec has five cron fields in the practice's zone, without a descriptor or a zone of its own. An instant that a change
-	// of the clocks skips does not fire that day, and one that occurs twice fires twice, so daily schedules avoid the hours
-	// from 1 to 3.
+	// Spec has five cron fields in the practice's zone, without a descriptor or a zone of its own.
+	// An instant that a change of the clocks skips does not fire that day, and one that occurs
+	// twice fires twice, so daily schedules avoid the hours from 1 to 3.
 	Spec      string
 	Open      bool // only within opening hours
 	Account   bool // concerns the tenant's account: demanded for the first of its practices only
@@ -27,8 +28,9 @@ type Schedule struct {
 	Args func(practice string, t time.Time) []tasks.Args
 }
 
-// Standard returns the schedules that every practice has. They keep data fresh without any caller; demands add to them. Large reads
-// happen at night in the practice's own zone, as the vendor requests.
+// Standard returns the schedules that every practice has. They keep data fresh without any caller;
+// demands add to them. Large reads happen at night in the practice's own zone, as the vendor
+// requests.
 func Standard() []Schedule {
 	return []Schedule{
 		{Name: "today", Spec: "*/2 * * * *", Open: true, Args: days(0, 0)},
@@ -73,8 +75,8 @@ func days(from, to int) func(string, time.Time) []tasks.Args {
 // errSpec means that a cron spec is invalid.
 var errSpec = errors.New("plan: not a cron spec of five fields")
 
-// parser accepts five fields only. Descriptors (@every) and zone prefixes (TZ=) make robfig's parser panic or fire every
-// second on bad values, and the practice has a zone anyway.
+// parser accepts five fields only. Descriptors (@every) and zone prefixes (TZ=) make robfig's
+// parser panic or fire every second on bad values, and the practice has a zone anyway.
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 func parseSpec(spec string) (cron.Schedule, error) {
@@ -94,8 +96,8 @@ func parseSpec(spec string) (cron.Schedule, error) {
 // maxGap bounds how far back a cycle searches: a week of missed minutes is 10,080 steps.
 const maxGap = 7 * 24 * time.Hour
 
-// latestTick returns the last instant after last, up to and including now, at which the schedule fires in now's zone; the
-// zero Time if there is none.
+// latestTick returns the last instant after last, up to and including now, at which the schedule
+// fires in now's zone; the zero Time if there is none.
 func latestTick(s cron.Schedule, open func(time.Time) bool, last, now time.Time) time.Time {
 	var latest time.Time
 	if gap := now.Add(-maxGap); last.Before(gap) {

@@ -14,14 +14,15 @@ import (
 const (
 	// sendBatch is how many due ticks one cycle sends.
 	sendBatch = 500
-	// unknownTickGrace is how long a tick of an unknown schedule or practice is left to other schedulers. One of a newer
-	// version has more schedules than this one, one that read the tenants a moment later has more practices, and each of
-	// them sends its ticks within seconds. A tick that is still due after the grace belongs to something that was removed.
+	// unknownTickGrace is how long a tick of an unknown schedule or practice is left to other
+	// schedulers. One of a newer version has more schedules than this one, one that read the
+	// tenants a moment later has more practices, and each of them sends its ticks within seconds. A
+	// tick that is still due after the grace belongs to something that was removed.
 	unknownTickGrace = time.Hour
 )
 
-// send enqueues what is due. Of several ticks of one schedule it enqueues only the latest: they accumulated while the queue
-// was unreachable, and one answer serves them all.
+// send enqueues what is due. Of several ticks of one schedule it enqueues only the latest: they
+// accumulated while the queue was unreachable, and one answer serves them all.
 func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location, now time.Time) error {
 	due, err := p.ledger.Due(ctx, sendBatch)
 	if err != nil {
@@ -51,7 +52,8 @@ func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location
 	return nil
 }
 
-// ruleOf returns the rule and the practice that a tick belongs to; the rule is nil if this planner has no such schedule.
+// ruleOf returns the rule and the practice that a tick belongs to; the rule is nil if this planner
+// has no such schedule.
 func (p *Planner) ruleOf(t ledger.Tick) (*rule, string) {
 	name, practice, _ := strings.Cut(t.Schedule, "/")
 	for i := range p.rules {
@@ -62,9 +64,10 @@ func (p *Planner) ruleOf(t ledger.Tick) (*rule, string) {
 	return nil, practice
 }
 
-// enqueue sends one tick. Two schedulers may send the same tick, and one scheduler may send it twice if it dies before it
-// marks the tick; the idempotency key makes that one demand. A demand that can never be enqueued is logged and counts as
-// sent, so that it does not block the ticks after it.
+// enqueue sends one tick. Two schedulers may send the same tick, and one scheduler may send it
+// twice if it dies before it marks the tick; the idempotency key makes that one demand. A demand
+// that can never be enqueued is logged and counts as sent, so that it does not block the ticks
+// after it.
 func (p *Planner) enqueue(ctx context.Context, t ledger.Tick, demands []tasks.Args) error {
 	for i, args := range demands {
 		once := fmt.Sprintf("tick %s %d %d", t.Schedule, t.At.Unix(), i)

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// check is one behaviour that every program must have. run returns an error if p, in its own environment, lacks it.
+// check is one behaviour that every program must have. run returns an error if p, in its own
+// environment, lacks it.
 type check struct {
 	name string
 	run  func(ctx context.Context, p Program, vars map[string]string) error
@@ -86,8 +87,8 @@ var stores = map[string]store{
 	"ROUNDS_LEDGER":      {"ledger", "postgres://rounds:" + password + "@%s/rounds"},
 }
 
-// reportLimit is how long a program may take to report an unreachable store: five seconds, and one more for a busy
-// machine.
+// reportLimit is how long a program may take to report an unreachable store: five seconds, and one
+// more for a busy machine.
 const reportLimit = 6 * time.Second
 
 func reportsUnreachableStores(ctx context.Context, p Program, vars map[string]string) error {
@@ -151,7 +152,8 @@ func stopsWhileStarting(ctx context.Context, p Program, vars map[string]string) 
 	})
 }
 
-// eachStore calls f for every store that the program needs, concurrently, because most of the time is waiting.
+// eachStore calls f for every store that the program needs, concurrently, because most of the time
+// is waiting.
 func (p Program) eachStore(f func(variable string, s store) error) error {
 	errs := make([]error, len(p.Needs))
 	var all sync.WaitGroup

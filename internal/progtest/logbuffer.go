@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// LogBuffer collects a log and signals when a text appears in it. NewLogBuffer makes one. It is safe for concurrent use.
+// LogBuffer collects a log and signals when a text appears in it. NewLogBuffer makes one. It is
+// safe for concurrent use.
 type LogBuffer struct {
 	want string
 	seen chan struct{}
@@ -39,7 +40,8 @@ func (b *LogBuffer) String() string {
 	return b.buf.String()
 }
 
-// Wait returns when the text has appeared, and fails the test if it does not appear within twenty seconds.
+// Wait returns when the text has appeared, and fails the test if it does not appear within twenty
+// seconds.
 func (b *LogBuffer) Wait(t testing.TB) {
 	t.Helper()
 	select {

@@ -1,11 +1,14 @@
-// Package progtest tests what every program of the project must do: how it reads its environment, starts and stops.
+// Package progtest tests what every program of the project must do: how it reads its environment,
+// starts and stops.
 //
-// A [Program] is a run function and what is specific to it: the environment it starts in, the variables it requires, the
-// sentence it logs when it is ready. [Program.Check] tests the common behaviour. A program's own tests use
+// A [Program] is a run function and what is specific to it: the environment it starts in, the
+// variables it requires, the sentence it logs when it is ready. [Program.Check] tests the common
+// behaviour. A program's own tests use
 // [Program.Start] and [Program.End] for the rest.
 //
-// The package imports no other package of the project, so that a program's test links what the program links and no
-// more; the monitor's test would otherwise link keys. Each test supplies the parts of its environment.
+// The package imports no other package of the project, so that a program's test links what the
+// program links and no more; the monitor's test would otherwise link keys. Each test supplies the
+// parts of its environment.
 package progtest
 
 import (
@@ -30,11 +33,14 @@ const (
 type Program struct {
 	// Run is the function that main calls. It returns the exit code.
 	Run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int
-	// Environment returns development settings with which the program starts, with stores that no other test uses.
+	// Environment returns development settings with which the program starts, with stores that no
+	// other test uses.
 	Environment func(t testing.TB) map[string]string
-	// Needs names the variables without which the program does not start. The stores among them must answer, too.
+	// Needs names the variables without which the program does not start. The stores among them
+	// must answer, too.
 	Needs []string
-	// Listens names the variables that hold listening addresses. Nil means that the program does not listen.
+	// Listens names the variables that hold listening addresses. Nil means that the program does
+	// not listen.
 	Listens []string
 	// Ready is a text that the program logs once it does its work, and not before.
 	Ready string
@@ -52,8 +58,8 @@ type Outcome struct {
 	Took   time.Duration
 }
 
-// End runs the program until it ends by itself. The program is stopped after twenty seconds or when ctx ends, and
-// abandoned ten seconds later.
+// End runs the program until it ends by itself. The program is stopped after twenty seconds or when
+// ctx ends, and abandoned ten seconds later.
 func (p Program) End(ctx context.Context, vars map[string]string, args ...string) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -76,8 +82,8 @@ type Process struct {
 	code   int // valid once done is closed
 }
 
-// Start runs the program in the background until the test ends, and returns when it is ready. It fails the test if the
-// program ends first, or is not ready within twenty seconds.
+// Start runs the program in the background until the test ends, and returns when it is ready. It
+// fails the test if the program ends first, or is not ready within twenty seconds.
 func (p Program) Start(t testing.TB, vars map[string]string) *Process {
 	t.Helper()
 	r := p.begin(t.Context(), vars)
@@ -88,7 +94,8 @@ func (p Program) Start(t testing.TB, vars map[string]string) *Process {
 	return r
 }
 
-// Signal asks the program to stop, as SIGTERM does, and does not wait. It may be called more than once.
+// Signal asks the program to stop, as SIGTERM does, and does not wait. It may be called more than
+// once.
 func (r *Process) Signal() { r.signal() }
 
 // Ended waits for the program to end and fails the test unless it ends in time, with exit code 0.

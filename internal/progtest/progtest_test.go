@@ -91,8 +91,8 @@ func (f faulty) run(ctx context.Context, args []string, getenv func(string) stri
 	return f.code(failsOnStop, 1)
 }
 
-// connect tries the stores. A store whose address has a password is unreachable; the program waits one second for a
-// silent one.
+// connect tries the stores. A store whose address has a password is unreachable; the program waits
+// one second for a silent one.
 func (f faulty) connect(ctx context.Context, getenv func(string) string, printf func(string, ...any)) (code int, ended bool) {
 	if ctx.Err() != nil {
 		if f == ignoresEarlyStop {

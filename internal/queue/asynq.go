@@ -11,8 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// This file is the only one that relies on asynq v0.26.0 beyond its API. Tests that run asynq itself
-// cover every line; see asynq_test.go.
+// This file is the only one that relies on asynq v0.26.0 beyond its API. Tests that run asynq
+// itself cover every line; see asynq_test.go.
 
 // Names of asynq's keys. The keys of a queue begin with asynq:{queue}: so that they share one slot.
 const (
@@ -24,8 +24,8 @@ const (
 	suffixRetry    = ":retry"
 	suffixSchedule = ":scheduled"
 	suffixArchived = ":archived"
-	// Counters of ended attempts: a total, and one for each day (UTC, 2006-01-02) that expires after
-	// 90 days.
+	// Counters of ended attempts: a total, and one for each day (UTC, 2006-01-02) that expires
+	// after 90 days.
 	suffixProcessed = ":processed"
 	suffixFailed    = ":failed"
 )
@@ -64,9 +64,9 @@ func shapeOf(keys []string) shape {
 // notFound is the reply to an ack of a task that is no longer active.
 const notFound = "NOT FOUND"
 
-// CodeOf returns the code of the text that asynq stored as a task's last error; no other part of that
-// text may be shown. The router stores codes. asynq stores a few texts of its own, which CodeOf maps to
-// codes. Any other text becomes codes.Hidden; an empty text stays empty.
+// CodeOf returns the code of the text that asynq stored as a task's last error; no other part of
+// that text may be shown. The router stores codes. asynq stores a few texts of its own, which
+// CodeOf maps to codes. Any other text becomes codes.Hidden; an empty text stays empty.
 func CodeOf(text string) codes.Code {
 	switch text {
 	case asynq.ErrLeaseExpired.Error():

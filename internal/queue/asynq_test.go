@@ -180,8 +180,8 @@ func dump(t *testing.T, rdb *redis.Client) map[string]string {
 	return out
 }
 
-// TestAsynqArchivesLastSnooze shows that asynq archives a task on its last attempt even if it did not
-// fail. Therefore maxRetry is out of reach and the router counts attempts.
+// TestAsynqArchivesLastSnooze shows that asynq archives a task on its last attempt even if it did
+// not fail. Therefore maxRetry is out of reach and the router counts attempts.
 func TestAsynqArchivesLastSnooze(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -234,8 +234,8 @@ func TestAsynqRequeuesRunningTask(t *testing.T) {
 	}
 }
 
-// TestAsynqRecoversExpiredLease shows that the recoverer takes a lease that ended 30 s ago and calls
-// RetryDelay and IsFailure.
+// TestAsynqRecoversExpiredLease shows that the recoverer takes a lease that ended 30 s ago and
+// calls RetryDelay and IsFailure.
 func TestAsynqRecoversExpiredLease(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

@@ -1,16 +1,16 @@
-// Package queue is the engine under the tasks. It adds tasks to asynq's queues, runs asynq's servers,
-// and keeps the state that asynq lacks: which demands are one task, and how a task ended.
+// Package queue is the engine under the tasks. It adds tasks to asynq's queues, runs asynq's
+// servers, and keeps the state that asynq lacks: which demands are one task, and how a task ended.
 //
 // # Lanes
 //
-// A lane is an asynq queue by urgency. All keys of one task, asynq's and ours, have the lane as their
-// hash tag, so each script stays on one slot of a cluster.
+// A lane is an asynq queue by urgency. All keys of one task, asynq's and ours, have the lane as
+// their hash tag, so each script stays on one slot of a cluster.
 //
 // # Generations
 //
-// A task's ID is lane-digest-generation. The digest identifies the work; the generation distinguishes
-// the successive tasks of a digest. The current generation of a digest is stored in its own key, and
-// four scripts change it:
+// A task's ID is lane-digest-generation. The digest identifies the work; the generation
+// distinguishes the successive tasks of a digest. The current generation of a digest is stored in
+// its own key, and four scripts change it:
 //
 //	enqueue    No task of the current generation waits: the task is added.
 //	           One waits (pending, scheduled, retry, or popped but not
@@ -31,13 +31,14 @@
 //	           that one does the work and the dead task is removed.
 //
 // As a result, a thousand equal demands during one wait cause one run, a demand during a run causes
-// exactly one more, and a dead task blocks nothing. After a crash a demand may cause one run more than
-// needed, never one less.
+// exactly one more, and a dead task blocks nothing. After a crash a demand may cause one run more
+// than needed, never one less.
 //
 // A caller encodes for a guessed generation, because the payload is sealed to the ID. The script
-// replies to a wrong guess with the right generation. A missing generation key takes the guess, which
-// is the caller's time in microseconds, if Redis' own clock is within a day of it, else Redis' time.
-// Keys expire a week after their last use, so a new seed is always above every earlier generation.
+// replies to a wrong guess with the right generation. A missing generation key takes the guess,
+// which is the caller's time in microseconds, if Redis' own clock is within a day of it, else
+// Redis' time. Keys expire a week after their last use, so a new seed is always above every earlier
+// generation.
 //
 // # Dependence on asynq
 //

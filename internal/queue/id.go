@@ -29,8 +29,8 @@ func (id ID) String() string {
 	return id.stem() + strconv.FormatUint(id.Generation, 10)
 }
 
-// ParseID is the inverse of String. It accepts only the form that String writes, so that an external ID
-// is safe in a key.
+// ParseID is the inverse of String. It accepts only the form that String writes, so that an
+// external ID is safe in a key.
 func ParseID(s string) (ID, error) {
 	lane, rest, _ := strings.Cut(s, "-")
 	digest, generation, _ := strings.Cut(rest, "-")

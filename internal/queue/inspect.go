@@ -23,7 +23,8 @@ func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (Task, error) {
 	return readTask(info), nil
 }
 
-// find returns the record of a task in asynq. Its LastErr may be any text, and its payload is sealed.
+// find returns the record of a task in asynq. Its LastErr may be any text, and its payload is
+// sealed.
 func find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
 	info, err := inspector(ctx, rdb).GetTaskInfo(id.Lane, id.String())
 	switch {

@@ -2,8 +2,8 @@ package queue
 
 import "slices"
 
-// The lanes, most urgent first. They are frozen, because they are asynq queue names and part of every
-// task's ID.
+// The lanes, most urgent first. They are frozen, because they are asynq queue names and part of
+// every task's ID.
 const (
 	// Interactive is for tasks that a user waits for.
 	Interactive = "interactive"

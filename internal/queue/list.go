@@ -33,8 +33,8 @@ type Task struct {
 	State string
 	// Tenant is its tenant's alias. Empty if it is invalid.
 	Tenant string
-	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no attempt
-	// did.
+	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no
+	// attempt did.
 	Code codes.Code
 	// Attempts counts its attempts that failed.
 	Attempts int
@@ -58,8 +58,8 @@ const HeaderTenant = "tenant"
 // page is the number of tasks that one request reads.
 const page = 500
 
-// Tasks returns at most limit tasks of a lane in one state, in the order in which they are due (archived
-// tasks in the order in which they died).
+// Tasks returns at most limit tasks of a lane in one state, in the order in which they are due
+// (archived tasks in the order in which they died).
 func Tasks(ctx context.Context, rdb redis.UniversalClient, lane, state string, limit int) ([]Task, error) {
 	var out []Task
 	err := eachTask(ctx, rdb, lane, state, func(t Task) bool {
@@ -69,8 +69,8 @@ func Tasks(ctx context.Context, rdb redis.UniversalClient, lane, state string, l
 	return out, err
 }
 
-// eachTask calls f with the tasks of one state until f returns false. It reads pages of the given size.
-// If tasks come or go between pages, a task may be missed or seen twice.
+// eachTask calls f with the tasks of one state until f returns false. It reads pages of the given
+// size. If tasks come or go between pages, a task may be missed or seen twice.
 func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string, f func(Task) bool, size int) error {
 	i := inspector(ctx, rdb)
 	list, ok := map[string]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
@@ -110,8 +110,8 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 	}
 }
 
-// readDeaths reads when tasks were archived. The inspector returns the time of the last failure, which
-// is missing for tasks that an operator archived.
+// readDeaths reads when tasks were archived. The inspector returns the time of the last failure,
+// which is missing for tasks that an operator archived.
 func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tasks []Task) error {
 	pipe := rdb.Pipeline()
 	scores := make([]*redis.FloatCmd, len(tasks))

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// engineLog writes asynq's log lines. They contain task IDs, kinds and the error codes that the router
-// returns to asynq, and nothing of a payload.
+// engineLog writes asynq's log lines. They contain task IDs, kinds and the error codes that the
+// router returns to asynq, and nothing of a payload.
 type engineLog struct{ log *slog.Logger }
 
 func (l engineLog) write(level slog.Level, args []any) {

@@ -65,8 +65,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// handler is a Handler made of a function. Every error is a failure that waits an hour, unless later
-// is set.
+// handler is a Handler made of a function. Every error is a failure that waits an hour, unless
+// later is set.
 type handler struct {
 	process func(ctx context.Context, t *asynq.Task) error
 	delay   time.Duration

@@ -10,9 +10,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// TestGenerationsLoseNoDemand checks every order of events on one digest: each demand is followed by
-// the start of a run, or by the death of a task that carried it, and without crashes at most one task
-// waits.
+// TestGenerationsLoseNoDemand checks every order of events on one digest: each demand is followed
+// by the start of a run, or by the death of a task that carried it, and without crashes at most one
+// task waits.
 func TestGenerationsLoseNoDemand(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

@@ -14,8 +14,8 @@ import (
 // errLane is returned for an unknown lane.
 var errLane = errors.New("queue: no such lane")
 
-// Pause keeps workers from taking tasks of a lane. Running tasks continue, and demands are accepted. It
-// reports false if the lane was already paused.
+// Pause keeps workers from taking tasks of a lane. Running tasks continue, and demands are
+// accepted. It reports false if the lane was already paused.
 func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
 	if !KnownLane(lane) {
 		return false, errLane

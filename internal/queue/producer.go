@@ -26,14 +26,14 @@ const (
 	generationLife = 7 * 24 * time.Hour
 	// onceLife is how long an idempotency key is kept.
 	onceLife = 48 * time.Hour
-	// maxRetry keeps asynq from archiving tasks: on the last attempt it archives even a task that did
-	// not fail. The router decides instead.
+	// maxRetry keeps asynq from archiving tasks: on the last attempt it archives even a task that
+	// did not fail. The router decides instead.
 	maxRetry = 1 << 30
 	// batch is the number of scripts in one pipeline.
 	batch = 200
-	// rounds bounds the tries of a batch: wrong guesses, a flushed script cache and lost connections
-	// cost a round each, and a restart of Redis breaks every pooled connection. Without Redis a batch
-	// fails after about two seconds.
+	// rounds bounds the tries of a batch: wrong guesses, a flushed script cache and lost
+	// connections cost a round each, and a restart of Redis breaks every pooled connection. Without
+	// Redis a batch fails after about two seconds.
 	rounds = 20
 	// guesses bounds the generations that a producer caches.
 	guesses = 8192
@@ -46,8 +46,8 @@ var ErrReused = errors.New("idempotency key was used for another task")
 type Demand struct {
 	// Lane is one of the lanes. Required.
 	Lane string
-	// Digest identifies the work; equal digests in a lane are one task while it waits. 26 characters of
-	// base32. Required.
+	// Digest identifies the work; equal digests in a lane are one task while it waits. 26
+	// characters of base32. Required.
 	Digest string
 	// Kind is the task's type in asynq. Required.
 	Kind string
@@ -55,7 +55,8 @@ type Demand struct {
 	Timeout time.Duration
 	// At is when to run, rounded up to the second. Zero means now.
 	At time.Time
-	// Once is the ref of an idempotency key, which is kept for 48 hours in its lane. Empty means none.
+	// Once is the ref of an idempotency key, which is kept for 48 hours in its lane. Empty means
+	// none.
 	Once string
 	// Encode returns the payload and headers for the ID. It is called again with another ID after a
 	// wrong guess. Required.
@@ -90,9 +91,9 @@ func NewProducer(rdb redis.UniversalClient) *Producer {
 	}
 }
 
-// Enqueue adds every demand or joins it to an equal waiting task. After an error, receipts with an ID
-// belong to accepted demands; the others may have been accepted, and repeating them is safe. The demands
-// of one call are added in order.
+// Enqueue adds every demand or joins it to an equal waiting task. After an error, receipts with an
+// ID belong to accepted demands; the others may have been accepted, and repeating them is safe. The
+// demands of one call are added in order.
 func (p *Producer) Enqueue(ctx context.Context, demands []Demand) ([]Receipt, error) {
 	receipts := make([]Receipt, len(demands))
 	for start := 0; start < len(demands); start += batch {
@@ -187,7 +188,8 @@ func (p *Producer) record(ctx context.Context, id ID, t *asynq.Task, timeout tim
 	return s.call, errors.Join(err, s.err)
 }
 
-// send runs the scripts of all entries in one pipeline and returns the entries that need another round.
+// send runs the scripts of all entries in one pipeline and returns the entries that need another
+// round.
 func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error) {
 	pipe := p.rdb.Pipeline()
 	known := map[string]bool{}
@@ -279,8 +281,9 @@ func (e *entry) args() []any {
 	}
 }
 
-// guess returns the probable ID of the demand: one generation after the last that this producer saw,
-// which has started by now or still waits and is then joined, or a generation derived from the time.
+// guess returns the probable ID of the demand: one generation after the last that this producer
+// saw, which has started by now or still waits and is then joined, or a generation derived from the
+// time.
 func (p *Producer) guess(d *Demand) ID {
 	id := ID{Lane: d.Lane, Digest: d.Digest}
 	p.mu.Lock()

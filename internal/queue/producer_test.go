@@ -136,7 +136,8 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
-// TestLostReplyIsRepeated checks that a lost reply causes neither a second task nor a wrong receipt.
+// TestLostReplyIsRepeated checks that a lost reply causes neither a second task nor a wrong
+// receipt.
 func TestLostReplyIsRepeated(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

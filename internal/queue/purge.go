@@ -22,13 +22,14 @@ var removeScript = redis.NewScript(removeSource)
 
 var errState = errors.New("queue: tasks of this state are not removed")
 
-// Removable reports whether tasks in this state can be removed: scheduled, retried and dead tasks can.
+// Removable reports whether tasks in this state can be removed: scheduled, retried and dead tasks
+// can.
 func Removable(state string) bool {
 	return slices.Contains([]string{StateScheduled, StateRetry, StateArchived}, state)
 }
 
-// Old returns at most limit tasks of a lane in one state that died, or were demanded, before a time. A
-// waiting task without the time of its demand counts as old.
+// Old returns at most limit tasks of a lane in one state that died, or were demanded, before a
+// time. A waiting task without the time of its demand counts as old.
 func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
 	var out []Task
 	if !Removable(state) {
@@ -47,10 +48,10 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 	return out, err
 }
 
-// Remove removes the tasks of a lane that are still in the state in which Old found them, and returns
-// their number. The outcome of a removed waiting task is dead with codes.Purged. The caller resolves dead
-// letters first: after an interruption the tasks are found again, and no dead letter lacks its task. One
-// call is one step in Redis; pass a few hundred tasks at a time.
+// Remove removes the tasks of a lane that are still in the state in which Old found them, and
+// returns their number. The outcome of a removed waiting task is dead with codes.Purged. The caller
+// resolves dead letters first: after an interruption the tasks are found again, and no dead letter
+// lacks its task. One call is one step in Redis; pass a few hundred tasks at a time.
 func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, tasks []Task) (int, error) {
 	switch {
 	case !KnownLane(lane):

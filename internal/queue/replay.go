@@ -51,21 +51,21 @@ const (
 // ErrLost means that neither the dead letter nor asynq has the task's kind and payload.
 var ErrLost = errors.New("queue: the task's payload is lost")
 
-// ErrRunning means that the task is running. Its dead letter may belong to this very run, because it is
-// written before asynq archives the task; marking it replayed would lose it. Replay it after the run
-// has ended.
+// ErrRunning means that the task is running. Its dead letter may belong to this very run, because
+// it is written before asynq archives the task; marking it replayed would lose it. Replay it after
+// the run has ended.
 var ErrRunning = errors.New("queue: the task is running")
 
 // resultRunning is the script's reply for ErrRunning.
 const resultRunning = "running"
 
-// replayTimeout is asynq's limit for an attempt of a replayed task whose former limit is unknown. It
-// exceeds every kind's limit; the router's is shorter.
+// replayTimeout is asynq's limit for an attempt of a replayed task whose former limit is unknown.
+// It exceeds every kind's limit; the router's is shorter.
 const replayTimeout = 35 * time.Minute
 
 // Replay makes a dead task wait again under its own ID. It needs no key, because the payload stays
-// sealed. Repeating it is safe. It returns ErrID for a malformed ID, ErrLost, ErrRunning, or an error
-// of Redis.
+// sealed. Repeating it is safe. It returns ErrID for a malformed ID, ErrLost, ErrRunning, or an
+// error of Redis.
 func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	id, err := ParseID(d.ID)
 	if err != nil {
@@ -98,7 +98,8 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	return ReplayResult(result), nil
 }
 
-// complete fills the missing fields of the dead letter from asynq's task and returns the task's limit.
+// complete fills the missing fields of the dead letter from asynq's task and returns the task's
+// limit.
 func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
 	timeout := replayTimeout
 	info, err := find(ctx, p.rdb, id)

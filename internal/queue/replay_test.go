@@ -75,8 +75,8 @@ func TestReplayRunsTheSameTask(t *testing.T) {
 	})
 }
 
-// TestReplayRefusesEndingRun replays a task in the moment between the write of its dead dead and its
-// archiving: the dead dead must stay open.
+// TestReplayRefusesEndingRun replays a task in the moment between the write of its dead dead and
+// its archiving: the dead dead must stay open.
 func TestReplayRefusesEndingRun(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
@@ -172,8 +172,8 @@ func TestReplayRefusesForeignIDs(t *testing.T) {
 	}
 }
 
-// TestReplayResetsAttempts runs asynq itself: a task that died of its attempts would die again at once
-// if asynq's count survived.
+// TestReplayResetsAttempts runs asynq itself: a task that died of its attempts would die again at
+// once if asynq's count survived.
 func TestReplayResetsAttempts(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

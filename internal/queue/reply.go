@@ -16,9 +16,9 @@ func missingScript(err error) bool {
 	return err != nil && (errors.Is(err, redis.ErrNoScript) || redis.HasErrorPrefix(err, "NOSCRIPT"))
 }
 
-// transient reports whether a retry may succeed: after a network error, or while a server loads, fails
-// over or moves slots. Callers that retry must watch their context, because a deadline may be that of
-// one try.
+// transient reports whether a retry may succeed: after a network error, or while a server loads,
+// fails over or moves slots. Callers that retry must watch their context, because a deadline may be
+// that of one try.
 func transient(err error) bool {
 	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, context.Canceled) {
 		return false

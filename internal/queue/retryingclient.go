@@ -12,8 +12,8 @@ import (
 )
 
 // Waits of the retrying client. It delays a failed dequeue, because asynq repeats it at once. It
-// repeats a failed ack within the lease, because asynq's own repetition uses a context that asynq has
-// canceled, and never succeeds.
+// repeats a failed ack within the lease, because asynq's own repetition uses a context that asynq
+// has canceled, and never succeeds.
 const (
 	commandTimeout = 3 * time.Second
 	dequeueBase    = 200 * time.Millisecond
@@ -26,12 +26,12 @@ const (
 type retryingClient struct {
 	redis.UniversalClient
 	draining <-chan struct{}
-	// cut ends when asynq must stop using Redis, so that an unresponsive Redis cannot delay the end of
-	// the process.
+	// cut ends when asynq must stop using Redis, so that an unresponsive Redis cannot delay the end
+	// of the process.
 	cut    context.Context //nolint:containedctx // lives as long as the server
 	failed atomic.Int64    // consecutive failed dequeues
-	// subscriber is the client that asynq uses for cancellation messages. asynq panics when this client
-	// is closed while it subscribes, so only the server closes it.
+	// subscriber is the client that asynq uses for cancellation messages. asynq panics when this
+	// client is closed while it subscribes, so only the server closes it.
 	subscriber redis.UniversalClient
 }
 
@@ -86,8 +86,8 @@ func (l *retryingClient) run(ctx context.Context, keys []string, call func(conte
 	}
 }
 
-// bound adds a deadline to a command and cancels it when the client is cut off: most of asynq's calls
-// have no deadline.
+// bound adds a deadline to a command and cancels it when the client is cut off: most of asynq's
+// calls have no deadline.
 func (l *retryingClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	stop := context.AfterFunc(l.cut, cancel)
@@ -123,8 +123,8 @@ func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context)
 	return cmd
 }
 
-// ack repeats the call until a reply arrives or the lease ends. "NOT FOUND" after a lost reply means
-// that the call with the lost reply succeeded.
+// ack repeats the call until a reply arrives or the lease ends. "NOT FOUND" after a lost reply
+// means that the call with the lost reply succeeded.
 func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
 	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()
@@ -159,8 +159,8 @@ func (l *retryingClient) until(ctx context.Context) (context.Context, context.Ca
 }
 
 // restoreDeadline returns a context with the deadline of one that was canceled early: asynq cancels
-// the context of an ack as soon as the first try fails, and then tries again with it. An ack without
-// a deadline, which only the recoverer sends, gets the time of one try.
+// the context of an ack as soon as the first try fails, and then tries again with it. An ack
+// without a deadline, which only the recoverer sends, gets the time of one try.
 func restoreDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	switch {

@@ -61,7 +61,8 @@ func TestLostAckIsRepaired(t *testing.T) {
 	}
 }
 
-// TestAckRestoresCanceledContext checks acks that asynq repeats with a context that it has canceled.
+// TestAckRestoresCanceledContext checks acks that asynq repeats with a context that it has
+// canceled.
 func TestAckRestoresCanceledContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -82,8 +83,8 @@ func TestAckRestoresCanceledContext(t *testing.T) {
 	}
 }
 
-// TestAckAfterLostReply checks that "not found" after a lost reply counts as success; otherwise asynq
-// would retry for the rest of the lease.
+// TestAckAfterLostReply checks that "not found" after a lost reply counts as success; otherwise
+// asynq would retry for the rest of the lease.
 func TestAckAfterLostReply(t *testing.T) {
 	t.Parallel()
 	calls := 0
@@ -113,8 +114,8 @@ func TestAckStopsAfterRefusal(t *testing.T) {
 	}
 }
 
-// TestFailingDequeueIsDelayed checks that a dequeue that fails immediately is not repeated thousands
-// of times a second.
+// TestFailingDequeueIsDelayed checks that a dequeue that fails immediately is not repeated
+// thousands of times a second.
 func TestFailingDequeueIsDelayed(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

@@ -45,8 +45,8 @@ type Outcome struct {
 	FinishedAt time.Time `json:"finished_at"`
 }
 
-// Runs keeps the state of running tasks that asynq lacks: whether a demand must cause another run, and
-// how a task ended. It is safe for concurrent use.
+// Runs keeps the state of running tasks that asynq lacks: whether a demand must cause another run,
+// and how a task ended. It is safe for concurrent use.
 type Runs struct{ rdb redis.UniversalClient }
 
 // NewRuns returns Runs on rdb, which the caller closes.
@@ -63,9 +63,9 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 	return nil
 }
 
-// Requeue is called when a run ends and its task is to wait until at, so that demands join it again. It
-// reports true if a newer task waits that does the same work no later: the caller must then drop the
-// run's task. Without an earlier Start it changes nothing.
+// Requeue is called when a run ends and its task is to wait until at, so that demands join it
+// again. It reports true if a newer task waits that does the same work no later: the caller must
+// then drop the run's task. Without an earlier Start it changes nothing.
 func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(at))
 	result, err := requeueScript.Run(ctx, r.rdb,
@@ -78,8 +78,8 @@ func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded boo
 	return result == "superseded", nil
 }
 
-// Finish keeps the outcome for outcomeLife under a separate key: asynq deletes a task that is done, and
-// asynq's retention would block the ID.
+// Finish keeps the outcome for outcomeLife under a separate key: asynq deletes a task that is done,
+// and asynq's retention would block the ID.
 func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	data, err := json.Marshal(o)
 	if err != nil {

@@ -16,15 +16,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// ErrDraining is the cause of a handler's canceled context during the shutdown of its worker, and the
-// error of a task that was taken but not started. The task runs again elsewhere.
+// ErrDraining is the cause of a handler's canceled context during the shutdown of its worker, and
+// the error of a task that was taken but not started. The task runs again elsewhere.
 var ErrDraining error = codes.Draining
 
 // Handler processes the tasks of a Server. The Router of package tasks implements it.
 type Handler interface {
 	// ProcessTask runs one attempt.
 	ProcessTask(ctx context.Context, t *asynq.Task) error
-	// RetryDelay returns how long a task waits after the error. Retried counts the earlier failures.
+	// RetryDelay returns how long a task waits after the error. Retried counts the earlier
+	// failures.
 	RetryDelay(retried int, err error, t *asynq.Task) time.Duration
 	// IsFailure reports whether the error counts as an attempt.
 	IsFailure(err error) bool
@@ -38,8 +39,7 @@ type ServerOptions struct {
 	Handler Handler
 	// Reserved is the number of slots for interactive and push. Defaults to 4.
 	Reserved int
-	// Background is the number of slots for sync, warm and quarantine.
-	// Defaults to 16.
+	// Background is the number of slots for sync, warm and quarantine. Defaults to 16.
 	Background int
 	// Check is the interval at which an idle lane is polled. Defaults to 100 ms.
 	Check time.Duration
@@ -49,14 +49,14 @@ type ServerOptions struct {
 	Logger *slog.Logger
 }
 
-// Drain is the timetable of a shutdown, counted from the call of Stop. The zero value suits a platform
-// that kills after ten seconds.
+// Drain is the timetable of a shutdown, counted from the call of Stop. The zero value suits a
+// platform that kills after ten seconds.
 type Drain struct {
-	// Soft is when the contexts of running handlers are canceled. Defaults to 7 s: a vendor call takes
-	// 5 s, and its budget is already spent.
+	// Soft is when the contexts of running handlers are canceled. Defaults to 7 s: a vendor call
+	// takes 5 s, and its budget is already spent.
 	Soft time.Duration
-	// Hard is when asynq requeues tasks whose handlers have not ended; those may then run twice at once.
-	// Defaults to 8 s.
+	// Hard is when asynq requeues tasks whose handlers have not ended; those may then run twice at
+	// once. Defaults to 8 s.
 	Hard time.Duration
 	// Limit is when Stop returns even if handlers still run. Defaults to 8.5 s.
 	Limit time.Duration
@@ -78,8 +78,8 @@ const (
 	forwardEvery      = time.Second
 )
 
-// Server is one worker. It runs two asynq servers, so that background work never occupies the slots of
-// urgent tasks.
+// Server is one worker. It runs two asynq servers, so that background work never occupies the slots
+// of urgent tasks.
 type Server struct {
 	o       ServerOptions
 	servers []*asynq.Server
@@ -170,8 +170,8 @@ func (s *Server) Start() error {
 	return s.startErr
 }
 
-// process runs one task with a context that a shutdown cancels. A shutdown never cancels asynq's own
-// context: asynq would requeue the task at once, while its handler still runs.
+// process runs one task with a context that a shutdown cancels. A shutdown never cancels asynq's
+// own context: asynq would requeue the task at once, while its handler still runs.
 func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	select {
 	case <-s.draining:
@@ -199,15 +199,16 @@ func (s *Server) retryDelay(retried int, err error, t *asynq.Task) time.Duration
 
 func (s *Server) isFailure(err error) bool { return !lost(err) && s.o.Handler.IsFailure(err) }
 
-// lost reports whether the worker failed and not the task: the task runs again at once, and no attempt
-// is counted.
+// lost reports whether the worker failed and not the task: the task runs again at once, and no
+// attempt is counted.
 func lost(err error) bool {
 	return errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, ErrDraining)
 }
 
-// Stop takes no more tasks, requeues tasks that have not started, lets handlers end until Drain.Soft,
-// then cancels them and waits. It returns nil when all have ended. At Drain.Limit, or when ctx ends, it
-// returns an error with the number of running handlers. A second call waits for the same shutdown.
+// Stop takes no more tasks, requeues tasks that have not started, lets handlers end until
+// Drain.Soft, then cancels them and waits. It returns nil when all have ended. At Drain.Limit, or
+// when ctx ends, it returns an error with the number of running handlers. A second call waits for
+// the same shutdown.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() { s.stopErr = s.shutdown(ctx) })
 	return s.stopErr

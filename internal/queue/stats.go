@@ -16,8 +16,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// HeaderEnqueuedAt is the header with the time of a task's demand, in RFC 3339. Unlike asynq's own time
-// stamp it survives retries.
+// HeaderEnqueuedAt is the header with the time of a task's demand, in RFC 3339. Unlike asynq's own
+// time stamp it survives retries.
 const HeaderEnqueuedAt = "enqueued_at"
 
 // LaneStats holds the counts of one lane.
@@ -30,16 +30,16 @@ type LaneStats struct {
 	// Pending tasks could run now; Active ones run. Scheduled tasks were enqueued for a later time.
 	// Retry tasks were tried and wait. Archived tasks are dead.
 	Pending, Active, Scheduled, Retry, Archived int64
-	// Processed counts the attempts that ended since midnight UTC, Failed the failures among them, and
-	// ProcessedTotal all attempts that ever ended.
+	// Processed counts the attempts that ended since midnight UTC, Failed the failures among them,
+	// and ProcessedTotal all attempts that ever ended.
 	Processed, Failed, ProcessedTotal int64
 	// NextDue is when the first scheduled or retried task is due. Zero if there is none.
 	NextDue time.Time
-	// Oldest is the time of the oldest demand among the sampled tasks. Zero if no task waits, or none
-	// carries its time.
+	// Oldest is the time of the oldest demand among the sampled tasks. Zero if no task waits, or
+	// none carries its time.
 	Oldest time.Time
-	// Sampled counts the waiting tasks that Oldest and Waits cover: at most the next 100 pending and
-	// the next 100 retries.
+	// Sampled counts the waiting tasks that Oldest and Waits cover: at most the next 100 pending
+	// and the next 100 retries.
 	Sampled int
 	// Waits lists the reasons for which they wait, most tasks first.
 	Waits []Wait
@@ -49,8 +49,8 @@ type LaneStats struct {
 type Wait struct {
 	// Kind is the tasks' kind. Empty if it is not a well-formed kind.
 	Kind string
-	// Code is why the last attempt ended without a result. Empty if no attempt was made: the tasks wait
-	// for a free worker.
+	// Code is why the last attempt ended without a result. Empty if no attempt was made: the tasks
+	// wait for a free worker.
 	Code codes.Code
 	// Tasks counts them.
 	Tasks int
@@ -61,8 +61,8 @@ type Wait struct {
 // sampleSize is how many tasks of one state are read to find the reasons.
 const sampleSize = 100
 
-// Stats returns the counts of every lane, most urgent first. It costs one round trip, and three more for
-// each lane with waiting tasks.
+// Stats returns the counts of every lane, most urgent first. It costs one round trip, and three
+// more for each lane with waiting tasks.
 func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	out, err := countLanes(ctx, rdb)
 	if err != nil {

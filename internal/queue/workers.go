@@ -23,8 +23,8 @@ type Worker struct {
 	Started time.Time
 }
 
-// Workers returns the processes that take tasks, sorted by name. It merges the two asynq servers of a
-// Server.
+// Workers returns the processes that take tasks, sorted by name. It merges the two asynq servers of
+// a Server.
 func Workers(ctx context.Context, rdb redis.UniversalClient) ([]Worker, error) {
 	servers, err := inspector(ctx, rdb).Servers()
 	if err != nil {

@@ -38,10 +38,10 @@ func Enforce(ctx context.Context, log *slog.Logger, component string, found []Fi
 	return errors.Join(errs...)
 }
 
-// Check reads INFO from each master behind rdb and compares it with what the role needs: Redis 6.2 or
-// newer and no allkeys-* policy for both roles; no volatile-* policy and an append-only file for the
-// queue. A missing append-only file is fatal in production only. Check never sends CONFIG, which managed
-// services refuse. An embedded server reports none of this and should not be checked.
+// Check reads INFO from each master behind rdb and compares it with what the role needs: Redis 6.2
+// or newer and no allkeys-* policy for both roles; no volatile-* policy and an append-only file for
+// the queue. A missing append-only file is fatal in production only. Check never sends CONFIG,
+// which managed services refuse. An embedded server reports none of this and should not be checked.
 func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production bool) ([]Finding, error) {
 	infos, err := readInfo(ctx, rdb)
 	if err != nil {
@@ -96,8 +96,8 @@ func classify(info map[string]string, role Role, production bool) []Finding {
 	return out
 }
 
-// CheckShared reports a queue and a cache on one server, where the cache can use up the queue's memory.
-// This is fatal in production.
+// CheckShared reports a queue and a cache on one server, where the cache can use up the queue's
+// memory. This is fatal in production.
 func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, production bool) ([]Finding, error) {
 	a, err := RunID(ctx, queue)
 	if err != nil {
@@ -116,8 +116,8 @@ func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, produc
 	}}, nil
 }
 
-// readInfo returns the fields of INFO of every master. The map of a server that refuses the sections, as
-// embedded ones do, is empty.
+// readInfo returns the fields of INFO of every master. The map of a server that refuses the
+// sections, as embedded ones do, is empty.
 func readInfo(ctx context.Context, rdb redis.UniversalClient) ([]map[string]string, error) {
 	var out []map[string]string
 	if _, ok := rdb.(*redis.ClusterClient); !ok {

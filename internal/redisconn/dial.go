@@ -35,8 +35,8 @@ const (
 	cacheRetries   = 2
 )
 
-// ErrURL is returned by Dial for a URL that it cannot use. Its text never quotes the URL, which may hold
-// a password.
+// ErrURL is returned by Dial for a URL that it cannot use. Its text never quotes the URL, which may
+// hold a password.
 var ErrURL = errors.New("not a redis url")
 
 // Dial returns a client for
@@ -47,8 +47,9 @@ var ErrURL = errors.New("not a redis url")
 //	redis+sentinel://[user:password@]host:26379[,host…]/master[/db]
 //	redis+cluster://[user:password@]host:6379[,host…]
 //
-// The user and password of a sentinel URL belong to the data servers; the query parameters sentinel_user
-// and sentinel_password belong to the sentinels. Sentinel and cluster use TLS with ?tls=true.
+// The user and password of a sentinel URL belong to the data servers; the query parameters
+// sentinel_user and sentinel_password belong to the sentinels. Sentinel and cluster use TLS with
+// ?tls=true.
 //
 // Dial does not connect; the client connects at the first command, so that a process can start, and
 // report that it waits, while Redis is unreachable.
@@ -61,8 +62,8 @@ func Dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	return c, nil
 }
 
-// mute stops the client library from writing to stderr. Failures are returned as errors; the library's
-// lines name addresses and repeat for each connection.
+// mute stops the client library from writing to stderr. Failures are returned as errors; the
+// library's lines name addresses and repeat for each connection.
 var mute = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 func dial(rawURL string, o Options) (redis.UniversalClient, error) {

@@ -9,19 +9,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrUnavailable means that Redis was unreachable or did not reply. A command that was sent may have been
-// executed.
+// ErrUnavailable means that Redis was unreachable or did not reply. A command that was sent may
+// have been executed.
 var ErrUnavailable = errors.New("redis unavailable")
 
-// ReplyError is an error reply of Redis, reduced to its first word (OOM, READONLY, WRONGTYPE). The rest
-// of the reply may quote data.
+// ReplyError is an error reply of Redis, reduced to its first word (OOM, READONLY, WRONGTYPE). The
+// rest of the reply may quote data.
 type ReplyError struct{ Word string }
 
 // Error returns "redis refused: " and the word.
 func (e *ReplyError) Error() string { return "redis refused: " + e.Word }
 
-// Clean returns an error that is safe to show and to store. It keeps context errors, reduces replies to
-// ReplyError, and replaces everything else with ErrUnavailable: the client's texts name addresses.
+// Clean returns an error that is safe to show and to store. It keeps context errors, reduces
+// replies to ReplyError, and replaces everything else with ErrUnavailable: the client's texts name
+// addresses.
 func Clean(err error) error {
 	var reply redis.Error
 	switch {

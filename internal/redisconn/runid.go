@@ -15,8 +15,8 @@ import (
 // embeddedRunID is the run id of servers that have none.
 const embeddedRunID = "embedded"
 
-// RunID returns the run id of the server, which changes when it restarts. For a cluster it returns the
-// ids of all masters. An embedded server without a run id gives a constant.
+// RunID returns the run id of the server, which changes when it restarts. For a cluster it returns
+// the ids of all masters. An embedded server without a run id gives a constant.
 func RunID(ctx context.Context, rdb redis.UniversalClient) (string, error) {
 	infos, err := readInfo(ctx, rdb)
 	if err != nil {
@@ -50,7 +50,8 @@ type RunIDWatch struct {
 	id        atomic.Pointer[string]
 }
 
-// NewRunIDWatch returns a watch that has read nothing yet. The component names the server in the log.
+// NewRunIDWatch returns a watch that has read nothing yet. The component names the server in the
+// log.
 func NewRunIDWatch(rdb redis.UniversalClient, log *slog.Logger, component string) *RunIDWatch {
 	return &RunIDWatch{rdb: rdb, log: log, component: component}
 }
@@ -74,8 +75,8 @@ func (w *RunIDWatch) Read(ctx context.Context) error {
 	return err
 }
 
-// Run reads the run id every second until ctx ends. While the server is unreachable the last id stays
-// current; the log has one line when it becomes unreachable and one when it answers again.
+// Run reads the run id every second until ctx ends. While the server is unreachable the last id
+// stays current; the log has one line when it becomes unreachable and one when it answers again.
 func (w *RunIDWatch) Run(ctx context.Context) error {
 	tick := time.NewTicker(runIDInterval)
 	defer tick.Stop()

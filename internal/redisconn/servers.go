@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// EachServer calls f for every master behind rdb, one after the other, with the server's address, which
-// holds no credentials. It returns the first error unchanged.
+// EachServer calls f for every master behind rdb, one after the other, with the server's address,
+// which holds no credentials. It returns the first error unchanged.
 func EachServer(ctx context.Context, rdb redis.UniversalClient, f func(ctx context.Context, address string, c *redis.Client) error) error {
 	switch c := rdb.(type) {
 	case *redis.Client:
@@ -26,8 +26,8 @@ func EachServer(ctx context.Context, rdb redis.UniversalClient, f func(ctx conte
 	return fmt.Errorf("list servers: unknown type of client: %T", rdb)
 }
 
-// Info returns the fields of the given sections of a server's INFO. A section that the server refuses or
-// does not know has none.
+// Info returns the fields of the given sections of a server's INFO. A section that the server
+// refuses or does not know has none.
 func Info(ctx context.Context, c redis.Cmdable, sections ...string) (map[string]string, error) {
 	fields := map[string]string{}
 	for _, section := range sections {

@@ -31,13 +31,15 @@ func (s Snapshot) Int(field string) int64 {
 	return n
 }
 
-// Until returns how far a field, in microseconds of the server's clock, is in the future; negative when it has passed.
+// Until returns how far a field, in microseconds of the server's clock, is in the future; negative
+// when it has passed.
 func (s Snapshot) Until(field string) time.Duration {
 	return time.Duration(s.Int(field)-s.Now.UnixMicro()) * time.Microsecond
 }
 
-// ReadSnapshots reads the given fields of many hashes, in the order of their keys. It runs no script, because Redis
-// demands the right to write for that. In return, Now may be slightly later than the moment of the read.
+// ReadSnapshots reads the given fields of many hashes, in the order of their keys. It runs no
+// script, because Redis demands the right to write for that. In return, Now may be slightly later
+// than the moment of the read.
 func ReadSnapshots(ctx context.Context, rdb redis.UniversalClient, keys []string, fields ...string) ([]Snapshot, error) {
 	out := make([]Snapshot, 0, len(keys))
 	for len(keys) > 0 {

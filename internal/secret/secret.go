@@ -9,8 +9,8 @@ import (
 // Mask is what every secret prints.
 const Mask = "[secret]"
 
-// Value is a string that must not be printed: formatting, logging and encoding it all give Mask. The
-// zero value is an empty secret, which prints the same.
+// Value is a string that must not be printed: formatting, logging and encoding it all give Mask.
+// The zero value is an empty secret, which prints the same.
 type Value string
 
 // Reveal returns the string itself. Pass it only to code that needs it.

@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	// interval is the time between two sweeps. A week of garbage would be noticed, an hour's is not.
+	// interval is the time between two sweeps. A week of garbage would be noticed, an hour's is
+	// not.
 	interval = time.Hour
 	// limit bounds one sweep.
 	limit = 6 * time.Minute
-	// keepTicks is far longer than operators look back. Schedulers read only the newest tick of each
-	// schedule, which is kept.
+	// keepTicks is far longer than operators look back. Schedulers read only the newest tick of
+	// each schedule, which is kept.
 	keepTicks = 7 * 24 * time.Hour
 )
 

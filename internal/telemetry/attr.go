@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Attr is one attribute of a span. Only the constructors of this package make one, so its key and the
-// spelling of its value are always in the vocabulary. The zero value is ignored.
+// Attr is one attribute of a span. Only the constructors of this package make one, so its key and
+// the spelling of its value are always in the vocabulary. The zero value is ignored.
 type Attr struct{ kv attribute.KeyValue }
 
 // Tenant names the tenant by its public alias, "clinic-a".

@@ -11,14 +11,14 @@ import (
 // NewLogHandler returns a handler that passes to inner what the vocabulary allows. Keys outside the
 // vocabulary are written with "[dropped]" for a value, and counted. Values of other types than
 // numbers, times, bools, strings and errors are dropped too, since a printed struct may hold
-// anything. Lines written inside a span carry its IDs: as Cloud Logging reads them when project names
-// a Google Cloud project, else as trace_id and span_id.
+// anything. Lines written inside a span carry its IDs: as Cloud Logging reads them when project
+// names a Google Cloud project, else as trace_id and span_id.
 func NewLogHandler(inner slog.Handler, project string) slog.Handler {
 	return &filter{inner: inner, project: project}
 }
 
-// filter passes the keys of the vocabulary and drops the values of all others. Groups are flattened,
-// because the name of a group does not restrict the values of its members.
+// filter passes the keys of the vocabulary and drops the values of all others. Groups are
+// flattened, because the name of a group does not restrict the values of its members.
 type filter struct {
 	inner   slog.Handler
 	project string
@@ -72,8 +72,8 @@ func (f *filter) traceAttrs(span trace.SpanContext) []slog.Attr {
 	}
 }
 
-// clean appends the attribute to kept in the form in which it may be written, the members of a group
-// one by one. It also returns the number of dropped values.
+// clean appends the attribute to kept in the form in which it may be written, the members of a
+// group one by one. It also returns the number of dropped values.
 func clean(kept []slog.Attr, a slog.Attr) ([]slog.Attr, int) {
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
@@ -108,8 +108,8 @@ func foreignKey(key string) string {
 }
 
 // logValue returns the value in the form that the spelling allows; false means that it must not be
-// written at all. Types defined on strings and numbers pass as strings and numbers: a secret text has
-// resolved to its mask before.
+// written at all. Types defined on strings and numbers pass as strings and numbers: a secret text
+// has resolved to its mask before.
 func (s spelling) logValue(v slog.Value) (slog.Value, bool) {
 	if s == unknown {
 		return v, false

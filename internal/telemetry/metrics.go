@@ -28,8 +28,8 @@ type instruments struct {
 	streamDelay  metric.Float64Histogram
 }
 
-// Bucket bounds in seconds. Each list has a bound at every objective for what it measures, so that a
-// histogram shows exactly whether the objective is met.
+// Bucket bounds in seconds. Each list has a bound at every objective for what it measures, so that
+// a histogram shows exactly whether the objective is met.
 var (
 	waitBounds  = []float64{.005, .01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
 	quickBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -70,8 +70,8 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	return i, errors.Join(append(errs, err)...)
 }
 
-// TaskEnded counts one attempt of a task and how long it ran. Outcome is
-// "done", "retry", "later" or "dead"; code is empty after success.
+// TaskEnded counts one attempt of a task and how long it ran. Outcome is "done", "retry", "later"
+// or "dead"; code is empty after success.
 func TaskEnded(ctx context.Context, kind, lane, outcome, code string, ran time.Duration) {
 	m := from(ctx).metrics
 	m.tasks.Add(ctx, 1, labels(Kind(kind), Lane(lane), Outcome(outcome), Code(code)))
@@ -84,16 +84,16 @@ func TaskWaited(ctx context.Context, kind, lane string, wait time.Duration) {
 	from(ctx).metrics.taskWait.Record(ctx, wait.Seconds(), labels(Kind(kind), Lane(lane)))
 }
 
-// VendorCalled counts one call that was sent to the vendor and its latency.
-// The code is empty after success.
+// VendorCalled counts one call that was sent to the vendor and its latency. The code is empty after
+// success.
 func VendorCalled(ctx context.Context, operation, code string, latency time.Duration) {
 	m := from(ctx).metrics
 	m.calls.Add(ctx, 1, labels(Operation(operation), Code(code)))
 	m.callDuration.Record(ctx, latency.Seconds(), labels(Operation(operation)))
 }
 
-// VendorThrottled counts one call that the vendor throttled. It should stay at zero: a throttled call
-// means that our pace is too fast.
+// VendorThrottled counts one call that the vendor throttled. It should stay at zero: a throttled
+// call means that our pace is too fast.
 func VendorThrottled(ctx context.Context, operation string) {
 	from(ctx).metrics.refusals.Add(ctx, 1, labels(Operation(operation)))
 }
@@ -108,7 +108,8 @@ func DataRead(ctx context.Context, class string, age time.Duration) {
 	from(ctx).metrics.dataAge.Record(ctx, age.Seconds(), labels(Class(class)))
 }
 
-// Answered counts one request of the API and how long it took. The route is "none" for an unknown path.
+// Answered counts one request of the API and how long it took. The route is "none" for an unknown
+// path.
 func Answered(ctx context.Context, route string, status int, took time.Duration) {
 	m := from(ctx).metrics
 	m.requests.Add(ctx, 1, labels(Route(route), Status(status)))

@@ -64,8 +64,8 @@ func (n SpanName) String() string {
 // nothing. End it once, normally by defer.
 type Span struct{ span trace.Span }
 
-// Start starts a span and returns a context that carries it. The span is a child of the span in ctx,
-// or follows from what [Extract] or [Link] put there.
+// Start starts a span and returns a context that carries it. The span is a child of the span in
+// ctx, or follows from what [Extract] or [Link] put there.
 func Start(ctx context.Context, name SpanName, attrs ...Attr) (context.Context, *Span) {
 	opts := []trace.SpanStartOption{
 		trace.WithSpanKind(spans[name].kind),
@@ -83,8 +83,8 @@ func Start(ctx context.Context, name SpanName, attrs ...Attr) (context.Context, 
 // earlier one.
 func (s *Span) Set(attrs ...Attr) { s.span.SetAttributes(keyValues(attrs)...) }
 
-// End ends the span. An empty code means success. Any other code marks the span as failed and becomes
-// its attribute "code". An error's text is never recorded.
+// End ends the span. An empty code means success. Any other code marks the span as failed and
+// becomes its attribute "code". An error's text is never recorded.
 func (s *Span) End(code string) {
 	if code != "" {
 		a := Code(code)
@@ -94,8 +94,9 @@ func (s *Span) End(code string) {
 	s.span.End()
 }
 
-// header is the only header that Inject writes. W3C's tracestate and baggage are omitted on purpose:
-// both may carry data of a foreign caller, and a task's headers are stored in Redis unsealed.
+// header is the only header that Inject writes. W3C's tracestate and baggage are omitted on
+// purpose: both may carry data of a foreign caller, and a task's headers are stored in Redis
+// unsealed.
 const header = "traceparent"
 
 var w3c propagation.TraceContext
@@ -110,8 +111,8 @@ func Inject(ctx context.Context, headers map[string]string) {
 	}
 }
 
-// Extract returns a context whose next span is a child of the span that [Inject] wrote into headers.
-// Missing or malformed headers change nothing: a task must not fail because of its trace.
+// Extract returns a context whose next span is a child of the span that [Inject] wrote into
+// headers. Missing or malformed headers change nothing: a task must not fail because of its trace.
 func Extract(ctx context.Context, headers map[string]string) context.Context {
 	origin := carried(headers)
 	if !origin.IsValid() {
@@ -120,8 +121,9 @@ func Extract(ctx context.Context, headers map[string]string) context.Context {
 	return trace.ContextWithRemoteSpanContext(ctx, origin)
 }
 
-// Link returns a context whose next span starts a new trace with a link to the span in headers. It is
-// for work that runs long after its demand and would otherwise stretch the demand's trace over hours.
+// Link returns a context whose next span starts a new trace with a link to the span in headers. It
+// is for work that runs long after its demand and would otherwise stretch the demand's trace over
+// hours.
 func Link(ctx context.Context, headers map[string]string) context.Context {
 	origin := carried(headers)
 	if !origin.IsValid() {

@@ -2,8 +2,8 @@ package telemetry
 
 import "strings"
 
-// invalid replaces a value whose spelling its key does not allow; dropped replaces the value of a key
-// outside the vocabulary.
+// invalid replaces a value whose spelling its key does not allow; dropped replaces the value of a
+// key outside the vocabulary.
 const (
 	invalid = "[invalid]"
 	dropped = "[dropped]"
@@ -31,8 +31,8 @@ const (
 	ref
 	// figure is a count, a size, a duration or a time.
 	figure
-	// prose is a short text. The rule for error texts keeps it free of PHI: codes, refs and addresses
-	// of our own servers.
+	// prose is a short text. The rule for error texts keeps it free of PHI: codes, refs and
+	// addresses of our own servers.
 	prose
 	// stack is a goroutine's stack, which holds function names and no data.
 	stack
@@ -40,7 +40,8 @@ const (
 
 // vocabulary holds every key that a span, a metric or a log line may carry. A key has one meaning
 // everywhere, so that a reader of a span finds the log lines under the same key. When you add one,
-// choose the narrowest spelling. A key that could hold a person's name or number does not belong here.
+// choose the narrowest spelling. A key that could hold a person's name or number does not belong
+// here.
 var vocabulary = map[string]spelling{
 	// Actors and objects.
 	"tenant": alias, "practice": ref, "ref": ref,

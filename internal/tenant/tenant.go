@@ -4,8 +4,9 @@
 // (clinic-a). Operators see it and keys contain it in clear, so it must not identify a person.
 //
 // [ID.Key] and [GlobalKey] are the only functions that build Redis keys. Both encode each part
-// injectively: different lists of parts never result in the same key, and a part can neither end the
-// hash tag nor start another. The hash tag keeps all keys of one script on one slot of a Redis cluster.
+// injectively: different lists of parts never result in the same key, and a part can neither end
+// the hash tag nor start another. The hash tag keeps all keys of one script on one slot of a Redis
+// cluster.
 package tenant
 
 import (
@@ -16,7 +17,8 @@ import (
 // MaxLen is the longest tenant ID in bytes.
 const MaxLen = 40
 
-// ErrInvalid is returned by Parse for a string that is not a tenant ID. It does not repeat the value.
+// ErrInvalid is returned by Parse for a string that is not a tenant ID. It does not repeat the
+// value.
 var ErrInvalid = errors.New("tenant: id must be 1 to 40 of a-z, 0-9 and '-', and start with a letter or digit")
 
 // ID is the alias of one tenant. The zero value is not valid: there is no default tenant.
@@ -39,9 +41,9 @@ func Parse(s string) (ID, error) {
 // String returns the alias.
 func (id ID) String() string { return string(id) }
 
-// Key returns a key of this tenant: space:{tenant}:part:part. The space names the owner of the key and
-// the version of its format ("c1" is the cache's first format, "f1" flow's). Key panics for an ID that
-// Parse would refuse. Such an ID is a bug in the caller, never a matter of input.
+// Key returns a key of this tenant: space:{tenant}:part:part. The space names the owner of the key
+// and the version of its format ("c1" is the cache's first format, "f1" flow's). Key panics for an
+// ID that Parse would refuse. Such an ID is a bug in the caller, never a matter of input.
 func (id ID) Key(space string, parts ...string) string {
 	if _, err := Parse(string(id)); err != nil {
 		panic("tenant: key for an invalid id")
@@ -49,9 +51,9 @@ func (id ID) Key(space string, parts ...string) string {
 	return join(space, string(id), parts)
 }
 
-// GlobalKey returns a key that belongs to no tenant: space:{slot}:part:part. The slot determines the
-// cluster slot. The name of a lane puts the key on the slot of that lane's queue, so that one script
-// can use both.
+// GlobalKey returns a key that belongs to no tenant: space:{slot}:part:part. The slot determines
+// the cluster slot. The name of a lane puts the key on the slot of that lane's queue, so that one
+// script can use both.
 //
 // Use a space either with GlobalKey or with ID.Key, never with both: for a slot that looks like a
 // tenant they return the same key.
@@ -77,8 +79,8 @@ func join(space, slot string, parts []string) string {
 	return b.String()
 }
 
-// encode keeps letters, digits, '-', '_' and '.', and writes every other byte as %XX. It encodes '%'
-// itself too, which makes the mapping injective.
+// encode keeps letters, digits, '-', '_' and '.', and writes every other byte as %XX. It encodes
+// '%' itself too, which makes the mapping injective.
 func encode(s string) string {
 	clean := true
 	for i := range len(s) {

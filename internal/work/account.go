@@ -23,8 +23,8 @@ func (d Deps) account(ctx context.Context, t string) (tenant.ID, *account.Accoun
 	return id, a, err
 }
 
-// syncPractices reads the account's practices and compares them with the tenant's. It ignores an empty answer. Running
-// twice: one more call, no change.
+// syncPractices reads the account's practices and compares them with the tenant's. It ignores an
+// empty answer. Running twice: one more call, no change.
 func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPractices]) error {
 	id, a, err := d.account(ctx, job.Tenant)
 	if err != nil {
@@ -45,8 +45,9 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	return tasks.Permanent(differs(a, list))
 }
 
-// differs returns what is wrong with the tenant's practices, or nil. Only an operator can repair it: lists are requested by
-// a practice's name, and for a wrong name the vendor returns an empty list, as if there were no bookings.
+// differs returns what is wrong with the tenant's practices, or nil. Only an operator can repair
+// it: lists are requested by a practice's name, and for a wrong name the vendor returns an empty
+// list, as if there were no bookings.
 func differs(a *account.Account, list practice.Practices) error {
 	names := map[string]string{}
 	for _, p := range list.Practices {
@@ -69,8 +70,9 @@ const (
 	longest  = time.Minute
 )
 
-// syncThrottles reads how often the account may call each operation and passes that to flow control. It skips operations
-// that this program does not call, and implausible intervals. Running twice: one more call, no change.
+// syncThrottles reads how often the account may call each operation and passes that to flow
+// control. It skips operations that this program does not call, and implausible intervals. Running
+// twice: one more call, no change.
 func (d Deps) syncThrottles(ctx context.Context, job *tasks.Job[tasks.SyncThrottles]) error {
 	id, a, err := d.account(ctx, job.Tenant)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncAppointment reads one appointment and applies what concerns it alone. For an appointment that moved, appeared or
-// disappeared it demands the days that the appointment was and is on. Running twice: one more call, no change.
+// syncAppointment reads one appointment and applies what concerns it alone. For an appointment that
+// moved, appeared or disappeared it demands the days that the appointment was and is on. Running
+// twice: one more call, no change.
 func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppointment]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {

@@ -63,7 +63,8 @@ func TestEmptyOrPartialDirectoryErasesNothing(t *testing.T) {
 // emptied removes all rows of these elements from an answer.
 func emptied(elements ...string) func(string) string { return rewritten("", elements) }
 
-// filled makes a list of these elements as long as the vendor's lists can be, all rows of one other record.
+// filled makes a list of these elements as long as the vendor's lists can be, all rows of one other
+// record.
 func filled(elements ...string) func(string) string {
 	return rewritten(strings.Repeat("<${1}${2}><${1}ID>7777</${1}ID></${1}${2}>", 10_000), elements)
 }

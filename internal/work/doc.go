@@ -1,10 +1,12 @@
 // Package work implements the worker of each kind of task.
 //
-// A run applies at most one answer of the vendor. Larger work becomes more tasks: a long range becomes several runs, and
-// the patients of a day become a run each. All runs are safe to repeat, because they read the vendor's data and compare it
-// with the cache: running twice costs a call and changes nothing.
+// A run applies at most one answer of the vendor. Larger work becomes more tasks: a long range
+// becomes several runs, and the patients of a day become a run each. All runs are safe to repeat,
+// because they read the vendor's data and compare it with the cache: running twice costs a call and
+// changes nothing.
 //
-// "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to come back, the run returns
-// that as tasks.Later, which costs no attempt. Errors that no retry can repair are permanent, such as a patient that does
-// not exist or a rejected login. Everything else is retried.
+// "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to
+// come back, the run returns that as tasks.Later, which costs no attempt. Errors that no retry can
+// repair are permanent, such as a patient that does not exist or a rejected login. Everything else
+// is retried.
 package work

@@ -8,8 +8,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// invalidateEntity invalidates the cached copies of a record and demands that the record is read again. Running
-// twice: the copies are invalidated twice, and the demands join.
+// invalidateEntity invalidates the cached copies of a record and demands that the record is read
+// again. Running twice: the copies are invalidated twice, and the demands join.
 func (d Deps) invalidateEntity(ctx context.Context, job *tasks.Job[tasks.InvalidateEntity]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {

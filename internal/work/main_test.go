@@ -42,8 +42,8 @@ var (
 	tuesday = monday.Add(1)
 )
 
-// bundle is one tenant with one practice, 7 in Chicago, and a vendor that tests can break on three levels: by the
-// simulator's switches, by the gate in front of it, and by changing its answers.
+// bundle is one tenant with one practice, 7 in Chicago, and a vendor that tests can break on three
+// levels: by the simulator's switches, by the gate in front of it, and by changing its answers.
 type bundle struct {
 	Deps
 	router    *tasks.Router
@@ -222,7 +222,8 @@ func want(t *testing.T, o tasks.Outcome, state string, code tasks.Code) {
 	}
 }
 
-// demands empties the queue and compares what was in it, in any order. Tasks scheduled for later stay.
+// demands empties the queue and compares what was in it, in any order. Tasks scheduled for later
+// stay.
 func (b *bundle) demands(t *testing.T, want ...string) {
 	t.Helper()
 	router, err := tasks.NewRouter(tasks.RouterOptions{Redis: b.queue, Keys: b.keys})

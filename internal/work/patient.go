@@ -12,8 +12,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncPatient reads one patient. It records a patient that the vendor does not know as absent; if the patient was known,
-// only after a second answer confirms that. Running twice: one more call, no change.
+// syncPatient reads one patient. It records a patient that the vendor does not know as absent; if
+// the patient was known, only after a second answer confirms that. Running twice: one more call, no
+// change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {

@@ -14,25 +14,28 @@ import (
 )
 
 const (
-	// lookBack is how many days back changes of patients matter: every record in the cache is younger. The extra day
-	// covers a vendor whose date differs from the practice's.
+	// lookBack is how many days back changes of patients matter: every record in the cache is
+	// younger. The extra day covers a vendor whose date differs from the practice's.
 	lookBack = int(cache.MaxHard/(24*time.Hour)) + 1
-	// overlap is how many days before today are read again the next time: the vendor reports days without times, in an
-	// unknown zone.
+	// overlap is how many days before today are read again the next time: the vendor reports days
+	// without times, in an unknown zone.
 	overlap = 1
 	// pageRows is how many patients one page of a sweep has.
 	pageRows = 1000
 )
 
-// patientsMark names the watermark of a practice's patients: the first day whose changes may not all have been read.
+// patientsMark names the watermark of a practice's patients: the first day whose changes may not
+// all have been read.
 func patientsMark(practiceID string) string { return "patients:" + practiceID }
 
-// syncPatients reads the patients that have changed since the watermark, applies them and advances the watermark. It reads
-// the first window of the days since; the rest becomes another run, and a single day that the vendor cuts becomes a sweep.
+// syncPatients reads the patients that have changed since the watermark, applies them and advances
+// the watermark. It reads the first window of the days since; the rest becomes another run, and a
+// single day that the vendor cuts becomes a sweep.
 //
-// An empty answer that would advance the watermark counts only when a second answer confirms it, unless it is about a part
-// of a range with too many changes for one answer. Days that begin after the watermark leave a gap, so they advance and
-// confirm nothing. Running twice: one more call, no change.
+// An empty answer that would advance the watermark counts only when a second answer confirms it,
+// unless it is about a part of a range with too many changes for one answer. Days that begin after
+// the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no
+// change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -84,8 +87,8 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	return nil
 }
 
-// unread returns the days to read next. They end tomorrow, because the vendor's date may be a day ahead. joins reports that
-// no unread day precedes them.
+// unread returns the days to read next. They end tomorrow, because the vendor's date may be a day
+// ahead. joins reports that no unread day precedes them.
 func (d Deps) unread(ctx context.Context, s practiceScope, a tasks.SyncPatients, today civil.Date) (from, to civil.Date, joins bool, err error) {
 	next, to := today.Add(-lookBack), today.Add(1)
 	mark, ok, err := d.Ledger.Watermark(ctx, s.tenant, patientsMark(s.id))
@@ -114,8 +117,8 @@ func (d Deps) advance(ctx context.Context, s practiceScope, to civil.Date) error
 	return nil
 }
 
-// applyPatients caches the vendor's list, and demands new cards for the patients that changed if the cards were read
-// recently.
+// applyPatients caches the vendor's list, and demands new cards for the patients that changed if
+// the cards were read recently.
 func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Date, rows []tebra.Patient, since cache.Grant) error {
 	all := make([]practice.Patient, len(rows))
 	for i := range rows {
@@ -132,9 +135,9 @@ func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Da
 	return applied(applyErr) // the demands came first, because the next attempt finds no change in what was applied
 }
 
-// sweepPatients reads one page of all patients and demands the next. The last page advances the watermark to where the
-// sweep began; an empty page does not count as the last one, and advances nothing. Running twice: one more call, and the
-// demands join.
+// sweepPatients reads one page of all patients and demands the next. The last page advances the
+// watermark to where the sweep began; an empty page does not count as the last one, and advances
+// nothing. Running twice: one more call, and the demands join.
 func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -167,11 +170,13 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
 }
 
-// listCost is the cost of one list of patients in single reads, by the intervals that the vendor requires.
+// listCost is the cost of one list of patients in single reads, by the intervals that the vendor
+// requires.
 var listCost = int(policy("GetPatients").Interval / policy("GetPatient").Interval)
 
-// refetch returns the tasks that read a day's patients at the lowest cost. Each missing record needs a call of its own. For
-// records that are merely old, one list of changes replaces the single calls if these would cost more.
+// refetch returns the tasks that read a day's patients at the lowest cost. Each missing record
+// needs a call of its own. For records that are merely old, one list of changes replaces the single
+// calls if these would cost more.
 func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 	var out []tasks.Args
 	single := f.Missing

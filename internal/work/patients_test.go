@@ -77,8 +77,8 @@ func TestChangedPatients(t *testing.T) {
 	}
 }
 
-// A long list is applied in parts. If one part conflicts, the cards of the parts before it are warmed all the same: the next
-// attempt finds no change in them.
+// A long list is applied in parts. If one part conflicts, the cards of the parts before it are
+// warmed all the same: the next attempt finds no change in them.
 func TestCardsOfAPartlyAppliedListAreWarmed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -106,7 +106,8 @@ func TestCardsOfAPartlyAppliedListAreWarmed(t *testing.T) {
 	b.demands(t)
 }
 
-// A list that the vendor cuts at 10,000 rows is read in smaller windows, and a day that it cuts becomes a sweep.
+// A list that the vendor cuts at 10,000 rows is read in smaller windows, and a day that it cuts
+// becomes a sweep.
 func TestCutListOfPatientsIsReadInSmallerWindows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -168,7 +169,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A vendor in trouble answers "nothing has changed" with success. One such answer does not skip days.
+// A vendor in trouble answers "nothing has changed" with success. One such answer does not skip
+// days.
 func TestEmptyListOfPatientsNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

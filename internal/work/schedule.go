@@ -20,8 +20,8 @@ const (
 	soon = 7
 )
 
-// syncSchedule reads the appointments of the first window of a range and applies them day by day; the rest of the range
-// becomes another run. Running twice: one more call, no change.
+// syncSchedule reads the appointments of the first window of a range and applies them day by day;
+// the rest of the range becomes another run. Running twice: one more call, no change.
 func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -75,8 +75,8 @@ func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
 	return []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: after.Add(1), To: last}}
 }
 
-// readAgain demands the same once more, because the answer was so much less than what is known that the vendor may be in
-// trouble. The second read is a task of its own, because this run is complete.
+// readAgain demands the same once more, because the answer was so much less than what is known that
+// the vendor may be in trouble. The second read is a task of its own, because this run is complete.
 func readAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
 	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(rereadDelay)); err != nil {
 		return fmt.Errorf("enqueue second read: %w", err)
@@ -96,9 +96,9 @@ type answer struct {
 	doubtful    bool
 }
 
-// sort maps the rows and sorts them by day. A row of another practice invalidates the whole answer: the vendor answered a
-// different question, so no row can be trusted. Rows without a start are skipped and counted: those visits exist, on some
-// day, and must not count as gone.
+// sort maps the rows and sorts them by day. A row of another practice invalidates the whole answer:
+// the vendor answered a different question, so no row can be trusted. Rows without a start are
+// skipped and counted: those visits exist, on some day, and must not count as gone.
 func (a *answer) sort(rows []tebra.Appointment) (skipped int, err error) {
 	a.visits = map[civil.Date][]practice.Appointment{}
 	for _, row := range rows {
@@ -138,8 +138,8 @@ func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
 }
 
-// patients returns the demands for the records of a day's patients, for today and tomorrow only: boards of other days are
-// seldom read, and show the names that the visits carry.
+// patients returns the demands for the records of a day's patients, for today and tomorrow only:
+// boards of other days are seldom read, and show the names that the visits carry.
 func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.Appointment) ([]tasks.Args, error) {
 	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {
 		return nil, nil

@@ -12,8 +12,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// How long a run waits for a vendor that does not answer: half of its task's age, so that a short outage costs seconds and
-// one of hours costs each task a dozen calls. A task that is a day old is given up: later demands have asked for its data.
+// How long a run waits for a vendor that does not answer: half of its task's age, so that a short
+// outage costs seconds and one of hours costs each task a dozen calls. A task that is a day old is
+// given up: later demands have asked for its data.
 const (
 	firstWait  = 5 * time.Second
 	longWait   = 10 * time.Minute
@@ -22,9 +23,10 @@ const (
 	waitJitter = 0.25
 )
 
-// vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout or throttling is not
-// the task's failure and costs no attempt. Errors of other packages are returned unchanged: a refusal of the gate carries
-// the time to come back, and a permanent error reports that it is permanent.
+// vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout or
+// throttling is not the task's failure and costs no attempt. Errors of other packages are returned
+// unchanged: a refusal of the gate carries the time to come back, and a permanent error reports
+// that it is permanent.
 func vendorError(err error, demanded time.Time) error {
 	var e *tebra.Error
 	if !errors.As(err, &e) {
@@ -47,7 +49,8 @@ func vendorError(err error, demanded time.Time) error {
 	return coded
 }
 
-// vendorCodes maps the vendor client's codes to the project's. Success, and codes that only observers receive, have none.
+// vendorCodes maps the vendor client's codes to the project's. Success, and codes that only
+// observers receive, have none.
 var vendorCodes = map[tebra.Code]codes.Code{
 	tebra.Throttled:       codes.VendorThrottled,
 	tebra.Unauthenticated: codes.VendorUnauthenticated,
@@ -65,7 +68,8 @@ var vendorCodes = map[tebra.Code]codes.Code{
 // vendorCode maps one code. A code without a row is VendorUnknown.
 func vendorCode(c tebra.Code) codes.Code { return cmp.Or(vendorCodes[c], codes.VendorUnknown) }
 
-// jitter lengthens d by up to a quarter, so that tasks that failed together do not come back together. It never shortens d.
+// jitter lengthens d by up to a quarter, so that tasks that failed together do not come back
+// together. It never shortens d.
 func jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Float64()*waitJitter*float64(d))
 }

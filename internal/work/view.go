@@ -11,8 +11,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// warmView builds a view before it is requested. It makes no vendor call; what is not known becomes a demand that is as
-// urgent as this task. Running twice: the second run finds the view in the cache.
+// warmView builds a view before it is requested. It makes no vendor call; what is not known becomes
+// a demand that is as urgent as this task. Running twice: the second run finds the view in the
+// cache.
 func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -32,8 +33,8 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 	return nil
 }
 
-// build reads the view, which puts it into the cache, and returns the task that must ask the vendor first, if any. A patient
-// that does not exist has no card.
+// build reads the view, which puts it into the cache, and returns the task that must ask the vendor
+// first, if any. A patient that does not exist has no card.
 func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (missing tasks.Args, err error) {
 	switch a.View {
 	case tasks.PatientCard:
@@ -56,8 +57,8 @@ func (d Deps) build(ctx context.Context, s practiceScope, a tasks.WarmView) (mis
 	return nil, err
 }
 
-// board returns the demand for a day's board after a change, if the day is soon. Boards of later days are seldom read, and are
-// built on request.
+// board returns the demand for a day's board after a change, if the day is soon. Boards of later
+// days are seldom read, and are built on request.
 func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	if on.Compare(civil.DateOf(d.Now().In(s.Zone)).Add(soon)) > 0 {
 		return nil
@@ -65,8 +66,8 @@ func (d Deps) board(s practiceScope, on civil.Date) []tasks.Args {
 	return []tasks.Args{tasks.WarmView{View: tasks.DayBoard, Practice: s.id, Date: on}}
 }
 
-// views returns the demands for the recently read views that a change invalidated: the cards of these patients, and the
-// days of these providers.
+// views returns the demands for the recently read views that a change invalidated: the cards of
+// these patients, and the days of these providers.
 func (d Deps) views(ctx context.Context, s practiceScope, on civil.Date, patients []phi.Text, providers []string) ([]tasks.Args, error) {
 	cards, days, err := d.Store.RecentlyRead(ctx, s.tenant, s.id, on, patients, providers)
 	if err != nil {

@@ -25,8 +25,8 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), rows: w.Rows, partial: w.Partial}, err
 }
 
-// cut reports whether the window is smaller than the operation allows for a range that ends on last:
-// the vendor has then cut wider windows that start on the same day.
+// cut reports whether the window is smaller than the operation allows for a range that ends on
+// last: the vendor has then cut wider windows that start on the same day.
 func (w *window[T]) cut(last civil.Date, operation string) bool {
 	widest := w.from.Days(last)
 	if limit := policy(operation).MaxDays; limit > 0 {

@@ -25,9 +25,11 @@ type Deps struct {
 	Tasks   *tasks.Client
 	// Ledger keeps the watermarks.
 	Ledger *ledger.Ledger
-	// Intervals stores the intervals that the vendor requires between calls of its operations; (*flow.Flow).SetIntervals.
+	// Intervals stores the intervals that the vendor requires between calls of its operations;
+	// (*flow.Flow).SetIntervals.
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
-	// Now returns the time that decides which day is today. It is the real time unless a demo speeds it up.
+	// Now returns the time that decides which day is today. It is the real time unless a demo
+	// speeds it up.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -93,11 +95,12 @@ func (d Deps) demand(ctx context.Context, s practiceScope, args ...tasks.Args) e
 	return nil
 }
 
-// conflictDelay is how long a run waits if the same data changed between its vendor call and its own change.
+// conflictDelay is how long a run waits if the same data changed between its vendor call and its
+// own change.
 const conflictDelay = time.Second
 
-// applied turns the result of applying an answer into the outcome of the run: after a conflict the vendor must be asked
-// again, which is not a failed attempt.
+// applied turns the result of applying an answer into the outcome of the run: after a conflict the
+// vendor must be asked again, which is not a failed attempt.
 func applied(err error) error {
 	if errors.Is(err, cache.ErrConflict) {
 		return tasks.Later(time.Now().Add(conflictDelay), codes.Conflict)

@@ -27,7 +27,8 @@ func TestRegisterRequiresEveryDependency(t *testing.T) {
 	}
 }
 
-// Every kind of package tasks has a row in its table, a worker, and an operation that the vendor has.
+// Every kind of package tasks has a row in its table, a worker, and an operation that the vendor
+// has.
 func TestEveryKindHasARowAndAWorker(t *testing.T) {
 	t.Parallel()
 	operations := map[string]bool{"": true}

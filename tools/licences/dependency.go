@@ -32,8 +32,8 @@ func (d dependency) String() string {
 // ourModule is the prefix of our own modules.
 const ourModule = "github.com/workflow-bolt/rounds"
 
-// goModules adds the Go modules that programs and public packages link, then
-// those that only tests link.
+// goModules adds the Go modules that programs and public packages link, then those that only tests
+// link.
 func goModules(ctx context.Context, rules []rule, found map[string]dependency) error {
 	for _, l := range []struct {
 		folder, usedBy string
@@ -85,8 +85,8 @@ func linked(documents []byte, usedBy string, rules []rule, found map[string]depe
 	}
 }
 
-// licencesIn identifies the licences in a module's root folder. They are
-// unknown when most of one of its files matches no known licence.
+// licencesIn identifies the licences in a module's root folder. They are unknown when most of one
+// of its files matches no known licence.
 func licencesIn(folder string, skip func(file string) bool) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -29,8 +29,7 @@ func main() {
 	}
 }
 
-// run compares or, with -update, writes the list. The repository is the folder
-// above this module.
+// run compares or, with -update, writes the list. The repository is the folder above this module.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("licences", flag.ContinueOnError)
 	update := flags.Bool("update", false, "write the list")
@@ -85,8 +84,7 @@ func collect(ctx context.Context, rules []rule) ([]dependency, error) {
 	}), nil
 }
 
-// check refuses licences that are unknown or that no rule allows, and rules
-// that allow nothing.
+// check refuses licences that are unknown or that no rule allows, and rules that allow nothing.
 func check(dependencies []dependency, rules []rule) error {
 	var faults []string
 	used := map[rule]bool{}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// rule is one line of allowed.txt: a licence and which dependencies may have
-// it, or a file of a dependency that is not its licence.
+// rule is one line of allowed.txt: a licence and which dependencies may have it, or a file of a
+// dependency that is not its licence.
 type rule struct {
 	licence string // SPDX identifier, or "not FILE"
 	who     string // programs, tests, clients, the name of a dependency, or "*"

@@ -1,9 +1,9 @@
-// Command words holds the project's words: comments, texts and documents with
-// Vale and the rules in Rounds, and declared names with names.txt.
+// Command words holds the project's words: comments, texts and documents with Vale and the rules in
+// Rounds, and declared names with names.txt.
 //
 //	words [PATH ...]
 //
-// Without a path it first proves that the rules work: each sentence of
-// plants.txt is planted in a comment and in a document of a temporary folder,
-// and must be refused with the better word, or pass.
+// Without a path it first proves that the rules work: each sentence of plants.txt is planted in a
+// comment and in a document of a temporary folder, and must be refused with the better word, or
+// pass.
 package main

@@ -23,8 +23,8 @@ func main() {
 	}
 }
 
-// run checks the files under paths, or proves the rules and checks all files.
-// The repository is the folder above this module.
+// run checks the files under paths, or proves the rules and checks all files. The repository is the
+// folder above this module.
 func run(ctx context.Context, paths []string, stdout io.Writer) error {
 	vale, err := output(ctx, "go", "tool", "-n", "vale")
 	if err != nil {
@@ -63,8 +63,7 @@ func run(ctx context.Context, paths []string, stdout io.Writer) error {
 	return err
 }
 
-// list returns the files that git tracks or would add, without those whose
-// words are data.
+// list returns the files that git tracks or would add, without those whose words are data.
 func list(ctx context.Context, paths []string) ([]string, error) {
 	out, err := output(ctx, "git", append([]string{"ls-files", "--cached", "--others", "--exclude-standard", "--"}, paths...)...)
 	if err != nil {
@@ -80,8 +79,7 @@ func list(ctx context.Context, paths []string) ([]string, error) {
 	return files, nil
 }
 
-// isData reports whether a file holds rules, recorded answers, generated
-// documents or lists.
+// isData reports whether a file holds rules, recorded answers, generated documents or lists.
 func isData(name string) bool {
 	if strings.HasPrefix(name, "tools/words/") && !strings.HasSuffix(name, ".go") {
 		return true

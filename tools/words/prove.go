@@ -16,9 +16,8 @@ type plant struct {
 	better string // what the refusal names; empty when the text is fine
 }
 
-// prove plants every sentence of a list in a comment and in a document, and
-// declares every name. It fails unless each is refused with its better word,
-// or passes when the list says that it is fine.
+// prove plants every sentence of a list in a comment and in a document, and declares every name. It
+// fails unless each is refused with its better word, or passes when the list says that it is fine.
 func (c checker) prove(ctx context.Context, list string) (refused, fine int, err error) {
 	plants, err := readPlants(list)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package export sends the spans and metrics of a process to a collector. It links the OpenTelemetry
-// SDK and its exporters, which are large, so only programs import it.
+// Package export sends the spans and metrics of a process to a collector. It links the
+// OpenTelemetry SDK and its exporters, which are large, so only programs import it.
 package export
 
 import (
@@ -25,24 +25,23 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
-// shutdownLimit bounds the last flush, so that an unreachable collector does not use up
-// the ten seconds in which a process has to stop.
+// shutdownLimit bounds the last flush, so that an unreachable collector does not use up the ten
+// seconds in which a process has to stop.
 const shutdownLimit = 2 * time.Second
 
 // Options names the process that reports and the collector it reports to.
 type Options struct {
-	// Service is the process's name, "rounds-worker". Empty: "rounds".
-	// OTEL_SERVICE_NAME takes precedence.
+	// Service is the process's name, "rounds-worker". Empty: "rounds". OTEL_SERVICE_NAME takes
+	// precedence.
 	Service string
 	// Version of the program. Empty: not reported.
 	Version string
-	// Endpoint is the base URL of an OTLP/HTTP collector,
-	// "http://127.0.0.1:4318". It is for programs that bring their own
-	// collector, such as tests. Empty: the OTEL_* variables decide.
+	// Endpoint is the base URL of an OTLP/HTTP collector, "http://127.0.0.1:4318". It is for
+	// programs that bring their own collector, such as tests. Empty: the OTEL_* variables decide.
 	Endpoint string
-	// Getenv reads the environment and decides whether anything is exported
-	// at all. The exporters themselves read the process's environment, as the
-	// OpenTelemetry specification requires. Nil: an empty environment.
+	// Getenv reads the environment and decides whether anything is exported at all. The exporters
+	// themselves read the process's environment, as the OpenTelemetry specification requires. Nil:
+	// an empty environment.
 	Getenv func(string) string
 }
 
@@ -150,8 +149,8 @@ func (e *exporters) startMetrics(ctx context.Context, o Options, getenv func(str
 	return nil
 }
 
-// configured reports whether the environment configures this signal. Without a configuration the SDK
-// would send to localhost, where there may be no collector.
+// configured reports whether the environment configures this signal. Without a configuration the
+// SDK would send to localhost, where there may be no collector.
 func configured(getenv func(string) string, signal string) bool {
 	if exporter := getenv("OTEL_" + signal + "_EXPORTER"); exporter != "" {
 		return exporter != "none"

@@ -57,8 +57,8 @@ func TestInvalidEndpointIsAnError(t *testing.T) {
 	}
 }
 
-// A collector that accepts connections and never answers must not delay work, and delays the shutdown
-// of a process by two seconds at most.
+// A collector that accepts connections and never answers must not delay work, and delays the
+// shutdown of a process by two seconds at most.
 func TestHangingCollectorDelaysNothing(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})

@@ -1,5 +1,5 @@
-// Package logging sets up the log of a process. It writes lines for Cloud Logging or for people, held
-// to telemetry's vocabulary.
+// Package logging sets up the log of a process. It writes lines for Cloud Logging or for people,
+// held to telemetry's vocabulary.
 package logging
 
 import (
@@ -19,8 +19,8 @@ type Options struct {
 	// JSON writes one object per line with the names that Cloud Logging reads. False: lines for
 	// people.
 	JSON bool
-	// Level is the lowest level written. Nil: info. A [slog.LevelVar] can change it while the process
-	// runs.
+	// Level is the lowest level written. Nil: info. A [slog.LevelVar] can change it while the
+	// process runs.
 	Level slog.Leveler
 	// NoColor writes lines for people without colors. A writer that is not a terminal gets none
 	// anyway.

@@ -1,6 +1,6 @@
-// Package otlptest is a collector that stores what it receives: an OTLP/HTTP endpoint on loopback that
-// decodes spans and metrics. A test sees exactly what would have left the process. The package does
-// not import testing, so a program may run a collector to inspect itself.
+// Package otlptest is a collector that stores what it receives: an OTLP/HTTP endpoint on loopback
+// that decodes spans and metrics. A test sees exactly what would have left the process. The package
+// does not import testing, so a program may run a collector to inspect itself.
 package otlptest
 
 import (
@@ -63,8 +63,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts a receiver that stops at the end of the test. The test then fails if an export could not
-// be decoded.
+// New starts a receiver that stops at the end of the test. The test then fails if an export could
+// not be decoded.
 func New(t TB) *Receiver {
 	t.Helper()
 	r, err := Listen()

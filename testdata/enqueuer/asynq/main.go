@@ -1,5 +1,5 @@
-// Command asynq enqueues one task through asynq.Client, with what tasks.Client adds to it: a sealed payload (Tink) and
-// the trace in the task's headers (OpenTelemetry's API).
+// Command asynq enqueues one task through asynq.Client, with what tasks.Client adds to it: a sealed
+// payload (Tink) and the trace in the task's headers (OpenTelemetry's API).
 package main
 
 import (

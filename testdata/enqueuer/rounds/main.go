@@ -1,4 +1,5 @@
-// Command rounds enqueues one task through tasks.Client. Its size is what a service pays for importing tasks.
+// Command rounds enqueues one task through tasks.Client. Its size is what a service pays for
+// importing tasks.
 package main
 
 import (
