@@ -34,22 +34,22 @@ func (badAttempts) Options() Options { return Options{MaxAttempts: -1} }
 func (badJSON) Kind() string         { return "bad.json" }
 func (huge) Kind() string            { return "huge.write" }
 
-func TestEnqueueRefusesBeforeAnythingIsSent(t *testing.T) {
+func TestEnqueueRejectsInvalidTasksBeforeSending(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	good := note{Text: "x"}
 	for name, call := range map[string]func() error{
-		"no tenant":         func() error { _, err := b.client.Enqueue(t.Context(), "", good); return err },
-		"malformed tenant":  func() error { _, err := b.client.Enqueue(t.Context(), "A}:b", good); return err },
-		"nil":               func() error { _, err := b.client.Enqueue(t.Context(), "a", nil); return err },
-		"kind":              func() error { _, err := b.client.Enqueue(t.Context(), "a", badKind{}); return err },
-		"lane":              func() error { _, err := b.client.Enqueue(t.Context(), "a", badLane{}); return err },
-		"quarantine":        func() error { _, err := b.client.Enqueue(t.Context(), "a", quarantined{}); return err },
-		"half a second":     func() error { _, err := b.client.Enqueue(t.Context(), "a", badTimeout{}); return err },
-		"too long":          func() error { _, err := b.client.Enqueue(t.Context(), "a", note{timeout: time.Hour}); return err },
-		"attempts":          func() error { _, err := b.client.Enqueue(t.Context(), "a", badAttempts{}); return err },
-		"not JSON":          func() error { _, err := b.client.Enqueue(t.Context(), "a", badJSON{math.NaN()}); return err },
-		"refused by itself": func() error { _, err := b.client.Enqueue(t.Context(), "a", note{Text: "invalid"}); return err },
+		"no tenant":        func() error { _, err := b.client.Enqueue(t.Context(), "", good); return err },
+		"malformed tenant": func() error { _, err := b.client.Enqueue(t.Context(), "A}:b", good); return err },
+		"nil":              func() error { _, err := b.client.Enqueue(t.Context(), "a", nil); return err },
+		"kind":             func() error { _, err := b.client.Enqueue(t.Context(), "a", badKind{}); return err },
+		"lane":             func() error { _, err := b.client.Enqueue(t.Context(), "a", badLane{}); return err },
+		"quarantine":       func() error { _, err := b.client.Enqueue(t.Context(), "a", quarantined{}); return err },
+		"half a second":    func() error { _, err := b.client.Enqueue(t.Context(), "a", badTimeout{}); return err },
+		"too long":         func() error { _, err := b.client.Enqueue(t.Context(), "a", note{timeout: time.Hour}); return err },
+		"attempts":         func() error { _, err := b.client.Enqueue(t.Context(), "a", badAttempts{}); return err },
+		"not JSON":         func() error { _, err := b.client.Enqueue(t.Context(), "a", badJSON{math.NaN()}); return err },
+		"fails Validate":   func() error { _, err := b.client.Enqueue(t.Context(), "a", note{Text: "invalid"}); return err },
 		"larger than 8 KiB": func() error {
 			_, err := b.client.Enqueue(t.Context(), "a", huge{strings.Repeat("x", MaxPayload)})
 			return err
@@ -80,7 +80,7 @@ func TestEnqueueRefusesBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestEnqueueTakesWhatItShould(t *testing.T) {
+func TestEnqueueAppliesOptions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, row := range map[string]struct {
@@ -108,13 +108,13 @@ func TestEnqueueTakesWhatItShould(t *testing.T) {
 	}
 }
 
-// Equality is of tenant, lane, kind and arguments, to the last bit.
-func TestWhatIsEqual(t *testing.T) {
+// Two tasks are equal when tenant, lane, kind and arguments are equal, to the last bit.
+func TestEqualTasksJoin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.enqueue(t, note{Text: "a", Number: 1 << 53})
 	if r := b.enqueue(t, note{Text: "a", Number: 1 << 53}); r != (Receipt{ID: first.ID, Joined: true}) {
-		t.Errorf("the same again: %+v", r)
+		t.Errorf("an equal task: %+v", r)
 	}
 	other, err := b.client.Enqueue(t.Context(), "clinic-b", note{Text: "a", Number: 1 << 53})
 	must(t, err)
@@ -126,24 +126,24 @@ func TestWhatIsEqual(t *testing.T) {
 		"last bit of number": b.enqueue(t, note{Text: "a", Number: 1<<53 + 1}),
 	} {
 		if r.Joined {
-			t.Errorf("another %s joined", name)
+			t.Errorf("a task with another %s joined", name)
 		}
 	}
 	if r := b.enqueue(t, keyed{Key: "k", Text: "a"}); r.Joined {
-		t.Errorf("first with a key: %+v", r)
+		t.Errorf("the first task with the key: %+v", r)
 	}
 	if r := b.enqueue(t, keyed{Key: "k", Text: "b"}); !r.Joined {
-		t.Errorf("the same key: %+v", r)
+		t.Errorf("another task with the same key: %+v", r)
 	}
 }
 
-// keyed says itself what makes it unique.
+// keyed defines its own unique key.
 type keyed struct{ Key, Text string }
 
 func (keyed) Kind() string        { return "keyed.write" }
 func (k keyed) UniqueKey() string { return k.Key }
 
-func TestOnce(t *testing.T) {
+func TestOnceDeduplicatesRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.enqueue(t, note{Text: "a"}, Once("request 17"))
@@ -151,10 +151,10 @@ func TestOnce(t *testing.T) {
 		t.Errorf("the same request: %+v", r)
 	}
 	if _, err := b.client.Enqueue(t.Context(), "clinic-a", note{Text: "b"}, Once("request 17")); !errors.Is(err, ErrReused) {
-		t.Errorf("the key for another task: %v", err)
+		t.Errorf("the same key with another task: %v", err)
 	}
 	if _, err := b.client.Enqueue(t.Context(), "clinic-b", note{Text: "b"}, Once("request 17")); err != nil {
-		t.Errorf("another tenant's key: %v", err)
+		t.Errorf("the same key in another tenant: %v", err)
 	}
 	batch := []Args{note{Text: "c"}, note{Text: "d"}}
 	one, err := b.client.EnqueueMany(t.Context(), "clinic-a", batch, Once("batch"))
@@ -167,12 +167,12 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(everything(t, b.rdb), "request 17") {
-		t.Error("the idempotency key lies in Redis in clear")
+		t.Error("Redis holds the idempotency key in plain text")
 	}
 }
 
-// Whatever a task is about, Redis holds none of it in clear.
-func TestRedisHoldsNothingInClear(t *testing.T) {
+// Redis holds no argument of a task and no idempotency key in plain text.
+func TestRedisHoldsNoPlainText(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	receipts, err := b.client.EnqueueMany(t.Context(), "clinic-a", []Args{
@@ -188,11 +188,11 @@ func TestRedisHoldsNothingInClear(t *testing.T) {
 		}
 	}
 	if !strings.Contains(all, receipts[0].ID) || !strings.Contains(all, "patient.sync") {
-		t.Fatal("the search would not find a thing")
+		t.Fatal("the search finds neither the task ID nor the kind")
 	}
 	must(t, b.rdb.Set(t.Context(), "planted", "48151623", 0).Err())
 	if !strings.Contains(everything(t, b.rdb), "48151623") {
-		t.Error("the search does not find what is planted")
+		t.Error("the search does not find the planted value")
 	}
 }
 
@@ -215,17 +215,17 @@ func TestClientWithoutRedis(t *testing.T) {
 	none, err := NewClient(ClientOptions{Keys: b.keys})
 	must(t, err)
 	if _, err := none.Enqueue(t.Context(), "clinic-a", note{}); err == nil {
-		t.Error("enqueued nowhere")
+		t.Error("a client without Redis enqueued a task")
 	}
 	if _, err := none.Status(t.Context(), id); err == nil {
-		t.Error("status from nowhere")
+		t.Error("a client without Redis returned a status")
 	}
 	if _, err := none.Seal(t.Context(), "clinic a", note{}); !errors.Is(err, tenant.ErrInvalid) {
 		t.Errorf("seal: %v", err)
 	}
 }
 
-func TestStatusRefusesWhatIsNoID(t *testing.T) {
+func TestStatusRejectsMalformedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, id := range []string{"", "x", "sync-*-1", "sync:{a}", strings.Repeat("x", 10_000)} {

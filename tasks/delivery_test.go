@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// A payload that is moved to another task, kind or tenant does not open.
+// A payload that is moved to another task, kind or tenant cannot be decrypted.
 func TestPayloadIsBoundToItsTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -24,7 +24,7 @@ func TestPayloadIsBoundToItsTask(t *testing.T) {
 	Handle(r, WorkerFunc[memo](func(context.Context, *Job[memo]) error { return nil }))
 	whole := b.seal(t, note{Text: "x"})
 	if o := OutcomeOf(r.Deliver(t.Context(), whole)); o.State != OutcomeDone {
-		t.Fatalf("untouched: %+v", o)
+		t.Fatalf("unchanged: %+v", o)
 	}
 	for name, move := range map[string]func(*Delivery){
 		"to another task": func(d *Delivery) { d.ID = b.seal(t, note{Text: "y"}).ID },
@@ -53,9 +53,9 @@ type memo struct {
 
 func (memo) Kind() string { return "memo.write" }
 
-// What may lie in Redis where a task is expected. All of it is contained with
-// a code, and the next good task runs.
-func TestBadDeliveries(t *testing.T) {
+// Each of these deliveries may be in Redis in place of a valid task. Each becomes a dead letter
+// with a code, and the next valid task runs.
+func TestMalformedDeliveriesBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := setup(t)
@@ -75,7 +75,7 @@ func TestBadDeliveries(t *testing.T) {
 		"bit flipped in the tag":   {func(d *Delivery) { d.Payload[len(d.Payload)-1] ^= 1 }, codes.DoesNotOpen},
 		"bit flipped in the nonce": {func(d *Delivery) { d.Payload[6] ^= 1 }, codes.DoesNotOpen},
 		"bit flipped in the key":   {func(d *Delivery) { d.Payload[2] ^= 1 }, codes.DoesNotOpen},
-		"cut":                      {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codes.DoesNotOpen},
+		"truncated":                {func(d *Delivery) { d.Payload = d.Payload[:len(d.Payload)-1] }, codes.DoesNotOpen},
 		"plain JSON":               {func(d *Delivery) { d.Payload = plain }, codes.DoesNotOpen},
 		"50 MB":                    {func(d *Delivery) { d.Payload = make([]byte, 50<<20) }, codes.TooLarge},
 		"not JSON":                 {func(d *Delivery) { sealed(d, "{") }, codes.MalformedPayload},
@@ -85,11 +85,11 @@ func TestBadDeliveries(t *testing.T) {
 		"duplicate member":         {func(d *Delivery) { sealed(d, `{"text":"a","text":"b"}`) }, codes.MalformedPayload},
 		"case variant":             {func(d *Delivery) { sealed(d, `{"Text":"a"}`) }, codes.MalformedPayload},
 		"unknown member":           {func(d *Delivery) { sealed(d, `{"text":"a","more":1}`) }, codes.MalformedPayload},
-		"number as text":           {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codes.MalformedPayload},
+		"number as string":         {func(d *Delivery) { sealed(d, `{"number":"1"}`) }, codes.MalformedPayload},
 		"number too large":         {func(d *Delivery) { sealed(d, `{"number":9223372036854775808}`) }, codes.MalformedPayload},
 		"invalid UTF-8":            {func(d *Delivery) { sealed(d, "{\"text\":\"\xff\"}") }, codes.MalformedPayload},
 		"nested 5,000 deep":        {func(d *Delivery) { sealed(d, strings.Repeat(`{"text":`, 5_000)) }, codes.MalformedPayload},
-		"refused by Validate":      {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codes.InvalidArguments},
+		"fails Validate":           {func(d *Delivery) { sealed(d, `{"text":"invalid"}`) }, codes.InvalidArguments},
 		"no headers":               {func(d *Delivery) { d.Headers = nil }, codes.MalformedHeaders},
 		"no tenant":                {func(d *Delivery) { delete(d.Headers, headerTenant) }, codes.MalformedHeaders},
 		"malformed tenant":         {func(d *Delivery) { d.Headers[headerTenant] = "A\n\x1b[31m" }, codes.MalformedHeaders},
@@ -97,43 +97,43 @@ func TestBadDeliveries(t *testing.T) {
 		"version 0":                {func(d *Delivery) { d.Headers[headerVersion] = "0" }, codes.MalformedHeaders},
 		"version -1":               {func(d *Delivery) { d.Headers[headerVersion] = "-1" }, codes.MalformedHeaders},
 		"version 01":               {func(d *Delivery) { d.Headers[headerVersion] = "01" }, codes.MalformedHeaders},
-		"version of words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codes.MalformedHeaders},
+		"version in words":         {func(d *Delivery) { d.Headers[headerVersion] = "one" }, codes.MalformedHeaders},
 		"malformed time":           {func(d *Delivery) { d.Headers[headerEnqueuedAt] = "yesterday" }, codes.MalformedHeaders},
 		"kind with control bytes":  {func(d *Delivery) { d.Kind = "note.write\n\x1b[31m" }, codes.UnknownKind},
 		"ID of another lane":       {func(d *Delivery) { d.Lane = LaneWarm }, codes.MalformedID},
-		"ID of asynq's own":        {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codes.MalformedID},
+		"ID made by asynq":         {func(d *Delivery) { d.ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479" }, codes.MalformedID},
 		"no ID":                    {func(d *Delivery) { d.ID = "" }, codes.MalformedID},
-		"more failures than tries": {func(d *Delivery) { d.Failed = 1 << 30 }, codes.Exhausted},
+		"failures over the limit":  {func(d *Delivery) { d.Failed = 1 << 30 }, codes.Exhausted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var letters []DeadLetter
-			r := b.router(t, RouterOptions{Bury: func(_ context.Context, l DeadLetter) error { letters = append(letters, l); return nil }})
+			var buried []DeadLetter
+			r := b.router(t, RouterOptions{Bury: func(_ context.Context, l DeadLetter) error { buried = append(buried, l); return nil }})
 			ran := 0
 			Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { ran++; return nil }))
 			d := b.seal(t, note{Text: "x"})
 			row.spoil(&d)
-			for range 2 { // the same twice gives the same
+			for range 2 { // the second delivery has the same outcome
 				if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != row.want {
 					t.Errorf("outcome %+v, want dead %s", o, row.want)
 				}
 			}
-			if ran != 0 || len(letters) != 2 {
-				t.Errorf("ran %d times, %d letters", ran, len(letters))
+			if ran != 0 || len(buried) != 2 {
+				t.Errorf("ran %d times with %d dead letters, want 0 and 2", ran, len(buried))
 			}
-			for _, l := range letters {
+			for _, l := range buried {
 				if strings.ContainsAny(l.Kind+l.Tenant, "\n\x1b") || l.Code != row.want || l.DiedAt.IsZero() {
-					t.Errorf("letter of %q by %q with code %q", l.Kind, l.Tenant, l.Code)
+					t.Errorf("dead letter of kind %q, tenant %q, code %q", l.Kind, l.Tenant, l.Code)
 				}
 			}
-			if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{Text: "good"}))); o.State != OutcomeDone || ran != 1 {
-				t.Errorf("the next good task: %+v, ran %d", o, ran)
+			if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{Text: "valid"}))); o.State != OutcomeDone || ran != 1 {
+				t.Errorf("the next valid task: %+v, ran %d times", o, ran)
 			}
 		})
 	}
 }
 
-func TestOddHeadersCostNothing(t *testing.T) {
+func TestUnknownHeadersAreDropped(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var seen map[string]string
@@ -150,25 +150,25 @@ func TestOddHeadersCostNothing(t *testing.T) {
 		t.Errorf("outcome %+v", o)
 	}
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, []string{headerEnqueuedAt, headerKey, headerTenant, headerVersion}) {
-		t.Errorf("headers carried on: %v", got)
+		t.Errorf("the run has the headers %v", got)
 	}
 }
 
-func TestNewerVersionIsLeftForANewerWorker(t *testing.T) {
+func TestNewerVersionWaitsForANewerWorker(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("the task ran"); return nil }))
 	d := b.seal(t, note{})
 	d.Headers[headerVersion] = "99"
-	d.Payload = []byte("of a shape that is not known yet")
+	d.Payload = []byte("in a format of a later version")
 	o := OutcomeOf(r.Deliver(t.Context(), d))
 	if o.State != OutcomeLater || o.Code != codes.NewerVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
 		t.Errorf("outcome %+v", o)
 	}
 }
 
-func TestJobTellsWhatIsKnown(t *testing.T) {
+func TestJobDescribesTheTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{})
@@ -183,7 +183,7 @@ func TestJobTellsWhatIsKnown(t *testing.T) {
 	}
 }
 
-func (renamed) Kind() string      { return "letter.write" }
+func (renamed) Kind() string      { return "note.create" }
 func (renamed) Aliases() []string { return []string{"note.write"} }
 
 func (oddKind) Kind() string     { return "Odd" }

@@ -14,28 +14,28 @@ type RefreshRoster struct {
 	Practice string `json:"practice"`
 }
 
-// Kind is how the queue knows it.
+// Kind is the name of the kind in the queue.
 func (RefreshRoster) Kind() string { return "roster.refresh" }
 
-// Options puts it where it disturbs nobody.
+// Options puts the task into a background lane, where it does not delay interactive tasks.
 func (RefreshRoster) Options() tasks.Options {
 	return tasks.Options{Lane: tasks.LaneWarm, Timeout: 10 * time.Second, MaxAttempts: 3}
 }
 
-// Codes of this module's own. They are errors that may be shown.
+// These codes belong to this module. A code is an error that may be shown.
 const (
 	errUnknownPractice tasks.Code = "unknown_practice"
 	errLocked          tasks.Code = "roster_locked"
 )
 
-// Declare a task, register its worker, and see how a run ends.
+// Declare a task, register its worker, and read the outcome of a run.
 func Example() {
 	keys := exampleKeys()
 	router, err := tasks.NewRouter(tasks.RouterOptions{Keys: keys})
 	if err != nil {
 		panic(err)
 	}
-	// Running twice: the roster is read twice, no harm done.
+	// Safe to run twice: a second run only reads the roster again.
 	tasks.Handle(router, tasks.WorkerFunc[RefreshRoster](func(_ context.Context, job *tasks.Job[RefreshRoster]) error {
 		switch job.Args.Practice {
 		case "1":

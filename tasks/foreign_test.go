@@ -13,8 +13,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// foreignMain is a program of somebody else's: it knows Redis, a keyset and
-// package tasks, and nothing else of this module.
+// foreignMain is a program of another module. It uses Redis, a keyset and package tasks, and
+// nothing else of this module.
 const foreignMain = `package main
 
 import (
@@ -55,8 +55,8 @@ func check(err error) {
 }
 `
 
-// A module of another path can build against the public packages, offline, and
-// what it enqueues runs in our worker.
+// Another module can build against the public packages offline, and a task that it enqueues runs
+// in a worker of this module.
 func TestForeignModuleEnqueues(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -71,7 +71,7 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	must(t, err)
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	must(t, err)
-	// Our own requirements are repeated, so that the build needs nothing that is not in the module cache.
+	// The requirements of this module are repeated, so that the build needs only modules in the cache.
 	_, requirements, _ := strings.Cut(string(ours), "\nrequire")
 	mod := "module example.com/foreign\n\ngo 1.26.0\n\nrequire github.com/workflow-bolt/rounds v0.0.0\n\n" +
 		"replace github.com/workflow-bolt/rounds => " + root + "\n\nrequire" + requirements
@@ -96,13 +96,13 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	}
 	id, state, _ := strings.Cut(string(out), " ")
 	if !strings.HasPrefix(id, "interactive-") || state != string(StateWaiting) {
-		t.Errorf("the program says %q", out)
+		t.Errorf("the program printed %q", out)
 	}
 	ran := make(chan Job[SyncPatient], 1)
 	r := b.router(t, RouterOptions{Redis: rdb})
 	Handle(r, WorkerFunc[SyncPatient](func(_ context.Context, j *Job[SyncPatient]) error { ran <- *j; return nil }))
 	serveOn(t, rdb, r)
 	if j := receive(t, ran); j.ID != id || j.Tenant != "clinic-a" || j.Args.Patient.Reveal() != "4711" {
-		t.Errorf("our worker got task %s of %s", j.ID, j.Tenant)
+		t.Errorf("the worker got task %s of tenant %s", j.ID, j.Tenant)
 	}
 }

@@ -45,8 +45,8 @@ var examples = []Args{
 	InvalidateEntity{Practice: "7", Noun: NounPractice},
 }
 
-// What lies in Redis and in other people's programs. A difference here is a
-// change of the wire: see the package comment.
+// The golden file holds the format that is stored in Redis and used by other programs. A
+// difference changes the wire format: see the package comment.
 func TestWireGolden(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -71,11 +71,11 @@ func TestWireGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("the wire changed (-golden +now); make golden accepts it:\n%s", diff)
+		t.Errorf("the wire format changed (-golden +now); make golden accepts the change:\n%s", diff)
 	}
 }
 
-func TestTableOfKinds(t *testing.T) {
+func TestKindsAreComplete(t *testing.T) {
 	t.Parallel()
 	golden := map[string]bool{}
 	for _, a := range examples {
@@ -83,29 +83,29 @@ func TestTableOfKinds(t *testing.T) {
 	}
 	for _, k := range Kinds() {
 		if !golden[k.Name] {
-			t.Errorf("%s has no example in wire.golden, or two rows", k.Name)
+			t.Errorf("%s has no example in wire.golden or is listed twice", k.Name)
 		}
 		delete(golden, k.Name)
 		if found, ok := FindKind(k.Name); !ok || found.Args != k.Args {
-			t.Errorf("%s is not found by its name", k.Name)
+			t.Errorf("FindKind does not find %s", k.Name)
 		}
 		if k.Description == "" || k.Options.Lane == "" || k.Options.MaxAttempts < 1 || k.Options.Timeout < time.Second {
-			t.Errorf("%s is described as %+v", k.Name, k)
+			t.Errorf("%s has an incomplete description: %+v", k.Name, k)
 		}
 		if (k.Operation == "") != (k.Calls == 0) || k.Calls > 1 {
-			t.Errorf("%s makes %d calls of %q: one run makes one call", k.Name, k.Calls, k.Operation)
+			t.Errorf("%s declares %d calls of %q; a run makes at most one", k.Name, k.Calls, k.Operation)
 		}
 	}
 	if len(golden) > 0 {
-		t.Errorf("no row for %v", golden)
+		t.Errorf("Kinds lacks %v", golden)
 	}
 	if _, ok := FindKind("schedule"); ok {
-		t.Error("a kind was found by a part of its name")
+		t.Error("FindKind found a kind by a part of its name")
 	}
 	if k := Kinds(); k[0].Name == "" {
-		t.Error("no name")
+		t.Error("the first kind has no name")
 	} else if k[0].Name = "x"; Kinds()[0].Name == "x" {
-		t.Error("a caller can change the table")
+		t.Error("a caller can change the list of kinds")
 	}
 }
 
@@ -116,7 +116,7 @@ func TestExamplesSurviveEncoding(t *testing.T) {
 		must(t, err)
 		k, _ := FindKind(a.Kind())
 		if got, err := k.Decode(plain); err != nil || got != a {
-			t.Errorf("%s came back changed: %v", a.Kind(), err)
+			t.Errorf("decoding changed %s: %v", a.Kind(), err)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestKindDecodesStrictly(t *testing.T) {
 	}
 }
 
-func TestArgsShowNoIdentifier(t *testing.T) {
+func TestArgsMaskIdentifiers(t *testing.T) {
 	t.Parallel()
 	type holder struct {
 		Patient PatientID
@@ -148,14 +148,14 @@ func TestArgsShowNoIdentifier(t *testing.T) {
 	shown := fmt.Sprintf("%v %+v %#v %s %q %x %d %s %s", h, h, h, h.Patient, h.Patient, h.Entity, h.Entity, j, log.String()) +
 		h.Patient.String() + h.Entity.String()
 	if strings.Contains(shown, "4711") || strings.Contains(shown, "34373131") {
-		t.Errorf("shown: %s", shown)
+		t.Errorf("an identifier is visible: %s", shown)
 	}
 	if h.Patient.Reveal() != "4711" || h.Entity.Reveal() != "4711" {
-		t.Error("not revealed")
+		t.Error("Reveal does not return the identifier")
 	}
 }
 
-func TestValidateRefuses(t *testing.T) {
+func TestValidateRejectsInvalidArgs(t *testing.T) {
 	t.Parallel()
 	day := date("2026-11-23")
 	for _, a := range []interface{ Validate() error }{
@@ -203,11 +203,11 @@ func TestValidateRefuses(t *testing.T) {
 	} {
 		err := a.Validate()
 		if err == nil {
-			t.Errorf("%T passes", a)
+			t.Errorf("%T passes validation", a)
 			continue
 		}
 		if strings.Contains(err.Error(), "47") {
-			t.Errorf("%T repeats the value: %v", a, err)
+			t.Errorf("the error of %T contains the value: %v", a, err)
 		}
 	}
 }

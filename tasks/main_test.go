@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// note is a kind of the tests.
+// note is a kind that only the tests use.
 type note struct {
 	Text    string        `json:"text"`
 	Number  int64         `json:"number"`
@@ -31,12 +31,12 @@ func (n note) Options() Options {
 
 func (n note) Validate() error {
 	if n.Text == "invalid" {
-		return errors.New("text is the one word that is refused")
+		return errors.New("text is the value that fails validation")
 	}
 	return nil
 }
 
-// bundle is what most tests need.
+// bundle holds the Redis client, keyset and task client that most tests need.
 type bundle struct {
 	rdb    *redis.Client
 	keys   []byte
@@ -84,7 +84,7 @@ func (b *bundle) status(t testing.TB, id string) Status {
 	return s
 }
 
-// router returns a router with the bundle's keys that keeps nothing in Redis.
+// router returns a router with the bundle's keys. It stores nothing in Redis unless o.Redis is set.
 func (b *bundle) router(t testing.TB, o RouterOptions) *Router {
 	t.Helper()
 	o.Keys = b.keys
@@ -95,7 +95,7 @@ func (b *bundle) router(t testing.TB, o RouterOptions) *Router {
 	return r
 }
 
-// serve runs the router on a real queue until the test ends.
+// serve runs the router on a real queue server until the test ends.
 func (b *bundle) serve(t testing.TB, r *Router) *queue.Server {
 	t.Helper()
 	return serveOn(t, b.rdb, r)
@@ -137,12 +137,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not within ten seconds: %s", what)
 		}
 	}
 }
 
-// everything returns all bytes of a database, keys included.
+// everything returns all keys and values of a database.
 func everything(t testing.TB, rdb *redis.Client) string {
 	t.Helper()
 	var out strings.Builder
@@ -171,7 +171,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// receive waits ten seconds for a value, so that a broken test says where.
+// receive waits at most ten seconds for a value, so that a broken test fails at the line that waits.
 func receive[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	timer := time.NewTimer(10 * time.Second)
@@ -180,7 +180,7 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	case v := <-ch:
 		return v
 	case <-timer.C:
-		t.Fatal("nothing came in ten seconds")
+		t.Fatal("no value within ten seconds")
 	}
 	var none T
 	return none

@@ -15,9 +15,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-// These tests go the whole way: client, Redis, asynq's server, router.
+// These tests use the whole path: client, Redis, asynq's server and router.
 
-func TestThousandEqualDemandsAreOneRun(t *testing.T) {
+func TestThousandEqualDemandsCauseOneRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var runs atomic.Int64
@@ -30,13 +30,13 @@ func TestThousandEqualDemandsAreOneRun(t *testing.T) {
 	receipts, err := b.client.EnqueueMany(t.Context(), "clinic-a", many)
 	must(t, err)
 	b.serve(t, r)
-	eventually(t, "it is done", func() bool { return b.status(t, receipts[999].ID).State == StateDone })
+	eventually(t, "the task is done", func() bool { return b.status(t, receipts[999].ID).State == StateDone })
 	if runs.Load() != 1 || receipts[0].Joined || !receipts[999].Joined {
-		t.Errorf("%d runs", runs.Load())
+		t.Errorf("ran %d times", runs.Load())
 	}
 }
 
-func TestDemandsWhileOneRunsAreOneMoreRun(t *testing.T) {
+func TestDemandDuringARunCausesAnotherRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var runs atomic.Int64
@@ -53,22 +53,22 @@ func TestDemandsWhileOneRunsAreOneMoreRun(t *testing.T) {
 	receive(t, started)
 	second := b.enqueue(t, note{Text: "x"})
 	if second.Joined || second.ID == first.ID {
-		t.Errorf("the first demand while it runs: %+v", second)
+		t.Errorf("the first demand during the run: %+v", second)
 	}
-	receive(t, started) // both run now, so a third demand is for a third run
+	receive(t, started) // both tasks run now, so the third demand causes a third run
 	third := b.enqueue(t, note{Text: "x"})
 	receive(t, started)
 	close(release)
 	for _, id := range []string{first.ID, second.ID, third.ID} {
-		eventually(t, "all are done", func() bool { return b.status(t, id).State == StateDone })
+		eventually(t, "all tasks are done", func() bool { return b.status(t, id).State == StateDone })
 	}
 	if runs.Load() != 3 {
-		t.Errorf("%d runs", runs.Load())
+		t.Errorf("ran %d times", runs.Load())
 	}
 }
 
-// A run that fails while a newer demand waits leaves its work to that one.
-func TestFailedRunIsSupersededByTheWaitingDemand(t *testing.T) {
+// A run that fails while a newer demand waits is not retried: the newer task does the work.
+func TestWaitingDemandSupersedesFailedRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var runs atomic.Int64
@@ -90,22 +90,22 @@ func TestFailedRunIsSupersededByTheWaitingDemand(t *testing.T) {
 	receive(t, started)
 	second := b.enqueue(t, note{Text: "x"})
 	close(release)
-	eventually(t, "the second is done", func() bool { return b.status(t, second.ID).State == StateDone })
+	eventually(t, "the second task is done", func() bool { return b.status(t, second.ID).State == StateDone })
 	if st := b.status(t, first.ID); st.State != StateDone || st.Code != codes.Superseded {
-		t.Errorf("the first: %+v", st)
+		t.Errorf("the first task: %+v", st)
 	}
 	if runs.Load() != 2 {
-		t.Errorf("%d runs", runs.Load())
+		t.Errorf("ran %d times", runs.Load())
 	}
 }
 
-func TestDeadLetterBlocksNothing(t *testing.T) {
+func TestDeadLetterDoesNotBlockNewTasks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var broken atomic.Bool
 	broken.Store(true)
-	letters := make(chan DeadLetter, 1)
-	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { letters <- l; return nil }})
+	buried := make(chan DeadLetter, 1)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { buried <- l; return nil }})
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
 		if broken.Load() {
 			return Permanent(Code("denied"))
@@ -114,10 +114,10 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	}))
 	b.serve(t, r)
 	first := b.enqueue(t, note{Text: "x"})
-	if l := receive(t, letters); l.TaskID != first.ID || l.Code != "denied" {
-		t.Errorf("letter of %s with code %s", l.TaskID, l.Code)
+	if l := receive(t, buried); l.TaskID != first.ID || l.Code != "denied" {
+		t.Errorf("dead letter of task %s with code %s", l.TaskID, l.Code)
 	}
-	eventually(t, "asynq has archived it", func() bool {
+	eventually(t, "asynq has archived the task", func() bool {
 		return b.rdb.ZCard(t.Context(), "asynq:{sync}:archived").Val() == 1
 	})
 	if s := b.status(t, first.ID); s.State != StateDead || s.Code != "denied" || s.Tenant != "clinic-a" || s.Attempt != 1 || s.FinishedAt.IsZero() {
@@ -128,11 +128,11 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	if second.Joined || second.ID == first.ID {
 		t.Errorf("after the dead letter: %+v", second)
 	}
-	eventually(t, "the next is done", func() bool { return b.status(t, second.ID).State == StateDone })
+	eventually(t, "the next task is done", func() bool { return b.status(t, second.ID).State == StateDone })
 }
 
-// Of an error Redis keeps the code, and Later costs no attempt, ever.
-func TestWaitingTasks(t *testing.T) {
+// Redis stores only the code of an error, and Later never uses an attempt.
+func TestRetryStoresCodeAndCountsAttempts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{Redis: b.rdb})
@@ -140,7 +140,7 @@ func TestWaitingTasks(t *testing.T) {
 		if j.Args.Text == "later" {
 			return Later(time.Now().Add(time.Hour), "vendor_down")
 		}
-		return errors.New("patient marigold would not open")
+		return errors.New("patient marigold cannot be read")
 	}))
 	b.serve(t, r)
 	for text, want := range map[string]Status{
@@ -148,21 +148,21 @@ func TestWaitingTasks(t *testing.T) {
 		"fail":  {State: StateRetrying, Code: codes.Error, Attempt: 1},
 	} {
 		id := b.enqueue(t, note{Text: text}).ID
-		eventually(t, "it waits", func() bool { return b.status(t, id).State == want.State })
+		eventually(t, "the task waits", func() bool { return b.status(t, id).State == want.State })
 		s := b.status(t, id)
 		if s.Code != want.Code || s.Attempt != want.Attempt || s.NextAt.Before(s.EnqueuedAt.Truncate(time.Second)) {
 			t.Errorf("%s: %+v", text, s)
 		}
 		if again := b.enqueue(t, note{Text: text}); !again.Joined || again.ID != id {
-			t.Errorf("%s: a demand while it waits: %+v", text, again)
+			t.Errorf("%s: a demand while the task waits: %+v", text, again)
 		}
 	}
 	if strings.Contains(everything(t, b.rdb), "marigold") {
-		t.Error("Redis holds the error's text")
+		t.Error("Redis holds the text of the error")
 	}
 }
 
-func TestStatusFollowsATask(t *testing.T) {
+func TestStatusReportsEachState(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	release := make(chan struct{})
@@ -173,17 +173,17 @@ func TestStatusFollowsATask(t *testing.T) {
 		t.Errorf("waiting: %+v", s)
 	}
 	b.serve(t, r)
-	eventually(t, "it runs", func() bool { s := b.status(t, id); return s.State == StateRunning && s.Attempt == 1 })
+	eventually(t, "the task runs", func() bool { s := b.status(t, id); return s.State == StateRunning && s.Attempt == 1 })
 	close(release)
-	eventually(t, "it is done", func() bool { return b.status(t, id).State == StateDone })
+	eventually(t, "the task is done", func() bool { return b.status(t, id).State == StateDone })
 	if s := b.status(t, id); s.Tenant != "clinic-a" || s.Kind != "note.write" || s.Attempt != 1 || s.FinishedAt.IsZero() || s.Code != "" {
 		t.Errorf("done: %+v", s)
 	}
 }
 
-// A worker that is told to stop loses nothing and burns nothing: what ran runs
-// again in another.
-func TestDrainedTaskRunsElsewhere(t *testing.T) {
+// A worker that stops requeues its running task without using an attempt, and another worker runs
+// the task again.
+func TestDrainedTaskRunsInAnotherWorker(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	started := make(chan int, 4)
@@ -193,7 +193,7 @@ func TestDrainedTaskRunsElsewhere(t *testing.T) {
 		started <- j.Attempt
 		if !stopped.Load() {
 			<-ctx.Done()
-			return errors.New("call was cut off")
+			return errors.New("call was interrupted")
 		}
 		return nil
 	}))
@@ -210,30 +210,30 @@ func TestDrainedTaskRunsElsewhere(t *testing.T) {
 	stopped.Store(true)
 	b.serve(t, r)
 	if attempt := receive(t, started); attempt != 1 {
-		t.Errorf("attempt %d elsewhere", attempt)
+		t.Errorf("the other worker runs attempt %d, want 1", attempt)
 	}
-	eventually(t, "it is done", func() bool { return b.status(t, id).State == StateDone })
+	eventually(t, "the task is done", func() bool { return b.status(t, id).State == StateDone })
 }
 
-// asynq gives up on a handler that overstays; what that handler still returns
-// must not touch the run of the next worker.
-func TestOverstayedRunWritesNothing(t *testing.T) {
+// asynq requeues a task whose context ends before the handler returns, and another worker may run
+// it. The late result of the first handler must not change that run.
+func TestAbandonedRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(context.Context, DeadLetter) error { t.Error("buried"); return nil }})
-	for _, answer := range []error{nil, errors.New("failed"), Permanent(errors.New("denied"))} {
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(context.Context, DeadLetter) error { t.Error("a dead letter was buried"); return nil }})
+	for _, result := range []error{nil, errors.New("failed"), Permanent(errors.New("denied"))} {
 		d := b.seal(t, note{Text: "x"})
 		ctx, cancel := context.WithCancel(t.Context())
 		r.routes = map[string]route{}
-		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { cancel(); return answer }))
+		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { cancel(); return result }))
 		_ = r.Deliver(ctx, d)
 		if s := b.status(t, d.ID); s.State != StateUnknown {
-			t.Errorf("%v was written down: %+v", answer, s)
+			t.Errorf("the result %v was stored: %+v", result, s)
 		}
 	}
 }
 
-func TestRedisLostAtTheStartIsNoFailure(t *testing.T) {
+func TestRedisOutageAtStartUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	dead, err := redisconn.Dial("redis://127.0.0.1:1", redisconn.Options{})
@@ -247,17 +247,17 @@ func TestRedisLostAtTheStartIsNoFailure(t *testing.T) {
 	}
 }
 
-// A task that asynq's own client put into a lane is refused, not run.
-func TestForeignTaskIsRefused(t *testing.T) {
+// A task that asynq's own client puts into a lane becomes a dead letter without a run.
+func TestForeignTaskIsRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	letters := make(chan DeadLetter, 1)
-	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { letters <- l; return nil }})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	buried := make(chan DeadLetter, 1)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { buried <- l; return nil }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("the task ran"); return nil }))
 	b.serve(t, r)
 	_, err := asynq.NewClientFromRedisClient(b.rdb).EnqueueContext(t.Context(), asynq.NewTask("note.write", []byte(`{"text":"x"}`)), asynq.Queue(LaneSync))
 	must(t, err)
-	if l := receive(t, letters); l.Code != codes.MalformedHeaders || l.Tenant != "" || l.Kind != "note.write" {
-		t.Errorf("letter of %q by %q with code %s", l.Kind, l.Tenant, l.Code)
+	if l := receive(t, buried); l.Code != codes.MalformedHeaders || l.Tenant != "" || l.Kind != "note.write" {
+		t.Errorf("dead letter of kind %q, tenant %q, code %s", l.Kind, l.Tenant, l.Code)
 	}
 }

@@ -18,18 +18,18 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-type refusal struct{ at time.Time }
+type notBefore struct{ at time.Time }
 
-func (refusal) Error() string                    { return "not now: pace" }
-func (r refusal) NotBefore() (time.Time, string) { return r.at, "pace" }
+func (notBefore) Error() string                    { return "not now: pace" }
+func (e notBefore) NotBefore() (time.Time, string) { return e.at, "pace" }
 
-type hopeless struct{ permanent bool }
+type permanentError struct{ permanent bool }
 
-func (hopeless) Error() string     { return "tebra GetPatient: denied" }
-func (h hopeless) Permanent() bool { return h.permanent }
-func (hopeless) ErrorCode() string { return "denied" }
+func (permanentError) Error() string     { return "tebra GetPatient: denied" }
+func (e permanentError) Permanent() bool { return e.permanent }
+func (permanentError) ErrorCode() string { return "denied" }
 
-var errPlain = errors.New("patient 4711 would not open")
+var errPlain = errors.New("patient 4711 cannot be read")
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
@@ -45,26 +45,26 @@ func TestOutcomes(t *testing.T) {
 		"plain":                       {errPlain, 0, "retry error", 3 * time.Second},
 		"plain code":                  {Code("vendor_asleep"), 1, "retry vendor_asleep", 5 * time.Second},
 		"wrapped code":                {fmt.Errorf("read 4711: %w", Code("gone")), 0, "retry gone", 3 * time.Second},
-		"text of one word":            {errors.New("mustermann"), 0, "retry error", 3 * time.Second},
-		"coded":                       {hopeless{}, 0, "retry denied", 3 * time.Second},
-		"last plain":                  {errPlain, 2, "dead error", 0},
+		"one word of text":            {errors.New("mustermann"), 0, "retry error", 3 * time.Second},
+		"ErrorCode method":            {permanentError{}, 0, "retry denied", 3 * time.Second},
+		"plain, last attempt":         {errPlain, 2, "dead error", 0},
 		"permanent":                   {Permanent(errPlain), 0, "dead permanent", 0},
 		"permanent code":              {Permanent(codes.UnknownPractice), 0, "dead unknown_practice", 0},
-		"permanent text of one word":  {Permanent(fmt.Errorf("record 4711: %w", errors.New("mustermann"))), 0, "dead permanent", 0},
+		"permanent, one word of text": {Permanent(fmt.Errorf("record 4711: %w", errors.New("mustermann"))), 0, "dead permanent", 0},
 		"permanent, text of a code":   {Permanent(errors.New("pace")), 0, "dead permanent", 0},
-		"permanent inside":            {fmt.Errorf("x: %w", Permanent(errPlain)), 0, "dead permanent", 0},
-		"permanent by behaviour":      {fmt.Errorf("x: %w", hopeless{permanent: true}), 0, "dead denied", 0},
+		"permanent, wrapped":          {fmt.Errorf("x: %w", Permanent(errPlain)), 0, "dead permanent", 0},
+		"permanent by method":         {fmt.Errorf("x: %w", permanentError{permanent: true}), 0, "dead denied", 0},
 		"later":                       {Later(at, "vendor_down"), 2, "later vendor_down", time.Hour},
-		"later inside":                {fmt.Errorf("x: %w", Later(at, "vendor_down")), 2, "later vendor_down", time.Hour},
-		"later, odd reason":           {Later(at, "patient 4711"), 0, "later later", time.Hour},
+		"later, wrapped":              {fmt.Errorf("x: %w", Later(at, "vendor_down")), 2, "later vendor_down", time.Hour},
+		"later, malformed reason":     {Later(at, "patient 4711"), 0, "later later", time.Hour},
 		"later, past":                 {Later(time.Now().Add(-time.Hour), "a"), 0, "later a", time.Second},
 		"later, never":                {Later(at.AddDate(5000, 0, 0), "a"), 0, "later a", farLater + time.Second},
-		"later by behaviour":          {fmt.Errorf("x: %w", refusal{at}), 2, "later pace", time.Hour},
-		"our word before theirs":      {Permanent(refusal{at}), 0, "dead permanent", 0},
-		"our later before theirs":     {errors.Join(Later(at, "a"), hopeless{permanent: true}), 0, "later a", time.Hour},
-		"not now before hopeless":     {errors.Join(hopeless{permanent: true}, refusal{at}), 0, "later pace", time.Hour},
-		"nothing permanent is done":   {Permanent(nil), 0, "done ", 0},
-		"failures beyond the allowed": {nil, 3, "dead exhausted", 0},
+		"later by method":             {fmt.Errorf("x: %w", notBefore{at}), 2, "later pace", time.Hour},
+		"Permanent over NotBefore":    {Permanent(notBefore{at}), 0, "dead permanent", 0},
+		"Later over permanent method": {errors.Join(Later(at, "a"), permanentError{permanent: true}), 0, "later a", time.Hour},
+		"NotBefore over permanent":    {errors.Join(permanentError{permanent: true}, notBefore{at}), 0, "later pace", time.Hour},
+		"Permanent(nil)":              {Permanent(nil), 0, "done ", 0},
+		"failures over the limit":     {nil, 3, "dead exhausted", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,10 +81,10 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("the error's text is %q, which asynq would store", err)
 			}
 			if (o.State == OutcomeDead) != errors.Is(err, asynq.SkipRetry) {
-				t.Errorf("asynq would archive: %v", errors.Is(err, asynq.SkipRetry))
+				t.Errorf("the error wraps asynq.SkipRetry: %v", errors.Is(err, asynq.SkipRetry))
 			}
 			if (o.State == OutcomeRetry) != (err != nil && r.IsFailure(err)) {
-				t.Error("what counts is not what failed")
+				t.Error("IsFailure and the outcome disagree")
 			}
 			if delay := r.RetryDelay(row.failed, err, nil); o.State != OutcomeDone && delay > row.in {
 				t.Errorf("runs again in %v, want at most %v", delay, row.in)
@@ -113,7 +113,7 @@ func TestRetryDelayHasFullJitterAndACap(t *testing.T) {
 	}
 }
 
-func TestErrorsOfAsynqItself(t *testing.T) {
+func TestErrorsOfAsynq(t *testing.T) {
 	t.Parallel()
 	r := setup(t).router(t, RouterOptions{})
 	for err, row := range map[error]struct {
@@ -126,19 +126,19 @@ func TestErrorsOfAsynqItself(t *testing.T) {
 		context.DeadlineExceeded: {true, retryBase},
 	} {
 		if r.IsFailure(err) != row.counts || r.RetryDelay(0, err, nil) > row.within {
-			t.Errorf("%v: counts %v, again in %v", err, r.IsFailure(err), r.RetryDelay(0, err, nil))
+			t.Errorf("%v: counts as a failure: %v, runs again in %v", err, r.IsFailure(err), r.RetryDelay(0, err, nil))
 		}
 	}
 	if o := OutcomeOf(queue.ErrDraining); o.State != OutcomeLater {
-		t.Errorf("draining is %+v", o)
+		t.Errorf("outcome of a drain: %+v", o)
 	}
 	if o := OutcomeOf(errPlain); o.State != OutcomeRetry || o.Code != codes.Error {
-		t.Errorf("an error of others is %+v", o)
+		t.Errorf("outcome of a plain error: %+v", o)
 	}
 }
 
-// The contexts that end a run, in a bubble: no real time passes.
-func TestEndedContexts(t *testing.T) {
+// Each reason for which the context of a run ends. The test uses synctest, so no real time passes.
+func TestContextEndsRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	d := b.seal(t, note{Text: "x"})
@@ -174,11 +174,11 @@ func TestEndedContexts(t *testing.T) {
 	}
 }
 
-func TestTaskOfADrainingWorkerDoesNotStart(t *testing.T) {
+func TestDrainingWorkerStartsNoTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("the task ran"); return nil }))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(queue.ErrDraining)
 	if o := OutcomeOf(r.Deliver(ctx, b.seal(t, note{}))); o.State != OutcomeLater {
@@ -186,7 +186,7 @@ func TestTaskOfADrainingWorkerDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestPanicKeepsItsValueToItself(t *testing.T) {
+func TestPanicValueIsNotLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var log bytes.Buffer
@@ -197,16 +197,16 @@ func TestPanicKeepsItsValueToItself(t *testing.T) {
 		t.Errorf("outcome %+v", o)
 	}
 	if !strings.Contains(log.String(), "router_test.go") || strings.Contains(log.String(), "marigold") {
-		t.Errorf("the log lacks the stack or tells the value:\n%s", log.String())
+		t.Errorf("the log lacks the stack or contains the value:\n%s", log.String())
 	}
 }
 
-// asynq's own mux would hand note.write.again to the worker of note.write.
+// asynq's own mux matches prefixes: it would deliver note.write.again to the worker of note.write.
 func TestKindsMatchExactly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it ran"); return nil }))
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("the task ran"); return nil }))
 	for _, kind := range []string{"note.write.again", "note.writer", "note", "note.writ", "Note.write", "note.write ", ""} {
 		d := b.seal(t, note{})
 		d.Kind = kind
@@ -216,10 +216,10 @@ func TestKindsMatchExactly(t *testing.T) {
 	}
 }
 
-func TestDeadLetterThatCannotBeBuriedLivesOn(t *testing.T) {
+func TestTaskIsRetriedWhenBuryFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	r := b.router(t, RouterOptions{Bury: func(context.Context, DeadLetter) error { return errors.New("ledger says 4711") }})
+	r := b.router(t, RouterOptions{Bury: func(context.Context, DeadLetter) error { return errors.New("cannot store 4711") }})
 	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return Permanent(errPlain) }))
 	err := r.Deliver(t.Context(), b.seal(t, note{}))
 	if o := OutcomeOf(err); o.State != OutcomeLater || o.Code != codes.BuryFailed || errors.Is(err, asynq.SkipRetry) {
@@ -227,7 +227,7 @@ func TestDeadLetterThatCannotBeBuriedLivesOn(t *testing.T) {
 	}
 }
 
-func TestDeadLetterHoldsWhatReplayNeeds(t *testing.T) {
+func TestDeadLetterHoldsTheWholeTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var got DeadLetter
@@ -273,17 +273,17 @@ func TestMiddlewareOrder(t *testing.T) {
 	}
 }
 
-// What fails or panics around a task is judged as if the worker had.
-func TestMiddlewareMayFail(t *testing.T) {
+// An error or panic in middleware has the same outcome as one in the worker.
+func TestMiddlewareFailures(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for want, around := range map[string]Middleware{
+	for want, middleware := range map[string]Middleware{
 		"retry gone":  func(Next) Next { return func(context.Context, *Run) error { return Code("gone") } },
 		"retry panic": func(Next) Next { return func(context.Context, *Run) error { panic("x") } },
 		"later shut":  func(Next) Next { return func(context.Context, *Run) error { return Later(time.Now(), "shut") } },
 		"dead closed": func(Next) Next { return func(context.Context, *Run) error { return Permanent(Code("closed")) } },
 	} {
-		r := b.router(t, RouterOptions{Middleware: []Middleware{around}})
+		r := b.router(t, RouterOptions{Middleware: []Middleware{middleware}})
 		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
 		if o := OutcomeOf(r.Deliver(t.Context(), b.seal(t, note{}))); o.State+" "+string(o.Code) != want {
 			t.Errorf("%s: %+v", want, o)
@@ -291,10 +291,10 @@ func TestMiddlewareMayFail(t *testing.T) {
 	}
 }
 
-// renamed has a former name.
+// renamed is a kind with a former name.
 type renamed struct{ note }
 
-func TestAliasesTakeTasksOfTheFormerName(t *testing.T) {
+func TestAliasesAcceptTheFormerName(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.router(t, RouterOptions{})
@@ -304,7 +304,7 @@ func TestAliasesTakeTasksOfTheFormerName(t *testing.T) {
 		must(t, r.Deliver(t.Context(), d))
 	}
 	if ran != 2 {
-		t.Errorf("ran %d of 2", ran)
+		t.Errorf("ran %d of 2 tasks", ran)
 	}
 }
 
@@ -314,7 +314,7 @@ type (
 	oddVersion struct{}
 )
 
-func TestHandlePanicsForFaultsInTheProgram(t *testing.T) {
+func TestHandlePanicsOnInvalidKinds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, register := range map[string]func(r *Router){
@@ -329,7 +329,7 @@ func TestHandlePanicsForFaultsInTheProgram(t *testing.T) {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s: registered", name)
+					t.Errorf("%s: Handle accepted the kind", name)
 				}
 			}()
 			register(r)
@@ -337,12 +337,12 @@ func TestHandlePanicsForFaultsInTheProgram(t *testing.T) {
 	}
 }
 
-func TestNewRouterRefusesKeys(t *testing.T) {
+func TestInvalidKeysAreRejected(t *testing.T) {
 	t.Parallel()
 	if _, err := NewRouter(RouterOptions{Keys: []byte("{}")}); err == nil {
-		t.Error("made without keys")
+		t.Error("NewRouter accepted an empty keyset")
 	}
 	if _, err := NewClient(ClientOptions{Keys: nil}); err == nil {
-		t.Error("client made without keys")
+		t.Error("NewClient accepted nil keys")
 	}
 }

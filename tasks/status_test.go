@@ -15,7 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// fail runs one task of the lane in asynq alone, without our router, and makes it fail with err.
+// fail runs one task of the lane with an asynq server that has no router. The task fails with err.
 func (b *bundle) fail(t *testing.T, id string, err error) {
 	t.Helper()
 	s := asynq.NewServerFromRedisClient(b.rdb, asynq.Config{
@@ -27,8 +27,8 @@ func (b *bundle) fail(t *testing.T, id string, err error) {
 	s.Shutdown()
 }
 
-// asynq stores texts of its own, and a foreign worker may store anything.
-func TestStatusShowsACodeForEveryStoredText(t *testing.T) {
+// asynq stores error texts of its own, and a worker of another program may store any text.
+func TestStatusMapsStoredTextToCode(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]Code{
 		asynq.ErrLeaseExpired:                codes.LeaseExpired,
@@ -49,7 +49,8 @@ func TestStatusShowsACodeForEveryStoredText(t *testing.T) {
 	}
 }
 
-// The text of an error may be a name. Nothing stores, logs or shows it, however short it is.
+// The text of an error may be the name of a person. It is never stored, logged or shown, even if it
+// is a single word.
 func TestErrorTextIsNeverACode(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

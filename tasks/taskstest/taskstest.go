@@ -1,6 +1,7 @@
-// Package taskstest is for the tests of those who declare tasks, run them or
-// enqueue them. Work drives one worker without any Redis; RequireEnqueued and
-// Drain look into and empty a queue. Import it from tests only.
+// Package taskstest helps to test code that declares, enqueues or runs tasks.
+// Work runs one worker without Redis. RequireEnqueued checks which task waits
+// in a queue, and Drain runs all pending tasks. Import the package from tests
+// only.
 package taskstest
 
 import (
@@ -17,10 +18,11 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// Tenant is whose task Work runs, unless it is told otherwise.
+// Tenant is the tenant that Work uses unless the option For sets another.
 const Tenant = "clinic-a"
 
-// Keys returns a new keyset for a client and a router.
+// Keys returns a new keyset. A client and a router that share it can exchange
+// tasks.
 func Keys(t testing.TB) []byte {
 	t.Helper()
 	keys, err := phi.Generate()
@@ -34,16 +36,16 @@ func Keys(t testing.TB) []byte {
 	return data
 }
 
-// Result is how an attempt ended.
+// Result is the result of one attempt.
 type Result struct {
 	tasks.Outcome
-	// Delay is how long until the next attempt, 0 if there is none.
+	// Delay is the time until the next attempt, or 0 if there is none.
 	Delay time.Duration
-	// DeadLetter is the dead letter, nil if there is none.
+	// DeadLetter is the dead letter of the task, or nil if there is none.
 	DeadLetter *tasks.DeadLetter
 }
 
-// Option changes what Work runs.
+// Option changes how Work runs the attempt.
 type Option func(*run)
 
 type run struct {
@@ -58,12 +60,13 @@ func In(ctx context.Context) Option { return func(r *run) { r.ctx = ctx } }
 // For runs the attempt for another tenant.
 func For(tenant string) Option { return func(r *run) { r.tenant = tenant } }
 
-// Failed runs the attempt after n that failed.
+// Failed runs the attempt as if n attempts had failed before.
 func Failed(n int) Option { return func(r *run) { r.failed = n } }
 
-// Work runs one attempt of one worker the real way: args are validated, sealed
-// with throw-away keys, opened, decoded strictly, worked on, and the error is
-// judged. Args that Enqueue would refuse fail the test.
+// Work runs one attempt of one worker through a real client and router: it
+// validates args, encrypts them with temporary keys, decrypts and decodes them
+// strictly, calls the worker and classifies the error. Args that Enqueue would
+// reject fail the test.
 func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option) Result {
 	t.Helper()
 	r := run{ctx: t.Context(), tenant: Tenant}
@@ -96,20 +99,21 @@ func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option)
 	return result
 }
 
-// Want is what RequireEnqueued compares. Fields that are zero match anything.
+// Want holds the values that RequireEnqueued compares. A zero field matches any
+// value.
 type Want struct {
 	// Tenant is the alias of the tenant.
 	Tenant string
 	// Lane is the lane the task waits in.
 	Lane string
-	// At is when it is to run, give or take a second. Set it for scheduled
-	// tasks only.
+	// At is the time at which the task runs, within a second. Set it for
+	// scheduled tasks only.
 	At time.Time
 }
 
 // RequireEnqueued fails the test unless exactly one task of T's kind waits in
-// the queue and is as wanted. It returns the task's arguments, which the keys
-// of the client that enqueued it open.
+// the queue and matches want. It returns the task's arguments. keys must be the
+// keyset of the client that enqueued the task.
 func RequireEnqueued[T tasks.Args](t testing.TB, rdb redis.UniversalClient, keys []byte, want Want) T {
 	t.Helper()
 	var args T
@@ -140,12 +144,12 @@ func RequireEnqueued[T tasks.Args](t testing.TB, rdb redis.UniversalClient, keys
 		t.Fatalf("%s cannot be read: %s", args.Kind(), tasks.OutcomeOf(err).Code)
 	}
 	if want.Tenant != "" && tenant != want.Tenant {
-		t.Errorf("%s is of tenant %s, want %s", args.Kind(), tenant, want.Tenant)
+		t.Errorf("%s belongs to tenant %s, want %s", args.Kind(), tenant, want.Tenant)
 	}
 	return args
 }
 
-// RequireNotEnqueued fails the test if a task of the kind waits.
+// RequireNotEnqueued fails the test if a task of the kind waits in the queue.
 func RequireNotEnqueued(t testing.TB, rdb redis.UniversalClient, kind string) {
 	t.Helper()
 	if n := len(waiting(t, rdb, kind)); n > 0 {
@@ -153,7 +157,8 @@ func RequireNotEnqueued(t testing.TB, rdb redis.UniversalClient, kind string) {
 	}
 }
 
-// pageSize is more tasks than a test should leave waiting in one lane.
+// pageSize limits how many tasks of one lane are read. It exceeds what a test
+// should leave waiting.
 const pageSize = 10_000
 
 // waiting returns the tasks of a kind that wait in any lane.
@@ -185,12 +190,12 @@ func waiting(t testing.TB, rdb redis.UniversalClient, kind string) []*asynq.Task
 	return out
 }
 
-// drainTime bounds Drain.
+// drainTime limits how long Drain runs.
 const drainTime = 30 * time.Second
 
-// Drain runs the queue with the router until nothing is pending or running.
-// What is scheduled, or waits for a retry, stays. It fails the test after half
-// a minute.
+// Drain runs the queue with the router until no task is pending or running.
+// Tasks that are scheduled or wait for a retry stay in the queue. Drain fails
+// the test after 30 seconds.
 func Drain(t testing.TB, rdb redis.UniversalClient, router *tasks.Router) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), drainTime)
@@ -215,12 +220,13 @@ func Drain(t testing.TB, rdb redis.UniversalClient, router *tasks.Router) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Errorf("taskstest: the queue is not dry after %v", drainTime)
+			t.Errorf("taskstest: tasks are still pending or running after %v", drainTime)
 			return
 		}
 	}
 }
 
+// busy reports whether a task is pending or running in any lane.
 func busy(ctx context.Context, t testing.TB, rdb redis.UniversalClient) bool {
 	t.Helper()
 	lanes, err := queue.Stats(ctx, rdb)

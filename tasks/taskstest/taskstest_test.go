@@ -19,27 +19,27 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// recorder is a testing.TB that keeps what it is told instead of failing.
+// recorder is a testing.TB that records failure messages instead of failing the test.
 type recorder struct {
 	testing.TB
-	said []string
+	messages []string
 }
 
 func (r *recorder) Helper() {}
 func (r *recorder) Errorf(format string, args ...any) {
-	r.said = append(r.said, fmt.Sprintf(format, args...))
+	r.messages = append(r.messages, fmt.Sprintf(format, args...))
 }
 
 func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...); runtime.Goexit() }
 
-// says runs f with a recorder and returns what it was told.
-func says(t *testing.T, f func(testing.TB)) string {
+// failures runs f with a recorder and returns the recorded messages.
+func failures(t *testing.T, f func(testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}
 	done := make(chan struct{})
 	go func() { defer close(done); f(r) }()
 	<-done
-	return strings.Join(r.said, "; ")
+	return strings.Join(r.messages, "; ")
 }
 
 type worker = tasks.WorkerFunc[tasks.SyncDirectory]
@@ -59,16 +59,16 @@ func TestWork(t *testing.T) {
 		"done":               {nil, nil},
 		"retry error":        {errors.New("it failed"), nil},
 		"later vendor_down":  {tasks.Later(time.Now().Add(time.Hour), "vendor_down"), nil},
-		"dead denied letter": {tasks.Permanent(tasks.Code("denied")), nil},
-		"dead error letter":  {errors.New("it failed"), []taskstest.Option{taskstest.Failed(9)}},
+		"dead denied buried": {tasks.Permanent(tasks.Code("denied")), nil},
+		"dead error buried":  {errors.New("it failed"), []taskstest.Option{taskstest.Failed(9)}},
 	} {
 		r := taskstest.Work(t, returning(row.err), args, row.opts...)
 		got := strings.TrimSpace(r.State + " " + string(r.Code))
 		if r.DeadLetter != nil {
-			got += " letter"
+			got += " buried"
 		}
 		if got != want {
-			t.Errorf("%q, want %q", got, want)
+			t.Errorf("result %q, want %q", got, want)
 		}
 		if waits := r.State == tasks.OutcomeLater; waits != (r.Delay > 50*time.Minute) {
 			t.Errorf("%s: runs again in %v", want, r.Delay)
@@ -76,7 +76,7 @@ func TestWork(t *testing.T) {
 	}
 }
 
-func TestWorkRunsAsTold(t *testing.T) {
+func TestWorkAppliesOptions(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var job tasks.Job[tasks.SyncDirectory]
@@ -91,11 +91,11 @@ func TestWorkRunsAsTold(t *testing.T) {
 	}
 }
 
-func TestWorkRefusesArgsThatCannotBeEnqueued(t *testing.T) {
+func TestWorkRejectsInvalidArgs(t *testing.T) {
 	t.Parallel()
-	got := says(t, func(t testing.TB) { taskstest.Work(t, returning(nil), tasks.SyncDirectory{}) })
+	got := failures(t, func(t testing.TB) { taskstest.Work(t, returning(nil), tasks.SyncDirectory{}) })
 	if !strings.Contains(got, "directory.sync cannot be enqueued") {
-		t.Errorf("said %q", got)
+		t.Errorf("messages %q", got)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestRequireEnqueued(t *testing.T) {
 		check func(t testing.TB)
 		want  string
 	}{
-		"tenant": {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{Tenant: "clinic-b"}) }, "is of tenant clinic-a"},
+		"tenant": {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{Tenant: "clinic-b"}) }, "belongs to tenant clinic-a"},
 		"lane":   {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{Lane: tasks.LaneWarm}) }, "waits in lane sync"},
 		"time":   {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{At: at.Add(time.Minute)}) }, "runs at"},
 		"keys":   {func(t testing.TB) { require(t, rdb, taskstest.Keys(t), taskstest.Want{}) }, "cannot be read: does_not_open"},
@@ -139,17 +139,17 @@ func TestRequireEnqueued(t *testing.T) {
 			taskstest.RequireEnqueued[tasks.WarmView](t, rdb, keys, taskstest.Want{})
 		}, "0 tasks of kind view.warm wait"},
 	} {
-		if got := says(t, row.check); !strings.Contains(got, row.want) {
-			t.Errorf("%s: said %q, want %q", name, got, row.want)
+		if got := failures(t, row.check); !strings.Contains(got, row.want) {
+			t.Errorf("%s: messages %q, want %q", name, got, row.want)
 		}
 	}
 	enqueue(t, client, tasks.SyncDirectory{Practice: "8"})
-	if got := says(t, func(t testing.TB) { require(t, rdb, keys, taskstest.Want{}) }); !strings.Contains(got, "2 tasks of kind") {
-		t.Errorf("two of a kind: said %q", got)
+	if got := failures(t, func(t testing.TB) { require(t, rdb, keys, taskstest.Want{}) }); !strings.Contains(got, "2 tasks of kind") {
+		t.Errorf("two tasks of one kind: messages %q", got)
 	}
 	_ = rdb.Close()
-	if got := says(t, func(t testing.TB) { require(t, rdb, keys, taskstest.Want{}) }); got == "" {
-		t.Error("without redis: said nothing")
+	if got := failures(t, func(t testing.TB) { require(t, rdb, keys, taskstest.Want{}) }); got == "" {
+		t.Error("no failure without Redis")
 	}
 }
 
@@ -168,7 +168,7 @@ func TestDrain(t *testing.T) {
 	var ran atomic.Int64
 	tasks.Handle(router, worker(func(ctx context.Context, j *tasks.Job[tasks.SyncDirectory]) error {
 		if ran.Add(1) == 1 {
-			_, err := client.Enqueue(ctx, j.Tenant, tasks.SyncDirectory{Practice: "8"}) // a task of a task is run too
+			_, err := client.Enqueue(ctx, j.Tenant, tasks.SyncDirectory{Practice: "8"}) // Drain also runs tasks that a task enqueues
 			return err
 		}
 		return nil
@@ -181,7 +181,7 @@ func TestDrain(t *testing.T) {
 	}
 	require(t, rdb, keys, taskstest.Want{})
 	_ = rdb.Close()
-	if got := says(t, func(t testing.TB) { taskstest.Drain(t, rdb, router) }); got == "" {
-		t.Error("without redis: said nothing")
+	if got := failures(t, func(t testing.TB) { taskstest.Drain(t, rdb, router) }); got == "" {
+		t.Error("no failure without Redis")
 	}
 }
