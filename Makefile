@@ -38,6 +38,7 @@ lint: deadcode ## run vet and golangci-lint on all modules, and check commit sub
 	@go vet -tags soak ./...
 	@go vet -tags browser ./internal/monitor/
 	@go vet -tags clients ./cmd/gateway/
+	@go vet -tags recipes .
 	@$(TOOL) golangci-lint run
 	@cd deploy/test && go tool -modfile=../../tools/go.mod golangci-lint run
 	@cd tools && go tool golangci-lint run
