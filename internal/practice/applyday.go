@@ -12,8 +12,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// maxChanges is the largest number of visits in one atomic change. A larger answer is applied in parts: each visit is right
-// at every moment, and the roster changes with the last part.
+// maxChanges is the largest number of visits in one atomic change. A larger answer is applied in
+// parts: each visit is right at every moment, and the roster changes with the last part.
 const maxChanges = 100
 
 // Answer is the vendor's answer about one day of one practice.
@@ -23,31 +23,35 @@ type Answer struct {
 	Visits   []Appointment // of this day only
 	Partial  bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
 	Since    cache.Grant   // from Begin, before the vendor was asked
-	// OwnVersions are the versions that other days of the same answer have raised already; ApplyDay adds to them. Answers
-	// that share Since must share them too: otherwise a visit that moved between two of them looks like the change of
-	// another caller. Nil for one day.
+	// OwnVersions are the versions that other days of the same answer have raised already; ApplyDay
+	// adds to them. Answers that share Since must share them too: otherwise a visit that moved
+	// between two of them looks like the change of another caller. Nil for one day.
 	OwnVersions map[cache.Tag]uint64
 }
 
 // Applied is what an answer changed.
 type Applied struct {
 	Added, Changed, Removed int
-	// Patients and Providers are those of the changed visits, as they were before and as they are now.
+	// Patients and Providers are those of the changed visits, as they were before and as they are
+	// now.
 	Patients  []phi.Text
 	Providers []string
-	// Doubtful reports that the answer was empty or less than half as large as what is known. Only visits that another day
-	// is known to have were removed. The vendor must be asked a second time; the same answer then is believed.
+	// Doubtful reports that the answer was empty or less than half as large as what is known. Only
+	// visits that another day is known to have were removed. The vendor must be asked a second
+	// time; the same answer then is believed.
 	Doubtful bool
 }
 
 // Any reports whether anything changed.
 func (a Applied) Any() bool { return a.Added+a.Changed+a.Removed > 0 }
 
-// ApplyDay compares the vendor's answer with what is known of the day, invalidates what changed, appends an event to the
-// log in the same step, and caches the new content. An unchanged day only has its age renewed.
+// ApplyDay compares the vendor's answer with what is known of the day, invalidates what changed,
+// appends an event to the log in the same step, and caches the new content. An unchanged day only
+// has its age renewed.
 //
-// cache.ErrConflict means that another run applied an answer in between, or that something of the day was invalidated
-// since the vendor was asked. This answer may be older than that, so the vendor must be asked again.
+// cache.ErrConflict means that another run applied an answer in between, or that something of the
+// day was invalidated since the vendor was asked. This answer may be older than that, so the vendor
+// must be asked again.
 func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, error) {
 	if a.OwnVersions == nil {
 		a.OwnVersions = map[cache.Tag]uint64{}
@@ -95,7 +99,7 @@ type visitChange struct {
 	grant  cache.Grant // of its part, once that is committed
 }
 
-// records are the visit before and after the change, as far as it existed.
+// records returns the visit before and after the change, each if it existed.
 func (c *visitChange) records(a Answer) []Record {
 	var out []Record
 	switch {
@@ -112,8 +116,9 @@ func (c *visitChange) records(a Answer) []Record {
 	return out
 }
 
-// commit makes the changes visible, each part in one atomic step. It returns the last part's grant. Each visit keeps the
-// grant of its own part, because a later one would hide what was invalidated in between.
+// commit makes the changes visible, each part in one atomic step. It returns the last part's grant.
+// Each visit keeps the grant of its own part, because a later one would hide what was invalidated
+// in between.
 func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	grant := u.answer.Since
 	rosterChanged := !u.roster.known || !slices.Equal(u.roster.facts.Visits, u.next.Visits) ||
@@ -145,7 +150,8 @@ func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	return grant, nil
 }
 
-// split cuts the changes into parts whose names fit into one atomic change, together with those of the day.
+// split cuts the changes into parts whose names fit into one atomic change, together with those of
+// the day.
 func (u *dayUpdate) split() {
 	day := u.dayImpact()
 	spare := len(day.all())
@@ -204,9 +210,10 @@ func (u *dayUpdate) change(part []visitChange) (*change, error) {
 	return out, nil
 }
 
-// cache stores what the answer has: changed visits and the roster under the grants of their changes, unchanged visits whose
-// copies were lost under the grant drawn before the vendor was asked. The roster comes last, so that a reader that finds
-// it valid finds its visits. A refused document means that something newer happened.
+// cache stores what the answer has: changed visits and the roster under the grants of their
+// changes, unchanged visits whose copies were lost under the grant drawn before the vendor was
+// asked. The roster comes last, so that a reader that finds it valid finds its visits. A refused
+// document means that something newer happened.
 func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 	for _, part := range u.parts {
 		var docs []document

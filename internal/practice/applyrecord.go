@@ -11,9 +11,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// ApplyPatients caches any number of patients' records that were read under the grant, and returns the ids of those that
-// differ from what was known, or were no longer in the cache. With an error it returns the ids whose change was committed
-// before. Errors are as in ApplyDay; a conflict about one record concerns the hundred around it.
+// ApplyPatients caches any number of patients' records that were read under the grant, and returns
+// the ids of those that differ from what was known, or were no longer in the cache. With an error
+// it returns the ids whose change was committed before. Errors are as in ApplyDay; a conflict about
+// one record concerns the hundred around it.
 func (s *Store) ApplyPatients(ctx context.Context, t tenant.ID, since cache.Grant, all ...Patient) ([]phi.Text, error) {
 	seen := make(map[phi.Text]bool, len(all))
 	var changed []phi.Text
@@ -45,9 +46,10 @@ func (s *Store) ApplyPatient(ctx context.Context, t tenant.ID, p Patient, since 
 // patientRecord has no practice: the practices of an account share its patients.
 func patientRecord(id phi.Text) Record { return Record{Noun: NounPatient, ID: id} }
 
-// ForgetPatient records that the vendor knows no such patient. A vendor in trouble reports that of existing
-// patients too, so a first such answer about a known patient is doubted: the record stays and is called stale, and the
-// vendor must be asked a second time. The same answer then is believed.
+// ForgetPatient records that the vendor knows no such patient. A vendor in trouble reports that of
+// existing patients too, so a first such answer about a known patient is doubted: the record stays
+// and is called stale, and the vendor must be asked a second time. The same answer then is
+// believed.
 func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, since cache.Grant) (doubtful bool, err error) {
 	sc, none := s.scope(t, ""), document{Record: patientRecord(id)}
 	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
@@ -74,16 +76,16 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 	return true, nil
 }
 
-// ConfirmPatients records that every change that the vendor made to the practice's patients before the grant was drawn has
-// been applied.
+// ConfirmPatients records that every change that the vendor made to the practice's patients before
+// the grant was drawn has been applied.
 func (s *Store) ConfirmPatients(ctx context.Context, t tenant.ID, practice string, since cache.Grant) error {
 	return s.scope(t, practice).fill(ctx, since, document{
 		Record{Noun: NounPatientsConfirmation, Practice: practice}, PatientsConfirmation{Practice: practice},
 	})
 }
 
-// ApplyDirectory caches a practice's providers and reports whether they differ from what was known, or were no longer in
-// the cache. Errors are as in ApplyDay.
+// ApplyDirectory caches a practice's providers and reports whether they differ from what was known,
+// or were no longer in the cache. Errors are as in ApplyDay.
 func (s *Store) ApplyDirectory(ctx context.Context, t tenant.ID, d Directory, since cache.Grant) (bool, error) {
 	return s.applyOne(ctx, t, since, document{Record{Noun: NounDirectory, Practice: d.Practice}, d})
 }
@@ -103,7 +105,8 @@ func (s *Store) applyOne(ctx context.Context, t tenant.ID, since cache.Grant, d 
 	return len(changed) > 0, err
 }
 
-// apply caches documents, at most maxChanges, that were read under the grant, and returns those that changed.
+// apply caches documents, at most maxChanges, that were read under the grant, and returns those
+// that changed.
 func (sc scope) apply(ctx context.Context, since cache.Grant, kind string, docs ...document) ([]document, error) {
 	if len(docs) == 0 {
 		return nil, nil
@@ -134,8 +137,8 @@ type recordUpdate struct {
 	same     []document
 }
 
-// compare finds the documents that differ from what was known, or that have no copy: views that were built meanwhile lack
-// them, and must be invalidated although the documents have not changed.
+// compare finds the documents that differ from what was known, or that have no copy: views that
+// were built meanwhile lack them, and must be invalidated although the documents have not changed.
 func (u *recordUpdate) compare(ctx context.Context, docs []document) error {
 	seal := u.names.sealer
 	keys, refs := make([]cache.Key, len(docs)), make([]phi.Ref, len(docs))
@@ -173,11 +176,12 @@ func (u *recordUpdate) compare(ctx context.Context, docs []document) error {
 	return nil
 }
 
-// commit commits the changes, if there are any, and returns the grant under which the changed documents may be filled.
+// commit commits the changes, if there are any, and returns the grant under which the changed
+// documents may be filled.
 //
-// Lost documents are filled ahead of the change. A view that is built after the change and before its documents are filled
-// would otherwise lack them, and nothing would invalidate it later; like this it finds documents that are in doubt, and is
-// not stored.
+// Lost documents are filled ahead of the change. A view that is built after the change and before
+// its documents are filled would otherwise lack them, and nothing would invalidate it later; like
+// this it finds documents that are in doubt, and is not stored.
 func (u *recordUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	if len(u.changed) == 0 {
 		return u.since, nil
@@ -199,8 +203,9 @@ func (u *recordUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	return c.commit(ctx)
 }
 
-// doubtLost replaces the last-seen records of lost documents with empty ones. Once there is a copy again, nothing else
-// would show the next reading that views were stored without it, should this update fail or be refused.
+// doubtLost replaces the last-seen records of lost documents with empty ones. Once there is a copy
+// again, nothing else would show the next reading that views were stored without it, should this
+// update fail or be refused.
 func (u *recordUpdate) doubtLost(ctx context.Context) error {
 	c := change{scope: u.scope, kind: u.kind, since: u.since}
 	var of []int

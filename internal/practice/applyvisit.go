@@ -17,15 +17,17 @@ type VisitCheck struct {
 	Record Record
 	// Changed reports that the reading changed what is known.
 	Changed bool
-	// Days are those whose whole list must be read, because the appointment is no longer where or with whom it was: the day
-	// that it was on, and the day that it is on. Days of which nothing is known are not among them.
+	// Days are those whose whole list must be read, because the appointment is no longer where or
+	// with whom it was: the day that it was on, and the day that it is on. Days of which nothing is
+	// known are not among them.
 	Days []civil.Date
 }
 
-// ApplyVisit compares one appointment, read by itself under the grant, with what is known of it; a nil Detail is one that
-// the vendor reports as not existing. It applies only what cannot move the appointment to another list: its hours within
-// the day and its status. Everything else changes rosters, and needs names that the vendor's single answer lacks, so it is
-// left to a reading of the days, which also doubts what has gone. Errors are as in ApplyDay.
+// ApplyVisit compares one appointment, read by itself under the grant, with what is known of it; a
+// nil Detail is one that the vendor reports as not existing. It applies only what cannot move the
+// appointment to another list: its hours within the day and its status. Everything else changes
+// rosters, and needs names that the vendor's single answer lacks, so it is left to a reading of the
+// days, which also doubts what has gone. Errors are as in ApplyDay.
 func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id phi.Text, detail *Detail, since cache.Grant) (VisitCheck, error) {
 	sc := s.scope(t, practice)
 	out := VisitCheck{Record: Record{Noun: NounAppointment, ID: id, Practice: practice}}
@@ -77,7 +79,7 @@ func (sc scope) changeVisit(ctx context.Context, a Appointment, was lastSeen[vis
 	return changed, sc.fill(ctx, grant, visitDocument(a))
 }
 
-// daysToRead returns the days that the appointment was on and is on, as far as they have rosters.
+// daysToRead returns the days that the appointment was on and is on, if they have rosters.
 func (sc scope) daysToRead(ctx context.Context, was lastSeen[visitSeen], detail *Detail) ([]civil.Date, error) {
 	var days []civil.Date
 	if was.known && was.facts.Practice == sc.practice {

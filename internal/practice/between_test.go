@@ -10,7 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 )
 
-// between calls do once, before the nth command that a client sends from now on. It does not count do's own commands.
+// between calls do once, before the nth command that a client sends from now on. It does not count
+// do's own commands.
 type between struct {
 	n     int
 	do    func()
@@ -44,8 +45,8 @@ func (h *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// While a record without a copy is being applied, a reader may build a view at any moment. No view that lacks the record is
-// stored.
+// While a record without a copy is being applied, a reader may build a view at any moment. No view
+// that lacks the record is stored.
 func TestNoViewIsStoredWithoutARecordThatArrivesMeanwhile(t *testing.T) {
 	t.Parallel()
 	who := visit(0)
@@ -104,8 +105,8 @@ func TestNoViewIsStoredWithoutARecordThatArrivesMeanwhile(t *testing.T) {
 	}
 }
 
-// A slow answer has a patient that a faster, later one reported as not existing: the cache refuses what is filled under the
-// older grant, and the doubt about the newer one must suffice.
+// A slow answer has a patient that a faster, later one reported as not existing: the cache refuses
+// what is filled under the older grant, and the doubt about the newer one must suffice.
 func TestNoViewIsStoredWithoutAPatientCreatedMeanwhile(t *testing.T) {
 	t.Parallel()
 	who := visit(0)
@@ -134,8 +135,8 @@ func TestNoViewIsStoredWithoutAPatientCreatedMeanwhile(t *testing.T) {
 	}
 }
 
-// A card that was built without a day does not replace one that has it, at whatever moment while the day arrives it was
-// built, and even if nothing is new about a day whose roster was lost.
+// A card that was built without a day does not replace one that has it, at whatever moment while
+// the day arrives it was built, and even if nothing is new about a day whose roster was lost.
 func TestNoCardIsStoredWithoutADayThatArrives(t *testing.T) {
 	t.Parallel()
 	tuesday := monday.Add(1)
@@ -175,8 +176,8 @@ func TestNoCardIsStoredWithoutADayThatArrives(t *testing.T) {
 	}
 }
 
-// An answer that was refused has left a copy of a record, and views were stored without it. The next answer invalidates
-// them.
+// An answer that was refused has left a copy of a record, and views were stored without it. The
+// next answer invalidates them.
 func TestLostRecordInvalidatesViewsAfterARefusedAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

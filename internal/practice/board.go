@@ -17,8 +17,8 @@ type Board struct {
 	Rows     []BoardRow `json:"rows"`
 }
 
-// BoardRow is one visit on the board. Without the patient's record, Known is false and the row has the name that the
-// appointment itself carries: one missing record never empties a board.
+// BoardRow is one visit on the board. Without the patient's record, Known is false and the row has
+// the name that the appointment itself carries: one missing record never empties a board.
 type BoardRow struct {
 	Appointment phi.Text  `json:"appointment"`
 	Start       time.Time `json:"start"`
@@ -34,8 +34,8 @@ type BoardRow struct {
 	Location    string    `json:"location,omitzero"`
 }
 
-// buildBoard builds a board. Cancelled and rescheduled visits stay on it with their status, so that the front desk sees
-// that these patients will not come.
+// buildBoard builds a board. Cancelled and rescheduled visits stay on it with their status, so that
+// the front desk sees that these patients will not come.
 func buildBoard(practice string, d civil.Date, visits []Appointment, patients map[phi.Text]Patient, info Info) Board {
 	b := Board{Practice: practice, Date: d, Rows: make([]BoardRow, 0, len(visits))}
 	for _, a := range visits {

@@ -12,7 +12,8 @@ import (
 // CardDays is how many days of visits a patient card shows, including the first: four weeks.
 const CardDays = 28
 
-// Card is what the front desk sees of one patient: the record, and the visits at one practice from one day on.
+// Card is what the front desk sees of one patient: the record, and the visits at one practice from
+// one day on.
 type Card struct {
 	Practice string      `json:"practice"`
 	From     civil.Date  `json:"from"`
@@ -21,7 +22,8 @@ type Card struct {
 	Visits   []CardVisit `json:"visits"` // in order of start
 }
 
-// CardVisit is one visit on a card. Cancelled and rescheduled visits are shown with their status, as on boards.
+// CardVisit is one visit on a card. Cancelled and rescheduled visits are shown with their status,
+// as on boards.
 type CardVisit struct {
 	Appointment phi.Text   `json:"appointment"`
 	Day         civil.Date `json:"day"`

@@ -53,23 +53,27 @@ func (i *impact) tags() []cache.Tag {
 	return out
 }
 
-// change is one atomic change: what was, what is, which views show it, and the answer of the vendor that it follows from.
+// change is one atomic change: what was, what is, which views show it, and the answer of the vendor
+// that it follows from.
 type change struct {
 	scope // whose practice is empty for what belongs to the whole account
 	impact
 	kind    string
 	eventID string // may be empty
-	// since is the grant that was drawn before the vendor was asked; zero for a change that follows from no answer.
+	// since is the grant that was drawn before the vendor was asked; zero for a change that follows
+	// from no answer.
 	since cache.Grant
-	// own are the versions that earlier changes from the same answer have raised; commit adds to them. May be nil.
+	// own are the versions that earlier changes from the same answer have raised; commit adds to
+	// them. May be nil.
 	own map[cache.Tag]uint64
 	// lastSeen are the last-seen records to replace.
 	lastSeen []cache.LastSeenUpdate
 }
 
-// commit makes the change visible and returns its grant. It returns cache.ErrConflict if a last-seen record is not as it
-// was read, or if another caller has changed one of the documents, or invalidated the practice, since the vendor was asked:
-// what is filled under the grant of the change would hide that.
+// commit makes the change visible and returns its grant. It returns cache.ErrConflict if a
+// last-seen record is not as it was read, or if another caller has changed one of the documents, or
+// invalidated the practice, since the vendor was asked: what is filled under the grant of the
+// change would hide that.
 func (c *change) commit(ctx context.Context) (cache.Grant, error) {
 	tags := c.tags()
 	ctx, span := telemetry.Start(ctx, telemetry.SpanInvalidate, telemetry.Tenant(c.tenant.String()), telemetry.Changed(len(tags)))
@@ -102,8 +106,8 @@ func (c *change) preconditions() map[cache.Tag]uint64 {
 	return out
 }
 
-// event describes the change to readers. It names no record, or no view, if there are more than an event may carry: that
-// means "some of this practice's".
+// event describes the change to readers. It names no record, or no view, if there are more than an
+// event may carry: that means "some of this practice's".
 func (c *change) event() events.Body {
 	few := func(refs []phi.Ref) []phi.Ref {
 		if refs = distinct(refs); len(refs) > events.MaxRefs {

@@ -55,7 +55,8 @@ func (u *dayUpdate) compare(ctx context.Context) error {
 	return u.compareGone(gone, before[len(a.Visits):])
 }
 
-// reload reads the cached roster, valid or not: a last-seen record may expire before the views that show its visit.
+// reload reads the cached roster, valid or not: a last-seen record may expire before the views that
+// show its visit.
 func (u *dayUpdate) reload(ctx context.Context) error {
 	e, err := u.store.cache.Peek(ctx, u.day(u.answer.Date))
 	if err != nil {
@@ -96,8 +97,9 @@ func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 	return nil
 }
 
-// compareGone decides about visits that were known and are not in the answer. A vendor in trouble answers "nothing found"
-// with success, so an answer that is empty or less than half as large removes nothing until a second answer confirms it.
+// compareGone decides about visits that were known and are not in the answer. A vendor in trouble
+// answers "nothing found" with success, so an answer that is empty or less than half as large
+// removes nothing until a second answer confirms it.
 func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) error {
 	var vanished []visitChange
 	for i, id := range gone {

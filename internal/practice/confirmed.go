@@ -17,8 +17,8 @@ type Roster struct {
 	Date     civil.Date
 }
 
-// Confirmed returns how long ago the vendor last confirmed each day's roster, and a negative duration for a day without a
-// roster. It decrypts nothing. At most cache.MaxPeek days.
+// Confirmed returns how long ago the vendor last confirmed each day's roster, and a negative
+// duration for a day without a roster. It decrypts nothing. At most cache.MaxPeek days.
 func (s *Store) Confirmed(ctx context.Context, days []Roster) ([]time.Duration, error) {
 	keys := make([]cache.Key, len(days))
 	for i, d := range days {

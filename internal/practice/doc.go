@@ -1,15 +1,16 @@
-// Package practice defines what a practice's data means: documents, views, which of them is built from which, and how a
-// row of the vendor becomes a document.
+// Package practice defines what a practice's data means: documents, views, which of them is built
+// from which, and how a row of the vendor becomes a document.
 //
-// A document is one cached vendor record: an appointment, a patient, a practice's providers, its places, the account's
-// practices, or the roster of a day (which appointments it has, of which patients and providers, and when that was last
-// confirmed). A view is built from documents: the day board, a provider's day, a patient's card.
+// A document is one cached vendor record: an appointment, a patient, a practice's providers, its
+// places, the account's practices, or the roster of a day (which appointments it has, of which
+// patients and providers, and when that was last confirmed). A view is built from documents: the
+// day board, a provider's day, a patient's card.
 //
 // # Names and tags
 //
-// Each document and view has a name (Names): a keyed digest that represents it in cache keys, events and logs. Its cached
-// value carries the tags of everything it was derived from, so that one atomic change reaches everything that is built on
-// a changed record:
+// Each document and view has a name (Names): a keyed digest that represents it in cache keys,
+// events and logs. Its cached value carries the tags of everything it was derived from, so that one
+// atomic change reaches everything that is built on a changed record:
 //
 //	document       <- its own tag
 //	board          <- its name, its day's roster, the tenant's patients (a roll-up: any of them), providers and places
@@ -17,44 +18,48 @@
 //	card           <- its name, its patient, providers and places
 //	everything     <- the tag of its practice, except what belongs to the whole account
 //
-// graph holds these edges as data; impact follows them from a changed record to the tags to raise. A view carries what it
-// shows of appointments under its own name: a change raises the names of the views that showed the appointment before, and
-// of those that show it now, which are known from the last-seen record and the answer. An entry therefore has a handful of
-// tags however many visits it shows, and a card is not rebuilt because another patient was checked in.
+// graph holds these edges as data; impact follows them from a changed record to the tags to raise.
+// A view carries what it shows of appointments under its own name: a change raises the names of the
+// views that showed the appointment before, and of those that show it now, which are known from the
+// last-seen record and the answer. An entry therefore has a handful of tags however many visits it
+// shows, and a card is not rebuilt because another patient was checked in.
 //
-// Only a reading of its whole day raises a roster's tag. An appointment in doubt makes its own copy stale, and with it the
-// views that show it; after the appointment has been read by itself they are valid again, as old as their day was.
+// Only a reading of its whole day raises a roster's tag. An appointment in doubt makes its own copy
+// stale, and with it the views that show it; after the appointment has been read by itself they are
+// valid again, as old as their day was.
 //
 // # Reading a view
 //
-// A read looks up the view together with its parts, the documents that decide how fresh it is, in one round trip. If the
-// view is there, that is all. Otherwise concurrent reads, in all processes, share one build (cache.Load). A view with a
-// missing or doubtful part is returned but not stored.
+// A read looks up the view together with its parts, the documents that decide how fresh it is, in
+// one round trip. If the view is there, that is all. Otherwise concurrent reads, in all processes,
+// share one build (cache.Load). A view with a missing or doubtful part is returned but not stored.
 //
 // # The days of a card
 //
-// A card begins on a day, today at the practice, and shows CardDays days of one practice. It finds the patient's visits
-// on the rosters of these days. It counts days without a roster and does not request them. A card stores which days it was
-// built with, and is rebuilt when another one is known. A day whose roster has expired stays on the card, as old as it was
-// then.
+// A card begins on a day, today at the practice, and shows CardDays days of one practice. It finds
+// the patient's visits on the rosters of these days. It counts days without a roster and does not
+// request them. A card stores which days it was built with, and is rebuilt when another one is
+// known. A day whose roster has expired stays on the card, as old as it was then.
 //
 // # Views with gaps
 //
-// A view shows what is there: a board without a patient's record has the name that the visit carries. A record that
-// arrives must therefore invalidate the views that lack it. It is filled before its change is committed, and once more
-// after: between the two no view is stored that found neither the record nor a sign that it is in doubt. One gap remains: a
-// copy that is evicted between the lookup and its filling.
+// A view shows what is there: a board without a patient's record has the name that the visit
+// carries. A record that arrives must therefore invalidate the views that lack it. It is filled
+// before its change is committed, and once more after: between the two no view is stored that found
+// neither the record nor a sign that it is in doubt. One gap remains: a copy that is evicted
+// between the lookup and its filling.
 //
 // # Age
 //
-// A view's content changes rarely, but the vendor confirms it often. Views are therefore cached by content, and a view's
-// age is the age of its days' rosters, which every successful reading renews even if nothing changed. What the roster is to
-// a day's visits, the PatientsConfirmation is to the patients' records: a list of all changes up to a time confirms every
-// record that it does not name (Store.ConfirmPatients). A card is as old as its oldest part.
+// A view's content changes rarely, but the vendor confirms it often. Views are therefore cached by
+// content, and a view's age is the age of its days' rosters, which every successful reading renews
+// even if nothing changed. What the roster is to a day's visits, the PatientsConfirmation is to the
+// patients' records: a list of all changes up to a time confirms every record that it does not name
+// (Store.ConfirmPatients). A card is as old as its oldest part.
 //
 // # Doubt
 //
-// A vendor in trouble answers "nothing found" with success. A day that is suddenly empty or less than half as large, and a
-// known patient that is reported not to exist, are believed when a second answer confirms it. Until then the known data
-// stays, and is called stale.
+// A vendor in trouble answers "nothing found" with success. A day that is suddenly empty or less
+// than half as large, and a known patient that is reported not to exist, are believed when a second
+// answer confirms it. Until then the known data stays, and is called stale.
 package practice

@@ -7,7 +7,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Appointment is one visit, or another entry in a provider's calendar. It belongs to exactly one day of one practice.
+// Appointment is one visit, or another entry in a provider's calendar. It belongs to exactly one
+// day of one practice.
 type Appointment struct {
 	ID          phi.Text   `json:"id"`
 	Practice    string     `json:"practice"`
@@ -36,14 +37,16 @@ func (a Appointment) Providers() []string {
 	return out
 }
 
-// Resource is a provider that an appointment occupies, or a room if the appointment names no provider.
+// Resource is a provider that an appointment occupies, or a room if the appointment names no
+// provider.
 type Resource struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Room bool   `json:"room,omitzero"` // rooms and providers have separate numbers
 }
 
-// Patient is the part of a patient's record that the front desk needs. It belongs to the account, whose practices share it.
+// Patient is the part of a patient's record that the front desk needs. It belongs to the account,
+// whose practices share it.
 type Patient struct {
 	ID phi.Text `json:"id"`
 	// Practice is the one that keeps the record; empty if the vendor does not name it.
@@ -97,23 +100,24 @@ type Practices struct {
 	Practices []Place `json:"practices"`
 }
 
-// Day is the roster of one day: which appointments it has, of which patients and providers. Their content has documents of
-// its own, so that a change of one appointment changes one document.
+// Day is the roster of one day: which appointments it has, of which patients and providers. Their
+// content has documents of its own, so that a change of one appointment changes one document.
 type Day struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
 	Visits   []Booking  `json:"visits"` // in order of start
 }
 
-// Booking is one appointment on a roster, with the patient and the providers by which views find it.
+// Booking is one appointment on a roster, with the patient and the providers by which views find
+// it.
 type Booking struct {
 	ID        phi.Text `json:"id"`
 	Patient   phi.Text `json:"patient,omitzero"`
 	Providers []string `json:"providers,omitempty"`
 }
 
-// PatientsConfirmation confirms the records of a practice's patients: every change that the vendor made before the
-// confirmation was filled has been applied.
+// PatientsConfirmation confirms the records of a practice's patients: every change that the vendor
+// made before the confirmation was filled has been applied.
 type PatientsConfirmation struct {
 	Practice string `json:"practice"`
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
-// document is one record and its content as the vendor's answer has it; nil content is a record that does not exist.
+// document is one record and its content as the vendor's answer has it; nil content is a record
+// that does not exist.
 type document struct {
 	Record
 	content any
@@ -25,8 +26,8 @@ func (sc scope) documentKey(r Record) cache.Key {
 	return sc.key(documentClasses[r.Noun], sc.names.of(r.Noun, r))
 }
 
-// item encodes a document under the tags of its own name and of its practice. One without a practice belongs to the
-// account.
+// item encodes a document under the tags of its own name and of its practice. One without a
+// practice belongs to the account.
 func (sc scope) item(d document) (cache.Item, error) {
 	key := sc.documentKey(d.Record)
 	if d.content == nil {
@@ -52,7 +53,8 @@ func encode(k cache.Key, content any, tags ...phi.Ref) (cache.Item, error) {
 	return item, nil
 }
 
-// fill caches documents. A document that the cache refuses is not an error: something newer happened to it.
+// fill caches documents. A document that the cache refuses is not an error: something newer
+// happened to it.
 func (sc scope) fill(ctx context.Context, grant cache.Grant, docs ...document) error {
 	for part := range slices.Chunk(docs, cache.MaxFill) {
 		items := make([]cache.Item, len(part))

@@ -13,7 +13,8 @@ import (
 
 // Errors of the mapping. They contain nothing of the row.
 var (
-	// ErrForeign means that the row belongs to another practice than the requested one. It must not be cached.
+	// ErrForeign means that the row belongs to another practice than the requested one. It must not
+	// be cached.
 	ErrForeign = errors.New("practice: row of another practice")
 	// ErrRow means that the row lacks a field that every document needs.
 	ErrRow = errors.New("practice: row without id or start")
@@ -54,7 +55,8 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 	return a, nil
 }
 
-// Detail is an appointment that was read by itself. It has the ids of what it refers to, but no names.
+// Detail is an appointment that was read by itself. It has the ids of what it refers to, but no
+// names.
 type Detail struct {
 	ID         phi.Text
 	Day        civil.Date
@@ -68,7 +70,8 @@ type Detail struct {
 	Group      bool
 }
 
-// FromDetail maps an appointment that was read by itself. It returns nil and no error for one that the vendor deleted.
+// FromDetail maps an appointment that was read by itself. It returns nil and no error for one that
+// the vendor deleted.
 func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Location) (*Detail, error) {
 	switch {
 	case row.PracticeID != "" && row.PracticeID != practice:
@@ -94,8 +97,9 @@ func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Locati
 	return d, nil
 }
 
-// fits reports whether the detail agrees with a in everything that decides on which lists the visit is and under which
-// names. A visit with attributes that cannot be compared between the two answers does not fit.
+// fits reports whether the detail agrees with a in everything that decides on which lists the visit
+// is and under which names. A visit with attributes that cannot be compared between the two answers
+// does not fit.
 func (d *Detail) fits(a Appointment) bool {
 	var taken []string
 	for _, r := range a.Resources {
@@ -144,8 +148,8 @@ func FromPatient(p *tebra.Patient) Patient {
 	}
 }
 
-// FromProviders maps a practice's providers and sorts them, so that the vendor's order cannot look like a change. It skips
-// referring providers, who work elsewhere.
+// FromProviders maps a practice's providers and sorts them, so that the vendor's order cannot look
+// like a change. It skips referring providers, who work elsewhere.
 func FromProviders(practice string, rows []tebra.Provider) Directory {
 	d := Directory{Practice: practice, Providers: []Provider{}}
 	for _, r := range rows {
@@ -160,7 +164,8 @@ func FromProviders(practice string, rows []tebra.Provider) Directory {
 	return d
 }
 
-// contentHash returns a keyed digest of a document's content: equal content has equal digests, and the digest reveals nothing.
+// contentHash returns a keyed digest of a document's content: equal content has equal digests, and
+// the digest reveals nothing.
 func contentHash(s *phi.Sealer, document any) (phi.Ref, error) {
 	data, err := phi.Marshal(document)
 	if err != nil {

@@ -7,11 +7,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Noun is a kind of record in the graph. It also distinguishes equal identifiers of different kinds.
+// Noun is a kind of record in the graph. It also distinguishes equal identifiers of different
+// kinds.
 type Noun string
 
-// The nouns. NounPatients is the roll-up of all patients of one tenant: a board shows ninety patients, and an entry may
-// carry 32 tags. It belongs to the tenant and not to a practice, because the practices of an account share its patients.
+// The nouns. NounPatients is the roll-up of all patients of one tenant: a board shows ninety
+// patients, and an entry may carry 32 tags. It belongs to the tenant and not to a practice, because
+// the practices of an account share its patients.
 const (
 	NounAppointment          Noun = "appointment"
 	NounPatient              Noun = "patient"
@@ -27,8 +29,9 @@ const (
 	NounPractice             Noun = "practice"
 )
 
-// graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not built from appointments:
-// an appointment in doubt is still on its day, and only a reading of the whole day can change that.
+// graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not
+// built from appointments: an appointment in doubt is still on its day, and only a reading of the
+// whole day can change that.
 var graph = map[Noun][]Noun{
 	NounPatients:    {NounPatient},
 	NounBoard:       {NounDay, NounAppointment, NounPatients, NounDirectory, NounLocations},
@@ -113,8 +116,8 @@ type Record struct {
 	Noun     Noun
 	ID       phi.Text // an appointment's or patient's; empty for the others
 	Practice string
-	// The other fields describe an appointment. An appointment that moved, or got another provider or patient, is two
-	// records, before and after.
+	// The other fields describe an appointment. An appointment that moved, or got another provider
+	// or patient, is two records, before and after.
 	Day       civil.Date // a roster's too
 	Patient   phi.Text
 	Providers []string
@@ -136,8 +139,8 @@ func (n Names) Views(r Record) []phi.Ref {
 	return out
 }
 
-// of returns the name that a change of r raises for a noun: that of r itself for its own noun, or that of a roll-up. For
-// the nouns of views it returns "": Views returns their names.
+// of returns the name that a change of r raises for a noun: that of r itself for its own noun, or
+// that of a roll-up. For the nouns of views it returns "": Views returns their names.
 func (n Names) of(noun Noun, r Record) phi.Ref {
 	switch noun {
 	case NounAppointment:

@@ -9,15 +9,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Info is what the vendor lists about a practice, its providers and its places, as far as it is known. The zero
-// Info knows nothing.
+// Info is what the vendor lists about a practice, its providers and its places. The zero Info is
+// empty.
 type Info struct {
 	Place     Place      `json:"place,omitzero"`
 	Providers []Provider `json:"providers"`
 	Locations []Location `json:"locations"`
 }
 
-// provider prefers the directory's spelling to the one in the appointment, which the vendor keeps from the day of booking.
+// provider prefers the directory's spelling to the one in the appointment, which the vendor keeps
+// from the day of booking.
 func (i Info) provider(r Resource) string {
 	for _, p := range i.Providers {
 		if p.ID == r.ID && p.Name != "" && !r.Room {
@@ -37,8 +38,8 @@ func (i Info) location(id, name string) string {
 	return name
 }
 
-// Info returns what is known of a practice. stale reports that a part of it was invalidated and that the vendor
-// has not been asked since. It is not an error if nothing is known.
+// Info returns what is known of a practice. stale reports that a part of it was invalidated and
+// that the vendor has not been asked since. It is not an error if nothing is known.
 func (s *Store) Info(ctx context.Context, t tenant.ID, practice string) (info Info, stale bool, err error) {
 	sc := s.scope(t, practice)
 	parts, err := s.cache.PeekMany(ctx, []cache.Key{

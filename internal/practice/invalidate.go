@@ -9,15 +9,16 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Invalidated is what Invalidate learned about a record, so that the caller can request a new reading of it.
+// Invalidated is what Invalidate learned about a record, so that the caller can request a new
+// reading of it.
 type Invalidated struct {
 	Practice string     // "" if not known
 	Day      civil.Date // of an appointment; zero if not known
 }
 
-// Invalidate makes every cached copy of the record, and everything built on it, invalid at once, and appends an event to
-// the log. Facts that the caller does not know are taken from the last-seen record. r.Noun is one of appointment,
-// patient, directory, practice.
+// Invalidate makes every cached copy of the record, and everything built on it, invalid at once,
+// and appends an event to the log. Facts that the caller does not know are taken from the last-seen
+// record. r.Noun is one of appointment, patient, directory, practice.
 func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID string) (Invalidated, error) {
 	switch r.Noun {
 	case NounAppointment:

@@ -10,9 +10,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// A last-seen record outlives the cached copy of a document: it has the hash by which an unchanged document is recognized,
-// and the facts by which the views that showed it are found. Last-seen records are sealed, and are replaced only together
-// with the tags that they explain (cache.Change).
+// A last-seen record outlives the cached copy of a document: it has the hash by which an unchanged
+// document is recognized, and the facts by which the views that showed it are found. Last-seen
+// records are sealed, and are replaced only together with the tags that they explain
+// (cache.Change).
 
 type visitSeen struct {
 	Hash      phi.Ref    `json:"hash"`
@@ -39,13 +40,15 @@ func (v *visitSeen) booking(id phi.Text) Booking {
 
 type daySeen struct {
 	Visits []phi.Text `json:"visits"`
-	// Doubt is the hash of a roster that was less than half as large as this one. The same roster a second time is believed.
+	// Doubt is the hash of a roster that was less than half as large as this one. The same roster a
+	// second time is believed.
 	Doubt phi.Ref `json:"doubt,omitzero"`
 }
 
 type recordSeen struct {
 	Hash phi.Ref `json:"hash"`
-	// Doubt reports that the vendor answered once that the record does not exist. The same answer a second time is believed.
+	// Doubt reports that the vendor answered once that the record does not exist. The same answer a
+	// second time is believed.
 	Doubt bool `json:"doubt,omitzero"`
 }
 
@@ -58,8 +61,8 @@ type lastSeen[T any] struct {
 }
 
 const (
-	// lastSeenTTL is how long a record is remembered after its last change. After that it counts as new, which costs one
-	// invalidation.
+	// lastSeenTTL is how long a record is remembered after its last change. After that it counts as
+	// new, which costs one invalidation.
 	lastSeenTTL = 30 * 24 * time.Hour
 	// lastSeenSeal is part of the seals of the stored records, so it must stay as it is.
 	lastSeenSeal = "shadow"
@@ -79,8 +82,8 @@ func (l lastSeen[T]) replace(seal *phi.Sealer, facts *T) (cache.LastSeenUpdate, 
 	return out, err
 }
 
-// readLastSeen reads many records at once. One that does not open counts as unknown, so that its document looks changed:
-// that costs an invalidation and writes a record that opens.
+// readLastSeen reads many records at once. One that does not open counts as unknown, so that its
+// document looks changed: that costs an invalidation and writes a record that opens.
 func readLastSeen[T any](ctx context.Context, sc scope, refs []phi.Ref) ([]lastSeen[T], error) {
 	if len(refs) == 0 {
 		return nil, nil

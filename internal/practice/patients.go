@@ -11,16 +11,17 @@ import (
 
 // Fetch is what must be read of a day's patients, without repeats.
 type Fetch struct {
-	// Missing are the patients whose records are not in the cache, are invalid, or are old and kept by another practice.
-	// Each of them needs a call of its own.
+	// Missing are the patients whose records are not in the cache, are invalid, or are old and kept
+	// by another practice. Each of them needs a call of its own.
 	Missing []phi.Text
-	// Aged are the patients whose records are valid and merely old: one list of changes can confirm all of them.
+	// Aged are the patients whose records are valid and merely old: one list of changes can confirm
+	// all of them.
 	Aged []phi.Text
 }
 
-// PatientsToFetch returns the patients of a practice's day whose records are not in the cache, invalid or old. A record that
-// the practice's PatientsConfirmation confirms is not old. A patient that the vendor reported as not existing counts as
-// known until that answer is old.
+// PatientsToFetch returns the patients of a practice's day whose records are not in the cache,
+// invalid or old. A record that the practice's PatientsConfirmation confirms is not old. A patient
+// that the vendor reported as not existing counts as known until that answer is old.
 func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice string, visits []Appointment) (Fetch, error) {
 	n := s.Names(t)
 	ids := patientsOf(visits)

@@ -162,7 +162,8 @@ func TestGraphHasNoCycle(t *testing.T) {
 	}
 }
 
-// The tags that a change raises are carried by everything that is built on the record, and by nothing else.
+// The tags that a change raises are carried by everything that is built on the record, and by
+// nothing else.
 func TestImpactReachesExactlyWhatIsBuiltOnARecord(t *testing.T) {
 	t.Parallel()
 	n := NewNames(newKeys(t).For("a"))

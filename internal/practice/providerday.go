@@ -5,8 +5,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's board, and name this
-// provider even if the visit occupies another one too.
+// ProviderDay is one provider's visits of a day at one practice. Its rows are those of the day's
+// board, and name this provider even if the visit occupies another one too.
 type ProviderDay struct {
 	Practice string     `json:"practice"`
 	Provider string     `json:"provider"`      // the vendor's id

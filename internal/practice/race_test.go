@@ -54,8 +54,8 @@ func onDay(a Appointment, d civil.Date, days int) Appointment {
 	return a
 }
 
-// An answer that was on its way during an invalidation may be older than that: its invalidated part is not stored as valid,
-// whatever else it changes. The rest of it is.
+// An answer that was on its way during an invalidation may be older than that: its invalidated part
+// is not stored as valid, whatever else it changes. The rest of it is.
 func TestAnswerFromBeforeAnInvalidationIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -110,7 +110,8 @@ func TestRecordFromBeforeAnInvalidationIsRefused(t *testing.T) {
 	}
 }
 
-// A visit that moved between two days of one answer is the answer's own change, in either direction.
+// A visit that moved between two days of one answer is the answer's own change, in either
+// direction.
 func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 	t.Parallel()
 	tuesday := monday.Add(1)
@@ -141,7 +142,8 @@ func TestMovesWithinOneAnswerAreNoConflict(t *testing.T) {
 	}
 }
 
-// Until the old day is read again, its board is stale and does not show the visit with another day's time.
+// Until the old day is read again, its board is stale and does not show the visit with another
+// day's time.
 func TestMovedVisitLeavesTheOldBoardAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -178,8 +180,8 @@ func TestVisitThatMovedToAnotherPracticeBelongsToIt(t *testing.T) {
 	}
 }
 
-// The vendor may list one appointment twice, with different content and other rows between: it is one visit, and the same
-// answer again is no change.
+// The vendor may list one appointment twice, with different content and other rows between: it is
+// one visit, and the same answer again is no change.
 func TestDuplicateRowsAreOneVisit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -218,7 +220,8 @@ func TestBoardOnInvalidRecordsIsNotStored(t *testing.T) {
 	}
 }
 
-// A record whose copy was lost comes back unchanged. The boards that were built without it are invalidated all the same.
+// A record whose copy was lost comes back unchanged. The boards that were built without it are
+// invalidated all the same.
 func TestUnchangedRecordThatWasLostReachesTheBoard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

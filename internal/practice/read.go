@@ -13,7 +13,8 @@ import (
 
 // Results of a read that are not failures.
 var (
-	// ErrCold means that the vendor was never asked about the day or the patient, or that its answer has expired.
+	// ErrCold means that the vendor was never asked about the day or the patient, or that its
+	// answer has expired.
 	ErrCold = errors.New("practice: nothing is known of this yet")
 	// ErrAbsent means that the vendor reported that the patient does not exist.
 	ErrAbsent = errors.New("practice: the vendor knows no such patient")
@@ -23,34 +24,38 @@ var (
 type Freshness struct {
 	// AsOf is when the vendor last confirmed the oldest part of the view.
 	AsOf time.Time
-	// Hit reports that the view was in the cache. Otherwise it was built from cached documents, by this read or by a
-	// concurrent one.
+	// Hit reports that the view was in the cache. Otherwise it was built from cached documents, by
+	// this read or by a concurrent one.
 	Hit bool
-	// Stale reports that a part of the view, or a day that it was taken from, was invalidated and that the vendor has not
-	// been asked since.
+	// Stale reports that a part of the view, or a day that it was taken from, was invalidated and
+	// that the vendor has not been asked since.
 	Stale bool
 	// Missing counts visits whose documents were not in the cache; the view lacks them.
 	Missing int
-	// Unknown counts what the view does without because nothing is known of it yet: on a board or a provider's day the
-	// rows without a patient's record, on a card the days of CardDays on which the patient may have visits.
+	// Unknown counts what the view does without because nothing is known of it yet: on a board or a
+	// provider's day the rows without a patient's record, on a card the days of CardDays on which
+	// the patient may have visits.
 	Unknown int
 }
 
 // view is one view to read: where it is cached, what it is built from, and how.
 type view[V any] interface {
-	// keys returns the view's own key, and those of its parts: the entries that decide whether the view can be built, and
-	// how fresh it is. They are read together with the view, so that a hit takes one round trip.
+	// keys returns the view's own key, and those of its parts: the entries that decide whether the
+	// view can be built, and how fresh it is. They are read together with the view, so that a hit
+	// takes one round trip.
 	keys() (own cache.Key, parts []cache.Key)
-	// assess returns how fresh a view of these parts is, or ErrCold or ErrAbsent if there can be none.
+	// assess returns how fresh a view of these parts is, or ErrCold or ErrAbsent if there can be
+	// none.
 	assess(parts []cache.Entry) (assessment, error)
-	// restore decodes a cached view and completes the assessment; false if the view does not fit the parts.
+	// restore decodes a cached view and completes the assessment; false if the view does not fit
+	// the parts.
 	restore(cached []byte, parts []cache.Entry, a *assessment) (V, bool)
-	// build builds the view from its parts and completes the assessment. It returns what to cache, and the names of
-	// everything that this depends on.
+	// build builds the view from its parts and completes the assessment. It returns what to cache,
+	// and the names of everything that this depends on.
 	build(ctx context.Context, parts []cache.Entry, a *assessment) (v V, document any, tags []phi.Ref, err error)
 }
 
-// assessment is how fresh a view is, as far as the read or the build has come.
+// assessment is the freshness of a view that a read or a build has determined so far.
 type assessment struct {
 	Freshness
 	age  time.Duration // since AsOf, by the server's clock
@@ -94,9 +99,10 @@ func read[V any](ctx context.Context, c *cache.Cache, v view[V]) (V, Freshness, 
 	return r.view, r.fresh, r.err
 }
 
-// load builds a view that was not found, or shares the build of a concurrent read. A build that began after this read is
-// shared as it is, whether it was stored or not. A view that was built otherwise comes as it was stored, and this read
-// assesses it by the parts that it has seen, as it does with a hit.
+// load builds a view that was not found, or shares the build of a concurrent read. A build that
+// began after this read is shared as it is, whether it was stored or not. A view that was built
+// otherwise comes as it was stored, and this read assesses it by the parts that it has seen, as it
+// does with a hit.
 func load[V any](ctx context.Context, c *cache.Cache, v view[V], parts []cache.Entry, assessed assessment) (*reading[V], error) {
 	var stored *reading[V]
 	accept := func(e cache.Entry) bool {
@@ -118,8 +124,9 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], parts []cache.E
 	return stored, nil
 }
 
-// build builds a view under a grant that was drawn before the first part is read, so that a change of a part meanwhile
-// keeps the view from being stored. That there can be no view is not stored either, and is not a failure.
+// build builds a view under a grant that was drawn before the first part is read, so that a change
+// of a part meanwhile keeps the view from being stored. That there can be no view is not stored
+// either, and is not a failure.
 func build[V any](ctx context.Context, c *cache.Cache, v view[V]) (cache.Value, error) {
 	own, _ := v.keys()
 	ctx, span := telemetry.Start(ctx, telemetry.SpanView, telemetry.Tenant(own.Tenant.String()), telemetry.View(own.Class.Name))
@@ -137,8 +144,8 @@ func build[V any](ctx context.Context, c *cache.Cache, v view[V]) (cache.Value, 
 	return cache.Value{Unstored: true, Result: &reading[V]{err: err}}, nil
 }
 
-// assemble returns the view, as it was built and as it is to be cached, and the number of its rows. A view of which
-// something is missing or in doubt may be shown but is not stored.
+// assemble returns the view, as it was built and as it is to be cached, and the number of its rows.
+// A view of which something is missing or in doubt may be shown but is not stored.
 func assemble[V any](ctx context.Context, c *cache.Cache, v view[V]) (value cache.Value, rows int, err error) {
 	own, partKeys := v.keys()
 	parts, err := c.PeekMany(ctx, partKeys)

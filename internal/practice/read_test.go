@@ -14,8 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 )
 
-// watcher counts what reads of one view do on a Redis client, and holds the client's first command of one kind back until
-// it is released.
+// watcher counts what reads of one view do on a Redis client, and holds the client's first command
+// of one kind back until it is released.
 type watcher struct {
 	view, visit string // the Redis keys of the view's entry and of one visit that it shows
 	reads       atomic.Int64
@@ -84,7 +84,8 @@ func duringBuild(h *watcher, cmd redis.Cmder) bool { return isGet(cmd, h.visit) 
 
 func never(*watcher, redis.Cmder) bool { return false }
 
-// viewCase is one view of the ward and how it is read. All of them show the visit 900000 of the patient 1000.
+// viewCase is one view of the ward and how it is read. All of them show the visit 900000 of the
+// patient 1000.
 type viewCase struct {
 	key  func(sc scope) cache.Key
 	read func(ctx context.Context, s *Store) (rows int, fresh Freshness, err error)
@@ -203,7 +204,8 @@ func equals(t *testing.T, results <-chan readResult, want readResult) {
 	}
 }
 
-// misses waits until the view's entry was read n times; each read that misses does that twice before it waits or builds.
+// misses waits until the view's entry was read n times; each read that misses does that twice
+// before it waits or builds.
 func (h *watcher) misses(t *testing.T, n int64) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -318,8 +320,8 @@ func TestReadsOutliveACanceledBuild(t *testing.T) {
 	})
 }
 
-// A change during a build keeps the view from being stored. Reads that began before it may return what they found; reads
-// that begin after it return the change.
+// A change during a build keeps the view from being stored. Reads that began before it may return
+// what they found; reads that begin after it return the change.
 func TestReadsOfARacedBuildReturn(t *testing.T) {
 	t.Parallel()
 	onEachView(t, func(t *testing.T, v *lostView) {

@@ -15,7 +15,8 @@ type BoardRead struct {
 	Freshness
 }
 
-// Board returns the day board, or ErrCold. Missing parts other than the day itself are counted and are no error.
+// Board returns the day board, or ErrCold. Missing parts other than the day itself are counted and
+// are no error.
 func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
 	board, fresh, err := read(ctx, s.cache, boardView{s.scope(t, practice), d})
 	return BoardRead{board, fresh}, err

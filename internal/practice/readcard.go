@@ -18,10 +18,11 @@ type CardRead struct {
 	Freshness
 }
 
-// PatientCard returns the card of one patient with the visits at the practice from today on, for CardDays days; today is
-// the day at the practice. It returns ErrCold if the vendor was never asked about the patient, and ErrAbsent if the vendor
-// reported that the patient does not exist. Days of which nothing is known are counted and are no error. The card counts
-// as recently read (RecentlyRead).
+// PatientCard returns the card of one patient with the visits at the practice from today on, for
+// CardDays days; today is the day at the practice. It returns ErrCold if the vendor was never asked
+// about the patient, and ErrAbsent if the vendor reported that the patient does not exist. Days of
+// which nothing is known are counted and are no error. The card counts as recently read
+// (RecentlyRead).
 func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	if err := s.markRead(ctx, t, cardClass, s.Names(t).Card(practice, id)); err != nil {
 		return CardRead{}, err
@@ -29,7 +30,7 @@ func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, i
 	return s.WarmPatientCard(ctx, t, practice, id, today)
 }
 
-// WarmPatientCard is PatientCard for a caller that only wants the card to be in the cache: it does not count as a read.
+// WarmPatientCard is PatientCard for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	card, fresh, err := read(ctx, s.cache, cardView{s.scope(t, practice), id, today})
 	return CardRead{card, fresh}, err
@@ -85,8 +86,8 @@ func (p cardParts) known() daySet {
 	return s
 }
 
-// assess returns the freshness of the oldest part: the record, or one of the days. A list of changes may have confirmed the
-// record since it was read.
+// assess returns the freshness of the oldest part: the record, or one of the days. A list of
+// changes may have confirmed the record since it was read.
 func (v cardView) assess(parts []cache.Entry) (assessment, error) {
 	p := cardPartsOf(parts)
 	record, err := p.patient()
@@ -111,14 +112,15 @@ func (v cardView) assess(parts []cache.Entry) (assessment, error) {
 	return a, nil
 }
 
-// confirmed reports whether the patientsConfirmation confirms the record as of a later time than the record's own.
+// confirmed reports whether the patientsConfirmation confirms the record as of a later time than
+// the record's own.
 func confirmed(record, confirmation cache.Entry, p Patient, practice string) bool {
 	return valid(record) && valid(confirmation) && p.Practice == practice && confirmation.AsOf.After(record.AsOf)
 }
 
-// cachedCard is the cached form of a card, with the days whose rosters existed when it was built, and its age at that
-// time. A roster that is filled later invalidates no card if none of its visits is new, so the card itself must tell
-// which days it covers.
+// cachedCard is the cached form of a card, with the days whose rosters existed when it was built,
+// and its age at that time. A roster that is filled later invalidates no card if none of its visits
+// is new, so the card itself must record which days it covers.
 type cachedCard struct {
 	Card Card      `json:"card"`
 	Days daySet    `json:"days"`
@@ -136,8 +138,8 @@ func (s daySet) contains(others daySet) bool { return others&^s == 0 }
 // missing counts the card's other days.
 func (s daySet) missing() int { return CardDays - bits.OnesCount32(uint32(s)) }
 
-// restore refuses a card that was built without a day that is known now. What the card shows of days whose rosters have
-// expired since is as old as the card was when it was built, or younger.
+// restore refuses a card that was built without a day that is known now. What the card shows of
+// days whose rosters have expired since is as old as the card was when it was built, or younger.
 func (v cardView) restore(cached []byte, parts []cache.Entry, a *assessment) (Card, bool) {
 	var c cachedCard
 	known := cardPartsOf(parts).known()

@@ -16,8 +16,8 @@ type ProviderDayRead struct {
 	Freshness
 }
 
-// ProviderDay returns one provider's visits of a day, or ErrCold. A provider that is unknown, or has no visit that day,
-// has an empty day. The view counts as recently read (RecentlyRead).
+// ProviderDay returns one provider's visits of a day, or ErrCold. A provider that is unknown, or
+// has no visit that day, has an empty day. The view counts as recently read (RecentlyRead).
 func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	if err := s.markRead(ctx, t, providerClass, s.Names(t).ProviderDay(practice, provider, d)); err != nil {
 		return ProviderDayRead{}, err
@@ -25,7 +25,7 @@ func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider
 	return s.WarmProviderDay(ctx, t, practice, provider, d)
 }
 
-// WarmProviderDay is ProviderDay for a caller that only wants the view to be in the cache: it does not count as a read.
+// WarmProviderDay is ProviderDay for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	day, fresh, err := read(ctx, s.cache, providerDayView{s.scope(t, practice), provider, d})
 	return ProviderDayRead{day, fresh}, err
@@ -69,8 +69,8 @@ func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *asse
 		n.ProviderDay(v.practice, v.provider, v.date), n.Directory(v.practice), n.Locations(v.practice), n.Practice(v.practice)), nil
 }
 
-// people names the patients on the visits one by one if an entry has room for them beside four other tags, else all
-// patients together.
+// people names the patients on the visits one by one if an entry has room for them beside four
+// other tags, else all patients together.
 func (sc scope) people(visits []Appointment) []phi.Ref {
 	ids := patientsOf(visits)
 	if len(ids) > cache.MaxTags-4 {

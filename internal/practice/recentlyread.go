@@ -11,7 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// recentFor is how long after a read a view counts as recently read: an open page reads it again well within that time.
+// recentFor is how long after a read a view counts as recently read: an open page reads it again
+// well within that time.
 const recentFor = 30 * time.Minute
 
 func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
@@ -21,8 +22,8 @@ func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name 
 	return nil
 }
 
-// RecentlyRead returns the patients whose cards, and the providers whose days, were read within the last half hour. Only
-// these views are worth building before they are requested.
+// RecentlyRead returns the patients whose cards, and the providers whose days, were read within the
+// last half hour. Only these views are worth building before they are requested.
 func (s *Store) RecentlyRead(ctx context.Context, t tenant.ID, practice string, d civil.Date, patients []phi.Text, providers []string) (cards []phi.Text, days []string, err error) {
 	n := s.Names(t)
 	var keys []cache.Key

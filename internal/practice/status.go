@@ -2,7 +2,8 @@ package practice
 
 import "strings"
 
-// Status is the stage of a visit. The zero value and Unknown both mean that the vendor's word is not recognized.
+// Status is the stage of a visit. The zero value and Unknown both mean that the vendor's word is
+// not recognized.
 type Status string
 
 // The statuses, in the order of a visit.
@@ -22,8 +23,9 @@ const (
 	Cancelled       Status = "cancelled"
 )
 
-// statuses maps the vendor's words, reduced to lower-case letters. The vendor spells them differently in different places
-// ("No Show", "No-show", "NoShow"; "Check-in" in filters, "CheckedIn" in typed answers).
+// statuses maps the vendor's words, reduced to lower-case letters. The vendor spells them
+// differently in different places ("No Show", "No-show", "NoShow"; "Check-in" in filters,
+// "CheckedIn" in typed answers).
 var statuses = map[string]Status{
 	"tentative": Tentative, "scheduled": Scheduled, "remindersent": ReminderSent, "confirmed": Confirmed,
 	"checkin": CheckedIn, "checkedin": CheckedIn, "arrived": CheckedIn, "roomed": Roomed, "readytobeseen": Ready,
@@ -31,8 +33,8 @@ var statuses = map[string]Status{
 	"rescheduled": Rescheduled, "cancelled": Cancelled, "canceled": Cancelled,
 }
 
-// ParseStatus maps the vendor's word, and returns Unknown for an unexpected one, which must not keep a day's board from
-// being shown.
+// ParseStatus maps the vendor's word, and returns Unknown for an unexpected one, which must not
+// keep a day's board from being shown.
 func ParseStatus(word string) Status {
 	letters := strings.Map(func(r rune) rune {
 		switch {

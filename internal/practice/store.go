@@ -10,8 +10,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The classes of documents and views. A view stays valid until something it shows changes. The age of its data is the age
-// of its days' rosters, so only rosters become Soft within minutes. A card is read for one day, the day it begins on.
+// The classes of documents and views. A view stays valid until something it shows changes. The age
+// of its data is the age of its days' rosters, so only rosters become Soft within minutes. A card
+// is read for one day, the day it begins on.
 var (
 	visitClass                = &cache.Class{Name: "appointment", Schema: 2, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	patientClass              = &cache.Class{Name: "patient", Schema: 2, Soft: 24 * time.Hour, Hard: cache.MaxHard, Negative: 10 * time.Minute, Lease: 10 * time.Second}
@@ -25,8 +26,8 @@ var (
 	cardClass                 = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
 )
 
-// Store reads and writes documents and views of all tenants in the cache. It never calls the vendor. It is safe for
-// concurrent use.
+// Store reads and writes documents and views of all tenants in the cache. It never calls the
+// vendor. It is safe for concurrent use.
 type Store struct {
 	cache *cache.Cache
 	keys  *phi.Keys
@@ -38,9 +39,9 @@ func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys
 // Names returns the names of the tenant's records.
 func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String())) }
 
-// Begin draws the stamp under which an answer of the vendor may be cached. It must be called before the vendor is asked:
-// everything that is invalidated while the answer is on its way is newer than the stamp, so that the cache refuses the
-// outdated part of the answer.
+// Begin draws the stamp under which an answer of the vendor may be cached. It must be called before
+// the vendor is asked: everything that is invalidated while the answer is on its way is newer than
+// the stamp, so that the cache refuses the outdated part of the answer.
 func (s *Store) Begin(ctx context.Context, t tenant.ID) (cache.Grant, error) {
 	return s.cache.Begin(ctx, t)
 }

@@ -264,8 +264,9 @@ func TestOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	newer := visits(5)
 	newer[0].Status = Confirmed
 	b.see(t, monday, newer...)
-	// The slow run received its answer before the change and compares only now: its answer is outdated. The next reading
-	// counts what it brings back as a change; it is never stored as valid under an older stamp.
+	// The slow run received its answer before the change and compares only now: its answer is
+	// outdated. The next reading counts what it brings back as a change; it is never stored as
+	// valid under an older stamp.
 	d := &dayUpdate{
 		scope:  b.store.scope(clinic, "7"),
 		answer: Answer{Practice: "7", Date: monday, Visits: visits(5), Since: slow},

@@ -10,8 +10,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// scope is one practice of one tenant. It reads the documents of which views are built, and notes in the assessment which
-// of them are missing or in doubt.
+// scope is one practice of one tenant. It reads the documents of which views are built, and notes
+// in the assessment which of them are missing or in doubt.
 type scope struct {
 	store    *Store
 	tenant   tenant.ID
@@ -36,7 +36,8 @@ func exists(e cache.Entry) bool { return e.State != cache.Miss && !e.Negative }
 // valid reports whether a view may be built on an entry.
 func valid(e cache.Entry) bool { return e.State == cache.Fresh || e.State == cache.Soft }
 
-// decode decodes an entry, valid or not; false if it holds no document, or one that cannot be decoded.
+// decode decodes an entry, valid or not; false if it holds no document, or one that cannot be
+// decoded.
 func decode[T any](e cache.Entry) (doc T, ok bool) {
 	ok = exists(e) && phi.Unmarshal(e.Value, &doc) == nil
 	return doc, ok
@@ -56,8 +57,9 @@ func (sc scope) ofDay(ctx context.Context, a *assessment, day Day) ([]Appointmen
 	return visits, patients, info, err
 }
 
-// visits returns the visits on the days' rosters that are in the cache. It leaves out a visit whose document disagrees with
-// the roster about the day, the practice or the patient: the next roster will not have it.
+// visits returns the visits on the days' rosters that are in the cache. It leaves out a visit whose
+// document disagrees with the roster about the day, the practice or the patient: the next roster
+// will not have it.
 func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appointment, error) {
 	var keys []cache.Key
 	var of []civil.Date
@@ -89,7 +91,8 @@ func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appoi
 	return out, nil
 }
 
-// patients returns the cached records of the patients on the visits, by id. An old record is better than none.
+// patients returns the cached records of the patients on the visits, by id. An old record is better
+// than none.
 func (sc scope) patients(ctx context.Context, a *assessment, visits []Appointment) (map[phi.Text]Patient, error) {
 	var keys []cache.Key
 	for _, id := range patientsOf(visits) {

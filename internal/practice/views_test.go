@@ -189,7 +189,8 @@ func TestCardFollowsItsVisits(t *testing.T) {
 	}
 }
 
-// A visit that belongs to another patient by now is on no card, even if an older roster still lists it.
+// A visit that belongs to another patient by now is on no card, even if an older roster still lists
+// it.
 func TestVisitOfAnotherPatientIsOnNoCard(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -513,7 +514,8 @@ func TestPatientsToFetch(t *testing.T) {
 	}
 }
 
-// A change of more cards than one atomic step can invalidate is made in several steps, and reaches every card.
+// A change of more cards than one atomic step can invalidate is made in several steps, and reaches
+// every card.
 func TestChangeOfManyCardsInvalidatesEachCard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
