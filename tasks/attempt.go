@@ -90,42 +90,42 @@ func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error
 }
 
 // settle writes down how the attempt ended and returns what asynq is told.
-func (a *attempt) record(ctx context.Context, run *Run, v *decision) *decision {
+func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
 		// The handler overstayed, or somebody cancelled it: asynq has put the task back already and another worker may
 		// have it. What this run would write could be about that one.
-		return v
+		return d
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	switch {
-	case v == nil:
+	case d == nil:
 		a.finish(ctx, run, OutcomeDone, "")
 		return nil
-	case v.State == OutcomeDead:
-		if err := a.buryDeadLetter(ctx, run, v.Code); err != nil {
+	case d.State == OutcomeDead:
+		if err := a.buryDeadLetter(ctx, run, d.Code); err != nil {
 			a.log.ErrorContext(ctx, "dead letter cannot be buried", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
 			return a.requeue(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
 		}
-		a.finish(ctx, run, OutcomeDead, v.Code)
-		return v
+		a.finish(ctx, run, OutcomeDead, d.Code)
+		return d
 	}
-	return a.requeue(ctx, run, v)
+	return a.requeue(ctx, run, d)
 }
 
 // giveBack lets demands join the waiting task again, or drops it when an equal
 // one takes its place.
-func (a *attempt) requeue(ctx context.Context, run *Run, v *decision) *decision {
+func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision {
 	if a.runs == nil || a.idErr != nil {
-		return v
+		return d
 	}
-	superseded, err := a.runs.Requeue(ctx, a.id, v.NextAt)
+	superseded, err := a.runs.Requeue(ctx, a.id, d.NextAt)
 	if err != nil {
 		// The task waits all the same; a demand meanwhile may run once more than needed.
 		a.log.WarnContext(ctx, "task cannot be given back", "task", run.ID, "error", err)
 	}
 	if !superseded {
-		return v
+		return d
 	}
 	a.finish(ctx, run, OutcomeDone, codes.Superseded)
 	return nil

@@ -157,8 +157,8 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 		next = wrap(next)
 	}
 	err := r.guard(ctx, run, func() error { return next(ctx, run) })
-	var v *decision
-	if err == nil || errors.As(err, &v) {
+	var decided *decision
+	if err == nil || errors.As(err, &decided) {
 		return err
 	}
 	// Something around the task failed, not the task: it is treated alike.
@@ -166,9 +166,9 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 }
 
 // asError keeps a nil decision from becoming an error that is not nil.
-func asError(v *decision) error {
-	if v == nil {
+func asError(d *decision) error {
+	if d == nil {
 		return nil
 	}
-	return v
+	return d
 }
