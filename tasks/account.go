@@ -7,23 +7,23 @@ var (
 	_ Optioned = SyncPractices{}
 )
 
-// SyncThrottles reads how often the vendor lets the tenant's account call each
-// of its operations.
+// SyncThrottles reads how often the vendor lets the tenant's account call each of its operations,
+// and paces later calls by the answer. It is about the whole account.
 type SyncThrottles struct{}
 
 // Kind returns "throttles.sync".
 func (SyncThrottles) Kind() string { return "throttles.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncThrottles) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// SyncPractices reads which practices the tenant's account has. It becomes a
-// dead letter when they are not those that the tenant was set up with, because
-// then the vendor's lists come back empty.
+// SyncPractices reads the practices of the tenant's account. The task becomes a dead letter if they
+// differ from those in the tenant's settings, because the vendor then answers lists with no rows.
+// It is about the whole account.
 type SyncPractices struct{}
 
 // Kind returns "practices.sync".
 func (SyncPractices) Kind() string { return "practices.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncPractices) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }

@@ -7,8 +7,8 @@ var (
 	_ Validator = SyncAppointment{}
 )
 
-// SyncAppointment reads one appointment from the vendor: cheaper than its day
-// when only it is in doubt.
+// SyncAppointment reads one appointment from the vendor. It costs the account less than reading the
+// appointment's whole day.
 type SyncAppointment struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
@@ -19,10 +19,10 @@ type SyncAppointment struct {
 // Kind returns "appointment.sync".
 func (SyncAppointment) Kind() string { return "appointment.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncAppointment) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate refuses identifiers that the vendor cannot have given.
+// Validate rejects identifiers that the vendor cannot have issued.
 func (a SyncAppointment) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err

@@ -11,14 +11,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// ErrInvalid is returned for a task that must not be enqueued as it stands.
+// ErrInvalid is the error of Enqueue for a task that the program must correct first. Its text says
+// what is wrong and repeats no value of the task.
 var ErrInvalid = errors.New("invalid task")
 
 // maxKind is the longest kind in bytes.
 const maxKind = 64
 
-// validKind reports whether k is noun.verb: two or more words of a-z and 0-9,
-// each beginning with a letter, joined by dots.
+// validKind reports whether k has the form noun.verb: two or more words of a-z and 0-9, joined by
+// dots, none of which begins with a digit.
 func validKind(k string) bool {
 	words, start := 1, true
 	for i := range len(k) {
@@ -36,7 +37,7 @@ func validKind(k string) bool {
 	return words >= 2 && !start && len(k) <= maxKind
 }
 
-// optionsOf returns the args' options with defaults filled in.
+// optionsOf returns the options of the args with defaults filled in.
 func optionsOf(a Args) (Options, error) {
 	var o Options
 	if a, ok := a.(Optioned); ok {
@@ -87,7 +88,7 @@ func validate(a Args) error {
 	return nil
 }
 
-// encode returns the JSON that is sealed, and what makes the args unique.
+// encode returns the JSON to be sealed, and the text that equal args share.
 func encode(a Args) (plain []byte, unique string, err error) {
 	if !validKind(a.Kind()) {
 		return nil, "", fmt.Errorf("%w: kind is not noun.verb", ErrInvalid)
@@ -106,7 +107,7 @@ func encode(a Args) (plain []byte, unique string, err error) {
 		return plain, a.UniqueKey(), nil
 	}
 	canonical := jsontext.Value(plain).Clone()
-	// Numbers stay as they are: canonical floats would make large IDs equal.
+	// Numbers stay as they are, because as canonical floats different large IDs would be equal.
 	if err := canonical.Format(jsontext.ReorderRawObjects(true), jsontext.CanonicalizeRawInts(false)); err != nil {
 		return nil, "", fmt.Errorf("%w: arguments are not JSON", ErrInvalid)
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// maxSealed is the largest payload that is opened, in bytes: far more than any
+// maxSealed is the size of the largest payload that is opened, in bytes. It is far larger than any
 // that this package seals.
 const maxSealed = 64 << 10
 
-// recordTimeout bounds what is written after an attempt: it goes on when the
-// attempt's own context has ended.
+// recordTimeout limits the recording of an outcome, which continues after the attempt's context has
+// ended.
 const recordTimeout = 5 * time.Second
 
 // attempt is one delivery on its way through the router.
@@ -29,7 +29,7 @@ type attempt struct {
 	began      time.Time
 }
 
-// run goes from the kind to the worker: route, open, decode, start, work.
+// run finds the route, opens and decodes the payload, marks the start and runs the worker.
 func (a *attempt) run(ctx context.Context, run *Run) *decision {
 	if ctx.Err() != nil {
 		return classify(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
@@ -56,7 +56,7 @@ func (a *attempt) run(ctx context.Context, run *Run) *decision {
 		return dead(code)
 	}
 	if a.d.Failed >= task.options.MaxAttempts {
-		return dead(codes.Exhausted) // its last attempt hung until asynq gave up on it
+		return dead(codes.Exhausted) // its last attempt hung until asynq abandoned it
 	}
 	if a.runs != nil {
 		if err := a.runs.Start(ctx, a.id); err != nil {
@@ -73,11 +73,11 @@ func (a *attempt) work(ctx context.Context, run *Run, task opened) *decision {
 	return classify(ctx, err, a.d.Failed, task.options.MaxAttempts)
 }
 
-// errPanic stands for a panic. Its value may hold anything and is not kept.
+// errPanic replaces the value of a panic, which may hold anything.
 var errPanic error = codes.Panic
 
-// guard turns a panic into an error before asynq sees it, which would store
-// its value.
+// guard turns a panic of f into errPanic before asynq recovers it, because asynq would store its
+// value.
 func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error) {
 	defer func() {
 		if recover() == nil {
@@ -89,11 +89,11 @@ func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error
 	return f()
 }
 
-// settle writes down how the attempt ended and returns what asynq is told.
+// record records the outcome of the attempt and returns the decision for asynq.
 func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
-		// The handler overstayed, or somebody cancelled it: asynq has put the task back already and another worker may
-		// have it. What this run would write could be about that one.
+		// The handler returned too late, or an operator canceled it. asynq has requeued the task,
+		// and another worker may be running it: a record of this run could be taken for that one's.
 		return d
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -104,7 +104,7 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 		return nil
 	case d.State == OutcomeDead:
 		if err := a.buryDeadLetter(ctx, run, d.Code); err != nil {
-			a.log.ErrorContext(ctx, "dead letter cannot be buried", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
+			a.log.ErrorContext(ctx, "cannot bury dead letter", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
 			return a.requeue(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
 		}
 		a.finish(ctx, run, OutcomeDead, d.Code)
@@ -113,16 +113,16 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	return a.requeue(ctx, run, d)
 }
 
-// giveBack lets demands join the waiting task again, or drops it when an equal
-// one takes its place.
+// requeue lets demands join the task while it waits again, or drops the task if an equal one
+// replaces it.
 func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision {
 	if a.runs == nil || a.idErr != nil {
 		return d
 	}
 	superseded, err := a.runs.Requeue(ctx, a.id, d.NextAt)
 	if err != nil {
-		// The task waits all the same; a demand meanwhile may run once more than needed.
-		a.log.WarnContext(ctx, "task cannot be given back", "task", run.ID, "error", err)
+		// The task waits nevertheless; demands that arrive meanwhile may cause one unneeded run.
+		a.log.WarnContext(ctx, "cannot requeue task", "task", run.ID, "error", err)
 	}
 	if !superseded {
 		return d
@@ -139,42 +139,42 @@ func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code)
 		State: state, Code: code, Tenant: run.Tenant, Kind: run.Kind, Attempts: run.Attempt, FinishedAt: time.Now().UTC(),
 	})
 	if err != nil {
-		a.log.WarnContext(ctx, "outcome is not kept", "task", run.ID, "error", err)
+		a.log.WarnContext(ctx, "cannot record outcome", "task", run.ID, "error", err)
 	}
 }
 
-// DeadLetter is a task that will not run again by itself. Everything in it may
-// be shown, except that Payload is sealed.
+// DeadLetter is a task that will not run again unless an operator replays it. All of it may be
+// shown to operators; Payload is sealed.
 type DeadLetter struct {
-	// TaskID is the task's ID. Burying one twice must be harmless.
+	// TaskID is the task's ID. The same task may be buried twice.
 	TaskID string
-	// Tenant is the alias of the tenant. Empty when the task named none.
+	// Tenant is the tenant's alias. Empty if the task names no valid one.
 	Tenant string
-	// Kind is the task's kind. Empty when it was malformed.
+	// Kind is the task's kind. Empty if it is malformed.
 	Kind string
-	// Lane is where the task lay.
+	// Lane is the lane from which the task was taken.
 	Lane string
-	// Code says why it died.
+	// Code is why it died.
 	Code Code
-	// Attempts counts the attempts made, the last included.
+	// Attempts counts the attempts, including the last.
 	Attempts int
-	// EnqueuedAt is when it was asked for. Zero when the task did not say.
+	// EnqueuedAt is the time of the demand. Zero if the header is malformed.
 	EnqueuedAt time.Time
-	// DiedAt is now.
+	// DiedAt is when it died.
 	DiedAt time.Time
-	// Payload is the sealed arguments, as they travelled.
+	// Payload is the arguments, sealed.
 	Payload []byte
-	// Headers is those of ours that came with them.
+	// Headers are the task's headers, without those that other programs added.
 	Headers map[string]string
 }
 
 func (a *attempt) buryDeadLetter(ctx context.Context, run *Run, code Code) error {
-	letter := DeadLetter{
+	d := DeadLetter{
 		TaskID: a.d.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
 		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.d.Payload, Headers: run.Headers,
 	}
 	if a.bury != nil {
-		if err := a.bury(ctx, letter); err != nil {
+		if err := a.bury(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -16,32 +16,30 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Errors that callers tell apart, beside ErrInvalid.
+// Errors of Client that callers may want to distinguish, besides ErrInvalid.
 var (
-	// ErrUnavailable: Redis did not answer. The task may have been accepted;
-	// asking again is safe.
+	// ErrUnavailable means that Redis did not answer. A task may have been accepted nevertheless;
+	// repeating the call is safe.
 	ErrUnavailable = redisconn.ErrUnavailable
-	// ErrReused: the idempotency key was used for another task.
+	// ErrReused means that the idempotency key was used for another task.
 	ErrReused = queue.ErrReused
-	// ErrID: the string is not a task's ID.
+	// ErrID means that the string is not a task's ID.
 	ErrID = queue.ErrID
 )
 
 var errNoRedis = errors.New("tasks client has no Redis")
 
-// ClientOptions says where tasks go.
+// ClientOptions configure a Client.
 type ClientOptions struct {
-	// Redis is the queue's, and stays the caller's. Without it only Seal
-	// works. Set MaxRetries to -1 on it: the client repeats by itself, and
-	// knows when it may.
+	// Redis is a client of the queue's Redis. The caller closes it. Without it every method but
+	// Seal fails. Set its MaxRetries to -1: Client itself repeats the commands that may be
+	// repeated.
 	Redis redis.UniversalClient
-	// Keys is the Tink keyset (JSON, a PRF keyset) that workers have too.
-	// Required.
+	// Keys is the Tink keyset in JSON, a PRF keyset, that workers also have. Required.
 	Keys []byte
 }
 
-// Client enqueues tasks and answers how they are. It is safe for concurrent
-// use.
+// Client enqueues tasks and reports their status. It is safe for concurrent use.
 type Client struct {
 	rdb      redis.UniversalClient
 	keys     *phi.Keys
@@ -49,7 +47,7 @@ type Client struct {
 	runs     *queue.Runs
 }
 
-// NewClient returns a Client. It does not talk to Redis.
+// NewClient returns a Client. It fails if the keyset is invalid, and does not connect to Redis.
 func NewClient(o ClientOptions) (*Client, error) {
 	keys, err := phi.Parse(o.Keys)
 	if err != nil {
@@ -58,20 +56,21 @@ func NewClient(o ClientOptions) (*Client, error) {
 	return &Client{rdb: o.Redis, keys: keys, producer: queue.NewProducer(o.Redis), runs: queue.NewRuns(o.Redis)}, nil
 }
 
-// Receipt says which task does, or did, what was asked for.
+// Receipt identifies the task that a call of Enqueue added or found.
 type Receipt struct {
-	// ID is the task's ID, for Status. It tells nothing about the arguments.
+	// ID is the task's ID, for Status. It reveals nothing about the arguments.
 	ID string
-	// Joined: an equal task waited already.
+	// Joined reports whether an equal task was already waiting. ID is then that task's.
 	Joined bool
-	// Repeated: the idempotency key had been used; ID is the first call's.
+	// Repeated reports whether the idempotency key had been used. ID is then that of the first
+	// call's task.
 	Repeated bool
 }
 
-// Enqueue asks for one task of a tenant. Give ctx a deadline: without Redis it
-// takes some two seconds to say so. It fails with ErrInvalid before anything is
-// sent; later with ErrUnavailable, ErrReused, the first word of what Redis
-// answered ("redis refused: OOM"), or the context's error.
+// Enqueue demands one task for a tenant, which is named by its alias. Give ctx a deadline: if Redis
+// does not answer, Enqueue tries for about two seconds. It fails with ErrInvalid before anything is
+// sent, and otherwise with ErrUnavailable, ErrReused, the first word of the error that Redis
+// replied ("redis refused: OOM"), or the error of ctx.
 func (c *Client) Enqueue(ctx context.Context, tenant string, args Args, opts ...Option) (Receipt, error) {
 	receipts, err := c.EnqueueMany(ctx, tenant, []Args{args}, opts...)
 	if err != nil {
@@ -80,9 +79,10 @@ func (c *Client) Enqueue(ctx context.Context, tenant string, args Args, opts ...
 	return receipts[0], nil
 }
 
-// EnqueueMany asks for many tasks in few round trips. One that is invalid
-// refuses all, before anything is sent. On another error the receipts that have
-// an ID were accepted. The options apply to each.
+// EnqueueMany demands many tasks for a tenant in few round trips, and returns their receipts in the
+// order of args. The options apply to each task. If one task is invalid, EnqueueMany fails with
+// ErrInvalid and sends none. After another error the tasks whose receipts have an ID were accepted;
+// the others may have been.
 func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, opts ...Option) (_ []Receipt, err error) {
 	if c.rdb == nil {
 		return nil, errNoRedis
@@ -105,8 +105,8 @@ func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, op
 	return receipts, err
 }
 
-// Seal returns a task as a worker would receive it, without enqueueing it: for
-// tests of workers.
+// Seal returns the task as a worker would receive it, and does not enqueue it. It is for tests of
+// workers. It fails with ErrInvalid as Enqueue does.
 func (c *Client) Seal(ctx context.Context, tenant string, args Args, opts ...Option) (Delivery, error) {
 	d, err := c.demand(ctx, tenant, args, 0, opts)
 	if err != nil {
@@ -120,7 +120,7 @@ func (c *Client) Seal(ctx context.Context, tenant string, args Args, opts ...Opt
 	return Delivery{ID: id.String(), Lane: d.Lane, Kind: d.Kind, Payload: payload, Headers: headers}, nil
 }
 
-// demand checks everything about one task and makes it ready to be sealed.
+// demand validates one task and prepares it for sealing.
 func (c *Client) demand(ctx context.Context, owner string, a Args, index int, opts []Option) (queue.Demand, error) {
 	t, err := tenant.Parse(owner)
 	if err != nil {
@@ -135,6 +135,9 @@ func (c *Client) demand(ctx context.Context, owner string, a Args, index int, op
 	}
 	s := settings{lane: o.Lane}
 	for _, opt := range opts {
+		if opt.apply == nil {
+			continue
+		}
 		if err := opt.apply(&s); err != nil {
 			return queue.Demand{}, err
 		}

@@ -9,7 +9,7 @@ var (
 	_ Validator = SyncLocations{}
 )
 
-// SyncDirectory reads who works in a practice: its providers.
+// SyncDirectory reads a practice's providers from the vendor.
 type SyncDirectory struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
@@ -18,13 +18,13 @@ type SyncDirectory struct {
 // Kind returns "directory.sync".
 func (SyncDirectory) Kind() string { return "directory.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncDirectory) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate refuses what is no practice.
+// Validate rejects an identifier that the vendor cannot have issued.
 func (a SyncDirectory) Validate() error { return checkID("practice", a.Practice) }
 
-// SyncLocations reads where a practice sees patients.
+// SyncLocations reads the locations from the vendor at which a practice sees patients.
 type SyncLocations struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
@@ -33,8 +33,8 @@ type SyncLocations struct {
 // Kind returns "locations.sync".
 func (SyncLocations) Kind() string { return "locations.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncLocations) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate refuses what is no practice.
+// Validate rejects an identifier that the vendor cannot have issued.
 func (a SyncLocations) Validate() error { return checkID("practice", a.Practice) }

@@ -1,11 +1,9 @@
-// Package tasks is how the rest of the world asks for work, and how work is
-// declared and run. It is the public face of the queue: a producer in another
-// module needs nothing else.
+// Package tasks enqueues background work, and declares and runs it. It is the public face of the
+// queue: a service in another module needs nothing else.
 //
 // # Declaring a task
 //
-// A task is a struct with a Kind, "noun.verb", that holds identifiers and
-// never a record:
+// A task is a struct with a kind, "noun.verb". It holds identifiers and never a record:
 //
 //	type SyncPatient struct {
 //		Practice string    `json:"practice"`
@@ -14,64 +12,64 @@
 //
 //	func (SyncPatient) Kind() string { return "patient.sync" }
 //
-// What else it may have is optional and found by assertion: Options, Validate,
-// UniqueKey, Version, Aliases; see Args. A type of an identifier that belongs
-// to a person masks itself and has Reveal() string. Kinds of this package live
-// in a file for each noun; kinds of other modules are as good.
+// It may have the methods of [Optioned], [Validator], [UniqueKeyed], [Versioned] and [Aliased]; see
+// [Args]. An identifier that belongs to a person has a type that masks itself wherever it is
+// printed and returns the value from Reveal() string, like [PatientID]. Each file of kinds in this
+// package is about one noun. Kinds of other modules have the same rights.
 //
-// Kinds match exactly. testdata/wire.golden freezes each kind's name, JSON and
-// lane, and the names of headers: a change there is a change of the wire.
+// Kinds match exactly. testdata/wire.golden freezes the name, JSON and lane of each kind of this
+// package and the names of the headers: a change of that file changes the wire format.
 //
 // # Changing a task
 //
-// Decoding is strict: a member the worker does not know is refused. So every
-// change of the JSON raises Version by one, and a worker that meets a newer
-// version than its own leaves the task for a newer worker. Fields may be added;
-// the newer worker must take their absence. Anything else is a new kind. To
-// rename a kind, give the new one the old name in Aliases, deploy workers, then
-// producers, and drop the alias when nothing of the old name waits.
+// Decoding is strict: a worker refuses a member that it does not know. So each change of the JSON
+// raises the version by one, and a worker that receives a newer version than its own leaves the
+// task to a newer worker. A change may only add fields, and the newer worker must accept tasks
+// without them. Any other change needs a new kind. To rename a kind, return the old name from
+// Aliases, deploy the workers, then the producers, and drop the alias when no task of the old name
+// waits.
 //
-// # The promise
+// # What is guaranteed
 //
-// A task that Enqueue accepted is run at least once, unless the queue's Redis
-// loses it; what matters is due again from the ledger then. It may run twice:
-// after a crash, after a lost answer, and after a worker that was stopped while
-// its handler would not end. So a worker must bear being run twice, and its
-// comment says what happens then.
+// A task that Enqueue accepts runs at least once, unless the queue's Redis loses it; the planner
+// demands whatever matters again from the ledger. A task may run twice: after a crash, after a lost
+// reply, and after a shutdown that its handler outlived. So running a worker twice must be safe,
+// and its comment says what the second run does.
 //
-// Equal tasks are one while they wait: equal in tenant, lane, kind and
-// UniqueKey. A demand while one waits joins it (Receipt.Joined); a demand while
-// one runs causes exactly one run that begins after it; a dead task blocks
-// nothing. A demand for an earlier time moves a scheduled task forward. The ID
-// is lane-digest-generation, where the generation tells one wait from the next;
-// package internal/queue tells how it moves.
+// Equal tasks are one task while they wait: equal in tenant, lane, kind and UniqueKey. A demand
+// that finds its task waiting joins it (Receipt.Joined). However many demands arrive while a task
+// runs, they cause exactly one more run, which begins after them. A dead task blocks nothing. A
+// demand for an earlier time moves a scheduled task forward. A task's ID is lane-digest-generation,
+// and the generation distinguishes one wait from the next; package internal/queue describes how it
+// changes.
 //
 // # How a run ends
 //
-// With three words, all of them error values; errors.go is their one home.
+// A worker's error value decides, in one of four ways:
 //
 //	nil               done
-//	plain error       again after a random wait (2 s doubling to 10 min, full
-//	                  jitter); after Options.MaxAttempts a dead letter
+//	plain error       retry after a random wait (2 s doubling to 10 min, full
+//	                  jitter); a dead letter after Options.MaxAttempts
 //	Permanent(err)    a dead letter now
-//	Later(t, reason)  again at t; counts nothing
+//	Later(t, reason)  run again at t; not a failure, counts as no attempt
 //
-// An error from elsewhere says the same by behaviour: NotBefore() (time.Time,
-// string) is Later, Permanent() bool is Permanent. A cancelled context is
-// Later, a panic is a plain error with the code "panic", an expired timeout one
-// with the code "timeout". Redis keeps codes of errors, never their texts.
+// Errors of other packages take part by behavior: NotBefore() (time.Time, string) is Later, and
+// Permanent() bool that returns true is Permanent. A canceled context is Later. A panic is a plain
+// error with the code "panic", an attempt that exceeds its timeout one with the code "timeout".
 //
-// A task that cannot be read (unknown kind, headers, seal, JSON, Validate) is a
-// dead letter with a code, at once: running it again would change nothing.
-// RouterOptions.Bury takes dead letters; while it fails, nothing dies.
+// Redis, the ledger and the log keep the [Code] of an error and never its text; see [CodeOf].
 //
-// # What lies in Redis
+// A task that cannot be read (unknown kind, headers, seal, JSON, Validate) becomes a dead letter
+// with a code at once, because another attempt would change nothing. RouterOptions.Bury receives
+// dead letters; as long as it fails, the task stays in the queue.
 //
-// The payload is sealed with a key derived for the tenant and bound to tenant,
-// kind and task ID: moved to another task it does not open. In clear are the
-// kind, the ID, and these headers:
+// # What Redis contains
 //
-//	tenant        alias of the tenant
+// The payload is sealed with a key that is derived for the tenant, and bound to tenant, kind and
+// task ID: copied to another task, it does not open. The kind, the ID and these headers are in
+// clear:
+//
+//	tenant        the tenant's alias
 //	v             version of the kind's JSON
 //	key           ID of the sealing key
 //	enqueued_at   time of the demand, RFC 3339 with nanoseconds, UTC

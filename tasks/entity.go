@@ -10,36 +10,36 @@ var (
 	_ Validator = InvalidateEntity{}
 )
 
-// The nouns that InvalidateEntity takes.
+// The values of InvalidateEntity.Noun.
 const (
 	NounAppointment = "appointment"
 	NounPatient     = "patient"
 	NounProvider    = "provider"
-	NounPractice    = "practice"
+	NounPractice    = "practice" // a practice's providers, its locations and its current day
 )
 
-// InvalidateEntity says that a record changed at the vendor: what is cached of
-// it is stale now, and is read anew. It is for those who cannot reach the cache
-// themselves; until it runs, readers see the old data.
+// InvalidateEntity reports that a record changed at the vendor: a run invalidates its cached copies
+// and demands a new read. It is for programs that have no access to the cache. Readers see the old
+// data until the task runs.
 type InvalidateEntity struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
-	// Noun is what kind of record it is.
+	// Noun is the type of the record: one of the constants.
 	Noun string `json:"noun"`
-	// ID is the record's ID. Empty only for NounPractice.
+	// ID is the record's ID. Only NounPractice allows an empty one.
 	ID EntityID `json:"id,omitempty"`
 }
 
 // Kind returns "entity.invalidate".
 func (InvalidateEntity) Kind() string { return "entity.invalidate" }
 
-// Options puts the task into LaneInteractive: somebody sees old data until it
-// has run.
+// Options returns LaneInteractive, because readers see old data until the task has run, and a
+// timeout of 15 seconds.
 func (InvalidateEntity) Options() Options {
 	return Options{Lane: LaneInteractive, Timeout: 15 * time.Second}
 }
 
-// Validate refuses unknown nouns and what is no identifier.
+// Validate rejects an unknown noun and identifiers that the vendor cannot have issued.
 func (a InvalidateEntity) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err
@@ -56,10 +56,10 @@ func (a InvalidateEntity) Validate() error {
 	return checkID("id", a.ID.Reveal())
 }
 
-// Reread returns what brings the record back once its copies are invalid. An
-// appointment is read by itself, which costs the account half of what its day
-// costs and finds the day of one that was never seen. Its practice is where it
-// was seen; "" when it was not. Today is the practice's day, for NounPractice.
+// Reread returns the tasks that read the record again after its copies became invalid. An
+// appointment is read by itself, which costs the account half as much as its day and finds the day
+// of one that was never seen. The practice is the one in which the appointment was last seen; ""
+// means the task's own. Today is the practice's current day, which NounPractice needs.
 func (a InvalidateEntity) Reread(practice string, today Date) []Args {
 	switch a.Noun {
 	case NounAppointment:

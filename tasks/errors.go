@@ -7,23 +7,26 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// Code says why a task waits or died, in one word for programs: "vendor_throttled". It has 1 to 48
-// lower-case letters and underscores; the zero Code says that there is nothing to explain.
+// Code is why a task waits or died, in one word for programs: "vendor_throttled". It consists of 1
+// to 48 lower-case letters and underscores. The zero Code means that nothing failed.
 //
-// A Code is an error, so a worker can return one, wrap one with %w, or pass one to Permanent.
-// Another module declares its own as constants:
+// A Code is an error whose text is the code. A worker can return one, wrap one with %w, and pass
+// one to Permanent and Later. Other modules declare their own as constants:
 //
 //	const RosterLocked tasks.Code = "roster_locked"
 //
-// Operators see codes, and Redis and the ledger keep them in clear: a code never names a person.
+// Operators see codes, and Redis and the ledger store them in clear, so a code must not be derived
+// from data about a person. Code has the methods Meaning() string, which explains a code of this
+// module and returns "" for others, and Valid() bool, which checks the spelling.
 type Code = codes.Code
 
-// CodeOf returns the code that an error carries, which is all of the error that is stored: the
-// error, or one it wraps, is a Code or has a method ErrorCode() string. It returns "error" when
-// there is none. The text of the error is never read.
+// CodeOf returns the code that err carries, which is the only part of a worker's error that is
+// stored. An error carries a code if it, or an error that it wraps, is a Code or has a method
+// ErrorCode() string; the outermost counts. CodeOf returns "error" if there is none or its spelling
+// is invalid. It never reads the text of err, which may name a person.
 func CodeOf(err error) Code { return cmp.Or(codes.Of(err), codes.Error) }
 
-// codeIf is for spans, where success has no code.
+// codeIf returns the code for a span, which is empty after success.
 func codeIf(err error) string {
 	if err == nil {
 		return ""
@@ -31,7 +34,7 @@ func codeIf(err error) string {
 	return string(CodeOf(err))
 }
 
-// signal is an error that says what becomes of its task.
+// signal is the error of Permanent and Later.
 type signal struct {
 	permanent bool
 	at        time.Time
@@ -48,8 +51,9 @@ func (s *signal) Error() string {
 
 func (s *signal) Unwrap() error { return s.err }
 
-// Permanent says that running the task again would not help: it becomes a dead
-// letter now. It returns nil for nil.
+// Permanent returns an error that makes the task a dead letter now, because another attempt would
+// fail the same way. The dead letter has the code that err carries, or "permanent". Permanent
+// returns nil if err is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -57,7 +61,7 @@ func Permanent(err error) error {
 	return &signal{permanent: true, err: err}
 }
 
-// Later says that the task is to run at t, and that this was no failure. The
-// reason is a code ("vendor_throttled") that operators see. A t that has passed
-// means the next second; one more than a week ahead means a week.
+// Later returns an error that makes the task run again at t. The attempt does not count as a
+// failure. Operators see the reason while the task waits; an invalid one becomes "later". A time in
+// the past means the next second, and one more than a week ahead means in a week.
 func Later(t time.Time, reason Code) error { return &signal{at: t, reason: reason} }

@@ -9,7 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Names of the headers. Frozen: see testdata/wire.golden.
+// Names of the headers, which testdata/wire.golden freezes.
 const (
 	headerTenant     = queue.HeaderTenant
 	headerVersion    = "v"
@@ -20,13 +20,12 @@ const (
 
 var headerNames = []string{headerTenant, headerVersion, headerKey, headerEnqueuedAt, headerTrace}
 
-// maxHeader is the longest value in bytes. A longer one is left out when
-// headers are carried on.
+// maxHeader is the length of the longest header value in bytes that is passed on.
 const maxHeader = 128
 
 var errHeader = errors.New("malformed headers")
 
-// head is what the headers say.
+// headers are the decoded headers of a task.
 type headers struct {
 	tenant     tenant.ID
 	version    int
@@ -50,8 +49,8 @@ func readHeaders(raw map[string]string) (headers, error) {
 	return headers{tenant: id, version: int(version), enqueuedAt: at.UTC()}, nil
 }
 
-// knownHeaders copies the headers of ours, so that nothing else that somebody
-// wrote into Redis goes on to logs and tables.
+// knownHeaders returns a copy with only the headers of this package. Other programs may write to
+// Redis, and what they add must not reach logs and the ledger.
 func knownHeaders(headers map[string]string) map[string]string {
 	out := make(map[string]string, len(headerNames))
 	for _, name := range headerNames {

@@ -10,49 +10,50 @@ import (
 
 const mask = "[phi]"
 
-// PatientID is the vendor's identifier of a patient. It shows itself as
-// "[phi]" wherever it is printed, logged or marshalled; only the bytes that are
-// sealed hold it.
+// PatientID is the vendor's identifier of a patient. Only the sealed payload of a task contains it.
+// Wherever it is printed, logged or marshaled, a mask appears in its place:
+//
+//	[phi]
 type PatientID string
 
 // Reveal returns the identifier itself.
 func (id PatientID) Reveal() string { return string(id) }
 
-// Format writes "[phi]" for every verb.
+// Format writes the mask, whatever the verb.
 func (PatientID) Format(s fmt.State, _ rune) { writeMask(s) }
 
-// String returns "[phi]".
+// String returns the mask.
 func (PatientID) String() string { return mask }
 
-// LogValue returns "[phi]".
+// LogValue returns the mask.
 func (PatientID) LogValue() slog.Value { return slog.StringValue(mask) }
 
-// MarshalText returns "[phi]".
+// MarshalText returns the mask.
 func (PatientID) MarshalText() ([]byte, error) { return []byte(mask), nil }
 
-// UnmarshalText takes the identifier.
+// UnmarshalText sets the identifier to the text. It never fails.
 func (id *PatientID) UnmarshalText(text []byte) error { *id = PatientID(text); return nil }
 
-// EntityID is the vendor's identifier of any record, which may belong to a
-// person. It masks itself as PatientID does.
+// EntityID is the vendor's identifier of any record, which may belong to a person. It masks itself
+// like PatientID.
 type EntityID string
 
 // Reveal returns the identifier itself.
 func (id EntityID) Reveal() string { return string(id) }
 
-// Format writes "[phi]" for every verb.
+// Format writes the mask, whatever the verb.
 func (EntityID) Format(s fmt.State, _ rune) { writeMask(s) }
 
-// String returns "[phi]".
+// String returns the mask.
 func (EntityID) String() string { return mask }
 
-// LogValue returns "[phi]".
+// LogValue returns the mask.
 func (EntityID) LogValue() slog.Value { return slog.StringValue(mask) }
 
-// MarshalText returns "[phi]".
+// MarshalText returns the mask.
 func (EntityID) MarshalText() ([]byte, error) { return []byte(mask), nil }
 
-// UnmarshalText takes the identifier.
+// UnmarshalText sets the identifier to the text. It never fails.
 func (id *EntityID) UnmarshalText(text []byte) error { *id = EntityID(text); return nil }
 
 func writeMask(s fmt.State) { _, _ = io.WriteString(s, mask) }
@@ -60,9 +61,9 @@ func writeMask(s fmt.State) { _, _ = io.WriteString(s, mask) }
 // maxID is the longest identifier in bytes.
 const maxID = 64
 
-// checkID refuses what is no identifier of the vendor's: empty, long, zero,
-// negative, above the largest of its numbers, or with anything but letters,
-// digits, '-' and '_'.
+// checkID rejects what the vendor cannot have issued: an identifier that is empty, too long, zero,
+// negative or above the range of its numbers, or that contains anything but ASCII letters, digits,
+// '-' and '_'.
 func checkID(field, id string) error {
 	_, err := strconv.ParseInt(id, 10, 64)
 	if id == "" || id == "0" || id[0] == '-' || len(id) > maxID || errors.Is(err, strconv.ErrRange) {

@@ -105,8 +105,8 @@ func FindKind(name string) (Kind, bool) {
 	return kinds[i], true
 }
 
-// Decode reads the JSON of the kind's arguments as strictly as a worker does: an unknown or repeated
-// member is an error. It does not validate them. The error repeats nothing of the JSON.
+// Decode reads the JSON of the kind's arguments as strictly as a worker does: an unknown or
+// repeated member is an error. It does not validate them. The error repeats nothing of the JSON.
 func (k Kind) Decode(data []byte) (Args, error) {
 	p := reflect.New(reflect.TypeOf(k.Args))
 	if err := phi.Unmarshal(data, p.Interface()); err != nil {

@@ -8,39 +8,38 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Run is what is known of an attempt before its payload is opened. None of it
-// identifies a person.
+// Run describes an attempt before its payload is opened. Nothing in it identifies a person.
 type Run struct {
 	// ID is the task's ID.
 	ID string
-	// Tenant is the alias of the tenant. Empty when the task names none that
-	// is valid.
+	// Tenant is the tenant's alias. Empty if the task names no valid one.
 	Tenant string
-	// Kind is the task's kind. Empty when it is malformed.
+	// Kind is the task's kind. Empty if it is malformed.
 	Kind string
-	// Lane is where the task lay.
+	// Lane is the lane from which the task was taken.
 	Lane string
-	// Attempt counts from 1.
+	// Attempt is the number of the attempt, from 1.
 	Attempt int
-	// EnqueuedAt is when the task was asked for. Zero when it does not say.
+	// EnqueuedAt is the time of the demand. Zero if the header is malformed.
 	EnqueuedAt time.Time
-	// Headers is those of ours that came with the task.
+	// Headers are the task's headers, without those that other programs added.
 	Headers map[string]string
 }
 
-// Next is the rest of an attempt. Its error is read with OutcomeOf.
+// Next runs the rest of an attempt. OutcomeOf interprets its error.
 type Next func(ctx context.Context, run *Run) error
 
-// Middleware is something that happens around each attempt. What it returns
-// instead of Next's error is judged as a worker's error is.
+// Middleware wraps the handling of each attempt. If it returns another error than next's, that
+// error decides the outcome as a worker's error does.
 type Middleware func(next Next) Next
 
-// freshFor is how old a demand may be for its run to be part of its trace.
-// Later ones have a trace of their own, linked to the demand's.
+// freshFor is the age up to which a demand's first attempt continues its trace. A later run would
+// stretch that trace over hours, so it begins its own, which links to the demand's.
 const freshFor = time.Minute
 
-// Observe opens a span that continues the producer's trace, and counts the
-// attempt.
+// Observe is the Middleware that records a span and the metrics of each attempt. The span of a
+// first attempt within a minute of the demand continues the producer's trace; others only link to
+// it.
 func Observe(next Next) Next {
 	return func(ctx context.Context, run *Run) (err error) {
 		began := time.Now()
@@ -65,7 +64,7 @@ func Observe(next Next) Next {
 	}
 }
 
-// InTenant puts the tenant into the context, where TenantOf finds it.
+// InTenant is the Middleware that puts the tenant into the context, where TenantOf finds it.
 func InTenant(next Next) Next {
 	return func(ctx context.Context, run *Run) error {
 		if id, err := tenant.Parse(run.Tenant); err == nil {
@@ -77,8 +76,8 @@ func InTenant(next Next) Next {
 
 type tenantKey struct{}
 
-// TenantOf returns the alias of the tenant that InTenant put into ctx, for code
-// that a worker calls without its job. It is empty outside of a task.
+// TenantOf returns the alias of the tenant that InTenant put into ctx, for code that a worker calls
+// without its job. It returns "" outside of a task.
 func TenantOf(ctx context.Context) string {
 	id, _ := ctx.Value(tenantKey{}).(tenant.ID)
 	return id.String()

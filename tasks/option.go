@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Option changes how one task is enqueued.
+// Option changes how one call of Enqueue or EnqueueMany enqueues its tasks. The
+// zero Option changes nothing.
 type Option struct{ apply func(*settings) error }
 
-// settings is what options change.
+// settings are what options change.
 type settings struct {
 	lane string
 	at   time.Time
@@ -22,8 +23,8 @@ const (
 	maxOnce = 256
 )
 
-// At lets the task wait until t, rounded up to the second. A t that has passed
-// means now; the zero time and one more than a year ahead are refused.
+// At delays the task until t, rounded up to a whole second. A time in the past means now. The zero
+// time, and a time more than a year ahead, are ErrInvalid.
 func At(t time.Time) Option {
 	return Option{func(s *settings) error {
 		if t.IsZero() || time.Until(t) > farthest {
@@ -34,8 +35,8 @@ func At(t time.Time) Option {
 	}}
 }
 
-// In lets the task wait for d, rounded up to the second. A negative d and one
-// of more than a year are refused.
+// In delays the task by d, rounded up to a whole second. 0 means no delay. A negative d, and one of
+// more than a year, are ErrInvalid.
 func In(d time.Duration) Option {
 	return Option{func(s *settings) error {
 		if d < 0 || d > farthest {
@@ -48,10 +49,11 @@ func In(d time.Duration) Option {
 	}}
 }
 
-// Once makes the call repeatable: for 48 hours another call of the same tenant
-// and lane with the same key answers with the first call's task and enqueues
-// nothing. With another task it is refused with ErrReused. Of a batch, the
-// second and later tasks have keys of their own.
+// Once makes the call safe to repeat. For 48 hours, another call for the same tenant and lane with
+// the same key enqueues nothing and returns the receipt of the first call's task. It fails with
+// ErrReused if it is about another task. A key has 1 to 256 bytes; others are ErrInvalid. In a
+// batch, the first task has this key, and each later one a key derived from it and the task's
+// position.
 func Once(key string) Option {
 	return Option{func(s *settings) error {
 		if key == "" || len(key) > maxOnce {
@@ -62,7 +64,8 @@ func Once(key string) Option {
 	}}
 }
 
-// Interactive moves the task to LaneInteractive: somebody waits for it.
+// Interactive enqueues the task into LaneInteractive instead of its own lane, because a person
+// waits for it.
 func Interactive() Option {
 	return Option{func(s *settings) error {
 		s.lane = LaneInteractive

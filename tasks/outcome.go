@@ -13,47 +13,46 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// This file is the one home of outcomes: what an error means for its task.
-// There are two clocks of retrying. Inside one vendor call, for what was not
-// sent, the vendor client waits at most two seconds; everything longer is here.
+// This file decides what an error means for its task. Retries happen in two places. The vendor
+// client repeats a call that was not sent, for at most two seconds; every longer wait is decided
+// here.
 
 const (
-	// retryBase and retryCap bound the random wait after a plain error.
+	// retryBase and retryCap limit the random wait after a plain error.
 	retryBase = 2 * time.Second
 	retryCap  = 10 * time.Minute
-	// newerWait is how long a task of a newer version is left for a newer
-	// worker.
+	// newerWait is how long a task of a newer version waits for a newer worker.
 	newerWait = 5 * time.Minute
-	// buryWait is how long a task lives on that could not be buried.
+	// buryWait is how long a task waits after its dead letter could not be buried.
 	buryWait = 30 * time.Second
-	// farLater bounds Later: no error may park a task for good.
+	// farLater limits Later, so that no error postpones a task forever.
 	farLater = 7 * 24 * time.Hour
-	// handlerGrace is how much longer than its Timeout a handler may take to notice
-	// before asynq gives up on it.
+	// handlerGrace is how long a handler may take to return after its Timeout before asynq abandons
+	// it.
 	handlerGrace = 10 * time.Second
 )
 
 // Outcome is how one attempt ended.
 type Outcome struct {
-	// State is "done", "retry" (a failure that counts), "later" (none) or
-	// "dead".
+	// State is one of the constants.
 	State string
-	// Code says why. Empty after plain success.
+	// Code is the reason. Empty after success, except that "superseded" leaves the work to an
+	// equal, later task.
 	Code Code
-	// NextAt is when the task runs again after retry and later, on a whole
-	// second.
+	// NextAt is when the task runs again, on a whole second. Zero when it is done or dead.
 	NextAt time.Time
 }
 
-// States of an Outcome.
+// The states of an Outcome.
 const (
 	OutcomeDone  = "done"
-	OutcomeRetry = "retry"
-	OutcomeLater = "later"
-	OutcomeDead  = "dead"
+	OutcomeRetry = "retry" // it failed and runs again; the attempt counts
+	OutcomeLater = "later" // it was postponed and runs again; the attempt does not count
+	OutcomeDead  = "dead"  // it is a dead letter
 )
 
-// OutcomeOf reads what Router.ProcessTask and Router.Deliver returned.
+// OutcomeOf returns the outcome for an error of Router.ProcessTask, Router.Deliver or a Next. Nil
+// is OutcomeDone. NextAt is zero for an error that does not come from the router.
 func OutcomeOf(err error) Outcome {
 	var d *decision
 	switch {
@@ -67,14 +66,14 @@ func OutcomeOf(err error) Outcome {
 	return Outcome{State: OutcomeRetry, Code: CodeOf(err)}
 }
 
-// decision is the error that asynq gets. Its text, which asynq stores, is the
-// code.
+// decision is an outcome other than plain success, as the error that asynq receives. asynq stores
+// its text, which is the code.
 type decision struct{ Outcome }
 
 // Error returns the code.
 func (d *decision) Error() string { return string(d.Code) }
 
-// Unwrap makes a dead letter one that asynq archives.
+// Unwrap makes asynq archive the task of a dead letter.
 func (d *decision) Unwrap() error {
 	if d.State == OutcomeDead {
 		return asynq.SkipRetry
@@ -94,7 +93,8 @@ func later(at time.Time, code Code) *decision {
 	return &decision{Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
 }
 
-// classify says what an error of a worker means. Nil is done.
+// classify decides what a worker's error means. Failed is the number of failures before this
+// attempt. It returns nil if the task is done.
 func classify(ctx context.Context, err error, failed, maxAttempts int) *decision {
 	var s *signal
 	var notBefore interface {
@@ -128,17 +128,17 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 	return &decision{Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
 }
 
-// errTimeout is the cause of a context that Options.Timeout ended.
+// errTimeout is the cause of a context that ended after Options.Timeout.
 var errTimeout = errors.New("attempt exceeded its timeout")
 
-// retryDelay is the wait after a failure that others came before: anything up
-// to 2 s doubled for each, so that what failed together does not come back
-// together.
+// retryDelay returns the wait after a failure that others preceded: a random time up to 2 s doubled
+// for each of them, so that tasks that failed together do not run again together.
 func retryDelay(failed int) time.Duration {
 	return rand.N(min(retryCap, retryBase<<min(failed, 16)))
 }
 
-// RetryDelay is asynq's RetryDelayFunc: the wait the outcome names.
+// RetryDelay is the function that asynq asks how long a task waits after an error: until the
+// outcome's NextAt.
 func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	var d *decision
 	switch {
@@ -152,8 +152,9 @@ func (r *Router) RetryDelay(retried int, err error, _ *asynq.Task) time.Duration
 	return retryDelay(retried)
 }
 
-// IsFailure is asynq's: only a retry counts as an attempt. A crash of the
-// worker, its shutdown and a cancellation say nothing about the task.
+// IsFailure is the function that asynq asks whether an error counts as an attempt. Only
+// OutcomeRetry does. A worker's crash, its shutdown and a cancellation are not failures of the
+// task.
 func (r *Router) IsFailure(err error) bool {
 	if d, ok := errors.AsType[*decision](err); ok {
 		return d.State == OutcomeRetry
@@ -161,7 +162,7 @@ func (r *Router) IsFailure(err error) bool {
 	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, queue.ErrDraining) && !errors.Is(err, context.Canceled)
 }
 
-// reasonOf returns the reason for a Later if it is a valid code, and codes.Later otherwise.
+// reasonOf returns c if it is valid, and codes.Later otherwise.
 func reasonOf(c Code) Code {
 	if c.Valid() {
 		return c
@@ -169,7 +170,7 @@ func reasonOf(c Code) Code {
 	return codes.Later
 }
 
-// ceilSecond rounds up, since asynq's times are whole seconds and cut.
+// ceilSecond rounds up to a whole second, because asynq truncates times to seconds.
 func ceilSecond(t time.Time) time.Time {
 	if cut := t.Truncate(time.Second); !cut.Equal(t) {
 		return cut.Add(time.Second)

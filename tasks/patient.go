@@ -18,10 +18,10 @@ type SyncPatient struct {
 // Kind returns "patient.sync".
 func (SyncPatient) Kind() string { return "patient.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncPatient) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate refuses identifiers that the vendor cannot have given.
+// Validate rejects identifiers that the vendor cannot have issued.
 func (a SyncPatient) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err

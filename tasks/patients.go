@@ -12,25 +12,24 @@ var (
 	_ Validator = SweepPatients{}
 )
 
-// SyncPatients reads what has changed of a practice's patients since this was
-// last done. One run reads one window of days; what is left becomes another.
+// SyncPatients reads the patients of a practice who changed since the last time. One run reads one
+// window of days and demands another for the rest.
 type SyncPatients struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
-	// From is where an earlier window ended. Zero is where the last sync ended.
+	// From is the first day to read. The zero Date means the day on which the last sync ended.
 	From Date `json:"from,omitzero"`
-	// Days bounds the window, after an answer that the vendor cut. 0 is as many
-	// days as there are to read.
+	// Days limits the window after the vendor cut an answer short. 0 means all days up to now.
 	Days int `json:"days,omitzero"`
 }
 
 // Kind returns "patients.sync".
 func (SyncPatients) Kind() string { return "patients.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of three minutes.
 func (SyncPatients) Options() Options { return Options{Lane: LaneSync, Timeout: 3 * time.Minute} }
 
-// Validate refuses what is no practice, and windows of a negative length.
+// Validate rejects an invalid practice, and a window of a negative length or more than two years.
 func (a SyncPatients) Validate() error {
 	if a.Days < 0 || a.Days > maxSpan {
 		return errors.New("days must be 0 to 731")
@@ -38,25 +37,25 @@ func (a SyncPatients) Validate() error {
 	return checkID("practice", a.Practice)
 }
 
-// SweepPatients reads all patients of a practice, a page in each run. The place
-// reached is in the task that reads the next page.
+// SweepPatients reads all patients of a practice, one page in each run. The task that reads the
+// next page holds the position.
 type SweepPatients struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
-	// Page is the vendor's key of the page. Empty is the first.
+	// Page is the vendor's key of the page. Empty means the first page.
 	Page EntityID `json:"page,omitempty"`
-	// Begun is the day on which the first page was read. It is on all others.
+	// Begun is the day on which the first page was read. It is zero for the first page alone.
 	Begun Date `json:"begun,omitzero"`
 }
 
 // Kind returns "patients.sweep".
 func (SweepPatients) Kind() string { return "patients.sweep" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of three minutes.
 func (SweepPatients) Options() Options { return Options{Lane: LaneSync, Timeout: 3 * time.Minute} }
 
-// Validate refuses what is no practice or no page, and a page of a sweep that
-// never began.
+// Validate rejects an invalid practice or page, and a page without the day on which the sweep
+// began.
 func (a SweepPatients) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err

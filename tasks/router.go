@@ -17,27 +17,26 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// RouterOptions says what a Router needs to run tasks.
+// RouterOptions configure a Router.
 type RouterOptions struct {
-	// Keys is the Tink keyset that producers have too. Required.
+	// Keys is the Tink keyset in JSON that producers also have. Required.
 	Keys []byte
-	// Redis is the queue's. Without it the router keeps no generations and no
-	// outcomes: good for tests of workers only.
+	// Redis is a client of the queue's Redis. The caller closes it. Without it the router records
+	// neither starts nor outcomes, which suits only tests of workers.
 	Redis redis.UniversalClient
-	// Bury takes each dead letter before its task is archived. While it
-	// fails the task lives on. Defaults to nothing: asynq's archive, which
-	// forgets, is then the only record.
+	// Bury stores each dead letter before asynq archives its task. As long as it fails, the task
+	// stays in the queue and is tried again. It may receive the same task twice. Defaults to no
+	// function: asynq's archive, which drops old tasks, is then the only record.
 	Bury func(ctx context.Context, d DeadLetter) error
-	// Middleware is what happens around each attempt, outermost first. Defaults
-	// to Observe, then InTenant.
+	// Middleware wraps each attempt, outermost first. Nil means Observe, then InTenant.
 	Middleware []Middleware
-	// Logger gets a line for each dead letter and each panic. Defaults to
-	// none.
+	// Logger receives a line for each dead letter, each panic, and each outcome that cannot be
+	// recorded. Defaults to none.
 	Logger *slog.Logger
 }
 
-// Router runs tasks: asynq's handler for all kinds. Register every kind with
-// Handle before the first task comes; afterwards it is safe for concurrent use.
+// Router runs tasks of all kinds; it is the handler that asynq calls. Register every kind with
+// Handle before the first task arrives. After that a Router is safe for concurrent use.
 type Router struct {
 	keys       *phi.Keys
 	runs       *queue.Runs
@@ -50,8 +49,8 @@ type Router struct {
 // route runs the tasks of one kind.
 type route struct {
 	version int
-	// open decodes and validates the arguments. It returns their options and
-	// the run that is to follow, or the code of what is wrong with them.
+	// open decodes and validates the arguments. It returns the task, or the code that says what is
+	// wrong with them.
 	open func(plain []byte) (task opened, code Code)
 }
 
@@ -60,7 +59,7 @@ type opened struct {
 	work    func(ctx context.Context, run *Run) error
 }
 
-// NewRouter returns a Router that knows no kind yet.
+// NewRouter returns a Router without any kind. It fails if the keyset is invalid.
 func NewRouter(o RouterOptions) (*Router, error) {
 	keys, err := phi.Parse(o.Keys)
 	if err != nil {
@@ -79,19 +78,18 @@ func NewRouter(o RouterOptions) (*Router, error) {
 	return r, nil
 }
 
-// Handle registers the worker of T's kind and its aliases. It panics for a
-// kind that is malformed or taken, for options that Enqueue would refuse, and
-// for a version below 1: faults in the program that must not wait for the
-// first task.
+// Handle registers w as the worker for T's kind and its aliases. It panics if a kind is malformed
+// or already has a worker, if Enqueue would reject T's options, and if T's version is below 1:
+// these are errors of the program, and must not stay hidden until the first task.
 func Handle[T Args](r *Router, w Worker[T]) {
 	var zero T
 	if _, err := optionsOf(zero); err != nil {
-		panic("tasks: handle " + zero.Kind() + ": " + err.Error()) //nolint:forbidigo // registration is loud
+		panic("tasks: handle " + zero.Kind() + ": " + err.Error()) //nolint:forbidigo // a registration error is a program error
 	}
 	rt := route{version: versionOf(zero), open: func(plain []byte) (opened, Code) { return open(w, plain) }}
 	for _, kind := range append([]string{zero.Kind()}, aliasesOf(zero)...) {
 		if _, taken := r.routes[kind]; taken || !validKind(kind) || rt.version < 1 {
-			panic("tasks: handle " + kind + ": kind is taken or malformed, or its version is below 1") //nolint:forbidigo // registration is loud
+			panic("tasks: handle " + kind + ": kind is taken or malformed, or its version is below 1") //nolint:forbidigo // a registration error is a program error
 		}
 		r.routes[kind] = rt
 	}
@@ -114,23 +112,23 @@ func open[T Args](w Worker[T], plain []byte) (opened, Code) {
 	}}, ""
 }
 
-// Delivery is a task as it comes from the queue, nothing of it trusted yet.
+// Delivery is a task as it comes from the queue. None of it has been checked.
 type Delivery struct {
 	// ID is the task's ID.
 	ID string
-	// Lane is where it lay.
+	// Lane is the lane from which it was taken.
 	Lane string
-	// Kind is its type.
+	// Kind is its kind.
 	Kind string
-	// Failed counts the failures before this attempt.
+	// Failed counts the failed attempts before this one.
 	Failed int
-	// Payload is the sealed arguments.
+	// Payload is the arguments, sealed.
 	Payload []byte
-	// Headers is what came with them.
+	// Headers are its headers.
 	Headers map[string]string
 }
 
-// ProcessTask runs one attempt for asynq. Read its error with OutcomeOf.
+// ProcessTask runs one attempt for asynq. OutcomeOf interprets its error.
 func (r *Router) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	d := Delivery{Kind: t.Type(), Payload: t.Payload(), Headers: t.Headers()}
 	d.ID, _ = asynq.GetTaskID(ctx)
@@ -139,8 +137,8 @@ func (r *Router) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return r.Deliver(ctx, d)
 }
 
-// Deliver runs one attempt: ProcessTask for those who have no asynq. Its error
-// is nil when the task is done; OutcomeOf reads any other.
+// Deliver runs one attempt as ProcessTask does, without asynq. Its error is nil if the task is
+// done; OutcomeOf interprets any other.
 func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	a := &attempt{Router: r, d: d, began: time.Now()}
 	a.h, a.headersErr = readHeaders(d.Headers)
@@ -150,7 +148,7 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 		EnqueuedAt: a.h.enqueuedAt, Headers: knownHeaders(d.Headers),
 	}
 	if !validKind(d.Kind) {
-		run.Kind = "" // whatever it is, it is not repeated
+		run.Kind = "" // a malformed kind is never repeated
 	}
 	next := Next(func(ctx context.Context, run *Run) error { return asError(a.record(ctx, run, a.run(ctx, run))) })
 	for _, wrap := range slices.Backward(r.middleware) {
@@ -161,11 +159,11 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	if err == nil || errors.As(err, &decided) {
 		return err
 	}
-	// Something around the task failed, not the task: it is treated alike.
+	// A middleware failed, not the worker. Its error is classified in the same way.
 	return asError(a.record(ctx, run, classify(ctx, err, d.Failed, defaultAttempts)))
 }
 
-// asError keeps a nil decision from becoming an error that is not nil.
+// asError prevents a nil decision from becoming an error that is not nil.
 func asError(d *decision) error {
 	if d == nil {
 		return nil

@@ -10,28 +10,27 @@ var (
 	_ Validator = SyncSchedule{}
 )
 
-// maxSpan is the longest window in days. Longer ones are somebody's mistake,
-// not a schedule.
+// maxSpan is the longest window in days. A longer one is a mistake, not a schedule.
 const maxSpan = 731
 
-// SyncSchedule reads a practice's appointments of some days from the vendor
-// and brings documents and views up to date.
+// SyncSchedule reads a practice's appointments of some days from the vendor and updates the
+// documents and views that they change.
 type SyncSchedule struct {
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
 	// From is the first day.
 	From Date `json:"from"`
-	// To is the last day, the same as From for one day.
+	// To is the last day. It equals From for a single day.
 	To Date `json:"to"`
 }
 
 // Kind returns "schedule.sync".
 func (SyncSchedule) Kind() string { return "schedule.sync" }
 
-// Options puts the task into LaneSync; Interactive moves it.
+// Options returns LaneSync and a timeout of a minute.
 func (SyncSchedule) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate refuses windows without a day, backwards, or of more than two years.
+// Validate rejects a window that lacks a day, ends before it begins, or is longer than two years.
 func (a SyncSchedule) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err
@@ -42,7 +41,7 @@ func (a SyncSchedule) Validate() error {
 	case a.From.Compare(a.To) > 0:
 		return errors.New("from is after to")
 	case a.From.Days(a.To) > maxSpan:
-		return errors.New("more than two years")
+		return errors.New("from and to are more than two years apart")
 	}
 	return nil
 }

@@ -8,55 +8,56 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// State is where a task is.
+// State is the state of a task.
 type State string
 
-// The states.
+// The states of a task.
 const (
-	// StateWaiting: it runs as soon as a worker has a slot.
+	// StateWaiting means that the task runs as soon as a worker is free.
 	StateWaiting State = "waiting"
-	// StateScheduled: it waits for its time.
+	// StateScheduled means that the task was demanded for NextAt.
 	StateScheduled State = "scheduled"
-	// StateRunning: a worker has it.
+	// StateRunning means that a worker is running the task.
 	StateRunning State = "running"
-	// StateRetrying: it ran, and will again at NextAt.
+	// StateRetrying means that an attempt ended and the next begins at NextAt.
 	StateRetrying State = "retrying"
-	// StateDone: it ended well, at most an hour ago. With the code
-	// "superseded" an equal, later task does its work.
+	// StateDone means that the task succeeded within the last hour. With the code "superseded", an
+	// equal, later task does its work.
 	StateDone State = "done"
-	// StateDead: it is a dead letter.
+	// StateDead means that the task is a dead letter.
 	StateDead State = "dead"
-	// StateUnknown: it never was, or ended more than an hour ago.
+	// StateUnknown means that the task never existed, or ended more than an hour ago.
 	StateUnknown State = "unknown"
 )
 
-// Status is what is known of a task. Fields that do not apply are zero.
+// Status describes a task. Fields that do not apply are zero.
 type Status struct {
 	// ID is the task's ID.
 	ID string
-	// State is where it is.
+	// State is its state.
 	State State
-	// Tenant is the alias of the tenant, whom the answer may be shown to.
+	// Tenant is the tenant's alias. Only this tenant may see the status.
 	Tenant string
-	// Kind is the task's kind.
+	// Kind is its kind.
 	Kind string
-	// Lane is the lane it is in.
+	// Lane is its lane.
 	Lane string
-	// Code says why it waits or died.
+	// Code is why it waits or died. Where another program stored a text that is not spelled as a
+	// code, it is "hidden".
 	Code Code
-	// Attempt counts the attempts that were begun and count.
+	// Attempt is the number of attempts that count, including a running one.
 	Attempt int
-	// EnqueuedAt is when it was asked for.
+	// EnqueuedAt is the time of the demand. Zero once the queue has dropped the task.
 	EnqueuedAt time.Time
-	// NextAt is when it is to run: scheduled and retrying tasks only.
+	// NextAt is when it runs, for StateScheduled and StateRetrying.
 	NextAt time.Time
-	// FinishedAt is when it ended: done and dead tasks only.
+	// FinishedAt is when it ended, for StateDone and StateDead.
 	FinishedAt time.Time
 }
 
-// Status tells how a task is. It fails with ErrID for what is no ID, and with
-// ErrUnavailable. IDs are not secret: show the answer only to who may see
-// Status.Tenant.
+// Status returns the status of the task with this ID. A task that Redis does not know has the state
+// StateUnknown and no error. Status fails with ErrID if id is malformed, and with ErrUnavailable.
+// IDs are not secret: show the status only to the tenant that it names.
 func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	parsed, err := queue.ParseID(id)
 	if err != nil {
@@ -75,8 +76,8 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	if s.State != StateUnknown && s.State != StateDead {
 		return s, nil
 	}
-	// A task that ended leaves asynq after its outcome is written, so an
-	// outcome that is missing now was not missed.
+	// A task leaves asynq after its outcome is recorded, so an outcome that is missing now did not
+	// exist a moment ago.
 	o, err := c.runs.Outcome(ctx, parsed)
 	switch {
 	case errors.Is(err, queue.ErrNoOutcome):

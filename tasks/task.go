@@ -9,8 +9,8 @@ import (
 
 // Args is what a task is about: a struct (not a pointer) that marshals to JSON and holds
 // identifiers, never a record. Args may also implement [Optioned], [Validator], [Versioned],
-// [Aliased] and [UniqueKeyed]. These are found by type assertion, so a misspelled method is silently
-// ignored; assert each where the type is declared:
+// [Aliased] and [UniqueKeyed]. These are found by type assertion, so a misspelled method is
+// silently ignored; assert each where the type is declared:
 //
 //	var _ tasks.Validator = RefreshRoster{}
 type Args interface {
@@ -49,74 +49,77 @@ type Aliased interface {
 	Aliases() []string
 }
 
-// UniqueKeyed is implemented by Args that decide which tasks are equal. Without this method tasks of
-// a kind are equal if their JSON is, whatever the order of its members.
+// UniqueKeyed is implemented by Args that decide which tasks are equal. Without this method tasks
+// of a kind are equal if their JSON is, whatever the order of its members.
 type UniqueKeyed interface {
 	Args
 	// UniqueKey returns the same text for equal args. Redis holds a keyed digest of it.
 	UniqueKey() string
 }
 
-// Options says how a task is queued and run. The zero value is a background
-// task of a minute with ten attempts.
+// Options are how tasks of a kind are queued and run. The zero value means LaneSync, a minute for
+// each attempt, and ten attempts.
 type Options struct {
-	// Lane is one of the lanes. Defaults to LaneSync.
+	// Lane is the lane in which tasks of the kind wait, unless Interactive moves them: one of the
+	// constants. Defaults to LaneSync.
 	Lane string
-	// Timeout is how long one attempt may take, at most MaxTimeout. Defaults
-	// to a minute.
+	// Timeout limits one attempt: 1 s to MaxTimeout. Defaults to a minute.
 	Timeout time.Duration
-	// MaxAttempts is how many plain errors make a dead letter. Defaults to 10.
+	// MaxAttempts is the number of plain errors after which a task becomes a dead letter. Defaults
+	// to 10.
 	MaxAttempts int
 }
 
 // The lanes, most urgent first.
 const (
-	// LaneInteractive is for what somebody waits for.
+	// LaneInteractive is for tasks that a person waits for.
 	LaneInteractive = queue.Interactive
-	// LanePush carries changes to the vendor.
+	// LanePush is for changes that go to the vendor.
 	LanePush = queue.Push
-	// LaneSync keeps documents fresh.
+	// LaneSync is for tasks that keep documents fresh.
 	LaneSync = queue.Sync
-	// LaneWarm rebuilds views before they are asked for.
+	// LaneWarm is for views that are built before a reader requests them.
 	LaneWarm = queue.Warm
 )
 
 const (
 	// MaxTimeout is the longest Options.Timeout.
 	MaxTimeout = 30 * time.Minute
-	// MaxPayload is the largest JSON of a task's arguments in bytes. They are
-	// identifiers; asynq copies them with every heartbeat.
+	// MaxPayload limits the JSON of a task's arguments, in bytes. Arguments are identifiers, and
+	// asynq copies them with every heartbeat.
 	MaxPayload = 8 << 10
 
 	defaultTimeout  = time.Minute
 	defaultAttempts = 10
 )
 
-// Job is one attempt of one task, as a Worker sees it.
+// Job is one attempt of one task, as its Worker receives it.
 type Job[T Args] struct {
-	// ID is the task's ID: the same for every attempt.
+	// ID is the task's ID, which is the same for every attempt.
 	ID string
-	// Tenant is the alias of the tenant.
+	// Tenant is the tenant's alias.
 	Tenant string
-	// Lane is where the task lay: in LaneInteractive somebody waits for it.
+	// Lane is the lane from which the task was taken. If it is LaneInteractive, a person waits for
+	// the task.
 	Lane string
-	// Attempt counts from 1; what ended in Later did not count.
+	// Attempt is the number of the attempt, from 1. Attempts that ended in Later are not counted.
 	Attempt int
-	// EnqueuedAt is when the task was asked for, by the producer's clock.
+	// EnqueuedAt is the time of the demand, by the producer's clock.
 	EnqueuedAt time.Time
-	// Args is what was asked for, validated.
+	// Args are the task's arguments. They are valid.
 	Args T
 }
 
-// Worker runs the tasks of one kind. What Work returns is told in the package
-// comment. The context ends with Options.Timeout and when the process is told
-// to stop; Work must end soon after, and must not leave goroutines behind. It
-// may be called many times at once, and twice for one task.
+// Worker runs the tasks of one kind.
+//
+// Work runs one attempt. The package comment lists what its error means. The context ends after
+// Options.Timeout, and when the process shuts down; Work must return soon after and leave no
+// goroutine behind. Work is called concurrently, and may be called twice for one task.
 type Worker[T Args] interface {
 	Work(ctx context.Context, job *Job[T]) error
 }
 
-// WorkerFunc is a Worker made of a function.
+// WorkerFunc makes a Worker of a function.
 type WorkerFunc[T Args] func(ctx context.Context, job *Job[T]) error
 
 // Work calls f.

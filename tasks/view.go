@@ -11,41 +11,41 @@ var (
 	_ Validator = WarmView{}
 )
 
-// The views.
+// The values of WarmView.View.
 const (
-	// DayBoard is all visits of one practice on one day.
+	// DayBoard shows all visits of one practice on one day.
 	DayBoard = "day-board"
-	// ProviderDay is one provider's visits of a day.
+	// ProviderDay shows one provider's visits of a day.
 	ProviderDay = "provider-day"
-	// PatientCard is one patient's record, and the visits of the weeks that
-	// begin with the day.
+	// PatientCard shows one patient's record, and the visits of the weeks that begin with the day.
 	PatientCard = "patient-card"
 )
 
-// WarmView puts a view into the cache before somebody asks for it.
+// WarmView builds a view and caches it before a reader requests it. It calls no vendor operation.
 type WarmView struct {
-	// View is one of the views.
+	// View is the type of the view: one of the constants.
 	View string `json:"view"`
 	// Practice is the practice's ID.
 	Practice string `json:"practice"`
-	// Date is the day the view shows or begins with.
+	// Date is the day that the view shows or begins with.
 	Date Date `json:"date"`
-	// Provider is the provider's ID: for ProviderDay alone.
+	// Provider is the provider's ID. Only ProviderDay takes it, and requires it.
 	Provider string `json:"provider,omitempty"`
-	// Patient is the patient's ID: for PatientCard alone.
+	// Patient is the patient's ID. Only PatientCard takes it, and requires it.
 	Patient PatientID `json:"patient,omitempty"`
 }
 
 // Kind returns "view.warm".
 func (WarmView) Kind() string { return "view.warm" }
 
-// Version returns 2: since then there are other views than DayBoard.
+// Version returns 2. Version 1 knew DayBoard alone.
 func (WarmView) Version() int { return 2 }
 
-// Options puts the task into LaneWarm; Interactive moves it.
+// Options returns LaneWarm and a timeout of 30 seconds.
 func (WarmView) Options() Options { return Options{Lane: LaneWarm, Timeout: 30 * time.Second} }
 
-// Validate refuses unknown views, and what is of another view.
+// Validate rejects an unknown view, a missing day, and a provider or patient that the view does not
+// take or lacks.
 func (a WarmView) Validate() error {
 	switch {
 	case a.View != DayBoard && a.View != ProviderDay && a.View != PatientCard:
@@ -70,9 +70,9 @@ func (a WarmView) Validate() error {
 	return checkID("practice", a.Practice)
 }
 
-// Source is the task that asks the vendor for what the view cannot be without:
-// the day's visits, or the patient's record. Who meets a cold view and waits
-// for it enqueues this, with Interactive.
+// Source returns the task that reads what the view cannot do without from the vendor: the day's
+// visits, or the patient's record. A caller that finds the view missing from the cache and waits
+// for it enqueues this task with Interactive.
 func (a WarmView) Source() Args {
 	if a.View == PatientCard {
 		return SyncPatient{Practice: a.Practice, Patient: a.Patient}
