@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 // The monitor cannot open what the queues contain: it links neither the sealing package, nor the
 // library that it uses, nor the wiring that imports both.
-func TestLinksNothingThatOpens(t *testing.T) {
+func TestLinksNoKeys(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {
@@ -59,7 +59,7 @@ var program = progtest.Program{
 
 const password = "a password for one test"
 
-// line is the password file of all tests, with the cheapest hash that is taken.
+// line is the line of the login file, with the lowest cost that is accepted.
 var line = sync.OnceValues(func() (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)
 	return "ann operator " + string(hash), err
@@ -77,36 +77,36 @@ func environment(t testing.TB) map[string]string {
 	}
 }
 
-func TestKeepsItsPromises(t *testing.T) {
+func TestProgramContract(t *testing.T) {
 	t.Parallel()
 	program.Check(t)
 }
 
-func TestAsksForNothingThatOpens(t *testing.T) {
+func TestRequiresNoKeys(t *testing.T) {
 	t.Parallel()
 	o := program.End(t.Context(), nil)
 	if !strings.Contains(o.Stderr, "ROUNDS_LEDGER") {
-		t.Errorf("it does not say what it asks for:\n%s", o.Stderr)
+		t.Errorf("it does not report what it requires:\n%s", o.Stderr)
 	}
 	for _, name := range []string{"ROUNDS_KEYS", "ROUNDS_CACHE_REDIS"} {
 		if strings.Contains(o.Stderr, name) {
-			t.Errorf("%s is asked for, and the monitor must not have it", name)
+			t.Errorf("it requires %s, which the monitor must not have", name)
 		}
 	}
 }
 
-func TestStopsWithAPageOpen(t *testing.T) {
+func TestStopsWithAnOpenStream(t *testing.T) {
 	t.Parallel()
 	p := program.Start(t, environment(t))
 	_, rest, _ := strings.Cut(p.Log.String(), "addr=")
-	follow := login(t, strings.Fields(rest)[0])
+	waitForEnd := openStream(t, strings.Fields(rest)[0])
 	p.Signal()
 	p.Ended(t, grace+2*time.Second)
-	follow()
+	waitForEnd()
 }
 
-// login opens a page that follows, and returns a function that waits for its end.
-func login(t *testing.T, addr string) (wait func()) {
+// openStream logs in and opens the stream of the page Now. The returned function waits for its end.
+func openStream(t *testing.T, addr string) (wait func()) {
 	t.Helper()
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
@@ -134,21 +134,21 @@ func login(t *testing.T, addr string) (wait func()) {
 	}
 	stream := send(http.MethodGet, "/now/events", "", in.Cookies()...)
 	if stream.StatusCode != http.StatusOK {
-		t.Fatalf("following: %d", stream.StatusCode)
+		t.Fatalf("stream: %d", stream.StatusCode)
 	}
 	return func() {
 		var rest bytes.Buffer
 		_, _ = rest.ReadFrom(stream.Body)
 		_ = stream.Body.Close()
 		if !strings.Contains(rest.String(), "event: lanes") {
-			t.Errorf("the page that followed got %q", rest.String())
+			t.Errorf("the stream delivered %q", rest.String())
 		}
 	}
 }
 
-// The limits of a server of probes would cut off asynqmon's script on a slow line, and the answer
-// to an action on many.
-func TestTheSiteHasTimeToAnswer(t *testing.T) {
+// The limits of a server of probes would cut off asynqmon's script on a slow line, and the
+// response to an action on many tasks.
+func TestSiteHasTimeToRespond(t *testing.T) {
 	t.Parallel()
 	s := siteServer(http.NotFoundHandler())
 	if s.WriteTimeout <= monitor.ActLimit || s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.IdleTimeout == 0 {

@@ -13,9 +13,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
-// TestMain lets the test binary play the program, so that main itself is what is tested.
+// TestMain makes the test binary run as the program if the variable is set, so that tests run main itself.
 func TestMain(m *testing.M) {
-	if os.Getenv("PLAY_ROUNDS") != "" {
+	if os.Getenv("ROUNDS_TEST_BE_ROUNDS") != "" {
 		main()
 	}
 	os.Exit(m.Run())
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // program returns the program with these arguments and an otherwise empty environment.
 func program(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = []string{"PLAY_ROUNDS=1"}
+	cmd.Env = []string{"ROUNDS_TEST_BE_ROUNDS=1"}
 	return cmd
 }
 
@@ -59,12 +59,12 @@ func TestSignalsEndTheSimulator(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			cmd := program(ctx, "sim", "--addr", "127.0.0.1:0", "--patients", "5", "--visits", "1")
-			said := progtest.NewLogBuffer("interrupt to stop")
-			cmd.Stderr = said
+			log := progtest.NewLogBuffer("interrupt to stop")
+			cmd.Stderr = log
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			said.Wait(t)
+			log.Wait(t)
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Error(err)
 			}

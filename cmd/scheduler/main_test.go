@@ -26,7 +26,7 @@ func environment(t testing.TB) map[string]string {
 	}
 }
 
-func TestKeepsItsPromises(t *testing.T) {
+func TestProgramContract(t *testing.T) {
 	t.Parallel()
 	program.Check(t)
 }

@@ -66,7 +66,7 @@ type system struct {
 	endpoint string
 	dir      string
 	arrived  atomic.Int64                  // requests that reached the vendor
-	hold     atomic.Pointer[chan struct{}] // requests wait for its closeStack, if there is one
+	hold     atomic.Pointer[chan struct{}] // if set, requests wait until it is closed
 }
 
 // build returns a system with practices 1 and 2 in Chicago. The functions may change the simulator's

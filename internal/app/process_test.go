@@ -425,7 +425,7 @@ func TestStartAndStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.Close(t.Context()); err != nil {
-		t.Errorf("closeStack a worker that never ran: %v", err)
+		t.Errorf("closing a worker that never ran: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
