@@ -13,7 +13,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
-// TestMain makes the test binary run as the program if the variable is set, so that tests run main itself.
+// TestMain makes the test binary run as the program if the variable is set, so that tests run main
+// itself.
 func TestMain(m *testing.M) {
 	if os.Getenv("ROUNDS_TEST_BE_ROUNDS") != "" {
 		main()

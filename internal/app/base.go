@@ -89,7 +89,8 @@ func openBase(ctx context.Context, name string, p Process, c config.Base) (_ *ba
 	return b, err
 }
 
-// rollback closes what was opened when a constructor ends with an error, and names the process in it.
+// rollback closes what was opened when a constructor ends with an error, and names the process in
+// it.
 func (b *base) rollback(ctx context.Context, err *error) {
 	if *err != nil {
 		*err = fmt.Errorf("%s: %w", b.name, *err)

@@ -128,7 +128,8 @@ func (p *planted) exercise(t *testing.T) {
 	p.panics(t)
 }
 
-// exerciseViews processes the good patient in lists, as a single appointment and in views of one person.
+// exerciseViews processes the good patient in lists, as a single appointment and in views of one
+// person.
 func (p *planted) exerciseViews(t *testing.T, enqueue func(tasks.Args) string) {
 	t.Helper()
 	p.vendor.SetFaults(tebratest.Faults{})

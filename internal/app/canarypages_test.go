@@ -57,7 +57,8 @@ func (p *planted) pages(ctx context.Context) (seen, hits int, err error) {
 	return seen, hits, nil
 }
 
-// paths returns the page Now and every path that asynqmon's page requests, including each task of each lane.
+// paths returns the page Now and every path that asynqmon's page requests, including each task of
+// each lane.
 func (p *planted) paths(ctx context.Context) []string {
 	const api = "/asynqmon/api/"
 	out := []string{"/now", "/asynqmon/", api + "queues", api + "servers", api + "redis_info", api + "queue_stats", api + "scheduler_entries"}

@@ -14,8 +14,8 @@ import (
 )
 
 // buryIn stores dead letters in the ledger. If the ledger refuses one for its content, such as an
-// oversized payload or a header that is not text, it is stored without that content: a dead letter that
-// cannot be stored must not keep its task alive.
+// oversized payload or a header that is not text, it is stored without that content: a dead letter
+// that cannot be stored must not keep its task alive.
 func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.DeadLetter) error {
 	return func(ctx context.Context, d tasks.DeadLetter) error {
 		deadLetter := ledger.DeadLetter{
@@ -36,8 +36,8 @@ func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.Dead
 	}
 }
 
-// withoutContent returns the dead letter without the fields that the task's producer set and that may
-// hold anything. It keeps the task ID, which identifies the dead letter.
+// withoutContent returns the dead letter without the fields that the task's producer set and that
+// may hold anything. It keeps the task ID, which identifies the dead letter.
 func withoutContent(d ledger.DeadLetter) ledger.DeadLetter {
 	text := func(s string) string {
 		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 100 {

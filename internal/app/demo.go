@@ -34,8 +34,8 @@ type DemoOptions struct {
 	Version   string
 	Logger    *slog.Logger // defaults to none
 	Collector string       // base URL to send spans to; empty sends none
-	// Login returns the URLs of a process of the demo (worker, scheduler, operator), so that each can use
-	// its own Redis user. Nil means that all use QueueURL and CacheURL.
+	// Login returns the URLs of a process of the demo (worker, scheduler, operator), so that each
+	// can use its own Redis user. Nil means that all use QueueURL and CacheURL.
 	Login func(process string) config.Redis
 	// Prepare changes the simulated vendor before the first call.
 	Prepare func(*tebratest.Server) error
@@ -83,7 +83,8 @@ var demoHours = map[string]string{
 // demoMorning is when a demo's day begins: practices in both zones are open.
 func demoMorning() time.Time { return time.Date(2026, 3, 2, 14, 5, 0, 0, time.UTC) }
 
-// StartDemo starts everything. The caller ends it with Close; a failed start has closed what it opened.
+// StartDemo starts everything. The caller ends it with Close; a failed start has closed what it
+// opened.
 func StartDemo(ctx context.Context, o DemoOptions) (_ *Demo, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -231,8 +232,8 @@ func (d *Demo) run(ctx context.Context, o DemoOptions, c config.Base) error {
 	return errors.Join(d.processes.Go("worker", worker.Run), d.processes.Go("scheduler", scheduler.Run))
 }
 
-// demoFlow shortens breakers: an outage in a demo lasts seconds, and a breaker that stays open for minutes
-// would outlast it.
+// demoFlow shortens breakers: an outage in a demo lasts seconds, and a breaker that stays open for
+// minutes would outlast it.
 func demoFlow(f *flow.Options) {
 	f.Breakers.Open, f.Breakers.MaxOpen, f.Breakers.Ramp = time.Second, 3*time.Second, time.Second
 }

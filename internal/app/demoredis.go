@@ -25,8 +25,8 @@ const (
 	RedisEmbedded   = "embedded"     // miniredis, in this process
 )
 
-// demoMark is a key in a configured Redis while a demo uses it. The next demo may clear a database with this
-// key, because a killed demo left it.
+// demoMark is a key in a configured Redis while a demo uses it. The next demo may clear a database
+// with this key, because a killed demo left it.
 var demoMark = tenant.GlobalKey("demo", "rounds")
 
 // demoRedis returns the demo's Redis: the configured one, or a private server, or an embedded one.

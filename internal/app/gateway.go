@@ -14,8 +14,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
-// requestGrace is how long open requests may take once the process stops. The rest of grace is for what
-// is closed after them.
+// requestGrace is how long open requests may take once the process stops. The rest of grace is for
+// what is closed after them.
 const requestGrace = 7 * time.Second
 
 // GatewayOptions say what a gateway runs with. Config is required.

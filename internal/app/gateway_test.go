@@ -106,7 +106,8 @@ func TestColdBoardIsBuiltWhileItsReaderWaits(t *testing.T) {
 	}
 }
 
-// One request is one trace, from the caller's span through the gateway and the queue to the vendor call.
+// One request is one trace, from the caller's span through the gateway and the queue to the vendor
+// call.
 func TestOneTraceFromRequestToVendor(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
@@ -159,8 +160,8 @@ func TestOneTraceFromRequestToVendor(t *testing.T) {
 	}
 }
 
-// exerciseGateway requests the planted patients through the gateway. Views return them; no other response
-// and no event holds them.
+// exerciseGateway requests the planted patients through the gateway. Views return them; no other
+// response and no event holds them.
 func (p *planted) exerciseGateway(t *testing.T) {
 	t.Helper()
 	a, stop := p.serve(t, func(o *GatewayOptions) { o.Collector, o.Logger = p.collector.URL(), p.log })

@@ -29,8 +29,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests compute little: they wait for the vendor's pace, for ticks and for restarted servers. A
-	// -parallel flag on the command line wins over this one.
+	// The tests compute little: they wait for the vendor's pace, for ticks and for restarted
+	// servers. A -parallel flag on the command line wins over this one.
 	_ = flag.Set("test.parallel", "6")
 	redistest.Main(m)
 }
@@ -58,8 +58,8 @@ func (l *lines) bytes() []byte {
 // count returns how many lines there are.
 func (l *lines) count() int { return bytes.Count(l.bytes(), []byte("\n")) }
 
-// system is a whole small system for one test: a simulated vendor with one account, both Redis servers and
-// a ledger.
+// system is a whole small system for one test: a simulated vendor with one account, both Redis
+// servers and a ledger.
 type system struct {
 	vendor   *tebratest.Server
 	settings config.Base
@@ -69,8 +69,8 @@ type system struct {
 	hold     atomic.Pointer[chan struct{}] // if set, requests wait until it is closed
 }
 
-// build returns a system with practices 1 and 2 in Chicago. The functions may change the simulator's
-// configuration.
+// build returns a system with practices 1 and 2 in Chicago. The functions may change the
+// simulator's configuration.
 func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 	t.Helper()
 	cfg := tebratest.Config{

@@ -10,9 +10,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// middleware wraps each attempt, outermost first. Inside it the router finds the kind, opens and decodes
-// the payload, and runs the worker. The trace is first, so that a task that is refused for its tenant has
-// a span. The tenant is second, because everything inside reads it from the context.
+// middleware wraps each attempt, outermost first. Inside it the router finds the kind, opens and
+// decodes the payload, and runs the worker. The trace is first, so that a task that is refused for
+// its tenant has a span. The tenant is second, because everything inside reads it from the context.
 var middleware = []tasks.Middleware{tasks.Observe, tasks.InTenant}
 
 // Run is one attempt that ended.

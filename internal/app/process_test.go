@@ -27,7 +27,8 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// fast returns a calendar on which two minutes take a fifth of a second, so that the next tick comes soon.
+// fast returns a calendar on which two minutes take a fifth of a second, so that the next tick
+// comes soon.
 func fast() plan.Clock { return plan.NewClock(time.Now(), 600) }
 
 func (sys *system) schedule(t *testing.T, clock plan.Clock) (stop func()) {
@@ -86,7 +87,8 @@ func counter(kind string) (count *atomic.Int64, ended func(*WorkerOptions)) {
 	}
 }
 
-// A demand during a run causes exactly one more run. A thousand demands while a task waits cause one run.
+// A demand during a run causes exactly one more run. A thousand demands while a task waits cause
+// one run.
 func TestDemandsDuringRunCauseOneMore(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -159,7 +161,8 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	}
 }
 
-// An answer without appointments leaves the board unchanged: a vendor in trouble returns one as a success.
+// An answer without appointments leaves the board unchanged: a vendor in trouble returns one as a
+// success.
 func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -179,8 +182,8 @@ func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	}
 }
 
-// Redis is killed during a run while other tasks wait. The worker waits without a busy loop, continues when
-// Redis is back, and processes every accepted task.
+// Redis is killed during a run while other tasks wait. The worker waits without a busy loop,
+// continues when Redis is back, and processes every accepted task.
 func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })
@@ -229,8 +232,8 @@ func TestWorkerSurvivesRedisOutage(t *testing.T) {
 	server.Start(t)
 }
 
-// countConnections listens in the place of a stopped server and closes every connection. The returned
-// function ends it and returns the number of connections.
+// countConnections listens in the place of a stopped server and closes every connection. The
+// returned function ends it and returns the number of connections.
 func countConnections(t *testing.T, server *redistest.Private) (count func() int) {
 	t.Helper()
 	path := strings.TrimPrefix(server.URL(), "unix://")
@@ -385,7 +388,8 @@ func TestProbesOfDrainingWorker(t *testing.T) {
 	}
 }
 
-// In dev, findings about a Redis are logged. In production the fatal ones keep a process from starting.
+// In dev, findings about a Redis are logged. In production the fatal ones keep a process from
+// starting.
 func TestFindingsAreLoggedOrRefused(t *testing.T) {
 	t.Parallel()
 	sys := build(t)

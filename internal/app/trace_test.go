@@ -13,14 +13,14 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// allowed lists the attributes that may leave the process. It repeats the vocabulary on purpose: a new
-// attribute is a decision.
+// allowed lists the attributes that may leave the process. It repeats the vocabulary on purpose: a
+// new attribute is a decision.
 var allowed = []string{
 	"tenant", "kind", "lane", "task", "attempt", "outcome", "operation", "code", "rows", "changed", "view",
 }
 
-// One demand is one trace, from the service that enqueues it through the worker and the vendor call to the
-// cache.
+// One demand is one trace, from the service that enqueues it through the worker and the vendor call
+// to the cache.
 func TestOneTraceFromDemandToCache(t *testing.T) {
 	t.Parallel()
 	sys := build(t)
