@@ -302,6 +302,26 @@ func TestServeFailure(t *testing.T) {
 	}
 }
 
+func TestWatchFailsTheGroup(t *testing.T) {
+	t.Parallel()
+	g := NewGroup(t.Context())
+	s, err := Serve(t.Context(), "127.0.0.1:0", new(Health).Handler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Watch(g, "probes"); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.listener.Close()
+	if err := <-g.Failed(); err == nil || !strings.HasPrefix(err.Error(), "probes: ") {
+		t.Errorf("the group failed with %v", err)
+	}
+	_ = s.Stop(t.Context())
+	if err := g.Stop(t.Context()); err == nil {
+		t.Error("Stop does not return the failure")
+	}
+}
+
 // An open request is cut off when the deadline passes, and Stop still waits for the server's
 // goroutine.
 func TestServeStopDeadline(t *testing.T) {
