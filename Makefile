@@ -33,7 +33,7 @@ clients: needs ## run the Python and TypeScript clients against a real gateway; 
 	@scripts/install-needs clients
 	@scripts/clients
 
-lint: deadcode ## run vet and golangci-lint on all modules, and check commit subjects (the first run builds the linters)
+lint: words deadcode ## refuse retired words and dead code; run vet and golangci-lint on all modules; check commit subjects
 	@go vet ./...
 	@go vet -tags soak ./...
 	@go vet -tags browser ./internal/monitor/

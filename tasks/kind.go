@@ -112,7 +112,7 @@ func (k Kind) Decode(data []byte) (Args, error) {
 	if err := phi.Unmarshal(data, p.Interface()); err != nil {
 		return nil, err
 	}
-	args, ok := p.Elem().Interface().(Args)
+	args, ok := reflect.TypeAssert[Args](p.Elem())
 	if !ok {
 		return nil, errors.New("arguments are not of the kind") // impossible: k.Args has this type
 	}

@@ -225,7 +225,7 @@ func (sys *system) ends(t *testing.T, tools *Tools, id string, state tasks.State
 	eventually(t, func() error {
 		s, err := tools.Tasks.Status(t.Context(), id)
 		if err == nil && s.State != state {
-			err = fmt.Errorf("%s: %s %s", state, s.State, s.Code)
+			err = fmt.Errorf("%s: %s %s", state, s.State, string(s.Code))
 		}
 		return err
 	})

@@ -100,7 +100,7 @@ func TestDefineRefusesCodesWithoutAMeaning(t *testing.T) {
 					t.Errorf("%s: defined", name)
 				}
 			}()
-			define(row.code, string(row.meaning))
+			_ = define(row.code, string(row.meaning))
 		}()
 	}
 }

@@ -158,7 +158,7 @@ func serveProblemPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, title(code), p.page)
+	_, _ = fmt.Fprintf(w, "%d\n\n%s.\n%s\n", p.status, title(code), p.page) //nolint:gosec // plain text of the table of problems
 }
 
 // writeProblem sends a problem as the response.

@@ -40,7 +40,7 @@ func TestMainReturnsTheExitCode(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, c := range map[string]struct {
-		ctx       context.Context //nolint:containedctx // a row of the table
+		ctx       context.Context
 		open, run error
 		want      int
 	}{
