@@ -19,8 +19,8 @@
 //
 // # What goes out
 //
-// Errors follow RFC 9457 with a stable code ("not_found"); the codes are one table in problem.go,
-// from which the gateway also serves a page for each. No error repeats anything of the request. A
+// Errors follow RFC 9457 with a stable code ("not_found") from package codes. problem.go has the
+// status of each, and a page that the gateway serves. No error repeats anything of the request. A
 // view carries the time at which the vendor last confirmed it (as_of, Data-As-Of, Age) and whether
 // any part is known to have changed since (stale, Data-Stale). Its ETag is strong: a keyed digest
 // of the body's bytes, which include as_of. A 304 repeats the age.
