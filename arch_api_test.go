@@ -251,6 +251,7 @@ var planted = map[string]struct {
 	"packages":     {"internal/utils/x.go", ``, "internal/utils has no rule"},
 	"package docs": {"internal/cache/x.go", ``, "has 0 package comments"},
 	"log keys":     {"internal/cache/x.go", `import "log/slog"; func f(l *slog.Logger) { l.InfoContext(nil, "x", "lane", "sync", "patient", "x") }`, `logs the key "patient"`},
+	"widths":       {"internal/cache/x.go", "// " + strings.Repeat("wide ", 20), "has a comment of 103 columns"},
 	"skips":        {"internal/cache/x_test.go", `func TestX(t *testing.T) { t.Skip("later") }`, "skips a test"},
 }
 
@@ -361,5 +362,5 @@ func parseText(t *testing.T, name, text string) source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return source{filepath.ToSlash(filepath.Dir(name)), name, strings.HasSuffix(name, "_test.go"), file, fset}
+	return source{filepath.ToSlash(filepath.Dir(name)), name, strings.HasSuffix(name, "_test.go"), text, file, fset}
 }

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // source is one parsed Go file of the module.
@@ -24,6 +25,7 @@ type source struct {
 	pkg  string // folder, relative to the module; "." is the root
 	name string // path, relative to the module
 	test bool
+	text string
 	file *ast.File
 	fset *token.FileSet
 }
@@ -80,6 +82,7 @@ var checks = map[string]func([]source) []string{
 	"package docs": checkPackageDocs,
 	"log keys":     checkLogKeys,
 	"skips":        checkSkips,
+	"widths":       checkCommentWidths,
 	"dependencies": checkDependencies,
 }
 
@@ -101,13 +104,17 @@ func parseModule(t *testing.T) []source {
 		if !strings.HasSuffix(name, ".go") {
 			return nil
 		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
 		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
 		name = filepath.ToSlash(name)
-		out = append(out, source{path.Dir(name), name, strings.HasSuffix(name, "_test.go"), file, fset})
+		out = append(out, source{path.Dir(name), name, strings.HasSuffix(name, "_test.go"), string(text), file, fset})
 		return nil
 	})
 	if err != nil {
@@ -415,6 +422,23 @@ func logKeys(s source, call *ast.CallExpr) []string {
 		}
 	}
 	return keys
+}
+
+// commentWidth is the maximum width of a line of comment, with tabs of 4 columns.
+const commentWidth = 100
+
+// checkCommentWidths refuses wider lines that contain only a comment. Directives cannot be wrapped.
+func checkCommentWidths(sources []source) []string {
+	var faults []string
+	for _, s := range sources {
+		for i, line := range strings.Split(s.text, "\n") {
+			width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+			if strings.HasPrefix(strings.TrimLeft(line, "\t"), "// ") && width > commentWidth {
+				faults = addf(faults, "%s:%d has a comment of %d columns, want at most %d", s.name, i+1, width, commentWidth)
+			}
+		}
+	}
+	return faults
 }
 
 // checkSkips refuses tests that can pass without running. Slow tests carry the build tag soak, and

@@ -55,8 +55,8 @@ func check(err error) {
 }
 `
 
-// Another module can build against the public packages offline, and a task that it enqueues runs
-// in a worker of this module.
+// Another module can build against the public packages offline, and a task that it enqueues runs in
+// a worker of this module.
 func TestForeignModuleEnqueues(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -71,7 +71,8 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	must(t, err)
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	must(t, err)
-	// The requirements of this module are repeated, so that the build needs only modules in the cache.
+	// The requirements of this module are repeated, so that the build needs only modules in the
+	// cache.
 	_, requirements, _ := strings.Cut(string(ours), "\nrequire")
 	mod := "module example.com/foreign\n\ngo 1.26.0\n\nrequire github.com/workflow-bolt/rounds v0.0.0\n\n" +
 		"replace github.com/workflow-bolt/rounds => " + root + "\n\nrequire" + requirements

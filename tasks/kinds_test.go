@@ -45,8 +45,8 @@ var examples = []Args{
 	InvalidateEntity{Practice: "7", Noun: NounPractice},
 }
 
-// The golden file holds the format that is stored in Redis and used by other programs. A
-// difference changes the wire format: see the package comment.
+// The golden file holds the format that is stored in Redis and used by other programs. A difference
+// changes the wire format: see the package comment.
 func TestWireGolden(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -171,7 +171,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// receive waits at most ten seconds for a value, so that a broken test fails at the line that waits.
+// receive waits at most ten seconds for a value, so that a broken test fails at the line that
+// waits.
 func receive[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	timer := time.NewTimer(10 * time.Second)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Option changes how one call of Enqueue or EnqueueMany enqueues its tasks. The
-// zero Option changes nothing.
+// Option changes how one call of Enqueue or EnqueueMany enqueues its tasks. The zero Option changes
+// nothing.
 type Option struct{ apply func(*settings) error }
 
 // settings are what options change.

@@ -146,8 +146,8 @@ func openStream(t *testing.T, addr string) (wait func()) {
 	}
 }
 
-// The limits of a server of probes would cut off asynqmon's script on a slow line, and the
-// response to an action on many tasks.
+// The limits of a server of probes would cut off asynqmon's script on a slow line, and the response
+// to an action on many tasks.
 func TestSiteHasTimeToRespond(t *testing.T) {
 	t.Parallel()
 	s := siteServer(http.NotFoundHandler())

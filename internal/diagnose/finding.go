@@ -1,7 +1,8 @@
 // Package diagnose inspects the services that Rounds depends on and grades what it finds.
 //
-// [Run] makes all the checks of "rounds doctor". The methods of [Server] inspect one Redis server for "rounds redis".
-// Results are data with JSON names, and the caller prints them. No check changes anything.
+// [Run] makes all the checks of "rounds doctor". The methods of [Server] inspect one Redis server
+// for "rounds redis". Results are data with JSON names, and the caller prints them. No check
+// changes anything.
 package diagnose
 
 import "slices"

@@ -15,10 +15,10 @@
 //
 // # How a span reaches its exporter
 //
-// [New] returns a [Telemetry] that records to OpenTelemetry providers. [With] puts it into a context,
-// where [Start] and the metric functions find it. There is no global state, so two tests, or two
-// processes that run in one demo, never see each other's spans. A context without Telemetry records
-// nothing.
+// [New] returns a [Telemetry] that records to OpenTelemetry providers. [With] puts it into a
+// context, where [Start] and the metric functions find it. There is no global state, so two tests,
+// or two processes that run in one demo, never see each other's spans. A context without Telemetry
+// records nothing.
 //
 // Package export makes the providers of a process. It links the OpenTelemetry SDK and its
 // exporters, which this package does not. A service that only enqueues tasks therefore stays small.

@@ -1,7 +1,6 @@
-// Package taskstest helps to test code that declares, enqueues or runs tasks.
-// Work runs one worker without Redis. RequireEnqueued checks which task waits
-// in a queue, and Drain runs all pending tasks. Import the package from tests
-// only.
+// Package taskstest helps to test code that declares, enqueues or runs tasks. Work runs one worker
+// without Redis. RequireEnqueued checks which task waits in a queue, and Drain runs all pending
+// tasks. Import the package from tests only.
 package taskstest
 
 import (
@@ -21,8 +20,7 @@ import (
 // Tenant is the tenant that Work uses unless the option For sets another.
 const Tenant = "clinic-a"
 
-// Keys returns a new keyset. A client and a router that share it can exchange
-// tasks.
+// Keys returns a new keyset. A client and a router that share it can exchange tasks.
 func Keys(t testing.TB) []byte {
 	t.Helper()
 	keys, err := phi.Generate()
@@ -63,10 +61,9 @@ func For(tenant string) Option { return func(r *run) { r.tenant = tenant } }
 // Failed runs the attempt as if n attempts had failed before.
 func Failed(n int) Option { return func(r *run) { r.failed = n } }
 
-// Work runs one attempt of one worker through a real client and router: it
-// validates args, encrypts them with temporary keys, decrypts and decodes them
-// strictly, calls the worker and classifies the error. Args that Enqueue would
-// reject fail the test.
+// Work runs one attempt of one worker through a real client and router: it validates args, encrypts
+// them with temporary keys, decrypts and decodes them strictly, calls the worker and classifies the
+// error. Args that Enqueue would reject fail the test.
 func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option) Result {
 	t.Helper()
 	r := run{ctx: t.Context(), tenant: Tenant}
@@ -99,21 +96,19 @@ func Work[T tasks.Args](t testing.TB, w tasks.Worker[T], args T, opts ...Option)
 	return result
 }
 
-// Want holds the values that RequireEnqueued compares. A zero field matches any
-// value.
+// Want holds the values that RequireEnqueued compares. A zero field matches any value.
 type Want struct {
 	// Tenant is the alias of the tenant.
 	Tenant string
 	// Lane is the lane the task waits in.
 	Lane string
-	// At is the time at which the task runs, within a second. Set it for
-	// scheduled tasks only.
+	// At is the time at which the task runs, within a second. Set it for scheduled tasks only.
 	At time.Time
 }
 
-// RequireEnqueued fails the test unless exactly one task of T's kind waits in
-// the queue and matches want. It returns the task's arguments. keys must be the
-// keyset of the client that enqueued the task.
+// RequireEnqueued fails the test unless exactly one task of T's kind waits in the queue and matches
+// want. It returns the task's arguments. keys must be the keyset of the client that enqueued the
+// task.
 func RequireEnqueued[T tasks.Args](t testing.TB, rdb redis.UniversalClient, keys []byte, want Want) T {
 	t.Helper()
 	var args T
@@ -157,8 +152,7 @@ func RequireNotEnqueued(t testing.TB, rdb redis.UniversalClient, kind string) {
 	}
 }
 
-// pageSize limits how many tasks of one lane are read. It exceeds what a test
-// should leave waiting.
+// pageSize limits how many tasks of one lane are read. It exceeds what a test should leave waiting.
 const pageSize = 10_000
 
 // waiting returns the tasks of a kind that wait in any lane.
@@ -193,9 +187,8 @@ func waiting(t testing.TB, rdb redis.UniversalClient, kind string) []*asynq.Task
 // drainTime limits how long Drain runs.
 const drainTime = 30 * time.Second
 
-// Drain runs the queue with the router until no task is pending or running.
-// Tasks that are scheduled or wait for a retry stay in the queue. Drain fails
-// the test after 30 seconds.
+// Drain runs the queue with the router until no task is pending or running. Tasks that are
+// scheduled or wait for a retry stay in the queue. Drain fails the test after 30 seconds.
 func Drain(t testing.TB, rdb redis.UniversalClient, router *tasks.Router) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), drainTime)
