@@ -30,7 +30,7 @@ func TestClients(t *testing.T) {
 				"ROUNDS_URL=" + s.vars["ROUNDS_URL"], "ROUNDS_API_KEY=" + s.vars["ROUNDS_API_KEY"],
 			}
 			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.HasSuffix(string(out), "nothing was missed while the stream was cut\n") {
+			if err != nil || !strings.HasSuffix(string(out), "no event was lost while disconnected\n") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			t.Logf("\n%s", out)
