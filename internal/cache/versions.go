@@ -22,7 +22,7 @@ func (v *versions) precede(g Grant) bool {
 
 var metaNames = []string{"e", "c", "r", "f", "pe"}
 
-// tagSet is a set of tags with the position at which each was requested.
+// tagSet maps each tag to its position in the read.
 type tagSet map[Tag]int
 
 func (s tagSet) add(tags []Tag) {

@@ -35,9 +35,9 @@ func (v *vendor) call() tebra.Outcome {
 	return tebra.Outcome{Latency: time.Millisecond}
 }
 
-// work drains calls from todo as a worker does: a refused call returns at the given time.
-func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, todo chan struct{}) {
-	for range todo {
+// work drains calls from backlog as a worker does: a refused call returns at the given time.
+func (v *vendor) work(t *testing.T, f *Flow, c tebra.Call, backlog chan struct{}) {
+	for range backlog {
 		for sent := false; !sent; {
 			p, err := f.Enter(t.Context(), c)
 			var r *Refused
@@ -68,11 +68,11 @@ func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 			interval = 100 * time.Millisecond
 		)
 		v := &vendor{interval: interval}
-		todo := make(chan struct{}, calls)
+		backlog := make(chan struct{}, calls)
 		for range calls {
-			todo <- struct{}{}
+			backlog <- struct{}{}
 		}
-		close(todo)
+		close(backlog)
 		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range 2 {
@@ -82,7 +82,7 @@ func TestBacklogDrainsWithoutThrottles(t *testing.T) {
 			for j := range 3 {
 				c := withInterval(getPatient(), interval)
 				c.Interactive = i == 0 && j == 0
-				wg.Go(func() { v.work(t, f, c, todo) })
+				wg.Go(func() { v.work(t, f, c, backlog) })
 			}
 		}
 		wg.Wait()

@@ -105,7 +105,7 @@ func TestGroupStopWaits(t *testing.T) {
 		var ended atomic.Bool
 		if err := g.Go("slow", func(ctx context.Context) error {
 			<-ctx.Done()
-			time.Sleep(3 * time.Second) //nolint:forbidigo // the bubble's clock
+			<-time.After(3 * time.Second)
 			ended.Store(true)
 			return ctx.Err()
 		}); err != nil {

@@ -55,7 +55,7 @@ func FuzzKeyIsInjective(f *testing.F) {
 		id1, err1 := Parse(t1)
 		id2, err2 := Parse(t2)
 		if err1 != nil || err2 != nil {
-			t.Skip("not tenants")
+			return
 		}
 		k1, k2 := id1.Key("c1", p1, q1), id2.Key("c1", p2, q2)
 		same := slices.Equal([]string{t1, p1, q1}, []string{t2, p2, q2})
