@@ -53,18 +53,19 @@ Patients are masked unless --reveal is given. Records appear as refs, as in logs
 
 // boardDoc is the result of board show.
 type boardDoc struct {
-	Tenant     string     `json:"tenant"`
-	Practice   string     `json:"practice"`
-	Date       civil.Date `json:"date"`
-	Zone       string     `json:"zone"`
-	AsOf       time.Time  `json:"as_of"`       // when the vendor last confirmed the day
-	AgeSeconds float64    `json:"age_seconds"` // of the whole board
-	Stale      bool       `json:"stale"`       // a change on it is known but not loaded yet
-	Hit        bool       `json:"hit"`         // it was in the cache as a whole
-	Missing    int        `json:"missing"`     // visits that could not be shown
-	Unknown    int        `json:"unknown"`     // rows without a patient's record
-	Masked     bool       `json:"masked"`
-	Rows       []boardRow `json:"rows"`
+	Tenant     string              `json:"tenant"`
+	Practice   string              `json:"practice"`
+	Date       civil.Date          `json:"date"`
+	Zone       string              `json:"zone"`
+	AsOf       time.Time           `json:"as_of"`       // when the vendor last confirmed the day
+	AgeSeconds float64             `json:"age_seconds"` // of the whole board
+	Stale      bool                `json:"stale"`       // a change on it is known but not loaded yet
+	Hit        bool                `json:"hit"`         // it was in the cache as a whole
+	Missing    int                 `json:"missing"`     // visits that could not be shown
+	Unknown    int                 `json:"unknown"`     // rows without a patient's record
+	Masked     bool                `json:"masked"`
+	Incomplete []practice.Omission `json:"incomplete"` // why the day may have more visits than these
+	Rows       []boardRow          `json:"rows"`
 
 	zone *time.Location
 	now  time.Time
@@ -129,7 +130,8 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 		Tenant: f.tenant, Practice: number, Date: day, Zone: owner.TimeZone, AsOf: read.AsOf,
 		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
 		Unknown: read.Unknown, Masked: !f.reveal, zone: zone, now: now,
-		Rows: boardRows(read.Board.Rows, t.Store.Names(owner.ID), zone, f.reveal),
+		Incomplete: append([]practice.Omission{}, read.Board.Incomplete...),
+		Rows:       boardRows(read.Board.Rows, t.Store.Names(owner.ID), zone, f.reveal),
 	}, nil
 }
 
@@ -195,6 +197,9 @@ func (d boardDoc) write(w io.Writer) {
 	}
 	if d.Unknown > 0 {
 		_, _ = fmt.Fprintf(w, "rows without a patient's record in the cache: %d\n", d.Unknown)
+	}
+	for _, o := range d.Incomplete {
+		_, _ = fmt.Fprintf(w, "the day may have more visits than these: %s (%s, %d rows)\n", o.Code.Meaning(), o.Code, o.Rows)
 	}
 	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "REF"}, d.Rows, func(r boardRow) []string {
 		return []string{r.Start.Format("15:04"), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, string(r.Ref)}

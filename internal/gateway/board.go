@@ -21,15 +21,22 @@ type boardInput struct {
 
 // board is the day board as callers see it.
 type board struct {
-	Ref      phi.Ref    `json:"ref" doc:"Identifies the board in the views of an event."`
-	Practice string     `json:"practice" doc:"The practice's number."`
-	Date     civil.Date `json:"date" format:"date" doc:"The day."`
-	Zone     string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
-	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool       `json:"stale" doc:"Whether any part is known to have changed since."`
-	Missing  int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
-	Unknown  int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
-	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Ref        phi.Ref    `json:"ref" doc:"Identifies the board in the views of an event."`
+	Practice   string     `json:"practice" doc:"The practice's number."`
+	Date       civil.Date `json:"date" format:"date" doc:"The day."`
+	Zone       string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
+	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Missing    int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
+	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
+	Rows       []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Incomplete []omission `json:"incomplete" nullable:"false" doc:"Why the day may have more visits than these; empty if it has not."`
+}
+
+// omission is one reason why a view may show less than the vendor has.
+type omission struct {
+	Code codes.Code `json:"code" doc:"The reason, such as row_undated or list_cut."`
+	Rows int        `json:"rows" doc:"How many rows are not shown for it; 0 if their number is unknown."`
 }
 
 // boardRow is one visit.
@@ -81,6 +88,7 @@ func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) bo
 	return board{
 		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
 		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
+		Incomplete: omissionsOf(r.Board.Incomplete),
 	}
 }
 
@@ -94,6 +102,14 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 		})
 	}
 	return rows
+}
+
+func omissionsOf(in []practice.Omission) []omission {
+	out := make([]omission, 0, len(in))
+	for _, o := range in {
+		out = append(out, omission(o))
+	}
+	return out
 }
 
 // day parses a date parameter. An empty one means today in the practice's time zone.

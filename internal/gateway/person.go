@@ -70,16 +70,17 @@ type providerDayInput struct {
 
 // providerDay is a provider's day as callers see it.
 type providerDay struct {
-	Practice string     `json:"practice" doc:"The practice's number."`
-	Provider string     `json:"provider" doc:"The provider's number."`
-	Name     string     `json:"name,omitempty" doc:"The provider's name, if it is known."`
-	Date     civil.Date `json:"date" format:"date" doc:"The day."`
-	Zone     string     `json:"zone" doc:"The practice's time zone."`
-	AsOf     time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale    bool       `json:"stale" doc:"Whether any part is known to have changed since."`
-	Missing  int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
-	Unknown  int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
-	Rows     []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Practice   string     `json:"practice" doc:"The practice's number."`
+	Provider   string     `json:"provider" doc:"The provider's number."`
+	Name       string     `json:"name,omitempty" doc:"The provider's name, if it is known."`
+	Date       civil.Date `json:"date" format:"date" doc:"The day."`
+	Zone       string     `json:"zone" doc:"The practice's time zone."`
+	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
+	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Missing    int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
+	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
+	Rows       []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Incomplete []omission `json:"incomplete" nullable:"false" doc:"Why the day may have more visits than these; empty if it has not."`
 }
 
 func (g *Gateway) registerPeople() {
@@ -164,7 +165,7 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	doc := providerDay{
 		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: info.zone.String(),
 		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
-		Rows: rowsOf(got.ProviderDay.Rows, names, info.zone),
+		Rows: rowsOf(got.ProviderDay.Rows, names, info.zone), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
 	}
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/events"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -22,7 +23,10 @@ type Answer struct {
 	Date     civil.Date
 	Visits   []Appointment // of this day only
 	Partial  bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
-	Since    cache.Grant   // from Begin, before the vendor was asked
+	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
+	// Partial, it keeps the visits that the answer lacks.
+	SetAside map[codes.Code]int
+	Since    cache.Grant // from Begin, before the vendor was asked
 	// OwnVersions are the versions that other days of the same answer have raised already; ApplyDay
 	// adds to them. Answers that share Since must share them too: otherwise a visit that moved
 	// between two of them looks like the change of another caller. Nil for one day.
@@ -122,7 +126,7 @@ func (c *visitChange) records(a Answer) []Record {
 func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	grant := u.answer.Since
 	rosterChanged := !u.roster.known || !slices.Equal(u.roster.facts.Visits, u.next.Visits) ||
-		u.roster.facts.Doubt != u.next.Doubt
+		u.roster.facts.Doubt != u.next.Doubt || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
 	u.split()
 	parts := u.parts
 	if len(parts) == 0 && rosterChanged {
@@ -234,6 +238,7 @@ func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 	}
 	a := u.answer
 	return u.fill(ctx, grant, document{
-		Record{Noun: NounDay, Practice: a.Practice, Day: a.Date}, Day{Practice: a.Practice, Date: a.Date, Visits: u.booked},
+		Record{Noun: NounDay, Practice: a.Practice, Day: a.Date},
+		Day{Practice: a.Practice, Date: a.Date, Visits: u.booked, Incomplete: u.next.Incomplete},
 	})
 }

@@ -15,6 +15,8 @@ type Board struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
+	// Incomplete lists why the day may have more visits than these, in the order of codes.
+	Incomplete []Omission `json:"incomplete,omitempty"`
 }
 
 // BoardRow is one visit on the board. Without the patient's record, Known is false and the row has

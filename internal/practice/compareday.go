@@ -25,6 +25,7 @@ func (u *dayUpdate) compare(ctx context.Context) error {
 		here[v.ID] = true
 		return twice
 	})
+	u.next.Incomplete = a.omissions()
 	var refs []phi.Ref
 	for _, v := range a.Visits {
 		refs = append(refs, u.names.Appointment(v.ID))
@@ -113,7 +114,7 @@ func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) e
 	if len(vanished) == 0 {
 		return nil
 	}
-	stay := u.answer.Partial
+	stay := len(u.next.Incomplete) > 0
 	if !stay && len(u.answer.Visits)*2 < len(u.roster.facts.Visits) {
 		doubt, err := contentHash(u.names.sealer, u.next.Visits)
 		if err != nil {

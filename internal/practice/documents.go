@@ -106,6 +106,8 @@ type Day struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
 	Visits   []Booking  `json:"visits"` // in order of start
+	// Incomplete lists why the day may have more visits than these, in the order of codes.
+	Incomplete []Omission `json:"incomplete,omitempty"`
 }
 
 // Booking is one appointment on a roster, with the patient and the providers by which views find

@@ -8,6 +8,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -20,13 +21,17 @@ var (
 	ErrRow = errors.New("practice: row without id or start")
 )
 
-// FromAppointment maps a row of one practice's schedule.
+// FromAppointment maps a row of one practice's schedule. A row that has no identifier or no start
+// gives [codes.RowUnidentified] or [codes.RowUndated] as its error.
 func FromAppointment(practice string, row tebra.Appointment, zone *time.Location) (Appointment, error) {
 	if row.PracticeID != "" && row.PracticeID != practice {
 		return Appointment{}, ErrForeign
 	}
-	if row.ID == "" || row.Start.IsZero() {
-		return Appointment{}, ErrRow
+	switch {
+	case row.ID == "":
+		return Appointment{}, codes.RowUnidentified
+	case row.Start.IsZero():
+		return Appointment{}, codes.RowUndated
 	}
 	a := Appointment{
 		ID: row.ID, Practice: practice, Day: civil.DateOf(row.Start.In(zone)), Start: row.Start.UTC(), End: row.End.UTC(),

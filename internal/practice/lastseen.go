@@ -43,6 +43,8 @@ type daySeen struct {
 	// Doubt is the hash of a roster that was less than half as large as this one. The same roster a
 	// second time is believed.
 	Doubt phi.Ref `json:"doubt,omitzero"`
+	// Incomplete is what the roster states about rows that it lacks.
+	Incomplete []Omission `json:"incomplete,omitempty"`
 }
 
 type recordSeen struct {

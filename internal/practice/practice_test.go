@@ -12,6 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -92,13 +93,14 @@ func TestFromAppointment(t *testing.T) {
 	if _, err := FromAppointment("7", foreign, chicago); !errors.Is(err, ErrForeign) {
 		t.Errorf("a row of practice 8: %v", err)
 	}
-	for name, spoil := range map[string]func(*tebra.Appointment){
-		"no id": func(a *tebra.Appointment) { a.ID = "" }, "no start": func(a *tebra.Appointment) { a.Start = time.Time{} },
+	for want, spoil := range map[codes.Code]func(*tebra.Appointment){
+		codes.RowUnidentified: func(a *tebra.Appointment) { a.ID = "" },
+		codes.RowUndated:      func(a *tebra.Appointment) { a.Start = time.Time{} },
 	} {
 		bad := row
 		spoil(&bad)
-		if _, err := FromAppointment("7", bad, chicago); !errors.Is(err, ErrRow) {
-			t.Errorf("%s: %v", name, err)
+		if _, err := FromAppointment("7", bad, chicago); !errors.Is(err, want) {
+			t.Errorf("%s: %v", want, err)
 		}
 	}
 	row.End = row.Start.Add(-time.Hour)

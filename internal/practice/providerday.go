@@ -13,6 +13,8 @@ type ProviderDay struct {
 	Name     string     `json:"name,omitzero"` // empty if neither the practice nor a visit has it
 	Date     civil.Date `json:"date"`
 	Rows     []BoardRow `json:"rows"`
+	// Incomplete is that of the day's board: a row that is not shown may be this provider's.
+	Incomplete []Omission `json:"incomplete,omitempty"`
 }
 
 // buildProviderDay builds a provider's day from the visits that occupy the provider.

@@ -52,6 +52,7 @@ func (v boardView) build(ctx context.Context, parts []cache.Entry, a *assessment
 		return Board{}, nil, nil, err
 	}
 	board := buildBoard(v.practice, v.date, visits, patients, info)
+	board.Incomplete = day.Incomplete
 	a.rows, a.Unknown = len(board.Rows), withoutRecord(board.Rows)
 	n := v.names
 	return board, board, []phi.Ref{

@@ -63,6 +63,7 @@ func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *asse
 		return ProviderDay{}, nil, nil, err
 	}
 	built := buildProviderDay(v.practice, v.provider, v.date, visits, patients, info)
+	built.Incomplete = day.Incomplete
 	a.rows, a.Unknown = len(built.Rows), withoutRecord(built.Rows)
 	n := v.names
 	return built, built, append(v.people(visits),

@@ -9,6 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -43,15 +44,14 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	a := answer{
 		Deps: d, practiceScope: s, since: since, ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
 	}
-	skipped, err := a.sort(w.rows)
-	if err != nil {
+	a.partial = w.partial
+	if err := a.sort(w.rows); err != nil {
 		return err
 	}
-	if skipped > 0 {
-		d.Logger.WarnContext(ctx, "appointments without a start are skipped; nothing is removed from these days until they have one",
-			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "rows", skipped)
+	for code, rows := range a.setAside {
+		d.Logger.WarnContext(ctx, "rows of the schedule are not shown; nothing is removed from these days until they can be read",
+			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "code", code, "rows", rows)
 	}
-	a.partial = w.partial || skipped > 0
 	for _, on := range civil.Range(w.from, w.to) {
 		if err := a.apply(ctx, on); err != nil {
 			return applied(err)
@@ -89,6 +89,7 @@ type answer struct {
 	Deps
 	practiceScope
 	visits      map[civil.Date][]practice.Appointment
+	setAside    map[codes.Code]int // rows that may be of any day
 	partial     bool
 	since       cache.Grant
 	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
@@ -97,28 +98,28 @@ type answer struct {
 }
 
 // sort maps the rows and sorts them by day. A row of another practice invalidates the whole answer:
-// the vendor answered a different question, so no row can be trusted. Rows without a start are
-// skipped and counted: those visits exist, on some day, and must not count as gone.
-func (a *answer) sort(rows []tebra.Appointment) (skipped int, err error) {
-	a.visits = map[civil.Date][]practice.Appointment{}
+// the vendor answered a different question, so no row can be trusted. Rows that cannot be shown are
+// set aside: those visits exist, on some day, and must not count as gone.
+func (a *answer) sort(rows []tebra.Appointment) error {
+	a.visits, a.setAside = map[civil.Date][]practice.Appointment{}, map[codes.Code]int{}
 	for _, row := range rows {
 		visit, err := practice.FromAppointment(a.id, row, a.Zone)
 		switch {
 		case errors.Is(err, practice.ErrForeign):
-			return 0, fmt.Errorf("map appointments: %w", err)
+			return fmt.Errorf("map appointments: %w", err)
 		case err != nil:
-			skipped++
+			a.setAside[codes.Of(err)]++
 			continue
 		}
 		a.visits[visit.Day] = append(a.visits[visit.Day], visit)
 	}
-	return skipped, nil
+	return nil
 }
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	visits := a.visits[on]
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
-		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, Since: a.since, OwnVersions: a.ownVersions,
+		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, SetAside: a.setAside, Since: a.since, OwnVersions: a.ownVersions,
 	})
 	if err != nil {
 		return err

@@ -1,12 +1,14 @@
 package work
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
@@ -207,13 +209,23 @@ func TestRowWithoutAStartIsNotADeletion(t *testing.T) {
 	b.done(t, days(monday, monday))
 	b.line.answer = func(body string) string { return without(body, "StartDate") }
 	b.done(t, days(monday, monday))
-	if n := len(b.board(t, monday).Board.Rows); n != 10 {
-		t.Errorf("%d rows are left", n)
+	got := b.board(t, monday).Board
+	if want := []practice.Omission{{Code: codes.RowUndated, Rows: 1}}; len(got.Rows) != 10 || !slices.Equal(got.Incomplete, want) {
+		t.Errorf("%d rows are left, incomplete: %v", len(got.Rows), got.Incomplete)
 	}
-	if line := b.log.String(); !strings.Contains(line, "without a start") || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
+	day, err := b.Store.ProviderDay(t.Context(), clinicA, "7", b.visits(monday)[0].ProviderID, monday)
+	if must(t, err); !slices.Equal(day.ProviderDay.Incomplete, got.Incomplete) {
+		t.Errorf("the provider's day is incomplete: %v", day.ProviderDay.Incomplete)
+	}
+	if line := b.log.String(); !strings.Contains(line, `"code":"row_undated"`) || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
 		t.Errorf("the log contains %q", line)
 	}
 	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
+	b.line.answer = nil
+	b.done(t, days(monday, monday))
+	if got := b.board(t, monday).Board; len(got.Rows) != 10 || len(got.Incomplete) != 0 {
+		t.Errorf("after a clean answer: %d rows, incomplete: %v", len(got.Rows), got.Incomplete)
+	}
 }
 
 func TestScheduleThatChangesDuringTheCallIsReadAgain(t *testing.T) {

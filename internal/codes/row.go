@@ -1,0 +1,11 @@
+package codes
+
+// Why a day shows less than the vendor has of it, or needs an operator's attention although it
+// shows everything.
+var (
+	RowUnidentified = define("row_unidentified", "a row of the vendor's list has no number that can be read; look the day up at the vendor and correct the record")
+	RowUndated      = define("row_undated", "a row of the vendor's list has no start that can be read, so its day is unknown; correct the record at the vendor")
+	RowUnreadable   = define("row_unreadable", "a row of the vendor's list cannot be read; look the day up at the vendor and correct the record")
+	RowRepeated     = define("row_repeated", "rows of the vendor's list share a number and differ, such as a group or a series; all of them are shown")
+	ListCut         = define("list_cut", "the vendor cut the day's list at its limit, and what it left out cannot be requested")
+)

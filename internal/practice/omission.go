@@ -1,0 +1,28 @@
+package practice
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
+)
+
+// Omission is one reason why a day may show less than the vendor has of it.
+type Omission struct {
+	Code codes.Code `json:"code"`
+	Rows int        `json:"rows"` // how many rows are not shown; 0 if their number is unknown
+}
+
+// omissions returns the reasons why the answer may lack visits, in the order of their codes. A day
+// with any of them loses no visit: what the answer lacks may be what could not be read.
+func (a *Answer) omissions() []Omission {
+	var out []Omission
+	for code, rows := range a.SetAside {
+		out = append(out, Omission{code, rows})
+	}
+	if a.Partial {
+		out = append(out, Omission{Code: codes.ListCut})
+	}
+	slices.SortFunc(out, func(x, y Omission) int { return cmp.Compare(x.Code, y.Code) })
+	return out
+}
