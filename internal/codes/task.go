@@ -67,3 +67,8 @@ var (
 	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full")
 	VendorUnknown         = task("vendor_unknown", "the vendor refuses in words that this release does not know")
 )
+
+// What operators are alerted of besides the codes above. No task waits or dies with these.
+var (
+	AlertsCut = define("alerts_cut", "there are more alerts than the ledger keeps for the tenant")
+)

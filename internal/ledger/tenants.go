@@ -97,6 +97,10 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 		different = different || renamed
 	}
 	removed, err := changedRow(tx.ExecContext(ctx, `DELETE FROM practices WHERE tenant_id = $1`+notIn(kept), kept...))
+	if removed && err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM alerts WHERE tenant_id = $1 AND practice_id <> ''
+			AND practice_id NOT IN (SELECT id FROM practices WHERE tenant_id = $1)`, string(t.ID))
+	}
 	return different || removed, err
 }
 

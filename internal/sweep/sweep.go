@@ -1,5 +1,5 @@
-// Package sweep removes what is no longer needed: tag versions that no cached value depends on, and
-// ticks that were sent long ago.
+// Package sweep removes what is no longer needed: tag versions that no cached value depends on,
+// ticks that were sent long ago, and alerts of days that are no longer read.
 package sweep
 
 import (
@@ -22,6 +22,9 @@ const (
 	// keepTicks is far longer than operators look back. Schedulers read only the newest tick of
 	// each schedule, which is kept.
 	keepTicks = 7 * 24 * time.Hour
+	// keepAlerts is how long the alert of a day stays after it was last seen. While its day is
+	// read, it is seen every hour.
+	keepAlerts = 3 * 24 * time.Hour
 )
 
 // Sweeper sweeps every tenant of a deployment. All fields are required.
@@ -54,8 +57,9 @@ func (s *Sweeper) Run(ctx context.Context) error {
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, err := s.Ledger.DeleteTicks(ctx, s.Now().Add(-keepTicks))
-	return errors.Join(err, s.sweepTags(ctx))
+	_, ticks := s.Ledger.DeleteTicks(ctx, s.Now().Add(-keepTicks))
+	_, alerts := s.Ledger.DeleteAlerts(ctx, time.Now().Add(-keepAlerts))
+	return errors.Join(ticks, alerts, s.sweepTags(ctx))
 }
 
 func (s *Sweeper) sweepTags(ctx context.Context) error {

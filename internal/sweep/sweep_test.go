@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -60,6 +62,13 @@ func TestSweepCoversEveryTenant(t *testing.T) {
 	if err := l.MarkSent(t.Context(), older, now); err != nil {
 		t.Fatal(err)
 	}
+	day := civil.DateOf(now)
+	for code, at := range map[codes.Code]time.Time{"old": now.Add(-2 * keepAlerts), "new": now} {
+		scope := ledger.AlertScope{Tenant: tenants[0], Practice: "1", From: day, To: day, Codes: []codes.Code{code}}
+		if _, err := l.SetAlerts(t.Context(), scope, []ledger.Alert{{Day: day, Code: code}}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	s := &Sweeper{Ledger: l, Cache: c, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)}
 	if err := s.Sweep(t.Context()); err != nil {
@@ -75,6 +84,9 @@ func TestSweepCoversEveryTenant(t *testing.T) {
 		if left, err := rdb.HExists(t.Context(), id.Key("c1", "m"), unused).Result(); err != nil || left {
 			t.Errorf("%s: an unused version is left: %v, %v", id, left, err)
 		}
+	}
+	if left, err := l.Alerts(t.Context(), ledger.AlertFilter{}); err != nil || len(left) != 1 || left[0].Code != "new" {
+		t.Errorf("alerts that are left: %v, %v", left, err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
