@@ -19,10 +19,10 @@ help: ## list the targets
 ci: ## run what the pipeline runs: the steps in .ci/run
 	@.ci/run
 
-test: needs ## run all tests; installs redis-server and PostgreSQL if they are missing
+test: needs ## run the tests that need only redis-server and PostgreSQL; installs them if they are missing
 	@scripts/test -timeout 5m $(PACKAGES)
 
-race: ## run all tests under the race detector, in random order; installs a C compiler if there is none
+race: ## run the same tests under the race detector, in random order; installs a C compiler if there is none
 	@scripts/install-needs test race
 	@CGO_ENABLED=1 scripts/test -race -shuffle=on -timeout 10m $(PACKAGES)
 

@@ -58,8 +58,8 @@ var packageRules = []packageRule{
 	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client implements the protocol and does not depend on queue, cache or flow"},
 	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli", "internal/daycheck"}, why: "the simulator serves tests and the demo; no worker may link it"},
 	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant"}, why: "parses the environment into values; it does not depend on other packages' options"},
-	{path: "internal/cache", row: 3, why: "stamps, tags and the three scripts; appends events in them"},
-	{path: "internal/queue", row: 3, why: "the engine under asynq"},
+	{path: "internal/cache", row: 3, why: "stamps, tags and the scripts that maintain them, events included"},
+	{path: "internal/queue", row: 3, why: "the engine under tasks, built on asynq"},
 
 	// Row 2: stores.
 	{path: "internal/access", row: 2, only: []string{"internal/secret", "internal/tenant"}, why: "API keys and operators' logins: made by commands, checked by gateway and monitor"},

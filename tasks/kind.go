@@ -10,8 +10,8 @@ import (
 )
 
 // Kind describes a kind of task that this package declares. Everything that handles kinds alike,
-// such as the HTTP API, the command line, the calendar of vendor calls and the status report, reads
-// the descriptions that [Kinds] returns.
+// such as the HTTP API, the command line and the status report, reads the descriptions that [Kinds]
+// returns.
 type Kind struct {
 	// Name is the kind itself: "schedule.sync".
 	Name string

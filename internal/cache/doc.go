@@ -38,7 +38,7 @@
 // their own byte arithmetic. Notifications use PUBLISH everywhere: the embedded server has no
 // SPUBLISH in scripts, and a cluster therefore notifies all its nodes, once per change.
 //
-//	read        classify an entry and grant a load, or report who holds the lease
+//	read        classify an entry and grant a load, or report that another caller holds the lease
 //	fill        store an entry, or return the reason why not
 //	invalidate  versions + last-seen records + event, or nothing
 //	begin       a stamp for a load that fills many entries

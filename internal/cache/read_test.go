@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// reads calls Read, checks its result and returns the grant.
+// reads calls read, checks its result and returns the grant.
 func (b *fixture) reads(k Key, state State, val string, held bool) Grant {
 	b.t.Helper()
 	e, g, err := b.read(b.t.Context(), k, acceptAll)

@@ -69,7 +69,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 		PersistentPreRunE: e.begin,
 	}
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print one JSON document to stdout, for errors too")
-	root.PersistentFlags().DurationVar(&e.timeout, "timeout", defaultTimeout, "stop after this time; 0 means no limit")
+	root.PersistentFlags().DurationVar(&e.timeout, "timeout", defaultTimeout, "stop after this time; 0, the default of commands that run long, means no limit")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err.Error()) })
 	root.CompletionOptions.DisableDefaultCmd = true // the project's own command supports --json
 	e.runnable(root)

@@ -11,8 +11,8 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// This file is the only one that relies on asynq v0.26.0 beyond its API. Tests that run asynq
-// itself cover every line; see asynq_test.go.
+// This file and the scripts under lua/ are the only ones that rely on asynq v0.26.0 beyond its API.
+// Tests that run asynq itself cover every line; see asynq_test.go.
 
 // Names of asynq's keys. The keys of a queue begin with asynq:{queue}: so that they share one slot.
 const (

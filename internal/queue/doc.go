@@ -42,6 +42,7 @@
 //
 // # Dependence on asynq
 //
-// asynq.go contains every key name and script shape of asynq that this package uses beyond asynq's
-// API. The tests beside it run asynq itself and fail when one of them changes.
+// asynq.go and the scripts under lua/ contain every name of a key or field and every script shape
+// of asynq that this package uses beyond asynq's API. The tests beside them run asynq itself and
+// fail when one of these changes.
 package queue

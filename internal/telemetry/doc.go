@@ -1,5 +1,6 @@
-// Package telemetry is the only package that uses the OpenTelemetry API. Whatever leaves a process
-// as a span, a metric or a log line passes through it and is held to a closed vocabulary.
+// Package telemetry and the packages below it are the only ones that use OpenTelemetry. Whatever
+// leaves a process as a span, a metric or a log line passes through them and is held to a closed
+// vocabulary.
 //
 // # Why a closed vocabulary
 //

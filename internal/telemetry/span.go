@@ -14,7 +14,7 @@ type SpanName int
 
 // The spans of Rounds, in the order in which one task produces them.
 const (
-	// SpanRequest is an HTTP request answered by the gateway or the monitor.
+	// SpanRequest is an HTTP request to the gateway.
 	SpanRequest SpanName = iota + 1
 	// SpanTick is one decision of the plan about what is due.
 	SpanTick
