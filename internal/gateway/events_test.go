@@ -19,7 +19,7 @@ func TestResumedStreamMissesNothing(t *testing.T) {
 	b := setup(t)
 	b.applyDay(clinicA, "7", visit("7", 1)) // before the stream starts, so not part of it
 	f := b.follow(keyA)
-	if f.status != http.StatusOK || !strings.HasPrefix(f.header.Get("Content-Type"), "text/event-stream") {
+	if f.status != http.StatusOK || !strings.HasPrefix(f.header.Get("Content-Type"), "text/event-stream") || f.header.Get("Cache-Control") != "no-store, no-transform" {
 		t.Fatalf("%d %v", f.status, f.header)
 	}
 	start := f.next(eventReady)

@@ -76,7 +76,16 @@ func (g *Gateway) guard(w *statusRecorder, r *http.Request, rt route, span *tele
 		return
 	}
 	span.Set(telemetry.Caller(c.Name), telemetry.Tenant(c.Tenant.String()))
+	joinLines(r.Header, "If-None-Match")
 	g.serveCaller(w, r, rt, c)
+}
+
+// joinLines makes one line of a list header that came on several, which mean the same (RFC 9110,
+// section 5.3). Routes read only the first line.
+func joinLines(h http.Header, name string) {
+	if lines := h.Values(name); len(lines) > 1 {
+		h.Set(name, strings.Join(lines, ", "))
+	}
 }
 
 // authenticate returns the caller of a request. Requests without a known key share one rate limit.

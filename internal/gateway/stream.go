@@ -60,7 +60,8 @@ const (
 func (s *stream) follow(ctx context.Context) string {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no") // buffering proxies would delay events
+	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses would hold events back
+	h.Set("X-Accel-Buffering", "no")                 // so would one that buffers
 	_ = s.control.SetReadDeadline(time.Time{})
 	for kind := s.firstKind; ; kind = eventGap {
 		if err := s.writeEvent(s.cursor, kind, []byte("{}")); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -62,17 +61,6 @@ func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf 
 		out.Status, out.ContentType, out.Body = http.StatusNotModified, "", nil
 	}
 	return out, nil
-}
-
-// matchesETag compares weakly with each entry of the list, as If-None-Match requires.
-func matchesETag(list, etag string) bool {
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimSpace(tag)
-		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
-			return true
-		}
-	}
-	return false
 }
 
 const (

@@ -79,12 +79,17 @@ func TestETag(t *testing.T) {
 	}
 	var doc board
 	first.json(t, &doc)
-	for _, match := range []string{etag, `"other", ` + etag, "W/" + etag, "*"} {
+	for _, match := range []string{etag, `"other", ` + etag, "W/" + etag, "*", `"a,*,b",` + etag + ",,", "\t* "} {
 		r := b.get(boardPath, "If-None-Match", match)
 		if r.StatusCode != http.StatusNotModified || len(r.body) != 0 || r.Header.Get("ETag") != etag || r.Header.Get("Content-Type") != "" {
 			t.Errorf("%q: %d %v %s", match, r.StatusCode, r.Header, r.body)
 		}
 		checkFreshness(t, r, doc.AsOf, false)
+	}
+	lines := b.request(http.MethodGet, boardPath, keyA, "")
+	lines.Header["If-None-Match"] = []string{`"other"`, etag}
+	if r := b.do(lines); r.StatusCode != http.StatusNotModified {
+		t.Errorf("the ETag on the second of two lines: %d", r.StatusCode)
 	}
 	if r := b.get(boardPath, "If-None-Match", `"other"`); r.StatusCode != http.StatusOK || string(r.body) != string(first.body) || r.Header.Get("ETag") != etag {
 		t.Errorf("an unchanged board: %d, %s after %s", r.StatusCode, r.body, first.body)

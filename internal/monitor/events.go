@@ -30,6 +30,7 @@ func (m *Monitor) nowEvents(w http.ResponseWriter, r *http.Request, user access.
 	s := stream{w: w, control: http.NewResponseController(w), sent: map[string][]byte{}}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's limit is meant for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store, no-transform") // a proxy that compresses would hold events back
 	w.Header().Set("X-Accel-Buffering", "no")
 	tick := time.NewTicker(sampleInterval)
 	defer tick.Stop()
