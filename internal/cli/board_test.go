@@ -123,6 +123,30 @@ func TestBoardShowReveals(t *testing.T) {
 	}
 }
 
+// Texts of the vendor reach the terminal with control characters escaped, in JSON too.
+func TestBoardShowEscapesControlCharacters(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	tools := h.tools(t)
+	h.fillBoard(t, tools, monday)
+	grant, err := tools.Store.Begin(t.Context(), "clinic-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient := practice.Patient{ID: "1001", First: "Quill\u202e", Last: "Test\u009b31m\nperson"}
+	if _, err := tools.Store.ApplyPatient(t.Context(), "clinic-a", patient, grant); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02", "--reveal"}
+	text, asJSON := rounds(t, h.vars, args...), rounds(t, h.vars, append(args, "--json")...)
+	if !strings.Contains(text.stdout, `Quill\u202e Test\u009b31m person`) || strings.ContainsAny(text.stdout+asJSON.stdout, "\u202e\u009b") {
+		t.Errorf("%q\n%q", text.stdout, asJSON.stdout)
+	}
+	if name := document[boardDoc](t, asJSON.stdout).Rows[0].Name; name != "Quill\u202e Test\u009b31m person" {
+		t.Errorf("the name in JSON is %q", name)
+	}
+}
+
 func TestBoardShowMarksStaleBoard(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

@@ -35,7 +35,7 @@ func (f *failure) Unwrap() error { return f.cause }
 // write prints the failure for people.
 func (f *failure) write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Error: %s\n", f.Error())
+	fmt.Fprintf(&b, "Error: %s\n", printable(f.Error()))
 	lines(&b, "found", f.Found)
 	if f.Means != "" {
 		lines(&b, "means", []string{f.Means})

@@ -132,7 +132,8 @@ func misused(cmd *cobra.Command, what string) *failure {
 	return f
 }
 
-// answer prints a command's result: doc with --json, the output of text otherwise.
+// answer prints a command's result: doc with --json, the output of text otherwise. Control
+// characters are escaped in both.
 func (e *env) answer(doc any, text func(w io.Writer)) error {
 	var b bytes.Buffer
 	if e.json {
@@ -145,7 +146,11 @@ func (e *env) answer(doc any, text func(w io.Writer)) error {
 	} else {
 		text(&b)
 	}
-	if _, err := e.stdout.Write(b.Bytes()); err != nil {
+	safe := printableLines
+	if e.json {
+		safe = printableJSON
+	}
+	if _, err := io.WriteString(e.stdout, safe(b.String())); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil

@@ -18,7 +18,11 @@ func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []strin
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, strings.Join(heading, "\t"))
 	for _, r := range rows {
-		_, _ = fmt.Fprintln(t, strings.Join(cells(r), "\t"))
+		all := cells(r)
+		for i := range all {
+			all[i] = printable(all[i])
+		}
+		_, _ = fmt.Fprintln(t, strings.Join(all, "\t"))
 	}
 	_ = t.Flush() // w is a buffer
 }
@@ -26,7 +30,7 @@ func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []strin
 // lines writes each value on a line, with a label before the first.
 func lines(b *strings.Builder, label string, values []string) {
 	for _, v := range values {
-		fmt.Fprintf(b, "  %-6s %s\n", label, v)
+		fmt.Fprintf(b, "  %-6s %s\n", label, printable(v))
 		label = ""
 	}
 }
@@ -67,7 +71,7 @@ func (d *details) addTime(name string, t, now time.Time) {
 func (d *details) write(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, line := range *d {
-		_, _ = fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+		_, _ = fmt.Fprintf(t, "%s\t%s\n", line[0], printable(line[1]))
 	}
 	_ = t.Flush() // w is a buffer
 }
