@@ -9,6 +9,9 @@
 walk.py uses each part of the API once.
 """
 
+import datetime
+import email.utils
+import io
 import json
 import time
 import urllib.error
@@ -17,23 +20,31 @@ import urllib.request
 
 
 class Problem(Exception):
-    """An error response. Programs can rely on code; detail is for people; retry_after is in seconds, or None."""
+    """A response that is not the gateway's document: an error of the gateway, or of a proxy in front of it.
+
+    Programs can rely on code, which is "unknown" if the response has none; detail is for people; retry_after is in
+    seconds, or None.
+    """
 
     def __init__(self, status, body, retry_after):
+        body = body if isinstance(body, dict) else {}
         self.status = status
-        self.code = body.get("code", "unknown")
-        self.detail = body.get("detail", body.get("title", ""))
+        self.code = _text(body.get("code")) or "unknown"
+        self.detail = _text(body.get("detail")) or _text(body.get("title"))
         self.retry_after = retry_after
         super().__init__("%d %s %s" % (status, self.code, self.detail))
 
 
 class View:
-    """A document, its ETag, the age of its data in seconds, and whether the data has changed since then."""
+    """A document, its ETag, the age of its data in seconds, and whether the data has changed since then.
+
+    Without a stated age, age is the value None.
+    """
 
     def __init__(self, document, headers):
         self.document = document
         self.etag = headers["ETag"]
-        self.age = int(headers["Age"])
+        self.age = _seconds(headers["Age"])
         self.stale = headers["Data-Stale"] == "true"
 
 
@@ -95,29 +106,25 @@ class Client:
         """
         headers = {"Last-Event-ID": after} if after else {}
         with self._send("/v1/events", None, headers) as stream:
-            event = {}
-            for line in stream:
-                name, _, value = line.decode().rstrip("\n").partition(": ")
-                if name:
-                    event[name] = value
-                elif "event" in event:
-                    yield event["id"], event["event"], json.loads(event["data"])
-                    event = {}
+            if stream.headers.get_content_type() != "text/event-stream":
+                raise Problem(stream.status, None, None)
+            # This reads line ends of all three kinds, and skips a byte order mark.
+            yield from _events(io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline=None))
 
     def _view(self, path, query, known):
         query = urllib.parse.urlencode({name: value for name, value in query.items() if value is not None})
-        headers = {"If-None-Match": known.etag} if known else {}
+        headers = {"If-None-Match": known.etag} if known and known.etag else {}
         try:
-            with self._send(path + ("?" + query if query else ""), None, headers) as answer:
-                return View(json.load(answer), answer.headers)
-        except urllib.error.HTTPError as answer:
-            if answer.code == 304:
-                return View(known.document, answer.headers)
-            raise
+            with self._send(path + ("?" + query if query else ""), None, headers) as response:
+                return View(_document(response), response.headers)
+        except urllib.error.HTTPError as response:
+            if headers:
+                return View(known.document, response.headers)
+            raise Problem(response.code, None, None) from None
 
     def _document(self, path, body=None, headers=None):
-        with self._send(path, body, headers or {}) as answer:
-            return json.load(answer)
+        with self._send(path, body, headers or {}) as response:
+            return _document(response)
 
     def _send(self, path, body, headers):
         request = urllib.request.Request(self._url + path, headers=dict(headers, Authorization="Bearer " + self._key))
@@ -126,13 +133,65 @@ class Client:
             request.add_header("Content-Type", "application/json")
         try:
             return urllib.request.urlopen(request, timeout=self._timeout)
-        except urllib.error.HTTPError as answer:
-            if answer.code == 304:
+        except urllib.error.HTTPError as response:
+            if response.code == 304:
                 raise
-            with answer:
+            with response:
                 try:
-                    document = json.load(answer)
+                    document = json.load(response)
                 except ValueError:
-                    document = {}
-                after = answer.headers["Retry-After"]
-                raise Problem(answer.code, document, int(after) if after else None) from None
+                    document = None
+                raise Problem(response.code, document, _retry_after(response.headers["Retry-After"])) from None
+
+
+def _document(response):
+    try:
+        document = json.load(response)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Problem(response.status, None, None)
+    return document
+
+
+def _events(lines):
+    """Parse a stream as the HTML standard defines it (server-sent events, 9.2.6)."""
+    last, kind, data = "", "", []
+    for line in lines:
+        if not line.endswith("\n"):
+            return  # the connection ended within an event
+        name, _, value = line[:-1].partition(":")
+        value = value[1:] if value.startswith(" ") else value
+        if line == "\n":
+            if data:
+                yield last, kind or "message", json.loads("\n".join(data))
+            kind, data = "", []
+        elif name == "data":
+            data.append(value)
+        elif name == "event":
+            kind = value
+        elif name == "id" and "\0" not in value:
+            last = value
+
+
+def _text(value):
+    return value if isinstance(value, str) else ""
+
+
+def _seconds(text):
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+
+
+def _retry_after(text):
+    """Return the seconds that a Retry-After header asks to wait, which is a number or a date; None without a usable one."""
+    seconds = _seconds(text)
+    if seconds is not None or not text:
+        return seconds
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=datetime.timezone.utc)
+    return max(0, round((at - datetime.datetime.now(datetime.timezone.utc)).total_seconds()))

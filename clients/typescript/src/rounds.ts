@@ -21,15 +21,17 @@ export interface Event {
   data: Partial<Schemas["Event"]>;
 }
 
-/** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. */
+/** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. The age is undefined
+ * if the response does not state it. */
 export interface View<T> {
   document: T;
   etag: string;
-  age: number;
+  age: number | undefined;
   stale: boolean;
 }
 
-/** An error response. Programs can rely on its code; retryAfter is in seconds. */
+/** A response that is not the gateway's document: an error of the gateway, or of a proxy in front of it. Programs can rely on
+ * its code, which is "unknown" if the response has none; retryAfter is in seconds. */
 export class Problem extends Error {
   constructor(readonly status: number, readonly code: string, detail: string, readonly retryAfter?: number) {
     super(`${status} ${code} ${detail}`);
@@ -48,14 +50,12 @@ export class Client {
 
   /** Enqueues a task. A second call with the same idempotency key within 48 hours returns the first call's task. */
   async enqueue(demand: Demand, idempotencyKey?: string): Promise<Receipt> {
-    const answer = await this.#send("/v1/tasks", demand, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {});
-    return (await answer.json()) as Receipt;
+    return documentOf(await this.#send("/v1/tasks", demand, idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {}));
   }
 
   /** Returns a task's status. */
   async task(id: string): Promise<Status> {
-    const answer = await this.#send(`/v1/tasks/${encodeURIComponent(id)}`);
-    return (await answer.json()) as Status;
+    return documentOf(await this.#send(`/v1/tasks/${encodeURIComponent(id)}`));
   }
 
   /** Waits until a task has ended. */
@@ -85,24 +85,20 @@ export class Client {
 
   /** Reports that a record changed at the vendor. All readers see its views as stale once this resolves. */
   async invalidate(change: Change): Promise<Invalidation> {
-    const answer = await this.#send("/v1/invalidations", change);
-    return (await answer.json()) as Invalidation;
+    return documentOf(await this.#send("/v1/invalidations", change));
   }
 
   /** Yields changes until the connection ends or the caller leaves the loop: those after an event's id, or new ones. */
   async *events(after?: string): AsyncGenerator<Event> {
     const cut = new AbortController();
     try {
-      const answer = await this.#send("/v1/events", undefined, after ? { "Last-Event-ID": after } : {}, cut.signal);
-      let rest = "";
-      for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
-        const blocks = (rest + chunk).split("\n\n");
-        rest = blocks.pop() ?? "";
-        for (const block of blocks) {
-          const event = parse(block);
-          if (event) yield event;
-        }
+      const response = await this.#send("/v1/events", undefined, after ? { "Last-Event-ID": after } : {}, cut.signal);
+      if (!/^text\/event-stream\b/i.test(response.headers.get("Content-Type") ?? "") || !response.body) {
+        throw new Problem(response.status, "unknown", "");
       }
+      const parser = new Parser();
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) yield* parser.read(chunk);
+      yield* parser.end();
     } finally {
       cut.abort();
     }
@@ -111,17 +107,17 @@ export class Client {
   async #view<T>(path: string, query: Record<string, string | undefined>, known?: View<T>): Promise<View<T>> {
     const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
     const text = new URLSearchParams(given).toString();
-    const answer = await this.#send(text ? `${path}?${text}` : path, undefined, known ? { "If-None-Match": known.etag } : {});
+    const response = await this.#send(text ? `${path}?${text}` : path, undefined, known?.etag ? { "If-None-Match": known.etag } : {});
     return {
-      document: answer.status === 304 && known ? known.document : ((await answer.json()) as T),
-      etag: answer.headers.get("ETag") ?? "",
-      age: Number(answer.headers.get("Age")),
-      stale: answer.headers.get("Data-Stale") === "true",
+      document: response.status === 304 && known?.etag ? known.document : await documentOf<T>(response),
+      etag: response.headers.get("ETag") ?? "",
+      age: seconds(response.headers.get("Age")),
+      stale: response.headers.get("Data-Stale") === "true",
     };
   }
 
   async #send(path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
-    const answer = await fetch(this.#url + path, {
+    const response = await fetch(this.#url + path, {
       method: body === undefined ? "GET" : "POST",
       headers: {
         ...headers,
@@ -131,23 +127,73 @@ export class Client {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     });
-    if (answer.ok || answer.status === 304) return answer;
-    const problem = (await answer.json().catch(() => ({}))) as Partial<Schemas["Problem"]>;
-    const after = answer.headers.get("Retry-After");
-    throw new Problem(answer.status, problem.code ?? "unknown", problem.detail ?? problem.title ?? "", after ? Number(after) : undefined);
+    if (response.ok || response.status === 304) return response;
+    const document: unknown = await response.json().catch(() => undefined);
+    const problem = (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>;
+    throw new Problem(
+      response.status, text(problem["code"]) || "unknown", text(problem["detail"]) || text(problem["title"]),
+      retryAfter(response.headers.get("Retry-After")),
+    );
   }
 }
 
-/** Parses one block of server-sent events. Returns undefined for a comment. */
-function parse(block: string): Event | undefined {
-  const lines = new Map<string, string>();
-  for (const line of block.split("\n")) {
-    const colon = line.indexOf(": ");
-    if (colon > 0) lines.set(line.slice(0, colon), line.slice(colon + 2));
+/** Returns the document of a response, or throws a Problem if it has none. */
+async function documentOf<T>(response: Response): Promise<T> {
+  const body: unknown = await response.json().catch(() => undefined);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new Problem(response.status, "unknown", "");
+  return body as T;
+}
+
+/** Parses a stream of events as the HTML standard defines it (server-sent events, 9.2.6). */
+class Parser {
+  #rest = "";
+  #id = "";
+  #kind = "";
+  #data: string[] = [];
+
+  /** Yields the events that end in the chunk. */
+  *read(chunk: string): Generator<Event> {
+    const lines = (this.#rest + chunk).split(/\r\n|\n|\r(?!$)/); // a CR at the end may be half of a line end
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line === "") yield* this.#dispatch();
+      else this.#field(line);
+    }
   }
-  const [id, kind, data] = [lines.get("id"), lines.get("event"), lines.get("data")];
-  if (id === undefined || kind === undefined || data === undefined) return undefined;
-  return { id, kind: kind as Event["kind"], data: JSON.parse(data) as Event["data"] };
+
+  /** Yields the event whose last line end is a CR at the end of the stream. */
+  *end(): Generator<Event> {
+    if (this.#rest.endsWith("\r")) yield* this.read("\n");
+  }
+
+  #field(line: string): void {
+    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (name === "data") this.#data.push(value);
+    else if (name === "event") this.#kind = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
+  }
+
+  *#dispatch(): Generator<Event> {
+    const [kind, data] = [this.#kind || "message", this.#data];
+    [this.#kind, this.#data] = ["", []];
+    if (data.length > 0) yield { id: this.#id, kind: kind as Event["kind"], data: JSON.parse(data.join("\n")) as Event["data"] };
+  }
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function seconds(header: string | null): number | undefined {
+  return header !== null && /^\s*\d{1,10}\s*$/.test(header) ? Number(header) : undefined;
+}
+
+/** Returns the seconds that a Retry-After header asks to wait, which is a number or a date; undefined without a usable one. */
+function retryAfter(header: string | null): number | undefined {
+  const number = seconds(header);
+  if (number !== undefined || header === null) return number;
+  const at = /[a-z]/i.test(header) ? Date.parse(header) : NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.round((at - Date.now()) / 1000));
 }
 
 function pause(ms: number): Promise<void> {
