@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
@@ -23,6 +20,7 @@ type simFlags struct {
 	accounts, practices, patients, visits int
 	latency                               string
 	configDir                             string
+	odd                                   []string
 }
 
 // realLatency is the measured latency of the vendor's list calls.
@@ -53,8 +51,9 @@ kept, and other files are overwritten. Redis URLs come from the environment; by 
 	cmd.Flags().IntVar(&f.patients, "patients", 3000, "number of patients per practice")
 	cmd.Flags().IntVar(&f.visits, "visits", 90, "visits per day and practice")
 	cmd.Flags().StringVar(&f.latency, "latency", "none", "none, or real for the vendor's latency")
+	cmd.Flags().StringSliceVar(&f.odd, "odd", nil, `oddities of responses, as listed by "rounds sim oddities", or all`)
 	cmd.Flags().StringVar(&f.configDir, "write-config", "", "folder for rounds.env, tenants.yaml, rounds.keys and apikeys")
-	cmd.AddCommand(newSimOperations(e), newSimCapture(e))
+	cmd.AddCommand(newSimOperations(e), newSimOddities(e), newSimCapture(e))
 	return cmd
 }
 
@@ -75,6 +74,13 @@ func (f simFlags) config() (tebratest.Config, error) {
 		c.Latency = realLatency
 	default:
 		return c, usage("--latency must be none or real")
+	}
+	for _, name := range f.odd {
+		if name == "all" {
+			c.Odd = tebratest.OddityNames()
+			break
+		}
+		c.Odd = append(c.Odd, tebratest.Oddity(name))
 	}
 	for i := range f.accounts {
 		a := tebratest.Account{
@@ -170,64 +176,4 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
-}
-
-// simOperation is one row of "sim operations".
-type simOperation struct {
-	Name       string `json:"name"`
-	Class      string `json:"class"`
-	IntervalMS int64  `json:"interval_ms"`
-	TimeoutMS  int64  `json:"timeout_ms"`
-	Idempotent bool   `json:"idempotent"`
-	PHI        bool   `json:"phi"`
-	MaxDays    int    `json:"max_days,omitzero"`
-	MaxRows    int    `json:"max_rows,omitzero"`
-	PageRows   int    `json:"page_rows,omitzero"`
-	Assumed    bool   `json:"assumed,omitzero"` // not in a contract of the vendor
-}
-
-func newSimOperations(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "operations",
-		Short: "List the vendor operations of the client",
-		Long:  "List the vendor operations that the client supports, one per line. With --json, each has its properties.",
-		Args:  names(),
-		RunE: func(*cobra.Command, []string) error {
-			var rows []simOperation
-			for _, o := range tebra.Operations() {
-				rows = append(rows, simOperation{
-					o.Name, o.Class.String(), o.Interval.Milliseconds(), o.Timeout.Milliseconds(), o.Idempotent, o.PHI, o.MaxDays,
-					o.MaxRows, o.PageRows, o.Assumed,
-				})
-			}
-			return e.answer(map[string]any{"operations": rows}, func(w io.Writer) {
-				for _, o := range rows {
-					_, _ = fmt.Fprintln(w, o.Name)
-				}
-			})
-		},
-	}
-}
-
-func newSimCapture(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "capture DIR",
-		Short: "Write the request and response of every operation to files",
-		Long: `Call every operation of the client once, against a private simulator, and write <Operation>.request.xml and
-<Operation>.response.xml to DIR, for comparison with the vendor's schema.`,
-		Args: names("DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := tebratest.Capture(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			var ops []string
-			for _, o := range tebra.Operations() {
-				ops = append(ops, o.Name)
-			}
-			doc := map[string]any{"dir": args[0], "operations": ops}
-			return e.answer(doc, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "wrote the requests and responses of %s to %s\n", strings.Join(ops, ", "), args[0])
-			})
-		},
-	}
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -169,9 +172,35 @@ func TestSimRefusesOutOfRangeFlags(t *testing.T) {
 	for name, args := range map[string][]string{
 		"accounts": {"--accounts", "1001"}, "practices": {"--practices", "0"}, "patients": {"--patients", "900001"}, "visits": {"--visits", "901"},
 		"total practices": {"--accounts", "8", "--practices", "88"}, "latency": {"--latency", "some"},
+		"oddity": {"--odd", "control-characters,unknown"},
 	} {
 		if o := rounds(t, nil, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...)...); o.code != exitUsage || o.stdout != "" {
 			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+func TestSimSwitchesOdditiesOn(t *testing.T) {
+	t.Parallel()
+	all := document[struct{ Oddities []tebratest.OddityInfo }](t, rounds(t, nil, "sim", "oddities", "--json").stdout).Oddities
+	if text := rounds(t, nil, "sim", "oddities").stdout; len(all) == 0 || strings.Count(text, "\n") != len(all)+1 {
+		t.Errorf("%d oddities as JSON, and as text\n%s", len(all), text)
+	}
+	for flag, want := range map[string]int{"all": len(all), "control-characters,bad-last-modified": 2} {
+		log, _ := startSim(t, nil, "--odd", flag, "--patients", "5", "--visits", "1")
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			"http://"+regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(log.String())+"/control/odd", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport := &http.Transport{DisableKeepAlives: true}
+		resp, err := (&http.Client{Transport: transport}).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var on []tebratest.Oddity
+		if err := errors.Join(json.NewDecoder(resp.Body).Decode(&on), resp.Body.Close()); err != nil || len(on) != want {
+			t.Errorf("--odd %s: %v, %v", flag, on, err)
 		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	OutcomeRejected        Outcome = "rejected" // a business error
 	OutcomeFault           Outcome = "fault"
 	OutcomeMaintenance     Outcome = "maintenance"
+	OutcomeOdd             Outcome = "odd" // an oddity of calls; see Oddities
 	OutcomeCut             Outcome = "cut"
 	OutcomeHang            Outcome = "hang"
 	OutcomeAborted         Outcome = "aborted" // the caller gave up before the response

@@ -24,6 +24,7 @@ func TestInvalidConfig(t *testing.T) {
 		"negative id":    oneAccount(tebratest.Practice{ID: -1}),
 		"long id":        oneAccount(tebratest.Practice{ID: 1_000_000_000}),
 		"faults":         {Faults: tebratest.Faults{Rules: []tebratest.Rule{{Fault: "x"}}}},
+		"oddity":         {Odd: []tebratest.Oddity{"x"}},
 		"throttles":      {Throttles: tebratest.Throttles{Margin: -1}},
 	} {
 		if _, err := tebratest.New(config); err == nil {

@@ -81,6 +81,7 @@ type controlCommand struct {
 //	POST /control/play   {account, practice, day, until}    plays the staff's day up to a time
 //	GET  /control/faults                PUT  /control/faults       (all of Faults)
 //	GET  /control/throttles             PUT  /control/throttles    (all of Throttles)
+//	GET  /control/odd                   PUT  /control/odd          (names of the oddities that are on)
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/calls", func(w http.ResponseWriter, r *http.Request) {
 		after, err := queryInt(r, "after")
@@ -99,6 +100,7 @@ func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/patient", s.controlPatient)
 	mux.HandleFunc("PUT /control/faults", func(w http.ResponseWriter, r *http.Request) { putJSON(w, r, s.SetFaults) })
 	mux.HandleFunc("PUT /control/throttles", func(w http.ResponseWriter, r *http.Request) { putJSON(w, r, s.SetThrottles) })
+	s.controlOdd(mux)
 	s.controlCommands(mux)
 }
 
@@ -284,7 +286,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if _, end := dec.Token(); err != nil || !errors.Is(end, io.EOF) { // nothing may follow
-		http.Error(w, "body is not the expected JSON object", http.StatusBadRequest)
+		http.Error(w, "body is not the expected JSON value", http.StatusBadRequest)
 		return false
 	}
 	return true

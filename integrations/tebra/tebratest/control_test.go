@@ -59,6 +59,11 @@ func TestControlAPI(t *testing.T) {
 		{"GET", "faults", "", 200, `"rules":[{"fault":"outage","operations":["GetPatients"],"count":3,"rate":0.5,"for_ns":1}]`},
 		{"PUT", "faults", `{}`, 204, ""},
 		{"PUT", "throttles", `{"off":true}`, 204, ""},
+		{"PUT", "odd", `["bad-last-modified","control-characters"]`, 204, ""},
+		{"PUT", "odd", `["bad-last-modifed"]`, 400, "unknown oddity"},
+		{"GET", "odd", "", 200, `["control-characters","bad-last-modified"]`},
+		{"PUT", "odd", `[]`, 204, ""},
+		{"GET", "odd", "", 200, `[]`},
 		{"PUT", "faults", `{"rules":[{"fault":"cut","operations":["GetPatient"],"count":3}]}`, 204, ""},
 		{"GET", "faults", "", 200, `"rules":[{"fault":"cut","operations":["GetPatient"],"count":3,`},
 		{"POST", "fail-patient", `{"patient":"1000001","on":true}`, 204, ""},
@@ -158,11 +163,12 @@ func TestControlDuringChangesOfSettings(t *testing.T) {
 			default:
 				s.SetFaults(tebratest.Faults{ClockOffset: time.Duration(i)})
 				s.SetThrottles(tebratest.Throttles{Margin: time.Duration(i)})
+				s.SetOdd(tebratest.OddityNames()[i%2:]...)
 			}
 		}
 	})
 	for range 50 {
-		for _, path := range []string{"appointments?practice=1", "practices", "faults", "throttles", "calls", "counts"} {
+		for _, path := range []string{"appointments?practice=1", "practices", "faults", "throttles", "odd", "calls", "counts"} {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/control/"+path, nil))
 			if w.Code != 200 {

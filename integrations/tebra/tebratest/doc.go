@@ -23,6 +23,7 @@
 //
 // Tests and demos act as the practice's staff through Clinic (SetStatus, Move, Book, …; Play
 // performs a whole reference day). They inject faults through Faults, whose Rules select calls by
-// operation, count and rate. Other processes control the same settings under /control/. That API
-// has no authentication and must be bound to a loopback address.
+// operation, count and rate, and switch on oddities, which Oddities describes. Other processes
+// control the same settings under /control/. That API has no authentication and must be bound to a
+// loopback address.
 package tebratest

@@ -34,6 +34,7 @@ const maxRows = 10_000
 
 // listResult is the result of a filtered read, limited to maxRows and to the requested columns.
 func (h *handler) listResult(name string, all rows) result {
+	all = h.oddRows(name, all)
 	wanted := h.requestedColumns()
 	if len(wanted) > 0 && h.faults.Projection {
 		all = rowsOf()

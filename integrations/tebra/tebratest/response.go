@@ -21,8 +21,9 @@ const (
 		"trying to deserialize parameter http://www.kareo.com/api/schemas/:request. The InnerException message was '"
 )
 
-// record contains the members of one object that have a value: a string, a record, a []record, a
-// []string, or rows. The contract determines their order and how missing members are written.
+// record contains the members of one object that have a value: a string, a verbatim, a record, a
+// []record, a []string, or rows. The contract determines their order and how missing members are
+// written.
 type record map[string]any
 
 // rows are the records of a list in a response. Like the vendor, the simulator writes one empty row
@@ -149,6 +150,8 @@ func (o *xmlWriter) record(t *typ, r record, in scope) {
 				continue
 			}
 			o.text(p, v, in)
+		case verbatim:
+			o.verbatim(p, v, in)
 		case record:
 			o.object(p, v, in)
 		case []record:
@@ -193,9 +196,21 @@ func (m member) zero() string {
 }
 
 func (o *xmlWriter) text(p member, value string, in scope) {
+	o.verbatim(p, verbatim(escaped(value)), in)
+}
+
+// verbatim is a member's text that is written without escaping.
+type verbatim string
+
+func (o *xmlWriter) verbatim(p member, value verbatim, in scope) {
 	all := o.open(p.name, p.uri, p.uri, in, "")
-	o.escape(value)
-	o.put("</", all.prefix(p.uri), p.name, ">")
+	o.put(string(value), "</", all.prefix(p.uri), p.name, ">")
+}
+
+func escaped(text string) string {
+	var b bytes.Buffer
+	_ = xml.EscapeText(&b, []byte(text)) // a bytes.Buffer never fails
+	return b.String()
 }
 
 func (o *xmlWriter) object(p member, r record, in scope) {

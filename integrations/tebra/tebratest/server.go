@@ -25,7 +25,8 @@ type Config struct {
 	Now       func() time.Time // the simulated clock; nil means time.Now
 	Latency   Latency
 	Throttles Throttles
-	Faults    Faults // initial settings; SetFaults replaces them
+	Faults    Faults   // initial settings; SetFaults replaces them
+	Odd       []Oddity // initial oddities; SetOdd replaces them
 }
 
 // Account is a customer of the vendor.
@@ -79,6 +80,8 @@ type Server struct {
 	// latencyRand is used for latency only: people and days must not depend on the order of calls.
 	latencyRand *rand.Rand
 	faultRand   *rand.Rand // for rules with a rate only
+	odd         []oddity   // in the order of the table
+	calls       uint64     // so far, for oddities of calls
 }
 
 type account struct {
@@ -95,11 +98,11 @@ func New(c Config) (*Server, error) {
 	if len(c.Accounts) == 0 {
 		c.Accounts = []Account{DefaultAccount()}
 	}
-	if err := cmp.Or(c.Faults.check(), c.Throttles.check()); err != nil {
+	if err := cmp.Or(c.Faults.check(), c.Throttles.check(), oddSet(c.Odd).check()); err != nil {
 		return nil, fmt.Errorf("tebratest: %w", err)
 	}
 	s := &Server{
-		config: c, faults: c.Faults.clone(),
+		config: c, faults: c.Faults.clone(), odd: selectOddities(c.Odd),
 		// The seed makes runs reproducible.
 		latencyRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x1a7e9c)), faultRand: rand.New(rand.NewPCG(uint64(c.Seed), 0x10cc)),
 	}

@@ -85,6 +85,9 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 	if outcome, done := x.failEarly(rule); done {
 		return outcome
 	}
+	if odd := s.oddCall(); odd.call != nil {
+		return odd.call(x)
+	}
 	if outcome, done := s.reject(x, request); done {
 		return outcome
 	}

@@ -1,0 +1,129 @@
+package tebratest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// Oddity is a way in which a response can deviate from what clients expect, although the vendor
+// means it as a success. Faults make calls fail; oddities do not.
+type Oddity string
+
+// The oddities of rows. About one row in a hundred has each.
+const (
+	OddControlCharacters Oddity = "control-characters"
+	OddLastModified      Oddity = "bad-last-modified"
+)
+
+// The oddities of calls. About one call in a hundred has each.
+const (
+	OddHTMLDenial Oddity = "html-denial"
+)
+
+// OddityInfo describes an oddity.
+type OddityInfo struct {
+	Name        Oddity `json:"name"`
+	Description string `json:"description"`
+}
+
+// oddity is a row of the table of oddities. It has either row or call.
+type oddity struct {
+	OddityInfo
+
+	// row returns the rows that a list contains in place of an odd row. It may change the record
+	// and return it. It is called for rows of every list, so it must return rows without the
+	// members that it deals with as they are.
+	row func(odd oddRow) []record
+	// call responds to an odd call in place of the operation.
+	call func(x *exchange) Outcome
+}
+
+// oddities is the table of all oddities. A list chooses its odd rows in this order, so a new row
+// belongs at the end of its group.
+var oddities = []oddity{
+	{
+		OddityInfo: OddityInfo{OddControlCharacters, "texts contain vertical tabs, as a raw byte and as &#xB;, which XML 1.0 forbids"},
+		row:        inPlace(addControlCharacters),
+	},
+	{
+		OddityInfo: OddityInfo{OddLastModified, "LastModifiedDate is not a date"},
+		row:        inPlace(func(r record) { replaceText(r, "LastModifiedDate", "13/32/2026 25:61:00 PM") }),
+	},
+	{
+		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},
+		call:       (*exchange).denyAsHTML,
+	},
+}
+
+// Oddities describes all oddities.
+func Oddities() []OddityInfo {
+	all := make([]OddityInfo, 0, len(oddities))
+	for _, o := range oddities {
+		all = append(all, o.OddityInfo)
+	}
+	return all
+}
+
+// OddityNames returns the names of all oddities, for Config.Odd and SetOdd.
+func OddityNames() []Oddity {
+	var all []Oddity
+	for _, o := range oddities {
+		all = append(all, o.Name)
+	}
+	return all
+}
+
+// oddSet is a set of oddities.
+type oddSet []Oddity
+
+// check returns an error if an oddity is unknown.
+func (s oddSet) check() error {
+	for _, name := range s {
+		if !slices.ContainsFunc(oddities, func(o oddity) bool { return o.Name == name }) {
+			return fmt.Errorf("unknown oddity %q", name)
+		}
+	}
+	if len(s) > len(oddities) {
+		return errors.New("an oddity is repeated")
+	}
+	return nil
+}
+
+// Odd returns the oddities that are switched on, in the order of the table.
+func (s *Server) Odd() []Oddity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	on := []Oddity{}
+	for _, o := range s.odd {
+		on = append(on, o.Name)
+	}
+	return on
+}
+
+// SetOdd switches these oddities on and all others off. Unknown names have no effect.
+func (s *Server) SetOdd(on ...Oddity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.odd = selectOddities(on)
+}
+
+// selectOddities returns the rows of the table that have these names.
+func selectOddities(on []Oddity) []oddity {
+	var all []oddity
+	for _, o := range oddities {
+		if slices.Contains(on, o.Name) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// controlOdd adds the routes of the control API that read and replace the oddities.
+func (s *Server) controlOdd(mux *http.ServeMux) {
+	mux.HandleFunc("GET /control/odd", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Odd()) })
+	mux.HandleFunc("PUT /control/odd", func(w http.ResponseWriter, r *http.Request) {
+		putJSON(w, r, func(on oddSet) { s.SetOdd(on...) })
+	})
+}

@@ -1,0 +1,60 @@
+package tebratest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+)
+
+// The seed alone chooses the odd rows: a visit is the same in lists of any range.
+func TestOddRowsAreChosenByTheSeed(t *testing.T) {
+	t.Parallel()
+	day := "<k:Filter><k:EndDate>2/24/2026</k:EndDate><k:StartDate>2/24/2026</k:StartDate></k:Filter>"
+	week := "<k:Filter><k:EndDate>2/27/2026</k:EndDate><k:StartDate>2/24/2026</k:StartDate></k:Filter>"
+	odd := func(seed int64, filter string) []string {
+		config := tebratest.Config{Seed: seed, Throttles: unthrottled, Odd: []tebratest.Oddity{tebratest.OddControlCharacters}}
+		response := post(t, newServer(t, config), "GetAppointments", header(tebratest.DefaultAccount())+"<k:Fields/>"+filter)
+		var ids []string
+		for row := range strings.SplitSeq(response, "</AppointmentData>") {
+			if reference, raw := strings.Contains(row, "&#xB;"), strings.Contains(row, "\v"); reference != raw {
+				t.Errorf("one form only of the character in %s", row)
+			} else if raw {
+				_, id, _ := strings.Cut(row, "<ID>")
+				id, _, _ = strings.Cut(id, "</ID>")
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	first, again, other, longer := odd(1, day), odd(1, day), odd(2, day), odd(1, week)
+	if len(first) != 1 || !slices.Equal(first, again) || slices.Equal(first, other) {
+		t.Errorf("odd rows %v, then %v, with another seed %v; want one, the same, another", first, again, other)
+	}
+	if len(longer) != 4 || longer[0] != first[0] {
+		t.Errorf("odd rows of four days: %v, want four that begin with %v", longer, first)
+	}
+}
+
+func TestEveryOddityShows(t *testing.T) {
+	t.Parallel()
+	requestHeader := header(oneAccount().Accounts[0])
+	responses := func(odd ...tebratest.Oddity) string {
+		config := oneAccount(tebratest.Practice{Patients: 100})
+		config.Throttles, config.Odd = unthrottled, odd
+		s := newServer(t, config)
+		all := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter/>")
+		all += post(t, s, "GetPatients", requestHeader+"<k:Fields/><k:Filter/>")
+		for range 98 {
+			all += post(t, s, "GetPractices", requestHeader+"<k:Fields/><k:Filter/>")
+		}
+		return all
+	}
+	plain := responses()
+	for _, o := range tebratest.Oddities() {
+		if o.Description == "" || responses(o.Name) == plain {
+			t.Errorf("%s has no description or no effect", o.Name)
+		}
+	}
+}

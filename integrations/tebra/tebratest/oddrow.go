@@ -1,0 +1,190 @@
+package tebratest
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"net/http"
+	"slices"
+)
+
+// Rows are odd in fixed proportion: one row in oddEvery, and at least one where there are oddFrom
+// rows or more.
+const (
+	oddEvery = 100 // also of calls
+	oddFrom  = 5
+)
+
+// oddRows returns the rows of a list with the oddities that are switched on. Which visits of a day
+// are odd depends on the whole day, so a visit is the same in every list. The caller holds the
+// server's lock.
+func (h *handler) oddRows(list string, all rows) rows {
+	if !slices.ContainsFunc(h.odd, func(o oddity) bool { return o.row != nil }) {
+		return all
+	}
+	original := slices.Collect(iter.Seq[record](all))
+	chosen := chosenRows{}
+	if list != "Appointments" {
+		h.chooseRows(chosen, rowIDs(original))
+	}
+	days := map[*Clinic]map[int]bool{}
+	var out []record
+	for _, r := range original {
+		odd := h.newOddRow(r)
+		if c := odd.clinic; c != nil {
+			day := dayNumber(odd.visit.Start)
+			if days[c] == nil {
+				days[c] = map[int]bool{}
+			}
+			if !days[c][day] {
+				days[c][day] = true
+				h.chooseRows(chosen, c.visitIDs(day))
+			}
+		}
+		out = append(out, chosen.apply(odd)...)
+	}
+	return rowsOf(out...)
+}
+
+// oddRow is a row that may be odd.
+type oddRow struct {
+	*handler
+
+	record record
+	clinic *Clinic // nil outside GetAppointments
+	visit  *Visit  // nil outside GetAppointments
+}
+
+func (h *handler) newOddRow(r record) oddRow {
+	odd := oddRow{handler: h, record: r}
+	if _, ok := r["StartDate"]; !ok {
+		return odd
+	}
+	id, _ := r["ID"].(string)
+	for _, c := range h.Server.clinics {
+		if v := c.visits[id]; v != nil {
+			odd.clinic, odd.visit = c, v
+		}
+	}
+	return odd
+}
+
+// chosenRows maps the ID of a row to its oddities.
+type chosenRows map[string][]oddity
+
+// apply returns what is written for a row.
+func (all chosenRows) apply(odd oddRow) []record {
+	id, _ := odd.record["ID"].(string)
+	out := []record{odd.record}
+	for _, o := range all[id] {
+		var next []record
+		for _, r := range out {
+			odd.record = r
+			next = append(next, o.row(odd)...)
+		}
+		out = next
+	}
+	return out
+}
+
+// chooseRows draws the odd ones of a list's rows. A row has several oddities only if there are more
+// oddities than rows.
+func (h *handler) chooseRows(chosen chosenRows, ids []string) {
+	if len(ids) < oddFrom {
+		return
+	}
+	for _, o := range h.odd {
+		if o.row == nil {
+			continue
+		}
+		drawn := slices.Clone(ids)
+		slices.SortFunc(drawn, func(a, b string) int {
+			return cmp.Or(cmp.Compare(len(chosen[a]), len(chosen[b])), cmp.Compare(h.drawn(o.Name, a), h.drawn(o.Name, b)))
+		})
+		for _, id := range drawn[:max(len(ids)/oddEvery, 1)] {
+			chosen[id] = append(chosen[id], o)
+		}
+	}
+}
+
+// drawn returns a number that depends only on the seed, the oddity and the row.
+func (s *Server) drawn(o Oddity, id string) uint64 {
+	sum := fnv.New64a()
+	fmt.Fprintf(sum, "%d/%s/%s", s.config.Seed, o, id)
+	return sum.Sum64() * 0x9e3779b97f4a7c15 // the last byte must affect the highest bits
+}
+
+func rowIDs(all []record) []string {
+	var ids []string
+	for _, r := range all {
+		if id, _ := r["ID"].(string); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// visitIDs returns the visits of a day that lists show.
+func (c *Clinic) visitIDs(day int) []string {
+	var ids []string
+	for _, v := range c.day(day) {
+		if !v.Deleted {
+			ids = append(ids, v.ID)
+		}
+	}
+	return ids
+}
+
+// inPlace returns an oddity that changes members of its row.
+func inPlace(change func(r record)) func(oddRow) []record {
+	return func(odd oddRow) []record {
+		change(odd.record)
+		return []record{odd.record}
+	}
+}
+
+// replaceText replaces a member that has a value.
+func replaceText(r record, member string, by any) {
+	if text, _ := r[member].(string); text != "" {
+		r[member] = by
+	}
+}
+
+// addControlCharacters adds a reference to a vertical tab to a name and the tab itself to the
+// notes.
+func addControlCharacters(r record) {
+	for _, name := range []string{"PatientFullName", "Name", "FullName"} {
+		if text, _ := r[name].(string); text != "" {
+			r[name] = verbatim(escaped(text) + "&#xB;")
+		}
+	}
+	notes := "Notes"
+	if _, ok := r["Notes"]; !ok {
+		notes = "AlertMessage"
+	}
+	text, _ := r[notes].(string)
+	r[notes] = verbatim(escaped(text) + "Line one\vline two")
+}
+
+// oddCall returns the oddity that this call has, or the zero oddity. Each oddity of calls has its
+// turn once in every oddEvery calls.
+func (s *Server) oddCall() oddity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	for _, o := range s.odd {
+		if o.call != nil && s.calls%oddEvery == s.drawn(o.Name, "call")%oddEvery {
+			return o
+		}
+	}
+	return oddity{}
+}
+
+// denyAsHTML responds as a firewall does.
+func (x *exchange) denyAsHTML() Outcome {
+	x.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	x.w.WriteHeader(http.StatusForbidden)
+	_, _ = x.w.Write([]byte("<html><body><h1>Access denied</h1></body></html>")) // an error means that the caller has gone
+	return OutcomeOdd
+}
