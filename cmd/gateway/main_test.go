@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 var program = progtest.Program{
-	Run: run, Environment: environment, Ready: "gateway answers",
+	Run: run, Environment: environment, Ready: "gateway ready",
 	Needs:   []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS", "ROUNDS_API_KEYS"},
 	Listens: []string{"ROUNDS_GATEWAY_ADDR", "ROUNDS_HEALTH_ADDR"},
 }

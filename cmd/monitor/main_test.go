@@ -52,7 +52,7 @@ func TestLinksNoKeys(t *testing.T) {
 }
 
 var program = progtest.Program{
-	Run: run, Environment: environment, Ready: "monitor serves",
+	Run: run, Environment: environment, Ready: "monitor ready",
 	Needs:   []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_LEDGER", "ROUNDS_MONITOR_PASSWORD_FILE"},
 	Listens: []string{"ROUNDS_MONITOR_ADDR", "ROUNDS_HEALTH_ADDR"},
 }

@@ -67,7 +67,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.stack.Push("readiness", func(context.Context) error { p.health.Drain(); p.site.Drain(); return nil })
 	p.health.Started()
-	p.log.InfoContext(ctx, "monitor serves", "addr", s.Addr())
+	p.log.InfoContext(ctx, "monitor ready", "addr", s.Addr())
 	return nil
 }
 

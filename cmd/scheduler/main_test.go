@@ -12,7 +12,7 @@ import (
 func TestMain(m *testing.M) { redistest.Main(m) }
 
 var program = progtest.Program{
-	Run: run, Environment: environment, Ready: "scheduler plans",
+	Run: run, Environment: environment, Ready: "scheduler ready",
 	Needs:   []string{"ROUNDS_QUEUE_REDIS", "ROUNDS_CACHE_REDIS", "ROUNDS_LEDGER", "ROUNDS_KEYS"},
 	Listens: []string{"ROUNDS_HEALTH_ADDR"},
 }

@@ -30,7 +30,7 @@ func buryIn(l *ledger.Ledger, log *slog.Logger) func(context.Context, tasks.Dead
 		if err = l.Bury(ctx, withoutContent(deadLetter)); !errors.Is(err, ledger.ErrInvalid) {
 			return err
 		}
-		log.ErrorContext(ctx, "dead letter cannot be kept, this line is all there is", "tenant", d.Tenant, "task", d.TaskID,
+		log.ErrorContext(ctx, "dead letter not stored; this line is its only record", "tenant", d.Tenant, "task", d.TaskID,
 			"kind", d.Kind, "code", d.Code, "error", err)
 		return nil
 	}

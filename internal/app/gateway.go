@@ -79,6 +79,6 @@ func (g *Gateway) start(ctx context.Context) error {
 		return err
 	}
 	g.health.Started()
-	g.log.InfoContext(ctx, "gateway answers", "addr", server.Addr())
+	g.log.InfoContext(ctx, "gateway ready", "addr", server.Addr())
 	return nil
 }

@@ -64,6 +64,6 @@ func (s *Scheduler) start(ctx context.Context) error {
 		return err
 	}
 	s.health.Started()
-	s.log.InfoContext(ctx, "scheduler plans")
+	s.log.InfoContext(ctx, "scheduler ready")
 	return nil
 }

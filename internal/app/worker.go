@@ -76,6 +76,6 @@ func (w *Worker) start(ctx context.Context) error {
 	}
 	w.stack.Push("readiness", func(context.Context) error { w.health.Drain(); return nil })
 	w.health.Started()
-	w.log.InfoContext(ctx, "worker takes tasks")
+	w.log.InfoContext(ctx, "worker ready")
 	return nil
 }

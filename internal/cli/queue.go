@@ -211,7 +211,7 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 			return err
 		}
 		if changed {
-			e.actionLog().InfoContext(ctx, "lane switched", "lane", name, "state", state)
+			e.actionLog().InfoContext(ctx, "lane paused or resumed", "lane", name, "state", state)
 		} else {
 			state = "was already " + state
 		}

@@ -167,7 +167,7 @@ func TestQueuePauseAndResume(t *testing.T) {
 		if o.code != exitOK || d.Lane != queue.Sync || d.Paused != step.paused || d.Changed != step.changed {
 			t.Errorf("%s: %+v", step.verb, o)
 		}
-		if logged := strings.Contains(o.stderr, "lane switched lane=sync state="+strings.TrimSuffix(step.verb, "e")+"ed"); logged != step.changed {
+		if logged := strings.Contains(o.stderr, "lane paused or resumed lane=sync state="+strings.TrimSuffix(step.verb, "e")+"ed"); logged != step.changed {
 			t.Errorf("%s: stderr %q", step.verb, o.stderr)
 		}
 	}

@@ -23,7 +23,7 @@ var (
 	UnknownKind      = task("unknown_kind", "the kind of task is unknown")
 	MalformedID      = task("malformed_id", "its ID is not spelled as task IDs are")
 	MalformedHeaders = task("malformed_headers", "its headers are missing or malformed")
-	NewerVersion     = task("newer_version", "a newer release made it, and workers of that release run it")
+	NewerVersion     = task("newer_version", "a newer release created it; only workers of that release can run it")
 	TooLarge         = task("too_large", "its payload is larger than any valid one")
 	DoesNotOpen      = task("does_not_open", "no key in the workers' keyset opens it")
 	MalformedPayload = task("malformed_payload", "its payload does not have the form that its kind takes")
@@ -45,10 +45,10 @@ var (
 
 // Why flow control does not let a vendor call through yet.
 var (
-	Pace     = task("pace", "its account has spent its budget at the vendor for now")
+	Pace     = task("pace", "its account has used its call budget at the vendor for now")
 	Blocked  = task("blocked", "the vendor throttled the operation a moment ago")
 	Breaker  = task("breaker", "the vendor, or its tenant's login there, is failing at the moment")
-	InFlight = task("inflight", "its tenant has as many calls in flight as it may have")
+	InFlight = task("inflight", "its tenant has reached its limit of concurrent vendor calls")
 	Redis    = task("redis", "flow control cannot reach its Redis")
 )
 
@@ -65,7 +65,7 @@ var (
 	VendorCanceled        = task("vendor_canceled", "the vendor call was canceled")
 	VendorMalformed       = task("vendor_malformed", "the vendor's answer cannot be read")
 	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full")
-	VendorUnknown         = task("vendor_unknown", "the vendor refuses in words that this release does not know")
+	VendorUnknown         = task("vendor_unknown", "the vendor reported an error that this release does not recognize")
 )
 
 // What operators are alerted of besides the codes above. No task waits or dies with these.

@@ -113,7 +113,7 @@ func TestLeakSearchRefusesEmptyPlace(t *testing.T) {
 		}
 		return spans
 	}
-	const worker, scheduler = `{"msg":"worker takes tasks"}`, `{"msg":"scheduler plans"}`
+	const worker, scheduler = `{"msg":"worker ready"}`, `{"msg":"scheduler ready"}`
 	for name, c := range map[string]struct {
 		err     error
 		missing string // empty if nothing is

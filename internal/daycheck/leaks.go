@@ -74,7 +74,7 @@ func (d *day) searchPHI(ctx context.Context) error {
 
 // completeLog returns an error unless both processes have logged that they started.
 func completeLog(log []byte) error {
-	for _, line := range []string{"worker takes tasks", "scheduler plans"} {
+	for _, line := range []string{"worker ready", "scheduler ready"} {
 		if !bytes.Contains(log, []byte(line)) {
 			return fmt.Errorf("the log lacks %q", line)
 		}

@@ -101,7 +101,7 @@ func (p *Planner) Run(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil && !failing:
 			p.log.ErrorContext(ctx, "planning failed, trying again", "error", err)
 		case err == nil && failing:
-			p.log.InfoContext(ctx, "planning works again")
+			p.log.InfoContext(ctx, "planning resumed")
 		}
 		failing = err != nil
 		select {

@@ -91,7 +91,7 @@ func (w *RunIDWatch) Run(ctx context.Context) error {
 		case err != nil && !unreachable && ctx.Err() == nil:
 			w.log.WarnContext(ctx, "redis does not answer", "component", w.component, "error", err)
 		case err == nil && unreachable:
-			w.log.InfoContext(ctx, "redis answers again", "component", w.component)
+			w.log.InfoContext(ctx, "redis is reachable again", "component", w.component)
 		}
 		unreachable = err != nil
 	}

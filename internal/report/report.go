@@ -47,7 +47,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil && !failing:
 			r.Logger.WarnContext(ctx, "status document cannot be written", "error", err)
 		case err == nil && failing:
-			r.Logger.InfoContext(ctx, "status document is written again")
+			r.Logger.InfoContext(ctx, "status document writes resumed")
 		}
 		failing = err != nil
 		select {

@@ -47,7 +47,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		case <-wait.C:
 		}
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "not everything that is old could be removed", "error", err)
+			s.Logger.WarnContext(ctx, "sweep incomplete", "error", err)
 		}
 		wait.Reset(interval)
 	}
