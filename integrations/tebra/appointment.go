@@ -61,6 +61,7 @@ type AppointmentDetail struct {
 	Deleted           bool
 	Created           time.Time
 	Updated           time.Time
+	Unread            []string // the vendor's names of the members that could not be read
 }
 
 // Attendee is a patient in a group appointment.

@@ -37,10 +37,13 @@ type Appointments struct {
 	// Partial reports that the list reached the vendor's limit of 10,000 rows. Narrow the range,
 	// and do not treat missing rows as deleted.
 	Partial bool
+	// SetAside lists the rows that could not be read. With any, do not treat missing rows as
+	// deleted.
+	SetAside []SetAside
 }
 
 // Appointment is a row of the schedule. Times are in the request's Location. Fields that the vendor
-// left out are zero.
+// left out are zero, as are those of the columns in Unread.
 type Appointment struct {
 	ID          phi.Text
 	PatientID   phi.Text // "" for time blocked without a patient
@@ -63,6 +66,7 @@ type Appointment struct {
 	Recurring           bool
 	Created             time.Time
 	LastModified        time.Time
+	Unread              []string // the vendor's names of the columns that could not be read
 }
 
 // Resource is a provider, a room or a device that an appointment occupies.

@@ -33,6 +33,7 @@ type Provider struct {
 	Email        phi.Text
 	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified time.Time // likewise
+	Unread       []string  // the vendor's names of the columns that could not be read
 }
 
 // Providers returns the providers of a practice, and whether the list reached the vendor's row
@@ -85,6 +86,7 @@ type Practice struct {
 	ZipCode      string
 	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified time.Time // likewise
+	Unread       []string  // the vendor's names of the columns that could not be read
 }
 
 // PracticesRequest selects practices. The zero value selects all that the user may access.
@@ -142,6 +144,7 @@ type ServiceLocation struct {
 	ZipCode        string
 	Created        time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified   time.Time // likewise; the vendor's name here is ModifiedDate
+	Unread         []string  // the vendor's names of the columns that could not be read
 }
 
 // ServiceLocationsRequest selects service locations.
@@ -198,6 +201,7 @@ type ProcedureCode struct {
 	Active       bool
 	Created      time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified time.Time // likewise; the vendor's name here is ModifiedDate
+	Unread       []string  // the vendor's names of the columns that could not be read
 }
 
 // ProcedureCodesRequest selects procedure codes. The zero value selects all.

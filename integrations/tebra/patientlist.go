@@ -39,6 +39,9 @@ type Patients struct {
 	// Partial reports that the list reached the vendor's limit of 10,000 rows. Narrow the request
 	// or use Pages.
 	Partial bool
+	// SetAside lists the rows that could not be read. With any, do not treat missing rows as
+	// deleted.
+	SetAside []SetAside
 }
 
 // List returns the patients that req selects, with one call (GetPatients). The rows do not include
@@ -128,7 +131,8 @@ type PatientPagesRequest struct {
 
 // PatientPage is one page of all patients.
 type PatientPage struct {
-	Rows []Patient
+	Rows     []Patient
+	SetAside []SetAside // the rows that could not be read
 	// Next is the key of the next page; "" on the last page. It may contain a patient's identifier.
 	Next phi.Text
 }

@@ -47,6 +47,7 @@ type Patient struct {
 	Cases               []Case
 	Created             time.Time // local time of the vendor, unknown zone, returned as UTC
 	LastModified        time.Time // likewise
+	Unread              []string  // the vendor's names of the columns that could not be read
 }
 
 // Case is a reason for treating a patient, with its own payers.

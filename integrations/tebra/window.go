@@ -15,6 +15,8 @@ type Window[T any] struct {
 	// Partial reports that a single day reached the vendor's row limit: there may be more rows, and
 	// they cannot be requested.
 	Partial bool
+	// SetAside lists the rows that could not be read, as in Appointments.
+	SetAside []SetAside
 }
 
 // Windows returns the appointments of a range of up to 200 years, window by window in the order of
