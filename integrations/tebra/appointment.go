@@ -42,7 +42,8 @@ type AppointmentDetail struct {
 	Name              phi.Text
 	Notes             phi.Text
 	Start, End        time.Time
-	Patient           phi.Text // the patient's identifier; "" for groups and blocked time
+	Day               time.Time // of Start, as midnight UTC; see Appointment.Day
+	Patient           phi.Text  // the patient's identifier; "" for groups and blocked time
 	PatientFirst      phi.Text
 	PatientLast       phi.Text
 	Group             bool
@@ -110,11 +111,19 @@ func (s *AppointmentsService) Get(ctx context.Context, id string, zone *time.Loc
 func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *time.Location, write func(*writer),
 	validate func(*AppointmentDetail) (Code, string),
 ) (*AppointmentDetail, error) {
-	one := single[AppointmentDetail]{
+	one := single[detailRow]{
 		op: op, write: write, zones: s.client.options.typedPair(zone), columns: &detailColumns,
-		hasID: func(a *AppointmentDetail) bool { return a.ID != "" }, validate: validate,
+		hasID:    func(a *detailRow) bool { return a.ID != "" },
+		validate: func(a *detailRow) (Code, string) { return validate(&a.AppointmentDetail) },
 	}
-	return one.read(ctx, s.client)
+	row, err := one.read(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	a := &row.AppointmentDetail
+	a.Day = row.start.day()
+	a.Start, a.End = span{zone: zone, start: row.start, end: row.end}.resolve()
+	return a, nil
 }
 
 // isIdentifier reports whether text is a positive number with at most the given number of bits, in
@@ -124,48 +133,54 @@ func isIdentifier(text string, bits int) bool {
 	return err == nil && text[0] >= '1' && text[0] <= '9'
 }
 
-var detailColumns = record[AppointmentDetail]{
-	cells: map[string]func(*AppointmentDetail, *cell){
-		"AppointmentId":                  func(a *AppointmentDetail, c *cell) { a.ID = c.typedID() },
-		"AppointmentMode":                func(a *AppointmentDetail, c *cell) { a.Mode = c.value },
-		"AppointmentName":                func(a *AppointmentDetail, c *cell) { a.Name = c.text() },
-		"AppointmentReasonId":            func(a *AppointmentDetail, c *cell) { a.ReasonID = c.typedID().Reveal() },
-		"AppointmentStatus":              func(a *AppointmentDetail, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
-		"AppointmentType":                func(a *AppointmentDetail, c *cell) { a.Type = c.trimmed() },
-		"CreatedAt":                      func(a *AppointmentDetail, c *cell) { a.Created = c.time() },
-		"EndTime":                        func(a *AppointmentDetail, c *cell) { a.End = c.time() },
-		"InsurancePolicyAuthorizationId": func(a *AppointmentDetail, c *cell) { a.AuthorizationID = c.typedID() },
-		"IsDeleted":                      func(a *AppointmentDetail, c *cell) { a.Deleted = c.strictBool() },
-		"IsGroupAppointment":             func(a *AppointmentDetail, c *cell) { a.Group = c.strictBool() },
-		"IsRecurring":                    func(a *AppointmentDetail, c *cell) { a.Recurring = c.strictBool() },
-		"MaxAttendees":                   func(a *AppointmentDetail, c *cell) { a.MaxAttendees = c.integer() },
-		"Notes":                          func(a *AppointmentDetail, c *cell) { a.Notes = c.text() },
-		"OccurrenceId":                   func(a *AppointmentDetail, c *cell) { a.OccurrenceID = c.typedID() },
-		"PatientCaseId":                  func(a *AppointmentDetail, c *cell) { a.CaseID = c.typedID() },
-		"PracticeId":                     func(a *AppointmentDetail, c *cell) { a.PracticeID = c.typedID().Reveal() },
-		"ProviderId":                     func(a *AppointmentDetail, c *cell) { a.ProviderID = c.typedID() },
-		"ResourceId":                     func(a *AppointmentDetail, c *cell) { a.ResourceID = c.typedID() },
-		"ServiceLocationId":              func(a *AppointmentDetail, c *cell) { a.ServiceLocationID = c.typedID().Reveal() },
-		"StartTime":                      func(a *AppointmentDetail, c *cell) { a.Start = c.time() },
-		"UpdatedAt":                      func(a *AppointmentDetail, c *cell) { a.Updated = c.time() },
+// detailRow collects the members of an appointment.
+type detailRow struct {
+	AppointmentDetail
+	start, end moment
+}
+
+var detailColumns = record[detailRow]{
+	cells: map[string]func(*detailRow, *cell){
+		"AppointmentId":                  func(a *detailRow, c *cell) { a.ID = c.typedID() },
+		"AppointmentMode":                func(a *detailRow, c *cell) { a.Mode = c.value },
+		"AppointmentName":                func(a *detailRow, c *cell) { a.Name = c.text() },
+		"AppointmentReasonId":            func(a *detailRow, c *cell) { a.ReasonID = c.typedID().Reveal() },
+		"AppointmentStatus":              func(a *detailRow, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
+		"AppointmentType":                func(a *detailRow, c *cell) { a.Type = c.trimmed() },
+		"CreatedAt":                      func(a *detailRow, c *cell) { a.Created = c.time() },
+		"EndTime":                        func(a *detailRow, c *cell) { a.end = c.moment() },
+		"InsurancePolicyAuthorizationId": func(a *detailRow, c *cell) { a.AuthorizationID = c.typedID() },
+		"IsDeleted":                      func(a *detailRow, c *cell) { a.Deleted = c.strictBool() },
+		"IsGroupAppointment":             func(a *detailRow, c *cell) { a.Group = c.strictBool() },
+		"IsRecurring":                    func(a *detailRow, c *cell) { a.Recurring = c.strictBool() },
+		"MaxAttendees":                   func(a *detailRow, c *cell) { a.MaxAttendees = c.integer() },
+		"Notes":                          func(a *detailRow, c *cell) { a.Notes = c.text() },
+		"OccurrenceId":                   func(a *detailRow, c *cell) { a.OccurrenceID = c.typedID() },
+		"PatientCaseId":                  func(a *detailRow, c *cell) { a.CaseID = c.typedID() },
+		"PracticeId":                     func(a *detailRow, c *cell) { a.PracticeID = c.typedID().Reveal() },
+		"ProviderId":                     func(a *detailRow, c *cell) { a.ProviderID = c.typedID() },
+		"ResourceId":                     func(a *detailRow, c *cell) { a.ResourceID = c.typedID() },
+		"ServiceLocationId":              func(a *detailRow, c *cell) { a.ServiceLocationID = c.typedID().Reveal() },
+		"StartTime":                      func(a *detailRow, c *cell) { a.start = c.moment() },
+		"UpdatedAt":                      func(a *detailRow, c *cell) { a.Updated = c.time() },
 	},
-	nested: map[string]func(*reader, *AppointmentDetail) error{
-		"PatientSummary": func(r *reader, a *AppointmentDetail) error {
+	nested: map[string]func(*reader, *detailRow) error{
+		"PatientSummary": func(r *reader, a *detailRow) error {
 			p, err := attendeeColumns.row(r)
 			a.Patient, a.PatientFirst, a.PatientLast = p.PatientID, p.FirstName, p.LastName
 			return err
 		},
-		"PatientSummaries": func(r *reader, a *AppointmentDetail) error {
+		"PatientSummaries": func(r *reader, a *detailRow) error {
 			return nestedRows(r, "GroupPatientSummary", &attendeeColumns, func(p *Attendee) bool { return p.PatientID != "" }, &a.Attendees)
 		},
-		"RecurrenceRule": func(r *reader, a *AppointmentDetail) error {
+		"RecurrenceRule": func(r *reader, a *detailRow) error {
 			rule, err := recurrenceColumns.row(r)
 			if rule.RuleID != "" || !rule.Start.IsZero() {
 				a.Recurrence = &rule
 			}
 			return err
 		},
-		"ResourceIds": func(r *reader, a *AppointmentDetail) error {
+		"ResourceIds": func(r *reader, a *detailRow) error {
 			ids, err := r.items(nsArrays, "long")
 			for _, id := range ids {
 				if id = strings.TrimSpace(id); id != "" && id != "0" {

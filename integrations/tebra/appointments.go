@@ -51,7 +51,14 @@ type Appointment struct {
 	CaseID      phi.Text
 	CaseName    phi.Text
 	Start, End  time.Time
-	AllDay      bool
+	// Duration is from Start to End. It is AppointmentDuration where the vendor gives one, except
+	// for entries of a day or longer, which end when the row says. An End that the vendor left out
+	// follows from it.
+	Duration time.Duration
+	// Day is the calendar day under which the vendor lists the row, as midnight UTC. It is the day
+	// of Start, except where the clocks skip the time before midnight.
+	Day    time.Time
+	AllDay bool
 	// Status is ConfirmationStatus as written. The spelling varies, so compare it without case,
 	// spaces and hyphens.
 	Status              string
@@ -172,12 +179,20 @@ func (q *ListAppointmentsRequest) write(w *writer, pair zonePair, zones Zones) {
 // the schema's order, 10 comes between 1 and 2.
 type scheduleRow struct {
 	Appointment
-	resources [10]Resource
-	reasons   [10]Reason
+	start, end moment
+	length     time.Duration
+	resources  [10]Resource
+	reasons    [10]Reason
 }
 
-// compact returns the appointment with the resources and reasons that are present.
-func (s *scheduleRow) compact() Appointment {
+// compact returns the appointment with its times, and with the resources and reasons that are
+// present. zone is the practice's.
+func (s *scheduleRow) compact(zone *time.Location) Appointment {
+	s.Day = s.start.day()
+	s.Start, s.End = span{zone: zone, start: s.start, end: s.end, length: s.length, allDay: s.AllDay}.resolve()
+	if !s.Start.IsZero() && !s.End.IsZero() {
+		s.Duration = s.End.Sub(s.Start)
+	}
 	for i := range s.resources {
 		if r := s.resources[i]; r.ID != "" || r.Name != "" {
 			s.Resources = append(s.Resources, r)
@@ -191,7 +206,7 @@ func (s *scheduleRow) compact() Appointment {
 
 func decodeAppointment(r *reader) (Appointment, error) {
 	row, err := scheduleColumns.row(r)
-	return row.compact(), err
+	return row.compact(r.zones.local), err
 }
 
 var scheduleColumns = record[scheduleRow]{cells: addNumberedColumns(map[string]func(*scheduleRow, *cell){
@@ -200,8 +215,9 @@ var scheduleColumns = record[scheduleRow]{cells: addNumberedColumns(map[string]f
 	"PatientFullName":     func(a *scheduleRow, c *cell) { a.PatientName = c.text() },
 	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.foreignID() },
 	"PatientCaseName":     func(a *scheduleRow, c *cell) { a.CaseName = c.text() },
-	"StartDate":           func(a *scheduleRow, c *cell) { a.Start = c.time() },
-	"EndDate":             func(a *scheduleRow, c *cell) { a.End = c.time() },
+	"StartDate":           func(a *scheduleRow, c *cell) { a.start = c.moment() },
+	"EndDate":             func(a *scheduleRow, c *cell) { a.end = c.moment() },
+	"AppointmentDuration": func(a *scheduleRow, c *cell) { a.length = c.minutes() },
 	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.looseBool() },
 	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.value },
 	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.value },

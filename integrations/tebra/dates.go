@@ -67,34 +67,35 @@ var rowLayouts = []string{
 const filterLayout = "1/2/2006 3:04:05 PM"
 
 // parseRowTime reads a time of a row. An empty text and a year outside 1900 to 2199 are the zero
-// Time: .NET writes the year 1 for "none" and 9999 for "never", databases have minimum years of
+// moment: .NET writes the year 1 for "none" and 9999 for "never", databases have minimum years of
 // their own, and any other such year is an error in one record that must not make a list of
 // thousands unreadable. ok is false if the text is not a date.
-func parseRowTime(text string, loc *time.Location) (t time.Time, ok bool) {
-	t, ok = parseAnyTime(text, loc)
+func parseRowTime(text string, zones zonePair) (m moment, ok bool) {
+	t, stated, ok := parseAnyTime(text)
 	if t.Year() < 1900 || t.Year() > 2199 {
-		t = time.Time{}
+		return moment{}, ok
 	}
-	return t, ok
+	return zones.moment(t, stated), ok
 }
 
-// parseAnyTime reads a date of any year.
-func parseAnyTime(text string, loc *time.Location) (t time.Time, ok bool) {
+// parseAnyTime reads a date of any year. stated reports that the text has its zone; otherwise t is
+// expressed in UTC.
+func parseAnyTime(text string) (t time.Time, stated, ok bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return time.Time{}, true
+		return time.Time{}, false, true
 	}
 	for _, layout := range rowLayouts {
-		t, err := time.ParseInLocation(layout, text, loc)
+		t, err := time.Parse(layout, text)
 		switch {
 		case err != nil:
 			continue
 		case t.Year() == 1:
-			return time.Time{}, true
+			return time.Time{}, false, true
 		}
-		return t, true
+		return t, strings.HasSuffix(layout, "Z07:00"), true
 	}
-	return time.Time{}, false
+	return time.Time{}, false, false
 }
 
 // parseRowDate reads a date without a time of day, such as a date of birth, and returns it as
@@ -102,7 +103,7 @@ func parseAnyTime(text string, loc *time.Location) (t time.Time, ok bool) {
 // not converted between zones. Any year except 1 is accepted: data entry errors are left for the
 // practice to correct.
 func parseRowDate(text string) (date string, ok bool) {
-	t, ok := parseAnyTime(text, time.UTC)
+	t, _, ok := parseAnyTime(text)
 	if !ok || t.IsZero() {
 		return "", ok
 	}
@@ -110,23 +111,25 @@ func parseRowDate(text string) (date string, ok bool) {
 }
 
 // startOfDay and endOfDay return the first and last second of the calendar day that t shows in its
-// own location. How the vendor reads a plain date as the upper bound is unknown, so a time of day
-// is always sent.
-func (z zonePair) startOfDay(t time.Time) string { return z.format(t, 0, 0, 0) }
+// own location; where the clocks skip that second, a time outside the day. How the vendor reads a
+// plain date as the upper bound is unknown, so a time of day is always sent.
+func (z zonePair) startOfDay(t time.Time) string {
+	return z.format(t, day(t), func(early, _ time.Time) time.Time { return early })
+}
 
-func (z zonePair) endOfDay(t time.Time) string { return z.format(t, 23, 59, 59) }
+func (z zonePair) endOfDay(t time.Time) string {
+	return z.format(t, day(t).Add(24*time.Hour-time.Second), func(_, late time.Time) time.Time { return late })
+}
 
-func (z zonePair) format(t time.Time, hour, minute, second int) string {
+func (z zonePair) format(t, wall time.Time, which func(early, late time.Time) time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	at := func(zone *time.Location) time.Time {
-		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, second, 0, zone)
+	if z.wire != z.local { // formatting a local time needs no zone
+		early, late, _ := instants(wall, z.local)
+		wall = which(early, late).In(z.wire)
 	}
-	if z.wire == z.local { // formatting a local time needs no zone, and UTC skips no midnight
-		return at(time.UTC).Format(filterLayout)
-	}
-	return at(z.local).In(z.wire).Format(filterLayout)
+	return wall.Format(filterLayout)
 }
 
 // utcPair is used where the filter has no offset and the caller names no zone.

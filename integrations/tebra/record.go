@@ -117,15 +117,15 @@ func (c *cell) id() phi.Text {
 	return phi.Text(text)
 }
 
-func (c *cell) time() time.Time {
-	t, ok := parseRowTime(c.value, c.zones.wire)
-	switch {
-	case !ok:
+func (c *cell) time() time.Time { return c.moment().first }
+
+// moment returns a time that may need another member of the row to be exact.
+func (c *cell) moment() moment {
+	m, ok := parseRowTime(c.value, c.zones)
+	if !ok {
 		c.fail("date")
-	case !t.IsZero():
-		t = t.In(c.zones.local)
 	}
-	return t
+	return m
 }
 
 func (c *cell) date() phi.Text {

@@ -41,6 +41,7 @@ func TestReadAppointmentRows(t *testing.T) {
 	want := tebra.Appointments{Rows: []tebra.Appointment{{
 		ID: "900001", PatientID: "1001", PatientName: "Test O'Patient", CaseID: "5",
 		Start: time.Date(2026, 2, 24, 17, 0, 0, 0, time.UTC), End: time.Date(2026, 2, 24, 17, 30, 0, 0, time.UTC),
+		Duration: 30 * time.Minute, Day: time.Date(2026, 2, 24, 0, 0, 0, 0, time.UTC),
 		Status: "No Show ", Type: "P", Resources: []tebra.Resource{{ID: "7", Name: "Dr Example", Type: "1"}, {ID: "70", Type: "2"}},
 		Reasons:           []tebra.Reason{{ID: "11", Name: "Follow Up"}, {Name: "Tenth"}},
 		ServiceLocationID: "3", ServiceLocationName: "Main", PracticeID: "1", PracticeName: "Example Practice",

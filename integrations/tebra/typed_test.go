@@ -43,7 +43,7 @@ func TestReadSingleAppointment(t *testing.T) {
 		Attendees: []tebra.Attendee{
 			{PatientID: "1001", FirstName: "Test", LastName: "O'Patient", Status: "PRESENT"}, {PatientID: "1002", Status: "NO_SHOW"},
 		},
-		ProviderID: "70", ResourceID: "8", ResourceIDs: []phi.Text{"8", "81"}, ServiceLocationID: "3", Recurring: true,
+		Day: at(2026, 2, 24, 0, 0, 0), ProviderID: "70", ResourceID: "8", ResourceIDs: []phi.Text{"8", "81"}, ServiceLocationID: "3", Recurring: true,
 		Recurrence: &tebra.Recurrence{
 			Start: at(2026, 2, 24, 6, 0, 0), EveryDays: 7, Occurrences: 8, Weekdays: []string{"Tuesday", "Friday"}, RuleID: "12",
 		},

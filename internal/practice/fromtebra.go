@@ -34,7 +34,7 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 		return Appointment{}, codes.RowUndated
 	}
 	a := Appointment{
-		ID: row.ID, Practice: practice, Day: civil.DateOf(row.Start.In(zone)), Start: row.Start.UTC(), End: row.End.UTC(),
+		ID: row.ID, Practice: practice, Day: dayOf(row.Day, row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(),
 		AllDay: row.AllDay, Patient: row.PatientID, PatientName: row.PatientName, Status: ParseStatus(row.Status),
 		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName,
 	}
@@ -58,6 +58,15 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 		a.Resources = append(a.Resources, Resource{ID: r.ID.Reveal(), Name: r.Name.Reveal(), Room: rooms})
 	}
 	return a, nil
+}
+
+// dayOf returns the day under which the vendor lists an appointment. It is the day of its start if
+// the row does not say.
+func dayOf(listed, start time.Time, zone *time.Location) civil.Date {
+	if listed.IsZero() {
+		listed = start.In(zone)
+	}
+	return civil.DateOf(listed)
 }
 
 // Detail is an appointment that was read by itself. It has the ids of what it refers to, but no
@@ -87,7 +96,7 @@ func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Locati
 		return nil, ErrRow
 	}
 	d := &Detail{
-		ID: row.ID, Day: civil.DateOf(row.Start.In(zone)), Start: row.Start.UTC(), End: row.End.UTC(), Patient: row.Patient,
+		ID: row.ID, Day: dayOf(row.Day, row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(), Patient: row.Patient,
 		Status: ParseStatus(string(row.Status)), Provider: row.ProviderID.Reveal(), ReasonID: row.ReasonID,
 		LocationID: row.ServiceLocationID, Group: row.Group,
 	}
