@@ -59,6 +59,10 @@ func TestArch(t *testing.T) {
 			}
 		})
 	}
+	t.Run("script widths", func(t *testing.T) {
+		t.Parallel()
+		checkScriptWidths(t)
+	})
 	t.Run("binaries", func(t *testing.T) {
 		t.Parallel()
 		checkBinaries(t)
@@ -431,11 +435,35 @@ const commentWidth = 100
 func checkCommentWidths(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
-		for i, line := range strings.Split(s.text, "\n") {
-			width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
-			if strings.HasPrefix(strings.TrimLeft(line, "\t"), "// ") && width > commentWidth {
-				faults = addf(faults, "%s:%d has a comment of %d columns, want at most %d", s.name, i+1, width, commentWidth)
-			}
+		faults = append(faults, wideComments(s.name, s.text, "// ")...)
+	}
+	return faults
+}
+
+// checkScriptWidths holds the comments of Lua scripts to the same width.
+func checkScriptWidths(t *testing.T) {
+	names, err := filepath.Glob("internal/*/lua/*.lua")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("found no scripts: %v", err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range wideComments(name, string(text), "--") {
+			t.Error(fault)
+		}
+	}
+}
+
+// wideComments reports the lines that begin with mark and are wider than commentWidth.
+func wideComments(name, text, mark string) []string {
+	var faults []string
+	for i, line := range strings.Split(text, "\n") {
+		width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+		if strings.HasPrefix(strings.TrimLeft(line, "\t "), mark) && width > commentWidth {
+			faults = addf(faults, "%s:%d has a comment of %d columns, want at most %d", name, i+1, width, commentWidth)
 		}
 	}
 	return faults

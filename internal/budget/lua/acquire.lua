@@ -1,21 +1,27 @@
--- Grants the next slot of one tenant's operation, or refuses and returns when to try again. All times are microseconds
--- of the server's clock; %.0f keeps their digits, which Lua's own conversion drops.
+-- Grants the next slot of one tenant's operation, or refuses and returns when to try again. All
+-- times are microseconds of the server's clock; %.0f keeps their digits, which Lua's own conversion
+-- drops.
 --
 -- KEYS[1] budget of the operation, a hash:
---   next      earliest time of the next grant          interval  spacing named by a throttle answer or GetThrottles
+--   next      earliest time of the next grant
+--   interval  spacing named by a throttle response or GetThrottles
 --   margin    learned margin, learned its time         blocked   no grant before this time
 --   booked    end of the background's calendar         asked     last interactive demand
 --   back      the background's last grant
--- ARGV[1] documented interval        ARGV[2] least margin         ARGV[3] margin in thousandths of the interval
+-- ARGV[1] documented interval        ARGV[2] least margin
+-- ARGV[3] margin in thousandths of the interval
 -- ARGV[4] longest wait for a slot    ARGV[5] longest wait of this caller
--- ARGV[6] 1 interactive, 0 background                             ARGV[7] slowdown after an outage, 1 none
+-- ARGV[6] 1 interactive, 0 background
+-- ARGV[7] slowdown after an outage, 1 none
 -- ARGV[8] 0 grants; else grant nothing, and book at least this far from now
--- ARGV[9] how long interactive demand is remembered               ARGV[10] horizon of the calendar
+-- ARGV[9] how long interactive demand is remembered
+-- ARGV[10] horizon of the calendar
 -- ARGV[11] life of a learned margin  ARGV[12] life of the hash in ms
 --
--- Returns {decision, wait, at, window, previous next, next}. Decision 1: granted at `at`, `wait` from now, good for
--- `window` after it. 0: refused by pace; 2: refused by the block after a throttle answer; try again after `wait`.
--- 3: refused, and the calendar is full up to its horizon, which is `wait`.
+-- Returns {decision, wait, at, window, previous next, next}. Decision 1: granted at `at`, `wait`
+-- from now, good for `window` after it. 0: refused by pace; 2: refused by the block after a
+-- throttle response; try again after `wait`. 3: refused, and the calendar is full up to its
+-- horizon, which is `wait`.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -39,7 +45,8 @@ if field(3) > margin then
 end
 local step = (interval + margin) * ARGV[7]
 
--- A missing key means an idle budget or lost data. After a loss, the last call may have been a moment ago.
+-- A missing key means an idle budget or lost data. After a loss, the last call may have been a
+-- moment ago.
 local nextAt = field(1)
 if nextAt == 0 then nextAt = now + interval end
 -- After the clock was set back, the account must not stop for as long as the clock was ahead.
@@ -58,8 +65,8 @@ local limit, pitch = tonumber(ARGV[4]), step
 if interactive then
   put('asked', now)
 else
-  -- The background leaves room to wait behind it. During interactive demand it looks one slot ahead and takes two in
-  -- three.
+  -- The background leaves room to wait behind it. During interactive demand it looks one slot ahead
+  -- and takes two in three.
   limit = math.max(limit - step, limit / 4)
   if recent then
     pitch = math.floor(step * 3 / 2)

@@ -1,11 +1,14 @@
--- Learns from a throttle answer. A longer interval than the known one replaces it; otherwise the margin was too small
--- and is doubled, up to one whole interval. In both cases nothing is granted for one spacing from now. The answer to a
--- call that was granted before the last lesson teaches nothing new and only blocks.
+-- Adjusts the budget after a throttle response. A longer interval than the known one replaces it;
+-- otherwise the margin was too small and is doubled, up to one whole interval. In both cases
+-- nothing is granted for one spacing from now. The response to a call that was granted before the
+-- last adjustment only blocks.
 --
 -- KEYS[1] budget of the operation (see acquire.lua)
--- ARGV[1] documented interval   ARGV[2] least margin   ARGV[3] margin in thousandths of the interval
--- ARGV[4] interval named by the answer, 0 none         ARGV[5] longest interval believed
--- ARGV[6] when the call was granted                    ARGV[7] life of a learned margin   ARGV[8] life of the hash in ms
+-- ARGV[1] documented interval   ARGV[2] least margin
+-- ARGV[3] margin in thousandths of the interval
+-- ARGV[4] interval named by the response, 0 none       ARGV[5] longest interval accepted
+-- ARGV[6] when the call was granted                    ARGV[7] life of a learned margin
+-- ARGV[8] life of the hash in ms
 --
 -- Returns {interval, margin, blocked} in microseconds.
 

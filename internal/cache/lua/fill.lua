@@ -2,8 +2,9 @@
 -- the caller's own lease in every case.
 --
 -- KEYS  1 entry   2 meta   3 lease
--- ARGV  1 token of the lease, "" when the stamp came with an invalidation   2 entry   3 time to live ms
---       4 run id   5 epoch to begin if one must begin   6 greatest age of a stamp µs
+-- ARGV  1 token of the lease, "" when the stamp came with an invalidation   2 entry
+--       3 time to live ms   4 run id   5 epoch to begin if one must begin
+--       6 greatest age of a stamp µs
 -- returns "OK", or the reason for the refusal: "EPOCH" the epoch has ended
 --         "TOO_OLD" versions may have been swept since   "RACED" a tag has a newer version
 --         "OLDER" a later load is stored

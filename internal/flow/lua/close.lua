@@ -1,4 +1,5 @@
--- Closes a breaker whose probe succeeded. The count of openings stays: a failure soon after opens it for longer.
+-- Closes a breaker whose probe succeeded. The count of openings stays: a failure soon after opens
+-- it for longer.
 --
 -- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
 -- ARGV[1] gen that was read        ARGV[2] life of the hash in ms

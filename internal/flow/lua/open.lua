@@ -1,10 +1,10 @@
--- Opens a breaker for ARGV[1], twice as long with every opening in a row, at most ARGV[2]. Evidence from before the last
--- opening or closing changes nothing.
+-- Opens a breaker for ARGV[1], twice as long with every opening in a row, at most ARGV[2]. Evidence
+-- from before the last opening or closing changes nothing.
 --
 -- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
 -- ARGV[1] first period   ARGV[2] longest period   ARGV[3] jitter in thousandths, 1000 none
--- ARGV[4] how long after a closing the count of openings restarts   ARGV[5] reason   ARGV[6] gen that was read
--- ARGV[7] life of the hash in ms
+-- ARGV[4] how long after a closing the count of openings restarts   ARGV[5] reason
+-- ARGV[6] gen that was read   ARGV[7] life of the hash in ms
 --
 -- Returns {now, until, opens, closed, gen, reason} after the script.
 

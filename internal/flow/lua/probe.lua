@@ -1,11 +1,11 @@
--- Permits one caller of the fleet to send a probe. The permission expires, so that a prober that dies does not block the
--- others for long.
+-- Permits one caller of the fleet to send a probe. The permission expires, so that a prober that
+-- dies does not block the others for long.
 --
 -- KEYS[1] breaker (see read.lua)   KEYS[2] its probe
 -- ARGV[1] token of the caller   ARGV[2] life of the permission in ms   ARGV[3] gen that was read
 --
--- Returns {decision, wait in microseconds}. 1: send the probe. 0: another probe is in flight, or it is too early; wait.
--- 2: the breaker has changed; read it again.
+-- Returns {decision, wait in microseconds}. 1: send the probe. 0: another probe is in flight, or it
+-- is too early; wait. 2: the breaker has changed; read it again.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]

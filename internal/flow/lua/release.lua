@@ -1,4 +1,4 @@
--- Releases the permission of a prober that learned nothing.
+-- Releases the permission of a probe without a conclusive outcome.
 --
 -- KEYS[1] the breaker's probe
 -- ARGV[1] token of the caller

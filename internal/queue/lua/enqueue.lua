@@ -1,13 +1,16 @@
--- Adds a task, or joins a waiting one. The script writes only after all checks, except that it creates a
--- missing generation and increments that of a dead task; both are harmless when the call is repeated.
+-- Adds a task, or joins a waiting one. The script writes only after all checks, except that it
+-- creates a missing generation and increments that of a dead task; both are harmless when the call
+-- is repeated.
 --
 -- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] lease
 -- KEYS[6] idempotency key, or none
--- ARGV[1] prefix of task keys     ARGV[2] task ID up to its generation   ARGV[3] generation the message is sealed for
--- ARGV[4] message                 ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
--- ARGV[7] life of the generation in seconds                              ARGV[8] life of the idempotency key
+-- ARGV[1] prefix of task keys     ARGV[2] task ID up to its generation
+-- ARGV[3] generation the message is sealed for                 ARGV[4] message
+-- ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
+-- ARGV[7] life of the generation in seconds   ARGV[8] life of the idempotency key
 --
--- Returns {result, text}: added, joined or stale with the generation; repeated with the task ID of the first call.
+-- Returns {result, text}: added, joined or stale with the generation; repeated with the task ID of
+-- the first call.
 
 if KEYS[6] then
   local first = redis.call('GET', KEYS[6])

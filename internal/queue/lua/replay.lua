@@ -1,10 +1,12 @@
--- Requeues a dead task, so that demands join it again. The script does nothing if the task already waits or
--- runs. If the task has succeeded since, or another run of its digest waits or started after its death, it
--- only removes the remains of the dead task. Repeating the call changes nothing.
+-- Requeues a dead task, so that demands join it again. The script does nothing if the task already
+-- waits or runs. If the task has succeeded since, or another run of its digest waits or started
+-- after its death, it only removes the remains of the dead task. Repeating the call changes
+-- nothing.
 --
--- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] archived   KEYS[6] lease
--- KEYS[7] outcome
--- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation   ARGV[3] generation of the task
+-- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] archived
+-- KEYS[6] lease   KEYS[7] outcome
+-- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation
+-- ARGV[3] generation of the task
 -- ARGV[4] the generation after it   ARGV[5] message   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the generation in seconds
 --

@@ -1,8 +1,10 @@
--- Restores the generation of a started task that is to wait again, or reports that a newer task supersedes
--- it. A newer task that is scheduled for later is moved forward, because it takes over the work.
+-- Restores the generation of a started task that is to wait again, or reports that a newer task
+-- supersedes it. A newer task that is scheduled for later is moved forward, because it takes over
+-- the work.
 --
 -- KEYS[1] generation   KEYS[2] scheduled   KEYS[3] retry
--- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation   ARGV[3] generation of the task
+-- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation
+-- ARGV[3] generation of the task
 -- ARGV[4] the generation after it   ARGV[5] Unix second the task is to run again
 -- ARGV[6] life of the generation in seconds
 --
