@@ -84,7 +84,7 @@ var packageRules = []packageRule{
 	// except as listed.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
-	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program promises, tested in one place; links no other package of the module, because the monitor's test uses it too"},
+	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program must do, tested in one place; links no other package of the module, because the monitor's test uses it too"},
 	{path: "internal/canary", row: 0, by: []string{"internal/daycheck"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/daycheck"}, why: "the collector of tests, and of the demo when it inspects itself"},
 }
@@ -97,15 +97,15 @@ type owner struct {
 }
 
 var owners = []owner{
-	{"github.com/hibiken/asynq", []string{"tasks/...", "internal/queue", "internal/monitor", "internal/app"}, "what we rely on in asynq stays where its characterisation tests are"},
+	{"github.com/hibiken/asynq", []string{"tasks/...", "internal/queue", "internal/monitor", "internal/app"}, "what we rely on in asynq stays where its characterization tests are"},
 	{"go.opentelemetry.io", []string{"internal/telemetry/..."}, "attributes are closed because no other package can make one"},
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/telemetry/export"}, "packages record spans through the API alone; only a process decides where they go"},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/telemetry/export"}, "as the SDK"},
 	{"go.opentelemetry.io/contrib", []string{"internal/telemetry/export"}, "as the SDK"},
 	{"go.opentelemetry.io/proto", []string{"internal/telemetry/otlptest"}, "the wire format is decoded by the test collector alone"},
-	{"github.com/tink-crypto", []string{"internal/phi"}, "sealing has one home"},
-	{"crypto/aes", []string{"internal/phi"}, "sealing has one home"},
-	{"crypto/cipher", []string{"internal/phi"}, "sealing has one home"},
+	{"github.com/tink-crypto", []string{"internal/phi"}, "sealing is done in one place"},
+	{"crypto/aes", []string{"internal/phi"}, "sealing is done in one place"},
+	{"crypto/cipher", []string{"internal/phi"}, "sealing is done in one place"},
 	{"crypto/hmac", []string{"internal/phi"}, "refs are made in one place, or they would not match"},
 	{"crypto/hkdf", []string{"internal/phi"}, "keys are derived in one place"},
 	{"github.com/sony/gobreaker", []string{"internal/flow"}, "one breaker per scope, and one place that decides scopes"},
@@ -117,10 +117,10 @@ var owners = []owner{
 	{"github.com/alicebob/miniredis", []string{"internal/app", "internal/redistest"}, "the embedded Redis of demo and tests; no product runs on it"},
 	{"github.com/robfig/cron", []string{"internal/plan"}, "schedules are read in one place"},
 	{"github.com/danielgtaylor/huma", []string{"internal/gateway"}, "its errors are made by one function of the process, which one package sets"},
-	{"github.com/spf13/cobra", []string{"internal/cli"}, "commands have one home"},
+	{"github.com/spf13/cobra", []string{"internal/cli"}, "commands are defined in one place"},
 	{"github.com/caarlos0/env", []string{"internal/config"}, "the environment is read in one place"},
 	{"github.com/hibiken/asynqmon", []string{"internal/monitor"}, "asynqmon is never served without what keeps it harmless"},
-	{"golang.org/x/crypto/bcrypt", []string{"internal/access"}, "passwords have one home"},
+	{"golang.org/x/crypto/bcrypt", []string{"internal/access"}, "passwords are hashed and checked in one place"},
 	{"github.com/lmittmann/tint", []string{"internal/telemetry/logging"}, "the log is set up in one place"},
 	{"github.com/google/go-cmp", []string{"tasks/taskstest"}, "for tests"},
 	{"github.com/chromedp", nil, "for tests"},

@@ -45,7 +45,7 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// recipe is a section of CONTRIBUTING.md with code that belongs into files.
+// recipe is a section of CONTRIBUTING.md with code that belongs in files.
 type recipe struct {
 	name  string
 	steps []step

@@ -18,7 +18,7 @@ func (SyncThrottles) Kind() string { return "throttles.sync" }
 func (SyncThrottles) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
 // SyncPractices reads the practices of the tenant's account. The task becomes a dead letter if they
-// differ from those in the tenant's settings, because the vendor then answers lists with no rows.
+// differ from those in the tenant's settings, because the vendor then returns lists with no rows.
 // It is about the whole account.
 type SyncPractices struct{}
 

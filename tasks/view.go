@@ -38,7 +38,7 @@ type WarmView struct {
 // Kind returns "view.warm".
 func (WarmView) Kind() string { return "view.warm" }
 
-// Version returns 2. Version 1 knew DayBoard alone.
+// Version returns 2. Version 1 had only DayBoard.
 func (WarmView) Version() int { return 2 }
 
 // Options returns LaneWarm and a timeout of 30 seconds.

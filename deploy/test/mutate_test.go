@@ -19,8 +19,8 @@ type typo struct {
 	doc   []byte // JSON, which every YAML reader accepts
 }
 
-// typos returns copies of the document, each with one key misspelt or one value changed. It changes
-// nothing below the places for which skip returns true.
+// typos returns copies of the document, each with one key misspelled or one value changed. It
+// changes nothing below the places for which skip returns true.
 func typos(t testing.TB, doc string, skip func(where string) bool) []typo {
 	t.Helper()
 	var root any

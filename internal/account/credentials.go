@@ -87,7 +87,7 @@ func readSealed(ctx context.Context, l *ledger.Ledger, keys *phi.Keys, log *slog
 }
 
 // seal returns the sealed credentials. It returns the stored bytes when they hold the same, because
-// sealing is randomised and new bytes would look like a change.
+// sealing is randomized and new bytes would look like a change.
 func seal(sealer *phi.Sealer, c config.Credentials, stored []byte) ([]byte, error) {
 	plain, err := phi.Marshal(credentials{
 		CustomerKey: phi.Text(c.CustomerKey.Reveal()), User: phi.Text(c.User.Reveal()), Password: phi.Text(c.Password.Reveal()),

@@ -38,7 +38,7 @@ type Process struct {
 	Clock     plan.Clock          // the calendar; real time unless a demo speeds it up
 }
 
-// base is what every process stands on: the stores, and what is made of them alone.
+// base is what every process is built on: the stores, and what is made of them alone.
 type base struct {
 	name  string
 	stack *lifecycle.Stack

@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The tests compute little: they wait for the vendor's pace, for ticks and for restarted
-	// servers. A -parallel flag on the command line wins over this one.
+	// servers. A -parallel flag on the command line overrides this one.
 	_ = flag.Set("test.parallel", "6")
 	redistest.Main(m)
 }

@@ -161,8 +161,8 @@ func TestDeadLetterBlocksNothing(t *testing.T) {
 	}
 }
 
-// An answer without appointments leaves the board unchanged: a vendor in trouble returns one as a
-// success.
+// An answer without appointments leaves the board unchanged: during an outage the vendor sometimes
+// returns one as a success.
 func TestEmptyAnswerDeletesNothing(t *testing.T) {
 	t.Parallel()
 	sys := build(t, func(c *tebratest.Config) { c.Throttles.Off = true })

@@ -1,21 +1,20 @@
 // Package budget limits how often each tenant calls each operation of the vendor. All processes on
-// one Redis share the budgets. The package knows tenants and names of operations, and nothing else
-// of the vendor.
+// one Redis share the budgets. The package depends on tenant IDs and operation names only.
 //
 // # Pace
 //
 // The vendor allows one call per interval for each account and operation, and throttles a call that
 // comes after exactly one interval. Slots are therefore one interval plus a margin apart. One
-// script grants them, on Redis' clock. There is no other way to a slot, so nothing starts while
+// script grants them, on Redis' clock. Slots are granted in no other way, so nothing starts while
 // Redis is unreachable. A slot is a time. A caller that waits for it holds nothing else, and waits
 // at most Options.MaxWait. A slot is void once half the margin has passed, because a later call
 // would come too close to the next one; the other half is for the network. A void slot can be
 // refunded unless a later one has been granted.
 //
-// The interval is the documented one until a throttle answer or [Pace.SetIntervals] names another.
-// The margin is 20 % of the interval and at least 25 ms. Every throttle answer at a known interval
-// doubles it, up to one whole interval. The learned part fades within a day. After a throttle
-// answer the operation rests for one spacing.
+// The interval is the documented one until a throttle response or [Pace.SetIntervals] names
+// another. The margin is 20 % of the interval and at least 25 ms. Every throttle response at a
+// known interval doubles it, up to one whole interval. The learned part fades within a day. After a
+// throttle response the operation is blocked for one spacing.
 //
 // # Shares
 //

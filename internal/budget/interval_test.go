@@ -9,7 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestThrottleAnswerTeaches(t *testing.T) {
+func TestThrottleResponseAdjustsBudget(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb), getPatient(interval)
@@ -21,14 +21,14 @@ func TestThrottleAnswerTeaches(t *testing.T) {
 		learn := func(what string, s Slot, named, wantInterval, wantMargin time.Duration) {
 			t.Helper()
 			p.Throttled(t.Context(), op, s, named)
-			rdb.HSet(t.Context(), op.key(), "next", 1) // only the lesson delays the next slot
+			rdb.HSet(t.Context(), op.key(), "next", 1) // only the adjustment delays the next slot
 			next := acquire(t, p, op, background)
 			if next.Decision != Blocked && next.Decision != Granted {
 				t.Fatalf("%s: %+v", what, next)
 			}
 			i, m := field("interval"), field("margin")
 			if next.Wait > i+m+time.Millisecond || next.Wait == 0 {
-				t.Errorf("%s: rests for %v, want one spacing of %v", what, next.Wait, i+m)
+				t.Errorf("%s: blocked for %v, want one spacing of %v", what, next.Wait, i+m)
 			}
 			if i != wantInterval || (m-wantMargin).Abs() > time.Millisecond { // a margin fades by the microsecond
 				t.Errorf("%s: interval %v, margin %v; want %v, %v", what, i, m, wantInterval, wantMargin)
@@ -37,7 +37,7 @@ func TestThrottleAnswerTeaches(t *testing.T) {
 		first := acquire(t, p, op, background)
 		first.at = now()
 		learn("no interval named", first, 0, interval, 80*time.Millisecond)
-		learn("a call from before the lesson", first, 0, interval, 80*time.Millisecond)
+		learn("a call from before the adjustment", first, 0, interval, 80*time.Millisecond)
 		learn("a shorter interval named; the margin ends at one interval", Slot{at: now() + 1}, 50*time.Millisecond, interval, interval)
 		learn("a longer one named", Slot{at: now() + 1}, 250*time.Millisecond, 250*time.Millisecond, interval)
 		p.Throttled(t.Context(), op, Slot{at: now() + 1}, time.Hour)
@@ -47,18 +47,18 @@ func TestThrottleAnswerTeaches(t *testing.T) {
 	})
 }
 
-// A slot that was granted before a throttle answer must not be used after it.
+// A slot that was granted before a throttle response must not be used after it.
 func TestThrottleAnswerBlocksGrantedSlots(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb), getPatient(interval)
 		first, second := acquire(t, p, op, background), acquire(t, p, op, background)
 		if blocked, err := p.Blocked(t.Context(), op, second); blocked || err != nil {
-			t.Fatalf("blocked before the throttle answer: %v, %v", blocked, err)
+			t.Fatalf("blocked before the throttle response: %v, %v", blocked, err)
 		}
 		p.Throttled(t.Context(), op, first, time.Second)
 		if blocked, err := p.Blocked(t.Context(), op, second); !blocked || err != nil {
-			t.Errorf("not blocked after the throttle answer: %v, %v", blocked, err)
+			t.Errorf("not blocked after the throttle response: %v, %v", blocked, err)
 		}
 	})
 }

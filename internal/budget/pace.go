@@ -18,8 +18,8 @@ const (
 	keyLife     = 7 * 24 * time.Hour // of a budget that is not used
 	marginLife  = 24 * time.Hour     // within which a learned margin fades
 	marginMille = 200                // margin in thousandths of the interval
-	minInterval = time.Millisecond   // shortest interval believed
-	maxInterval = time.Minute        // longest interval believed
+	minInterval = time.Millisecond   // shortest interval accepted
+	maxInterval = time.Minute        // longest interval accepted
 )
 
 var (
@@ -122,8 +122,8 @@ func (p *Pace) Refund(ctx context.Context, op Operation, s Slot) {
 }
 
 // Throttled records that the vendor throttled the call that used the slot. named is the interval in
-// the vendor's answer, 0 when it named none. Errors are ignored: the next throttle answer teaches
-// the same.
+// the vendor's response, 0 when it named none. Errors are ignored: the next throttle response has
+// the same effect.
 func (p *Pace) Throttled(ctx context.Context, op Operation, s Slot, named time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
 	defer cancel()

@@ -86,8 +86,8 @@ func TestUsedSlotsKeepTheirInterval(t *testing.T) {
 	})
 }
 
-// play asks for one slot, may refund it or report a throttle answer, and returns the slot if it was
-// used.
+// play asks for one slot, may refund it or report a throttle response, and returns the slot if it
+// was used.
 func play(t *testing.T, p *Pace, op Operation, step int) (used []int64, err error) {
 	s, err := p.Acquire(t.Context(), op, Demand{Interactive: step%2 == 0, Limit: p.o.MaxWait, Slowdown: 1 + step%4})
 	if err != nil || s.Decision != Granted {
@@ -97,7 +97,7 @@ func play(t *testing.T, p *Pace, op Operation, step int) (used []int64, err erro
 	case 9: // the refund may fail; then the slot is lost
 		p.Refund(t.Context(), op, s)
 		return nil, nil
-	case 8: // a throttle answer at a known interval
+	case 8: // a throttle response at a known interval
 		p.Throttled(t.Context(), op, s, 0)
 	}
 	return []int64{s.at}, nil

@@ -2,18 +2,18 @@ package budget
 
 import "time"
 
-// Decision is the answer to one demand. Its values are those of acquire.lua.
+// Decision is the result of one demand. Its values are those of acquire.lua.
 type Decision int64
 
 // The decisions.
 const (
 	Paced   Decision = iota // refused: the next slot is too far away
 	Granted                 // a slot was granted
-	Blocked                 // refused: the operation rests after a throttle answer
+	Blocked                 // refused: the operation is blocked after a throttle response
 	Full                    // refused, and the calendar is booked up to its horizon
 )
 
-// Slot is the answer to one demand. Its exported durations and times hold on this process's clock.
+// Slot is the result of one demand. Its exported durations and times hold on this process's clock.
 type Slot struct {
 	Decision Decision
 	// Wait is how long until the slot begins. After a refusal, it is how long until the caller
@@ -28,5 +28,5 @@ type Slot struct {
 
 // SendBy returns the latest moment at which the call may be sent: half the margin after the slot.
 // It is counted from before Redis was asked. The slot cannot have begun earlier on this process's
-// clock, so the bound is safe however long the answer took.
+// clock, so the bound is safe however long the reply took.
 func (s Slot) SendBy() time.Time { return s.asked.Add(s.Wait + s.window) }

@@ -15,7 +15,7 @@ type State struct {
 	Operation string
 	Spacing   time.Duration // between two calls
 	Next      time.Duration // until the next call may be sent
-	Blocked   time.Duration // until the rest after a throttle answer ends; 0 when there is none
+	Blocked   time.Duration // until the block after a throttle response ends; 0 when there is none
 	Backlog   time.Duration // how far ahead background callers are booked
 }
 

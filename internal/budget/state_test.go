@@ -37,7 +37,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("after one call and one booking: %+v", a)
 		}
 		if b.Tenant != "clinic-b" || b.Operation != "GetAppointments" || b.Blocked < 5*time.Second || b.Next < b.Blocked {
-			t.Errorf("after a throttle answer: %+v", b)
+			t.Errorf("after a throttle response: %+v", b)
 		}
 		if diff := cmp.Diff(before, rdb.HGetAll(t.Context(), patient.key()).Val()); diff != "" {
 			t.Errorf("reading changed the budget (-before +after):\n%s", diff)

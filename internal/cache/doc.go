@@ -64,13 +64,14 @@
 //
 // # Leases, waiting, failure
 //
-// Leases limit stampedes and carry no safety. If a later invalidation overtakes a holder's stamp,
-// the next reader takes the lease over. Load lets one caller of a process load. Callers that read
-// the tenant's clock before the load drew its stamp share its result in any case; later ones share
-// it only if it was stored, and no caller may join once its fill has been sent. A caller stops
-// waiting when the class's lease has passed, and loads itself. A failed load leaves a mark for a
-// second, so that the next caller gets an error that names when to retry, instead of asking the
-// source again. A load with an unstored result is not a failure and leaves no mark.
+// Leases only limit stampedes; correctness does not depend on them. If a later invalidation
+// overtakes a holder's stamp, the next reader takes the lease over. Load lets one caller of a
+// process load. Callers that read the tenant's clock before the load drew its stamp share its
+// result in any case; later ones share it only if it was stored, and no caller may join once its
+// fill has been sent. A caller stops waiting when the class's lease has passed, and loads itself. A
+// failed load leaves a mark for a second, so that the next caller gets an error that names when to
+// retry, instead of asking the source again. A load with an unstored result is not a failure and
+// leaves no mark.
 //
 // # Sealing
 //

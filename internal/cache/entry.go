@@ -40,7 +40,7 @@ type Entry struct {
 	Stamp uint64
 	// AsOf is the server's time at Stamp: the value is at least as new as that.
 	AsOf time.Time
-	// Age is the time from AsOf to this reading, by the server's clock.
+	// Age is the time from AsOf to this read, by the server's clock.
 	Age time.Duration
 	// Cost is how long the load took, as its caller stated.
 	Cost time.Duration

@@ -65,7 +65,7 @@ type LastSeenUpdate struct {
 	// Next is the new record; nil removes the present one.
 	Next []byte
 	// TTL is how long the new record is kept. Zero means forever. After a record has expired, the
-	// next reading of its thing counts as a change, and the collections it was in before are
+	// next read of its record counts as a change, and the collections it was in before are
 	// unknown.
 	TTL time.Duration
 }

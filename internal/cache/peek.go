@@ -96,7 +96,7 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 		raws[i] = g.Val()
 	}
 	if more := c.unexpected(names, raws, tags); len(more) > 0 {
-		// All tags again and not only the new ones: one classification must use one reading.
+		// All tags again and not only the new ones: one classification must use one read.
 		tags = more
 		meta = c.rdb.HMGet(ctx, metaKey(id), metaFields(tags)...)
 	}

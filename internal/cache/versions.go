@@ -2,7 +2,7 @@ package cache
 
 import "strconv"
 
-// versions is one reading of a tenant's meta hash, by which entries are classified.
+// versions is one read of a tenant's meta hash, by which entries are classified.
 type versions struct {
 	epoch, previous string
 	began           uint64
@@ -14,7 +14,7 @@ type versions struct {
 	byTag map[Tag]uint64
 }
 
-// precede reports whether the grant was drawn after the reading, so that what was loaded under it
+// precede reports whether the grant was drawn after the read, so that what was loaded under it
 // is newer.
 func (v *versions) precede(g Grant) bool {
 	return v.clock < g.Stamp && v.epoch == string(g.Epoch[:])

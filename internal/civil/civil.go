@@ -84,8 +84,8 @@ func Min(d, e Date) Date { return Date{min(d.n, e.n)} }
 // Max returns the later of two days.
 func Max(d, e Date) Date { return Date{max(d.n, e.n)} }
 
-// Add returns the day n days later; n may be negative. The range is not left: its first or last day
-// is returned instead. The zero Date stays what it is.
+// Add returns the day n days later; n may be negative. The result is clamped to the range.
+// The zero Date is returned unchanged.
 func (d Date) Add(n int) Date {
 	if d.IsZero() {
 		return d

@@ -135,7 +135,7 @@ func FuzzParseDate(f *testing.F) {
 }
 
 // zones have skipped and repeated midnights, skipped and repeated days, offsets with seconds, and
-// none of all that.
+// none of these.
 var zones = []string{
 	"UTC", "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "America/Havana", "Asia/Beirut",
 	"Atlantic/Azores", "America/St_Johns", "Pacific/Apia", "Pacific/Kwajalein", "Asia/Manila", "Africa/Cairo", "Africa/Monrovia",

@@ -31,7 +31,7 @@ func newDemo(e *env) *cobra.Command {
 		Use:   "demo",
 		Short: "Run vendor, worker and scheduler in one process",
 		Long: `Run the whole system in one process against a simulated vendor with three practices and synthetic patients, and print
-what happens. Redis is ROUNDS_QUEUE_REDIS if set, otherwise a private redis-server from the path, otherwise an embedded
+what happens. Redis is ROUNDS_QUEUE_REDIS if set, otherwise a private redis-server from the PATH, otherwise an embedded
 server. All data is deleted at the end.
 
 --check plays one day quickly and verifies it. The exit code is 0 if every step succeeds, and 7 otherwise.`,

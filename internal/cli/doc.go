@@ -9,7 +9,7 @@
 //
 // Exit codes are defined in exit.go, which also writes "rounds help exit-codes". An error consists
 // of what failed, a stable code, what it means and what to try, both as text and in JSON. Results
-// have no colours; NO_COLOR affects only log lines.
+// have no colors; NO_COLOR affects only log lines.
 //
 // # Never printed
 //

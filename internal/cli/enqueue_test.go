@@ -108,7 +108,7 @@ func TestEnqueueRefusesBadInput(t *testing.T) {
 		args  []string
 		exit  int
 	}{
-		"unknown kind":          {"", []string{"schedule.synchronise", "--tenant", "clinic-a"}, exitUsage},
+		"unknown kind":          {"", []string{"schedule.synchronize", "--tenant", "clinic-a"}, exitUsage},
 		"no tenant":             {"", []string{"schedule.sync", "--arg", "practice=1"}, exitUsage},
 		"unknown argument":      {"", append([]string{"schedule.sync", "--arg", "hush=1"}, day...), exitUsage},
 		"argument twice":        {"", append([]string{"schedule.sync", "--arg", "practice=hush"}, day...), exitUsage},

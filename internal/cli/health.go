@@ -25,7 +25,7 @@ image, which has no shell and no HTTP client.`,
 	}
 }
 
-// maxProbe bounds the answer that is read; a probe answers with one word.
+// maxProbe bounds the response that is read; a probe's response is one word.
 const maxProbe = 4 << 10
 
 func (e *env) health(ctx context.Context, address string) error {
@@ -37,8 +37,8 @@ func (e *env) health(ctx context.Context, address string) error {
 	if err != nil {
 		return usage("the URL must look like http://127.0.0.1:8081/readyz")
 	}
-	// Redirects are not followed and proxies of the environment are not used: the answer must come
-	// from the process.
+	// Redirects are not followed and proxies of the environment are not used: the response must
+	// come from the process.
 	c := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -57,7 +57,7 @@ func (e *env) health(ctx context.Context, address string) error {
 	_, _ = io.CopyN(io.Discard, res.Body, maxProbe)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return &failure{
-			Exit: exitCheck, Code: "NOT_WELL", What: "the probe answers " + strconv.Itoa(res.StatusCode),
+			Exit: exitCheck, Code: "NOT_WELL", What: "the probe returns " + strconv.Itoa(res.StatusCode),
 			Means: "the process is starting, draining or unhealthy; see its log",
 		}
 	}

@@ -105,7 +105,7 @@ func writeHealth(w io.Writer, h diagnose.Health) {
 	if h.MaxBytes > 0 {
 		limit = "of " + diagnose.Bytes(h.MaxBytes)
 	}
-	_, _ = fmt.Fprintf(w, "  version %s, up %s, %s with %d replicas, %d clients, %s (%s), %s, %d commands per second, answers in %s\n",
+	_, _ = fmt.Fprintf(w, "  version %s, up %s, %s with %d replicas, %d clients, %s (%s), %s, %d commands per second, replies in %s\n",
 		h.Version, time.Duration(h.Uptime)*time.Second, h.Replication, h.Replicas, h.Clients, diagnose.Bytes(h.UsedBytes), limit, h.Policy,
 		h.OpsPerSecond, micros(h.AnswerMicros))
 	writeFindings(w, h.Findings)
@@ -130,7 +130,7 @@ are not, the network is the cause.`,
 
 func writeLatency(w io.Writer, l diagnose.Latency) {
 	writePlace(w, l.Place)
-	_, _ = fmt.Fprintf(w, "  %d answers: min %s, median %s, p99 %s, max %s\n", l.Pings, micros(l.Min), micros(l.Median), micros(l.P99), micros(l.Max))
+	_, _ = fmt.Fprintf(w, "  %d replies: min %s, median %s, p99 %s, max %s\n", l.Pings, micros(l.Min), micros(l.Median), micros(l.P99), micros(l.Max))
 	table(w, []string{"  COMMAND", "CALLS", "TOTAL", "MEAN"}, l.Commands, func(c diagnose.CommandStats) []string {
 		return []string{"  " + c.Command, fmt.Sprint(c.Calls), micros(c.Micros), fmt.Sprintf("%.1fµs", c.Mean)}
 	})

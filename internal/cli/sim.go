@@ -153,10 +153,10 @@ func (e *env) announce(r simReport, dir string) {
 	e.printf("interrupt to stop")
 }
 
-// simGrace is how long answers may take after ctx has ended. Slower ones are cut off.
+// simGrace is how long responses may take after ctx has ended. Slower ones are cut off.
 const simGrace = 2 * time.Second
 
-// serve serves on l until ctx ends. A request must arrive within 30 seconds; an answer may take as
+// serve serves on l until ctx ends. A request must arrive within 30 seconds; a response may take as
 // long as the client waits.
 func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
@@ -170,7 +170,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), simGrace)
 	defer cancel()
 	if srv.Shutdown(graceCtx) != nil {
-		_ = srv.Close() // simulated answers may be cut off
+		_ = srv.Close() // simulated responses may be cut off
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)

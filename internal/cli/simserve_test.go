@@ -30,7 +30,7 @@ func (l piped) Accept() (net.Conn, error) {
 func (l piped) Close() error   { close(l.ended); return nil }
 func (l piped) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A client may wait for an answer without limit, but its request must arrive in time.
+// A client may wait for a response without limit, but its request must arrive in time.
 func TestSimLimitsTimeOfRequests(t *testing.T) {
 	t.Parallel()
 	const request = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns="http://www.kareo.com/api/schemas/"><s:Body>` +
@@ -38,7 +38,7 @@ func TestSimLimitsTimeOfRequests(t *testing.T) {
 	for name, tt := range map[string]struct {
 		missing int // bytes of the body that are never sent
 		want    time.Duration
-	}{"answer hangs": {0, 5 * time.Minute}, "request incomplete": {9, 30 * time.Second}} {
+	}{"response hangs": {0, 5 * time.Minute}, "request incomplete": {9, 30 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			vendor, err := tebratest.New(tebratest.Config{Faults: tebratest.Faults{Hang: true}})
 			if err != nil {

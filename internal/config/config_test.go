@@ -174,7 +174,7 @@ func TestBadVariables(t *testing.T) {
 		{"cluster without TLS", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:7000", false, "is not encrypted"},
 		{"one server", "ROUNDS_CACHE_REDIS", "rediss://QUEUE.clinic.net/1", false, "names the same server as ROUNDS_QUEUE_REDIS"},
 		{"one server, listed", "ROUNDS_CACHE_REDIS", "redis+cluster://c1:1,queue.clinic.net?tls=true", false, "names the same server as ROUNDS_QUEUE_REDIS"},
-		{"cluster, tls misspelt", "ROUNDS_CACHE_REDIS", "redis+cluster://c1?tls=yes", false, "is not encrypted"},
+		{"cluster, tls misspelled", "ROUNDS_CACHE_REDIS", "redis+cluster://c1?tls=yes", false, "is not encrypted"},
 		{"cluster, empty host", "ROUNDS_CACHE_REDIS", "redis+cluster://c1,?tls=true", true, "names no host"},
 		{"ledger scheme", "ROUNDS_LEDGER", "mysql://db/x", true, "is neither postgres:// nor sqlite:"},
 		{"ledger path only", "ROUNDS_LEDGER", "/var/ledger.db", true, "is neither postgres:// nor sqlite:"},

@@ -31,7 +31,7 @@ func (l *loader) endpoint() string {
 	return l.vars.Endpoint
 }
 
-// publicName reports whether host looks like a name in the public DNS. It recognises shortened and
+// publicName reports whether host looks like a name in the public DNS. It recognizes shortened and
 // hexadecimal addresses ("127.1", "0x7f.1") by their last label: no top-level domain starts with a
 // digit.
 func publicName(host string) bool {

@@ -50,9 +50,9 @@ func gradeClock(check string, sent, theirs time.Time, travel time.Duration) Find
 	}
 	switch off := skew.Abs(); {
 	case off > skewFail:
-		f.Grade, f.Fix = Fail, "synchronise both clocks (chrony, or the platform's time service)"
+		f.Grade, f.Fix = Fail, "synchronize both clocks (chrony, or the platform's time service)"
 	case off > skewWarn:
-		f.Grade, f.Fix = Warn, "synchronise both clocks (chrony, or the platform's time service)"
+		f.Grade, f.Fix = Warn, "synchronize both clocks (chrony, or the platform's time service)"
 	}
 	return f
 }

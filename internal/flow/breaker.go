@@ -204,7 +204,7 @@ func parseFleetState(reply []any, asked time.Time) (fleetState, error) {
 	return v, nil
 }
 
-// adopt stores a state that Redis returned, unless the answer to a later request is stored already.
+// adopt stores a state that Redis returned, unless the reply to a later request is stored already.
 func (b *breaker) adopt(v fleetState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -140,7 +140,7 @@ func openHost(t *testing.T, f *Flow, c tebra.Call) {
 	}
 }
 
-// The answer to an earlier request must not replace the answer to a later one.
+// The reply to an earlier request must not replace the reply to a later one.
 func TestAdoptKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	b := newFlow(t, redistest.New(t)).host
@@ -148,11 +148,11 @@ func TestAdoptKeepsTheLatest(t *testing.T) {
 	b.adopt(fleetState{gen: 2, asked: now})
 	b.adopt(fleetState{gen: 1, asked: now.Add(-time.Second)})
 	if b.changed(2) {
-		t.Error("an old answer was adopted")
+		t.Error("an old reply was adopted")
 	}
 	b.adopt(fleetState{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
 	if b.changed(0) {
-		t.Error("a new answer was not adopted")
+		t.Error("a new reply was not adopted")
 	}
 }
 

@@ -38,7 +38,7 @@ func TestBudgets(t *testing.T) {
 			t.Errorf("after one call and one booking: %+v", a)
 		}
 		if b.Tenant != "clinic-b" || b.Operation != "GetAppointments" || b.Blocked < 5*time.Second {
-			t.Errorf("after a throttle answer: %+v", b)
+			t.Errorf("after a throttle response: %+v", b)
 		}
 	})
 }

@@ -25,6 +25,6 @@
 // divides the pace by four, then by two, before it is full again. Refused credentials open their
 // breaker at the first refusal and for longer, because a vendor locks accounts that keep trying.
 //
-// Proper answers of the vendor do not count as failures (throttled, not found, denied, invalid,
+// Proper responses of the vendor do not count as failures (throttled, not found, denied, invalid,
 // conflict), nor do calls that this process canceled.
 package flow

@@ -20,7 +20,7 @@ type entry struct {
 }
 
 // try asks everything once. It returns neither permit nor error when the grant became invalid in
-// the meantime: a breaker changed, the operation was blocked, or the answer with the slot arrived
+// the meantime: a breaker changed, the operation was blocked, or the reply with the slot arrived
 // too late.
 func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
@@ -126,7 +126,7 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 }
 
 // wait waits for the permit's slot. It returns false when the slot can no longer be used: a breaker
-// changed, or a throttle answer blocked the operation.
+// changed, or a throttle response blocked the operation.
 func (e *entry) wait(ctx context.Context, p *permit) (ok bool, err error) {
 	if err := sleep(ctx, p.slot.Wait); err != nil {
 		return false, err

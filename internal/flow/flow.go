@@ -188,8 +188,7 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 }
 
 // SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes.
-// See
-// [budget.Pace.SetIntervals].
+// See [budget.Pace.SetIntervals].
 func (f *Flow) SetIntervals(ctx context.Context, id tenant.ID, intervals map[string]time.Duration) error {
 	return f.pace.SetIntervals(ctx, id, intervals)
 }

@@ -137,9 +137,9 @@ func TestLateGrantIsNotUsed(t *testing.T) {
 	})
 }
 
-// A throttle answer reaches callers that already wait for their slots: they ask for a new slot
+// A throttle response reaches callers that already wait for their slots: they ask for a new slot
 // instead of calling.
-func TestThrottleAnswerReachesWaitingCallers(t *testing.T) {
+func TestThrottleResponseReachesWaitingCallers(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// suspects distinguishes poison calls from an outage of the vendor. The vendor answers a record
-// that it cannot read with the same internal fault as an outage. If such a failure counted, one
+// suspects distinguishes poison calls from an outage of the vendor. For a record that it cannot
+// read, the vendor returns the same internal fault as in an outage. If such a failure counted, one
 // record would open the breaker for all callers. Worse, its call returns first, becomes the probe,
 // fails, and keeps the breaker open.
 //

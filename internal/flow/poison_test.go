@@ -158,7 +158,7 @@ func TestSuspects(t *testing.T) {
 		s.succeeded(1, now())
 		<-time.After(suspectLife)
 		if s.isPoison(15) {
-			t.Error("poison for ever")
+			t.Error("poison forever")
 		}
 		for n := range uint64(maxSuspects + 50) {
 			s.failed(100+n, now())

@@ -48,7 +48,7 @@ func TestFleetSendsOneProbe(t *testing.T) {
 		if through.Load() != 1 {
 			t.Fatalf("%d probes", through.Load())
 		}
-		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // any answer shows that the host works
+		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // any response shows that the host works
 		if s := condition(t, flows[1], "host"); s.Condition != Ramp || s.Opens != 1 {
 			t.Errorf("after the probe: %+v", s)
 		}
@@ -58,7 +58,7 @@ func TestFleetSendsOneProbe(t *testing.T) {
 	})
 }
 
-// A probe that learned nothing releases its permission.
+// A probe without a conclusive outcome releases its permission.
 func TestProbeWithoutOutcome(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

@@ -17,7 +17,7 @@ func newSemaphore(places int) *semaphore {
 // acquire waits for a place until ctx ends. It returns the function that releases the place, or nil
 // when none became free in time.
 func (s *semaphore) acquire(ctx context.Context, interactive bool) (release func()) {
-	var reserved chan struct{} // nil blocks for ever: the background has no reserved place
+	var reserved chan struct{} // nil blocks forever: the background has no reserved place
 	if interactive {
 		reserved = s.reserved
 	}

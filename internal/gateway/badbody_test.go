@@ -12,7 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
-// marker is part of inputs whose values a faulty answer or log could repeat.
+// marker is part of inputs whose values a faulty response or log could repeat.
 const marker = "Zqx7Marker"
 
 // goodDemand is a demand that the gateway accepts.
@@ -156,10 +156,10 @@ func TestBadBodies(t *testing.T) {
 		}
 		again := b.post("/v1/tasks", c.body, "Content-Type", "application/json")
 		if again.StatusCode != first.StatusCode || !bytes.Equal(again.body, first.body) {
-			t.Errorf("%s: the second answer differs: %s", name, again.body)
+			t.Errorf("%s: the second response differs: %s", name, again.body)
 		}
 		if bytes.Contains(first.body, []byte(marker)) || len(first.body) > 500 {
-			t.Errorf("%s: the answer repeats the input: %s", name, first.body)
+			t.Errorf("%s: the response repeats the input: %s", name, first.body)
 		}
 	}
 	b.checkUnaffected()

@@ -16,7 +16,7 @@ import (
 type boardInput struct {
 	Practice    string `path:"practice" doc:"The practice's number."`
 	Date        string `query:"date" format:"date" doc:"The day; defaults to today in the practice's time zone."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the response is 304."`
 }
 
 // board is the day board as callers see it.

@@ -2,22 +2,22 @@
 // streams changes as they happen. It never calls the vendor: if data is not cached, it enqueues a
 // task that fetches it.
 //
-// # Who may do what
+// # Authorization
 //
 // A caller sends a key as "Authorization: Bearer KEY"; the process stores only the key's SHA-256. A
 // key is bound to one tenant, and a request's tenant comes from its key alone: no path, member or
-// header names a tenant. Another tenant's resource gets the same answer, byte for byte, as one that
-// does not exist: every lookup is scoped to the caller's tenant, so no handler has to compare
+// header names a tenant. Another tenant's resource gets the same response, byte for byte, as one
+// that does not exist: every lookup is scoped to the caller's tenant, so no handler has to compare
 // tenants, and none can omit the comparison.
 //
-// # What may come in
+// # Request limits
 //
 // The guard runs before every route and bounds what an unauthenticated or careless caller can cost:
 // the length of URL, header and body, the time for reading a body, each key's request rate and
 // concurrent requests, the streams of each key and of all keys, and the rate of requests without a
 // known key. Bodies are JSON, decoded strictly; unknown members are refused, not ignored.
 //
-// # What goes out
+// # Responses
 //
 // Errors follow RFC 9457 with a stable code ("not_found") from package codes. problem.go has the
 // status of each, and a page that the gateway serves. No error repeats anything of the request. A
@@ -26,7 +26,7 @@
 // of the body's bytes, which include as_of. A 304 repeats the age.
 //
 // A view that is not cached becomes a demand in the interactive lane, and the request waits up to
-// two seconds for it. After that the answer is 503 with Retry-After, and the demand stays queued.
+// two seconds for it. After that the response is 503 with Retry-After, and the demand stays queued.
 //
 // # Streams
 //

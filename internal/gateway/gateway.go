@@ -58,7 +58,7 @@ func (l *Limits) setDefaults() {
 	l.Heartbeat, l.WriteTimeout = cmp.Or(l.Heartbeat, 15*time.Second), cmp.Or(l.WriteTimeout, 10*time.Second)
 }
 
-// Gateway answers the API's requests. It is safe for concurrent use.
+// Gateway serves the API's requests. It is safe for concurrent use.
 type Gateway struct {
 	Options
 	api             huma.API

@@ -125,7 +125,7 @@ func (g *Gateway) serveCaller(w http.ResponseWriter, r *http.Request, rt route, 
 }
 
 // checkURL refuses URLs that routes could misread: too long, with an unclean path, or with a
-// repeated query parameter. ServeMux would answer an unclean path with a redirect that repeats it.
+// repeated query parameter. ServeMux would redirect an unclean path, in a response that repeats it.
 func checkURL(r *http.Request) *problem {
 	if len(r.RequestURI) > maxURL {
 		return fail(codes.URLTooLong, "")
@@ -171,8 +171,8 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *pro
 	return body, nil
 }
 
-// recoverPanic logs a handler's panic and answers the request. It does not log the panic's value,
-// which may quote the data that the handler worked on.
+// recoverPanic logs a handler's panic and responds to the request. It does not log the panic's
+// value, which may quote the data that the handler worked on.
 func (g *Gateway) recoverPanic(ctx context.Context, rt route, a *statusRecorder, panicked any) {
 	if panicked == nil {
 		return

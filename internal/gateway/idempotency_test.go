@@ -46,7 +46,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 }
 
-// A client that disconnects before the answer can repeat its request and gets the same task.
+// A client that disconnects before the response can repeat its request and gets the same task.
 func TestDisconnectedClientCanRepeatItsDemand(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unlimited)

@@ -37,7 +37,7 @@ func probes(practiceID, task, patient, provider, visit string) []probe {
 
 var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-\d{16}`)
 
-// With another tenant's identifiers, a key gets the same answers, byte for byte, as with
+// With another tenant's identifiers, a key gets the same responses, byte for byte, as with
 // identifiers that do not exist, and the other tenant's data does not change.
 func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 			r.body = demandID.ReplaceAll(r.body, []byte("sync-ID"))
 		}
 		same := bytes.Equal(theirs.body, none.body)
-		if strings.Contains(ask.path, "/providers/") && theirs.StatusCode == http.StatusOK { // the answer repeats the path's number
+		if strings.Contains(ask.path, "/providers/") && theirs.StatusCode == http.StatusOK { // the response repeats the path's number
 			same = bytes.Equal(bytes.ReplaceAll(theirs.body, []byte("3131"), []byte("9876")), none.body)
 			theirs.Header.Del("Content-Length")
 			none.Header.Del("Content-Length")

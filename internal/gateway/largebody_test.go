@@ -61,8 +61,8 @@ func TestLargeBodies(t *testing.T) {
 	b.checkUnaffected()
 }
 
-// sendRaw sends bytes and returns the statuses of the answers. With half, it closes the connection
-// for writing after them.
+// sendRaw sends bytes and returns the statuses of the responses. With half, it closes the
+// connection for writing after them.
 func (b *bundle) sendRaw(half bool, text string) []int {
 	b.t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(b.t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

@@ -17,7 +17,7 @@ import (
 type cardInput struct {
 	Patient     string `path:"patient" doc:"The patient's number."`
 	Practice    string `query:"practice" doc:"The practice's number; optional if the tenant has only one practice."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the response is 304."`
 }
 
 // card is a patient card as callers see it.
@@ -65,7 +65,7 @@ type providerDayInput struct {
 	Provider    string `path:"provider" doc:"The provider's number."`
 	Practice    string `query:"practice" doc:"The practice's number; optional if the tenant has only one practice."`
 	Date        string `query:"date" format:"date" doc:"The day; defaults to today in the practice's time zone."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the answer is 304."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of a copy that the caller has. If nothing changed, the response is 304."`
 }
 
 // providerDay is a provider's day as callers see it.

@@ -16,7 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// problems has the status of each code that the API answers with, and the text of its page under
+// problems has the status of each code that the API returns, and the text of its page under
 // /problems. The meaning of the code is its title.
 var problems = map[codes.Code]struct {
 	status int
@@ -42,7 +42,7 @@ var problems = map[codes.Code]struct {
 	codes.Internal:              {500, "The gateway logged it. The request is not at fault."},
 	codes.Cold:                  {503, "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After."},
 	codes.Unavailable:           {503, "The request may have taken effect; sending it again is safe."},
-	codes.Draining:              {503, "Send the request again; another process will answer it."},
+	codes.Draining:              {503, "Send the request again; another process will handle it."},
 }
 
 // problem is an error as clients see it, in the format of RFC 9457. It repeats nothing of the
@@ -117,7 +117,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, tasks.ErrReused):
 		return fail(codes.IdempotencyKeyReused, "")
 	case errors.Is(err, context.Canceled):
-		return fail(codes.Unavailable, "").withCause(err) // the client has gone and reads no answer
+		return fail(codes.Unavailable, "").withCause(err) // the client has gone and reads no response
 	}
 	// All other errors come from Redis or the ledger.
 	return fail(codes.Unavailable, "").withRetryAfter(time.Second).withCause(err)

@@ -108,7 +108,7 @@ func (g *Gateway) registerPublic(pattern, name string, h http.HandlerFunc) {
 }
 
 // route returns the route of a request. A request that matches none goes to the fallback route,
-// which is public because its answer reveals nothing.
+// which is public because its response reveals nothing.
 func (g *Gateway) route(r *http.Request) route {
 	_, pattern := g.mux.Handler(r)
 	if rt, ok := g.routes[pattern]; ok {
@@ -122,7 +122,7 @@ func (g *Gateway) serveDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(g.document)
 }
 
-// serveNotFound answers a request that no route matches: with 405 if its path has a route with
+// serveNotFound responds to a request that no route matches: with 405 if its path has a route with
 // another method, else with 404.
 func (g *Gateway) serveNotFound(w http.ResponseWriter, r *http.Request) {
 	var allowed []string

@@ -67,7 +67,7 @@ const (
 	// pollInterval is how often a request checks whether the view that it waits for is cached.
 	pollInterval = 50 * time.Millisecond
 	// demandRate and demandBurst bound how many demands a second, and in a burst, one key causes by
-	// reading views that are not cached. Beyond them the answer is the same, without a demand.
+	// reading views that are not cached. Beyond them the response is the same, without a demand.
 	demandRate  = 2
 	demandBurst = 20
 )

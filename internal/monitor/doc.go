@@ -1,7 +1,7 @@
 // Package monitor serves the operators' pages: asynqmon behind a login, and Now, one page that
 // shows whether something is wrong.
 //
-// # What it can see
+// # What it shows
 //
 // It links no key and nothing that opens a payload. It shows what others publish: asynq's own keys
 // in the queue's Redis, refs and codes in the ledger, and the scheduler's status document. Whatever
@@ -20,8 +20,8 @@
 // the lane, and the task's ID, which is a ref.
 //
 // Three of asynqmon's actions are refused or replaced. Lanes cannot be deleted, because running
-// clients remember that they announced a lane and would keep filling one that no longer appears in
-// any list. An action on all tasks of a state is one script that blocks Redis for all clients, and
+// clients register a lane only once and would keep filling one that no longer appears in any list.
+// An action on all tasks of a state is one script that blocks Redis for all clients, and
 // for archived tasks asynq does not report which it archived: above [MaxBulk] tasks it is refused.
 // Running an archived task first resolves its dead letter, so that a task that dies again becomes a
 // dead letter again.
@@ -29,7 +29,7 @@
 // # Sessions
 //
 // A session is a random token in a cookie. Redis stores its digest with the login's name, for
-// [sessionIdle] after the last request and for [sessionLife] at most. A logout ends the session in
+// sessionIdle after the last request and for sessionLife at most. A logout ends the session in
 // every process at once. It also ends when the login's line in the password file is changed or
 // removed and the process has read the file again.
 //

@@ -190,9 +190,9 @@ func version(initdb string) int {
 	return n
 }
 
-// unprivileged hands the folder to the account that the server will run as. PostgreSQL refuses to
-// run as root, so root lends it the account that its package made. The group keeps an interrupt at
-// the terminal from reaching the keeper before it has cleaned up.
+// unprivileged makes the folder belong to the server's account. PostgreSQL refuses to run as root,
+// so a test run by root uses the account that PostgreSQL's package created. The group keeps an
+// interrupt at the terminal from reaching the keeper before it has cleaned up.
 func unprivileged(folder string) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() != 0 {

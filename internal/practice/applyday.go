@@ -42,7 +42,7 @@ type Applied struct {
 	Providers []string
 	// Doubtful reports that the answer was empty or less than half as large as what is known. Only
 	// visits that another day is known to have were removed. The vendor must be asked a second
-	// time; the same answer then is believed.
+	// time; the same answer is then applied.
 	Doubtful bool
 }
 

@@ -46,10 +46,10 @@ func (s *Store) ApplyPatient(ctx context.Context, t tenant.ID, p Patient, since 
 // patientRecord has no practice: the practices of an account share its patients.
 func patientRecord(id phi.Text) Record { return Record{Noun: NounPatient, ID: id} }
 
-// ForgetPatient records that the vendor knows no such patient. A vendor in trouble reports that of
-// existing patients too, so a first such answer about a known patient is doubted: the record stays
-// and is called stale, and the vendor must be asked a second time. The same answer then is
-// believed.
+// ForgetPatient records that the vendor knows no such patient. During an outage the vendor
+// sometimes reports that of existing patients too, so a first such answer about a known patient is
+// doubted: the record stays and is called stale, and the vendor must be asked a second time. The
+// same answer is then applied.
 func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, since cache.Grant) (doubtful bool, err error) {
 	sc, none := s.scope(t, ""), document{Record: patientRecord(id)}
 	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
@@ -204,7 +204,7 @@ func (u *recordUpdate) commit(ctx context.Context) (cache.Grant, error) {
 }
 
 // doubtLost replaces the last-seen records of lost documents with empty ones. Once there is a copy
-// again, nothing else would show the next reading that views were stored without it, should this
+// again, nothing else would show the next read that views were stored without it, should this
 // update fail or be refused.
 func (u *recordUpdate) doubtLost(ctx context.Context) error {
 	c := change{scope: u.scope, kind: u.kind, since: u.since}

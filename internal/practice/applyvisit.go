@@ -15,7 +15,7 @@ import (
 type VisitCheck struct {
 	// Record is the appointment as it was known, without facts if it was not.
 	Record Record
-	// Changed reports that the reading changed what is known.
+	// Changed reports that the read changed what is known.
 	Changed bool
 	// Days are those whose whole list must be read, because the appointment is no longer where or
 	// with whom it was: the day that it was on, and the day that it is on. Days of which nothing is
@@ -26,8 +26,8 @@ type VisitCheck struct {
 // ApplyVisit compares one appointment, read by itself under the grant, with what is known of it; a
 // nil Detail is one that the vendor reports as not existing. It applies only what cannot move the
 // appointment to another list: its hours within the day and its status. Everything else changes
-// rosters, and needs names that the vendor's single answer lacks, so it is left to a reading of the
-// days, which also doubts what has gone. Errors are as in ApplyDay.
+// rosters, and needs names that the vendor's single answer lacks, so it is left to a read of the
+// days, which also handles visits that are gone. Errors are as in ApplyDay.
 func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id phi.Text, detail *Detail, since cache.Grant) (VisitCheck, error) {
 	sc := s.scope(t, practice)
 	out := VisitCheck{Record: Record{Noun: NounAppointment, ID: id, Practice: practice}}

@@ -98,9 +98,9 @@ func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 	return nil
 }
 
-// compareGone decides about visits that were known and are not in the answer. A vendor in trouble
-// answers "nothing found" with success, so an answer that is empty or less than half as large
-// removes nothing until a second answer confirms it.
+// compareGone decides about visits that were known and are not in the answer. During an
+// outage the vendor sometimes answers "nothing found" with success, so an answer that is empty or
+// less than half as large removes nothing until a second answer confirms it.
 func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) error {
 	var vanished []visitChange
 	for i, id := range gone {

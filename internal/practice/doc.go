@@ -24,7 +24,7 @@
 // last-seen record and the answer. An entry therefore has a handful of tags however many visits it
 // shows, and a card is not rebuilt because another patient was checked in.
 //
-// Only a reading of its whole day raises a roster's tag. An appointment in doubt makes its own copy
+// Only a read of its whole day raises a roster's tag. An appointment in doubt makes its own copy
 // stale, and with it the views that show it; after the appointment has been read by itself they are
 // valid again, as old as their day was.
 //
@@ -52,14 +52,15 @@
 // # Age
 //
 // A view's content changes rarely, but the vendor confirms it often. Views are therefore cached by
-// content, and a view's age is the age of its days' rosters, which every successful reading renews
+// content, and a view's age is the age of its days' rosters, which every successful read renews
 // even if nothing changed. What the roster is to a day's visits, the PatientsConfirmation is to the
 // patients' records: a list of all changes up to a time confirms every record that it does not name
 // (Store.ConfirmPatients). A card is as old as its oldest part.
 //
 // # Doubt
 //
-// A vendor in trouble answers "nothing found" with success. A day that is suddenly empty or less
-// than half as large, and a known patient that is reported not to exist, are believed when a second
-// answer confirms it. Until then the known data stays, and is called stale.
+// The vendor sometimes answers "nothing found" with success during an outage. A day that is
+// suddenly empty or less than half as large, and a report that a known patient does not exist,
+// count only when a second answer confirms them. Until then the known data stays, and is called
+// stale.
 package practice

@@ -30,7 +30,7 @@ const (
 )
 
 // graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not
-// built from appointments: an appointment in doubt is still on its day, and only a reading of the
+// built from appointments: an appointment in doubt is still on its day, and only a read of the
 // whole day can change that.
 var graph = map[Noun][]Noun{
 	NounPatients:    {NounPatient},

@@ -10,7 +10,7 @@ import (
 )
 
 // Invalidated is what Invalidate learned about a record, so that the caller can request a new
-// reading of it.
+// read of it.
 type Invalidated struct {
 	Practice string     // "" if not known
 	Day      civil.Date // of an appointment; zero if not known

@@ -40,8 +40,8 @@ func (v *visitSeen) booking(id phi.Text) Booking {
 
 type daySeen struct {
 	Visits []phi.Text `json:"visits"`
-	// Doubt is the hash of a roster that was less than half as large as this one. The same roster a
-	// second time is believed.
+	// Doubt is the hash of a roster that was less than half as large as this one. A second
+	// identical one is applied.
 	Doubt phi.Ref `json:"doubt,omitzero"`
 	// Incomplete is what the roster states about rows that it lacks.
 	Incomplete []Omission `json:"incomplete,omitempty"`
@@ -49,8 +49,8 @@ type daySeen struct {
 
 type recordSeen struct {
 	Hash phi.Ref `json:"hash"`
-	// Doubt reports that the vendor answered once that the record does not exist. The same answer a
-	// second time is believed.
+	// Doubt reports that the vendor answered once that the record does not exist. A second
+	// identical answer is applied.
 	Doubt bool `json:"doubt,omitzero"`
 }
 

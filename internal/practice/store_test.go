@@ -265,7 +265,7 @@ func TestOlderOfTwoAnswersDoesNotWin(t *testing.T) {
 	newer[0].Status = Confirmed
 	b.see(t, monday, newer...)
 	// The slow run received its answer before the change and compares only now: its answer is
-	// outdated. The next reading counts what it brings back as a change; it is never stored as
+	// outdated. The next read counts what it brings back as a change; it is never stored as
 	// valid under an older stamp.
 	d := &dayUpdate{
 		scope:  b.store.scope(clinic, "7"),
@@ -440,7 +440,7 @@ func TestInvalidate(t *testing.T) {
 			}
 			b.see(t, monday, visits(3)...)
 			if r := b.board(t, monday); r.Stale || len(r.Board.Rows) != 3 {
-				t.Errorf("after the second reading: %d rows", len(r.Board.Rows))
+				t.Errorf("after the second read: %d rows", len(r.Board.Rows))
 			}
 		}
 	}

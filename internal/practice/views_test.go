@@ -263,7 +263,7 @@ func TestEmptyAnswerErasesNothingFromAnyView(t *testing.T) {
 	}
 }
 
-// A vendor in trouble reports existing patients as not existing.
+// During an outage the vendor sometimes reports existing patients as not existing.
 func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -299,7 +299,7 @@ func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 	}
 }
 
-// A view is as old as its oldest part, and a reading without a change renews that age.
+// A view is as old as its oldest part, and a read without a change renews that age.
 func TestViewsAreAsOldAsTheirOldestPart(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// check is one behaviour that every program must have. run returns an error if p, in its own
+// check is one behavior that every program must have. run returns an error if p, in its own
 // environment, lacks it.
 type check struct {
 	name string

@@ -3,8 +3,7 @@
 //
 // A [Program] is a run function and what is specific to it: the environment it starts in, the
 // variables it requires, the sentence it logs when it is ready. [Program.Check] tests the common
-// behaviour. A program's own tests use
-// [Program.Start] and [Program.End] for the rest.
+// behavior. A program's own tests use [Program.Start] and [Program.End] for the rest.
 //
 // The package imports no other package of the project, so that a program's test links what the
 // program links and no more; the monitor's test would otherwise link keys. Each test supplies the
@@ -25,7 +24,7 @@ import (
 const (
 	// patience is how long a program may take for what is immediate on an idle machine.
 	patience = 20 * time.Second
-	// platform is how long platforms let a process run after they have signalled it to stop.
+	// platform is how long platforms let a process run after they have signaled it to stop.
 	platform = 10 * time.Second
 )
 
@@ -139,7 +138,7 @@ func (r *Process) end(within time.Duration) (code int, err error) {
 func (r *Process) ended(within time.Duration) error {
 	code, err := r.end(within)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("the program exited with %d after it was signalled to stop, want 0:\n%s", code, r.Log)
+		err = fmt.Errorf("the program exited with %d after it was signaled to stop, want 0:\n%s", code, r.Log)
 	}
 	return err
 }

@@ -84,7 +84,7 @@ type capturedCall struct {
 	message []byte
 	// score is the Unix second for which the task is scheduled; 0 means now.
 	score int64
-	// pendingSince is asynq's time stamp in nanoseconds; 0 if the task is scheduled.
+	// pendingSince is asynq's timestamp in nanoseconds; 0 if the task is scheduled.
 	pendingSince int64
 }
 

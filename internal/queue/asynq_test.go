@@ -157,7 +157,7 @@ func TestProducerStoresLikeAsynq(t *testing.T) {
 	}
 }
 
-// dump returns asynq's keys of a database as text, without time stamps.
+// dump returns asynq's keys of a database as text, without timestamps.
 func dump(t *testing.T, rdb *redis.Client) map[string]string {
 	t.Helper()
 	out := map[string]string{}

@@ -48,7 +48,7 @@ func TestFind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Find(ctx, rdb, waiting); !errors.Is(err, context.Canceled) {
-		t.Errorf("on a cancelled context: %v", err)
+		t.Errorf("on a canceled context: %v", err)
 	}
 	_ = rdb.Close()
 	if _, err := Find(t.Context(), rdb, waiting); !errors.Is(err, redisconn.ErrUnavailable) {

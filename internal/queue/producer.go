@@ -224,33 +224,33 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 // readReply reads one reply. False means another round, which sends the same bytes again unless the
 // generation was wrong, so that a command whose reply was lost finds its own task.
 func (p *Producer) readReply(e *entry) (bool, error) {
-	answer, err := e.cmd.StringSlice()
+	reply, err := e.cmd.StringSlice()
 	switch {
 	case missingScript(err) || transient(err):
 		return false, nil
 	case err != nil:
 		return false, redisconn.Clean(err)
-	case len(answer) != 2:
+	case len(reply) != 2:
 		return false, errors.New("enqueue script returned an unknown reply")
 	}
-	if answer[0] == "repeated" {
-		first, err := ParseID(answer[1])
+	if reply[0] == "repeated" {
+		first, err := ParseID(reply[1])
 		if err != nil || first.Digest != e.Digest {
 			return false, ErrReused
 		}
-		*e.receipt = Receipt{ID: answer[1], Repeated: true}
+		*e.receipt = Receipt{ID: reply[1], Repeated: true}
 		return true, nil
 	}
-	g, err := strconv.ParseUint(answer[1], 10, 64)
+	g, err := strconv.ParseUint(reply[1], 10, 64)
 	if err != nil {
 		return false, errors.New("generation is not a number")
 	}
 	e.id.Generation = g
-	if answer[0] == "stale" {
+	if reply[0] == "stale" {
 		e.encoded = false
 		return false, nil
 	}
-	*e.receipt = Receipt{ID: e.id.String(), Joined: answer[0] == "joined"}
+	*e.receipt = Receipt{ID: e.id.String(), Joined: reply[0] == "joined"}
 	p.remember(e.id)
 	return true, nil
 }

@@ -220,7 +220,7 @@ func TestEnqueueErrorsContainNoServerText(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.Enqueue(ctx, []Demand{demand(Warm, "a")}); !errors.Is(err, context.Canceled) {
-		t.Errorf("on a cancelled context: %v", err)
+		t.Errorf("on a canceled context: %v", err)
 	}
 	bad := demand(Warm, "a")
 	bad.Encode = func(string) ([]byte, map[string]string, error) { return nil, nil, errFailed }

@@ -13,7 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// kill starts the task of a demand, lets it die, and returns the content of its dead dead.
+// kill starts the task of a demand, lets it die, and returns the content of its dead letter.
 func kill(t *testing.T, rdb redis.UniversalClient, dead string) (ID, Dead) {
 	t.Helper()
 	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, dead)).ID)
@@ -75,8 +75,8 @@ func TestReplayRunsTheSameTask(t *testing.T) {
 	})
 }
 
-// TestReplayRefusesEndingRun replays a task in the moment between the write of its dead dead and
-// its archiving: the dead dead must stay open.
+// TestReplayRefusesEndingRun replays a task in the moment between the write of its dead letter and
+// its archiving: the dead letter must stay open.
 func TestReplayRefusesEndingRun(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
@@ -112,7 +112,7 @@ func TestReplayFromDeadLetterAlone(t *testing.T) {
 	}
 }
 
-// TestReplayReadsArchive replays a dead dead without kind and payload, which asynq's archive has.
+// TestReplayReadsArchive replays a dead letter without kind and payload, which asynq's archive has.
 func TestReplayReadsArchive(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

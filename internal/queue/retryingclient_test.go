@@ -17,7 +17,7 @@ func TestLostAckIsRepaired(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]struct{ before, after int }{
 		"never sent":            {before: 3},
-		"done, answer lost":     {after: 1},
+		"done, reply lost":      {after: 1},
 		"lost, then never sent": {after: 1, before: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ type ServerOptions struct {
 }
 
 // Drain is the timetable of a shutdown, counted from the call of Stop. The zero value suits a
-// platform that kills after ten seconds.
+// platform that sends SIGKILL after ten seconds.
 type Drain struct {
 	// Soft is when the contexts of running handlers are canceled. Defaults to 7 s: a vendor call
 	// takes 5 s, and its budget is already spent.

@@ -196,7 +196,7 @@ func TestStopEndsWithContext(t *testing.T) {
 	if err := s.Stop(ctx); err == nil {
 		t.Error("a stop that ended early reports success")
 	}
-	eventually(t, "the handler is cancelled all the same", func() bool { return s.running.Load() == 0 })
+	eventually(t, "the handler is canceled all the same", func() bool { return s.running.Load() == 0 })
 }
 
 // TestServerStress starts and stops a worker repeatedly.

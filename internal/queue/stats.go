@@ -17,7 +17,7 @@ import (
 )
 
 // HeaderEnqueuedAt is the header with the time of a task's demand, in RFC 3339. Unlike asynq's own
-// time stamp it survives retries.
+// timestamp it survives retries.
 const HeaderEnqueuedAt = "enqueued_at"
 
 // LaneStats holds the counts of one lane.

@@ -15,7 +15,7 @@ type Private struct {
 }
 
 // NewPrivate returns a server that is not started yet. It is killed and its data removed when the
-// test ends. Directives in extra win over the server's own.
+// test ends. Directives in extra override the server's own.
 func NewPrivate(t testing.TB, extra ...string) *Private {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redistest") //nolint:usetesting // t.TempDir is too long a name for a socket

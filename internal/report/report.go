@@ -1,5 +1,5 @@
 // Package report writes the status document, which shows operators how a deployment is doing, from
-// what the queue, flow control, the ledger and the cached days say.
+// the queue, flow control, the ledger and the cached days.
 package report
 
 import (
@@ -59,7 +59,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 }
 
 // Write writes one report. A part that cannot be read is listed as missing, so that an unreachable
-// store does not hide what the others say.
+// store does not hide the others' data.
 func (r *Reporter) Write(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -22,9 +22,9 @@ func unusable(partial bool, err error, demanded time.Time) error {
 	return nil
 }
 
-// syncDirectory reads a practice's providers. It ignores an empty answer: a vendor in trouble
-// returns one with success, and that must not remove names from boards. Running twice: one more
-// call, no change.
+// syncDirectory reads a practice's providers. It ignores an empty answer: during an
+// outage the vendor sometimes returns one with success, and that must not remove names from boards.
+// Running twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {

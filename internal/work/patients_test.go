@@ -169,8 +169,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A vendor in trouble answers "nothing has changed" with success. One such answer does not skip
-// days.
+// During an outage the vendor sometimes answers "nothing has changed" with success. One such answer
+// does not skip days.
 func TestEmptyListOfPatientsNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

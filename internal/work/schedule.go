@@ -76,7 +76,8 @@ func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
 }
 
 // readAgain demands the same once more, because the answer was so much less than what is known that
-// the vendor may be in trouble. The second read is a task of its own, because this run is complete.
+// the vendor may have an outage. The second read is a task of its own, because this run is
+// complete.
 func readAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) error {
 	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, job.Args, tasks.In(rereadDelay)); err != nil {
 		return fmt.Errorf("enqueue second read: %w", err)

@@ -95,7 +95,7 @@ func lines(fset *token.FileSet, n ast.Node) int {
 	return fset.Position(n.End()).Line - fset.Position(n.Pos()).Line + 1
 }
 
-// alone reports whether nothing stands before a comment on its line.
+// alone reports whether the comment is alone on its line.
 func alone(fset *token.FileSet, text []byte, n ast.Node) bool {
 	at := fset.Position(n.Pos())
 	return len(bytes.TrimSpace(text[at.Offset-at.Column+1:at.Offset])) == 0

@@ -17,7 +17,7 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// dependency is one module or package of others.
+// dependency is one third-party module or package.
 type dependency struct {
 	name     string
 	licences []string // SPDX identifiers; none: unknown

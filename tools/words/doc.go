@@ -1,5 +1,5 @@
-// Command words holds the project's words: comments, texts and documents with Vale and the rules in
-// Rounds, and declared names with names.txt.
+// Command words enforces the project's vocabulary: in comments, texts and documents with Vale and
+// the rules in Rounds, and in declared names with names.txt.
 //
 //	words [PATH ...]
 //
