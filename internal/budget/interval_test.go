@@ -42,7 +42,7 @@ func TestThrottleResponseAdjustsBudget(t *testing.T) {
 		learn("a longer one named", Slot{at: now() + 1}, 250*time.Millisecond, 250*time.Millisecond, interval)
 		p.Throttled(t.Context(), op, Slot{at: now() + 1}, time.Hour)
 		if got := field("interval"); got != maxInterval {
-			t.Errorf("believed an interval of %v", got)
+			t.Errorf("accepted an interval of %v", got)
 		}
 	})
 }

@@ -276,7 +276,7 @@ func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 		return doubtful
 	}
 	if !forget() {
-		t.Error("the first answer was believed")
+		t.Error("the first answer was applied")
 	}
 	if r := w.card(t, "1001"); r.Card.Patient.Last != "Testperson1" || !r.Stale {
 		t.Errorf("the card is %q, stale %v", r.Card.Patient.Last.Reveal(), r.Stale)
@@ -288,7 +288,7 @@ func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 		t.Error("the card is still in doubt")
 	}
 	if !forget() || forget() {
-		t.Error("a doubt outlived the record, or was not believed the second time")
+		t.Error("a doubt outlived the record, or the second answer was not applied")
 	}
 	if _, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday); !errors.Is(err, ErrAbsent) {
 		t.Errorf("a patient that is gone: %v", err)

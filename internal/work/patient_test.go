@@ -65,7 +65,7 @@ func TestPatientThatChangesDuringTheCall(t *testing.T) {
 	}
 	want(t, b.run(t, sync), tasks.OutcomeLater, "conflict")
 	if !b.toFetch(t, id) {
-		t.Error("an answer older than the change was believed")
+		t.Error("an answer older than the change was applied")
 	}
 	b.done(t, sync)
 }
