@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser picture clients soak lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser picture clients soak bench lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,13 +21,22 @@ ci: ## run what the pipeline runs: the steps in .ci/run
 
 test: needs ## run the tests that need only redis-server and PostgreSQL; installs them if they are missing
 	@scripts/test -timeout 5m $(PACKAGES)
+ifeq ($(PACKAGES),./...)
+	@cd bench && ../scripts/test -timeout 5m ./...
+endif
 
 race: ## run the same tests under the race detector, in random order; installs a C compiler if there is none
 	@scripts/install-needs test race
 	@CGO_ENABLED=1 scripts/test -race -shuffle=on -timeout 10m $(PACKAGES)
+ifeq ($(PACKAGES),./...)
+	@cd bench && CGO_ENABLED=1 ../scripts/test -race -shuffle=on -timeout 5m ./...
+endif
 
 soak: needs ## run the tests that take too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
+
+bench: ## measure NAME and compare it with its peer and floor; without NAME, list the benches
+	@go run -C bench . $(NAME)
 
 clients: needs ## run the Python and TypeScript clients against a real gateway; lint the OpenAPI document
 	@scripts/install-needs clients
@@ -41,6 +50,7 @@ lint: words deadcode ## refuse retired words and dead code; run vet and golangci
 	@go vet -tags recipes .
 	@$(TOOL) golangci-lint run
 	@cd deploy/test && go tool -modfile=../../tools/go.mod golangci-lint run
+	@cd bench && go vet ./... && go tool -modfile=../tools/go.mod golangci-lint run
 	@cd tools && go tool golangci-lint run
 	@scripts/subjects
 

@@ -42,6 +42,7 @@ func goModules(ctx context.Context, rules []rule, found map[string]dependency) e
 		{".", "programs", []string{"./cmd/...", "./tasks", "./integrations/tebra"}},
 		{".", "tests", []string{"-test", "-tags", "soak,browser,clients,deploy", "./..."}},
 		{"deploy/test", "tests", []string{"-test", "./..."}},
+		{"bench", "tests", []string{"-test", "./..."}},
 	} {
 		cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-C", l.folder, "-deps", "-json=Module"}, l.args...)...)
 		out, err := cmd.Output()

@@ -75,6 +75,17 @@ func OddityNames() []Oddity {
 	return all
 }
 
+// RowOddities returns the names of the oddities of rows.
+func RowOddities() []Oddity {
+	var all []Oddity
+	for _, o := range oddities {
+		if o.row != nil {
+			all = append(all, o.Name)
+		}
+	}
+	return all
+}
+
 // oddSet is a set of oddities.
 type oddSet []Oddity
 
