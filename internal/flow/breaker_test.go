@@ -173,14 +173,18 @@ func TestRamp(t *testing.T) {
 	openHost(t, f, getPatient())
 	awaitProbe(t, f)
 	call(t, f, getPatient(), tebra.Outcome{})
-	key := paceKey(clinic, "GetPatient")
-	slot := rdb.Time(t.Context()).Val().Add(time.Second).UnixMicro()
-	rdb.HSet(t.Context(), key, "next", slot)
-	call(t, f, interactive(withInterval(getPatient(), 50*time.Millisecond)), tebra.Outcome{})
-	next, _ := rdb.HGet(t.Context(), key, "next").Int64()
-	if gap := micros(next - slot); gap != 4*90*time.Millisecond {
-		t.Errorf("in the ramp a slot takes %v, want four times 90ms", gap)
+	key, want := paceKey(clinic, "GetPatient"), 4*90*time.Millisecond
+	var gap time.Duration
+	for range 20 { // a busy machine may reach the gate after the slot, which is then granted later
+		slot := rdb.Time(t.Context()).Val().Add(time.Second).UnixMicro()
+		rdb.HSet(t.Context(), key, "next", slot)
+		call(t, f, interactive(withInterval(getPatient(), 50*time.Millisecond)), tebra.Outcome{})
+		next, _ := rdb.HGet(t.Context(), key, "next").Int64()
+		if gap = micros(next - slot); gap == want {
+			return
+		}
 	}
+	t.Errorf("in the ramp a slot takes %v, want four times 90ms", gap)
 }
 
 // Refused credentials open the breaker of their tenant at once, and no other tenant's.
