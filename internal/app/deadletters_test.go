@@ -48,7 +48,7 @@ func TestOversizedDeadLettersAreKeptWithoutPayload(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	never := deadLetter("line\nbreak")
-	if err := bury(t.Context(), never); err != nil || !strings.Contains(log.String(), "this line is all there is") {
+	if err := bury(t.Context(), never); err != nil || !strings.Contains(log.String(), "this line is its only record") {
 		t.Errorf("%v; log: %s", err, log.String())
 	}
 	ended, cancel := context.WithCancel(t.Context())
