@@ -90,7 +90,8 @@ func (d Date) Add(n int) Date {
 	if d.IsZero() {
 		return d
 	}
-	return Date{int32(min(max(int64(d.n)+int64(n), 1), last))} // within the range
+	n = min(max(n, -last), last) // farther than the range is wide; a larger n would overflow the sum
+	return Date{min(max(d.n+int32(n), 1), last)}
 }
 
 // utc returns the day's midnight in UTC, a zone that skips and repeats none.

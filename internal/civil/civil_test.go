@@ -2,6 +2,7 @@ package civil
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,11 @@ func TestArithmetic(t *testing.T) {
 	first, last := date(t, "1900-01-01"), date(t, "2199-12-31")
 	if first.Add(-1) != first || last.Add(1) != last || feb.Add(-1<<40) != first || feb.Add(1<<40) != last || !(Date{}).Add(1).IsZero() {
 		t.Error("Add leaves the range")
+	}
+	for _, d := range []Date{first, feb, last} {
+		if before, after := d.Add(math.MinInt), d.Add(math.MaxInt); before != first || after != last {
+			t.Errorf("the farthest days from %s are %s and %s", d, before, after)
+		}
 	}
 	if (Date{}).Compare(date(t, "1900-01-01")) >= 0 || (Date{}).String() != "" || !(Date{}).In(time.UTC).IsZero() {
 		t.Error("the zero Date is a day")
