@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -305,6 +306,34 @@ func TestLostCopiesAreFilledAgain(t *testing.T) {
 	}
 }
 
+func TestUnchangedVisitsAreNotFilledAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.see(t, monday, visits(10)...)
+	// A second fill encrypts under another nonce: the bytes of an equal document change too.
+	before := b.dumps(t, "appointment")
+	b.see(t, monday, visits(10)...)
+	if after := b.dumps(t, "appointment"); len(before) != 10 || !maps.Equal(before, after) {
+		t.Errorf("%d copies became %d, or an unchanged answer rewrote some", len(before), len(after))
+	}
+}
+
+// dumps returns every cached document of a class, as Redis serialises it, by key.
+func (b *bundle) dumps(t *testing.T, class string) map[string]string {
+	t.Helper()
+	keys, err := b.rdb.Keys(t.Context(), clinic.Key("c1", "d", class)+":*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, key := range keys {
+		if out[key], err = b.rdb.Dump(t.Context(), key).Result(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
 func TestEverythingLostIsFilledAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -430,6 +459,8 @@ func TestInvalidate(t *testing.T) {
 		evs := b.log(t)[logged:]
 		if len(evs) != 1 || evs[0].Body.Kind != events.EntityInvalidated || evs[0].ID != "task-1" {
 			t.Errorf("%s: %d events", name, len(evs))
+		} else if body := evs[0].Body; !slices.Equal(body.Refs, []phi.Ref{b.store.Names(clinic).of(c.r.Noun, c.r)}) || len(body.Views) > 0 {
+			t.Errorf("%s: the event names %v and the views %v, want the record alone", name, body.Refs, body.Views)
 		}
 		if r := b.board(t, monday); r.Hit != c.hit || len(r.Board.Rows) != 3 {
 			t.Errorf("%s: hit %v with %d rows", name, r.Hit, len(r.Board.Rows))
