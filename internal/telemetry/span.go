@@ -12,22 +12,16 @@ import (
 // could hold anything, and no backend could group by it. The zero value is a span named "unknown".
 type SpanName int
 
-// The spans of Rounds, in the order in which one task produces them.
+// The spans of Rounds.
 const (
 	// SpanRequest is an HTTP request to the gateway.
 	SpanRequest SpanName = iota + 1
-	// SpanTick is one decision of the plan about what is due.
-	SpanTick
 	// SpanEnqueue is a producer adding tasks to the queue.
 	SpanEnqueue
 	// SpanTask is one attempt of one task.
 	SpanTask
-	// SpanGate is the wait of a vendor call for its permit.
-	SpanGate
 	// SpanVendor is one call of the vendor, including the decoding of its answer.
 	SpanVendor
-	// SpanCacheRead is a read of the cache that had to ask Redis.
-	SpanCacheRead
 	// SpanCacheFill is a write of one entry.
 	SpanCacheFill
 	// SpanInvalidate is the script that makes entries stale and appends the event.
@@ -41,12 +35,9 @@ var spans = map[SpanName]struct {
 	kind trace.SpanKind
 }{
 	SpanRequest:    {"http.request", trace.SpanKindServer},
-	SpanTick:       {"plan.tick", trace.SpanKindInternal},
 	SpanEnqueue:    {"task.enqueue", trace.SpanKindProducer},
 	SpanTask:       {"task.work", trace.SpanKindConsumer},
-	SpanGate:       {"vendor.gate", trace.SpanKindInternal},
 	SpanVendor:     {"vendor.call", trace.SpanKindClient},
-	SpanCacheRead:  {"cache.read", trace.SpanKindClient},
 	SpanCacheFill:  {"cache.fill", trace.SpanKindClient},
 	SpanInvalidate: {"cache.invalidate", trace.SpanKindClient},
 	SpanView:       {"view.build", trace.SpanKindInternal},

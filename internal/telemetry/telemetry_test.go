@@ -163,14 +163,14 @@ func TestTwoTelemetriesDoNotMix(t *testing.T) {
 	t.Parallel()
 	first, firstReceiver, flushFirst := setup(t)
 	second, secondReceiver, flushSecond := setup(t)
-	_, a := telemetry.Start(first, telemetry.SpanTick)
+	_, a := telemetry.Start(first, telemetry.SpanTask)
 	_, b := telemetry.Start(second, telemetry.SpanView)
 	a.End("")
 	b.End("")
 	flushFirst()
 	flushSecond()
-	if got := firstReceiver.Spans(); len(got) != 1 || got[0].Name != "plan.tick" {
-		t.Errorf("first receiver got %v, want plan.tick alone", got)
+	if got := firstReceiver.Spans(); len(got) != 1 || got[0].Name != "task.work" {
+		t.Errorf("first receiver got %v, want task.work alone", got)
 	}
 	if got := secondReceiver.Spans(); len(got) != 1 || got[0].Name != "view.build" {
 		t.Errorf("second receiver got %v, want view.build alone", got)
