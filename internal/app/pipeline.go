@@ -11,8 +11,8 @@ import (
 )
 
 // middleware wraps each attempt, outermost first. Inside it the router finds the kind, opens and
-// decodes the payload, and runs the worker. The trace is first, so that a task that is refused for
-// its tenant has a span. The tenant is second, because everything inside reads it from the context.
+// decodes the payload, and runs the worker. The trace is first, so that its span covers everything
+// else. The tenant is in the context for workers' code that has no job: see tasks.TenantOf.
 var middleware = []tasks.Middleware{tasks.Observe, tasks.InTenant}
 
 // Run is one attempt that ended.
