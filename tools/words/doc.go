@@ -4,6 +4,6 @@
 //	words [PATH ...]
 //
 // Without a path it first proves that the rules work: each sentence of plants.txt is planted in a
-// comment and in a document of a temporary folder, and must be refused with the better word, or
-// pass.
+// comment of each language and in a document of a temporary folder, and must be refused with the
+// better word, or pass.
 package main

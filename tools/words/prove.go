@@ -16,8 +16,8 @@ type plant struct {
 	better string // what the refusal names; empty when the text is fine
 }
 
-// prove plants every sentence of a list in a comment and in a document, and declares every name. It
-// fails unless each is refused with its better word, or passes when the list says that it is fine.
+// prove plants every sentence of a list in a file of each format, and declares every name. It fails
+// unless each is refused with its better word, or passes when the list says that it is fine.
 func (c checker) prove(ctx context.Context, list string) (refused, fine int, err error) {
 	plants, err := readPlants(list)
 	if err != nil {
@@ -93,10 +93,21 @@ func (p plant) files(i int) map[string]string {
 		return nil
 	}
 	base := fmt.Sprintf("%s/p%d", p.where, i)
-	return map[string]string{
-		base + ".go": "package p\n\n// " + p.text + "\nfunc f() {}\n",
-		base + ".md": "# Title\n\n" + p.text + "\n",
+	files := map[string]string{}
+	for ext, around := range formats {
+		files[base+ext] = fmt.Sprintf(around, p.text)
 	}
+	return files
+}
+
+// formats holds a file of each format that a sentence is planted in, by the extension.
+var formats = map[string]string{
+	".go":  "package p\n\n// %s\nfunc f() {}\n",
+	".py":  "# %s\nx = 1\n",
+	".ts":  "// %s\nlet x = 1;\n",
+	".js":  "// %s\nlet x = 1;\n",
+	".css": "/* %s */\nmain { margin: 0; }\n",
+	".md":  "# Title\n\n%s\n",
 }
 
 // expect compares what the rules say about a plant with what they must say.
