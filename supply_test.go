@@ -47,11 +47,15 @@ func TestNPMInstallsLockedPackagesWithoutScripts(t *testing.T) {
 	}
 }
 
-// TestNPMLocksHoldDigests checks that each locked package comes from the registry, and has the
-// digest that its file must have.
+// TestNPMLocksHoldDigests checks that each locked package comes from the registry, has the digest
+// that its file must have, and is in the list of licences.
 func TestNPMLocksHoldDigests(t *testing.T) {
 	t.Parallel()
 	locks := 0
+	licences, err := os.ReadFile("docs/licences.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range tracked(t) {
 		if path.Base(name) != "package-lock.json" {
 			continue
@@ -68,6 +72,9 @@ func TestNPMLocksHoldDigests(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for pkg, p := range lock.Packages {
+			if i := strings.LastIndex(pkg, "node_modules/"); i >= 0 && !strings.Contains(string(licences), " | npm:"+pkg[i+len("node_modules/"):]+"\n") {
+				t.Errorf("%s: docs/licences.txt lacks %s", name, pkg)
+			}
 			if pkg != "" && (p.Resolved != "" && !strings.HasPrefix(p.Resolved, "https://registry.npmjs.org/") || !strings.HasPrefix(p.Integrity, "sha512-")) {
 				t.Errorf("%s: %s comes from %q with the digest %q", name, pkg, p.Resolved, p.Integrity)
 			}

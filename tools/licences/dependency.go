@@ -35,12 +35,16 @@ const ourModule = "github.com/workflow-bolt/rounds"
 // goModules adds the Go modules that programs and public packages link, then those that only tests
 // link.
 func goModules(ctx context.Context, rules []rule, found map[string]dependency) error {
+	tags, err := os.ReadFile(tagsFile)
+	if err != nil {
+		return err
+	}
 	for _, l := range []struct {
 		folder, usedBy string
 		args           []string
 	}{
 		{".", "programs", []string{"./cmd/...", "./tasks", "./integrations/tebra"}},
-		{".", "tests", []string{"-test", "-tags", "soak,browser,clients,deploy", "./..."}},
+		{".", "tests", []string{"-test", "-tags", strings.TrimSpace(string(tags)), "./..."}},
 		{"deploy/test", "tests", []string{"-test", "./..."}},
 		{"bench", "tests", []string{"-test", "./..."}},
 	} {
@@ -116,34 +120,51 @@ func licencesIn(folder string, skip func(file string) bool) ([]string, error) {
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
 
-// npmPackages adds the packages that the lock files install.
-func npmPackages(found map[string]dependency) error {
-	for _, l := range []struct{ file, usedBy string }{
-		{"clients/typescript/package-lock.json", "clients"},
-		{"tools/browser/package-lock.json", "tests"},
-	} {
-		text, err := os.ReadFile(l.file)
-		if err != nil {
-			return err
+// npmPackages adds the packages that the lock files install: those of clients, and those that tests
+// run with.
+func npmPackages(ctx context.Context, rules []rule, found map[string]dependency) error {
+	out, err := exec.CommandContext(ctx, "git", "ls-files", "*package-lock.json").Output()
+	if err != nil {
+		return fmt.Errorf("git ls-files: %w", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		file = strings.TrimSpace(file)
+		usedBy := "tests"
+		if strings.HasPrefix(file, "clients/") {
+			usedBy = "clients"
 		}
-		var lock struct {
-			Packages map[string]struct{ License string }
+		if err := locked(file, usedBy, rules, found); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
 		}
-		if err := json.Unmarshal(text, &lock); err != nil {
-			return fmt.Errorf("%s: %w", l.file, err)
+	}
+	return nil
+}
+
+// locked adds the packages of one lock file.
+func locked(file, usedBy string, rules []rule, found map[string]dependency) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var lock struct {
+		Packages map[string]struct{ License string }
+	}
+	if err := json.Unmarshal(text, &lock); err != nil {
+		return err
+	}
+	for path, p := range lock.Packages {
+		i := strings.LastIndex(path, "node_modules/")
+		if i < 0 {
+			continue // the package itself
 		}
-		for path, p := range lock.Packages {
-			i := strings.LastIndex(path, "node_modules/")
-			if i < 0 {
-				continue // the package itself
-			}
-			var licences []string
-			if p.License != "" {
-				licences = []string{p.License}
-			}
-			name := "npm:" + path[i+len("node_modules/"):]
-			found[name] = dependency{name, licences, l.usedBy, l.file}
+		name := "npm:" + path[i+len("node_modules/"):]
+		var licences []string
+		if p.License != "" {
+			licences = []string{p.License}
+		} else if i := slices.IndexFunc(rules, func(r rule) bool { return r.states() && r.who == name }); i >= 0 {
+			licences = []string{strings.TrimPrefix(rules[i].licence, stated)}
 		}
+		found[name] = dependency{name, licences, usedBy, file}
 	}
 	return nil
 }

@@ -4,5 +4,5 @@
 //	licences [-update]
 //
 // Dependencies are the Go modules that programs, public packages and tests link, and the npm
-// packages of the lock files. Tools such as linters are not on the list: no program contains them.
+// packages of all lock files. Tools such as linters are not on the list: no program contains them.
 package main

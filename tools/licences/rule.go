@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// rule is one line of allowed.txt: a licence and which dependencies may have it, or a file of a
-// dependency that is not its licence.
+// rule is one line of allowed.txt: a licence and which dependencies may have it, a file of a
+// dependency that is not its licence, or the licence of a dependency that names none.
 type rule struct {
-	licence string // SPDX identifier, or "not FILE"
+	licence string // SPDX identifier, "not FILE", or "is SPDX identifier"
 	who     string // programs, tests, clients, the name of a dependency, or "*"
 }
 
@@ -19,6 +19,12 @@ func (r rule) allows(licence string, d dependency) bool {
 
 // excludes reports whether the rule names a file.
 func (r rule) excludes() bool { return strings.HasPrefix(r.licence, "not ") }
+
+// stated is what the licence of a rule begins with that says what a dependency's licence is.
+const stated = "is "
+
+// states reports whether the rule says what a dependency's licence is.
+func (r rule) states() bool { return strings.HasPrefix(r.licence, stated) }
 
 func readRules(file string) ([]rule, error) {
 	text, err := os.ReadFile(file)
