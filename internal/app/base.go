@@ -59,13 +59,14 @@ type base struct {
 	tasks     *tasks.Client
 }
 
-// openBase checks every dependency and opens it. Closing the stack undoes it.
-func openBase(ctx context.Context, name string, p Process, c config.Base) (_ *base, err error) {
+// openBase checks every dependency and opens it. Closing the stack undoes it. The process reports
+// as service, and its errors begin with name.
+func openBase(ctx context.Context, service, name string, p Process, c config.Base) (_ *base, err error) {
 	log := cmp.Or(p.Logger, slog.New(slog.DiscardHandler))
 	b := &base{name: name, stack: &lifecycle.Stack{Logger: log}, healthAddr: c.Health, log: log, now: p.Clock.Now}
 	defer b.rollback(ctx, &err)
 
-	t, shutdown, err := export.Setup(ctx, export.Options{Service: "rounds-" + name, Version: p.Version, Getenv: p.Getenv, Endpoint: p.Collector})
+	t, shutdown, err := export.Setup(ctx, export.Options{Service: service, Version: p.Version, Getenv: p.Getenv, Endpoint: p.Collector})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ type Gateway struct {
 
 // NewGateway checks every dependency and wires the gateway. It serves nothing before Run.
 func NewGateway(ctx context.Context, o GatewayOptions) (_ *Gateway, err error) {
-	b, err := openBase(ctx, "gateway", o.Process, o.Config.Base)
+	b, err := openBase(ctx, "rounds-gateway", "gateway", o.Process, o.Config.Base)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type Scheduler struct {
 
 // NewScheduler checks every dependency and wires the scheduler. It plans nothing before Run.
 func NewScheduler(ctx context.Context, o SchedulerOptions) (_ *Scheduler, err error) {
-	b, err := openBase(ctx, "scheduler", o.Process, o.Config.Base)
+	b, err := openBase(ctx, "rounds-scheduler", "scheduler", o.Process, o.Config.Base)
 	if err != nil {
 		return nil, err
 	}

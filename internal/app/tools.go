@@ -26,7 +26,7 @@ type Tools struct {
 
 // OpenTools checks every dependency and opens it. The caller closes the result.
 func OpenTools(ctx context.Context, p Process, c config.Base) (*Tools, error) {
-	b, err := openBase(ctx, "tools", p, c)
+	b, err := openBase(ctx, "rounds", "open", p, c)
 	if err != nil {
 		return nil, err
 	}

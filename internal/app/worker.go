@@ -27,7 +27,7 @@ type Worker struct {
 
 // NewWorker checks every dependency and wires the worker. It processes nothing before Run.
 func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
-	b, err := openBase(ctx, "worker", o.Process, o.Config.Base)
+	b, err := openBase(ctx, "rounds-worker", "worker", o.Process, o.Config.Base)
 	if err != nil {
 		return nil, err
 	}
