@@ -19,7 +19,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/export"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -83,7 +82,7 @@ func openBase(ctx context.Context, service, name string, p Process, c config.Bas
 		return nil, err
 	}
 	b.stack.Push("background", b.group.Stop)
-	if err = b.openCache(ctx, c); err != nil {
+	if err = b.openCache(); err != nil {
 		return nil, err
 	}
 	b.tasks, err = tasks.NewClient(tasks.ClientOptions{Redis: b.queue, Keys: []byte(c.Keyset.Reveal())})
@@ -120,22 +119,9 @@ func (b *base) openLedger(ctx context.Context, c config.Base) error {
 	return account.Apply(ctx, b.ledger, b.keys, c.Tenants, b.log)
 }
 
-func (b *base) openCache(ctx context.Context, c config.Base) (err error) {
-	run := redisconn.NewRunIDWatch(b.cacheRdb, b.log, "cache-redis")
-	err = lifecycle.WaitFor(ctx, b.log, c.StartWait, "cache redis", func(ctx context.Context) error {
-		if err := run.Read(ctx); err != nil {
-			return lifecycle.Unreachable("cache redis", err)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err = b.group.Go("run id", run.Run); err != nil {
-		return err
-	}
+func (b *base) openCache() (err error) {
 	dataKeys := account.NewDataKeys(b.ledger, b.keys)
-	b.cache, err = cache.New(cache.Options{Redis: b.cacheRdb, Key: dataKeys.Key, Sealer: b.keys.For, RunID: run.Current})
+	b.cache, err = cache.New(cache.Options{Redis: b.cacheRdb, Key: dataKeys.Key, Sealer: b.keys.For})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (c *Cache) Begin(ctx context.Context, id tenant.ID) (Grant, error) {
 	if _, err := tenant.Parse(string(id)); err != nil {
 		return Grant{}, fmt.Errorf("cache: %w", err)
 	}
-	out, err := beginScript.Run(ctx, c.rdb, []string{metaKey(id)}, c.runID(), random(8)).Slice()
+	out, err := beginScript.Run(ctx, c.rdb, []string{metaKey(id)}, random(8)).Slice()
 	if err != nil {
 		return Grant{}, fmt.Errorf("begin: %w", err)
 	}

@@ -25,7 +25,7 @@ func TestBeginGrantsOneLoadOfManyEntries(t *testing.T) {
 		if d := cmp.Diff([]Result{OK, OK, Raced, Older}, got); err != nil || d != "" {
 			t.Errorf("%v %s", err, d)
 		}
-		b.runID.Store("run-2")
+		b.anotherPrimary()
 		next, err := b.Begin(t.Context(), b.id)
 		if err != nil || next.Epoch == g.Epoch || next.Stamp <= changed.Stamp {
 			t.Errorf("after a change of servers: %+v, %v", next, err)

@@ -14,19 +14,14 @@ import (
 
 // Options configure a Cache.
 type Options struct {
-	// Redis is the cache's Redis, required. It must send every command to a primary: a replica's
-	// versions are old.
+	// Redis is the cache's Redis, required. It must send every command to a primary: a replica
+	// makes no entry Fresh, and runs no script.
 	Redis redis.UniversalClient
 	// Key returns a tenant's data key, required. The result is cached for five minutes.
 	Key func(context.Context, tenant.ID) (*phi.DataKey, error)
 	// Sealer returns the sealer that makes a tenant's keyed digests, required; (*phi.Keys).For
 	// fits.
 	Sealer func(tenant string) *phi.Sealer
-	// RunID returns the run id of the primary that answers now (of all primaries, joined, in a
-	// cluster). When it changes, a new epoch begins, because the new server may lack the last
-	// invalidations. It is called for each operation and must be cheap. Nil means a constant, which
-	// suits only an embedded server.
-	RunID func() string
 	// Retain is how long the event log keeps events. Zero means ten minutes.
 	Retain time.Duration
 }
@@ -35,8 +30,8 @@ type Options struct {
 // closing.
 type Cache struct {
 	rdb     redis.UniversalClient
+	cluster bool // rdb sends a command without a key to any node
 	codec   *codec
-	runID   func() string
 	retain  time.Duration
 	classes classes
 	hints   hints
@@ -65,10 +60,8 @@ func New(o Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{rdb: o.Redis, codec: v, runID: o.RunID, retain: o.Retain}
-	if c.runID == nil {
-		c.runID = func() string { return "-" }
-	}
+	c := &Cache{rdb: o.Redis, codec: v, retain: o.Retain}
+	_, c.cluster = o.Redis.(*redis.ClusterClient)
 	if c.retain == 0 {
 		c.retain = 10 * time.Minute
 	}

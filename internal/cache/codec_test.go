@@ -129,7 +129,6 @@ func TestDataKeyIsFetchedOnceAndItsLossIsAnError(t *testing.T) {
 	k := b.key(1)
 	g := b.bump()
 	fail = true
-	c.runID = b.Cache.runID
 	if _, err := c.fillOne(t.Context(), k, g, value("v")); !errors.Is(err, gone) {
 		t.Errorf("Fill = %v", err)
 	}

@@ -19,7 +19,7 @@ const (
 	Soft
 	// Stale: something it depends on has been invalidated since its load began.
 	Stale
-	// Suspect: no invalidation is known, but another server answers now and may lack some.
+	// Suspect: no invalidation is known, but the server that replied may lack some.
 	Suspect
 )
 

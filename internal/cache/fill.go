@@ -128,7 +128,7 @@ func (c *Cache) fillCall(ctx context.Context, k Key, g Grant, v Value) (scriptCa
 	ttl := max(jitter(k.Class.hard(v.Negative)).Milliseconds(), 1)
 	return scriptCall{
 		keys: []string{k.entry(), metaKey(k.Tenant), k.lease()},
-		args: []any{g.token, blob, ttl, c.runID(), random(8), maxFillAge.Microseconds()},
+		args: []any{g.token, blob, ttl, random(8), maxFillAge.Microseconds()},
 	}, h, nil
 }
 

@@ -30,7 +30,7 @@ func TestFillResults(t *testing.T) {
 		foreign := second
 		foreign.Epoch[0]++
 		b.fill(k, foreign, value("foreign"), Epoch)
-		b.runID.Store("run-2")
+		b.anotherPrimary()
 		b.fill(k, second, value("second"), Epoch)
 		b.fill(k, second, value("second"), Epoch)
 	})

@@ -123,7 +123,7 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	}
 	keys := []string{metaKey(id), events.Key(id)}
 	args := []any{
-		c.runID(), random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
+		random(8), c.retain.Microseconds(), events.Channel(id), ch.EventID, body, joined,
 	}
 	args = append(args, preconditionArgs(ch)...)
 	records, values, err := lastSeenCall(id, ch.LastSeen)

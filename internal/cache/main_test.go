@@ -23,12 +23,11 @@ var tenants atomic.Int64
 // fixture is a Cache on its own database with a tenant that no other test uses.
 type fixture struct {
 	*Cache
-	t     testing.TB
-	rdb   *redis.Client
-	keys  *phi.Keys
-	data  *phi.DataKey
-	id    tenant.ID
-	runID atomic.Value
+	t    testing.TB
+	rdb  *redis.Client
+	keys *phi.Keys
+	data *phi.DataKey
+	id   tenant.ID
 }
 
 var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour}
@@ -44,7 +43,6 @@ func newFixture(t testing.TB, open func(testing.TB) *redis.Client) *fixture {
 		t.Fatal(err)
 	}
 	b := &fixture{t: t, rdb: open(t), keys: keys, data: data, id: newTenant()}
-	b.runID.Store("run-1")
 	b.Cache = b.secondProcess(b.rdb)
 	return b
 }
@@ -56,7 +54,7 @@ func newTenant() tenant.ID { return tenant.ID(fmt.Sprintf("clinic-%d", tenants.A
 func (b *fixture) secondProcess(rdb redis.UniversalClient) *Cache {
 	b.t.Helper()
 	c, err := New(Options{
-		Redis: rdb, Sealer: b.keys.For, RunID: func() string { return b.runID.Load().(string) },
+		Redis: rdb, Sealer: b.keys.For,
 		Key: func(context.Context, tenant.ID) (*phi.DataKey, error) { return b.data, nil },
 	})
 	if err != nil {
@@ -72,6 +70,18 @@ func onBoth(t *testing.T, test func(t *testing.T, b *fixture)) {
 			t.Parallel()
 			test(t, newFixture(t, open))
 		})
+	}
+}
+
+// anotherPrimary makes the tenant's epoch one that began under another primary, which is what a
+// promoted replica finds.
+func (b *fixture) anotherPrimary() {
+	b.t.Helper()
+	if b.rdb.Exists(b.t.Context(), metaKey(b.id)).Val() == 0 {
+		return
+	}
+	if err := b.rdb.HSet(b.t.Context(), metaKey(b.id), "h", "another").Err(); err != nil {
+		b.t.Error(err)
 	}
 }
 

@@ -148,8 +148,9 @@ func (m *model) release(t *rapid.T) {
 	}
 }
 
-func (m *model) failover(t *rapid.T) {
-	m.b.runID.Store(rapid.SampledFrom([]string{"run-1", "run-2", "run-3"}).Draw(t, "run"))
+func (m *model) failover(*rapid.T) {
+	m.b.anotherPrimary()
+	m.ours = false
 }
 
 func (m *model) loseMeta(t *rapid.T) {

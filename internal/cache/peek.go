@@ -19,8 +19,8 @@ const MaxPeek = 1000
 // expect (see hints). A Stale, Soft or Suspect entry comes with its value; the caller decides
 // whether to use it.
 //
-// Peek never begins an epoch: after a change of servers it reports entries as Suspect until a read,
-// fill or invalidation begins one.
+// Peek never begins an epoch: after a change of primaries it reports entries as Suspect until a
+// read, fill or invalidation begins one.
 func (c *Cache) Peek(ctx context.Context, k Key) (Entry, error) {
 	es, err := c.PeekMany(ctx, []Key{k})
 	if err != nil {
@@ -78,14 +78,12 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	}
 	tags := c.hints.of(names)
 	gets := make([]*redis.StringCmd, len(keys))
-	var meta *redis.SliceCmd
-	var clock *redis.TimeCmd
+	var reply versionsReply
 	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i, n := range names {
 			gets[i] = p.Get(ctx, n)
 		}
-		meta = p.HMGet(ctx, metaKey(id), metaFields(tags)...)
-		clock = p.Time(ctx)
+		reply = c.queueVersions(ctx, p, id, tags)
 		return nil
 	})
 	raws := make([]string, len(keys))
@@ -97,20 +95,12 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	}
 	if more := c.unexpected(names, raws, tags); len(more) > 0 {
 		// All tags again and not only the new ones: one classification must use one read.
-		tags = more
-		meta = c.rdb.HMGet(ctx, metaKey(id), metaFields(tags)...)
+		reply = c.readVersions(ctx, id, more)
+	} else if reply.isUnknown() {
+		reply = c.readVersions(ctx, id, tags)
 	}
-	if meta.Err() != nil {
-		return nil, nil, fmt.Errorf("read cache: %w", meta.Err())
-	}
-	vs, err := newVersions(meta.Val(), tags, c.runID())
-	if err != nil {
-		return nil, nil, err
-	}
-	if clock.Err() == nil {
-		vs.now = uint64(clock.Val().UnixMicro()) // after 1970
-	}
-	return raws, vs, nil
+	vs, err := reply.versions()
+	return raws, vs, err
 }
 
 // unexpected returns nil if the expected tags cover those of the entries, otherwise the union of

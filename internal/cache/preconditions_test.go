@@ -64,7 +64,7 @@ func TestInvalidateChecksPreconditions(t *testing.T) {
 		refused("load too old", old, nil)
 
 		before := begin()
-		b.runID.Store("run-2")
+		b.anotherPrimary()
 		refused("another server answers", before, nil)
 		begin()
 		refused("another epoch", before, nil)

@@ -68,7 +68,7 @@ type reading struct {
 
 func (c *Cache) runRead(ctx context.Context, k Key, reject string) (reading, error) {
 	token := random(16)
-	args := []any{token, k.Class.lease().Milliseconds(), c.runID(), random(8), reject}
+	args := []any{token, k.Class.lease().Milliseconds(), random(8), reject}
 	for t := range c.hints.of([]string{k.entry()}) {
 		args = append(args, string(t[:]))
 	}

@@ -28,12 +28,16 @@ var releaseLua string
 //go:embed lua/sweep.lua
 var sweepLua string
 
+//go:embed lua/versions.lua
+var versionsLua string
+
 var (
 	readScript       = redis.NewScript(preludeLua + readLua)
 	fillScript       = redis.NewScript(preludeLua + fillLua)
 	invalidateScript = redis.NewScript(preludeLua + invalidateLua)
 	releaseScript    = redis.NewScript(releaseLua)
 	sweepScript      = redis.NewScript(preludeLua + sweepLua)
+	versionsScript   = redis.NewScript(preludeLua + versionsLua)
 )
 
 var errReply = errors.New("cache: unexpected reply of a script")

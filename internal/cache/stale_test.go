@@ -163,7 +163,7 @@ func TestNoStaleReadThroughFaults(t *testing.T) {
 		func() { b.rdb.FlushDB(t.Context()) },
 		func() { b.rdb.Del(t.Context(), metaKey(b.id)) },
 		func() { b.rdb.Del(t.Context(), k.lease()) },
-		func() { b.runID.Store("run-" + strconv.Itoa(rand.IntN(4))) },
+		b.anotherPrimary,
 		func() { b.rdb.Del(t.Context(), k.entry()) },
 	}
 	got := race(t, 250, func(n int) {

@@ -25,7 +25,7 @@ func TestSweepRemovesOnlyOldVersions(t *testing.T) {
 			t.Errorf("Sweep = %d, %v", removed, err)
 		}
 		left := b.rdb.HGetAll(t.Context(), metaKey(b.id)).Val()
-		for _, f := range []string{"e", "c", "r", "f", "pe", "edge----", string(fieldOf(1)), string(fieldOf(2))} {
+		for _, f := range []string{"e", "c", "h", "f", "pe", "edge----", string(fieldOf(1)), string(fieldOf(2))} {
 			if _, ok := left[f]; !ok {
 				t.Errorf("field %q is gone", f)
 			}

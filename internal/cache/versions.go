@@ -1,17 +1,26 @@
 package cache
 
-import "strconv"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
 
 // versions is one read of a tenant's meta hash, by which entries are classified.
 type versions struct {
 	epoch, previous string
 	began           uint64
-	current         bool // the hash was written under the server that answers now
-	// now is the server's time. It is the tenant's clock, which is behind it, if a cluster's node
-	// did not return TIME.
-	now   uint64
-	clock uint64 // the tenant's
-	byTag map[Tag]uint64
+	current         bool   // the epoch began under the primary that replied
+	now             uint64 // the server's time
+	clock           uint64 // the tenant's
+	byTag           map[Tag]uint64
 }
 
 // precede reports whether the grant was drawn after the read, so that what was loaded under it
@@ -20,7 +29,105 @@ func (v *versions) precede(g Grant) bool {
 	return v.clock < g.Stamp && v.epoch == string(g.Epoch[:])
 }
 
-var metaNames = []string{"e", "c", "r", "f", "pe"}
+var metaNames = []string{"e", "c", "h", "f", "pe"}
+
+// noHistory is the history of a server without a replication ID, such as an embedded one.
+const noHistory = "-"
+
+// historyOf returns the replication ID of the primary that returned the section of INFO, and
+// nothing for a replica. The prelude of the scripts does the same.
+func historyOf(info string) string {
+	if !strings.Contains(info, "\nrole:master") {
+		return ""
+	}
+	_, rest, ok := strings.Cut(info, "\nmaster_replid:")
+	if id, _, _ := strings.Cut(rest, "\r\n"); ok && id != "" {
+		return id
+	}
+	return noHistory
+}
+
+// versionsReply is the reply to a read of some tags' versions.
+type versionsReply struct {
+	tags    tagSet
+	meta    *redis.SliceCmd
+	clock   *redis.TimeCmd
+	history *redis.StringCmd
+	script  *redis.Cmd // instead of the other commands, from a cluster
+}
+
+// queueVersions adds a read of versions to a pipeline. The history comes last: a server that is
+// a primary with that history then has been one since the history began, and so was one when it
+// returned the versions.
+func (c *Cache) queueVersions(ctx context.Context, p redis.Pipeliner, id tenant.ID, tags tagSet) versionsReply {
+	fields := metaFields(tags)
+	if c.cluster {
+		return versionsReply{tags: tags, script: versionsScript.EvalSha(ctx, p, []string{metaKey(id)}, anys(fields)...)}
+	}
+	return versionsReply{
+		tags:    tags,
+		meta:    p.HMGet(ctx, metaKey(id), fields...),
+		clock:   p.Time(ctx),
+		history: p.Info(ctx, "replication"),
+	}
+}
+
+// readVersions is queueVersions in a round trip of its own.
+func (c *Cache) readVersions(ctx context.Context, id tenant.ID, tags tagSet) (reply versionsReply) {
+	if c.cluster {
+		script := versionsScript.Run(ctx, c.rdb, []string{metaKey(id)}, anys(metaFields(tags))...)
+		return versionsReply{tags: tags, script: script}
+	}
+	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+		reply = c.queueVersions(ctx, p, id, tags)
+		return nil
+	})
+	return reply
+}
+
+// isUnknown reports that a cluster's node did not have the script yet.
+func (r versionsReply) isUnknown() bool { return r.script != nil && isNoScript(r.script.Err()) }
+
+func (r versionsReply) versions() (*versions, error) {
+	if r.script != nil {
+		return r.ofScript()
+	}
+	info, err := r.history.Result()
+	history := historyOf(info)
+	if redisconn.IsReply(err) {
+		history, err = noHistory, nil
+	}
+	if err := errors.Join(r.meta.Err(), r.clock.Err(), err); err != nil {
+		return nil, fmt.Errorf("read cache: %w", err)
+	}
+	return newVersions(r.meta.Val(), r.tags, history, uint64(r.clock.Val().UnixMicro())) // after 1970
+}
+
+func (r versionsReply) ofScript() (*versions, error) {
+	out, err := r.script.Slice()
+	if err != nil {
+		return nil, fmt.Errorf("read cache: %w", err)
+	}
+	if len(out) != 3 {
+		return nil, errReply
+	}
+	meta, _ := out[0].([]any)
+	at, _ := out[1].(string)
+	history, _ := out[2].(string)
+	now, err := strconv.ParseUint(at, 10, 64)
+	if err != nil {
+		return nil, errReply
+	}
+	return newVersions(meta, r.tags, history, now)
+}
+
+func anys(fields []string) []any {
+	out := make([]any, len(fields))
+	for i, f := range fields {
+		out[i] = f
+	}
+	return out
+}
 
 // tagSet maps each tag to its position in the read.
 type tagSet map[Tag]int
@@ -42,7 +149,7 @@ func metaFields(tags tagSet) []string {
 	return fields
 }
 
-func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
+func newVersions(vals []any, tags tagSet, history string, now uint64) (*versions, error) {
 	if len(vals) != len(metaNames)+len(tags) {
 		return nil, errReply
 	}
@@ -57,7 +164,7 @@ func newVersions(vals []any, tags tagSet, runID string) (*versions, error) {
 		return n
 	}
 	v := &versions{
-		epoch: text(0), now: number(1), clock: number(1), current: vals[0] != nil && text(2) == runID,
+		epoch: text(0), now: now, clock: number(1), current: vals[0] != nil && history != "" && text(2) == history,
 		began: number(3), previous: text(4), byTag: make(map[Tag]uint64),
 	}
 	for t, i := range tags {

@@ -213,6 +213,8 @@ func TestGradeAspect(t *testing.T) {
 	}{
 		{"", redisconn.Finding{Code: "version", Fatal: true}, Fail},
 		{"policy", redisconn.Finding{Code: "version", Fatal: true}, OK},
+		{"", redisconn.Finding{Code: "replication"}, Warn},
+		{"persistence", redisconn.Finding{Code: "replication", Fatal: true}, OK},
 		{"policy", redisconn.Finding{Code: "policy", Fatal: true}, Fail},
 		{"persistence", redisconn.Finding{Code: "policy", Fatal: true}, OK},
 		{"persistence", redisconn.Finding{Code: "persistence"}, Warn},

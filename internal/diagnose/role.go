@@ -45,6 +45,7 @@ var redisFix = map[string]string{
 	"version":     "use Redis 6.2 or newer, or Valkey",
 	"policy":      "set maxmemory-policy noeviction",
 	"persistence": "set appendonly yes",
+	"replication": "use a server whose INFO has master_replid",
 	"unknown":     "use a server that answers INFO",
 	"shared":      "give the cache its own server",
 	"scripts":     "allow EVAL and EVALSHA for the user in the URL",
@@ -106,7 +107,8 @@ func unreached(ctx context.Context, rawURL string, err error) string {
 // that does not report its configuration downgrades every aspect.
 func gradeAspect(f Finding, aspect string, notes []redisconn.Finding) Finding {
 	for _, n := range notes {
-		if n.Code != aspect && n.Code != "unknown" && (aspect != "" || n.Code != "version") {
+		general := aspect == "" && (n.Code == "version" || n.Code == "replication")
+		if n.Code != aspect && n.Code != "unknown" && !general {
 			continue
 		}
 		f.Grade, f.Means, f.Fix = Warn, n.Text, redisFix[n.Code]

@@ -13,7 +13,7 @@ import (
 
 // Finding is a property of a Redis server that an operator should know.
 type Finding struct {
-	// Code is stable: version, policy, persistence, shared, unknown.
+	// Code is stable: version, policy, persistence, replication, shared, unknown.
 	Code string
 	// Text describes the problem and the fix. It holds no address.
 	Text string
@@ -40,7 +40,8 @@ func Enforce(ctx context.Context, log *slog.Logger, component string, found []Fi
 
 // Check reads INFO from each master behind rdb and compares it with what the role needs: Redis 6.2
 // or newer and no allkeys-* policy for both roles; no volatile-* policy and an append-only file for
-// the queue. A missing append-only file is fatal in production only. Check never sends CONFIG,
+// the queue; a replication ID for the cache. What is missing of the last two is fatal in production
+// only. Check never sends CONFIG,
 // which managed services refuse. An embedded server reports none of this and should not be checked.
 func Check(ctx context.Context, rdb redis.UniversalClient, role Role, production bool) ([]Finding, error) {
 	infos, err := readInfo(ctx, rdb)
@@ -93,6 +94,12 @@ func classify(info map[string]string, role Role, production bool) []Finding {
 			Text: "no append-only file: a restart loses accepted tasks; set appendonly yes",
 		})
 	}
+	if role == RoleCache && info["master_replid"] == "" {
+		out = append(out, Finding{
+			Code: "replication", Fatal: production,
+			Text: "no replication ID: the cache would not notice that a replica became the primary",
+		})
+	}
 	return out
 }
 
@@ -116,16 +123,18 @@ func CheckShared(ctx context.Context, queue, cache redis.UniversalClient, produc
 	}}, nil
 }
 
+var infoSections = []string{"server", "memory", "persistence", "replication"}
+
 // readInfo returns the fields of INFO of every master. The map of a server that refuses the
 // sections, as embedded ones do, is empty.
 func readInfo(ctx context.Context, rdb redis.UniversalClient) ([]map[string]string, error) {
 	var out []map[string]string
 	if _, ok := rdb.(*redis.ClusterClient); !ok {
-		info, err := Info(ctx, rdb, "server", "memory", "persistence")
+		info, err := Info(ctx, rdb, infoSections...)
 		return append(out, info), err
 	}
 	err := EachServer(ctx, rdb, func(ctx context.Context, _ string, c *redis.Client) error {
-		info, err := Info(ctx, c, "server", "memory", "persistence")
+		info, err := Info(ctx, c, infoSections...)
 		out = append(out, info)
 		return err
 	})

@@ -13,7 +13,12 @@ import (
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	info := func(version, policy, aof string) map[string]string {
-		return map[string]string{"redis_version": version, "maxmemory_policy": policy, "aof_enabled": aof}
+		return map[string]string{"redis_version": version, "maxmemory_policy": policy, "aof_enabled": aof, "master_replid": "ab12"}
+	}
+	without := func(field string) map[string]string {
+		fields := info("7.0.15", "noeviction", "1")
+		delete(fields, field)
+		return fields
 	}
 	for _, row := range []struct {
 		name       string
@@ -30,6 +35,9 @@ func TestClassify(t *testing.T) {
 		{"queue with volatile policy", info("7.0.15", "volatile-ttl", "1"), RoleQueue, false, "policy!"},
 		{"queue with allkeys policy", info("7.0.15", "allkeys-lru", "1"), RoleQueue, false, "policy!"},
 		{"cache with allkeys policy", info("7.0.15", "allkeys-lfu", "1"), RoleCache, false, "policy!"},
+		{"cache without a replication ID in dev", without("master_replid"), RoleCache, false, "replication"},
+		{"cache without a replication ID in production", without("master_replid"), RoleCache, true, "replication!"},
+		{"queue without a replication ID", without("master_replid"), RoleQueue, true, ""},
 		{"too old", info("6.0.16", "noeviction", "1"), RoleQueue, false, "version!"},
 		{"much too old", info("5.9.0", "noeviction", "1"), RoleCache, false, "version!"},
 		{"unreadable version", info("x", "noeviction", "1"), RoleCache, false, "version!"},

@@ -33,6 +33,9 @@ const (
 	defaultTimeout = 3 * time.Second
 	dialTimeout    = 2 * time.Second
 	cacheRetries   = 2
+	// clusterReload is how old the client's map of a cluster may be. A pipeline to a primary that
+	// died fails until the map is read again.
+	clusterReload = 2 * time.Second
 )
 
 // ErrURL is returned by Dial for a URL that it cannot use. Its text never quotes the URL, which may
@@ -195,7 +198,7 @@ func (m multiURL) cluster(o Options) (redis.UniversalClient, error) {
 		Addrs: m.hosts, Username: m.user, Password: m.password, TLSConfig: m.tlsConfig(),
 		ContextTimeoutEnabled: true, MaxRetries: o.retries(), DialTimeout: dialTimeout, DialerRetries: 1,
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, PoolSize: o.PoolSize,
-		DisableIdentity:          true,
+		DisableIdentity: true, ClusterStateReloadInterval: clusterReload,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}), nil
 }

@@ -2,13 +2,13 @@
 -- from one call to the source, and prevents concurrent calls by other means.
 --
 -- KEYS  1 meta
--- ARGV  1 run id   2 epoch to begin if one must begin
+-- ARGV  1 epoch to begin if one must begin
 -- returns {stamp, epoch}
-local m = redis.call('HMGET', KEYS[1], 'e', 'c', 'r')
+local m = redis.call('HMGET', KEYS[1], 'e', 'c', 'h')
 local e, c = m[1], math.max(tonumber(m[2] or '0') + 1, now)
-if (not e) or m[3] ~= ARGV[1] then
-  begin(KEYS[1], ARGV[2], c, ARGV[1], e)
-  e = ARGV[2]
+if (not e) or m[3] ~= history then
+  begin(KEYS[1], ARGV[1], c, e)
+  e = ARGV[1]
 else
   redis.call('HSET', KEYS[1], 'c', dec(c))
 end

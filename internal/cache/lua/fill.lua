@@ -3,8 +3,7 @@
 --
 -- KEYS  1 entry   2 meta   3 lease
 -- ARGV  1 token of the lease, "" when the stamp came with an invalidation   2 entry
---       3 time to live ms   4 run id   5 epoch to begin if one must begin
---       6 greatest age of a stamp µs
+--       3 time to live ms   4 epoch to begin if one must begin   5 greatest age of a stamp µs
 -- returns "OK", or the reason for the refusal: "EPOCH" the epoch has ended
 --         "TOO_OLD" versions may have been swept since   "RACED" a tag has a newer version
 --         "OLDER" a later load is stored
@@ -19,15 +18,15 @@ local function done(result)
   return result
 end
 
-local q = {'e', 'c', 'r'}
+local q = {'e', 'c', 'h'}
 for i = 1, tagcount(b) do q[3 + i] = b:sub(42 + i * 8, 49 + i * 8) end
 local m = redis.call('HMGET', KEYS[2], unpack(q))
-if (not m[1]) or m[3] ~= ARGV[4] then
-  begin(KEYS[2], ARGV[5], math.max(tonumber(m[2] or '0') + 1, now), ARGV[4], m[1])
+if (not m[1]) or m[3] ~= history then
+  begin(KEYS[2], ARGV[4], math.max(tonumber(m[2] or '0') + 1, now), m[1])
   return done('EPOCH')
 end
 if m[1] ~= ep then return done('EPOCH') end
-if now - stamp > tonumber(ARGV[6]) then return done('TOO_OLD') end
+if now - stamp > tonumber(ARGV[5]) then return done('TOO_OLD') end
 for i = 4, #q do
   if m[i] and tonumber(m[i]) > stamp then return done('RACED') end
 end

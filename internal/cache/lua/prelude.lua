@@ -3,6 +3,18 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 
+-- The history of the primary that runs the script is its replication ID, which is new after each
+-- restart and each promotion. An embedded server has none. On a replica a script could read what
+-- the primary has already invalidated.
+local history = '-'
+local info = redis.pcall('INFO', 'replication')
+if type(info) == 'string' then
+  if not info:find('\nrole:master', 1, true) then
+    return redis.error_reply('READONLY the cache is read from primaries only')
+  end
+  history = info:match('\nmaster_replid:(%x+)') or '-'
+end
+
 local function dec(n) return string.format('%.0f', n) end
 
 local function u8(s, i)
@@ -29,7 +41,7 @@ end
 
 -- Begins an epoch: entries of the previous one become suspect and older ones stale; loads in
 -- progress are refused.
-local function begin(meta, epoch, clock, runid, before)
+local function begin(meta, epoch, clock, before)
   local s = dec(clock)
-  redis.call('HSET', meta, 'e', epoch, 'c', s, 'r', runid, 'f', s, 'pe', before or '')
+  redis.call('HSET', meta, 'e', epoch, 'c', s, 'h', history, 'f', s, 'pe', before or '')
 end

@@ -2,25 +2,25 @@
 -- caller holds the lease. A fresh entry causes no write.
 --
 -- KEYS  1 entry   2 meta   3 lease
--- ARGV  1 token   2 lease ms   3 run id   4 epoch to begin if one must begin
---       5 first bytes of an entry that did not open, or ""
---       6.. tags to check when there is no entry
+-- ARGV  1 token   2 lease ms   3 epoch to begin if one must begin
+--       4 first bytes of an entry that did not open, or ""
+--       5.. tags to check when there is no entry
 -- returns {state, held, entry or nil, stamp, epoch, wait ms, now µs}
 --       state  0 miss  1 fresh  2 soft  3 stale  4 suspect
 --       held   0 no (the entry is fresh, or the caller loads with stamp and epoch)
 --              1 another caller loads  2 the last load failed, wait
 local b = redis.call('GET', KEYS[1])
 local rejected = false
-if b and ((ARGV[5] ~= '' and b:sub(1, #ARGV[5]) == ARGV[5]) or not tagcount(b)) then
+if b and ((ARGV[4] ~= '' and b:sub(1, #ARGV[4]) == ARGV[4]) or not tagcount(b)) then
   redis.call('UNLINK', KEYS[1])
   b, rejected = false, true
 end
 
-local q = {'e', 'c', 'r', 'f', 'pe'}
+local q = {'e', 'c', 'h', 'f', 'pe'}
 if b then
   for i = 1, tagcount(b) do q[5 + i] = b:sub(42 + i * 8, 49 + i * 8) end
 else
-  for i = 6, #ARGV do q[i] = ARGV[i] end
+  for i = 5, #ARGV do q[i + 1] = ARGV[i] end
 end
 local m = redis.call('HMGET', KEYS[2], unpack(q))
 local hi = 0
@@ -29,11 +29,11 @@ for i = 6, #q do
 end
 
 local e, c, f, pe = m[1], tonumber(m[2] or '0'), tonumber(m[4] or '0'), m[5]
-if (not e) or m[3] ~= ARGV[3] then
-  pe, e = e or '', ARGV[4]
+if (not e) or m[3] ~= history then
+  pe, e = e or '', ARGV[3]
   c = math.max(c + 1, now)
   f = c
-  begin(KEYS[2], e, c, ARGV[3], pe)
+  begin(KEYS[2], e, c, pe)
 end
 
 local state = 0
