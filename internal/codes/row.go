@@ -7,5 +7,6 @@ var (
 	RowUndated      = define("row_undated", "a row of the vendor's list has no start that can be read, so its day is unknown; correct the record at the vendor")
 	RowUnreadable   = define("row_unreadable", "a row of the vendor's list cannot be read; look the day up at the vendor and correct the record")
 	RowRepeated     = define("row_repeated", "rows of the vendor's list share a number and differ, such as a group or a series; all of them are shown")
+	RowForeign      = define("row_foreign", "a row of the vendor's list belongs to a practice that the vendor does not list for the account; it is not shown. Ask the vendor whose it is, and read the account's practices again")
 	ListCut         = define("list_cut", "the vendor cut the day's list at its limit, and what it left out cannot be requested")
 )

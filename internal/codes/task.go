@@ -70,5 +70,7 @@ var (
 
 // What operators are alerted of besides the codes above. No task waits or dies with these.
 var (
+	PracticeDenied = define("practice_denied", "the tenant's login may not read the practice; what is known of it stays and is called stale. Give the login access at the vendor, or remove the practice from the tenant's settings")
+
 	AlertsCut = define("alerts_cut", "there are more alerts than the ledger keeps for the tenant")
 )

@@ -26,6 +26,7 @@ type Answer struct {
 	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
 	// Partial, it keeps the visits that the answer lacks.
 	SetAside map[codes.Code]int
+	Question Question
 	Since    cache.Grant // from Begin, before the vendor was asked
 	// OwnVersions are the versions that other days of the same answer have raised already; ApplyDay
 	// adds to them. Answers that share Since must share them too: otherwise a visit that moved
@@ -40,9 +41,9 @@ type Applied struct {
 	// now.
 	Patients  []phi.Text
 	Providers []string
-	// Doubtful reports that the answer was empty or less than half as large as what is known. Only
-	// visits that another day is known to have were removed. The vendor must be asked a second
-	// time; the same answer is then applied.
+	// Doubtful reports that the answer does not count yet: only visits that another day is known to
+	// have were removed, and what is known of the day is stale. The practice's identity must be
+	// confirmed and the vendor asked a second time; the same answer is then applied.
 	Doubtful bool
 }
 
@@ -126,7 +127,7 @@ func (c *visitChange) records(a Answer) []Record {
 func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	grant := u.answer.Since
 	rosterChanged := !u.roster.known || !slices.Equal(u.roster.facts.Visits, u.next.Visits) ||
-		u.roster.facts.Doubt != u.next.Doubt || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
+		u.roster.facts.Doubt != u.next.Doubt || u.roster.facts.Doubted != u.next.Doubted || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
 	u.split()
 	parts := u.parts
 	if len(parts) == 0 && rosterChanged {

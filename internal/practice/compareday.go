@@ -53,7 +53,7 @@ func (u *dayUpdate) compare(ctx context.Context) error {
 		v := &a.Visits[i]
 		u.book(seenOf(v, "").booking(v.ID))
 	}
-	return u.compareGone(gone, before[len(a.Visits):])
+	return u.compareGone(ctx, gone, before[len(a.Visits):])
 }
 
 // reload reads the cached roster, valid or not: a last-seen record may expire before the views that
@@ -99,9 +99,9 @@ func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 }
 
 // compareGone decides about visits that were known and are not in the answer. During an
-// outage the vendor sometimes answers "nothing found" with success, so an answer that is empty or
-// less than half as large removes nothing until a second answer confirms it.
-func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) error {
+// outage the vendor sometimes answers "nothing found" with success, and always when it is asked for
+// a wrong name: see doubts.
+func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before []lastSeen[visitSeen]) error {
 	var vanished []visitChange
 	for i, id := range gone {
 		was := before[i]
@@ -111,20 +111,12 @@ func (u *dayUpdate) compareGone(gone []phi.Text, before []lastSeen[visitSeen]) e
 		}
 		vanished = append(vanished, visitChange{id: id, before: was, listed: u.listed[id]})
 	}
-	if len(vanished) == 0 {
-		return nil
+	doubtful, err := u.doubts(ctx, len(vanished))
+	if err != nil {
+		return err
 	}
-	stay := len(u.next.Incomplete) > 0
-	if !stay && len(u.answer.Visits)*2 < len(u.roster.facts.Visits) {
-		doubt, err := contentHash(u.names.sealer, u.next.Visits)
-		if err != nil {
-			return fmt.Errorf("hash roster: %w", err)
-		}
-		if stay = u.roster.facts.Doubt != doubt; stay {
-			u.next.Doubt = doubt
-			u.result.Doubtful = true
-		}
-	}
+	u.result.Doubtful = doubtful
+	stay := doubtful || len(u.next.Incomplete) > 0
 	if stay {
 		for _, v := range vanished {
 			if v.before.known || v.listed == nil {

@@ -59,8 +59,13 @@
 //
 // # Doubt
 //
-// The vendor sometimes answers "nothing found" with success during an outage. A day that is
-// suddenly empty or less than half as large, and a report that a known patient does not exist,
-// count only when a second answer confirms them. Until then the known data stays, and is called
-// stale.
+// The vendor sometimes answers "nothing found" with success during an outage, and always when a
+// list is filtered by a name that no practice has. An answer that is empty, or has less than half
+// of what is known of the day or of all its days, is applied when two conditions hold: a second
+// answer to the same question is the same, and after the first one was received the vendor has
+// confirmed, by the practice's number, that the practice has the name that was asked for and may be
+// read (Identity). A day of which nothing is known needs the same proof before it is shown as
+// empty. Until then the known data stays, and is called stale.
+//
+// A report that a known patient does not exist counts only when a second answer confirms it.
 package practice

@@ -27,6 +27,7 @@ const (
 	NounProviderDay          Noun = "provider-day"
 	NounCard                 Noun = "patient-card"
 	NounPractice             Noun = "practice"
+	NounIdentity             Noun = "identity"
 )
 
 // graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not
@@ -83,6 +84,9 @@ func (n Names) Practices() phi.Ref { return n.ref(NounPractices, "") }
 func (n Names) PatientsConfirmation(practice string) phi.Ref {
 	return n.ref(NounPatientsConfirmation, practice)
 }
+
+// Identity names what the vendor states about a practice's number.
+func (n Names) Identity(practice string) phi.Ref { return n.ref(NounIdentity, practice) }
 
 // Day names the roster of a day.
 func (n Names) Day(practice string, d civil.Date) phi.Ref {
@@ -161,6 +165,8 @@ func (n Names) of(noun Noun, r Record) phi.Ref {
 		return n.Day(r.Practice, r.Day)
 	case NounPractice:
 		return n.Practice(r.Practice)
+	case NounIdentity:
+		return n.Identity(r.ID.Reveal())
 	case NounBoard, NounProviderDay, NounCard:
 	}
 	return ""

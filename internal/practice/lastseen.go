@@ -40,9 +40,11 @@ func (v *visitSeen) booking(id phi.Text) Booking {
 
 type daySeen struct {
 	Visits []phi.Text `json:"visits"`
-	// Doubt is the hash of a roster that was less than half as large as this one. A second
-	// identical one is applied.
+	// Doubt is the digest of an answer that was not applied, with its question. The same answer is
+	// applied once the practice's identity has been confirmed after Doubted.
 	Doubt phi.Ref `json:"doubt,omitzero"`
+	// Doubted is the tenant's clock after that answer was first received.
+	Doubted uint64 `json:"doubted,omitzero"`
 	// Incomplete is what the roster states about rows that it lacks.
 	Incomplete []Omission `json:"incomplete,omitempty"`
 }

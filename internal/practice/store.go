@@ -20,6 +20,7 @@ var (
 	locationsClass            = &cache.Class{Name: "locations", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	practicesClass            = &cache.Class{Name: "practices", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	patientsConfirmationClass = &cache.Class{Name: "roll", Schema: 1, Soft: 24 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	identityClass             = &cache.Class{Name: "identity", Schema: 1, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	dayClass                  = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	boardClass                = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
 	providerClass             = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
@@ -49,7 +50,7 @@ func (s *Store) Begin(ctx context.Context, t tenant.ID) (cache.Grant, error) {
 // documentClasses are the classes of documents, by noun.
 var documentClasses = map[Noun]*cache.Class{
 	NounAppointment: visitClass, NounPatient: patientClass, NounDirectory: directoryClass, NounLocations: locationsClass,
-	NounPractices: practicesClass, NounPatientsConfirmation: patientsConfirmationClass, NounDay: dayClass,
+	NounPractices: practicesClass, NounPatientsConfirmation: patientsConfirmationClass, NounDay: dayClass, NounIdentity: identityClass,
 }
 
 // peekAll is PeekMany for any number of keys.

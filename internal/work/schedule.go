@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -121,6 +122,7 @@ func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	visits := a.visits[on]
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
 		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, SetAside: a.setAside, Since: a.since, OwnVersions: a.ownVersions,
+		Question: practice.Question{Name: a.name, Confirmed: math.MaxUint64},
 	})
 	if err != nil {
 		return err
