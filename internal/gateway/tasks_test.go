@@ -12,6 +12,17 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
+// A kind without a practice would be refused with 404 for every demand.
+func TestOfferedKindsNameTheirPractice(t *testing.T) {
+	t.Parallel()
+	for _, k := range kinds {
+		args, err := k.Decode([]byte(`{"practice":"7"}`))
+		if err != nil || practiceOf(args) != "7" {
+			t.Errorf("%s does not name its practice: %v", k.Name, err)
+		}
+	}
+}
+
 // asynq stores the texts of its own errors; the API returns a code instead.
 func TestTaskStatusShowsACodeForAnErrorOfAsynq(t *testing.T) {
 	t.Parallel()
