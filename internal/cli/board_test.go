@@ -12,6 +12,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
 // tools opens what commands use, for the test itself.
@@ -199,10 +200,10 @@ func TestUnreachableDependencyIsReportedInTime(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	for name, vars := range map[string]map[string]string{
-		"queue unreachable": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}),
-		"cache unreachable": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + vacant(t)}),
-		"queue silent":      h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + silent(t)}),
-		"cache silent":      h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + silent(t)}),
+		"queue unreachable": h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + progtest.Vacant(t)}),
+		"cache unreachable": h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + progtest.Vacant(t)}),
+		"queue silent":      h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + progtest.Silent(t)}),
+		"cache silent":      h.with(map[string]string{"ROUNDS_CACHE_REDIS": "redis://:hush@" + progtest.Silent(t)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -224,7 +225,7 @@ func TestUnreachableDependencyIsReportedInTime(t *testing.T) {
 func TestTimeoutEndsCommand(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + silent(t)})
+	vars := h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + progtest.Silent(t)})
 	o := rounds(t, vars, "board", "show", "--tenant", "clinic-a", "--practice", "1", "--timeout", "100ms", "--json")
 	if f := failed(t, o.stdout); o.code != exitTimeout || f.Code != "TIMEOUT" {
 		t.Errorf("exit %d, %+v", o.code, f)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -147,7 +148,7 @@ func TestKeylessCommandsRequireExistingLedger(t *testing.T) {
 	if f := failed(t, o.stdout); o.code != exitDependency || !strings.Contains(f.What, "does not exist") {
 		t.Errorf("%+v", o)
 	}
-	o = rounds(t, h.with(map[string]string{"ROUNDS_LEDGER": "postgres://rounds:hush@" + vacant(t) + "/rounds"}), "dead", "list", "--json")
+	o = rounds(t, h.with(map[string]string{"ROUNDS_LEDGER": "postgres://rounds:hush@" + progtest.Vacant(t) + "/rounds"}), "dead", "list", "--json")
 	if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout+o.stderr, "hush") {
 		t.Errorf("%+v", o)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/diagnose"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 )
 
 func TestDoctorJSON(t *testing.T) {
@@ -14,7 +15,7 @@ func TestDoctorJSON(t *testing.T) {
 	for _, c := range []struct {
 		changes map[string]string
 		code    int
-	}{{nil, exitOK}, {map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}, exitCheck}} {
+	}{{nil, exitOK}, {map[string]string{"ROUNDS_QUEUE_REDIS": "redis://:hush@" + progtest.Vacant(t)}, exitCheck}} {
 		o := rounds(t, h.with(c.changes), "doctor", "--json")
 		d := document[diagnose.Report](t, o.stdout)
 		if o.code != c.code || o.stderr != "" || d.OK != (c.code == exitOK) || d.Mode != "dev" || d.Counts[diagnose.OK] == 0 || len(d.Findings) < 20 {
@@ -26,7 +27,7 @@ func TestDoctorJSON(t *testing.T) {
 func TestDoctorPrintsFixes(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	o := rounds(t, h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + vacant(t)}), "doctor")
+	o := rounds(t, h.with(map[string]string{"ROUNDS_QUEUE_REDIS": "redis://" + progtest.Vacant(t)}), "doctor")
 	for _, want := range []string{"fail  queue-redis ", "  means  without it no task", "  fix    start the server", "skip  queue-redis-policy", "ok    keyset"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing from:\n%s", want, o.stdout)

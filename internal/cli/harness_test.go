@@ -2,7 +2,6 @@ package cli
 
 import (
 	"maps"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -92,26 +91,4 @@ func (h *harness) with(changes map[string]string) map[string]string {
 	vars := maps.Clone(h.vars)
 	maps.Copy(vars, changes)
 	return vars
-}
-
-// vacant returns an address on which nothing listens.
-func vacant(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// silent returns an address that accepts connections and never answers.
-func silent(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l.Addr().String()
 }

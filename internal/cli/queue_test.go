@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
@@ -257,7 +258,7 @@ func TestQueueBadUsage(t *testing.T) {
 
 func TestQueueWithoutRedis(t *testing.T) {
 	t.Parallel()
-	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": "redis://:hush@" + vacant(t)}
+	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": "redis://:hush@" + progtest.Vacant(t)}
 	for _, args := range [][]string{{"queue", "list"}, {"queue", "show", "sync"}, {"queue", "pause", "sync", "--yes"}} {
 		o := rounds(t, vars, append(args, "--json")...)
 		if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout+o.stderr, "hush") {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/internal/diagnose"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -123,7 +124,7 @@ func TestRedisCommandsWithoutPermissions(t *testing.T) {
 
 func TestRedisUnreachable(t *testing.T) {
 	t.Parallel()
-	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_CACHE_REDIS": "redis://:hush@" + vacant(t)}
+	vars := map[string]string{"ROUNDS_ENV": "dev", "ROUNDS_CACHE_REDIS": "redis://:hush@" + progtest.Vacant(t)}
 	for _, noun := range []string{"health", "latency", "memory", "slowlog", "clients"} {
 		o := rounds(t, vars, "redis", noun, "--role", "cache", "--json")
 		if f := failed(t, o.stdout); o.code != exitDependency || f.Code != "DEPENDENCY" || strings.Contains(o.stdout, "hush") || strings.Contains(o.stdout, "127.0.0.1") {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -71,13 +72,13 @@ func TestRunFindsFault(t *testing.T) {
 		evidence string
 	}{
 		"queue redis unreachable": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+vacant(t)+"/0")
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+progtest.Vacant(t)+"/0")
 		}, "queue-redis", "connection refused"},
 		"cache redis unreachable": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_CACHE_REDIS", "redis://:hush@"+vacant(t)+"/0")
+			return s.with("ROUNDS_CACHE_REDIS", "redis://:hush@"+progtest.Vacant(t)+"/0")
 		}, "cache-redis", "connection refused"},
 		"queue redis silent": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+silent(t)+"/0")
+			return s.with("ROUNDS_QUEUE_REDIS", "redis://:hush@"+progtest.Silent(t)+"/0")
 		}, "queue-redis", "accepts connections, but"},
 		"queue redis unset": {func(_ *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_QUEUE_REDIS", "")
@@ -97,7 +98,7 @@ func TestRunFindsFault(t *testing.T) {
 			return s.with("ROUNDS_LEDGER", "sqlite:"+filepath.Join(s.dir, "other.db"))
 		}, "ledger", "does not exist"},
 		"postgres unreachable": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_LEDGER", "postgres://rounds:hush@"+vacant(t)+"/rounds")
+			return s.with("ROUNDS_LEDGER", "postgres://rounds:hush@"+progtest.Vacant(t)+"/rounds")
 		}, "ledger", "refused"},
 		"ledger without a schema": {func(t *testing.T, s *site) map[string]string {
 			return s.with("ROUNDS_LEDGER", "sqlite:"+s.file(t, "empty.db", ""))
@@ -113,7 +114,7 @@ func TestRunFindsFault(t *testing.T) {
 			return s.vars
 		}, "ledger-tenants", "clinic-a has no practice"},
 		"vendor unreachable": {func(t *testing.T, s *site) map[string]string {
-			return s.with("ROUNDS_TEBRA_ENDPOINT", "http://"+vacant(t)+"/soap")
+			return s.with("ROUNDS_TEBRA_ENDPOINT", "http://"+progtest.Vacant(t)+"/soap")
 		}, "vendor", "connection refused"},
 		"vendor certificate not trusted": {func(t *testing.T, s *site) map[string]string {
 			srv := httptest.NewUnstartedServer(s.vendor)

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"maps"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -125,26 +124,4 @@ func (s *site) with(name, value string) map[string]string {
 func run(t *testing.T, vars map[string]string, callVendor bool) *Report {
 	t.Helper()
 	return Run(t.Context(), Options{Getenv: func(name string) string { return vars[name] }, CallVendor: callVendor})
-}
-
-// vacant returns an address on which nothing listens.
-func vacant(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// silent returns an address that accepts connections and never answers.
-func silent(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l.Addr().String()
 }

@@ -178,6 +178,17 @@ func Vacant(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// Silent returns a loopback address that accepts connections and never answers.
+func Silent(t testing.TB) string {
+	t.Helper()
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
 // listen accepts connections on a free port and never answers.
 func listen() (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
