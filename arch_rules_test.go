@@ -38,7 +38,7 @@ var packageRules = []packageRule{
 	{path: "internal/app", row: 6, why: "the only package that may import all others; it defines the order of the pipeline"},
 
 	// Row 5: what the processes do.
-	{path: "internal/gateway", row: 5, only: []string{"internal/codes", "internal/access", "internal/civil", "internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry"}, why: "HTTP over cache and queue; it imports neither the vendor's client nor work, so it cannot call the vendor"},
+	{path: "internal/gateway", row: 5, only: []string{"internal/codes", "internal/access", "internal/civil", "internal/practice", "tasks", "internal/events", "internal/ledger", "internal/phi", "internal/tenant", "internal/telemetry", "internal/zone"}, why: "HTTP over cache and queue; it imports neither the vendor's client nor work, so it cannot call the vendor"},
 	{path: "internal/monitor", row: 5, only: []string{"internal/codes", "internal/access", "internal/queue", "internal/ledger", "internal/lifecycle", "internal/redisconn", "internal/status", "internal/tenant"}, why: "shows refs and codes; it links no key code and no PHI"},
 	{path: "internal/report", row: 5, beside: []string{"internal/plan"}, why: "reads every store for the status document and changes none"},
 	{path: "internal/sweep", row: 5, only: []string{"internal/cache", "internal/ledger"}, why: "removes obsolete records in the background of a scheduler"},
@@ -57,7 +57,7 @@ var packageRules = []packageRule{
 	// Row 3: the vendor, the cache, the queue.
 	{path: "integrations/tebra", row: 3, only: []string{"internal/phi"}, why: "the vendor client implements the protocol and does not depend on queue, cache or flow"},
 	{path: "integrations/tebra/tebratest", row: 3, only: []string{"internal/phi"}, beside: []string{"integrations/tebra"}, by: []string{"internal/app", "internal/cli", "internal/daycheck"}, why: "the simulator serves tests and the demo; no worker may link it"},
-	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant"}, why: "parses the environment into values; it does not depend on other packages' options"},
+	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant", "internal/zone"}, why: "parses the environment into values; it does not depend on other packages' options"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the scripts that maintain them, events included"},
 	{path: "internal/queue", row: 3, why: "the engine under tasks, built on asynq"},
 
@@ -75,6 +75,7 @@ var packageRules = []packageRule{
 	{path: "internal/redisconn", row: 1, why: "one way to connect to Redis and to read its errors, for processes, commands and monitor"},
 	{path: "internal/tenant", row: 1, why: "the one builder of keys"},
 	{path: "internal/civil", row: 1, why: "one type of calendar day, which JSON of tasks and documents share"},
+	{path: "internal/zone", row: 1, why: "one rule about which names of zones are usable"},
 	{path: "internal/telemetry", row: 1, why: "the one vocabulary of what leaves the process"},
 	{path: "internal/telemetry/logging", row: 1, beside: []string{"internal/telemetry"}, by: []string{"cmd/worker", "cmd/scheduler", "cmd/gateway", "cmd/monitor", "internal/cli", "internal/daycheck"}, why: "programs set up a log, and the day check one whose output it searches; packages are passed one"},
 	{path: "internal/telemetry/export", row: 1, beside: []string{"internal/telemetry"}, by: []string{"internal/app"}, why: "the exporters are large; a service that only enqueues must not link them"},
