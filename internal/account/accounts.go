@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +15,25 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
 // Account is what a tenant's tasks work with.
 type Account struct {
 	Vendor    *tebra.Client
-	Zone      *time.Location
+	TimeZone  string // of practices without their own
 	Practices []ledger.Practice
+}
+
+// ZoneOf returns the time zone of a practice. The error codes.UnknownZone is not permanent: an
+// operator can correct the zone.
+func (a *Account) ZoneOf(p ledger.Practice) (*time.Location, error) {
+	found, err := zone.Load(cmp.Or(p.TimeZone, a.TimeZone))
+	if err != nil {
+		return nil, codes.UnknownZone
+	}
+	return found, nil
 }
 
 // ttl is how long an account is used before the ledger is read again: a changed password takes
@@ -88,11 +100,7 @@ func (a *Accounts) renew(ctx context.Context, id tenant.ID, current *entry) (*en
 	case err != nil:
 		return nil, fmt.Errorf("read tenant: %w", err)
 	}
-	zone, err := time.LoadLocation(t.TimeZone)
-	if err != nil {
-		return nil, codes.UnknownZone // retried: an operator can correct it
-	}
-	next := &entry{Account: Account{Zone: zone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
+	next := &entry{Account: Account{TimeZone: t.TimeZone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
 	if current != nil && bytes.Equal(current.sealed, t.Credentials) {
 		next.Vendor = current.Vendor
 		return next, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -94,8 +95,8 @@ func TestChangedCredentialsTakeEffect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if account.Zone.String() != "America/Chicago" || len(account.Practices) != 1 {
-			t.Errorf("%v, %v", account.Zone, account.Practices)
+		if account.TimeZone != "America/Chicago" || len(account.Practices) != 1 {
+			t.Errorf("%v, %v", account.TimeZone, account.Practices)
 		}
 		_, _, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
 		return err
@@ -117,6 +118,26 @@ func TestChangedCredentialsTakeEffect(t *testing.T) {
 	a.expire()
 	if err := call(); err != nil || a.known[clinicA].Vendor != before {
 		t.Errorf("unchanged credentials made another client (%v)", err)
+	}
+}
+
+func TestEachPracticeHasItsZone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.tenants[0].Practices = append(f.tenants[0].Practices, config.Practice{ID: "2", Name: "Second Practice", TimeZone: "America/New_York"})
+	f.apply(t)
+	got, err := f.accounts().Account(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"America/Chicago", "America/New_York"} {
+		if zone, err := got.ZoneOf(got.Practices[i]); err != nil || zone.String() != want {
+			t.Errorf("practice %s: %v, %v, want %s", got.Practices[i].ID, zone, err, want)
+		}
+	}
+	// Another host may have older zone data than the one that applied the file.
+	if zone, err := got.ZoneOf(ledger.Practice{ID: "3", TimeZone: "America/Atlantis"}); zone != nil || !errors.Is(err, codes.UnknownZone) {
+		t.Errorf("an unknown zone: %v, %v", zone, err)
 	}
 }
 

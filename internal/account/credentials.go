@@ -49,7 +49,7 @@ func Apply(ctx context.Context, l *ledger.Ledger, keys *phi.Keys, tenants []conf
 			return fmt.Errorf("seal credentials of %s: %w", id, err)
 		}
 		for _, p := range t.Practices {
-			row.Practices = append(row.Practices, ledger.Practice{ID: p.ID, Name: p.Name})
+			row.Practices = append(row.Practices, ledger.Practice{ID: p.ID, Name: p.Name, TimeZone: p.TimeZone})
 		}
 		rows = append(rows, row)
 	}

@@ -66,13 +66,19 @@ type Demo struct {
 	stop      context.CancelFunc
 }
 
-// demoTenants are three practices in two time zones. Names, numbers and credentials are invented.
-var demoTenants = []struct {
-	id, zone  string
-	practices []string
-}{
-	{"lakeside", "America/Chicago", []string{"Lakeside Family Practice", "Lakeside Pediatrics"}},
-	{"harbor", "America/New_York", []string{"Harbor Internal Medicine"}},
+// demoTenant is an account of the demo.
+type demoTenant struct {
+	id        string
+	practices []demoClinic
+}
+
+type demoClinic struct{ name, zone string }
+
+// demoTenants are three practices in two time zones, and one account is in both. Names, numbers and
+// credentials are invented.
+var demoTenants = []demoTenant{
+	{"lakeside", []demoClinic{{"Lakeside Family Practice", "America/Chicago"}, {"Lakeside Pediatrics", "America/New_York"}}},
+	{"harbor", []demoClinic{{"Harbor Internal Medicine", "America/New_York"}}},
 }
 
 // demoHours are the opening hours of every practice of a demo.
@@ -132,9 +138,9 @@ func (d *Demo) serveVendor(ctx context.Context, o DemoOptions) (err error) {
 		a := tebratest.Account{
 			CustomerKey: fmt.Sprintf("demo-key-%d", i), User: t.id + "@example.test", Password: "demo-password-" + strconv.Itoa(i),
 		}
-		for _, name := range t.practices {
+		for _, p := range t.practices {
 			a.Practices = append(a.Practices, tebratest.Practice{
-				Name: name, Zone: t.zone, Patients: or(o.Patients, 40), VisitsPerDay: or(o.Visits, 16),
+				Name: p.name, Zone: p.zone, Patients: or(o.Patients, 40), VisitsPerDay: or(o.Visits, 16),
 			})
 		}
 		cfg.Accounts = append(cfg.Accounts, a)
@@ -187,14 +193,14 @@ func (d *Demo) listen(ctx context.Context) error {
 func (d *Demo) tenants() []config.Tenant {
 	var out []config.Tenant
 	for _, t := range demoTenants {
-		row := config.Tenant{ID: t.id, TimeZone: t.zone, Hours: demoHours}
+		row := config.Tenant{ID: t.id, TimeZone: t.practices[0].zone, Hours: demoHours}
 		for _, p := range d.Practices {
 			if p.Tenant.String() == t.id {
 				a := p.Clinic.Account()
 				row.Credentials = config.Credentials{
 					CustomerKey: secret.Value(a.CustomerKey), User: secret.Value(a.User), Password: secret.Value(a.Password),
 				}
-				row.Practices = append(row.Practices, config.Practice{ID: p.ID, Name: p.Name})
+				row.Practices = append(row.Practices, config.Practice{ID: p.ID, Name: p.Name, TimeZone: p.Clinic.Practice().Zone})
 			}
 		}
 		out = append(out, row)

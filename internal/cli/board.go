@@ -15,6 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 // boardFlags select a board.
@@ -106,16 +107,18 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 	if err != nil {
 		return boardDoc{}, err
 	}
-	number, err := selectPractice(owner, f.practice)
+	selected, err := selectPractice(owner, f.practice)
 	if err != nil {
 		return boardDoc{}, err
 	}
-	zone, err := time.LoadLocation(owner.TimeZone)
+	number := selected.ID
+	name := owner.ZoneOf(selected)
+	there, err := zone.Load(name)
 	if err != nil {
-		return boardDoc{}, fmt.Errorf("tenant %s: unknown time zone", owner.ID)
+		return boardDoc{}, fmt.Errorf("practice %s of %s: %w", number, owner.ID, err)
 	}
 	now := time.Now()
-	day := civil.DateOf(now.In(zone))
+	day := civil.DateOf(now.In(there))
 	if f.date != "" {
 		day, _ = civil.ParseDate(f.date) // already checked
 	}
@@ -127,11 +130,11 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 		return boardDoc{}, err
 	}
 	return boardDoc{
-		Tenant: f.tenant, Practice: number, Date: day, Zone: owner.TimeZone, AsOf: read.AsOf,
+		Tenant: f.tenant, Practice: number, Date: day, Zone: name, AsOf: read.AsOf,
 		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
-		Unknown: read.Unknown, Masked: !f.reveal, zone: zone, now: now,
+		Unknown: read.Unknown, Masked: !f.reveal, zone: there, now: now,
 		Incomplete: append([]practice.Omission{}, read.Board.Incomplete...),
-		Rows:       boardRows(read.Board.Rows, t.Store.Names(owner.ID), zone, f.reveal),
+		Rows:       boardRows(read.Board.Rows, t.Store.Names(owner.ID), there, f.reveal),
 	}, nil
 }
 
@@ -156,14 +159,14 @@ func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location,
 }
 
 // selectPractice returns the requested practice, or the tenant's only one.
-func selectPractice(t ledger.Tenant, asked string) (string, error) {
+func selectPractice(t ledger.Tenant, asked string) (ledger.Practice, error) {
 	if asked == "" && len(t.Practices) == 1 {
-		return t.Practices[0].ID, nil
+		return t.Practices[0], nil
 	}
 	all := make([]string, 0, len(t.Practices))
 	for _, p := range t.Practices {
 		if p.ID == asked {
-			return asked, nil
+			return p, nil
 		}
 		all = append(all, "--practice "+p.ID)
 	}
@@ -171,7 +174,7 @@ func selectPractice(t ledger.Tenant, asked string) (string, error) {
 	if asked == "" {
 		f.Exit, f.Code, f.What = exitUsage, "USAGE", "--practice is missing: the tenant has several practices"
 	}
-	return "", f
+	return ledger.Practice{}, f
 }
 
 func cold(tenant, number string, day civil.Date) *failure {

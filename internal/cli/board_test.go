@@ -235,8 +235,8 @@ func TestTimeoutEndsCommand(t *testing.T) {
 func TestSelectPractice(t *testing.T) {
 	t.Parallel()
 	one := ledger.Tenant{ID: "clinic-a", Practices: []ledger.Practice{{ID: "7"}}}
-	if got, err := selectPractice(one, ""); got != "7" || err != nil {
-		t.Errorf("the only practice: %q, %v", got, err)
+	if got, err := selectPractice(one, ""); got.ID != "7" || err != nil {
+		t.Errorf("the only practice: %q, %v", got.ID, err)
 	}
 	if _, err := selectPractice(ledger.Tenant{ID: "clinic-a"}, ""); err == nil {
 		t.Error("a practice of a tenant without practices was selected")

@@ -16,7 +16,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 func newTenant(e *env) *cobra.Command {
@@ -86,35 +88,41 @@ func unknownTenant(id tenant.ID, cause error) *failure {
 	}
 }
 
-// tenantRow is one tenant of tenant list.
+// tenantRow is one tenant of tenant list. Its clock is that of practices without their own zone.
 type tenantRow struct {
-	Tenant    string        `json:"tenant"`
-	Zone      string        `json:"zone"`
-	LocalTime string        `json:"local_time"` // RFC 3339 in its zone; empty if the zone is unknown on this host
-	Open      bool          `json:"open"`       // now, by its opening hours
+	Tenant string `json:"tenant"`
+	clock
 	Practices []practiceDoc `json:"practices"`
 }
 
 type practiceDoc struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	clock
+}
+
+// clock is the present time in a time zone.
+type clock struct {
+	Zone      string `json:"zone"`
+	LocalTime string `json:"local_time"` // RFC 3339; empty if the zone is unknown on this host
+	Open      bool   `json:"open"`       // now, by the opening hours
 }
 
 func readTenant(t ledger.Tenant, now time.Time) tenantRow {
-	row := tenantRow{Tenant: t.ID.String(), Zone: t.TimeZone, Practices: make([]practiceDoc, 0, len(t.Practices))}
+	row := tenantRow{Tenant: t.ID.String(), clock: readClock(t.TimeZone, t.Hours, now), Practices: make([]practiceDoc, 0, len(t.Practices))}
 	for _, p := range t.Practices {
-		row.Practices = append(row.Practices, practiceDoc(p))
+		row.Practices = append(row.Practices, practiceDoc{ID: p.ID, Name: p.Name, clock: readClock(t.ZoneOf(p), t.Hours, now)})
 	}
-	zone, err := time.LoadLocation(t.TimeZone)
-	if err != nil || t.TimeZone == "" {
-		return row
-	}
-	local := now.In(zone)
-	row.LocalTime = local.Format(time.RFC3339)
-	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
-	opens, closes, open := t.Hours.On(local.Weekday())
-	row.Open = open && clock >= opens && clock < closes
 	return row
+}
+
+func readClock(name string, hours ledger.Hours, now time.Time) clock {
+	c := clock{Zone: name}
+	if there, err := zone.Load(name); err == nil {
+		local := now.In(there)
+		c.LocalTime, c.Open = local.Format(time.RFC3339), plan.IsOpen(hours, local)
+	}
+	return c
 }
 
 func (e *env) listTenants(ctx context.Context, s *stores) error {
@@ -133,15 +141,19 @@ func (e *env) listTenants(ctx context.Context, s *stores) error {
 		table(w, []string{"TENANT", "ZONE", "LOCAL TIME", "NOW", "PRACTICES"}, doc.Tenants, func(t tenantRow) []string {
 			ids := make([]string, 0, len(t.Practices))
 			for _, p := range t.Practices {
-				ids = append(ids, p.ID)
+				id := p.ID
+				if p.Zone != t.Zone {
+					id += " (" + p.Zone + ")"
+				}
+				ids = append(ids, id)
 			}
 			return []string{t.Tenant, t.Zone, cmp.Or(t.LocalTime, unknown), t.openness(), strings.Join(ids, ", ")}
 		})
 	})
 }
 
-func (t tenantRow) openness() string {
-	if t.Open {
+func (c clock) openness() string {
+	if c.Open {
 		return "open"
 	}
 	return "closed"
@@ -198,6 +210,9 @@ func (d tenantDoc) write(w io.Writer) {
 	out.add("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.openness()))
 	for _, p := range d.Practices {
 		out.add("practice "+p.ID, p.Name)
+		if p.Zone != d.Zone {
+			out.add("its time", fmt.Sprintf("%s (%s), %s", cmp.Or(p.LocalTime, unknown), p.Zone, p.openness()))
+		}
 	}
 	for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		if hours, ok := d.Hours[day]; ok {

@@ -50,6 +50,26 @@ func TestTenantShow(t *testing.T) {
 	}
 }
 
+func TestPracticesHaveTheirOwnClocks(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.applyTenant(t, ledger.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Practices: []ledger.Practice{
+		{ID: "1", Name: "First"}, {ID: "2", Name: "Second", TimeZone: "Asia/Kathmandu"},
+	}})
+	o := rounds(t, h.keyless(), "tenant", "show", "clinic-b", "--json")
+	d := document[tenantDoc](t, o.stdout)
+	if len(d.Practices) != 2 || d.Practices[0].Zone != "Asia/Tokyo" || d.Practices[1].Zone != "Asia/Kathmandu" ||
+		!strings.HasSuffix(d.LocalTime, "+09:00") || !strings.HasSuffix(d.Practices[1].LocalTime, "+05:45") {
+		t.Errorf("%+v", o)
+	}
+	if o := rounds(t, h.keyless(), "tenant", "show", "clinic-b"); !strings.Contains(o.stdout, "+05:45 (Asia/Kathmandu), open") {
+		t.Errorf("%+v", o)
+	}
+	if o := rounds(t, h.keyless(), "tenant", "list"); !strings.Contains(o.stdout, "1, 2 (Asia/Kathmandu)") {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestTenantIsOpen(t *testing.T) {
 	t.Parallel()
 	if row := readTenant(ledger.Tenant{ID: "clinic-a", TimeZone: "Nowhere/Atlantis"}, time2026); row.Open || row.LocalTime != "" {

@@ -35,7 +35,7 @@ var (
 	Conflict             = task("conflict", "the data it read changed before it could apply the answer")
 	UnknownTenant        = task("unknown_tenant", "its tenant is not in the ledger")
 	UnknownPractice      = task("unknown_practice", "its tenant has no such practice")
-	UnknownZone          = task("unknown_zone", "the time zone of its tenant is unknown on the worker's host")
+	UnknownZone          = task("unknown_zone", "the time zone of its practice is unknown on the worker's host")
 	CredentialsDoNotOpen = task("credentials_do_not_open", "the credentials of its tenant were sealed with another keyset")
 	PracticeNotListed    = task("practice_not_listed", "the vendor lists no practice with this number for its tenant")
 	PracticeRenamed      = task("practice_renamed", "the vendor's name for the practice differs from the tenant's settings")

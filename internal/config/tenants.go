@@ -10,13 +10,14 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 // Tenant is one account with the vendor, as described in the file that ROUNDS_TENANTS names.
 type Tenant struct {
 	ID          string            // 1 to 40 of a-z, 0-9 and '-', unique in the file
-	TimeZone    string            // an IANA zone that this machine can load
-	Hours       map[string]string // opening hours for mon to sun, such as "08:00-17:30"; a missing day is closed
+	TimeZone    string            // an IANA zone that this machine can load, for practices without their own
+	Hours       map[string]string // opening hours of each practice in its zone, for mon to sun, such as "08:00-17:30"; a missing day is closed
 	Credentials Credentials
 	Practices   []Practice // at least one
 }
@@ -32,6 +33,8 @@ type Credentials struct {
 type Practice struct {
 	ID   string // the vendor's number, unique in the tenant
 	Name string // exactly the vendor's, because list calls filter by it; unique in the tenant
+	// TimeZone is an IANA zone that this machine can load; "" means the tenant's.
+	TimeZone string
 }
 
 const (
@@ -92,10 +95,11 @@ func (c tenantCheck) wrong(wrong, fix string) {
 	c.loader.problems.add(tenantsName, c.where+" "+wrong, fix)
 }
 
+const zoneFix = "use an IANA name such as America/Chicago"
+
 func (c tenantCheck) tenant(raw rawTenant) Tenant {
-	// The empty zone and "Local" load, but depend on the machine's settings.
-	if _, err := time.LoadLocation(raw.TimeZone); err != nil || raw.TimeZone == "" || raw.TimeZone == "Local" {
-		c.wrong("has an unknown timezone", "use an IANA name such as America/Chicago")
+	if _, err := zone.Load(raw.TimeZone); err != nil {
+		c.wrong("has an unknown timezone", zoneFix)
 	}
 	for _, day := range slices.Sorted(maps.Keys(raw.Hours)) {
 		switch {
@@ -137,6 +141,9 @@ func (c tenantCheck) practices(raw []rawPractice) []Practice {
 			c.wrong(fmt.Sprintf("practice %d has no usable name", i+1), "spell it exactly as the vendor does, without spaces around it")
 		case names[p.Name]:
 			c.wrong(fmt.Sprintf("practice %d has the name of an earlier one", i+1), "list each practice once")
+		}
+		if _, err := zone.Load(p.TimeZone); err != nil && p.TimeZone != "" {
+			c.wrong(fmt.Sprintf("practice %d has an unknown timezone", i+1), zoneFix)
 		}
 		ids[p.ID], names[p.Name] = true, true
 		out = append(out, Practice(p))

@@ -74,6 +74,8 @@ func TestBadTenant(t *testing.T) {
 		{"local zone", "America/Chicago", "Local", "tenant 1 (clinic-a) has an unknown timezone"},
 		{"made-up zone", "America/Chicago", "America/Atlantis", "tenant 1 (clinic-a) has an unknown timezone"},
 		{"zone outside", "America/Chicago", "../../etc/passwd", "tenant 1 (clinic-a) has an unknown timezone"},
+		{"practice zone", "name: South Side", "name: South Side, timezone: America/Atlantis", "tenant 1 (clinic-a) practice 2 has an unknown timezone"},
+		{"local practice zone", "name: North Side", "timezone: Local, name: North Side", "tenant 1 (clinic-a) practice 1 has an unknown timezone"},
 		{"day", "mon:", "monday:", "tenant 1 (clinic-a) has opening_hours for an unknown day"},
 		{"hours", "08:00-17:30", "8-17", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
 		{"short hours", "08:00-17:30", "8:00-17:30", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
@@ -106,6 +108,19 @@ func TestBadTenant(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestPracticeZones(t *testing.T) {
+	t.Parallel()
+	contents := strings.Replace(goodTenants, "name: South Side", "timezone: America/New_York, name: South Side", 1)
+	tenants, wrong := loadTenants(t, contents, "production")
+	want := []Practice{{ID: "7", Name: "North Side"}, {ID: "8", Name: "South Side", TimeZone: "America/New_York"}}
+	if len(wrong) > 0 || len(tenants) != 1 {
+		t.Fatalf("%d tenants, problems: %q", len(tenants), wrong)
+	}
+	if diff := cmp.Diff(want, tenants[0].Practices); diff != "" {
+		t.Errorf("practices (-want +got):\n%s", diff)
 	}
 }
 

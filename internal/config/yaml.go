@@ -33,8 +33,9 @@ type rawTenant struct {
 }
 
 type rawPractice struct {
-	ID   string `yaml:"id"`
-	Name string `yaml:"name"`
+	ID       string `yaml:"id"`
+	Name     string `yaml:"name"`
+	TimeZone string `yaml:"timezone"`
 }
 
 const yamlFix = "docs/environment.md describes the file"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 // checkKeyset seals and opens a value, for a tenant that cannot exist.
@@ -80,8 +81,10 @@ func (d *deployment) gradeTenants(tenants []ledger.Tenant) Finding {
 	practices := 0
 	for _, t := range tenants {
 		practices += len(t.Practices)
-		if _, err := time.LoadLocation(t.TimeZone); err != nil || t.TimeZone == "" {
-			wrong = append(wrong, t.ID.String()+" has a time zone that is unknown on this host")
+		for _, p := range t.Practices {
+			if _, err := zone.Load(t.ZoneOf(p)); err != nil {
+				wrong = append(wrong, fmt.Sprintf("practice %s of %s has a time zone that is unknown on this host", p.ID, t.ID))
+			}
 		}
 		if len(t.Practices) == 0 {
 			wrong = append(wrong, t.ID.String()+" has no practice")

@@ -64,11 +64,11 @@ func (g *Gateway) registerBoard() {
 }
 
 func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, error) {
-	info, err := g.practice(ctx, in.Practice)
+	zone, err := g.practice(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
-	day, err := g.day(in.Date, info)
+	day, err := g.day(in.Date, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), info.zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), zone), got.AsOf, got.Stale)
 }
 
 func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
@@ -113,9 +113,9 @@ func omissionsOf(in []practice.Omission) []omission {
 }
 
 // day parses a date parameter. An empty one means today in the practice's time zone.
-func (g *Gateway) day(text string, c *tenantInfo) (civil.Date, error) {
+func (g *Gateway) day(text string, zone *time.Location) (civil.Date, error) {
 	if text == "" {
-		return civil.DateOf(g.Now().In(c.zone)), nil
+		return civil.DateOf(g.Now().In(zone)), nil
 	}
 	d, err := civil.ParseDate(text)
 	if err != nil {

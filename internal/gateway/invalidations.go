@@ -56,7 +56,7 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 	if err := named.Validate(); err != nil {
 		return nil, fail(codes.InvalidArguments, err.Error()) // names the member and holds no value
 	}
-	info, err := g.practice(ctx, named.Practice)
+	zone, err := g.practice(ctx, named.Practice)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (g *Gateway) invalidate(ctx context.Context, in *changeInput) (*invalidatio
 	if err != nil {
 		return nil, err
 	}
-	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(info.zone)))
+	args := named.Reread(facts.Practice, tasks.DateOf(g.Now().In(zone)))
 	got, err := g.Tasks.EnqueueMany(ctx, owner.String(), args)
 	if err != nil {
 		return nil, err

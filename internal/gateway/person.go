@@ -95,7 +95,7 @@ func (g *Gateway) registerPeople() {
 }
 
 func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, error) {
-	info, number, err := g.practiceOrOnly(ctx, in.Practice)
+	zone, number, err := g.practiceOrOnly(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 		return nil, fail(codes.NotFound, "")
 	}
 	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
-	today := civil.DateOf(g.Now().In(info.zone))
+	today := civil.DateOf(g.Now().In(zone))
 	var got practice.CardRead
 	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.PatientCard(ctx, owner, number, id, today)
@@ -116,7 +116,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), info.zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), zone), got.AsOf, got.Stale)
 }
 
 func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card {
@@ -140,11 +140,11 @@ func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card
 }
 
 func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*viewOutput, error) {
-	info, number, err := g.practiceOrOnly(ctx, in.Practice)
+	zone, number, err := g.practiceOrOnly(ctx, in.Practice)
 	if err != nil {
 		return nil, err
 	}
-	day, err := g.day(in.Date, info)
+	day, err := g.day(in.Date, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -163,26 +163,26 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	}
 	names := g.Store.Names(owner)
 	doc := providerDay{
-		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: info.zone.String(),
+		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: zone.String(),
 		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
-		Rows: rowsOf(got.ProviderDay.Rows, names, info.zone), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
+		Rows: rowsOf(got.ProviderDay.Rows, names, zone), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
 	}
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }
 
 // practiceOrOnly is like practice, but accepts an empty id if the tenant has exactly one practice,
-// and returns that one's number.
-func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (*tenantInfo, string, error) {
-	if id != "" {
-		c, err := g.practice(ctx, id)
-		return c, id, err
+// and returns that one's number too.
+func (g *Gateway) practiceOrOnly(ctx context.Context, id string) (zone *time.Location, number string, err error) {
+	if id == "" {
+		c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
+		switch {
+		case err != nil:
+			return nil, "", err
+		case len(c.practices) != 1:
+			return nil, "", fail(codes.MalformedQuery, "practice is required, unless there is exactly one")
+		}
+		id = c.practices[0]
 	}
-	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case len(c.practices) != 1:
-		return nil, "", fail(codes.MalformedQuery, "practice is required, unless there is exactly one")
-	}
-	return c, c.practices[0], nil
+	zone, err = g.practice(ctx, id)
+	return zone, id, err
 }

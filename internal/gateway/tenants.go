@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,9 +12,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
-// tenantTTL is how long a tenant's practices and time zone are used before they are read again.
+// tenantTTL is how long a tenant's practices and their time zones are used before they are read
+// again.
 const tenantTTL = 30 * time.Second
 
 // tenantCache caches tenants that were read from the ledger. It is safe for concurrent use.
@@ -27,15 +28,15 @@ type tenantCache struct {
 	entries map[tenant.ID]*tenantInfo
 }
 
-// tenantInfo is one tenant's practices and time zone. It is immutable.
+// tenantInfo is one tenant's practices. It is immutable.
 type tenantInfo struct {
-	zone      *time.Location
 	practices []string
+	zones     map[string]string  // the names of the practices' time zones by the practices' numbers
 	byRef     map[phi.Ref]string // the practices' numbers by the refs that events have
 	readAt    time.Time
 }
 
-var errTimeZone = errors.New("the tenant's time zone is unknown to this program")
+var errTimeZone = errors.New("the practice's time zone is unknown to this program")
 
 // get returns a tenant. If the ledger does not have it, get fails with codes.NotFound and caches
 // nothing. If the ledger does not answer, get returns the cached tenant, however old.
@@ -71,28 +72,30 @@ func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantIn
 	case err != nil:
 		return nil, fmt.Errorf("read tenant: %w", err)
 	}
-	zone, err := time.LoadLocation(t.TimeZone)
-	if err != nil {
-		return nil, fail(codes.Internal, "").withCause(errTimeZone)
-	}
-	next := &tenantInfo{zone: zone, byRef: map[phi.Ref]string{}, readAt: time.Now()}
+	next := &tenantInfo{zones: map[string]string{}, byRef: map[phi.Ref]string{}, readAt: time.Now()}
 	names := ts.names(id)
 	for _, p := range t.Practices {
 		next.practices = append(next.practices, p.ID)
+		next.zones[p.ID] = t.ZoneOf(p)
 		next.byRef[names.Practice(p.ID)] = p.ID
 	}
 	return next, nil
 }
 
-// practice returns the caller's tenant. It fails with codes.NotFound if the practice is not one of
-// the tenant's.
-func (g *Gateway) practice(ctx context.Context, id string) (*tenantInfo, error) {
+// practice returns the time zone of one of the caller's practices. It fails with codes.NotFound if
+// the practice is not the caller's.
+func (g *Gateway) practice(ctx context.Context, id string) (*time.Location, error) {
 	c, err := g.tenants.get(ctx, callerOf(ctx).Tenant)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(c.practices, id) {
+	name, ok := c.zones[id]
+	if !ok {
 		return nil, fail(codes.NotFound, "")
 	}
-	return c, nil
+	found, err := zone.Load(name)
+	if err != nil {
+		return nil, fail(codes.Internal, "").withCause(errTimeZone)
+	}
+	return found, nil
 }

@@ -67,6 +67,41 @@ func TestBoard(t *testing.T) {
 	checkFreshness(t, r, doc.AsOf, false)
 }
 
+// Each practice of a tenant shows its own clock: it decides which day is today, and how times are
+// written.
+func TestEachPracticeHasItsZone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) {
+		o.Now = func() time.Time { return time.Date(2026, 3, 2, 19, 0, 0, 0, time.UTC) }
+	})
+	tomorrow := monday.Add(1)
+	b.applyDay(clinicA, "7", visit("7", 1))
+	since, err := b.store.Begin(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early := visit("8", 2)
+	early.Day, early.Start, early.End = tomorrow, time.Date(2026, 3, 2, 20, 15, 0, 0, time.UTC), time.Date(2026, 3, 2, 20, 45, 0, 0, time.UTC)
+	if _, err := b.store.ApplyDay(t.Context(), clinicA, practice.Answer{Practice: "8", Date: tomorrow, Visits: []practice.Appointment{early}, Since: since}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ practice, date, zone, start string }{
+		{"7", "2026-03-02", "America/Chicago", "2026-03-02T09:10:00-06:00"},
+		{"8", "2026-03-03", "Asia/Kathmandu", "2026-03-03T02:00:00+05:45"},
+	} {
+		r := b.get("/v1/practices/" + c.practice + "/board")
+		var doc board
+		r.json(t, &doc)
+		if doc.Date.String() != c.date || doc.Zone != c.zone || len(doc.Rows) != 1 || doc.Rows[0].Start.Format(time.RFC3339) != c.start {
+			t.Errorf("practice %s: %s", c.practice, r.body)
+		}
+	}
+	// Without its zone a practice has no today. The tenant's others are not concerned.
+	if r := b.get("/v1/practices/6/board"); r.code(t) != codes.Internal {
+		t.Errorf("a practice in an unknown zone: %d", r.StatusCode)
+	}
+}
+
 // The ETag changes exactly when the body's bytes change, and a 304 states the age.
 func TestETag(t *testing.T) {
 	t.Parallel()

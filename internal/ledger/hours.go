@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Hours are a practice's opening hours by weekday, in the tenant's time zone: {"mon":
-// "08:00-17:30"}. A missing day is closed; nil is closed all week. A range ends on the day it
-// starts, at 24:00 at the latest.
+// Hours are a practice's opening hours by weekday, in its time zone: {"mon": "08:00-17:30"}. A
+// missing day is closed; nil is closed all week. A range ends on the day it starts, at 24:00 at the
+// latest.
 type Hours map[string]string
 
 // On returns the start and end of a weekday's hours as wall-clock time after midnight, and false

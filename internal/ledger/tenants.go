@@ -1,15 +1,16 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 const (
@@ -21,8 +22,8 @@ const (
 // Tenant is one account at the vendor with its operator's settings.
 type Tenant struct {
 	ID          tenant.ID
-	TimeZone    string     // IANA name ("America/Chicago")
-	Hours       Hours      // opening hours in TimeZone
+	TimeZone    string     // IANA name ("America/Chicago"), for practices without their own
+	Hours       Hours      // opening hours of each practice, in its zone
 	Credentials []byte     // the account's credentials, sealed; compared as bytes, so seal them again only after a change
 	Practices   []Practice // ordered by ID when read
 }
@@ -31,7 +32,12 @@ type Tenant struct {
 type Practice struct {
 	ID   string // the vendor's number for the practice
 	Name string // the practice's name at the vendor, as requests must contain it
+	// TimeZone is an IANA name; "" means the tenant's.
+	TimeZone string
 }
+
+// ZoneOf returns the name of the time zone that a practice of the tenant is in.
+func (t Tenant) ZoneOf(p Practice) string { return cmp.Or(p.TimeZone, t.TimeZone) }
 
 // ApplyTenants writes the given tenants in one transaction and returns how many were new or
 // changed. Unchanged rows are not written. The list of a tenant's practices is complete: a practice
@@ -88,13 +94,14 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	kept = append(kept, string(t.ID))
 	for _, p := range t.Practices {
 		kept = append(kept, p.ID)
-		renamed, err := changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name WHERE practices.name <> excluded.name`,
-			string(t.ID), p.ID, p.Name))
+		edited, err := changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name, time_zone) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone
+			WHERE practices.name <> excluded.name OR practices.time_zone <> excluded.time_zone`,
+			string(t.ID), p.ID, p.Name, p.TimeZone))
 		if err != nil {
 			return false, err
 		}
-		different = different || renamed
+		different = different || edited
 	}
 	removed, err := changedRow(tx.ExecContext(ctx, `DELETE FROM practices WHERE tenant_id = $1`+notIn(kept), kept...))
 	if removed && err == nil {
@@ -137,7 +144,7 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tenant, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name
+	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name, p.time_zone
 		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
 	if err != nil {
 		return nil, dbError("read tenants", err)
@@ -165,12 +172,12 @@ func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tena
 func scanTenant(row *sql.Rows) (Tenant, error) {
 	var t Tenant
 	var hours string
-	var practice, name sql.NullString
-	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name); err != nil {
+	var practice, name, own sql.NullString
+	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name, &own); err != nil {
 		return Tenant{}, err
 	}
 	if practice.Valid {
-		t.Practices = []Practice{{ID: practice.String, Name: name.String}}
+		t.Practices = []Practice{{ID: practice.String, Name: name.String, TimeZone: own.String}}
 	}
 	t.Credentials = nilIfEmpty(t.Credentials)
 	m, err := decodeObject(hours)
@@ -209,6 +216,9 @@ func (t Tenant) check() error {
 	seen := make(map[string]bool, len(t.Practices))
 	for _, p := range t.Practices {
 		err = errors.Join(err, checkName("practice's id", p.ID, maxCode), checkName("practice's name", p.Name, maxCode))
+		if p.TimeZone != "" {
+			err = errors.Join(err, checkZone(p.TimeZone))
+		}
 		if seen[p.ID] {
 			err = errors.Join(err, invalid("a practice is listed twice"))
 		}
@@ -219,7 +229,7 @@ func (t Tenant) check() error {
 
 // checkZone rejects names that mean different zones on different machines.
 func checkZone(name string) error {
-	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+	if _, err := zone.Load(name); err != nil {
 		return invalid("time zone is not an IANA name, or this machine has no zone data")
 	}
 	return nil

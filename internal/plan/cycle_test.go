@@ -3,6 +3,7 @@ package plan
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,32 @@ func TestANewPracticeGetsEverythingOnce(t *testing.T) {
 	b.cycle(t, b.planner(t, night, nil))
 	b.apply(t, clinic("clinic-a", "7", "8", "9"))
 	b.cycle(t, p, practice("9")...)
+}
+
+// Two practices of one account follow their own clocks: opening hours, days and nights.
+func TestEachPracticeFollowsItsOwnClock(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	row := clinic("clinic-a", "7", "8")
+	row.Practices[1].TimeZone = "Pacific/Honolulu" // four hours behind Chicago in winter
+	b.apply(t, row)
+	schedules := slices.DeleteFunc(Standard(), func(s Schedule) bool { return s.Name != "today" && s.Name != "everyone" })
+	p := b.planner(t, "2026-03-01 21:00:00", schedules)
+	b.cycle(t, p, "clinic-a schedule 7 2026-03-01..2026-03-01", "clinic-a schedule 8 2026-03-01..2026-03-01")
+	for _, c := range []struct{ now, want string }{
+		{"2026-03-01 21:10:00", "clinic-a sweep 7"},
+		{"2026-03-02 00:30:00", ""},
+		{"2026-03-02 01:10:00", "clinic-a sweep 8"},
+		{"2026-03-02 08:00:00", "clinic-a schedule 7 2026-03-02..2026-03-02"},
+		{"2026-03-02 12:00:00", "clinic-a schedule 7 2026-03-02..2026-03-02;clinic-a schedule 8 2026-03-02..2026-03-02"},
+		{"2026-03-02 18:00:00", "clinic-a schedule 7 2026-03-02..2026-03-02;clinic-a schedule 8 2026-03-02..2026-03-02"}, // 7 has closed
+		{"2026-03-02 21:20:00", "clinic-a schedule 8 2026-03-02..2026-03-02"},
+		{"2026-03-03 01:00:00", "clinic-a schedule 8 2026-03-02..2026-03-02"}, // Monday's last tick was missed
+	} {
+		setClock(t, p, c.now)
+		t.Log(c.now)
+		b.cycle(t, p, strings.FieldsFunc(c.want, func(r rune) bool { return r == ';' })...)
+	}
 }
 
 func TestLargeReadsWaitForTheirFirstTick(t *testing.T) {

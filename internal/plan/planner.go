@@ -13,6 +13,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -127,8 +128,8 @@ type practiceKey struct {
 
 // cycle writes the ticks that are due by now into the ledger and enqueues every tick that is due
 // and not sent, including those of other schedulers. It can be repeated and interrupted at any
-// point. A tenant whose zone is unknown is an error and does not keep the others from being planned
-// for.
+// point. A practice whose zone is unknown is an error and does not keep the others from being
+// planned for.
 func (p *Planner) cycle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
 	defer cancel()
@@ -141,19 +142,19 @@ func (p *Planner) cycle(ctx context.Context) error {
 	var due []ledger.Tick
 	var unknown error
 	for _, t := range tenants {
-		zone, err := time.LoadLocation(t.TimeZone)
-		if err != nil {
-			unknown = errors.Join(unknown, fmt.Errorf("tenant %s: unknown time zone", t.ID))
-			continue
-		}
 		if err := p.reload(ctx, t); err != nil {
 			return err
 		}
 		for i, pr := range t.Practices {
-			known[practiceKey{t.ID, pr.ID}] = zone
+			there, err := zone.Load(t.ZoneOf(pr))
+			if err != nil {
+				unknown = errors.Join(unknown, fmt.Errorf("practice %s of tenant %s: %w", pr.ID, t.ID, err))
+				continue
+			}
+			known[practiceKey{t.ID, pr.ID}] = there
 			for _, r := range p.rules {
 				if i == 0 || !r.Account {
-					due = p.plan(due, r, t, pr.ID, now.In(zone))
+					due = p.plan(due, r, t, pr.ID, now.In(there))
 				}
 			}
 		}

@@ -22,7 +22,7 @@ type Schedule struct {
 	// twice fires twice, so daily schedules avoid the hours from 1 to 3.
 	Spec      string
 	Open      bool // only within opening hours
-	Account   bool // concerns the tenant's account: demanded for the first of its practices only
+	Account   bool // concerns the tenant's account: demanded for the first of its practices only, in its zone
 	SkipFirst bool // a new practice waits for the first tick; otherwise it is demanded at once, at any hour
 	// Args returns what to enqueue for a tick at t, which is in the practice's zone.
 	Args func(practice string, t time.Time) []tasks.Args

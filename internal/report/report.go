@@ -20,6 +20,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/internal/zone"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -133,13 +134,13 @@ func (r *Reporter) freshness(ctx context.Context, tenants []ledger.Tenant) ([]st
 	var out []status.Freshness
 	var days []practice.Roster
 	for _, t := range tenants {
-		zone, err := time.LoadLocation(t.TimeZone)
-		if err != nil {
-			continue // the planner logs it
-		}
 		for _, p := range t.Practices {
-			out = append(out, status.Freshness{Tenant: t.ID, Practice: p.ID, Open: plan.IsOpen(t.Hours, now.In(zone))})
-			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: civil.DateOf(now.In(zone))})
+			there, err := zone.Load(t.ZoneOf(p))
+			if err != nil {
+				continue // the planner logs it
+			}
+			out = append(out, status.Freshness{Tenant: t.ID, Practice: p.ID, Open: plan.IsOpen(t.Hours, now.In(there))})
+			days = append(days, practice.Roster{Tenant: t.ID, Practice: p.ID, Date: civil.DateOf(now.In(there))})
 		}
 	}
 	for start := 0; start < len(days); start += cache.MaxPeek {

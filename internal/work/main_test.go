@@ -175,7 +175,7 @@ func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*accoun
 		Credentials: tebra.Credentials{CustomerKey: "key", User: "user@example.test", Password: "password"},
 	})
 	must(t, err)
-	known := &account.Account{Vendor: client, Zone: b.clinic.Location(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
+	known := &account.Account{Vendor: client, TimeZone: b.clinic.Location().String(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
 	return func(_ context.Context, id tenant.ID) (*account.Account, error) {
 		if id != clinicA {
 			return nil, tasks.Permanent(codes.UnknownTenant)

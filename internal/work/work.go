@@ -69,6 +69,7 @@ type practiceScope struct {
 	tenant tenant.ID
 	id     string // the practice's number
 	name   string // the vendor's name of the practice, by which lists are filtered
+	Zone   *time.Location
 }
 
 func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, error) {
@@ -78,7 +79,8 @@ func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, er
 	}
 	for _, p := range a.Practices {
 		if p.ID == practiceID {
-			return practiceScope{Account: a, tenant: id, id: p.ID, name: p.Name}, nil
+			zone, err := a.ZoneOf(p)
+			return practiceScope{Account: a, tenant: id, id: p.ID, name: p.Name, Zone: zone}, err
 		}
 	}
 	return practiceScope{}, tasks.Permanent(codes.UnknownPractice)
