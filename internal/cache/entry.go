@@ -54,6 +54,8 @@ type Entry struct {
 	Result any
 
 	present bool
+	key     Key       // of a peeked entry, whether or not there is one
+	by      *versions // by which a peeked entry was classified
 }
 
 // entryOf makes an Entry from a header and its opened value.

@@ -72,7 +72,7 @@ func (p *pair) hammer(url string) (stop func()) {
 
 func (p *pair) load(ctx context.Context, c *Cache) {
 	floor, hit := p.complete.Load(), true
-	e, err := c.Load(ctx, p.k, nil, func(context.Context, Grant) (Value, error) {
+	e, err := c.Load(ctx, p.k, Entry{}, nil, func(context.Context, Grant) (Value, error) {
 		hit = false
 		v := p.source.Load()
 		idle(p.t, time.Millisecond)

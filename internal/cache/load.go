@@ -37,6 +37,9 @@ func (e *sourceFailedError) NotBefore() (time.Time, string) {
 // process loads at a time, while its lease lasts; the others wait for its result, or take a Soft
 // entry as it is. The load's own error is returned unchanged.
 //
+// A caller that has just peeked at the key passes on what it found, which saves a round trip; the
+// zero Entry stands for nothing. What Load returns is as new as the call, or as that peek.
+//
 // An entry that accept refuses counts as a Miss, whatever its State; a nil accept takes every
 // entry.
 //
@@ -44,16 +47,18 @@ func (e *sourceFailedError) NotBefore() (time.Time, string) {
 // loading caller receives is at least as new as its call; it may not have been stored, if something
 // it depends on changed meanwhile or if the load set Value.Unstored. A load that outlives
 // Class.Lease keeps no caller waiting: another one loads beside it.
-func (c *Cache) Load(ctx context.Context, k Key, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
+func (c *Cache) Load(ctx context.Context, k Key, found Entry, accept func(Entry) bool, load func(context.Context, Grant) (Value, error)) (Entry, error) {
 	if accept == nil {
 		accept = acceptAll
 	}
-	for {
-		es, vs, err := c.peek(ctx, []Key{k})
-		if err != nil {
-			return Entry{}, err
+	for e := found; ; e = (Entry{}) {
+		if e.by == nil || e.key != k {
+			var err error
+			if e, err = c.Peek(ctx, k); err != nil {
+				return Entry{}, err
+			}
 		}
-		e := es[0]
+		vs := e.by
 		if e.present && !accept(e) {
 			e = Entry{}
 		}

@@ -230,6 +230,57 @@ func TestLoadOfASoftEntryDoesNotBlockOthers(t *testing.T) {
 	})
 }
 
+// A caller passes on what its peek found. Load peeks itself if that was another key's entry, or
+// when it tries a second time.
+func TestLoadAfterAPeek(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		c, trips := b.countedProcess()
+		load := func(k Key, found Entry, want string, peeks int64) {
+			t.Helper()
+			before := trips.n.Load()
+			e, err := c.Load(t.Context(), k, found, nil, func(context.Context, Grant) (Value, error) { return value("loaded"), nil })
+			if err != nil || string(e.Value) != want {
+				t.Errorf("%q, %v, want %q", e.Value, err, want)
+			}
+			if n := trips.n.Load() - before; n != peeks {
+				t.Errorf("%d peeks, want %d", n, peeks)
+			}
+		}
+		peek := func(k Key) Entry {
+			t.Helper()
+			e, err := c.Peek(t.Context(), k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		b.store(b.key(1), value("stored"))
+		load(b.key(1), peek(b.key(1)), "stored", 0)
+		load(b.key(2), peek(b.key(2)), "loaded", 0)
+		load(b.key(3), peek(b.key(1)), "loaded", 1)
+		load(b.key(4), Entry{}, "loaded", 1)
+
+		s := newSource()
+		first := start(t.Context(), c, b.key(5), s)
+		b.entered(s)
+		late := newSource()
+		late.found = peek(b.key(5))
+		b.rdb.Del(t.Context(), metaKey(b.id)) // the fill is refused, so the second caller tries again
+		second := start(t.Context(), c, b.key(5), late)
+		<-late.waits
+		before := trips.n.Load()
+		s.send("refused")
+		b.got(first, Fresh, "refused")
+		b.entered(late)
+		late.send("again")
+		b.got(second, Fresh, "again")
+		if n := trips.n.Load() - before; n != 1 {
+			t.Errorf("%d peeks for the second attempt, want 1", n)
+		}
+	})
+}
+
 func TestManyKeysManyCallers(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, redistest.New)
@@ -238,7 +289,7 @@ func TestManyKeysManyCallers(t *testing.T) {
 	for n := range 200 {
 		wg.Go(func() {
 			k := b.key(n % 20)
-			e, err := b.Load(t.Context(), k, nil, func(context.Context, Grant) (Value, error) {
+			e, err := b.Load(t.Context(), k, Entry{}, nil, func(context.Context, Grant) (Value, error) {
 				loads.Add(1)
 				return value(string(k.ID), TagOf(k.ID)), nil
 			})

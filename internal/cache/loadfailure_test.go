@@ -26,7 +26,7 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 				t.Errorf("Load = %v, %v", a.State, a.err)
 			}
 		}
-		_, err := b.secondProcess(b.rdb).Load(t.Context(), k, nil, s.load)
+		_, err := b.secondProcess(b.rdb).Load(t.Context(), k, Entry{}, nil, s.load)
 		var later interface{ NotBefore() (time.Time, string) }
 		if !errors.Is(err, ErrSourceFailed) || !errors.As(err, &later) {
 			t.Fatalf("just after a failure: %v", err)
@@ -99,7 +99,7 @@ func TestPanickingLoadReleasesWaiters(t *testing.T) {
 					t.Error("Load swallowed the panic")
 				}
 			}()
-			_, _ = b.Load(t.Context(), k, nil, func(context.Context, Grant) (Value, error) {
+			_, _ = b.Load(t.Context(), k, Entry{}, nil, func(context.Context, Grant) (Value, error) {
 				second = start(t.Context(), b.Cache, k, s)
 				b.waiting(s, 1)
 				panic("boom")
@@ -115,7 +115,7 @@ func TestLoadOfATooLargeValueFails(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k := b.key(1)
-		_, err := b.Load(t.Context(), k, nil, func(context.Context, Grant) (Value, error) {
+		_, err := b.Load(t.Context(), k, Entry{}, nil, func(context.Context, Grant) (Value, error) {
 			return Value{Bytes: make([]byte, MaxValue+1)}, nil
 		})
 		if _, ok := errors.AsType[*LimitError](err); !ok {
@@ -141,7 +141,7 @@ func TestLoadReturnsItsValueWhenTheFillFails(t *testing.T) {
 	s.send("v1")
 	b.got(first, Fresh, "v1")
 	b.want(k, Miss, "")
-	if _, err := b.secondProcess(rdb).Load(t.Context(), k, nil, s.load); !errors.Is(err, redis.ErrClosed) {
+	if _, err := b.secondProcess(rdb).Load(t.Context(), k, Entry{}, nil, s.load); !errors.Is(err, redis.ErrClosed) {
 		t.Errorf("without Redis: %v", err)
 	}
 }

@@ -35,39 +35,32 @@ func (c *Cache) PeekMany(ctx context.Context, keys []Key) ([]Entry, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	es, _, err := c.peek(ctx, keys)
-	return es, err
-}
-
-// peek also returns the versions by which the entries were classified.
-func (c *Cache) peek(ctx context.Context, keys []Key) ([]Entry, *versions, error) {
 	if err := checkLimit("keys at once", len(keys), MaxPeek); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	id := keys[0].Tenant
 	for _, k := range keys {
 		if k.Tenant != id {
-			return nil, nil, errors.New("cache: keys of several tenants at once")
+			return nil, errors.New("cache: keys of several tenants at once")
 		}
 		if err := c.classes.check(k); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	raws, vs, err := c.fetch(ctx, id, keys)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	es := make([]Entry, len(keys))
 	for i, k := range keys {
-		h, err := parseHeader(raws[i])
-		if err != nil {
-			continue
+		if h, err := parseHeader(raws[i]); err == nil {
+			if es[i], err = c.decode(ctx, k, raws[i], vs.classify(&h), vs.now); err != nil {
+				return nil, fmt.Errorf("open cache entry: %w", err)
+			}
 		}
-		if es[i], err = c.decode(ctx, k, raws[i], vs.classify(&h), vs.now); err != nil {
-			return nil, nil, fmt.Errorf("open cache entry: %w", err)
-		}
+		es[i].key, es[i].by = k, vs
 	}
-	return es, vs, nil
+	return es, nil
 }
 
 // fetch reads the entries, and after them the versions of all their tags.

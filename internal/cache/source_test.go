@@ -20,6 +20,7 @@ type source struct {
 	results chan loadResult
 	waits   chan struct{}
 	tags    []Tag
+	found   Entry            // that the calls of start pass on
 	accept  func(Entry) bool // of the calls that start makes; may be nil
 }
 
@@ -63,7 +64,7 @@ func (c waitContext) Done() <-chan struct{} {
 func start(ctx context.Context, c *Cache, k Key, s *source) <-chan loadResult {
 	out := make(chan loadResult, 1)
 	go func() {
-		e, err := c.Load(waitContext{ctx, s.waits}, k, s.accept, s.load)
+		e, err := c.Load(waitContext{ctx, s.waits}, k, s.found, s.accept, s.load)
 		out <- loadResult{e, err}
 	}()
 	return out

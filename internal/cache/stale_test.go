@@ -102,7 +102,7 @@ func throughLoad(c *Cache, k Key) scheme {
 	return scheme{
 		read: func(ctx context.Context, load func() string) (string, bool, error) {
 			hit := true
-			e, err := c.Load(ctx, k, nil, func(context.Context, Grant) (Value, error) {
+			e, err := c.Load(ctx, k, Entry{}, nil, func(context.Context, Grant) (Value, error) {
 				hit = false
 				return value(load(), tag), nil
 			})

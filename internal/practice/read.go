@@ -92,7 +92,7 @@ func read[V any](ctx context.Context, c *cache.Cache, v view[V]) (V, Freshness, 
 		}
 	}
 	telemetry.DataRead(ctx, own.Class.Name, assessed.age)
-	r, err := load(ctx, c, v, parts, assessed)
+	r, err := load(ctx, c, v, found, parts, assessed)
 	if err != nil {
 		return none, Freshness{}, fmt.Errorf("load %s: %w", own.Class.Name, err)
 	}
@@ -103,7 +103,7 @@ func read[V any](ctx context.Context, c *cache.Cache, v view[V]) (V, Freshness, 
 // began after this read is shared as it is, whether it was stored or not. A view that was built
 // otherwise comes as it was stored, and this read assesses it by the parts that it has seen, as it
 // does with a hit.
-func load[V any](ctx context.Context, c *cache.Cache, v view[V], parts []cache.Entry, assessed assessment) (*reading[V], error) {
+func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Entry, parts []cache.Entry, assessed assessment) (*reading[V], error) {
 	var stored *reading[V]
 	accept := func(e cache.Entry) bool {
 		a := assessed
@@ -112,7 +112,7 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], parts []cache.E
 		return ok
 	}
 	own, _ := v.keys()
-	e, err := c.Load(ctx, own, accept, func(ctx context.Context, _ cache.Grant) (cache.Value, error) {
+	e, err := c.Load(ctx, own, found, accept, func(ctx context.Context, _ cache.Grant) (cache.Value, error) {
 		return build(ctx, c, v)
 	})
 	if err != nil {
