@@ -146,7 +146,7 @@ func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location,
 	rows := make([]boardRow, 0, len(in))
 	for _, r := range in {
 		row := boardRow{
-			Ref: refs.Appointment(r.Appointment), Start: r.Start.In(zone), End: r.End.In(zone), Status: r.Status, Known: r.Known,
+			Ref: refs.Appointment(r.Key()), Start: r.Start.In(zone), End: r.End.In(zone), Status: r.Status, Known: r.Known,
 			Name: show(r.Name), Born: show(r.Born), Phone: show(r.Phone), Reason: show(r.Reason),
 			Provider: r.Provider, Location: r.Location,
 		}

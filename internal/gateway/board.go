@@ -96,7 +96,7 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 	rows := make([]boardRow, 0, len(in))
 	for _, row := range in {
 		rows = append(rows, boardRow{
-			Ref: names.Appointment(row.Appointment), Appointment: row.Appointment, Start: row.Start.In(zone), End: row.End.In(zone),
+			Ref: names.Appointment(row.Key()), Appointment: row.Appointment, Start: row.Start.In(zone), End: row.End.In(zone),
 			Status: row.Status, Patient: row.Patient, Known: row.Known, Name: row.Name, Born: row.Born, Phone: row.Phone,
 			Reason: row.Reason, Provider: row.Provider, Location: row.Location,
 		})

@@ -132,7 +132,7 @@ func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card
 	}
 	for _, v := range r.Card.Visits {
 		c.Visits = append(c.Visits, cardVisit{
-			Ref: names.Appointment(v.Appointment), Appointment: v.Appointment, Day: v.Day, Start: v.Start.In(zone), End: v.End.In(zone),
+			Ref: names.Appointment(v.Key()), Appointment: v.Appointment, Day: v.Day, Start: v.Start.In(zone), End: v.End.In(zone),
 			Status: v.Status, Reason: v.Reason, Provider: v.Provider, Location: v.Location,
 		})
 	}

@@ -17,12 +17,18 @@ import (
 // parts: each visit is right at every moment, and the roster changes with the last part.
 const maxChanges = 100
 
-// Answer is the vendor's answer about one day of one practice.
+// Answer is the vendor's answer about one or more days of one practice, for one of them.
 type Answer struct {
 	Practice string
 	Date     civil.Date
-	Visits   []Appointment // of this day only
-	Partial  bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
+	// From and To are the first and last day that the answer is applied to. Both are zero for an
+	// answer about Date alone.
+	From, To civil.Date
+	// Seen is the first day of which the answer has every row that starts on it; zero for From. The
+	// days before From show what reaches into the later days, and where a visit was before.
+	Seen    civil.Date
+	Visits  []Appointment // every row, of all days
+	Partial bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
 	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
 	// Partial, it keeps the visits that the answer lacks.
 	SetAside map[codes.Code]int
@@ -37,6 +43,9 @@ type Answer struct {
 // Applied is what an answer changed.
 type Applied struct {
 	Added, Changed, Removed int
+	// Reread are days outside the answer whose rosters must be read: where a visit may have come
+	// from, and the other days of an entry that has changed. None is without a roster.
+	Reread []civil.Date
 	// Patients and Providers are those of the changed visits, as they were before and as they are
 	// now.
 	Patients  []phi.Text
@@ -75,7 +84,20 @@ func (s *Store) ApplyDay(ctx context.Context, t tenant.ID, a Answer) (Applied, e
 		}
 	}
 	u.result.Patients, u.result.Providers = distinct(u.result.Patients), distinct(u.result.Providers)
+	if u.result.Reread, err = u.withRosters(ctx, u.result.Reread); err != nil {
+		return Applied{}, err
+	}
 	return u.result, u.cache(ctx, grant)
+}
+
+// applies reports whether the answer is applied to a day, now or in another call.
+func (a *Answer) applies(d civil.Date) bool {
+	return d == a.Date || !a.From.IsZero() && a.From.Compare(d) <= 0 && d.Compare(a.To) <= 0
+}
+
+// has reports whether the answer has every row that starts on a day.
+func (a *Answer) has(d civil.Date) bool {
+	return a.applies(d) || !a.Seen.IsZero() && a.Seen.Compare(d) <= 0 && d.Compare(a.From) < 0
 }
 
 // dayUpdate is one answer about a day on its way into the cache: compare, commit, cache.
@@ -83,23 +105,28 @@ type dayUpdate struct {
 	scope
 	answer Answer
 
-	roster  lastSeen[daySeen]
-	listed  map[phi.Text]*Booking // of the cached roster, where a visit's last-seen record is lost
-	next    daySeen
-	booked  []Booking // what next has, for the document
-	changes []visitChange
-	parts   [][]visitChange // the changes, cut so that each part fits into one atomic step
-	same    []document
-	result  Applied
+	roster lastSeen[daySeen]
+	groups map[phi.Text]*group   // by ID
+	listed map[phi.Text]*Booking // of the cached roster by key, where a visit's last-seen record is lost
+	onDay  int                   // how many of the answer's rows are on the day
+	// cautious reports that the answer may lack rows, so that no ID counts as single because of it.
+	cautious bool
+	next     daySeen
+	booked   []Booking // what next has, for the document
+	changes  []visitChange
+	parts    [][]visitChange // the changes, cut so that each part fits into one atomic step
+	same     []document
+	result   Applied
 }
 
 // visitChange is a visit that is new, different or gone (now is nil).
 type visitChange struct {
 	now    *Appointment
-	id     phi.Text
-	hash   phi.Ref
-	before lastSeen[visitSeen]
-	listed *Booking // on the cached roster, where the last-seen record is lost
+	seen   *visitSeen // of now
+	key    phi.Text
+	group  *group
+	before lastSeen[visitSeen] // of the visit; the record is the group's if the visit has no occurrence
+	listed *Booking            // on the cached roster, where the last-seen record is lost
 	impact impact
 	grant  cache.Grant // of its part, once that is committed
 }
@@ -109,14 +136,18 @@ func (c *visitChange) records(a Answer) []Record {
 	var out []Record
 	switch {
 	case c.before.known:
-		out = append(out, c.before.facts.record(c.id))
+		out = append(out, c.before.facts.record(c.key))
 	case c.listed != nil:
 		out = append(out, Record{
-			Noun: NounAppointment, ID: c.id, Practice: a.Practice, Day: a.Date, Patient: c.listed.Patient, Providers: c.listed.Providers,
+			Noun: NounAppointment, ID: c.key, Practice: a.Practice, Day: a.Date, Patient: c.listed.Patient, Providers: c.listed.Providers,
 		})
+	case c.now == nil:
+		_, occurrence := splitKey(c.key)
+		on, _ := splitOccurrence(occurrence)
+		out = append(out, Record{Noun: NounAppointment, ID: c.key, Practice: a.Practice, Day: on})
 	}
 	if c.now != nil {
-		out = append(out, seenOf(c.now, c.hash).record(c.id))
+		out = append(out, c.seen.record(c.key))
 	}
 	return out
 }
@@ -178,13 +209,23 @@ func (u *dayUpdate) split() {
 	}
 }
 
-// impactOf is what the change of one visit affects, and the roster of another day that it was on.
+// impactOf is what the change of one visit affects: the visit, and the rosters of other days that
+// it was on, or may have been on.
 func (u *dayUpdate) impactOf(c *visitChange) impact {
 	var out impact
-	out.add(u.names, c.records(u.answer)...)
-	if was := c.before.facts; c.before.known && was.Day != u.answer.Date {
-		out.documents = append(out.documents, u.names.Day(was.Practice, was.Day))
+	records := c.records(u.answer)
+	out.add(u.names, records...)
+	for _, r := range records {
+		if !r.Day.IsZero() && (r.Day != u.answer.Date || r.Practice != u.practice) {
+			out.documents = append(out.documents, u.names.Day(r.Practice, r.Day))
+		}
 	}
+	if c.now != nil {
+		for _, on := range c.group.reread {
+			out.documents = append(out.documents, u.names.Day(u.practice, on))
+		}
+	}
+	out.basis = append(out.basis, u.names.occurrences(c.group.id))
 	return out
 }
 
@@ -202,15 +243,33 @@ func (u *dayUpdate) change(part []visitChange) (*change, error) {
 	for i := range part {
 		c := &part[i]
 		out.merge(c.impact)
-		var facts *visitSeen
-		if c.now != nil {
-			facts = seenOf(c.now, c.hash)
-		}
-		next, err := c.before.replace(u.names.sealer, facts)
+		updates, err := u.remember(c)
 		if err != nil {
 			return nil, err
 		}
-		out.lastSeen = append(out.lastSeen, next)
+		out.lastSeen = append(out.lastSeen, updates...)
+	}
+	return out, nil
+}
+
+// remember returns the updates of the last-seen records that a change makes: the visit's, if it has
+// one of its own, and the ID's, with the first change of the ID.
+func (u *dayUpdate) remember(c *visitChange) ([]cache.LastSeenUpdate, error) {
+	var out []cache.LastSeenUpdate
+	if c.key != c.group.id {
+		next, err := c.before.replace(u.names.sealer, c.seen)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, next)
+	}
+	if !c.group.written {
+		c.group.written = true
+		next, err := c.group.before.replace(u.names.sealer, u.record(c.group))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, next)
 	}
 	return out, nil
 }
@@ -223,8 +282,11 @@ func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 	for _, part := range u.parts {
 		var docs []document
 		for _, c := range part {
-			if c.now != nil {
+			switch {
+			case c.now != nil:
 				docs = append(docs, visitDocument(*c.now))
+			case slices.Contains(c.group.dropped, c.key): // until its roster is read, it must not show the visit
+				docs = append(docs, document{Record{Noun: NounAppointment, ID: c.key}, nil})
 			}
 		}
 		if err := u.fill(ctx, part[0].grant, docs...); err != nil {

@@ -3,6 +3,7 @@ package practice
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
@@ -44,7 +45,7 @@ func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id
 		out.Record = was.facts.record(id)
 	}
 	known, usable := decode[Appointment](e)
-	if usable = usable && was.known; usable { // a copy older than the last-seen record lacks what has changed since
+	if usable = usable && was.known && len(was.facts.Occurrences) == 0; usable { // a copy older than the last-seen record lacks what has changed since
 		hash, err := contentHash(sc.names.sealer, &known)
 		usable = err == nil && hash == was.facts.Hash
 	}
@@ -66,7 +67,9 @@ func (sc scope) changeVisit(ctx context.Context, a Appointment, was lastSeen[vis
 	}
 	grant := since
 	if changed = was.facts.Hash != hash; changed {
-		next, err := was.replace(sc.names.sealer, seenOf(&a, hash))
+		seen := sc.seen(&a, a.Day, hash)
+		seen.Modified, seen.Left = was.facts.Modified, was.facts.Left
+		next, err := was.replace(sc.names.sealer, seen)
 		if err != nil {
 			return false, err
 		}
@@ -84,11 +87,21 @@ func (sc scope) daysToRead(ctx context.Context, was lastSeen[visitSeen], detail 
 	var days []civil.Date
 	if was.known && was.facts.Practice == sc.practice {
 		days = append(days, was.facts.Day)
+		for _, o := range was.facts.Occurrences {
+			on, _ := splitOccurrence(o)
+			days = append(days, on)
+		}
 	}
 	if detail != nil {
 		days = append(days, detail.Day)
 	}
+	return sc.withRosters(ctx, days)
+}
+
+// withRosters returns those of the days that have rosters, without repeats.
+func (sc scope) withRosters(ctx context.Context, days []civil.Date) ([]civil.Date, error) {
 	days = distinct(days)
+	days = slices.DeleteFunc(days, civil.Date.IsZero)
 	keys := make([]cache.Key, len(days))
 	for i, d := range days {
 		keys[i] = sc.day(d)

@@ -23,6 +23,7 @@ type Board struct {
 // the name that the appointment itself carries: one missing record never empties a board.
 type BoardRow struct {
 	Appointment phi.Text  `json:"appointment"`
+	Occurrence  string    `json:"occurrence,omitzero"` // that of the appointment
 	Start       time.Time `json:"start"`
 	End         time.Time `json:"end"`
 	Status      Status    `json:"status"`
@@ -44,14 +45,18 @@ func buildBoard(practice string, d civil.Date, visits []Appointment, patients ma
 		b.Rows = append(b.Rows, boardRow(a, patients, info))
 	}
 	slices.SortStableFunc(b.Rows, func(x, y BoardRow) int {
-		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
+		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Key(), y.Key()))
 	})
 	return b
 }
 
+// Key identifies the row among all of its practice, as Names.Appointment takes it: it is the
+// vendor's ID, unless several rows have that ID.
+func (r BoardRow) Key() phi.Text { return visitKey(r.Appointment, r.Occurrence) }
+
 func boardRow(a Appointment, patients map[phi.Text]Patient, info Info) BoardRow {
 	row := BoardRow{
-		Appointment: a.ID, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
+		Appointment: a.ID, Occurrence: a.Occurrence, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
 		Known: a.Patient == "", Location: info.location(a.LocationID, a.Location),
 	}
 	if len(a.Reasons) > 0 {

@@ -26,6 +26,7 @@ type Card struct {
 // as on boards.
 type CardVisit struct {
 	Appointment phi.Text   `json:"appointment"`
+	Occurrence  string     `json:"occurrence,omitzero"` // that of the appointment
 	Day         civil.Date `json:"day"`
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
@@ -35,20 +36,40 @@ type CardVisit struct {
 	Location    string     `json:"location,omitzero"`
 }
 
+// Key identifies the visit, as that of a BoardRow does.
+func (v CardVisit) Key() phi.Text { return visitKey(v.Appointment, v.Occurrence) }
+
 // buildCard builds a card from the patient's record and visits.
 func buildCard(practice string, from civil.Date, p Patient, visits []Appointment, info Info) Card {
 	c := Card{
 		Practice: practice, From: from, To: from.Add(CardDays - 1), Patient: p, Visits: make([]CardVisit, 0, len(visits)),
 	}
-	for _, a := range visits {
+	for _, a := range onceEach(visits) {
 		row := boardRow(a, nil, info)
 		c.Visits = append(c.Visits, CardVisit{
-			Appointment: a.ID, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
+			Appointment: a.ID, Occurrence: a.Occurrence, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
 			Provider: row.Provider, Location: row.Location,
 		})
 	}
 	slices.SortStableFunc(c.Visits, func(x, y CardVisit) int {
-		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Appointment.Reveal(), y.Appointment.Reveal()))
+		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.Key(), y.Key()))
 	})
 	return c
+}
+
+// onceEach returns the visits without those that show the same row on another of its days.
+func onceEach(visits []Appointment) []Appointment {
+	seen := make(map[phi.Text]bool, len(visits))
+	var out []Appointment
+	for _, a := range visits {
+		row := a.key()
+		if _, name := splitOccurrence(a.Occurrence); name != "" {
+			row = visitKey(a.ID, name)
+		}
+		if !seen[row] {
+			seen[row] = true
+			out = append(out, a)
+		}
+	}
+	return out
 }

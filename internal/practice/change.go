@@ -16,6 +16,7 @@ type impact struct {
 	documents []phi.Ref // every document that the change replaces, those of the records included
 	rollups   []phi.Ref // names that stand for many documents
 	views     []phi.Ref // what shows the records
+	basis     []phi.Ref // what the records depend on; the change does not replace it
 }
 
 // add adds records as they were or as they are. A record that moved is added twice.
@@ -39,6 +40,7 @@ func (i *impact) merge(other impact) {
 	i.documents = append(i.documents, other.documents...)
 	i.rollups = append(i.rollups, other.rollups...)
 	i.views = append(i.views, other.views...)
+	i.basis = append(i.basis, other.basis...)
 }
 
 // all returns every name, without repeats.
@@ -94,11 +96,11 @@ func (c *change) preconditions() map[cache.Tag]uint64 {
 	if len(c.documents) == 0 {
 		return nil
 	}
-	out := make(map[cache.Tag]uint64, len(c.documents)+1)
-	basis := c.documents
+	basis := slices.Concat(c.documents, c.basis)
 	if c.practice != "" {
-		basis = append(slices.Clip(basis), c.names.Practice(c.practice))
+		basis = append(basis, c.names.Practice(c.practice))
 	}
+	out := make(map[cache.Tag]uint64, len(basis))
 	for _, ref := range basis {
 		tag := cache.TagOf(ref)
 		out[tag] = max(c.since.Stamp, c.own[tag])

@@ -12,48 +12,134 @@ import (
 // compare finds out what the answer changes.
 func (u *dayUpdate) compare(ctx context.Context) error {
 	var err error
-	a := &u.answer
-	if u.roster, err = readLastSeenOf[daySeen](ctx, u.scope, u.names.Day(a.Practice, a.Date)); err != nil {
+	if u.roster, err = readLastSeenOf[daySeen](ctx, u.scope, u.names.Day(u.answer.Practice, u.answer.Date)); err != nil {
 		return err
 	}
-	slices.SortStableFunc(a.Visits, func(x, y Appointment) int {
-		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.ID.Reveal(), y.ID.Reveal()))
-	})
-	here := make(map[phi.Text]bool, len(a.Visits))
-	a.Visits = slices.DeleteFunc(a.Visits, func(v Appointment) bool {
-		twice := here[v.ID]
-		here[v.ID] = true
-		return twice
-	})
-	u.next.Incomplete = a.omissions()
-	var refs []phi.Ref
-	for _, v := range a.Visits {
-		refs = append(refs, u.names.Appointment(v.ID))
+	u.next.Incomplete = u.answer.omissions()
+	if err := u.readGroups(ctx); err != nil {
+		return err
+	}
+	visits := u.placed()
+	here := make(map[phi.Text]bool, len(visits))
+	for _, v := range visits {
+		here[v.key()] = true
 	}
 	var gone []phi.Text
-	for _, id := range u.roster.facts.Visits {
-		if !here[id] {
-			gone = append(gone, id)
-			refs = append(refs, u.names.Appointment(id))
+	for _, key := range u.roster.facts.Visits {
+		if !here[key] {
+			gone = append(gone, key)
 		}
 	}
-	before, err := readLastSeen[visitSeen](ctx, u.scope, refs)
+	before, err := u.readBefore(ctx, visits, gone)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(before, func(l lastSeen[visitSeen]) bool { return !l.known }) {
-		if err := u.reload(ctx); err != nil {
-			return err
-		}
-	}
-	if err := u.compareVisits(before); err != nil {
+	if err := u.compareVisits(visits, before); err != nil {
 		return err
 	}
-	for i := range a.Visits {
-		v := &a.Visits[i]
-		u.book(seenOf(v, "").booking(v.ID))
+	for _, v := range visits {
+		u.book(bookingOf(v.key(), v.Patient, v.Providers()))
 	}
-	return u.compareGone(ctx, gone, before[len(a.Visits):])
+	if err := u.compareGone(ctx, gone, before); err != nil {
+		return err
+	}
+	u.compareDropped(before)
+	return nil
+}
+
+// readGroups reads what is known of every ID that is on the day, in the answer or before.
+func (u *dayUpdate) readGroups(ctx context.Context) error {
+	rows := map[phi.Text][]*Appointment{}
+	var ids []phi.Text
+	for i := range u.answer.Visits {
+		v := &u.answer.Visits[i]
+		rows[v.ID] = append(rows[v.ID], v)
+		if v.Covers(u.answer.Date) {
+			ids = append(ids, v.ID)
+			u.onDay++
+		}
+	}
+	u.cautious = u.incomplete() || u.onDay*2 < len(u.roster.facts.Visits)
+	for _, key := range u.roster.facts.Visits {
+		id, _ := splitKey(key)
+		ids = append(ids, id)
+	}
+	ids = distinct(ids)
+	refs := make([]phi.Ref, len(ids))
+	for i, id := range ids {
+		refs[i] = u.names.Appointment(id)
+	}
+	known, err := readLastSeen[visitSeen](ctx, u.scope, refs)
+	if err != nil {
+		return err
+	}
+	u.groups = make(map[phi.Text]*group, len(ids))
+	for i, id := range ids {
+		g := &group{id: id, before: known[i]}
+		if g.rows, err = u.rowsOf(rows[id]); err != nil {
+			return fmt.Errorf("sort rows: %w", err)
+		}
+		u.groups[id] = g
+	}
+	for _, key := range u.roster.facts.Visits {
+		id, _ := splitKey(key)
+		u.groups[id].listed = true
+	}
+	return nil
+}
+
+// placed places every group and returns the visits of the day in order of start.
+func (u *dayUpdate) placed() []*Appointment {
+	var out []*Appointment
+	for _, g := range u.groups {
+		u.place(g)
+		out = append(out, g.here...)
+	}
+	slices.SortFunc(out, func(x, y *Appointment) int {
+		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.key(), y.key()))
+	})
+	return out
+}
+
+// readBefore returns what is known of each visit that is in the answer, was on the roster, or left
+// another day, by key.
+func (u *dayUpdate) readBefore(ctx context.Context, visits []*Appointment, gone []phi.Text) (map[phi.Text]lastSeen[visitSeen], error) {
+	keys := slices.Clone(gone)
+	for _, v := range visits {
+		keys = append(keys, v.key())
+	}
+	needed := len(keys)
+	for _, key := range gone {
+		keys = append(keys, u.sameRow(key)...)
+	}
+	for _, g := range u.groups {
+		keys = append(keys, g.dropped...)
+	}
+	keys = distinct(keys)
+	before := make(map[phi.Text]lastSeen[visitSeen], len(keys))
+	var occurrences []phi.Text
+	var refs []phi.Ref
+	for _, key := range keys {
+		id, occurrence := splitKey(key)
+		if occurrence != "" {
+			occurrences, refs = append(occurrences, key), append(refs, u.names.Appointment(key))
+			continue
+		}
+		was := u.groups[id].before
+		was.known = u.groups[id].isPlain()
+		before[key] = was
+	}
+	known, err := readLastSeen[visitSeen](ctx, u.scope, refs)
+	if err != nil {
+		return nil, err
+	}
+	for i, key := range occurrences {
+		before[key] = known[i]
+	}
+	if slices.ContainsFunc(keys[:needed], func(key phi.Text) bool { return !before[key].known }) {
+		return before, u.reload(ctx)
+	}
+	return before, nil
 }
 
 // reload reads the cached roster, valid or not: a last-seen record may expire before the views that
@@ -66,25 +152,30 @@ func (u *dayUpdate) reload(ctx context.Context) error {
 	if day, ok := decode[Day](e); ok {
 		u.listed = make(map[phi.Text]*Booking, len(day.Visits))
 		for i := range day.Visits {
-			u.listed[day.Visits[i].ID] = &day.Visits[i]
+			u.listed[day.Visits[i].key()] = &day.Visits[i]
 		}
 	}
 	return nil
 }
 
 func (u *dayUpdate) book(b Booking) {
-	u.next.Visits = append(u.next.Visits, b.ID)
+	u.next.Visits = append(u.next.Visits, b.key())
 	u.booked = append(u.booked, b)
 }
 
-func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
-	for i := range u.answer.Visits {
-		v := &u.answer.Visits[i]
+func (u *dayUpdate) compareVisits(visits []*Appointment, before map[phi.Text]lastSeen[visitSeen]) error {
+	for _, v := range visits {
 		hash, err := contentHash(u.names.sealer, v)
 		if err != nil {
 			return fmt.Errorf("hash appointment: %w", err)
 		}
-		switch was := before[i]; {
+		key, g, seen := v.key(), u.groups[v.ID], u.seen(v, u.answer.Date, hash)
+		if v.Occurrence == "" {
+			g.seen = seen
+		} else {
+			g.stay = append(g.stay, v.Occurrence)
+		}
+		switch was := before[key]; {
 		case was.known && was.facts.Hash == hash:
 			u.same = append(u.same, visitDocument(*v))
 			continue
@@ -92,8 +183,12 @@ func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 			u.result.Changed++
 		default:
 			u.result.Added++
+			g.fresh++
 		}
-		u.changes = append(u.changes, visitChange{now: v, id: v.ID, hash: hash, before: before[i], listed: u.listed[v.ID]})
+		u.changes = append(u.changes, visitChange{
+			now: v, key: key, group: g, seen: seen, before: before[key], listed: u.listed[key],
+		})
+		g.reachOut(v, &u.answer)
 	}
 	return nil
 }
@@ -101,15 +196,23 @@ func (u *dayUpdate) compareVisits(before []lastSeen[visitSeen]) error {
 // compareGone decides about visits that were known and are not in the answer. During an
 // outage the vendor sometimes answers "nothing found" with success, and always when it is asked for
 // a wrong name: see doubts.
-func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before []lastSeen[visitSeen]) error {
+func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before map[phi.Text]lastSeen[visitSeen]) error {
 	var vanished []visitChange
-	for i, id := range gone {
-		was := before[i]
-		if was.known && (was.facts.Day != u.answer.Date || was.facts.Practice != u.answer.Practice) {
+	for _, key := range gone {
+		was, c := before[key], visitChange{key: key, group: u.group(key), before: before[key], listed: u.listed[key]}
+		switch {
+		case was.known && (was.facts.Day != u.answer.Date || was.facts.Practice != u.practice), u.left(key, was):
 			u.result.Removed++ // it moved, and the answer about its new place has invalidated the old one
-			continue
+		case u.beyond(key):
+			u.stay([]visitChange{c})
+		case u.renamed(&c):
+			u.leaveWith(&c)
+			u.changes = append(u.changes, c)
+			u.result.Added--
+			u.result.Changed++
+		default:
+			vanished = append(vanished, c)
 		}
-		vanished = append(vanished, visitChange{id: id, before: was, listed: u.listed[id]})
 	}
 	doubtful, err := u.doubts(ctx, len(vanished))
 	if err != nil {
@@ -118,16 +221,105 @@ func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before []l
 	u.result.Doubtful = doubtful
 	stay := doubtful || len(u.next.Incomplete) > 0
 	if stay {
-		for _, v := range vanished {
-			if v.before.known || v.listed == nil {
-				u.book(v.before.facts.booking(v.id))
-			} else {
-				u.book(*v.listed)
-			}
-		}
+		u.stay(vanished)
 		return nil
+	}
+	for _, v := range vanished {
+		u.leaveWith(&v)
 	}
 	u.changes = append(u.changes, vanished...)
 	u.result.Removed += len(vanished)
 	return nil
+}
+
+// beyond reports whether a row starts before the days that the answer has, so that the answer may
+// lack it although it still reaches into the day.
+func (u *dayUpdate) beyond(key phi.Text) bool {
+	_, occurrence := splitKey(key)
+	_, row := splitOccurrence(occurrence)
+	return row != "" && !u.answer.has(startOf(row))
+}
+
+func (u *dayUpdate) group(key phi.Text) *group {
+	id, _ := splitKey(key)
+	return u.groups[id]
+}
+
+// left reports whether a visit without a record was removed by the answer about another day: the
+// record of its ID does not name it any more.
+func (u *dayUpdate) left(key phi.Text, was lastSeen[visitSeen]) bool {
+	_, occurrence := splitKey(key)
+	g := u.group(key)
+	return occurrence != "" && !was.known && g.before.known && !slices.Contains(g.before.facts.Occurrences, occurrence)
+}
+
+// renamed reports whether a visit that the answer lacks is one of its new ones under another name:
+// a row of the same ID that began to be repeated, or no longer is, or has another start or patient.
+func (u *dayUpdate) renamed(c *visitChange) bool {
+	_, occurrence := splitKey(c.key)
+	if c.group.fresh == 0 || occurrence != "" && u.cautious {
+		return false
+	}
+	c.group.fresh--
+	return true
+}
+
+// stay keeps visits that the answer lacks.
+func (u *dayUpdate) stay(vanished []visitChange) {
+	for _, v := range vanished {
+		if v.before.known || v.listed == nil {
+			u.book(bookingOf(v.key, v.before.facts.Patient, v.before.facts.Providers))
+		} else {
+			u.book(*v.listed)
+		}
+		if _, occurrence := splitKey(v.key); occurrence != "" {
+			v.group.stay = append(v.group.stay, occurrence)
+		} else if v.group.isPlain() {
+			v.group.plain = true
+		}
+	}
+}
+
+// leaveWith drops the other days of a row that is gone.
+func (u *dayUpdate) leaveWith(v *visitChange) {
+	for _, key := range u.sameRow(v.key) {
+		_, occurrence := splitKey(key)
+		on, row := splitOccurrence(occurrence)
+		if i := slices.Index(v.group.others, occurrence); i >= 0 {
+			v.group.others = slices.Delete(v.group.others, i, i+1)
+			v.group.drop(other{key, on, row}, &u.answer)
+		}
+	}
+}
+
+// sameRow lists the visits on other days that show the same row as an occurrence that the answer
+// lacks.
+func (u *dayUpdate) sameRow(key phi.Text) []phi.Text {
+	g := u.group(key)
+	_, occurrence := splitKey(key)
+	on, row := splitOccurrence(occurrence)
+	if on.IsZero() || g.rowNamed(row) != nil {
+		return nil
+	}
+	var out []phi.Text
+	for _, o := range g.others {
+		if _, same := splitOccurrence(o); same == row {
+			out = append(out, visitKey(g.id, o))
+		}
+	}
+	return out
+}
+
+// compareDropped adds the visits that have left other days. A visit without an occurrence is not
+// among them if the answer has it on this day: then its change is that it moved.
+func (u *dayUpdate) compareDropped(before map[phi.Text]lastSeen[visitSeen]) {
+	for _, g := range u.groups {
+		for _, key := range g.dropped {
+			moved := slices.ContainsFunc(g.here, func(a *Appointment) bool { return a.key() == key })
+			if was := before[key]; !moved {
+				u.changes = append(u.changes, visitChange{key: key, group: g, before: was})
+			}
+		}
+		u.result.Reread = slices.Concat(u.result.Reread, g.reread, g.more)
+	}
 }

@@ -12,7 +12,7 @@
 // events and logs. Its cached value carries the tags of everything it was derived from, so that one
 // atomic change reaches everything that is built on a changed record:
 //
-//	document       <- its own tag
+//	document       <- its own tag; an occurrence also that of its ID's occurrences
 //	board          <- its name, its day's roster, the tenant's patients (a roll-up: any of them), providers and places
 //	provider's day <- its name, its patients one by one (the roll-up if they are many), providers and places
 //	card           <- its name, its patient, providers and places
@@ -48,6 +48,19 @@
 // before its change is committed, and once more after: between the two no view is stored that found
 // neither the record nor a sign that it is in doubt. One gap remains: a copy that is evicted
 // between the lookup and its filling.
+//
+// # Rows that share an ID
+//
+// A visit is its ID while the vendor gives that ID once: seen on another day, it has moved. Whether
+// series and groups repeat an ID in lists is unknown, so rows that share one are all kept, each
+// under a name of its own: an occurrence, which is a day and a row, and the row is its start and
+// patient. An entry of several days is an occurrence on each of them. Every occurrence has a
+// document and a last-seen record; the record of the ID lists its occurrences, and by a tag of its
+// own Invalidate reaches them all.
+//
+// An answer about one day does not show whether a visit that was on another day has moved or is
+// repeated. The time of the vendor's last modification decides, if it can be read. In both cases
+// the other day is stale and is read again (Applied.Reread).
 //
 // # Age
 //

@@ -7,12 +7,15 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Appointment is one visit, or another entry in a provider's calendar. It belongs to exactly one
-// day of one practice.
+// Appointment is one visit, or another entry in a provider's calendar.
 type Appointment struct {
-	ID          phi.Text   `json:"id"`
+	ID phi.Text `json:"id"`
+	// Occurrence distinguishes rows with the same ID, and the days of one row. It is empty while
+	// the vendor gives the ID once and the entry has one day. ApplyDay sets it.
+	Occurrence  string     `json:"occurrence,omitzero"`
 	Practice    string     `json:"practice"`
-	Day         civil.Date `json:"day"`
+	Day         civil.Date `json:"day"`           // on which it starts
+	Last        civil.Date `json:"last,omitzero"` // on which it ends, if that is a later day
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
 	AllDay      bool       `json:"all_day,omitzero"`
@@ -24,6 +27,16 @@ type Appointment struct {
 	Resources   []Resource `json:"resources,omitempty"`
 	LocationID  string     `json:"location_id,omitzero"`
 	Location    string     `json:"location,omitzero"` // its name on the day of booking
+	// Recurring reports that the vendor counts the entry to a series.
+	Recurring bool `json:"recurring,omitzero"`
+	// Modified is when the vendor's record changed last; zero if unknown. It is not part of the
+	// document.
+	Modified time.Time `json:"-"`
+}
+
+// Covers reports whether the entry is on a day.
+func (a *Appointment) Covers(d civil.Date) bool {
+	return a.Day.Compare(d) <= 0 && d.Compare(civil.Max(a.Day, a.Last)) <= 0
 }
 
 // Providers returns the ids of the providers that the appointment occupies.
@@ -113,9 +126,10 @@ type Day struct {
 // Booking is one appointment on a roster, with the patient and the providers by which views find
 // it.
 type Booking struct {
-	ID        phi.Text `json:"id"`
-	Patient   phi.Text `json:"patient,omitzero"`
-	Providers []string `json:"providers,omitempty"`
+	ID         phi.Text `json:"id"`
+	Occurrence string   `json:"occurrence,omitzero"`
+	Patient    phi.Text `json:"patient,omitzero"`
+	Providers  []string `json:"providers,omitempty"`
 }
 
 // PatientsConfirmation confirms the records of a practice's patients: every change that the vendor

@@ -18,7 +18,7 @@ type document struct {
 }
 
 func visitDocument(a Appointment) document {
-	return document{Record{Noun: NounAppointment, ID: a.ID, Practice: a.Practice}, a}
+	return document{Record{Noun: NounAppointment, ID: a.key(), Practice: a.Practice}, a}
 }
 
 // documentKey is where a record's document is cached.
@@ -34,6 +34,9 @@ func (sc scope) item(d document) (cache.Item, error) {
 		return cache.Item{Key: key, Value: cache.Value{Negative: true, Tags: []cache.Tag{cache.TagOf(key.ID)}}}, nil
 	}
 	tags := []phi.Ref{key.ID}
+	if id, occurrence := splitKey(d.ID); occurrence != "" {
+		tags = append(tags, sc.names.occurrences(id)) // which only Invalidate raises
+	}
 	if d.Practice != "" {
 		tags = append(tags, sc.names.Practice(d.Practice))
 	}

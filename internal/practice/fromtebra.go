@@ -2,6 +2,7 @@ package practice
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,11 +37,12 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 	a := Appointment{
 		ID: row.ID, Practice: practice, Day: dayOf(row.Day, row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(),
 		AllDay: row.AllDay, Patient: row.PatientID, PatientName: row.PatientName, Status: ParseStatus(row.Status),
-		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName,
+		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName, Recurring: row.Recurring, Modified: row.LastModified,
 	}
 	if row.End.IsZero() || row.End.Before(row.Start) {
 		a.End = a.Start
 	}
+	a.Last = lastDay(a.Day, a.Start, a.End, zone)
 	for i, r := range row.Reasons {
 		if i == 0 {
 			a.ReasonID = r.ID
@@ -60,6 +62,46 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 	return a, nil
 }
 
+// maxDays is how many days an entry is shown on. A later end is shown, and the days are not.
+const maxDays = 366
+
+// lastDay returns the day on which an entry ends if that is after the day on which it starts, else
+// the zero Date. An entry that ends at midnight is not on the day that begins then.
+func lastDay(first civil.Date, start, end time.Time, zone *time.Location) civil.Date {
+	if !end.After(start) {
+		return civil.Date{}
+	}
+	last := civil.Min(civil.DateOf(end.Add(-time.Nanosecond).In(zone)), first.Add(maxDays-1))
+	if last.Compare(first) <= 0 {
+		return civil.Date{}
+	}
+	return last
+}
+
+// DistinctRows returns the rows without those that equal another one in every field.
+func DistinctRows(rows []tebra.Appointment) ([]tebra.Appointment, error) {
+	byID := make(map[phi.Text]int, len(rows))
+	for _, r := range rows {
+		byID[r.ID]++
+	}
+	seen := map[string]bool{}
+	var out []tebra.Appointment
+	for _, r := range rows {
+		if byID[r.ID] > 1 && r.ID != "" {
+			data, err := phi.Marshal(r)
+			if err != nil {
+				return nil, fmt.Errorf("compare rows: %w", err)
+			}
+			if seen[string(data)] {
+				continue
+			}
+			seen[string(data)] = true
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
 // dayOf returns the day under which the vendor lists an appointment. It is the day of its start if
 // the row does not say.
 func dayOf(listed, start time.Time, zone *time.Location) civil.Date {
@@ -74,6 +116,7 @@ func dayOf(listed, start time.Time, zone *time.Location) civil.Date {
 type Detail struct {
 	ID         phi.Text
 	Day        civil.Date
+	Last       civil.Date // if that is after Day
 	Start, End time.Time
 	Patient    phi.Text
 	Status     Status
@@ -103,6 +146,7 @@ func FromDetail(practice string, row *tebra.AppointmentDetail, zone *time.Locati
 	if d.End.Before(d.Start) {
 		d.End = d.Start
 	}
+	d.Last = lastDay(d.Day, d.Start, d.End, zone)
 	for _, id := range append([]phi.Text{row.ResourceID}, row.ResourceIDs...) {
 		if room := id.Reveal(); room != "" && room != d.Provider && !slices.Contains(d.Rooms, room) {
 			d.Rooms = append(d.Rooms, room)
@@ -125,7 +169,7 @@ func (d *Detail) fits(a Appointment) bool {
 		slices.Sort(taken)
 		alike = len(a.Providers()) == 0 && slices.Equal(taken, rooms)
 	}
-	return alike && !d.Group && !a.AllDay && d.ID == a.ID && d.Day == a.Day && d.Patient == a.Patient &&
+	return alike && !d.Group && !a.AllDay && d.ID == a.ID && d.Day == a.Day && d.Last == a.Last && d.Patient == a.Patient &&
 		d.ReasonID == a.ReasonID && d.LocationID == a.LocationID
 }
 

@@ -59,8 +59,14 @@ type Names struct{ sealer *phi.Sealer }
 // NewNames returns the Names of the tenant that the sealer belongs to.
 func NewNames(s *phi.Sealer) Names { return Names{s} }
 
-// Appointment names an appointment by the vendor's id.
-func (n Names) Appointment(id phi.Text) phi.Ref { return n.ref(NounAppointment, id.Reveal()) }
+// Appointment names an appointment by the vendor's id, or one occurrence of it by the key of its
+// row.
+func (n Names) Appointment(key phi.Text) phi.Ref { return n.ref(NounAppointment, key.Reveal()) }
+
+// occurrences names all occurrences of an appointment together.
+func (n Names) occurrences(id phi.Text) phi.Ref {
+	return n.ref(NounAppointment, id.Reveal()+occurrenceSeparator)
+}
 
 // Patient names a patient by the vendor's id.
 func (n Names) Patient(id phi.Text) phi.Ref { return n.ref(NounPatient, id.Reveal()) }
@@ -118,7 +124,7 @@ func (n Names) ref(noun Noun, id string) phi.Ref { return n.sealer.Ref(string(no
 // Record identifies a record, with the facts by which the views that show it are found.
 type Record struct {
 	Noun     Noun
-	ID       phi.Text // an appointment's or patient's; empty for the others
+	ID       phi.Text // an appointment's (the key of its row) or a patient's; empty for the others
 	Practice string
 	// The other fields describe an appointment. An appointment that moved, or got another provider
 	// or patient, is two records, before and after.

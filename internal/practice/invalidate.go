@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/events"
+	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -13,32 +15,73 @@ import (
 // read of it.
 type Invalidated struct {
 	Practice string     // "" if not known
-	Day      civil.Date // of an appointment; zero if not known
+	Day      civil.Date // of an appointment; zero if not known, or if the appointment has several rows
 }
 
 // Invalidate makes every cached copy of the record, and everything built on it, invalid at once,
 // and appends an event to the log. Facts that the caller does not know are taken from the last-seen
-// record. r.Noun is one of appointment, patient, directory, practice.
+// record. r.Noun is one of appointment, patient, directory, practice. An appointment with several
+// rows is invalidated with all of them, in as many changes and events as that takes.
 func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID string) (Invalidated, error) {
+	records := []Record{r}
 	switch r.Noun {
 	case NounAppointment:
-		sc := s.scope(t, "")
-		was, err := readLastSeenOf[visitSeen](ctx, sc, sc.names.Appointment(r.ID))
-		if err != nil {
+		var err error
+		if records, err = s.scope(t, r.Practice).asSeen(ctx, r); err != nil {
 			return Invalidated{}, err
-		}
-		if was.known {
-			r = was.facts.record(r.ID)
 		}
 	case NounPatient, NounDirectory, NounPractice:
 	default:
 		return Invalidated{}, fmt.Errorf("practice: a %s is not invalidated by itself", r.Noun)
 	}
-	c := change{scope: s.scope(t, r.Practice), kind: events.EntityInvalidated, eventID: eventID}
-	c.add(c.names, r)
-	c.rollups, c.views = append(c.rollups, c.views...), nil // the event names the record alone
-	if _, err := c.commit(ctx); err != nil {
-		return Invalidated{}, fmt.Errorf("invalidate: %w", err)
+	for first := true; len(records) > 0; first = false {
+		c := change{scope: s.scope(t, records[0].Practice), kind: events.EntityInvalidated, eventID: eventID}
+		if first && r.Noun == NounAppointment {
+			c.rollups = append(c.rollups, c.names.occurrences(r.ID))
+		}
+		for len(records) > 0 {
+			next := c.impact
+			next.add(c.names, records[0])
+			if len(c.records) > 0 && len(next.all()) > cache.MaxChange {
+				break
+			}
+			c.impact, r = next, records[0]
+			records = records[1:]
+		}
+		c.rollups, c.views = append(c.rollups, c.views...), nil // the event names the record alone
+		if _, err := c.commit(ctx); err != nil {
+			return Invalidated{}, fmt.Errorf("invalidate: %w", err)
+		}
 	}
 	return Invalidated{Practice: r.Practice, Day: r.Day}, nil
+}
+
+// asSeen returns the appointment as it was last seen, and all its occurrences. The first of them is
+// the one that no occurrence is built without.
+func (sc scope) asSeen(ctx context.Context, r Record) ([]Record, error) {
+	was, err := readLastSeenOf[visitSeen](ctx, sc, sc.names.Appointment(r.ID))
+	if err != nil || !was.known {
+		return []Record{r}, err
+	}
+	records := []Record{was.facts.record(r.ID)}
+	var keys []phi.Text
+	var refs []phi.Ref
+	for _, o := range was.facts.Occurrences {
+		key := visitKey(r.ID, o)
+		keys, refs = append(keys, key), append(refs, sc.names.Appointment(key))
+	}
+	occurrences, err := readLastSeen[visitSeen](ctx, sc, refs)
+	if err != nil {
+		return nil, err
+	}
+	for i, seen := range occurrences {
+		if seen.known {
+			records = append(records, seen.facts.record(keys[i]))
+			continue
+		}
+		_, occurrence := splitKey(keys[i])
+		on, _ := splitOccurrence(occurrence)
+		records = append(records, Record{Noun: NounAppointment, ID: keys[i], Practice: was.facts.Practice, Day: on})
+	}
+	return records, nil
 }

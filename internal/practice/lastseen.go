@@ -15,27 +15,40 @@ import (
 // records are sealed, and are replaced only together with the tags that they explain
 // (cache.Change).
 
+// visitSeen is what was last seen of a visit. The record of an ID also has what concerns all its
+// occurrences, and no hash if every visit of the ID is an occurrence.
 type visitSeen struct {
 	Hash      phi.Ref    `json:"hash"`
 	Practice  string     `json:"practice"`
-	Day       civil.Date `json:"day"`
+	Day       civil.Date `json:"day,omitzero"`
 	Patient   phi.Text   `json:"patient,omitzero"`
 	Providers []string   `json:"providers,omitempty"`
+	Row       string     `json:"row,omitzero"` // its name among the rows of the ID
+
+	Occurrences []string `json:"occurrences,omitempty"`
+	Modified    int64    `json:"modified,omitzero"` // of the latest row, in Unix seconds; 0 if unknown
+	Left        []string `json:"left,omitempty"`    // rows that seemed to have moved, the latest first
 }
 
-func seenOf(a *Appointment, hash phi.Ref) *visitSeen {
-	return &visitSeen{Hash: hash, Practice: a.Practice, Day: a.Day, Patient: a.Patient, Providers: a.Providers()}
+// seen is what a visit is remembered by. on is the day whose roster has it.
+func (sc scope) seen(a *Appointment, on civil.Date, hash phi.Ref) *visitSeen {
+	out := &visitSeen{Hash: hash, Practice: a.Practice, Day: on, Patient: a.Patient, Providers: a.Providers()}
+	if a.Occurrence == "" {
+		out.Row = sc.rowName(a, 0)
+	}
+	return out
 }
 
-// record is the appointment as it was last seen.
-func (v *visitSeen) record(id phi.Text) Record {
+// record is the visit as it was last seen.
+func (v *visitSeen) record(key phi.Text) Record {
 	return Record{
-		Noun: NounAppointment, ID: id, Practice: v.Practice, Day: v.Day, Patient: v.Patient, Providers: v.Providers,
+		Noun: NounAppointment, ID: key, Practice: v.Practice, Day: v.Day, Patient: v.Patient, Providers: v.Providers,
 	}
 }
 
-func (v *visitSeen) booking(id phi.Text) Booking {
-	return Booking{ID: id, Patient: v.Patient, Providers: v.Providers}
+func bookingOf(key phi.Text, patient phi.Text, providers []string) Booking {
+	id, occurrence := splitKey(key)
+	return Booking{ID: id, Occurrence: occurrence, Patient: patient, Providers: providers}
 }
 
 type daySeen struct {

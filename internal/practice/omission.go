@@ -13,6 +13,9 @@ type Omission struct {
 	Rows int        `json:"rows"` // how many rows are not shown; 0 if their number is unknown
 }
 
+// incomplete reports whether the answer may lack visits.
+func (u *dayUpdate) incomplete() bool { return len(u.next.Incomplete) > 0 }
+
 // omissions returns the reasons why the answer may lack visits, in the order of their codes. A day
 // with any of them loses no visit: what the answer lacks may be what could not be read.
 func (a *Answer) omissions() []Omission {

@@ -81,7 +81,7 @@ func TestFromAppointment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Appointment{
-		ID: "900001", Practice: "7", Day: monday, Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
+		ID: "900001", Practice: "7", Day: monday, Last: monday.Add(1), Start: row.Start.UTC(), End: row.End.UTC(), Patient: "1001",
 		PatientName: "Quill Testperson", Status: CheckedIn, Reasons: []phi.Text{"Follow up"}, ReasonID: "1",
 		Resources: []Resource{{ID: "7", Name: "Dr Example"}}, LocationID: "3", Location: "Main",
 	}

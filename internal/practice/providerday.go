@@ -27,12 +27,12 @@ func buildProviderDay(practice, provider string, d civil.Date, visits []Appointm
 	for _, a := range visits {
 		for _, r := range a.Resources {
 			if r.ID == provider && !r.Room {
-				names[a.ID] = info.provider(r)
+				names[a.key()] = info.provider(r)
 			}
 		}
 	}
 	for i := range v.Rows {
-		v.Rows[i].Provider = names[v.Rows[i].Appointment]
+		v.Rows[i].Provider = names[v.Rows[i].Key()]
 		if v.Name == "" {
 			v.Name = v.Rows[i].Provider
 		}

@@ -51,7 +51,7 @@ const (
 // its digest, and both stamps are drawn from the tenant's clock.
 func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 	was, q := &u.roster.facts, u.answer.Question
-	few := (len(u.answer.Visits)+u.answer.unreadable())*2 < len(was.Visits)
+	few := (u.onDay+u.answer.unreadable())*2 < len(was.Visits)
 	unknown := !u.roster.known || was.Doubt != "" && len(was.Visits) == 0
 	suspect := lost > 0 && (few || q.Scope == ScopeShrunk) || q.Scope == ScopeEmpty && unknown || q.Scope == ScopeRefused
 	if !suspect {

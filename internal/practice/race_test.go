@@ -180,20 +180,20 @@ func TestVisitThatMovedToAnotherPracticeBelongsToIt(t *testing.T) {
 	}
 }
 
-// The vendor may list one appointment twice, with different content and other rows between: it is
-// one visit, and the same answer again is no change.
-func TestDuplicateRowsAreOneVisit(t *testing.T) {
+// The vendor may list one appointment twice, with different content and other rows between: both
+// are shown, and the same answer again is no change.
+func TestRowsThatDifferAreAllShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	twice := visit(5)
 	twice.ID = visit(0).ID
-	if got := b.see(t, monday, append(visits(3), twice)...); got.Added != 3 {
+	if got := b.see(t, monday, append(visits(3), twice)...); got.Added != 4 {
 		t.Errorf("%+v", got)
 	}
 	if got := b.see(t, monday, append([]Appointment{twice}, visits(3)...)...); got.Any() {
 		t.Errorf("the same answer in another order changed %+v", got)
 	}
-	if r := b.board(t, monday); len(r.Board.Rows) != 3 {
+	if r := b.board(t, monday); len(r.Board.Rows) != 4 {
 		t.Errorf("%d rows", len(r.Board.Rows))
 	}
 }

@@ -66,7 +66,7 @@ func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appoi
 	var booked []Booking
 	for _, day := range days {
 		for _, b := range day.Visits {
-			keys = append(keys, sc.key(visitClass, sc.names.Appointment(b.ID)))
+			keys = append(keys, sc.key(visitClass, sc.names.Appointment(b.key())))
 			of, booked = append(of, day.Date), append(booked, b)
 		}
 	}
@@ -78,10 +78,13 @@ func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appoi
 	for i, e := range got {
 		visit, ok := decode[Appointment](e)
 		switch {
+		case e.Negative:
+			a.Stale = true // it has left the day
+			continue
 		case !ok:
 			a.Missing++
 			continue
-		case visit.Day != of[i] || visit.Practice != sc.practice || visit.Patient != booked[i].Patient:
+		case !visit.Covers(of[i]) || visit.Practice != sc.practice || visit.Patient != booked[i].Patient || visit.Occurrence != booked[i].Occurrence:
 			a.Stale = true
 			continue
 		}

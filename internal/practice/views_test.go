@@ -335,6 +335,9 @@ func TestEventsNameTheViews(t *testing.T) {
 	}
 	logged = len(w.log(t))
 	many := visits(80)
+	for i := range many {
+		many[i].Day = monday.Add(3)
+	}
 	w.see(t, monday.Add(3), many...)
 	for _, ev := range w.log(t)[logged:] {
 		if ev.Body.Kind != events.AppointmentChanged || ev.Body.Refs != nil || ev.Body.Views != nil || ev.Body.Practice != n.Practice("7") {

@@ -39,10 +39,7 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 	if err != nil {
 		return applied(err)
 	}
-	var follow []tasks.Args
-	for _, on := range check.Days {
-		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: on, To: on})
-	}
+	follow := readDays(s, check.Days)
 	if r := check.Record; check.Changed {
 		views, err := d.views(ctx, s, r.Day, []phi.Text{r.Patient}, r.Providers)
 		if err != nil {

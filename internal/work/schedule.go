@@ -2,16 +2,13 @@ package work
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
-	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -43,13 +40,13 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		return vendorError(err, job.EnqueuedAt)
 	}
 	a := answer{
-		Deps: d, practiceScope: s, since: since, ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
+		Deps: d, practiceScope: s, window: w, setAside: setAside{zone: s.Zone}, since: since,
+		ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
 	}
-	a.partial = w.partial
-	if err := a.sort(w.rows); err != nil {
+	if err := a.sort(); err != nil {
 		return err
 	}
-	for code, rows := range a.setAside {
+	for code, rows := range a.setAside.total() {
 		d.Logger.WarnContext(ctx, "rows of the schedule are not shown; nothing is removed from these days until they can be read",
 			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "code", code, "rows", rows)
 	}
@@ -65,7 +62,20 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 			return err
 		}
 	}
-	return d.demand(ctx, s, d.rest(s, w.to, job.Args.To)...)
+	return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), readDays(s, a.reread)...)...)
+}
+
+// readDays returns the demands that read days, one for each run of consecutive days.
+func readDays(s practiceScope, days []civil.Date) []tasks.Args {
+	slices.SortFunc(days, civil.Date.Compare)
+	var out []tasks.Args
+	for i, next := 0, 0; i < len(days); i = next {
+		for next = i + 1; next < len(days) && days[next-1].Days(days[next]) <= 1; {
+			next++
+		}
+		out = append(out, tasks.SyncSchedule{Practice: s.id, From: days[i], To: days[next-1]})
+	}
+	return out
 }
 
 // rest returns the demand for the days of a range that come after one of them, if there are any.
@@ -84,73 +94,4 @@ func readAgain[T tasks.Args](ctx context.Context, d Deps, job *tasks.Job[T]) err
 		return fmt.Errorf("enqueue second read: %w", err)
 	}
 	return nil
-}
-
-// answer is one answer of the vendor about a range of days, on its way into the cache.
-type answer struct {
-	Deps
-	practiceScope
-	visits      map[civil.Date][]practice.Appointment
-	setAside    map[codes.Code]int // rows that may be of any day
-	partial     bool
-	since       cache.Grant
-	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
-	today       civil.Date
-	doubtful    bool
-}
-
-// sort maps the rows and sorts them by day. A row of another practice invalidates the whole answer:
-// the vendor answered a different question, so no row can be trusted. Rows that cannot be shown are
-// set aside: those visits exist, on some day, and must not count as gone.
-func (a *answer) sort(rows []tebra.Appointment) error {
-	a.visits, a.setAside = map[civil.Date][]practice.Appointment{}, map[codes.Code]int{}
-	for _, row := range rows {
-		visit, err := practice.FromAppointment(a.id, row, a.Zone)
-		switch {
-		case errors.Is(err, practice.ErrForeign):
-			return fmt.Errorf("map appointments: %w", err)
-		case err != nil:
-			a.setAside[codes.Of(err)]++
-			continue
-		}
-		a.visits[visit.Day] = append(a.visits[visit.Day], visit)
-	}
-	return nil
-}
-
-func (a *answer) apply(ctx context.Context, on civil.Date) error {
-	visits := a.visits[on]
-	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
-		Practice: a.id, Date: on, Visits: visits, Partial: a.partial, SetAside: a.setAside, Since: a.since, OwnVersions: a.ownVersions,
-		Question: practice.Question{Name: a.name, Confirmed: math.MaxUint64},
-	})
-	if err != nil {
-		return err
-	}
-	a.doubtful = a.doubtful || changed.Doubtful
-	follow, err := a.patients(ctx, on, visits)
-	if err != nil {
-		return err
-	}
-	if changed.Any() {
-		follow = append(follow, a.board(a.practiceScope, on)...)
-	}
-	views, err := a.views(ctx, a.practiceScope, on, changed.Patients, changed.Providers)
-	if err != nil {
-		return err
-	}
-	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
-}
-
-// patients returns the demands for the records of a day's patients, for today and tomorrow only:
-// boards of other days are seldom read, and show the names that the visits carry.
-func (a *answer) patients(ctx context.Context, on civil.Date, visits []practice.Appointment) ([]tasks.Args, error) {
-	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {
-		return nil, nil
-	}
-	f, err := a.Store.PatientsToFetch(ctx, a.tenant, a.id, visits)
-	if err != nil {
-		return nil, err
-	}
-	return refetch(a.practiceScope, f), nil
 }

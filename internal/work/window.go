@@ -13,6 +13,7 @@ import (
 type window[T any] struct {
 	from, to civil.Date
 	rows     []T
+	aside    []tebra.SetAside
 	partial  bool // the vendor cut a single day, whose other rows cannot be requested
 }
 
@@ -22,7 +23,7 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 	next, stop := iter.Pull2(windows)
 	defer stop()
 	w, err, _ := next()
-	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), rows: w.Rows, partial: w.Partial}, err
+	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), rows: w.Rows, aside: w.SetAside, partial: w.Partial}, err
 }
 
 // cut reports whether the window is smaller than the operation allows for a range that ends on

@@ -1,0 +1,152 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// answer is one answer of the vendor about a range of days, on its way into the cache.
+type answer struct {
+	Deps
+	practiceScope
+	window[tebra.Appointment]
+	visits      []practice.Appointment
+	setAside    setAside
+	since       cache.Grant
+	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
+	today       civil.Date
+	doubtful    bool
+	reread      []civil.Date // days outside the window that are in doubt
+}
+
+// sort maps the rows. A row of another practice invalidates the whole answer: the vendor answered a
+// different question, so no row can be trusted. Rows that cannot be shown are set aside: those
+// visits exist, and must not count as gone.
+func (a *answer) sort() error {
+	rows, err := practice.DistinctRows(a.rows)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		visit, err := practice.FromAppointment(a.id, row, a.Zone)
+		switch {
+		case errors.Is(err, practice.ErrForeign):
+			return fmt.Errorf("map appointments: %w", err)
+		case err != nil:
+			a.setAside.add(codes.Of(err), row.Start)
+		default:
+			a.visits = append(a.visits, visit)
+		}
+	}
+	for _, row := range a.aside {
+		a.setAside.add(codeOf(row), row.Start)
+	}
+	return nil
+}
+
+// codeOf is the code of a row that the client could not read.
+func codeOf(row tebra.SetAside) codes.Code {
+	switch row.Reason {
+	case tebra.SetAsideID:
+		return codes.RowUnidentified
+	case tebra.SetAsideDate:
+		return codes.RowUndated
+	}
+	return codes.RowUnreadable
+}
+
+// setAside counts the rows that are not shown, by day and code. Rows whose day is unknown are under
+// the zero Date.
+type setAside struct {
+	zone *time.Location
+	rows map[civil.Date]map[codes.Code]int
+}
+
+func (s *setAside) add(code codes.Code, start time.Time) {
+	var on civil.Date
+	if !start.IsZero() {
+		on = civil.DateOf(start.In(s.zone))
+	}
+	if s.rows == nil {
+		s.rows = map[civil.Date]map[codes.Code]int{}
+	}
+	if s.rows[on] == nil {
+		s.rows[on] = map[codes.Code]int{}
+	}
+	s.rows[on][code]++
+}
+
+// of counts the rows that are or may be of a day.
+func (s *setAside) of(on civil.Date) map[codes.Code]int {
+	out := map[codes.Code]int{}
+	for _, d := range []civil.Date{{}, on} {
+		for code, n := range s.rows[d] {
+			out[code] += n
+		}
+	}
+	return out
+}
+
+// total counts the rows of all days.
+func (s *setAside) total() map[codes.Code]int {
+	out := map[codes.Code]int{}
+	for _, byCode := range s.rows {
+		for code, n := range byCode {
+			out[code] += n
+		}
+	}
+	return out
+}
+
+func (a *answer) apply(ctx context.Context, on civil.Date) error {
+	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
+		Practice: a.id, Date: on, From: a.from, To: a.to, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
+		Since: a.since, OwnVersions: a.ownVersions, Question: practice.Question{Name: a.name, Confirmed: math.MaxUint64},
+	})
+	if err != nil {
+		return err
+	}
+	a.doubtful = a.doubtful || changed.Doubtful
+	a.reread = append(a.reread, changed.Reread...)
+	follow, err := a.patients(ctx, on)
+	if err != nil {
+		return err
+	}
+	if changed.Any() {
+		follow = append(follow, a.board(a.practiceScope, on)...)
+	}
+	views, err := a.views(ctx, a.practiceScope, on, changed.Patients, changed.Providers)
+	if err != nil {
+		return err
+	}
+	return a.demand(ctx, a.practiceScope, append(follow, views...)...)
+}
+
+// patients returns the demands for the records of a day's patients, for today and tomorrow only:
+// boards of other days are seldom read, and show the names that the visits carry.
+func (a *answer) patients(ctx context.Context, on civil.Date) ([]tasks.Args, error) {
+	if on.Compare(a.today) < 0 || on.Compare(a.today.Add(1)) > 0 {
+		return nil, nil
+	}
+	var visits []practice.Appointment
+	for _, v := range a.visits {
+		if v.Covers(on) {
+			visits = append(visits, v)
+		}
+	}
+	f, err := a.Store.PatientsToFetch(ctx, a.tenant, a.id, visits)
+	if err != nil {
+		return nil, err
+	}
+	return refetch(a.practiceScope, f), nil
+}
