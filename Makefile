@@ -11,7 +11,7 @@ PACKAGES ?= ./...
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help ci test race browser picture clients soak bench lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
+.PHONY: help ci test race browser picture clients soak mutations bench lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ endif
 
 soak: needs ## run the tests that take too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
+
+mutations: needs ## read 10,000 mutated lists with the client, and 500 through worker, cache and board (build tag soak)
+	@scripts/test -tags soak -v -run 'SoakMutatedLists|SoakBoardsSurvive' -timeout 30m ./integrations/tebra ./internal/app
 
 bench: ## measure NAME and compare it with its peer and floor; without NAME, list the benches
 	@go run -C bench . $(NAME)

@@ -85,6 +85,7 @@ var packageRules = []packageRule{
 	// except as listed.
 	{path: "internal/redistest", row: 0, by: testsOnly, why: "starts redis-server for tests"},
 	{path: "internal/pgtest", row: 0, by: testsOnly, why: "starts PostgreSQL for tests"},
+	{path: "internal/mutation", row: 0, by: testsOnly, why: "mutates the vendor's lists for property tests; links nothing, so that it shares no mistake with a reader"},
 	{path: "internal/progtest", row: 0, by: testsOnly, why: "what every program must do, tested in one place; links no other package of the module, because the monitor's test uses it too"},
 	{path: "internal/canary", row: 0, by: []string{"internal/daycheck"}, why: "searches what a run leaves behind, in tests and in the demo's check"},
 	{path: "internal/telemetry/otlptest", row: 0, by: []string{"internal/daycheck"}, why: "the collector of tests, and of the demo when it inspects itself"},
