@@ -36,6 +36,8 @@ type oddity struct {
 	// and return it. It is called for rows of every list, so it must return rows without the
 	// members that it deals with as they are.
 	row func(odd oddRow) []record
+	// unreadable reports that the row does not say which visit it is, or of which day.
+	unreadable bool
 	// call responds to an odd call in place of the operation.
 	call func(x *exchange) Outcome
 }
@@ -84,6 +86,12 @@ func RowOddities() []Oddity {
 		}
 	}
 	return all
+}
+
+// Unreadable reports whether a row with the oddity does not say which visit it is, or of which day,
+// so that no board can show it.
+func (o Oddity) Unreadable() bool {
+	return slices.ContainsFunc(oddities, func(row oddity) bool { return row.Name == o && row.unreadable })
 }
 
 // oddSet is a set of oddities.

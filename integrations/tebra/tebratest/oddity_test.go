@@ -15,7 +15,9 @@ func TestOddRowsAreChosenByTheSeed(t *testing.T) {
 	week := "<k:Filter><k:EndDate>2/27/2026</k:EndDate><k:StartDate>2/24/2026</k:StartDate></k:Filter>"
 	odd := func(seed int64, filter string) []string {
 		config := tebratest.Config{Seed: seed, Throttles: unthrottled, Odd: []tebratest.Oddity{tebratest.OddControlCharacters}}
-		response := post(t, newServer(t, config), "GetAppointments", header(tebratest.DefaultAccount())+"<k:Fields/>"+filter)
+		s := newServer(t, config)
+		predicted := s.Clinics()[0].OddVisits(noon)
+		response := post(t, s, "GetAppointments", header(tebratest.DefaultAccount())+"<k:Fields/>"+filter)
 		var ids []string
 		for row := range strings.SplitSeq(response, "</AppointmentData>") {
 			if reference, raw := strings.Contains(row, "&#xB;"), strings.Contains(row, "\v"); reference != raw {
@@ -25,6 +27,9 @@ func TestOddRowsAreChosenByTheSeed(t *testing.T) {
 				id, _, _ = strings.Cut(id, "</ID>")
 				ids = append(ids, id)
 			}
+		}
+		if len(predicted) != 1 || len(ids) == 0 || predicted[ids[0]] == nil {
+			t.Errorf("odd rows %v, OddVisits of their first day %v", ids, predicted)
 		}
 		return ids
 	}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Rows are odd in fixed proportion: one row in oddEvery, and at least one where there are oddFrom
@@ -88,19 +89,35 @@ func (all chosenRows) apply(odd oddRow) []record {
 	return out
 }
 
+// OddVisits returns the oddities of the visits of the calendar day that day shows in its own
+// location. Visits without any are not in the map.
+func (c *Clinic) OddVisits(day time.Time) map[string][]Oddity {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	chosen := chosenRows{}
+	c.server.chooseRows(chosen, c.visitIDs(dayNumber(day)))
+	all := map[string][]Oddity{}
+	for id, odd := range chosen {
+		for _, o := range odd {
+			all[id] = append(all[id], o.Name)
+		}
+	}
+	return all
+}
+
 // chooseRows draws the odd ones of a list's rows. A row has several oddities only if there are more
 // oddities than rows.
-func (h *handler) chooseRows(chosen chosenRows, ids []string) {
+func (s *Server) chooseRows(chosen chosenRows, ids []string) {
 	if len(ids) < oddFrom {
 		return
 	}
-	for _, o := range h.odd {
+	for _, o := range s.odd {
 		if o.row == nil {
 			continue
 		}
 		drawn := slices.Clone(ids)
 		slices.SortFunc(drawn, func(a, b string) int {
-			return cmp.Or(cmp.Compare(len(chosen[a]), len(chosen[b])), cmp.Compare(h.drawn(o.Name, a), h.drawn(o.Name, b)))
+			return cmp.Or(cmp.Compare(len(chosen[a]), len(chosen[b])), cmp.Compare(s.drawn(o.Name, a), s.drawn(o.Name, b)))
 		})
 		for _, id := range drawn[:max(len(ids)/oddEvery, 1)] {
 			chosen[id] = append(chosen[id], o)
