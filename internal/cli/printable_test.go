@@ -12,7 +12,7 @@ import (
 func TestPrintable(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "", "Zoë O’Brien-Ñandú 李": "Zoë O’Brien-Ñandú 李", "می‌خواهم": "می‌خواهم", // the non-joiner changes how it is drawn
+		"": "", "Zoë O’Brien-Ñandú 李": "Zoë O’Brien-Ñandú 李", "می\u200cخواهم": "می\u200cخواهم", // the non-joiner changes how it is drawn
 		"\x1b[31mred": `\x1b[31mred`, "a\nb\tc\rd\x00": `a\nb\tc\rd\x00`, "\u009b31m": `\u009b31m`, "\x7f": `\x7f`,
 		"\u202eX\u2066\u200f\u061c": `\u202eX\u2066\u200f\u061c`, "a\u2028b\u2029\ufeff": `a\u2028b\u2029\ufeff`,
 		"\U000e0041": `\U000e0041`, "a\xffb": `a\xffb`, "\ufffd": "\ufffd", `back\slash`: `back\slash`,
