@@ -76,6 +76,19 @@ func (a *Accounts) Account(ctx context.Context, id tenant.ID) (*Account, error) 
 	if current != nil && time.Since(current.read) < ttl {
 		return &current.Account, nil
 	}
+	return a.read(ctx, id, current)
+}
+
+// Reload is Account for callers that know that the ledger has changed: it reads the ledger, if that
+// answers.
+func (a *Accounts) Reload(ctx context.Context, id tenant.ID) (*Account, error) {
+	a.mu.Lock()
+	current := a.known[id]
+	a.mu.Unlock()
+	return a.read(ctx, id, current)
+}
+
+func (a *Accounts) read(ctx context.Context, id tenant.ID, current *entry) (*Account, error) {
 	next, err := a.renew(ctx, id, current)
 	if err != nil {
 		return nil, err

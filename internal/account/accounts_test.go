@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"net/http/httptest"
 	"path/filepath"
@@ -138,6 +139,47 @@ func TestEachPracticeHasItsZone(t *testing.T) {
 	// Another host may have older zone data than the one that applied the file.
 	if zone, err := got.ZoneOf(ledger.Practice{ID: "3", TimeZone: "America/Atlantis"}); zone != nil || !errors.Is(err, codes.UnknownZone) {
 		t.Errorf("an unknown zone: %v, %v", zone, err)
+	}
+}
+
+// A name that a worker adopts takes effect at once there, and elsewhere when the account is read
+// again.
+func TestReloadReadsTheLedger(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.apply(t)
+	a, other := f.accounts(), f.accounts()
+	name := func(read func(context.Context, tenant.ID) (*Account, error)) string {
+		t.Helper()
+		account, err := read(t.Context(), clinicA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return account.Practices[0].Name
+	}
+	if got := name(a.Account) + name(other.Account); got != "First PracticeFirst Practice" {
+		t.Errorf("before: %s", got)
+	}
+	vendor := a.known[clinicA].Vendor
+	if _, err := f.ledger.AdoptName(t.Context(), clinicA, "1", "First Practice", "Premier Practice"); err != nil {
+		t.Fatal(err)
+	}
+	if before, after, at := name(a.Account), name(a.Reload), name(a.Account); before != "First Practice" || after != "Premier Practice" || at != after {
+		t.Errorf("the worker that reloads uses %s, %s, %s", before, after, at)
+	}
+	if a.known[clinicA].Vendor != vendor {
+		t.Error("another name made another client")
+	}
+	f.apply(t) // as at a restart
+	other.expire()
+	if got := name(other.Account); got != "Premier Practice" {
+		t.Errorf("another worker uses %s", got)
+	}
+	if err := f.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(a.Reload); got != "Premier Practice" {
+		t.Errorf("while the ledger is unreachable: %s", got)
 	}
 }
 

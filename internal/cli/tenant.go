@@ -97,7 +97,9 @@ type tenantRow struct {
 
 type practiceDoc struct {
 	ID   string `json:"id"`
-	Name string `json:"name"`
+	Name string `json:"name"` // at the vendor, by which its lists are requested
+	// Configured is the name in the tenant's settings, if the vendor has another one.
+	Configured string `json:"configured,omitempty"`
 	clock
 }
 
@@ -209,7 +211,11 @@ func (d tenantDoc) write(w io.Writer) {
 	out.add("tenant", d.Tenant)
 	out.add("time", fmt.Sprintf("%s (%s), %s", cmp.Or(d.LocalTime, unknown), d.Zone, d.openness()))
 	for _, p := range d.Practices {
-		out.add("practice "+p.ID, p.Name)
+		name := p.Name
+		if p.Configured != "" {
+			name += " (" + p.Configured + " in the settings)"
+		}
+		out.add("practice "+p.ID, name)
 		if p.Zone != d.Zone {
 			out.add("its time", fmt.Sprintf("%s (%s), %s", cmp.Or(p.LocalTime, unknown), p.Zone, p.openness()))
 		}

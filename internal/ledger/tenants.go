@@ -34,6 +34,9 @@ type Practice struct {
 	Name string // the practice's name at the vendor, as requests must contain it
 	// TimeZone is an IANA name; "" means the tenant's.
 	TimeZone string
+	// Configured is the name in the tenant's settings, if another one was adopted since; else "".
+	// ApplyTenants ignores it.
+	Configured string
 }
 
 // ZoneOf returns the name of the time zone that a practice of the tenant is in.
@@ -41,8 +44,10 @@ func (t Tenant) ZoneOf(p Practice) string { return cmp.Or(p.TimeZone, t.TimeZone
 
 // ApplyTenants writes the given tenants in one transaction and returns how many were new or
 // changed. Unchanged rows are not written. The list of a tenant's practices is complete: a practice
-// missing from it is removed. The list of tenants is not: a missing tenant stays, since removing
-// one destroys the key of all its cached values, and a truncated file must not cause that.
+// missing from it is removed, with its alerts. A name that was adopted stays until the settings
+// have another name than the one that it replaced (AdoptName). The list of tenants is not complete:
+// a missing tenant stays, since removing one destroys the key of all its cached values, and a
+// truncated file must not cause that.
 //
 // One ErrInvalid names every unacceptable tenant by its ID; nothing is written then.
 func (l *Ledger) ApplyTenants(ctx context.Context, tenants []Tenant) (changed int, err error) {
@@ -95,7 +100,8 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	for _, p := range t.Practices {
 		kept = append(kept, p.ID)
 		edited, err := changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name, time_zone) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone
+			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone,
+				adopted = CASE WHEN practices.name = excluded.name THEN practices.adopted ELSE '' END
 			WHERE practices.name <> excluded.name OR practices.time_zone <> excluded.time_zone`,
 			string(t.ID), p.ID, p.Name, p.TimeZone))
 		if err != nil {
@@ -144,7 +150,7 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tenant, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name, p.time_zone
+	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name, p.time_zone, p.adopted
 		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
 	if err != nil {
 		return nil, dbError("read tenants", err)
@@ -172,12 +178,16 @@ func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tena
 func scanTenant(row *sql.Rows) (Tenant, error) {
 	var t Tenant
 	var hours string
-	var practice, name, own sql.NullString
-	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name, &own); err != nil {
+	var practice, name, own, adopted sql.NullString
+	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name, &own, &adopted); err != nil {
 		return Tenant{}, err
 	}
 	if practice.Valid {
-		t.Practices = []Practice{{ID: practice.String, Name: name.String, TimeZone: own.String}}
+		p := Practice{ID: practice.String, Name: name.String, TimeZone: own.String}
+		if adopted.String != "" {
+			p.Name, p.Configured = adopted.String, name.String
+		}
+		t.Practices = []Practice{p}
 	}
 	t.Credentials = nilIfEmpty(t.Credentials)
 	m, err := decodeObject(hours)
