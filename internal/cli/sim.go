@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/zone"
 )
 
 // simFlags configure the simulator.
@@ -19,6 +20,7 @@ type simFlags struct {
 	seed                                  int64
 	accounts, practices, patients, visits int
 	latency                               string
+	zones                                 []string
 	configDir                             string
 	odd                                   []string
 }
@@ -47,6 +49,7 @@ kept, and other files are overwritten. Redis URLs come from the environment; by 
 	cmd.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8095", "address to listen on; port 0 selects a free port")
 	cmd.Flags().Int64Var(&f.seed, "seed", 1, "the same seed gives the same patients and visits")
 	cmd.Flags().IntVar(&f.accounts, "accounts", 1, "number of accounts; each is a tenant, in varying time zones")
+	cmd.Flags().StringSliceVar(&f.zones, "zones", nil, "time zones of the practices, in turn; by default those of an account share one")
 	cmd.Flags().IntVar(&f.practices, "practices", 2, "number of practices per account")
 	cmd.Flags().IntVar(&f.patients, "patients", 3000, "number of patients per practice")
 	cmd.Flags().IntVar(&f.visits, "visits", 90, "visits per day and practice")
@@ -57,7 +60,7 @@ kept, and other files are overwritten. Redis URLs come from the environment; by 
 	return cmd
 }
 
-// simZones are assigned to accounts in turn.
+// simZones are assigned to accounts in turn, unless --zones is given.
 var simZones = []string{"America/Chicago", "America/New_York", "America/Los_Angeles", "America/Denver", "America/Phoenix"}
 
 func (f simFlags) config() (tebratest.Config, error) {
@@ -67,6 +70,11 @@ func (f simFlags) config() (tebratest.Config, error) {
 		return c, usage("--accounts must be from 1 to 1000, --practices from 1 to 100")
 	case f.patients < 1 || f.visits < 1:
 		return c, usage("--patients and --visits must be at least 1")
+	}
+	for _, name := range f.zones {
+		if _, err := zone.Load(name); err != nil {
+			return c, usage("--zones must be IANA names such as America/Chicago")
+		}
 	}
 	switch f.latency {
 	case "none":
@@ -90,8 +98,12 @@ func (f simFlags) config() (tebratest.Config, error) {
 		}
 		for p := range f.practices {
 			n := i*f.practices + p + 1
+			there := simZones[i%len(simZones)]
+			if len(f.zones) > 0 {
+				there = f.zones[(n-1)%len(f.zones)]
+			}
 			a.Practices = append(a.Practices, tebratest.Practice{
-				ID: n, Name: fmt.Sprintf("Example Practice %d", n), Zone: simZones[i%len(simZones)],
+				ID: n, Name: fmt.Sprintf("Example Practice %d", n), Zone: there,
 				Patients: f.patients, VisitsPerDay: f.visits,
 			})
 		}

@@ -172,10 +172,26 @@ func TestSimRefusesOutOfRangeFlags(t *testing.T) {
 	for name, args := range map[string][]string{
 		"accounts": {"--accounts", "1001"}, "practices": {"--practices", "0"}, "patients": {"--patients", "900001"}, "visits": {"--visits", "901"},
 		"total practices": {"--accounts", "8", "--practices", "88"}, "latency": {"--latency", "some"},
-		"oddity": {"--odd", "control-characters,unknown"},
+		"oddity": {"--odd", "control-characters,unknown"}, "zone": {"--zones", "America/Chicago,Local"},
 	} {
 		if o := rounds(t, nil, append([]string{"sim", "--addr", "127.0.0.1:0"}, args...)...); o.code != exitUsage || o.stdout != "" {
 			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+func TestSimWritesZonesOfPractices(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, stop := startSim(t, nil, "--write-config", dir, "--zones", "America/Chicago,America/Denver,Asia/Kathmandu", "--practices", "4")
+	defer stop()
+	worker, err := config.LoadWorker(getenv(environment(t, filepath.Join(dir, "rounds.env"))))
+	if err != nil || len(worker.Tenants) != 1 || worker.Tenants[0].TimeZone != "America/Chicago" {
+		t.Fatalf("%+v, %v", worker.Tenants, err)
+	}
+	for i, want := range []string{"", "America/Denver", "Asia/Kathmandu", ""} {
+		if got := worker.Tenants[0].Practices[i].TimeZone; got != want {
+			t.Errorf("practice %d is in %q, want %q", i+1, got, want)
 		}
 	}
 }

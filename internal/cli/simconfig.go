@@ -84,6 +84,9 @@ func tenantsYAML(accounts []tebratest.Account) string {
 		b.WriteString("    practices:\n")
 		for _, p := range a.Practices {
 			fmt.Fprintf(&b, "      - id: \"%d\"\n        name: %q\n", p.ID, p.Name)
+			if p.Zone != a.Practices[0].Zone {
+				fmt.Fprintf(&b, "        timezone: %s\n", p.Zone)
+			}
 		}
 	}
 	return b.String()

@@ -203,14 +203,22 @@ func (c *Clinic) appointmentRow(v *Visit, q appointmentQuery) record {
 		}
 		return usDate(t.In(c.zone))
 	}
+	entered := func(t time.Time) string {
+		if v.Skipped == 0 || q.offset != nil {
+			return date(t)
+		}
+		clock := t.In(c.zone)
+		clock = time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC)
+		return usDate(clock.Add(-v.Skipped))
+	}
 	r := record{
 		"AllDay": "False", "AppointmentDuration": strconv.Itoa(int(v.End.Sub(v.Start).Minutes())),
 		"AppointmentReason1": v.Reason, "AppointmentReasonID1": reasonIDByName(v.Reason),
-		"ConfirmationStatus": v.Status, "CreatedDate": date(v.Created), "EndDate": date(v.End), "ID": v.ID,
+		"ConfirmationStatus": v.Status, "CreatedDate": date(v.Created), "EndDate": entered(v.End), "ID": v.ID,
 		"LastModifiedDate": date(v.Modified), "Notes": v.Notes, "PatientFullName": v.Patient, "PatientID": v.PatientID,
 		"PracticeID": c.practiceID(), "PracticeName": c.practice.Name, "Recurring": "False",
 		"ResourceID1": v.ProviderID, "ResourceName1": v.Provider, "ResourceTypeID1": "1",
-		"ServiceLocationID": c.locationID(), "ServiceLocationName": c.locationName(), "StartDate": date(v.Start), "Type": "P",
+		"ServiceLocationID": c.locationID(), "ServiceLocationName": c.locationName(), "StartDate": entered(v.Start), "Type": "P",
 	}
 	if v.CaseID != "" {
 		r["PatientCaseID"], r["PatientCaseName"] = v.CaseID, "Default Case"

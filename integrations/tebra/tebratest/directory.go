@@ -25,7 +25,7 @@ func (h *handler) getPractices() (result, error) {
 			"Active": "True", "CreatedDate": usDate(c.startedAt.AddDate(-4, 0, 0)), "Email": "office" + c.practiceID() + "@example.test",
 			"ID": c.practiceID(), "LastModifiedDate": usDate(c.startedAt.AddDate(-1, 0, 0)), "NPI": "0000000000", "Phone": "(555) 555-0100",
 			"PracticeAddressLine1": c.practiceID() + " Sample Street", "PracticeCity": "Sampleton", "PracticeName": c.practice.Name,
-			"PracticeState": "TX", "PracticeZipCode": "00000", "SubscriptionEdition": "Simulated",
+			"PracticeState": c.practice.State, "PracticeZipCode": "00000", "SubscriptionEdition": "Simulated",
 		})
 	}
 	return h.listResult("Practices", rowsOf(all...)), nil
@@ -42,7 +42,7 @@ func (h *handler) getServiceLocations() (result, error) {
 			"AddressLine1": c.practiceID() + " Sample Street", "BillingName": c.practice.Name, "City": "Sampleton",
 			"CreatedDate": usDate(c.startedAt.AddDate(-4, 0, 0)), "ID": c.locationID(), "ModifiedDate": usDate(c.startedAt.AddDate(-1, 0, 0)),
 			"NPI": "0000000000", "Name": c.locationName(), "Phone": "(555) 555-0100", "PlaceOfService": "Office", "PracticeID": c.practiceID(),
-			"PracticeName": c.practice.Name, "State": "TX", "ZipCode": "00000",
+			"PracticeName": c.practice.Name, "State": c.practice.State, "ZipCode": "00000",
 		})
 	}
 	return h.listResult("ServiceLocations", rowsOf(all...)), nil

@@ -15,6 +15,8 @@ type Oddity string
 const (
 	OddControlCharacters Oddity = "control-characters"
 	OddLastModified      Oddity = "bad-last-modified"
+	OddNoDuration        Oddity = "no-duration"
+	OddDuration          Oddity = "bad-duration"
 )
 
 // The oddities of calls. About one call in a hundred has each.
@@ -52,6 +54,14 @@ var oddities = []oddity{
 	{
 		OddityInfo: OddityInfo{OddLastModified, "LastModifiedDate is not a date"},
 		row:        inPlace(func(r record) { replaceText(r, "LastModifiedDate", "13/32/2026 25:61:00 PM") }),
+	},
+	{
+		OddityInfo: OddityInfo{OddNoDuration, "AppointmentDuration is left out"},
+		row:        inPlace(func(r record) { delete(r, "AppointmentDuration") }),
+	},
+	{
+		OddityInfo: OddityInfo{OddDuration, "AppointmentDuration is not a number of minutes"},
+		row:        inPlace(func(r record) { replaceText(r, "AppointmentDuration", "half an hour") }),
 	},
 	{
 		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},

@@ -48,6 +48,7 @@ type Practice struct {
 	ID           int    // unique in the account, at most nine digits; 0 means its position, from 1
 	Name         string // "" means "Example Practice" and the ID
 	Zone         string // IANA name; "" means America/Chicago
+	State        string // of its address; "" means one that is in Zone
 	Providers    int    // at most 100
 	Patients     int    // at most 900,000
 	VisitsPerDay int    // at most 900
@@ -133,6 +134,7 @@ func (s *Server) addAccount(a Account) error {
 		p.ID = cmp.Or(p.ID, i+1)
 		p.Name = cmp.Or(p.Name, fmt.Sprintf("Example Practice %d", p.ID))
 		p.Zone = cmp.Or(p.Zone, "America/Chicago")
+		p.State = cmp.Or(p.State, zoneStates[p.Zone])
 		p.Providers = countOrDefault(p.Providers, 4)
 		p.Patients = countOrDefault(p.Patients, 3000)
 		p.VisitsPerDay = countOrDefault(p.VisitsPerDay, 90)
@@ -154,6 +156,12 @@ func (s *Server) addAccount(a Account) error {
 	}
 	s.accounts = append(s.accounts, acc)
 	return nil
+}
+
+// zoneStates maps zones to a state in each. Practices in other zones have addresses without a state.
+var zoneStates = map[string]string{
+	"America/New_York": "NY", "America/Chicago": "TX", "America/Denver": "CO", "America/Phoenix": "AZ", "America/Los_Angeles": "CA",
+	"America/Anchorage": "AK", "Pacific/Honolulu": "HI",
 }
 
 func countOrDefault(n, fallback int) int {

@@ -16,10 +16,13 @@ type Visit struct {
 	Provider   string // name
 	Start      time.Time
 	End        time.Time
-	Status     string
-	Reason     string
-	Created    time.Time
-	Modified   time.Time
+	// Skipped is how much earlier rows show both times than the clocks do: the appointment was
+	// entered for a time that the clocks skip.
+	Skipped  time.Duration
+	Status   string
+	Reason   string
+	Created  time.Time
+	Modified time.Time
 
 	Attendees    []string // identifiers of a group's patients; nil for one patient
 	MaxAttendees int      // of a group; 0 means the default of 10
@@ -86,7 +89,7 @@ func (c *Clinic) move(v *Visit, start, end time.Time) {
 	from, to := dayNumber(v.Start), dayNumber(start)
 	c.day(to) // generate the day first: a visit in it would prevent that
 	c.days[from] = slices.DeleteFunc(c.days[from], func(o *Visit) bool { return o == v })
-	v.Start, v.End = start, end
+	v.Start, v.End, v.Skipped = start, end, 0
 	c.days[to] = append(c.days[to], v)
 	sortVisits(c.days[to])
 }
@@ -110,6 +113,39 @@ func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) 
 	v.Status, v.Reason = Scheduled, reasons[1]
 	c.add(v)
 	return v.ID, nil
+}
+
+// BookAt is like Book for an appointment of any length at the date and time of day that the clock at
+// the practice shows. An appointment at a time that the clocks skip takes place later by what they
+// skip, but rows have the time that was entered. Of a time that the clocks show twice it is the
+// first.
+func (c *Clinic) BookAt(patientID string, clock time.Time, length time.Duration, i int) (string, error) {
+	start, skipped := startAt(clock, c.zone)
+	id, err := c.Book(patientID, start, i)
+	if err != nil {
+		return "", err
+	}
+	return id, c.editByID(id, func(v *Visit) { v.End, v.Skipped = v.Start.Add(length), skipped })
+}
+
+// startAt returns when the clocks of a zone show a date and time of day. If they skip it, start is
+// later by what they skip.
+func startAt(clock time.Time, zone *time.Location) (start time.Time, skipped time.Duration) {
+	utc := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), 0, 0, time.UTC)
+	at := func(near time.Time) (time.Time, time.Duration) {
+		_, seconds := near.In(zone).Zone()
+		offset := time.Duration(seconds) * time.Second
+		return utc.Add(-offset).In(zone), offset
+	}
+	first, before := at(utc.Add(-16 * time.Hour))
+	second, after := at(utc.Add(16 * time.Hour))
+	switch usDate(utc) {
+	case usDate(first):
+		return first, 0
+	case usDate(second):
+		return second, 0
+	}
+	return first, after - before
 }
 
 // nextID returns an identifier for a booked visit. The caller holds the server's lock.
