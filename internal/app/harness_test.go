@@ -119,7 +119,7 @@ func build(t *testing.T, change ...func(*tebratest.Config)) *system {
 		CustomerKey: secret.Value(account.CustomerKey), User: secret.Value(account.User), Password: secret.Value(account.Password),
 	}}
 	for _, p := range account.Practices {
-		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name})
+		row.Practices = append(row.Practices, config.Practice{ID: strconv.Itoa(p.ID), Name: p.Name, TimeZone: p.Zone})
 	}
 	sys.settings = config.Base{
 		Mode: config.Dev, Redis: config.Redis{Queue: secret.Value(redistest.URL(t)), Cache: secret.Value(redistest.URL(t))},
