@@ -24,7 +24,8 @@ func newConfigShow(e *env) *cobra.Command {
 		Use:   "show PROCESS",
 		Short: "Show the settings of a process, with secrets masked",
 		Long: `Show the settings of a process (` + processes() + `): every variable that it reads, its
-value and where the value comes from. Possible secrets are masked; a malformed URL is masked completely.`,
+value and where the value comes from. Possible secrets are masked; a malformed URL is masked completely. The practices of the
+tenants' file follow with their time zones.`,
 		Example: "  rounds config show worker\n  rounds config show gateway --json",
 		Args:    names("PROCESS"), ValidArgs: config.Processes(),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -67,7 +68,15 @@ type configDoc struct {
 	Process  string       `json:"process"`
 	OK       bool         `json:"ok"` // there is no problem
 	Settings []settingDoc `json:"settings"`
-	Problems []problemDoc `json:"problems"`
+	// Practices has the time zones of the practices in the tenants' file.
+	Practices []zoneDoc    `json:"practices"`
+	Problems  []problemDoc `json:"problems"`
+}
+
+type zoneDoc struct {
+	Tenant   string `json:"tenant"`
+	Practice string `json:"practice"`
+	Zone     string `json:"zone"`
 }
 
 type settingDoc struct {
@@ -93,6 +102,10 @@ func (e *env) settings(process string) (configDoc, error) {
 	for _, s := range all {
 		doc.Settings = append(doc.Settings, settingDoc(s))
 	}
+	doc.Practices = []zoneDoc{}
+	for _, z := range config.ShowZones(process, e.getenv) {
+		doc.Practices = append(doc.Practices, zoneDoc(z))
+	}
 	wrong, ok := errors.AsType[*config.Error](err)
 	if err != nil && !ok {
 		return configDoc{}, err
@@ -109,6 +122,12 @@ func (d configDoc) write(w io.Writer) {
 	table(w, []string{"VARIABLE", "VALUE", "FROM"}, d.Settings, func(s settingDoc) []string {
 		return []string{s.Variable, s.Value, s.Source}
 	})
+	if len(d.Practices) > 0 {
+		_, _ = fmt.Fprintln(w)
+		table(w, []string{"TENANT", "PRACTICE", "ZONE"}, d.Practices, func(z zoneDoc) []string {
+			return []string{z.Tenant, z.Practice, z.Zone}
+		})
+	}
 }
 
 func (d configDoc) writeProblems(w io.Writer) {

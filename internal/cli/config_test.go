@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/workflow-bolt/rounds/internal/config"
 )
 
@@ -18,6 +20,13 @@ func TestConfigShow(t *testing.T) {
 	}
 	if q := d.Settings[1]; q != (settingDoc{"ROUNDS_QUEUE_REDIS", "redis://[secret]@127.0.0.1:6379/3", config.FromEnvironment}) {
 		t.Errorf("%+v", q)
+	}
+	central := []zoneDoc{{"clinic-a", "1", "America/Chicago"}, {"clinic-a", "2", "America/Chicago"}}
+	if diff := cmp.Diff(central, d.Practices); diff != "" {
+		t.Errorf("zones (-want +got):\n%s", diff)
+	}
+	if o := rounds(t, vars, "config", "show", "worker"); !strings.Contains(o.stdout, "clinic-a  2         America/Chicago") {
+		t.Errorf("%+v", o)
 	}
 	o = rounds(t, nil, "config", "show", "monitor")
 	if o.code != exitOK || !strings.Contains(o.stdout, "ROUNDS_MONITOR_ADDR") || !strings.Contains(o.stderr, "rounds config validate monitor") {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -27,15 +28,15 @@ const (
 // process is a program that is configured by its environment.
 type process struct {
 	name     string
-	load     func(getenv func(string) string) error
+	load     func(getenv func(string) string) ([]Tenant, error)
 	defaults map[string]string // in addition to the defaults that all programs share
 }
 
 var processes = []process{
-	{"worker", func(g func(string) string) error { _, err := LoadWorker(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": workerHealth}},
-	{"scheduler", func(g func(string) string) error { _, err := LoadScheduler(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": schedulerHealth}},
-	{"gateway", func(g func(string) string) error { _, err := LoadGateway(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": gatewayHealth, "ROUNDS_GATEWAY_ADDR": gatewayAddr}},
-	{"monitor", func(g func(string) string) error { _, err := LoadMonitor(g); return err }, map[string]string{"ROUNDS_HEALTH_ADDR": monitorHealth, "ROUNDS_MONITOR_ADDR": monitorAddr}},
+	{"worker", func(g func(string) string) ([]Tenant, error) { c, err := LoadWorker(g); return c.Tenants, err }, map[string]string{"ROUNDS_HEALTH_ADDR": workerHealth}},
+	{"scheduler", func(g func(string) string) ([]Tenant, error) { c, err := LoadScheduler(g); return c.Tenants, err }, map[string]string{"ROUNDS_HEALTH_ADDR": schedulerHealth}},
+	{"gateway", func(g func(string) string) ([]Tenant, error) { c, err := LoadGateway(g); return c.Tenants, err }, map[string]string{"ROUNDS_HEALTH_ADDR": gatewayHealth, "ROUNDS_GATEWAY_ADDR": gatewayAddr}},
+	{"monitor", func(g func(string) string) ([]Tenant, error) { _, err := LoadMonitor(g); return nil, err }, map[string]string{"ROUNDS_HEALTH_ADDR": monitorHealth, "ROUNDS_MONITOR_ADDR": monitorAddr}},
 }
 
 // Processes returns the names that Show accepts.
@@ -76,7 +77,31 @@ func Show(name string, getenv func(string) string) ([]Setting, error) {
 		}
 		out = append(out, s)
 	}
-	return out, p.load(getenv)
+	_, err := p.load(getenv)
+	return out, err
+}
+
+// PracticeZone is a practice in the tenants' file and the name of the time zone that it is in.
+type PracticeZone struct{ Tenant, Practice, Zone string }
+
+// ShowZones returns the time zones of all practices in the tenants' file of a program, in the order
+// of the file. It returns nothing if the program would refuse to start.
+func ShowZones(name string, getenv func(string) string) []PracticeZone {
+	i := slices.IndexFunc(processes, func(p process) bool { return p.name == name })
+	if i < 0 {
+		return nil
+	}
+	tenants, err := processes[i].load(getenv)
+	if err != nil {
+		return nil
+	}
+	var all []PracticeZone
+	for _, t := range tenants {
+		for _, p := range t.Practices {
+			all = append(all, PracticeZone{t.ID, p.ID, cmp.Or(p.TimeZone, t.TimeZone)})
+		}
+	}
+	return all
 }
 
 var (

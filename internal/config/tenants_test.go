@@ -122,6 +122,18 @@ func TestPracticeZones(t *testing.T) {
 	if diff := cmp.Diff(want, tenants[0].Practices); diff != "" {
 		t.Errorf("practices (-want +got):\n%s", diff)
 	}
+	env := production(t)
+	env["ROUNDS_TENANTS"] = write(t, "tenants.yaml", contents)
+	zones := []PracticeZone{{"clinic-a", "7", "America/Chicago"}, {"clinic-a", "8", "America/New_York"}}
+	for process, want := range map[string][]PracticeZone{"worker": zones, "scheduler": zones, "monitor": nil, "unknown": nil} {
+		if diff := cmp.Diff(want, ShowZones(process, getenv(env))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", process, diff)
+		}
+	}
+	env["ROUNDS_TENANTS"] = write(t, "tenants.yaml", strings.Replace(contents, "New_York", "Atlantis", 1))
+	if got := ShowZones("worker", getenv(env)); got != nil {
+		t.Errorf("of a file that is refused: %v", got)
+	}
 }
 
 func TestTenantsAllProblemsAtOnce(t *testing.T) {
