@@ -158,7 +158,8 @@ func (s *Server) addAccount(a Account) error {
 	return nil
 }
 
-// zoneStates maps zones to a state in each. Practices in other zones have addresses without a state.
+// zoneStates maps zones to a state in each. Practices in other zones have addresses without a
+// state.
 var zoneStates = map[string]string{
 	"America/New_York": "NY", "America/Chicago": "TX", "America/Denver": "CO", "America/Phoenix": "AZ", "America/Los_Angeles": "CA",
 	"America/Anchorage": "AK", "Pacific/Honolulu": "HI",

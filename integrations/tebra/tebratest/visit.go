@@ -115,10 +115,10 @@ func (c *Clinic) Book(patientID string, start time.Time, i int) (string, error) 
 	return v.ID, nil
 }
 
-// BookAt is like Book for an appointment of any length at the date and time of day that the clock at
-// the practice shows. An appointment at a time that the clocks skip takes place later by what they
-// skip, but rows have the time that was entered. Of a time that the clocks show twice it is the
-// first.
+// BookAt is like Book for an appointment of any length at the date and time of day that the clock
+// at the practice shows. An appointment at a time that the clocks skip takes place later by what
+// they skip, but rows have the time that was entered. Of a time that the clocks show twice it is
+// the first.
 func (c *Clinic) BookAt(patientID string, clock time.Time, length time.Duration, i int) (string, error) {
 	start, skipped := startAt(clock, c.zone)
 	id, err := c.Book(patientID, start, i)
