@@ -66,27 +66,32 @@ type boardDoc struct {
 	Unknown    int                 `json:"unknown"`     // rows without a patient's record
 	Masked     bool                `json:"masked"`
 	Incomplete []practice.Omission `json:"incomplete"` // why the day may have more visits than these
+	Visits     int                 `json:"visits"`     // how many of the rows are patients' visits
 	Rows       []boardRow          `json:"rows"`
 
 	zone *time.Location
 	now  time.Time
 }
 
-// boardRow is one visit. Fields that identify the patient contain phi.Mask unless --reveal is
+// boardRow is one entry. Fields that identify the patient contain phi.Mask unless --reveal is
 // given.
 type boardRow struct {
-	Ref      phi.Ref         `json:"ref"` // of the appointment
-	Start    time.Time       `json:"start"`
-	End      time.Time       `json:"end"`
-	Status   practice.Status `json:"status"`
-	Patient  phi.Ref         `json:"patient,omitempty"` // empty for blocked time
-	Known    bool            `json:"known"`             // the patient's record is in the cache
-	Name     string          `json:"name"`
-	Born     string          `json:"born"`
-	Phone    string          `json:"phone"`
-	Reason   string          `json:"reason"`
-	Provider string          `json:"provider,omitempty"`
-	Location string          `json:"location,omitempty"`
+	Ref       phi.Ref         `json:"ref"`  // of the appointment
+	Type      string          `json:"type"` // patient, other or unknown
+	Start     time.Time       `json:"start"`
+	End       time.Time       `json:"end"`
+	Minutes   int             `json:"duration_minutes"`
+	AllDay    bool            `json:"all_day"`
+	Recurring bool            `json:"recurring"`
+	Status    practice.Status `json:"status"`
+	Patient   phi.Ref         `json:"patient,omitempty"` // empty for blocked time
+	Known     bool            `json:"known"`             // the patient's record is in the cache
+	Name      string          `json:"name"`
+	Born      string          `json:"born"`
+	Phone     string          `json:"phone"`
+	Reason    string          `json:"reason"`
+	Provider  string          `json:"provider,omitempty"`
+	Location  string          `json:"location,omitempty"`
 }
 
 func (e *env) showBoard(ctx context.Context, t *app.Tools, f boardFlags) error {
@@ -134,6 +139,7 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
 		Unknown: read.Unknown, Masked: !f.reveal, zone: there, now: now,
 		Incomplete: append([]practice.Omission{}, read.Board.Incomplete...),
+		Visits:     practice.Visits(read.Board.Rows),
 		Rows:       boardRows(read.Board.Rows, t.Store.Names(owner.ID), there, f.reveal),
 	}, nil
 }
@@ -146,7 +152,8 @@ func boardRows(in []practice.BoardRow, refs practice.Names, zone *time.Location,
 	rows := make([]boardRow, 0, len(in))
 	for _, r := range in {
 		row := boardRow{
-			Ref: refs.Appointment(r.Key()), Start: r.Start.In(zone), End: r.End.In(zone), Status: r.Status, Known: r.Known,
+			Ref: refs.Appointment(r.Key()), Type: r.Type.String(), Minutes: int(r.End.Sub(r.Start) / time.Minute), AllDay: r.AllDay,
+			Recurring: r.Recurring, Start: r.Start.In(zone), End: r.End.In(zone), Status: r.Status, Known: r.Known,
 			Name: show(r.Name), Born: show(r.Born), Phone: show(r.Phone), Reason: show(r.Reason),
 			Provider: r.Provider, Location: r.Location,
 		}
@@ -193,8 +200,12 @@ func (d boardDoc) write(w io.Writer) {
 	if d.Stale {
 		state = "stale: it has changed since and was not loaded again yet"
 	}
-	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %d visits, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
-		len(d.Rows), diagnose.Ago(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
+	visits := fmt.Sprintf("%d visits", d.Visits)
+	if others := len(d.Rows) - d.Visits; others > 0 {
+		visits += fmt.Sprintf(" and %d other entries", others)
+	}
+	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %s, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
+		visits, diagnose.Ago(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
 	if d.Missing > 0 {
 		_, _ = fmt.Fprintf(w, "visits left out because they are not in the cache: %d\n", d.Missing)
 	}
@@ -204,7 +215,18 @@ func (d boardDoc) write(w io.Writer) {
 	for _, o := range d.Incomplete {
 		_, _ = fmt.Fprintf(w, "the day may have more visits than these: %s (%s, %d rows)\n", o.Code.Meaning(), o.Code, o.Rows)
 	}
-	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "REF"}, d.Rows, func(r boardRow) []string {
-		return []string{r.Start.Format("15:04"), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, string(r.Ref)}
+	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "TYPE", "REF"}, d.Rows, func(r boardRow) []string {
+		return []string{r.when(d.Date), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, r.Type, string(r.Ref)}
 	})
+}
+
+// when is the row's time on a board. An entry that began earlier has its first day too.
+func (r boardRow) when(board civil.Date) string {
+	switch {
+	case r.AllDay:
+		return "all day"
+	case civil.DateOf(r.Start).Compare(board) < 0:
+		return r.Start.Format("01-02 15:04")
+	}
+	return r.Start.Format("15:04")
 }

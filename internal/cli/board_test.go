@@ -8,6 +8,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -121,6 +122,40 @@ func TestBoardShowReveals(t *testing.T) {
 	text := rounds(t, h.vars, args...)
 	if !strings.Contains(text.stdout, "Quill Testperson") || !strings.Contains(text.stderr, "this output identifies patients") {
 		t.Errorf("%+v", text)
+	}
+}
+
+// Blocked time is on the board, and is not counted as a visit.
+func TestBoardShowCountsVisitsOnly(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	tools := h.tools(t)
+	grant, err := tools.Store.Begin(t.Context(), "clinic-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := monday.Add(-1).In(time.UTC).Add(14 * time.Hour)
+	rows := []practice.Appointment{
+		{ID: "900001", Practice: "1", Day: monday, Start: start.AddDate(0, 0, 1), End: start.AddDate(0, 0, 1), Patient: "1001"},
+		{ID: "900002", Practice: "1", Day: monday.Add(-1), Last: monday, Start: start, End: start.AddDate(0, 0, 1), Type: practice.Other},
+		{ID: "900003", Practice: "1", Day: monday, Start: start.AddDate(0, 0, 1), End: start.AddDate(0, 0, 1), Type: practice.UnknownEntry, AllDay: true},
+	}
+	_, err = tools.Store.ApplyDay(t.Context(), "clinic-a", practice.Answer{
+		Practice: "1", Date: monday, Visits: rows, Since: grant, SetAside: map[codes.Code]int{codes.RowUndated: 3},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
+	text := rounds(t, h.vars, args...)
+	for _, want := range []string{"1 visits and 2 other entries", "03-01 08:00", "all day", "(row_undated, 3 rows)", "other", "unknown"} {
+		if !strings.Contains(text.stdout, want) {
+			t.Errorf("%q is missing from:\n%s", want, text.stdout)
+		}
+	}
+	d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout)
+	if d.Visits != 1 || len(d.Rows) != 3 || d.Rows[0].Type != "other" || d.Rows[0].Minutes != 24*60 || len(d.Incomplete) != 1 {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -143,7 +143,7 @@ func (n *narrator) event(ctx context.Context, id tenant.ID, ev events.Event) err
 		n.mu.Unlock()
 		switch {
 		case first:
-			n.line("%-26s board filled: %d visits, %d patients not fetched yet", p.Name, len(r.Board.Rows), r.Unknown)
+			n.line("%-26s board filled: %d visits, %d patients not fetched yet", p.Name, practice.Visits(r.Board.Rows), r.Unknown)
 		case ev.Body.Kind == events.AppointmentChanged && len(ev.Body.Views) > 0 && ev.Body.Views[0] == names.Board(p.ID, today):
 			n.line("%-26s board updated: %s", p.Name, summary(r.Board))
 		case ev.Body.Kind == events.DirectoryChanged:

@@ -29,7 +29,8 @@ type board struct {
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
 	Missing    int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
-	Rows       []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
+	Visits     int        `json:"visits" doc:"How many of the rows are patients' visits."`
 	Incomplete []omission `json:"incomplete" nullable:"false" doc:"Why the day may have more visits than these; empty if it has not."`
 }
 
@@ -39,19 +40,23 @@ type omission struct {
 	Rows int        `json:"rows" doc:"How many rows are not shown for it; 0 if their number is unknown."`
 }
 
-// boardRow is one visit.
+// boardRow is one entry.
 type boardRow struct {
 	Ref         phi.Ref         `json:"ref" doc:"Identifies the appointment in the refs of an event."`
 	Appointment phi.Text        `json:"appointment" doc:"The appointment's number."`
-	Start       time.Time       `json:"start"`
-	End         time.Time       `json:"end"`
+	Type        string          `json:"type" enum:"patient,other,unknown" doc:"What kind of entry it is: a patient's visit, or blocked time and the like."`
+	Start       time.Time       `json:"start" doc:"Before the day if the entry began earlier."`
+	End         time.Time       `json:"end" doc:"After the day if the entry goes on."`
+	Minutes     int             `json:"duration_minutes" doc:"From start to end."`
+	AllDay      bool            `json:"all_day" doc:"Whether the entry takes whole days."`
+	Recurring   bool            `json:"recurring" doc:"Whether the entry belongs to a series."`
 	Status      practice.Status `json:"status" doc:"The visit's status: scheduled, confirmed, checked-in, cancelled and so on."`
 	Patient     phi.Text        `json:"patient,omitempty" doc:"The patient's number; absent for time blocked without a patient."`
 	Known       bool            `json:"known" doc:"Whether the patient's record is cached, or there is no patient."`
 	Name        phi.Text        `json:"name,omitempty"`
 	Born        phi.Text        `json:"born,omitempty"`
 	Phone       phi.Text        `json:"phone,omitempty"`
-	Reason      phi.Text        `json:"reason,omitempty"`
+	Reason      phi.Text        `json:"reason,omitempty" doc:"The practice's reason; of blocked time without one, the first line of the notes."`
 	Provider    string          `json:"provider,omitempty"`
 	Location    string          `json:"location,omitempty"`
 }
@@ -88,7 +93,7 @@ func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) bo
 	return board{
 		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
 		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
-		Incomplete: omissionsOf(r.Board.Incomplete),
+		Visits: practice.Visits(r.Board.Rows), Incomplete: omissionsOf(r.Board.Incomplete),
 	}
 }
 
@@ -97,12 +102,15 @@ func rowsOf(in []practice.BoardRow, names practice.Names, zone *time.Location) [
 	for _, row := range in {
 		rows = append(rows, boardRow{
 			Ref: names.Appointment(row.Key()), Appointment: row.Appointment, Start: row.Start.In(zone), End: row.End.In(zone),
+			Type: row.Type.String(), Minutes: minutes(row.Start, row.End), AllDay: row.AllDay, Recurring: row.Recurring,
 			Status: row.Status, Patient: row.Patient, Known: row.Known, Name: row.Name, Born: row.Born, Phone: row.Phone,
 			Reason: row.Reason, Provider: row.Provider, Location: row.Location,
 		})
 	}
 	return rows
 }
+
+func minutes(start, end time.Time) int { return int(end.Sub(start) / time.Minute) }
 
 func omissionsOf(in []practice.Omission) []omission {
 	out := make([]omission, 0, len(in))

@@ -55,6 +55,9 @@ type cardVisit struct {
 	Day         civil.Date      `json:"day" format:"date" doc:"The day of the visit."`
 	Start       time.Time       `json:"start"`
 	End         time.Time       `json:"end"`
+	Minutes     int             `json:"duration_minutes" doc:"From start to end."`
+	AllDay      bool            `json:"all_day" doc:"Whether the visit takes whole days."`
+	Recurring   bool            `json:"recurring" doc:"Whether the visit belongs to a series."`
 	Status      practice.Status `json:"status"`
 	Reason      phi.Text        `json:"reason,omitempty"`
 	Provider    string          `json:"provider,omitempty"`
@@ -79,7 +82,8 @@ type providerDay struct {
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
 	Missing    int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
-	Rows       []boardRow `json:"rows" nullable:"false" doc:"The visits in order of their start."`
+	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
+	Visits     int        `json:"visits" doc:"How many of the rows are patients' visits."`
 	Incomplete []omission `json:"incomplete" nullable:"false" doc:"Why the day may have more visits than these; empty if it has not."`
 }
 
@@ -133,6 +137,7 @@ func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card
 	for _, v := range r.Card.Visits {
 		c.Visits = append(c.Visits, cardVisit{
 			Ref: names.Appointment(v.Key()), Appointment: v.Appointment, Day: v.Day, Start: v.Start.In(zone), End: v.End.In(zone),
+			Minutes: minutes(v.Start, v.End), AllDay: v.AllDay, Recurring: v.Recurring,
 			Status: v.Status, Reason: v.Reason, Provider: v.Provider, Location: v.Location,
 		})
 	}
@@ -165,7 +170,7 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	doc := providerDay{
 		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: zone.String(),
 		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
-		Rows: rowsOf(got.ProviderDay.Rows, names, zone), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
+		Rows: rowsOf(got.ProviderDay.Rows, names, zone), Visits: practice.Visits(got.ProviderDay.Rows), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
 	}
 	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
 }

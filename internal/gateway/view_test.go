@@ -67,6 +67,45 @@ func TestBoard(t *testing.T) {
 	checkFreshness(t, r, doc.AsOf, false)
 }
 
+// Each row says what kind of entry it is, rows with one number have refs of their own, and a day
+// says what it may lack.
+func TestKindsOfEntries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	block, one, two := visit("7", 0), visit("7", 1), visit("7", 1)
+	block.Patient, block.PatientName, block.Type, block.AllDay, block.Reasons = "", "", practice.Other, true, []phi.Text{"Closed"}
+	block.Start, block.End, block.Last = monday.Add(-1).In(time.UTC), monday.Add(1).In(time.UTC), monday
+	block.Day, block.Resources = monday.Add(-1), []practice.Resource{{ID: "70", Name: "Dr Example"}}
+	two.Patient, two.Recurring, two.Resources = "1009", true, block.Resources
+	since, err := b.store.Begin(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.store.ApplyDay(t.Context(), clinicA, practice.Answer{
+		Practice: "7", Date: monday, Visits: []practice.Appointment{block, one, two}, Since: since, SetAside: map[codes.Code]int{codes.RowUndated: 2},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.get(boardPath)
+	var doc board
+	r.json(t, &doc)
+	if len(doc.Rows) != 3 || doc.Visits != 2 || len(doc.Incomplete) != 1 || doc.Incomplete[0] != (omission{codes.RowUndated, 2}) {
+		t.Fatalf("%s", r.body)
+	}
+	if row := doc.Rows[0]; row.Type != "other" || !row.AllDay || row.Minutes != 2*24*60 || row.Reason != "Closed" || row.Recurring {
+		t.Errorf("the block: %+v", row)
+	}
+	if x, y := doc.Rows[1], doc.Rows[2]; x.Type != "patient" || x.AllDay || x.Minutes != 10 || x.Appointment != y.Appointment || x.Ref == y.Ref || x.Recurring == y.Recurring {
+		t.Errorf("rows of one number: %s", r.body)
+	}
+	day := b.get("/v1/providers/70/day?practice=7&date=2026-03-02")
+	var own providerDay
+	if day.json(t, &own); len(own.Rows) != 2 || own.Visits != 1 || own.Rows[0].Type != "other" || len(own.Incomplete) != 1 {
+		t.Errorf("the provider's day: %s", day.body)
+	}
+}
+
 // Each practice of a tenant shows its own clock: it decides which day is today, and how times are
 // written.
 func TestEachPracticeHasItsZone(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// Board is the day board of one practice: every visit of the day in order of start.
+// Board is the day board of one practice: every entry of the day in order of start.
 type Board struct {
 	Practice string     `json:"practice"`
 	Date     civil.Date `json:"date"`
@@ -19,13 +19,27 @@ type Board struct {
 	Incomplete []Omission `json:"incomplete,omitempty"`
 }
 
-// BoardRow is one visit on the board. Without the patient's record, Known is false and the row has
+// Visits counts the rows that are patients' visits, and not blocked time or the like.
+func Visits(rows []BoardRow) int {
+	n := 0
+	for _, row := range rows {
+		if row.Type == Visit {
+			n++
+		}
+	}
+	return n
+}
+
+// BoardRow is one entry on the board. Without the patient's record, Known is false and the row has
 // the name that the appointment itself carries: one missing record never empties a board.
 type BoardRow struct {
 	Appointment phi.Text  `json:"appointment"`
 	Occurrence  string    `json:"occurrence,omitzero"` // that of the appointment
-	Start       time.Time `json:"start"`
-	End         time.Time `json:"end"`
+	Type        EntryType `json:"type,omitzero"`
+	Start       time.Time `json:"start"` // before the day if the entry began earlier
+	End         time.Time `json:"end"`   // after the day if the entry goes on
+	AllDay      bool      `json:"all_day,omitzero"`
+	Recurring   bool      `json:"recurring,omitzero"`
 	Status      Status    `json:"status"`
 	Patient     phi.Text  `json:"patient,omitzero"`
 	Name        phi.Text  `json:"name,omitzero"`
@@ -56,7 +70,7 @@ func (r BoardRow) Key() phi.Text { return visitKey(r.Appointment, r.Occurrence) 
 
 func boardRow(a Appointment, patients map[phi.Text]Patient, info Info) BoardRow {
 	row := BoardRow{
-		Appointment: a.ID, Occurrence: a.Occurrence, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
+		Appointment: a.ID, Occurrence: a.Occurrence, Type: a.Type, AllDay: a.AllDay, Recurring: a.Recurring, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
 		Known: a.Patient == "", Location: info.location(a.LocationID, a.Location),
 	}
 	if len(a.Reasons) > 0 {

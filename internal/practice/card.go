@@ -30,6 +30,8 @@ type CardVisit struct {
 	Day         civil.Date `json:"day"`
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
+	AllDay      bool       `json:"all_day,omitzero"`
+	Recurring   bool       `json:"recurring,omitzero"`
 	Status      Status     `json:"status"`
 	Reason      phi.Text   `json:"reason,omitzero"`
 	Provider    string     `json:"provider,omitzero"`
@@ -48,7 +50,7 @@ func buildCard(practice string, from civil.Date, p Patient, visits []Appointment
 		row := boardRow(a, nil, info)
 		c.Visits = append(c.Visits, CardVisit{
 			Appointment: a.ID, Occurrence: a.Occurrence, Day: a.Day, Start: a.Start, End: a.End, Status: a.Status, Reason: row.Reason,
-			Provider: row.Provider, Location: row.Location,
+			Provider: row.Provider, Location: row.Location, AllDay: a.AllDay, Recurring: a.Recurring,
 		})
 	}
 	slices.SortStableFunc(c.Visits, func(x, y CardVisit) int {

@@ -18,15 +18,18 @@ type Appointment struct {
 	Last        civil.Date `json:"last,omitzero"` // on which it ends, if that is a later day
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
+	Type        EntryType  `json:"type,omitzero"`
 	AllDay      bool       `json:"all_day,omitzero"`
 	Patient     phi.Text   `json:"patient,omitzero"` // the vendor's id; empty if the entry is not a visit
 	PatientName phi.Text   `json:"patient_name,omitzero"`
 	Status      Status     `json:"status"`
-	Reasons     []phi.Text `json:"reasons,omitempty"`
-	ReasonID    string     `json:"reason_id,omitzero"` // of the first reason
-	Resources   []Resource `json:"resources,omitempty"`
-	LocationID  string     `json:"location_id,omitzero"`
-	Location    string     `json:"location,omitzero"` // its name on the day of booking
+	// Reasons are those that the practice has defined. An entry without a patient and without such
+	// a reason has the first line of its notes instead, which is free text.
+	Reasons    []phi.Text `json:"reasons,omitempty"`
+	ReasonID   string     `json:"reason_id,omitzero"` // of the first reason
+	Resources  []Resource `json:"resources,omitempty"`
+	LocationID string     `json:"location_id,omitzero"`
+	Location   string     `json:"location,omitzero"` // its name on the day of booking
 	// Recurring reports that the vendor counts the entry to a series.
 	Recurring bool `json:"recurring,omitzero"`
 	// Modified is when the vendor's record changed last; zero if unknown. It is not part of the

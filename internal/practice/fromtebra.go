@@ -51,6 +51,11 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 			a.Reasons = append(a.Reasons, r.Name)
 		}
 	}
+	if a.Type = parseEntryType(row.Type, row.PatientID); a.Type != Visit && len(a.Reasons) == 0 {
+		if note := noteOf(row.Notes); note != "" {
+			a.Reasons = []phi.Text{note}
+		}
+	}
 	resources := row.Providers()
 	rooms := len(resources) == 0
 	if rooms {
