@@ -65,7 +65,7 @@ func openBase(ctx context.Context, service, name string, p Process, c config.Bas
 	b := &base{name: name, stack: &lifecycle.Stack{Logger: log}, healthAddr: c.Health, log: log, now: p.Clock.Now}
 	defer b.rollback(ctx, &err)
 
-	t, shutdown, err := export.Setup(ctx, export.Options{Service: service, Version: p.Version, Getenv: p.Getenv, Endpoint: p.Collector})
+	t, shutdown, err := export.Setup(ctx, export.Options{Service: service, Version: p.Version, Getenv: p.Getenv, Endpoint: p.Collector, Logger: log})
 	if err != nil {
 		return nil, err
 	}

@@ -98,9 +98,10 @@
 //
 // Values of more than 1 KiB are compressed, and all are sealed with the tenant's data key; the
 // associated data is the full key and the header. An entry that is copied to another key, class or
-// tenant, or whose header has one bit changed, therefore does not open: it counts as a Miss, and
-// the next read removes it. The content hash in the header is keyed and bound to the key: it only
-// shows that one entry holds the same bytes again.
+// tenant, or whose header has one bit changed, therefore does not open. It counts as a Miss, like
+// bytes that are no entry at all, and the next load replaces it. A metric counts both, and the log
+// gets at most one line a minute. The content hash in the header is keyed and bound to the key: it
+// only shows that one entry holds the same bytes again.
 //
 // # Limits
 //

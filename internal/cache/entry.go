@@ -3,7 +3,10 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // State is the validity of an entry at the time it was read.
@@ -73,19 +76,29 @@ func entryOf(h *header, value []byte, state State, now uint64) Entry {
 	return e
 }
 
-// decode opens an entry as Redis returned it. One that does not open is a Miss.
-func (c *Cache) decode(ctx context.Context, k Key, raw string, state State, now uint64) (Entry, error) {
+// decode opens an entry as Redis returned it. unusable says why one is a Miss because it does not
+// open.
+func (c *Cache) decode(ctx context.Context, k Key, raw string, state State, now uint64) (e Entry, unusable codes.Code, err error) {
 	h, err := parseHeader(raw)
-	if err == nil {
-		var value []byte
-		if value, err = c.codec.open(ctx, k, &h, raw); err == nil {
-			return entryOf(&h, value, state, now), nil
-		}
+	if err != nil {
+		return Entry{}, codes.ValueForeign, nil
 	}
-	if errors.Is(err, errHeader) || errors.Is(err, errBroken) {
-		return Entry{}, nil
+	value, err := c.codec.open(ctx, k, &h, raw)
+	switch {
+	case errors.Is(err, errBroken):
+		return Entry{}, codes.SealBroken, nil
+	case err != nil:
+		return Entry{}, "", fmt.Errorf("open cache entry: %w", err)
 	}
-	return Entry{}, err
+	return entryOf(&h, value, state, now), "", nil
+}
+
+// Class is the name of a peeked entry's class, whether or not there is an entry.
+func (e Entry) Class() string {
+	if e.key.Class == nil {
+		return ""
+	}
+	return e.key.Class.Name
 }
 
 func micros(n uint64) time.Duration {

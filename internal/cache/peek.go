@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -53,14 +54,32 @@ func (c *Cache) PeekMany(ctx context.Context, keys []Key) ([]Entry, error) {
 	}
 	es := make([]Entry, len(keys))
 	for i, k := range keys {
-		if h, err := parseHeader(raws[i]); err == nil {
-			if es[i], err = c.decode(ctx, k, raws[i], vs.classify(&h), vs.now); err != nil {
-				return nil, fmt.Errorf("open cache entry: %w", err)
+		if raws[i] != "" {
+			if es[i], err = c.see(ctx, k, raws[i], vs); err != nil {
+				return nil, err
 			}
 		}
 		es[i].key, es[i].by = k, vs
 	}
 	return es, nil
+}
+
+// wrongType stands for the bytes of an entry whose key holds no string. Its header is that of no
+// entry.
+const wrongType = "?"
+
+// see opens and classifies an entry, and counts one that cannot be used. Load peeks before it
+// reads, so read need not count again.
+func (c *Cache) see(ctx context.Context, k Key, raw string, vs *versions) (Entry, error) {
+	state := Miss
+	if h, err := parseHeader(raw); err == nil {
+		state = vs.classify(&h)
+	}
+	e, unusable, err := c.decode(ctx, k, raw, state, vs.now)
+	if unusable != "" {
+		telemetry.ValueUnusable(ctx, k.Class.Name, string(unusable))
+	}
+	return e, err
 }
 
 // fetch reads the entries, and after them the versions of all their tags.
@@ -81,10 +100,14 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 	})
 	raws := make([]string, len(keys))
 	for i, g := range gets {
-		if g.Err() != nil && !errors.Is(g.Err(), redis.Nil) {
-			return nil, nil, fmt.Errorf("read cache: %w", g.Err())
+		switch err := g.Err(); {
+		case redis.HasErrorPrefix(err, "WRONGTYPE"):
+			raws[i] = wrongType
+		case err != nil && !errors.Is(err, redis.Nil):
+			return nil, nil, fmt.Errorf("read cache: %w", err)
+		default:
+			raws[i] = g.Val()
 		}
-		raws[i] = g.Val()
 	}
 	if more := c.unexpected(names, raws, tags); len(more) > 0 {
 		// All tags again and not only the new ones: one classification must use one read.

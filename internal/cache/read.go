@@ -46,9 +46,9 @@ func (c *Cache) read(ctx context.Context, k Key, accept func(Entry) bool) (Entry
 		if r.raw == "" {
 			return Entry{State: r.state}, r.grant, nil
 		}
-		e, err := c.decode(ctx, k, r.raw, r.state, r.now)
+		e, _, err := c.decode(ctx, k, r.raw, r.state, r.now)
 		if err != nil {
-			return Entry{}, Grant{}, fmt.Errorf("open cache entry: %w", err)
+			return Entry{}, Grant{}, err
 		}
 		if e.present && accept(e) {
 			c.hints.learn(k.entry(), nil, e.Tags)

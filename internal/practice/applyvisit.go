@@ -44,7 +44,7 @@ func (s *Store) ApplyVisit(ctx context.Context, t tenant.ID, practice string, id
 	if was.known {
 		out.Record = was.facts.record(id)
 	}
-	known, usable := decode[Appointment](e)
+	known, usable := decode[Appointment](ctx, e)
 	if usable = usable && was.known && len(was.facts.Occurrences) == 0; usable { // a copy older than the last-seen record lacks what has changed since
 		hash, err := contentHash(sc.names.sealer, &known)
 		usable = err == nil && hash == was.facts.Hash

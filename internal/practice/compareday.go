@@ -149,7 +149,7 @@ func (u *dayUpdate) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read day: %w", err)
 	}
-	if day, ok := decode[Day](e); ok {
+	if day, ok := decode[Day](ctx, e); ok {
 		u.listed = make(map[phi.Text]*Booking, len(day.Visits))
 		for i := range day.Visits {
 			u.listed[day.Visits[i].key()] = &day.Visits[i]

@@ -47,7 +47,7 @@ func (s *Store) Identity(ctx context.Context, t tenant.ID, practice string) (Sta
 	if err != nil {
 		return Stated{}, fmt.Errorf("read identity: %w", err)
 	}
-	identity, ok := decode[Identity](e)
+	identity, ok := decode[Identity](ctx, e)
 	if !ok || !valid(e) {
 		return Stated{}, nil
 	}

@@ -50,9 +50,9 @@ func (s *Store) Info(ctx context.Context, t tenant.ID, practice string) (info In
 	if err != nil {
 		return Info{}, false, fmt.Errorf("read practice info: %w", err)
 	}
-	directory, hasProviders := decode[Directory](parts[0])
-	locations, hasLocations := decode[Locations](parts[1])
-	all, hasPractices := decode[Practices](parts[2])
+	directory, hasProviders := decode[Directory](ctx, parts[0])
+	locations, hasLocations := decode[Locations](ctx, parts[1])
+	all, hasPractices := decode[Practices](ctx, parts[2])
 	for i, known := range []bool{hasProviders, hasLocations, hasPractices} {
 		stale = stale || known && !valid(parts[i])
 	}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
 
 // A last-seen record outlives the cached copy of a document: it has the hash by which an unchanged
@@ -83,6 +85,8 @@ const (
 	lastSeenTTL = 30 * 24 * time.Hour
 	// lastSeenSeal is part of the seals of the stored records, so it must stay as it is.
 	lastSeenSeal = "shadow"
+	// lastSeenClass names the records where their failures are counted.
+	lastSeenClass = "last-seen"
 )
 
 // replace returns the update that replaces the record with facts, or removes it if facts is nil.
@@ -120,9 +124,11 @@ func readLastSeen[T any](ctx context.Context, sc scope, refs []phi.Ref) ([]lastS
 			continue
 		}
 		data, err := sc.names.sealer.Open(raw[i], lastSeenSeal, name)
-		if err == nil {
-			out[i].known = phi.Unmarshal(data, &out[i].facts) == nil
+		if err != nil {
+			telemetry.ValueUnusable(ctx, lastSeenClass, string(codes.SealBroken))
+			continue
 		}
+		out[i].known = restored(ctx, lastSeenClass, data, &out[i].facts)
 	}
 	return out, nil
 }

@@ -39,7 +39,7 @@ func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice strin
 		var p Patient
 		switch {
 		case e.State == cache.Fresh:
-		case e.State != cache.Soft || phi.Unmarshal(e.Value, &p) != nil || p.Practice != practice:
+		case e.State != cache.Soft || !restored(ctx, e.Class(), e.Value, &p) || p.Practice != practice:
 			f.Missing = append(f.Missing, ids[i]) // no list of this practice has the records that another one keeps
 		case confirmation.State != cache.Fresh || !confirmed(e, confirmation, p, practice):
 			f.Aged = append(f.Aged, ids[i])

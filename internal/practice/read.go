@@ -46,10 +46,10 @@ type view[V any] interface {
 	keys() (own cache.Key, parts []cache.Key)
 	// assess returns how fresh a view of these parts is, or ErrCold or ErrAbsent if there can be
 	// none.
-	assess(parts []cache.Entry) (assessment, error)
+	assess(ctx context.Context, parts []cache.Entry) (assessment, error)
 	// restore decodes a cached view and completes the assessment; false if the view does not fit
 	// the parts.
-	restore(cached []byte, parts []cache.Entry, a *assessment) (V, bool)
+	restore(ctx context.Context, cached []byte, parts []cache.Entry, a *assessment) (V, bool)
 	// build builds the view from its parts and completes the assessment. It returns what to cache,
 	// and the names of everything that this depends on.
 	build(ctx context.Context, parts []cache.Entry, a *assessment) (v V, document any, tags []phi.Ref, err error)
@@ -79,13 +79,13 @@ func read[V any](ctx context.Context, c *cache.Cache, v view[V]) (V, Freshness, 
 	}
 	found, parts := got[0], got[1:]
 	telemetry.CacheRead(ctx, own.Class.Name, found.State.String())
-	assessed, err := v.assess(parts)
+	assessed, err := v.assess(ctx, parts)
 	if err != nil {
 		return none, Freshness{}, err
 	}
 	a := assessed
 	if found.State == cache.Fresh {
-		if ready, ok := v.restore(found.Value, parts, &a); ok {
+		if ready, ok := v.restore(ctx, found.Value, parts, &a); ok {
 			telemetry.DataRead(ctx, own.Class.Name, a.age)
 			a.Hit = true
 			return ready, a.Freshness, nil
@@ -107,7 +107,7 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Ent
 	var stored *reading[V]
 	accept := func(e cache.Entry) bool {
 		a := assessed
-		restored, ok := v.restore(e.Value, parts, &a)
+		restored, ok := v.restore(ctx, e.Value, parts, &a)
 		stored = &reading[V]{view: restored, fresh: a.Freshness}
 		return ok
 	}
@@ -152,7 +152,7 @@ func assemble[V any](ctx context.Context, c *cache.Cache, v view[V]) (value cach
 	if err != nil {
 		return cache.Value{}, 0, fmt.Errorf("read parts: %w", err)
 	}
-	a, err := v.assess(parts)
+	a, err := v.assess(ctx, parts)
 	if err != nil {
 		return cache.Value{}, 0, err
 	}

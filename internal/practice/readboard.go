@@ -31,11 +31,13 @@ func (v boardView) keys() (own cache.Key, parts []cache.Key) {
 	return v.key(boardClass, v.names.Board(v.practice, v.date)), []cache.Key{v.day(v.date)}
 }
 
-func (boardView) assess(parts []cache.Entry) (assessment, error) { return assessDay(parts[0]) }
+func (boardView) assess(_ context.Context, parts []cache.Entry) (assessment, error) {
+	return assessDay(parts[0])
+}
 
-func (boardView) restore(cached []byte, _ []cache.Entry, a *assessment) (Board, bool) {
+func (boardView) restore(ctx context.Context, cached []byte, _ []cache.Entry, a *assessment) (Board, bool) {
 	var board Board
-	if phi.Unmarshal(cached, &board) != nil {
+	if !restored(ctx, boardClass.Name, cached, &board) {
 		return Board{}, false
 	}
 	a.Unknown = withoutRecord(board.Rows)
@@ -43,7 +45,7 @@ func (boardView) restore(cached []byte, _ []cache.Entry, a *assessment) (Board, 
 }
 
 func (v boardView) build(ctx context.Context, parts []cache.Entry, a *assessment) (Board, any, []phi.Ref, error) {
-	day, ok := decode[Day](parts[0])
+	day, ok := decode[Day](ctx, parts[0])
 	if !ok {
 		return Board{}, nil, nil, ErrCold
 	}

@@ -64,11 +64,11 @@ func cardPartsOf(parts []cache.Entry) cardParts {
 }
 
 // patient is the record, or ErrCold or ErrAbsent.
-func (p cardParts) patient() (Patient, error) {
+func (p cardParts) patient(ctx context.Context) (Patient, error) {
 	if p.record.Negative && valid(p.record) {
 		return Patient{}, ErrAbsent
 	}
-	record, ok := decode[Patient](p.record)
+	record, ok := decode[Patient](ctx, p.record)
 	if !ok {
 		return Patient{}, ErrCold
 	}
@@ -88,9 +88,9 @@ func (p cardParts) known() daySet {
 
 // assess returns the freshness of the oldest part: the record, or one of the days. A list of
 // changes may have confirmed the record since it was read.
-func (v cardView) assess(parts []cache.Entry) (assessment, error) {
+func (v cardView) assess(ctx context.Context, parts []cache.Entry) (assessment, error) {
 	p := cardPartsOf(parts)
-	record, err := p.patient()
+	record, err := p.patient(ctx)
 	if err != nil {
 		return assessment{}, err
 	}
@@ -140,10 +140,10 @@ func (s daySet) missing() int { return CardDays - bits.OnesCount32(uint32(s)) }
 
 // restore refuses a card that was built without a day that is known now. What the card shows of
 // days whose rosters have expired since is as old as the card was when it was built, or younger.
-func (v cardView) restore(cached []byte, parts []cache.Entry, a *assessment) (Card, bool) {
+func (v cardView) restore(ctx context.Context, cached []byte, parts []cache.Entry, a *assessment) (Card, bool) {
 	var c cachedCard
 	known := cardPartsOf(parts).known()
-	if phi.Unmarshal(cached, &c) != nil || !c.Days.contains(known) {
+	if !restored(ctx, cardClass.Name, cached, &c) || !c.Days.contains(known) {
 		return Card{}, false
 	}
 	if known != c.Days {
@@ -158,13 +158,13 @@ func (v cardView) restore(cached []byte, parts []cache.Entry, a *assessment) (Ca
 
 func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment) (Card, any, []phi.Ref, error) {
 	p := cardPartsOf(parts)
-	record, err := p.patient()
+	record, err := p.patient(ctx)
 	if err != nil {
 		return Card{}, nil, nil, err
 	}
 	var days []Day
 	for _, e := range p.days {
-		day, ok := decode[Day](e)
+		day, ok := decode[Day](ctx, e)
 		if !ok {
 			a.Stale = a.Stale || exists(e)
 			continue

@@ -41,11 +41,13 @@ func (v providerDayView) keys() (own cache.Key, parts []cache.Key) {
 	return v.key(providerClass, v.names.ProviderDay(v.practice, v.provider, v.date)), []cache.Key{v.day(v.date)}
 }
 
-func (providerDayView) assess(parts []cache.Entry) (assessment, error) { return assessDay(parts[0]) }
+func (providerDayView) assess(_ context.Context, parts []cache.Entry) (assessment, error) {
+	return assessDay(parts[0])
+}
 
-func (providerDayView) restore(cached []byte, _ []cache.Entry, a *assessment) (ProviderDay, bool) {
+func (providerDayView) restore(ctx context.Context, cached []byte, _ []cache.Entry, a *assessment) (ProviderDay, bool) {
 	var day ProviderDay
-	if phi.Unmarshal(cached, &day) != nil {
+	if !restored(ctx, providerClass.Name, cached, &day) {
 		return ProviderDay{}, false
 	}
 	a.Unknown = withoutRecord(day.Rows)
@@ -53,7 +55,7 @@ func (providerDayView) restore(cached []byte, _ []cache.Entry, a *assessment) (P
 }
 
 func (v providerDayView) build(ctx context.Context, parts []cache.Entry, a *assessment) (ProviderDay, any, []phi.Ref, error) {
-	day, ok := decode[Day](parts[0])
+	day, ok := decode[Day](ctx, parts[0])
 	if !ok {
 		return ProviderDay{}, nil, nil, ErrCold
 	}

@@ -6,7 +6,9 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -38,9 +40,18 @@ func valid(e cache.Entry) bool { return e.State == cache.Fresh || e.State == cac
 
 // decode decodes an entry, valid or not; false if it holds no document, or one that cannot be
 // decoded.
-func decode[T any](e cache.Entry) (doc T, ok bool) {
-	ok = exists(e) && phi.Unmarshal(e.Value, &doc) == nil
+func decode[T any](ctx context.Context, e cache.Entry) (doc T, ok bool) {
+	ok = exists(e) && restored(ctx, e.Class(), e.Value, &doc)
 	return doc, ok
+}
+
+// restored decodes what opened, and counts what cannot be decoded.
+func restored(ctx context.Context, class string, value []byte, into any) bool {
+	if phi.Unmarshal(value, into) == nil {
+		return true
+	}
+	telemetry.ValueUnusable(ctx, class, string(codes.ValueMalformed))
+	return false
 }
 
 // ofDay returns everything that the views of a day show.
@@ -76,7 +87,7 @@ func (sc scope) visits(ctx context.Context, a *assessment, days ...Day) ([]Appoi
 	}
 	var out []Appointment
 	for i, e := range got {
-		visit, ok := decode[Appointment](e)
+		visit, ok := decode[Appointment](ctx, e)
 		switch {
 		case e.Negative:
 			a.Stale = true // it has left the day
@@ -107,7 +118,7 @@ func (sc scope) patients(ctx context.Context, a *assessment, visits []Appointmen
 	}
 	out := make(map[phi.Text]Patient, len(got))
 	for _, e := range got {
-		p, ok := decode[Patient](e)
+		p, ok := decode[Patient](ctx, e)
 		if ok {
 			out[p.ID] = p
 		}

@@ -23,6 +23,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 	telemetry.VendorThrottled(ctx, "GetPatient")
 	telemetry.CacheRead(ctx, "appointment", "fresh")
 	telemetry.DataRead(ctx, "appointment", time.Minute)
+	telemetry.ValueUnusable(ctx, "last-seen", "seal_broken")
 	logging.New(io.Discard, logging.Options{}).InfoContext(ctx, "x", "patient", "Maria", "phone", "555-0100")
 	flush()
 
@@ -39,6 +40,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 		"rounds.vendor.throttled": {map[string]string{"operation": "GetPatient"}, 1},
 		"rounds.cache.reads":      {map[string]string{"class": "appointment", "state": "fresh"}, 1},
 		"rounds.data.age":         {map[string]string{"class": "appointment"}, 60},
+		"rounds.stored.unusable":  {map[string]string{"class": "last-seen", "code": "seal_broken"}, 1},
 		"rounds.log.dropped":      {map[string]string{}, 2},
 	}
 	got := map[string]point{}

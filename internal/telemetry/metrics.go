@@ -20,6 +20,7 @@ type instruments struct {
 	refusals     metric.Int64Counter
 	cacheReads   metric.Int64Counter
 	dataAge      metric.Float64Histogram
+	unusable     metric.Int64Counter
 	droppedLogs  metric.Int64Counter
 	requests     metric.Int64Counter
 	requestTime  metric.Float64Histogram
@@ -59,6 +60,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		refusals:     counter("rounds.vendor.throttled", "{call}", "Calls that the vendor throttled."),
 		cacheReads:   counter("rounds.cache.reads", "{read}", "Reads of the cache, by the state of the entry."),
 		dataAge:      seconds("rounds.data.age", "Age of data when it was read.", ageBounds),
+		unusable:     counter("rounds.stored.unusable", "{value}", "Stored values that were read and cannot be used, by class and code."),
 		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values dropped from log lines."),
 	}
 	i.requests = counter("rounds.requests", "{request}", "Requests of the API, by route and status.")

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"log/slog"
 
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -15,13 +16,14 @@ const scope = "github.com/workflow-bolt/rounds"
 // Telemetry records the spans and metrics of one process. Its zero value is not usable; call [New].
 // It is safe for concurrent use.
 type Telemetry struct {
-	tracer  trace.Tracer
-	metrics *instruments
+	tracer   trace.Tracer
+	metrics  *instruments
+	unusable unusable
 }
 
-// New returns the telemetry that records to the providers. A nil provider records nothing. The
-// caller shuts the providers down.
-func New(traces trace.TracerProvider, metrics metric.MeterProvider) (*Telemetry, error) {
+// New returns the telemetry that records to the providers, and to log what must not be a figure
+// alone. A nil provider and a nil log record nothing. The caller shuts the providers down.
+func New(traces trace.TracerProvider, metrics metric.MeterProvider, log *slog.Logger) (*Telemetry, error) {
 	if traces == nil {
 		traces = tracenoop.NewTracerProvider()
 	}
@@ -32,14 +34,14 @@ func New(traces trace.TracerProvider, metrics metric.MeterProvider) (*Telemetry,
 	if err != nil {
 		return nil, err
 	}
-	return &Telemetry{tracer: traces.Tracer(scope), metrics: i}, nil
+	return &Telemetry{tracer: traces.Tracer(scope), metrics: i, unusable: unusable{log: log}}, nil
 }
 
 // silent records nothing. Contexts without Telemetry use it.
 var silent = mustNew()
 
 func mustNew() *Telemetry {
-	t, err := New(nil, nil)
+	t, err := New(nil, nil, nil)
 	if err != nil {
 		panic(err) //nolint:forbidigo // an instrument has a wrong name; the first test finds it
 	}

@@ -30,7 +30,7 @@ if now - stamp > tonumber(ARGV[5]) then return done('TOO_OLD') end
 for i = 4, #q do
   if m[i] and tonumber(m[i]) > stamp then return done('RACED') end
 end
-local old = redis.call('GETRANGE', KEYS[1], 4, 19)
-if #old == 16 and old:sub(9) == ep and u8(old, 1) > stamp then return done('OLDER') end
+local old = redis.pcall('GETRANGE', KEYS[1], 4, 19)
+if type(old) == 'string' and #old == 16 and old:sub(9) == ep and u8(old, 1) > stamp then return done('OLDER') end
 redis.call('SET', KEYS[1], b, 'PX', ARGV[3])
 return done('OK')

@@ -13,7 +13,8 @@
 -- returns {1, stamp, epoch, previous event}, or {0, number of the first record that differs, or 0
 --         when the load is outdated}
 for i = 3, #KEYS do
-  local was = redis.call('GET', KEYS[i]) or ''
+  local was = redis.pcall('GET', KEYS[i]) or ''
+  if type(was) == 'table' then was = '' end              -- another type of key counts as none
   if was ~= ARGV[11 + (i - 3) * 3] then return {0, i - 2} end
 end
 

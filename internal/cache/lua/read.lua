@@ -9,9 +9,9 @@
 --       state  0 miss  1 fresh  2 soft  3 stale  4 suspect
 --       held   0 no (the entry is fresh, or the caller loads with stamp and epoch)
 --              1 another caller loads  2 the last load failed, wait
-local b = redis.call('GET', KEYS[1])
+local b = redis.pcall('GET', KEYS[1])
 local rejected = false
-if b and ((ARGV[4] ~= '' and b:sub(1, #ARGV[4]) == ARGV[4]) or not tagcount(b)) then
+if type(b) == 'table' or b and ((ARGV[4] ~= '' and b:sub(1, #ARGV[4]) == ARGV[4]) or not tagcount(b)) then
   redis.call('UNLINK', KEYS[1])
   b, rejected = false, true
 end

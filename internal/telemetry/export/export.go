@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Options struct {
 	// themselves read the process's environment, as the OpenTelemetry specification requires. Nil:
 	// an empty environment.
 	Getenv func(string) string
+	// Logger gets a line about stored values that cannot be used. Nil: none.
+	Logger *slog.Logger
 }
 
 // Setup starts the exporters and returns the telemetry that feeds them. With no exporter configured
@@ -55,7 +58,7 @@ type Options struct {
 func Setup(ctx context.Context, o Options) (t *telemetry.Telemetry, shutdown func(context.Context) error, err error) {
 	e := &exporters{}
 	if err = e.start(ctx, o); err == nil {
-		t, err = telemetry.New(e.traces, e.metrics)
+		t, err = telemetry.New(e.traces, e.metrics, o.Logger)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up telemetry: %w", errors.Join(err, e.shutdown(ctx)))

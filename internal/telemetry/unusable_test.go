@@ -1,0 +1,54 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestUnusableValuesAreLoggedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		tel, err := New(nil, nil, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := With(t.Context(), tel)
+		see := func(n int, class, code string) {
+			for range n {
+				ValueUnusable(ctx, class, code)
+			}
+		}
+		want := func(after time.Duration, lines string) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if got := out.String(); got != lines {
+				t.Errorf("logged %q, want %q", got, lines)
+			}
+			out.Reset()
+		}
+		const line = `level=WARN msg="stored values cannot be used" code=`
+		see(1000, "day-board", "seal_broken")
+		want(0, line+"seal_broken class=day-board count=1\n")
+		see(5, "last-seen", "value_malformed")
+		want(59*time.Second, "")
+		want(2*time.Second, line+"value_malformed class=last-seen count=1004\n")
+		want(5*time.Minute, "")
+		see(2, "day", "value_foreign")
+		want(0, line+"value_foreign class=day count=1\n")
+		want(time.Minute, line+"value_foreign class=day count=1\n")
+		want(time.Hour, "")
+		ValueUnusable(context.Background(), "day", "value_foreign") // without telemetry: neither figure nor line
+	})
+}
