@@ -86,6 +86,33 @@ func TestMigrateAgainKeepsRows(t *testing.T) {
 	})
 }
 
+// The rows of the first release stay, with the tenant's zone for every practice.
+func TestMigrateFromTheFirstSchema(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			l := open(t, address(t, dialect))
+			provider := must[*goose.Provider](t)(l.provider())
+			must[[]*goose.MigrationResult](t)(provider.UpTo(t.Context(), 1))
+			for _, query := range []string{
+				`INSERT INTO tenants (id, time_zone, hours, credentials) VALUES ('clinic-a', 'America/Chicago', '{}', 'x')`,
+				`INSERT INTO practices (tenant_id, id, name) VALUES ('clinic-a', '7', 'Nord')`,
+			} {
+				if _, err := l.db.ExecContext(t.Context(), query); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := must[Tenant](t)(l.Tenant(t.Context(), "clinic-a"))
+			equal(t, "practices", got.Practices, []Practice{{ID: "7", Name: "Nord"}})
+			equal(t, "zone", got.ZoneOf(got.Practices[0]), "America/Chicago")
+		})
+	}
+}
+
 // A program that is rolled back finds the schema of its successor.
 func TestMigrateKeepsANewerSchema(t *testing.T) {
 	t.Parallel()
