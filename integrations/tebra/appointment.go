@@ -3,7 +3,6 @@ package tebra
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -112,9 +111,10 @@ func (s *AppointmentsService) detail(ctx context.Context, op *Operation, zone *t
 	validate func(*AppointmentDetail) (Code, string),
 ) (*AppointmentDetail, error) {
 	one := single[detailRow]{
-		op: op, write: write, zones: s.client.options.typedPair(zone), columns: &detailColumns,
-		hasID:    func(a *detailRow) bool { return a.ID != "" },
-		validate: func(a *detailRow) (Code, string) { return validate(&a.AppointmentDetail) },
+		op: op, write: write, zones: s.client.options.typedPair(zone), columns: detailColumns,
+		hasID:      func(a *detailRow) bool { return a.ID != "" },
+		hasContent: func(a *detailRow) bool { return !a.start.isZero() || a.Patient != "" },
+		validate:   func(a *detailRow) (Code, string) { return validate(&a.AppointmentDetail) },
 	}
 	row, err := one.read(ctx, s.client)
 	if err != nil {
@@ -139,81 +139,88 @@ type detailRow struct {
 	start, end moment
 }
 
-var detailColumns = record[detailRow]{
-	cells: map[string]func(*detailRow, *cell){
-		"AppointmentId":                  func(a *detailRow, c *cell) { a.ID = c.typedID() },
-		"AppointmentMode":                func(a *detailRow, c *cell) { a.Mode = c.value },
+var detailColumns = newRecord(func(a *detailRow) *[]string { return &a.Unread },
+	map[string]func(*detailRow, *cell){
+		"AppointmentId":                  func(a *detailRow, c *cell) { a.ID = c.typedOwnID() },
+		"AppointmentMode":                func(a *detailRow, c *cell) { a.Mode = c.name() },
 		"AppointmentName":                func(a *detailRow, c *cell) { a.Name = c.text() },
-		"AppointmentReasonId":            func(a *detailRow, c *cell) { a.ReasonID = c.typedID().Reveal() },
+		"AppointmentReasonId":            func(a *detailRow, c *cell) { a.ReasonID = c.foreignID().Reveal() },
 		"AppointmentStatus":              func(a *detailRow, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
 		"AppointmentType":                func(a *detailRow, c *cell) { a.Type = c.trimmed() },
 		"CreatedAt":                      func(a *detailRow, c *cell) { a.Created = c.time() },
 		"EndTime":                        func(a *detailRow, c *cell) { a.end = c.moment() },
-		"InsurancePolicyAuthorizationId": func(a *detailRow, c *cell) { a.AuthorizationID = c.typedID() },
-		"IsDeleted":                      func(a *detailRow, c *cell) { a.Deleted = c.strictBool() },
-		"IsGroupAppointment":             func(a *detailRow, c *cell) { a.Group = c.strictBool() },
-		"IsRecurring":                    func(a *detailRow, c *cell) { a.Recurring = c.strictBool() },
+		"InsurancePolicyAuthorizationId": func(a *detailRow, c *cell) { a.AuthorizationID = c.foreignID() },
+		"IsDeleted":                      func(a *detailRow, c *cell) { a.Deleted = c.boolean() },
+		"IsGroupAppointment":             func(a *detailRow, c *cell) { a.Group = c.boolean() },
+		"IsRecurring":                    func(a *detailRow, c *cell) { a.Recurring = c.boolean() },
 		"MaxAttendees":                   func(a *detailRow, c *cell) { a.MaxAttendees = c.integer() },
 		"Notes":                          func(a *detailRow, c *cell) { a.Notes = c.text() },
-		"OccurrenceId":                   func(a *detailRow, c *cell) { a.OccurrenceID = c.typedID() },
-		"PatientCaseId":                  func(a *detailRow, c *cell) { a.CaseID = c.typedID() },
-		"PracticeId":                     func(a *detailRow, c *cell) { a.PracticeID = c.typedID().Reveal() },
-		"ProviderId":                     func(a *detailRow, c *cell) { a.ProviderID = c.typedID() },
-		"ResourceId":                     func(a *detailRow, c *cell) { a.ResourceID = c.typedID() },
-		"ServiceLocationId":              func(a *detailRow, c *cell) { a.ServiceLocationID = c.typedID().Reveal() },
-		"StartTime":                      func(a *detailRow, c *cell) { a.start = c.moment() },
+		"OccurrenceId":                   func(a *detailRow, c *cell) { a.OccurrenceID = c.foreignID() },
+		"PatientCaseId":                  func(a *detailRow, c *cell) { a.CaseID = c.foreignID() },
+		"PracticeId":                     func(a *detailRow, c *cell) { a.PracticeID = c.foreignID().Reveal() },
+		"ProviderId":                     func(a *detailRow, c *cell) { a.ProviderID = c.foreignID() },
+		"ResourceId":                     func(a *detailRow, c *cell) { a.ResourceID = c.foreignID() },
+		"ServiceLocationId":              func(a *detailRow, c *cell) { a.ServiceLocationID = c.foreignID().Reveal() },
+		"StartTime":                      func(a *detailRow, c *cell) { a.start = c.start() },
 		"UpdatedAt":                      func(a *detailRow, c *cell) { a.Updated = c.time() },
 	},
-	nested: map[string]func(*reader, *detailRow) error{
-		"PatientSummary": func(r *reader, a *detailRow) error {
-			p, err := attendeeColumns.row(r)
+	map[string]func(*reader, *detailRow, *cell) error{
+		"PatientSummary": func(r *reader, a *detailRow, c *cell) error {
+			var p Attendee
+			err := part(r, c, attendeeColumns, &p)
 			a.Patient, a.PatientFirst, a.PatientLast = p.PatientID, p.FirstName, p.LastName
 			return err
 		},
-		"PatientSummaries": func(r *reader, a *detailRow) error {
-			return nestedRows(r, "GroupPatientSummary", &attendeeColumns, func(p *Attendee) bool { return p.PatientID != "" }, &a.Attendees)
+		"PatientSummaries": func(r *reader, a *detailRow, c *cell) error {
+			return nestedRows(r, c, "GroupPatientSummary", attendeeColumns, func(p *Attendee) bool { return p.PatientID != "" }, &a.Attendees)
 		},
-		"RecurrenceRule": func(r *reader, a *detailRow) error {
-			rule, err := recurrenceColumns.row(r)
+		"RecurrenceRule": func(r *reader, a *detailRow, c *cell) error {
+			var rule Recurrence
+			err := part(r, c, recurrenceColumns, &rule)
 			if rule.RuleID != "" || !rule.Start.IsZero() {
 				a.Recurrence = &rule
 			}
 			return err
 		},
-		"ResourceIds": func(r *reader, a *detailRow) error {
-			ids, err := r.items(nsArrays, "long")
+		"ResourceIds": func(r *reader, a *detailRow, c *cell) error {
+			ids, whole, err := r.items(nsArrays, "long")
+			if !whole {
+				c.fail()
+			}
 			for _, id := range ids {
-				if id = strings.TrimSpace(id); id != "" && id != "0" {
-					a.ResourceIDs = append(a.ResourceIDs, phi.Text(id))
+				c.value = []byte(id)
+				if id := c.foreignID(); id != "" {
+					a.ResourceIDs = append(a.ResourceIDs, id)
 				}
 			}
 			return err
 		},
-	},
-}
+	})
 
-var attendeeColumns = record[Attendee]{cells: map[string]func(*Attendee, *cell){
-	"PatientId": func(p *Attendee, c *cell) { p.PatientID = c.typedID() },
+var attendeeColumns = newRecord(nil, map[string]func(*Attendee, *cell){
+	"PatientId": func(p *Attendee, c *cell) { p.PatientID = c.foreignID() },
 	"FirstName": func(p *Attendee, c *cell) { p.FirstName = c.text() },
 	"LastName":  func(p *Attendee, c *cell) { p.LastName = c.text() },
-	"Status":    func(p *Attendee, c *cell) { p.Status = c.value },
-}}
+	"Status":    func(p *Attendee, c *cell) { p.Status = c.name() },
+}, nil)
 
-var recurrenceColumns = record[Recurrence]{
-	cells: map[string]func(*Recurrence, *cell){
+var recurrenceColumns = newRecord(nil,
+	map[string]func(*Recurrence, *cell){
 		"DayInterval":      func(q *Recurrence, c *cell) { q.EveryDays = c.integer() },
 		"DayOfMonth":       func(q *Recurrence, c *cell) { q.DayOfMonth = c.integer() },
 		"EndDate":          func(q *Recurrence, c *cell) { q.End = c.time() },
 		"MonthInterval":    func(q *Recurrence, c *cell) { q.EveryMonths = c.integer() },
 		"NumOccurrences":   func(q *Recurrence, c *cell) { q.Occurrences = c.integer() },
 		"NumberOfTimes":    func(q *Recurrence, c *cell) { q.NumberOfTimes = c.integer() },
-		"RecurrenceRuleId": func(q *Recurrence, c *cell) { q.RuleID = c.typedID() },
+		"RecurrenceRuleId": func(q *Recurrence, c *cell) { q.RuleID = c.foreignID() },
 		"StartDate":        func(q *Recurrence, c *cell) { q.Start = c.time() },
 	},
-	nested: map[string]func(*reader, *Recurrence) error{
-		"DayOfWeek": func(r *reader, q *Recurrence) (err error) {
-			q.Weekdays, err = r.items(nsSystem, "DayOfWeek")
+	map[string]func(*reader, *Recurrence, *cell) error{
+		"DayOfWeek": func(r *reader, q *Recurrence, c *cell) error {
+			days, whole, err := r.items(nsSystem, "DayOfWeek")
+			if q.Weekdays = days; !whole {
+				c.fail()
+			}
 			return err
 		},
-	},
-}
+	})

@@ -9,7 +9,8 @@ type AppointmentReason struct {
 	ID         string // "" in some rows, as an integrator reports
 	Name       string
 	PracticeID string
-	Minutes    int // default duration of such a visit; 0 if unknown
+	Minutes    int      // default duration of such a visit; 0 if unknown
+	Unread     []string // the vendor's names of the columns that could not be read
 }
 
 // Reasons returns the reasons of a practice, and whether the list reached the vendor's row limit,
@@ -20,17 +21,17 @@ func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (r
 	if !isIdentifier(practiceID, 64) {
 		return nil, false, invalidRequest(op, "practice")
 	}
-	l := listing[AppointmentReason]{
-		op: op, item: "AppointmentReasonData", decode: reasonColumns.row,
+	l := listing[AppointmentReason, AppointmentReason]{
+		op: op, item: "AppointmentReasonData", columns: reasonColumns, finish: itself[AppointmentReason],
 		hasID: func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
 		write: func(w *writer) { w.text("PracticeId", practiceID) },
 	}
-	return l.all(ctx, s.client)
+	return l.complete(ctx, s.client)
 }
 
-var reasonColumns = record[AppointmentReason]{cells: map[string]func(*AppointmentReason, *cell){
-	"AppointmentReasonId":    func(a *AppointmentReason, c *cell) { a.ID = c.typedID().Reveal() },
+var reasonColumns = newRecord(func(a *AppointmentReason) *[]string { return &a.Unread }, map[string]func(*AppointmentReason, *cell){
+	"AppointmentReasonId":    func(a *AppointmentReason, c *cell) { a.ID = c.foreignID().Reveal() },
 	"DefaultDurationMinutes": func(a *AppointmentReason, c *cell) { a.Minutes = c.integer() },
-	"Name":                   func(a *AppointmentReason, c *cell) { a.Name = c.value },
-	"PracticeId":             func(a *AppointmentReason, c *cell) { a.PracticeID = c.typedID().Reveal() },
-}}
+	"Name":                   func(a *AppointmentReason, c *cell) { a.Name = c.name() },
+	"PracticeId":             func(a *AppointmentReason, c *cell) { a.PracticeID = c.foreignID().Reveal() },
+}, nil)

@@ -101,24 +101,20 @@ func (a *Appointment) Providers() []Resource {
 }
 
 // List returns the appointments that req selects, with one call (GetAppointments). An empty list is
-// not an error. An invalid date makes the whole list Malformed, because a skipped row would appear
-// to be deleted.
+// not an error.
 func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequest) (Appointments, error) {
 	l, err := s.listing(req)
 	if err != nil {
 		return Appointments{}, err
 	}
-	rows, partial, err := l.all(ctx, s.client)
-	if err != nil {
-		return Appointments{}, err
-	}
-	return Appointments{Rows: rows, Partial: partial}, nil
+	all, err := l.all(ctx, s.client)
+	return Appointments{Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, err
 }
 
 // Rows is like List, but does not hold all rows in memory. Each iteration makes one call, whose
 // timeout runs while the rows are consumed. Rows count only if the iteration ends without an error,
 // because a response may be truncated after any row. ErrPartial at the end means that there may be
-// more rows.
+// more rows; errors.As finds an *IncompleteError that lists the rows that could not be read.
 func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequest) iter.Seq2[Appointment, error] {
 	l, err := s.listing(req)
 	if err != nil {
@@ -127,17 +123,19 @@ func (s *AppointmentsService) Rows(ctx context.Context, req ListAppointmentsRequ
 	return l.seq(ctx, s.client)
 }
 
-func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[Appointment], error) {
+func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[scheduleRow, Appointment], error) {
 	op := &opGetAppointments
 	if reason := req.check(op.MaxDays); reason != "" {
 		return nil, invalidRequest(op, reason)
 	}
 	zones := s.client.options.Zones
 	pair := zones.pair(req.Location)
-	return &listing[Appointment]{
-		op: op, item: "AppointmentData", decode: decodeAppointment, zones: pair,
-		hasID:      func(a *Appointment) bool { return a.ID != "" },
-		hasContent: func(a *Appointment) bool { return !a.Start.IsZero() || a.PatientID != "" || a.PatientName != "" },
+	return &listing[scheduleRow, Appointment]{
+		op: op, item: "AppointmentData", columns: scheduleColumns, zones: pair,
+		hasID:      func(a *scheduleRow) bool { return a.ID != "" },
+		hasContent: (*scheduleRow).hasContent,
+		start:      func(a *scheduleRow) time.Time { return a.start.first },
+		finish:     func(a *scheduleRow) Appointment { return a.compact(pair.local) },
 		write:      func(w *writer) { req.write(w, pair, zones) },
 	}, nil
 }
@@ -185,6 +183,11 @@ type scheduleRow struct {
 	reasons    [10]Reason
 }
 
+// hasContent reports whether a row describes an appointment, even without an identifier.
+func (s *scheduleRow) hasContent() bool {
+	return !s.start.isZero() || s.PatientID != "" || s.PatientName != ""
+}
+
 // compact returns the appointment with its times, and with the resources and reasons that are
 // present. zone is the practice's.
 func (s *scheduleRow) compact(zone *time.Location) Appointment {
@@ -204,32 +207,27 @@ func (s *scheduleRow) compact(zone *time.Location) Appointment {
 	return s.Appointment
 }
 
-func decodeAppointment(r *reader) (Appointment, error) {
-	row, err := scheduleColumns.row(r)
-	return row.compact(r.zones.local), err
-}
-
-var scheduleColumns = record[scheduleRow]{cells: addNumberedColumns(map[string]func(*scheduleRow, *cell){
+var scheduleColumns = newRecord(func(a *scheduleRow) *[]string { return &a.Unread }, addNumberedColumns(map[string]func(*scheduleRow, *cell){
 	"ID":                  func(a *scheduleRow, c *cell) { a.ID = c.ownID() },
 	"PatientID":           func(a *scheduleRow, c *cell) { a.PatientID = c.foreignID() },
 	"PatientFullName":     func(a *scheduleRow, c *cell) { a.PatientName = c.text() },
 	"PatientCaseID":       func(a *scheduleRow, c *cell) { a.CaseID = c.foreignID() },
 	"PatientCaseName":     func(a *scheduleRow, c *cell) { a.CaseName = c.text() },
-	"StartDate":           func(a *scheduleRow, c *cell) { a.start = c.moment() },
+	"StartDate":           func(a *scheduleRow, c *cell) { a.start = c.start() },
 	"EndDate":             func(a *scheduleRow, c *cell) { a.end = c.moment() },
 	"AppointmentDuration": func(a *scheduleRow, c *cell) { a.length = c.minutes() },
-	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.looseBool() },
-	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.value },
-	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.value },
+	"AllDay":              func(a *scheduleRow, c *cell) { a.AllDay = c.boolean() },
+	"ConfirmationStatus":  func(a *scheduleRow, c *cell) { a.Status = c.name() },
+	"Type":                func(a *scheduleRow, c *cell) { a.Type = c.name() },
 	"ServiceLocationID":   func(a *scheduleRow, c *cell) { a.ServiceLocationID = c.foreignID().Reveal() },
-	"ServiceLocationName": func(a *scheduleRow, c *cell) { a.ServiceLocationName = c.value },
+	"ServiceLocationName": func(a *scheduleRow, c *cell) { a.ServiceLocationName = c.name() },
 	"PracticeID":          func(a *scheduleRow, c *cell) { a.PracticeID = c.foreignID().Reveal() },
-	"PracticeName":        func(a *scheduleRow, c *cell) { a.PracticeName = c.value },
+	"PracticeName":        func(a *scheduleRow, c *cell) { a.PracticeName = c.name() },
 	"Notes":               func(a *scheduleRow, c *cell) { a.Notes = c.text() },
-	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.looseBool() },
+	"Recurring":           func(a *scheduleRow, c *cell) { a.Recurring = c.boolean() },
 	"CreatedDate":         func(a *scheduleRow, c *cell) { a.Created = c.time() },
 	"LastModifiedDate":    func(a *scheduleRow, c *cell) { a.LastModified = c.time() },
-})}
+}), nil)
 
 // addNumberedColumns adds the columns that are repeated ten times.
 func addNumberedColumns(cells map[string]func(*scheduleRow, *cell)) map[string]func(*scheduleRow, *cell) {
@@ -237,7 +235,7 @@ func addNumberedColumns(cells map[string]func(*scheduleRow, *cell)) map[string]f
 		n := strconv.Itoa(i + 1)
 		cells["ResourceID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].ID = c.foreignID() }
 		cells["ResourceName"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Name = c.text() }
-		cells["ResourceTypeID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Type = c.value }
+		cells["ResourceTypeID"+n] = func(a *scheduleRow, c *cell) { a.resources[i].Type = c.name() }
 		cells["AppointmentReason"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].Name = c.text() }
 		cells["AppointmentReasonID"+n] = func(a *scheduleRow, c *cell) { a.reasons[i].ID = c.foreignID().Reveal() }
 	}

@@ -33,15 +33,22 @@ type AppointmentUpdate struct {
 	MaxAttendees      int
 	Recurring         bool
 	OccurrenceID      phi.Text
+
+	unread bool // the appointment was read without a member that this would clear
 }
 
-// Update returns the AppointmentUpdate that would leave the appointment as it was read.
+// notUpdated are the members that an update does not write.
+var notUpdated = []string{"CreatedAt", "IsDeleted", "IsGroupAppointment", "PatientSummaries", "PracticeId", "RecurrenceRule", "UpdatedAt"}
+
+// Update returns the AppointmentUpdate that would leave the appointment as it was read. If one of
+// its members could not be read, the update is Invalid, because it would clear the member.
 func (a *AppointmentDetail) Update() AppointmentUpdate {
 	return AppointmentUpdate{
 		ID: a.ID, Patient: a.Patient, ServiceLocationID: a.ServiceLocationID, Start: a.Start, End: a.End, Status: a.Status,
 		Mode: a.Mode, Name: a.Name, Notes: a.Notes, CaseID: a.CaseID, AuthorizationID: a.AuthorizationID, ReasonID: a.ReasonID,
 		ProviderID: a.ProviderID, ResourceID: a.ResourceID, ResourceIDs: slices.Clone(a.ResourceIDs),
 		MaxAttendees: a.MaxAttendees, Recurring: a.Recurring, OccurrenceID: a.OccurrenceID,
+		unread: slices.ContainsFunc(a.Unread, func(member string) bool { return !slices.Contains(notUpdated, member) }),
 	}
 }
 
@@ -69,6 +76,8 @@ func (s *AppointmentsService) Update(ctx context.Context, a AppointmentUpdate, z
 // check returns the reason why an update is invalid, or "".
 func (a *AppointmentUpdate) check() (reason string) {
 	switch {
+	case a.unread:
+		return "unread"
 	case !isIdentifier(a.ID.Reveal(), 64), a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
 		return "id"
 	case !isIdentifier(a.ServiceLocationID, 64):
@@ -128,7 +137,7 @@ func (s *AppointmentsService) SetStatus(ctx context.Context, id string, status A
 	}
 	return s.client.call(ctx, op, func(w *writer) {
 		w.group("Appointment", member{"AppointmentId", id}, member{"AppointmentStatus", string(status)})
-	}, func(*reader, xml.StartElement) error { return nil }, nil)
+	}, func(*reader, xml.Name) error { return nil }, nil)
 }
 
 // Delete deletes an appointment by its Tebra identifier (DeleteAppointment). The error is NotFound
@@ -140,14 +149,14 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 	}
 	deleted, echoedID := false, id
 	return s.client.call(ctx, op, func(w *writer) { w.group("Appointment", member{"AppointmentId", id}) },
-		func(r *reader, el xml.StartElement) (err error) {
-			switch el.Name.Local {
+		func(r *reader, el xml.Name) (err error) {
+			switch el.Local {
 			case op.payload:
 				if deleted, err = r.boolean(); deleted {
 					r.rows++
 				}
 			case "AppointmentId":
-				echoedID, err = r.text()
+				echoedID, err = r.word()
 			}
 			return err
 		},

@@ -80,18 +80,18 @@ func nonSOAPResponses() []badResponse {
 	return []badResponse{
 		{group: "08 empty", code: tebra.Unavailable, reason: "cut", sent: true, body: ""},
 		{group: "09 HTML with 200", code: tebra.Unavailable, reason: "html", sent: true, transport: always(200, "text/html", page)},
-		{group: "09 HTML with 200", name: "labeled as XML", code: tebra.Malformed, reason: "envelope", sent: true, body: page},
-		{group: "10 JSON", code: tebra.Malformed, reason: "media", sent: true, transport: always(200, "application/json", `{"x":"`+canary+`"}`)},
-		{group: "10 JSON", name: "labeled as XML", code: tebra.Malformed, reason: "text", sent: true, body: `{"x":"` + canary + `"}`},
+		{group: "09 HTML with 200", name: "labeled as XML", code: tebra.Unavailable, reason: "html", sent: true, body: page},
+		{group: "10 JSON", code: tebra.Unavailable, reason: "media", sent: true, transport: always(200, "application/json", `{"x":"`+canary+`"}`)},
+		{group: "10 JSON", name: "labeled as XML", code: tebra.Unavailable, reason: "text", sent: true, body: `{"x":"` + canary + `"}`},
 		{group: "11 HTML with 503", code: tebra.Unavailable, reason: "status", sent: true, transport: always(503, "text/html", page)},
 		{group: "12 fault with 500", code: tebra.Unavailable, reason: "fault", sent: true, transport: always(500, xmlType, fault("a:InternalServiceFault"))},
 		{group: "12 fault with 500", name: "caused by the request", code: tebra.Invalid, reason: "fault", sent: true, transport: always(500, xmlType, fault("a:DeserializationFailed"))},
 		{group: "13 fault with 200", code: tebra.Unavailable, reason: "fault", sent: true, body: fault("a:InternalServiceFault")},
 		{group: "14 SOAP 1.2 fault", code: tebra.Malformed, reason: "envelope", sent: true, body: `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code></e:Fault></e:Body></e:Envelope>`},
 		{group: "14 SOAP 1.2 fault", name: "inside 1.1", code: tebra.Malformed, reason: "namespace", sent: true, body: envelopeOpen + `<s:Fault><s:Code>` + canary + `</s:Code></s:Fault>` + envelopeClose},
-		{group: "19 redirect", name: "to another host", code: tebra.Malformed, reason: "redirect", sent: true, transport: redirect("https://elsewhere.example.test/" + canary)},
-		{group: "19 redirect", name: "to http", code: tebra.Malformed, reason: "redirect", sent: true, transport: redirect("http://webservice.kareo.com/")},
-		{group: "20 authentication required", name: "401", code: tebra.Unauthenticated, reason: "status", sent: true, transport: challenge(401, "WWW-Authenticate")},
+		{group: "19 redirect", name: "to another host", code: tebra.Unavailable, reason: "redirect", sent: true, transport: redirect("https://elsewhere.example.test/" + canary)},
+		{group: "19 redirect", name: "to http", code: tebra.Unavailable, reason: "redirect", sent: true, transport: redirect("http://webservice.kareo.com/")},
+		{group: "20 authentication required", name: "401", code: tebra.Unavailable, reason: "status", sent: true, transport: challenge(401, "WWW-Authenticate")},
 		{group: "20 authentication required", name: "407", code: tebra.Unavailable, reason: "status", sent: true, transport: challenge(407, "Proxy-Authenticate")},
 	}
 }
@@ -155,16 +155,16 @@ func malformedDocuments() []badResponse {
 		endless("27 endless body", "comments", "size", listHead, "<!-- -->"),
 		{group: "28 gzip bomb", code: tebra.Malformed, reason: "token", sent: true, serve: claimGzip(gzipBomb)},
 		{group: "29 invalid gzip", code: tebra.Unavailable, reason: "cut", sent: true, serve: claimGzip(func(w io.Writer) { _, _ = io.WriteString(w, appointments(row)) })},
-		malformed("30 encoding", "UTF-16", "syntax", string(utf16le)),
-		malformed("30 encoding", "Latin-1", "syntax", appointmentRow("<Notes>\xe9</Notes>")),
-		malformed("30 encoding", "NUL", "syntax", appointmentRow("<Notes>\x00</Notes>")),
-		malformed("30 encoding", "control", "syntax", appointmentRow("<Notes>\x01</Notes>")),
+		malformed("30 encoding", "UTF-16", "encoding", string(utf16le)),
+		{group: "30 encoding", name: "Latin-1", body: appointmentRow("<Notes>\xe9</Notes>")},
+		{group: "30 encoding", name: "NUL", body: appointmentRow("<Notes>\x00</Notes>")},
+		{group: "30 encoding", name: "control", body: appointmentRow("<Notes>\x01</Notes>")},
 		{group: "30 encoding", name: "byte order mark", body: "\xef\xbb\xbf" + appointments(row)},
 		{group: "31 text in pieces", op: "GetThrottles", body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>Get<![CDATA[Patient]]></Endpoint><ThrottleTimeMs>2<!-- x -->5<![CDATA[0]]></ThrottleTimeMs></ThrottleDetail></ThrottleDetails>")},
 		{group: "31 text in pieces", name: "with brackets", body: appointmentRow("<ID>1</ID><!-- " + strings.Repeat("a < b > c - ", 1000) + "--><Notes><![CDATA[" + strings.Repeat("39 < 40 ] ", 1000) + "]]></Notes>")},
 		malformed("32 missing", "list", "payload", responseTo("GetAppointments", noError+authorized)),
 		{group: "32 missing", name: "nil and empty members", body: appointmentRow(`<EndDate/><ID>1</ID><StartDate i:nil="true"/>`)},
-		{group: "32 missing", name: "number", op: "GetThrottles", code: tebra.Malformed, reason: "number", sent: true, body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs/></ThrottleDetail></ThrottleDetails>")},
+		{group: "32 missing", name: "number", op: "GetThrottles", body: responseTo("GetThrottles", noError+authorized+"<ThrottleDetails><ThrottleDetail><Endpoint>GetPatient</Endpoint><ThrottleTimeMs/></ThrottleDetail></ThrottleDetails>")},
 		{group: "37 pages", name: "next key repeated", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>1001</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
 		{group: "37 pages", name: "next key decreasing", op: "GetAllPatients", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>7</nextStartKey></Key><Patients><PatientBatchData/></Patients>")},
 		{group: "37 pages", name: "full, without a next key", op: "GetAllPatients.two", code: tebra.Malformed, reason: "key", sent: true, body: responseTo("GetAllPatients", noError+authorized+"<Patients><PatientBatchData><ID>1</ID></PatientBatchData><PatientBatchData><ID>2</ID></PatientBatchData></Patients>")},
@@ -177,26 +177,28 @@ func malformedDocuments() []badResponse {
 
 func unusualRows() []badResponse {
 	all := []badResponse{
-		malformed("33 dates", "30 February", "date", appointmentStarting("2/30/2026 9:00:00 AM")),
-		malformed("33 dates", "24 o'clock", "date", appointmentStarting("2/24/2026 24:00:00")),
-		malformed("33 dates", "year 20266", "date", appointmentStarting("2/24/20266 9:00:00 AM")),
-		malformed("33 dates", "European", "date", appointmentStarting("24/2/2026 9:00:00 AM")),
-		malformed("33 dates", "words", "date", appointmentStarting(canary)),
+		{group: "33 dates", name: "30 February", body: appointmentStarting("2/30/2026 9:00:00 AM")},
+		{group: "33 dates", name: "24 o'clock", body: appointmentStarting("2/24/2026 24:00:00")},
+		{group: "33 dates", name: "year 20266", body: appointmentStarting("2/24/20266 9:00:00 AM")},
+		{group: "33 dates", name: "European", body: appointmentStarting("24/2/2026 9:00:00 AM")},
+		{group: "33 dates", name: "words", body: appointmentStarting(canary)},
 		{group: "33 dates", name: "birth date in 1080", op: "GetPatient", body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>7/4/1080 12:00:00 AM</DOB><ID>1001</ID></Patient>")},
-		{group: "33 dates", name: "birth date of 30 February", op: "GetPatient", code: tebra.Malformed, reason: "date", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>2/30/1980</DOB><ID>1001</ID></Patient>")},
+		{group: "33 dates", name: "birth date of 30 February", op: "GetPatient", body: responseTo("GetPatient", noError+authorized+"<Patient><DOB>2/30/1980</DOB><ID>1001</ID></Patient>")},
+		{group: "33 dates", name: "start of a single appointment", op: "GetAppointment", code: tebra.Malformed, reason: "date", sent: true, body: responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>900001</AppointmentId><StartTime>"+canary+"</StartTime></Appointment>")},
 		{group: "33 dates", name: "none", body: appointmentStarting("0001-01-01T00:00:00")},
 		{group: "33 dates", name: "in the gap of the time change", body: appointmentStarting("3/8/2026 2:30:00 AM")},
 		{group: "34 identifiers", name: "in two rows", body: appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><ID>1</ID><Notes>x</Notes></AppointmentData>")},
-		{group: "35 another record", name: "patient", op: "GetPatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><FirstName>"+canary+"</FirstName><ID>1002</ID></Patient>")},
+		{group: "35 another record", name: "patient", op: "GetPatient", code: tebra.Merged, reason: "", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><FirstName>"+canary+"</FirstName><ID>1002</ID></Patient>")},
 		{group: "35 another record", name: "appointment", op: "GetAppointment", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>900002</AppointmentId></Appointment>")},
 		{group: "36 unknown status", body: appointmentRow("<ConfirmationStatus>seen BY md </ConfirmationStatus><ID>1</ID>")},
 		{group: "38 old row", body: appointmentRow("<ID>1</ID><LastModifiedDate>1/1/1990 9:00:00 AM</LastModifiedDate>")},
 		{group: "39 names", name: "XML special characters", body: appointmentRow("<ID>1</ID><PatientFullName>]]&gt; &lt;script&gt; &#x202E; 🙂</PatientFullName>")},
 		{group: "39 names", name: "note of one megabyte", body: appointmentRow("<ID>1</ID><Notes>" + strings.Repeat("n", 1<<20) + "</Notes>")},
 	}
-	all = append(all, malformed("34 identifiers", "two in one row", "repeated", appointmentRow("<ID>1</ID><ID>2</ID>")))
+	all = append(all, badResponse{group: "34 identifiers", name: "two in one row", body: appointmentRow("<ID>1</ID><ID>2</ID>")})
 	for name, id := range map[string]string{"0": "0", "signed": "+5", "padded": "007", "negative": "-1", "2^63": "9223372036854775808", "float": "1.5", "words": canary} {
-		all = append(all, malformed("34 identifiers", name, "id", appointmentRow("<ID>"+id+"</ID>")))
+		all = append(all, badResponse{group: "34 identifiers", name: name, body: appointmentRow("<ID>" + id + "</ID>")},
+			badResponse{group: "34 identifiers", name: name + ", of a single patient", op: "GetPatient", code: tebra.Malformed, reason: "id", sent: true, body: responseTo("GetPatient", noError+authorized+"<Patient><ID>"+id+"</ID></Patient>")})
 	}
 	return all
 }

@@ -32,7 +32,7 @@ const (
 // collects is valid only if call returns nil. validate, unless nil, checks a response that was read
 // completely and returns "" to accept it.
 func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
-	readMember func(r *reader, el xml.StartElement) error, validate func() (Code, string),
+	readMember func(r *reader, el xml.Name) error, validate func() (Code, string),
 ) error {
 	endTrace := func(Code) {}
 	if c.options.Trace != nil {
@@ -76,7 +76,7 @@ func invalidRequest(op *Operation, reason string) *Error {
 
 // responseHandler holds the two response callbacks of call.
 type responseHandler struct {
-	readMember func(r *reader, el xml.StartElement) error
+	readMember func(r *reader, el xml.Name) error
 	validate   func() (Code, string)
 }
 
@@ -128,6 +128,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 	obs.Sent = true // set before rows are read: code that consumes rows may panic
 	resp := c.exchange(ctx, op, request, handler.readMember)
 	obs.Sent, obs.Bytes, obs.Rows = resp.sent, resp.bytes, resp.rows
+	obs.Repaired, obs.Unread, obs.SetAside = resp.repaired, resp.unread, resp.setAside
 	code, reason := resp.classify()
 	if code == "" && handler.validate != nil {
 		code, reason = handler.validate()
@@ -142,9 +143,12 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 	if code == Throttled {
 		outcome.Interval = resp.interval()
 	}
+	if code == Throttled || code == Unavailable {
+		outcome.RetryAfter = resp.retryAfter
+	}
 	return &Error{
-		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, Status: resp.status,
-		cause: resp.ctxErr,
+		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, RetryAfter: outcome.RetryAfter,
+		Status: resp.status, cause: resp.ctxErr,
 	}
 }
 
@@ -198,7 +202,7 @@ func (c *Client) enter(ctx context.Context, op *Operation, request []byte, inter
 
 // exchange sends the request and reads the response within the operation's timeout.
 func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
-	readMember func(*reader, xml.StartElement) error,
+	readMember func(*reader, xml.Name) error,
 ) (resp response) {
 	ctx, cancel := context.WithTimeout(parent, op.Timeout)
 	defer cancel()
@@ -224,13 +228,17 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 	defer httpResp.Body.Close()
 	resp.sent, resp.status = true, httpResp.StatusCode
 	resp.mediaType, _, _ = mime.ParseMediaType(httpResp.Header.Get("Content-Type"))
+	if resp.status == http.StatusTooManyRequests || resp.status == http.StatusServiceUnavailable {
+		resp.retryAfter = retryAfter(httpResp.Header, time.Now())
+	}
 	if readable := resp.status == http.StatusOK || resp.status >= 400; !readable || resp.mediaType != "" && !isXML(resp.mediaType) {
 		return resp
 	}
 	r := newReader(httpResp.Body, c.options.MaxBytes)
 	resp.headerless = op.headerless
-	resp.meta, resp.decodeErr = r.envelope(op, func(el xml.StartElement) error { return readMember(r, el) })
-	resp.bytes, resp.rows = r.input.total, r.rows
+	resp.meta, resp.decodeErr = r.envelope(op, func(el xml.Name) error { return readMember(r, el) })
+	resp.bytes, resp.rows = r.total, r.rows
+	resp.repaired, resp.unread, resp.setAside = r.text.count, r.unread, r.setAside
 	return resp
 }
 

@@ -165,7 +165,7 @@ func TestSentIsDerivedFromTheTransport(t *testing.T) {
 		sent      bool
 	}{
 		{"hangs up after the request", hangUp.URL, tebra.Unavailable, "connection", true},
-		{"redirects", redirect.URL, tebra.Malformed, "redirect", true},
+		{"redirects", redirect.URL, tebra.Unavailable, "redirect", true},
 		{"unknown certificate", secure.URL, tebra.Unavailable, "tls", false},
 		{"no listener", gone.URL, tebra.Unavailable, "dial", false},
 	} {

@@ -14,23 +14,30 @@ import (
 
 // response is everything that one attempt returned; classify reduces it to a code and a reason.
 type response struct {
-	ctxErr       error  // why the context ended; nil if it did not
-	transportErr error  // the transport's error, if there was no response
-	sent         bool   // the vendor may have seen the request
-	status       int    // HTTP status
-	mediaType    string // media type, lower case, without parameters
+	ctxErr       error         // why the context ended; nil if it did not
+	transportErr error         // the transport's error, if there was no response
+	sent         bool          // the vendor may have seen the request
+	status       int           // HTTP status
+	mediaType    string        // media type, lower case, without parameters
+	retryAfter   time.Duration // as the Retry-After header says; 0 if there is none
 	meta         metadata
 	decodeErr    error // why the body could not be decoded as this operation's response
 	bytes        int64
 	rows         int // records read
+	repaired     int // characters replaced
+	unread       int // records with members that could not be read
+	setAside     int // records that could not be read
 
 	headerless bool // the operation's responses have no error and security part
 }
 
-// classify is the only place that decides what a response means. The order of the cases matters. A
-// specific HTTP status takes precedence over a fault, which may have many causes. A throttle text
-// takes precedence over everything that looks like an outage, over the other meanings of a fault,
-// and over the security part: a vendor that throttles may not have checked the credentials.
+// classify is the only place that decides what a response means. The order of the cases matters.
+//
+// Only SOAP speaks for the vendor: with status 200, or as a fault. Every other response is from
+// something in between, such as a proxy, a firewall or a sign-in page, and means that the vendor
+// cannot be reached; in particular, the statuses 401 and 403 say nothing about the login. A text
+// that reports trouble at the vendor takes precedence over the other meanings of a fault and over
+// the security part, because the vendor may not have checked the credentials.
 func (r *response) classify() (code Code, reason string) {
 	switch {
 	case errors.Is(r.ctxErr, context.DeadlineExceeded):
@@ -46,31 +53,35 @@ func (r *response) classify() (code Code, reason string) {
 	return r.classifyBody()
 }
 
-// classifyStatus classifies the HTTP status, faults and throttle texts. It returns "" for a
+// classifyStatus classifies the HTTP status, faults and reports of trouble. It returns "" for a
 // response whose meaning is in the body.
 func (r *response) classifyStatus() (code Code, reason string) {
 	meta := &r.meta
 	switch {
 	case r.status == http.StatusTooManyRequests:
 		return Throttled, "status"
-	case r.status == http.StatusUnauthorized:
-		return Unauthenticated, "status"
-	case r.status == http.StatusForbidden:
-		return Denied, "status"
-	case (meta.faultCode != "" || meta.isError) && r.decodeErr == nil && isThrottleText(meta.message):
-		return Throttled, throttleReason(meta)
+	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
+		return Unavailable, "status"
+	case (meta.faultCode != "" || meta.isError || meta.security.refused()) && r.decodeErr == nil:
+		if code, reason := classifyTrouble(meta); code != "" {
+			return code, reason
+		}
+	}
+	switch {
 	case meta.faultCode != "" && r.decodeErr == nil:
 		return classifyFault(meta.faultCode)
 	case r.status >= 300 && r.status < 400:
-		return Malformed, "redirect"
+		return Unavailable, "redirect"
 	case r.status == http.StatusNotFound, r.status == http.StatusProxyAuthRequired,
-		r.status == http.StatusRequestTimeout, r.status >= 500:
+		r.status == http.StatusRequestTimeout, r.status >= 500, r.status < 400 && r.status != http.StatusOK:
 		// The address or the route to it; a missing record never has a status of its own.
 		return Unavailable, "status"
+	case r.mediaType == "text/html":
+		return Unavailable, "html"
+	case r.mediaType != "" && !isXML(r.mediaType) && r.mediaType != "text/plain":
+		return Unavailable, "media"
 	case r.status >= 400:
 		return Invalid, "status"
-	case r.status != http.StatusOK:
-		return Malformed, "status"
 	}
 	return "", ""
 }
@@ -78,11 +89,12 @@ func (r *response) classifyStatus() (code Code, reason string) {
 // classifyBody classifies the content of a response with status 200. It returns "" for a success.
 func (r *response) classifyBody() (code Code, reason string) {
 	meta := &r.meta
+	var foreign foreignError
 	switch {
-	case r.mediaType == "text/html":
-		return Unavailable, "html"
 	case r.mediaType != "" && !isXML(r.mediaType):
-		return Malformed, "media"
+		return Unavailable, "media"
+	case errors.As(r.decodeErr, &foreign):
+		return Unavailable, string(foreign)
 	case errors.Is(r.decodeErr, errTruncated):
 		return Unavailable, "cut"
 	case r.decodeErr != nil:
@@ -101,25 +113,8 @@ func (r *response) classifyBody() (code Code, reason string) {
 	return "", ""
 }
 
-// throttleReason distinguishes a throttle text in a fault from one in an ordinary response.
-func throttleReason(meta *metadata) string {
-	if meta.faultCode != "" {
-		return "fault"
-	}
-	return ""
-}
-
-// interval returns the interval that a throttle response names, or 0 if it names none.
-func (r *response) interval() time.Duration { return throttleInterval(r.meta.message) }
-
-func isThrottleText(message string) bool {
-	after, ok := strings.CutPrefix(strings.TrimSpace(message), "429")
-	return ok && (after == "" || after[0] < '0' || after[0] > '9') ||
-		strings.Contains(strings.ToLower(message), "requested more than allowed")
-}
-
-// classifyMessage classifies the text of a business error. The texts are those that integrators
-// report; the vendor does not document any.
+// classifyMessage classifies the text of a business error that reports no trouble. The texts are
+// those that integrators report; the vendor does not document any.
 func classifyMessage(message string) (Code, string) {
 	text := strings.ToLower(message)
 	has := func(part string) bool { return strings.Contains(text, part) }
@@ -139,7 +134,7 @@ func classifyMessage(message string) (Code, string) {
 			return NotFound, "text"
 		}
 		return Invalid, "text" // a practice, provider or case that the request refers to
-	case has("already"), has("conflict"):
+	case has("already"), has("conflict"), has("locked"):
 		return Conflict, "text"
 	case has("required"), has("not valid"), has("invalid"):
 		return Invalid, "text"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -57,13 +58,92 @@ func TestBusinessErrorsAreClassifiedByText(t *testing.T) {
 		"User is not authorized":                                {tebra.Denied, "", true},
 		"User is not authorized for practice " + canary:         {tebra.Denied, "practice", true},
 		"Object reference not set to an instance of " + "a":     {tebra.Invalid, "", true},
-		"": {tebra.Unknown, "", false},
+		"Transaction (Process ID 64) was deadlocked on lock resources with another process and has been chosen as the deadlock victim. Rerun the transaction.": {tebra.Unavailable, "deadlock", false},
+		"Timeout expired. The timeout period elapsed prior to completion of the operation or the server is not responding.":                                    {tebra.Timeout, "text", false},
+		"Execution Timeout Expired.": {tebra.Timeout, "text", false},
+		"Timeout expired. The timeout period elapsed prior to obtaining a connection from the pool. This may have occurred because all pooled connections were in use and max pool size was reached.": {tebra.Unavailable, "overload", false},
+		"The operation has timed out.":                                {tebra.Timeout, "text", false},
+		"The server is too busy.":                                     {tebra.Unavailable, "overload", false},
+		"Service Unavailable. Please try again later.":                {tebra.Unavailable, "overload", false},
+		"Exception of type 'System.OutOfMemoryException' was thrown.": {tebra.Unavailable, "overload", false},
+		"A network-related or instance-specific error occurred while establishing a connection to SQL Server. The server was not found or was not accessible.": {tebra.Unavailable, "database", false},
+		"Login failed for user " + canary:                                {tebra.Unavailable, "database", false},
+		"The account is locked.":                                         {tebra.Locked, "", false},
+		"User account has been locked out after too many failed logins.": {tebra.Locked, "", false},
+		"Invalid user name and/or password. Your account has been locked due to too many failed login attempts.": {tebra.Locked, "", false},
+		"The patient's account is locked":             {tebra.Conflict, "text", true},
+		"The appointment is locked by user " + canary: {tebra.Conflict, "text", true},
+		"Too many requests":                           {tebra.Throttled, "", false},
+		"4291 is " + canary:                           {tebra.Unknown, "", false},
+		"":                                            {tebra.Unknown, "", false},
 	} {
 		body := responseTo("GetPatient", "<ErrorResponse><ErrorMessage>"+text+"</ErrorMessage><IsError>true</IsError></ErrorResponse>"+authorized+`<Patient i:nil="true"/>`)
 		_, err := newClient(t, always(200, xmlType, body), nil).Patients.Get(t.Context(), "1001")
 		var e *tebra.Error
 		if !errors.As(err, &e) || e.Code != want.code || e.Reason != want.reason || e.Permanent() != want.permanent {
 			t.Errorf("%q: got %+v, want %+v", text, e, want)
+		}
+	}
+}
+
+// Trouble at the vendor is recognized whatever the security part says, which the vendor may not
+// have filled, and in faults. A fault about the request quotes it, so its text proves nothing.
+func TestTroubleTakesPrecedence(t *testing.T) {
+	t.Parallel()
+	const text = "was deadlocked on lock resources"
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		code   tebra.Code
+	}{
+		"before the credentials were checked": {200, strings.Replace(businessError(text), authorized, security(false, false, false), 1), tebra.Unavailable},
+		"without an error flag":               {200, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>The account is locked</ErrorMessage><IsError>false</IsError></ErrorResponse>"+security(false, true, true)), tebra.Locked},
+		"text of a success":                   {200, responseTo("GetAppointments", "<ErrorResponse><ErrorMessage>"+text+"</ErrorMessage><IsError>false</IsError></ErrorResponse>"+authorized+placeholder), ""},
+		"in a fault":                          {500, faultWithText("a:InternalServiceFault", "The account is locked out"), tebra.Locked},
+		"in a fault about the request":        {500, faultWithText("a:DeserializationFailed", "The account is locked out"), tebra.Invalid},
+		"with a status of the way":            {403, businessError("The account is locked"), tebra.Unavailable},
+	} {
+		_, err := newClient(t, always(tt.status, xmlType, tt.body), nil).Appointments.List(t.Context(), oneDay())
+		var e *tebra.Error
+		if errors.As(err, &e); tt.code == "" && err != nil || tt.code != "" && (e == nil || e.Code != tt.code) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.code)
+		}
+	}
+}
+
+// A response may say when to come back. Its own clock counts for dates.
+func TestRetryAfterIsReported(t *testing.T) {
+	t.Parallel()
+	soon := time.Now().Add(90 * time.Second).UTC()
+	for name, tt := range map[string]struct {
+		status       int
+		header, date string
+		least, most  time.Duration
+	}{
+		"seconds":             {503, "120", "", 2 * time.Minute, 2 * time.Minute},
+		"with 429":            {429, " 7 ", "", 7 * time.Second, 7 * time.Second},
+		"date":                {503, soon.Format(http.TimeFormat), "", 80 * time.Second, 91 * time.Second},
+		"date by its clock":   {503, "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:58:59 GMT", time.Minute, time.Minute},
+		"date in RFC 850":     {429, soon.Format(time.RFC850[:len(time.RFC850)-3] + "GMT"), "", 80 * time.Second, 91 * time.Second},
+		"past date":           {503, "Fri, 31 Dec 1999 23:59:59 GMT", "", 0, 0},
+		"too long":            {503, "864000", "", time.Hour, time.Hour},
+		"overflow":            {503, strings.Repeat("9", 40), "", time.Hour, time.Hour},
+		"negative":            {503, "-5", "", 0, 0},
+		"words":               {503, canary, "", 0, 0},
+		"fraction":            {503, "1.5", "", 0, 0},
+		"none":                {503, "", "", 0, 0},
+		"with another status": {500, "120", "", 0, 0},
+	} {
+		g := &gate{}
+		_, err := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			resp := respond(tt.status, "text/html", http.NoBody)
+			resp.Header.Set("Retry-After", tt.header)
+			resp.Header.Set("Date", tt.date)
+			return resp, nil
+		}), func(o *tebra.Options) { o.Gate = g }).Appointments.List(t.Context(), oneDay())
+		var e *tebra.Error
+		if !errors.As(err, &e) || e.RetryAfter < tt.least || e.RetryAfter > tt.most || g.outcomes[0].RetryAfter != e.RetryAfter {
+			t.Errorf("%s: got %+v, outcomes %+v, want %v to %v", name, e, g.outcomes, tt.least, tt.most)
 		}
 	}
 }
@@ -79,32 +159,36 @@ func TestAllObserversReceiveTheSameCode(t *testing.T) {
 		code     tebra.Code
 		reason   string
 	}{
-		"update without a record":          {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.Malformed, "id"},
-		"update of another record":         {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId></Appointment>`), tebra.Malformed, "id"},
-		"create for another patient":       {"CreateAppointment.least", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>2002</PatientId></PatientSummary></Appointment>`), tebra.Malformed, "id"},
-		"appointment not found":            {"GetAppointment", responseTo("GetAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.NotFound, ""},
-		"patient not found":                {"GetPatient", responseTo("GetPatient", noError+authorized+`<Patient i:nil="true"/>`), tebra.NotFound, ""},
-		"delete without effect":            {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<Deleted>false</Deleted>"), tebra.NotFound, ""},
-		"delete of another record":         {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>777</AppointmentId><Deleted>true</Deleted>"), tebra.Malformed, "id"},
-		"delete":                           {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>900001</AppointmentId><Deleted>true</Deleted>"), "", ""},
-		"page without a key":               {"GetAllPatients.two", page(two), tebra.Malformed, "key"},
-		"last page":                        {"GetAllPatients.two", page(`<Key i:nil="true"/>` + two), "", ""},
-		"customer without IsAuthorized":    {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId>"), tebra.Malformed, "payload"},
-		"no patient, without IsError":      {"GetPatient", responseTo("GetPatient", authorized+`<Patient i:nil="true"/>`), tebra.Malformed, "payload"},
-		"no rows, without IsError":         {"GetAppointments.least", responseTo("GetAppointments", `<Appointments i:nil="true"/>`), tebra.Malformed, "payload"},
-		"patient, without IsError":         {"GetPatient", responseTo("GetPatient", "<Patient><ID>1001</ID></Patient>"), "", ""},
-		"no rows, with IsError":            {"GetAppointments.least", responseTo("GetAppointments", noError+`<Appointments i:nil="true"/>`), "", ""},
-		"row without an identifier":        {"GetAppointments.least", appointments("<AppointmentData><PatientFullName>" + canary + "</PatientFullName></AppointmentData>"), tebra.Malformed, "id"},
-		"second row without an identifier": {"GetAppointments.least", appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><StartDate>2/24/2026</StartDate></AppointmentData>"), tebra.Malformed, "id"},
-		"placeholder":                      {"GetAppointments.least", appointments("<AppointmentData><PracticeName>P</PracticeName><Type>U</Type></AppointmentData>"), "", ""},
-		"placeholder and a row":            {"GetAppointments.least", appointments("<AppointmentData/><AppointmentData><ID>1</ID></AppointmentData>"), "", ""},
-		"reason without an identifier":     {"GetAppointmentReasons", responseTo("GetAppointmentReasons", noError+authorized+"<AppointmentReasons><AppointmentReasonData><Name>Follow Up</Name></AppointmentReasonData><AppointmentReasonData><PracticeId>1</PracticeId></AppointmentReasonData></AppointmentReasons>"), "", ""},
-		"patient without an identifier":    {"GetPatients.least", responseTo("GetPatients", noError+authorized+"<Patients><PatientData><LastName>"+canary+"</LastName></PatientData></Patients>"), tebra.Malformed, "id"},
-		"create of a group":                {"CreateAppointment", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>1001</PatientId></PatientSummary></Appointment>`), "", ""},
-		"delete without IsError":           {"DeleteAppointment", responseTo("DeleteAppointment", authorized+"<Deleted>false</Deleted>"), tebra.Malformed, "payload"},
-		"valid customer key":               {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId><IsAuthorized>true</IsAuthorized>"), "", ""},
-		"unknown customer key":             {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>"), tebra.Unauthenticated, ""},
-		"request of the wrong shape":       {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>true</IsAuthorized>"), tebra.Malformed, "id"},
+		"update without a record":                  {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.Malformed, "id"},
+		"update of another record":                 {"UpdateAppointment", responseTo("UpdateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId></Appointment>`), tebra.Malformed, "id"},
+		"create for another patient":               {"CreateAppointment.least", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>2002</PatientId></PatientSummary></Appointment>`), tebra.Malformed, "id"},
+		"appointment not found":                    {"GetAppointment", responseTo("GetAppointment", noError+authorized+`<Appointment i:nil="true"/>`), tebra.NotFound, ""},
+		"patient not found":                        {"GetPatient", responseTo("GetPatient", noError+authorized+`<Patient i:nil="true"/>`), tebra.NotFound, ""},
+		"delete without effect":                    {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<Deleted>false</Deleted>"), tebra.NotFound, ""},
+		"delete of another record":                 {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>777</AppointmentId><Deleted>true</Deleted>"), tebra.Malformed, "id"},
+		"delete":                                   {"DeleteAppointment", responseTo("DeleteAppointment", noError+authorized+"<AppointmentId>900001</AppointmentId><Deleted>true</Deleted>"), "", ""},
+		"page without a key":                       {"GetAllPatients.two", page(two), tebra.Malformed, "key"},
+		"last page":                                {"GetAllPatients.two", page(`<Key i:nil="true"/>` + two), "", ""},
+		"customer without IsAuthorized":            {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId>"), tebra.Malformed, "payload"},
+		"no patient, without IsError":              {"GetPatient", responseTo("GetPatient", authorized+`<Patient i:nil="true"/>`), tebra.Malformed, "payload"},
+		"no rows, without IsError":                 {"GetAppointments.least", responseTo("GetAppointments", `<Appointments i:nil="true"/>`), tebra.Malformed, "payload"},
+		"patient, without IsError":                 {"GetPatient", responseTo("GetPatient", "<Patient><ID>1001</ID></Patient>"), "", ""},
+		"no rows, with IsError":                    {"GetAppointments.least", responseTo("GetAppointments", noError+`<Appointments i:nil="true"/>`), "", ""},
+		"row without an identifier":                {"GetAppointments.least", appointments("<AppointmentData><PatientFullName>" + canary + "</PatientFullName></AppointmentData>"), "", ""},
+		"second row without an identifier":         {"GetAppointments.least", appointments("<AppointmentData><ID>1</ID></AppointmentData><AppointmentData><StartDate>2/24/2026</StartDate></AppointmentData>"), "", ""},
+		"placeholder":                              {"GetAppointments.least", appointments("<AppointmentData><PracticeName>P</PracticeName><Type>U</Type></AppointmentData>"), "", ""},
+		"placeholder and a row":                    {"GetAppointments.least", appointments("<AppointmentData/><AppointmentData><ID>1</ID></AppointmentData>"), "", ""},
+		"reason without an identifier":             {"GetAppointmentReasons", responseTo("GetAppointmentReasons", noError+authorized+"<AppointmentReasons><AppointmentReasonData><Name>Follow Up</Name></AppointmentReasonData><AppointmentReasonData><PracticeId>1</PracticeId></AppointmentReasonData></AppointmentReasons>"), "", ""},
+		"patient without an identifier":            {"GetPatients.least", responseTo("GetPatients", noError+authorized+"<Patients><PatientData><LastName>"+canary+"</LastName></PatientData></Patients>"), "", ""},
+		"single patient without an identifier":     {"GetPatient", responseTo("GetPatient", noError+authorized+"<Patient><LastName>"+canary+"</LastName></Patient>"), tebra.Malformed, "id"},
+		"single appointment without an identifier": {"GetAppointment", responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>0</AppointmentId><StartTime>2026-02-24T17:00:00Z</StartTime></Appointment>"), tebra.Malformed, "id"},
+		"appointment of unset members":             {"GetAppointment", responseTo("GetAppointment", noError+authorized+"<Appointment><AppointmentId>0</AppointmentId><StartTime>0001-01-01T00:00:00</StartTime></Appointment>"), tebra.NotFound, ""},
+		"unknown customer key, and garbage":        {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>"+canary+"</CustomerId><IsAuthorized>false</IsAuthorized>"), tebra.Malformed, "id"},
+		"create of a group":                        {"CreateAppointment", responseTo("CreateAppointment", noError+authorized+`<Appointment><AppointmentId>5</AppointmentId><PatientSummary><PatientId>1001</PatientId></PatientSummary></Appointment>`), "", ""},
+		"delete without IsError":                   {"DeleteAppointment", responseTo("DeleteAppointment", authorized+"<Deleted>false</Deleted>"), tebra.Malformed, "payload"},
+		"valid customer key":                       {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>5</CustomerId><IsAuthorized>true</IsAuthorized>"), "", ""},
+		"unknown customer key":                     {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>false</IsAuthorized>"), tebra.Unauthenticated, ""},
+		"request of the wrong shape":               {"GetCustomerIdFromKey", responseTo("GetCustomerIdFromKey", "<CustomerId>-1</CustomerId><IsAuthorized>true</IsAuthorized>"), tebra.Malformed, "id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -70,6 +70,9 @@ type Observation struct {
 	Latency     time.Duration // of the whole call: waiting at the Gate, retries and decoding
 	Bytes       int64         // of the last response, decompressed
 	Rows        int           // rows read, including placeholder rows
+	SetAside    int           // rows that could not be read
+	Unread      int           // records with members that could not be read
+	Repaired    int           // characters in texts that XML does not allow, and that were replaced
 }
 
 // Client calls the vendor for one account. It is safe for concurrent use and starts no goroutines.

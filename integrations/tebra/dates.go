@@ -1,12 +1,9 @@
 package tebra
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
-// The vendor writes dates in string rows in US form and in typed members as ISO 8601. Its guides
-// show a third form, the plain date. This file contains all conversions between text and time.
+// This file contains the zones of times, and the forms of dates in requests. datetext.go contains
+// those in responses.
 //
 // Time zones. Values in rows have no zone, and integrators contradict each other about the zone
 // that is meant. Without TimeZoneOffsetFromGMT in the filter, this client reads them as the
@@ -17,8 +14,8 @@ import (
 // state no zone. Reads without a location (patients, providers) return the local time as if it were
 // UTC; they have no offset to request.
 //
-// Local times that do not exist (the gap in spring) move forward or back by the gap, and ambiguous
-// ones resolve to one of the two. With Greenwich neither case occurs.
+// walltime.go contains the rules for local times that do not exist and ambiguous ones. With
+// Greenwich neither occurs.
 
 // Zones selects the zone in which the vendor is asked to write the times of lists of appointments.
 type Zones uint8
@@ -52,63 +49,8 @@ func (o *Options) typedPair(zone *time.Location) zonePair {
 	return zonePair{wire: time.UTC, local: zone}
 }
 
-// rowLayouts are the forms seen in responses. Go's "1", "2" and "3" also accept two digits.
-var rowLayouts = []string{
-	"1/2/2006 3:04:05 PM",
-	"1/2/2006 3:04 PM",
-	"1/2/2006",
-	"2006-01-02T15:04:05.999999999Z07:00",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05",
-	"2006-01-02",
-}
-
 // filterLayout is the form in which this client writes times in filters.
 const filterLayout = "1/2/2006 3:04:05 PM"
-
-// parseRowTime reads a time of a row. An empty text and a year outside 1900 to 2199 are the zero
-// moment: .NET writes the year 1 for "none" and 9999 for "never", databases have minimum years of
-// their own, and any other such year is an error in one record that must not make a list of
-// thousands unreadable. ok is false if the text is not a date.
-func parseRowTime(text string, zones zonePair) (m moment, ok bool) {
-	t, stated, ok := parseAnyTime(text)
-	if t.Year() < 1900 || t.Year() > 2199 {
-		return moment{}, ok
-	}
-	return zones.moment(t, stated), ok
-}
-
-// parseAnyTime reads a date of any year. stated reports that the text has its zone; otherwise t is
-// expressed in UTC.
-func parseAnyTime(text string) (t time.Time, stated, ok bool) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return time.Time{}, false, true
-	}
-	for _, layout := range rowLayouts {
-		t, err := time.Parse(layout, text)
-		switch {
-		case err != nil:
-			continue
-		case t.Year() == 1:
-			return time.Time{}, false, true
-		}
-		return t, strings.HasSuffix(layout, "Z07:00"), true
-	}
-	return time.Time{}, false, false
-}
-
-// parseRowDate reads a date without a time of day, such as a date of birth, and returns it as
-// 2006-01-02, or "" for none. The vendor adds a time of day that has no meaning; it is dropped and
-// not converted between zones. Any year except 1 is accepted: data entry errors are left for the
-// practice to correct.
-func parseRowDate(text string) (date string, ok bool) {
-	t, _, ok := parseAnyTime(text)
-	if !ok || t.IsZero() {
-		return "", ok
-	}
-	return t.Format(time.DateOnly), true
-}
 
 // startOfDay and endOfDay return the first and last second of the calendar day that t shows in its
 // own location; where the clocks skip that second, a time outside the day. How the vendor reads a

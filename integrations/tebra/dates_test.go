@@ -7,6 +7,19 @@ import (
 	"pgregory.net/rapid"
 )
 
+// parseRowTime reads a time as in a row of a list with times of 12 hours.
+func parseRowTime(text string, zones zonePair) (m moment, ok bool) {
+	c := cell{reader: &reader{zones: zones}, hours: twelve, value: []byte(text)}
+	m = c.moment()
+	return m, len(c.unread) == 0
+}
+
+func parseRowDate(text string) (date string, ok bool) {
+	c := cell{value: []byte(text)}
+	date = c.date().Reveal()
+	return date, len(c.unread) == 0
+}
+
 func TestRowTimes(t *testing.T) {
 	t.Parallel()
 	chicago, err := time.LoadLocation("America/Chicago")

@@ -43,32 +43,32 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 	if strings.TrimSpace(req.PracticeName) == "" {
 		return nil, false, invalidRequest(op, "practice")
 	}
-	l := listing[Provider]{
-		op: op, item: "ProviderData", decode: providerColumns.row,
+	l := listing[Provider, Provider]{
+		op: op, item: "ProviderData", columns: providerColumns, finish: itself[Provider],
 		hasID:      func(p *Provider) bool { return p.ID != "" },
 		hasContent: func(p *Provider) bool { return p.FullName != "" || p.LastName != "" },
 		write:      func(w *writer) { w.filter(member{"PracticeName", req.PracticeName}) },
 	}
-	return l.all(ctx, s.client)
+	return l.complete(ctx, s.client)
 }
 
-var providerColumns = record[Provider]{cells: map[string]func(*Provider, *cell){
+var providerColumns = newRecord(func(p *Provider) *[]string { return &p.Unread }, map[string]func(*Provider, *cell){
 	"ID":                         func(p *Provider, c *cell) { p.ID = c.ownID() },
 	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.foreignID().Reveal() },
-	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.value },
+	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.name() },
 	"FullName":                   func(p *Provider, c *cell) { p.FullName = c.text() },
 	"FirstName":                  func(p *Provider, c *cell) { p.FirstName = c.text() },
 	"LastName":                   func(p *Provider, c *cell) { p.LastName = c.text() },
-	"Degree":                     func(p *Provider, c *cell) { p.Degree = c.value },
-	"SpecialtyName":              func(p *Provider, c *cell) { p.Specialty = c.value },
-	"Type":                       func(p *Provider, c *cell) { p.Type = c.value },
-	"Active":                     func(p *Provider, c *cell) { p.Active = c.looseBool() },
+	"Degree":                     func(p *Provider, c *cell) { p.Degree = c.name() },
+	"SpecialtyName":              func(p *Provider, c *cell) { p.Specialty = c.name() },
+	"Type":                       func(p *Provider, c *cell) { p.Type = c.name() },
+	"Active":                     func(p *Provider, c *cell) { p.Active = c.boolean() },
 	"NationalProviderIdentifier": func(p *Provider, c *cell) { p.NPI = c.text() },
 	"WorkPhone":                  func(p *Provider, c *cell) { p.WorkPhone = c.text() },
 	"EmailAddress":               func(p *Provider, c *cell) { p.Email = c.text() },
 	"CreatedDate":                func(p *Provider, c *cell) { p.Created = c.time() },
 	"LastModifiedDate":           func(p *Provider, c *cell) { p.LastModified = c.time() },
-}}
+}, nil)
 
 // Practice is a practice of the account.
 type Practice struct {
@@ -98,33 +98,33 @@ type PracticesRequest struct {
 // Practices returns the practices of the account, and whether the list reached the vendor's row
 // limit, so that there may be more (GetPractices). The order is unspecified.
 func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
-	l := listing[Practice]{
-		op: &opGetPractices, item: "PracticeData", decode: practiceColumns.row,
+	l := listing[Practice, Practice]{
+		op: &opGetPractices, item: "PracticeData", columns: practiceColumns, finish: itself[Practice],
 		hasID:      func(p *Practice) bool { return p.ID != "" },
 		hasContent: func(p *Practice) bool { return p.Name != "" },
 		write: func(w *writer) {
 			w.filter(member{"ID", req.ID}, member{"PracticeName", req.Name})
 		},
 	}
-	return l.all(ctx, s.client)
+	return l.complete(ctx, s.client)
 }
 
-var practiceColumns = record[Practice]{cells: map[string]func(*Practice, *cell){
+var practiceColumns = newRecord(func(p *Practice) *[]string { return &p.Unread }, map[string]func(*Practice, *cell){
 	"ID":                   func(p *Practice, c *cell) { p.ID = c.ownID().Reveal() },
-	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.value },
-	"Active":               func(p *Practice, c *cell) { p.Active = c.looseBool() },
-	"NPI":                  func(p *Practice, c *cell) { p.NPI = c.value },
+	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.name() },
+	"Active":               func(p *Practice, c *cell) { p.Active = c.boolean() },
+	"NPI":                  func(p *Practice, c *cell) { p.NPI = c.name() },
 	"Email":                func(p *Practice, c *cell) { p.Email = c.text() },
 	"Phone":                func(p *Practice, c *cell) { p.Phone = c.text() },
 	"Fax":                  func(p *Practice, c *cell) { p.Fax = c.text() },
-	"PracticeAddressLine1": func(p *Practice, c *cell) { p.Address1 = c.value },
-	"PracticeAddressLine2": func(p *Practice, c *cell) { p.Address2 = c.value },
-	"PracticeCity":         func(p *Practice, c *cell) { p.City = c.value },
-	"PracticeState":        func(p *Practice, c *cell) { p.State = c.value },
-	"PracticeZipCode":      func(p *Practice, c *cell) { p.ZipCode = c.value },
+	"PracticeAddressLine1": func(p *Practice, c *cell) { p.Address1 = c.name() },
+	"PracticeAddressLine2": func(p *Practice, c *cell) { p.Address2 = c.name() },
+	"PracticeCity":         func(p *Practice, c *cell) { p.City = c.name() },
+	"PracticeState":        func(p *Practice, c *cell) { p.State = c.name() },
+	"PracticeZipCode":      func(p *Practice, c *cell) { p.ZipCode = c.name() },
 	"CreatedDate":          func(p *Practice, c *cell) { p.Created = c.time() },
 	"LastModifiedDate":     func(p *Practice, c *cell) { p.LastModified = c.time() },
-}}
+}, nil)
 
 // ServiceLocation is a location where a practice sees patients.
 type ServiceLocation struct {
@@ -160,35 +160,35 @@ func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLoca
 	if strings.TrimSpace(req.PracticeName) == "" {
 		return nil, false, invalidRequest(op, "practice")
 	}
-	l := listing[ServiceLocation]{
-		op: op, item: "ServiceLocationData", decode: serviceLocationColumns.row,
+	l := listing[ServiceLocation, ServiceLocation]{
+		op: op, item: "ServiceLocationData", columns: serviceLocationColumns, finish: itself[ServiceLocation],
 		hasID:      func(l *ServiceLocation) bool { return l.ID != "" },
 		hasContent: func(l *ServiceLocation) bool { return l.Name != "" },
 		write: func(w *writer) {
 			w.filter(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
 		},
 	}
-	return l.all(ctx, s.client)
+	return l.complete(ctx, s.client)
 }
 
-var serviceLocationColumns = record[ServiceLocation]{cells: map[string]func(*ServiceLocation, *cell){
+var serviceLocationColumns = newRecord(func(l *ServiceLocation) *[]string { return &l.Unread }, map[string]func(*ServiceLocation, *cell){
 	"ID":             func(l *ServiceLocation, c *cell) { l.ID = c.ownID().Reveal() },
-	"Name":           func(l *ServiceLocation, c *cell) { l.Name = c.value },
-	"BillingName":    func(l *ServiceLocation, c *cell) { l.BillingName = c.value },
+	"Name":           func(l *ServiceLocation, c *cell) { l.Name = c.name() },
+	"BillingName":    func(l *ServiceLocation, c *cell) { l.BillingName = c.name() },
 	"PracticeID":     func(l *ServiceLocation, c *cell) { l.PracticeID = c.foreignID().Reveal() },
-	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.value },
-	"PlaceOfService": func(l *ServiceLocation, c *cell) { l.PlaceOfService = c.value },
-	"NPI":            func(l *ServiceLocation, c *cell) { l.NPI = c.value },
+	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.name() },
+	"PlaceOfService": func(l *ServiceLocation, c *cell) { l.PlaceOfService = c.name() },
+	"NPI":            func(l *ServiceLocation, c *cell) { l.NPI = c.name() },
 	"Phone":          func(l *ServiceLocation, c *cell) { l.Phone = c.text() },
 	"FaxPhone":       func(l *ServiceLocation, c *cell) { l.Fax = c.text() },
-	"AddressLine1":   func(l *ServiceLocation, c *cell) { l.Address1 = c.value },
-	"AddressLine2":   func(l *ServiceLocation, c *cell) { l.Address2 = c.value },
-	"City":           func(l *ServiceLocation, c *cell) { l.City = c.value },
-	"State":          func(l *ServiceLocation, c *cell) { l.State = c.value },
-	"ZipCode":        func(l *ServiceLocation, c *cell) { l.ZipCode = c.value },
+	"AddressLine1":   func(l *ServiceLocation, c *cell) { l.Address1 = c.name() },
+	"AddressLine2":   func(l *ServiceLocation, c *cell) { l.Address2 = c.name() },
+	"City":           func(l *ServiceLocation, c *cell) { l.City = c.name() },
+	"State":          func(l *ServiceLocation, c *cell) { l.State = c.name() },
+	"ZipCode":        func(l *ServiceLocation, c *cell) { l.ZipCode = c.name() },
 	"CreatedDate":    func(l *ServiceLocation, c *cell) { l.Created = c.time() },
 	"ModifiedDate":   func(l *ServiceLocation, c *cell) { l.LastModified = c.time() },
-}}
+}, nil)
 
 // ProcedureCode is a code that the account uses for billing.
 type ProcedureCode struct {
@@ -218,25 +218,25 @@ func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCode
 	if req.ActiveOnly {
 		active = "true"
 	}
-	l := listing[ProcedureCode]{
-		op: &opGetProcedureCodes, item: "ProcedureCodeData", decode: procedureCodeColumns.row,
+	l := listing[ProcedureCode, ProcedureCode]{
+		op: &opGetProcedureCodes, item: "ProcedureCodeData", columns: procedureCodeColumns, finish: itself[ProcedureCode],
 		hasID:      func(p *ProcedureCode) bool { return p.ID != "" },
 		hasContent: func(p *ProcedureCode) bool { return p.Code != "" },
 		write: func(w *writer) {
 			w.filter(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
 		},
 	}
-	return l.all(ctx, s.client)
+	return l.complete(ctx, s.client)
 }
 
-var procedureCodeColumns = record[ProcedureCode]{cells: map[string]func(*ProcedureCode, *cell){
+var procedureCodeColumns = newRecord(func(p *ProcedureCode) *[]string { return &p.Unread }, map[string]func(*ProcedureCode, *cell){
 	"ID":                      func(p *ProcedureCode, c *cell) { p.ID = c.ownID().Reveal() },
-	"ProcedureCode":           func(p *ProcedureCode, c *cell) { p.Code = c.value },
-	"OfficialName":            func(p *ProcedureCode, c *cell) { p.OfficialName = c.value },
-	"LocalName":               func(p *ProcedureCode, c *cell) { p.LocalName = c.value },
-	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.value },
-	"ProcedureCodeCategoryID": func(p *ProcedureCode, c *cell) { p.Category = c.value },
-	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.looseBool() },
+	"ProcedureCode":           func(p *ProcedureCode, c *cell) { p.Code = c.name() },
+	"OfficialName":            func(p *ProcedureCode, c *cell) { p.OfficialName = c.name() },
+	"LocalName":               func(p *ProcedureCode, c *cell) { p.LocalName = c.name() },
+	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.name() },
+	"ProcedureCodeCategoryID": func(p *ProcedureCode, c *cell) { p.Category = c.name() },
+	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.boolean() },
 	"CreatedDate":             func(p *ProcedureCode, c *cell) { p.Created = c.time() },
 	"ModifiedDate":            func(p *ProcedureCode, c *cell) { p.LastModified = c.time() },
-}}
+}, nil)

@@ -21,11 +21,17 @@
 //     responses that are nested too deeply, are too large or contain values that are too long. A
 //     missing list element is an error, not an empty list. Unknown members are skipped, whatever
 //     they contain.
+//   - Only SOAP speaks for the vendor. HTML, JSON, redirects and bare statuses are from something
+//     in between: Unavailable, and no evidence about the login.
+//   - A response is refused as a whole only if its envelope is broken. A character that XML does
+//     not allow is replaced by U+FFFD. A value that cannot be read costs its field, which the
+//     record's Unread names. A row whose identifier or start cannot be read, and one that contains
+//     a column twice, is in the list's SetAside. Observations count all of them.
 //   - A truncated list is always marked. Lists at the vendor's limit have Partial set, iterators
 //     end with ErrPartial, and Windows asks again for shorter ranges.
 //   - An empty response counts as empty only if the vendor states that there was no error. An empty
-//     response without IsError, and a row that has data but no identifier, are Malformed. If they
-//     were accepted, records would appear to have been deleted.
+//     response without IsError is Malformed, and a row that has data but no identifier is set
+//     aside. If they were accepted, records would appear to have been deleted.
 //   - Errors describe what happened and never identify a patient. Vendor messages quote names,
 //     identifiers and stack traces, so the client classifies them and drops the text. Fields about
 //     people have the type phi.Text, which masks itself when printed.
@@ -67,15 +73,20 @@
 // Faults are returned with HTTP 500: InternalServiceFault may be an outage or a bad request, and
 // DeserializationFailed and ActionNotSupported are requests that the vendor cannot read.
 // GetCustomerIdFromKey returns neither ErrorResponse nor SecurityResponse, only IsAuthorized and
-// CustomerId, which is -1, for example, if the request has the wrong shape.
+// CustomerId, which is -1, for example, if the request has the wrong shape. Texts of .NET and SQL
+// Server report trouble at the vendor (see trouble.go), and may come with a security part that was
+// never filled.
+//
+// Characters. Responses are UTF-8. WCF writes control characters as references such as &#xB;, which
+// XML 1.0 does not allow.
 //
 // Values. Members of rows are strings and are absent if null. An empty list is one row without an
-// ID. Dates are M/d/yyyy h:mm:ss AM/PM without a zone, and the year 1 means none. The comment in
-// dates.go states the zone rule; Options.Zones selects whether TimeZoneOffsetFromGMT is sent in the
-// filter of GetAppointments. Typed members occur in single appointments and in writes: times are
-// ISO 8601 in UTC, numbers are plain, and 0 or nil means none. The year 9999 is assumed to mean
-// never. The bounds of a range are named From and To, or Start and End. Both are inclusive, except
-// that ToDateOfBirth is exclusive.
+// ID. Dates are M/d/yyyy h:mm:ss AM/PM without a zone, and the year 1 means none. datetext.go lists
+// the other forms that are read. The comment in dates.go states the zone rule; Options.Zones
+// selects whether TimeZoneOffsetFromGMT is sent in the filter of GetAppointments. Typed members
+// occur in single appointments and in writes: times are ISO 8601 in UTC, numbers are plain, and 0
+// or nil means none. The year 9999 is assumed to mean never. The bounds of a range are named From
+// and To, or Start and End. Both are inclusive, except that ToDateOfBirth is exclusive.
 //
 // Limits. Lists are cut at 10,000 rows, and ranges of more than 60 days fail. GetAllPatients pages
 // by StartKey until Key/nextStartKey is absent or 0; keys are assumed to be ascending. A mobile

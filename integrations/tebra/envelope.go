@@ -1,6 +1,7 @@
 package tebra
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -28,21 +29,26 @@ func (s security) refused() bool { return s.unauthenticated || s.badKey || s.una
 // envelope reads the response to op and calls read with each member of the result. Envelope, body
 // and root element must match op exactly; a response to another operation is rejected before any of
 // it is used.
-func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (metadata, error) {
+func (r *reader) envelope(op *Operation, read func(el xml.Name) error) (metadata, error) {
 	var meta metadata
-	root, ok, err := r.next()
+	if r.starts("\xff\xfe") || r.starts("\xfe\xff") {
+		return meta, malformedError("encoding") // UTF-16
+	}
+	root, ok, err := r.next(blankText)
 	switch {
 	case err != nil:
 		return meta, err
-	case !ok || root.Name != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
+	case strings.EqualFold(root.Local, "html"):
+		return meta, foreignError("html")
+	case !ok || root != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
 		return meta, malformedError("envelope")
 	}
 	if op.bare {
 		r.ns = nsBare
 	}
 	bodies := 0
-	err = r.children(func(el xml.StartElement) error {
-		if el.Name.Local != "Body" {
+	err = r.children(func(el xml.Name) error {
+		if el.Local != "Body" {
 			return nil
 		}
 		if bodies++; bodies > 1 {
@@ -63,40 +69,30 @@ func (r *reader) envelope(op *Operation, read func(el xml.StartElement) error) (
 
 // end accepts only white space and comments after the document.
 func (r *reader) end() error {
-	for {
-		tok, err := r.dec.Token()
-		if errors.Is(err, io.EOF) && errors.Is(r.input.err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return r.decodeError(err)
-		}
-		switch t := tok.(type) {
-		case xml.Comment:
-		case xml.CharData:
-			if strings.TrimSpace(string(t)) != "" {
-				return malformedError("trailing")
-			}
-		default:
-			return malformedError("trailing")
-		}
+	_, _, err := r.next(blankText)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil:
+		return malformedError("trailing")
 	}
+	return err
 }
 
-func (r *reader) body(op *Operation, meta *metadata, read func(xml.StartElement) error) error {
-	el, ok, err := r.next()
+func (r *reader) body(op *Operation, meta *metadata, read func(xml.Name) error) error {
+	el, ok, err := r.next(blankText)
 	switch {
 	case err != nil:
 		return err
 	case !ok:
 		return malformedError("body")
-	case el.Name == xml.Name{Space: nsSOAP, Local: "Fault"}:
+	case el == xml.Name{Space: nsSOAP, Local: "Fault"}:
 		if err := r.fault(meta); err != nil {
 			return err
 		}
-	case el.Name == xml.Name{Space: nsKareo, Local: op.Name + "Response"}:
-		if err := r.members(func(el xml.StartElement) error {
-			if el.Name.Local != op.Name+"Result" {
+	case el == xml.Name{Space: nsKareo, Local: op.Name + "Response"}:
+		if err := r.members(func(el xml.Name) error {
+			if el.Local != op.Name+"Result" {
 				return malformedError("operation")
 			}
 			return r.result(op, meta, read)
@@ -106,16 +102,16 @@ func (r *reader) body(op *Operation, meta *metadata, read func(xml.StartElement)
 	default:
 		return malformedError("operation")
 	}
-	_, more, err := r.next()
+	_, more, err := r.next(blankText)
 	if err == nil && more {
 		return malformedError("body")
 	}
 	return err
 }
 
-func (r *reader) result(op *Operation, meta *metadata, read func(xml.StartElement) error) error {
-	return r.members(func(el xml.StartElement) error {
-		switch el.Name.Local {
+func (r *reader) result(op *Operation, meta *metadata, read func(xml.Name) error) error {
+	return r.members(func(el xml.Name) error {
+		switch el.Local {
 		case "ErrorResponse":
 			return r.errorResponse(op, meta)
 		case "SecurityResponse":
@@ -124,7 +120,7 @@ func (r *reader) result(op *Operation, meta *metadata, read func(xml.StartElemen
 		if meta.isError || meta.security.refused() {
 			return nil // rows next to an error are at best placeholders
 		}
-		if el.Name.Local == op.payload {
+		if el.Local == op.payload {
 			meta.hasPayload = true
 		}
 		return read(el)
@@ -132,10 +128,10 @@ func (r *reader) result(op *Operation, meta *metadata, read func(xml.StartElemen
 }
 
 func (r *reader) errorResponse(op *Operation, meta *metadata) error {
-	return r.members(func(el xml.StartElement) (err error) {
-		switch el.Name.Local {
+	return r.members(func(el xml.Name) (err error) {
+		switch el.Local {
 		case "ErrorMessage":
-			meta.message, err = r.text()
+			meta.message, err = r.word()
 		case "IsError":
 			meta.isError, err = r.boolean()
 			meta.hasErrorFlag = err == nil
@@ -151,8 +147,8 @@ func (r *reader) securityResponse(s *security) error {
 		*into = !ok
 		return err
 	}
-	return r.members(func(el xml.StartElement) error {
-		switch el.Name.Local {
+	return r.members(func(el xml.Name) error {
+		switch el.Local {
 		case "Authenticated":
 			return refused(&s.unauthenticated)
 		case "Authorized":
@@ -165,22 +161,23 @@ func (r *reader) securityResponse(s *security) error {
 }
 
 func (r *reader) boolean() (bool, error) {
-	text, err := r.text()
+	text, err := r.word()
 	if err != nil {
 		return false, err
 	}
-	yes, ok := parseBoolean(text)
+	yes, ok := parseBoolean([]byte(text))
 	if !ok {
 		return false, malformedError("boolean")
 	}
 	return yes, nil
 }
 
-func parseBoolean(text string) (yes, ok bool) {
-	switch strings.ToLower(strings.TrimSpace(text)) {
-	case "true", "1":
+func parseBoolean(text []byte) (yes, ok bool) {
+	text = bytes.TrimSpace(text)
+	switch {
+	case bytes.EqualFold(text, []byte("true")), string(text) == "1":
 		return true, true
-	case "false", "0":
+	case bytes.EqualFold(text, []byte("false")), string(text) == "0":
 		return false, true
 	}
 	return false, false
@@ -189,10 +186,10 @@ func parseBoolean(text string) (yes, ok bool) {
 // fault reads the unqualified members of a SOAP 1.1 fault. A fault's text quotes the request, so
 // only classify uses it.
 func (r *reader) fault(meta *metadata) error {
-	if err := r.members(func(el xml.StartElement) (err error) {
-		switch el.Name.Local {
+	if err := r.members(func(el xml.Name) (err error) {
+		switch el.Local {
 		case "faultcode":
-			code, err := r.text()
+			code, err := r.word()
 			_, local, found := strings.Cut(strings.TrimSpace(code), ":")
 			if !found {
 				local = strings.TrimSpace(code)
@@ -200,7 +197,7 @@ func (r *reader) fault(meta *metadata) error {
 			meta.faultCode = local
 			return err
 		case "faultstring":
-			meta.message, err = r.text()
+			meta.message, err = r.word()
 		}
 		return err
 	}, ""); err != nil {

@@ -12,15 +12,21 @@ const (
 	Throttled Code = "throttled"
 	// Unauthenticated: the vendor does not accept the customer key, user or password.
 	Unauthenticated Code = "unauthenticated"
+	// Locked: the vendor has locked the login for now, as after too many failed attempts.
+	Locked Code = "locked"
 	// Denied: the user lacks a permission or may not access the practice.
 	Denied Code = "denied"
 	// Invalid: the vendor, or this client, rejects the request.
 	Invalid Code = "invalid"
 	// NotFound: the record does not exist, or the vendor returns nothing for it.
 	NotFound Code = "not_found"
+	// Merged: the vendor returns the record under another identifier, as after a merge of two
+	// patients. The identifier that was asked for no longer exists.
+	Merged Code = "merged"
 	// Conflict: the record is not in a state that allows the change.
 	Conflict Code = "conflict"
-	// Unavailable: the vendor cannot be reached or is down, or its response was truncated.
+	// Unavailable: the vendor cannot be reached, is down or overloaded, or its response was
+	// truncated. That includes every response of something between this client and the vendor.
 	Unavailable Code = "unavailable"
 	// Timeout: the operation's deadline passed. A request that was sent may have taken effect.
 	Timeout Code = "timeout"
@@ -50,7 +56,10 @@ type Error struct {
 	// Sent reports that the vendor may have seen the request, so a write may have taken effect.
 	Sent     bool
 	Interval time.Duration // the interval that a throttle response named; 0 if unknown
-	Status   int           // HTTP status of the response; 0 without a response
+	// RetryAfter is how long to wait before the next call, as the response's Retry-After header
+	// says, at most an hour; 0 if it has none.
+	RetryAfter time.Duration
+	Status     int // HTTP status of the response; 0 without a response
 	// cause is context.Canceled, context.DeadlineExceeded or nil. Other causes could quote an
 	// address.
 	cause error
@@ -78,7 +87,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // credentials or the permissions change.
 func (e *Error) Permanent() bool {
 	switch e.Code {
-	case Unauthenticated, Denied, Invalid, NotFound, Conflict:
+	case Unauthenticated, Denied, Invalid, NotFound, Merged, Conflict:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package tebra
 
 import (
 	"encoding/xml"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -15,20 +16,37 @@ const fuzzTail = `</Appointments></GetAppointmentsResult></GetAppointmentsRespon
 
 // readAppointments decodes a response as AppointmentsService.List does, without making a call.
 func readAppointments(body string, limit int64) (rows []Appointment, meta metadata, read int64, err error) {
-	r := newReader(strings.NewReader(body), limit)
-	meta, err = r.envelope(&opGetAppointments, func(el xml.StartElement) error {
-		if el.Name.Local != opGetAppointments.payload {
+	return readAppointmentsFrom(strings.NewReader(body), limit)
+}
+
+func readAppointmentsFrom(body io.Reader, limit int64) (rows []Appointment, meta metadata, read int64, err error) {
+	r := newReader(body, limit)
+	d := newDelivery(&rows)
+	meta, err = r.envelope(&opGetAppointments, func(el xml.Name) error {
+		if el.Local != opGetAppointments.payload {
 			return nil
 		}
-		return r.list("AppointmentData", maxRows, func() error {
-			row, err := decodeAppointment(r)
-			if err == nil {
-				rows = append(rows, row)
-			}
+		if err := r.list("AppointmentData", maxRows, func(known bool) error { return d.read(r, known) }); err != nil {
 			return err
-		})
+		}
+		return d.flush(r)
 	})
-	return rows, meta, r.input.total, err
+	return rows, meta, r.total, err
+}
+
+// newDelivery returns the delivery of a list of appointments in UTC.
+func newDelivery(rows *[]Appointment) *delivery[scheduleRow, Appointment] {
+	return &delivery[scheduleRow, Appointment]{
+		listing: &listing[scheduleRow, Appointment]{
+			columns: scheduleColumns, finish: func(a *scheduleRow) Appointment { return a.compact(time.UTC) },
+			hasID: func(a *scheduleRow) bool { return a.ID != "" }, hasContent: (*scheduleRow).hasContent,
+			start: func(a *scheduleRow) time.Time { return a.start.first },
+		},
+		fn: func(row Appointment) bool {
+			*rows = append(*rows, row)
+			return true
+		},
+	}
 }
 
 func FuzzEnvelope(f *testing.F) {
@@ -103,6 +121,7 @@ func FuzzDates(f *testing.F) {
 		if !ok && !at.IsZero() {
 			t.Error("an invalid time is not zero")
 		}
+		compareWithLayouts(t, text)
 		date, dateOK := parseRowDate(text)
 		if dateOK && date != "" {
 			if again, ok := parseRowDate(date); !ok || again != date {
@@ -133,11 +152,12 @@ func FuzzTyped(f *testing.F) {
 	f.Fuzz(func(t *testing.T, members string) {
 		var a detailRow
 		r := newReader(strings.NewReader(prefix+members+tail), 64<<10)
-		_, err := r.envelope(&opGetAppointment, func(el xml.StartElement) error {
-			if el.Name.Local != opGetAppointment.payload {
+		_, err := r.envelope(&opGetAppointment, func(el xml.Name) error {
+			if el.Local != opGetAppointment.payload {
 				return nil
 			}
-			return detailColumns.read(r, &a)
+			_, err := detailColumns.read(r, &a)
+			return err
 		})
 		if err != nil {
 			return

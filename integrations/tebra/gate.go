@@ -75,10 +75,11 @@ type Pass interface {
 
 // Outcome reports one attempt to the Gate. The zero Outcome is a success with unknown latency.
 type Outcome struct {
-	Code     Code          // "" means success
-	NotSent  bool          // the vendor cannot have seen the request
-	Void     bool          // the grant was not used: it came too late, or the caller gave up first
-	Interval time.Duration // the interval that a throttle response named; 0 if none
+	Code       Code          // "" means success
+	NotSent    bool          // the vendor cannot have seen the request
+	Void       bool          // the grant was not used: it came too late, or the caller gave up first
+	Interval   time.Duration // the interval that a throttle response named; 0 if none
+	RetryAfter time.Duration // how long the response asks to wait; see Error.RetryAfter
 	// Latency runs from handing the request to the transport until the response is classified; 0 if
 	// not sent.
 	Latency time.Duration

@@ -51,11 +51,8 @@ func (s *PatientsService) List(ctx context.Context, req ListPatientsRequest) (Pa
 	if err != nil {
 		return Patients{}, err
 	}
-	rows, partial, err := l.all(ctx, s.client)
-	if err != nil {
-		return Patients{}, err
-	}
-	return Patients{Rows: rows, Partial: partial}, nil
+	all, err := l.all(ctx, s.client)
+	return Patients{Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, err
 }
 
 // Rows is like List, but does not hold all rows in memory; 10,000 rows take tens of megabytes. Each
@@ -70,7 +67,7 @@ func (s *PatientsService) Rows(ctx context.Context, req ListPatientsRequest) ite
 	return l.seq(ctx, s.client)
 }
 
-func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
+func (q *ListPatientsRequest) listing() (*listing[Patient, Patient], error) {
 	op := &opGetPatients
 	born, dayAfter, ok := birthRange(q.BornFrom.Reveal(), q.BornTo.Reveal())
 	switch {
@@ -79,8 +76,8 @@ func (q *ListPatientsRequest) listing() (*listing[Patient], error) {
 	case !ok, !validRange(q.CreatedFrom, q.CreatedTo), !validRange(q.ModifiedFrom, q.ModifiedTo):
 		return nil, invalidRequest(op, "range")
 	}
-	return &listing[Patient]{
-		op: op, item: "PatientData", decode: patientColumns.row,
+	return &listing[Patient, Patient]{
+		op: op, item: "PatientData", columns: patientColumns, finish: itself[Patient],
 		hasID:      func(p *Patient) bool { return p.ID != "" },
 		hasContent: (*Patient).hasName,
 		write: func(w *writer) {
@@ -135,6 +132,9 @@ type PatientPage struct {
 	SetAside []SetAside // the rows that could not be read
 	// Next is the key of the next page; "" on the last page. It may contain a patient's identifier.
 	Next phi.Text
+	// Full reports that the page has as many rows as requested. A full page without Next is not
+	// certainly the last one: the vendor may have left out the key.
+	Full bool
 }
 
 const (
@@ -154,15 +154,15 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 	}
 	var next int64
 	hasKey := false
-	l := listing[Patient]{
-		op: op, item: "PatientBatchData", decode: patientColumns.row,
+	l := listing[Patient, Patient]{
+		op: op, item: "PatientBatchData", columns: patientColumns, finish: itself[Patient],
 		hasID:      func(p *Patient) bool { return p.ID != "" },
 		hasContent: (*Patient).hasName,
 		write: func(w *writer) {
 			w.filter(member{"BatchSize", strconv.Itoa(req.Size)}, member{"PracticeID", req.PracticeID}, member{"StartKey", req.From.Reveal()})
 		},
-		readOther: func(r *reader, el xml.StartElement) (err error) {
-			if el.Name.Local == "Key" {
+		readOther: func(r *reader, el xml.Name) (err error) {
+			if el.Local == "Key" {
 				hasKey = true
 				next, err = r.pageKey()
 			}
@@ -176,14 +176,15 @@ func (s *PatientsService) Page(ctx context.Context, req PatientPagesRequest) (Pa
 			return "", ""
 		},
 	}
-	rows, _, err := l.all(ctx, s.client)
-	switch {
-	case err != nil:
+	all, err := l.all(ctx, s.client)
+	if err != nil {
 		return PatientPage{}, err
-	case next == 0:
-		return PatientPage{Rows: rows}, nil
 	}
-	return PatientPage{Rows: rows, Next: phi.Text(strconv.FormatInt(next, 10))}, nil
+	page := PatientPage{Rows: all.rows, SetAside: all.setAside, Full: len(all.rows)+len(all.setAside) >= req.Size}
+	if next != 0 {
+		page.Next = phi.Text(strconv.FormatInt(next, 10))
+	}
+	return page, nil
 }
 
 // check returns the numeric key of the page, and the reason why a request is invalid or "".
@@ -231,11 +232,11 @@ func pageKey(text string) (int64, bool) {
 
 // pageKey reads the key of the next page; it is 0 on the last page.
 func (r *reader) pageKey() (next int64, err error) {
-	err = r.children(func(el xml.StartElement) error {
-		if el.Name.Local != "nextStartKey" {
+	err = r.children(func(el xml.Name) error {
+		if el.Local != "nextStartKey" {
 			return nil
 		}
-		text, err := r.text()
+		text, err := r.word()
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,8 @@ type Case struct {
 }
 
 // Get returns a patient by the Tebra identifier (GetPatient). The error is NotFound if the vendor
-// returns no patient, which sometimes happens for patients in its own lists.
+// returns no patient, which sometimes happens for patients in its own lists, and Merged if it
+// returns another one.
 func (s *PatientsService) Get(ctx context.Context, id string) (*Patient, error) {
 	if !isIdentifier(id, 32) {
 		return nil, invalidRequest(&opGetPatient, "id")
@@ -80,16 +81,17 @@ func (s *PatientsService) GetByExternalID(ctx context.Context, vendorID string, 
 // get makes the call. The response must have the identifier wantID, unless it is "".
 func (s *PatientsService) get(ctx context.Context, wantID string, filter ...member) (*Patient, error) {
 	one := single[Patient]{
-		op: &opGetPatient, columns: &patientColumns,
-		write: func(w *writer) { w.group("Filter", filter...) },
-		hasID: func(p *Patient) bool { return p.ID != "" },
+		op: &opGetPatient, columns: patientColumns,
+		write:      func(w *writer) { w.group("Filter", filter...) },
+		hasID:      func(p *Patient) bool { return p.ID != "" },
+		hasContent: (*Patient).hasName,
 		validate: func(p *Patient) (Code, string) {
 			switch {
 			case p.ID == "":
 				return NotFound, ""
 			case wantID != "" && p.ID.Reveal() != wantID:
 				// Another patient's record would be stored under this identifier.
-				return Malformed, "id"
+				return Merged, ""
 			}
 			return "", ""
 		},
@@ -97,8 +99,8 @@ func (s *PatientsService) get(ctx context.Context, wantID string, filter ...memb
 	return one.read(ctx, s.client)
 }
 
-var patientColumns = record[Patient]{
-	cells: map[string]func(*Patient, *cell){
+var patientColumns = newRecord(func(p *Patient) *[]string { return &p.Unread },
+	map[string]func(*Patient, *cell){
 		"ID":                                func(p *Patient, c *cell) { p.ID = c.ownID() },
 		"Prefix":                            func(p *Patient, c *cell) { p.Prefix = c.text() },
 		"FirstName":                         func(p *Patient, c *cell) { p.FirstName = c.text() },
@@ -128,22 +130,21 @@ var patientColumns = record[Patient]{
 		"PrimaryInsurancePolicyNumber":      func(p *Patient, c *cell) { p.InsuranceNumber = c.text() },
 		"PrimaryInsurancePolicyCopay":       func(p *Patient, c *cell) { p.InsuranceCopay = c.text() },
 		"PracticeId":                        func(p *Patient, c *cell) { p.PracticeID = c.foreignID().Reveal() },
-		"PracticeName":                      func(p *Patient, c *cell) { p.PracticeName = c.value },
+		"PracticeName":                      func(p *Patient, c *cell) { p.PracticeName = c.name() },
 		"DOB":                               func(p *Patient, c *cell) { p.BirthDate = c.date() },
 		"CreatedDate":                       func(p *Patient, c *cell) { p.Created = c.time() },
 		"LastModifiedDate":                  func(p *Patient, c *cell) { p.LastModified = c.time() },
 	},
-	nested: map[string]func(*reader, *Patient) error{
-		"Cases": func(r *reader, p *Patient) error {
-			return nestedRows(r, "PatientCaseData", &caseColumns, func(c *Case) bool { return c.ID != "" }, &p.Cases)
+	map[string]func(*reader, *Patient, *cell) error{
+		"Cases": func(r *reader, p *Patient, c *cell) error {
+			return nestedRows(r, c, "PatientCaseData", caseColumns, func(c *Case) bool { return c.ID != "" }, &p.Cases)
 		},
-	},
-}
+	})
 
 // caseColumns omits a case's policies and dates.
-var caseColumns = record[Case]{cells: map[string]func(*Case, *cell){
+var caseColumns = newRecord(nil, map[string]func(*Case, *cell){
 	"PatientCaseID": func(to *Case, c *cell) { to.ID = c.ownID() },
 	"Name":          func(to *Case, c *cell) { to.Name = c.text() },
 	"PayerScenario": func(to *Case, c *cell) { to.PayerScenario = c.text() },
-	"IsPrimaryCase": func(to *Case, c *cell) { to.Primary = c.strictBool() },
-}}
+	"IsPrimaryCase": func(to *Case, c *cell) { to.Primary = c.boolean() },
+}, nil)

@@ -58,9 +58,9 @@ func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practic
 	}
 	echoedID := ""
 	err := s.client.call(ctx, op, func(w *writer) { w.element("Patient", func() { fields.write(w, id, practiceID) }) },
-		func(r *reader, el xml.StartElement) (err error) {
-			if el.Name.Local == op.payload {
-				echoedID, err = r.text()
+		func(r *reader, el xml.Name) (err error) {
+			if el.Local == op.payload {
+				echoedID, err = r.word()
 				echoedID = strings.TrimSpace(echoedID)
 				r.rows++
 			}
@@ -169,5 +169,5 @@ func (s *PatientsService) SetExternalIDs(ctx context.Context, batch []ExternalID
 				}
 			})
 		})
-	}, func(*reader, xml.StartElement) error { return nil }, nil)
+	}, func(*reader, xml.Name) error { return nil }, nil)
 }

@@ -17,6 +17,7 @@ type SetAside struct {
 const (
 	SetAsideID       = "id"       // it has no identifier, or an invalid one
 	SetAsideDate     = "date"     // the appointment's start is not a time
+	SetAsideNumber   = "number"   // the interval of a throttle is not a number
 	SetAsideRepeated = "repeated" // a column occurs twice
 	SetAsideRow      = "row"      // the element has another name than the rows of the list
 )

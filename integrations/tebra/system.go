@@ -25,23 +25,23 @@ var contractNames = map[string]string{"GetProcedureCode": "GetProcedureCodes", "
 // Throttles returns the intervals in force (GetThrottles). The operation is itself limited to one
 // call in 5 s.
 func (s *SystemService) Throttles(ctx context.Context) ([]Throttle, error) {
-	l := listing[Throttle]{
-		op: &opGetThrottles, item: "ThrottleDetail", decode: throttleColumns.row,
+	l := listing[Throttle, Throttle]{
+		op: &opGetThrottles, item: "ThrottleDetail", columns: throttleColumns, finish: itself[Throttle],
 		hasID: func(t *Throttle) bool { return t.Operation != "" },
 	}
-	rows, _, err := l.all(ctx, s.client)
-	return rows, err
+	all, err := l.all(ctx, s.client)
+	return all.rows, err
 }
 
-var throttleColumns = record[Throttle]{cells: map[string]func(*Throttle, *cell){
+var throttleColumns = newRecord(nil, map[string]func(*Throttle, *cell){
 	"Endpoint": func(t *Throttle, c *cell) { t.Operation = cmp.Or(contractNames[c.trimmed()], c.trimmed()) },
 	"ThrottleTimeMs": func(t *Throttle, c *cell) {
 		var ok bool
-		if t.Interval, ok = milliseconds(c.value); !ok {
-			c.fail("number")
+		if t.Interval, ok = milliseconds(string(c.value)); !ok {
+			c.setAside(SetAsideNumber)
 		}
 	},
-}}
+}, nil)
 
 // milliseconds reads an xs:double. Values that are negative, not numbers, or longer than an hour
 // are rejected.
@@ -53,16 +53,22 @@ func milliseconds(text string) (time.Duration, bool) {
 	return time.Duration(ms * float64(time.Millisecond)), true
 }
 
+// isNumber reports whether text is an xs:int, or empty.
+func isNumber(text string) bool {
+	_, err := strconv.ParseInt(text, 10, 32)
+	return err == nil || text == ""
+}
+
 // CustomerID returns the vendor's number of the account that the credentials belong to
 // (GetCustomerIdFromKey). It is the cheapest way to check credentials: if they are wrong, the error
 // is Unauthenticated.
 func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 	op := &opGetCustomerIDFromKey
 	id, hasFlag, authorized := "", false, false
-	err := s.client.call(ctx, op, nil, func(r *reader, el xml.StartElement) (err error) {
-		switch el.Name.Local {
+	err := s.client.call(ctx, op, nil, func(r *reader, el xml.Name) (err error) {
+		switch el.Local {
 		case op.payload:
-			id, err = r.text()
+			id, err = r.word()
 			id = strings.TrimSpace(id)
 		case "IsAuthorized":
 			hasFlag = true
@@ -73,10 +79,10 @@ func (s *SystemService) CustomerID(ctx context.Context) (string, error) {
 		switch {
 		case !hasFlag:
 			return Malformed, "payload"
+		case !isNumber(id), authorized && !isIdentifier(id, 32): // -1 answers a request of the wrong shape too
+			return Malformed, "id"
 		case !authorized:
 			return Unauthenticated, ""
-		case !isIdentifier(id, 32): // also the vendor's response to a request of the wrong shape
-			return Malformed, "id"
 		}
 		return "", ""
 	})

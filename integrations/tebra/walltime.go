@@ -3,6 +3,7 @@ package tebra
 import (
 	"cmp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -138,8 +139,12 @@ const maxMinutes = 366 * 24 * 60
 
 // minutes reads a length in whole minutes. It is 0 if the vendor gives none.
 func (c *cell) minutes() time.Duration {
-	n, err := strconv.Atoi(c.trimmed())
-	if err != nil || n < 0 || n > maxMinutes {
+	text := strings.TrimSpace(string(c.value))
+	n, err := strconv.ParseInt(text, 10, 32)
+	if n < 0 || n > maxMinutes || err != nil {
+		if text != "" {
+			c.fail()
+		}
 		return 0
 	}
 	return time.Duration(n) * time.Minute

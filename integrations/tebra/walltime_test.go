@@ -187,11 +187,11 @@ func boundsOf(zone *time.Location, today time.Time) (first, after time.Time) {
 
 func TestMinutesAreBounded(t *testing.T) {
 	t.Parallel()
-	c := cell{value: strconv.Itoa(maxMinutes)}
+	c := cell{value: []byte(strconv.Itoa(maxMinutes))}
 	if got := c.minutes(); got != 366*24*time.Hour {
 		t.Errorf("got %v", got)
 	}
-	c.value = strconv.Itoa(maxMinutes + 1)
+	c.value = []byte(strconv.Itoa(maxMinutes + 1))
 	if got := c.minutes(); got != 0 {
 		t.Errorf("got %v", got)
 	}

@@ -37,7 +37,7 @@ func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsR
 	if !visits {
 		from, to = req.ModifiedFrom, req.ModifiedTo
 	}
-	return readWindows(from, to, op.MaxDays, func(first, last time.Time) ([]Appointment, bool, error) {
+	return readWindows(from, to, op.MaxDays, func(first, last time.Time) (rowsOf[Appointment], error) {
 		part := req
 		if visits {
 			part.From, part.To = first, last
@@ -45,7 +45,7 @@ func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsR
 			part.ModifiedFrom, part.ModifiedTo = first, last
 		}
 		list, err := s.List(ctx, part)
-		return list.Rows, list.Partial, err
+		return rowsOf[Appointment]{collected{list.Partial, list.SetAside}, list.Rows}, err
 	})
 }
 
@@ -62,7 +62,7 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 	if from.IsZero() || to.IsZero() || days(from, to) < 1 || days(from, to) > maxRangeDays {
 		return failedSeq[Window[Patient]](invalidRequest(op, "range"))
 	}
-	return readWindows(from, to, maxRangeDays, func(first, last time.Time) ([]Patient, bool, error) {
+	return readWindows(from, to, maxRangeDays, func(first, last time.Time) (rowsOf[Patient], error) {
 		part := req
 		if changes {
 			part.ModifiedFrom, part.ModifiedTo = first, last
@@ -70,7 +70,7 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 			part.CreatedFrom, part.CreatedTo = first, last
 		}
 		list, err := s.List(ctx, part)
-		return list.Rows, list.Partial, err
+		return rowsOf[Patient]{collected{list.Partial, list.SetAside}, list.Rows}, err
 	})
 }
 
@@ -80,23 +80,23 @@ const maxRangeDays = 200 * 366
 // readWindows fetches the days from first to last, at most maxDays at a time, and fewer where a
 // response is partial. It counts days in UTC, where every day exists: in a zone that skips a
 // midnight a day would be returned twice.
-func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, last time.Time) ([]T, bool, error)) iter.Seq2[Window[T], error] {
+func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, last time.Time) (rowsOf[T], error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
 		size := min(maxDays, days(first, last))
 		for next := day(first); days(next, last) >= 1; {
 			n := min(size, days(next, last))
 			end := next.AddDate(0, 0, n-1)
-			rows, partial, err := fetch(next, end)
+			all, err := fetch(next, end)
 			switch {
 			case err != nil:
 				yield(Window[T]{From: next, To: end}, err)
 				return
-			case partial && n > 1:
+			case all.partial && n > 1:
 				size = (n + 1) / 2 // the following days are assumed to be as busy
 				continue
-			case !yield(Window[T]{From: next, To: end, Rows: rows, Partial: partial}, nil):
+			case !yield(Window[T]{From: next, To: end, Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, nil):
 				return
-			case len(rows) < maxRows/4:
+			case len(all.rows) < maxRows/4:
 				size = min(maxDays, 2*size)
 			}
 			next = end.AddDate(0, 0, 1)

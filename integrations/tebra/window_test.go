@@ -27,16 +27,16 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 		failAt := rapid.SliceOfDistinct(rapid.IntRange(1, 30), rapid.ID[int]).Draw(t, "failures")
 		last := day(first).AddDate(0, 0, n-1)
 		calls, covered := 0, 0
-		fetch := func(from, to time.Time) ([]struct{}, bool, error) {
+		fetch := func(from, to time.Time) (rowsOf[struct{}], error) {
 			calls++
 			if slices.Contains(failAt, calls) {
-				return nil, false, errors.New("unavailable")
+				return rowsOf[struct{}]{}, errors.New("unavailable")
 			}
 			d := days(from, to)
 			if d > most {
 				t.Fatalf("%d days in one request, want at most %d", d, most)
 			}
-			return make([]struct{}, d), d > limit, nil
+			return rowsOf[struct{}]{collected{partial: d > limit}, make([]struct{}, d)}, nil
 		}
 		for at := first; days(at, last) >= 1; {
 			for w, err := range readWindows(at, last, most, fetch) {
@@ -64,13 +64,13 @@ func TestWindowsGrowAfterBusyDays(t *testing.T) {
 	t.Parallel()
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	calls := 0
-	for w, err := range readWindows(first, first.AddDate(0, 0, 599), 60, func(from, to time.Time) ([]struct{}, bool, error) {
+	for w, err := range readWindows(first, first.AddDate(0, 0, 599), 60, func(from, to time.Time) (rowsOf[struct{}], error) {
 		calls++
 		rows := 10 * days(from, to)
 		if from.Before(first.AddDate(0, 0, 7)) {
 			rows = 6000 * days(from, to)
 		}
-		return make([]struct{}, min(rows, maxRows)), rows >= maxRows, nil
+		return rowsOf[struct{}]{collected{partial: rows >= maxRows}, make([]struct{}, min(rows, maxRows))}, nil
 	}) {
 		if err != nil || w.Partial {
 			t.Fatalf("%+v, %v", w, err)
@@ -85,7 +85,9 @@ func TestSingleDayAtTheRowLimitIsPartial(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	n := 0
-	for w, err := range readWindows(day, day.AddDate(0, 0, 4), 60, func(from, to time.Time) ([]int, bool, error) { return nil, true, nil }) {
+	for w, err := range readWindows(day, day.AddDate(0, 0, 4), 60, func(from, to time.Time) (rowsOf[int], error) {
+		return rowsOf[int]{collected: collected{partial: true}}, nil
+	}) {
 		if err != nil || !w.Partial || days(w.From, w.To) != 1 {
 			t.Errorf("%+v, %v", w, err)
 		}
