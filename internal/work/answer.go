@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
@@ -52,60 +51,6 @@ func (a *answer) sort() error {
 		a.setAside.add(codeOf(row), row.Start)
 	}
 	return nil
-}
-
-// codeOf is the code of a row that the client could not read.
-func codeOf(row tebra.SetAside) codes.Code {
-	switch row.Reason {
-	case tebra.SetAsideID:
-		return codes.RowUnidentified
-	case tebra.SetAsideDate:
-		return codes.RowUndated
-	}
-	return codes.RowUnreadable
-}
-
-// setAside counts the rows that are not shown, by day and code. Rows whose day is unknown are under
-// the zero Date.
-type setAside struct {
-	zone *time.Location
-	rows map[civil.Date]map[codes.Code]int
-}
-
-func (s *setAside) add(code codes.Code, start time.Time) {
-	var on civil.Date
-	if !start.IsZero() {
-		on = civil.DateOf(start.In(s.zone))
-	}
-	if s.rows == nil {
-		s.rows = map[civil.Date]map[codes.Code]int{}
-	}
-	if s.rows[on] == nil {
-		s.rows[on] = map[codes.Code]int{}
-	}
-	s.rows[on][code]++
-}
-
-// of counts the rows that are or may be of a day.
-func (s *setAside) of(on civil.Date) map[codes.Code]int {
-	out := map[codes.Code]int{}
-	for _, d := range []civil.Date{{}, on} {
-		for code, n := range s.rows[d] {
-			out[code] += n
-		}
-	}
-	return out
-}
-
-// total counts the rows of all days.
-func (s *setAside) total() map[codes.Code]int {
-	out := map[codes.Code]int{}
-	for _, byCode := range s.rows {
-		for code, n := range byCode {
-			out[code] += n
-		}
-	}
-	return out
 }
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {

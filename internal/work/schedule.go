@@ -46,15 +46,12 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err := a.sort(); err != nil {
 		return err
 	}
-	for code, rows := range a.setAside.total() {
-		d.Logger.WarnContext(ctx, "rows of the schedule are not shown; nothing is removed from these days until they can be read",
-			"tenant", job.Tenant, "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "task", job.ID, "code", code, "rows", rows)
-	}
 	for _, on := range civil.Range(w.from, w.to) {
 		if err := a.apply(ctx, on); err != nil {
 			return applied(err)
 		}
 	}
+	a.alert(ctx)
 	if a.doubtful {
 		again := *job
 		again.Args.From, again.Args.To = w.from, w.to

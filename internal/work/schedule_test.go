@@ -9,6 +9,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
@@ -220,11 +221,18 @@ func TestRowWithoutAStartIsNotADeletion(t *testing.T) {
 	if line := b.log.String(); !strings.Contains(line, `"code":"row_undated"`) || !strings.Contains(line, `"tenant":"clinic-a"`) || !strings.Contains(line, `"rows":1`) {
 		t.Errorf("the log contains %q", line)
 	}
+	alerts, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{Tenant: clinicA})
+	if must(t, err); len(alerts) != 1 || alerts[0].Code != codes.RowUndated || alerts[0].Day != monday || alerts[0].Rows != 1 || alerts[0].Practice != "7" {
+		t.Errorf("alerts: %+v", alerts)
+	}
 	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncSchedule{}.Kind())
 	b.line.answer = nil
 	b.done(t, days(monday, monday))
 	if got := b.board(t, monday).Board; len(got.Rows) != 10 || len(got.Incomplete) != 0 {
 		t.Errorf("after a clean answer: %d rows, incomplete: %v", len(got.Rows), got.Incomplete)
+	}
+	if alerts, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{Tenant: clinicA}); err != nil || len(alerts) != 0 {
+		t.Errorf("alerts after a clean answer: %+v, %v", alerts, err)
 	}
 }
 
