@@ -20,6 +20,9 @@ import (
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
+// mondayNoon is a calendar that stands still, by the clocks of Chicago.
+func mondayNoon() time.Time { return time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC) }
+
 // An unreachable store is listed as missing and does not hide what the others say.
 func TestReportListsWhatIsMissing(t *testing.T) {
 	t.Parallel()
@@ -31,7 +34,9 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 	if err := l.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Credentials: []byte("sealed"), Practices: []ledger.Practice{{ID: "1", Name: "One"}}}
+	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Credentials: []byte("sealed"), Hours: ledger.Hours{"mon": "08:00-17:30"}, Practices: []ledger.Practice{
+		{ID: "1", Name: "One"}, {ID: "2", Name: "Two", TimeZone: "Asia/Kathmandu"},
+	}}
 	if _, err := l.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +53,7 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reporter{Queue: queue, Flow: f, Ledger: l, Store: practice.NewStore(c, keys), Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+	r := &Reporter{Queue: queue, Flow: f, Ledger: l, Store: practice.NewStore(c, keys), Now: mondayNoon, Logger: slog.New(slog.DiscardHandler)}
 	read := func() status.Document {
 		t.Helper()
 		if err := r.Write(t.Context()); err != nil {
@@ -60,8 +65,14 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 		}
 		return d
 	}
-	if d := read(); len(d.Missing) > 0 || len(d.Freshness) != 1 || d.Freshness[0].Known || len(d.Breakers) != 1 || d.Breakers[0].State != "closed" {
+	if d := read(); len(d.Missing) > 0 || len(d.Freshness) != 2 || d.Freshness[0].Known || len(d.Breakers) != 1 || d.Breakers[0].State != "closed" {
 		t.Errorf("with every store: %+v", d)
+	}
+	// While it is noon in Chicago, the practice in Kathmandu has closed.
+	for _, f := range read().Freshness {
+		if f.Open != (f.Practice == "1") {
+			t.Errorf("practice %s is open: %t", f.Practice, f.Open)
+		}
 	}
 	_ = cached.Close()
 	if d := read(); fmt.Sprint(d.Missing) != "[freshness]" || len(d.Breakers) != 1 {
