@@ -11,14 +11,6 @@ import (
 // means it as a success. Faults make calls fail; oddities do not.
 type Oddity string
 
-// The oddities of rows. About one row in a hundred has each.
-const (
-	OddControlCharacters Oddity = "control-characters"
-	OddLastModified      Oddity = "bad-last-modified"
-	OddNoDuration        Oddity = "no-duration"
-	OddDuration          Oddity = "bad-duration"
-)
-
 // The oddities of calls. About one call in a hundred has each.
 const (
 	OddHTMLDenial Oddity = "html-denial"
@@ -45,29 +37,13 @@ type oddity struct {
 }
 
 // oddities is the table of all oddities. A list chooses its odd rows in this order, so a new row
-// belongs at the end of its group.
-var oddities = []oddity{
-	{
-		OddityInfo: OddityInfo{OddControlCharacters, "texts contain vertical tabs, as a raw byte and as &#xB;, which XML 1.0 forbids"},
-		row:        inPlace(addControlCharacters),
-	},
-	{
-		OddityInfo: OddityInfo{OddLastModified, "LastModifiedDate is not a date"},
-		row:        inPlace(func(r record) { replaceText(r, "LastModifiedDate", "13/32/2026 25:61:00 PM") }),
-	},
-	{
-		OddityInfo: OddityInfo{OddNoDuration, "AppointmentDuration is left out"},
-		row:        inPlace(func(r record) { delete(r, "AppointmentDuration") }),
-	},
-	{
-		OddityInfo: OddityInfo{OddDuration, "AppointmentDuration is not a number of minutes"},
-		row:        inPlace(func(r record) { replaceText(r, "AppointmentDuration", "half an hour") }),
-	},
+// belongs at the end of its part. About one row in a hundred has each oddity of rows.
+var oddities = slices.Concat(valueOddities, []oddity{
 	{
 		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},
 		call:       (*exchange).denyAsHTML,
 	},
-}
+})
 
 // Oddities describes all oddities.
 func Oddities() []OddityInfo {

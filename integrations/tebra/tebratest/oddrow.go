@@ -161,29 +161,6 @@ func inPlace(change func(r record)) func(oddRow) []record {
 	}
 }
 
-// replaceText replaces a member that has a value.
-func replaceText(r record, member string, by any) {
-	if text, _ := r[member].(string); text != "" {
-		r[member] = by
-	}
-}
-
-// addControlCharacters adds a reference to a vertical tab to a name and the tab itself to the
-// notes.
-func addControlCharacters(r record) {
-	for _, name := range []string{"PatientFullName", "Name", "FullName"} {
-		if text, _ := r[name].(string); text != "" {
-			r[name] = verbatim(escaped(text) + "&#xB;")
-		}
-	}
-	notes := "Notes"
-	if _, ok := r["Notes"]; !ok {
-		notes = "AlertMessage"
-	}
-	text, _ := r[notes].(string)
-	r[notes] = verbatim(escaped(text) + "Line one\vline two")
-}
-
 // oddCall returns the oddity that this call has, or the zero oddity. Each oddity of calls has its
 // turn once in every oddEvery calls.
 func (s *Server) oddCall() oddity {
