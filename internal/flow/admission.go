@@ -127,7 +127,7 @@ func (b *breaker) slowdown(v fleetState) int {
 func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 	b := a.breaker
 	v := classify(b.scope.kind, o)
-	if v == failure && b.suspects.isPoison(a.call) {
+	if v == failure && a.ofRecord(o) {
 		v = ignored
 	}
 	switch v {
@@ -159,6 +159,17 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 	default:
 		b.close(ctx, a.gen)
 	}
+}
+
+// ofRecord reports whether a failure may follow what the call asks for: the call is poison, or it
+// has failed before and none has succeeded since. Refused credentials and a vendor that cannot be
+// reached do not depend on what is asked, and a probe is sent to find out.
+func (a *admission) ofRecord(o tebra.Outcome) bool {
+	b := a.breaker
+	if b.scope.kind == credentialScope || o.NotSent {
+		return false
+	}
+	return b.suspects.isPoison(a.call) || a.token == "" && b.suspects.isSuspect(a.call)
 }
 
 func (a *admission) release(ctx context.Context) {

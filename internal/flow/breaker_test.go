@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,7 +55,7 @@ func TestClassify(t *testing.T) {
 	}
 	want := map[scopeKind][]outcome{
 		hostScope:       {success, reachable, reachable, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, ignored},
-		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, failure, failure},
+		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, failure},
 		credentialScope: {success, ignored, failure, reachable, reachable, reachable, reachable, ignored, ignored, ignored, ignored, ignored},
 	}
 	for kind, outcomes := range want {
@@ -209,6 +210,19 @@ func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 	})
 }
 
+// A response that cannot be read is no outage, however many calls get one.
+func TestMalformedResponsesOpenNothing(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	for n := range uint64(30) {
+		call(t, f, withFingerprint(n), malformed)
+	}
+	call(t, f, getPatient(), tebra.Outcome{})
+	if states, err := f.States(t.Context(), clinic); err != nil || slices.ContainsFunc(states, func(s State) bool { return s.Condition != Closed }) {
+		t.Errorf("%+v, %v", states, err)
+	}
+}
+
 // A class opens for its tenant after five failures in a row, or when half of at least ten calls
 // fail.
 func TestClassOpens(t *testing.T) {
@@ -216,7 +230,7 @@ func TestClassOpens(t *testing.T) {
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := newFlow(t, rdb, lasting, func(o *Options) { o.Breakers.HostFailures = 1000 })
 		for range 4 {
-			call(t, f, getPatient(), malformed)
+			call(t, f, getPatient(), down)
 		}
 		if s := condition(t, f, "read_one", clinic); s.Condition != Closed {
 			t.Fatalf("too early: %+v", s)

@@ -26,5 +26,6 @@
 // breaker at the first refusal and for longer, because a vendor locks accounts that keep trying.
 //
 // Proper responses of the vendor do not count as failures (throttled, not found, denied, invalid,
-// conflict), nor do calls that this process canceled.
+// conflict), nor do responses that cannot be read and calls that this process canceled. Failures of
+// the same call count once, because they may follow the record or the window that it asks for.
 package flow

@@ -13,7 +13,7 @@ const (
 )
 
 // outcomes maps the code of an attempt that was sent to its meaning. A code that is not listed is
-// ignored.
+// ignored: a malformed response, for example, says nothing about other records.
 var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	hostScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure,
@@ -21,7 +21,7 @@ var outcomes = map[scopeKind]map[tebra.Code]outcome{
 		tebra.NotFound: reachable, tebra.Conflict: reachable,
 	},
 	classScope: {
-		"": success, tebra.Unavailable: failure, tebra.Timeout: failure, tebra.Malformed: failure, tebra.Unknown: failure,
+		"": success, tebra.Unavailable: failure, tebra.Timeout: failure, tebra.Unknown: failure,
 		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Conflict: reachable,
 	},
 	credentialScope: {

@@ -10,12 +10,12 @@ import (
 // record would open the breaker for all callers. Worse, its call returns first, becomes the probe,
 // fails, and keeps the breaker open.
 //
-// Every failed call is a suspect. It is poison once another call, sent after the failure, has
-// succeeded. From then on its failures are not counted and it is not sent as a probe, until it
-// succeeds or an hour has passed. Failures that led to an opening, and those of probes, come from
-// the outage and prove nothing. The single failure that reopens a breaker in the ramp stays
-// suspect, however; otherwise a poison record first met there would open the breaker after every
-// recovery.
+// Every failed call is a suspect, whose further failures are not counted: an outage also fails
+// other calls. It is poison once another call, sent after the failure, has succeeded. From then on
+// it is not sent as a probe either, until it succeeds or an hour has passed. Failures that led to
+// an opening, and those of probes, come from the outage and prove nothing. The single failure that
+// reopens a breaker in the ramp stays suspect, however; otherwise a poison record first met there
+// would open the breaker after every recovery.
 //
 // The zero value is ready.
 type suspects struct {
@@ -41,6 +41,14 @@ func (s *suspects) isPoison(call uint64) bool {
 	defer s.mu.Unlock()
 	have := s.calls[call]
 	return have.poison && time.Since(have.failed) < suspectLife
+}
+
+// isSuspect reports whether the call has failed and may be poison.
+func (s *suspects) isSuspect(call uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have, known := s.calls[call]
+	return known && time.Since(have.failed) < suspectLife
 }
 
 // failed remembers a failure of the call. A call without a fingerprint is never a suspect.

@@ -35,6 +35,35 @@ func TestOnePoisonCallOpensNothing(t *testing.T) {
 	enter(t, f, withFingerprint(2)).Done(t.Context(), works)
 }
 
+// Nor when no other call is made that could succeed in between. That the vendor is unreachable has
+// nothing to do with the record.
+func TestRepeatedCallOpensNothing(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	for range 10 {
+		call(t, f, withFingerprint(13), fails)
+	}
+	if c := condition(t, f, "host"); c.Condition != Closed {
+		t.Fatalf("opened by one record: %+v", c)
+	}
+	for range 2 {
+		call(t, f, withFingerprint(13), tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
+	}
+	_ = refused(t, f, withFingerprint(1), codes.Breaker)
+}
+
+// Refused credentials do not follow a record: whichever call meets them opens their breaker.
+func TestRefusedCredentialsAreNoPoison(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	for range 4 {
+		call(t, f, withFingerprint(13), badCredentials)
+		at, _ := refused(t, f, withFingerprint(13), codes.Breaker).NotBefore()
+		waitUntil(t, at)
+		call(t, f, withFingerprint(1), works) // the probe
+	}
+}
+
 // A call that was poison before the outage never becomes the probe that decides for all callers.
 func TestPoisonCallIsNotTheProbe(t *testing.T) {
 	t.Parallel()
