@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,12 @@ func newList(ctx context.Context, days int, odd bool) (*list, error) {
 	l.request = tebra.ListAppointmentsRequest{
 		PracticeName: practice.Name, From: first, To: first.AddDate(0, 0, days-1), Location: l.clinic.Location(),
 	}
+	var kinds []tebratest.Oddity
+	if odd {
+		if kinds, err = changing(ctx, sim, practice.Name, first); err != nil {
+			return nil, err
+		}
+	}
 	var plain, served response
 	for i := range days {
 		day := first.AddDate(0, 0, i)
@@ -58,7 +65,6 @@ func newList(ctx context.Context, days int, odd bool) (*list, error) {
 		}
 		s := p
 		if odd {
-			kinds := tebratest.RowOddities()
 			sim.SetOdd(kinds[i%len(kinds)])
 			if s, err = askDay(ctx, sim, practice.Name, day); err != nil {
 				return nil, err
@@ -71,6 +77,31 @@ func newList(ctx context.Context, days int, odd bool) (*list, error) {
 	}
 	l.plain, l.served = plain.bytes(), served.bytes()
 	return l, nil
+}
+
+// changing returns the oddities that change rows of a day and neither add nor remove any: with more
+// rows, the list would be cut.
+func changing(ctx context.Context, sim *tebratest.Server, practice string, day time.Time) ([]tebratest.Oddity, error) {
+	sim.SetOdd()
+	plain, err := askDay(ctx, sim, practice, day)
+	if err != nil {
+		return nil, err
+	}
+	var all []tebratest.Oddity
+	for _, o := range tebratest.RowOddities() {
+		sim.SetOdd(o)
+		odd, err := askDay(ctx, sim, practice, day)
+		if err != nil {
+			return nil, err
+		}
+		if len(odd.rows) == len(plain.rows) && !slices.Equal(odd.rows, plain.rows) {
+			all = append(all, o)
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("simulator: no oddity changes a row")
+	}
+	return all, nil
 }
 
 // compare counts the rows that an oddity has left as they were, and remembers the others.
