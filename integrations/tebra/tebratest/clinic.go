@@ -32,7 +32,8 @@ type Clinic struct {
 	zone      *time.Location
 	startedAt time.Time // start of the simulation; earlier days are over
 
-	// The fields below are protected by the server's lock.
+	// The fields below, and the practice's name, are protected by the server's lock.
+	access         Access
 	patients       int
 	editedPatients map[int]Person
 	patientColumns map[int]map[string]string // columns of patients, as written through the API
@@ -63,7 +64,11 @@ func newClinic(s *Server, a *account, index int, p Practice, zone *time.Location
 }
 
 // Practice returns the clinic's configuration with zero values replaced by their defaults.
-func (c *Clinic) Practice() Practice { return c.practice }
+func (c *Clinic) Practice() Practice {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.practice
+}
 
 // Location returns the clinic's time zone.
 func (c *Clinic) Location() *time.Location { return c.zone }

@@ -62,6 +62,8 @@ type controlCommand struct {
 	Practice    int       `json:"practice"`
 	Day         string    `json:"day"` // 2006-01-02
 	Until       time.Time `json:"until"`
+	Name        string    `json:"name"`
+	Access      Access    `json:"access"`
 }
 
 // control adds the routes of the control API to mux. Reads are GET and return JSON. Commands are
@@ -76,6 +78,8 @@ type controlCommand struct {
 //	POST /control/delete {appointment}
 //	POST /control/move   {appointment, start}
 //	POST /control/phone  {patient, phone}
+//	POST /control/rename {account, practice, name}
+//	POST /control/access {account, practice, access}       access: unlisted, unauthorized, refused
 //	POST /control/outage {on}
 //	POST /control/fail-patient {patient, on}
 //	POST /control/play   {account, practice, day, until}    plays the staff's day up to a time
@@ -131,6 +135,13 @@ func (s *Server) controlCommands(mux *http.ServeMux) {
 		return s.firstClinic(func(c *Clinic) error { return c.SetPhone(o.Patient, o.Phone) })
 	})
 	handle("play", s.controlPlay)
+	handle("rename", func(o controlCommand) error {
+		if o.Name == "" {
+			return errIncompleteCommand
+		}
+		return s.onPractice(o, func(c *Clinic) { c.Rename(o.Name) })
+	})
+	handle("access", func(o controlCommand) error { return s.onPractice(o, func(c *Clinic) { c.SetAccess(o.Access) }) })
 	handle("outage", func(o controlCommand) error { s.Outage(o.On); return nil })
 	handle("fail-patient", func(o controlCommand) error {
 		if o.Patient == "" {
@@ -188,6 +199,15 @@ func (s *Server) controlPlay(o controlCommand) error {
 		return errIncompleteCommand
 	}
 	c.Play(day, time.Time{}, o.Until)
+	return nil
+}
+
+func (s *Server) onPractice(o controlCommand, do func(*Clinic)) error {
+	c := s.findClinic(o.Account, o.Practice)
+	if c == nil {
+		return ErrNotFound
+	}
+	do(c)
 	return nil
 }
 

@@ -20,7 +20,7 @@ func (h *handler) getPractices() (result, error) {
 		return nullReference, nil
 	}
 	var all []record
-	for _, c := range h.withForeignClinic(h.clinics(filter.text("PracticeName"), filter.text("ID"))) {
+	for _, c := range h.withForeignClinic(h.listedClinics(filter.text("PracticeName"), filter.text("ID"))) {
 		all = append(all, record{
 			"Active": "True", "CreatedDate": usDate(c.startedAt.AddDate(-4, 0, 0)), "Email": "office" + c.practiceID() + "@example.test",
 			"ID": c.practiceID(), "LastModifiedDate": usDate(c.startedAt.AddDate(-1, 0, 0)), "NPI": "0000000000", "Phone": "(555) 555-0100",

@@ -22,7 +22,8 @@ type OddityInfo struct {
 	Description string `json:"description"`
 }
 
-// oddity is a row of the table of oddities. It has either row or call.
+// oddity is a row of the table of oddities. It has either row or call, or neither if it is looked
+// up where responses are made (isOdd).
 type oddity struct {
 	OddityInfo
 
@@ -43,7 +44,7 @@ var oddities = slices.Concat(valueOddities, []oddity{
 		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},
 		call:       (*exchange).denyAsHTML,
 	},
-})
+}, practiceOddities)
 
 // Oddities describes all oddities.
 func Oddities() []OddityInfo {
@@ -112,6 +113,11 @@ func (s *Server) SetOdd(on ...Oddity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.odd = selectOddities(on)
+}
+
+// isOdd reports whether an oddity is switched on. The caller holds the server's lock.
+func (s *Server) isOdd(name Oddity) bool {
+	return slices.ContainsFunc(s.odd, func(o oddity) bool { return o.Name == name })
 }
 
 // selectOddities returns the rows of the table that have these names.

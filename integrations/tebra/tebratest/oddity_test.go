@@ -46,10 +46,10 @@ func TestEveryOddityShows(t *testing.T) {
 	t.Parallel()
 	requestHeader := header(oneAccount().Accounts[0])
 	responses := func(odd ...tebratest.Oddity) string {
-		config := oneAccount(tebratest.Practice{Patients: 100})
+		config := oneAccount(tebratest.Practice{Name: "Lakeside", Patients: 100}, tebratest.Practice{Name: "Lakeside Pediatrics", Patients: 100})
 		config.Throttles, config.Odd = unthrottled, odd
 		s := newServer(t, config)
-		all := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter/>")
+		all := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter><k:PracticeName>Lakeside</k:PracticeName></k:Filter>")
 		all += post(t, s, "GetPatients", requestHeader+"<k:Fields/><k:Filter/>")
 		for range 98 {
 			all += post(t, s, "GetPractices", requestHeader+"<k:Fields/><k:Filter/>")

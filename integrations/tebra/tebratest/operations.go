@@ -34,7 +34,7 @@ const maxRows = 10_000
 
 // listResult is the result of a filtered read, limited to maxRows and to the requested columns.
 func (h *handler) listResult(name string, all rows) result {
-	all = h.oddRows(name, all)
+	all = h.foreignRows(h.oddRows(name, all))
 	wanted := h.requestedColumns()
 	if len(wanted) > 0 && h.faults.Projection {
 		all = rowsOf()
@@ -66,18 +66,6 @@ func (h *handler) requestedColumns() map[string]bool {
 		}
 	}
 	return wanted
-}
-
-// clinics returns the account's clinics that match a filter by name and number; either may be
-// empty.
-func (h *handler) clinics(name, id string) []*Clinic {
-	var all []*Clinic
-	for _, c := range h.account.clinics {
-		if equalsFilter(name, c.practice.Name) && equalsFilter(id, c.practiceID()) {
-			all = append(all, c)
-		}
-	}
-	return all
 }
 
 // foreignClinic returns a clinic that is not in except, if the call is to return foreign rows, and

@@ -47,6 +47,7 @@ var nullReference = businessError("Object reference not set to an instance of an
 type authResult struct {
 	account       *account // nil if the customer key is unknown
 	authenticated bool
+	practices     []string // in PracticesAuthorized; nil writes none
 }
 
 // securityResponse returns the SecurityResponse part.
@@ -58,12 +59,8 @@ func (a authResult) securityResponse() record {
 	if a.account != nil {
 		r["CustomerId"] = strconv.Itoa(a.account.id)
 	}
-	if a.authenticated {
-		ids := []string{}
-		for _, c := range a.account.clinics {
-			ids = append(ids, strconv.Itoa(c.practice.ID))
-		}
-		r["PracticesAuthorized"] = record{"PracticeID": ids}
+	if a.authenticated && a.practices != nil {
+		r["PracticesAuthorized"] = record{"PracticeID": a.practices}
 	}
 	return r
 }

@@ -148,8 +148,12 @@ func (s *Server) execute(x *exchange, request message, rule Rule) ([]byte, Outco
 		Server: s, account: x.auth.account, in: request,
 		dryRun: rule.Fault == FaultSilentRefusal, foreign: rule.Fault == FaultForeignRows,
 	}
+	x.auth.practices = s.authorized(x.auth.account)
 	if !x.method.hasHeader() && !x.auth.authenticated {
 		return responseXML(x.method, x.auth, unknownCustomer), OutcomeUnauthenticated
+	}
+	if h.refuses() {
+		return responseXML(x.method, x.auth, businessError("User is not authorized for Practice.")), OutcomeRejected
 	}
 	res, err := operations[x.op](h)
 	if err != nil {
@@ -165,7 +169,11 @@ func (s *Server) execute(x *exchange, request message, rule Rule) ([]byte, Outco
 func (s *Server) authenticate(header message) authResult {
 	for _, a := range s.accounts {
 		if a.CustomerKey == header.text("CustomerKey") {
-			return authResult{account: a, authenticated: a.User == header.text("User") && a.Password == header.text("Password")}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return authResult{
+				account: a, authenticated: a.User == header.text("User") && a.Password == header.text("Password"), practices: s.authorized(a),
+			}
 		}
 	}
 	return authResult{}
