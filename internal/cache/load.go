@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// pauseAfterFailure is how long no process asks the source for a key after a load of it failed.
-	pauseAfterFailure = time.Second
 	// storeTimeout bounds the storing of a value after its caller's context has ended.
 	storeTimeout = 2 * time.Second
-	minWait      = 10 * time.Millisecond
-	maxWait      = 160 * time.Millisecond
+	// Callers in other processes look again after minWait, then after up to maxWait, or a tenth of
+	// the lease if that is shorter.
+	minWait = 10 * time.Millisecond
+	maxWait = 160 * time.Millisecond
 )
 
-// ErrSourceFailed matches Load's error when the last load of the key failed within the last second,
-// in this process or another. The error has a NotBefore method that returns the end of the pause.
+// ErrSourceFailed matches Load's error when the last load of the key failed within Class.Pause, in
+// this process or another. The error has a NotBefore method that returns the end of the pause.
 var ErrSourceFailed = errors.New("cache: the last load failed a moment ago")
 
 type sourceFailedError struct{ until time.Time }
@@ -152,7 +152,7 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 // acquire reads until waiting is no longer useful: the entry is usable, this caller has the grant,
 // or the source failed.
 func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
-	for wait := minWait; ; wait = min(wait*2, maxWait) {
+	for wait := minWait; ; wait = min(wait*2, maxWait, max(minWait, k.Class.lease()/10)) {
 		e, g, err := c.read(ctx, k, accept)
 		switch {
 		case err != nil:
@@ -178,7 +178,7 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	sc, h, err := c.fillCall(ctx, k, g, v)
 	if err != nil {
 		cl.err = err
-		_ = c.release(ctx, k, g, pauseAfterFailure) // the lease also expires by itself
+		_ = c.release(ctx, k, g, k.Class.Pause) // the lease also expires by itself
 		return Entry{}, err
 	}
 	e := entryOf(h, v.Bytes, Fresh, h.stamp)
@@ -198,12 +198,12 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	return e, nil
 }
 
-// releaseAfter ends the lease of a load without a value: with a pause if the source failed, at once
-// if the caller canceled.
+// releaseAfter ends the lease of a load without a value: with the class's pause if the source
+// failed, at once if the caller canceled.
 func (c *Cache) releaseAfter(ctx context.Context, k Key, g Grant, cause error) {
 	pause := time.Duration(0)
 	if cause != nil && ctx.Err() == nil {
-		pause = pauseAfterFailure
+		pause = k.Class.Pause
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()

@@ -26,7 +26,7 @@ func TestLoadIsSharedWithinAndBetweenProcesses(t *testing.T) {
 		b.waiting(s, 9)
 		s.send("v1")
 		e := b.got(first, Fresh, "v1")
-		if e.Stamp != g.Stamp || e.Cost < 0 || len(e.Tags) != 1 {
+		if e.Stamp != g.Stamp || e.Age <= 0 || len(e.Tags) != 1 {
 			t.Errorf("%+v for grant %+v", e, g)
 		}
 		for _, ch := range rest {
@@ -190,9 +190,8 @@ func TestStalledLoadBlocksOthersForItsLeaseOnly(t *testing.T) {
 		for range 4 {
 			s.send("v2") // on a slow machine the second load may outlive its lease too
 		}
-		here, elsewhere := start(t.Context(), b.Cache, k, s), start(t.Context(), b.secondProcess(b.rdb), k, s)
-		b.got(here, Fresh, "v2")
-		b.got(elsewhere, Fresh, "v2")
+		b.got(start(t.Context(), b.Cache, k, s), Fresh, "v2") // before another process stores it
+		b.got(start(t.Context(), b.secondProcess(b.rdb), k, s), Fresh, "v2")
 		stalled.send("v1")
 		b.got(first, Fresh, "v1")
 		b.want(k, Fresh, "v2")
@@ -278,6 +277,32 @@ func TestLoadAfterAPeek(t *testing.T) {
 		if n := trips.n.Load() - before; n != 1 {
 			t.Errorf("%d peeks for the second attempt, want 1", n)
 		}
+	})
+}
+
+// A caller that has peeked in an earlier epoch does not share what was loaded in the next one and
+// not stored: the stamps of two epochs cannot be compared.
+func TestLoadsOfTwoEpochsAreNotShared(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, s, late := b.key(1), newSource(), newSource()
+		b.store(b.key(2), value("an entry begins the epoch"))
+		var err error
+		if late.found, err = b.Peek(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		b.rdb.Del(t.Context(), metaKey(b.id))
+		first := start(t.Context(), b.Cache, k, s)
+		b.entered(s)
+		second := start(t.Context(), b.Cache, k, late)
+		b.waiting(late, 1)
+		s.results <- loadResult{Entry: Entry{Result: "of the next epoch"}}
+		if r := b.result(first); r.Result != "of the next epoch" {
+			t.Errorf("%+v", r)
+		}
+		b.entered(late)
+		late.send("v1")
+		b.got(second, Fresh, "v1")
 	})
 }
 

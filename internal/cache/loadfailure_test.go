@@ -31,7 +31,7 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 		if !errors.Is(err, ErrSourceFailed) || !errors.As(err, &later) {
 			t.Fatalf("just after a failure: %v", err)
 		}
-		if at, reason := later.NotBefore(); time.Until(at) > pauseAfterFailure || reason == "" {
+		if at, reason := later.NotBefore(); time.Until(at) > patients.Pause || reason == "" {
 			t.Errorf("not before %v, %q", at, reason)
 		}
 		b.bump(Tag{1}) // the tags of the key are still unknown
@@ -41,6 +41,21 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 		s.send("v1")
 		b.got(third, Fresh, "v1")
 		b.noMoreLoads(s)
+	})
+}
+
+// Without a pause the next caller, in this process or another, loads at once.
+func TestLoadAfterAFailureWithoutAPause(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *fixture) {
+		k, down := b.key(1), errors.New("down")
+		k.Class = &Class{Name: "view", Hard: time.Hour}
+		for _, c := range []*Cache{b.Cache, b.Cache, b.secondProcess(b.rdb)} {
+			_, err := c.Load(t.Context(), k, Entry{}, nil, func(context.Context, Grant) (Value, error) { return Value{}, down })
+			if !errors.Is(err, down) {
+				t.Errorf("Load = %v, want its own failure", err)
+			}
+		}
 	})
 }
 

@@ -17,7 +17,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	for _, view := range []*cache.Class{boardClass, providerClass, cardClass} {
+		view.Lease = time.Minute // tests hold builds for longer than any build takes
+	}
+	redistest.Main(m)
+}
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()

@@ -10,6 +10,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
+// viewLease is twice what a slow build of a view takes. While a process that stalled holds the
+// lease, the reads of other processes wait.
+const viewLease = 500 * time.Millisecond
+
 // The classes of documents and views. A view stays valid until something it shows changes. The age
 // of its data is the age of its days' rosters, so only rosters become Soft within minutes. A card
 // is read for one day, the day it begins on.
@@ -22,9 +26,9 @@ var (
 	patientsConfirmationClass = &cache.Class{Name: "roll", Schema: 1, Soft: 24 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	identityClass             = &cache.Class{Name: "identity", Schema: 1, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	dayClass                  = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
-	boardClass                = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
-	providerClass             = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 5 * time.Second}
-	cardClass                 = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: 5 * time.Second}
+	boardClass                = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: viewLease}
+	providerClass             = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: viewLease}
+	cardClass                 = &cache.Class{Name: "patient-card", Schema: 2, Soft: 24 * time.Hour, Hard: 24 * time.Hour, Lease: viewLease}
 )
 
 // Store reads and writes documents and views of all tenants in the cache. It never calls the
