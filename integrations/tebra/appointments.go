@@ -23,6 +23,10 @@ type ListAppointmentsRequest struct {
 	// From and To are the first and last day of the appointments in the practice's calendar, at
 	// most 60 days.
 	From, To time.Time
+	// Lookback is how many days before From are requested too, so that the rows include entries
+	// that began on those days and reach into later ones: whether the vendor selects by start or by
+	// overlap is unknown. With From, the range has at most 60 days. Only Windows uses it.
+	Lookback int
 	// ModifiedFrom and ModifiedTo are the first and last day of the last change, at most 60 days.
 	// The vendor compares days, so consecutive requests must overlap.
 	ModifiedFrom time.Time
@@ -147,6 +151,8 @@ func (q *ListAppointmentsRequest) check(maxDays int) (reason string) {
 		return "practice"
 	case q.Location == nil:
 		return "location"
+	case q.Lookback < 0 || q.Lookback >= opGetAppointments.MaxDays:
+		return "range"
 	case !visits && !changes, q.From.IsZero() != q.To.IsZero(), q.ModifiedFrom.IsZero() != q.ModifiedTo.IsZero():
 		return "range"
 	case visits && (days(q.From, q.To) < 1 || days(q.From, q.To) > maxDays):

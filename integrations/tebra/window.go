@@ -11,7 +11,11 @@ type Window[T any] struct {
 	// From and To are the first and last day, as midnight UTC. They are calendar days, not
 	// instants.
 	From, To time.Time
-	Rows     []T
+	// Seen is the first day that was requested: From, or as many days earlier as Lookback says.
+	// Without a lookback it is From; so it is if the vendor cut the list of a single day and its
+	// lookback, and then returned the day alone.
+	Seen time.Time
+	Rows []T
 	// Partial reports that a single day reached the vendor's row limit: there may be more rows, and
 	// they cannot be requested.
 	Partial bool
@@ -37,7 +41,11 @@ func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsR
 	if !visits {
 		from, to = req.ModifiedFrom, req.ModifiedTo
 	}
-	return readWindows(from, to, op.MaxDays, func(first, last time.Time) (rowsOf[Appointment], error) {
+	lookback := 0
+	if visits {
+		lookback = req.Lookback
+	}
+	return readWindows(from, to, op.MaxDays, lookback, func(first, last time.Time) (rowsOf[Appointment], error) {
 		part := req
 		if visits {
 			part.From, part.To = first, last
@@ -62,7 +70,7 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 	if from.IsZero() || to.IsZero() || days(from, to) < 1 || days(from, to) > maxRangeDays {
 		return failedSeq[Window[Patient]](invalidRequest(op, "range"))
 	}
-	return readWindows(from, to, maxRangeDays, func(first, last time.Time) (rowsOf[Patient], error) {
+	return readWindows(from, to, maxRangeDays, 0, func(first, last time.Time) (rowsOf[Patient], error) {
 		part := req
 		if changes {
 			part.ModifiedFrom, part.ModifiedTo = first, last
@@ -78,23 +86,29 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 const maxRangeDays = 200 * 366
 
 // readWindows fetches the days from first to last, at most maxDays at a time, and fewer where a
-// response is partial. It counts days in UTC, where every day exists: in a zone that skips a
-// midnight a day would be returned twice.
-func readWindows[T any](first, last time.Time, maxDays int, fetch func(first, last time.Time) (rowsOf[T], error)) iter.Seq2[Window[T], error] {
+// response is partial. Each window is fetched together with the lookback days before it, unless
+// that makes the response of a single day partial. It counts days in UTC, where every day exists:
+// in a zone that skips a midnight a day would be returned twice.
+func readWindows[T any](first, last time.Time, maxDays, lookback int, fetch func(first, last time.Time) (rowsOf[T], error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
+		maxDays -= lookback
 		size := min(maxDays, days(first, last))
 		for next := day(first); days(next, last) >= 1; {
 			n := min(size, days(next, last))
 			end := next.AddDate(0, 0, n-1)
-			all, err := fetch(next, end)
+			seen := next.AddDate(0, 0, -lookback)
+			all, err := fetch(seen, end)
 			switch {
 			case err != nil:
-				yield(Window[T]{From: next, To: end}, err)
+				yield(Window[T]{From: next, To: end, Seen: seen}, err)
 				return
+			case all.partial && n == 1 && lookback > 0:
+				lookback = 0
+				continue
 			case all.partial && n > 1:
 				size = (n + 1) / 2 // the following days are assumed to be as busy
 				continue
-			case !yield(Window[T]{From: next, To: end, Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, nil):
+			case !yield(Window[T]{From: next, To: end, Seen: seen, Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, nil):
 				return
 			case len(all.rows) < maxRows/4:
 				size = min(maxDays, 2*size)

@@ -13,7 +13,8 @@ import (
 // skipped a day.
 var zonesWithGaps = []string{"UTC", "America/Chicago", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Pacific/Apia", "Asia/Gaza"}
 
-// Regardless of partial and failed windows, successful windows contain every day once and in order.
+// Regardless of partial and failed windows, successful windows contain every day once and in order,
+// each with its lookback unless that is more than a single day has room for.
 func TestWindowsCoverEveryDayOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -24,6 +25,7 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 		start := rapid.IntRange(0, 20*365).Draw(t, "start")
 		first := time.Date(2008, 1, 1+start, rapid.IntRange(0, 23).Draw(t, "hour"), 0, 0, 0, zone)
 		n, most, limit := rapid.IntRange(1, 400).Draw(t, "days"), rapid.IntRange(1, 70).Draw(t, "most"), rapid.IntRange(1, 20).Draw(t, "room")
+		lookback := rapid.IntRange(0, most-1).Draw(t, "lookback")
 		failAt := rapid.SliceOfDistinct(rapid.IntRange(1, 30), rapid.ID[int]).Draw(t, "failures")
 		last := day(first).AddDate(0, 0, n-1)
 		calls, covered := 0, 0
@@ -39,17 +41,21 @@ func TestWindowsCoverEveryDayOnce(t *testing.T) {
 			return rowsOf[struct{}]{collected{partial: d > limit}, make([]struct{}, d)}, nil
 		}
 		for at := first; days(at, last) >= 1; {
-			for w, err := range readWindows(at, last, most, fetch) {
+			for w, err := range readWindows(at, last, most, lookback, fetch) {
 				if !w.From.Equal(day(at)) {
 					t.Fatalf("window from %v, want from %v", w.From, at)
 				}
 				if err != nil {
 					break
 				}
-				if len(w.Rows) != days(w.From, w.To) || w.Partial {
-					t.Fatalf("%d rows for %d days, partial %t", len(w.Rows), days(w.From, w.To), w.Partial)
+				seen := w.From.AddDate(0, 0, -lookback)
+				if lookback+1 > limit {
+					seen = w.From
 				}
-				covered += len(w.Rows)
+				if len(w.Rows) != days(w.Seen, w.To) || !w.Seen.Equal(seen) || w.Partial {
+					t.Fatalf("%d rows for %d days, seen from %v, partial %t", len(w.Rows), days(w.From, w.To), w.Seen, w.Partial)
+				}
+				covered += days(w.From, w.To)
 				at = w.To.AddDate(0, 0, 1)
 			}
 		}
@@ -64,7 +70,7 @@ func TestWindowsGrowAfterBusyDays(t *testing.T) {
 	t.Parallel()
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	calls := 0
-	for w, err := range readWindows(first, first.AddDate(0, 0, 599), 60, func(from, to time.Time) (rowsOf[struct{}], error) {
+	for w, err := range readWindows(first, first.AddDate(0, 0, 599), 60, 0, func(from, to time.Time) (rowsOf[struct{}], error) {
 		calls++
 		rows := 10 * days(from, to)
 		if from.Before(first.AddDate(0, 0, 7)) {
@@ -85,7 +91,7 @@ func TestSingleDayAtTheRowLimitIsPartial(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	n := 0
-	for w, err := range readWindows(day, day.AddDate(0, 0, 4), 60, func(from, to time.Time) (rowsOf[int], error) {
+	for w, err := range readWindows(day, day.AddDate(0, 0, 4), 60, 0, func(from, to time.Time) (rowsOf[int], error) {
 		return rowsOf[int]{collected: collected{partial: true}}, nil
 	}) {
 		if err != nil || !w.Partial || days(w.From, w.To) != 1 {

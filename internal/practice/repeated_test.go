@@ -438,3 +438,21 @@ func TestDocumentsOfThePreviousReleaseAreRead(t *testing.T) {
 		t.Error("a visit has another key than before")
 	}
 }
+
+func TestBeganIsTheStartOfTheLongestEntry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	long, short := visit(0), visit(1)
+	long.Day, long.Start, long.Last = monday.Add(-30), long.Start.AddDate(0, 0, -30), monday.Add(9)
+	short.Day, short.Start, short.Last = monday.Add(-1), short.Start.AddDate(0, 0, -1), monday
+	b.see(t, monday, long, short, visit(2))
+	for name, c := range map[string]struct{ from, want civil.Date }{
+		"the day":       {monday, monday.Add(-30)},
+		"the days from": {monday.Add(-3), monday.Add(-30)},
+		"an unread day": {monday.Add(1), monday.Add(1)},
+	} {
+		if got, err := b.store.Began(t.Context(), clinic, "7", c.from, monday.Add(3)); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+}

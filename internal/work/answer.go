@@ -55,7 +55,7 @@ func (a *answer) sort() error {
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
-		Practice: a.id, Date: on, From: a.from, To: a.to, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
+		Practice: a.id, Date: on, From: a.from, To: a.to, Seen: a.seen, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
 		Since: a.since, OwnVersions: a.ownVersions, Question: practice.Question{Name: a.name, Confirmed: math.MaxUint64},
 	})
 	if err != nil {

@@ -30,8 +30,12 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	lookback, err := d.lookback(ctx, s, job.Args)
+	if err != nil {
+		return err
+	}
 	w, err := firstWindow(s.Vendor.Appointments.Windows(ctx, tebra.ListAppointmentsRequest{
-		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Location: s.Zone,
+		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Lookback: lookback, Location: s.Zone,
 	}))
 	switch {
 	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the window size that the calls have found
@@ -60,6 +64,23 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		}
 	}
 	return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), readDays(s, a.reread)...)...)
+}
+
+// minLookback is how many days before a window are requested with it. Whether the vendor selects
+// entries by start or by overlap is unknown, so a window of one day could otherwise lack an
+// overnight visit or a block that began earlier. More rows in one call cost less than more calls.
+const minLookback = 7
+
+// lookback returns how many days before the range are requested: minLookback, or back to the start
+// of an entry that is known to reach into the range, up to the longest range that the vendor
+// allows. A longer entry that is not known yet is found by the window in which it starts.
+func (d Deps) lookback(ctx context.Context, s practiceScope, a tasks.SyncSchedule) (int, error) {
+	limit := policy("GetAppointments").MaxDays
+	began, err := d.Store.Began(ctx, s.tenant, s.id, a.From, civil.Min(a.To, a.From.Add(limit-1)))
+	if err != nil {
+		return 0, fmt.Errorf("read known entries: %w", err)
+	}
+	return min(max(minLookback, began.Days(a.From)), limit-1), nil
 }
 
 // readDays returns the demands that read days, one for each run of consecutive days.

@@ -116,13 +116,13 @@ func TestLongRangeBecomesSeveralRuns(t *testing.T) {
 	b := setup(t)
 	first := monday.Add(8) // so far ahead boards are built on request only
 	b.done(t, days(first, first.Add(60)))
-	b.demands(t, "sync schedule 7 2026-05-09..2026-05-09")
+	b.demands(t, "sync schedule 7 2026-05-02..2026-05-09")
 	if b.calls() != 1 {
 		t.Errorf("%d calls for the 60 days that the vendor allows", b.calls())
 	}
-	b.board(t, first.Add(59))
-	b.cold(t, first.Add(60))
-	b.done(t, days(first.Add(60), first.Add(60)))
+	b.board(t, first.Add(59-minLookback))
+	b.cold(t, first.Add(60-minLookback))
+	b.done(t, days(first.Add(60-minLookback), first.Add(60)))
 	b.demands(t)
 }
 
@@ -139,8 +139,8 @@ func TestCutAnswerIsReadInSmallerWindows(t *testing.T) {
 	b.cold(t, first)
 	b.line.answer, b.gate.refuse = nil, nil
 	b.done(t, days(first, last))
-	b.demands(t, "sync schedule 7 2026-03-18..2026-03-23")
-	for _, d := range civil.Range(first, first.Add(5)) {
+	b.demands(t, "sync schedule 7 2026-03-15..2026-03-23")
+	for _, d := range civil.Range(first, first.Add(2)) {
 		if n := len(b.board(t, d).Board.Rows); n != 850 {
 			t.Errorf("%s has %d rows", d, n)
 		}

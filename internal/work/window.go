@@ -12,6 +12,7 @@ import (
 // read the days after the first window, so that a failure there does not undo its progress.
 type window[T any] struct {
 	from, to civil.Date
+	seen     civil.Date // the first day that was requested, before from
 	rows     []T
 	aside    []tebra.SetAside
 	partial  bool // the vendor cut a single day, whose other rows cannot be requested
@@ -23,7 +24,7 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 	next, stop := iter.Pull2(windows)
 	defer stop()
 	w, err, _ := next()
-	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), rows: w.Rows, aside: w.SetAside, partial: w.Partial}, err
+	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), seen: civil.DateOf(w.Seen), rows: w.Rows, aside: w.SetAside, partial: w.Partial}, err
 }
 
 // cut reports whether the window is smaller than the operation allows for a range that ends on
@@ -31,7 +32,7 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 func (w *window[T]) cut(last civil.Date, operation string) bool {
 	widest := w.from.Days(last)
 	if limit := policy(operation).MaxDays; limit > 0 {
-		widest = min(widest, limit-1)
+		widest = min(widest, limit-1-w.seen.Days(w.from))
 	}
 	return w.from.Days(w.to) < widest
 }
