@@ -15,8 +15,7 @@ const (
 	maxTag   = 4 << 10 // bytes of a tag; real tags are short
 	maxRows  = 10_000  // where the vendor cuts its lists
 
-	maxItems   = 1000 // of an array in a record
-	maxMembers = 32   // of one part of a result; the security part has the most, about a dozen
+	maxItems = 1000 // of an array in a record
 )
 
 // malformedError is a keyword for the way in which a response is malformed. It never quotes the
@@ -86,17 +85,22 @@ func (r *reader) children(fn func(el xml.Name) error, namespaces ...string) erro
 }
 
 // members is like children for an element whose members occur at most once. A repeated member is an
-// error: if the last one counted, "no error" could override an error.
+// error: if the last one counted, "no error" could override an error. Members that fn leaves unread
+// may be repeated.
 func (r *reader) members(fn func(el xml.Name) error, namespaces ...string) error {
 	var seen []string
+	level := len(r.open)
 	return r.children(func(el xml.Name) error {
 		if slices.Contains(seen, el.Local) {
 			return malformedError("repeated")
 		}
-		if seen = append(seen, el.Local); len(seen) > maxMembers {
-			return malformedError("members")
+		if err := fn(el); err != nil {
+			return err
 		}
-		return fn(el)
+		if len(r.open) == level { // it is read
+			seen = append(seen, el.Local)
+		}
+		return nil
 	}, namespaces...)
 }
 
