@@ -1,6 +1,7 @@
 package mutation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,7 +24,9 @@ var rowSteps = []step{
 	{name: "drop a row", apply: onRow(func(d *draft, r *row) { d.rows = slices.DeleteFunc(d.rows, func(o *row) bool { return o == r }) })},
 	{name: "rename a row", apply: touching(func(_ *draft, r *row) { r.tag = "AppointmentDatum" })},
 	{name: "drop a member", apply: touchingCell(func(_ *draft, _ *row, c *cell) { *c = cell{bare: true} })},
-	{name: "rename a member", apply: touchingCell(func(d *draft, r *row, c *cell) { c.name = r.cells[d.choose(len(r.cells))].name + "s"[:d.choose(2)] })},
+	{name: "rename a member", apply: touchingCell(func(d *draft, r *row, c *cell) {
+		c.name = cmp.Or(r.cells[d.choose(len(r.cells))].name, c.name) + "s"[:d.choose(2)] // inserted text has no name
+	})},
 	{name: "move a member to another namespace", apply: touchingCell(func(_ *draft, _ *row, c *cell) { c.attributes = ` xmlns="urn:other"` })},
 	{name: "write a member as nil", apply: touchingCell(func(_ *draft, _ *row, c *cell) { *c = cell{name: c.name, attributes: ` i:nil="true"`} })},
 	{name: "double a member", apply: touchingCell(func(_ *draft, r *row, c *cell) { r.cells = append(r.cells, *c) })},
