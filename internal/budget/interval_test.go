@@ -106,3 +106,36 @@ func TestSetIntervals(t *testing.T) {
 		}
 	})
 }
+
+// The vendor may ask not to be called for a while. A shorter wish does not shorten a longer one, and
+// other operations go on.
+func TestBlock(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p := newPace(t, rdb)
+		op := getPatient(interval)
+		slot := acquire(t, p, op, interactive)
+		p.Block(t.Context(), op, 20*time.Second)
+		p.Block(t.Context(), op, time.Second)
+		p.Block(t.Context(), op, -time.Hour)
+		if s := acquire(t, p, op, interactive); s.Decision != Blocked || s.Wait < 15*time.Second || s.Wait > 21*time.Second {
+			t.Errorf("%+v", s)
+		}
+		if blocked, err := p.Blocked(t.Context(), op, slot); err != nil || !blocked {
+			t.Errorf("a slot granted before counts as usable: %t, %v", blocked, err)
+		}
+		other := op
+		other.Name = "GetAppointments"
+		if s := acquire(t, p, other, interactive); s.Decision != Granted {
+			t.Errorf("another operation: %+v", s)
+		}
+		long := op
+		long.Name = "GetPatients"
+		acquire(t, p, long, interactive)
+		p.Block(t.Context(), long, 1000*time.Hour)
+		all, err := p.States(t.Context(), long)
+		if err != nil || len(all) != 1 || all[0].Blocked > time.Hour || all[0].Blocked < time.Minute {
+			t.Errorf("%+v, %v", all, err)
+		}
+	})
+}

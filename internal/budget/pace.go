@@ -20,6 +20,7 @@ const (
 	marginMille = 200                // margin in thousandths of the interval
 	minInterval = time.Millisecond   // shortest interval accepted
 	maxInterval = time.Minute        // longest interval accepted
+	maxBlock    = time.Hour          // longest block that the vendor can ask for
 )
 
 var (
@@ -29,10 +30,13 @@ var (
 	refundSource string
 	//go:embed lua/throttled.lua
 	throttledSource string
+	//go:embed lua/block.lua
+	blockSource string
 
 	acquireScript   = redis.NewScript(acquireSource)
 	refundScript    = redis.NewScript(refundSource)
 	throttledScript = redis.NewScript(throttledSource)
+	blockScript     = redis.NewScript(blockSource)
 )
 
 // Operation is one operation of one tenant's account at the vendor. Each has a budget of its own.
@@ -130,6 +134,14 @@ func (p *Pace) Throttled(ctx context.Context, op Operation, s Slot, named time.D
 	_ = throttledScript.Run(ctx, p.o.Redis, []string{op.key()},
 		op.Interval.Microseconds(), p.o.MinMargin.Microseconds(), marginMille, max(named, 0).Microseconds(),
 		maxInterval.Microseconds(), s.at, marginLife.Microseconds(), keyLife.Milliseconds()).Err()
+}
+
+// Block grants nothing of the operation for a while, at most an hour: the vendor asked not to be
+// called before. Errors are ignored: the next response asks again.
+func (p *Pace) Block(ctx context.Context, op Operation, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
+	defer cancel()
+	_ = blockScript.Run(ctx, p.o.Redis, []string{op.key()}, min(max(wait, 0), maxBlock).Microseconds(), keyLife.Milliseconds()).Err()
 }
 
 // SetIntervals stores the intervals that the vendor reports for a tenant's operations, by name. If

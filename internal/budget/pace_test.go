@@ -276,4 +276,5 @@ func TestNothingIsGrantedWithoutRedis(t *testing.T) {
 	}
 	p.Refund(t.Context(), op, s) // neither returns an error nor panics
 	p.Throttled(t.Context(), op, s, 0)
+	p.Block(t.Context(), op, time.Minute)
 }

@@ -51,12 +51,12 @@ func TestClassify(t *testing.T) {
 	t.Parallel()
 	codes := []tebra.Code{
 		"", tebra.Throttled, tebra.Unauthenticated, tebra.Denied, tebra.Invalid, tebra.NotFound, tebra.Conflict,
-		tebra.Unavailable, tebra.Timeout, tebra.Canceled, tebra.Malformed, tebra.Unknown,
+		tebra.Unavailable, tebra.Timeout, tebra.Canceled, tebra.Malformed, tebra.Unknown, tebra.Locked, tebra.Merged,
 	}
 	want := map[scopeKind][]outcome{
-		hostScope:       {success, reachable, reachable, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, ignored},
-		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, failure},
-		credentialScope: {success, ignored, failure, reachable, reachable, reachable, reachable, ignored, ignored, ignored, ignored, ignored},
+		hostScope:       {success, reachable, reachable, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, ignored, reachable, reachable},
+		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, failure, ignored, reachable},
+		credentialScope: {success, ignored, failure, reachable, reachable, reachable, reachable, ignored, ignored, ignored, ignored, ignored, failure, reachable},
 	}
 	for kind, outcomes := range want {
 		for i, code := range codes {

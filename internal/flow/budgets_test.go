@@ -42,3 +42,21 @@ func TestBudgets(t *testing.T) {
 		}
 	})
 }
+
+// The vendor is not called before the time that it names, whatever its response was.
+func TestRetryAfterBlocksTheOperation(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		f := newFlow(t, rdb)
+		for _, code := range []tebra.Code{tebra.Unavailable, tebra.Throttled} {
+			c := getPatient()
+			c.Operation = "Get" + string(code)
+			call(t, f, interactive(c), tebra.Outcome{Code: code, RetryAfter: 30 * time.Second})
+			at, _ := refused(t, f, interactive(c), codes.Blocked).NotBefore()
+			if wait := time.Until(at); wait < 25*time.Second || wait > 31*time.Second {
+				t.Errorf("%s: refused for %v", code, wait)
+			}
+		}
+		call(t, f, interactive(getPatient()), tebra.Outcome{}) // other operations go on
+	})
+}

@@ -17,16 +17,18 @@ const (
 var outcomes = map[scopeKind]map[tebra.Code]outcome{
 	hostScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure,
-		tebra.Throttled: reachable, tebra.Unauthenticated: reachable, tebra.Denied: reachable, tebra.Invalid: reachable,
-		tebra.NotFound: reachable, tebra.Conflict: reachable,
+		tebra.Throttled: reachable, tebra.Unauthenticated: reachable, tebra.Locked: reachable, tebra.Denied: reachable, tebra.Invalid: reachable,
+		tebra.NotFound: reachable, tebra.Merged: reachable, tebra.Conflict: reachable,
 	},
 	classScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure, tebra.Unknown: failure,
-		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Conflict: reachable,
+		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Merged: reachable,
+		tebra.Conflict: reachable,
 	},
 	credentialScope: {
-		"": success, tebra.Unauthenticated: failure,
-		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Conflict: reachable,
+		"": success, tebra.Unauthenticated: failure, tebra.Locked: failure,
+		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Merged: reachable,
+		tebra.Conflict: reachable,
 	},
 }
 

@@ -22,8 +22,9 @@ type permit struct {
 // SendBy returns the latest moment at which the call may be sent.
 func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
 
-// Done releases the place, reports the outcome to pace and breakers, and refunds the slot of a call
-// that was not sent. Calls after the first do nothing.
+// Done releases the place, reports the outcome to pace and breakers, refunds the slot of a call that
+// was not sent, and blocks the operation for as long as the vendor asks. Calls after the first do
+// nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
 		p.release()
@@ -35,6 +36,9 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 			p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)
 		case o.Code == tebra.Throttled:
 			p.entry.flow.pace.Throttled(ctx, p.entry.budget, p.slot, o.Interval)
+		}
+		if o.RetryAfter > 0 {
+			p.entry.flow.pace.Block(ctx, p.entry.budget, o.RetryAfter)
 		}
 	})
 }
