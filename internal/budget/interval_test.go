@@ -107,8 +107,8 @@ func TestSetIntervals(t *testing.T) {
 	})
 }
 
-// The vendor may ask not to be called for a while. A shorter wish does not shorten a longer one, and
-// other operations go on.
+// The vendor may ask not to be called for a while. A shorter wish does not shorten a longer one,
+// and other operations go on.
 func TestBlock(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

@@ -56,9 +56,11 @@ var (
 var (
 	VendorThrottled       = task("vendor_throttled", "the vendor asks for longer pauses between calls")
 	VendorUnauthenticated = task("vendor_unauthenticated", "the vendor does not accept the tenant's login")
+	VendorLocked          = task("vendor_locked", "the vendor has locked the tenant's login for now; unlock it at the vendor, and look for what uses a wrong password")
 	VendorDenied          = task("vendor_denied", "the tenant's login lacks a permission at the vendor")
 	VendorInvalid         = task("vendor_invalid", "the vendor refuses the request as it stands")
 	VendorNotFound        = task("vendor_not_found", "the vendor has no such record")
+	VendorMerged          = task("vendor_merged", "the vendor has merged the patient with another one; the days of the patient's visits are read again")
 	VendorConflict        = task("vendor_conflict", "the record at the vendor is not in the state that the change needs")
 	VendorUnavailable     = task("vendor_unavailable", "the vendor cannot be reached")
 	VendorTimeout         = task("vendor_timeout", "the vendor did not answer in time")

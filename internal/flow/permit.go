@@ -22,9 +22,9 @@ type permit struct {
 // SendBy returns the latest moment at which the call may be sent.
 func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
 
-// Done releases the place, reports the outcome to pace and breakers, refunds the slot of a call that
-// was not sent, and blocks the operation for as long as the vendor asks. Calls after the first do
-// nothing.
+// Done releases the place, reports the outcome to pace and breakers, refunds the slot of a call
+// that was not sent, and blocks the operation for as long as the vendor asks. Calls after the first
+// do nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
 		p.release()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -13,8 +14,8 @@ import (
 )
 
 // syncPatient reads one patient. It records a patient that the vendor does not know as absent; if
-// the patient was known, only after a second answer confirms that. Running twice: one more call, no
-// change.
+// the patient was known, only after a second answer confirms that. A patient that the vendor has
+// merged with another one is final. Running twice: one more call, no change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -26,14 +27,18 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	}
 	id := phi.Text(job.Args.Patient.Reveal())
 	p, err := s.Vendor.Patients.Get(ctx, id.Reveal())
-	if errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
-		doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, id, since)
-		if doubtful {
-			return readAgain(ctx, d, job)
+	switch {
+	case errors.Is(err, &tebra.Error{Code: tebra.NotFound}):
+		return d.forgetPatient(ctx, s, job, since)
+	case errors.Is(err, &tebra.Error{Code: tebra.Merged}):
+		if err := d.rereadVisits(ctx, s, id); err != nil {
+			return err
 		}
-		return applied(err)
-	}
-	if err != nil {
+		if err := d.forgetPatient(ctx, s, job, since); err != nil {
+			return err
+		}
+		return vendorError(err, job.EnqueuedAt)
+	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
 	}
 	changed, err := d.Store.ApplyPatient(ctx, s.tenant, practice.FromPatient(p), since)
@@ -45,4 +50,28 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 		return err
 	}
 	return d.demand(ctx, s, views...)
+}
+
+// forgetPatient records that the vendor has no record of the patient under this identifier.
+func (d Deps) forgetPatient(ctx context.Context, s practiceScope, job *tasks.Job[tasks.SyncPatient], since cache.Grant) error {
+	doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, phi.Text(job.Args.Patient.Reveal()), since)
+	if doubtful {
+		return readAgain(ctx, d, job)
+	}
+	return applied(err)
+}
+
+// rereadVisits demands the days on which boards and cards show a visit of the patient: the vendor
+// may list these visits under the identifier of another patient now.
+func (d Deps) rereadVisits(ctx context.Context, s practiceScope, patient phi.Text) error {
+	today := civil.DateOf(d.Now().In(s.Zone))
+	days, err := d.Store.VisitDays(ctx, s.tenant, s.id, patient, civil.Range(today.Add(-soon), today.Add(practice.CardDays-1)))
+	if err != nil {
+		return err
+	}
+	var follow []tasks.Args
+	for _, on := range days {
+		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: on, To: on})
+	}
+	return d.demand(ctx, s, follow...)
 }

@@ -20,11 +20,13 @@ const (
 	longWait   = 10 * time.Minute
 	giveUp     = 24 * time.Hour
 	throttled  = 2 * time.Second
+	locked     = 5 * time.Minute // before a login that the vendor has locked is tried again
 	waitJitter = 0.25
 )
 
-// vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout or
-// throttling is not the task's failure and costs no attempt. Errors of other packages are returned
+// vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout,
+// throttling or a locked login is not the task's failure and costs no attempt. A run does not come
+// back before the vendor's response allows it. Errors of other packages are returned
 // unchanged: a refusal of the gate carries the time to come back, and a permanent error reports
 // that it is permanent.
 func vendorError(err error, demanded time.Time) error {
@@ -36,13 +38,17 @@ func vendorError(err error, demanded time.Time) error {
 	coded := fmt.Errorf("%w: %w", code, err)
 	switch e.Code {
 	case tebra.Throttled:
-		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled))), code)
-	case tebra.Unavailable, tebra.Timeout:
+		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled, e.RetryAfter))), code)
+	case tebra.Unavailable, tebra.Timeout, tebra.Locked:
 		age := now.Sub(demanded)
 		if age > giveUp {
 			return tasks.Permanent(coded)
 		}
-		return tasks.Later(now.Add(jitter(min(max(age/2, firstWait), longWait))), code)
+		wait := max(min(max(age/2, firstWait), longWait), e.RetryAfter)
+		if e.Code == tebra.Locked {
+			wait = max(wait, locked)
+		}
+		return tasks.Later(now.Add(jitter(wait)), code)
 	case tebra.Canceled:
 		return tasks.Later(now, codes.Canceled)
 	}
@@ -54,9 +60,11 @@ func vendorError(err error, demanded time.Time) error {
 var vendorCodes = map[tebra.Code]codes.Code{
 	tebra.Throttled:       codes.VendorThrottled,
 	tebra.Unauthenticated: codes.VendorUnauthenticated,
+	tebra.Locked:          codes.VendorLocked,
 	tebra.Denied:          codes.VendorDenied,
 	tebra.Invalid:         codes.VendorInvalid,
 	tebra.NotFound:        codes.VendorNotFound,
+	tebra.Merged:          codes.VendorMerged,
 	tebra.Conflict:        codes.VendorConflict,
 	tebra.Unavailable:     codes.VendorUnavailable,
 	tebra.Timeout:         codes.VendorTimeout,

@@ -89,6 +89,12 @@ func TestVendorErrors(t *testing.T) {
 		"throttled, but how": {&tebra.Error{Code: tebra.Throttled}, 25 * time.Hour, tasks.OutcomeLater, 2 * time.Second, 4 * time.Second},
 		"canceled":           {&tebra.Error{Code: tebra.Canceled}, 0, tasks.OutcomeLater, 0, 2 * time.Second},
 		"refused":            {&tebra.Error{Code: tebra.Unauthenticated}, 0, tasks.OutcomeDead, 0, 0},
+		"asked to wait":      {&tebra.Error{Code: tebra.Unavailable, RetryAfter: 40 * time.Minute}, time.Minute, tasks.OutcomeLater, 40 * time.Minute, 51 * time.Minute},
+		"asked for less":     {&tebra.Error{Code: tebra.Unavailable, RetryAfter: time.Second}, time.Minute, tasks.OutcomeLater, 30 * time.Second, 40 * time.Second},
+		"throttled for long": {&tebra.Error{Code: tebra.Throttled, RetryAfter: time.Minute}, 0, tasks.OutcomeLater, time.Minute, 76 * time.Second},
+		"locked":             {&tebra.Error{Code: tebra.Locked}, 0, tasks.OutcomeLater, 5 * time.Minute, 7 * time.Minute},
+		"locked for a day":   {&tebra.Error{Code: tebra.Locked}, 25 * time.Hour, tasks.OutcomeDead, 0, 0},
+		"merged":             {&tebra.Error{Code: tebra.Merged}, 0, tasks.OutcomeDead, 0, 0},
 		"malformed":          {&tebra.Error{Code: tebra.Malformed}, 0, tasks.OutcomeRetry, 0, 3 * time.Second},
 		"else":               {errors.New("something else"), 0, tasks.OutcomeRetry, 0, 3 * time.Second},
 	} {
