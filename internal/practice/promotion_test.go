@@ -2,8 +2,8 @@ package practice
 
 import "testing"
 
-// After the promotion of a replica, which may lack invalidations, a board is stale until its day has
-// been read again, although nothing in the answer has changed.
+// After the promotion of a replica, which may lack invalidations, a board is stale until its day
+// has been read again, although nothing in the answer has changed.
 func TestBoardAfterAPromotion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

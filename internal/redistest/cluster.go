@@ -31,8 +31,8 @@ func (n *Node) FollowInCluster(t testing.TB, owner *Node) {
 	n.catchUp(t, owner)
 	theirs := owner.Client(t)
 	n.eventually(t, "the owner lists the replica", func() bool {
-		slots := theirs.ClusterSlots(t.Context()).Val()
-		return len(slots) == 1 && len(slots[0].Nodes) == 2
+		shards := theirs.ClusterShards(t.Context()).Val()
+		return len(shards) == 1 && len(shards[0].Nodes) == 2
 	})
 }
 

@@ -43,7 +43,7 @@ func (u *unusable) add(class, code string) {
 
 // write logs the count. The caller holds the lock.
 func (u *unusable) write() {
-	u.log.Warn("stored values cannot be used", "code", u.code, "class", u.class, "count", u.count)
+	u.log.WarnContext(context.Background(), "stored values cannot be used", "code", u.code, "class", u.class, "count", u.count)
 	u.count, u.paused = 0, true
 	time.AfterFunc(unusableInterval, func() {
 		u.mu.Lock()

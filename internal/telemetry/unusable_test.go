@@ -4,15 +4,35 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// lines is a log that a timer's goroutine writes to and a test reads.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) taken() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.buf.Reset()
+	return l.buf.String()
+}
+
 func TestUnusableValuesAreLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out lines
 		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
@@ -29,14 +49,13 @@ func TestUnusableValuesAreLoggedOnceAMinute(t *testing.T) {
 				ValueUnusable(ctx, class, code)
 			}
 		}
-		want := func(after time.Duration, lines string) {
+		want := func(after time.Duration, want string) {
 			t.Helper()
-			time.Sleep(after)
+			<-time.After(after)
 			synctest.Wait()
-			if got := out.String(); got != lines {
-				t.Errorf("logged %q, want %q", got, lines)
+			if got := out.taken(); got != want {
+				t.Errorf("logged %q, want %q", got, want)
 			}
-			out.Reset()
 		}
 		const line = `level=WARN msg="stored values cannot be used" code=`
 		see(1000, "day-board", "seal_broken")
