@@ -61,7 +61,7 @@ func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z")
 func (c *Clinic) detail(v *Visit) result {
 	r := record{
 		"AppointmentId": v.ID, "AppointmentMode": v.Mode, "AppointmentName": v.Name, "AppointmentReasonId": reasonIDByName(v.Reason),
-		"AppointmentStatus": typedStatus(v.Status), "AppointmentType": "P", "AttendeesCount": strconv.Itoa(len(v.Attendees)),
+		"AppointmentStatus": typedStatus(v.Status), "AppointmentType": cmp.Or(v.Type, "P"), "AttendeesCount": strconv.Itoa(len(v.Attendees)),
 		"CreatedAt": isoTime(v.Created), "CustomerId": strconv.Itoa(c.account.id), "EndTime": isoTime(v.End),
 		"IsDeleted": strconv.FormatBool(v.Deleted), "IsGroupAppointment": strconv.FormatBool(len(v.Attendees) > 0),
 		"IsRecurring": strconv.FormatBool(v.Series != 0), "Notes": v.Notes, "PatientCaseId": v.CaseID, "PracticeId": c.practiceID(),

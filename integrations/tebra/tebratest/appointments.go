@@ -1,6 +1,7 @@
 package tebratest
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ func (w window) contains(t time.Time) bool {
 type appointmentQuery struct {
 	filter                    message
 	visits, created, modified window
+	overlap                   bool // visits selects what overlaps it
 	// Offset at which rows are written; nil means the practice's zone.
 	offset *time.Location
 }
@@ -64,7 +66,7 @@ func (h *handler) getAppointments() (result, error) {
 
 // query parses the filter and adds the vendor's default window if the filter has no dates.
 func (c *Clinic) query(filter message) (appointmentQuery, error) {
-	q := appointmentQuery{filter: filter}
+	q := appointmentQuery{filter: filter, overlap: c.server.isOdd(OddOverlap)}
 	zone := c.zone
 	if hours, err := strconv.Atoi(filter.text("TimeZoneOffsetFromGMT")); err == nil && -14 <= hours && hours <= 14 {
 		q.offset = time.FixedZone("", hours*3600)
@@ -139,7 +141,15 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	first, last := c.searchDays(q)
 	at := time.Now().Add(-stale)
 	var found []*Visit
-	for number := first; number <= last; number++ {
+	for number := first - maxEntryDays; number <= last; number++ {
+		for _, v := range c.oddEntries(number) {
+			if q.matches(v) {
+				found = append(found, v)
+			}
+		}
+		if number < first && !q.overlap {
+			continue
+		}
 		for _, v := range c.day(number) {
 			if stale > 0 && len(c.visitHistory[v.ID]) > 0 {
 				continue // it may have been on another day then
@@ -161,6 +171,9 @@ func (c *Clinic) search(q appointmentQuery, stale time.Duration) []*Visit {
 	sortVisits(found)
 	return found
 }
+
+// maxEntryDays is how many days before a range are searched for entries that reach into it.
+const maxEntryDays = 14
 
 // maxSearchDays is how many days a search goes through: five years of a practice's data plus the
 // margin for changes.
@@ -187,13 +200,21 @@ func (c *Clinic) searchDays(q appointmentQuery) (first, last int) {
 	return max(first, last-maxSearchDays), last
 }
 
+// inRange reports whether the range selects a visit, by its start unless overlap is set.
+func (q appointmentQuery) inRange(v *Visit) bool {
+	if !q.overlap {
+		return q.visits.contains(v.Start)
+	}
+	return (q.visits.from.IsZero() || v.End.After(q.visits.from) || v.Start.Equal(q.visits.from)) &&
+		(q.visits.to.IsZero() || !v.Start.After(q.visits.to))
+}
+
 func (q appointmentQuery) matches(v *Visit) bool {
 	f := q.filter
-	return q.visits.contains(v.Start) && q.created.contains(v.Created) && q.modified.contains(v.Modified) &&
+	return q.inRange(v) && q.created.contains(v.Created) && q.modified.contains(v.Modified) &&
 		equalsFilter(f.text("ConfirmationStatus"), v.Status) && equalsFilter(f.text("PatientID"), v.PatientID) &&
 		equalsFilter(f.text("ResourceName"), v.Provider) && equalsFilter(f.text("AppointmentReason"), v.Reason) &&
-		(equalsFilter(f.text("Type"), "P") || equalsFilter(f.text("Type"), "Patient")) &&
-		strings.Contains(strings.ToLower(v.Patient), strings.ToLower(f.text("PatientFullName")))
+		v.hasType(f.text("Type")) && strings.Contains(strings.ToLower(v.Patient), strings.ToLower(f.text("PatientFullName")))
 }
 
 func (c *Clinic) appointmentRow(v *Visit, q appointmentQuery) record {
@@ -218,7 +239,10 @@ func (c *Clinic) appointmentRow(v *Visit, q appointmentQuery) record {
 		"LastModifiedDate": date(v.Modified), "Notes": v.Notes, "PatientFullName": v.Patient, "PatientID": v.PatientID,
 		"PracticeID": c.practiceID(), "PracticeName": c.practice.Name, "Recurring": "False",
 		"ResourceID1": v.ProviderID, "ResourceName1": v.Provider, "ResourceTypeID1": "1",
-		"ServiceLocationID": c.locationID(), "ServiceLocationName": c.locationName(), "StartDate": entered(v.Start), "Type": "P",
+		"ServiceLocationID": c.locationID(), "ServiceLocationName": c.locationName(), "StartDate": entered(v.Start), "Type": cmp.Or(v.Type, "P"),
+	}
+	if v.AllDay {
+		r["AllDay"] = "True"
 	}
 	if v.CaseID != "" {
 		r["PatientCaseID"], r["PatientCaseName"] = v.CaseID, "Default Case"

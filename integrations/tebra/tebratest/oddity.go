@@ -22,8 +22,8 @@ type OddityInfo struct {
 	Description string `json:"description"`
 }
 
-// oddity is a row of the table of oddities. It has either row or call, or neither if it is looked
-// up where responses are made (isOdd).
+// oddity is a row of the table of oddities. It has one of row, entries and call, or none if it is
+// looked up where responses are made (isOdd).
 type oddity struct {
 	OddityInfo
 
@@ -31,6 +31,9 @@ type oddity struct {
 	// and return it. It is called for rows of every list, so it must return rows without the
 	// members that it deals with as they are.
 	row func(odd oddRow) []record
+	// entries returns entries that a day's lists have besides the visit that was drawn for the
+	// oddity. They are the same in every list.
+	entries func(c *Clinic, v *Visit) []*Visit
 	// unreadable reports that the row does not say which visit it is, or of which day.
 	unreadable bool
 	// call responds to an odd call in place of the operation.
@@ -44,7 +47,7 @@ var oddities = slices.Concat(valueOddities, []oddity{
 		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},
 		call:       (*exchange).denyAsHTML,
 	},
-}, practiceOddities)
+}, practiceOddities, entryOddities)
 
 // Oddities describes all oddities.
 func Oddities() []OddityInfo {

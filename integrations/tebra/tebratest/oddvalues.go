@@ -25,6 +25,8 @@ const (
 	OddDuration          Oddity = "bad-duration"
 	OddNoID              Oddity = "no-id"
 	OddID                Oddity = "bad-id"
+	OddTypeName          Oddity = "type-name"
+	OddTypeUnknown       Oddity = "type-unknown"
 )
 
 // The oddities of rows that share an ID.
@@ -110,6 +112,18 @@ var valueOddities = []oddity{
 		OddityInfo: OddityInfo{OddID, "the ID of an appointment is not a number"},
 		row:        inPlace(func(r record) { ofAppointment(r, func() { replaceText(r, "ID", "none") }) }),
 		unreadable: true,
+	},
+	{
+		OddityInfo: OddityInfo{OddTypeName, "Type is written out"},
+		row: inPlace(func(r record) {
+			ofAppointment(r, func() {
+				replaceText(r, "Type", map[any]string{"P": "Patient", "O": "Other", "U": "Unknown"}[r["Type"]])
+			})
+		}),
+	},
+	{
+		OddityInfo: OddityInfo{OddTypeUnknown, "Type is U, for unknown"},
+		row:        inPlace(func(r record) { ofAppointment(r, func() { replaceText(r, "Type", "U") }) }),
 	},
 	{
 		OddityInfo: OddityInfo{OddRepeatedRow, "a row is in the list twice"},

@@ -34,6 +34,8 @@ type Visit struct {
 	Name         string   // of the appointment; "" for generated visits
 	Notes        string
 	CaseID       string // "" for none
+	Type         string // "P" with a patient, "O" other, "U" unknown; "" means "P"
+	AllDay       bool
 }
 
 // Appointments returns the visits of the calendar day that day shows in its own location, including
