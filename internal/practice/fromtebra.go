@@ -93,7 +93,10 @@ func DistinctRows(rows []tebra.Appointment) ([]tebra.Appointment, error) {
 	var out []tebra.Appointment
 	for _, r := range rows {
 		if byID[r.ID] > 1 && r.ID != "" {
-			data, err := phi.Marshal(r)
+			data, err := phi.Marshal(struct {
+				tebra.Appointment
+				Duration int64 // in place of the row's own, for which JSON has no form
+			}{r, int64(r.Duration)})
 			if err != nil {
 				return nil, fmt.Errorf("compare rows: %w", err)
 			}

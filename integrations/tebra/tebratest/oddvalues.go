@@ -77,7 +77,7 @@ var valueOddities = []oddity{
 	},
 	{
 		OddityInfo: OddityInfo{OddTwentyFourHours, "dates have 24 hours"},
-		row:        inPlace(func(r record) { rewriteDates(r, "1/2/2006 15:04:05", dateMembers...) }),
+		row:        inPlace(writeTwentyFourHours),
 	},
 	{
 		OddityInfo: OddityInfo{OddSQLServer, "dates have the form that SQL Server writes by default, without seconds"},
@@ -150,6 +150,16 @@ func rewriteDates(r record, layout string, members ...string) {
 			r[name] = t.Format(layout)
 		}
 	}
+}
+
+// writeTwentyFourHours writes dates with 24 hours. One of them is in the afternoon, without which
+// 10:00 could be of either form.
+func writeTwentyFourHours(r record) {
+	text, _ := r["CreatedDate"].(string)
+	if t, err := time.Parse(usLayout, text); err == nil {
+		r["CreatedDate"] = usDate(time.Date(t.Year(), t.Month(), t.Day(), 13, 5, 0, 0, time.UTC))
+	}
+	rewriteDates(r, "1/2/2006 15:04:05", dateMembers...)
 }
 
 // replaceText replaces a member that has a value.
