@@ -38,6 +38,7 @@ type Clinic struct {
 	editedPatients map[int]Person
 	patientColumns map[int]map[string]string // columns of patients, as written through the API
 	externalIDs    map[externalID]int        // patients by external identifier
+	merged         map[int]int               // patients that were merged into others
 	// By day number, with deleted visits; generated on demand.
 	days        map[int][]*Visit
 	visits      map[string]*Visit
@@ -59,7 +60,8 @@ func newClinic(s *Server, a *account, index int, p Practice, zone *time.Location
 	return &Clinic{
 		server: s, account: a, index: index, practice: p, zone: zone, startedAt: s.config.Now().In(zone),
 		patients: p.Patients, editedPatients: map[int]Person{}, patientColumns: map[int]map[string]string{}, externalIDs: map[externalID]int{},
-		days: map[int][]*Visit{}, visits: map[string]*Visit{}, visitHistory: map[string][]visitVersion{}, personHistory: map[int][]personVersion{},
+		merged: map[int]int{},
+		days:   map[int][]*Visit{}, visits: map[string]*Visit{}, visitHistory: map[string][]visitVersion{}, personHistory: map[int][]personVersion{},
 	}
 }
 

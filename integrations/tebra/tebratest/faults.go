@@ -68,6 +68,13 @@ const (
 	FaultHangThenEffect Fault = "hang-then-effect"
 	// FaultSilentRefusal: the response reports success, but the call has no effect.
 	FaultSilentRefusal Fault = "silent-refusal"
+	// FaultLocked: the call is refused because the login is locked.
+	FaultLocked Fault = "locked"
+	// FaultTooMany: the response is HTTP 429 with Retry-After, which is Rule.For in whole seconds.
+	FaultTooMany Fault = "too-many"
+	// FaultOdd: the call has the oddity of calls that Rule.Odd names, whether it is switched on or
+	// not.
+	FaultOdd Fault = "odd"
 	// FaultForeignRows: a list contains rows of a practice that was not requested.
 	FaultForeignRows Fault = "foreign-rows"
 )
@@ -80,14 +87,15 @@ type Rule struct {
 	Count int `json:"count"`
 	// Rate is the fraction of calls that the rule applies to, drawn with the seed; 0 means all.
 	Rate float64 `json:"rate"`
-	// For is used by FaultTrickle and FaultHangThenEffect.
+	// For is used by FaultTrickle, FaultHangThenEffect and FaultTooMany.
 	For time.Duration `json:"for_ns"`
+	Odd Oddity        `json:"odd,omitzero"` // of FaultOdd
 }
 
 // allFaults are the faults that a Rule may name.
 var allFaults = []Fault{
 	FaultOutage, FaultMaintenance, FaultCut, FaultTrickle, FaultHang, FaultEffectThenHang, FaultHangThenEffect, FaultSilentRefusal,
-	FaultForeignRows,
+	FaultForeignRows, FaultLocked, FaultTooMany, FaultOdd,
 }
 
 // check returns an error if a setting is invalid or would have no effect.
@@ -105,6 +113,9 @@ func (f Faults) check() error {
 		}
 		if r.Count < 0 || r.Rate < 0 || r.Rate > 1 || r.For < 0 {
 			return fmt.Errorf("rule %d has a count, rate or duration out of range", i)
+		}
+		if (r.Fault == FaultOdd) != isCallOddity(r.Odd) {
+			return fmt.Errorf("rule %d must name an oddity of calls, or none", i)
 		}
 		named = append(named, r.Operations...)
 	}
@@ -199,12 +210,15 @@ func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 		<-x.r.Context().Done()
 		return OutcomeHang, true
 	case FaultMaintenance:
-		x.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		x.w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = x.w.Write([]byte("<html><body><h1>Service Unavailable</h1></body></html>"))
+		inFront(http.StatusServiceUnavailable, htmlType, "<html><body><h1>Service Unavailable</h1></body></html>", nil)(x)
 		return OutcomeMaintenance, true
 	case FaultOutage:
 		return x.fault(nsDispatcher, "InternalServiceFault", textInternal), true
+	case FaultLocked:
+		return x.reply(businessError("Your account has been locked out after too many failed login attempts."), OutcomeUnauthenticated), true
+	case FaultTooMany:
+		seconds := strconv.Itoa(int(r.For.Seconds()))
+		return inFront(http.StatusTooManyRequests, "", "", map[string]string{"Retry-After": seconds})(x), true
 	}
 	return "", false
 }
@@ -235,7 +249,7 @@ func (x *exchange) sendSlowly(body []byte, pause time.Duration) bool {
 }
 
 func (x *exchange) sendHeader(body []byte) {
-	x.w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	x.w.Header().Set("Content-Type", xmlType)
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(http.StatusOK)
 }

@@ -11,11 +11,6 @@ import (
 // means it as a success. Faults make calls fail; oddities do not.
 type Oddity string
 
-// The oddities of calls. About one call in a hundred has each.
-const (
-	OddHTMLDenial Oddity = "html-denial"
-)
-
 // OddityInfo describes an oddity.
 type OddityInfo struct {
 	Name        Oddity `json:"name"`
@@ -42,12 +37,7 @@ type oddity struct {
 
 // oddities is the table of all oddities. A list chooses its odd rows in this order, so a new row
 // belongs at the end of its part. About one row in a hundred has each oddity of rows.
-var oddities = slices.Concat(valueOddities, []oddity{
-	{
-		OddityInfo: OddityInfo{OddHTMLDenial, "the response is HTTP 403 with an HTML page, as from a firewall before the vendor"},
-		call:       (*exchange).denyAsHTML,
-	},
-}, practiceOddities, entryOddities)
+var oddities = slices.Concat(valueOddities, callOddities, practiceOddities, entryOddities)
 
 // Oddities describes all oddities.
 func Oddities() []OddityInfo {

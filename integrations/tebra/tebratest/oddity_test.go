@@ -51,8 +51,9 @@ func TestEveryOddityShows(t *testing.T) {
 		s := newServer(t, config)
 		all := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter><k:PracticeName>Lakeside</k:PracticeName></k:Filter>")
 		all += post(t, s, "GetPatients", requestHeader+"<k:Fields/><k:Filter/>")
-		for range 98 {
-			all += post(t, s, "GetPractices", requestHeader+"<k:Fields/><k:Filter/>")
+		all += post(t, s, "GetPractices", requestHeader+"<k:Fields/><k:Filter/>")
+		for _, p := range s.Clinics()[0].Patients()[:97] {
+			all += post(t, s, "GetPatient", requestHeader+"<k:Filter><k:PatientID>"+p.ID+"</k:PatientID></k:Filter>")
 		}
 		return all
 	}
@@ -66,5 +67,55 @@ func TestEveryOddityShows(t *testing.T) {
 		if o.Description == "" || responses(append(with[o.Name], o.Name)...) == before {
 			t.Errorf("%s has no description or no effect", o.Name)
 		}
+	}
+}
+
+// A rule gives an oddity of calls to chosen calls, whether it is switched on or not.
+func TestRulesChooseOddCalls(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: unthrottled})
+	requestHeader := header(tebratest.DefaultAccount()) + "<k:Fields/><k:Filter/>"
+	s.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{
+		{Fault: tebratest.FaultOdd, Odd: tebratest.OddDeadlock, Count: 1}, {Fault: tebratest.FaultLocked, Count: 1},
+	}})
+	for _, want := range []string{"deadlocked on lock resources", "locked out", "<PracticeData>"} {
+		if response := post(t, s, "GetPractices", requestHeader); !strings.Contains(response, want) {
+			t.Errorf("no %q in %s", want, response)
+		}
+	}
+	for _, rule := range []tebratest.Rule{
+		{Fault: tebratest.FaultOdd}, {Fault: tebratest.FaultOdd, Odd: tebratest.OddStart}, {Fault: tebratest.FaultCut, Odd: tebratest.OddJSON},
+		{Fault: tebratest.FaultOdd, Odd: tebratest.OddMergedPatient},
+	} {
+		if _, err := tebratest.New(tebratest.Config{Faults: tebratest.Faults{Rules: []tebratest.Rule{rule}}}); err == nil {
+			t.Errorf("%+v is accepted", rule)
+		}
+	}
+}
+
+func TestMergedPatients(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Throttles: unthrottled})
+	c := s.Clinics()[0]
+	visit := c.Appointments(noon)[0]
+	survivor := c.Patients()[0]
+	if survivor.ID == visit.PatientID {
+		survivor = c.Patients()[1]
+	}
+	if err := c.MergePatients(visit.PatientID, survivor.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]string{{survivor.ID, survivor.ID}, {"1", survivor.ID}, {survivor.ID, "1"}} {
+		if err := c.MergePatients(pair[0], pair[1]); err == nil {
+			t.Errorf("merged %s into %s", pair[0], pair[1])
+		}
+	}
+	requestHeader := header(tebratest.DefaultAccount())
+	one := post(t, s, "GetPatient", requestHeader+"<k:Filter><k:PatientID>"+visit.PatientID+"</k:PatientID></k:Filter>")
+	day := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter><k:EndDate>2/24/2026</k:EndDate><k:StartDate>2/24/2026</k:StartDate></k:Filter>")
+	all := post(t, s, "GetPatients", requestHeader+"<k:Fields/><k:Filter/>")
+	if !strings.Contains(one, "<ID>"+survivor.ID+"</ID>") || strings.Contains(day, visit.PatientID) || strings.Contains(all, visit.PatientID) ||
+		!strings.Contains(all, "<ID>"+survivor.ID+"</ID>") {
+		t.Error("the first patient is still there, or the second is not")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"iter"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -159,26 +158,4 @@ func inPlace(change func(r record)) func(oddRow) []record {
 		change(odd.record)
 		return []record{odd.record}
 	}
-}
-
-// oddCall returns the oddity that this call has, or the zero oddity. Each oddity of calls has its
-// turn once in every oddEvery calls.
-func (s *Server) oddCall() oddity {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls++
-	for _, o := range s.odd {
-		if o.call != nil && s.calls%oddEvery == s.drawn(o.Name, "call")%oddEvery {
-			return o
-		}
-	}
-	return oddity{}
-}
-
-// denyAsHTML responds as a firewall does.
-func (x *exchange) denyAsHTML() Outcome {
-	x.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	x.w.WriteHeader(http.StatusForbidden)
-	_, _ = x.w.Write([]byte("<html><body><h1>Access denied</h1></body></html>")) // an error means that the caller has gone
-	return OutcomeOdd
 }

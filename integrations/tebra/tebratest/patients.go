@@ -27,6 +27,7 @@ func (h *handler) getPatient() (result, error) {
 	case slices.Contains(h.faults.AbsentPatients, id):
 		return result{members: record{}}, nil
 	}
+	n = c.survivor(n)
 	p, columns := c.patientForRead(h, n)
 	if p.ID == "" {
 		return result{members: record{}}, nil
@@ -129,7 +130,7 @@ func (h *handler) getPatients() (result, error) {
 		for i, c := range clinics {
 			for n := range c.patients {
 				p, columns := c.patientForRead(h, n)
-				if queries[i].matches(p) && !h.failsFor(p.ID) && !yield(c.patientRow(n, p, columns)) {
+				if queries[i].matches(p) && !h.failsFor(p.ID) && !c.isMerged(n) && !yield(c.patientRow(n, p, columns)) {
 					return
 				}
 			}
@@ -189,7 +190,7 @@ func (h *handler) getAllPatients() (result, error) {
 				next = strconv.Itoa(c.patientIDBase() + n + 1)
 				continue
 			}
-			if p, columns := c.patientForRead(h, n); p.ID != "" && !h.failsFor(p.ID) {
+			if p, columns := c.patientForRead(h, n); p.ID != "" && !h.failsFor(p.ID) && !c.isMerged(n) {
 				page = append(page, c.patientRow(n, p, columns))
 			}
 		}

@@ -85,7 +85,7 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 	if outcome, done := x.failEarly(rule); done {
 		return outcome
 	}
-	if odd := s.oddCall(); odd.call != nil {
+	if odd := s.oddCall(rule); odd.call != nil {
 		return odd.call(x)
 	}
 	if outcome, done := s.reject(x, request); done {
@@ -180,7 +180,7 @@ func (s *Server) authenticate(header message) authResult {
 }
 
 func (x *exchange) send(status int, body []byte) {
-	x.w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	x.w.Header().Set("Content-Type", xmlType)
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body) // an error means that the caller has gone
