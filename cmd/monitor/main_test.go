@@ -41,7 +41,7 @@ func TestLinksNoKeys(t *testing.T) {
 	for name := range ours {
 		switch name {
 		case "cmd/monitor", "internal/access", "internal/civil", "internal/codes", "internal/config", "internal/ledger", "internal/lifecycle", "internal/monitor", "internal/queue",
-			"internal/redisconn", "internal/secret", "internal/status", "internal/telemetry", "internal/telemetry/logging", "internal/tenant":
+			"internal/redisconn", "internal/secret", "internal/status", "internal/telemetry", "internal/telemetry/logging", "internal/tenant", "internal/zone":
 		default:
 			t.Errorf("it links %s", name)
 		}
