@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -82,6 +83,9 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("cache: %d %s, at most %d allowed", e.Got, e.What, e.Max)
 }
+
+// ErrorCode returns codes.TooMuchData.
+func (e *LimitError) ErrorCode() string { return string(codes.TooMuchData) }
 
 // Permanent reports that a retry would fail in the same way.
 func (e *LimitError) Permanent() bool { return true }

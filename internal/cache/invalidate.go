@@ -133,6 +133,11 @@ func (c *Cache) changeCall(id tenant.ID, ch Change) ([]string, []any, error) {
 	return append(keys, records...), append(args, values...), nil
 }
 
+// Check returns a *LimitError if the record is too long, which Invalidate would return too.
+func (u *LastSeenUpdate) Check() error {
+	return checkLimit("bytes of a last-seen record", len(u.Next), MaxLastSeenBytes)
+}
+
 // lastSeenCall returns the keys and arguments that replace last-seen records.
 func lastSeenCall(id tenant.ID, updates []LastSeenUpdate) (keys []string, args []any, err error) {
 	seen := make(map[string]bool, len(updates))
@@ -143,7 +148,7 @@ func lastSeenCall(id tenant.ID, updates []LastSeenUpdate) (keys []string, args [
 		case u.TTL < 0:
 			return nil, nil, errors.New("cache: last-seen record with a negative TTL")
 		}
-		if err := checkLimit("bytes of a last-seen record", len(u.Next), MaxLastSeenBytes); err != nil {
+		if err := u.Check(); err != nil {
 			return nil, nil, err
 		}
 		seen[u.Name] = true

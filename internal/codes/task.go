@@ -32,6 +32,7 @@ var (
 
 // What the work of a task ran into on our side.
 var (
+	TooMuchData          = task("too_much_data", "the vendor's answer about a day or a record is more than the cache holds, such as a day of thousands of visits; look at the schedule at the vendor")
 	Conflict             = task("conflict", "the data it read changed before it could apply the answer")
 	UnknownTenant        = task("unknown_tenant", "its tenant is not in the ledger")
 	UnknownPractice      = task("unknown_practice", "its tenant has no such practice")

@@ -159,6 +159,16 @@ func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	grant := u.answer.Since
 	rosterChanged := !u.roster.known || !slices.Equal(u.roster.facts.Visits, u.next.Visits) ||
 		u.roster.facts.Doubt != u.next.Doubt || u.roster.facts.Doubted != u.next.Doubted || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
+	var next cache.LastSeenUpdate
+	if rosterChanged {
+		var err error
+		if next, err = u.roster.replace(u.names.sealer, &u.next); err != nil {
+			return cache.Grant{}, err
+		}
+		if err := next.Check(); err != nil { // before any part is visible
+			return cache.Grant{}, fmt.Errorf("apply day: %w", err)
+		}
+	}
 	u.split()
 	parts := u.parts
 	if len(parts) == 0 && rosterChanged {
@@ -170,10 +180,6 @@ func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 			return cache.Grant{}, err
 		}
 		if rosterChanged && i == len(parts)-1 {
-			next, err := u.roster.replace(u.names.sealer, &u.next)
-			if err != nil {
-				return cache.Grant{}, err
-			}
 			c.lastSeen = append(c.lastSeen, next)
 		}
 		if grant, err = c.commit(ctx); err != nil {

@@ -1,9 +1,11 @@
 package work
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -68,4 +70,36 @@ func TestPatientThatChangesDuringTheCall(t *testing.T) {
 		t.Error("an answer older than the change was applied")
 	}
 	b.done(t, sync)
+}
+
+// A merged patient is final. The days that show a visit under the old number are read again, and
+// show the patient that it was merged into.
+func TestMergedPatient(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, tuesday))
+	b.demands(t, append(b.of(monday, tuesday), "warm day-board 7 2026-03-02", "warm day-board 7 2026-03-03")...)
+	from, into := b.visits(monday)[0].PatientID, b.visits(monday)[1].PatientID
+	b.done(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(from)})
+	must(t, b.clinic.MergePatients(from, into))
+	onTuesday := slices.ContainsFunc(b.board(t, tuesday).Board.Rows, func(r practice.BoardRow) bool { return r.Patient.Reveal() == from })
+	for range 2 { // the second answer confirms the first
+		want(t, b.run(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(from)}), tasks.OutcomeDead, "vendor_merged")
+	}
+	demands := []string{"sync schedule 7 2026-03-02..2026-03-02"}
+	if onTuesday {
+		demands = append(demands, "sync schedule 7 2026-03-03..2026-03-03")
+	}
+	b.demands(t, demands...)
+	if b.toFetch(t, from) {
+		t.Error("the old number is read again at once")
+	}
+	b.done(t, days(monday, tuesday))
+	for _, on := range []civil.Date{monday, tuesday} {
+		for _, r := range b.board(t, on).Board.Rows {
+			if r.Patient.Reveal() == from {
+				t.Errorf("the board of %s shows the old number", on)
+			}
+		}
+	}
 }
