@@ -61,7 +61,7 @@ func (t *repair) decodePart(text []byte, references, final bool) (rest []byte) {
 		if text = text[n:]; len(text) == 0 {
 			break
 		}
-		used := 0
+		var used int
 		switch b := text[0]; {
 		case b == '\r':
 			t.buf, t.cr, used = append(t.buf, '\n'), true, 1

@@ -2,6 +2,7 @@ package tebra
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -67,9 +68,9 @@ func (s *scanner) declare(name, value []byte) {
 // namespace returns the namespace that a prefix stands for, or the prefix itself if it is not
 // declared. The default namespace is "" if it is not declared.
 func (s *scanner) namespace(prefix string) string {
-	for i := len(s.bindings) - 1; i >= 0; i-- {
-		if s.bindings[i].prefix == prefix {
-			return s.bindings[i].uri
+	for _, b := range slices.Backward(s.bindings) {
+		if b.prefix == prefix {
+			return b.uri
 		}
 	}
 	return prefix

@@ -16,9 +16,17 @@ func TestEntryTypes(t *testing.T) {
 		patient phi.Text
 		want    EntryType
 	}{
-		{"P", "1001", Visit}, {"Patient", "", Visit}, {" patient ", "1001", Visit},
-		{"O", "", Other}, {"Other", "", Other}, {"other", "1001", Visit},
-		{"U", "1001", Visit}, {"U", "", UnknownEntry}, {"", "1001", Visit}, {"", "", UnknownEntry}, {"Webinar", "", UnknownEntry},
+		{"P", "1001", Visit},
+		{"Patient", "", Visit},
+		{" patient ", "1001", Visit},
+		{"O", "", Other},
+		{"Other", "", Other},
+		{"other", "1001", Visit},
+		{"U", "1001", Visit},
+		{"U", "", UnknownEntry},
+		{"", "1001", Visit},
+		{"", "", UnknownEntry},
+		{"Webinar", "", UnknownEntry},
 	} {
 		if got := parseEntryType(c.word, c.patient); got != c.want {
 			t.Errorf("%q is %s, want %s", c.word, got, c.want)

@@ -386,7 +386,7 @@ func TestEntryOfSeveralDays(t *testing.T) {
 	b := setup(t)
 	block := visit(0)
 	block.Patient, block.Last, block.End = "", monday.Add(4), block.End.AddDate(0, 0, 4)
-	rows := append(visits(4)[1:], block)
+	rows := slices.Concat(visits(4)[1:], []Appointment{block})
 	b.window(t, monday, monday.Add(4), rows...)
 	for i, d := range civil.Range(monday, monday.Add(4)) {
 		if r := b.board(t, d); len(r.Board.Rows) != max(1, 4-3*min(i, 1)) || r.Board.Rows[0].Appointment != block.ID {

@@ -87,11 +87,13 @@ func (d Deps) lookback(ctx context.Context, s practiceScope, a tasks.SyncSchedul
 func readDays(s practiceScope, days []civil.Date) []tasks.Args {
 	slices.SortFunc(days, civil.Date.Compare)
 	var out []tasks.Args
-	for i, next := 0, 0; i < len(days); i = next {
-		for next = i + 1; next < len(days) && days[next-1].Days(days[next]) <= 1; {
+	for i := 0; i < len(days); {
+		next := i + 1
+		for next < len(days) && days[next-1].Days(days[next]) <= 1 {
 			next++
 		}
 		out = append(out, tasks.SyncSchedule{Practice: s.id, From: days[i], To: days[next-1]})
+		i = next
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package tebratest_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -75,7 +76,7 @@ func TestEntryWithTheIDOfAnother(t *testing.T) {
 	if rows := rowsOn(t, s, noon)[first.ID]; len(rows) != 1 || rows[0].PatientID.Reveal() != first.PatientID {
 		t.Errorf("after one was withdrawn: %+v", rows)
 	}
-	if err := c.Withdraw(first.ID, func(tebratest.Visit) bool { return false }); err != tebratest.ErrNotFound {
+	if err := c.Withdraw(first.ID, func(tebratest.Visit) bool { return false }); !errors.Is(err, tebratest.ErrNotFound) {
 		t.Errorf("nothing to withdraw: %v", err)
 	}
 }

@@ -84,7 +84,9 @@ func TestRulesChooseOddCalls(t *testing.T) {
 		}
 	}
 	for _, rule := range []tebratest.Rule{
-		{Fault: tebratest.FaultOdd}, {Fault: tebratest.FaultOdd, Odd: tebratest.OddStart}, {Fault: tebratest.FaultCut, Odd: tebratest.OddJSON},
+		{Fault: tebratest.FaultOdd},
+		{Fault: tebratest.FaultOdd, Odd: tebratest.OddStart},
+		{Fault: tebratest.FaultCut, Odd: tebratest.OddJSON},
 		{Fault: tebratest.FaultOdd, Odd: tebratest.OddMergedPatient},
 	} {
 		if _, err := tebratest.New(tebratest.Config{Faults: tebratest.Faults{Rules: []tebratest.Rule{rule}}}); err == nil {

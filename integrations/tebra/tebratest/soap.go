@@ -167,10 +167,10 @@ func (s *Server) execute(x *exchange, request message, rule Rule) ([]byte, Outco
 }
 
 func (s *Server) authenticate(header message) authResult {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, a := range s.accounts {
 		if a.CustomerKey == header.text("CustomerKey") {
-			s.mu.Lock()
-			defer s.mu.Unlock()
 			return authResult{
 				account: a, authenticated: a.User == header.text("User") && a.Password == header.text("Password"), practices: s.authorized(a),
 			}
