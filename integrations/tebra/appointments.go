@@ -44,6 +44,9 @@ type Appointments struct {
 	// SetAside lists the rows that could not be read. With any, do not treat missing rows as
 	// deleted.
 	SetAside []SetAside
+	// Authorized are the numbers of the practices that the user may access, in any order. Nil means
+	// that the response does not say. Whether the vendor always fills the list is unknown.
+	Authorized []string
 }
 
 // Appointment is a row of the schedule. Times are in the request's Location. Fields that the vendor
@@ -112,7 +115,7 @@ func (s *AppointmentsService) List(ctx context.Context, req ListAppointmentsRequ
 		return Appointments{}, err
 	}
 	all, err := l.all(ctx, s.client)
-	return Appointments{Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, err
+	return Appointments{Rows: all.rows, Partial: all.partial, SetAside: all.setAside, Authorized: all.authorized}, err
 }
 
 // Rows is like List, but does not hold all rows in memory. Each iteration makes one call, whose

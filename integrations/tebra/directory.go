@@ -95,9 +95,18 @@ type PracticesRequest struct {
 	Name string
 }
 
-// Practices returns the practices of the account, and whether the list reached the vendor's row
-// limit, so that there may be more (GetPractices). The order is unspecified.
-func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (practices []Practice, partial bool, err error) {
+// Practices is a list of practices. The order of its rows is unspecified.
+type Practices struct {
+	Rows []Practice
+	// Partial reports that the list reached the vendor's row limit, or contains rows that could not
+	// be read, so that there may be more.
+	Partial bool
+	// Authorized is that of Appointments. A practice that is listed is not necessarily among them.
+	Authorized []string
+}
+
+// Practices returns the practices of the account that req selects (GetPractices).
+func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) (Practices, error) {
 	l := listing[Practice, Practice]{
 		op: &opGetPractices, item: "PracticeData", columns: practiceColumns, finish: itself[Practice],
 		hasID:      func(p *Practice) bool { return p.ID != "" },
@@ -106,7 +115,8 @@ func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) 
 			w.filter(member{"ID", req.ID}, member{"PracticeName", req.Name})
 		},
 	}
-	return l.complete(ctx, s.client)
+	all, err := l.all(ctx, s.client)
+	return Practices{Rows: all.rows, Partial: all.partial || len(all.setAside) > 0, Authorized: all.authorized}, err
 }
 
 var practiceColumns = newRecord(func(p *Practice) *[]string { return &p.Unread }, map[string]func(*Practice, *cell){

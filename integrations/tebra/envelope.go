@@ -155,9 +155,39 @@ func (r *reader) securityResponse(s *security) error {
 			return refused(&s.unauthorized)
 		case "CustomerKeyValid":
 			return refused(&s.badKey)
+		case "PracticesAuthorized":
+			var err error
+			r.practices, err = r.practicesAuthorized()
+			return err
 		}
 		return nil // SecurityResultSuccess: its meaning in responses contradicts the guide
 	}, nsKareo)
+}
+
+// practicesAuthorized returns the numbers in the current element, whatever they are nested in. It
+// returns nil if the element is empty, or if one of the numbers cannot be read: the vendor then
+// states nothing. An empty list of numbers is not nil.
+func (r *reader) practicesAuthorized() ([]string, error) {
+	var numbers []string
+	readable := true
+	for level := len(r.open); len(r.open) >= level; {
+		r.text.buf = r.text.buf[:0]
+		_, start, err := r.next(keepText)
+		if err != nil {
+			return nil, err
+		}
+		if start && numbers == nil {
+			numbers = []string{}
+		}
+		if text := strings.TrimSpace(string(r.text.buf)); text != "" {
+			readable = readable && isIdentifier(text, 32) && len(numbers) < maxItems
+			numbers = append(numbers, text)
+		}
+	}
+	if !readable {
+		return nil, nil
+	}
+	return numbers, nil
 }
 
 func (r *reader) boolean() (bool, error) {

@@ -60,7 +60,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	_, _, err = client.Directory.Practices(context.Background(), tebra.PracticesRequest{})
+	_, err = client.Directory.Practices(context.Background(), tebra.PracticesRequest{})
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, &tebra.Error{Code: tebra.Unauthenticated}))
 	if failed, ok := errors.AsType[*tebra.Error](err); ok {

@@ -55,11 +55,11 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: "1", Name: "Example Practice"})
+		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: "1", Name: "Example Practice"})
 		return err
 	},
 	"GetPractices.least": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{})
+		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client) error {

@@ -36,8 +36,8 @@ func TestDirectoriesAtTheRowLimitArePartial(t *testing.T) {
 			return len(rows), partial, err
 		}},
 		{"GetPractices", "Practices", "PracticeData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{})
-			return len(rows), partial, err
+			list, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{})
+			return len(list.Rows), list.Partial, err
 		}},
 		{"GetServiceLocations", "ServiceLocations", "ServiceLocationData", bare, func(c *tebra.Client) (int, bool, error) {
 			rows, partial, err := c.Directory.ServiceLocations(t.Context(), tebra.ServiceLocationsRequest{PracticeName: "P"})

@@ -50,8 +50,9 @@ func itself[T any](row *T) T { return *row }
 
 // collected is what a call returned besides the rows.
 type collected struct {
-	partial  bool
-	setAside []SetAside
+	partial    bool
+	setAside   []SetAside
+	authorized []string
 }
 
 // each calls fn with every row until fn returns false. Rows count only if each returns without an
@@ -73,7 +74,7 @@ func (l *listing[R, T]) each(ctx context.Context, c *Client, fn func(T) bool) (c
 			r.zones = l.zones
 		}
 		err := r.list(l.item, limit, func(known bool) error { return d.read(r, known) })
-		d.partial = r.atLimit
+		d.partial, d.authorized = r.atLimit, r.practices
 		if err == nil || errors.Is(err, errRowLimit) {
 			if lateErr := d.flush(r); lateErr != nil {
 				err = lateErr

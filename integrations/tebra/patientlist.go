@@ -42,6 +42,8 @@ type Patients struct {
 	// SetAside lists the rows that could not be read. With any, do not treat missing rows as
 	// deleted.
 	SetAside []SetAside
+	// Authorized is that of Appointments.
+	Authorized []string
 }
 
 // List returns the patients that req selects, with one call (GetPatients). The rows do not include
@@ -52,7 +54,7 @@ func (s *PatientsService) List(ctx context.Context, req ListPatientsRequest) (Pa
 		return Patients{}, err
 	}
 	all, err := l.all(ctx, s.client)
-	return Patients{Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, err
+	return Patients{Rows: all.rows, Partial: all.partial, SetAside: all.setAside, Authorized: all.authorized}, err
 }
 
 // Rows is like List, but does not hold all rows in memory; 10,000 rows take tens of megabytes. Each

@@ -46,6 +46,8 @@ type reader struct {
 	rows    int
 	atLimit bool // the row limit is reached; there may be more rows
 
+	practices []string // that the user is authorized for, as the security part states
+
 	setAside int // rows that could not be read
 	unread   int // rows with columns that could not be read
 }

@@ -178,8 +178,8 @@ func TestOddRowsOfOtherLists(t *testing.T) {
 		t.Errorf("%d providers, partial %t, %v", len(providers), partial, err)
 	}
 	c = newClient(t, always(200, xmlType, list("GetPractices", "Practices", "PracticeData", "")), nil)
-	if practices, partial, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{}); err != nil || len(practices) != 2 || partial {
-		t.Errorf("%d practices, partial %t, %v", len(practices), partial, err)
+	if list, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{}); err != nil || len(list.Rows) != 2 || list.Partial {
+		t.Errorf("%d practices, partial %t, %v", len(list.Rows), list.Partial, err)
 	}
 }
 

@@ -21,6 +21,8 @@ type Window[T any] struct {
 	Partial bool
 	// SetAside lists the rows that could not be read, as in Appointments.
 	SetAside []SetAside
+	// Authorized is that of Appointments.
+	Authorized []string
 }
 
 // Windows returns the appointments of a range of up to 200 years, window by window in the order of
@@ -53,7 +55,7 @@ func (s *AppointmentsService) Windows(ctx context.Context, req ListAppointmentsR
 			part.ModifiedFrom, part.ModifiedTo = first, last
 		}
 		list, err := s.List(ctx, part)
-		return rowsOf[Appointment]{collected{list.Partial, list.SetAside}, list.Rows}, err
+		return rowsOf[Appointment]{collected{list.Partial, list.SetAside, list.Authorized}, list.Rows}, err
 	})
 }
 
@@ -78,7 +80,7 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 			part.CreatedFrom, part.CreatedTo = first, last
 		}
 		list, err := s.List(ctx, part)
-		return rowsOf[Patient]{collected{list.Partial, list.SetAside}, list.Rows}, err
+		return rowsOf[Patient]{collected{list.Partial, list.SetAside, list.Authorized}, list.Rows}, err
 	})
 }
 
@@ -108,7 +110,7 @@ func readWindows[T any](first, last time.Time, maxDays, lookback int, fetch func
 			case all.partial && n > 1:
 				size = (n + 1) / 2 // the following days are assumed to be as busy
 				continue
-			case !yield(Window[T]{From: next, To: end, Seen: seen, Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, nil):
+			case !yield(Window[T]{From: next, To: end, Seen: seen, Rows: all.rows, Partial: all.partial, SetAside: all.setAside, Authorized: all.authorized}, nil):
 				return
 			case len(all.rows) < maxRows/4:
 				size = min(maxDays, 2*size)

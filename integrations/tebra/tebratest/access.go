@@ -20,8 +20,8 @@ var practiceOddities = []oddity{
 		OddityInfo: OddityInfo{OddNoPracticeNumber, "PracticeID is left out, PracticeName is not"},
 		row:        inPlace(func(r record) { delete(r, "PracticeID") }),
 	},
-	{OddityInfo: OddityInfo{OddForeignRow, "each list has a row of another practice of the account"}},
-	{OddityInfo: OddityInfo{OddUnknownPractice, "each list has a row of a practice that GetPractices does not list"}},
+	{OddityInfo: OddityInfo{OddForeignRow, "each list, and each day of a schedule, has a row of another practice of the account"}},
+	{OddityInfo: OddityInfo{OddUnknownPractice, "each list, and each day of a schedule, has a row of a practice that GetPractices does not list"}},
 	{OddityInfo: OddityInfo{OddNameSubstring, "a filter by PracticeName selects every practice whose name contains it"}},
 	{OddityInfo: OddityInfo{OddNoAuthorizations, "SecurityResponse has no PracticesAuthorized"}},
 }
@@ -111,18 +111,20 @@ func (h *handler) listedClinics(name, id string) []*Clinic {
 }
 
 // foreignRows adds rows of other practices to a list that has rows, if these oddities are switched
-// on. They are like the list's first row.
+// on. They are like the list's first row, or like the first one of each day.
 func (h *handler) foreignRows(all rows) rows {
 	foreign, unknown := h.isOdd(OddForeignRow), h.isOdd(OddUnknownPractice)
 	if !foreign && !unknown {
 		return all
 	}
 	return func(yield func(record) bool) {
-		first := true
+		days := map[string]bool{}
 		for r := range all {
 			var more []record
-			if own := practiceOf(r); first && own != "" {
-				first = false
+			start, _ := r["StartDate"].(string)
+			day, _, _ := strings.Cut(start, " ")
+			if own := practiceOf(r); own != "" && !days[day] {
+				days[day] = true
 				if foreign {
 					more = append(more, h.rowOfOther(r, own)...)
 				}

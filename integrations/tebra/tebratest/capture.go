@@ -119,7 +119,7 @@ var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Cli
 		return err
 	},
 	"GetPractices": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.practiceID(), Name: at.practice.Name})
+		_, err := c.Directory.Practices(ctx, tebra.PracticesRequest{ID: at.practiceID(), Name: at.practice.Name})
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client, at *Clinic) error {

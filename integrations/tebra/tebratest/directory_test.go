@@ -12,7 +12,8 @@ func TestDirectoryAndAccount(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{})
 	ctx := t.Context()
-	practices, _, err := w.Directory.Practices(ctx, tebra.PracticesRequest{})
+	list, err := w.Directory.Practices(ctx, tebra.PracticesRequest{})
+	practices := list.Rows
 	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {
 		t.Errorf("practices %+v, %v", practices, err)
 	}

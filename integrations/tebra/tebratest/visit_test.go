@@ -55,7 +55,8 @@ func TestStates(t *testing.T) {
 	)
 	config.Throttles = unthrottled
 	s := newServer(t, config)
-	rows, _, err := newClient(t, s, config.Accounts[0]).Directory.Practices(t.Context(), tebra.PracticesRequest{})
+	list, err := newClient(t, s, config.Accounts[0]).Directory.Practices(t.Context(), tebra.PracticesRequest{})
+	rows := list.Rows
 	if err != nil || len(rows) != 3 || rows[0].State != "NY" || rows[1].State != "CA" || rows[2].State != "" {
 		t.Errorf("%+v, %v", rows, err)
 	}
