@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/internal/zone"
 )
@@ -104,6 +105,13 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 				adopted = CASE WHEN practices.name = excluded.name THEN practices.adopted ELSE '' END
 			WHERE practices.name <> excluded.name OR practices.time_zone <> excluded.time_zone`,
 			string(t.ID), p.ID, p.Name, p.TimeZone))
+		if err != nil {
+			return false, err
+		}
+		if edited { // the next check of the name decides
+			_, err = tx.ExecContext(ctx, `DELETE FROM alerts WHERE tenant_id = $1 AND practice_id = $2 AND code = $3`,
+				string(t.ID), p.ID, string(codes.PracticeRenamed))
+		}
 		if err != nil {
 			return false, err
 		}

@@ -54,6 +54,9 @@ type Applied struct {
 	// have were removed, and what is known of the day is stale. The practice's identity must be
 	// confirmed and the vendor asked a second time; the same answer is then applied.
 	Doubtful bool
+	// Unconfirmed reports that a doubtful answer is the same as the one before it: it lacks the
+	// confirmation alone.
+	Unconfirmed bool
 }
 
 // Any reports whether anything changed.

@@ -28,6 +28,7 @@ const (
 	NounCard                 Noun = "patient-card"
 	NounPractice             Noun = "practice"
 	NounIdentity             Noun = "identity"
+	NounDoubt                Noun = "doubt"
 )
 
 // graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not
@@ -173,6 +174,8 @@ func (n Names) of(noun Noun, r Record) phi.Ref {
 		return n.Practice(r.Practice)
 	case NounIdentity:
 		return n.Identity(r.ID.Reveal())
+	case NounDoubt:
+		return n.ref(NounDoubt, r.ID.Reveal())
 	case NounBoard, NounProviderDay, NounCard:
 	}
 	return ""

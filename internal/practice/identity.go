@@ -19,6 +19,8 @@ type Identity struct {
 	// Code is why the practice cannot be read: [codes.PracticeNotListed] or [codes.PracticeDenied].
 	// "" means that it can, if there is a name.
 	Code codes.Code `json:"code,omitzero"`
+	// Authorized reports that the vendor has stated before that the login may read the practice.
+	Authorized bool `json:"authorized,omitzero"`
 	// Refused reports that Code comes from the refusal of a list, which the list of practices does
 	// not revoke.
 	Refused bool `json:"refused,omitzero"`

@@ -85,3 +85,20 @@ func (sc scope) asSeen(ctx context.Context, r Record) ([]Record, error) {
 	}
 	return records, nil
 }
+
+// DoubtDays makes what is known of the days stale, and everything that shows them, until they are
+// read again. At most 60 days.
+func (s *Store) DoubtDays(ctx context.Context, t tenant.ID, practice string, from, to civil.Date) error {
+	c := change{scope: s.scope(t, practice), kind: events.EntityInvalidated}
+	for _, d := range civil.Range(from, to) {
+		c.documents = append(c.documents, c.names.Day(practice, d))
+		c.rollups = append(c.rollups, c.names.Board(practice, d))
+	}
+	if len(c.documents) == 0 {
+		return nil
+	}
+	if _, err := c.commit(ctx); err != nil {
+		return fmt.Errorf("doubt days: %w", err)
+	}
+	return nil
+}

@@ -58,9 +58,10 @@ func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 		return false, nil
 	}
 	doubt, err := contentHash(u.names.sealer, struct {
-		Name   string     `json:"name"`
-		Visits []phi.Text `json:"visits"`
-	}{q.Name, u.next.Visits})
+		Name    string     `json:"name"`
+		Refused bool       `json:"refused"` // what it lacks says nothing about later answers
+		Visits  []phi.Text `json:"visits"`
+	}{q.Name, q.Scope == ScopeRefused, u.next.Visits})
 	if err != nil {
 		return false, fmt.Errorf("hash roster: %w", err)
 	}
@@ -70,6 +71,7 @@ func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 			u.next.Doubt, u.next.Doubted = "", 0
 			return false, nil
 		}
+		u.result.Unconfirmed = true
 		return true, nil
 	}
 	received, err := u.store.Begin(ctx, u.tenant)

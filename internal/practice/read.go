@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
@@ -30,6 +31,9 @@ type Freshness struct {
 	// Stale reports that a part of the view, or a day that it was taken from, was invalidated and
 	// that the vendor has not been asked since.
 	Stale bool
+	// Reason is why nothing confirms a stale view any more: the practice's [Identity.Code]. "" means
+	// that the next reading does.
+	Reason codes.Code
 	// Missing counts visits whose documents were not in the cache; the view lacks them.
 	Missing int
 	// Unknown counts what the view does without because nothing is known of it yet: on a board or a
@@ -171,4 +175,15 @@ func assemble[V any](ctx context.Context, c *cache.Cache, v view[V]) (value cach
 	}
 	value.Result = &reading[V]{view: built, fresh: a.Freshness}
 	return value, a.rows, nil
+}
+
+// readIn is read with the reason why a view of the practice is stale.
+func readIn[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error) {
+	value, fresh, err := read(ctx, sc.store.cache, v)
+	if err != nil || !fresh.Stale {
+		return value, fresh, err
+	}
+	stated, err := sc.store.Identity(ctx, sc.tenant, sc.practice)
+	fresh.Reason = stated.Code
+	return value, fresh, err
 }

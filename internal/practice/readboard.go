@@ -18,7 +18,8 @@ type BoardRead struct {
 // Board returns the day board, or ErrCold. Missing parts other than the day itself are counted and
 // are no error.
 func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
-	board, fresh, err := read(ctx, s.cache, boardView{s.scope(t, practice), d})
+	sc := s.scope(t, practice)
+	board, fresh, err := readIn(ctx, sc, boardView{sc, d})
 	return BoardRead{board, fresh}, err
 }
 

@@ -32,7 +32,8 @@ func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, i
 
 // WarmPatientCard is PatientCard for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
-	card, fresh, err := read(ctx, s.cache, cardView{s.scope(t, practice), id, today})
+	sc := s.scope(t, practice)
+	card, fresh, err := readIn(ctx, sc, cardView{sc, id, today})
 	return CardRead{card, fresh}, err
 }
 

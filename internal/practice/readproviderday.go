@@ -27,7 +27,8 @@ func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider
 
 // WarmProviderDay is ProviderDay for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
-	day, fresh, err := read(ctx, s.cache, providerDayView{s.scope(t, practice), provider, d})
+	sc := s.scope(t, practice)
+	day, fresh, err := readIn(ctx, sc, providerDayView{sc, provider, d})
 	return ProviderDayRead{day, fresh}, err
 }
 

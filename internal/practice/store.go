@@ -25,6 +25,7 @@ var (
 	practicesClass            = &cache.Class{Name: "practices", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	patientsConfirmationClass = &cache.Class{Name: "roll", Schema: 1, Soft: 24 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	identityClass             = &cache.Class{Name: "identity", Schema: 1, Hard: cache.MaxHard, Lease: 10 * time.Second}
+	doubtClass                = &cache.Class{Name: "doubt", Schema: 1, Hard: 24 * time.Hour, Lease: 10 * time.Second}
 	dayClass                  = &cache.Class{Name: "day", Schema: 2, Soft: 5 * time.Minute, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	boardClass                = &cache.Class{Name: "day-board", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: viewLease}
 	providerClass             = &cache.Class{Name: "provider-day", Schema: 1, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: viewLease}
@@ -55,6 +56,7 @@ func (s *Store) Begin(ctx context.Context, t tenant.ID) (cache.Grant, error) {
 var documentClasses = map[Noun]*cache.Class{
 	NounAppointment: visitClass, NounPatient: patientClass, NounDirectory: directoryClass, NounLocations: locationsClass,
 	NounPractices: practicesClass, NounPatientsConfirmation: patientsConfirmationClass, NounDay: dayClass, NounIdentity: identityClass,
+	NounDoubt: doubtClass,
 }
 
 // peekAll is PeekMany for any number of keys.
