@@ -17,9 +17,10 @@ func (SyncThrottles) Kind() string { return "throttles.sync" }
 // Options returns LaneSync and a timeout of a minute.
 func (SyncThrottles) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// SyncPractices reads the practices of the tenant's account. The task becomes a dead letter if they
-// differ from those in the tenant's settings, because the vendor then returns lists with no rows.
-// It is about the whole account.
+// SyncPractices reads the practices of the tenant's account, and compares their numbers and names
+// with the tenant's settings. A name that differs is used from then on, because the vendor returns
+// lists with no rows for any other. Operators are alerted to it, and to a practice that cannot be
+// read. It is about the whole account.
 type SyncPractices struct{}
 
 // Kind returns "practices.sync".

@@ -47,7 +47,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, err
 	}
 	err = work.Register(router, work.Deps{
-		Account: accounts.Account, Store: b.store, Tasks: b.tasks, Ledger: b.ledger, Intervals: gate.SetIntervals,
+		Account: accounts.Account, Reload: accounts.Reload, Store: b.store, Tasks: b.tasks, Ledger: b.ledger, Intervals: gate.SetIntervals,
 		Now: b.now, Logger: b.log,
 	})
 	if err != nil {

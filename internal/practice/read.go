@@ -31,8 +31,8 @@ type Freshness struct {
 	// Stale reports that a part of the view, or a day that it was taken from, was invalidated and
 	// that the vendor has not been asked since.
 	Stale bool
-	// Reason is why nothing confirms a stale view any more: the practice's [Identity.Code]. "" means
-	// that the next reading does.
+	// Reason is why nothing confirms a stale view any more: the practice's [Identity.Code]. Empty
+	// means that the next reading does.
 	Reason codes.Code
 	// Missing counts visits whose documents were not in the cache; the view lacks them.
 	Missing int

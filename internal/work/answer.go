@@ -2,9 +2,6 @@ package work
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
@@ -17,35 +14,43 @@ import (
 // answer is one answer of the vendor about a range of days, on its way into the cache.
 type answer struct {
 	Deps
-	practiceScope
+	named
 	window[tebra.Appointment]
 	visits      []practice.Appointment
 	setAside    setAside
 	since       cache.Grant
 	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
 	today       civil.Date
-	doubtful    bool
+	scope       practice.Scope
+	doubtful    bool         // at least one day does not count yet
+	unconfirmed bool         // each of these days lacks the confirmation alone
+	known       int          // visits that were known of all days
 	reread      []civil.Date // days outside the window that are in doubt
 }
 
-// sort maps the rows. A row of another practice invalidates the whole answer: the vendor answered a
-// different question, so no row can be trusted. Rows that cannot be shown are set aside: those
-// visits exist, and must not count as gone.
-func (a *answer) sort() error {
-	rows, err := practice.DistinctRows(a.rows)
+// sort maps the rows. It drops those of the account's other practices. Rows that cannot be shown
+// are set aside: those visits exist, and must not count as gone.
+func (a *answer) sort(ctx context.Context) error {
+	kept, unknown, err := own(ctx, a.Deps, &a.named, a.rows, func(r *tebra.Appointment) (id, name string) {
+		return r.PracticeID, r.PracticeName
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range unknown {
+		a.setAside.add(codes.RowForeign, row.Start)
+	}
+	rows, err := practice.DistinctRows(kept)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
 		visit, err := practice.FromAppointment(a.id, row, a.Zone)
-		switch {
-		case errors.Is(err, practice.ErrForeign):
-			return fmt.Errorf("map appointments: %w", err)
-		case err != nil:
+		if err != nil {
 			a.setAside.add(codes.Of(err), row.Start)
-		default:
-			a.visits = append(a.visits, visit)
+			continue
 		}
+		a.visits = append(a.visits, visit)
 	}
 	for _, row := range a.aside {
 		a.setAside.add(codeOf(row), row.Start)
@@ -53,15 +58,56 @@ func (a *answer) sort() error {
 	return nil
 }
 
+// survey compares the number of visits with those that are known of the same days. A visit of any
+// day shows that the practice has the name that was asked for.
+func (a *answer) survey(ctx context.Context) error {
+	days := civil.Range(a.from, a.to)
+	known, err := a.Store.Known(ctx, a.tenant, a.id, days)
+	if err != nil {
+		return err
+	}
+	for _, n := range known {
+		a.known += n
+	}
+	unreadable := 0
+	for _, rows := range a.setAside.rows {
+		for code, n := range rows {
+			if code != codes.RowForeign {
+				unreadable += n
+			}
+		}
+	}
+	found := unreadable
+	for i := range a.visits {
+		for _, on := range days {
+			if a.visits[i].Covers(on) {
+				found++
+			}
+		}
+	}
+	switch {
+	case len(a.visits)+unreadable > 0:
+		a.scope = scopeOf(max(found, 1), a.known)
+	case authorized(a.authorized, a.id, a.stated):
+		a.scope = practice.ScopeEmpty
+	default:
+		a.scope = practice.ScopeRefused
+	}
+	return nil
+}
+
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
 		Practice: a.id, Date: on, From: a.from, To: a.to, Seen: a.seen, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
-		Since: a.since, OwnVersions: a.ownVersions, Question: practice.Question{Name: a.name, Confirmed: math.MaxUint64},
+		Since: a.since, OwnVersions: a.ownVersions, Question: a.question(a.scope),
 	})
 	if err != nil {
 		return err
 	}
-	a.doubtful = a.doubtful || changed.Doubtful
+	if changed.Doubtful {
+		a.unconfirmed = changed.Unconfirmed && (a.unconfirmed || !a.doubtful)
+		a.doubtful = true
+	}
 	a.reread = append(a.reread, changed.Reread...)
 	follow, err := a.patients(ctx, on)
 	if err != nil {

@@ -31,7 +31,8 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 	case err != nil:
 		return vendorError(err, job.EnqueuedAt)
 	default:
-		if detail, err = practice.FromDetail(s.id, row, s.Zone); err != nil {
+		// One that belongs to another practice is no longer on a day of this one.
+		if detail, err = practice.FromDetail(s.id, row, s.Zone); err != nil && !errors.Is(err, practice.ErrForeign) {
 			return fmt.Errorf("map appointment: %w", err)
 		}
 	}

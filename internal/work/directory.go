@@ -13,56 +13,76 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// unusable is the outcome of a run whose list was not read, was cut or is empty.
-func unusable(partial bool, err error, demanded time.Time) error {
-	switch {
-	case err != nil:
-		return vendorError(err, demanded)
-	case partial:
-		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
-	}
-	return nil
-}
-
-// syncDirectory reads a practice's providers. It ignores an empty answer: during an
-// outage the vendor sometimes returns one with success, and that must not remove names from boards.
-// Running twice: one more call, no change.
+// syncDirectory reads a practice's providers. It ignores an empty answer: during an outage the
+// vendor sometimes returns one with success, and that must not remove names from boards. Running
+// twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
-	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
 		return err
 	}
-	since, err := d.Store.Begin(ctx, s.tenant)
+	since, err := d.Store.Begin(ctx, n.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, partial, err := s.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: s.name})
-	if len(rows) == 0 || partial || err != nil {
-		return unusable(partial, err, job.EnqueuedAt)
+	rows, partial, err := n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
+	if partial || err != nil {
+		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
-	_, err = d.Store.ApplyDirectory(ctx, s.tenant, practice.FromProviders(s.id, rows), since)
-	return applied(err)
+	rows, _, err = own(ctx, d, &n, rows, func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName })
+	if err != nil {
+		return err
+	}
+	info, _, err := d.Store.Info(ctx, n.tenant, n.id)
+	if err != nil {
+		return err
+	}
+	list := practice.FromProviders(n.id, rows)
+	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounDirectory, len(list.Providers), len(info.Providers))
+	if !ok || err != nil || len(rows) == 0 {
+		return err
+	}
+	if _, err := d.Store.ApplyDirectory(ctx, n.tenant, list, since); err != nil {
+		return applied(err)
+	}
+	return d.answered(ctx, &n, since)
 }
 
 // syncLocations reads a practice's places. It ignores an empty answer too. Running twice: one more
 // call, no change.
 func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
-	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
 		return err
 	}
-	since, err := d.Store.Begin(ctx, s.tenant)
+	since, err := d.Store.Begin(ctx, n.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, partial, err := s.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: s.name})
-	if len(rows) == 0 || partial || err != nil {
-		return unusable(partial, err, job.EnqueuedAt)
+	rows, partial, err := n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
+	if partial || err != nil {
+		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
-	if _, err := d.Store.ApplyLocations(ctx, s.tenant, practice.FromLocations(s.id, rows), since); err != nil {
+	rows, _, err = own(ctx, d, &n, rows, func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName })
+	if err != nil {
+		return err
+	}
+	info, _, err := d.Store.Info(ctx, n.tenant, n.id)
+	if err != nil {
+		return err
+	}
+	list := practice.FromLocations(n.id, rows)
+	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounLocations, len(list.Locations), len(info.Locations))
+	if !ok || err != nil || len(rows) == 0 {
+		return err
+	}
+	if _, err := d.Store.ApplyLocations(ctx, n.tenant, list, since); err != nil {
 		return applied(err)
 	}
-	return d.compareZones(ctx, s, rows)
+	if err := d.answered(ctx, &n, since); err != nil {
+		return err
+	}
+	return d.compareZones(ctx, n.practiceScope, rows)
 }
 
 // compareZones alerts operators if the practice has places in states where the clocks show another
@@ -70,7 +90,7 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 func (d Deps) compareZones(ctx context.Context, s practiceScope, places []tebra.ServiceLocation) error {
 	alert := ledger.Alert{Code: codes.ZoneDiffers}
 	for _, p := range places {
-		if (p.PracticeID == "" || p.PracticeID == s.id) && zone.Differs(s.Zone, p.State, d.Now()) {
+		if zone.Differs(s.Zone, p.State, d.Now()) {
 			alert.Rows++
 		}
 	}

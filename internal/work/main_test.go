@@ -124,8 +124,8 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 	b.Store = b.store(t)
 	b.Tasks, err = tasks.NewClient(tasks.ClientOptions{Redis: b.queue, Keys: b.keys})
 	must(t, err)
-	b.Account = b.account(t)
 	b.Ledger = b.ledger(t)
+	b.Account, b.Reload = b.account(t)
 	b.Intervals = func(_ context.Context, id tenant.ID, by map[string]time.Duration) error {
 		if id != clinicA {
 			return errors.New("intervals of another tenant")
@@ -138,6 +138,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 	b.router, err = tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 	must(t, err)
 	must(t, Register(b.router, b.Deps))
+	b.identify(t, practice.Identity{Name: "Seventh Practice"})
 	return b
 }
 
@@ -168,20 +169,40 @@ func (b *bundle) ledger(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func (b *bundle) account(t *testing.T) func(context.Context, tenant.ID) (*account.Account, error) {
+// account returns the account as it was last read from the ledger, and what reads it.
+func (b *bundle) account(t *testing.T) (known, reload func(context.Context, tenant.ID) (*account.Account, error)) {
 	t.Helper()
 	client, err := tebra.New(tebra.Options{
 		Account: clinicA.String(), HTTPClient: &http.Client{Transport: b.line}, Gate: b.gate,
 		Credentials: tebra.Credentials{CustomerKey: "key", User: "user@example.test", Password: "password"},
 	})
 	must(t, err)
-	known := &account.Account{Vendor: client, TimeZone: b.clinic.Location().String(), Practices: []ledger.Practice{{ID: "7", Name: b.clinic.Practice().Name}}}
-	return func(_ context.Context, id tenant.ID) (*account.Account, error) {
+	now := &account.Account{Vendor: client}
+	known = func(_ context.Context, id tenant.ID) (*account.Account, error) {
 		if id != clinicA {
 			return nil, tasks.Permanent(codes.UnknownTenant)
 		}
-		return known, nil
+		return now, nil
 	}
+	reload = func(ctx context.Context, id tenant.ID) (*account.Account, error) {
+		if id != clinicA {
+			return nil, tasks.Permanent(codes.UnknownTenant)
+		}
+		row, err := b.Ledger.Tenant(ctx, id)
+		now.TimeZone, now.Practices = row.TimeZone, row.Practices
+		return now, err
+	}
+	_, err = reload(t.Context(), clinicA)
+	must(t, err)
+	return known, reload
+}
+
+// identify records what the vendor stated about practice 7 just now.
+func (b *bundle) identify(t *testing.T, i practice.Identity) {
+	t.Helper()
+	since, err := b.Store.Begin(t.Context(), clinicA)
+	must(t, err)
+	must(t, b.Store.SetIdentity(t.Context(), clinicA, "7", i, since))
 }
 
 func must(t *testing.T, err error) {
@@ -256,6 +277,9 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
 		return record(j.Lane, "sweep %s from %q since %q", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun)
+	}))
+	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPractices](func(_ context.Context, j *tasks.Job[tasks.SyncPractices]) error {
+		return record(j.Lane, "practices")
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncLocations](func(_ context.Context, j *tasks.Job[tasks.SyncLocations]) error {
 		return record(j.Lane, "locations %s", j.Args.Practice)

@@ -32,15 +32,15 @@ func patientsMark(practiceID string) string { return "patients:" + practiceID }
 // the watermark. It reads the first window of the days since; the rest becomes another run, and a
 // single day that the vendor cuts becomes a sweep.
 //
-// An empty answer that would advance the watermark counts only when a second answer confirms it,
-// unless it is about a part of a range with too many changes for one answer. Days that begin after
-// the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no
-// change.
+// An empty answer that would advance the watermark counts only when a second answer and the
+// practice's identity confirm it. Days that begin after the watermark leave a gap, so they advance
+// and confirm nothing. Running twice: one more call, no change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
-	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
 		return err
 	}
+	s := n.practiceScope
 	today := civil.DateOf(d.Now().In(s.Zone))
 	from, to, joins, err := d.unread(ctx, s, job.Args, today)
 	if err != nil {
@@ -61,19 +61,29 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	case err != nil && cut: // keep the window size that the calls have found
 		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.from, Days: days})
 	case err != nil:
-		return vendorError(err, job.EnqueuedAt)
+		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
-	if err := d.applyPatients(ctx, s, today, w.rows, since); err != nil {
+	rows, _, err := own(ctx, d, &n, w.rows, func(p *tebra.Patient) (id, name string) { return p.PracticeID, p.PracticeName })
+	if err != nil {
+		return err
+	}
+	if err := d.applyPatients(ctx, s, today, rows, since); err != nil {
 		return err
 	}
 	end := today.Add(-overlap)
-	switch {
-	case w.partial:
+	if w.partial {
 		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
-	case len(w.rows) == 0 && !cut && job.Args.From.IsZero() && from.Compare(end) < 0:
-		job.Args.From = from
-		return readAgain(ctx, d, job)
-	case joins:
+	}
+	again := job.Args
+	again.From = from
+	found := len(rows) + len(w.aside)
+	if cut {
+		found++ // the answer that was cut had rows
+	}
+	if ok, err := d.patientsCount(ctx, &n, job, again, found, joins && from.Compare(end) < 0, since); !ok || err != nil {
+		return err
+	}
+	if joins {
 		if err := d.advance(ctx, s, civil.Min(w.to.Add(1), end)); err != nil {
 			return err
 		}
@@ -85,6 +95,22 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
 	}
 	return nil
+}
+
+// patientsCount reports whether a list of changed patients counts, and demands what it lacks. An
+// empty list that only confirms what was read before needs no second answer, but a name that the
+// vendor has confirmed.
+func (d Deps) patientsCount(ctx context.Context, n *named, job *tasks.Job[tasks.SyncPatients], again tasks.SyncPatients,
+	rows int, advances bool, since cache.Grant,
+) (bool, error) {
+	if rows == 0 && !advances {
+		return n.stated.Confirms(n.name) > 0, d.recheck(ctx, n)
+	}
+	ok, err := counts(ctx, d, n, job, again, practice.NounPatients, rows, 0)
+	if rows == 0 || !ok || err != nil {
+		return ok, err
+	}
+	return true, d.answered(ctx, n, since)
 }
 
 // unread returns the days to read next. They end tomorrow, because the vendor's date may be a day
@@ -159,7 +185,11 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 		return vendorError(err, job.EnqueuedAt)
 	}
 	if len(page.Rows) == 0 {
-		return nil
+		n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
+		if err != nil {
+			return err
+		}
+		return d.recheck(ctx, &n)
 	}
 	if err := d.applyPatients(ctx, s, today, page.Rows, since); err != nil {
 		return err

@@ -188,6 +188,13 @@ func TestEmptyListOfPatientsNeedsConfirmation(t *testing.T) {
 	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(rereadDelay)); err != nil || !r.Joined {
 		t.Errorf("no second read is scheduled (%v)", err)
 	}
+	b.demands(t, "sync practices")
+	b.done(t, second)
+	if b.mark(t) != monday.Add(-1) {
+		t.Errorf("without a confirmation a second empty answer advanced the watermark to %q", b.mark(t))
+	}
+	b.demands(t, "sync practices")
+	b.identify(t, practice.Identity{Name: "Seventh Practice"})
 	b.done(t, second)
 	if b.mark(t) != monday.Add(2) {
 		t.Errorf("after a second empty answer the watermark is %q", b.mark(t))

@@ -9,12 +9,15 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
 const (
 	// rereadDelay is when a doubtful answer is checked: soon, but not while the same outage lasts.
 	rereadDelay = 20 * time.Second
+	// coldDelay is when days are read again of which nothing is known.
+	coldDelay = 10 * time.Second
 	// soon is how many days ahead boards are built before they are requested.
 	soon = 7
 )
@@ -22,10 +25,11 @@ const (
 // syncSchedule reads the appointments of the first window of a range and applies them day by day;
 // the rest of the range becomes another run. Running twice: one more call, no change.
 func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
-	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
+	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
 		return err
 	}
+	s := n.practiceScope
 	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -41,13 +45,16 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the window size that the calls have found
 		return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), tasks.SyncSchedule{Practice: s.id, From: w.from, To: w.to})...)
 	case err != nil:
-		return vendorError(err, job.EnqueuedAt)
+		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
 	a := answer{
-		Deps: d, practiceScope: s, window: w, setAside: setAside{zone: s.Zone}, since: since,
+		Deps: d, named: n, window: w, setAside: setAside{zone: s.Zone}, since: since,
 		ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
 	}
-	if err := a.sort(); err != nil {
+	if err := a.sort(ctx); err != nil {
+		return err
+	}
+	if err := a.survey(ctx); err != nil {
 		return err
 	}
 	for _, on := range civil.Range(w.from, w.to) {
@@ -55,15 +62,32 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 			return applied(err)
 		}
 	}
-	a.alert(ctx)
-	if a.doubtful {
-		again := *job
-		again.Args.From, again.Args.To = w.from, w.to
-		if err := readAgain(ctx, d, &again); err != nil {
-			return err
-		}
+	if !a.doubtful {
+		a.alert(ctx)
+	}
+	if err := a.check(ctx, job); err != nil {
+		return err
 	}
 	return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), readDays(s, a.reread)...)...)
+}
+
+// check demands what the answer lacks before all of it counts. An answer without visits proves
+// nothing about the name that was asked for, even if it lacks nothing.
+func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
+	switch {
+	case a.doubtful:
+		delay := rereadDelay
+		switch {
+		case a.unconfirmed:
+			delay = 0 // the next regular reading follows the confirmation
+		case a.known == 0:
+			delay = coldDelay
+		}
+		return prove(ctx, a.Deps, &a.named, job, tasks.SyncSchedule{Practice: a.id, From: a.from, To: a.to}, delay)
+	case a.scope == practice.ScopeEmpty:
+		return a.recheck(ctx, &a.named)
+	}
+	return a.answered(ctx, &a.named, a.since)
 }
 
 // minLookback is how many days before a window are requested with it. Whether the vendor selects

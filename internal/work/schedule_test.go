@@ -168,7 +168,15 @@ func TestDoubtfulAnswerIsReadTwice(t *testing.T) {
 	if again != days(monday, tuesday) {
 		t.Errorf("the second read is from %v to %v", again.From, again.To)
 	}
+	taskstest.RequireEnqueued[tasks.SyncPractices](t, b.queue, b.keys, taskstest.Want{Tenant: "clinic-a", Lane: tasks.LaneSync})
 	must(t, b.queue.FlushDB(t.Context()).Err())
+	b.done(t, again)
+	if n := len(b.board(t, monday).Board.Rows); n != 10 {
+		t.Errorf("without a confirmation %d rows are left after the second answer", n)
+	}
+	taskstest.RequireEnqueued[tasks.SyncPractices](t, b.queue, b.keys, taskstest.Want{Tenant: "clinic-a", Lane: tasks.LaneSync})
+	taskstest.RequireNotEnqueued(t, b.queue, again.Kind())
+	b.done(t, tasks.SyncPractices{})
 	b.done(t, again)
 	if n := len(b.board(t, monday).Board.Rows); n != 2 {
 		t.Errorf("%d rows are left after the second answer", n)
@@ -193,15 +201,6 @@ func TestOneEmptyAnswerChangesNothing(t *testing.T) {
 	if n := len(b.board(t, monday).Board.Rows); n != 9 {
 		t.Errorf("%d rows after an empty answer and one deletion", n)
 	}
-}
-
-func TestRowOfAnotherPracticeInvalidatesTheAnswer(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.line.answer = func(body string) string { return strings.Replace(body, "<PracticeID>7<", "<PracticeID>8<", 1) }
-	want(t, b.run(t, days(monday, monday)), tasks.OutcomeRetry, "error")
-	b.cold(t, monday)
-	b.demands(t)
 }
 
 func TestRowWithoutAStartIsNotADeletion(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *setAside) of(on civil.Date) map[codes.Code]int {
 }
 
 // rowCodes are the codes of rows that operators are alerted of by day.
-var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowUnreadable, codes.RowRepeated, codes.ListCut}
+var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowUnreadable, codes.RowForeign, codes.RowRepeated, codes.ListCut}
 
 // alert stores which days of the answer lack rows, or have rows that share a number, and ends the
 // alerts of days that do not. Without the ledger the boards are served all the same.

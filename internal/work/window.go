@@ -15,7 +15,9 @@ type window[T any] struct {
 	seen     civil.Date // the first day that was requested, before from
 	rows     []T
 	aside    []tebra.SetAside
-	partial  bool // the vendor cut a single day, whose other rows cannot be requested
+	// authorized are the practices that the login may read, if the vendor states that.
+	authorized []string
+	partial    bool // the vendor cut a single day, whose other rows cannot be requested
 }
 
 // firstWindow returns the first window of a range. If the call fails, the window has the days that
@@ -24,7 +26,10 @@ func firstWindow[T any](windows iter.Seq2[tebra.Window[T], error]) (window[T], e
 	next, stop := iter.Pull2(windows)
 	defer stop()
 	w, err, _ := next()
-	return window[T]{from: civil.DateOf(w.From), to: civil.DateOf(w.To), seen: civil.DateOf(w.Seen), rows: w.Rows, aside: w.SetAside, partial: w.Partial}, err
+	return window[T]{
+		from: civil.DateOf(w.From), to: civil.DateOf(w.To), seen: civil.DateOf(w.Seen),
+		rows: w.Rows, aside: w.SetAside, authorized: w.Authorized, partial: w.Partial,
+	}, err
 }
 
 // cut reports whether the window is smaller than the operation allows for a range that ends on

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,10 @@ import (
 type Deps struct {
 	// Account finds a tenant's account. An unknown tenant is a permanent error.
 	Account func(ctx context.Context, t tenant.ID) (*account.Account, error)
-	Store   *practice.Store
-	Tasks   *tasks.Client
+	// Reload is Account after a change of the ledger.
+	Reload func(ctx context.Context, t tenant.ID) (*account.Account, error)
+	Store  *practice.Store
+	Tasks  *tasks.Client
 	// Ledger keeps the watermarks.
 	Ledger *ledger.Ledger
 	// Intervals stores the intervals that the vendor requires between calls of its operations;
@@ -36,7 +39,7 @@ type Deps struct {
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Logger == nil {
+	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Logger == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))
@@ -69,7 +72,9 @@ type practiceScope struct {
 	tenant tenant.ID
 	id     string // the practice's number
 	name   string // the vendor's name of the practice, by which lists are filtered
-	Zone   *time.Location
+	// configured is the name in the tenant's settings.
+	configured string
+	Zone       *time.Location
 }
 
 func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, error) {
@@ -77,10 +82,16 @@ func (d Deps) open(ctx context.Context, t, practiceID string) (practiceScope, er
 	if err != nil {
 		return practiceScope{}, err
 	}
+	return practiceIn(id, a, practiceID)
+}
+
+func practiceIn(id tenant.ID, a *account.Account, practiceID string) (practiceScope, error) {
 	for _, p := range a.Practices {
 		if p.ID == practiceID {
 			zone, err := a.ZoneOf(p)
-			return practiceScope{Account: a, tenant: id, id: p.ID, name: p.Name, Zone: zone}, err
+			return practiceScope{
+				Account: a, tenant: id, id: p.ID, name: p.Name, configured: cmp.Or(p.Configured, p.Name), Zone: zone,
+			}, err
 		}
 	}
 	return practiceScope{}, tasks.Permanent(codes.UnknownPractice)

@@ -1,0 +1,220 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// recheck is how old a statement about a practice's identity becomes before answers that lack
+// nothing, but prove nothing either, demand another one.
+const recheck = 2 * time.Minute
+
+// named is a practice whose lists are requested by its name, with what the vendor last stated about
+// its number.
+type named struct {
+	practiceScope
+	stated practice.Stated
+	lane   string // of the run
+}
+
+// openNamed is open for runs that request a list by the practice's name. A name that another worker
+// has adopted takes effect at once.
+func (d Deps) openNamed(ctx context.Context, t, practiceID, lane string) (named, error) {
+	s, err := d.open(ctx, t, practiceID)
+	if err != nil {
+		return named{}, err
+	}
+	stated, err := d.Store.Identity(ctx, s.tenant, s.id)
+	if err != nil {
+		return named{}, err
+	}
+	if stated.Name != "" && stated.Name != s.name {
+		a, err := d.Reload(ctx, s.tenant)
+		if err != nil {
+			return named{}, err
+		}
+		if s, err = practiceIn(s.tenant, a, practiceID); err != nil {
+			return named{}, err
+		}
+	}
+	return named{practiceScope: s, stated: stated, lane: lane}, nil
+}
+
+// question is what a list of the practice was asked, and what its answer looks like.
+func (n *named) question(scope practice.Scope) practice.Question {
+	if scope == practice.ScopeEmpty && n.stated.Code != "" {
+		scope = practice.ScopeRefused
+	}
+	q := practice.Question{Name: n.name, Scope: scope}
+	if scope != practice.ScopeRefused {
+		q.Confirmed = n.stated.Confirms(n.name)
+	}
+	return q
+}
+
+// scopeOf describes an answer with this many rows of the practice, where so many are known.
+func scopeOf(found, known int) practice.Scope {
+	switch {
+	case found == 0:
+		return practice.ScopeEmpty
+	case found*2 < known:
+		return practice.ScopeShrunk
+	}
+	return practice.ScopeSound
+}
+
+// prove demands what an answer needs before it counts: a statement about the practice's identity,
+// and a second answer to the question. The second read is a task of its own, because this run is
+// complete. It is not demanded for a practice that cannot be read: once it can, everything is read.
+func prove[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[T], again T, delay time.Duration) error {
+	if n.stated.Code != "" {
+		return d.recheck(ctx, n)
+	}
+	if err := d.identify(ctx, n); err != nil {
+		return err
+	}
+	if delay == 0 {
+		return nil
+	}
+	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, again, tasks.In(delay)); err != nil {
+		return fmt.Errorf("enqueue second read: %w", err)
+	}
+	return nil
+}
+
+// counts reports whether a list with this many of the practice's rows counts, of which so many are
+// known, and demands what it lacks.
+func counts[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[T], again T, list practice.Noun, found, known int) (bool, error) {
+	scope := scopeOf(found, known)
+	ok, first, err := d.Store.Counts(ctx, n.tenant, n.id, list, n.question(scope))
+	if err != nil || ok {
+		return ok, err
+	}
+	delay := time.Duration(0)
+	if first {
+		delay = rereadDelay
+	}
+	return false, prove(ctx, d, n, job, again, delay)
+}
+
+// recheck is identify if the last statement about the practice is old, or names it otherwise.
+func (d Deps) recheck(ctx context.Context, n *named) error {
+	if n.stated.Stamp > 0 && n.stated.Age < recheck && (n.stated.Code != "" || n.stated.Name == n.name) {
+		return nil
+	}
+	return d.identify(ctx, n)
+}
+
+// identify demands a statement of the vendor about the numbers and names of the account's
+// practices.
+func (d Deps) identify(ctx context.Context, n *named) error {
+	var how []tasks.Option
+	if n.lane == tasks.LaneInteractive {
+		how = append(how, tasks.Interactive())
+	}
+	if _, err := d.Tasks.Enqueue(ctx, n.tenant.String(), tasks.SyncPractices{}, how...); err != nil {
+		return fmt.Errorf("enqueue check of identity: %w", err)
+	}
+	return nil
+}
+
+// answered demands a statement about a practice that could not be read, now that a list of it has
+// rows.
+func (d Deps) answered(ctx context.Context, n *named, since cache.Grant) error {
+	if n.stated.Code == "" {
+		return nil
+	}
+	if n.stated.Refused { // by a list, so the list of practices does not revoke it
+		if err := d.Store.SetIdentity(ctx, n.tenant, n.id, practice.Identity{Code: n.stated.Code, Authorized: n.stated.Authorized}, since); err != nil {
+			return err
+		}
+	}
+	return d.identify(ctx, n)
+}
+
+// failed is the outcome of a run whose list was not read, or was cut if there is no error. The
+// refusal of one practice makes what is known of it stale: nothing confirms it until the login may
+// read the practice again. The name may also be wrong, so the practice's identity is checked. The
+// run is done then: operators are alerted, and the next regular reading finds out whether the
+// refusal has ended.
+func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error, demanded time.Time) error {
+	if err == nil {
+		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
+	}
+	var refused *tebra.Error
+	if !errors.As(err, &refused) || refused.Code != tebra.Denied || refused.Reason != "practice" {
+		return vendorError(err, demanded)
+	}
+	now := practice.Identity{Name: n.name, Code: codes.PracticeDenied, Authorized: n.stated.Authorized, Refused: true}
+	if n.stated.Identity != now {
+		if err := d.state(ctx, n.practiceScope, n.stated, now, since); err != nil {
+			return err
+		}
+	}
+	return d.recheck(ctx, n)
+}
+
+// state records what the vendor states about a practice, and what follows from it. The identity is
+// recorded last: if the run ends before, the next one does all of it again.
+func (d Deps) state(ctx context.Context, s practiceScope, was practice.Stated, now practice.Identity, since cache.Grant) error {
+	if err := d.alertIdentity(ctx, s, now); err != nil {
+		return err
+	}
+	var err error
+	from, to := d.everyDay(s)
+	every := []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: from, To: to}}
+	if from.IsZero() {
+		every = nil
+	}
+	switch {
+	case now.Code != "" && was.Code != now.Code:
+		_, err = d.Store.Invalidate(ctx, s.tenant, practice.Record{Noun: practice.NounPractice, Practice: s.id}, "")
+	case now.Code == "" && was.Code != "":
+		err = d.demand(ctx, s, append(every,
+			tasks.SyncDirectory{Practice: s.id}, tasks.SyncLocations{Practice: s.id}, tasks.SyncPatients{Practice: s.id})...)
+	case now.Code == "" && was.Name != "" && was.Name != now.Name:
+		// Empty answers to the old name may have confirmed days that were known to be empty.
+		if err = d.Store.DoubtDays(ctx, s.tenant, s.id, from, to); err == nil {
+			err = d.demand(ctx, s, every...)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return d.Store.SetIdentity(ctx, s.tenant, s.id, now, since)
+}
+
+// identityCodes are the codes of alerts about a practice's identity.
+var identityCodes = []codes.Code{codes.PracticeNotListed, codes.PracticeDenied, codes.PracticeRenamed}
+
+// alertIdentity shows operators a practice that cannot be read, or that has another name than in
+// the tenant's settings.
+func (d Deps) alertIdentity(ctx context.Context, s practiceScope, now practice.Identity) error {
+	code := now.Code
+	if code == "" && now.Name != s.configured {
+		code = codes.PracticeRenamed
+	}
+	var found []ledger.Alert
+	if code != "" {
+		found = append(found, ledger.Alert{Code: code})
+	}
+	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: identityCodes}
+	changed, err := d.Ledger.SetAlerts(ctx, scope, found, time.Now())
+	if err != nil {
+		return fmt.Errorf("store alerts: %w", err)
+	}
+	if changed && code != "" {
+		d.Logger.WarnContext(ctx, "the vendor's list of practices differs from the tenant's settings",
+			"tenant", s.tenant.String(), "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "code", code)
+	}
+	return nil
+}

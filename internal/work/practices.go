@@ -1,0 +1,133 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/account"
+	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
+)
+
+// syncPractices reads the account's practices and records what the vendor states about those of the
+// tenant. A name that differs is adopted: lists are requested by the practice's name, and for a
+// wrong one the vendor returns an empty list, as if there were no bookings. A cut list states
+// nothing about the practices that it lacks. Running twice: one more call, no change.
+func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPractices]) error {
+	id, err := tenant.Parse(job.Tenant)
+	if err != nil {
+		return tasks.Permanent(err)
+	}
+	a, err := d.Reload(ctx, id) // the names that the vendor's are compared with
+	if err != nil {
+		return err
+	}
+	since, err := d.Store.Begin(ctx, id)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	answer, err := a.Vendor.Directory.Practices(ctx, tebra.PracticesRequest{})
+	if err != nil {
+		return vendorError(err, job.EnqueuedAt)
+	}
+	list := practice.FromPractices(answer.Rows)
+	if len(answer.Rows) > 0 && !answer.Partial {
+		if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {
+			return applied(err)
+		}
+	}
+	for _, p := range a.Practices {
+		was, err := d.Store.Identity(ctx, id, p.ID)
+		if err != nil {
+			return err
+		}
+		now, known := identityIn(answer, p.ID, was)
+		if !known {
+			continue
+		}
+		if err := d.compareName(ctx, id, a, p, was, now, since); err != nil {
+			return err
+		}
+	}
+	if answer.Partial {
+		return tasks.Permanent(codes.VendorListPartial)
+	}
+	return nil
+}
+
+// identityIn returns what a list of practices states about a number; known is false if it states
+// nothing, because it is cut or the row cannot be read.
+func identityIn(list tebra.Practices, id string, was practice.Stated) (now practice.Identity, known bool) {
+	at := slices.IndexFunc(list.Rows, func(p tebra.Practice) bool { return p.ID == id })
+	if at < 0 {
+		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized}, !list.Partial
+	}
+	row := list.Rows[at]
+	now = practice.Identity{Name: row.Name, Authorized: was.Authorized || slices.Contains(list.Authorized, id)}
+	switch {
+	case slices.Contains(row.Unread, "PracticeName"):
+		return practice.Identity{}, false
+	case strings.TrimSpace(row.Name) == "":
+		now.Code = codes.PracticeNotListed // no request can name it
+	case !authorized(list.Authorized, id, was):
+		now.Code = codes.PracticeDenied
+	}
+	return now, true
+}
+
+// authorized reports whether the login may read a practice, by what a response states. It may
+// state nothing, and whether the vendor fills the list for every login is unknown: an empty one
+// counts only where the practice was in it before. The list of practices decides in these cases.
+func authorized(stated []string, id string, was practice.Stated) bool {
+	switch {
+	case stated == nil, len(stated) == 0 && !was.Authorized:
+		return true
+	}
+	return slices.Contains(stated, id)
+}
+
+// compareName records what the vendor states about one practice. A name that differs is adopted
+// first, and takes effect at once in this worker; the others find it with the identity.
+func (d Deps) compareName(ctx context.Context, id tenant.ID, a *account.Account, p ledger.Practice,
+	was practice.Stated, now practice.Identity, since cache.Grant,
+) error {
+	s, _ := practiceIn(id, a, p.ID) // even if its time zone is unknown on this host
+	name, refused := now.Name, was.Refused && now.Code == "" && now.Name == was.Name
+	if now.Code == "" && now.Name != p.Name {
+		was.Name = p.Name
+		switch _, err := d.Ledger.AdoptName(ctx, id, p.ID, p.Name, now.Name); {
+		case errors.Is(err, ledger.ErrInvalid): // requests cannot contain the name
+			now.Code = codes.PracticeNotListed
+		case err != nil:
+			return fmt.Errorf("adopt name: %w", err)
+		default:
+			if _, err := d.Reload(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	if refused {
+		now = was.Identity // only a list that is answered revokes the refusal of a list
+		now.Name = name
+	}
+	return d.state(ctx, s, was, now, since)
+}
+
+// everyDay are the days that may have a roster or soon be read. The vendor allows to request them
+// with one call. None if the practice's time zone is unknown on this host.
+func (d Deps) everyDay(s practiceScope) (from, to civil.Date) {
+	if s.Zone == nil {
+		return civil.Date{}, civil.Date{}
+	}
+	from = civil.DateOf(d.Now().In(s.Zone)).Add(-3)
+	return from, from.Add(policy("GetAppointments").MaxDays - 1)
+}
