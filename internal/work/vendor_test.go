@@ -69,6 +69,32 @@ func TestWrongPasswordIsDead(t *testing.T) {
 	want(t, b.run(t, days(monday, monday)), tasks.OutcomeDead, "vendor_unauthenticated")
 }
 
+// The vendor decides when a run comes back: by a locked login, or a response that names the time.
+func TestRunComesBackWhenTheVendorAllows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rule  tebratest.Rule
+		code  tasks.Code
+		least time.Duration
+	}{
+		{tebratest.Rule{Fault: tebratest.FaultLocked}, "vendor_locked", locked},
+		{tebratest.Rule{Fault: tebratest.FaultTooMany, For: 90 * time.Second}, "vendor_throttled", 90 * time.Second},
+		{tebratest.Rule{Fault: tebratest.FaultOdd, Odd: tebratest.OddDatabaseTimeout}, "vendor_timeout", firstWait},
+		{tebratest.Rule{Fault: tebratest.FaultOdd, Odd: tebratest.OddDeadlock}, "vendor_unavailable", firstWait},
+	} {
+		b := setup(t)
+		b.vendor.SetFaults(tebratest.Faults{Rules: []tebratest.Rule{c.rule}})
+		began := time.Now()
+		o := b.run(t, days(monday, monday))
+		want(t, o, tasks.OutcomeLater, c.code)
+		if wait := o.NextAt.Sub(began); wait < c.least || wait > 2*c.least {
+			t.Errorf("%+v: it waits %v", c.rule, wait)
+		}
+		b.vendor.SetFaults(tebratest.Faults{})
+		b.done(t, days(monday, monday))
+	}
+}
+
 func TestVendorErrors(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -68,6 +68,17 @@ func RowOddities() []Oddity {
 	return all
 }
 
+// CallOddities returns the names of the oddities of calls.
+func CallOddities() []Oddity {
+	var all []Oddity
+	for _, o := range oddities {
+		if o.call != nil {
+			all = append(all, o.Name)
+		}
+	}
+	return all
+}
+
 // Unreadable reports whether a row with the oddity does not say which visit it is, or of which day,
 // so that no board can show it.
 func (o Oddity) Unreadable() bool {
