@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/redistest"
+)
+
+// staffLeave is within the opening hours of all practices, so that the last syncs read the last
+// edits.
+var staffLeave = time.Date(2026, 3, 2, 21, 30, 0, 0, time.UTC)
+
+// A vendor that has every oddity at once costs the boards of a whole day only what cannot be read,
+// and operators see how many rows that is.
+func TestBoardsOfAnOddDay(t *testing.T) {
+	t.Parallel()
+	d := oddDemo(t)
+	var staff sync.WaitGroup
+	for _, p := range d.Practices {
+		staff.Go(func() { play(t, d, p.Clinic) })
+	}
+	staff.Wait()
+	readable, unreadable := 0, 0
+	for _, p := range d.Practices {
+		day := staffLeave.In(p.Clinic.Location())
+		odd, visits := p.Clinic.OddVisits(day), p.Clinic.Appointments(day)
+		eventually(t, func() error {
+			r, err := d.Tools.Store.Board(t.Context(), p.Tenant, p.ID, civil.DateOf(day))
+			if err != nil {
+				return err
+			}
+			return errors.Join(holds(r.Board, visits, odd), d.own(p, r.Board), d.alerts(t.Context(), p, civil.DateOf(day), hidden(odd)))
+		})
+		readable, unreadable = readable+len(visits)-hidden(odd), unreadable+hidden(odd)
+	}
+	t.Logf("%d oddities; %d readable visits, all on their boards; %d that cannot be read, all counted", len(tebratest.Oddities()), readable, unreadable)
+}
+
+// oddDemo starts a demo whose vendor has every oddity.
+func oddDemo(t *testing.T) *Demo {
+	t.Helper()
+	d, err := StartDemo(t.Context(), DemoOptions{
+		QueueURL: redistest.URL(t), CacheURL: redistest.URL(t), Speed: 2400, Seed: 1, Visits: 50, Patients: 60,
+		Prepare: func(v *tebratest.Server) error {
+			v.SetThrottles(tebratest.Throttles{Scale: 0.1})
+			v.SetOdd(tebratest.OddityNames()...)
+			return nil
+		},
+		Ended: func(_ context.Context, r Run) {
+			if r.Outcome.Code == codes.Panic {
+				t.Errorf("%s panicked", r.Kind)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// play performs the edits of a practice's staff until staffLeave.
+func play(t *testing.T, d *Demo, c *tebratest.Clinic) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for played := (time.Time{}); played.Before(staffLeave); {
+		until := d.Clock.Now()
+		if until.After(staffLeave) {
+			until = staffLeave
+		}
+		c.Play(until.In(c.Location()), played, until)
+		played = until
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			return
+		}
+	}
+}
+
+// hidden returns how many visits no board can show.
+func hidden(odd map[string][]tebratest.Oddity) int {
+	n := 0
+	for _, all := range odd {
+		if slices.ContainsFunc(all, tebratest.Oddity.Unreadable) {
+			n++
+		}
+	}
+	return n
+}
+
+// holds returns an error unless a board has every visit that can be read, and states at least how
+// many it lacks. What an oddity changes in a visit may differ.
+func holds(b practice.Board, visits []tebratest.Visit, odd map[string][]tebratest.Oddity) error {
+	var faults []error
+	for _, v := range visits {
+		i := slices.IndexFunc(b.Rows, func(row practice.BoardRow) bool { return row.Appointment.Reveal() == v.ID })
+		switch {
+		case slices.ContainsFunc(odd[v.ID], tebratest.Oddity.Unreadable):
+		case i < 0:
+			faults = append(faults, fmt.Errorf("a visit with the oddities %v is missing", odd[v.ID]))
+		case odd[v.ID] == nil && (!b.Rows[i].Start.Equal(v.Start) || b.Rows[i].Status != practice.ParseStatus(v.Status)):
+			faults = append(faults, errors.New("a visit differs from the vendor's"))
+		}
+	}
+	counted := 0
+	for _, o := range b.Incomplete {
+		counted += o.Rows
+	}
+	if lost := hidden(odd); counted < lost {
+		faults = append(faults, fmt.Errorf("%d visits cannot be read, and the board states %v", lost, b.Incomplete))
+	}
+	return errors.Join(faults...)
+}
+
+// own returns an error if a board shows a visit of another practice.
+func (d *Demo) own(p DemoPractice, b practice.Board) error {
+	for _, row := range b.Rows {
+		for _, other := range d.Practices {
+			if _, err := other.Clinic.Appointment(row.Appointment.Reveal()); err == nil && other.Clinic != p.Clinic {
+				return fmt.Errorf("a visit of %s", other.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// alerts returns an error if the practice's alerts of a day count fewer rows than are hidden.
+func (d *Demo) alerts(ctx context.Context, p DemoPractice, on civil.Date, hidden int) error {
+	all, err := d.Tools.Ledger.Alerts(ctx, ledger.AlertFilter{Tenant: p.Tenant, Practice: p.ID})
+	if err != nil {
+		return err
+	}
+	rows := 0
+	for _, a := range all {
+		if a.Day == on {
+			rows += a.Rows
+		}
+	}
+	if rows < hidden {
+		return fmt.Errorf("%s: alerts count %d rows, want at least %d", p.Name, rows, hidden)
+	}
+	return nil
+}
