@@ -103,9 +103,11 @@ func (u *dayUpdate) placeOthers(g *group, others []other) (more bool) {
 		case same != nil && same.Covers(o.on), same == nil && o.key == g.id && g.answered(o.on):
 			g.keep(o)
 			more = true
-		case same != nil, u.answer.has(o.start()) && !u.incomplete() && (o.key == g.id || !u.answer.applies(o.on)):
+		case u.incomplete():
+			far = append(far, o)
+		case same != nil, u.answer.has(o.start()) && (o.key == g.id || !u.answer.applies(o.on)):
 			g.drop(o, &u.answer)
-		case u.answer.applies(o.on) && !u.incomplete():
+		case u.answer.applies(o.on):
 			g.keep(o) // that day of the answer will decide
 		default:
 			far = append(far, o)
@@ -238,6 +240,7 @@ func (u *dayUpdate) record(g *group) *visitSeen {
 		dy, _ := splitOccurrence(y)
 		return cmp.Or(cmp.Compare(abs(dx.Days(today)), abs(dy.Days(today))), cmp.Compare(x, y))
 	})
+	out.More = len(out.Occurrences) > maxOccurrences
 	out.Occurrences = out.Occurrences[:min(len(out.Occurrences), maxOccurrences)]
 	if out.Hash == "" && len(out.Occurrences) == 0 {
 		return nil

@@ -15,7 +15,7 @@ import (
 // read of it.
 type Invalidated struct {
 	Practice string     // "" if not known
-	Day      civil.Date // of an appointment; zero if not known, or if the appointment has several rows
+	Day      civil.Date // of an appointment, one of several if it has several rows; zero if not known
 }
 
 // Invalidate makes every cached copy of the record, and everything built on it, invalid at once,
@@ -23,11 +23,11 @@ type Invalidated struct {
 // record. r.Noun is one of appointment, patient, directory, practice. An appointment with several
 // rows is invalidated with all of them, in as many changes and events as that takes.
 func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID string) (Invalidated, error) {
-	records := []Record{r}
+	records, tooMany := []Record{r}, false
 	switch r.Noun {
 	case NounAppointment:
 		var err error
-		if records, err = s.scope(t, r.Practice).asSeen(ctx, r); err != nil {
+		if records, tooMany, err = s.scope(t, r.Practice).asSeen(ctx, r); err != nil {
 			return Invalidated{}, err
 		}
 	case NounPatient, NounDirectory, NounPractice:
@@ -38,6 +38,9 @@ func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID s
 		c := change{scope: s.scope(t, records[0].Practice), kind: events.EntityInvalidated, eventID: eventID}
 		if first && r.Noun == NounAppointment {
 			c.rollups = append(c.rollups, c.names.occurrences(r.ID))
+		}
+		if first && tooMany {
+			c.rollups = append(c.rollups, c.names.Practice(c.practice))
 		}
 		for len(records) > 0 {
 			next := c.impact
@@ -56,12 +59,12 @@ func (s *Store) Invalidate(ctx context.Context, t tenant.ID, r Record, eventID s
 	return Invalidated{Practice: r.Practice, Day: r.Day}, nil
 }
 
-// asSeen returns the appointment as it was last seen, and all its occurrences. The first of them is
-// the one that no occurrence is built without.
-func (sc scope) asSeen(ctx context.Context, r Record) ([]Record, error) {
+// asSeen returns the appointment as it was last seen, and its occurrences. tooMany reports that
+// there are more than its record names, which only the practice's tag reaches.
+func (sc scope) asSeen(ctx context.Context, r Record) (all []Record, tooMany bool, err error) {
 	was, err := readLastSeenOf[visitSeen](ctx, sc, sc.names.Appointment(r.ID))
 	if err != nil || !was.known {
-		return []Record{r}, err
+		return []Record{r}, false, err
 	}
 	records := []Record{was.facts.record(r.ID)}
 	var keys []phi.Text
@@ -72,7 +75,7 @@ func (sc scope) asSeen(ctx context.Context, r Record) ([]Record, error) {
 	}
 	occurrences, err := readLastSeen[visitSeen](ctx, sc, refs)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for i, seen := range occurrences {
 		if seen.known {
@@ -83,7 +86,7 @@ func (sc scope) asSeen(ctx context.Context, r Record) ([]Record, error) {
 		on, _ := splitOccurrence(occurrence)
 		records = append(records, Record{Noun: NounAppointment, ID: keys[i], Practice: was.facts.Practice, Day: on})
 	}
-	return records, nil
+	return records, was.facts.More, nil
 }
 
 // DoubtDays makes what is known of the days stale, and everything that shows them, until they are

@@ -28,6 +28,7 @@ type visitSeen struct {
 	Row       string     `json:"row,omitzero"` // its name among the rows of the ID
 
 	Occurrences []string `json:"occurrences,omitempty"`
+	More        bool     `json:"more,omitzero"`     // Occurrences is cut
 	Modified    int64    `json:"modified,omitzero"` // of the latest row, in Unix seconds; 0 if unknown
 	Left        []string `json:"left,omitempty"`    // rows that seemed to have moved, the latest first
 }

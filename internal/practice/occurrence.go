@@ -41,6 +41,17 @@ func splitKey(key phi.Text) (id phi.Text, occurrence string) {
 	return phi.Text(text), occurrence
 }
 
+// idsOf returns the IDs of visits, in order. Unlike a visit's key, its ID does not depend on what
+// else is known of the ID.
+func idsOf(keys []phi.Text) []phi.Text {
+	ids := make([]phi.Text, len(keys))
+	for i, key := range keys {
+		ids[i], _ = splitKey(key)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 func occurrenceOn(d civil.Date, row string) string { return d.String() + "." + row }
 
 // splitOccurrence returns the zero Date for a text that is not an occurrence.

@@ -61,7 +61,7 @@ func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 		Name    string     `json:"name"`
 		Refused bool       `json:"refused"` // what it lacks says nothing about later answers
 		Visits  []phi.Text `json:"visits"`
-	}{q.Name, q.Scope == ScopeRefused, u.next.Visits})
+	}{q.Name, q.Scope == ScopeRefused, idsOf(u.next.Visits)})
 	if err != nil {
 		return false, fmt.Errorf("hash roster: %w", err)
 	}

@@ -3,252 +3,17 @@ package practice
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
-
-// office is a model of the vendor: rows that may share IDs, on a few days. Rows are never changed
-// in place, so that two equal pointers are one unchanged row.
-type office struct {
-	rows  []*Appointment
-	clock int
-	// undated leaves out the times of modification.
-	undated bool
-}
-
-const officeDays = 6
-
-// put adds a row, or one instead of another.
-func (o *office) put(instead *Appointment, a Appointment) {
-	o.clock++
-	if a.Modified = time.Unix(int64(o.clock), 0); o.undated {
-		a.Modified = time.Time{}
-	}
-	o.remove(instead)
-	o.rows = append(o.rows, &a)
-}
-
-func (o *office) remove(a *Appointment) {
-	o.rows = slices.DeleteFunc(o.rows, func(r *Appointment) bool { return r == a })
-}
-
-// on lists the rows that a day shows.
-func (o *office) on(d civil.Date) []*Appointment {
-	return slices.DeleteFunc(slices.Clone(o.rows), func(a *Appointment) bool { return !a.Covers(d) })
-}
-
-// answer lists the rows that start in a range of days.
-func (o *office) answer(from, to civil.Date) []Appointment {
-	var out []Appointment
-	for _, a := range o.rows {
-		if from.Compare(a.Day) <= 0 && a.Day.Compare(to) <= 0 {
-			out = append(out, *a)
-		}
-	}
-	return out
-}
-
-// shown is what a test compares of a row.
-func shown(id, patient phi.Text, start, end time.Time, s Status) string {
-	return fmt.Sprintf("%s %s %s-%s %s", id.Reveal(), patient.Reveal(), start.UTC().Format("02T15:04"), end.UTC().Format("02T15:04"), s)
-}
-
-func (a *Appointment) shown() string { return shown(a.ID, a.Patient, a.Start, a.End, a.Status) }
-
-// officeMachine edits the office and reads it in windows, and compares the boards.
-type officeMachine struct {
-	*office
-	store  *Store
-	tenant tenant.ID
-	// as each day was when it was read last
-	read map[civil.Date][]*Appointment
-	// reads counts the windows that were read.
-	reads int
-}
-
-func (m *officeMachine) day(t *rapid.T, label string) civil.Date {
-	return monday.Add(rapid.IntRange(0, officeDays-1).Draw(t, label))
-}
-
-// draw draws a row of an ID at one of few hours, so that rows often coincide. One in four lasts
-// until the next day or the one after.
-func (m *officeMachine) draw(t *rapid.T, id string) Appointment {
-	d := m.day(t, "on")
-	start := d.In(time.UTC).Add(time.Duration(rapid.IntRange(14, 16).Draw(t, "hour")) * time.Hour)
-	a := Appointment{
-		ID: phi.Text(id), Practice: "7", Day: d, Start: start, End: start.Add(time.Hour),
-		Patient:   phi.Text(rapid.SampledFrom([]string{"", "1001", "1002"}).Draw(t, "patient")),
-		Status:    rapid.SampledFrom([]Status{Scheduled, Confirmed}).Draw(t, "status"),
-		Resources: []Resource{{ID: rapid.SampledFrom([]string{"70", "71"}).Draw(t, "provider")}},
-	}
-	if more := rapid.IntRange(-5, 2).Draw(t, "more days"); more > 0 {
-		a.Last, a.End = d.Add(more), a.End.AddDate(0, 0, more)
-	}
-	return a
-}
-
-func (m *officeMachine) some(t *rapid.T) *Appointment {
-	if len(m.rows) == 0 {
-		t.Skip("no rows")
-	}
-	return m.rows[rapid.IntRange(0, len(m.rows)-1).Draw(t, "row")]
-}
-
-func (m *officeMachine) add(t *rapid.T) {
-	m.put(nil, m.draw(t, rapid.SampledFrom([]string{"901", "902", "903", "904"}).Draw(t, "id")))
-}
-
-func (m *officeMachine) repeat(t *rapid.T) { m.put(nil, m.draw(t, m.some(t).ID.Reveal())) }
-
-func (m *officeMachine) group(t *rapid.T) {
-	a := *m.some(t)
-	a.Patient = phi.Text(rapid.SampledFrom([]string{"1003", "1004"}).Draw(t, "member"))
-	m.put(nil, a)
-}
-
-func (m *officeMachine) move(t *rapid.T) {
-	was := m.some(t)
-	now := m.draw(t, was.ID.Reveal())
-	now.Patient, now.Status = was.Patient, was.Status
-	m.put(was, now)
-}
-
-func (m *officeMachine) edit(t *rapid.T) {
-	was := m.some(t)
-	now := *was
-	now.Status = rapid.SampledFrom([]Status{CheckedIn, Roomed, Cancelled}).Draw(t, "new status")
-	m.put(was, now)
-}
-
-func (m *officeMachine) vanish(t *rapid.T) { m.remove(m.some(t)) }
-
-// sync reads a window like a worker: doubtful answers twice, and then the days that are in doubt.
-func (m *officeMachine) sync(t *rapid.T) {
-	from := m.day(t, "from")
-	to := monday.Add(min(officeDays-1, monday.Days(from)+rapid.IntRange(0, 3).Draw(t, "length")))
-	due := m.apply(t, from, to)
-	for n := 0; len(due) > 0; n++ {
-		if n > 3*officeDays {
-			t.Fatalf("days are read again and again: %v", due)
-		}
-		next := due[0]
-		due = distinct(append(due[1:], m.apply(t, next, next)...)) // demands for one day join
-	}
-}
-
-func (m *officeMachine) apply(t *rapid.T, from, to civil.Date) (reread []civil.Date) {
-	for range 2 {
-		m.reads++
-		since, err := m.store.Begin(t.Context(), m.tenant)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, own := false, map[cache.Tag]uint64{}
-		seen := from.Add(-2)
-		for _, d := range civil.Range(from, to) {
-			got, err := m.store.ApplyDay(t.Context(), m.tenant, Answer{
-				Practice: "7", Date: d, From: from, To: to, Seen: seen, Visits: m.answer(seen, to), Since: since, OwnVersions: own, Question: Question{Confirmed: math.MaxUint64},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			again = again || got.Doubtful
-			reread = append(reread, got.Reread...)
-			m.read[d] = m.on(d)
-		}
-		if !again {
-			break
-		}
-	}
-	return reread
-}
-
-// check compares every board that was ever read with the office.
-func (m *officeMachine) check(t *rapid.T) {
-	for d, then := range m.read {
-		r, err := m.store.Board(t.Context(), m.tenant, "7", d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		board, keys := map[string]int{}, map[phi.Text]bool{}
-		for _, row := range r.Board.Rows {
-			board[shown(row.Appointment, row.Patient, row.Start, row.End, row.Status)]++
-			if keys[row.Key()] {
-				t.Fatalf("%s: two rows have one key", d)
-			}
-			keys[row.Key()] = true
-		}
-		now, was, still := count(m.on(d)), count(then), count(slices.DeleteFunc(slices.Clone(then), func(a *Appointment) bool { return !slices.Contains(m.rows, a) }))
-		if same(then, m.on(d)) && (!maps.Equal(board, now) || r.Stale || r.Missing > 0) {
-			t.Fatalf("%s was read and has not changed since: %v\nthe vendor has: %v\nstale %v, missing %d", d, board, now, r.Stale, r.Missing)
-		}
-		for row, n := range board {
-			if n > was[row] {
-				t.Fatalf("%s shows a row that it did not have when it was read: %s of %v", d, row, was)
-			}
-		}
-		for row, n := range still {
-			if board[row] < n {
-				t.Fatalf("%s lost a row that the vendor still has: %s of %v, stale %v", d, row, board, r.Stale)
-			}
-		}
-	}
-}
-
-func count(rows []*Appointment) map[string]int {
-	out := map[string]int{}
-	for _, a := range rows {
-		out[a.shown()]++
-	}
-	return out
-}
-
-func same(x, y []*Appointment) bool {
-	if len(x) != len(y) {
-		return false
-	}
-	for _, a := range x {
-		if !slices.Contains(y, a) {
-			return false
-		}
-	}
-	return true
-}
-
-// Rows that share IDs in any way, read in any windows in any order: a board that was read shows
-// what the vendor has, no board loses a row because another day was read, and none shows a row that
-// it did not have when it was read.
-func TestBoardsShowTheVendorsRowsWhateverIsReadFirst(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	var n, reads int
-	rapid.Check(t, func(t *rapid.T) {
-		n++
-		m := &officeMachine{
-			office: &office{undated: rapid.Bool().Draw(t, "undated")}, store: b.store,
-			tenant: tenant.ID(fmt.Sprintf("clinic-%d", n)), read: map[civil.Date][]*Appointment{},
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"add": m.add, "repeat": m.repeat, "group": m.group, "move": m.move, "edit": m.edit, "vanish": m.vanish,
-			"sync": m.sync, "sync again": m.sync, "sync once more": m.sync,
-			"": m.check,
-		})
-		reads += m.reads
-	})
-	t.Logf("%d sequences, %d windows", n, reads)
-}
 
 // repeats are rows of one ID: a group of three on monday, one of its patients on the next day, and
 // two rows that differ only in their status.
@@ -453,6 +218,61 @@ func TestBeganIsTheStartOfTheLongestEntry(t *testing.T) {
 	} {
 		if got, err := b.store.Began(t.Context(), clinic, "7", c.from, monday.Add(3)); err != nil || got != c.want {
 			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+}
+
+// A group of more rows than one atomic change, or the record of its ID, has room for.
+func TestLargeGroup(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const size = 2*maxOccurrences + maxChanges
+	rows := make([]Appointment, size)
+	for i := range rows {
+		rows[i] = visit(0)
+		rows[i].Patient = phi.Text(fmt.Sprint(2000 + i))
+		rows[i].Resources = []Resource{{ID: fmt.Sprint(70 + i%9)}}
+		b.know(t, Patient{ID: rows[i].Patient, Practice: "7", First: "First"})
+	}
+	if got := b.see(t, monday, rows...); got.Added != size {
+		t.Fatalf("%d added", got.Added)
+	}
+	if got := b.see(t, monday, rows...); got.Any() {
+		t.Errorf("the same answer changed %d, %d, %d", got.Added, got.Changed, got.Removed)
+	}
+	if r := b.board(t, monday); len(r.Board.Rows) != size || r.Missing > 0 || r.Stale {
+		t.Errorf("%d rows, %d missing, stale %v", len(r.Board.Rows), r.Missing, r.Stale)
+	}
+	for i := range rows {
+		b.card(t, rows[i].Patient)
+	}
+	b.invalidate(t, Record{Noun: NounAppointment, ID: visit(0).ID})
+	for i := range rows {
+		if r := b.card(t, rows[i].Patient); !r.Stale {
+			t.Fatalf("the card of row %d is not stale", i)
+		}
+	}
+	if got := b.see(t, monday, rows[:size-1]...); got.Removed != 1 {
+		t.Errorf("one less: %d removed", got.Removed)
+	}
+	if r := b.board(t, monday); len(r.Board.Rows) != size-1 || r.Stale {
+		t.Errorf("%d rows, stale %v", len(r.Board.Rows), r.Stale)
+	}
+}
+
+// A reading of an ID alone does not show which of its rows it is about: its days are read.
+func TestRepeatedVisitReadByItself(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tuesday := monday.Add(1)
+	b.window(t, monday, tuesday, repeats()...)
+	a := visit(0)
+	for name, detail := range map[string]*Detail{
+		"gone": nil, "as one of them": {ID: a.ID, Day: a.Day, Start: a.Start, End: a.End, Patient: a.Patient, Status: a.Status},
+	} {
+		got, err := b.store.ApplyVisit(t.Context(), clinic, "7", a.ID, detail, b.begin(t))
+		if want := []civil.Date{monday, tuesday}; err != nil || got.Changed || !slices.Equal(sorted(got.Days), want) {
+			t.Errorf("%s: %+v, %v", name, got.Days, err)
 		}
 	}
 }
