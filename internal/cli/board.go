@@ -11,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -58,12 +59,13 @@ type boardDoc struct {
 	Practice   string              `json:"practice"`
 	Date       civil.Date          `json:"date"`
 	Zone       string              `json:"zone"`
-	AsOf       time.Time           `json:"as_of"`       // when the vendor last confirmed the day
-	AgeSeconds float64             `json:"age_seconds"` // of the whole board
-	Stale      bool                `json:"stale"`       // a change on it is known but not loaded yet
-	Hit        bool                `json:"hit"`         // it was in the cache as a whole
-	Missing    int                 `json:"missing"`     // visits that could not be shown
-	Unknown    int                 `json:"unknown"`     // rows without a patient's record
+	AsOf       time.Time           `json:"as_of"`                  // when the vendor last confirmed the day
+	AgeSeconds float64             `json:"age_seconds"`            // of the whole board
+	Stale      bool                `json:"stale"`                  // a change on it is known but not loaded yet
+	Reason     codes.Code          `json:"stale_reason,omitempty"` // why nothing confirms it any more
+	Hit        bool                `json:"hit"`                    // it was in the cache as a whole
+	Missing    int                 `json:"missing"`                // visits that could not be shown
+	Unknown    int                 `json:"unknown"`                // rows without a patient's record
 	Masked     bool                `json:"masked"`
 	Incomplete []practice.Omission `json:"incomplete"` // why the day may have more visits than these
 	Visits     int                 `json:"visits"`     // how many of the rows are patients' visits
@@ -136,7 +138,7 @@ func readBoard(ctx context.Context, t *app.Tools, f boardFlags) (boardDoc, error
 	}
 	return boardDoc{
 		Tenant: f.tenant, Practice: number, Date: day, Zone: name, AsOf: read.AsOf,
-		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Hit: read.Hit, Missing: read.Missing,
+		AgeSeconds: now.Sub(read.AsOf).Seconds(), Stale: read.Stale, Reason: read.Reason, Hit: read.Hit, Missing: read.Missing,
 		Unknown: read.Unknown, Masked: !f.reveal, zone: there, now: now,
 		Incomplete: append([]practice.Omission{}, read.Board.Incomplete...),
 		Visits:     practice.Visits(read.Board.Rows),
@@ -199,6 +201,9 @@ func (d boardDoc) write(w io.Writer) {
 	state := "current"
 	if d.Stale {
 		state = "stale: it has changed since and was not loaded again yet"
+	}
+	if d.Reason != "" {
+		state = fmt.Sprintf("stale: %s (%s)", d.Reason.Meaning(), d.Reason)
 	}
 	visits := fmt.Sprintf("%d visits", d.Visits)
 	if others := len(d.Rows) - d.Visits; others > 0 {

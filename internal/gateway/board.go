@@ -27,6 +27,7 @@ type board struct {
 	Zone       string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
 	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
 	Missing    int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
 	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
@@ -86,13 +87,13 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), zone), got.Freshness)
 }
 
 func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
 	return board{
 		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
-		AsOf: r.AsOf.UTC(), Stale: r.Stale, Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
+		AsOf: r.AsOf.UTC(), Stale: r.Stale, Reason: r.Reason.Shown(), Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
 		Visits: practice.Visits(r.Board.Rows), Incomplete: omissionsOf(r.Board.Incomplete),
 	}
 }

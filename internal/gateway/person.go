@@ -27,6 +27,7 @@ type card struct {
 	Zone     string      `json:"zone" doc:"The practice's time zone."`
 	AsOf     time.Time   `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
 	Stale    bool        `json:"stale" doc:"Whether any part is known to have changed since."`
+	Reason   codes.Code  `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
 	From     civil.Date  `json:"from" format:"date" doc:"The first day whose visits are shown."`
 	To       civil.Date  `json:"to" format:"date" doc:"The last day whose visits are shown."`
 	Missing  int         `json:"missing" doc:"How many visits are not on the card, because they are not cached."`
@@ -80,6 +81,7 @@ type providerDay struct {
 	Zone       string     `json:"zone" doc:"The practice's time zone."`
 	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
+	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
 	Missing    int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
 	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
@@ -120,13 +122,13 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), zone), got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, cardOf(got, g.Store.Names(owner), zone), got.Freshness)
 }
 
 func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card {
 	p := r.Card.Patient
 	c := card{
-		Ref: names.Patient(p.ID), Practice: r.Card.Practice, Zone: zone.String(), AsOf: r.AsOf.UTC(), Stale: r.Stale,
+		Ref: names.Patient(p.ID), Practice: r.Card.Practice, Zone: zone.String(), AsOf: r.AsOf.UTC(), Stale: r.Stale, Reason: r.Reason.Shown(),
 		From: r.Card.From, To: r.Card.To, Missing: r.Missing, Unknown: r.Unknown,
 		Patient: patient{
 			ID: p.ID, First: p.First, Middle: p.Middle, Last: p.Last, Born: p.Born, Gender: p.Gender, Mobile: p.Mobile, Home: p.Home,
@@ -169,10 +171,10 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	names := g.Store.Names(owner)
 	doc := providerDay{
 		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: zone.String(),
-		AsOf: got.AsOf.UTC(), Stale: got.Stale, Missing: got.Missing, Unknown: got.Unknown,
+		AsOf: got.AsOf.UTC(), Stale: got.Stale, Reason: got.Reason.Shown(), Missing: got.Missing, Unknown: got.Unknown,
 		Rows: rowsOf(got.ProviderDay.Rows, names, zone), Visits: practice.Visits(got.ProviderDay.Rows), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
 	}
-	return g.render(ctx, in.IfNoneMatch, doc, got.AsOf, got.Stale)
+	return g.render(ctx, in.IfNoneMatch, doc, got.Freshness)
 }
 
 // practiceOrOnly is like practice, but accepts an empty id if the tenant has exactly one practice,

@@ -23,6 +23,7 @@ type viewOutput struct {
 	Age         string `header:"Age" doc:"Seconds since the vendor last confirmed the data. A 304 has it too."`
 	AsOf        string `header:"Data-As-Of" doc:"When the vendor last confirmed the data. A 304 has it too."`
 	Stale       bool   `header:"Data-Stale" doc:"Whether any part is known to have changed since. A 304 has it too."`
+	Reason      string `header:"Data-Stale-Reason" doc:"Why nothing confirms a stale view any more, as stale_reason in the body. Absent if the next reading does. A 304 has it too."`
 	Vary        string `header:"Vary" hidden:"true"`
 	Body        []byte
 }
@@ -43,7 +44,7 @@ func registerView[V, I any](g *Gateway, op huma.Operation, handle func(context.C
 
 // render builds the response of a view. The ETag is a digest of the body's bytes, keyed because it
 // may appear in the logs of proxies and callers.
-func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf time.Time, stale bool) (*viewOutput, error) {
+func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, fresh practice.Freshness) (*viewOutput, error) {
 	body, err := phi.Marshal(doc)
 	if err != nil {
 		return nil, fail(codes.Internal, "").withCause(err)
@@ -53,9 +54,9 @@ func (g *Gateway) render(ctx context.Context, ifNoneMatch string, doc any, asOf 
 	out := &viewOutput{
 		Status: http.StatusOK, ContentType: "application/json", Body: body, Vary: "Authorization",
 		ETag:  `"` + string(seal.Ref("etag", string(body))) + `"`,
-		Age:   strconv.Itoa(int(max(0, time.Since(asOf)).Seconds())),
-		AsOf:  asOf.UTC().Format(time.RFC3339Nano),
-		Stale: stale,
+		Age:   strconv.Itoa(int(max(0, time.Since(fresh.AsOf)).Seconds())),
+		AsOf:  fresh.AsOf.UTC().Format(time.RFC3339Nano),
+		Stale: fresh.Stale, Reason: string(fresh.Reason.Shown()),
 	}
 	if matchesETag(ifNoneMatch, out.ETag) {
 		out.Status, out.ContentType, out.Body = http.StatusNotModified, "", nil
