@@ -13,20 +13,19 @@ type AppointmentReason struct {
 	Unread     []string // the vendor's names of the columns that could not be read
 }
 
-// Reasons returns the reasons of a practice, and whether the list reached the vendor's row limit,
-// so that there may be more (GetAppointmentReasons). This operation of 2026 is in no published
-// contract; its shape is known from other integrators.
-func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (reasons []AppointmentReason, partial bool, err error) {
+// Reasons returns the reasons of a practice (GetAppointmentReasons). This operation of 2026 is in
+// no published contract; its shape is known from other integrators.
+func (s *AppointmentsService) Reasons(ctx context.Context, practiceID string) (List[AppointmentReason], error) {
 	op := &opGetAppointmentReasons
 	if !isIdentifier(practiceID, 64) {
-		return nil, false, invalidRequest(op, "practice")
+		return List[AppointmentReason]{}, invalidRequest(op, "practice")
 	}
 	l := listing[AppointmentReason, AppointmentReason]{
 		op: op, item: "AppointmentReasonData", columns: reasonColumns, finish: itself[AppointmentReason],
 		hasID: func(a *AppointmentReason) bool { return a.ID != "" || a.Name != "" },
 		write: func(w *writer) { w.text("PracticeId", practiceID) },
 	}
-	return l.complete(ctx, s.client)
+	return l.list(ctx, s.client)
 }
 
 var reasonColumns = newRecord(func(a *AppointmentReason) *[]string { return &a.Unread }, map[string]func(*AppointmentReason, *cell){

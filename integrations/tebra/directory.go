@@ -11,6 +11,15 @@ import (
 // DirectoryService reads practices, providers, service locations and procedure codes.
 type DirectoryService struct{ client *Client }
 
+// List is one list. The order of its rows is unspecified.
+type List[T any] struct {
+	Rows []T
+	// Partial reports that the list reached the vendor's limit of 10,000 rows.
+	Partial bool
+	// SetAside lists the rows that could not be read.
+	SetAside []SetAside
+}
+
 // ProvidersRequest selects providers.
 type ProvidersRequest struct {
 	PracticeName string // required
@@ -36,12 +45,11 @@ type Provider struct {
 	Unread       []string  // the vendor's names of the columns that could not be read
 }
 
-// Providers returns the providers of a practice, and whether the list reached the vendor's row
-// limit, so that there may be more (GetProviders). The order is unspecified.
-func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) (providers []Provider, partial bool, err error) {
+// Providers returns the providers of a practice (GetProviders).
+func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) (List[Provider], error) {
 	op := &opGetProviders
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, false, invalidRequest(op, "practice")
+		return List[Provider]{}, invalidRequest(op, "practice")
 	}
 	l := listing[Provider, Provider]{
 		op: op, item: "ProviderData", columns: providerColumns, finish: itself[Provider],
@@ -49,7 +57,7 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 		hasContent: func(p *Provider) bool { return p.FullName != "" || p.LastName != "" },
 		write:      func(w *writer) { w.filter(member{"PracticeName", req.PracticeName}) },
 	}
-	return l.complete(ctx, s.client)
+	return l.list(ctx, s.client)
 }
 
 var providerColumns = newRecord(func(p *Provider) *[]string { return &p.Unread }, map[string]func(*Provider, *cell){
@@ -163,12 +171,11 @@ type ServiceLocationsRequest struct {
 	ID           string
 }
 
-// ServiceLocations returns the locations of a practice, and whether the list reached the vendor's
-// row limit, so that there may be more (GetServiceLocations). The order is unspecified.
-func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (locations []ServiceLocation, partial bool, err error) {
+// ServiceLocations returns the locations of a practice (GetServiceLocations).
+func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLocationsRequest) (List[ServiceLocation], error) {
 	op := &opGetServiceLocations
 	if strings.TrimSpace(req.PracticeName) == "" {
-		return nil, false, invalidRequest(op, "practice")
+		return List[ServiceLocation]{}, invalidRequest(op, "practice")
 	}
 	l := listing[ServiceLocation, ServiceLocation]{
 		op: op, item: "ServiceLocationData", columns: serviceLocationColumns, finish: itself[ServiceLocation],
@@ -178,7 +185,7 @@ func (s *DirectoryService) ServiceLocations(ctx context.Context, req ServiceLoca
 			w.filter(member{"ID", req.ID}, member{"PracticeName", req.PracticeName})
 		},
 	}
-	return l.complete(ctx, s.client)
+	return l.list(ctx, s.client)
 }
 
 var serviceLocationColumns = newRecord(func(l *ServiceLocation) *[]string { return &l.Unread }, map[string]func(*ServiceLocation, *cell){
@@ -221,9 +228,8 @@ type ProcedureCodesRequest struct {
 	ActiveOnly bool
 }
 
-// ProcedureCodes returns the billing codes of the account, and whether the list reached the
-// vendor's row limit, so that there may be more (GetProcedureCodes). The order is unspecified.
-func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCodesRequest) (codes []ProcedureCode, partial bool, err error) {
+// ProcedureCodes returns the billing codes of the account (GetProcedureCodes).
+func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCodesRequest) (List[ProcedureCode], error) {
 	active := ""
 	if req.ActiveOnly {
 		active = "true"
@@ -236,7 +242,7 @@ func (s *DirectoryService) ProcedureCodes(ctx context.Context, req ProcedureCode
 			w.filter(member{"Active", active}, member{"ID", req.ID}, member{"ProcedureCode", req.Code})
 		},
 	}
-	return l.complete(ctx, s.client)
+	return l.list(ctx, s.client)
 }
 
 var procedureCodeColumns = newRecord(func(p *ProcedureCode) *[]string { return &p.Unread }, map[string]func(*ProcedureCode, *cell){

@@ -63,15 +63,15 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: "Example Practice"})
+		_, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: "Example Practice"})
 		return err
 	},
 	"GetServiceLocations": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice", ID: "3"})
+		_, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice", ID: "3"})
 		return err
 	},
 	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
+		_, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
 		return err
 	},
 	"CreatePatient": func(ctx context.Context, c *tebra.Client) error {
@@ -126,7 +126,7 @@ var examples = map[string]func(context.Context, *tebra.Client) error{
 		return c.Appointments.Delete(ctx, "900001")
 	},
 	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client) error {
-		_, _, err := c.Appointments.Reasons(ctx, "1")
+		_, err := c.Appointments.Reasons(ctx, "1")
 		return err
 	},
 	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client) error {

@@ -32,24 +32,24 @@ func TestDirectoriesAtTheRowLimitArePartial(t *testing.T) {
 		read              func(*tebra.Client) (int, bool, error)
 	}{
 		{"GetProviders", "Providers", "ProviderData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
-			return len(rows), partial, err
+			list, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
+			return len(list.Rows), list.Partial, err
 		}},
 		{"GetPractices", "Practices", "PracticeData", "", func(c *tebra.Client) (int, bool, error) {
 			list, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{})
 			return len(list.Rows), list.Partial, err
 		}},
 		{"GetServiceLocations", "ServiceLocations", "ServiceLocationData", bare, func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.ServiceLocations(t.Context(), tebra.ServiceLocationsRequest{PracticeName: "P"})
-			return len(rows), partial, err
+			list, err := c.Directory.ServiceLocations(t.Context(), tebra.ServiceLocationsRequest{PracticeName: "P"})
+			return len(list.Rows), list.Partial, err
 		}},
 		{"GetProcedureCodes", "ProcedureCodes", "ProcedureCodeData", bare, func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{})
-			return len(rows), partial, err
+			list, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{})
+			return len(list.Rows), list.Partial, err
 		}},
 		{"GetAppointmentReasons", "AppointmentReasons", "AppointmentReasonData", "", func(c *tebra.Client) (int, bool, error) {
-			rows, partial, err := c.Appointments.Reasons(t.Context(), "1")
-			return len(rows), partial, err
+			list, err := c.Appointments.Reasons(t.Context(), "1")
+			return len(list.Rows), list.Partial, err
 		}},
 	} {
 		t.Run(tt.op, func(t *testing.T) {

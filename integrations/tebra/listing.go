@@ -189,11 +189,10 @@ func (l *listing[R, T]) all(ctx context.Context, c *Client) (all rowsOf[T], err 
 	return all, nil
 }
 
-// complete returns all rows, and whether the list is incomplete: it reached the row limit, or
-// contains rows that could not be read.
-func (l *listing[R, T]) complete(ctx context.Context, c *Client) (rows []T, partial bool, err error) {
+// list is all for lists without other members.
+func (l *listing[R, T]) list(ctx context.Context, c *Client) (List[T], error) {
 	all, err := l.all(ctx, c)
-	return all.rows, all.partial || len(all.setAside) > 0, err
+	return List[T]{Rows: all.rows, Partial: all.partial, SetAside: all.setAside}, err
 }
 
 // failedSeq returns an iterator that yields only err.

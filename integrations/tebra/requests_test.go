@@ -69,7 +69,7 @@ func invalidCalls(ctx context.Context) []invalidCall {
 		{"status of an invalid identifier", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, canary, tebra.StatusRoomed) }, "id"},
 		{"unknown status", func(c *tebra.Client) error { return c.Appointments.SetStatus(ctx, "1", "Check-in") }, "status"},
 		{"delete of an invalid identifier", func(c *tebra.Client) error { return c.Appointments.Delete(ctx, "-1") }, "id"},
-		{"reasons without practice", func(c *tebra.Client) error { _, _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
+		{"reasons without practice", func(c *tebra.Client) error { _, err := c.Appointments.Reasons(ctx, ""); return err }, "practice"},
 		{"appointment without zone", func(c *tebra.Client) error { _, err := c.Appointments.Get(ctx, "1", nil); return err }, "location"},
 		{"patient without names", func(c *tebra.Client) error { _, err := c.Patients.Create(ctx, "1", tebra.PatientFields{}); return err }, "name"},
 		{"patient of an invalid practice", patient(canary, tebra.PatientFields{}), "practice"},
@@ -121,7 +121,7 @@ func TestInvalidCallsAreNotSent(t *testing.T) {
 		{"patient beyond int", patient("2147483648"), "id"},
 		{"patient that is not a number", patient(canary), "id"},
 		{"providers without practice", func(c *tebra.Client) error {
-			_, _, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
+			_, err := c.Directory.Providers(t.Context(), tebra.ProvidersRequest{})
 			return err
 		}, "practice"},
 	}

@@ -150,11 +150,11 @@ func TestReadProvidersAndThrottles(t *testing.T) {
 	t.Parallel()
 	body := responseTo("GetProviders", noError+authorized+`<Providers><ProviderData><Active>True</Active><FullName>Dr Example</FullName>`+
 		`<ID>7</ID><SpecialtyName>Family</SpecialtyName><Type>Normal Provider</Type></ProviderData></Providers>`)
-	providers, _, err := newClient(t, always(200, xmlType, body), nil).Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
+	providers, err := newClient(t, always(200, xmlType, body), nil).Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "P"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]tebra.Provider{{ID: "7", FullName: "Dr Example", Specialty: "Family", Type: "Normal Provider", Active: true}}, providers, revealed); diff != "" {
+	if diff := cmp.Diff([]tebra.Provider{{ID: "7", FullName: "Dr Example", Specialty: "Family", Type: "Normal Provider", Active: true}}, providers.Rows, revealed); diff != "" {
 		t.Error(diff)
 	}
 	throttles := func(ms string) ([]tebra.Throttle, error) {

@@ -99,7 +99,7 @@ func TestChangedCredentialsTakeEffect(t *testing.T) {
 		if account.TimeZone != "America/Chicago" || len(account.Practices) != 1 {
 			t.Errorf("%v, %v", account.TimeZone, account.Practices)
 		}
-		_, _, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
+		_, err = account.Vendor.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "First Practice"})
 		return err
 	}
 	refused := &tebra.Error{Code: tebra.Unauthenticated}

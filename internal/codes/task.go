@@ -67,7 +67,7 @@ var (
 	VendorTimeout         = task("vendor_timeout", "the vendor did not answer in time")
 	VendorCanceled        = task("vendor_canceled", "the vendor call was canceled")
 	VendorMalformed       = task("vendor_malformed", "the vendor's answer cannot be read")
-	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full")
+	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full, or sent rows in it that cannot be read; the other rows are used")
 	VendorUnknown         = task("vendor_unknown", "the vendor reported an error that this release does not recognize")
 )
 

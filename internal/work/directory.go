@@ -3,6 +3,8 @@ package work
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -25,11 +27,14 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, partial, err := n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
-	if partial || err != nil {
+	answer, err := n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
+	switch {
+	case err != nil:
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
+	case answer.Partial:
+		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
 	}
-	rows, _, err = own(ctx, d, &n, rows, func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName })
+	rows, _, err := own(ctx, d, &n, answer.Rows, func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName })
 	if err != nil {
 		return err
 	}
@@ -38,6 +43,9 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 		return err
 	}
 	list := practice.FromProviders(n.id, rows)
+	if len(answer.SetAside) > 0 {
+		list.Providers = withKnown(list.Providers, info.Providers, func(p practice.Provider) string { return p.ID })
+	}
 	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounDirectory, len(list.Providers), len(info.Providers))
 	if !ok || err != nil || len(rows) == 0 {
 		return err
@@ -45,7 +53,31 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if _, err := d.Store.ApplyDirectory(ctx, n.tenant, list, since); err != nil {
 		return applied(err)
 	}
-	return d.answered(ctx, &n, since)
+	if err := d.answered(ctx, &n, since); err != nil {
+		return err
+	}
+	return unreadable(answer.SetAside)
+}
+
+// withKnown adds what is known to a list with rows that could not be read: they may be of these
+// records.
+func withKnown[T any](list, known []T, id func(T) string) []T {
+	for _, k := range known {
+		if !slices.ContainsFunc(list, func(row T) bool { return id(row) == id(k) }) {
+			list = append(list, k)
+		}
+	}
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(id(a), id(b)) })
+	return list
+}
+
+// unreadable is the outcome of a run that has used a list. Rows that cannot be read are for
+// operators: another call would return the same.
+func unreadable(rows []tebra.SetAside) error {
+	if len(rows) > 0 {
+		return tasks.Permanent(codes.VendorListPartial)
+	}
+	return nil
 }
 
 // syncLocations reads a practice's places. It ignores an empty answer too. Running twice: one more
@@ -59,11 +91,14 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	rows, partial, err := n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
-	if partial || err != nil {
+	answer, err := n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
+	switch {
+	case err != nil:
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
+	case answer.Partial:
+		return tasks.Permanent(codes.VendorListPartial)
 	}
-	rows, _, err = own(ctx, d, &n, rows, func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName })
+	rows, _, err := own(ctx, d, &n, answer.Rows, func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName })
 	if err != nil {
 		return err
 	}
@@ -72,6 +107,9 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 		return err
 	}
 	list := practice.FromLocations(n.id, rows)
+	if len(answer.SetAside) > 0 {
+		list.Locations = withKnown(list.Locations, info.Locations, func(l practice.Location) string { return l.ID })
+	}
 	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounLocations, len(list.Locations), len(info.Locations))
 	if !ok || err != nil || len(rows) == 0 {
 		return err
@@ -82,7 +120,10 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 	if err := d.answered(ctx, &n, since); err != nil {
 		return err
 	}
-	return d.compareZones(ctx, n.practiceScope, rows)
+	if err := d.compareZones(ctx, n.practiceScope, rows); err != nil {
+		return err
+	}
+	return unreadable(answer.SetAside)
 }
 
 // compareZones alerts operators if the practice has places in states where the clocks show another

@@ -60,6 +60,36 @@ func TestEmptyOrPartialDirectoryErasesNothing(t *testing.T) {
 	}
 }
 
+// A row that cannot be read costs itself alone: the others take effect, and what is known of it
+// stays.
+func TestOddRowOfADirectory(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	info := func() practice.Info {
+		i, _, err := b.Store.Info(t.Context(), clinicA, "7")
+		must(t, err)
+		return i
+	}
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
+	b.done(t, tasks.SyncLocations{Practice: "7"})
+	before := info()
+	odd := before.Providers[0].ID
+	b.line.answer = func(body string) string {
+		body = strings.ReplaceAll(body, ">"+before.Providers[1].Name+"<", ">Dr. Newly Named<")
+		body = regexp.MustCompile(`(<\w*:?ID>)`+before.Locations[0].ID+`<`).ReplaceAllString(body, "${1}none<")
+		return strings.ReplaceAll(body, "<ID>"+odd+"<", "<ID>none<")
+	}
+	want(t, b.run(t, tasks.SyncDirectory{Practice: "7"}), tasks.OutcomeDead, "vendor_list_partial")
+	after := info()
+	if len(after.Providers) != len(before.Providers) || after.Providers[0] != before.Providers[0] || after.Providers[1].Name != "Dr. Newly Named" {
+		t.Errorf("providers %+v, before %+v", after.Providers, before.Providers)
+	}
+	b.run(t, tasks.SyncLocations{Practice: "7"})
+	if d := cmp.Diff(before.Locations, info().Locations); d != "" {
+		t.Error("a place that cannot be read is gone:", d)
+	}
+}
+
 // emptied removes all rows of these elements from an answer.
 func emptied(elements ...string) func(string) string { return rewritten("", elements) }
 

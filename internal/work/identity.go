@@ -141,15 +141,12 @@ func (d Deps) answered(ctx context.Context, n *named, since cache.Grant) error {
 	return d.identify(ctx, n)
 }
 
-// failed is the outcome of a run whose list was not read, or was cut if there is no error. The
+// failed is the outcome of a run whose list was not read. The
 // refusal of one practice makes what is known of it stale: nothing confirms it until the login may
 // read the practice again. The name may also be wrong, so the practice's identity is checked. The
 // run is done then: operators are alerted, and the next regular reading finds out whether the
 // refusal has ended.
 func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error, demanded time.Time) error {
-	if err == nil {
-		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
-	}
 	var refused *tebra.Error
 	if !errors.As(err, &refused) || refused.Code != tebra.Denied || refused.Reason != "practice" {
 		return vendorError(err, demanded)

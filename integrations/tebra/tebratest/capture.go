@@ -123,15 +123,15 @@ var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Cli
 		return err
 	},
 	"GetProviders": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: at.practice.Name})
+		_, err := c.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: at.practice.Name})
 		return err
 	},
 	"GetServiceLocations": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.locationID(), PracticeName: at.practice.Name})
+		_, err := c.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{ID: at.locationID(), PracticeName: at.practice.Name})
 		return err
 	},
 	"GetProcedureCodes": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {
-		_, _, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
+		_, err := c.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{ID: "1", Code: "SIM01", ActiveOnly: true})
 		return err
 	},
 	"CreatePatient": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
@@ -176,7 +176,7 @@ var exampleCalls = map[string]func(ctx context.Context, c *tebra.Client, at *Cli
 		return c.Appointments.Delete(ctx, at.Appointments(time.Now())[3].ID)
 	},
 	"GetAppointmentReasons": func(ctx context.Context, c *tebra.Client, at *Clinic) error {
-		_, _, err := c.Appointments.Reasons(ctx, at.practiceID())
+		_, err := c.Appointments.Reasons(ctx, at.practiceID())
 		return err
 	},
 	"GetCustomerIdFromKey": func(ctx context.Context, c *tebra.Client, _ *Clinic) error {

@@ -17,15 +17,18 @@ func TestDirectoryAndAccount(t *testing.T) {
 	if err != nil || len(practices) != 1 || practices[0].Name != "Example Practice" || practices[0].ID != w.id || !practices[0].Active {
 		t.Errorf("practices %+v, %v", practices, err)
 	}
-	locations, _, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
+	places, err := w.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: "Example Practice"})
+	locations := places.Rows
 	if err != nil || len(locations) != 1 || locations[0].Name != "Example Practice Main Office" || locations[0].PracticeID != w.id || locations[0].LastModified.IsZero() {
 		t.Errorf("locations %+v, %v", locations, err)
 	}
-	codes, partial, err := w.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{Code: "SIM02"})
-	if err != nil || partial || len(codes) != 1 || codes[0].OfficialName != "Long visit" {
+	billing, err := w.Directory.ProcedureCodes(ctx, tebra.ProcedureCodesRequest{Code: "SIM02"})
+	codes := billing.Rows
+	if err != nil || billing.Partial || len(codes) != 1 || codes[0].OfficialName != "Long visit" {
 		t.Errorf("codes %+v, %v", codes, err)
 	}
-	why, _, err := w.Appointments.Reasons(ctx, w.id)
+	reasons, err := w.Appointments.Reasons(ctx, w.id)
+	why := reasons.Rows
 	if err != nil || len(why) != 6 || why[0].Name != "Follow Up" || why[0].ID != "1" || why[0].Minutes != 30 {
 		t.Errorf("reasons %+v, %v", why, err)
 	}

@@ -46,7 +46,7 @@ func TestThrottlesCountByAccountAndOperation(t *testing.T) {
 		if err := get(0, b); !errors.Is(err, &tebra.Error{Code: tebra.NotFound}) {
 			t.Errorf("another account: %v, want a call that is not throttled and finds nothing", err)
 		}
-		if _, _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
+		if _, err := a.Directory.Providers(t.Context(), tebra.ProvidersRequest{PracticeName: "Example Practice 1"}); err != nil {
 			t.Errorf("another operation: %v", err)
 		}
 		want := map[string]tebratest.Count{"GetPatient": {Calls: 7, OK: 3, Throttled: 4}, "GetProviders": {Calls: 1, OK: 1}}
@@ -183,7 +183,7 @@ func TestThrottlesInEitherSpelling(t *testing.T) {
 			}
 			for wait, want := range []error{nil, &tebra.Error{Code: tebra.Throttled}} {
 				<-time.After(time.Duration(wait) * 6 * time.Second)
-				if _, _, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{}); !errors.Is(err, want) {
+				if _, err := c.Directory.ProcedureCodes(t.Context(), tebra.ProcedureCodesRequest{}); !errors.Is(err, want) {
 					t.Errorf("%s: call %d: %v, want %v", name, wait, err, want)
 				}
 			}
