@@ -234,7 +234,9 @@ func (u *dayUpdate) impactOf(c *visitChange) impact {
 			out.documents = append(out.documents, u.names.Day(u.practice, on))
 		}
 	}
-	out.basis = append(out.basis, u.names.occurrences(c.group.id))
+	if c.key != c.group.id { // Invalidate raises the ID's own name too
+		out.basis = append(out.basis, u.names.occurrences(c.group.id))
+	}
 	return out
 }
 

@@ -276,3 +276,21 @@ func TestRepeatedVisitReadByItself(t *testing.T) {
 		}
 	}
 }
+
+// A card shows a visit over night once, and every visit of a series.
+func TestCardOfRepeatedVisits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.know(t, Patient{ID: "1000", Practice: "7", First: "First"})
+	night := visit(0)
+	night.ID, night.Last, night.End = "900099", monday.Add(1), night.End.AddDate(0, 0, 1)
+	b.window(t, monday, monday.Add(2), visit(0), onDay(visit(0), monday.Add(1), 1), onDay(visit(0), monday.Add(2), 2), night)
+	r := b.card(t, "1000")
+	refs := map[phi.Text]bool{}
+	for _, v := range r.Card.Visits {
+		refs[v.Key()] = true
+	}
+	if len(r.Card.Visits) != 4 || len(refs) != 4 {
+		t.Errorf("%d visits with %d keys", len(r.Card.Visits), len(refs))
+	}
+}
