@@ -93,7 +93,7 @@ const maxRangeDays = 200 * 366
 // in a zone that skips a midnight a day would be returned twice.
 func readWindows[T any](first, last time.Time, maxDays, lookback int, fetch func(first, last time.Time) (rowsOf[T], error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
-		maxDays -= lookback
+		maxDays, lookback := maxDays-lookback, lookback // the iterator may run again, and concurrently
 		size := min(maxDays, days(first, last))
 		for next := day(first); days(next, last) >= 1; {
 			n := min(size, days(next, last))
