@@ -20,9 +20,9 @@ ci: ## run what the pipeline runs: the steps in .ci/run
 	@.ci/run
 
 test: needs ## run the tests that need only redis-server and PostgreSQL; installs them if they are missing
-	@scripts/test -timeout 5m $(PACKAGES)
+	@scripts/test -timeout 8m $(PACKAGES)
 ifeq ($(PACKAGES),./...)
-	@cd bench && ../scripts/test -timeout 5m ./...
+	@cd bench && ../scripts/test -timeout 8m ./...
 endif
 
 race: ## run the same tests under the race detector, in random order; installs a C compiler if there is none

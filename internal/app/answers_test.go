@@ -104,7 +104,7 @@ func (v *rewriting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := httptest.NewRecorder()
 	v.vendor.ServeHTTP(rec, r)
 	body := rowPattern.ReplaceAllStringFunc(rec.Body.String(), func(row string) string {
-		if id := idPattern.FindStringSubmatch(row); id != nil && v.rows[id[1]] != nil {
+		if id := idPattern.FindStringSubmatch(row); len(id) == 2 && v.rows[id[1]] != nil {
 			return v.rows[id[1]](row)
 		}
 		return row

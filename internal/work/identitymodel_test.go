@@ -114,5 +114,5 @@ func TestNothingVanishesInAnyOrder(t *testing.T) {
 			r.Fatalf("in the end %d rows, stale %t, %v", len(board.Board.Rows), board.Stale, err)
 		}
 	})
-	t.Log(fmt.Sprintf("%d executions, 0 visits lost", executions))
+	t.Logf("%d executions, 0 visits lost", executions)
 }
