@@ -53,6 +53,7 @@ var checks = []check{
 	{checkLimit, checkKeyset},
 	{checkLimit, checkLedger},
 	{checkLimit, checkDeadLetters},
+	{checkLimit, checkAlerts},
 	{checkLimit, checkVendor},
 	{callLimit, checkVendorCall},
 	{checkLimit, checkClocks},

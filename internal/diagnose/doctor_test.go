@@ -33,7 +33,7 @@ func TestRunFindsHealthySite(t *testing.T) {
 		"cache-redis", "cache-redis-policy", "cache-redis-persistence", "cache-redis-scripts", "redis-separation",
 		"queue-redis-memory", "queue-redis-evictions", "queue-redis-clients", "queue-redis-disk", "queue-redis-replicas",
 		"cache-redis-memory", "cache-redis-evictions", "cache-redis-clients", "cache-redis-disk", "cache-redis-replicas", "lanes",
-		"keyset", "ledger", "ledger-schema", "ledger-tenants", "ledger-keyset", "dead-letters", "vendor", "vendor-call",
+		"keyset", "ledger", "ledger-schema", "ledger-tenants", "ledger-keyset", "dead-letters", "alerts", "vendor", "vendor-call",
 		"clock-queue-redis", "clock-cache-redis",
 	}
 	var got []string

@@ -28,6 +28,9 @@ type nowView struct {
 	// LanesUnknown and DeadLettersUnknown: the store does not answer.
 	LanesUnknown, DeadLettersUnknown bool
 	DeadLetters                      []ledger.Count
+	AlertsUnknown                    bool
+	Alerts                           []ledger.Alert
+	MoreAlerts                       int // that are not shown
 	// Known reports whether the scheduler's document describes the present. If not, Since is when
 	// it was written, or zero without a document.
 	Known bool
@@ -46,6 +49,7 @@ const (
 	maxWaits     = 20
 	maxBudgets   = 25
 	maxFreshness = 60
+	maxAlerts    = 50
 )
 
 type laneRow struct {
@@ -64,7 +68,7 @@ type workersRow struct{ Count, Slots, Busy int }
 
 // sections are the parts of the page that change. Each is the name of a template, an element and an
 // event.
-var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"}
+var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "freshness", "alerts", "deadletters", "stamp"}
 
 // viewOf returns the page's data for a snapshot.
 func viewOf(s snapshot, user access.Login) nowView {
@@ -75,6 +79,14 @@ func viewOf(s snapshot, user access.Login) nowView {
 	for i := range v.DeadLetters {
 		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = string(codes.Code(v.DeadLetters[i].Code).Shown()), queue.KindOf(v.DeadLetters[i].Kind)
 	}
+	v.AlertsUnknown, v.Alerts = s.AlertsErr != nil, slices.Clone(s.Alerts)
+	for i := range v.Alerts {
+		v.Alerts[i].Code = v.Alerts[i].Code.Shown()
+	}
+	for _, c := range s.AlertCounts {
+		v.MoreAlerts += c.Alerts
+	}
+	v.MoreAlerts = max(v.MoreAlerts-len(v.Alerts), 0)
 	for _, l := range s.Lanes {
 		row := laneRow{LaneStats: l}
 		if !l.Oldest.IsZero() {
@@ -150,8 +162,11 @@ func alarms(s snapshot, v nowView) []string {
 	if s.LanesErr != nil {
 		add("The queue's Redis does not answer.")
 	}
-	if s.DeadLettersErr != nil {
+	if s.DeadLettersErr != nil || s.AlertsErr != nil {
 		add("The ledger does not answer.")
+	}
+	for _, c := range s.AlertCounts {
+		add("Alerts %s: %d.", c.Code.Shown(), c.Alerts)
 	}
 	switch {
 	case s.LanesErr != nil: // nothing stored in Redis can be known

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"html"
 	"net/http"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -50,8 +52,8 @@ func TestNow(t *testing.T) {
 var tags = regexp.MustCompile(`<[^>]*>`)
 
 // visibleText returns the text that a person reads.
-func visibleText(html string) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(tags.ReplaceAllString(html, " "), " ,", ",")), " ")
+func visibleText(page string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(tags.ReplaceAllString(page, " "), " ,", ",")), " ")
 }
 
 // A dead scheduler is reported with the time of its last report, whose content is no longer shown.
@@ -112,7 +114,12 @@ func TestAlarms(t *testing.T) {
 			snapshot{At: now, StatusAge: time.Minute, Status: status.Document{Breakers: []status.Breaker{{Scope: "host", State: "open"}}}},
 			[]string{"No scheduler has reported for 60 s: no new work is scheduled, and its last report is not shown."},
 		},
-		"paused": {snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
+		"alerts": {
+			snapshot{At: now, Status: status.Document{}, AlertCounts: []ledger.AlertCount{{Code: codes.PracticeNotListed, Alerts: 2}, {Code: "Jane Doe", Alerts: 1}}},
+			[]string{"Alerts practice_not_listed: 2.", "Alerts hidden: 1."},
+		},
+		"no alerts known": {snapshot{At: now, AlertsErr: errors.New("unreachable")}, []string{"The ledger does not answer."}},
+		"paused":          {snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
 	} {
 		if got := viewOf(c.s, access.Login{}).Alarms; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -187,6 +194,43 @@ func TestSpan(t *testing.T) {
 	now := time.Now()
 	if ago(now, time.Time{}) != "never" || ago(now, now.Add(-time.Minute)) != "60 s" {
 		t.Error("ago")
+	}
+}
+
+func TestNowShowsAlerts(t *testing.T) {
+	t.Parallel()
+	s := newTestSite(t)
+	if _, err := s.ledger.ApplyTenants(t.Context(), []ledger.Tenant{{ID: "clinic-a", TimeZone: "UTC", Practices: []ledger.Practice{{ID: "7", Name: "Seven"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	since := time.Now().Add(-90 * time.Minute)
+	day := civil.DateOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	set := func(found ...ledger.Alert) {
+		t.Helper()
+		scope := ledger.AlertScope{Tenant: "clinic-a", Practice: "7", From: found[0].Day, To: found[len(found)-1].Day}
+		if _, err := s.ledger.SetAlerts(t.Context(), scope, found, since); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := s.as(t, vic)
+	if text := visibleText(v.get("/now").body); !strings.Contains(text, "No alerts.") {
+		t.Error("the page does not say that there are no alerts")
+	}
+	var days []ledger.Alert
+	for n := range maxAlerts + 5 {
+		days = append(days, ledger.Alert{Day: day.Add(n), Code: codes.RowUndated, Rows: 3})
+	}
+	set(ledger.Alert{Code: codes.PracticeDenied})
+	set(days...)
+	s.sampler.last.At = time.Time{}
+	text := html.UnescapeString(visibleText(v.get("/now").body))
+	for _, want := range []string{
+		"Alerts practice_denied: 1.", "clinic-a 7 any " + codes.PracticeDenied.Meaning() + " practice_denied – 90 min ago",
+		"clinic-a 7 2026-03-02 " + codes.RowUndated.Meaning() + " row_undated 3 90 min ago", "6 more; rounds alert list",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type snapshot struct {
 	LanesErr       error
 	DeadLetters    []ledger.Count
 	DeadLettersErr error
+	Alerts         []ledger.Alert
+	AlertCounts    []ledger.AlertCount // of all alerts, of which Alerts has some
+	AlertsErr      error
 	Status         status.Document
 	StatusAge      time.Duration
 	StatusErr      error // status.ErrNone when no scheduler has written within a day
@@ -58,6 +61,7 @@ func (w *sampler) sample(ctx context.Context) snapshot {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.Lanes, s.LanesErr = queue.Stats(ctx, w.rdb) })
 	wg.Go(func() { s.DeadLetters, s.DeadLettersErr = w.ledger.Counts(ctx) })
+	wg.Go(func() { s.Alerts, s.AlertCounts, s.AlertsErr = w.alerts(ctx) })
 	wg.Go(func() { s.Status, s.StatusAge, s.StatusErr = status.Read(ctx, w.rdb) })
 	wg.Wait()
 	s.At = time.Now()
@@ -77,4 +81,15 @@ func (s snapshot) lastReport() time.Time {
 		return time.Time{}
 	}
 	return s.At.Add(-s.StatusAge)
+}
+
+// alerts returns some alerts, those that belong to no day first, and the number of all of them by
+// code.
+func (w *sampler) alerts(ctx context.Context) ([]ledger.Alert, []ledger.AlertCount, error) {
+	counts, err := w.ledger.AlertCounts(ctx)
+	if err != nil || len(counts) == 0 {
+		return nil, nil, err
+	}
+	some, err := w.ledger.Alerts(ctx, ledger.AlertFilter{Limit: maxAlerts})
+	return some, counts, err
 }

@@ -1,7 +1,7 @@
 // Updates the page: each changed section arrives as an event with its name, with its HTML as data.
 // The browser reconnects by itself. Once the session has ended, the server rejects it and the page
 // shows that it no longer updates.
-const names = ["alarms", "lanes", "waits", "breakers", "budgets", "freshness", "deadletters", "stamp"];
+const names = ["alarms", "lanes", "waits", "breakers", "budgets", "freshness", "alerts", "deadletters", "stamp"];
 const source = new EventSource("/now/events");
 
 for (const name of names) {
