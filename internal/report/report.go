@@ -13,12 +13,14 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/internal/zone"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -35,6 +37,9 @@ type Reporter struct {
 	Store  *practice.Store
 	Now    func() time.Time // the calendar
 	Logger *slog.Logger
+
+	counted time.Time           // when the alerts were counted last
+	alerted map[codes.Code]bool // the codes of alerts so far
 }
 
 // Run writes a report every two seconds until ctx ends. It logs the first of several failures in a
@@ -79,6 +84,7 @@ func (r *Reporter) Write(ctx context.Context) error {
 	for _, w := range workers {
 		d.Workers = append(d.Workers, status.Worker(w))
 	}
+	r.countAlerts(ctx)
 	tenants, err := r.Ledger.Tenants(ctx)
 	if missing(err, "budgets", "breakers", "freshness") {
 		return status.Write(ctx, r.Queue, d)
@@ -94,6 +100,36 @@ func (r *Reporter) Write(ctx context.Context) error {
 	d.Freshness, err = r.freshness(ctx, tenants)
 	missing(err, "freshness")
 	return status.Write(ctx, r.Queue, d)
+}
+
+// countEvery is how often the alerts are counted for the metric.
+const countEvery = 30 * time.Second
+
+// countAlerts records the number of alerts by code, which is zero for a code whose alerts are over.
+func (r *Reporter) countAlerts(ctx context.Context) {
+	if time.Since(r.counted) < countEvery {
+		return
+	}
+	counts, err := r.Ledger.AlertCounts(ctx)
+	if err != nil {
+		return // the ledger's other parts of the report are missing too
+	}
+	if r.counted = time.Now(); r.alerted == nil {
+		r.alerted = map[codes.Code]bool{}
+	}
+	for code := range r.alerted {
+		r.alerted[code] = false
+	}
+	for _, c := range counts {
+		r.alerted[c.Code] = true
+		telemetry.AlertsCounted(ctx, string(c.Code.Shown()), c.Alerts)
+	}
+	for code, lasts := range r.alerted {
+		if !lasts {
+			telemetry.AlertsCounted(ctx, string(code.Shown()), 0)
+			delete(r.alerted, code)
+		}
+	}
 }
 
 // budgets returns the budgets, those that block calls first.

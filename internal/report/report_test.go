@@ -9,12 +9,16 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/status"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -81,5 +85,51 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 	_ = l.Close()
 	if d := read(); fmt.Sprint(d.Missing) != "[budgets breakers freshness]" || len(d.Attempts) == 0 {
 		t.Errorf("without the ledger: %+v", d)
+	}
+}
+
+// The metric counts the alerts by code, and falls to zero when they are over.
+func TestReportCountsAlerts(t *testing.T) {
+	t.Parallel()
+	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.ApplyTenants(t.Context(), []ledger.Tenant{{ID: "clinic-a", TimeZone: "UTC", Practices: []ledger.Practice{{ID: "1", Name: "One"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	r := &Reporter{Ledger: l}
+	counted := func(found ...ledger.Alert) float64 {
+		t.Helper()
+		if _, err := l.SetAlerts(t.Context(), ledger.AlertScope{Tenant: "clinic-a", Practice: "1"}, found, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		receiver := otlptest.New(t)
+		tel, flush, err := export.Setup(t.Context(), export.Options{Service: "rounds-test", Endpoint: receiver.URL()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.counted = time.Time{}
+		for range 2 { // the second one is too soon
+			r.countAlerts(telemetry.With(t.Context(), tel))
+		}
+		if err := flush(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		points := receiver.Points("rounds.alerts")
+		if len(points) != 1 || points[0].Attributes["code"] != string(codes.PracticeDenied) {
+			t.Fatalf("points %+v", points)
+		}
+		return points[0].Sum
+	}
+	if n := counted(ledger.Alert{Code: codes.PracticeDenied}); n != 1 {
+		t.Errorf("one alert is counted as %v", n)
+	}
+	if n := counted(); n != 0 {
+		t.Errorf("after the alert it is counted as %v", n)
 	}
 }

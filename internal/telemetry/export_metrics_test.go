@@ -24,6 +24,8 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 	telemetry.CacheRead(ctx, "appointment", "fresh")
 	telemetry.DataRead(ctx, "appointment", time.Minute)
 	telemetry.ValueUnusable(ctx, "last-seen", "seal_broken")
+	telemetry.AlertsCounted(ctx, "practice_denied", 3)
+	telemetry.AlertsCounted(ctx, "practice_denied", 2)
 	logging.New(io.Discard, logging.Options{}).InfoContext(ctx, "x", "patient", "Maria", "phone", "555-0100")
 	flush()
 
@@ -41,6 +43,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 		"rounds.cache.reads":      {map[string]string{"class": "appointment", "state": "fresh"}, 1},
 		"rounds.data.age":         {map[string]string{"class": "appointment"}, 60},
 		"rounds.stored.unusable":  {map[string]string{"class": "last-seen", "code": "seal_broken"}, 1},
+		"rounds.alerts":           {map[string]string{"code": "practice_denied"}, 2},
 		"rounds.log.dropped":      {map[string]string{}, 2},
 	}
 	got := map[string]point{}

@@ -22,6 +22,7 @@ type instruments struct {
 	dataAge      metric.Float64Histogram
 	unusable     metric.Int64Counter
 	droppedLogs  metric.Int64Counter
+	alerts       metric.Int64Gauge
 	requests     metric.Int64Counter
 	requestTime  metric.Float64Histogram
 	streams      metric.Int64UpDownCounter
@@ -68,6 +69,8 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	i.streamsEnded = counter("rounds.streams.ended", "{stream}", "Streams of events, by the reason of their end.")
 	i.streamDelay = seconds("rounds.stream.delay", "From a change in the cache until its event was written to a stream.", quickBounds)
 	var err error
+	i.alerts, err = m.Int64Gauge("rounds.alerts", metric.WithUnit("{alert}"), metric.WithDescription("Alerts in the ledger, by code."))
+	errs = append(errs, err)
 	i.streams, err = m.Int64UpDownCounter("rounds.streams", metric.WithUnit("{stream}"), metric.WithDescription("Open streams of events."))
 	return i, errors.Join(append(errs, err)...)
 }
@@ -131,6 +134,11 @@ func StreamEnded(ctx context.Context, reason string) {
 // EventSent records how long an event took from its change until it was written to a stream.
 func EventSent(ctx context.Context, delay time.Duration) {
 	from(ctx).metrics.streamDelay.Record(ctx, delay.Seconds())
+}
+
+// AlertsCounted records how many alerts with a code the ledger has.
+func AlertsCounted(ctx context.Context, code string, n int) {
+	from(ctx).metrics.alerts.Record(ctx, int64(n), labels(Code(code)))
 }
 
 func countDropped(ctx context.Context, n int) {
