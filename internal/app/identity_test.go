@@ -145,7 +145,7 @@ func TestNoBoardIsEmptiedByAWrongQuestion(t *testing.T) {
 				case tt.heals && (b.Stale || !b.AsOf.After(changed) || !roomed):
 					return fmt.Errorf("stale %t, as of %v, roomed %t", b.Stale, b.AsOf, roomed)
 				case !tt.heals && (!b.Stale || b.Reason != tt.code):
-					return fmt.Errorf("stale %t because of %q", b.Stale, b.Reason)
+					return fmt.Errorf("stale %t because of %q", b.Stale, string(b.Reason))
 				}
 				return nil
 			})

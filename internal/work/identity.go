@@ -109,7 +109,7 @@ func counts[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[
 // recheck is identify if the last statement about the practice is old, or names it otherwise.
 func (d Deps) recheck(ctx context.Context, n *named) error {
 	if n.stated.Stamp > 0 && n.stated.Age < recheck && (n.stated.Code != "" || n.stated.Name == n.name) {
-		return nil
+		return nil //nolint:nilerr // the code is what the vendor stated, not the error of a call
 	}
 	return d.identify(ctx, n)
 }
