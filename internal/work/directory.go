@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -15,11 +16,64 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// syncDirectory reads a practice's providers. It ignores an empty answer: during an outage the
-// vendor sometimes returns one with success, and that must not remove names from boards. Running
-// twice: one more call, no change.
+// syncDirectory reads a practice's providers. Running twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
-	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
+	return syncListed(ctx, d, job, job.Args.Practice, listed[tebra.Provider, practice.Provider]{
+		noun: practice.NounDirectory,
+		read: func(ctx context.Context, n *named) (tebra.List[tebra.Provider], error) {
+			return n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
+		},
+		place: func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName },
+		from: func(n *named, rows []tebra.Provider) []practice.Provider {
+			return practice.FromProviders(n.id, rows).Providers
+		},
+		known: func(info practice.Info) []practice.Provider { return info.Providers },
+		id:    func(p practice.Provider) string { return p.ID },
+		apply: func(ctx context.Context, n *named, list []practice.Provider, _ []tebra.Provider, since cache.Grant) error {
+			_, err := d.Store.ApplyDirectory(ctx, n.tenant, practice.Directory{Practice: n.id, Providers: list}, since)
+			return err
+		},
+	})
+}
+
+// syncLocations reads a practice's places. Running twice: one more call, no change.
+func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
+	return syncListed(ctx, d, job, job.Args.Practice, listed[tebra.ServiceLocation, practice.Location]{
+		noun: practice.NounLocations,
+		read: func(ctx context.Context, n *named) (tebra.List[tebra.ServiceLocation], error) {
+			return n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
+		},
+		place: func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName },
+		from: func(n *named, rows []tebra.ServiceLocation) []practice.Location {
+			return practice.FromLocations(n.id, rows).Locations
+		},
+		known: func(info practice.Info) []practice.Location { return info.Locations },
+		id:    func(l practice.Location) string { return l.ID },
+		apply: func(ctx context.Context, n *named, list []practice.Location, rows []tebra.ServiceLocation, since cache.Grant) error {
+			if _, err := d.Store.ApplyLocations(ctx, n.tenant, practice.Locations{Practice: n.id, Locations: list}, since); err != nil {
+				return err
+			}
+			return d.compareZones(ctx, n.practiceScope, rows)
+		},
+	})
+}
+
+// listed says what a list of a practice's records R is and what becomes of them.
+type listed[R, Doc any] struct {
+	noun  practice.Noun
+	read  func(context.Context, *named) (tebra.List[R], error)
+	place func(*R) (id, name string) // the practice of a row
+	from  func(*named, []R) []Doc
+	known func(practice.Info) []Doc
+	id    func(Doc) string
+	// apply stores the list; rows are those of the practice.
+	apply func(ctx context.Context, n *named, list []Doc, rows []R, since cache.Grant) error
+}
+
+// syncListed reads a list of a practice's records. It ignores an empty answer: during an outage the
+// vendor sometimes returns one with success, and that must not remove names from boards.
+func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *tasks.Job[T], practiceID string, l listed[R, Doc]) error {
+	n, err := d.openNamed(ctx, job.Tenant, practiceID, job.Lane)
 	if err != nil {
 		return err
 	}
@@ -27,14 +81,14 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	answer, err := n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
+	answer, err := l.read(ctx, &n)
 	switch {
 	case err != nil:
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	case answer.Partial:
 		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
 	}
-	rows, _, err := own(ctx, d, &n, answer.Rows, func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName })
+	rows, _, err := own(ctx, d, &n, answer.Rows, l.place)
 	if err != nil {
 		return err
 	}
@@ -42,15 +96,15 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 	if err != nil {
 		return err
 	}
-	list := practice.FromProviders(n.id, rows)
+	list, known := l.from(&n, rows), l.known(info)
 	if len(answer.SetAside) > 0 {
-		list.Providers = withKnown(list.Providers, info.Providers, func(p practice.Provider) string { return p.ID })
+		list = withKnown(list, known, l.id)
 	}
-	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounDirectory, len(list.Providers), len(info.Providers))
+	ok, err := counts(ctx, d, &n, job, job.Args, l.noun, len(list), len(known))
 	if !ok || err != nil || len(rows) == 0 {
 		return err
 	}
-	if _, err := d.Store.ApplyDirectory(ctx, n.tenant, list, since); err != nil {
+	if err := l.apply(ctx, &n, list, rows, since); err != nil {
 		return applied(err)
 	}
 	if err := d.answered(ctx, &n, since); err != nil {
@@ -78,52 +132,6 @@ func unreadable(rows []tebra.SetAside) error {
 		return tasks.Permanent(codes.VendorListPartial)
 	}
 	return nil
-}
-
-// syncLocations reads a practice's places. It ignores an empty answer too. Running twice: one more
-// call, no change.
-func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
-	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
-	if err != nil {
-		return err
-	}
-	since, err := d.Store.Begin(ctx, n.tenant)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	answer, err := n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
-	switch {
-	case err != nil:
-		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
-	case answer.Partial:
-		return tasks.Permanent(codes.VendorListPartial)
-	}
-	rows, _, err := own(ctx, d, &n, answer.Rows, func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName })
-	if err != nil {
-		return err
-	}
-	info, _, err := d.Store.Info(ctx, n.tenant, n.id)
-	if err != nil {
-		return err
-	}
-	list := practice.FromLocations(n.id, rows)
-	if len(answer.SetAside) > 0 {
-		list.Locations = withKnown(list.Locations, info.Locations, func(l practice.Location) string { return l.ID })
-	}
-	ok, err := counts(ctx, d, &n, job, job.Args, practice.NounLocations, len(list.Locations), len(info.Locations))
-	if !ok || err != nil || len(rows) == 0 {
-		return err
-	}
-	if _, err := d.Store.ApplyLocations(ctx, n.tenant, list, since); err != nil {
-		return applied(err)
-	}
-	if err := d.answered(ctx, &n, since); err != nil {
-		return err
-	}
-	if err := d.compareZones(ctx, n.practiceScope, rows); err != nil {
-		return err
-	}
-	return unreadable(answer.SetAside)
 }
 
 // compareZones alerts operators if the practice has places in states where the clocks show another
