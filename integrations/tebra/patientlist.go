@@ -134,8 +134,8 @@ type PatientPage struct {
 	SetAside []SetAside // the rows that could not be read
 	// Next is the key of the next page; "" on the last page. It may contain a patient's identifier.
 	Next phi.Text
-	// Full reports that the page has as many rows as requested. A full page without Next is not
-	// certainly the last one: the vendor may have left out the key.
+	// Full reports that the page has as many rows as the request allows. A full page without Next
+	// is not certainly the last one: the vendor may have left out the key.
 	Full bool
 }
 

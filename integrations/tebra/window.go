@@ -11,7 +11,7 @@ type Window[T any] struct {
 	// From and To are the first and last day, as midnight UTC. They are calendar days, not
 	// instants.
 	From, To time.Time
-	// Seen is the first day that was requested: From, or as many days earlier as Lookback says.
+	// Seen is the first day of the request: From, or earlier by the days of Lookback.
 	// Without a lookback it is From; so it is if the vendor cut the list of a single day and its
 	// lookback, and then returned the day alone.
 	Seen time.Time

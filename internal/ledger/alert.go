@@ -68,17 +68,17 @@ func (l *Ledger) SetAlerts(ctx context.Context, s AlertScope, found []Alert, now
 	if err != nil {
 		return false, err
 	}
-	todo := compareAlerts(known, want, now)
-	if len(todo) == 0 {
+	writes := compareAlerts(known, want, now)
+	if len(writes) == 0 {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	err = l.inTransaction(ctx, func(tx *sql.Tx) error { return writeAlerts(ctx, tx, s, todo, now) })
+	err = l.inTransaction(ctx, func(tx *sql.Tx) error { return writeAlerts(ctx, tx, s, writes, now) })
 	if err != nil {
 		return false, dbError("set alerts", err)
 	}
-	return slices.ContainsFunc(todo, func(w alertWrite) bool { return w.kind != renewAlert }), nil
+	return slices.ContainsFunc(writes, func(w alertWrite) bool { return w.kind != renewAlert }), nil
 }
 
 func (s AlertScope) check() error {
@@ -129,45 +129,45 @@ type alertWrite struct {
 // compareAlerts returns what to write, in an order that all callers share: two of them that write
 // the same rows must not wait for one another.
 func compareAlerts(known []Alert, want map[alertKey]int, now time.Time) []alertWrite {
-	var todo []alertWrite
+	var writes []alertWrite
 	for _, a := range known {
 		k := alertKey{a.Day.String(), a.Code}
 		rows, lasts := want[k]
 		delete(want, k)
 		switch {
 		case !lasts:
-			todo = append(todo, alertWrite{k, removeAlert, 0})
+			writes = append(writes, alertWrite{k, removeAlert, 0})
 		case rows != a.Rows:
-			todo = append(todo, alertWrite{k, countAlert, rows})
+			writes = append(writes, alertWrite{k, countAlert, rows})
 		case now.Sub(a.Last) >= renewAfter:
-			todo = append(todo, alertWrite{k, renewAlert, rows})
+			writes = append(writes, alertWrite{k, renewAlert, rows})
 		}
 	}
 	for k, rows := range want {
-		todo = append(todo, alertWrite{k, addAlert, rows})
+		writes = append(writes, alertWrite{k, addAlert, rows})
 	}
-	slices.SortFunc(todo, func(a, b alertWrite) int {
+	slices.SortFunc(writes, func(a, b alertWrite) int {
 		return cmp.Or(strings.Compare(a.day, b.day), cmp.Compare(a.code, b.code))
 	})
-	return todo
+	return writes
 }
 
 // writeAlerts inserts new alerts only while there is room. Concurrent callers may exceed the
 // bound by what each of them adds at that moment.
-func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, todo []alertWrite, now time.Time) error {
+func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, writes []alertWrite, now time.Time) error {
 	id, at := string(s.Tenant), toMicros(now)
 	var stored int
 	row := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM alerts WHERE tenant_id = $1 AND code <> $2`, id, string(codes.AlertsCut))
 	if err := row.Scan(&stored); err != nil {
 		return err
 	}
-	for _, w := range todo {
+	for _, w := range writes {
 		if w.kind == removeAlert {
 			stored--
 		}
 	}
 	cut := false
-	for _, w := range todo {
+	for _, w := range writes {
 		if w.kind == addAlert {
 			if stored == maxAlerts {
 				cut = true
