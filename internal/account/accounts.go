@@ -146,7 +146,8 @@ func trace(ctx context.Context, operation string) (context.Context, func(tebra.C
 	return ctx, func(code tebra.Code) { span.End(string(code)) }
 }
 
-// observe counts the calls that the vendor may have received.
+// observe counts the calls that the vendor may have received, and what could not be read of its
+// responses.
 func observe(ctx context.Context, o tebra.Observation) {
 	if !o.Sent {
 		return
@@ -154,5 +155,12 @@ func observe(ctx context.Context, o tebra.Observation) {
 	telemetry.VendorCalled(ctx, o.Operation, string(o.Code), o.Latency)
 	if o.Code == tebra.Throttled {
 		telemetry.VendorThrottled(ctx, o.Operation)
+	}
+	for code, parts := range map[codes.Code]int{
+		codes.RowUnreadable: o.SetAside, codes.RowField: o.Unread, codes.TextReplaced: o.Repaired,
+	} {
+		if parts > 0 {
+			telemetry.VendorUnreadable(ctx, o.Operation, string(code), parts)
+		}
 	}
 }

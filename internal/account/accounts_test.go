@@ -17,6 +17,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/secret"
+	"github.com/workflow-bolt/rounds/internal/telemetry"
+	"github.com/workflow-bolt/rounds/internal/telemetry/export"
+	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -27,6 +30,7 @@ const clinicA, clinicB = tenant.ID("clinic-a"), tenant.ID("clinic-b")
 
 // fixture is a ledger with one configured tenant, which has an account at a simulated vendor.
 type fixture struct {
+	vendor   *tebratest.Server
 	ledger   *ledger.Ledger
 	keys     *phi.Keys
 	tenants  []config.Tenant
@@ -36,7 +40,7 @@ type fixture struct {
 func setup(t *testing.T) *fixture {
 	t.Helper()
 	account := tebratest.Account{CustomerKey: "key-of-a-test", User: "user@example.test", Password: "password-of-a-test", Practices: []tebratest.Practice{
-		{ID: 1, Name: "First Practice", Zone: "America/Chicago", Patients: 3, VisitsPerDay: 1},
+		{ID: 1, Name: "First Practice", Zone: "America/Chicago", Patients: 3, VisitsPerDay: 10},
 	}}
 	vendor, err := tebratest.New(tebratest.Config{
 		Seed: 1, Throttles: tebratest.Throttles{Off: true}, Accounts: []tebratest.Account{account},
@@ -59,7 +63,7 @@ func setup(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	return &fixture{
-		ledger: l, keys: keys, endpoint: srv.URL + tebratest.Path,
+		vendor: vendor, ledger: l, keys: keys, endpoint: srv.URL + tebratest.Path,
 		tenants: []config.Tenant{{
 			ID: clinicA.String(), TimeZone: "America/Chicago",
 			Credentials: config.Credentials{
@@ -119,6 +123,47 @@ func TestChangedCredentialsTakeEffect(t *testing.T) {
 	a.expire()
 	if err := call(); err != nil || a.known[clinicA].Vendor != before {
 		t.Errorf("unchanged credentials made another client (%v)", err)
+	}
+}
+
+func TestUnreadablePartsOfResponsesAreCounted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.apply(t)
+	a, err := f.accounts().Account(t.Context(), clinicA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := a.ZoneOf(a.Practices[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	monday := time.Date(2026, 3, 2, 0, 0, 0, 0, zone)
+	for odd, want := range map[tebratest.Oddity]codes.Code{
+		"": "", tebratest.OddStart: codes.RowUnreadable, tebratest.OddLastModified: codes.RowField, tebratest.OddUndecodable: codes.TextReplaced,
+	} {
+		f.vendor.SetOdd(odd)
+		receiver := otlptest.New(t)
+		tel, flush, err := export.Setup(t.Context(), export.Options{Service: "rounds-test", Endpoint: receiver.URL()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = a.Vendor.Appointments.List(telemetry.With(t.Context(), tel), tebra.ListAppointmentsRequest{
+			PracticeName: "First Practice", From: monday, To: monday, Location: zone,
+		})
+		if err := errors.Join(err, flush(context.WithoutCancel(t.Context()))); err != nil {
+			t.Fatal(err)
+		}
+		points := receiver.Points("rounds.vendor.unreadable")
+		if want == "" {
+			if len(points) > 0 {
+				t.Errorf("without oddities: %+v", points)
+			}
+			continue
+		}
+		if len(points) != 1 || points[0].Sum != 1 || points[0].Attributes["code"] != string(want) || points[0].Attributes["operation"] != "GetAppointments" {
+			t.Errorf("%s: %+v", odd, points)
+		}
 	}
 }
 

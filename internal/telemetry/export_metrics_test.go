@@ -21,6 +21,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 	telemetry.VendorCalled(ctx, "GetPatient", "", 300*time.Millisecond)
 	telemetry.VendorCalled(ctx, "GetPatient", "", 500*time.Millisecond)
 	telemetry.VendorThrottled(ctx, "GetPatient")
+	telemetry.VendorUnreadable(ctx, "GetPatient", "row_field", 3)
 	telemetry.CacheRead(ctx, "appointment", "fresh")
 	telemetry.DataRead(ctx, "appointment", time.Minute)
 	telemetry.ValueUnusable(ctx, "last-seen", "seal_broken")
@@ -34,17 +35,18 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 		Sum    float64
 	}
 	want := map[string]point{
-		"rounds.tasks":            {map[string]string{"kind": "schedule.sync", "lane": "sync", "outcome": "later", "code": "throttled"}, 1},
-		"rounds.task.duration":    {map[string]string{"kind": "schedule.sync", "lane": "sync", "outcome": "later"}, 2},
-		"rounds.task.wait":        {map[string]string{"kind": "schedule.sync", "lane": "sync"}, .04},
-		"rounds.vendor.calls":     {map[string]string{"operation": "GetPatient"}, 2},
-		"rounds.vendor.duration":  {map[string]string{"operation": "GetPatient"}, .8},
-		"rounds.vendor.throttled": {map[string]string{"operation": "GetPatient"}, 1},
-		"rounds.cache.reads":      {map[string]string{"class": "appointment", "state": "fresh"}, 1},
-		"rounds.data.age":         {map[string]string{"class": "appointment"}, 60},
-		"rounds.stored.unusable":  {map[string]string{"class": "last-seen", "code": "seal_broken"}, 1},
-		"rounds.alerts":           {map[string]string{"code": "practice_denied"}, 2},
-		"rounds.log.dropped":      {map[string]string{}, 2},
+		"rounds.tasks":             {map[string]string{"kind": "schedule.sync", "lane": "sync", "outcome": "later", "code": "throttled"}, 1},
+		"rounds.task.duration":     {map[string]string{"kind": "schedule.sync", "lane": "sync", "outcome": "later"}, 2},
+		"rounds.task.wait":         {map[string]string{"kind": "schedule.sync", "lane": "sync"}, .04},
+		"rounds.vendor.calls":      {map[string]string{"operation": "GetPatient"}, 2},
+		"rounds.vendor.duration":   {map[string]string{"operation": "GetPatient"}, .8},
+		"rounds.vendor.throttled":  {map[string]string{"operation": "GetPatient"}, 1},
+		"rounds.vendor.unreadable": {map[string]string{"operation": "GetPatient", "code": "row_field"}, 3},
+		"rounds.cache.reads":       {map[string]string{"class": "appointment", "state": "fresh"}, 1},
+		"rounds.data.age":          {map[string]string{"class": "appointment"}, 60},
+		"rounds.stored.unusable":   {map[string]string{"class": "last-seen", "code": "seal_broken"}, 1},
+		"rounds.alerts":            {map[string]string{"code": "practice_denied"}, 2},
+		"rounds.log.dropped":       {map[string]string{}, 2},
 	}
 	got := map[string]point{}
 	for _, p := range receiver.Points("") {

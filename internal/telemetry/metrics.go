@@ -18,6 +18,7 @@ type instruments struct {
 	calls        metric.Int64Counter
 	callDuration metric.Float64Histogram
 	refusals     metric.Int64Counter
+	unreadable   metric.Int64Counter
 	cacheReads   metric.Int64Counter
 	dataAge      metric.Float64Histogram
 	unusable     metric.Int64Counter
@@ -58,6 +59,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		taskWait:     seconds("rounds.task.wait", "From a task's demand to its first start.", waitBounds),
 		calls:        counter("rounds.vendor.calls", "{call}", "Calls of the vendor, by outcome."),
 		callDuration: seconds("rounds.vendor.duration", "How long a call of the vendor took.", callBounds),
+		unreadable:   counter("rounds.vendor.unreadable", "{part}", "Parts of the vendor's responses that could not be read, by code."),
 		refusals:     counter("rounds.vendor.throttled", "{call}", "Calls that the vendor throttled."),
 		cacheReads:   counter("rounds.cache.reads", "{read}", "Reads of the cache, by the state of the entry."),
 		dataAge:      seconds("rounds.data.age", "Age of data when it was read.", ageBounds),
@@ -101,6 +103,12 @@ func VendorCalled(ctx context.Context, operation, code string, latency time.Dura
 // call means that our pace is too fast.
 func VendorThrottled(ctx context.Context, operation string) {
 	from(ctx).metrics.refusals.Add(ctx, 1, labels(Operation(operation)))
+}
+
+// VendorUnreadable counts what could not be read of a response of the vendor: rows, rows without
+// some of their values, or characters, as the code states.
+func VendorUnreadable(ctx context.Context, operation, code string, parts int) {
+	from(ctx).metrics.unreadable.Add(ctx, int64(parts), labels(Operation(operation), Code(code)))
 }
 
 // CacheRead counts one read of the cache by the state of the entry, "fresh".
