@@ -18,6 +18,7 @@ type answer struct {
 	window[tebra.Appointment]
 	visits      []practice.Appointment
 	setAside    setAside
+	unread      map[civil.Date]int // visits with values that could not be read
 	since       cache.Grant
 	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
 	today       civil.Date
@@ -40,6 +41,7 @@ func (a *answer) sort(ctx context.Context) error {
 	for _, row := range unknown {
 		a.setAside.add(codes.RowForeign, row.Start)
 	}
+	a.unread = map[civil.Date]int{}
 	rows, err := practice.DistinctRows(kept)
 	if err != nil {
 		return err
@@ -51,6 +53,9 @@ func (a *answer) sort(ctx context.Context) error {
 			continue
 		}
 		a.visits = append(a.visits, visit)
+		if len(row.Unread) > 0 {
+			a.unread[visit.Day]++
+		}
 	}
 	for _, row := range a.aside {
 		a.setAside.add(codeOf(row), row.Start)

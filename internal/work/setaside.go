@@ -54,10 +54,10 @@ func (s *setAside) of(on civil.Date) map[codes.Code]int {
 }
 
 // rowCodes are the codes of rows that operators are alerted of by day.
-var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowUnreadable, codes.RowForeign, codes.RowRepeated, codes.ListCut}
+var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowUnreadable, codes.RowForeign, codes.RowRepeated, codes.RowField, codes.ListCut}
 
-// alert stores which days of the answer lack rows, or have rows that share a number, and ends the
-// alerts of days that do not. Without the ledger the boards are served all the same.
+// alert stores which days of the answer lack rows or values, or have rows that share a number, and
+// ends the alerts of days that do not. Without the ledger the boards are served all the same.
 func (a *answer) alert(ctx context.Context) {
 	found := a.alerts()
 	scope := ledger.AlertScope{Tenant: a.tenant, Practice: a.id, From: a.from, To: a.to, Codes: rowCodes}
@@ -88,6 +88,9 @@ func (a *answer) alerts() []ledger.Alert {
 		}
 		if rows := repeated[on]; rows > 0 {
 			found = append(found, ledger.Alert{Day: on, Code: codes.RowRepeated, Rows: rows})
+		}
+		if rows := a.unread[on]; rows > 0 {
+			found = append(found, ledger.Alert{Day: on, Code: codes.RowField, Rows: rows})
 		}
 		if a.partial {
 			found = append(found, ledger.Alert{Day: on, Code: codes.ListCut})
