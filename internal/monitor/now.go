@@ -166,7 +166,11 @@ func alarms(s snapshot, v nowView) []string {
 		add("The ledger does not answer.")
 	}
 	for _, c := range s.AlertCounts {
-		add("Alerts %s: %d.", c.Code.Shown(), c.Alerts)
+		if c.Rows > 0 {
+			add("Alerts %s: %d, rows: %d.", c.Code.Shown(), c.Alerts, c.Rows)
+		} else {
+			add("Alerts %s: %d.", c.Code.Shown(), c.Alerts)
+		}
 	}
 	switch {
 	case s.LanesErr != nil: // nothing stored in Redis can be known

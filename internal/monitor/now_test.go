@@ -115,8 +115,10 @@ func TestAlarms(t *testing.T) {
 			[]string{"No scheduler has reported for 60 s: no new work is scheduled, and its last report is not shown."},
 		},
 		"alerts": {
-			snapshot{At: now, Status: status.Document{}, AlertCounts: []ledger.AlertCount{{Code: codes.PracticeNotListed, Alerts: 2}, {Code: "Jane Doe", Alerts: 1}}},
-			[]string{"Alerts practice_not_listed: 2.", "Alerts hidden: 1."},
+			snapshot{At: now, Status: status.Document{}, AlertCounts: []ledger.AlertCount{
+				{Code: codes.PracticeNotListed, Alerts: 2}, {Code: codes.RowUndated, Alerts: 3, Rows: 7}, {Code: "Jane Doe", Alerts: 1},
+			}},
+			[]string{"Alerts practice_not_listed: 2.", "Alerts row_undated: 3, rows: 7.", "Alerts hidden: 1."},
 		},
 		"no alerts known": {snapshot{At: now, AlertsErr: errors.New("unreachable")}, []string{"The ledger does not answer."}},
 		"paused":          {snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "push", Paused: true}}}, []string{"The queue push is paused."}},
@@ -225,7 +227,7 @@ func TestNowShowsAlerts(t *testing.T) {
 	s.sampler.last.At = time.Time{}
 	text := html.UnescapeString(visibleText(v.get("/now").body))
 	for _, want := range []string{
-		"Alerts practice_denied: 1.", "clinic-a 7 any " + codes.PracticeDenied.Meaning() + " practice_denied – 90 min ago",
+		"Alerts practice_denied: 1.", "Alerts row_undated: 55, rows: 165.", "clinic-a 7 any " + codes.PracticeDenied.Meaning() + " practice_denied – 90 min ago",
 		"clinic-a 7 2026-03-02 " + codes.RowUndated.Meaning() + " row_undated 3 90 min ago", "6 more; rounds alert list",
 	} {
 		if !strings.Contains(text, want) {
