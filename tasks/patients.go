@@ -46,6 +46,8 @@ type SweepPatients struct {
 	Page EntityID `json:"page,omitempty"`
 	// Begun is the day on which the first page was read. It is zero for the first page alone.
 	Begun Date `json:"begun,omitzero"`
+	// Rows is how many patients the page has at most. 0 means as many as the vendor allows.
+	Rows int `json:"rows,omitzero"`
 }
 
 // Kind returns "patients.sweep".
@@ -54,7 +56,10 @@ func (SweepPatients) Kind() string { return "patients.sweep" }
 // Options returns LaneSync and a timeout of three minutes.
 func (SweepPatients) Options() Options { return Options{Lane: LaneSync, Timeout: 3 * time.Minute} }
 
-// Validate rejects an invalid practice or page, and a page without the day on which the sweep
+// maxPage is the most patients of one page.
+const maxPage = 1000
+
+// Validate rejects an invalid practice, page or size, and a page without the day on which the sweep
 // began.
 func (a SweepPatients) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
@@ -62,6 +67,9 @@ func (a SweepPatients) Validate() error {
 	}
 	if (a.Page == "") != a.Begun.IsZero() {
 		return errors.New("page and begun come together")
+	}
+	if a.Rows < 0 || a.Rows > maxPage {
+		return errors.New("rows must be 0 to 1000")
 	}
 	if a.Page == "" {
 		return nil

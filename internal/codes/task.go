@@ -75,6 +75,8 @@ var (
 var (
 	PracticeDenied = define("practice_denied", "the tenant's login may not read the practice; what is known of it stays and is called stale. Give the login access at the vendor, or remove the practice from the tenant's settings")
 
+	PatientsCut = define("patients_cut", "the vendor's list of all patients ends with a full page without the key of the next one, whatever the page's size; further patients were not read, and their records stay as they are until the vendor lists them as changed. Report it to the vendor")
+
 	ZoneDiffers = define("zone_differs", "the practice has places at the vendor where the clocks show another time than in its time zone; times on its boards may be wrong. Correct its timezone in the tenants' file")
 
 	AlertsCut = define("alerts_cut", "there are more alerts than the ledger keeps for the tenant")

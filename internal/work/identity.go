@@ -205,13 +205,22 @@ func (d Deps) alertIdentity(ctx context.Context, s practiceScope, now practice.I
 		found = append(found, ledger.Alert{Code: code})
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: identityCodes}
+	return d.setAlerts(ctx, scope, "the vendor's list of practices differs from the tenant's settings", found...)
+}
+
+// setAlerts stores the alerts of a scope that belongs to no day. If anything has changed, it logs
+// those that were found.
+func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, text string, found ...ledger.Alert) error {
 	changed, err := d.Ledger.SetAlerts(ctx, scope, found, time.Now())
 	if err != nil {
 		return fmt.Errorf("store alerts: %w", err)
 	}
-	if changed && code != "" {
-		d.Logger.WarnContext(ctx, "the vendor's list of practices differs from the tenant's settings",
-			"tenant", s.tenant.String(), "practice", string(d.Store.Names(s.tenant).Practice(s.id)), "code", code)
+	if !changed {
+		return nil
+	}
+	for _, a := range found {
+		d.Logger.WarnContext(ctx, text, "tenant", scope.Tenant.String(),
+			"practice", string(d.Store.Names(scope.Tenant).Practice(scope.Practice)), "code", a.Code, "rows", a.Rows)
 	}
 	return nil
 }

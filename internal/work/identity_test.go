@@ -34,6 +34,13 @@ func (b *bundle) alerts(t *testing.T) []codes.Code {
 	return out
 }
 
+func (b *bundle) wantAlerts(t *testing.T, want ...codes.Code) {
+	t.Helper()
+	if got := b.alerts(t); !slices.Equal(got, want) {
+		t.Errorf("alerts %v, want %v", got, want)
+	}
+}
+
 // rows checks a board.
 func (b *bundle) rows(t *testing.T, what string, rows int, stale bool) {
 	t.Helper()

@@ -276,7 +276,11 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 		return record(j.Lane, "patients %s from %q, %d days", j.Args.Practice, j.Args.From, j.Args.Days)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SweepPatients](func(_ context.Context, j *tasks.Job[tasks.SweepPatients]) error {
-		return record(j.Lane, "sweep %s from %q since %q", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun)
+		rows := ""
+		if j.Args.Rows > 0 {
+			rows = fmt.Sprintf(", %d rows", j.Args.Rows)
+		}
+		return record(j.Lane, "sweep %s from %q since %q%s", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun, rows)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPractices](func(_ context.Context, j *tasks.Job[tasks.SyncPractices]) error {
 		return record(j.Lane, "practices")

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -163,7 +166,9 @@ func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Da
 
 // sweepPatients reads one page of all patients and demands the next. The last page advances the
 // watermark to where the sweep began; an empty page does not count as the last one, and advances
-// nothing. Running twice: one more call, and the demands join.
+// nothing. A full page without the key of the next one is requested again with one row less: if
+// there are no more patients, the vendor now returns a key for the last one. If it does not, the
+// sweep is not complete. Running twice: one more call, and the demands join.
 func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -179,12 +184,12 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 		return fmt.Errorf("begin: %w", err)
 	}
 	page, err := s.Vendor.Patients.Page(ctx, tebra.PatientPagesRequest{
-		PracticeID: s.id, From: phi.Text(job.Args.Page), Size: pageRows,
+		PracticeID: s.id, From: phi.Text(job.Args.Page), Size: cmp.Or(job.Args.Rows, pageRows),
 	})
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	if len(page.Rows) == 0 {
+	if len(page.Rows)+len(page.SetAside) == 0 {
 		n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 		if err != nil {
 			return err
@@ -194,10 +199,26 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 	if err := d.applyPatients(ctx, s, today, page.Rows, since); err != nil {
 		return err
 	}
-	if page.Next == "" {
-		return d.advance(ctx, s, begun.Add(-overlap))
+	switch {
+	case page.Next != "":
+		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
+	case page.Full && job.Args.Rows == 0:
+		again := job.Args
+		again.Rows = pageRows - 1
+		return d.demand(ctx, s, again)
+	case page.Full:
+		return d.alertCut(ctx, s, ledger.Alert{Code: codes.PatientsCut})
 	}
-	return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
+	if err := d.alertCut(ctx, s); err != nil {
+		return err
+	}
+	return d.advance(ctx, s, begun.Add(-overlap))
+}
+
+// alertCut shows operators that a sweep did not reach the end, or no longer.
+func (d Deps) alertCut(ctx context.Context, s practiceScope, found ...ledger.Alert) error {
+	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{codes.PatientsCut}}
+	return d.setAlerts(ctx, scope, "the vendor's list of all patients ends too early", found...)
 }
 
 // listCost is the cost of one list of patients in single reads, by the intervals that the vendor

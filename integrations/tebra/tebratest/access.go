@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// The oddities of practices. OddNoPracticeNumber concerns one row in a hundred, the others all
-// responses.
+// The oddities of practices. OddNoPracticeNumber concerns one row in a hundred, OddNoNextKey the
+// pages of patients, and the others all responses.
 const (
 	OddNoPracticeNumber Oddity = "no-practice-number"
 	OddForeignRow       Oddity = "foreign-row"
 	OddUnknownPractice  Oddity = "unknown-practice"
 	OddNameSubstring    Oddity = "name-substring"
 	OddNoAuthorizations Oddity = "no-authorizations"
+	OddNoNextKey        Oddity = "no-next-key"
 )
 
 var practiceOddities = []oddity{
@@ -24,6 +25,7 @@ var practiceOddities = []oddity{
 	{OddityInfo: OddityInfo{OddUnknownPractice, "each list, and each day of a schedule, has a row of a practice that GetPractices does not list"}},
 	{OddityInfo: OddityInfo{OddNameSubstring, "a filter by PracticeName selects every practice whose name contains it"}},
 	{OddityInfo: OddityInfo{OddNoAuthorizations, "SecurityResponse has no PracticesAuthorized"}},
+	{OddityInfo: OddityInfo{OddNoNextKey, "no page of GetAllPatients has the key of the next one"}},
 }
 
 // Access is what an account's login can see of a practice. The zero Access is all of it. A practice

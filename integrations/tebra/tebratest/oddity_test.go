@@ -52,6 +52,7 @@ func TestEveryOddityShows(t *testing.T) {
 		all := post(t, s, "GetAppointments", requestHeader+"<k:Fields/><k:Filter><k:PracticeName>Lakeside</k:PracticeName></k:Filter>")
 		all += post(t, s, "GetPatients", requestHeader+"<k:Fields/><k:Filter/>")
 		all += post(t, s, "GetPractices", requestHeader+"<k:Fields/><k:Filter/>")
+		all += post(t, s, "GetAllPatients", requestHeader+"<k:Fields/><k:Filter><k:BatchSize>9</k:BatchSize></k:Filter>")
 		for _, p := range s.Clinics()[0].Patients()[:97] {
 			all += post(t, s, "GetPatient", requestHeader+"<k:Filter><k:PatientID>"+p.ID+"</k:PatientID></k:Filter>")
 		}
