@@ -34,6 +34,15 @@ type card struct {
 	Unknown  int         `json:"unknown" doc:"How many days are not cached; the patient may have visits on them."`
 	Patient  patient     `json:"patient" doc:"The patient's record."`
 	Visits   []cardVisit `json:"visits" nullable:"false" doc:"The visits in order of their start."`
+
+	Incomplete []dayOmission `json:"incomplete" nullable:"false" doc:"Why the days may have more visits of the patient than these; empty if they have not."`
+}
+
+// dayOmission is one reason why one day of a card may show less than the vendor has.
+type dayOmission struct {
+	Day  civil.Date `json:"day" format:"date" doc:"The day."`
+	Code codes.Code `json:"code" doc:"The reason, such as row_undated or list_cut."`
+	Rows int        `json:"rows" doc:"How many rows of the day are not shown for it, of any patient; 0 if their number is unknown. A row whose day is unknown counts for each day."`
 }
 
 // patient is a patient's record.
@@ -134,7 +143,10 @@ func cardOf(r practice.CardRead, names practice.Names, zone *time.Location) card
 			ID: p.ID, First: p.First, Middle: p.Middle, Last: p.Last, Born: p.Born, Gender: p.Gender, Mobile: p.Mobile, Home: p.Home,
 			Email: p.Email,
 		},
-		Visits: make([]cardVisit, 0, len(r.Card.Visits)),
+		Visits: make([]cardVisit, 0, len(r.Card.Visits)), Incomplete: make([]dayOmission, 0, len(r.Card.Incomplete)),
+	}
+	for _, o := range r.Card.Incomplete {
+		c.Incomplete = append(c.Incomplete, dayOmission{o.Day, o.Code, o.Rows})
 	}
 	for _, v := range r.Card.Visits {
 		c.Visits = append(c.Visits, cardVisit{

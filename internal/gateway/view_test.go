@@ -71,7 +71,9 @@ func TestBoard(t *testing.T) {
 // says what it may lack.
 func TestKindsOfEntries(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setup(t, func(o *Options) {
+		o.Now = func() time.Time { return time.Date(2026, 3, 2, 19, 0, 0, 0, time.UTC) }
+	})
 	block, one, two := visit("7", 0), visit("7", 1), visit("7", 1)
 	block.Patient, block.PatientName, block.Type, block.AllDay, block.Reasons = "", "", practice.Other, true, []phi.Text{"Closed"}
 	block.Start, block.End, block.Last = monday.Add(-1).In(time.UTC), monday.Add(1).In(time.UTC), monday
@@ -103,6 +105,12 @@ func TestKindsOfEntries(t *testing.T) {
 	var own providerDay
 	if day.json(t, &own); len(own.Rows) != 2 || own.Visits != 1 || own.Rows[0].Type != "other" || len(own.Incomplete) != 1 {
 		t.Errorf("the provider's day: %s", day.body)
+	}
+	b.applyPatient(clinicA, practice.Patient{ID: "1001", Practice: "7"})
+	var person card
+	shown := b.get("/v1/patients/1001?practice=7")
+	if shown.json(t, &person); len(person.Visits) != 1 || len(person.Incomplete) != 1 || person.Incomplete[0] != (dayOmission{monday, codes.RowUndated, 2}) {
+		t.Errorf("the card: %s", shown.body)
 	}
 }
 

@@ -188,7 +188,11 @@ func (u *dayUpdate) split() {
 // dayImpact is what every change of the day affects.
 func (u *dayUpdate) dayImpact() impact {
 	a := u.answer
-	return impact{documents: []phi.Ref{u.names.Day(a.Practice, a.Date)}, views: []phi.Ref{u.names.Board(a.Practice, a.Date)}}
+	out := impact{documents: []phi.Ref{u.names.Day(a.Practice, a.Date)}, views: []phi.Ref{u.names.Board(a.Practice, a.Date)}}
+	if u.omissionsMayDiffer() {
+		out.rollups = append(out.rollups, u.names.omissions(a.Practice))
+	}
+	return out
 }
 
 // change is the change that one part of the visits makes.

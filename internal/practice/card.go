@@ -20,6 +20,9 @@ type Card struct {
 	To       civil.Date  `json:"to"` // the last day, CardDays in all
 	Patient  Patient     `json:"patient"`
 	Visits   []CardVisit `json:"visits"` // in order of start
+	// Incomplete lists why the days may have more visits of the patient than these, in the order of
+	// days and codes: a row that is not shown may be this patient's.
+	Incomplete []DayOmission `json:"incomplete,omitempty"`
 }
 
 // CardVisit is one visit on a card. Cancelled and rescheduled visits are shown with their status,

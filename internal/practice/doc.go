@@ -15,7 +15,7 @@
 //	document       <- its own tag; an occurrence also that of its ID's occurrences
 //	board          <- its name, its day's roster, the tenant's patients (a roll-up: any of them), providers and places
 //	provider's day <- its name, its patients one by one (the roll-up if they are many), providers and places
-//	card           <- its name, its patient, providers and places
+//	card           <- its name, its patient, what days lack (a roll-up), providers and places
 //	everything     <- the tag of its practice, except what belongs to the whole account
 //
 // graph holds these edges as data; impact follows them from a changed record to the tags to raise.

@@ -11,7 +11,8 @@ import (
 // kinds.
 type Noun string
 
-// The nouns. NounPatients is the roll-up of all patients of one tenant: a board shows ninety
+// The nouns. NounOmissions is the roll-up of what a practice's days may lack: a card shows 28 days.
+// NounPatients is the roll-up of all patients of one tenant: a board shows ninety
 // patients, and an entry may carry 32 tags. It belongs to the tenant and not to a practice, because
 // the practices of an account share its patients.
 const (
@@ -29,6 +30,7 @@ const (
 	NounPractice             Noun = "practice"
 	NounIdentity             Noun = "identity"
 	NounDoubt                Noun = "doubt"
+	NounOmissions            Noun = "omissions"
 )
 
 // graph lists for each noun the nouns that it is built from. It has no cycle. A day's roster is not
@@ -38,7 +40,7 @@ var graph = map[Noun][]Noun{
 	NounPatients:    {NounPatient},
 	NounBoard:       {NounDay, NounAppointment, NounPatients, NounDirectory, NounLocations},
 	NounProviderDay: {NounAppointment, NounPatient, NounPatients, NounDirectory, NounLocations},
-	NounCard:        {NounAppointment, NounPatient, NounDirectory, NounLocations},
+	NounCard:        {NounAppointment, NounPatient, NounDirectory, NounLocations, NounOmissions},
 }
 
 // builtOn lists everything that is built on n, directly or not, with n first.
@@ -94,6 +96,9 @@ func (n Names) PatientsConfirmation(practice string) phi.Ref {
 
 // Identity names what the vendor states about a practice's number.
 func (n Names) Identity(practice string) phi.Ref { return n.ref(NounIdentity, practice) }
+
+// omissions names what the practice's days may lack.
+func (n Names) omissions(practice string) phi.Ref { return n.ref(NounOmissions, practice) }
 
 // Day names the roster of a day.
 func (n Names) Day(practice string, d civil.Date) phi.Ref {
@@ -176,6 +181,8 @@ func (n Names) of(noun Noun, r Record) phi.Ref {
 		return n.Identity(r.ID.Reveal())
 	case NounDoubt:
 		return n.ref(NounDoubt, r.ID.Reveal())
+	case NounOmissions:
+		return n.omissions(r.Practice)
 	case NounBoard, NounProviderDay, NounCard:
 	}
 	return ""

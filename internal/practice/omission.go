@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
@@ -11,6 +12,19 @@ import (
 type Omission struct {
 	Code codes.Code `json:"code"`
 	Rows int        `json:"rows"` // how many rows are not shown; 0 if their number is unknown
+}
+
+// DayOmission is one reason why one day of a view may show less than the vendor has of it.
+type DayOmission struct {
+	Day civil.Date `json:"day"`
+	Omission
+}
+
+// omissionsMayDiffer reports whether the roster may lack something else than the cached one. The
+// last-seen record has what the last answer lacked, and a doubtful one did not replace the roster.
+func (u *dayUpdate) omissionsMayDiffer() bool {
+	was := u.roster
+	return !was.known || was.facts.Doubt != "" || !slices.Equal(was.facts.Incomplete, u.next.Incomplete)
 }
 
 // incomplete reports whether the answer may lack visits.

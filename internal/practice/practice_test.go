@@ -188,11 +188,11 @@ func TestImpactReachesExactlyWhatIsBuiltOnARecord(t *testing.T) {
 		"board":       tags(append(practice, n.Board("7", monday), n.Day("7", monday), n.Patients())...),
 		"his day":     tags(append(practice, n.ProviderDay("7", "70", monday), n.Patient("11"), n.Patient("12"))...),
 		"another's":   tags(append(practice, n.ProviderDay("7", "71", monday), n.Patients())...),
-		"card of 11":  tags(append(practice, n.Card("7", "11"), n.Patient("11"))...),
-		"card of 12":  tags(append(practice, n.Card("7", "12"), n.Patient("12"))...),
+		"card of 11":  tags(append(practice, n.Card("7", "11"), n.Patient("11"), n.omissions("7"))...),
+		"card of 12":  tags(append(practice, n.Card("7", "12"), n.Patient("12"), n.omissions("7"))...),
 		"tuesday":     tags(append(practice, n.Board("7", monday.Add(1)), n.Day("7", monday.Add(1)), n.Patients())...),
 		"practice 8":  tags(n.Board("8", monday), n.Day("8", monday), n.Patients(), n.Directory("8"), n.Locations("8"), n.Practice("8")),
-		"card at 8":   tags(n.Card("8", "11"), n.Patient("11"), n.Directory("8"), n.Locations("8"), n.Practice("8")),
+		"card at 8":   tags(n.Card("8", "11"), n.Patient("11"), n.omissions("8"), n.Directory("8"), n.Locations("8"), n.Practice("8")),
 		"all of them": tags(n.Practices()),
 	}
 	visit := Record{Noun: NounAppointment, ID: "1", Practice: "7", Day: monday, Patient: "11", Providers: []string{"70"}}
@@ -207,6 +207,7 @@ func TestImpactReachesExactlyWhatIsBuiltOnARecord(t *testing.T) {
 		"locations of another practice": {Record{Noun: NounLocations, Practice: "8"}, []string{"practice 8", "card at 8"}},
 		"practice":                      {Record{Noun: NounPractice, Practice: "7"}, []string{"roster", "board", "tuesday", "his day", "another's", "card of 11", "card of 12"}},
 		"the list of practices":         {Record{Noun: NounPractices}, []string{"all of them"}},
+		"what days lack":                {Record{Noun: NounOmissions, Practice: "7"}, []string{"card of 11", "card of 12"}},
 		"confirmation":                  {Record{Noun: NounPatientsConfirmation, Practice: "7"}, nil},
 		"day":                           {Record{Noun: NounDay, Practice: "7", Day: monday}, []string{"roster", "board"}},
 	} {

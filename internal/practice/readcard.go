@@ -164,11 +164,15 @@ func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment)
 		return Card{}, nil, nil, err
 	}
 	var days []Day
+	var incomplete []DayOmission
 	for _, e := range p.days {
 		day, ok := decode[Day](ctx, e)
 		if !ok {
 			a.Stale = a.Stale || exists(e)
 			continue
+		}
+		for _, o := range day.Incomplete {
+			incomplete = append(incomplete, DayOmission{day.Date, o})
 		}
 		day.Visits = slices.DeleteFunc(day.Visits, func(b Booking) bool { return b.Patient != v.patient })
 		days = append(days, day)
@@ -182,9 +186,11 @@ func (v cardView) build(ctx context.Context, parts []cache.Entry, a *assessment)
 		return Card{}, nil, nil, err
 	}
 	card := buildCard(v.practice, v.today, record, visits, info)
+	card.Incomplete = incomplete
 	a.rows = len(card.Visits)
 	n := v.names
 	return card, cachedCard{card, p.known(), a.AsOf}, []phi.Ref{
-		n.Card(v.practice, v.patient), n.Patient(v.patient), n.Directory(v.practice), n.Locations(v.practice), n.Practice(v.practice),
+		n.Card(v.practice, v.patient), n.Patient(v.patient), n.omissions(v.practice),
+		n.Directory(v.practice), n.Locations(v.practice), n.Practice(v.practice),
 	}, nil
 }

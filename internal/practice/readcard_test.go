@@ -2,11 +2,13 @@ package practice
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -57,6 +59,50 @@ func TestCard(t *testing.T) {
 	if r.Unknown != CardDays-2 || len(r.Card.Visits) != 2 || r.Card.Visits[0].Day != monday || r.Card.Visits[1].Day != friday {
 		t.Fatalf("%d days unknown, %d visits", r.Unknown, len(r.Card.Visits))
 	}
+}
+
+// A card says which of its days may have more visits, and no longer when an answer that counts has
+// them all.
+func TestCardOfIncompleteDays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tuesday := monday.Add(1)
+	apply := func(d civil.Date, q Question, aside map[codes.Code]int, vs ...Appointment) Applied {
+		since, err := b.store.Begin(t.Context(), clinic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.store.ApplyDay(t.Context(), clinic, Answer{Practice: "7", Date: d, Visits: vs, SetAside: aside, Since: since, Question: q})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	lacks := func(want ...DayOmission) {
+		t.Helper()
+		for _, how := range []string{"built", "cached"} {
+			if r := b.card(t, "1000"); !slices.Equal(r.Card.Incomplete, want) || r.Stale {
+				t.Errorf("%s: incomplete %v, want %v; stale %t", how, r.Card.Incomplete, want, r.Stale)
+			}
+		}
+	}
+	b.know(t, Patient{ID: "1000", Practice: "7"})
+	apply(monday, trusted, nil, visits(4)...)
+	b.see(t, tuesday, onDay(visit(9), tuesday, 9))
+	lacks()
+	apply(tuesday, trusted, map[codes.Code]int{codes.RowUnreadable: 1, codes.RowForeign: 2}, onDay(visit(9), tuesday, 9))
+	apply(monday, trusted, map[codes.Code]int{codes.RowUndated: 3}, visits(4)...)
+	lacks(DayOmission{monday, Omission{codes.RowUndated, 3}}, DayOmission{tuesday, Omission{codes.RowForeign, 2}}, DayOmission{tuesday, Omission{codes.RowUnreadable, 1}})
+	b.see(t, tuesday, onDay(visit(9), tuesday, 9))
+	lacks(DayOmission{monday, Omission{codes.RowUndated, 3}})
+	if got := apply(monday, Question{}, nil, visit(0)); !got.Doubtful {
+		t.Fatal("an answer with a quarter of the visits counts")
+	}
+	if r := b.card(t, "1000"); len(r.Card.Incomplete) != 1 || !r.Stale {
+		t.Errorf("after a doubtful answer: incomplete %v, stale %t", r.Card.Incomplete, r.Stale)
+	}
+	apply(monday, trusted, nil, visit(0))
+	lacks()
 }
 
 // A card keeps what it shows of a day whose roster is lost, and its age does not shrink.
