@@ -470,8 +470,8 @@ func wideComments(name, text, mark string) []string {
 }
 
 // checkSkips refuses tests that can pass without running. Slow tests carry the build tag soak, and
-// make test installs missing programs. A fuzz target may skip an input, and a property a step that
-// does not apply.
+// make test installs missing programs. A fuzz target may skip an input. A property takes steps that
+// apply.
 func checkSkips(sources []source) []string {
 	var faults []string
 	for _, s := range sources {
@@ -488,7 +488,7 @@ func checkSkips(sources []source) []string {
 	return faults
 }
 
-// skipFinder walks a function and tracks the names of its testing.T values.
+// skipFinder walks a function and tracks the names of its tests: testing.T and its kin.
 type skipFinder struct {
 	report func(ast.Node)
 	tests  map[string]bool
@@ -519,7 +519,7 @@ func (v *skipFinder) inside(f *ast.FuncType) *skipFinder {
 	}
 	for _, param := range f.Params.List {
 		for _, name := range param.Names {
-			tests[name.Name] = slices.Contains([]string{"*testing.T", "testing.TB", "*testing.B"}, types.ExprString(param.Type))
+			tests[name.Name] = slices.Contains([]string{"*testing.T", "testing.TB", "*testing.B", "*rapid.T"}, types.ExprString(param.Type))
 		}
 	}
 	return &skipFinder{v.report, tests}

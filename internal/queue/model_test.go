@@ -20,16 +20,7 @@ func TestGenerationsLoseNoDemand(t *testing.T) {
 		rdb.FlushDB(t.Context())
 		m := &model{t: t, rdb: rdb, p: NewProducer(rdb), runs: NewRuns(rdb)}
 		rt.Repeat(map[string]func(*rapid.T){
-			"demand":    func(*rapid.T) { m.demand(0) },
-			"schedule":  func(*rapid.T) { m.demand(time.Hour) },
-			"pop":       func(*rapid.T) { m.pop() },
-			"start":     func(rt *rapid.T) { m.start(pick(rt, m.popped)) },
-			"done":      func(rt *rapid.T) { m.end(pick(rt, m.started), "done") },
-			"retry":     func(rt *rapid.T) { m.end(pick(rt, m.started), "retry") },
-			"die":       func(rt *rapid.T) { m.end(pick(rt, m.started), "archived") },
-			"die early": func(rt *rapid.T) { m.dieEarly(pick(rt, m.popped)) },
-			"replay":    func(rt *rapid.T) { m.replay(pick(rt, m.dead)) },
-			"forward":   func(*rapid.T) { forward(t, rdb, Sync) },
+			"step": m.take,
 			"": func(rt *rapid.T) {
 				if n := m.waiting(); n > 1 {
 					rt.Fatalf("%d tasks wait", n)
@@ -53,11 +44,37 @@ type model struct {
 	popped, started, dead []ID
 }
 
-func pick(rt *rapid.T, from []ID) ID {
-	if len(from) == 0 {
-		rt.Skip("none")
+// take takes one of the steps that are possible now.
+func (m *model) take(rt *rapid.T) {
+	possible := []string{"demand", "schedule", "pop", "forward"}
+	if len(m.popped) > 0 {
+		possible = append(possible, "start", "die early")
 	}
-	return rapid.SampledFrom(from).Draw(rt, "id")
+	if len(m.started) > 0 {
+		possible = append(possible, "done", "retry", "archived")
+	}
+	if len(m.dead) > 0 {
+		possible = append(possible, "replay")
+	}
+	pick := func(from []ID) ID { return rapid.SampledFrom(from).Draw(rt, "id") }
+	switch step := rapid.SampledFrom(possible).Draw(rt, "step"); step {
+	case "demand":
+		m.demand(0)
+	case "schedule":
+		m.demand(time.Hour)
+	case "pop":
+		m.pop()
+	case "forward":
+		forward(m.t, m.rdb, Sync)
+	case "start":
+		m.start(pick(m.popped))
+	case "die early":
+		m.dieEarly(pick(m.popped))
+	case "replay":
+		m.replay(pick(m.dead))
+	default: // the state that a run ends with
+		m.end(pick(m.started), step)
+	}
 }
 
 func (m *model) demand(in time.Duration) {
