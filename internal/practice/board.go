@@ -71,7 +71,7 @@ func (r BoardRow) Key() phi.Text { return visitKey(r.Appointment, r.Occurrence) 
 func boardRow(a Appointment, patients map[phi.Text]Patient, info Info) BoardRow {
 	row := BoardRow{
 		Appointment: a.ID, Occurrence: a.Occurrence, Type: a.Type, AllDay: a.AllDay, Recurring: a.Recurring, Start: a.Start, End: a.End, Status: a.Status, Patient: a.Patient, Name: a.PatientName,
-		Known: a.Patient == "", Location: info.location(a.LocationID, a.Location),
+		Known: a.Patient == "" && a.PatientName == "", Location: info.location(a.LocationID, a.Location),
 	}
 	if len(a.Reasons) > 0 {
 		row.Reason = a.Reasons[0]

@@ -1,8 +1,10 @@
 package practice
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
@@ -28,20 +30,29 @@ func (t EntryType) String() string {
 	return string(t)
 }
 
-// parseEntryType maps the vendor's word, which is "P" in some places and "Patient" in others.
-func parseEntryType(word string, patient phi.Text) EntryType {
-	switch strings.ToLower(strings.TrimSpace(word)) {
+// entryTypeOf maps the vendor's word, which is "P" in some places and "Patient" in others.
+func entryTypeOf(row *tebra.Appointment) EntryType {
+	if namesPatient(row) {
+		return Visit
+	}
+	switch strings.ToLower(strings.TrimSpace(row.Type)) {
 	case "p", "patient":
 		return Visit
 	case "o", "other":
-		if patient == "" {
-			return Other
-		}
-	}
-	if patient != "" {
-		return Visit
+		return Other
 	}
 	return UnknownEntry
+}
+
+// namesPatient reports whether a row names a patient in any column, even in one that could not be
+// read.
+func namesPatient(row *tebra.Appointment) bool {
+	for _, value := range []phi.Text{row.PatientID, row.PatientName, row.CaseID, row.CaseName} {
+		if strings.TrimSpace(value.Reveal()) != "" {
+			return true
+		}
+	}
+	return slices.ContainsFunc(row.Unread, func(column string) bool { return strings.HasPrefix(column, "Patient") })
 }
 
 // maxNote is the length in runes to which a note is cut.

@@ -12,24 +12,29 @@ import (
 func TestEntryTypes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		word    string
-		patient phi.Text
-		want    EntryType
+		row  tebra.Appointment
+		want EntryType
 	}{
-		{"P", "1001", Visit},
-		{"Patient", "", Visit},
-		{" patient ", "1001", Visit},
-		{"O", "", Other},
-		{"Other", "", Other},
-		{"other", "1001", Visit},
-		{"U", "1001", Visit},
-		{"U", "", UnknownEntry},
-		{"", "1001", Visit},
-		{"", "", UnknownEntry},
-		{"Webinar", "", UnknownEntry},
+		{tebra.Appointment{Type: "P", PatientID: "1001"}, Visit},
+		{tebra.Appointment{Type: "Patient"}, Visit},
+		{tebra.Appointment{Type: " patient "}, Visit},
+		{tebra.Appointment{Type: "O"}, Other},
+		{tebra.Appointment{Type: "Other", PatientName: " "}, Other},
+		{tebra.Appointment{Type: "other", PatientID: "1001"}, Visit},
+		{tebra.Appointment{Type: "U", PatientID: "1001"}, Visit},
+		{tebra.Appointment{Type: "U"}, UnknownEntry},
+		{tebra.Appointment{PatientID: "1001"}, Visit},
+		{tebra.Appointment{}, UnknownEntry},
+		{tebra.Appointment{Type: "Webinar"}, UnknownEntry},
+		{tebra.Appointment{Type: "O", PatientName: "Ada Example"}, Visit},
+		{tebra.Appointment{Type: "O", CaseID: "7"}, Visit},
+		{tebra.Appointment{Type: "U", CaseName: "Default Case"}, Visit},
+		{tebra.Appointment{Type: "O", Unread: []string{"PatientID"}}, Visit},
+		{tebra.Appointment{Unread: []string{"PatientFullName", "Type"}}, Visit},
+		{tebra.Appointment{Type: "O", Unread: []string{"LastModifiedDate"}}, Other},
 	} {
-		if got := parseEntryType(c.word, c.patient); got != c.want {
-			t.Errorf("%q is %s, want %s", c.word, got, c.want)
+		if got := entryTypeOf(&c.row); got != c.want {
+			t.Errorf("an entry of type %q with the unread columns %v is %s, want %s", c.row.Type, c.row.Unread, got, c.want)
 		}
 	}
 }
@@ -46,6 +51,8 @@ func TestReasonOfABlock(t *testing.T) {
 		"notes":       {func(*tebra.Appointment) {}, "Staff lunch"},
 		"a reason":    {func(a *tebra.Appointment) { a.Reasons = []tebra.Reason{{Name: "Closed"}} }, "Closed"},
 		"a visit":     {func(a *tebra.Appointment) { a.PatientID = "1001" }, ""},
+		"only a name": {func(a *tebra.Appointment) { a.PatientName = "Ada Example" }, ""},
+		"no number":   {func(a *tebra.Appointment) { a.Unread = []string{"PatientID"} }, ""},
 		"no notes":    {func(a *tebra.Appointment) { a.Notes = " \n" }, ""},
 		"a long note": {func(a *tebra.Appointment) { a.Notes = phi.Text(strings.Repeat("ä", 500)) }, phi.Text(strings.Repeat("ä", maxNote))},
 	} {

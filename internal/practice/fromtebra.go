@@ -51,7 +51,7 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 			a.Reasons = append(a.Reasons, r.Name)
 		}
 	}
-	if a.Type = parseEntryType(row.Type, row.PatientID); a.Type != Visit && len(a.Reasons) == 0 {
+	if a.Type = entryTypeOf(&row); a.Type != Visit && len(a.Reasons) == 0 {
 		if note := noteOf(row.Notes); note != "" {
 			a.Reasons = []phi.Text{note}
 		}
