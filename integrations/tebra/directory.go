@@ -106,9 +106,10 @@ type PracticesRequest struct {
 // Practices is a list of practices. The order of its rows is unspecified.
 type Practices struct {
 	Rows []Practice
-	// Partial reports that the list reached the vendor's row limit, or contains rows that could not
-	// be read, so that there may be more.
+	// Partial reports that the list reached the vendor's row limit.
 	Partial bool
+	// SetAside lists the rows that could not be read.
+	SetAside []SetAside
 	// Authorized is that of Appointments. A practice that is listed is not necessarily among them.
 	Authorized []string
 }
@@ -124,7 +125,7 @@ func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) 
 		},
 	}
 	all, err := l.all(ctx, s.client)
-	return Practices{Rows: all.rows, Partial: all.partial || len(all.setAside) > 0, Authorized: all.authorized}, err
+	return Practices{Rows: all.rows, Partial: all.partial, SetAside: all.setAside, Authorized: all.authorized}, err
 }
 
 var practiceColumns = newRecord(func(p *Practice) *[]string { return &p.Unread }, map[string]func(*Practice, *cell){

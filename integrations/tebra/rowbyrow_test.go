@@ -177,9 +177,9 @@ func TestOddRowsOfOtherLists(t *testing.T) {
 	if err != nil || len(providers.Rows) != 3 || providers.Partial || len(providers.SetAside) != 1 || !slices.Equal(providers.Rows[1].Unread, []string{"CreatedDate"}) {
 		t.Errorf("providers %+v, %v", providers, err)
 	}
-	c = newClient(t, always(200, xmlType, list("GetPractices", "Practices", "PracticeData", "")), nil)
-	if list, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{}); err != nil || len(list.Rows) != 2 || list.Partial {
-		t.Errorf("%d practices, partial %t, %v", len(list.Rows), list.Partial, err)
+	c = newClient(t, always(200, xmlType, list("GetPractices", "Practices", "PracticeData", odd("PracticeData"))), nil)
+	if list, err := c.Directory.Practices(t.Context(), tebra.PracticesRequest{}); err != nil || len(list.Rows) != 3 || list.Partial || len(list.SetAside) != 1 {
+		t.Errorf("%d practices, set aside %+v, partial %t, %v", len(list.Rows), list.SetAside, list.Partial, err)
 	}
 }
 

@@ -67,7 +67,7 @@ var (
 	VendorTimeout         = task("vendor_timeout", "the vendor did not answer in time")
 	VendorCanceled        = task("vendor_canceled", "the vendor call was canceled")
 	VendorMalformed       = task("vendor_malformed", "the vendor's answer cannot be read")
-	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full, or sent rows in it that cannot be read; the other rows are used")
+	VendorListPartial     = task("vendor_list_partial", "the vendor cut short a list that is needed in full")
 	VendorUnknown         = task("vendor_unknown", "the vendor reported an error that this release does not recognize")
 )
 
@@ -76,6 +76,10 @@ var (
 	PracticeDenied = define("practice_denied", "the tenant's login may not read the practice; what is known of it stays and is called stale. Give the login access at the vendor, or remove the practice from the tenant's settings")
 
 	PatientsCut = define("patients_cut", "the vendor's list of all patients ends with a full page without the key of the next one, whatever the page's size; further patients were not read, and their records stay as they are until the vendor lists them as changed. Report it to the vendor")
+
+	PracticesUnreadable = define("practices_unreadable", "rows of the vendor's list of practices cannot be read; what is known of these practices stays. Correct the records at the vendor")
+	ProvidersUnreadable = define("providers_unreadable", "rows of the vendor's list of the practice's providers cannot be read; what is known of these providers stays. Correct the records at the vendor")
+	LocationsUnreadable = define("locations_unreadable", "rows of the vendor's list of the practice's places cannot be read; what is known of these places stays. Correct the records at the vendor")
 
 	ZoneDiffers = define("zone_differs", "the practice has places at the vendor where the clocks show another time than in its time zone; times on its boards may be wrong. Correct its timezone in the tenants' file")
 

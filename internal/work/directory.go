@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
@@ -19,7 +18,7 @@ import (
 // syncDirectory reads a practice's providers. Running twice: one more call, no change.
 func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirectory]) error {
 	return syncListed(ctx, d, job, job.Args.Practice, listed[tebra.Provider, practice.Provider]{
-		noun: practice.NounDirectory,
+		noun: practice.NounDirectory, code: codes.ProvidersUnreadable,
 		read: func(ctx context.Context, n *named) (tebra.List[tebra.Provider], error) {
 			return n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
 		},
@@ -39,7 +38,7 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 // syncLocations reads a practice's places. Running twice: one more call, no change.
 func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocations]) error {
 	return syncListed(ctx, d, job, job.Args.Practice, listed[tebra.ServiceLocation, practice.Location]{
-		noun: practice.NounLocations,
+		noun: practice.NounLocations, code: codes.LocationsUnreadable,
 		read: func(ctx context.Context, n *named) (tebra.List[tebra.ServiceLocation], error) {
 			return n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
 		},
@@ -61,6 +60,7 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 // listed says what a list of a practice's records R is and what becomes of them.
 type listed[R, Doc any] struct {
 	noun  practice.Noun
+	code  codes.Code // of the alert about rows that cannot be read
 	read  func(context.Context, *named) (tebra.List[R], error)
 	place func(*R) (id, name string) // the practice of a row
 	from  func(*named, []R) []Doc
@@ -101,16 +101,23 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 		list = withKnown(list, known, l.id)
 	}
 	ok, err := counts(ctx, d, &n, job, job.Args, l.noun, len(list), len(known))
-	if !ok || err != nil || len(rows) == 0 {
+	if err != nil {
 		return err
+	}
+	counted := ok && len(rows) > 0
+	if counted || len(answer.SetAside) > 0 {
+		scope := ledger.AlertScope{Tenant: n.tenant, Practice: n.id, Codes: []codes.Code{l.code}}
+		if err := d.alertUnreadable(ctx, scope, answer.SetAside); err != nil {
+			return err
+		}
+	}
+	if !counted {
+		return nil
 	}
 	if err := l.apply(ctx, &n, list, rows, since); err != nil {
 		return applied(err)
 	}
-	if err := d.answered(ctx, &n, since); err != nil {
-		return err
-	}
-	return unreadable(answer.SetAside)
+	return d.answered(ctx, &n, since)
 }
 
 // withKnown adds what is known to a list with rows that could not be read: they may be of these
@@ -125,13 +132,14 @@ func withKnown[T any](list, known []T, id func(T) string) []T {
 	return list
 }
 
-// unreadable is the outcome of a run that has used a list. Rows that cannot be read are for
-// operators: another call would return the same.
-func unreadable(rows []tebra.SetAside) error {
+// alertUnreadable shows operators how many rows of a list cannot be read. The run is done all the
+// same: another call would return the same.
+func (d Deps) alertUnreadable(ctx context.Context, scope ledger.AlertScope, rows []tebra.SetAside) error {
+	var found []ledger.Alert
 	if len(rows) > 0 {
-		return tasks.Permanent(codes.VendorListPartial)
+		found = append(found, ledger.Alert{Code: scope.Codes[0], Rows: len(rows)})
 	}
-	return nil
+	return d.setAlerts(ctx, scope, "rows of a list cannot be read", found...)
 }
 
 // compareZones alerts operators if the practice has places in states where the clocks show another
@@ -148,13 +156,5 @@ func (d Deps) compareZones(ctx context.Context, s practiceScope, places []tebra.
 		found = append(found, alert)
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{alert.Code}}
-	changed, err := d.Ledger.SetAlerts(ctx, scope, found, time.Now())
-	if err != nil {
-		return fmt.Errorf("store alerts: %w", err)
-	}
-	if changed && alert.Rows > 0 {
-		d.Logger.WarnContext(ctx, "a practice has places where the clocks show another time than in its time zone",
-			"practice", string(d.Store.Names(s.tenant).Practice(s.id)), "code", alert.Code, "rows", alert.Rows)
-	}
-	return nil
+	return d.setAlerts(ctx, scope, "a practice has places where the clocks show another time than in its time zone", found...)
 }

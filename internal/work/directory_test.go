@@ -2,12 +2,15 @@ package work
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -79,14 +82,65 @@ func TestOddRowOfADirectory(t *testing.T) {
 		body = regexp.MustCompile(`(<\w*:?ID>)`+before.Locations[0].ID+`<`).ReplaceAllString(body, "${1}none<")
 		return strings.ReplaceAll(body, "<ID>"+odd+"<", "<ID>none<")
 	}
-	want(t, b.run(t, tasks.SyncDirectory{Practice: "7"}), tasks.OutcomeDead, "vendor_list_partial")
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
+	b.wantAlerts(t, codes.ProvidersUnreadable)
 	after := info()
 	if len(after.Providers) != len(before.Providers) || after.Providers[0] != before.Providers[0] || after.Providers[1].Name != "Dr. Newly Named" {
 		t.Errorf("providers %+v, before %+v", after.Providers, before.Providers)
 	}
-	b.run(t, tasks.SyncLocations{Practice: "7"})
+	b.done(t, tasks.SyncLocations{Practice: "7"})
 	if d := cmp.Diff(before.Locations, info().Locations); d != "" {
 		t.Error("a place that cannot be read is gone:", d)
+	}
+	b.wantAlerts(t, codes.ProvidersUnreadable, codes.LocationsUnreadable)
+	b.line.answer = emptied("ProviderData", "ServiceLocationData")
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
+	b.wantAlerts(t, codes.ProvidersUnreadable, codes.LocationsUnreadable) // an empty answer ends none
+	b.line.answer = nil
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
+	b.done(t, tasks.SyncLocations{Practice: "7"})
+	b.wantAlerts(t)
+}
+
+// A list of which no row can be read is an alert, and nothing else changes.
+func TestUnreadableListOfPractices(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) {
+		c.Accounts[0].Practices = append(c.Accounts[0].Practices, tebratest.Practice{ID: 8, Name: "Eighth Practice", Zone: "America/Chicago", Patients: 1})
+	})
+	names := func() []string {
+		list, err := b.Store.Practices(t.Context(), clinicA)
+		must(t, err)
+		var out []string
+		for _, p := range list.Practices {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	alerts := func() []ledger.Alert {
+		all, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{Tenant: clinicA})
+		must(t, err)
+		return all
+	}
+	unreadable := func(body, ids string) string {
+		return regexp.MustCompile(`(<\w*:?ID>)[`+ids+`]<`).ReplaceAllString(body, "${1}none<")
+	}
+	b.line.answer = func(body string) string { return unreadable(body, "78") }
+	b.done(t, tasks.SyncPractices{})
+	if got := alerts(); len(got) != 1 || got[0].Code != codes.PracticesUnreadable || got[0].Rows != 2 || got[0].Practice != "" || names() != nil {
+		t.Errorf("alerts %+v, practices %v", got, names())
+	}
+	b.line.answer = nil
+	b.done(t, tasks.SyncPractices{})
+	if len(alerts()) != 0 || len(names()) != 2 {
+		t.Errorf("alerts %+v, practices %v", alerts(), names())
+	}
+	b.line.answer = func(body string) string {
+		return unreadable(strings.Replace(body, "Eighth", "Ninth", 1), "7")
+	}
+	b.done(t, tasks.SyncPractices{})
+	if got := alerts(); len(got) != 1 || got[0].Rows != 1 || !slices.Equal(names(), []string{"Seventh Practice", "Ninth Practice"}) {
+		t.Errorf("alerts %+v, practices %v", got, names())
 	}
 }
 

@@ -218,9 +218,12 @@ func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, text strin
 	if !changed {
 		return nil
 	}
+	ref := ""
+	if scope.Practice != "" {
+		ref = string(d.Store.Names(scope.Tenant).Practice(scope.Practice))
+	}
 	for _, a := range found {
-		d.Logger.WarnContext(ctx, text, "tenant", scope.Tenant.String(),
-			"practice", string(d.Store.Names(scope.Tenant).Practice(scope.Practice)), "code", a.Code, "rows", a.Rows)
+		d.Logger.WarnContext(ctx, text, "tenant", scope.Tenant.String(), "practice", ref, "code", a.Code, "rows", a.Rows)
 	}
 	return nil
 }

@@ -20,8 +20,9 @@ import (
 
 // syncPractices reads the account's practices and records what the vendor states about those of the
 // tenant. A name that differs is adopted: lists are requested by the practice's name, and for a
-// wrong one the vendor returns an empty list, as if there were no bookings. A cut list states
-// nothing about the practices that it lacks. Running twice: one more call, no change.
+// wrong one the vendor returns an empty list, as if there were no bookings. A list that is cut, or
+// has rows that cannot be read, states nothing about the practices that it lacks. Running twice:
+// one more call, no change.
 func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPractices]) error {
 	id, err := tenant.Parse(job.Tenant)
 	if err != nil {
@@ -39,10 +40,9 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	if err != nil {
 		return vendorError(err, job.EnqueuedAt)
 	}
-	list := practice.FromPractices(answer.Rows)
-	if len(answer.Rows) > 0 && !answer.Partial {
-		if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {
-			return applied(err)
+	if len(answer.Rows)+len(answer.SetAside) > 0 && !answer.Partial {
+		if err := d.applyPractices(ctx, id, answer, since); err != nil {
+			return err
 		}
 	}
 	for _, p := range a.Practices {
@@ -64,12 +64,31 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	return nil
 }
 
+// applyPractices caches the list. With rows that could not be read, what is known stays.
+func (d Deps) applyPractices(ctx context.Context, id tenant.ID, answer tebra.Practices, since cache.Grant) error {
+	list := practice.FromPractices(answer.Rows)
+	if len(answer.SetAside) > 0 {
+		known, err := d.Store.Practices(ctx, id)
+		if err != nil {
+			return err
+		}
+		list.Practices = withKnown(list.Practices, known.Practices, func(p practice.Place) string { return p.ID })
+	}
+	if len(list.Practices) > 0 {
+		if _, err := d.Store.ApplyPractices(ctx, id, list, since); err != nil {
+			return applied(err)
+		}
+	}
+	scope := ledger.AlertScope{Tenant: id, Codes: []codes.Code{codes.PracticesUnreadable}}
+	return d.alertUnreadable(ctx, scope, answer.SetAside)
+}
+
 // identityIn returns what a list of practices states about a number; known is false if it states
 // nothing, because it is cut or the row cannot be read.
 func identityIn(list tebra.Practices, id string, was practice.Stated) (now practice.Identity, known bool) {
 	at := slices.IndexFunc(list.Rows, func(p tebra.Practice) bool { return p.ID == id })
 	if at < 0 {
-		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized}, !list.Partial
+		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized}, !list.Partial && len(list.SetAside) == 0
 	}
 	row := list.Rows[at]
 	now = practice.Identity{Name: row.Name, Authorized: was.Authorized || slices.Contains(list.Authorized, id)}
