@@ -133,7 +133,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 	if code == "" && handler.validate != nil {
 		code, reason = handler.validate()
 	}
-	outcome = Outcome{Code: code, NotSent: !resp.sent}
+	outcome = Outcome{Code: code, NotSent: !resp.sent, Foreign: resp.isForeign(code, reason)}
 	if resp.sent {
 		outcome.Latency = time.Since(start)
 	}

@@ -113,6 +113,12 @@ func (r *response) classifyBody() (code Code, reason string) {
 	return "", ""
 }
 
+// isForeign reports whether a response that got this code and reason is not the vendor's. What else
+// is Unavailable is a fault or a text of the vendor, or no whole response.
+func (r *response) isForeign(code Code, reason string) bool {
+	return code == Unavailable && r.meta.faultCode == "" && slices.Contains([]string{"status", "redirect", "html", "media", "text"}, reason)
+}
+
 // classifyMessage classifies the text of a business error that reports no trouble. The texts are
 // those that integrators report; the vendor does not document any.
 func classifyMessage(message string) (Code, string) {

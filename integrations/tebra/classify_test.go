@@ -31,6 +31,36 @@ func TestThrottleTextsAreRecognizedEverywhere(t *testing.T) {
 	}
 }
 
+// The Gate learns which failures are of something between the client and the vendor.
+func TestForeignResponsesAreReported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status          int
+		mediaType, body string
+		want            bool
+	}{
+		"a proxy's 502":         {502, "text/html", "<html>Bad Gateway</html>", true},
+		"an empty 504":          {504, "", "", true},
+		"a sign-in page":        {200, "text/html", "<html/>", true},
+		"a page called XML":     {200, xmlType, "<html/>", true},
+		"JSON":                  {200, "application/json", "{}", true},
+		"a firewall's 403":      {403, "text/html", "<html/>", true},
+		"a redirect":            {302, "", "", true},
+		"a fault of the vendor": {500, xmlType, faultWithText("a:InternalServiceFault", "An error occurred."), false},
+		"trouble at the vendor": {200, xmlType, businessError("The server is too busy."), false},
+		"half a response":       {200, xmlType, businessError("x")[:200], false},
+		"half a fault":          {500, xmlType, strings.TrimSuffix(faultWithText("a:InternalServiceFault", "x"), "</s:Envelope>"), false},
+		"a throttled call":      {429, "text/html", "", false},
+		"a business error":      {200, xmlType, businessError("Unable to find practice 1."), false},
+	} {
+		g := &gate{}
+		_, err := newClient(t, always(c.status, c.mediaType, c.body), func(o *tebra.Options) { o.Gate = g }).Appointments.List(t.Context(), oneDay())
+		if err == nil || len(g.outcomes) != 1 || g.outcomes[0].Foreign != c.want {
+			t.Errorf("%s: %v, outcomes %+v", name, err, g.outcomes)
+		}
+	}
+}
+
 // Business errors have a text only. NotFound must be limited to patients and appointments, because
 // callers delete their data about a record that is not found.
 func TestBusinessErrorsAreClassifiedByText(t *testing.T) {

@@ -78,6 +78,7 @@ type Outcome struct {
 	Code       Code          // "" means success
 	NotSent    bool          // the vendor cannot have seen the request
 	Void       bool          // the grant was not used: it came too late, or the caller gave up first
+	Foreign    bool          // the response is not the vendor's: a proxy, a firewall or the like has made it
 	Interval   time.Duration // the interval that a throttle response named; 0 if none
 	RetryAfter time.Duration // how long the response asks to wait; see Error.RetryAfter
 	// Latency runs from handing the request to the transport until the response is classified; 0 if

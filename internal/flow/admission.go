@@ -163,13 +163,19 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) {
 
 // ofRecord reports whether a failure may follow what the call asks for: the call is poison, or it
 // has failed before and none has succeeded since. Refused credentials and a vendor that cannot be
-// reached do not depend on what is asked, and a probe is sent to find out.
+// reached do not depend on what is asked, and a probe is sent to find out. A response that is not
+// the vendor's speaks of the host, unless other calls have shown that this call alone gets it.
 func (a *admission) ofRecord(o tebra.Outcome) bool {
 	b := a.breaker
-	if b.scope.kind == credentialScope || o.NotSent {
+	switch {
+	case b.scope.kind == credentialScope || o.NotSent:
+		return false
+	case b.suspects.isPoison(a.call):
+		return true
+	case b.scope.kind == hostScope && o.Foreign:
 		return false
 	}
-	return b.suspects.isPoison(a.call) || a.token == "" && b.suspects.isSuspect(a.call)
+	return a.token == "" && b.suspects.isSuspect(a.call)
 }
 
 func (a *admission) release(ctx context.Context) {

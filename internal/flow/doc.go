@@ -27,5 +27,6 @@
 //
 // Proper responses of the vendor do not count as failures (throttled, not found, denied, invalid,
 // conflict), nor do responses that cannot be read and calls that this process canceled. Failures of
-// the same call count once, because they may follow the record or the window that it asks for.
+// the same call count once, because they may follow the record or the window that it asks for. Only
+// the host's breaker counts each response that is not the vendor's: every call would get it.
 package flow

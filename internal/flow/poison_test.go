@@ -18,8 +18,9 @@ func withFingerprint(fingerprint uint64) tebra.Call {
 }
 
 var (
-	fails = tebra.Outcome{Code: tebra.Unavailable}
-	works = tebra.Outcome{}
+	fails   = tebra.Outcome{Code: tebra.Unavailable}
+	foreign = tebra.Outcome{Code: tebra.Unavailable, Foreign: true}
+	works   = tebra.Outcome{}
 )
 
 // One record that the vendor cannot read must not count as an outage, however often it is
@@ -50,6 +51,36 @@ func TestRepeatedCallOpensNothing(t *testing.T) {
 		call(t, f, withFingerprint(13), tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
 	}
 	_ = refused(t, f, withFingerprint(1), codes.Breaker)
+}
+
+// A way to the vendor that is broken for everything opens the host's breaker, even if the same call
+// is the only one that is made. The class, of which that response says nothing, stays closed.
+func TestBrokenWayOpensTheHost(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	for range 3 {
+		call(t, f, withFingerprint(13), foreign)
+	}
+	if r := refused(t, f, withFingerprint(13), codes.Breaker); r.Scope != "host" {
+		t.Errorf("refused by %s", r.Scope)
+	}
+	if c := condition(t, f, "read_one", clinic); c.Condition != Closed {
+		t.Errorf("%+v", c)
+	}
+}
+
+// A firewall that refuses one request, while others pass, breaks nothing.
+func TestRefusedRequestOpensNothing(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	call(t, f, withFingerprint(13), foreign)
+	call(t, f, withFingerprint(1), works)
+	for range 10 {
+		call(t, f, withFingerprint(13), foreign)
+	}
+	if c := condition(t, f, "host"); c.Condition != Closed {
+		t.Errorf("opened by one request: %+v", c)
+	}
 }
 
 // Refused credentials do not follow a record: whichever call meets them opens their breaker.
