@@ -65,6 +65,7 @@ var packageRules = []packageRule{
 	{path: "internal/access", row: 2, only: []string{"internal/secret", "internal/tenant"}, why: "API keys and operators' logins: made by commands, checked by gateway and monitor"},
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
 	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
+	{path: "internal/ledger/ledgertest", row: 2, beside: []string{"internal/ledger"}, by: testsOnly, why: "opens ledgers for tests; internal/ledger does not link testing"},
 	{path: "internal/budget", row: 2, only: []string{"internal/redisconn", "internal/tenant"}, why: "how often each operation may be called; names no type of the vendor's client"},
 	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler publishes for the monitor, which links nothing of the scheduler's"},
 
@@ -128,7 +129,7 @@ var owners = []owner{
 	{"github.com/chromedp", nil, "for tests"},
 	{"pgregory.net/rapid", nil, "for tests"},
 	{"go.uber.org/goleak", []string{"internal/redistest", "internal/pgtest"}, "for tests"},
-	{"testing", []string{"internal/redistest", "internal/pgtest", "internal/progtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},
+	{"testing", []string{"internal/redistest", "internal/pgtest", "internal/ledger/ledgertest", "internal/progtest", "tasks/taskstest"}, "a binary that links testing carries its flags"},
 	{"log", nil, "the log is slog"},
 	{"math/rand", nil, "math/rand/v2 where chance is enough"},
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -50,14 +50,7 @@ func setup(t *testing.T) *fixture {
 	}
 	srv := httptest.NewServer(vendor)
 	t.Cleanup(srv.Close)
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := ledgertest.New(t)
 	keys, err := phi.Generate()
 	if err != nil {
 		t.Fatal(err)

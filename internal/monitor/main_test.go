@@ -20,7 +20,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/workflow-bolt/rounds/internal/access"
-	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -81,16 +81,7 @@ func newTestSite(t testing.TB) *testSite {
 	t.Helper()
 	address := redistest.URL(t)
 	file := "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
-	l, err := ledger.Open(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	ledgertest.Open(t, file)
 	j := &logBuffer{}
 	m, err := Open(t.Context(), Options{
 		QueueURL: address, LedgerURL: file, Logins: logins(t), Logger: slog.New(slog.NewTextHandler(j, nil)),

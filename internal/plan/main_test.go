@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -36,11 +37,7 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{rdb: redistest.New(t), keys: taskstest.Keys(t), file: filepath.Join(t.TempDir(), "ledger.db")}
-	var err error
-	b.ledger, err = ledger.Open(t.Context(), "sqlite:"+b.file)
-	must(t, err)
-	t.Cleanup(func() { _ = b.ledger.Close() })
-	must(t, b.ledger.Migrate(t.Context()))
+	b.ledger = ledgertest.Open(t, "sqlite:"+b.file)
 	b.apply(t, clinic("clinic-a", "7", "8"))
 	b.tasks = b.client(t, b.rdb)
 	return b

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -30,14 +30,7 @@ func mondayNoon() time.Time { return time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC
 // An unreachable store is listed as missing and does not hide what the others say.
 func TestReportListsWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := ledgertest.New(t)
 	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Credentials: []byte("sealed"), Hours: ledger.Hours{"mon": "08:00-17:30"}, Practices: []ledger.Practice{
 		{ID: "1", Name: "One"}, {ID: "2", Name: "Two", TimeZone: "Asia/Kathmandu"},
 	}}
@@ -91,14 +84,7 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 // The metric counts the alerts by code, and falls to zero when they are over.
 func TestReportCountsAlerts(t *testing.T) {
 	t.Parallel()
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := ledgertest.New(t)
 	if _, err := l.ApplyTenants(t.Context(), []ledger.Tenant{{ID: "clinic-a", TimeZone: "UTC", Practices: []ledger.Practice{{ID: "1", Name: "One"}}}}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -21,14 +21,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 func TestSweepCoversEveryTenant(t *testing.T) {
 	t.Parallel()
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := ledgertest.New(t)
 	tenants := []tenant.ID{"clinic-a", "clinic-b"}
 	var rows []ledger.Tenant
 	for _, id := range tenants {

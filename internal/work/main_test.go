@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -158,11 +158,8 @@ func (b *bundle) store(t *testing.T) *practice.Store {
 
 func (b *bundle) ledger(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	must(t, l.Migrate(t.Context()))
-	_, err = l.ApplyTenants(t.Context(), []ledger.Tenant{{
+	l := ledgertest.New(t)
+	_, err := l.ApplyTenants(t.Context(), []ledger.Tenant{{
 		ID: clinicA, TimeZone: "America/Chicago", Credentials: []byte("sealed"), Practices: []ledger.Practice{{ID: "7", Name: "Seventh Practice"}},
 	}})
 	must(t, err)
