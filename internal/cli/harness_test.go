@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"log/slog"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/account"
+	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -47,28 +51,18 @@ func newHarness(t *testing.T) *harness {
 	if h.keys, err = phi.Parse(data); err != nil {
 		t.Fatal(err)
 	}
-	if h.ledger, err = ledger.Open(t.Context(), h.vars["ROUNDS_LEDGER"]); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.ledger.Close() })
-	if err := h.ledger.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h.applyTenant(t, ledger.Tenant{
+	h.ledger = ledgertest.Open(t, h.vars["ROUNDS_LEDGER"])
+	h.applyTenant(t, config.Tenant{
 		ID: "clinic-a", TimeZone: "America/Chicago",
-		Practices: []ledger.Practice{{ID: "1", Name: "Example Practice 1"}, {ID: "2", Name: "Example Practice 2"}},
+		Practices: []config.Practice{{ID: "1", Name: "Example Practice 1"}, {ID: "2", Name: "Example Practice 2"}},
 	})
 	return h
 }
 
-func (h *harness) applyTenant(t *testing.T, row ledger.Tenant) {
+// applyTenant writes a tenant without credentials.
+func (h *harness) applyTenant(t *testing.T, row config.Tenant) {
 	t.Helper()
-	sealed, err := h.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
-	if err != nil {
-		t.Fatal(err)
-	}
-	row.Credentials = sealed
-	if _, err := h.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+	if err := account.Apply(t.Context(), h.ledger, h.keys, []config.Tenant{row}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -76,12 +70,7 @@ func (h *harness) applyTenant(t *testing.T, row ledger.Tenant) {
 // storeDataKey stores a data key of clinic-a, sealed with the given keyset.
 func (h *harness) storeDataKey(t *testing.T, keys *phi.Keys) {
 	t.Helper()
-	key, err := phi.NewDataKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = h.ledger.DataKey(t.Context(), "clinic-a", func() ([]byte, error) { return keys.For("clinic-a").Wrap(key) })
-	if err != nil {
+	if _, err := account.NewDataKeys(h.ledger, keys).Key(t.Context(), "clinic-a"); err != nil {
 		t.Fatal(err)
 	}
 }

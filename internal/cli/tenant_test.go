@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -12,7 +13,7 @@ import (
 func TestTenantList(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	h.applyTenant(t, ledger.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Hours: ledger.Hours{"mon": "08:00-17:30"}})
+	h.applyTenant(t, config.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Hours: map[string]string{"mon": "08:00-17:30"}})
 	o := rounds(t, h.keyless(), "tenant", "list", "--json")
 	d := document[struct {
 		Tenants []tenantRow `json:"tenants"`
@@ -53,7 +54,7 @@ func TestTenantShow(t *testing.T) {
 func TestPracticesHaveTheirOwnClocks(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	h.applyTenant(t, ledger.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Practices: []ledger.Practice{
+	h.applyTenant(t, config.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Practices: []config.Practice{
 		{ID: "1", Name: "First"}, {ID: "2", Name: "Second", TimeZone: "Asia/Kathmandu"},
 	}})
 	o := rounds(t, h.keyless(), "tenant", "show", "clinic-b", "--json")

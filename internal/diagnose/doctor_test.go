@@ -14,7 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
@@ -104,13 +105,13 @@ func TestRunFindsFault(t *testing.T) {
 			return s.with("ROUNDS_LEDGER", "sqlite:"+s.file(t, "empty.db", ""))
 		}, "ledger-schema", "sqlite code"},
 		"no tenant": {func(t *testing.T, s *site) map[string]string {
-			s.migrated(t, "fresh.db")
 			vars := s.with("ROUNDS_LEDGER", "sqlite:"+filepath.Join(s.dir, "fresh.db"))
+			ledgertest.Open(t, vars["ROUNDS_LEDGER"])
 			vars["ROUNDS_TENANTS"] = ""
 			return vars
 		}, "ledger-tenants", "no tenant"},
 		"tenant without a practice": {func(t *testing.T, s *site) map[string]string {
-			s.applyTenant(t, ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago"})
+			s.applyTenant(t, config.Tenant{ID: "clinic-a", TimeZone: "America/Chicago"})
 			return s.vars
 		}, "ledger-tenants", "clinic-a has no practice"},
 		"vendor unreachable": {func(t *testing.T, s *site) map[string]string {

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"log/slog"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+	"github.com/workflow-bolt/rounds/internal/account"
+	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -57,9 +61,9 @@ func newSite(t *testing.T) *site {
     practices: [{id: "1", name: Example Practice}]
 `),
 	}
-	s.ledger = s.migrated(t, "ledger.db")
-	s.applyTenant(t, ledger.Tenant{
-		ID: "clinic-a", TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "1", Name: "Example Practice"}},
+	s.ledger = ledgertest.Open(t, s.vars["ROUNDS_LEDGER"])
+	s.applyTenant(t, config.Tenant{
+		ID: "clinic-a", TimeZone: "America/Chicago", Practices: []config.Practice{{ID: "1", Name: "Example Practice"}},
 	})
 	return s
 }
@@ -74,28 +78,10 @@ func (s *site) file(t *testing.T, name, contents string) string {
 	return path
 }
 
-// migrated opens an SQLite ledger of the site and creates its schema.
-func (s *site) migrated(t *testing.T, name string) *ledger.Ledger {
+// applyTenant writes a tenant without credentials.
+func (s *site) applyTenant(t *testing.T, row config.Tenant) {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(s.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func (s *site) applyTenant(t *testing.T, row ledger.Tenant) {
-	t.Helper()
-	sealed, err := s.keys.For(row.ID.String()).Seal([]byte("{}"), "tebra-credentials")
-	if err != nil {
-		t.Fatal(err)
-	}
-	row.Credentials = sealed
-	if _, err := s.ledger.ApplyTenants(t.Context(), []ledger.Tenant{row}); err != nil {
+	if err := account.Apply(t.Context(), s.ledger, s.keys, []config.Tenant{row}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -103,12 +89,7 @@ func (s *site) applyTenant(t *testing.T, row ledger.Tenant) {
 // storeDataKey stores a data key of clinic-a, sealed with the given keyset.
 func (s *site) storeDataKey(t *testing.T, keys *phi.Keys) {
 	t.Helper()
-	key, err := phi.NewDataKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.ledger.DataKey(t.Context(), "clinic-a", func() ([]byte, error) { return keys.For("clinic-a").Wrap(key) })
-	if err != nil {
+	if _, err := account.NewDataKeys(s.ledger, keys).Key(t.Context(), "clinic-a"); err != nil {
 		t.Fatal(err)
 	}
 }
