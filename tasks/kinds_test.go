@@ -28,6 +28,7 @@ func date(s string) Date {
 // examples has one or more values of every kind of this package.
 var examples = []Args{
 	SyncSchedule{Practice: "7", From: date("2026-11-23"), To: date("2026-11-29")},
+	SyncSchedule{Practice: "7", From: date("2026-11-23"), To: date("2026-11-23"), Lookback: 59},
 	SyncAppointment{Practice: "7", Appointment: "991"},
 	SyncPatient{Practice: "7", Patient: "4711"},
 	SyncPatients{Practice: "7"},
@@ -165,6 +166,8 @@ func TestValidateRejectsInvalidArgs(t *testing.T) {
 		SyncSchedule{Practice: "7", From: day},
 		SyncSchedule{Practice: "7", From: day, To: date("2026-11-22")},
 		SyncSchedule{Practice: "7", From: day, To: date("2029-11-22")},
+		SyncSchedule{Practice: "7", From: day, To: day, Lookback: -1},
+		SyncSchedule{Practice: "7", From: day, To: day, Lookback: 732},
 		SyncPatient{Practice: "7"},
 		SyncPatient{Patient: "1"},
 		SyncPatient{Practice: "7", Patient: "0"},

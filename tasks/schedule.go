@@ -22,6 +22,9 @@ type SyncSchedule struct {
 	From Date `json:"from"`
 	// To is the last day. It equals From for a single day.
 	To Date `json:"to"`
+	// Lookback is how many days before From are requested too, up to the vendor's longest range in
+	// all: a list of some days may lack the entries that began before them. 0 means a week.
+	Lookback int `json:"lookback,omitzero"`
 }
 
 // Kind returns "schedule.sync".
@@ -30,7 +33,8 @@ func (SyncSchedule) Kind() string { return "schedule.sync" }
 // Options returns LaneSync and a timeout of a minute.
 func (SyncSchedule) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
-// Validate rejects a window that lacks a day, ends before it begins, or is longer than two years.
+// Validate rejects a window that lacks a day, ends before it begins, or is longer than two years,
+// and a lookback as long.
 func (a SyncSchedule) Validate() error {
 	if err := checkID("practice", a.Practice); err != nil {
 		return err
@@ -42,6 +46,8 @@ func (a SyncSchedule) Validate() error {
 		return errors.New("from is after to")
 	case a.From.Days(a.To) > maxSpan:
 		return errors.New("from and to are more than two years apart")
+	case a.Lookback < 0 || a.Lookback > maxSpan:
+		return errors.New("lookback must be 0 to 731")
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ type Window[T any] struct {
 	// instants.
 	From, To time.Time
 	// Seen is the first day of the request: From, or earlier by the days of Lookback.
-	// Without a lookback it is From; so it is if the vendor cut the list of a single day and its
-	// lookback, and then returned the day alone.
+	// If the vendor cuts the list of a single day and its lookback, the lookback is reduced to an
+	// eighth, and in the end to nothing.
 	Seen time.Time
 	Rows []T
 	// Partial reports that a single day reached the vendor's row limit: there may be more rows, and
@@ -88,9 +88,9 @@ func (s *PatientsService) Windows(ctx context.Context, req ListPatientsRequest) 
 const maxRangeDays = 200 * 366
 
 // readWindows fetches the days from first to last, at most maxDays at a time, and fewer where a
-// response is partial. Each window is fetched together with the lookback days before it, unless
-// that makes the response of a single day partial. It counts days in UTC, where every day exists:
-// in a zone that skips a midnight a day would be returned twice.
+// response is partial. Each window is fetched together with the lookback days before it, or fewer
+// if that makes the response of a single day partial. It counts days in UTC, where every day
+// exists: in a zone that skips a midnight a day would be returned twice.
 func readWindows[T any](first, last time.Time, maxDays, lookback int, fetch func(first, last time.Time) (rowsOf[T], error)) iter.Seq2[Window[T], error] {
 	return func(yield func(Window[T], error) bool) {
 		maxDays, lookback := maxDays-lookback, lookback // the iterator may run again, and concurrently
@@ -105,7 +105,7 @@ func readWindows[T any](first, last time.Time, maxDays, lookback int, fetch func
 				yield(Window[T]{From: next, To: end, Seen: seen}, err)
 				return
 			case all.partial && n == 1 && lookback > 0:
-				lookback = 0
+				lookback /= 8
 				continue
 			case all.partial && n > 1:
 				size = (n + 1) / 2 // the following days are assumed to be as busy

@@ -134,6 +134,9 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 		return nil
 	}
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncSchedule](func(_ context.Context, j *tasks.Job[tasks.SyncSchedule]) error {
+		if j.Args.Lookback > 0 {
+			return record(j.Tenant, "schedule %s %s..%s and %d days before", j.Args.Practice, j.Args.From, j.Args.To, j.Args.Lookback)
+		}
 		return record(j.Tenant, "schedule %s %s..%s", j.Args.Practice, j.Args.From, j.Args.To)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncDirectory](func(_ context.Context, j *tasks.Job[tasks.SyncDirectory]) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 func at(t *testing.T, zone, text string) time.Time {
@@ -107,4 +108,21 @@ func TestLatestTick(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+// Every morning the schedule of today is read together with as many days as the vendor allows.
+func TestEveryMorningLooksBack(t *testing.T) {
+	t.Parallel()
+	for _, s := range Standard() {
+		if s.Name != "boards" {
+			continue
+		}
+		want := tasks.SyncSchedule{Practice: "7", From: tasks.DateOf(at(t, "UTC", "2026-03-02 06:45:00")), Lookback: 59}
+		want.To = want.From
+		if args := s.Args("7", at(t, "UTC", "2026-03-02 06:45:00")); args[0] != tasks.Args(want) {
+			t.Errorf("it demands %+v", args[0])
+		}
+		return
+	}
+	t.Error("there is no such schedule")
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// Began returns the first day on which an entry starts that is known to reach into one of the days,
-// or the first of the days. A list that begins later may lack entries of those days.
+// Began returns the first day on which an entry starts that is known to reach into one of the days
+// or the day before, or the first of the days. A list that begins later may lack entries of those
+// days.
 func (s *Store) Began(ctx context.Context, t tenant.ID, practice string, from, to civil.Date) (civil.Date, error) {
 	sc := s.scope(t, practice)
 	var refs []phi.Ref
-	for _, d := range civil.Range(from, to) {
+	for _, d := range civil.Range(from.Add(-1), to) {
 		refs = append(refs, sc.names.Day(practice, d))
 	}
 	days, err := readLastSeen[daySeen](ctx, sc, refs)

@@ -214,7 +214,8 @@ func TestBeganIsTheStartOfTheLongestEntry(t *testing.T) {
 	for name, c := range map[string]struct{ from, want civil.Date }{
 		"the day":       {monday, monday.Add(-30)},
 		"the days from": {monday.Add(-3), monday.Add(-30)},
-		"an unread day": {monday.Add(1), monday.Add(1)},
+		"an unread day": {monday.Add(1), monday.Add(-30)}, // the entry is on the day before
+		"a later day":   {monday.Add(2), monday.Add(2)},
 	} {
 		if got, err := b.store.Began(t.Context(), clinic, "7", c.from, monday.Add(3)); err != nil || got != c.want {
 			t.Errorf("%s: %s, %v", name, got, err)

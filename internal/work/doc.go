@@ -5,6 +5,11 @@
 // because they read the vendor's data and compare it with the cache: running twice costs a call and
 // changes nothing.
 //
+// A list of some days may lack the entries that began before them. A run therefore requests the
+// seven days before its own too, or back to the start of an entry that is known; the run of every
+// morning requests 59. An entry is found up to the 59th day after its first, the longest range that
+// the vendor allows; longer entries are not.
+//
 // "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to
 // come back, the run returns that as tasks.Later, which costs no attempt. Errors that no retry can
 // repair are permanent, such as a patient that does not exist or a rejected login. Everything else

@@ -43,7 +43,9 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	}))
 	switch {
 	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the window size that the calls have found
-		return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), tasks.SyncSchedule{Practice: s.id, From: w.from, To: w.to})...)
+		first := job.Args
+		first.To = w.to
+		return d.demand(ctx, s, append(rest(job.Args, w.to), first)...)
 	case err != nil:
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
@@ -68,7 +70,7 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err := a.check(ctx, job); err != nil {
 		return err
 	}
-	return d.demand(ctx, s, append(d.rest(s, w.to, job.Args.To), readDays(s, a.reread)...)...)
+	return d.demand(ctx, s, append(rest(job.Args, w.to), readDays(s, a.reread)...)...)
 }
 
 // check demands what the answer lacks before all of it counts. An answer without visits proves
@@ -83,7 +85,9 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 		case a.known == 0:
 			delay = coldDelay
 		}
-		return prove(ctx, a.Deps, &a.named, job, tasks.SyncSchedule{Practice: a.id, From: a.from, To: a.to}, delay)
+		again := job.Args
+		again.From, again.To = a.from, a.to
+		return prove(ctx, a.Deps, &a.named, job, again, delay)
 	case a.scope == practice.ScopeEmpty:
 		return a.recheck(ctx, &a.named)
 	}
@@ -95,16 +99,16 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 // overnight visit or a block that began earlier. More rows in one call cost less than more calls.
 const minLookback = 7
 
-// lookback returns how many days before the range are requested: minLookback, or back to the start
-// of an entry that is known to reach into the range, up to the longest range that the vendor
-// allows. A longer entry that is not known yet is found by the window in which it starts.
+// lookback returns how many days before the range are requested: minLookback, as many as are
+// demanded, or back to the start of an entry that is known to reach into the range, up to the
+// longest range that the vendor allows.
 func (d Deps) lookback(ctx context.Context, s practiceScope, a tasks.SyncSchedule) (int, error) {
 	limit := policy("GetAppointments").MaxDays
 	began, err := d.Store.Began(ctx, s.tenant, s.id, a.From, civil.Min(a.To, a.From.Add(limit-1)))
 	if err != nil {
 		return 0, fmt.Errorf("read known entries: %w", err)
 	}
-	return min(max(minLookback, began.Days(a.From)), limit-1), nil
+	return min(max(minLookback, a.Lookback, began.Days(a.From)), limit-1), nil
 }
 
 // readDays returns the demands that read days, one for each run of consecutive days.
@@ -123,11 +127,12 @@ func readDays(s practiceScope, days []civil.Date) []tasks.Args {
 }
 
 // rest returns the demand for the days of a range that come after one of them, if there are any.
-func (d Deps) rest(s practiceScope, after, last civil.Date) []tasks.Args {
-	if after.Compare(last) >= 0 {
+func rest(a tasks.SyncSchedule, after civil.Date) []tasks.Args {
+	if after.Compare(a.To) >= 0 {
 		return nil
 	}
-	return []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: after.Add(1), To: last}}
+	a.From = after.Add(1)
+	return []tasks.Args{a}
 }
 
 // readAgain demands the same once more, because the answer was so much less than what is known that
