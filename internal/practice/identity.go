@@ -21,6 +21,9 @@ type Identity struct {
 	Code codes.Code `json:"code,omitzero"`
 	// Authorized reports that the vendor has stated before that the login may read the practice.
 	Authorized bool `json:"authorized,omitzero"`
+	// Answered reports that a list of the practice had rows although the vendor stated, with the
+	// same response, that the login may read no practice: it does not fill that statement.
+	Answered bool `json:"answered,omitzero"`
 	// Refused reports that Code comes from the refusal of a list, which the list of practices does
 	// not revoke.
 	Refused bool `json:"refused,omitzero"`

@@ -117,7 +117,7 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 	if err := l.apply(ctx, &n, list, rows, since); err != nil {
 		return applied(err)
 	}
-	return d.answered(ctx, &n, since)
+	return d.answered(ctx, &n, since, nil)
 }
 
 // withKnown adds what is known to a list with rows that could not be read: they may be of these

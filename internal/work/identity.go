@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -127,16 +128,23 @@ func (d Deps) identify(ctx context.Context, n *named) error {
 	return nil
 }
 
-// answered demands a statement about a practice that could not be read, now that a list of it has
-// rows.
-func (d Deps) answered(ctx context.Context, n *named, since cache.Grant) error {
-	if n.stated.Code == "" {
-		return nil
+// answered records what a list with rows shows about the login's access, and demands a statement
+// about a practice that could not be read. stated are the practices that the list says the login
+// may read, if it says that.
+func (d Deps) answered(ctx context.Context, n *named, since cache.Grant, stated []string) error {
+	now := n.stated.Identity
+	now.Authorized = now.Authorized || slices.Contains(stated, n.id)
+	now.Answered = now.Answered || stated != nil && len(stated) == 0
+	if now.Refused { // by a list, so the list of practices does not revoke it
+		now.Name, now.Refused = "", false
 	}
-	if n.stated.Refused { // by a list, so the list of practices does not revoke it
-		if err := d.Store.SetIdentity(ctx, n.tenant, n.id, practice.Identity{Code: n.stated.Code, Authorized: n.stated.Authorized}, since); err != nil {
+	if now != n.stated.Identity {
+		if err := d.Store.SetIdentity(ctx, n.tenant, n.id, now, since); err != nil {
 			return err
 		}
+	}
+	if n.stated.Code == "" {
+		return nil
 	}
 	return d.identify(ctx, n)
 }
@@ -151,7 +159,9 @@ func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error
 	if !errors.As(err, &refused) || refused.Code != tebra.Denied || refused.Reason != "practice" {
 		return vendorError(err, demanded)
 	}
-	now := practice.Identity{Name: n.name, Code: codes.PracticeDenied, Authorized: n.stated.Authorized, Refused: true}
+	now := practice.Identity{
+		Name: n.name, Code: codes.PracticeDenied, Authorized: n.stated.Authorized, Answered: n.stated.Answered, Refused: true,
+	}
 	if n.stated.Identity != now {
 		if err := d.state(ctx, n.practiceScope, n.stated, now, since); err != nil {
 			return err

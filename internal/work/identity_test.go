@@ -202,6 +202,74 @@ func TestMistypedNameIsCorrected(t *testing.T) {
 	}
 }
 
+// After the loss of the cache nothing is known of an account's only practice, and an empty list of
+// authorized practices counts: no day is shown as empty, and operators are alerted.
+func TestLostPracticeInAColdCache(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.identify(t, practice.Identity{})
+	b.clinic.SetAccess(tebratest.Access{Unauthorized: true})
+	for range 3 {
+		b.done(t, days(monday, monday))
+		b.cold(t, monday)
+		b.done(t, tasks.SyncPractices{})
+	}
+	b.wantAlerts(t, codes.PracticeDenied)
+	b.clinic.SetAccess(tebratest.Access{})
+	b.done(t, days(monday, monday))
+	b.rows(t, "with access", 10, false)
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t)
+	b.clinic.SetAccess(tebratest.Access{Unauthorized: true})
+	for range 3 {
+		b.done(t, days(monday, monday))
+		b.done(t, tasks.SyncPractices{})
+		b.rows(t, "without access again", 10, true)
+	}
+}
+
+// A list with rows is enough to know that the vendor fills the list of authorized practices.
+func TestListsStateWhatIsAuthorized(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.identify(t, practice.Identity{})
+	b.done(t, days(monday, monday))
+	b.clinic.SetAccess(tebratest.Access{Unauthorized: true})
+	for range 3 {
+		b.done(t, days(monday, monday))
+		b.done(t, tasks.SyncPractices{})
+		b.rows(t, "without access", 10, true)
+	}
+	b.wantAlerts(t, codes.PracticeDenied)
+}
+
+// A vendor that never fills the list of authorized practices denies nothing once a list of the
+// practice has had rows.
+func TestAuthorizationsThatAreNeverFilled(t *testing.T) {
+	t.Parallel()
+	number := regexp.MustCompile(`(?s)(<(?:\w+:)?PracticesAuthorized[^>]*>).*?(</(?:\w+:)?PracticesAuthorized>)`)
+	empty := func(body string) string { return number.ReplaceAllString(body, "$1<PracticeID/>$2") }
+	for _, first := range []tasks.Args{days(monday, monday), tasks.SyncPractices{}} {
+		t.Run(first.Kind(), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.identify(t, practice.Identity{})
+			b.line.answer = empty
+			b.done(t, first)
+			b.done(t, days(monday, monday))
+			b.done(t, tasks.SyncPractices{})
+			b.done(t, days(monday, monday)) // the practice was denied before a list had rows
+			b.rows(t, "that the login may read", 10, false)
+			b.wantAlerts(t)
+			stated, err := b.Store.Identity(t.Context(), clinicA, "7")
+			must(t, err)
+			if stated.Code != "" || stated.Authorized || !stated.Answered {
+				t.Errorf("it is known that %+v", stated.Identity)
+			}
+		})
+	}
+}
+
 // A practice whose name the vendor confirms may be empty after all.
 func TestEmptyDayIsShownOnceItIsProven(t *testing.T) {
 	t.Parallel()

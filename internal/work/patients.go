@@ -83,7 +83,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	if cut {
 		found++ // the answer that was cut had rows
 	}
-	if ok, err := d.patientsCount(ctx, &n, job, again, found, joins && from.Compare(end) < 0, since); !ok || err != nil {
+	if ok, err := d.patientsCount(ctx, &n, job, again, found, joins && from.Compare(end) < 0, since, w.authorized); !ok || err != nil {
 		return err
 	}
 	if joins {
@@ -104,7 +104,7 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 // empty list that only confirms what was read before needs no second answer, but a name that the
 // vendor has confirmed.
 func (d Deps) patientsCount(ctx context.Context, n *named, job *tasks.Job[tasks.SyncPatients], again tasks.SyncPatients,
-	rows int, advances bool, since cache.Grant,
+	rows int, advances bool, since cache.Grant, stated []string,
 ) (bool, error) {
 	if rows == 0 && !advances {
 		return n.stated.Confirms(n.name) > 0, d.recheck(ctx, n)
@@ -113,7 +113,7 @@ func (d Deps) patientsCount(ctx context.Context, n *named, job *tasks.Job[tasks.
 	if rows == 0 || !ok || err != nil {
 		return ok, err
 	}
-	return true, d.answered(ctx, n, since)
+	return true, d.answered(ctx, n, since, stated)
 }
 
 // unread returns the days to read next. They end tomorrow, because the vendor's date may be a day

@@ -88,10 +88,10 @@ func (d Deps) applyPractices(ctx context.Context, id tenant.ID, answer tebra.Pra
 func identityIn(list tebra.Practices, id string, was practice.Stated) (now practice.Identity, known bool) {
 	at := slices.IndexFunc(list.Rows, func(p tebra.Practice) bool { return p.ID == id })
 	if at < 0 {
-		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized}, !list.Partial && len(list.SetAside) == 0
+		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized, Answered: was.Answered}, !list.Partial && len(list.SetAside) == 0
 	}
 	row := list.Rows[at]
-	now = practice.Identity{Name: row.Name, Authorized: was.Authorized || slices.Contains(list.Authorized, id)}
+	now = practice.Identity{Name: row.Name, Authorized: was.Authorized || slices.Contains(list.Authorized, id), Answered: was.Answered}
 	switch {
 	case slices.Contains(row.Unread, "PracticeName"):
 		return practice.Identity{}, false
@@ -104,11 +104,12 @@ func identityIn(list tebra.Practices, id string, was practice.Stated) (now pract
 }
 
 // authorized reports whether the login may read a practice, by what a response states. It may
-// state nothing, and whether the vendor fills the list for every login is unknown: an empty one
-// counts only where the practice was in it before. The list of practices decides in these cases.
+// state nothing; the list of practices decides then. Whether the vendor fills the statement for
+// every login is unknown: an empty one does not count where the practice was never in it and its
+// lists had rows all the same.
 func authorized(stated []string, id string, was practice.Stated) bool {
 	switch {
-	case stated == nil, len(stated) == 0 && !was.Authorized:
+	case stated == nil, len(stated) == 0 && was.Answered && !was.Authorized:
 		return true
 	}
 	return slices.Contains(stated, id)

@@ -91,7 +91,7 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 	case a.scope == practice.ScopeEmpty:
 		return a.recheck(ctx, &a.named)
 	}
-	return a.answered(ctx, &a.named, a.since)
+	return a.answered(ctx, &a.named, a.since, a.authorized)
 }
 
 // minLookback is how many days before a window are requested with it. Whether the vendor selects
