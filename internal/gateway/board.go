@@ -80,7 +80,7 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.BoardRead
-	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, in.Practice, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.Board(ctx, owner, in.Practice, day)
 		return foundUnlessCold(err)
 	}, tasks.SyncSchedule{Practice: in.Practice, From: day, To: day})

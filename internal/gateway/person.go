@@ -121,7 +121,7 @@ func (g *Gateway) getPatient(ctx context.Context, in *cardInput) (*viewOutput, e
 	owner, id := callerOf(ctx).Tenant, phi.Text(in.Patient)
 	today := civil.DateOf(g.Now().In(zone))
 	var got practice.CardRead
-	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, number, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.PatientCard(ctx, owner, number, id, today)
 		return foundUnlessCold(err)
 	}, missing)
@@ -173,7 +173,7 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	}
 	owner := callerOf(ctx).Tenant
 	var got practice.ProviderDayRead
-	err = g.readOrDemand(ctx, func(ctx context.Context) (found bool, err error) {
+	err = g.readOrDemand(ctx, number, func(ctx context.Context) (found bool, err error) {
 		got, err = g.Store.ProviderDay(ctx, owner, number, in.Provider, day)
 		return foundUnlessCold(err)
 	}, wanted.Source())

@@ -40,7 +40,7 @@ var problems = map[codes.Code]struct {
 	codes.TooManyRequests:       {429, "The request had no effect. Send it again after the seconds in Retry-After."},
 	codes.TooManyStreams:        {429, "No stream was opened. Close unused streams, or try again later."},
 	codes.Internal:              {500, "The gateway logged it. The request is not at fault."},
-	codes.Cold:                  {503, "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After."},
+	codes.Cold:                  {503, "A task with priority reads it from the vendor, unless the key has demanded too much in the last seconds. Send the request again after the seconds in Retry-After. With a stale_reason the practice cannot be read until an operator has corrected that."},
 	codes.Unavailable:           {503, "The request may have taken effect; sending it again is safe."},
 	codes.Draining:              {503, "Send the request again; another process will handle it."},
 }
@@ -53,6 +53,7 @@ type problem struct {
 	Status int        `json:"status" doc:"The HTTP status." example:"404"`
 	Code   codes.Code `json:"code" doc:"The cause, for programs. A code never changes its meaning." example:"not_found"`
 	Detail string     `json:"detail,omitempty" doc:"More about this occurrence, for people. It repeats nothing of the request."`
+	Reason codes.Code `json:"stale_reason,omitempty" doc:"Why the vendor cannot be asked for data that is not cached: practice_not_listed or practice_denied. Absent if it can. The header Data-Stale-Reason has it too."`
 
 	retryAfter time.Duration
 	cause      error
@@ -99,6 +100,9 @@ func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((p.retryAfter+time.Second-1)/time.Second)))
+	}
+	if p.Reason != "" {
+		h.Set("Data-Stale-Reason", string(p.Reason))
 	}
 	if p.Code == codes.Unauthenticated {
 		h.Set("WWW-Authenticate", `Bearer realm="rounds"`)

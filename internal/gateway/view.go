@@ -82,22 +82,35 @@ func foundUnlessCold(err error) (found bool, _ error) {
 	return err == nil, err
 }
 
-// readOrDemand calls read, which reports whether the view is cached. If it is not, readOrDemand
-// enqueues the missing tasks in the interactive lane and repeats the read until it succeeds or
-// Limits.ColdWait is over.
-func (g *Gateway) readOrDemand(ctx context.Context, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
+// readOrDemand calls read, which reports whether the view of a practice is cached. If it is not,
+// readOrDemand enqueues the missing tasks in the interactive lane and repeats the read until it
+// succeeds or Limits.ColdWait is over. If the practice cannot be read at the vendor, the problem
+// has the reason.
+func (g *Gateway) readOrDemand(ctx context.Context, number string, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
 	found, err := read(ctx)
 	if found || err != nil {
 		return err
 	}
 	c := callerOf(ctx)
-	cold := fail(codes.Cold, "").withRetryAfter(2 * time.Second)
-	if !c.demands.Allow() {
-		return cold
+	if c.demands.Allow() {
+		if _, err := g.Tasks.EnqueueMany(ctx, c.Tenant.String(), missing, tasks.Interactive()); err != nil {
+			return err
+		}
+		if found, err := g.await(ctx, read); found || err != nil {
+			return err
+		}
 	}
-	if _, err := g.Tasks.EnqueueMany(ctx, c.Tenant.String(), missing, tasks.Interactive()); err != nil {
+	stated, err := g.Store.Identity(ctx, c.Tenant, number)
+	if err != nil {
 		return err
 	}
+	cold := fail(codes.Cold, "").withRetryAfter(2 * time.Second)
+	cold.Reason = stated.Code.Shown()
+	return cold
+}
+
+// await repeats the read until it succeeds or Limits.ColdWait is over.
+func (g *Gateway) await(ctx context.Context, read func(context.Context) (found bool, err error)) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Limits.ColdWait)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
@@ -105,13 +118,13 @@ func (g *Gateway) readOrDemand(ctx context.Context, read func(context.Context) (
 	for {
 		select {
 		case <-ctx.Done():
-			return cold
+			return false, nil
 		case <-g.drained:
-			return cold
+			return false, nil
 		case <-tick.C:
 		}
 		if found, err := read(ctx); found || err != nil && ctx.Err() == nil {
-			return err
+			return found, err
 		}
 	}
 }

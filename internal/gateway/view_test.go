@@ -114,6 +114,40 @@ func TestKindsOfEntries(t *testing.T) {
 	}
 }
 
+// A view that is not cached has the reason if the practice cannot be read at the vendor, in the
+// words of a stale view.
+func TestColdViewOfALostPractice(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *Options) { o.Limits.ColdWait = time.Millisecond })
+	reason := func(path string) string {
+		r := b.get(path)
+		var p problem
+		r.json(t, &p)
+		if r.StatusCode != http.StatusServiceUnavailable || p.Code != codes.Cold || r.Header.Get("Data-Stale-Reason") != string(p.Reason) {
+			t.Errorf("%s: %d %s, header %q", path, r.StatusCode, r.body, r.Header.Get("Data-Stale-Reason"))
+		}
+		return string(p.Reason)
+	}
+	paths := []string{boardPath, "/v1/patients/1001?practice=7", "/v1/providers/70/day?practice=7&date=2026-03-02"}
+	for _, want := range []codes.Code{"", codes.PracticeDenied, codes.PracticeNotListed, ""} {
+		since, err := b.store.Begin(t.Context(), clinicA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.SetIdentity(t.Context(), clinicA, "7", practice.Identity{Code: want}, since); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			if got := reason(path); got != string(want) {
+				t.Errorf("%s: reason %q, want %q", path, got, want)
+			}
+		}
+	}
+	if got := reason("/v1/practices/8/board?date=2026-03-02"); got != "" {
+		t.Errorf("another practice has the reason %q", got)
+	}
+}
+
 // Each practice of a tenant shows its own clock: it decides which day is today, and how times are
 // written.
 func TestEachPracticeHasItsZone(t *testing.T) {
