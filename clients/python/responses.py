@@ -16,9 +16,11 @@ def read(name):
         if name.startswith("stream-"):
             return {"events": [{"id": id, "kind": kind, "data": data} for id, kind, data in client.events()]}
         view = client.board("1")
-        return {"age": view.age, "document": view.document}
+        return {"age": view.age, "document": view.document, "stale_reason": view.stale_reason}
     except Problem as problem:
-        return {"status": problem.status, "code": problem.code, "retry_after": problem.retry_after}
+        return {
+            "status": problem.status, "code": problem.code, "retry_after": problem.retry_after, "stale_reason": problem.stale_reason,
+        }
     except Exception as error:
         return {"error": type(error).__name__}
 

@@ -23,7 +23,7 @@ class Problem(Exception):
     """A response that is not the gateway's document: an error of the gateway, or of a proxy in front of it.
 
     Programs can rely on code, which is "unknown" if the response has none; detail is for people; retry_after is in
-    seconds, or None.
+    seconds, or None; stale_reason is the code of why the practice cannot be read at the vendor, or None.
     """
 
     def __init__(self, status, body, retry_after):
@@ -32,13 +32,15 @@ class Problem(Exception):
         self.code = _text(body.get("code")) or "unknown"
         self.detail = _text(body.get("detail")) or _text(body.get("title"))
         self.retry_after = retry_after
+        self.stale_reason = _text(body.get("stale_reason")) or None
         super().__init__("%d %s %s" % (status, self.code, self.detail))
 
 
 class View:
     """A document, its ETag, the age of its data in seconds, and whether the data has changed since then.
 
-    Without a stated age, age is the value None.
+    Without a stated age, age is the value None. stale_reason is the code of why nothing confirms stale data any more, or
+    None if the next reading does.
     """
 
     def __init__(self, document, headers):
@@ -46,6 +48,7 @@ class View:
         self.etag = headers["ETag"]
         self.age = _seconds(headers["Age"])
         self.stale = headers["Data-Stale"] == "true"
+        self.stale_reason = headers["Data-Stale-Reason"] or None
 
 
 class Client:

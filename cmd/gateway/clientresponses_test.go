@@ -28,7 +28,7 @@ type clientResponse struct {
 }
 
 const (
-	problemOnly = `{"status": %d, "code": "unknown", "retry_after": %s}`
+	problemOnly = `{"status": %d, "code": "unknown", "retry_after": %s, "stale_reason": null}`
 	gap         = `{"events": [{"id": "5", "kind": "gap", "data": {}}]}`
 )
 
@@ -45,12 +45,15 @@ func clientResponses() map[string]clientResponse {
 		"null":           {502, [2]string{}, "application/json", "null", unknown(502, "null")},
 		"string":         {502, [2]string{}, "application/json", `"bad gateway"`, unknown(502, "null")},
 		"odd-code":       {502, [2]string{}, "application/json", `{"code": 7, "detail": null, "title": ["x"]}`, unknown(502, "null")},
-		"problem":        {404, [2]string{}, "application/problem+json", `{"code": "not_found", "title": "x"}`, `{"status": 404, "code": "not_found", "retry_after": null}`},
+		"problem":        {404, [2]string{}, "application/problem+json", `{"code": "not_found", "title": "x"}`, `{"status": 404, "code": "not_found", "retry_after": null, "stale_reason": null}`},
+		"cold":           {503, [2]string{"Retry-After", "2"}, "application/problem+json", `{"code": "cold", "stale_reason": "practice_denied"}`, `{"status": 503, "code": "cold", "retry_after": 2, "stale_reason": "practice_denied"}`},
+		"odd-reason":     {503, [2]string{}, "application/problem+json", `{"code": "cold", "stale_reason": 7}`, `{"status": 503, "code": "cold", "retry_after": null, "stale_reason": null}`},
 		"html":           {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
 		"not-a-document": {200, [2]string{}, "application/json", "[]", unknown(200, "null")},
-		"no-age":         {200, [2]string{}, "application/json", `{"rows": []}`, `{"age": null, "document": {"rows": []}}`},
-		"odd-age":        {200, [2]string{"Age", "new"}, "application/json", `{}`, `{"age": null, "document": {}}`},
-		"age":            {200, [2]string{"Age", "12"}, "application/json", `{}`, `{"age": 12, "document": {}}`},
+		"no-age":         {200, [2]string{}, "application/json", `{"rows": []}`, `{"age": null, "document": {"rows": []}, "stale_reason": null}`},
+		"odd-age":        {200, [2]string{"Age", "new"}, "application/json", `{}`, `{"age": null, "document": {}, "stale_reason": null}`},
+		"age":            {200, [2]string{"Age", "12"}, "application/json", `{}`, `{"age": 12, "document": {}, "stale_reason": null}`},
+		"stale":          {200, [2]string{"Data-Stale-Reason", "practice_not_listed"}, "application/json", `{}`, `{"age": null, "document": {}, "stale_reason": "practice_not_listed"}`},
 		"304":            {304, [2]string{}, "", "", unknown(304, "null")},
 		"stream-html":    {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
 	}

@@ -11,9 +11,11 @@ async function read(name: string): Promise<object> {
       return { events };
     }
     const view = await client.board("1");
-    return { age: view.age ?? null, document: view.document };
+    return { age: view.age ?? null, document: view.document, stale_reason: view.staleReason ?? null };
   } catch (error) {
-    if (error instanceof Problem) return { status: error.status, code: error.code, retry_after: error.retryAfter ?? null };
+    if (error instanceof Problem) {
+      return { status: error.status, code: error.code, retry_after: error.retryAfter ?? null, stale_reason: error.staleReason ?? null };
+    }
     return { error: error instanceof Error ? error.name : "unknown" };
   }
 }

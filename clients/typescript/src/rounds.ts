@@ -22,18 +22,21 @@ export interface Event {
 }
 
 /** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. The age is undefined
- * if the response does not state it. */
+ * if the response does not state it. staleReason is the code of why nothing confirms stale data any more; it is undefined if
+ * the next reading does. */
 export interface View<T> {
   document: T;
   etag: string;
   age: number | undefined;
   stale: boolean;
+  staleReason: string | undefined;
 }
 
 /** A response that is not the gateway's document: an error of the gateway, or of a proxy in front of it. Programs can rely on
- * its code, which is "unknown" if the response has none; retryAfter is in seconds. */
+ * its code, which is "unknown" if the response has none; retryAfter is in seconds; staleReason is the code of why the practice
+ * cannot be read at the vendor. */
 export class Problem extends Error {
-  constructor(readonly status: number, readonly code: string, detail: string, readonly retryAfter?: number) {
+  constructor(readonly status: number, readonly code: string, detail: string, readonly retryAfter?: number, readonly staleReason?: string) {
     super(`${status} ${code} ${detail}`);
   }
 }
@@ -113,6 +116,7 @@ export class Client {
       etag: response.headers.get("ETag") ?? "",
       age: seconds(response.headers.get("Age")),
       stale: response.headers.get("Data-Stale") === "true",
+      staleReason: response.headers.get("Data-Stale-Reason") ?? undefined,
     };
   }
 
@@ -132,7 +136,7 @@ export class Client {
     const problem = (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>;
     throw new Problem(
       response.status, text(problem["code"]) || "unknown", text(problem["detail"]) || text(problem["title"]),
-      retryAfter(response.headers.get("Retry-After")),
+      retryAfter(response.headers.get("Retry-After")), text(problem["stale_reason"]) || undefined,
     );
   }
 }
