@@ -139,7 +139,7 @@ func (d Deps) alertUnreadable(ctx context.Context, scope ledger.AlertScope, rows
 	if len(rows) > 0 {
 		found = append(found, ledger.Alert{Code: scope.Codes[0], Rows: len(rows)})
 	}
-	return d.setAlerts(ctx, scope, "rows of a list cannot be read", found...)
+	return d.setAlerts(ctx, scope, found...)
 }
 
 // compareZones alerts operators if the practice has places in states where the clocks show another
@@ -156,5 +156,5 @@ func (d Deps) compareZones(ctx context.Context, s practiceScope, places []tebra.
 		found = append(found, alert)
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{alert.Code}}
-	return d.setAlerts(ctx, scope, "a practice has places where the clocks show another time than in its time zone", found...)
+	return d.setAlerts(ctx, scope, found...)
 }

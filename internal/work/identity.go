@@ -215,12 +215,12 @@ func (d Deps) alertIdentity(ctx context.Context, s practiceScope, now practice.I
 		found = append(found, ledger.Alert{Code: code})
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: identityCodes}
-	return d.setAlerts(ctx, scope, "the vendor's list of practices differs from the tenant's settings", found...)
+	return d.setAlerts(ctx, scope, found...)
 }
 
 // setAlerts stores the alerts of a scope that belongs to no day. If anything has changed, it logs
 // those that were found.
-func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, text string, found ...ledger.Alert) error {
+func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, found ...ledger.Alert) error {
 	changed, err := d.Ledger.SetAlerts(ctx, scope, found, time.Now())
 	if err != nil {
 		return fmt.Errorf("store alerts: %w", err)
@@ -233,7 +233,8 @@ func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, text strin
 		ref = string(d.Store.Names(scope.Tenant).Practice(scope.Practice))
 	}
 	for _, a := range found {
-		d.Logger.WarnContext(ctx, text, "tenant", scope.Tenant.String(), "practice", ref, "code", a.Code, "rows", a.Rows)
+		d.Logger.WarnContext(ctx, "the vendor's data about a practice needs attention",
+			"tenant", scope.Tenant.String(), "practice", ref, "code", a.Code, "rows", a.Rows)
 	}
 	return nil
 }

@@ -218,7 +218,7 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 // alertCut shows operators that a sweep did not reach the end, or no longer.
 func (d Deps) alertCut(ctx context.Context, s practiceScope, found ...ledger.Alert) error {
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{codes.PatientsCut}}
-	return d.setAlerts(ctx, scope, "the vendor's list of all patients ends too early", found...)
+	return d.setAlerts(ctx, scope, found...)
 }
 
 // listCost is the cost of one list of patients in single reads, by the intervals that the vendor
