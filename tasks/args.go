@@ -53,7 +53,7 @@ func optionsOf(a Args) (Options, error) {
 		o.MaxAttempts = defaultAttempts
 	}
 	switch {
-	case !queue.KnownLane(o.Lane) || o.Lane == queue.Quarantine:
+	case !queue.KnownLane(o.Lane), queue.IsQuarantine(o.Lane):
 		return o, fmt.Errorf("%w: unknown lane", ErrInvalid)
 	case o.Timeout < time.Second || o.Timeout > MaxTimeout:
 		return o, fmt.Errorf("%w: timeout is not between 1s and %v", ErrInvalid, MaxTimeout)

@@ -3,6 +3,8 @@ package tasks
 import (
 	"fmt"
 	"time"
+
+	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
 // Option changes how one call of Enqueue or EnqueueMany enqueues its tasks. The zero Option changes
@@ -65,10 +67,10 @@ func Once(key string) Option {
 }
 
 // Interactive enqueues the task into LaneInteractive instead of its own lane, because a person
-// waits for it.
+// waits for it. A task of a service's lane goes to service.interactive.
 func Interactive() Option {
 	return Option{func(s *settings) error {
-		s.lane = LaneInteractive
+		s.lane = queue.InteractiveOf(s.lane)
 		return nil
 	}}
 }

@@ -61,7 +61,8 @@ type UniqueKeyed interface {
 // each attempt, and ten attempts.
 type Options struct {
 	// Lane is the lane in which tasks of the kind wait, unless Interactive moves them: one of the
-	// constants. Defaults to LaneSync.
+	// constants, or a lane of the service's own, named service.lane. Each name has at most 32
+	// lower-case letters, digits and hyphens. Defaults to LaneSync.
 	Lane string
 	// Timeout limits one attempt: 1 s to MaxTimeout. Defaults to a minute.
 	Timeout time.Duration

@@ -41,7 +41,7 @@ of a task that is running, and resolves a dead letter if another task does the s
 --dry-run prints how many dead letters there are and how many vendor calls their tasks need.
 
 The exit code is 9 if some dead letters were replayed and others could not be.`,
-		Example: `  rounds dead replay sync-…
+		Example: `  rounds dead replay ….sync
   rounds dead replay --all --code vendor_unauthenticated --tenant clinic-a --dry-run
   rounds dead replay --all --kind patient.sync --since 24h --rate 5 --yes`,
 		Annotations: map[string]string{untimed: "yes"},

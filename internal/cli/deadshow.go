@@ -24,7 +24,7 @@ func newDeadShow(e *env) *cobra.Command {
 		Short: "Show a dead letter",
 		Long: `Show a dead letter: why its task died, its headers, the task's current state and whether it can be replayed. The
 payload stays sealed; only its size is shown.`,
-		Example: "  rounds dead show sync-…",
+		Example: "  rounds dead show ….sync",
 		Args:    names("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withStores(cmd.Context(), config.NeedQueue|config.NeedLedger, func(s *stores) error {

@@ -140,14 +140,30 @@ func (d lanesDoc) write(w io.Writer) {
 	}
 }
 
-// lane checks the argument that names a lane.
+// lane checks the spelling of the argument that names a lane.
 func lane(name string) (string, error) {
-	if queue.KnownLane(name) {
-		return name, nil
+	if !queue.KnownLane(name) {
+		return "", unknownLane(queue.Lanes())
 	}
+	return name, nil
+}
+
+// lane checks that a lane exists: it is one of our own, or has received a task.
+func (s *stores) lane(ctx context.Context, name string) error {
+	if queue.OwnLane(name) {
+		return nil
+	}
+	known, err := queue.FindLanes(ctx, s.queue)
+	if err == nil && !slices.Contains(known, name) {
+		return unknownLane(known)
+	}
+	return err
+}
+
+func unknownLane(known []string) error {
 	f := usage("unknown lane")
-	f.Found, f.Try = []string{"the lanes are " + strings.Join(queue.Lanes(), ", ")}, []string{"rounds queue list"}
-	return "", f
+	f.Found, f.Try = []string{"the lanes are " + strings.Join(known, ", ")}, []string{"rounds queue list"}
+	return f
 }
 
 // completeLane completes the argument that names a lane.
@@ -155,7 +171,7 @@ func completeLane(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return slices.Clone(queue.Lanes()), cobra.ShellCompDirectiveNoFileComp
+	return queue.Lanes(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func newQueuePause(e *env) *cobra.Command {
@@ -199,6 +215,9 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 		return err
 	}
 	return e.withStores(ctx, config.NeedQueue, func(s *stores) error {
+		if err := s.lane(ctx, name); err != nil {
+			return err
+		}
 		question, act, state := "Workers will take no more tasks of "+name+" until it is resumed. Continue?", queue.Pause, "paused"
 		if !pause {
 			question, act, state = "Workers will take tasks of "+name+" again. Continue?", queue.Resume, "resumed"

@@ -49,7 +49,12 @@ repeated. It removes at most ` + fmt.Sprint(maxPurge) + ` tasks; if there are mo
 			if f.state == queue.StateArchived {
 				need |= config.NeedLedger
 			}
-			return e.withStores(cmd.Context(), need, func(s *stores) error { return e.purge(cmd.Context(), s, name, f) })
+			return e.withStores(cmd.Context(), need, func(s *stores) error {
+				if err := s.lane(cmd.Context(), name); err != nil {
+					return err
+				}
+				return e.purge(cmd.Context(), s, name, f)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "archived, scheduled or retry (required)")

@@ -38,6 +38,9 @@ In a long lane, only the next tasks are counted; --look sets how many of each st
 				return err
 			}
 			return e.withStores(cmd.Context(), config.NeedQueue, func(s *stores) error {
+				if err := s.lane(cmd.Context(), name); err != nil {
+					return err
+				}
 				return e.showLane(cmd.Context(), s, name, look)
 			})
 		},

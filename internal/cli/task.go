@@ -21,7 +21,7 @@ func newTask(e *env) *cobra.Command {
 		Long: `Show the state of a task, why it waits or died, and when it runs next. Its arguments stay sealed.
 
 The outcome of a successful task is kept for an hour, that of a dead task as long as its dead letter.`,
-		Example: "  rounds task show sync-…",
+		Example: "  rounds task show ….sync",
 		Args:    names("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showTask(cmd.Context(), t, args[0]) })

@@ -64,7 +64,7 @@ func LaneAdvice(l queue.LaneStats, now time.Time) []string {
 	if l.Archived > 0 {
 		a.add("dead tasks: %d; see rounds dead list", l.Archived)
 	}
-	if l.Lane == queue.Quarantine && l.Pending+l.Retry+l.Scheduled > 0 {
+	if queue.IsQuarantine(l.Lane) && l.Pending+l.Retry+l.Scheduled > 0 {
 		a.add("these tasks crashed a worker; each runs once more, alone")
 	}
 	return a

@@ -101,13 +101,15 @@ func adviceOn(refusal string) advice {
 }
 
 var (
-	ourKey = regexp.MustCompile(`^(asynq|q1|c1|f1|f1h|m1|s1|demo):\{([^{}]*)\}(?::([a-z]{1,12})(?::|$)|$|:)`)
+	ourKey = regexp.MustCompile(`^(asynq|q1|q2|c1|f1|f1h|m1|s1|demo):\{([^{}]*)\}(?::([a-z]{1,12})(?::|$)|$|:)`)
 	// ourParts are the names that follow the braces in the keys of asynq and Rounds.
 	ourParts = []string{
 		"t", "pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
 		"g", "o", "once", "m", "d", "l", "s", "x", "b", "sessions", "document",
 	}
-	ourNames = []string{"asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel", "rounds:doctor"}
+	// laneSpaces are the first parts of keys whose slot is a lane.
+	laneSpaces = map[string]bool{"asynq": true, "q1": true, "q2": true}
+	ourNames   = []string{"asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel", "rounds:doctor"}
 )
 
 // keyFamily returns a key's family: its purpose, never its owner. The keys of other programs are
@@ -115,7 +117,7 @@ var (
 func keyFamily(key string) string {
 	if m := ourKey.FindStringSubmatch(key); m != nil {
 		slot := "*"
-		if queue.KnownLane(m[2]) {
+		if laneSpaces[m[1]] && queue.KnownLane(m[2]) {
 			slot = m[2]
 		}
 		family := m[1] + ":{" + slot + "}"

@@ -20,7 +20,7 @@ func TestKeyFamily(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
 		"asynq:{sync}:t:sync-abc-1": "asynq:{sync}:t", "asynq:{sync}:pending": "asynq:{sync}:pending", "asynq:{jane}:t:x": "asynq:{*}:t",
-		"q1:{warm}:o:x": "q1:{warm}:o", "c1:{clinic-a}:d:patient:1:-:abc": "c1:{*}:d", "c1:{clinic-a}": "c1:{*}",
+		"q1:{warm}:o:x": "q1:{warm}:o", "q2:{lab.sync}:g:x": "q2:{lab.sync}:g", "c1:{lab.sync}:d:x": "c1:{*}:d", "c1:{clinic-a}:d:patient:1:-:abc": "c1:{*}:d", "c1:{clinic-a}": "c1:{*}",
 		"f1:{clinic-a}:GetPatient": "f1:{*}", "asynq:queues": "asynq:queues", "asynq:servers:{host:1:x}": "asynq:servers",
 		"jane": "other", "patient:jane-doe": "other", "": "", "c1:{a}:Jane Doe": "c1:{*}", "c1:{a}:jane": "c1:{*}", "patient:{jane}:jane": "other", strings.Repeat("a", 1<<16): "other", "\x00": "other",
 	} {

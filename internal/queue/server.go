@@ -37,9 +37,14 @@ type ServerOptions struct {
 	Redis redis.UniversalClient
 	// Handler processes the tasks. Required.
 	Handler Handler
-	// Reserved is the number of slots for interactive and push. Defaults to 4.
+	// Pools are the slots and the lanes that they serve. A lane belongs to at most one pool. The
+	// quarantine lane of each served lane is added to the last pool if no pool has it. Defaults to
+	// a pool of Reserved slots for interactive and push, and one of Background slots for the other
+	// lanes of our own.
+	Pools []Pool
+	// Reserved is the number of slots of the first default pool. Defaults to 4.
 	Reserved int
-	// Background is the number of slots for sync, warm and quarantine. Defaults to 16.
+	// Background is the number of slots of the second default pool. Defaults to 16.
 	Background int
 	// Check is the interval at which an idle lane is polled. Defaults to 100 ms.
 	Check time.Duration
@@ -78,8 +83,8 @@ const (
 	forwardEvery      = time.Second
 )
 
-// Server is one worker. It runs two asynq servers, so that background work never occupies the slots
-// of urgent tasks.
+// Server is one worker. It runs an asynq server for each pool, so that background work never
+// occupies the slots of urgent tasks.
 type Server struct {
 	o       ServerOptions
 	servers []*asynq.Server
@@ -106,6 +111,9 @@ func NewServer(o ServerOptions) (*Server, error) {
 		return nil, errors.New("new queue server: an option is negative")
 	}
 	o.defaults()
+	if err := checkPools(o.Pools); err != nil {
+		return nil, fmt.Errorf("new queue server: %w", err)
+	}
 	if o.Drain.Soft >= o.Drain.Hard || o.Drain.Hard >= o.Drain.Limit {
 		return nil, errors.New("new queue server: drain must have Soft < Hard < Limit")
 	}
@@ -115,9 +123,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.cut = cancel
 	var subscriber redis.UniversalClient
 	subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
-	s.servers = []*asynq.Server{
-		s.engine(cut, subscriber, o.Reserved, map[string]int{Interactive: 6, Push: 4}),
-		s.engine(cut, subscriber, o.Background, map[string]int{Sync: 6, Warm: 3, Quarantine: 1}),
+	for _, pool := range o.Pools {
+		s.servers = append(s.servers, s.engine(cut, subscriber, pool))
 	}
 	return s, nil
 }
@@ -125,6 +132,10 @@ func NewServer(o ServerOptions) (*Server, error) {
 func (o *ServerOptions) defaults() {
 	o.Reserved = or(o.Reserved, defaultReserved)
 	o.Background = or(o.Background, defaultBackground)
+	if len(o.Pools) == 0 {
+		o.Pools = defaultPools(o.Reserved, o.Background)
+	}
+	o.Pools = withQuarantines(o.Pools)
 	o.Check = or(o.Check, defaultCheck)
 	o.Drain.Soft = or(o.Drain.Soft, drainSoft)
 	o.Drain.Hard = or(o.Drain.Hard, drainHard)
@@ -141,11 +152,11 @@ func or[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-func (s *Server) engine(cut context.Context, subscriber redis.UniversalClient, slots int, weights map[string]int) *asynq.Server {
+func (s *Server) engine(cut context.Context, subscriber redis.UniversalClient, pool Pool) *asynq.Server {
 	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, subscriber: subscriber}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
-		Concurrency:              slots,
-		Queues:                   weights,
+		Concurrency:              pool.Slots,
+		Queues:                   pool.Lanes,
 		TaskCheckInterval:        s.o.Check,
 		DelayedTaskCheckInterval: forwardEvery,
 		ShutdownTimeout:          s.o.Drain.Hard,

@@ -61,8 +61,8 @@ type Wait struct {
 // sampleSize is how many tasks of one state are read to find the reasons.
 const sampleSize = 100
 
-// Stats returns the counts of every lane, most urgent first. It costs one round trip, and three
-// more for each lane with waiting tasks.
+// Stats returns the counts of our own lanes, most urgent first, and of the others that have received
+// tasks. It costs two round trips, and three more for each lane with waiting tasks.
 func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	out, err := countLanes(ctx, rdb)
 	if err != nil {
@@ -78,6 +78,10 @@ func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) 
 }
 
 func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
+	lanes, err := FindLanes(ctx, rdb)
+	if err != nil {
+		return nil, err
+	}
 	pipe := rdb.Pipeline()
 	now := time.Now().UTC()
 	asked := make([]counts, len(lanes))
