@@ -228,7 +228,7 @@ func TestClientWithoutRedis(t *testing.T) {
 func TestStatusRejectsMalformedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, id := range []string{"", "x", "sync-*-1", "sync:{a}", strings.Repeat("x", 10_000)} {
+	for _, id := range []string{"", "x", "sync-*-1", "*.1.sync", "sync:{a}", strings.Repeat("x", 10_000)} {
 		if _, err := b.client.Status(t.Context(), id); !errors.Is(err, ErrID) {
 			t.Errorf("%.20q: %v", id, err)
 		}

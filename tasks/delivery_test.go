@@ -33,7 +33,7 @@ func TestPayloadIsBoundToItsTask(t *testing.T) {
 			id.Generation++
 			d.ID = id.String()
 		},
-		"to another lane":   func(d *Delivery) { d.ID = strings.Replace(d.ID, "sync-", "warm-", 1); d.Lane = "warm" },
+		"to another lane":   func(d *Delivery) { d.ID = strings.Replace(d.ID, ".sync", ".warm", 1); d.Lane = "warm" },
 		"to another kind":   func(d *Delivery) { d.Kind = "memo.write" },
 		"to another tenant": func(d *Delivery) { d.Headers[headerTenant] = "clinic-b" },
 	} {

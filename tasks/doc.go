@@ -39,7 +39,7 @@
 // Equal tasks are one task while they wait: equal in tenant, lane, kind and UniqueKey. A demand
 // that finds its task waiting joins it (Receipt.Joined). However many demands arrive while a task
 // runs, they cause exactly one more run, which begins after them. A dead task blocks nothing. A
-// demand for an earlier time moves a scheduled task forward. A task's ID is lane-digest-generation,
+// demand for an earlier time moves a scheduled task forward. A task's ID is digest.generation.lane,
 // and the generation distinguishes one wait from the next; package internal/queue describes how it
 // changes.
 //

@@ -96,7 +96,7 @@ func TestForeignModuleEnqueues(t *testing.T) {
 		t.Fatalf("run: %v\n%s", err, out)
 	}
 	id, state, _ := strings.Cut(string(out), " ")
-	if !strings.HasPrefix(id, "interactive-") || state != string(StateWaiting) {
+	if !strings.HasSuffix(id, ".interactive") || state != string(StateWaiting) {
 		t.Errorf("the program printed %q", out)
 	}
 	ran := make(chan Job[SyncPatient], 1)

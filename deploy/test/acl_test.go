@@ -155,7 +155,7 @@ func TestForbiddenCommands(t *testing.T) {
 var one = map[string]string{
 	"engine":      "asynq:{sync}:pending",
 	"engine, all": "asynq:queues",
-	"uniqueness":  "q1:{sync}:g:abc",
+	"uniqueness":  "q2:{sync}:g:abc",
 	"pace":        "f1:{clinic-a}:p:GetPatient",
 	"host":        "f1h:{vendor}:b",
 	"status":      "s1:{status}:document",

@@ -35,7 +35,7 @@ func probes(practiceID, task, patient, provider, visit string) []probe {
 	}
 }
 
-var demandID = regexp.MustCompile(`sync-[a-z2-7]{26}-\d{16}`)
+var demandID = regexp.MustCompile(`[a-z2-7]{26}\.\d{16}\.sync`)
 
 // With another tenant's identifiers, a key gets the same responses, byte for byte, as with
 // identifiers that do not exist, and the other tenant's data does not change.
@@ -57,7 +57,7 @@ func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unknown := probes("4", "sync-aaaaaaaaaaaaaaaaaaaaaaaaaa-1772442000000000", "987654", "9876", "987654")
+	unknown := probes("4", "aaaaaaaaaaaaaaaaaaaaaaaaaa.1772442000000000.sync", "987654", "9876", "987654")
 	for i, ask := range probes("9", task.ID, secret.Patient.Reveal(), "3131", secret.ID.Reveal()) {
 		theirs := b.do(b.request(ask.method, ask.path, keyA, ask.body))
 		none := b.do(b.request(unknown[i].method, unknown[i].path, keyA, unknown[i].body))
@@ -67,7 +67,7 @@ func TestOtherTenantsResourcesLookAbsent(t *testing.T) {
 			}
 		}
 		for _, r := range []*reply{&theirs, &none} { // each demand has its own task id, a digest with the caller's key
-			r.body = demandID.ReplaceAll(r.body, []byte("sync-ID"))
+			r.body = demandID.ReplaceAll(r.body, []byte("ID.sync"))
 		}
 		same := bytes.Equal(theirs.body, none.body)
 		if strings.Contains(ask.path, "/providers/") && theirs.StatusCode == http.StatusOK { // the response repeats the path's number

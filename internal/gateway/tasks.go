@@ -41,7 +41,7 @@ type demandInput struct {
 
 // receipt identifies the task that does the work of a demand.
 type receipt struct {
-	ID       string `json:"id" doc:"The task's id. It reveals nothing about the arguments." example:"sync-aaaabbbbccccddddeeeeffffgg-1772442000000000"`
+	ID       string `json:"id" doc:"The task's id. It reveals nothing about the arguments." example:"aaaabbbbccccddddeeeeffffgg.1772442000000000.sync"`
 	Kind     string `json:"kind" doc:"The task's kind." example:"schedule.sync"`
 	Joined   bool   `json:"joined" doc:"Whether the demand joined an equal task that was already waiting."`
 	Repeated bool   `json:"repeated" doc:"Whether the idempotency key was used before; this is the first call's task."`

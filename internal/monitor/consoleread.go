@@ -35,8 +35,8 @@ func (c *console) read(w http.ResponseWriter, r *http.Request, user access.Login
 	c.answer(w, r, rec)
 }
 
-// knownQueue reports false for requests about queues that cannot be lanes. asynqmon checks all other
-// requests itself.
+// knownQueue reports false for requests about queues that cannot be lanes. asynqmon checks all
+// other requests itself.
 func knownQueue(api string) bool {
 	rest, ok := strings.CutPrefix(api, "queues/")
 	if !ok {

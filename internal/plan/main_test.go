@@ -171,7 +171,7 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 // admitted counts the idempotency keys: one for each demand of a tick that the queue admitted.
 func (b *bundle) admitted(t *testing.T) int {
 	t.Helper()
-	keys, err := b.rdb.Keys(t.Context(), "q1:{sync}:once:*").Result()
+	keys, err := b.rdb.Keys(t.Context(), "q2:{sync}:once:*").Result()
 	must(t, err)
 	return len(keys)
 }

@@ -22,7 +22,7 @@ func TestOutcome(t *testing.T) {
 	if got, err := runs.Outcome(t.Context(), id); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if ttl := rdb.TTL(t.Context(), "q1:{sync}:o:"+id.String()).Val(); ttl < 59*time.Minute || ttl > outcomeLife {
+	if ttl := rdb.TTL(t.Context(), "q2:{sync}:o:"+id.String()).Val(); ttl < 59*time.Minute || ttl > outcomeLife {
 		t.Errorf("kept for %v", ttl)
 	}
 	rdb.Set(t.Context(), id.outcomeKey(), "{", 0)

@@ -41,8 +41,9 @@ func Lanes() []string { return slices.Clone(lanes) }
 // OwnLane reports whether name is one of our own lanes.
 func OwnLane(name string) bool { return slices.Contains(lanes, name) }
 
-// ValidLane reports whether name is spelled as a lane: a lower-case letter and at most 31 lower-case
-// letters, digits and hyphens, or two such names with a dot between them: a service and its lane.
+// ValidLane reports whether name is spelled as a lane: a lower-case letter and at most 31
+// lower-case letters, digits and hyphens, or two such names with a dot between them: a service and
+// its lane.
 func ValidLane(name string) bool {
 	service, lane, qualified := strings.Cut(name, ".")
 	return validName(service) && (!qualified || validName(lane))

@@ -25,7 +25,7 @@ func defaultPools(reserved, background int) []Pool {
 	}
 }
 
-// withQuarantines returns a copy in which the last pool serves each quarantine lane that is missing.
+// withQuarantines returns a copy in which the last pool serves each missing quarantine lane.
 func withQuarantines(pools []Pool) []Pool {
 	out := slices.Clone(pools)
 	served := map[string]bool{}

@@ -40,7 +40,7 @@ func TestQuarantineLanesAreServed(t *testing.T) {
 	}
 }
 
-// TestServerServesLanesOfAService checks that a server runs the tasks of its lanes and of no others.
+// TestServerServesLanesOfAService checks that a server runs the tasks of its lanes and no others.
 func TestServerServesLanesOfAService(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

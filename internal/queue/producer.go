@@ -44,7 +44,7 @@ var ErrReused = errors.New("idempotency key was used for another task")
 
 // Demand is a request for one task.
 type Demand struct {
-	// Lane is one of the lanes. Required.
+	// Lane is the lane. Required.
 	Lane string
 	// Digest identifies the work; equal digests in a lane are one task while it waits. 26
 	// characters of base32. Required.
@@ -79,7 +79,7 @@ type Producer struct {
 	client *asynq.Client
 
 	mu   sync.Mutex
-	next map[string]uint64 // stem → generation to guess
+	next map[string]uint64 // key of the generation → generation to guess
 }
 
 // NewProducer returns a Producer on rdb, which the caller closes.
@@ -261,7 +261,7 @@ func (e *entry) keys() []string {
 		asynqKey(e.Lane, suffixRetry), asynqKey(e.Lane, suffixLease),
 	}
 	if e.Once != "" {
-		keys = append(keys, onceKey(e.Lane, e.Once))
+		keys = append(keys, onceKey(e.Lane, e.Once), formerOnceKey(e.Lane, e.Once))
 	}
 	return keys
 }
@@ -276,8 +276,8 @@ func (e *entry) args() []any {
 		life += wait
 	}
 	return []any{
-		asynqTaskPrefix(e.Lane), e.id.stem(), strconv.FormatUint(e.id.Generation, 10), e.call.message,
-		e.call.score, since, int64(life / time.Second), int64(onceLife / time.Second),
+		asynqTaskPrefix(e.Lane), e.id.prefix(), strconv.FormatUint(e.id.Generation, 10), e.call.message,
+		e.call.score, since, int64(life / time.Second), int64(onceLife / time.Second), e.id.suffix(),
 	}
 }
 
@@ -287,7 +287,7 @@ func (e *entry) args() []any {
 func (p *Producer) guess(d *Demand) ID {
 	id := ID{Lane: d.Lane, Digest: d.Digest}
 	p.mu.Lock()
-	last, ok := p.next[id.stem()]
+	last, ok := p.next[id.generationKey()]
 	p.mu.Unlock()
 	if ok {
 		id.Generation = last + 1
@@ -303,7 +303,7 @@ func (p *Producer) remember(id ID) {
 	if len(p.next) >= guesses {
 		clear(p.next) // a wrong guess costs only one round trip
 	}
-	p.next[id.stem()] = id.Generation
+	p.next[id.generationKey()] = id.Generation
 }
 
 // wholeSeconds rounds up: asynq truncates to seconds and treats zero as 30 minutes.

@@ -87,8 +87,8 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 			id.generationKey(), asynqKey(id.Lane, suffixPending), asynqKey(id.Lane, suffixSchedule),
 			asynqKey(id.Lane, suffixRetry), asynqKey(id.Lane, suffixArchived), asynqKey(id.Lane, suffixLease), id.outcomeKey(),
 		},
-		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
-		call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
+		asynqTaskPrefix(id.Lane), id.prefix(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
+		call.message, call.pendingSince, int64(generationLife/time.Second), id.suffix()).Text()
 	if err != nil {
 		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
 	}

@@ -55,6 +55,13 @@ func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
 // Start is called before user code runs; later demands belong to the next generation. A second call
 // after a crash changes nothing.
 func (r *Runs) Start(ctx context.Context, id ID) error {
+	if id.former {
+		// A producer of an earlier release then creates another generation for its next demand.
+		if err := r.rdb.Del(ctx, id.generationKey()).Err(); err != nil {
+			return fmt.Errorf("start task: %w", redisconn.Clean(err))
+		}
+		return nil
+	}
 	err := startScript.Run(ctx, r.rdb, []string{id.generationKey()},
 		strconv.FormatUint(id.Generation, 10), int64(generationLife/time.Second)).Err()
 	if err != nil {
@@ -70,8 +77,8 @@ func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded boo
 	life := generationLife + max(0, time.Until(at))
 	result, err := requeueScript.Run(ctx, r.rdb,
 		[]string{id.generationKey(), asynqKey(id.Lane, suffixSchedule), asynqKey(id.Lane, suffixRetry)},
-		asynqTaskPrefix(id.Lane), id.stem(), strconv.FormatUint(id.Generation, 10),
-		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second)).Text()
+		asynqTaskPrefix(id.Lane), id.prefix(), strconv.FormatUint(id.Generation, 10),
+		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second), id.suffix()).Text()
 	if err != nil {
 		return false, fmt.Errorf("requeue task: %w", redisconn.Clean(err))
 	}

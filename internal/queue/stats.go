@@ -61,8 +61,8 @@ type Wait struct {
 // sampleSize is how many tasks of one state are read to find the reasons.
 const sampleSize = 100
 
-// Stats returns the counts of our own lanes, most urgent first, and of the others that have received
-// tasks. It costs two round trips, and three more for each lane with waiting tasks.
+// Stats returns the counts of our own lanes, most urgent first, and of the services' lanes that
+// have received tasks. It costs two round trips, and three more for each lane with waiting tasks.
 func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	out, err := countLanes(ctx, rdb)
 	if err != nil {

@@ -3,17 +3,18 @@
 -- is repeated.
 --
 -- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] lease
--- KEYS[6] idempotency key, or none
+-- KEYS[6] idempotency key, or none   KEYS[7] that of earlier releases
 -- ARGV[1] prefix of task keys     ARGV[2] task ID up to its generation
 -- ARGV[3] generation the message is sealed for                 ARGV[4] message
 -- ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the generation in seconds   ARGV[8] life of the idempotency key
+-- ARGV[9] task ID after its generation
 --
 -- Returns {result, text}: added, joined or stale with the generation; repeated with the task ID of
 -- the first call.
 
 if KEYS[6] then
-  local first = redis.call('GET', KEYS[6])
+  local first = redis.call('GET', KEYS[6]) or redis.call('GET', KEYS[7])
   if first then return {'repeated', first} end
 end
 
@@ -43,7 +44,7 @@ local function waits(id, state)
   return false
 end
 
-local id = ARGV[2] .. g
+local id = ARGV[2] .. g .. ARGV[9]
 local key = ARGV[1] .. id
 local result = 'added'
 for _ = 1, 100 do
@@ -65,7 +66,7 @@ for _ = 1, 100 do
   end
   redis.call('INCR', KEYS[1])
   g = redis.call('GET', KEYS[1])
-  id = ARGV[2] .. g
+  id = ARGV[2] .. g .. ARGV[9]
   key = ARGV[1] .. id
 end
 

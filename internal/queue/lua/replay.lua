@@ -8,7 +8,7 @@
 -- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation
 -- ARGV[3] generation of the task
 -- ARGV[4] the generation after it   ARGV[5] message   ARGV[6] now in nanoseconds, asynq's
--- ARGV[7] life of the generation in seconds
+-- ARGV[7] life of the generation in seconds   ARGV[8] task ID after its generation
 --
 -- Returns queued, waiting, running, done or superseded.
 
@@ -23,7 +23,7 @@ local function waits(id)
   return false
 end
 
-local id = ARGV[2] .. ARGV[3]
+local id = ARGV[2] .. ARGV[3] .. ARGV[8]
 local key = ARGV[1] .. id
 if waits(id) then
   if redis.call('HGET', key, 'state') == 'active' then return 'running' end
@@ -35,7 +35,7 @@ local outcome = redis.call('GET', KEYS[7])
 local g = redis.call('GET', KEYS[1])
 if outcome and string.find(outcome, '"state":"done"', 1, true) then
   result = 'done'
-elseif g and (tonumber(g) > tonumber(ARGV[4]) or waits(ARGV[2] .. g)) then
+elseif g and (tonumber(g) > tonumber(ARGV[4]) or waits(ARGV[2] .. g .. ARGV[8])) then
   result = 'superseded'
 end
 

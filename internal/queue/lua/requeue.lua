@@ -6,12 +6,12 @@
 -- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation
 -- ARGV[3] generation of the task
 -- ARGV[4] the generation after it   ARGV[5] Unix second the task is to run again
--- ARGV[6] life of the generation in seconds
+-- ARGV[6] life of the generation in seconds   ARGV[7] task ID after its generation
 --
 -- Returns kept, or superseded.
 
 local g = redis.call('GET', KEYS[1])
-local nextID = ARGV[2] .. ARGV[4]
+local nextID = ARGV[2] .. ARGV[4] .. ARGV[7]
 
 if g and tonumber(g) > tonumber(ARGV[4]) then return 'superseded' end
 if g == ARGV[4] then
