@@ -190,7 +190,7 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 		return err
 	}
 	doc.DataKey = err == nil
-	last, err := s.ledger.LastTicks(ctx, t.ID)
+	last, err := s.ledger.LastTicks(ctx, t.ID, time.Now())
 	if err != nil {
 		return err
 	}

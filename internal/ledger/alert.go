@@ -212,9 +212,5 @@ func (l *Ledger) DeleteAlerts(ctx context.Context, before time.Time) (int, error
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	result, err := l.db.ExecContext(ctx, `DELETE FROM alerts WHERE day <> '' AND last_seen < $1`, toMicros(before))
-	if err != nil {
-		return 0, dbError("delete alerts", err)
-	}
-	n, err := result.RowsAffected()
-	return int(n), dbError("delete alerts", err)
+	return changedRows("delete alerts", result, err)
 }

@@ -162,9 +162,9 @@ func TestCallsReturnContextErrors(t *testing.T) {
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		tick := Tick{Tenant: "clinic-a", Schedule: "s", At: noon}
-		_, due := l.Due(over, 0)
+		_, due := l.Due(over, DueFilter{})
 		_, add := l.AddDue(over, []Tick{tick})
-		_, last := l.LastTicks(over, "clinic-a")
+		_, last := l.LastTicks(over, "clinic-a", noon)
 		_, _, mark := l.Watermark(over, "clinic-a", "w")
 		_, tenants := l.Tenants(over)
 		_, changed := l.ApplyTenants(over, []Tenant{{ID: "clinic-b", TimeZone: "UTC"}})

@@ -34,6 +34,15 @@ func changedRow(result sql.Result, err error) (bool, error) {
 	return n > 0, err
 }
 
+// changedRows returns how many rows a statement changed.
+func changedRows(operation string, result sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, dbError(operation, err)
+	}
+	n, err := result.RowsAffected()
+	return int(n), dbError(operation, err)
+}
+
 // collect reads all rows and closes them.
 func collect[T any](operation string, found *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
 	defer func() { _ = found.Close() }() // errors are reported by Err

@@ -18,6 +18,7 @@ const (
 	maxTenants     = 10_000
 	maxPractices   = 500      // per tenant
 	maxCredentials = 16 << 10 // bytes, sealed
+	maxPracticeID  = 100      // bytes, so that the names of its ticks fit
 )
 
 // Tenant is one account at the vendor with its operator's settings.
@@ -233,7 +234,7 @@ func (t Tenant) check() error {
 	}
 	seen := make(map[string]bool, len(t.Practices))
 	for _, p := range t.Practices {
-		err = errors.Join(err, checkName("practice's id", p.ID, maxCode), checkName("practice's name", p.Name, maxCode))
+		err = errors.Join(err, checkName("practice's id", p.ID, maxPracticeID), checkName("practice's name", p.Name, maxCode))
 		if p.TimeZone != "" {
 			err = errors.Join(err, checkZone(p.TimeZone))
 		}

@@ -23,9 +23,13 @@ const (
 
 // Tick is one instant at which a schedule demands work for a tenant.
 type Tick struct {
-	Schedule string // the schedule's name, a code
+	Schedule string // NAME/PRACTICE: a schedule's name without a slash, and the practice it is for
 	Tenant   tenant.ID
 	At       time.Time // UTC, truncated to microseconds
+	// Added is the calendar's time when a scheduler added the tick; zero if an earlier release did.
+	Added time.Time
+	// Recalls is how often the tick was sent early and recalled. Only Due sets it.
+	Recalls int
 }
 
 func (k Tick) check() error {
@@ -49,9 +53,7 @@ func (l *Ledger) AddDue(ctx context.Context, ticks []Tick) (added int, err error
 	}
 	// Schedulers that add the same ticks wait for one another's rows; a common order prevents a
 	// deadlock.
-	ticks = slices.SortedFunc(slices.Values(ticks), func(a, b Tick) int {
-		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Schedule, b.Schedule), a.At.Compare(b.At))
-	})
+	ticks = slices.SortedFunc(slices.Values(ticks), compareTicks)
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	err = l.inTransaction(ctx, func(tx *sql.Tx) error {
@@ -71,16 +73,24 @@ func (l *Ledger) AddDue(ctx context.Context, ticks []Tick) (added int, err error
 	return added, nil
 }
 
+func compareTicks(a, b Tick) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Schedule, b.Schedule), a.At.Compare(b.At))
+}
+
 func insertTicks(ctx context.Context, tx *sql.Tx, ticks []Tick) (int, error) {
 	var q strings.Builder
-	q.WriteString(`INSERT INTO ticks (tenant_id, schedule, at) VALUES `)
-	args := make([]any, 0, 3*len(ticks))
+	q.WriteString(`INSERT INTO ticks (tenant_id, schedule, at, added_at) VALUES `)
+	args := make([]any, 0, 4*len(ticks))
 	for i, k := range ticks {
 		if i > 0 {
 			q.WriteByte(',')
 		}
-		q.WriteString("(" + parameters(len(args)+1, len(args)+3) + ")")
-		args = append(args, string(k.Tenant), k.Schedule, toMicros(k.At))
+		var added int64
+		if !k.Added.IsZero() {
+			added = toMicros(k.Added)
+		}
+		q.WriteString("(" + parameters(len(args)+1, len(args)+4) + ")")
+		args = append(args, string(k.Tenant), k.Schedule, toMicros(k.At), added)
 	}
 	q.WriteString(` ON CONFLICT DO NOTHING`)
 	result, err := tx.ExecContext(ctx, q.String(), args...)
@@ -100,36 +110,25 @@ func (l *Ledger) DeleteTicks(ctx context.Context, before time.Time) (int, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	result, err := l.db.ExecContext(ctx, `DELETE FROM ticks WHERE sent_at IS NOT NULL AND at < $1 AND at < (
-		SELECT MAX(newest.at) FROM ticks AS newest
-		WHERE newest.tenant_id = ticks.tenant_id AND newest.schedule = ticks.schedule)`, toMicros(before))
+	var deleted int
+	err := l.inTransaction(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM early_ticks WHERE at < $1`, toMicros(before)); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `DELETE FROM ticks WHERE sent_at IS NOT NULL AND at < $1 AND at < (
+			SELECT MAX(newest.at) FROM ticks AS newest
+			WHERE newest.tenant_id = ticks.tenant_id AND newest.schedule = ticks.schedule)`, toMicros(before))
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		deleted = int(n)
+		return err
+	})
 	if err != nil {
 		return 0, dbError("delete ticks", err)
 	}
-	n, err := result.RowsAffected()
-	return int(n), dbError("delete ticks", err)
-}
-
-// Due returns up to limit unsent ticks, oldest first; at most 500, and 100 when limit is 0.
-func (l *Ledger) Due(ctx context.Context, limit int) ([]Tick, error) {
-	limit, err := pageSize(limit)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT tenant_id, schedule, at FROM ticks WHERE sent_at IS NULL
-		ORDER BY at, tenant_id, schedule LIMIT $1`, limit)
-	if err != nil {
-		return nil, dbError("list due ticks", err)
-	}
-	return collect("list due ticks", found, func(row *sql.Rows) (Tick, error) {
-		var k Tick
-		var at int64
-		err := row.Scan(&k.Tenant, &k.Schedule, &at)
-		k.At = fromMicros(at)
-		return k, err
-	})
+	return deleted, nil
 }
 
 // MarkSent records that the tick's work was enqueued at now. A repetition keeps the first time; a
@@ -148,28 +147,31 @@ func (l *Ledger) MarkSent(ctx context.Context, k Tick, now time.Time) error {
 	return dbError("mark tick sent", err)
 }
 
-// LastTicks returns the newest tick, due or sent, of each of the tenant's schedules that has one.
-// Schedulers determine from it what they missed.
-func (l *Ledger) LastTicks(ctx context.Context, id tenant.ID) (map[string]time.Time, error) {
-	if err := checkTenant(id); err != nil {
+// LastTicks returns the newest tick up to until, due or sent, of each of the tenant's schedules
+// that has one. Schedulers determine from it what they missed.
+func (l *Ledger) LastTicks(ctx context.Context, id tenant.ID, until time.Time) (map[string]time.Time, error) {
+	if err := errors.Join(checkTenant(id), checkTime("until", until)); err != nil {
 		return nil, err
 	}
+	return l.times(ctx, "read last ticks", `SELECT schedule, MAX(at) FROM ticks WHERE tenant_id = $1 AND at <= $2 GROUP BY schedule`,
+		string(id), toMicros(until))
+}
+
+// times runs a query for names and times.
+func (l *Ledger) times(ctx context.Context, operation, query string, args ...any) (map[string]time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT schedule, MAX(at) FROM ticks WHERE tenant_id = $1 GROUP BY schedule`, string(id))
+	found, err := l.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, dbError("read last ticks", err)
+		return nil, dbError(operation, err)
 	}
-	rows, err := collect("read last ticks", found, func(row *sql.Rows) (Tick, error) {
-		var k Tick
+	all := map[string]time.Time{}
+	_, err = collect(operation, found, func(row *sql.Rows) (string, error) {
+		var name string
 		var at int64
-		err := row.Scan(&k.Schedule, &at)
-		k.At = fromMicros(at)
-		return k, err
+		err := row.Scan(&name, &at)
+		all[name] = fromMicros(at)
+		return name, err
 	})
-	last := make(map[string]time.Time, len(rows))
-	for _, k := range rows {
-		last[k.Schedule] = k.At
-	}
-	return last, err
+	return all, err
 }

@@ -22,17 +22,17 @@ func TestTicksAreDueUntilSent(t *testing.T) {
 		equal(t, "added again", must[int](t)(l.AddDue(t.Context(), given)), 0)
 		equal(t, "added of none", must[int](t)(l.AddDue(t.Context(), nil)), 0)
 		want := []Tick{tick("sync", time.Minute), tick("warm", time.Minute), other, tick("sync", 2*time.Minute)}
-		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), 0)), want)
-		equal(t, "the first", must[[]Tick](t)(l.Due(t.Context(), 1)), want[:1])
+		equal(t, "due", must[[]Tick](t)(l.Due(t.Context(), DueFilter{})), want)
+		equal(t, "the first", must[[]Tick](t)(l.Due(t.Context(), DueFilter{Limit: 1})), want[:1])
 
 		for range 2 { // the repetition changes nothing
 			if err := l.MarkSent(t.Context(), want[1], noon.Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		equal(t, "due after one was sent", must[[]Tick](t)(l.Due(t.Context(), 0)), slices.Delete(slices.Clone(want), 1, 2))
+		equal(t, "due after one was sent", must[[]Tick](t)(l.Due(t.Context(), DueFilter{})), slices.Delete(slices.Clone(want), 1, 2))
 		equal(t, "added when sent", must[int](t)(l.AddDue(t.Context(), given)), 0)
-		equal(t, "due after adding again", len(must[[]Tick](t)(l.Due(t.Context(), 0))), 3)
+		equal(t, "due after adding again", len(must[[]Tick](t)(l.Due(t.Context(), DueFilter{}))), 3)
 	})
 }
 
@@ -64,7 +64,7 @@ func TestTicksAreUniqueAmongSchedulers(t *testing.T) {
 		}
 		added := concurrently(t, given, func(own []Tick) (int, error) { return l.AddDue(t.Context(), own) })
 		equal(t, "added by all", added, len(given))
-		equal(t, "listed at most", len(must[[]Tick](t)(l.Due(t.Context(), 1<<20))), maxRows)
+		equal(t, "listed at most", len(must[[]Tick](t)(l.Due(t.Context(), DueFilter{Limit: 1 << 20}))), maxRows)
 		var rows int
 		if err := l.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ticks").Scan(&rows); err != nil || rows != len(given) {
 			t.Errorf("%d ticks are stored, want %d (%v)", rows, len(given), err)
@@ -77,7 +77,7 @@ func TestLastTicks(t *testing.T) {
 	each(t, func(t *testing.T, l *Ledger) {
 		apply(t, l, "clinic-a", "clinic-b")
 		last := func() map[string]time.Time {
-			return must[map[string]time.Time](t)(l.LastTicks(t.Context(), "clinic-a"))
+			return must[map[string]time.Time](t)(l.LastTicks(t.Context(), "clinic-a", noon.Add(time.Hour)))
 		}
 		must[int](t)(l.AddDue(t.Context(), []Tick{{Tenant: "clinic-b", Schedule: "sync", At: noon}}))
 		equal(t, "never", last(), map[string]time.Time{})
@@ -155,10 +155,10 @@ func TestTickErrors(t *testing.T) {
 		if err := l.MarkSent(t.Context(), good, time.Time{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("zero time: %v", err)
 		}
-		if _, err := l.Due(t.Context(), -1); !errors.Is(err, ErrInvalid) {
+		if _, err := l.Due(t.Context(), DueFilter{Limit: -1}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("negative limit: %v", err)
 		}
-		if _, err := l.LastTicks(t.Context(), "Clinic A"); !errors.Is(err, ErrInvalid) {
+		if _, err := l.LastTicks(t.Context(), "Clinic A", noon); !errors.Is(err, ErrInvalid) {
 			t.Errorf("an invalid tenant: %v", err)
 		}
 	})

@@ -22,9 +22,12 @@ func NewClock(origin time.Time, speed float64) Clock {
 	return Clock{origin: origin, since: time.Now(), speed: speed}
 }
 
+// isReal reports whether the calendar is real time.
+func (c Clock) isReal() bool { return c.since.IsZero() }
+
 // Now returns the calendar's time.
 func (c Clock) Now() time.Time {
-	if c.since.IsZero() {
+	if c.isReal() {
 		return time.Now()
 	}
 	return c.origin.Add(time.Duration(float64(time.Since(c.since)) * c.speed))
@@ -32,7 +35,7 @@ func (c Clock) Now() time.Time {
 
 // Real converts a span of calendar time to real time.
 func (c Clock) Real(d time.Duration) time.Duration {
-	if c.since.IsZero() {
+	if c.isReal() {
 		return d
 	}
 	return time.Duration(float64(d) / c.speed)

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,8 +134,9 @@ func TestPlannerContinuesWhereAnotherEnded(t *testing.T) {
 	b.cycle(t, at("2026-03-03 07:00:00"))
 	b.cycle(t, at("2026-04-06 08:00:30"), "clinic-a schedule 7 2026-04-06..2026-04-06") // after weeks without a planner
 	b.cycle(t, at("2026-04-06 08:01:00"))
-	last, err := b.ledger.LastTicks(t.Context(), "clinic-a")
-	if want := time.Date(2026, 4, 6, 13, 0, 0, 0, time.UTC); err != nil || !last["today/7"].Equal(want) {
+	want := time.Date(2026, 4, 6, 13, 0, 0, 0, time.UTC)
+	last, err := b.ledger.LastTicks(t.Context(), "clinic-a", want)
+	if err != nil || !last["today/7"].Equal(want) {
 		t.Errorf("the ledger's last ticks are %v, %v", last, err)
 	}
 }
@@ -174,11 +174,7 @@ func TestTenantWithAnUnknownZoneDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.apply(t, clinic("clinic-0", "1"))
-	db, err := sql.Open("sqlite", b.file)
-	must(t, err)
-	_, err = db.ExecContext(t.Context(), `UPDATE tenants SET time_zone = 'Mars/Olympus' WHERE id = 'clinic-0'`)
-	must(t, err)
-	must(t, db.Close())
+	b.exec(t, `UPDATE tenants SET time_zone = 'Mars/Olympus' WHERE id = 'clinic-0'`)
 	p := b.planner(t, "2026-03-02 08:00:00", today())
 	if err := p.cycle(t.Context()); err == nil || !strings.Contains(err.Error(), "clinic-0") {
 		t.Errorf("the cycle returns %v", err)
@@ -212,9 +208,9 @@ func TestFailedCycleKeepsWhatItRead(t *testing.T) {
 	p := b.planner(t, "2026-03-02 08:01:00", nil)
 	tenants, err := b.ledger.Tenants(t.Context())
 	must(t, err)
-	must(t, p.reload(t.Context(), tenants[0]))
+	must(t, p.reload(t.Context(), tenants[0], p.clock.Now()))
 	must(t, b.ledger.Close()) // reading it again would fail
-	must(t, p.reload(t.Context(), tenants[0]))
+	must(t, p.reload(t.Context(), tenants[0], p.clock.Now()))
 }
 
 func TestNewRejectsBadOptions(t *testing.T) {

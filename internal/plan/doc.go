@@ -7,6 +7,10 @@
 // admits only one enqueue of it. A scheduler that dies between the write and the enqueue loses
 // nothing, because every scheduler sends the rows that are due and not sent.
 //
+// A tick later than a cycle's calendar never counts as decided: the calendar of the scheduler that
+// added it was ahead. A cycle recalls such ticks if they were sent, and sends them again when their
+// time comes. A calendar in real time is the ledger's clock, so that it is the same for all.
+//
 // Losing the queue's Redis loses tasks but no ticks: the next tick demands the same data again.
 //
 // What is due depends on the calendar only, whose time is an argument. A demo speeds up the

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -67,6 +68,16 @@ func (b *bundle) apply(t *testing.T, tenants ...ledger.Tenant) {
 	must(t, err)
 }
 
+// exec changes the ledger's file, like another program.
+func (b *bundle) exec(t *testing.T, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", b.file)
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), statement)
+	must(t, err)
+	must(t, db.Close())
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -101,7 +112,7 @@ func (b *bundle) due(t *testing.T, schedule, when string) {
 // unsent compares the schedules of the ticks that are due and not sent.
 func (b *bundle) unsent(t *testing.T, want ...string) {
 	t.Helper()
-	due, err := b.ledger.Due(t.Context(), 500)
+	due, err := b.ledger.Due(t.Context(), ledger.DueFilter{Limit: 500})
 	must(t, err)
 	got := []string{}
 	for _, k := range due {

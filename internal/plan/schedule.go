@@ -20,10 +20,13 @@ type Schedule struct {
 	// Spec has five cron fields in the practice's zone, without a descriptor or a zone of its own.
 	// An instant that a change of the clocks skips does not fire that day, and one that occurs
 	// twice fires twice, so daily schedules avoid the hours from 1 to 3.
-	Spec      string
-	Open      bool // only within opening hours
-	Account   bool // concerns the tenant's account: demanded for the first of its practices only, in its zone
-	SkipFirst bool // a new practice waits for the first tick; otherwise it is demanded at once, at any hour
+	Spec    string
+	Open    bool // only within opening hours
+	Account bool // concerns the tenant's account: demanded for the first of its practices only, in its zone
+	// SkipFirst makes a new practice wait for the first tick. Otherwise it is demanded at once, at
+	// any hour. The ledger has when the waiting began, so a first tick that every scheduler missed
+	// is made up for.
+	SkipFirst bool
 	// Args returns what to enqueue for a tick at t, which is in the practice's zone.
 	Args func(practice string, t time.Time) []tasks.Args
 }
@@ -95,22 +98,4 @@ func parseSpec(spec string) (cron.Schedule, error) {
 		return nil, fmt.Errorf("%w that ever fires", errSpec)
 	}
 	return s, nil
-}
-
-// maxGap bounds how far back a cycle searches: a week of missed minutes is 10,080 steps.
-const maxGap = 7 * 24 * time.Hour
-
-// latestTick returns the last instant after last, up to and including now, at which the schedule
-// fires in now's zone; the zero Time if there is none.
-func latestTick(s cron.Schedule, open func(time.Time) bool, last, now time.Time) time.Time {
-	var latest time.Time
-	if gap := now.Add(-maxGap); last.Before(gap) {
-		last = gap
-	}
-	for t := s.Next(last.In(now.Location())); !t.IsZero() && !t.After(now); t = s.Next(t) {
-		if open(t) {
-			latest = t
-		}
-	}
-	return latest
 }

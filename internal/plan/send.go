@@ -22,9 +22,11 @@ const (
 )
 
 // send enqueues what is due. Of several ticks of one schedule it enqueues only the latest: they
-// accumulated while the queue was unreachable, and one answer serves them all.
-func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location, now time.Time) error {
-	due, err := p.ledger.Due(ctx, sendBatch)
+// accumulated while the queue was unreachable, and one answer serves them all. What this planner
+// cannot send is not read, since it would take the place of what it can.
+func (p *Planner) send(ctx context.Context, there zones, now time.Time) error {
+	sendable := ledger.Sendable{Names: p.names, UnknownZones: there.unknown}
+	due, err := p.ledger.Due(ctx, ledger.DueFilter{Until: now.Add(calendarSlack), Only: &sendable, Limit: sendBatch})
 	if err != nil {
 		return fmt.Errorf("read due ticks: %w", err)
 	}
@@ -34,13 +36,11 @@ func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location
 	}
 	for _, t := range due {
 		r, practice := p.ruleOf(t)
-		zone := known[practiceKey{t.Tenant, practice}]
-		switch {
-		case r == nil || zone == nil:
-			if now.Sub(t.At) < unknownTickGrace {
-				continue
-			}
-		case t.At.Equal(latest[scheduleKey{t.Tenant, t.Schedule}]):
+		zone := there.known[practiceKey{t.Tenant, practice}]
+		if r == nil || zone == nil {
+			continue // the practice was added after the cycle read the tenants
+		}
+		if t.At.Equal(latest[scheduleKey{t.Tenant, t.Schedule}]) {
 			if err := p.enqueue(ctx, t, r.Args(practice, t.At.In(zone))); err != nil {
 				return err
 			}
@@ -49,7 +49,8 @@ func (p *Planner) send(ctx context.Context, known map[practiceKey]*time.Location
 			return fmt.Errorf("mark tick sent: %w", err)
 		}
 	}
-	return nil
+	_, err = p.ledger.AbandonDue(ctx, sendable, now.Add(-unknownTickGrace), now)
+	return err
 }
 
 // ruleOf returns the rule and the practice that a tick belongs to; the rule is nil if this planner
@@ -71,6 +72,9 @@ func (p *Planner) ruleOf(t ledger.Tick) (*rule, string) {
 func (p *Planner) enqueue(ctx context.Context, t ledger.Tick, demands []tasks.Args) error {
 	for i, args := range demands {
 		once := fmt.Sprintf("tick %s %d %d", t.Schedule, t.At.Unix(), i)
+		if t.Recalls > 0 { // the queue still has the keys of what was sent early
+			once += fmt.Sprintf(" again %d", t.Recalls)
+		}
 		switch _, err := p.tasks.Enqueue(ctx, t.Tenant.String(), args, tasks.Once(once)); {
 		case errors.Is(err, tasks.ErrReused): // a scheduler of another version sent it with other args
 		case errors.Is(err, tasks.ErrInvalid):

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -78,7 +77,7 @@ func TestTicksOfATenantNewerThanTheCycleStayDue(t *testing.T) {
 	b.apply(t, clinic("clinic-a", "7"))
 	p := b.planner(t, "2026-03-02 08:00:00", today())
 	b.due(t, "today/7", "2026-03-02 08:00:00")
-	must(t, p.send(t.Context(), map[practiceKey]*time.Location{}, p.clock.Now())) // as if it read the tenants before clinic-a was added
+	must(t, p.send(t.Context(), zones{}, p.clock.Now())) // as if it read the tenants before clinic-a was added
 	b.unsent(t, "today/7")
 	b.cycle(t, p, "clinic-a schedule 7 2026-03-02..2026-03-02")
 }
