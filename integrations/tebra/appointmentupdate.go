@@ -153,7 +153,7 @@ func (s *AppointmentsService) Delete(ctx context.Context, id string) error {
 			switch el.Local {
 			case op.payload:
 				if deleted, err = r.boolean(); deleted {
-					r.rows++
+					r.record()
 				}
 			case "AppointmentId":
 				echoedID, err = r.word()

@@ -237,7 +237,7 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 	r := newReader(httpResp.Body, c.options.MaxBytes)
 	resp.headerless = op.headerless
 	resp.meta, resp.decodeErr = r.envelope(op, func(el xml.Name) error { return readMember(r, el) })
-	resp.bytes, resp.rows = r.total, r.rows
+	resp.bytes, resp.rows, resp.found = r.total, r.rows, r.found
 	resp.repaired, resp.unread, resp.setAside = r.text.count, r.unread, r.setAside
 	return resp
 }

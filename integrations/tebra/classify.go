@@ -24,6 +24,7 @@ type response struct {
 	decodeErr    error // why the body could not be decoded as this operation's response
 	bytes        int64
 	rows         int // records read
+	found        int // of them, those with an identifier
 	repaired     int // characters replaced
 	unread       int // records with members that could not be read
 	setAside     int // records that could not be read
@@ -107,7 +108,7 @@ func (r *response) classifyBody() (code Code, reason string) {
 		return Denied, ""
 	case meta.isError:
 		return classifyMessage(meta.message)
-	case !meta.hasPayload, !meta.hasErrorFlag && r.rows == 0 && !r.headerless:
+	case !meta.hasPayload, !meta.hasErrorFlag && r.found == 0 && !r.headerless:
 		return Malformed, "payload" // an empty response without IsError is not trusted
 	}
 	return "", ""

@@ -26,12 +26,14 @@
 //   - A response is refused as a whole only if its envelope is broken. A character that XML does
 //     not allow is replaced by U+FFFD. A value that cannot be read costs its field, which the
 //     record's Unread names. A row whose identifier or start cannot be read, and one that contains
-//     a column twice, is in the list's SetAside. Observations count all of them.
+//     a column twice or text between its members, is in the list's SetAside; so are texts and other
+//     elements between the rows. Observations count all of them.
 //   - A truncated list is always marked. Lists at the vendor's limit have Partial set, iterators
 //     end with ErrPartial, and Windows asks again for shorter ranges.
-//   - An empty response counts as empty only if the vendor states that there was no error. An empty
-//     response without IsError is Malformed, and a row that has data but no identifier is set
-//     aside. If they were accepted, records would appear to have been deleted.
+//   - An empty response counts as empty only if the vendor states that there was no error. A
+//     response without IsError and without a row that has an identifier is Malformed, and a row
+//     that has data but no identifier is set aside. If they were accepted, records would appear to
+//     have been deleted.
 //   - Errors describe what happened and never identify a patient. Vendor messages quote names,
 //     identifiers and stack traces, so the client classifies them and drops the text. Fields about
 //     people have the type phi.Text, which masks itself when printed.

@@ -107,8 +107,8 @@ type draft[R any] struct {
 	problems
 }
 
-// read reads the current element. One with another name than a row's is set aside, whatever it is:
-// if it were skipped, the list would appear to be empty.
+// read reads the current element. What is no row, be it an element or stray text, is set aside: if
+// it were skipped, the list would appear to be shorter, or empty.
 func (d *delivery[R, T]) read(r *reader, known bool) error {
 	if !known {
 		d.putAside(r, SetAside{Reason: SetAsideRow})
@@ -144,6 +144,9 @@ func (d *delivery[R, T]) flush(r *reader) error {
 
 // deliver passes a row on, sets it aside, or skips it if it is a placeholder.
 func (d *delivery[R, T]) deliver(r *reader, row *draft[R]) error {
+	if d.hasID(&row.row) {
+		r.found++
+	}
 	if !d.hasID(&row.row) && (d.hasContent != nil && d.hasContent(&row.row) || len(row.unread) > 0) {
 		row.setAside(SetAsideID)
 	}

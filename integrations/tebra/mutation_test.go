@@ -124,19 +124,26 @@ func mutate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	responses, intact, kept := 0, 0, 0
+	responses, intact, kept, lost := 0, 0, 0, 0
+	defer func() { // a property that fails ends the test
+		t.Logf("%d mutated responses, %d with an intact envelope, %d rows that were not touched: %d lost", responses, intact, kept, lost)
+	}()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := mutation.Mutate(m.body, func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choice") })
-		if wrong, _ := m.check(t.Context(), r); wrong != "" {
-			rt.Fatalf("%s\nafter: %s\n%s", wrong, strings.Join(r.Steps, ", "), clip(r.Body))
-		}
+		wrong, missing := m.check(t.Context(), r)
 		responses++
 		kept += len(r.Kept)
+		lost += missing
 		if r.Intact {
 			intact++
 		}
+		if wrong != "" {
+			rt.Fatalf("%s\nafter: %s\n%s", wrong, strings.Join(r.Steps, ", "), clip(r.Body))
+		}
 	})
-	t.Logf("%d mutated responses, %d with an intact envelope, %d rows that were not touched: 0 lost", responses, intact, kept)
+	if intact < responses/2 || kept < responses*len(m.rows)/2 {
+		t.Errorf("%d of %d responses are intact, with %d rows that were not touched: too few to prove anything", intact, responses, kept)
+	}
 }
 
 func TestMutatedListsLoseNoRow(t *testing.T) {

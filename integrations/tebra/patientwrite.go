@@ -62,7 +62,7 @@ func (s *PatientsService) modify(ctx context.Context, op *Operation, id, practic
 			if el.Local == op.payload {
 				echoedID, err = r.word()
 				echoedID = strings.TrimSpace(echoedID)
-				r.rows++
+				r.record()
 			}
 			return err
 		},

@@ -43,13 +43,20 @@ type reader struct {
 	ns      string   // namespace of the operation's own members
 	zones   zonePair // how times in rows are read
 	clock   clock    // what the rows have shown so far
-	rows    int
-	atLimit bool // the row limit is reached; there may be more rows
+	rows    int      // elements of the list, and single records
+	found   int      // records with an identifier
+	atLimit bool     // the row limit is reached; there may be more rows
 
 	practices []string // that the user is authorized for, as the security part states
 
 	setAside int // rows that could not be read
 	unread   int // rows with columns that could not be read
+}
+
+// record counts a single record.
+func (r *reader) record() {
+	r.rows++
+	r.found++
 }
 
 // byteOrderMark may precede a document. In UTF-8 it has no meaning.
@@ -64,9 +71,8 @@ func newReader(r io.Reader, limit int64) *reader {
 }
 
 // children calls fn with each child of the current element; fn may read the child or leave it
-// unread. A child in another namespace is an error and is not skipped: the vendor has two
-// namespaces that differ only in a slash, and if every row were skipped, the list would appear to
-// be empty.
+// unread. It is for the elements that enclose rows: a child in another namespace is an error and
+// is not skipped, because the vendor has two namespaces that differ only in a slash.
 func (r *reader) children(fn func(el xml.Name) error, namespaces ...string) error {
 	level := len(r.open)
 	for {
@@ -78,6 +84,41 @@ func (r *reader) children(fn func(el xml.Name) error, namespaces ...string) erro
 			return malformedError("namespace")
 		}
 		if err := fn(el); err != nil {
+			return err
+		}
+		if err := r.skip(level); err != nil {
+			return err
+		}
+	}
+}
+
+// child is what an element with rows or items contains.
+type child uint8
+
+const (
+	expectedChild child = iota // an element with the expected name
+	otherChild                 // any other element
+	strayText
+)
+
+// elements calls fn with each child of the current element, and with text between them. fn may
+// read the child or leave it unread. Unlike children, it leaves other names and namespaces to fn,
+// because they concern one row or item.
+func (r *reader) elements(expected xml.Name, fn func(child) error) error {
+	level := len(r.open)
+	for {
+		el, ok, err := r.next(reportText)
+		if err == nil && r.strayed() {
+			err = fn(strayText)
+		}
+		if err != nil || !ok {
+			return err
+		}
+		kind := otherChild
+		if el == expected {
+			kind = expectedChild
+		}
+		if err := fn(kind); err != nil {
 			return err
 		}
 		if err := r.skip(level); err != nil {
@@ -146,25 +187,28 @@ var (
 	errStopped  = errors.New("caller stopped")
 )
 
-// list calls row for every element in the current element, up to limit. known reports that the
-// element has the given name.
+// list calls row for every element in the current element, up to limit, and for stray text between
+// them. known reports that it is an element with the given name.
 func (r *reader) list(name string, limit int, row func(known bool) error) error {
-	return r.children(func(el xml.Name) error {
+	return r.elements(xml.Name{Space: r.ns, Local: name}, func(el child) error {
+		if el == strayText {
+			return row(false)
+		}
 		if r.rows == limit {
 			return errRowLimit
 		}
 		r.rows++
 		r.atLimit = r.rows == limit
-		return row(el.Local == name)
-	}, r.ns)
+		return row(el == expectedChild)
+	})
 }
 
 // items returns the texts of the elements with the given name in the current element, at most
 // maxItems. whole reports that there is nothing else.
 func (r *reader) items(ns, name string) (all []string, whole bool, err error) {
 	whole = true
-	err = r.children(func(el xml.Name) error {
-		if el.Local != name || len(all) == maxItems {
+	err = r.elements(xml.Name{Space: ns, Local: name}, func(el child) error {
+		if el != expectedChild || len(all) == maxItems {
 			whole = false
 			return nil
 		}
@@ -175,6 +219,6 @@ func (r *reader) items(ns, name string) (all []string, whole bool, err error) {
 		}
 		all = append(all, string(item))
 		return err
-	}, ns)
+	})
 	return all, whole, err
 }

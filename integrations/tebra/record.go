@@ -75,7 +75,10 @@ func (d *record[T]) read(r *reader, into *T) (problems, error) {
 	c := cell{reader: r}
 	level := len(r.open)
 	for {
-		el, ok, err := r.next(blankText)
+		el, ok, err := r.next(reportText)
+		if r.strayed() {
+			c.setAside(SetAsideRow) // it may be the rest of a member
+		}
 		switch {
 		case err != nil:
 			return c.problems, err
@@ -167,8 +170,8 @@ func part[T any](r *reader, c *cell, columns *record[T], into *T) error {
 // nestedRows reads the elements with the given name in the current element, at most maxItems, and
 // appends those with an identifier to rows. What cannot be read counts against the cell.
 func nestedRows[T any](r *reader, c *cell, name string, columns *record[T], hasID func(*T) bool, rows *[]T) error {
-	return r.children(func(el xml.Name) error {
-		if el.Local != name || len(*rows) == maxItems {
+	return r.elements(xml.Name{Space: r.ns, Local: name}, func(el child) error {
+		if el != expectedChild || len(*rows) == maxItems {
 			c.fail()
 			return nil
 		}
@@ -181,7 +184,7 @@ func nestedRows[T any](r *reader, c *cell, name string, columns *record[T], hasI
 			*rows = append(*rows, row)
 		}
 		return err
-	}, r.ns)
+	})
 }
 
 // cell is the text of one member. Absent, nil and empty members are treated alike, as the vendor

@@ -118,7 +118,7 @@ func TestResponsesAreClassified(t *testing.T) {
 		{"another operation", 200, xmlType, responseTo("GetPatient", noError+authorized+"<Patient><ID>1</ID></Patient>"), tebra.Malformed, "operation"},
 		{"result of another operation", 200, xmlType, strings.ReplaceAll(appointments(row), "GetAppointmentsResult", "GetPatientResult"), tebra.Malformed, "operation"},
 		{"namespace without slash", 200, xmlType, strings.ReplaceAll(appointments(row), "api/schemas/", "api/schemas"), tebra.Malformed, "operation"},
-		{"rows in the other namespace", 200, xmlType, appointments(`<AppointmentData xmlns="http://www.kareo.com/api/schemas"><ID>1</ID></AppointmentData>`), tebra.Malformed, "namespace"},
+		{"rows in the other namespace", 200, xmlType, appointments(`<AppointmentData xmlns="http://www.kareo.com/api/schemas"><ID>1</ID></AppointmentData>`), "", ""},
 		{"members in the other namespace", 200, xmlType, appointments(`<AppointmentData><ID xmlns="http://www.kareo.com/api/schemas">1</ID></AppointmentData>`), "", ""},
 		{"rows with another name", 200, xmlType, appointments("<PatientData><ID>1</ID></PatientData>"), "", ""},
 		{"no list", 200, xmlType, responseTo("GetAppointments", noError+authorized), tebra.Malformed, "payload"},
@@ -140,7 +140,12 @@ func TestResponsesAreClassified(t *testing.T) {
 		{"NUL", 200, xmlType, appointments("<AppointmentData><Notes>\x00</Notes></AppointmentData>"), "", ""},
 		{"invalid IsError", 200, xmlType, strings.Replace(appointments(row), "<IsError>false", "<IsError>perhaps", 1), tebra.Malformed, "boolean"},
 		{"invalid date", 200, xmlType, appointments("<AppointmentData><ID>1</ID><StartDate>2/30/2026 9:00:00 AM</StartDate></AppointmentData>"), "", ""},
-		{"text between rows", 200, xmlType, appointments(row + canary + row), tebra.Malformed, "text"},
+		{"text between rows", 200, xmlType, appointments(row + canary + row), "", ""},
+		{"text between parts", 200, xmlType, responseTo("GetAppointments", noError+canary+authorized+placeholder), tebra.Malformed, "text"},
+		{"replaced characters between parts", 200, xmlType, responseTo("GetAppointments", noError+"\v&#xB;\xff"+authorized+placeholder), "", ""},
+		{"placeholder without IsError", 200, xmlType, responseTo("GetAppointments", authorized+placeholder), tebra.Malformed, "payload"},
+		{"only rows set aside, without IsError", 200, xmlType, responseTo("GetAppointments", authorized+"<Appointments><Row/></Appointments>"), tebra.Malformed, "payload"},
+		{"row without IsError", 200, xmlType, responseTo("GetAppointments", authorized+"<Appointments>"+row+"</Appointments>"), "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

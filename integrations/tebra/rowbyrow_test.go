@@ -71,6 +71,13 @@ func TestOddRowsCostThemselvesAlone(t *testing.T) {
 		"two rows in one":             {row: "<ID>2</ID>" + start + "<ID>4</ID>" + start, aside: "repeated"},
 		"text twice":                  {row: "<ID>2</ID><Notes>a</Notes><Notes>b</Notes>" + start, aside: "repeated", start: ten},
 		"unread column twice":         {row: "<Future/><Future/><ID>2</ID>" + start, start: ten},
+		"text before a member":        {row: "x<ID>2</ID>" + start, aside: "row", start: ten},
+		"text after a member":         {row: "<ID>2</ID>" + start + "x", aside: "row", start: ten},
+		"text after an unread member": {row: "<ID>2</ID><Future>y</Future>x" + start, aside: "row", start: ten},
+		"text alone":                  {row: canary, aside: "row"},
+		"CDATA between members":       {row: "<ID>2</ID><![CDATA[x]]>" + start, aside: "row", start: ten},
+		"reference between members":   {row: "<ID>2</ID>&#x41;" + start, aside: "row", start: ten},
+		"control between members":     {row: "&#xB;<ID>2</ID>\v\n&#0; <!-- x -->" + start + "<![CDATA[\x1f]]>", start: ten, repaired: 4},
 		"placeholder":                 {row: "<PracticeName>P</PracticeName>", none: true},
 	} {
 		var seen tebra.Observation
@@ -119,13 +126,70 @@ func oneList(t *testing.T, rows string, seen *tebra.Observation) (tebra.Appointm
 	return c.Appointments.List(t.Context(), oneDay())
 }
 
-// An element that is no row is set aside, whatever it contains.
-func TestElementsThatAreNoRowsAreSetAside(t *testing.T) {
+// What is between the rows and no row is set aside, and costs no row.
+func TestWhatIsNoRowIsSetAside(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		between string
+		aside   int
+		rows    int // as observed
+	}{
+		"another name":        {"<PatientData><ID>7</ID></PatientData>", 1, 3},
+		"without the slash":   {`<AppointmentData xmlns="http://www.kareo.com/api/schemas"><ID>7</ID></AppointmentData>`, 1, 3},
+		"of another server":   {`<x:AppointmentData xmlns:x="urn:x"><ID>7</ID></x:AppointmentData>`, 1, 3},
+		"without a namespace": {`<AppointmentData xmlns=""><ID>7</ID></AppointmentData>`, 1, 3},
+		"text":                {canary, 1, 2},
+		"text in pieces":      {"a<!-- x --><![CDATA[b]]>&#x43;", 1, 2},
+		"text and an element": {"a<Row/>b", 3, 3},
+		"control characters":  {"&#xB;\v<!-- x -->\xff", 0, 2},
+		"white space":         {"\r\n\t <!-- x -->", 0, 2},
+	} {
+		var seen tebra.Observation
+		list, err := oneList(t, rowBefore+tt.between+rowAfter, &seen)
+		if err != nil || len(list.Rows) != 2 || len(list.SetAside) != tt.aside || seen.Rows != tt.rows {
+			t.Errorf("%s: %d rows, set aside %+v, observed %+v, %v", name, len(list.Rows), list.SetAside, seen, err)
+			continue
+		}
+		for _, aside := range list.SetAside {
+			if aside != (tebra.SetAside{Reason: tebra.SetAsideRow}) {
+				t.Errorf("%s: set aside %+v", name, list.SetAside)
+			}
+		}
+	}
+}
+
+// Stray text does not count towards the vendor's row limit, however often it occurs.
+func TestStrayTextDoesNotCutLists(t *testing.T) {
 	t.Parallel()
 	var seen tebra.Observation
-	list, err := oneList(t, rowBefore+"<PatientData><ID>7</ID></PatientData>"+rowAfter, &seen)
-	if err != nil || len(list.Rows) != 2 || len(list.SetAside) != 1 || list.SetAside[0] != (tebra.SetAside{Reason: tebra.SetAsideRow}) {
-		t.Errorf("%d rows, set aside %+v, %v", len(list.Rows), list.SetAside, err)
+	list, err := oneList(t, strings.Repeat("<AppointmentData><ID>1</ID></AppointmentData>x", 9_000), &seen)
+	if err != nil || len(list.Rows) != 9_000 || len(list.SetAside) != 9_000 || list.Partial {
+		t.Errorf("%d rows, %d set aside, partial %t, %v", len(list.Rows), len(list.SetAside), list.Partial, err)
+	}
+}
+
+// What is no row of a nested list costs the member that contains the list.
+func TestOddNestedRowsCostTheirMember(t *testing.T) {
+	t.Parallel()
+	const one = "<PatientCaseData><PatientCaseID>5</PatientCaseID></PatientCaseData>"
+	for name, cases := range map[string]string{
+		"text":                 one + "x",
+		"another name":         "<Case/>" + one,
+		"another namespace":    `<PatientCaseData xmlns="urn:x"/>` + one,
+		"text within a row":    one + "<PatientCaseData>x<PatientCaseID>6</PatientCaseID></PatientCaseData>",
+		"text instead of rows": canary,
+	} {
+		page := responseTo("GetAllPatients", noError+authorized+"<Key><nextStartKey>9</nextStartKey></Key><Patients><PatientBatchData><Cases>"+cases+
+			"</Cases><ID>1</ID></PatientBatchData><PatientBatchData><Cases>&#xB;"+one+"</Cases><ID>2</ID></PatientBatchData></Patients>")
+		got, err := newClient(t, always(200, xmlType, page), nil).Patients.Page(t.Context(), tebra.PatientPagesRequest{Size: 2})
+		switch {
+		case err != nil || len(got.Rows) != 2 || len(got.SetAside) > 0 || got.Next != "9":
+			t.Errorf("%s: page %+v, %v", name, got, err)
+		case !slices.Equal(got.Rows[0].Unread, []string{"Cases"}) || len(got.Rows[0].Cases) != strings.Count(cases, one):
+			t.Errorf("%s: unread %q, cases %+v", name, got.Rows[0].Unread, got.Rows[0].Cases)
+		case len(got.Rows[1].Unread) > 0 || len(got.Rows[1].Cases) != 1:
+			t.Errorf("%s: the other patient: %+v", name, got.Rows[1])
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type scanner struct {
 	names    map[string]*tagName
 	empty    bool // the last tag was an empty element, whose end is the next token
 	rooted   bool // the document's root element has been read
+	stray    bool // there was text where next was to report it
 	text     repair
 }
 
@@ -33,9 +34,10 @@ func newScanner(r io.Reader, limit int64) scanner {
 type textUse uint8
 
 const (
-	skipText  textUse = iota // it is not examined
-	blankText                // it must be white space
-	keepText                 // it is added to scanner.text
+	skipText   textUse = iota // it is not examined
+	blankText                 // it must be white space
+	reportText                // scanner.stray is set if it is anything else than white space
+	keepText                  // it is added to scanner.text
 )
 
 // next consumes the text before the next tag, and the tag. For a start tag it returns the element's
@@ -46,6 +48,9 @@ func (s *scanner) next(use textUse) (name xml.Name, start bool, err error) {
 		s.pop()
 		return name, false, nil
 	}
+	if use != keepText {
+		s.text.buf = s.text.buf[:0]
+	}
 	for {
 		if err := s.textUntilTag(use); err != nil {
 			return name, false, err
@@ -54,20 +59,32 @@ func (s *scanner) next(use textUse) (name xml.Name, start bool, err error) {
 			return name, false, s.ended()
 		}
 		switch s.buf[s.pos+1] {
-		case '/':
-			return name, false, s.endTag()
 		case '!':
 			err = s.section(use)
 		case '?':
 			err = s.instruction()
 		default:
-			name, err = s.startTag()
-			return name, err == nil, err
+			return s.elementTag(use)
 		}
 		if err != nil {
 			return name, false, err
 		}
 	}
+}
+
+// elementTag consumes a start tag or an end tag, and checks the text before it.
+func (s *scanner) elementTag(use textUse) (name xml.Name, start bool, err error) {
+	if use != keepText && len(s.text.buf) > 0 && len(bytes.Trim(s.text.buf, xmlSpace+replacement)) > 0 {
+		if use == blankText {
+			return name, false, malformedError("text")
+		}
+		s.stray = true
+	}
+	if s.buf[s.pos+1] == '/' {
+		return name, false, s.endTag()
+	}
+	name, err = s.startTag()
+	return name, err == nil, err
 }
 
 // plainText returns the text of the element whose start tag was read last, and consumes its end
@@ -117,24 +134,32 @@ func (s *scanner) textUntilTag(use textUse) error {
 	}
 }
 
-// take uses a piece of text. Its bytes are copied if they are kept.
+// take uses a piece of text. Its bytes are copied if they are kept. A text that should be white
+// space is checked when all of it has been read. Characters that are replaced count as white space.
 func (s *scanner) take(use textUse, piece []byte, references bool) error {
 	switch {
 	case len(piece) == 0, use == skipText:
+		return nil
 	case use == keepText:
-		if len(s.text.buf)+len(piece) > maxToken { // comments may split a text into pieces
-			return malformedError("token")
-		}
-		s.text.add(piece, references)
 	case len(bytes.TrimLeft(piece, xmlSpace)) == 0:
+		return nil
 	case !s.rooted:
 		return foreignError("text")
 	case len(s.open) == 0:
 		return malformedError("trailing")
-	default:
-		return malformedError("text")
 	}
+	if len(s.text.buf)+len(piece) > maxToken { // comments may split a text into pieces
+		return malformedError("token")
+	}
+	s.text.add(piece, references)
 	return nil
+}
+
+// strayed reports whether there has been stray text since the last call.
+func (s *scanner) strayed() bool {
+	stray := s.stray
+	s.stray = false
+	return stray
 }
 
 // skip consumes the input until the element at a level is the innermost one.

@@ -19,5 +19,5 @@ const (
 	SetAsideDate     = "date"     // the appointment's start is not a time
 	SetAsideNumber   = "number"   // the interval of a throttle is not a number
 	SetAsideRepeated = "repeated" // a column occurs twice
-	SetAsideRow      = "row"      // the element has another name than the rows of the list
+	SetAsideRow      = "row"      // it is no element of the list's rows, or has text between its members
 )

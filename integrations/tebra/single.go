@@ -34,7 +34,7 @@ func (s *single[T]) read(ctx context.Context, c *Client) (*T, error) {
 			s.columns.setLater(r, &row, &p, twelve)
 		}
 		if s.hasID(&row) {
-			r.rows++
+			r.record()
 		}
 		if len(p.unread) > 0 {
 			r.unread++

@@ -22,9 +22,11 @@ type draft struct {
 type row struct {
 	id      string
 	tag     string
+	attr    string // the attribute of the tag; begins with a space, or is empty
 	cells   []cell
-	touched bool // it may say something else than before
-	foreign bool // it belongs to another practice; it is not changed any more
+	after   string // the text between this row and the next
+	touched bool   // it may say something else than before
+	foreign bool   // it belongs to another practice; it is not changed any more
 }
 
 // cell is a member of a row. Its text is as written, with references.
@@ -72,7 +74,7 @@ func (d *draft) bytes() []byte {
 }
 
 func (r *row) write(b *bytes.Buffer) {
-	b.WriteString("<" + r.tag + ">")
+	b.WriteString("<" + r.tag + r.attr + ">")
 	for _, c := range r.cells {
 		if c.bare {
 			b.WriteString(c.text)
@@ -80,7 +82,7 @@ func (r *row) write(b *bytes.Buffer) {
 		}
 		b.WriteString("<" + c.name + c.attributes + ">" + c.text + "</" + c.name + ">")
 	}
-	b.WriteString("</" + r.tag + ">")
+	b.WriteString("</" + r.tag + ">" + r.after)
 }
 
 // pick chooses a row that may be changed, or returns nil if there is none.

@@ -86,7 +86,7 @@ func declaring(encoding string) func(*draft) {
 // prefix gives the vendor's elements a prefix in place of the default namespace.
 func prefix(d *draft) {
 	d.recode = append(d.recode, func(b []byte) []byte {
-		if bytes.Contains(b, []byte("xmlns:k=")) || bytes.Contains(b, []byte("CDATA")) || bytes.Contains(b, []byte("urn:other")) {
+		if bytes.Contains(b, []byte("xmlns:k=")) || bytes.Contains(b, []byte("CDATA")) || bytes.Count(b, []byte(` xmlns="`)) > 1 {
 			return b
 		}
 		b = bytes.Replace(b, []byte(` xmlns="`), []byte(` xmlns:k="`), 1)

@@ -18,11 +18,16 @@ var rowSteps = []step{
 	{name: "write a text as CDATA", apply: onCell(func(_ *draft, _ *row, c *cell) { c.text = cdata(c.text) })},
 	{name: "add white space and a comment", apply: onRow(func(d *draft, r *row) { r.insert(d, "\r\n\t<!-- a comment -->\r\n") })},
 	{name: "add an unknown member", apply: onRow(func(d *draft, r *row) { r.insert(d, "<Extra><ID>1</ID><Deep><er/></Deep></Extra>") })},
+	{name: "put a text between rows", apply: onRow(func(d *draft, r *row) { r.after = strays[d.choose(len(strays))] })},
+	{name: "corrupt the space between rows", apply: onRow(func(d *draft, r *row) { r.after = controls[d.choose(len(controls))] })},
+	{name: "corrupt the space between members", apply: onRow(func(d *draft, r *row) { r.insert(d, controls[d.choose(len(controls))]) })},
 	{name: "add an attribute", apply: onCell(func(_ *draft, _ *row, c *cell) { c.attributes = ` xml:space="preserve"` })},
 
 	// The row is gone, or says something else.
 	{name: "drop a row", apply: onRow(func(d *draft, r *row) { d.rows = slices.DeleteFunc(d.rows, func(o *row) bool { return o == r }) })},
 	{name: "rename a row", apply: touching(func(_ *draft, r *row) { r.tag = "AppointmentDatum" })},
+	{name: "move a row to another namespace", apply: touching(func(d *draft, r *row) { r.attr = ` xmlns="` + spaces[d.choose(len(spaces))] + `"` })},
+	{name: "put a text between members", apply: touching(func(d *draft, r *row) { r.insert(d, strays[d.choose(len(strays))]) })},
 	{name: "drop a member", apply: touchingCell(func(_ *draft, _ *row, c *cell) { *c = cell{bare: true} })},
 	{name: "rename a member", apply: touchingCell(func(d *draft, r *row, c *cell) {
 		c.name = cmp.Or(r.cells[d.choose(len(r.cells))].name, c.name) + "s"[:d.choose(2)] // inserted text has no name
@@ -121,6 +126,15 @@ var corruptions = []string{
 	"&lt;script&gt;", "\u202eright to left", "\ufeff", "\ufffe", "<b>bold</b>", "<ID>1</ID>", "]]>", "<![CDATA[<ID>2</ID>]]>", "<!-- nothing -->",
 }
 
+// strays are texts that have no place between elements.
+var strays = []string{"x", " 1 ", "2/24/2026", "&amp;", "&#x41;", "<![CDATA[x]]>", "\ufeff", "\u00a0", "]]&gt;"}
+
+// controls are characters that XML does not allow, where there should be white space.
+var controls = []string{"&#xB;", "&#0;", " &#x1F;\n", "\v", "\x00", "\xff", "<![CDATA[\v]]>"}
+
+// spaces are namespaces that the rows do not have.
+var spaces = []string{"urn:other", "http://www.kareo.com/api/schemas", ""}
+
 func corrupt(d *draft, _ *row, c *cell) { c.text = corruptions[d.choose(len(corruptions))] }
 
 // corruptPart inserts a corruption into a text, outside its references.
@@ -136,7 +150,7 @@ func corruptPart(d *draft, _ *row, c *cell) {
 func moveAway(d *draft, r *row) {
 	d.moved++
 	practice := strconv.Itoa([]int{2, 99}[d.choose(2)])
-	r.foreign, r.tag = true, item
+	r.foreign, r.tag, r.attr = true, item, ""
 	r.id = foreignIDs + strconv.Itoa(d.moved)
 	r.set("ID", r.id)
 	r.set("PracticeID", practice)
