@@ -2,6 +2,7 @@ package tebra
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -9,20 +10,24 @@ import (
 
 // classifyTrouble classifies the texts that report trouble at the vendor: not of the request, and
 // not of the login. It returns "" for all other texts. A fault that the vendor's deserializer
-// returns quotes the request, so that its text proves nothing.
+// returns quotes the request, so that its text proves nothing but the vendor's own throttling.
 //
 // Besides throttling, the texts are those of .NET and SQL Server, on which the vendor's service
 // runs.
 func classifyTrouble(meta *metadata) (Code, string) {
 	text := strings.ToLower(meta.message)
-	if isThrottleText(text) {
+	code, _ := classifyFault(meta.faultCode)
+	quotes := meta.faultCode != "" && code == Invalid
+	switch {
+	case isVendorThrottle(text), !quotes && isOtherThrottle(text):
 		return Throttled, throttleReason(meta)
-	}
-	if code, _ := classifyFault(meta.faultCode); meta.faultCode != "" && code == Invalid {
+	case quotes:
 		return "", ""
+	case isLockOut(text):
+		return Locked, ""
 	}
 	for _, t := range troubles {
-		if containsAny(text, t.texts) && !containsAny(text, t.except) {
+		if t.matches(text) {
 			return t.code, t.reason
 		}
 	}
@@ -31,47 +36,82 @@ func classifyTrouble(meta *metadata) (Code, string) {
 
 // trouble is one kind of trouble, known by parts of texts in lower case.
 type trouble struct {
-	code   Code
-	reason string
-	texts  []string
-	except []string
+	code    Code
+	reason  string
+	texts   []string
+	pattern *regexp.Regexp // nil if texts suffice
+	except  []string
+}
+
+func (t *trouble) matches(text string) bool {
+	return (containsAny(text, t.texts) || t.pattern != nil && t.pattern.MatchString(text)) && !containsAny(text, t.except)
 }
 
 // troubles is searched in order.
 var troubles = []trouble{
 	// The transaction was undone.
-	{Unavailable, "deadlock", []string{"deadlock", "snapshot isolation transaction aborted"}, nil},
+	{code: Unavailable, reason: "deadlock", texts: []string{"deadlock", "snapshot isolation transaction aborted"}},
 	{
-		Locked, "",
-		[]string{
-			"locked out", "lockout", "account is locked", "account has been locked", "account is temporarily locked", "account was locked",
-			"user is locked", "user has been locked", "login is locked", "login has been locked", "too many failed login", "too many login attempts",
-			"too many failed attempts", "too many invalid login",
+		code: Unavailable, reason: "overload",
+		texts: []string{
+			"too busy", "server busy", "overload", "connection from the pool", "max pool size", "returned an error: (500)",
+			"returned an error: (502)", "returned an error: (503)", "outofmemory", "insufficient memory", "insufficient system memory",
+			"unable to handle the request", "under maintenance", "scheduled maintenance",
 		},
-		[]string{"patient", "locked by"}, // a record that another user has open
-	},
-	{
-		Unavailable, "overload",
-		[]string{
-			"too busy", "server is busy", "server busy", "overload", "connection from the pool", "max pool size", "try again later",
-			"temporarily unavailable", "service is unavailable", "service unavailable", "currently unavailable", "outofmemory",
-			"insufficient memory", "insufficient system memory", "under maintenance", "scheduled maintenance",
-		},
-		nil,
+		pattern: busyService,
 	},
 	// What the vendor's service says about its own database. One of the texts is "The server was
 	// not found", another "Login failed for user".
 	{
-		Unavailable, "database",
-		[]string{
+		code: Unavailable, reason: "database",
+		texts: []string{
 			"sql server", "transport-level error", "network-related", "login failed for user", "cannot open database",
 			"thread was being aborted", "connection was forcibly closed", "connection was closed",
 		},
-		nil,
 	},
 	// A statement that was sent may have taken effect.
-	{Timeout, "text", []string{"timeout expired", "timeout period elapsed", "timed out", "execution timeout", "request timeout", "timeoutexception"}, nil},
+	{
+		code: Timeout, reason: "text",
+		texts: []string{
+			"timeout expired", "timeout period elapsed", "timed out", "execution timeout", "request timeout", "request time out",
+			"request time-out", "gateway timeout", "gateway time-out", "timeoutexception",
+		},
+	},
+	// It follows refusals of what was asked for, too.
+	{code: Unavailable, reason: "overload", texts: []string{"try again later"}, except: []string{"provider", "resource", "location", "slot"}},
 }
+
+// busyService matches texts about the vendor's own systems. Others are about what a request asks
+// for: a provider or a room that is unavailable does not become available by itself.
+var busyService = regexp.MustCompile(`\b(service|server|system|database|application|api|web ?site|site)` +
+	`( (is|are|was|has been))?( (currently|temporarily|presently|momentarily|too|very))? (busy|unavailable|not available|offline)\b`)
+
+// lockOuts are texts of a locked login, whatever else they say.
+var lockOuts = []string{"locked out", "locked-out", "lockout", "failed login", "login attempts", "failed log-in", "failed attempts", "invalid login attempt"}
+
+// lockedLogin matches a sentence about a login that is locked. A full stop within a name does not
+// end the sentence.
+var lockedLogin = regexp.MustCompile(`([^.!?;\n]|\.\S)*\b(accounts?|users?|username|login|logon|log-in)\b([^.!?;\n]|\.\S)*\blocked\b([^.!?;\n]|\.\S)*`)
+
+// bySystem matches what locks a login, and not a record that it has open.
+var bySystem = regexp.MustCompile(`\blocked by (the |an |your )?(system|administrator)\b`)
+
+// isLockOut reports whether a lower-case text says that the login is locked. A record that another
+// user has open is locked too, which concerns that record only.
+func isLockOut(text string) bool {
+	if containsAny(text, lockOuts) {
+		return true
+	}
+	for _, sentence := range lockedLogin.FindAllString(bySystem.ReplaceAllString(text, "locked"), -1) {
+		if strings.Contains(text, "attempts") || !containsAny(sentence, lockedRecords) {
+			return true
+		}
+	}
+	return false
+}
+
+// lockedRecords are parts of texts about a record that is locked.
+var lockedRecords = []string{"patient", "appointment", "record", "encounter", "chart", "claim", "schedule", "locked by", "locked this", "locked the", "another user"}
 
 func containsAny(text string, parts []string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
@@ -85,10 +125,15 @@ func throttleReason(meta *metadata) string {
 	return ""
 }
 
-func isThrottleText(text string) bool {
+// isVendorThrottle reports whether a lower-case text is the one of the vendor's own throttle.
+func isVendorThrottle(text string) bool {
 	after, ok := strings.CutPrefix(strings.TrimSpace(text), "429")
-	return ok && (after == "" || after[0] < '0' || after[0] > '9') ||
-		containsAny(text, []string{"requested more than allowed", "too many requests", "rate limit"})
+	return ok && (after == "" || after[0] < '0' || after[0] > '9') || strings.Contains(text, "requested more than allowed")
+}
+
+// isOtherThrottle reports whether a lower-case text is one of another throttle.
+func isOtherThrottle(text string) bool {
+	return strings.Contains(text, "too many requests") || strings.Contains(strings.ReplaceAll(text, "heart rate limit", ""), "rate limit")
 }
 
 // interval returns the interval that a throttle response names, or 0 if it names none.
