@@ -81,10 +81,17 @@ func (r *response) classifyStatus() (code Code, reason string) {
 		return Unavailable, "html"
 	case r.mediaType != "" && !isXML(r.mediaType) && r.mediaType != "text/plain":
 		return Unavailable, "media"
+	case r.status >= 400 && !r.isSOAP():
+		return Unavailable, "status"
 	case r.status >= 400:
 		return Invalid, "status"
 	}
 	return "", ""
+}
+
+// isSOAP reports whether the body is a response of the operation, as only the vendor writes it.
+func (r *response) isSOAP() bool {
+	return r.decodeErr == nil && (r.mediaType == "" || isXML(r.mediaType))
 }
 
 // classifyBody classifies the content of a response with status 200. It returns "" for a success.

@@ -36,10 +36,10 @@ func (r *reader) envelope(op *Operation, read func(el xml.Name) error) (metadata
 	}
 	root, ok, err := r.next(blankText)
 	switch {
+	case isHTML(r.root):
+		return meta, foreignError("html")
 	case err != nil:
 		return meta, err
-	case strings.EqualFold(root.Local, "html"):
-		return meta, foreignError("html")
 	case !ok || root != (xml.Name{Space: nsSOAP, Local: "Envelope"}):
 		return meta, malformedError("envelope")
 	}

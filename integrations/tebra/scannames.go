@@ -95,6 +95,13 @@ func (s *scanner) name(raw []byte) (name *tagName, ok bool) {
 	return name, true
 }
 
+// tagName returns the name in the next tag, or the first maxNameKept bytes of a longer one.
+func (s *scanner) tagName() string {
+	s.ensure(maxNameKept + 1) // there may be less
+	tag := s.buf[s.pos+1 : min(s.pos+1+maxNameKept, s.end)]
+	return string(tag[:nameLength(tag)])
+}
+
 // isNameByte reports that a byte may be part of a name. All characters beyond ASCII may be.
 var isNameByte = classOf(func(b byte) bool {
 	return isNameStart(b) || b >= '0' && b <= '9' || b == '-' || b == '.'

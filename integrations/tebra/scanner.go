@@ -20,9 +20,10 @@ type scanner struct {
 	open     []*tagName
 	bindings []binding
 	names    map[string]*tagName
-	empty    bool // the last tag was an empty element, whose end is the next token
-	rooted   bool // the document's root element has been read
-	stray    bool // there was text where next was to report it
+	empty    bool   // the last tag was an empty element, whose end is the next token
+	rooted   bool   // the document's root element has been read
+	root     string // its name as written, even if its tag cannot be read
+	stray    bool   // there was text where next was to report it
 	text     repair
 }
 
@@ -174,6 +175,9 @@ func (s *scanner) skip(level int) error {
 
 // startTag consumes a start tag.
 func (s *scanner) startTag() (xml.Name, error) {
+	if !s.rooted {
+		s.root = s.tagName()
+	}
 	tag, err := s.tag()
 	if err != nil {
 		return xml.Name{}, err

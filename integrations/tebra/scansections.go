@@ -1,6 +1,9 @@
 package tebra
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // section consumes a comment or a CDATA section, whose text counts.
 func (s *scanner) section(use textUse) error {
@@ -47,7 +50,11 @@ func (s *scanner) cdata(use textUse) error {
 // documentType returns the error for a document type, which only documents of others have.
 func (s *scanner) documentType() error {
 	s.pos += len("<!DOCTYPE")
-	if !s.rooted && s.ensure(len(" html")) && bytes.EqualFold(s.buf[s.pos:s.pos+len(" html")], []byte(" html")) {
+	for s.ensure(1) && strings.IndexByte(xmlSpace, s.buf[s.pos]) >= 0 {
+		s.pos++
+	}
+	const html = "html"
+	if !s.rooted && s.ensure(len(html)) && bytes.EqualFold(s.buf[s.pos:s.pos+len(html)], []byte(html)) {
 		return foreignError("html")
 	}
 	return malformedError("doctype")
