@@ -59,8 +59,8 @@ type Appointment struct {
 	CaseName    phi.Text
 	Start, End  time.Time
 	// Duration is from Start to End. It is AppointmentDuration where the vendor gives one, except
-	// for entries of a day or longer, which end when the row says. An End that the vendor left out
-	// follows from it.
+	// for entries of a day or longer, and of several days, which end when the row says. An End that
+	// the vendor left out follows from it.
 	Duration time.Duration
 	// Day is the calendar day under which the vendor lists the row, as midnight UTC. It is the day
 	// of Start, except where the clocks skip the time before midnight.

@@ -16,7 +16,8 @@ import (
 // of the two, unless the appointment's length fits only the second.
 //
 // An appointment of less than a day lasts as long as AppointmentDuration says. The end as written
-// counts where the vendor gives no duration, and for whole days, which last 23 to 25 hours.
+// counts where the vendor gives no duration, for whole days, which last 23 to 25 hours, and where
+// it is a day or more after what the duration says, which is then that of each day.
 
 // clockRange is larger than the offset from UTC of every zone.
 const clockRange = 16 * time.Hour
@@ -106,7 +107,7 @@ func (s span) resolve() (start, end time.Time) {
 		return start, end
 	case s.end.isZero():
 		return start, start.Add(s.length)
-	case s.allDay || cmp.Or(s.length, written) >= wholeDay:
+	case s.allDay, s.length >= wholeDay, written-s.length >= wholeDay:
 		return start, latest(start, s.end.first)
 	case s.start.moved:
 		return start, latest(start, start.Add(cmp.Or(s.length, written)))
