@@ -147,8 +147,7 @@ func isAlpha(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }
 type clockTime struct {
 	hour, minute, second, nanosecond int
 
-	digits int  // of the hour
-	padded bool // the hour has a leading zero
+	digits int // of the hour
 }
 
 // timeOfDay reads the time after a date, without what follows it.
@@ -156,7 +155,6 @@ func (p *dateParser) timeOfDay() (c clockTime, ok bool) {
 	if !p.space() && !(p.iso && p.next("Tt")) || len(p.rest) == 0 {
 		return c, false
 	}
-	c.padded = p.rest[0] == '0'
 	if c.hour, c.digits, ok = p.number(1, 2); !ok || c.hour > 23 || !p.next(":") {
 		return c, false
 	}
@@ -201,7 +199,7 @@ func (p *dateParser) suffix(c *clockTime, w *written) (zone *time.Location, ok b
 		w.clock.marked = !p.iso
 		return zone, c.mark(p.rest)
 	case p.iso && c.digits == 2:
-	case c.padded || c.hour > 12:
+	case c.hour == 0 || c.hour > 12:
 		w.clock.full = !p.iso
 	default:
 		w.hours = undecided

@@ -17,9 +17,10 @@ import (
 //
 // Spaces may be several, or the no-break spaces that newer versions of .NET write before AM and PM.
 //
-// A time of the first three forms without AM or PM shows 24 hours if its hour is 0, at least 13, or
-// has a leading zero, which the vendor's 12-hour form does not have. Other hours are ambiguous, and
-// so are those of one digit after a date of ISO 8601, which prescribes two.
+// A time of the first three forms without AM or PM shows 24 hours if its hour is 0 or at least 13.
+// Other hours are ambiguous, even with a leading zero, which says how numbers are written and
+// nothing about the half of the day. So are those of one digit after a date of ISO 8601, which
+// prescribes two, and 24 hours.
 // They count as hours of 24 if the row itself, or the rows of the list so far, contain a time that
 // shows 24 hours and none with AM or PM. If they contain one with AM or PM, or if neither occurs in
 // the whole list, the ambiguous time cannot be read.
