@@ -62,6 +62,9 @@ type AppointmentDetail struct {
 	Created           time.Time
 	Updated           time.Time
 	Unread            []string // the vendor's names of the members that could not be read
+	// Repaired contains "AppointmentName" and "Notes" if characters of these texts were replaced by
+	// U+FFFD.
+	Repaired []string
 }
 
 // Attendee is a patient in a group appointment.
@@ -139,11 +142,19 @@ type detailRow struct {
 	start, end moment
 }
 
+// kept returns the text of a member that an update writes back.
+func (a *detailRow) kept(c *cell) phi.Text {
+	if c.fixed {
+		a.Repaired = append(a.Repaired, c.column)
+	}
+	return c.text()
+}
+
 var detailColumns = newRecord(func(a *detailRow) *[]string { return &a.Unread },
 	map[string]func(*detailRow, *cell){
 		"AppointmentId":                  func(a *detailRow, c *cell) { a.ID = c.typedOwnID() },
 		"AppointmentMode":                func(a *detailRow, c *cell) { a.Mode = c.name() },
-		"AppointmentName":                func(a *detailRow, c *cell) { a.Name = c.text() },
+		"AppointmentName":                func(a *detailRow, c *cell) { a.Name = a.kept(c) },
 		"AppointmentReasonId":            func(a *detailRow, c *cell) { a.ReasonID = c.foreignID().Reveal() },
 		"AppointmentStatus":              func(a *detailRow, c *cell) { a.Status = AppointmentStatus(c.trimmed()) },
 		"AppointmentType":                func(a *detailRow, c *cell) { a.Type = c.trimmed() },
@@ -154,7 +165,7 @@ var detailColumns = newRecord(func(a *detailRow) *[]string { return &a.Unread },
 		"IsGroupAppointment":             func(a *detailRow, c *cell) { a.Group = c.boolean() },
 		"IsRecurring":                    func(a *detailRow, c *cell) { a.Recurring = c.boolean() },
 		"MaxAttendees":                   func(a *detailRow, c *cell) { a.MaxAttendees = c.integer() },
-		"Notes":                          func(a *detailRow, c *cell) { a.Notes = c.text() },
+		"Notes":                          func(a *detailRow, c *cell) { a.Notes = a.kept(c) },
 		"OccurrenceId":                   func(a *detailRow, c *cell) { a.OccurrenceID = c.foreignID() },
 		"PatientCaseId":                  func(a *detailRow, c *cell) { a.CaseID = c.foreignID() },
 		"PracticeId":                     func(a *detailRow, c *cell) { a.PracticeID = c.foreignID().Reveal() },

@@ -34,21 +34,30 @@ type AppointmentUpdate struct {
 	Recurring         bool
 	OccurrenceID      phi.Text
 
-	unread bool // the appointment was read without a member that this would clear
+	unread   bool       // the appointment was read without a member that this would clear
+	repaired []phi.Text // texts that are not as the vendor has them, and that this would replace
 }
 
 // notUpdated are the members that an update does not write.
 var notUpdated = []string{"CreatedAt", "IsDeleted", "IsGroupAppointment", "PatientSummaries", "PracticeId", "RecurrenceRule", "UpdatedAt"}
 
 // Update returns the AppointmentUpdate that would leave the appointment as it was read. If one of
-// its members could not be read, the update is Invalid, because it would clear the member.
+// its members could not be read, the update is Invalid, because it would clear the member. So it is
+// as long as it has a text of which characters were replaced: it would write the replacements.
 func (a *AppointmentDetail) Update() AppointmentUpdate {
+	var repaired []phi.Text
+	for name, text := range map[string]phi.Text{"AppointmentName": a.Name, "Notes": a.Notes} {
+		if slices.Contains(a.Repaired, name) {
+			repaired = append(repaired, text)
+		}
+	}
 	return AppointmentUpdate{
 		ID: a.ID, Patient: a.Patient, ServiceLocationID: a.ServiceLocationID, Start: a.Start, End: a.End, Status: a.Status,
 		Mode: a.Mode, Name: a.Name, Notes: a.Notes, CaseID: a.CaseID, AuthorizationID: a.AuthorizationID, ReasonID: a.ReasonID,
 		ProviderID: a.ProviderID, ResourceID: a.ResourceID, ResourceIDs: slices.Clone(a.ResourceIDs),
 		MaxAttendees: a.MaxAttendees, Recurring: a.Recurring, OccurrenceID: a.OccurrenceID,
-		unread: slices.ContainsFunc(a.Unread, func(member string) bool { return !slices.Contains(notUpdated, member) }),
+		repaired: repaired,
+		unread:   slices.ContainsFunc(a.Unread, func(member string) bool { return !slices.Contains(notUpdated, member) }),
 	}
 }
 
@@ -78,6 +87,8 @@ func (a *AppointmentUpdate) check() (reason string) {
 	switch {
 	case a.unread:
 		return "unread"
+	case slices.Contains(a.repaired, a.Notes), slices.Contains(a.repaired, a.Name):
+		return "repaired"
 	case !isIdentifier(a.ID.Reveal(), 64), a.Patient != "" && !isIdentifier(a.Patient.Reveal(), 64):
 		return "id"
 	case !isIdentifier(a.ServiceLocationID, 64):

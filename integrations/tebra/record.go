@@ -117,7 +117,9 @@ func (d *record[T]) member(el xml.Name, into *T, c *cell) error {
 		}
 		return col.nested(c.reader, into, c)
 	}
+	before := c.reader.text.count
 	value, err := c.reader.value()
+	c.fixed = c.reader.text.count > before
 	switch {
 	case errors.Is(err, errNested):
 		value = nil
@@ -196,6 +198,7 @@ type cell struct {
 	column string
 	value  []byte // valid only until the next member is read
 	failed bool   // the value cannot be read
+	fixed  bool   // characters of the value were replaced
 	hours  hours  // how times without AM or PM are read
 }
 

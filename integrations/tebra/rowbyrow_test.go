@@ -283,3 +283,47 @@ func TestOddMembersOfSingleRecords(t *testing.T) {
 		t.Errorf("patient %+v, %v", p, err)
 	}
 }
+
+// A replaced character is not written back. A text of its own, or one that the vendor itself wrote
+// with the replacement, is.
+func TestRepairedTextsAreNotWrittenBack(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		members string
+		edit    func(*tebra.AppointmentUpdate)
+		invalid bool
+	}{
+		"notes":                {members: "<Notes>a&#xB;b</Notes>", invalid: true},
+		"name":                 {members: "<AppointmentName>Caf\xe9</AppointmentName>", invalid: true},
+		"another status":       {members: "<Notes>a&#xB;b</Notes>", edit: func(u *tebra.AppointmentUpdate) { u.Status = tebra.StatusConfirmed }, invalid: true},
+		"other notes":          {members: "<Notes>a&#xB;b</Notes>", edit: func(u *tebra.AppointmentUpdate) { u.Notes = "a b" }},
+		"no notes":             {members: "<Notes>a&#xB;b</Notes>", edit: func(u *tebra.AppointmentUpdate) { u.Notes = "" }},
+		"of the vendor":        {members: "<Notes>a\uFFFDb</Notes>"},
+		"a member not written": {members: "<Notes>ab</Notes><PatientSummary><FirstName>&#xB;</FirstName><PatientId>1001</PatientId></PatientSummary>"},
+	} {
+		body := "<Appointment><AppointmentId>900001</AppointmentId><AppointmentStatus>Scheduled</AppointmentStatus><EndTime>2026-02-24T17:30:00Z</EndTime>" +
+			tt.members + "<ServiceLocationId>3</ServiceLocationId><StartTime>2026-02-24T17:00:00Z</StartTime></Appointment>"
+		writes := 0
+		c := newClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+			op, _, _ := strings.Cut(strings.Trim(path.Base(r.Header.Get("SOAPAction")), `"`), ".")
+			if op == "UpdateAppointment" {
+				writes++
+			}
+			return respond(200, xmlType, strings.NewReader(responseTo(op, noError+authorized+body))), nil
+		}), nil)
+		a, err := c.Appointments.Get(t.Context(), "900001", time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := a.Update()
+		if tt.edit != nil {
+			tt.edit(&change)
+		}
+		_, err = c.Appointments.Update(t.Context(), change, time.UTC)
+		var e *tebra.Error
+		refused := errors.As(err, &e) && e.Code == tebra.Invalid && e.Reason == "repaired" && !e.Sent && writes == 0
+		if tt.invalid != refused || !tt.invalid && err != nil {
+			t.Errorf("%s: %v after %d writes", name, err, writes)
+		}
+	}
+}
