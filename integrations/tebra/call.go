@@ -143,9 +143,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 	if code == Throttled {
 		outcome.Interval = resp.interval()
 	}
-	if code == Throttled || code == Unavailable {
-		outcome.RetryAfter = resp.retryAfter
-	}
+	outcome.RetryAfter = resp.retryAfter
 	return &Error{
 		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, RetryAfter: outcome.RetryAfter,
 		Status: resp.status, cause: resp.ctxErr,

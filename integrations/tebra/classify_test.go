@@ -205,6 +205,26 @@ func TestRetryAfterIsReported(t *testing.T) {
 	}
 }
 
+// The vendor's own responses may say so too, whatever they mean.
+func TestRetryAfterOfFaultsIsReported(t *testing.T) {
+	t.Parallel()
+	for text, code := range map[string]tebra.Code{
+		"The operation has timed out.": tebra.Timeout, "The account is locked.": tebra.Locked, "The server is too busy.": tebra.Unavailable,
+		"429: slow down": tebra.Throttled,
+	} {
+		g := &gate{}
+		_, err := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			resp := respond(503, xmlType, strings.NewReader(faultWithText("a:InternalServiceFault", text)))
+			resp.Header.Set("Retry-After", "120")
+			return resp, nil
+		}), func(o *tebra.Options) { o.Gate = g }).Appointments.List(t.Context(), oneDay())
+		var e *tebra.Error
+		if !errors.As(err, &e) || e.Code != code || e.RetryAfter != 2*time.Minute || g.outcomes[0].RetryAfter != e.RetryAfter {
+			t.Errorf("%s: got %+v, outcomes %+v", text, e, g.outcomes)
+		}
+	}
+}
+
 // The method's own check of a response counts for the error, the Gate, Observe and Trace alike. A
 // Gate that received a success would consider a broken vendor healthy.
 func TestAllObserversReceiveTheSameCode(t *testing.T) {
