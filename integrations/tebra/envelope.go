@@ -179,9 +179,10 @@ func (r *reader) practicesAuthorized() ([]string, error) {
 		if start && numbers == nil {
 			numbers = []string{}
 		}
-		if text := strings.TrimSpace(string(r.text.buf)); text != "" {
-			readable = readable && isIdentifier(text, 32) && len(numbers) < maxItems
-			numbers = append(numbers, text)
+		if text := strings.TrimSpace(string(r.text.buf)); text != "" && readable {
+			if readable = isIdentifier(text, 32) && len(numbers) < maxItems; readable {
+				numbers = append(numbers, text)
+			}
 		}
 	}
 	if !readable {

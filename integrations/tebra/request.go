@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -125,15 +126,5 @@ func encode(op *Operation, cred Credentials, body func(*writer)) ([]byte, error)
 // isXMLText reports whether XML 1.0 can represent s. Escaping would replace other characters by
 // U+FFFD, and the request would then name a different record.
 func isXMLText(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		ok := r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r <= 0xD7FF ||
-			r >= 0xE000 && r <= 0xFFFD || r >= 0x10000
-		if !ok {
-			return false
-		}
-	}
-	return true
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !isXMLRune(r) })
 }
