@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -20,12 +21,10 @@ import (
 	"github.com/workflow-bolt/rounds/bench/internal/report"
 )
 
-// Pairs of the row with a floor, samples of the others, and the rows between two readings of the
-// heap.
+// Pairs of the row with a floor, and samples of the others.
 const (
-	pairs        = 11
-	samples      = 5
-	readingEvery = 250
+	pairs   = 11
+	samples = 5
 )
 
 // Flags declares the bench's flags and returns its measurement.
@@ -48,26 +47,41 @@ func measure(ctx context.Context, odd bool) (rows []report.Row, err error) {
 	if err := f.verify(ctx); err != nil {
 		return nil, err
 	}
-	streamed, err := pair.Alternate(ctx, pairs, f.rate(f.stream), l.tokenRate)
+	collected, err := pair.Alternate(ctx, pairs, f.rate(f.collect), l.tokenRate)
 	if err != nil {
 		return nil, err
 	}
-	collected, err := pair.Alternate(ctx, samples, f.rate(f.collect), l.tokenRate)
+	streamed, err := pair.Alternate(ctx, samples, f.rate(f.stream), l.tokenRate)
 	if err != nil {
 		return nil, err
 	}
-	live, err := pair.Alone(ctx, samples, f.heapMB)
+	grown, err := pair.Alone(ctx, samples, f.growthMB)
 	if err != nil {
 		return nil, err
 	}
 	return []report.Row{
-		tokenRow("rows-per-second", streamed, "Appointments.Rows, from the request to the last row", new(0.5), odd),
-		tokenRow("list-rows-per-second", collected, "Appointments.List, from the request to the returned list", nil, odd),
-		report.Row{
-			Name: "heap-mb", Unit: "MB", Better: report.Lower, Floor: new(8.0), Samples: live,
-			Note: fmt.Sprintf("largest live heap of the process during Appointments.Rows, less that before it; a collection is forced every %d rows", readingEvery),
-		}.Complete(),
+		tokenRow("rows-per-second", collected, "Appointments.Windows, as the worker calls it, from the request to a window that holds all rows", new(0.5), odd),
+		tokenRow("stream-rows-per-second", streamed, "Appointments.Rows, which no program of the project calls, from the request to the last row", nil, odd),
+		heapRow("heap-mb", l.beyond(grown), new(8.0), fmt.Sprintf("growth-mb less the %.1f MB of the response; negative if the rows take less", l.servedMB())),
+		heapRow("growth-mb", grown, nil, fmt.Sprintf("largest live heap of the process during Appointments.Windows, which holds all rows, less that before it; "+
+			"a collection is forced after every %d kB of the response and at the end", readingEvery>>10)),
 	}, nil
+}
+
+// servedMB returns the size of the response.
+func (l *list) servedMB() float64 { return float64(len(l.served)) / 1e6 }
+
+// beyond returns how much more than the response takes.
+func (l *list) beyond(grown pair.Samples) pair.Samples {
+	less := slices.Clone(grown.Ours)
+	for i := range less {
+		less[i] -= l.servedMB()
+	}
+	return pair.Samples{Ours: less}
+}
+
+func heapRow(name string, s pair.Samples, floor *float64, note string) report.Row {
+	return report.Row{Name: name, Unit: "MB", Better: report.Lower, Floor: floor, Samples: s, Note: note}.Complete()
 }
 
 // tokenRow is a row whose peer is the tokenizer of the standard library.
@@ -115,35 +129,43 @@ func (f *feed) stream(ctx context.Context, into *sum) error {
 	return nil
 }
 
-// collect reads the list as a whole.
+// collect reads the list as the worker does.
 func (f *feed) collect(ctx context.Context, into *sum) error {
-	list, err := f.client.Appointments.List(ctx, f.request)
-	if err != nil {
-		return err
+	rows, err := f.window(ctx)
+	for i := range rows {
+		into.add(&rows[i])
 	}
-	for i := range list.Rows {
-		into.add(&list.Rows[i])
-	}
-	return nil
+	return err
 }
 
-// heapMB reads the list row by row and returns the heap that this keeps alive.
-func (f *feed) heapMB(ctx context.Context) (float64, error) {
-	meter, rows := heap.Start(), 0
-	for _, err := range f.client.Appointments.Rows(ctx, f.request) {
-		if errors.Is(err, tebra.ErrPartial) {
-			break
-		}
+// window returns the rows of the only window of the request.
+func (f *feed) window(ctx context.Context) (rows []tebra.Appointment, err error) {
+	for w, err := range f.client.Appointments.Windows(ctx, f.request) {
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		if rows++; rows%readingEvery == 0 {
-			meter.Read()
+		if rows != nil {
+			return nil, errors.New("there is more than one window")
 		}
+		rows = w.Rows
 	}
-	if rows != f.verified.rows {
-		return 0, fmt.Errorf("read %d rows, want %d", rows, f.verified.rows)
+	return rows, nil
+}
+
+// growthMB reads the list as the worker does and returns the heap that this keeps alive.
+func (f *feed) growthMB(ctx context.Context) (float64, error) {
+	meter := heap.Start()
+	f.probe.meter.Store(meter)
+	defer f.probe.meter.Store(nil)
+	rows, err := f.window(ctx)
+	if err != nil {
+		return 0, err
 	}
+	meter.Read()
+	if len(rows) != f.verified.rows {
+		return 0, fmt.Errorf("read %d rows, want %d", len(rows), f.verified.rows)
+	}
+	runtime.KeepAlive(rows)
 	return meter.MB(), nil
 }
 

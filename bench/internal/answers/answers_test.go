@@ -66,9 +66,9 @@ func TestFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, figure := range map[string]func(context.Context) (float64, error){
-		"stream": f.rate(f.stream), "collect": f.rate(f.collect), "tokens": l.tokenRate, "heap": f.heapMB,
+		"stream": f.rate(f.stream), "collect": f.rate(f.collect), "tokens": l.tokenRate, "growth": f.growthMB,
 	} {
-		if got, err := figure(t.Context()); err != nil || got <= 0 && name != "heap" {
+		if got, err := figure(t.Context()); err != nil || got <= 0 && name != "growth" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
+
+	"github.com/workflow-bolt/rounds/bench/internal/heap"
 )
 
 // feed serves a list over loopback HTTP and has a client that reads it.
@@ -22,6 +25,7 @@ type feed struct {
 	server    *http.Server
 	served    chan error
 	transport *http.Transport
+	probe     *probe
 	client    *tebra.Client
 	verified  sum // what every reading must return
 }
@@ -33,6 +37,7 @@ func serve(ctx context.Context, l *list) (*feed, error) {
 		return nil, err
 	}
 	f := &feed{list: l, served: make(chan error, 1), transport: &http.Transport{}}
+	f.probe = &probe{next: f.transport}
 	f.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // an error shows when the response is read
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
@@ -43,12 +48,45 @@ func serve(ctx context.Context, l *list) (*feed, error) {
 	f.client, err = tebra.New(tebra.Options{
 		Endpoint: "http://" + listener.Addr().String() + tebratest.Path, Insecure: true, Account: "bench",
 		Credentials: tebra.Credentials{CustomerKey: "key", User: "user", Password: "password"},
-		HTTPClient:  &http.Client{Transport: f.transport},
+		HTTPClient:  &http.Client{Transport: f.probe},
 	})
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
+}
+
+// readingEvery is how many bytes of a response are between two readings of the heap.
+const readingEvery = 512 << 10
+
+// probe is a transport that reads the heap while a response is read, if it has a meter.
+type probe struct {
+	next  http.RoundTripper
+	meter atomic.Pointer[heap.Meter]
+}
+
+func (p *probe) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := p.next.RoundTrip(r)
+	if meter := p.meter.Load(); err == nil && meter != nil {
+		resp.Body = &meteredBody{ReadCloser: resp.Body, meter: meter}
+	}
+	return resp, err
+}
+
+type meteredBody struct {
+	io.ReadCloser
+
+	meter *heap.Meter
+	since int // bytes since the last reading
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.since += n; b.since >= readingEvery {
+		b.since = 0
+		b.meter.Read()
+	}
+	return n, err
 }
 
 func (f *feed) close() error {
