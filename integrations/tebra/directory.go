@@ -63,7 +63,7 @@ func (s *DirectoryService) Providers(ctx context.Context, req ProvidersRequest) 
 var providerColumns = newRecord(func(p *Provider) *[]string { return &p.Unread }, map[string]func(*Provider, *cell){
 	"ID":                         func(p *Provider, c *cell) { p.ID = c.ownID() },
 	"PracticeID":                 func(p *Provider, c *cell) { p.PracticeID = c.foreignID().Reveal() },
-	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.name() },
+	"PracticeName":               func(p *Provider, c *cell) { p.PracticeName = c.practiceName() },
 	"FullName":                   func(p *Provider, c *cell) { p.FullName = c.text() },
 	"FirstName":                  func(p *Provider, c *cell) { p.FirstName = c.text() },
 	"LastName":                   func(p *Provider, c *cell) { p.LastName = c.text() },
@@ -130,7 +130,7 @@ func (s *DirectoryService) Practices(ctx context.Context, req PracticesRequest) 
 
 var practiceColumns = newRecord(func(p *Practice) *[]string { return &p.Unread }, map[string]func(*Practice, *cell){
 	"ID":                   func(p *Practice, c *cell) { p.ID = c.ownID().Reveal() },
-	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.name() },
+	"PracticeName":         func(p *Practice, c *cell) { p.Name = c.practiceName() },
 	"Active":               func(p *Practice, c *cell) { p.Active = c.boolean() },
 	"NPI":                  func(p *Practice, c *cell) { p.NPI = c.name() },
 	"Email":                func(p *Practice, c *cell) { p.Email = c.text() },
@@ -194,7 +194,7 @@ var serviceLocationColumns = newRecord(func(l *ServiceLocation) *[]string { retu
 	"Name":           func(l *ServiceLocation, c *cell) { l.Name = c.name() },
 	"BillingName":    func(l *ServiceLocation, c *cell) { l.BillingName = c.name() },
 	"PracticeID":     func(l *ServiceLocation, c *cell) { l.PracticeID = c.foreignID().Reveal() },
-	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.name() },
+	"PracticeName":   func(l *ServiceLocation, c *cell) { l.PracticeName = c.practiceName() },
 	"PlaceOfService": func(l *ServiceLocation, c *cell) { l.PlaceOfService = c.name() },
 	"NPI":            func(l *ServiceLocation, c *cell) { l.NPI = c.name() },
 	"Phone":          func(l *ServiceLocation, c *cell) { l.Phone = c.text() },
@@ -251,7 +251,7 @@ var procedureCodeColumns = newRecord(func(p *ProcedureCode) *[]string { return &
 	"ProcedureCode":           func(p *ProcedureCode, c *cell) { p.Code = c.name() },
 	"OfficialName":            func(p *ProcedureCode, c *cell) { p.OfficialName = c.name() },
 	"LocalName":               func(p *ProcedureCode, c *cell) { p.LocalName = c.name() },
-	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.name() },
+	"PracticeName":            func(p *ProcedureCode, c *cell) { p.PracticeName = c.practiceName() },
 	"ProcedureCodeCategoryID": func(p *ProcedureCode, c *cell) { p.Category = c.name() },
 	"Active":                  func(p *ProcedureCode, c *cell) { p.Active = c.boolean() },
 	"CreatedDate":             func(p *ProcedureCode, c *cell) { p.Created = c.time() },

@@ -216,6 +216,16 @@ func (c *cell) text() phi.Text { return phi.Text(c.value) }
 // name returns the value of a column that has the same value in many records.
 func (c *cell) name() string { return c.reader.text.intern(c.value) }
 
+// practiceName returns the name of a practice. One with replaced characters cannot be read, because
+// requests and rows of other lists name the practice otherwise.
+func (c *cell) practiceName() string {
+	if c.fixed {
+		c.fail()
+		return ""
+	}
+	return c.name()
+}
+
 // trimmed is name without white space around it.
 func (c *cell) trimmed() string { return c.reader.text.intern(bytes.TrimSpace(c.value)) }
 

@@ -38,6 +38,7 @@ func TestOddRowsCostThemselvesAlone(t *testing.T) {
 		"undecodable byte":            {row: "<ID>2</ID><PatientFullName>Mu\xf1oz</PatientFullName>" + start, start: ten, repaired: 1},
 		"surrogate and overlong":      {row: "<ID>2</ID><Notes>\xed\xa0\x80\xc0\x80</Notes>" + start, start: ten, repaired: 5},
 		"unknown entity":              {row: "<ID>2</ID><Notes>a&nbsp;b</Notes>" + start, start: ten, repaired: 1},
+		"in the practice's name":      {row: "<ID>2</ID><PracticeName>Lake&#xB;side</PracticeName>" + start, unread: []string{"PracticeName"}, start: ten, repaired: 1},
 		"in a CDATA section":          {row: "<ID>2</ID><Notes><![CDATA[a\vb&#xB;]]></Notes>" + start, start: ten, repaired: 1},
 		"in a comment":                {row: "<ID>2</ID><Notes>a<!-- \v -->b</Notes>" + start, start: ten},
 		"in a column that is unread":  {row: "<Future>\v&#xB;&x;\xff</Future><ID>2</ID>" + start, start: ten},
