@@ -76,8 +76,7 @@ func oddDemo(t *testing.T, queue string) *Demo {
 		QueueURL: queue, CacheURL: redistest.URL(t), Speed: 2400, Seed: 1, Visits: 50, Patients: 60,
 		Prepare: func(v *tebratest.Server) error {
 			v.SetThrottles(tebratest.Throttles{Scale: 0.1})
-			v.SetOdd(tebratest.OddityNames()...)
-			return nil
+			return v.SetOdd(tebratest.OddityNames()...)
 		},
 		Ended: func(_ context.Context, r Run) {
 			if r.Outcome.Code == codes.Panic {

@@ -71,7 +71,7 @@ func TestLostPracticeKeepsItsBoards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.vendor.SetOdd(tt.odd...)
+			must(t, b.vendor.SetOdd(tt.odd...))
 			b.done(t, tasks.SyncPractices{})
 			b.done(t, days(monday, monday))
 			b.clinic.SetAccess(tt.access)
@@ -388,7 +388,7 @@ func TestRowsOfOtherPractices(t *testing.T) {
 		t.Errorf("a row of a known practice: %d rows, incomplete %v", len(r.Board.Rows), r.Board.Incomplete)
 	}
 
-	b.vendor.SetOdd(tebratest.OddUnknownPractice)
+	must(t, b.vendor.SetOdd(tebratest.OddUnknownPractice))
 	must(t, b.clinic.Delete(b.visits(monday)[5].ID))
 	b.done(t, days(monday, monday))
 	r := b.board(t, monday)
@@ -405,7 +405,7 @@ func TestRowsOfOtherPractices(t *testing.T) {
 	if !strings.Contains(b.log.String(), `"code":"row_foreign"`) || !strings.Contains(b.log.String(), `"tenant":"clinic-a"`) {
 		t.Errorf("the log contains %s", b.log.String())
 	}
-	b.vendor.SetOdd()
+	must(t, b.vendor.SetOdd())
 	b.done(t, days(monday, monday))
 	b.rows(t, "without rows of others", 9, false)
 	if found, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{}); err != nil || len(found) != 0 {

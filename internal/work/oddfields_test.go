@@ -14,8 +14,9 @@ func TestUnreadValuesAreAlerted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, odd := range []bool{true, false} {
-		if b.vendor.SetOdd(); odd {
-			b.vendor.SetOdd(tebratest.OddLastModified)
+		must(t, b.vendor.SetOdd())
+		if odd {
+			must(t, b.vendor.SetOdd(tebratest.OddLastModified))
 		}
 		b.done(t, days(monday, monday))
 		alerts, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{Tenant: clinicA})

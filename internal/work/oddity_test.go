@@ -17,7 +17,7 @@ func TestOddRowsCostThemselvesOnly(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			plain := b.visits(monday)
-			b.vendor.SetOdd(o)
+			must(t, b.vendor.SetOdd(o))
 			odd := b.clinic.OddVisits(monday.In(b.clinic.Location()))
 			b.done(t, days(monday, monday))
 			r := b.board(t, monday)

@@ -20,7 +20,7 @@ func TestFullPageWithoutNextKey(t *testing.T) {
 	t.Run("the vendor never sends it", func(t *testing.T) {
 		t.Parallel()
 		b := of(1001)
-		b.vendor.SetOdd(tebratest.OddNoNextKey)
+		must(t, b.vendor.SetOdd(tebratest.OddNoNextKey))
 		b.done(t, tasks.SweepPatients{Practice: "7"})
 		b.demands(t, `sync sweep 7 from "" since "", 999 rows`)
 		b.wantAlerts(t)
@@ -31,7 +31,7 @@ func TestFullPageWithoutNextKey(t *testing.T) {
 		if people := b.clinic.Patients(); !b.mark(t).IsZero() || b.toFetch(t, people[999].ID) || !b.toFetch(t, people[1000].ID) {
 			t.Errorf("after a sweep that is not complete the watermark is %q", b.mark(t))
 		}
-		b.vendor.SetOdd()
+		must(t, b.vendor.SetOdd())
 		last := b.clinic.Patients()[1000].ID
 		b.done(t, tasks.SweepPatients{Practice: "7"})
 		b.done(t, tasks.SweepPatients{Practice: "7", Page: tasks.EntityID(last), Begun: monday})
@@ -43,9 +43,9 @@ func TestFullPageWithoutNextKey(t *testing.T) {
 	t.Run("the vendor omits it once", func(t *testing.T) {
 		t.Parallel()
 		b := of(1001)
-		b.vendor.SetOdd(tebratest.OddNoNextKey)
+		must(t, b.vendor.SetOdd(tebratest.OddNoNextKey))
 		b.done(t, tasks.SweepPatients{Practice: "7"})
-		b.vendor.SetOdd()
+		must(t, b.vendor.SetOdd())
 		b.demands(t, `sync sweep 7 from "" since "", 999 rows`)
 		b.done(t, smaller)
 		if !strings.Contains(b.line.sent, "BatchSize>999<") {

@@ -58,14 +58,18 @@ func newList(ctx context.Context, days int, odd bool) (*list, error) {
 	var plain, served response
 	for i := range days {
 		day := first.AddDate(0, 0, i)
-		sim.SetOdd()
+		if err := sim.SetOdd(); err != nil {
+			return nil, err
+		}
 		p, err := askDay(ctx, sim, practice.Name, day)
 		if err != nil {
 			return nil, err
 		}
 		s := p
 		if odd {
-			sim.SetOdd(kinds[i%len(kinds)])
+			if err := sim.SetOdd(kinds[i%len(kinds)]); err != nil {
+				return nil, err
+			}
 			if s, err = askDay(ctx, sim, practice.Name, day); err != nil {
 				return nil, err
 			}
@@ -82,14 +86,18 @@ func newList(ctx context.Context, days int, odd bool) (*list, error) {
 // changing returns the oddities that change rows of a day and neither add nor remove any: with more
 // rows, the list would be cut.
 func changing(ctx context.Context, sim *tebratest.Server, practice string, day time.Time) ([]tebratest.Oddity, error) {
-	sim.SetOdd()
+	if err := sim.SetOdd(); err != nil {
+		return nil, err
+	}
 	plain, err := askDay(ctx, sim, practice, day)
 	if err != nil {
 		return nil, err
 	}
 	var all []tebratest.Oddity
 	for _, o := range tebratest.RowOddities() {
-		sim.SetOdd(o)
+		if err := sim.SetOdd(o); err != nil {
+			return nil, err
+		}
 		odd, err := askDay(ctx, sim, practice, day)
 		if err != nil {
 			return nil, err

@@ -163,7 +163,9 @@ func TestControlDuringChangesOfSettings(t *testing.T) {
 			default:
 				s.SetFaults(tebratest.Faults{ClockOffset: time.Duration(i)})
 				s.SetThrottles(tebratest.Throttles{Margin: time.Duration(i)})
-				s.SetOdd(tebratest.OddityNames()[i%2:]...)
+				if err := s.SetOdd(tebratest.OddityNames()[i%2:]...); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	})

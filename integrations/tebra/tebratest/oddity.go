@@ -1,7 +1,6 @@
 package tebratest
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,15 +87,15 @@ func (o Oddity) Unreadable() bool {
 // oddSet is a set of oddities.
 type oddSet []Oddity
 
-// check returns an error if an oddity is unknown.
+// check returns an error if an oddity is unknown or repeated.
 func (s oddSet) check() error {
-	for _, name := range s {
+	for i, name := range s {
 		if !slices.ContainsFunc(oddities, func(o oddity) bool { return o.Name == name }) {
 			return fmt.Errorf("unknown oddity %q", name)
 		}
-	}
-	if len(s) > len(oddities) {
-		return errors.New("an oddity is repeated")
+		if slices.Contains(s[:i], name) {
+			return fmt.Errorf("oddity %q is repeated", name)
+		}
 	}
 	return nil
 }
@@ -112,11 +111,16 @@ func (s *Server) Odd() []Oddity {
 	return on
 }
 
-// SetOdd switches these oddities on and all others off. Unknown names have no effect.
-func (s *Server) SetOdd(on ...Oddity) {
+// SetOdd switches these oddities on and all others off. It returns an error, and changes nothing,
+// if a name is unknown or repeated.
+func (s *Server) SetOdd(on ...Oddity) error {
+	if err := oddSet(on).check(); err != nil {
+		return fmt.Errorf("tebratest: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.odd = selectOddities(on)
+	return nil
 }
 
 // isOdd reports whether an oddity is switched on. The caller holds the server's lock.
@@ -139,6 +143,6 @@ func selectOddities(on []Oddity) []oddity {
 func (s *Server) controlOdd(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/odd", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Odd()) })
 	mux.HandleFunc("PUT /control/odd", func(w http.ResponseWriter, r *http.Request) {
-		putJSON(w, r, func(on oddSet) { s.SetOdd(on...) })
+		putJSON(w, r, func(on oddSet) { _ = s.SetOdd(on...) }) // putJSON has checked the names
 	})
 }
