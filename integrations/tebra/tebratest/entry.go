@@ -29,22 +29,34 @@ func (c *Clinic) Enter(v Visit) string {
 }
 
 // Withdraw removes the rows of an entry that a test selects, without a trace, or returns
-// ErrNotFound if there is none.
+// ErrNotFound if there is none. What is left of the entry is its first row from then on.
 func (c *Clinic) Withdraw(id string, selected func(Visit) bool) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	n := 0
+	withdrawn := 0
+	var left []*Visit
 	for day, all := range c.days {
 		c.days[day] = slices.DeleteFunc(all, func(v *Visit) bool {
-			gone := v.ID == id && selected(*v)
-			if gone {
-				n++
+			switch {
+			case v.ID != id:
+				return false
+			case selected(*v):
+				withdrawn++
+				return true
 			}
-			return gone
+			left = append(left, v)
+			return false
 		})
 	}
-	if n == 0 {
+	switch {
+	case withdrawn == 0:
 		return ErrNotFound
+	case len(left) == 0:
+		delete(c.visits, id)
+		delete(c.visitHistory, id)
+	case !slices.Contains(left, c.visits[id]):
+		c.visits[id] = slices.MinFunc(left, func(a, b *Visit) int { return a.Start.Compare(b.Start) })
+		delete(c.visitHistory, id)
 	}
 	return nil
 }

@@ -50,7 +50,9 @@ func TestEntriesThatBeganEarlier(t *testing.T) {
 	if rows := rowsOn(t, s, later); len(rows[block]) != 0 {
 		t.Errorf("by start: %+v", rows[block])
 	}
-	s.SetOdd(tebratest.OddOverlap)
+	if err := s.SetOdd(tebratest.OddOverlap); err != nil {
+		t.Fatal(err)
+	}
 	if rows := rowsOn(t, s, later); len(rows[block]) != 1 || len(rows[all]) != 0 {
 		t.Errorf("by overlap: %+v, %+v", rows[block], rows[all])
 	}
@@ -78,6 +80,35 @@ func TestEntryWithTheIDOfAnother(t *testing.T) {
 	}
 	if err := c.Withdraw(first.ID, func(tebratest.Visit) bool { return false }); !errors.Is(err, tebratest.ErrNotFound) {
 		t.Errorf("nothing to withdraw: %v", err)
+	}
+}
+
+// An entry without rows is not found by its number either, and what is left of one counts.
+func TestWithdrawnEntriesLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Seed: 1, Throttles: unthrottled})
+	c := s.Clinics()[0]
+	first := c.Appointments(noon)[3]
+	second := first
+	second.Start, second.End = first.Start.AddDate(0, 0, 1), first.End.AddDate(0, 0, 1)
+	c.Enter(second)
+	at := func(start time.Time) func(tebratest.Visit) bool {
+		return func(v tebratest.Visit) bool { return v.Start.Equal(start) }
+	}
+	if err := c.Withdraw(first.ID, at(first.Start)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.Appointment(first.ID); err != nil || !v.Start.Equal(second.Start) {
+		t.Errorf("what is left of the entry: %v, %v", v.Start, err)
+	}
+	if err := c.Withdraw(first.ID, at(second.Start)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.Appointment(first.ID); !errors.Is(err, tebratest.ErrNotFound) {
+		t.Errorf("an entry without rows: %v, %v", v.Start, err)
+	}
+	if err := c.SetStatus(first.ID, tebratest.Cancelled); !errors.Is(err, tebratest.ErrNotFound) {
+		t.Errorf("an entry without rows can be changed: %v", err)
 	}
 }
 
