@@ -124,11 +124,18 @@ func (s *Server) oddCall(rule Rule) oddity {
 	}
 	s.calls++
 	for _, o := range s.odd {
-		if o.call != nil && s.calls%oddEvery == s.drawn(o.Name, "call")%oddEvery {
+		if o.call != nil && s.calls%oddEvery == s.turn(o.Name) {
 			return o
 		}
 	}
 	return oddity{}
+}
+
+// turn returns which one of oddEvery calls has an oddity. The seed decides which one is first in
+// the table; the others follow at equal distances, so that no two have the same turn.
+func (s *Server) turn(name Oddity) uint64 {
+	i := slices.IndexFunc(callOddities, func(o oddity) bool { return o.Name == name })
+	return (s.drawn("", "call") + uint64(i*(oddEvery/len(callOddities)))) % oddEvery //nolint:gosec // i is not negative
 }
 
 // isCallOddity reports whether the oddity is one of calls.
