@@ -1,12 +1,13 @@
 package tebratest
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 )
 
-// The oddities of practices. OddNoPracticeNumber concerns one row in a hundred, OddNoNextKey the
-// pages of patients, and the others all responses.
+// The oddities of practices. OddNoPracticeNumber and OddPracticeName concern one row in a hundred,
+// OddNoNextKey the pages of patients, and the others all responses.
 const (
 	OddNoPracticeNumber Oddity = "no-practice-number"
 	OddForeignRow       Oddity = "foreign-row"
@@ -14,6 +15,7 @@ const (
 	OddNameSubstring    Oddity = "name-substring"
 	OddNoAuthorizations Oddity = "no-authorizations"
 	OddNoNextKey        Oddity = "no-next-key"
+	OddPracticeName     Oddity = "practice-name"
 )
 
 var practiceOddities = []oddity{
@@ -25,6 +27,10 @@ var practiceOddities = []oddity{
 	{OddityInfo: OddityInfo{OddUnknownPractice, "each list, and each day of a schedule, has a row of a practice that GetPractices does not list"}},
 	{OddityInfo: OddityInfo{OddNameSubstring, "a filter by PracticeName selects every practice whose name contains it"}},
 	{OddityInfo: OddityInfo{OddNoAuthorizations, "SecurityResponse has no PracticesAuthorized"}},
+	{
+		OddityInfo: OddityInfo{OddPracticeName, "PracticeName contains a vertical tab, as &#xB;, which XML 1.0 forbids"},
+		row:        inPlace(func(r record) { appendText(r, "PracticeName", "&#xB;") }),
+	},
 	{OddityInfo: OddityInfo{OddNoNextKey, "no page of GetAllPatients has the key of the next one"}},
 }
 
@@ -163,7 +169,8 @@ func (h *handler) rowOfOther(r record, own string) []record {
 	return nil
 }
 
-// rowOfPractice copies a row to another practice, with an ID that no other row has.
+// rowOfPractice copies a row to another practice. Its ID is longer than any that the simulator
+// gives.
 func rowOfPractice(r record, practice, name string) record {
 	copied := maps.Clone(r)
 	for _, member := range []string{"PracticeID", "PracticeId"} {
@@ -172,6 +179,6 @@ func rowOfPractice(r record, practice, name string) record {
 		}
 	}
 	id, _ := r["ID"].(string)
-	copied["ID"], copied["PracticeName"] = "1"+practice[:1]+id, name
+	copied["ID"], copied["PracticeName"] = fmt.Sprintf("1%09s%09s", practice, id), name
 	return copied
 }

@@ -71,6 +71,77 @@ func TestEveryOddityShows(t *testing.T) {
 	}
 }
 
+// With all of them switched on, each oddity of calls has its turn, whatever the seed, and the calls
+// between two of them are in order.
+func TestEveryOddityOfCallsHasItsTurn(t *testing.T) {
+	t.Parallel()
+	request := header(tebratest.DefaultAccount()) + "<k:Fields/><k:Filter/>"
+	all := tebratest.CallOddities()
+	for seed := range int64(20) {
+		s := newServer(t, tebratest.Config{Seed: seed, Throttles: unthrottled, Odd: tebratest.OddityNames()})
+		for range 100 {
+			post(t, s, "GetPractices", request)
+		}
+		odd, last := 0, -2
+		for i, call := range s.Calls(0) {
+			if call.Outcome != tebratest.OutcomeOdd {
+				continue
+			}
+			if odd++; last == i-1 {
+				t.Errorf("seed %d: calls %d and %d are both odd", seed, last, i)
+			}
+			last = i
+		}
+		if odd != len(all) {
+			t.Errorf("seed %d: %d odd calls in a hundred, want %d", seed, odd, len(all))
+		}
+	}
+}
+
+// Lists of the directory have odd rows however short they are; short lists of others have none.
+func TestShortListsOfTheDirectoryAreOdd(t *testing.T) {
+	t.Parallel()
+	config := oneAccount(tebratest.Practice{Name: "Lakeside", Patients: 3, VisitsPerDay: 3, Providers: 2})
+	config.Throttles = unthrottled
+	requestHeader := header(config.Accounts[0]) + "<k:Fields/>"
+	responses := func(odd ...tebratest.Oddity) map[string]string {
+		config.Odd = odd
+		s := newServer(t, config)
+		all := map[string]string{}
+		for _, op := range []string{"GetPractices", "GetProviders", "GetPatients"} {
+			all[op] = post(t, s, op, requestHeader+"<k:Filter><k:PracticeName>Lakeside</k:PracticeName></k:Filter>")
+		}
+		all["GetServiceLocations"] = post(t, s, "GetServiceLocations", header(config.Accounts[0])+"<n:Fields/><n:Filter/>")
+		all["GetProcedureCodes"] = post(t, s, "GetProcedureCodes", header(config.Accounts[0])+"<n:Fields/><n:Filter/>")
+		return all
+	}
+	plain, odd := responses(), responses(tebratest.OddRepeatedRow)
+	for op := range plain {
+		if changed := plain[op] != odd[op]; changed != (op != "GetPatients") {
+			t.Errorf("%s is odd: %t", op, changed)
+		}
+	}
+	if name := responses(tebratest.OddPracticeName)["GetPractices"]; !strings.Contains(name, "<PracticeName>Lakeside&#xB;</PracticeName>") {
+		t.Errorf("the practice's name is not odd in %s", name)
+	}
+}
+
+func TestUnknownAndRepeatedOdditiesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, tebratest.Config{Odd: []tebratest.Oddity{tebratest.OddISO}})
+	for _, on := range [][]tebratest.Oddity{{"unknown"}, {tebratest.OddJSON, tebratest.OddJSON}, {tebratest.OddJSON, ""}} {
+		if err := s.SetOdd(on...); err == nil {
+			t.Errorf("SetOdd accepts %q", on)
+		}
+		if _, err := tebratest.New(tebratest.Config{Odd: on}); err == nil {
+			t.Errorf("New accepts %q", on)
+		}
+	}
+	if on := s.Odd(); !slices.Equal(on, []tebratest.Oddity{tebratest.OddISO}) {
+		t.Errorf("refused calls have switched on %q", on)
+	}
+}
+
 // A rule gives an oddity of calls to chosen calls, whether it is switched on or not.
 func TestRulesChooseOddCalls(t *testing.T) {
 	t.Parallel()

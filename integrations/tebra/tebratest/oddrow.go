@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Rows are odd in fixed proportion: one row in oddEvery, and at least one where there are oddFrom
-// rows or more.
+// Rows are odd in fixed proportion: one row in oddEvery, and at least one of each list of the
+// directory, and where there are oddFrom rows or more.
 const (
 	oddEvery = 100 // also of calls
 	oddFrom  = 5
@@ -25,8 +25,8 @@ func (h *handler) oddRows(list string, all rows) rows {
 	}
 	original := slices.Collect(iter.Seq[record](all))
 	chosen := chosenRows{}
-	if list != "Appointments" {
-		h.chooseRows(chosen, rowIDs(original))
+	if ids := rowIDs(original); list != "Appointments" && (len(ids) >= oddFrom || slices.Contains(directoryLists, list)) {
+		h.chooseRows(chosen, ids)
 	}
 	days := map[*Clinic]map[int]bool{}
 	var out []record
@@ -39,7 +39,7 @@ func (h *handler) oddRows(list string, all rows) rows {
 			}
 			if !days[c][day] {
 				days[c][day] = true
-				h.chooseRows(chosen, c.visitIDs(day))
+				h.chooseVisits(chosen, c, day)
 			}
 		}
 		out = append(out, chosen.apply(odd)...)
@@ -94,7 +94,7 @@ func (c *Clinic) OddVisits(day time.Time) map[string][]Oddity {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	chosen := chosenRows{}
-	c.server.chooseRows(chosen, c.visitIDs(dayNumber(day)))
+	c.server.chooseVisits(chosen, c, dayNumber(day))
 	all := map[string][]Oddity{}
 	for id, odd := range chosen {
 		for _, o := range odd {
@@ -104,10 +104,20 @@ func (c *Clinic) OddVisits(day time.Time) map[string][]Oddity {
 	return all
 }
 
+// directoryLists have few rows, and each row matters.
+var directoryLists = []string{"Practices", "Providers", "ServiceLocations", "ProcedureCodes"}
+
+// chooseVisits draws the odd ones of the visits of a day.
+func (s *Server) chooseVisits(chosen chosenRows, c *Clinic, day int) {
+	if ids := c.visitIDs(day); len(ids) >= oddFrom {
+		s.chooseRows(chosen, ids)
+	}
+}
+
 // chooseRows draws the odd ones of a list's rows. A row has several oddities only if there are more
 // oddities than rows.
 func (s *Server) chooseRows(chosen chosenRows, ids []string) {
-	if len(ids) < oddFrom {
+	if len(ids) == 0 {
 		return
 	}
 	for _, o := range s.odd {
