@@ -49,7 +49,21 @@ func start(layout string) func(string) string {
 	}
 }
 
+// twentyFourHours writes the row's dates in a form with 24 hours, one of them in the afternoon.
+func twentyFourHours(layout string) func(string) string {
+	return func(row string) string {
+		return clockPattern.ReplaceAllStringFunc(text("CreatedDate", "2/1/2026 1:05:00 PM")(row), func(date string) string {
+			t, err := time.Parse("1/2/2006 3:04:05 PM", date)
+			if err != nil {
+				return date
+			}
+			return t.Format(layout)
+		})
+	}
+}
+
 var (
+	clockPattern = regexp.MustCompile(`\d+/\d+/\d{4} \d+:\d\d:\d\d [AP]M`)
 	rowPattern   = regexp.MustCompile(`(?s)<AppointmentData>.*?</AppointmentData>`)
 	startPattern = regexp.MustCompile(`<StartDate>([^<]*)</StartDate>`)
 	idPattern    = regexp.MustCompile(`<ID>(\d+)</ID>`)
@@ -75,6 +89,11 @@ func rowKinds() []rowKind {
 		{"two identifiers", repeat("ID"), codes.RowUnreadable},
 		{"two starts", repeat("StartDate"), codes.RowUnreadable},
 		{"two patients", repeat("PatientID"), codes.RowUnreadable},
+		{"text between members", func(row string) string { return strings.Replace(row, "<ID>", "x<ID>", 1) }, codes.RowUnreadable},
+		{"another namespace", func(row string) string {
+			return strings.Replace(row, "<AppointmentData>", `<AppointmentData xmlns="http://www.kareo.com/api/schemas">`, 1)
+		}, codes.RowUnreadable},
+		{"a padded start without AM or PM", start("01/02/2006 03:04:05"), codes.RowUndated},
 		{"another kind of row", func(row string) string { return strings.ReplaceAll(row, "AppointmentData>", "AppointmentDatum>") }, codes.RowUnreadable},
 	}
 	for _, garbage := range []string{"&#xB;", "\v", "&#0;", "\x00", "&#x1F;", "&#xD800;", "&#x110000;", "\xe9", "\xed\xa0\x80", "\xc0\x80", "&nbsp;", "&bogus;", "Smith & Sons", "]]>", "<![CDATA[\v&#xB;]]>", "<!-- \v --> ", "<b>nested</b>"} {
@@ -87,9 +106,12 @@ func rowKinds() []rowKind {
 		kinds = append(kinds, rowKind{fmt.Sprintf("%s of %q", member, odd), text(member, odd), ""})
 	}
 	for _, layout := range []string{
-		"1/2/2006 3:04:05\u202fPM", "1/2/2006\u00a03:04\u00a0pm", "1/2/2006 3:04 pm", "01/02/2006 15:04:05", "Jan _2 2006  3:04PM", "2006-01-02T15:04", "2006-01-02 15:04:05.0000000",
+		"1/2/2006 3:04:05\u202fPM", "1/2/2006\u00a03:04\u00a0pm", "1/2/2006 3:04 pm", "Jan _2 2006  3:04PM", "2006-01-02T15:04", "2006-01-02 15:04:05.0000000",
 	} {
 		kinds = append(kinds, rowKind{"a start like " + layout, start(layout), ""})
+	}
+	for _, layout := range []string{"1/2/2006 15:04:05", "01/02/2006 15:04"} {
+		kinds = append(kinds, rowKind{"dates like " + layout, twentyFourHours(layout), ""})
 	}
 	return kinds
 }
