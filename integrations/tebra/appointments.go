@@ -3,6 +3,7 @@ package tebra
 import (
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func (s *AppointmentsService) listing(req ListAppointmentsRequest) (*listing[sch
 		op: op, item: "AppointmentData", columns: scheduleColumns, zones: pair,
 		hasID:      func(a *scheduleRow) bool { return a.ID != "" },
 		hasContent: (*scheduleRow).hasContent,
-		start:      func(a *scheduleRow) time.Time { return a.start.first },
+		span:       func(a *scheduleRow, unread []string) (start, end time.Time) { return a.asideSpan(pair.local, unread) },
 		finish:     func(a *scheduleRow) Appointment { return a.compact(pair.local) },
 		write:      func(w *writer) { req.write(w, pair, zones) },
 	}, nil
@@ -201,7 +202,7 @@ func (s *scheduleRow) hasContent() bool {
 // present. zone is the practice's.
 func (s *scheduleRow) compact(zone *time.Location) Appointment {
 	s.Day = s.start.day()
-	s.Start, s.End = span{zone: zone, start: s.start, end: s.end, length: s.length, allDay: s.AllDay}.resolve()
+	s.Start, s.End = s.span(zone)
 	if !s.Start.IsZero() && !s.End.IsZero() {
 		s.Duration = s.End.Sub(s.Start)
 	}
@@ -214,6 +215,32 @@ func (s *scheduleRow) compact(zone *time.Location) Appointment {
 		}
 	}
 	return s.Appointment
+}
+
+// span returns when the row starts and ends, each zero if the row does not say.
+func (s *scheduleRow) span(zone *time.Location) (start, end time.Time) {
+	return span{zone: zone, start: s.start, end: s.end, length: s.length, allDay: s.AllDay}.resolve()
+}
+
+// asideSpan is SetAside.Start and SetAside.End of a row.
+func (s *scheduleRow) asideSpan(zone *time.Location, unread []string) (start, end time.Time) {
+	start, end = s.span(zone)
+	switch {
+	case start.IsZero():
+		return start, start
+	case end.IsZero() && !lacksEnd(unread):
+		return start, start
+	}
+	return start, end
+}
+
+// EndUnread reports that End is zero because the columns that contain it could not be read: the
+// appointment may last for days.
+func (a *Appointment) EndUnread() bool { return a.End.IsZero() && lacksEnd(a.Unread) }
+
+// lacksEnd reports whether a column that states the end could not be read.
+func lacksEnd(unread []string) bool {
+	return slices.Contains(unread, "EndDate") || slices.Contains(unread, "AppointmentDuration")
 }
 
 var scheduleColumns = newRecord(func(a *scheduleRow) *[]string { return &a.Unread }, addNumberedColumns(map[string]func(*scheduleRow, *cell){

@@ -40,7 +40,7 @@ func newDelivery(rows *[]Appointment) *delivery[scheduleRow, Appointment] {
 		listing: &listing[scheduleRow, Appointment]{
 			columns: scheduleColumns, finish: func(a *scheduleRow) Appointment { return a.compact(time.UTC) },
 			hasID: func(a *scheduleRow) bool { return a.ID != "" }, hasContent: (*scheduleRow).hasContent,
-			start: func(a *scheduleRow) time.Time { return a.start.first },
+			span: func(a *scheduleRow, unread []string) (start, end time.Time) { return a.asideSpan(time.UTC, unread) },
 		},
 		fn: func(row Appointment) bool {
 			*rows = append(*rows, row)

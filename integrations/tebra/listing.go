@@ -39,7 +39,8 @@ type listing[R, T any] struct {
 	// hasContent reports that a row without an identifier has data, so it is not a placeholder. It
 	// is nil where skipping such a row does no harm.
 	hasContent func(*R) bool
-	start      func(*R) time.Time // for SetAside.Start; nil if there is none
+	// span returns SetAside.Start and SetAside.End; nil if there are none. unread is as in Unread.
+	span func(row *R, unread []string) (start, end time.Time)
 	// Reads other members of the result; nil skips them.
 	readOther func(*reader, xml.Name) error
 	validate  func(partial bool) (Code, string) // as in call; nil accepts every response
@@ -153,8 +154,8 @@ func (d *delivery[R, T]) deliver(r *reader, row *draft[R]) error {
 	switch {
 	case row.aside != "":
 		aside := SetAside{Reason: row.aside}
-		if d.start != nil {
-			aside.Start = d.start(&row.row)
+		if d.span != nil {
+			aside.Start, aside.End = d.span(&row.row, row.unread)
 		}
 		d.putAside(r, aside)
 	case d.hasID(&row.row):

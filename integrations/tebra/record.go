@@ -106,6 +106,7 @@ func (d *record[T]) member(el xml.Name, into *T, c *cell) error {
 	again := c.repeats(col.index)
 	if again {
 		c.setAside(SetAsideRepeated)
+		c.fail()
 	}
 	strange := el.Space != c.reader.ns
 	if strange {

@@ -98,6 +98,49 @@ func TestRowsAcrossChangesOfTheClocks(t *testing.T) {
 	}
 }
 
+// A row that is set aside says on which days it is, if that can be read.
+func TestRowsSetAsideHaveTheirSpan(t *testing.T) {
+	t.Parallel()
+	const start, end, length = "<StartDate>2/2/2026 8:00:00 AM</StartDate>", "<EndDate>2/6/2026 5:00:00 PM</EndDate>", "<AppointmentDuration>90</AppointmentDuration>"
+	begins, ends := time.Date(2026, 2, 2, 8, 0, 0, 0, time.UTC), time.Date(2026, 2, 6, 17, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		row        string
+		start, end time.Time
+	}{
+		"no number":                 {end + "<ID>none</ID>" + start, begins, ends},
+		"two numbers":               {end + "<ID>1</ID><ID>2</ID>" + start, begins, ends},
+		"two patients":              {end + "<ID>1</ID><PatientID>1</PatientID><PatientID>2</PatientID>" + start, begins, ends},
+		"no end":                    {"<ID>none</ID>" + start, begins, begins},
+		"an end from the length":    {length + "<EndDate>soon</EndDate><ID>none</ID>" + start, begins, begins.Add(90 * time.Minute)},
+		"a bad end":                 {"<EndDate>soon</EndDate><ID>none</ID>" + start, begins, time.Time{}},
+		"two ends":                  {end + end + "<ID>1</ID>" + start, begins, time.Time{}},
+		"a bad length":              {"<AppointmentDuration>half an hour</AppointmentDuration><ID>none</ID>" + start, begins, time.Time{}},
+		"a bad length, a good end":  {"<AppointmentDuration>half an hour</AppointmentDuration>" + end + "<ID>none</ID>" + start, begins, ends},
+		"a bad start":               {end + "<ID>1</ID><StartDate>soon</StartDate>", time.Time{}, time.Time{}},
+		"two starts, and their end": {end + "<ID>1</ID>" + start + start, time.Time{}, time.Time{}},
+	} {
+		var seen tebra.Observation
+		list, err := oneList(t, "<AppointmentData>"+tt.row+"</AppointmentData>", &seen)
+		if err != nil || len(list.Rows) > 0 || len(list.SetAside) != 1 || !list.SetAside[0].Start.Equal(tt.start) || !list.SetAside[0].End.Equal(tt.end) {
+			t.Errorf("%s: %+v, %v, want from %v to %v", name, list.SetAside, err, tt.start, tt.end)
+		}
+	}
+}
+
+// The end of a row is unread only if nothing else states it.
+func TestUnreadEnds(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"": false, "<EndDate>soon</EndDate>": true, "<AppointmentDuration>long</AppointmentDuration>": true,
+		"<AppointmentDuration>30</AppointmentDuration><EndDate>soon</EndDate>":                  false,
+		"<AppointmentDuration>long</AppointmentDuration><EndDate>2/6/2026 5:00:00 PM</EndDate>": false,
+	} {
+		if a := readRow(t, time.UTC, name+"<StartDate>2/2/2026 8:00:00 AM</StartDate>"); a.EndUnread() != want {
+			t.Errorf("%s: unread %t, end %v", name, a.EndUnread(), a.End)
+		}
+	}
+}
+
 func TestRowsWithoutTimes(t *testing.T) {
 	t.Parallel()
 	if a := readRow(t, time.UTC, timesOfRow("", "3/14/2027 3:00 AM", "30", false)); !a.Start.IsZero() || a.End.IsZero() || !a.Day.IsZero() || a.Duration != 0 {

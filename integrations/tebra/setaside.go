@@ -11,6 +11,9 @@ type SetAside struct {
 	// Start is when the appointment starts, in the request's Location; zero if that could not be
 	// read, and for other records.
 	Start time.Time
+	// End is when it ends, and Start if the row has no end. It is zero if the end could not be
+	// read, or if Start is zero.
+	End time.Time
 }
 
 // Why a row is set aside.
