@@ -5,6 +5,7 @@ package codes
 var (
 	RowUnidentified = define("row_unidentified", "a row of the vendor's list has no number that can be read; look the day up at the vendor and correct the record")
 	RowUndated      = define("row_undated", "a row of the vendor's list has no start that can be read, so its day is unknown; correct the record at the vendor")
+	RowOpenEnded    = define("row_open_ended", "a row of the vendor's list has no end that can be read; it is shown on the day on which it starts, and later days may lack it. Correct the record at the vendor")
 	RowUnreadable   = define("row_unreadable", "a row of the vendor's list cannot be read; look the day up at the vendor and correct the record")
 	RowRepeated     = define("row_repeated", "rows of the vendor's list share a number and differ, such as a group or a series; all of them are shown")
 	RowField        = define("row_field", "a value in a row of the vendor's list cannot be read, such as a date; the row is shown without it. Correct the record at the vendor")

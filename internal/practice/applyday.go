@@ -32,6 +32,9 @@ type Answer struct {
 	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
 	// Partial, it keeps the visits that the answer lacks.
 	SetAside map[codes.Code]int
+	// Lacking are the days of the rows that are set aside, whichever day they are of: what the
+	// answer lacks on one of these days may be one of them.
+	Lacking  []Span
 	Question Question
 	Since    cache.Grant // from Begin, before the vendor was asked
 	// OwnVersions are the versions that other days of the same answer have raised already; ApplyDay
@@ -103,6 +106,25 @@ func (a *Answer) has(d civil.Date) bool {
 	return a.applies(d) || !a.Seen.IsZero() && a.Seen.Compare(d) <= 0 && d.Compare(a.From) < 0
 }
 
+// lacks reports whether rows that may be of a day were set aside.
+func (a *Answer) lacks(d civil.Date) bool {
+	return slices.ContainsFunc(a.Lacking, func(s Span) bool { return s.Has(d) })
+}
+
+// overlaps reports whether the answer shows that the vendor selects entries by overlap: it has one
+// that begins before the days that were requested. Then it has all of these.
+func (a *Answer) overlaps() bool {
+	first := a.Seen
+	switch {
+	case !first.IsZero():
+	case !a.From.IsZero():
+		first = a.From
+	default:
+		first = a.Date
+	}
+	return slices.ContainsFunc(a.Visits, func(v Appointment) bool { return v.Day.Compare(first) < 0 && v.Covers(first) })
+}
+
 // dayUpdate is one answer about a day on its way into the cache: compare, commit, cache.
 type dayUpdate struct {
 	scope
@@ -114,12 +136,14 @@ type dayUpdate struct {
 	onDay  int                   // how many of the answer's rows are on the day
 	// cautious reports that the answer may lack rows, so that no ID counts as single because of it.
 	cautious bool
-	next     daySeen
-	booked   []Booking // what next has, for the document
-	changes  []visitChange
-	parts    [][]visitChange // the changes, cut so that each part fits into one atomic step
-	same     []document
-	result   Applied
+	// overlap reports that the vendor selects entries by overlap.
+	overlap bool
+	next    daySeen
+	booked  []Booking // what next has, for the document
+	changes []visitChange
+	parts   [][]visitChange // the changes, cut so that each part fits into one atomic step
+	same    []document
+	result  Applied
 }
 
 // commit makes the changes visible, each part in one atomic step. It returns the last part's grant.

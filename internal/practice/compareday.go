@@ -168,12 +168,12 @@ func (u *dayUpdate) stay(vanished []visitChange) {
 	}
 }
 
-// leaveWith drops the other days of a row that is gone.
+// leaveWith drops the other days of a row that is gone, except those of which rows were set aside.
 func (u *dayUpdate) leaveWith(v *visitChange) {
 	for _, key := range u.sameRow(v.key) {
 		_, occurrence := splitKey(key)
 		on, row := splitOccurrence(occurrence)
-		if i := slices.Index(v.group.others, occurrence); i >= 0 {
+		if i := slices.Index(v.group.others, occurrence); i >= 0 && !u.answer.lacks(on) {
 			v.group.others = slices.Delete(v.group.others, i, i+1)
 			v.group.drop(other{key, on, row}, &u.answer)
 		}

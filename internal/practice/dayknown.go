@@ -21,6 +21,7 @@ func (u *dayUpdate) readGroups(ctx context.Context) error {
 			u.onDay++
 		}
 	}
+	u.overlap = u.answer.overlaps()
 	u.cautious = u.incomplete() || u.onDay*2 < len(u.roster.facts.Visits)
 	for _, key := range u.roster.facts.Visits {
 		id, _ := splitKey(key)

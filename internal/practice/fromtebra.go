@@ -71,16 +71,21 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 const maxDays = 366
 
 // lastDay returns the day on which an entry ends if that is after the day on which it starts, else
-// the zero Date. An entry that ends at midnight is not on the day that begins then.
+// the zero Date.
 func lastDay(first civil.Date, start, end time.Time, zone *time.Location) civil.Date {
+	if last := LastDay(first, start, end, zone); last != first {
+		return last
+	}
+	return civil.Date{}
+}
+
+// LastDay returns the last day of an entry that begins on a day. An entry that ends at midnight is
+// not on the day that begins then.
+func LastDay(first civil.Date, start, end time.Time, zone *time.Location) civil.Date {
 	if !end.After(start) {
-		return civil.Date{}
+		return first
 	}
-	last := civil.Min(civil.DateOf(end.Add(-time.Nanosecond).In(zone)), first.Add(maxDays-1))
-	if last.Compare(first) <= 0 {
-		return civil.Date{}
-	}
-	return last
+	return civil.Max(first, civil.Min(civil.DateOf(end.Add(-time.Nanosecond).In(zone)), first.Add(maxDays-1)))
 }
 
 // DistinctRows returns the rows without those that equal another one in every field.

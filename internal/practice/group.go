@@ -97,18 +97,25 @@ func (u *dayUpdate) place(g *group) {
 // visits than those rows.
 func (u *dayUpdate) placeOthers(g *group, others []other) (more bool) {
 	var far []other
+	doubted := u.answer.Question.Scope != ScopeSound
 	for _, o := range others {
 		same := g.rowNamed(o.row)
 		switch {
 		case same != nil && same.Covers(o.on), same == nil && o.key == g.id && g.answered(o.on):
 			g.keep(o)
 			more = true
-		case u.incomplete():
+		case same != nil && u.answer.lacks(o.on): // its end may be what could not be read
+			g.keep(o)
+			more = true
+		case u.incomplete(), u.answer.lacks(o.on):
 			far = append(far, o)
-		case same != nil, u.answer.has(o.start()) && (o.key == g.id || !u.answer.applies(o.on)):
+		case same != nil:
 			g.drop(o, &u.answer)
-		case u.answer.applies(o.on):
-			g.keep(o) // that day of the answer will decide
+		case u.answer.applies(o.on) && (o.key != g.id || doubted): // that day of the answer will decide
+			g.keep(o)
+			more = more || o.key == g.id
+		case u.answer.has(o.start()) && !doubted:
+			g.drop(o, &u.answer)
 		default:
 			far = append(far, o)
 		}
@@ -221,7 +228,8 @@ func (g *group) reachOut(a *Appointment, of *Answer) {
 	}
 }
 
-// record is the ID's record after the update, or nil if nothing of the ID is known.
+// record is the ID's record after the update. It remains when no visit of the ID is left, so that
+// days that are read later do not keep one.
 func (u *dayUpdate) record(g *group) *visitSeen {
 	out := visitSeen{Practice: u.practice}
 	switch {
@@ -242,9 +250,6 @@ func (u *dayUpdate) record(g *group) *visitSeen {
 	})
 	out.More = len(out.Occurrences) > maxOccurrences
 	out.Occurrences = out.Occurrences[:min(len(out.Occurrences), maxOccurrences)]
-	if out.Hash == "" && len(out.Occurrences) == 0 {
-		return nil
-	}
 	out.Modified = g.before.facts.Modified
 	out.Left = distinct(append(g.left, g.before.facts.Left...))
 	out.Left = out.Left[:min(len(out.Left), maxLeft)]

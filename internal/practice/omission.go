@@ -27,6 +27,15 @@ func (u *dayUpdate) omissionsMayDiffer() bool {
 	return !was.known || was.facts.Doubt != "" || !slices.Equal(was.facts.Incomplete, u.next.Incomplete)
 }
 
+// Span is a range of days. Without From it has every day before To, and without To every day after
+// From.
+type Span struct{ From, To civil.Date }
+
+// Has reports whether a day is in the range.
+func (s Span) Has(d civil.Date) bool {
+	return s.From.Compare(d) <= 0 && (s.To.IsZero() || d.Compare(s.To) <= 0)
+}
+
 // incomplete reports whether the answer may lack visits.
 func (u *dayUpdate) incomplete() bool { return len(u.next.Incomplete) > 0 }
 

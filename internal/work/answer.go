@@ -18,6 +18,7 @@ type answer struct {
 	window[tebra.Appointment]
 	visits      []practice.Appointment
 	setAside    setAside
+	lacking     []practice.Span    // of setAside
 	unread      map[civil.Date]int // visits with values that could not be read
 	since       cache.Grant
 	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
@@ -39,7 +40,7 @@ func (a *answer) sort(ctx context.Context) error {
 		return err
 	}
 	for _, row := range unknown {
-		a.setAside.add(codes.RowForeign, row.Start)
+		a.setAside.addRow(codes.RowForeign, &row)
 	}
 	a.unread = map[civil.Date]int{}
 	rows, err := practice.DistinctRows(kept)
@@ -49,17 +50,21 @@ func (a *answer) sort(ctx context.Context) error {
 	for _, row := range rows {
 		visit, err := practice.FromAppointment(a.id, row, a.Zone)
 		if err != nil {
-			a.setAside.add(codes.Of(err), row.Start)
+			a.setAside.addRow(codes.Of(err), &row)
 			continue
 		}
 		a.visits = append(a.visits, visit)
 		if len(row.Unread) > 0 {
 			a.unread[visit.Day]++
 		}
+		if row.EndUnread() {
+			a.setAside.addOpenEnded(visit.Day)
+		}
 	}
 	for _, row := range a.aside {
-		a.setAside.add(codeOf(row), row.Start)
+		a.setAside.add(codeOf(row), row.Start, row.End)
 	}
+	a.lacking = a.setAside.spans()
 	return nil
 }
 
@@ -74,15 +79,7 @@ func (a *answer) survey(ctx context.Context) error {
 	for _, n := range known {
 		a.known += n
 	}
-	unreadable := 0
-	for _, rows := range a.setAside.rows {
-		for code, n := range rows {
-			if code != codes.RowForeign {
-				unreadable += n
-			}
-		}
-	}
-	found := unreadable
+	unreadable, found := a.setAside.hidden(days)
 	for i := range a.visits {
 		for _, on := range days {
 			if a.visits[i].Covers(on) {
@@ -104,7 +101,7 @@ func (a *answer) survey(ctx context.Context) error {
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
 		Practice: a.id, Date: on, From: a.from, To: a.to, Seen: a.seen, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
-		Since: a.since, OwnVersions: a.ownVersions, Question: a.question(a.scope),
+		Lacking: a.lacking, Since: a.since, OwnVersions: a.ownVersions, Question: a.question(a.scope),
 	})
 	if err != nil {
 		return err

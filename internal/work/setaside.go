@@ -8,6 +8,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/practice"
 )
 
 // codeOf is the code of a row that the client could not read.
@@ -21,40 +22,108 @@ func codeOf(row tebra.SetAside) codes.Code {
 	return codes.RowUnreadable
 }
 
-// setAside counts the rows that are not shown, by day and code. Rows whose day is unknown are under
-// the zero Date.
+// setAside are the rows that are not shown, or not on all of their days.
 type setAside struct {
 	zone *time.Location
-	rows map[civil.Date]map[codes.Code]int
+	rows []unshown
 }
 
-func (s *setAside) add(code codes.Code, start time.Time) {
-	var on civil.Date
+// unshown is a row with the days of which it is or may be.
+type unshown struct {
+	code codes.Code
+	days practice.Span
+}
+
+// add adds a row of the days from start to end. It may be of any day if start is zero, and of any
+// day from start on if end is zero.
+func (s *setAside) add(code codes.Code, start, end time.Time) {
+	var days practice.Span
 	if !start.IsZero() {
-		on = civil.DateOf(start.In(s.zone))
+		days.From = civil.DateOf(start.In(s.zone))
 	}
-	if s.rows == nil {
-		s.rows = map[civil.Date]map[codes.Code]int{}
+	if !start.IsZero() && !end.IsZero() {
+		days.To = practice.LastDay(days.From, start, end, s.zone)
 	}
-	if s.rows[on] == nil {
-		s.rows[on] = map[codes.Code]int{}
+	s.rows = append(s.rows, unshown{code, days})
+}
+
+// addRow adds a row that the client has read and no board can show.
+func (s *setAside) addRow(code codes.Code, row *tebra.Appointment) {
+	end := row.End
+	if end.IsZero() && !row.EndUnread() {
+		end = row.Start
 	}
-	s.rows[on][code]++
+	s.add(code, row.Start, end)
+}
+
+// addOpenEnded adds a row that is shown on its first day alone, because its end cannot be read.
+func (s *setAside) addOpenEnded(first civil.Date) {
+	s.rows = append(s.rows, unshown{codes.RowOpenEnded, practice.Span{From: first.Add(1)}})
 }
 
 // of counts the rows that are or may be of a day.
 func (s *setAside) of(on civil.Date) map[codes.Code]int {
 	out := map[codes.Code]int{}
-	for _, d := range []civil.Date{{}, on} {
-		for code, n := range s.rows[d] {
-			out[code] += n
+	for _, row := range s.rows {
+		if row.days.Has(on) {
+			out[row.code]++
 		}
 	}
 	return out
 }
 
+// spans lists the days of the rows, each range once.
+func (s *setAside) spans() []practice.Span {
+	seen := map[practice.Span]bool{}
+	var out []practice.Span
+	for _, row := range s.rows {
+		if !seen[row.days] {
+			seen[row.days] = true
+			out = append(out, row.days)
+		}
+	}
+	return out
+}
+
+// firstDays counts the rows that may be of days of a window, each on the first of these days.
+func (s *setAside) firstDays(from, to civil.Date) map[civil.Date]map[codes.Code]int {
+	out := map[civil.Date]map[codes.Code]int{}
+	for _, row := range s.rows {
+		on := civil.Max(from, row.days.From)
+		if !row.days.Has(on) || to.Compare(on) < 0 {
+			continue
+		}
+		if out[on] == nil {
+			out[on] = map[codes.Code]int{}
+		}
+		out[on][row.code]++
+	}
+	return out
+}
+
+// hidden counts the practice's rows that no board shows, and on how many of the days they are. One
+// whose days are unknown counts once.
+func (s *setAside) hidden(days []civil.Date) (rows, visits int) {
+	for _, row := range s.rows {
+		switch {
+		case row.code == codes.RowForeign || row.code == codes.RowOpenEnded:
+			continue
+		case row.days.To.IsZero():
+			visits++
+		default:
+			for _, on := range days {
+				if row.days.Has(on) {
+					visits++
+				}
+			}
+		}
+		rows++
+	}
+	return rows, visits
+}
+
 // rowCodes are the codes of rows that operators are alerted of by day.
-var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowUnreadable, codes.RowForeign, codes.RowRepeated, codes.RowField, codes.ListCut}
+var rowCodes = []codes.Code{codes.RowUnidentified, codes.RowUndated, codes.RowOpenEnded, codes.RowUnreadable, codes.RowForeign, codes.RowRepeated, codes.RowField, codes.ListCut}
 
 // alert stores which days of the answer lack rows or values, or have rows that share a number, and
 // ends the alerts of days that do not. Without the ledger the boards are served all the same.
@@ -79,11 +148,13 @@ func (a *answer) alert(ctx context.Context) {
 	}
 }
 
+// alerts lists what was found. A row counts once, on the first day of the window that it may be of:
+// an alert without a day would be ended by the next clean answer about other days.
 func (a *answer) alerts() []ledger.Alert {
 	var found []ledger.Alert
-	repeated := a.repeated()
+	repeated, aside := a.repeated(), a.setAside.firstDays(a.from, a.to)
 	for _, on := range civil.Range(a.from, a.to) {
-		for code, rows := range a.setAside.of(on) {
+		for code, rows := range aside[on] {
 			found = append(found, ledger.Alert{Day: on, Code: code, Rows: rows})
 		}
 		if rows := repeated[on]; rows > 0 {
