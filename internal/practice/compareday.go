@@ -125,7 +125,7 @@ func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before map
 func (u *dayUpdate) beyond(key phi.Text) bool {
 	_, occurrence := splitKey(key)
 	_, row := splitOccurrence(occurrence)
-	return row != "" && !u.answer.has(startOf(row))
+	return row != "" && !u.overlap && !u.answer.has(startOf(row)) && u.group(key).rowNamed(row) == nil
 }
 
 func (u *dayUpdate) group(key phi.Text) *group {
@@ -138,7 +138,7 @@ func (u *dayUpdate) group(key phi.Text) *group {
 func (u *dayUpdate) left(key phi.Text, was lastSeen[visitSeen]) bool {
 	_, occurrence := splitKey(key)
 	g := u.group(key)
-	return occurrence != "" && !was.known && g.before.known && !slices.Contains(g.before.facts.Occurrences, occurrence)
+	return !was.known && g.before.known && (occurrence == "" || !slices.Contains(g.before.facts.Occurrences, occurrence))
 }
 
 // renamed reports whether a visit that the answer lacks is one of its new ones under another name:
