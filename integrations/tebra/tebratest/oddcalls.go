@@ -135,7 +135,7 @@ func (s *Server) oddCall(rule Rule) oddity {
 // the table; the others follow at equal distances, so that no two have the same turn.
 func (s *Server) turn(name Oddity) uint64 {
 	i := slices.IndexFunc(callOddities, func(o oddity) bool { return o.Name == name })
-	return (s.drawn("", "call") + uint64(i*(oddEvery/len(callOddities)))) % oddEvery //nolint:gosec // i is not negative
+	return (s.drawn("", "call") + uint64(i*(oddEvery/len(callOddities)))) % oddEvery
 }
 
 // isCallOddity reports whether the oddity is one of calls.
