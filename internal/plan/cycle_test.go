@@ -21,7 +21,7 @@ func TestANewPracticeGetsEverythingOnce(t *testing.T) {
 		var out []string
 		for _, s := range []string{
 			"day-board %s 2026-03-01", "directory %s", "locations %s", "schedule %s 2026-03-01..2026-03-01",
-			"schedule %s 2026-03-01..2026-03-01 and 59 days before",
+			"schedule %s 2026-03-01..2026-03-08 and 52 days before",
 			"schedule %s 2026-03-02..2026-03-08", "schedule %s 2026-03-09..2026-03-28",
 		} {
 			out = append(out, "clinic-a "+fmt.Sprintf(s, p))

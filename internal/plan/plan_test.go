@@ -110,15 +110,16 @@ func TestLatestTick(t *testing.T) {
 	}
 }
 
-// Every morning the schedule of today is read together with as many days as the vendor allows.
+// Every morning the schedule of the next days is read together with as many days as the vendor
+// allows.
 func TestEveryMorningLooksBack(t *testing.T) {
 	t.Parallel()
 	for _, s := range Standard() {
 		if s.Name != "boards" {
 			continue
 		}
-		want := tasks.SyncSchedule{Practice: "7", From: tasks.DateOf(at(t, "UTC", "2026-03-02 06:45:00")), Lookback: 59}
-		want.To = want.From
+		want := tasks.SyncSchedule{Practice: "7", From: tasks.DateOf(at(t, "UTC", "2026-03-02 06:45:00")), Lookback: 52}
+		want.To = want.From.Add(near)
 		if args := s.Args("7", at(t, "UTC", "2026-03-02 06:45:00")); args[0] != tasks.Args(want) {
 			t.Errorf("it demands %+v", args[0])
 		}

@@ -56,7 +56,7 @@ func Standard() []Schedule {
 		{Name: "boards", Spec: "45 6 * * *", Args: func(p string, t time.Time) []tasks.Args {
 			d := tasks.DateOf(t)
 			return []tasks.Args{
-				tasks.SyncSchedule{Practice: p, From: d, To: d, Lookback: furthest},
+				tasks.SyncSchedule{Practice: p, From: d, To: d.Add(near), Lookback: furthest},
 				tasks.WarmView{View: tasks.DayBoard, Practice: p, Date: d},
 			}
 		}},
@@ -66,9 +66,9 @@ func Standard() []Schedule {
 // near is how many days after today are read within opening hours.
 const near = 7
 
-// furthest is how many days before today an entry may have begun that is found by the reading of
-// every morning, and then on the days after it: the vendor's longest range is 60 days.
-const furthest = 59
+// furthest is how many days before today an entry may have begun that the reading of every morning
+// finds, or finds to have ended. With the days that are read, it is the vendor's longest range.
+const furthest = 60 - 1 - near
 
 // days returns a Schedule.Args that demands the appointments of a range of days, counted from the
 // tick's.

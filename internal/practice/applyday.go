@@ -26,7 +26,9 @@ type Answer struct {
 	From, To civil.Date
 	// Seen is the first day of which the answer has every row that starts on it; zero for From. The
 	// days before From show what reaches into the later days, and where a visit was before.
-	Seen    civil.Date
+	Seen civil.Date
+	// Far reports that Seen is as early as one call allows.
+	Far     bool
 	Visits  []Appointment // every row, of all days
 	Partial bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
 	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
@@ -152,7 +154,7 @@ type dayUpdate struct {
 func (u *dayUpdate) commit(ctx context.Context) (cache.Grant, error) {
 	grant := u.answer.Since
 	rosterChanged := !u.roster.known || !slices.Equal(u.roster.facts.Visits, u.next.Visits) ||
-		u.roster.facts.Doubt != u.next.Doubt || u.roster.facts.Doubted != u.next.Doubted || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
+		u.roster.facts.Doubt != u.next.Doubt || u.roster.facts.Doubted != u.next.Doubted || u.roster.facts.Near != u.next.Near || !slices.Equal(u.roster.facts.Incomplete, u.next.Incomplete)
 	var next cache.LastSeenUpdate
 	if rosterChanged {
 		var err error

@@ -107,6 +107,7 @@ func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before map
 		return err
 	}
 	u.result.Doubtful = doubtful
+	u.next.Near = (!u.roster.known || u.roster.facts.Near) && (doubtful || !u.answer.Far)
 	stay := doubtful || len(u.next.Incomplete) > 0
 	if stay {
 		u.stay(vanished)

@@ -61,6 +61,9 @@ type daySeen struct {
 	Doubt phi.Ref `json:"doubt,omitzero"`
 	// Doubted is the tenant's clock after that answer was first received.
 	Doubted uint64 `json:"doubted,omitzero"`
+	// Near reports that no answer that counts has had all the days before this one that one call
+	// has room for.
+	Near bool `json:"near,omitzero"`
 	// Incomplete is what the roster states about rows that it lacks.
 	Incomplete []Omission `json:"incomplete,omitempty"`
 }

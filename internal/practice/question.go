@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
-	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // Question is what the vendor was asked, and what is known about the question. Lists are filtered
@@ -88,24 +86,4 @@ func (a *Answer) unreadable() int {
 		}
 	}
 	return n
-}
-
-// Known returns how many visits each of the days has, of those days whose visits are known.
-func (s *Store) Known(ctx context.Context, t tenant.ID, practice string, days []civil.Date) (map[civil.Date]int, error) {
-	sc := s.scope(t, practice)
-	refs := make([]phi.Ref, len(days))
-	for i, d := range days {
-		refs[i] = sc.names.Day(practice, d)
-	}
-	seen, err := readLastSeen[daySeen](ctx, sc, refs)
-	if err != nil {
-		return nil, err
-	}
-	known := make(map[civil.Date]int, len(days))
-	for i, d := range days {
-		if seen[i].known {
-			known[d] = len(seen[i].facts.Visits)
-		}
-	}
-	return known, nil
 }

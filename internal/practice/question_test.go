@@ -162,7 +162,7 @@ func TestKnownCountsVisits(t *testing.T) {
 	b := setup(t)
 	b.see(t, monday, visits(12)...)
 	got, err := b.store.Known(t.Context(), clinic, "7", civil.Range(monday, monday.Add(1)))
-	if err != nil || len(got) != 1 || got[monday] != 12 {
+	if err != nil || len(got.Visits) != 1 || got.Visits[monday] != 12 {
 		t.Errorf("known are %v (%v)", got, err)
 	}
 }

@@ -211,14 +211,20 @@ func TestBeganIsTheStartOfTheLongestEntry(t *testing.T) {
 	long.Day, long.Start, long.Last = monday.Add(-30), long.Start.AddDate(0, 0, -30), monday.Add(9)
 	short.Day, short.Start, short.Last = monday.Add(-1), short.Start.AddDate(0, 0, -1), monday
 	b.see(t, monday, long, short, visit(2))
-	for name, c := range map[string]struct{ from, want civil.Date }{
-		"the day":       {monday, monday.Add(-30)},
-		"the days from": {monday.Add(-3), monday.Add(-30)},
-		"an unread day": {monday.Add(1), monday.Add(-30)}, // the entry is on the day before
-		"a later day":   {monday.Add(2), monday.Add(2)},
-	} {
-		if got, err := b.store.Began(t.Context(), clinic, "7", c.from, monday.Add(3)); err != nil || got != c.want {
-			t.Errorf("%s: %s, %v", name, got, err)
+	days := civil.Range(monday.Add(-3), monday.Add(3))
+	got, err := b.store.Known(t.Context(), clinic, "7", days)
+	if err != nil || !got.Near || got.Visits[monday] != 3 || len(got.Visits) != 1 || got.Busiest() != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for from, want := range map[civil.Date]civil.Date{monday.Add(-30): monday.Add(-30), monday.Add(-29): monday.Add(-1), monday: {}} {
+		if began := got.Began(from); began != want {
+			t.Errorf("from %s on: %s", from, began)
+		}
+	}
+	for _, far := range []bool{true, false} {
+		b.answered(t, monday, monday, func(a *Answer) { a.Seen, a.Far = monday.Add(-40), far }, long, short, visit(2))
+		if got, err := b.store.Known(t.Context(), clinic, "7", days[3:4]); err != nil || got.Near {
+			t.Errorf("a day that was read with the days before it: %+v, %v", got, err)
 		}
 	}
 }

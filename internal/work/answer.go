@@ -20,6 +20,8 @@ type answer struct {
 	setAside    setAside
 	lacking     []practice.Span    // of setAside
 	unread      map[civil.Date]int // visits with values that could not be read
+	before      practice.Known     // of the days
+	far         bool               // the list fills one call
 	since       cache.Grant
 	ownVersions map[cache.Tag]uint64 // raised by earlier days of this answer
 	today       civil.Date
@@ -70,14 +72,10 @@ func (a *answer) sort(ctx context.Context) error {
 
 // survey compares the number of visits with those that are known of the same days. A visit of any
 // day shows that the practice has the name that was asked for.
-func (a *answer) survey(ctx context.Context) error {
+func (a *answer) survey() {
 	days := civil.Range(a.from, a.to)
-	known, err := a.Store.Known(ctx, a.tenant, a.id, days)
-	if err != nil {
-		return err
-	}
-	for _, n := range known {
-		a.known += n
+	for _, on := range days {
+		a.known += a.before.Visits[on]
 	}
 	unreadable, found := a.setAside.hidden(days)
 	for i := range a.visits {
@@ -95,12 +93,11 @@ func (a *answer) survey(ctx context.Context) error {
 	default:
 		a.scope = practice.ScopeRefused
 	}
-	return nil
 }
 
 func (a *answer) apply(ctx context.Context, on civil.Date) error {
 	changed, err := a.Store.ApplyDay(ctx, a.tenant, practice.Answer{
-		Practice: a.id, Date: on, From: a.from, To: a.to, Seen: a.seen, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
+		Practice: a.id, Date: on, From: a.from, To: a.to, Seen: a.seen, Far: a.far, Visits: a.visits, Partial: a.partial, SetAside: a.setAside.of(on),
 		Lacking: a.lacking, Since: a.since, OwnVersions: a.ownVersions, Question: a.question(a.scope),
 	})
 	if err != nil {

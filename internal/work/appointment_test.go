@@ -39,6 +39,7 @@ func TestAppointment(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.done(t, days(monday, tuesday))
+			b.done(t, days(monday, tuesday)) // reaches further back than the first
 			b.demands(t, append(b.of(monday, tuesday), "warm day-board 7 2026-03-02", "warm day-board 7 2026-03-03")...)
 			v := b.visits(monday)[3]
 			before := b.board(t, monday)

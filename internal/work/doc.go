@@ -6,9 +6,10 @@
 // changes nothing.
 //
 // A list of some days may lack the entries that began before them. A run therefore requests the
-// seven days before its own too, or back to the start of an entry that is known; the run of every
-// morning requests 59. An entry is found up to the 59th day after its first, the longest range that
-// the vendor allows; longer entries are not.
+// seven days before its own too, up to 14 for an entry that is known, and as many as one call has
+// room for in the morning, for long ranges, and once for days that are new (see lookback). If the
+// vendor selects by start, boards have an entry up to the 52nd day after it began, and longer ones
+// not after that.
 //
 // "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to
 // come back, the run returns that as tasks.Later, which costs no attempt. Errors that no retry can

@@ -34,12 +34,14 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	lookback, err := d.lookback(ctx, s, job.Args)
+	span := civil.Range(job.Args.From, civil.Min(job.Args.To, job.Args.From.Add(policy("GetAppointments").MaxDays-1)))
+	known, err := d.Store.Known(ctx, s.tenant, s.id, span)
 	if err != nil {
-		return err
+		return fmt.Errorf("read known days: %w", err)
 	}
+	back, far := lookback(known, span, job.Args.Lookback)
 	w, err := firstWindow(s.Vendor.Appointments.Windows(ctx, tebra.ListAppointmentsRequest{
-		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Lookback: lookback, Location: s.Zone,
+		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Lookback: back, Location: s.Zone,
 	}))
 	switch {
 	case err != nil && w.cut(job.Args.To, "GetAppointments"): // keep the window size that the calls have found
@@ -50,15 +52,13 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
 	a := answer{
-		Deps: d, named: n, window: w, setAside: setAside{zone: s.Zone}, since: since,
+		Deps: d, named: n, window: w, setAside: setAside{zone: s.Zone}, before: known, far: far, since: since,
 		ownVersions: map[cache.Tag]uint64{}, today: civil.DateOf(d.Now().In(s.Zone)),
 	}
 	if err := a.sort(ctx); err != nil {
 		return err
 	}
-	if err := a.survey(ctx); err != nil {
-		return err
-	}
+	a.survey()
 	for _, on := range civil.Range(w.from, w.to) {
 		if err := a.apply(ctx, on); err != nil {
 			return applied(err)
@@ -92,23 +92,6 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 		return a.recheck(ctx, &a.named)
 	}
 	return a.answered(ctx, &a.named, a.since, a.authorized)
-}
-
-// minLookback is how many days before a window are requested with it. Whether the vendor selects
-// entries by start or by overlap is unknown, so a window of one day could otherwise lack an
-// overnight visit or a block that began earlier. More rows in one call cost less than more calls.
-const minLookback = 7
-
-// lookback returns how many days before the range are requested: minLookback, as many as are
-// demanded, or back to the start of an entry that is known to reach into the range, up to the
-// longest range that the vendor allows.
-func (d Deps) lookback(ctx context.Context, s practiceScope, a tasks.SyncSchedule) (int, error) {
-	limit := policy("GetAppointments").MaxDays
-	began, err := d.Store.Began(ctx, s.tenant, s.id, a.From, civil.Min(a.To, a.From.Add(limit-1)))
-	if err != nil {
-		return 0, fmt.Errorf("read known entries: %w", err)
-	}
-	return min(max(minLookback, a.Lookback, began.Days(a.From)), limit-1), nil
 }
 
 // readDays returns the demands that read days, one for each run of consecutive days.

@@ -30,6 +30,7 @@ func TestFirstReadFillsTheDay(t *testing.T) {
 	if r := b.board(t, monday); r.Unknown != 0 {
 		t.Errorf("%d unknown after all records were read", r.Unknown)
 	}
+	b.done(t, days(monday, monday)) // reaches further back than the first
 	b.now = b.now.Add(2 * time.Minute)
 	before := b.board(t, monday)
 	b.done(t, days(monday, monday))
