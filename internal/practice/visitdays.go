@@ -22,19 +22,23 @@ func (s *Store) VisitDays(ctx context.Context, t tenant.ID, practice string, pat
 	if err != nil {
 		return nil, fmt.Errorf("read rosters: %w", err)
 	}
+	var all []phi.Ref
+	for _, roster := range rosters {
+		for _, key := range roster.facts.Visits {
+			all = append(all, sc.names.Appointment(key))
+		}
+	}
+	seen, err := readLastSeen[visitSeen](ctx, sc, all)
+	if err != nil {
+		return nil, fmt.Errorf("read visits: %w", err)
+	}
 	var out []civil.Date
 	for i, on := range days {
-		visits := make([]phi.Ref, len(rosters[i].facts.Visits))
-		for j, key := range rosters[i].facts.Visits {
-			visits[j] = sc.names.Appointment(key)
-		}
-		seen, err := readLastSeen[visitSeen](ctx, sc, visits)
-		if err != nil {
-			return nil, fmt.Errorf("read visits: %w", err)
-		}
-		if slices.ContainsFunc(seen, func(v lastSeen[visitSeen]) bool { return v.facts.Patient == patient }) {
+		n := len(rosters[i].facts.Visits)
+		if slices.ContainsFunc(seen[:n], func(v lastSeen[visitSeen]) bool { return v.facts.Patient == patient }) {
 			out = append(out, on)
 		}
+		seen = seen[n:]
 	}
 	return out, nil
 }
