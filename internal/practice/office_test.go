@@ -12,6 +12,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -23,6 +24,8 @@ type office struct {
 	clock int
 	// undated leaves out the times of modification.
 	undated bool
+	// overlap selects rows by overlap, and not by start.
+	overlap bool
 }
 
 const officeDays = 6
@@ -46,9 +49,11 @@ func (o *office) on(d civil.Date) []*Appointment {
 	return slices.DeleteFunc(slices.Clone(o.rows), func(a *Appointment) bool { return !a.Covers(d) })
 }
 
-// answer lists the rows that start in a range of days.
+// answer lists the rows of a range of days.
 func (o *office) answer(from, to civil.Date) []*Appointment {
-	return slices.DeleteFunc(slices.Clone(o.rows), func(a *Appointment) bool { return a.Day.Compare(from) < 0 || to.Compare(a.Day) < 0 })
+	return slices.DeleteFunc(slices.Clone(o.rows), func(a *Appointment) bool {
+		return a.Day.Compare(from) < 0 && (!o.overlap || !a.Covers(from)) || to.Compare(a.Day) < 0
+	})
 }
 
 // shown is what a test compares of a row.
@@ -67,6 +72,8 @@ type officeMachine struct {
 	// that. They differ on the days of a cut list, which also keep what they had before.
 	read, held map[civil.Date][]*Appointment
 	cut        map[civil.Date]bool
+	// shared are the rows that shared an ID with others when their day was cut.
+	shared map[*Appointment]bool
 	// reads counts the windows that were read.
 	reads int
 }
@@ -154,8 +161,42 @@ func (m *officeMachine) syncCut(t *rapid.T) {
 	}
 }
 
+// syncOdd reads a list with rows that cannot be read, and which goes back a few days only.
+func (m *officeMachine) syncOdd(t *rapid.T) {
+	from := m.day(t, "from")
+	to := monday.Add(min(officeDays-1, monday.Days(from)+rapid.IntRange(0, 3).Draw(t, "length")))
+	odd, back := rapid.IntRange(0, 1<<6-1).Draw(t, "odd"), rapid.IntRange(0, 2).Draw(t, "days before")
+	due := m.list(t, listOf{from: from, to: to, back: back, aside: true}, func(i int) bool { return odd>>(i%6)&1 == 1 })
+	for n := 0; len(due) > 0 && n <= 3*officeDays; n++ {
+		next := due[0]
+		due = distinct(append(due[1:], m.apply(t, next, next, nil)...))
+	}
+}
+
+// listOf is what a list is requested for.
+type listOf struct {
+	from, to civil.Date
+	back     int  // days before from
+	aside    bool // the rows that are lost are set aside; else the list was cut
+}
+
+// surely reports whether an answer shows everything of a day.
+func (m *officeMachine) surely(d, seen civil.Date, aside []Span, sent []*Appointment) bool {
+	if slices.ContainsFunc(aside, func(s Span) bool { return s.Has(d) }) {
+		return false
+	}
+	early := func(a *Appointment) bool { return a.Day.Compare(seen) < 0 && a.Covers(d) }
+	return slices.ContainsFunc(sent, func(a *Appointment) bool { return a.Day.Compare(seen) < 0 }) ||
+		!slices.ContainsFunc(m.rows, early) && !slices.ContainsFunc(m.held[d], early)
+}
+
 // apply applies a list of the days, without the rows that are lost, if any are.
 func (m *officeMachine) apply(t *rapid.T, from, to civil.Date, lost func(int) bool) (reread []civil.Date) {
+	return m.list(t, listOf{from: from, to: to, back: 2}, lost)
+}
+
+func (m *officeMachine) list(t *rapid.T, of listOf, lost func(int) bool) (reread []civil.Date) {
+	from, to := of.from, of.to
 	for range 2 {
 		m.reads++
 		since, err := m.store.Begin(t.Context(), m.tenant)
@@ -163,28 +204,41 @@ func (m *officeMachine) apply(t *rapid.T, from, to civil.Date, lost func(int) bo
 			t.Fatal(err)
 		}
 		again, own := false, map[cache.Tag]uint64{}
-		seen := from.Add(-2)
+		seen := from.Add(-of.back)
+		var aside []Span
 		var visits []Appointment
 		var sent []*Appointment
 		for i, a := range m.answer(seen, to) {
 			if lost == nil || !lost(i) {
 				visits, sent = append(visits, *a), append(sent, a)
+			} else if of.aside {
+				aside = append(aside, Span{a.Day, civil.Max(a.Day, a.Last)})
 			}
 		}
 		for _, d := range civil.Range(from, to) {
+			unread := map[codes.Code]int{}
+			for _, s := range aside {
+				if s.Has(d) {
+					unread[codes.RowUnreadable]++
+				}
+			}
 			got, err := m.store.ApplyDay(t.Context(), m.tenant, Answer{
-				Practice: "7", Date: d, From: from, To: to, Seen: seen, Visits: visits, Partial: lost != nil, Since: since, OwnVersions: own, Question: Question{Confirmed: math.MaxUint64},
+				Practice: "7", Date: d, From: from, To: to, Seen: seen, Visits: visits, Partial: lost != nil && !of.aside, Since: since,
+				SetAside: unread, Lacking: aside, OwnVersions: own, Question: Question{Confirmed: math.MaxUint64},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			again = again || got.Doubtful
 			reread = append(reread, got.Reread...)
-			if m.cut[d] = lost != nil; !m.cut[d] {
+			if m.cut[d] = lost != nil && !of.aside || !m.surely(d, seen, aside, sent); !m.cut[d] {
 				m.read[d], m.held[d] = m.on(d), m.on(d)
 				continue
 			}
 			m.read[d] = append(slices.Clone(m.read[d]), m.on(d)...)
+			for _, a := range m.held[d] {
+				m.shared[a] = m.shared[a] || shares(a, m.rows)
+			}
 			for _, a := range sent {
 				if a.Covers(d) && !slices.Contains(m.held[d], a) {
 					m.held[d] = append(slices.Clone(m.held[d]), a)
@@ -215,7 +269,7 @@ func (m *officeMachine) check(t *rapid.T) {
 		}
 		now, was := count(m.on(d)), count(then)
 		still := count(slices.DeleteFunc(slices.Clone(m.held[d]), func(a *Appointment) bool {
-			return !slices.Contains(m.rows, a) || m.cut[d] && (shares(a, then) || shares(a, m.rows))
+			return !slices.Contains(m.rows, a) || m.cut[d] && (m.shared[a] || shares(a, then) || shares(a, m.rows))
 		}))
 		if !m.cut[d] && same(then, m.on(d)) && (!maps.Equal(board, now) || r.Stale || r.Missing > 0) {
 			t.Fatalf("%s was read and has not changed since: %v\nthe vendor has: %v\nstale %v, missing %d", d, board, now, r.Stale, r.Missing)
@@ -269,12 +323,12 @@ func TestBoardsShowTheVendorsRowsWhateverIsReadFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		m := &officeMachine{
-			office: &office{undated: rapid.Bool().Draw(t, "undated")}, store: b.store,
-			tenant: tenant.ID(fmt.Sprintf("clinic-%d", n)), read: map[civil.Date][]*Appointment{}, held: map[civil.Date][]*Appointment{}, cut: map[civil.Date]bool{},
+			office: &office{undated: rapid.Bool().Draw(t, "undated"), overlap: rapid.Bool().Draw(t, "overlap")}, store: b.store,
+			tenant: tenant.ID(fmt.Sprintf("clinic-%d", n)), read: map[civil.Date][]*Appointment{}, held: map[civil.Date][]*Appointment{}, cut: map[civil.Date]bool{}, shared: map[*Appointment]bool{},
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": m.add, "repeat": m.repeat, "group": m.group, "move": m.move, "edit": m.edit, "vanish": m.vanish,
-			"sync cut": m.syncCut, "sync": m.sync, "sync again": m.sync, "sync once more": m.sync,
+			"sync cut": m.syncCut, "sync odd": m.syncOdd, "sync": m.sync, "sync again": m.sync, "sync once more": m.sync,
 			"": m.check,
 		})
 		reads += m.reads
