@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
@@ -62,26 +61,12 @@ func measure(ctx context.Context, odd bool) (rows []report.Row, err error) {
 	return []report.Row{
 		tokenRow("rows-per-second", collected, "Appointments.Windows, as the worker calls it, from the request to a window that holds all rows", new(0.5), odd),
 		tokenRow("stream-rows-per-second", streamed, "Appointments.Rows, which no program of the project calls, from the request to the last row", nil, odd),
-		heapRow("heap-mb", l.beyond(grown), new(8.0), fmt.Sprintf("growth-mb less the %.1f MB of the response; negative if the rows take less", l.servedMB())),
-		heapRow("growth-mb", grown, nil, fmt.Sprintf("largest live heap of the process during Appointments.Windows, which holds all rows, less that before it; "+
-			"a collection is forced after every %d kB of the response and at the end", readingEvery>>10)),
+		report.Row{
+			Name: "heap-mb", Unit: "MB", Better: report.Lower, Floor: new(8.0), Samples: grown,
+			Note: fmt.Sprintf("largest live heap of the process during Appointments.Windows, which holds all rows, less that before it; "+
+				"a collection is forced after every %d kB of the response and at the end", readingEvery>>10),
+		}.Complete(),
 	}, nil
-}
-
-// servedMB returns the size of the response.
-func (l *list) servedMB() float64 { return float64(len(l.served)) / 1e6 }
-
-// beyond returns how much more than the response takes.
-func (l *list) beyond(grown pair.Samples) pair.Samples {
-	less := slices.Clone(grown.Ours)
-	for i := range less {
-		less[i] -= l.servedMB()
-	}
-	return pair.Samples{Ours: less}
-}
-
-func heapRow(name string, s pair.Samples, floor *float64, note string) report.Row {
-	return report.Row{Name: name, Unit: "MB", Better: report.Lower, Floor: floor, Samples: s, Note: note}.Complete()
 }
 
 // tokenRow is a row whose peer is the tokenizer of the standard library.
