@@ -22,6 +22,7 @@ const recordTimeout = 5 * time.Second
 type attempt struct {
 	*Router
 	d          Delivery
+	shown      Delivery // what of d may be stored and logged
 	h          headers
 	headersErr error
 	id         queue.ID
@@ -146,7 +147,8 @@ func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code)
 // DeadLetter is a task that will not run again unless an operator replays it. All of it may be
 // shown to operators; Payload is sealed.
 type DeadLetter struct {
-	// TaskID is the task's ID. The same task may be buried twice.
+	// TaskID is the task's ID, or a digest of an ID that this package did not create. The same task
+	// may be buried twice.
 	TaskID string
 	// Tenant is the tenant's alias. Empty if the task names no valid one.
 	Tenant string
@@ -162,7 +164,7 @@ type DeadLetter struct {
 	EnqueuedAt time.Time
 	// DiedAt is when it died.
 	DiedAt time.Time
-	// Payload is the arguments, sealed.
+	// Payload is the arguments, sealed. Empty if they are not sealed.
 	Payload []byte
 	// Headers are the task's headers, without those that other programs added.
 	Headers map[string]string
@@ -170,15 +172,15 @@ type DeadLetter struct {
 
 func (a *attempt) buryDeadLetter(ctx context.Context, run *Run, code Code) error {
 	d := DeadLetter{
-		TaskID: a.d.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
-		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.d.Payload, Headers: run.Headers,
+		TaskID: a.shown.ID, Tenant: run.Tenant, Kind: run.Kind, Lane: a.d.Lane, Code: code, Attempts: run.Attempt,
+		EnqueuedAt: run.EnqueuedAt, DiedAt: time.Now().UTC(), Payload: a.shown.Payload, Headers: run.Headers,
 	}
 	if a.bury != nil {
 		if err := a.bury(ctx, d); err != nil {
 			return err
 		}
 	}
-	a.log.ErrorContext(ctx, "task is dead", "tenant", run.Tenant, "kind", run.Kind, "lane", a.d.Lane, "task", a.d.ID,
+	a.log.ErrorContext(ctx, "task is dead", "tenant", run.Tenant, "kind", run.Kind, "lane", a.d.Lane, "task", a.shown.ID,
 		"code", code, "attempts", run.Attempt, "duration", time.Since(a.began))
 	return nil
 }

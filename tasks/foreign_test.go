@@ -1,7 +1,11 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,5 +109,58 @@ func TestForeignModuleEnqueues(t *testing.T) {
 	serveOn(t, rdb, r)
 	if j := receive(t, ran); j.ID != id || j.Tenant != "clinic-a" || j.Args.Patient.Reveal() != "4711" {
 		t.Errorf("the worker got task %s of tenant %s", j.ID, j.Tenant)
+	}
+}
+
+// Nothing of a task that another program wrote gets into the ledger or the log, wherever it holds a
+// name.
+func TestForeignTextIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	own := b.seal(t, note{Text: "x"})
+	const name = "jane.doe"
+	for what, spoil := range map[string]func(d *Delivery){
+		"all of it": func(d *Delivery) {
+			d.ID, d.Kind, d.Payload, d.Headers[headerTenant] = name, name, []byte(name), "jane-doe"
+		},
+		"its ID":                func(d *Delivery) { d.ID = name },
+		"its type":              func(d *Delivery) { d.ID, d.Kind = "f47ac10b-58cc-4372-a567-0e02b2c3d479", name },
+		"its payload":           func(d *Delivery) { d.Payload = []byte(strings.Repeat(name, 10)) },
+		"type and payload":      func(d *Delivery) { d.Kind, d.Payload = name, []byte(strings.Repeat(name, 10)) },
+		"its tenant":            func(d *Delivery) { d.ID, d.Headers[headerTenant] = "1", "jane-doe" },
+		"our header":            func(d *Delivery) { d.Headers[headerVersion] = name },
+		"the key":               func(d *Delivery) { d.Headers[headerKey], d.Headers[headerVersion] = name, "x" },
+		"the trace":             func(d *Delivery) { d.Headers[headerTrace], d.Headers[headerVersion] = name, "x" },
+		"the time":              func(d *Delivery) { d.Headers[headerEnqueuedAt] = name },
+		"a header of its own":   func(d *Delivery) { d.Headers[name], d.Headers[headerVersion] = name, "x" },
+		"an unprintable ID":     func(d *Delivery) { d.ID = name + "\x00\xff" },
+		"no ID, no payload":     func(d *Delivery) { d.ID, d.Kind, d.Payload = "", name, nil },
+		"a payload like a seal": func(d *Delivery) { d.ID, d.Payload = name, append([]byte{1}, strings.Repeat(name, 10)...) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			var buried []DeadLetter
+			r := b.router(t, RouterOptions{
+				Bury:   func(_ context.Context, l DeadLetter) error { buried = append(buried, l); return nil },
+				Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			})
+			Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { return nil }))
+			d := own
+			d.Headers = maps.Clone(own.Headers)
+			spoil(&d)
+			for range 2 {
+				if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead {
+					t.Fatalf("outcome %+v", o)
+				}
+			}
+			if len(buried) != 2 || buried[0].TaskID != buried[1].TaskID || buried[0].TaskID == "" {
+				t.Fatalf("dead letters: %+v", buried)
+			}
+			kept := fmt.Sprintf("%+v %s %s", buried, buried[0].Payload, &log)
+			if strings.Contains(strings.ToLower(kept), "jane") {
+				t.Errorf("kept: %s", kept)
+			}
+		})
 	}
 }

@@ -49,12 +49,13 @@ func readHeaders(raw map[string]string) (headers, error) {
 	return headers{tenant: id, version: int(version), enqueuedAt: at.UTC()}, nil
 }
 
-// knownHeaders returns a copy with only the headers of this package. Other programs may write to
-// Redis, and what they add must not reach logs and the ledger.
+// knownHeaders returns a copy with only the headers of this package whose values have the form that
+// it writes. Other programs may write to Redis, and what they add must not reach logs and the
+// ledger.
 func knownHeaders(headers map[string]string) map[string]string {
 	out := make(map[string]string, len(headerNames))
 	for _, name := range headerNames {
-		if v, ok := headers[name]; ok && len(v) <= maxHeader {
+		if v, ok := headers[name]; ok && len(v) <= maxHeader && spelledAs[name](v) {
 			out[name] = v
 		}
 	}

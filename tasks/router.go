@@ -143,12 +143,11 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	a := &attempt{Router: r, d: d, began: time.Now()}
 	a.h, a.headersErr = readHeaders(d.Headers)
 	a.id, a.idErr = queue.ParseID(d.ID)
+	a.shown = r.shown(d)
+	h, _ := readHeaders(a.shown.Headers)
 	run := &Run{
-		ID: d.ID, Tenant: a.h.tenant.String(), Kind: d.Kind, Lane: d.Lane, Attempt: d.Failed + 1,
-		EnqueuedAt: a.h.enqueuedAt, Headers: knownHeaders(d.Headers),
-	}
-	if !validKind(d.Kind) {
-		run.Kind = "" // a malformed kind is never repeated
+		ID: a.shown.ID, Tenant: h.tenant.String(), Kind: a.shown.Kind, Lane: d.Lane, Attempt: d.Failed + 1,
+		EnqueuedAt: h.enqueuedAt, Headers: a.shown.Headers,
 	}
 	next := Next(func(ctx context.Context, run *Run) error { return asError(a.record(ctx, run, a.run(ctx, run))) })
 	for _, wrap := range slices.Backward(r.middleware) {

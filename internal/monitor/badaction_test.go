@@ -117,6 +117,7 @@ func FuzzRedact(f *testing.F) {
 	f.Add(`{"tasks":[{"type":"schedule.sync","max_retry":1073741824,"error_message":"no patient 4711"}]}`)
 	f.Add(`[{"error_message":{"error_message":"x y"}}]`)
 	f.Add(`[{"type":"Jane Doe"},{"task_type":"Jane Doe"}]`)
+	f.Add(`[{"id":"jane-doe","type":"jane.doe"},{"task_id":"jane-doe","task_type":"jane.doe"}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var doc any
 		if json.Unmarshal([]byte(text), &doc) != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hibiken/asynq"
 )
 
 func TestAsynqmonPageIsCleaned(t *testing.T) {
@@ -88,6 +90,27 @@ func TestViewersReadAndOperatorsAct(t *testing.T) {
 		if !strings.Contains(s.logBuffer.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, s.logBuffer)
 		}
+	}
+}
+
+// A task that another program wrote shows none of its text.
+func TestForeignTasksAreHidden(t *testing.T) {
+	t.Parallel()
+	s := newTestSite(t)
+	task := asynq.NewTaskWithHeaders("jane.doe", []byte("jane doe"), map[string]string{"tenant": "jane-doe"})
+	_, err := asynq.NewClientFromRedisClient(s.rdb).EnqueueContext(t.Context(), task, asynq.Queue("sync"), asynq.TaskID("jane-doe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.as(t, ann)
+	for _, path := range []string{"/asynqmon/api/queues/sync/pending_tasks", "/asynqmon/api/queues/sync/tasks/jane-doe", "/now"} {
+		a := v.get(path)
+		if a.code != http.StatusOK || strings.Contains(a.body, "jane") || path != "/now" && !strings.Contains(a.body, `"id":"hidden"`) {
+			t.Errorf("%s: %d %s", path, a.code, a.body)
+		}
+	}
+	if log := s.logBuffer.String(); strings.Contains(log, "jane") {
+		t.Errorf("the log has its ID:\n%s", log)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -84,8 +85,23 @@ func writeJSON(w http.ResponseWriter, status int, doc any) {
 	_, _ = b.WriteTo(w)
 }
 
-// redact replaces error texts by their codes, types that are not kinds by a fixed word, and asynq's
-// retry limit by ours, which depends on the task's kind.
+// redactNames replaces the ID of a task that another program wrote, and its type, which may be any
+// text. Objects without a type are no tasks.
+func redactNames(v map[string]any, id, kind string) {
+	text, ok := v[kind].(string)
+	if !ok {
+		return
+	}
+	v[kind] = queue.KindOf(text)
+	if text, ok := v[id].(string); ok {
+		if v[id] = queue.IDOf(text); v[id] != text {
+			v[kind] = string(codes.Hidden)
+		}
+	}
+}
+
+// redact replaces error texts by their codes, names of tasks that are not ours by a fixed word, and
+// asynq's retry limit by ours, which depends on the task's kind.
 func redact(doc any, attempts map[string]int) {
 	switch v := doc.(type) {
 	case []any:
@@ -100,11 +116,8 @@ func redact(doc any, attempts map[string]int) {
 			kind, _ := v["type"].(string)
 			v["max_retry"] = retries(attempts[kind])
 		}
-		for _, name := range []string{"type", "task_type"} {
-			if kind, ok := v[name].(string); ok {
-				v[name] = queue.KindOf(kind)
-			}
-		}
+		redactNames(v, "id", "type")
+		redactNames(v, "task_id", "task_type")
 		for _, member := range v {
 			redact(member, attempts)
 		}

@@ -18,6 +18,7 @@ var ErrOpen = errors.New("phi: sealed bytes do not open")
 // format is the first byte of all sealed bytes, followed by the id of the key.
 const (
 	format     = 1
+	lastFormat = 7 // of later releases
 	headerSize = 5
 )
 
@@ -56,6 +57,12 @@ func (s *Sealer) Seal(plain []byte, ad ...string) ([]byte, error) {
 	out = append(out, format)
 	out = binary.BigEndian.AppendUint32(out, s.primary)
 	return append(out, box...), nil
+}
+
+// IsSealed reports whether b has the form of sealed bytes: of this format, or of another one in the
+// first bytes that no text begins with.
+func IsSealed(b []byte) bool {
+	return len(b) >= headerSize+subtle.AESGCMIVSize+subtle.AESGCMTagSize && b[0] >= format && b[0] <= lastFormat
 }
 
 // Open returns the plaintext that Seal encrypted, or ErrOpen.

@@ -25,13 +25,13 @@ const (
 
 // Task is the part of a task in a lane that may be shown.
 type Task struct {
-	// ID is the task's ID. Empty if it is malformed.
+	// ID is the task's ID. Empty if it is not one of this package.
 	ID string
-	// Kind is its type. Empty if it is malformed.
+	// Kind is its type. Empty if it or the ID is malformed.
 	Kind string
 	// State is its state in asynq.
 	State string
-	// Tenant is its tenant's alias. Empty if it is invalid.
+	// Tenant is its tenant's alias. Empty if it or the ID is invalid.
 	Tenant string
 	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no
 	// attempt did.
@@ -144,8 +144,10 @@ func AnyArchived(ctx context.Context, rdb redis.UniversalClient, lane string, id
 
 func readTask(info *asynq.TaskInfo) Task {
 	t := Task{
-		ID: word(info.ID), Kind: word(info.Type), State: info.State.String(), Tenant: alias(info.Headers[HeaderTenant]), Code: CodeOf(info.LastErr),
-		Attempts: info.Retried, Bytes: len(info.Payload), raw: info.ID,
+		State: info.State.String(), Code: CodeOf(info.LastErr), Attempts: info.Retried, Bytes: len(info.Payload), raw: info.ID,
+	}
+	if _, err := ParseID(info.ID); err == nil { // otherwise another program wrote all of it
+		t.ID, t.Kind, t.Tenant = info.ID, word(info.Type), alias(info.Headers[HeaderTenant])
 	}
 	if at, err := time.Parse(time.RFC3339Nano, info.Headers[HeaderEnqueuedAt]); err == nil {
 		t.EnqueuedAt = at.UTC()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,13 +77,23 @@ func TestTasksShowsOnlyNames(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	c := asynq.NewClientFromRedisClient(rdb)
-	task := asynq.NewTaskWithHeaders("Jane Doe", []byte("{}"), map[string]string{"tenant": "Jane Doe", "enqueued_at": "Jane Doe"})
-	_, err := c.EnqueueContext(t.Context(), task, asynq.Queue(Sync), asynq.TaskID("Jane Doe"))
-	must(t, err)
+	names := []string{"Jane Doe", "jane.doe", "jane-doe-1980"}
+	for _, name := range names {
+		task := asynq.NewTaskWithHeaders(name, []byte("{}"), map[string]string{"tenant": name, "enqueued_at": name})
+		_, err := c.EnqueueContext(t.Context(), task, asynq.Queue(Sync), asynq.TaskID(name))
+		must(t, err)
+	}
 	got, err := Tasks(t.Context(), rdb, Sync, StatePending, 10)
 	must(t, err)
-	if len(got) != 1 || got[0] != (Task{State: StatePending, Bytes: 2, raw: "Jane Doe"}) {
-		t.Errorf("%+v", got)
+	for i, name := range names {
+		if len(got) != len(names) || got[i] != (Task{State: StatePending, Bytes: 2, raw: name}) {
+			t.Errorf("%+v", got)
+		}
+	}
+	stats, err := Stats(t.Context(), rdb)
+	must(t, err)
+	if strings.Contains(strings.ToLower(fmt.Sprintf("%+v", stats)), "jane") {
+		t.Errorf("%+v", stats)
 	}
 	if _, err := Tasks(t.Context(), rdb, Sync, "{x}", 10); err == nil {
 		t.Error("an unknown state was listed")
@@ -93,13 +104,16 @@ func TestTasksPages(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	c := asynq.NewClientFromRedisClient(rdb)
+	name := func(n int) string {
+		return ID{Lane: Sync, Digest: strings.Repeat("a", digestLen), Generation: uint64(n)}.String() //nolint:gosec // small
+	}
 	for i := range page + 7 {
-		_, err := c.EnqueueContext(t.Context(), asynq.NewTask("x.y", nil), asynq.Queue(Sync), asynq.TaskID(fmt.Sprint(i)))
+		_, err := c.EnqueueContext(t.Context(), asynq.NewTask("x.y", nil), asynq.Queue(Sync), asynq.TaskID(name(i)))
 		must(t, err)
 	}
 	for limit, want := range map[int]int{1: 1, page - 1: page - 1, page: page, page + 3: page + 3, 5000: page + 7} {
 		got, err := Tasks(t.Context(), rdb, Sync, StatePending, limit)
-		if err != nil || len(got) != want || got[len(got)-1].ID != fmt.Sprint(want-1) {
+		if err != nil || len(got) != want || got[len(got)-1].ID != name(want-1) {
 			t.Errorf("limit %d: %d tasks, %v", limit, len(got), err)
 		}
 	}

@@ -34,6 +34,14 @@ func KindOf(text string) string {
 	return string(codes.Hidden)
 }
 
+// IDOf returns a task's ID if it is one of this package, else codes.Hidden.
+func IDOf(text string) string {
+	if _, err := ParseID(text); err != nil {
+		return string(codes.Hidden)
+	}
+	return text
+}
+
 // alias returns s if it is a valid tenant ID, else "".
 func alias(s string) string {
 	id, err := tenant.Parse(s)

@@ -173,7 +173,10 @@ func (s *LaneStats) sample(inspector *asynq.Inspector) error {
 
 // addWait counts the task in the group of its kind and reason.
 func (s *LaneStats) addWait(t *asynq.TaskInfo) {
-	w := Wait{Kind: word(t.Type)}
+	var w Wait
+	if _, err := ParseID(t.ID); err == nil { // otherwise another program chose the type
+		w.Kind = word(t.Type)
+	}
 	if t.State == asynq.TaskStateRetry {
 		w.Code, w.Next = CodeOf(t.LastErr), t.NextProcessAt
 	}
