@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -37,19 +38,24 @@ func (a *attempt) run(ctx context.Context, run *Run) *decision {
 	}
 	rt, ok := a.routes[a.d.Kind]
 	switch {
+	case !ok && (a.idErr != nil || !phi.IsSealed(a.d.Payload)):
+		return dead(codes.UnknownKind) // another program wrote it, and no release of this one
 	case !ok:
-		return dead(codes.UnknownKind)
+		return a.notYet(ctx, codes.UnknownKind)
 	case a.headersErr != nil:
 		return dead(codes.MalformedHeaders)
 	case a.idErr != nil || a.id.Lane != a.d.Lane:
 		return dead(codes.MalformedID)
 	case a.h.version > rt.version:
-		return later(time.Now().Add(newerWait), codes.NewerVersion)
+		return a.notYet(ctx, codes.NewerVersion)
 	case len(a.d.Payload) > maxSealed:
 		return dead(codes.TooLarge)
 	}
 	plain, err := a.keys.For(a.h.tenant.String()).Open(a.d.Payload, a.h.tenant.String(), a.d.Kind, a.d.ID)
-	if err != nil {
+	switch {
+	case err != nil && a.h.key != "" && !a.keys.Has(a.h.key):
+		return a.notYet(ctx, codes.UnknownKey)
+	case err != nil:
 		return dead(codes.DoesNotOpen)
 	}
 	task, code := rt.open(plain)
@@ -71,7 +77,11 @@ func (a *attempt) work(ctx context.Context, run *Run, task opened) *decision {
 	ctx, cancel := context.WithTimeoutCause(ctx, task.options.Timeout, errTimeout)
 	defer cancel()
 	err := a.guard(ctx, run, func() error { return task.work(ctx, run) })
-	return classify(ctx, err, a.d.Failed, task.options.MaxAttempts)
+	d := classify(ctx, err, a.d.Failed, task.options.MaxAttempts)
+	if d != nil && d.Code == codes.UnknownKey && d.State != OutcomeLater {
+		return a.notYet(ctx, codes.UnknownKey) // of credentials or a data key
+	}
+	return d
 }
 
 // errPanic replaces the value of a panic, which may hold anything.

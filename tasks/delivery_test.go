@@ -154,20 +154,6 @@ func TestUnknownHeadersAreDropped(t *testing.T) {
 	}
 }
 
-func TestNewerVersionWaitsForANewerWorker(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	r := b.router(t, RouterOptions{})
-	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("the task ran"); return nil }))
-	d := b.seal(t, note{})
-	d.Headers[headerVersion] = "99"
-	d.Payload = []byte("in a format of a later version")
-	o := OutcomeOf(r.Deliver(t.Context(), d))
-	if o.State != OutcomeLater || o.Code != codes.NewerVersion || time.Until(o.NextAt).Round(time.Minute) != newerWait {
-		t.Errorf("outcome %+v", o)
-	}
-}
-
 func TestJobDescribesTheTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

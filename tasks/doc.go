@@ -59,9 +59,11 @@
 //
 // Redis, the ledger and the log keep the [Code] of an error and never its text; see [CodeOf].
 //
-// A task that cannot be read (unknown kind, headers, seal, JSON, Validate) becomes a dead letter
-// with a code at once, because another attempt would change nothing. RouterOptions.Bury receives
-// dead letters; as long as it fails, the task stays in the queue.
+// A task that cannot be read (headers, seal, JSON, Validate) becomes a dead letter with a code at
+// once, because another attempt would change nothing. One of a kind, version or key that the worker
+// does not know is Later until a day after its demand, and then a dead letter: releases and keysets
+// may be deployed to producers and workers in any order. RouterOptions.Bury receives dead letters;
+// as long as it fails, the task stays in the queue.
 //
 // # What Redis contains
 //

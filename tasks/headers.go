@@ -30,6 +30,7 @@ type headers struct {
 	tenant     tenant.ID
 	version    int
 	enqueuedAt time.Time
+	key        string // ID of the sealing key; empty if the header is not the ID of any key
 }
 
 func readHeaders(raw map[string]string) (headers, error) {
@@ -46,7 +47,15 @@ func readHeaders(raw map[string]string) (headers, error) {
 	if err != nil {
 		return headers{tenant: id}, errHeader
 	}
-	return headers{tenant: id, version: int(version), enqueuedAt: at.UTC()}, nil
+	return headers{tenant: id, version: int(version), enqueuedAt: at.UTC(), key: keyID(raw[headerKey])}, nil
+}
+
+// keyID returns s if it is spelled as the ID of a key, else "".
+func keyID(s string) string {
+	if id, err := strconv.ParseUint(s, 10, 32); err != nil || strconv.FormatUint(id, 10) != s {
+		return ""
+	}
+	return s
 }
 
 // knownHeaders returns a copy with only the headers of this package whose values have the form that

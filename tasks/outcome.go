@@ -21,8 +21,6 @@ const (
 	// retryBase and retryCap limit the random wait after a plain error.
 	retryBase = 2 * time.Second
 	retryCap  = 10 * time.Minute
-	// newerWait is how long a task of a newer version waits for a newer worker.
-	newerWait = 5 * time.Minute
 	// buryWait is how long a task waits after its dead letter could not be buried.
 	buryWait = 30 * time.Second
 	// farLater limits Later, so that no error postpones a task forever.

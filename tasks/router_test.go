@@ -210,7 +210,11 @@ func TestKindsMatchExactly(t *testing.T) {
 	for _, kind := range []string{"note.write.again", "note.writer", "note", "note.writ", "Note.write", "note.write ", ""} {
 		d := b.seal(t, note{})
 		d.Kind = kind
-		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != OutcomeDead || o.Code != codes.UnknownKind {
+		want := OutcomeDead
+		if validKind(kind) {
+			want = OutcomeLater // another release may have this kind
+		}
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != want || o.Code != codes.UnknownKind {
 			t.Errorf("%q: %+v", kind, o)
 		}
 	}

@@ -126,6 +126,9 @@ func (a *Accounts) renew(ctx context.Context, id tenant.ID, current *entry) (*en
 func (a *Accounts) open(t ledger.Tenant) (*tebra.Client, error) {
 	var c credentials
 	plain, err := a.o.Keys.For(t.ID.String()).Open(t.Credentials, credentialsAD)
+	if errors.Is(err, phi.ErrUnknownKey) {
+		return nil, codes.UnknownKey // another process has a newer keyset
+	}
 	if err != nil || phi.Unmarshal(plain, &c) != nil {
 		return nil, codes.CredentialsDoNotOpen // retried: an operator can correct it
 	}

@@ -61,10 +61,14 @@ func (d *DataKey) Open(sealed, ad []byte) ([]byte, error) {
 // Wrap seals a data key for storage.
 func (s *Sealer) Wrap(d *DataKey) ([]byte, error) { return s.Seal(d.raw[:], "data-key") }
 
-// Unwrap opens a data key that Wrap sealed for the same tenant; otherwise ErrOpen.
+// Unwrap opens a data key that Wrap sealed for the same tenant; otherwise its
+// error is that of Open.
 func (s *Sealer) Unwrap(wrapped []byte) (*DataKey, error) {
 	raw, err := s.Open(wrapped, "data-key")
-	if err != nil || len(raw) != len(DataKey{}.raw) {
+	switch {
+	case err != nil:
+		return nil, err
+	case len(raw) != len(DataKey{}.raw):
 		return nil, ErrOpen
 	}
 	return newDataKey([32]byte(raw)), nil

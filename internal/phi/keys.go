@@ -83,6 +83,13 @@ func (k *Keys) JSON() ([]byte, error) {
 // ID returns the id of the primary key, which Seal uses. It is not secret.
 func (k *Keys) ID() string { return strconv.FormatUint(uint64(k.set.PrimaryID), 10) }
 
+// Has reports whether the key with this ID is in the set and enabled.
+func (k *Keys) Has(id string) bool {
+	n, err := strconv.ParseUint(id, 10, 32)
+	_, ok := k.set.PRFs[uint32(n)]
+	return err == nil && ok
+}
+
 // For returns the sealer of one tenant. It is cheap after the first call for that tenant.
 func (k *Keys) For(tenant string) *Sealer {
 	k.mu.Lock()

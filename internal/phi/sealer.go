@@ -11,9 +11,18 @@ import (
 )
 
 // ErrOpen is returned when sealed bytes do not open: they belong to another tenant or other
-// associated data, were tampered with or truncated, or their key is not in the set. The cause
-// cannot be determined.
+// associated data, or were tampered with or truncated. The cause cannot be determined.
 var ErrOpen = errors.New("phi: sealed bytes do not open")
+
+// ErrUnknownKey is the ErrOpen of bytes that name a key outside of the set. A process with another
+// keyset may open them, unless the name itself was tampered with.
+var ErrUnknownKey error = unknownKey{}
+
+type unknownKey struct{}
+
+func (unknownKey) Error() string     { return "phi: the key of sealed bytes is not in the keyset" }
+func (unknownKey) ErrorCode() string { return "unknown_key" }
+func (unknownKey) Unwrap() error     { return ErrOpen }
 
 // format is the first byte of all sealed bytes, followed by the id of the key.
 const (
@@ -65,14 +74,14 @@ func IsSealed(b []byte) bool {
 	return len(b) >= headerSize+subtle.AESGCMIVSize+subtle.AESGCMTagSize && b[0] >= format && b[0] <= lastFormat
 }
 
-// Open returns the plaintext that Seal encrypted, or ErrOpen.
+// Open returns the plaintext that Seal encrypted, or ErrOpen, which may be ErrUnknownKey.
 func (s *Sealer) Open(sealed []byte, ad ...string) ([]byte, error) {
 	if len(sealed) < headerSize || sealed[0] != format {
 		return nil, ErrOpen
 	}
 	a, ok := s.aeads[binary.BigEndian.Uint32(sealed[1:])]
 	if !ok {
-		return nil, ErrOpen
+		return nil, ErrUnknownKey
 	}
 	plain, err := a.Decrypt(sealed[headerSize:], frame(ad))
 	if err != nil {

@@ -133,7 +133,7 @@ func TestRequireEnqueued(t *testing.T) {
 		"tenant": {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{Tenant: "clinic-b"}) }, "belongs to tenant clinic-a"},
 		"lane":   {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{Lane: tasks.LaneWarm}) }, "waits in lane sync"},
 		"time":   {func(t testing.TB) { require(t, rdb, keys, taskstest.Want{At: at.Add(time.Minute)}) }, "runs at"},
-		"keys":   {func(t testing.TB) { require(t, rdb, taskstest.Keys(t), taskstest.Want{}) }, "cannot be read: does_not_open"},
+		"keys":   {func(t testing.TB) { require(t, rdb, taskstest.Keys(t), taskstest.Want{}) }, "cannot be read: unknown_key"},
 		"not":    {func(t testing.TB) { taskstest.RequireNotEnqueued(t, rdb, args.Kind()) }, "1 tasks of kind directory.sync wait, want none"},
 		"none": {func(t testing.TB) {
 			taskstest.RequireEnqueued[tasks.WarmView](t, rdb, keys, taskstest.Want{})
