@@ -107,7 +107,7 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 		// and another worker may be running it: a record of this run could be taken for that one's.
 		return d
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := queue.Closing(ctx, recordTimeout)
 	defer cancel()
 	switch {
 	case d == nil:

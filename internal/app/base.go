@@ -24,9 +24,9 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// grace is how long a process may take to stop: 8.5 s for the queue to drain and the rest to close
-// what it used, within the ten seconds that the platform allows after SIGTERM.
-const grace = 9500 * time.Millisecond
+// grace is how long a process may take to stop. With the time until a loaded host runs it again, it
+// is gone within 8.5 s, and surely within the ten seconds that the platform allows after SIGTERM.
+const grace = 8400 * time.Millisecond
 
 // Process is what every process runs with besides its configuration. The zero value is usable.
 type Process struct {
@@ -70,7 +70,12 @@ func openBase(ctx context.Context, service, name string, p Process, c config.Bas
 		return nil, err
 	}
 	b.telemetry = t
-	b.stack.Push("telemetry", shutdown)
+	b.stack.Push("telemetry", func(ctx context.Context) error {
+		if err := shutdown(ctx); err != nil {
+			log.WarnContext(ctx, "telemetry is incomplete", "error", err) // no reason to fail
+		}
+		return nil
+	})
 	b.group = lifecycle.NewGroup(telemetry.With(context.WithoutCancel(ctx), t))
 	if b.keys, err = phi.Parse([]byte(c.Keyset.Reveal())); err != nil {
 		return nil, fmt.Errorf("ROUNDS_KEYS: %w", err)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -23,7 +24,11 @@ type WorkerOptions struct {
 type Worker struct {
 	*base
 	server *queue.Server
+	gate   *flow.Flow
 }
+
+// drain leaves the rest of the process half a second of the 8.5 s after which it has to be gone.
+var drain = queue.Drain{Soft: 7 * time.Second, Hard: 7400 * time.Millisecond, Limit: 7900 * time.Millisecond}
 
 // NewWorker checks every dependency and wires the worker. It processes nothing before Run.
 func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
@@ -54,13 +59,13 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, err
 	}
 	server, err := queue.NewServer(queue.ServerOptions{
-		Redis: b.queue, Logger: b.log,
+		Redis: b.queue, Logger: b.log, Drain: drain,
 		Handler: pipeline{Router: router, telemetry: b.telemetry, ended: o.Ended},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{base: b, server: server}, nil
+	return &Worker{base: b, server: server, gate: gate}, nil
 }
 
 // Run works until ctx ends, drains, and closes everything. It can be called once.
@@ -70,12 +75,22 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := w.serveHealth(ctx); err != nil {
 		return err
 	}
-	w.stack.Push("queue server", w.server.Stop)
+	w.stack.Push("queue server", w.stop)
 	if err := w.server.Start(); err != nil {
 		return err
 	}
+	w.stack.Push("vendor calls", func(context.Context) error { w.gate.Drain(); return nil })
 	w.stack.Push("readiness", func(context.Context) error { w.health.Drain(); return nil })
 	w.health.Started()
 	w.log.InfoContext(ctx, "worker ready")
+	return nil
+}
+
+// stop drains. Tasks that have not ended run again in another worker, so they are no failure of the
+// process.
+func (w *Worker) stop(ctx context.Context) error {
+	if err := w.server.Stop(ctx); err != nil {
+		w.log.WarnContext(ctx, "tasks are left to other workers", "error", err)
+	}
 	return nil
 }

@@ -19,6 +19,17 @@ type entry struct {
 	deadline time.Time // of all waiting
 }
 
+// enter tries until it has a permit or a reason why not.
+func (e *entry) enter(ctx context.Context) (tebra.Pass, error) {
+	for range maxTries {
+		p, err := e.try(ctx)
+		if p != nil || err != nil {
+			return p, err
+		}
+	}
+	return nil, e.refuse(ctx, codes.Pace, "", time.Second)
+}
+
 // try asks everything once. It returns neither permit nor error when the grant became invalid in
 // the meantime: a breaker changed, the operation was blocked, or the reply with the slot arrived
 // too late.

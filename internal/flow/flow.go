@@ -104,6 +104,9 @@ type Flow struct {
 	pace    *budget.Pace
 	host    *breaker
 
+	draining context.Context //nolint:containedctx // ends with Drain
+	drain    context.CancelFunc
+
 	mu      sync.Mutex
 	tenants map[tenant.ID]*account // one entry per tenant of the ledger, of which there are few
 }
@@ -129,13 +132,19 @@ func New(o Options) (*Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Flow{
+	f := &Flow{
 		options: o,
 		pace:    pace,
 		host:    newBreaker(o, scope{kind: hostScope}),
 		tenants: make(map[tenant.ID]*account),
-	}, nil
+	}
+	f.draining, f.drain = context.WithCancel(context.Background())
+	return f, nil
 }
+
+// Drain lets no more calls through: those that wait and those that come later are refused with
+// codes.Draining. Calls that have their permit continue.
+func (f *Flow) Drain() { f.drain() }
 
 func (f *Flow) account(id tenant.ID) *account {
 	f.mu.Lock()
@@ -178,13 +187,17 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
 		deadline: time.Now().Add(f.options.MaxWait),
 	}
-	for range maxTries {
-		p, err := e.try(ctx)
-		if p != nil || err != nil {
-			return p, err
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.draining, cancel)() // ends every wait
+	p, err := e.enter(ctx)
+	if f.draining.Err() == nil {
+		return p, err
 	}
-	return nil, e.refuse(ctx, codes.Pace, "", time.Second)
+	if p, ok := p.(*permit); ok {
+		p.undo(ctx)
+	}
+	return nil, e.refusal(codes.Draining, "", 0)
 }
 
 // SetIntervals stores what the vendor's own GetThrottles reports, by operation, for all processes.

@@ -26,6 +26,8 @@ const (
 type retryingClient struct {
 	redis.UniversalClient
 	draining <-chan struct{}
+	// hurry ends during a shutdown, when only acks may still wait for Redis.
+	hurry context.Context //nolint:containedctx // lives as long as the server
 	// cut ends when asynq must stop using Redis, so that an unresponsive Redis cannot delay the end
 	// of the process.
 	cut    context.Context //nolint:containedctx // lives as long as the server
@@ -89,9 +91,13 @@ func (l *retryingClient) run(ctx context.Context, keys []string, call func(conte
 // bound adds a deadline to a command and cancels it when the client is cut off: most of asynq's
 // calls have no deadline.
 func (l *retryingClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	stop := context.AfterFunc(l.cut, cancel)
-	return ctx, func() { stop(); cancel() }
+	limit, hurry := commandTimeout, l.hurry
+	if hurry.Err() != nil {
+		limit, hurry = idleLimit, l.cut
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	stop, release := context.AfterFunc(l.cut, cancel), context.AfterFunc(hurry, cancel)
+	return ctx, func() { stop(); release(); cancel() }
 }
 
 func (l *retryingClient) once(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
@@ -130,7 +136,7 @@ func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *re
 	defer cancel()
 	unsure := false
 	for try := 1; ; try++ {
-		cmd := l.once(ctx, call)
+		cmd := l.try(ctx, call)
 		err := cmd.Err()
 		switch {
 		case err == nil, missingScript(err):
@@ -150,6 +156,14 @@ func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *re
 			return cmd
 		}
 	}
+}
+
+// try makes one try of an ack.
+func (l *retryingClient) try(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	defer context.AfterFunc(l.cut, cancel)()
+	return call(ctx)
 }
 
 func (l *retryingClient) until(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -66,7 +66,7 @@ func TestLostAckIsRepaired(t *testing.T) {
 func TestAckRestoresCanceledContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
+	l := &retryingClient{UniversalClient: rdb, hurry: t.Context(), cut: t.Context()}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
@@ -94,7 +94,7 @@ func TestAckAfterLostReply(t *testing.T) {
 		}
 		return nil
 	}}
-	l := &retryingClient{UniversalClient: broken, cut: t.Context()}
+	l := &retryingClient{UniversalClient: broken, hurry: t.Context(), cut: t.Context()}
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
 	if err := l.Eval(t.Context(), "return redis.error_reply('NOT FOUND')", keys).Err(); err != nil || calls != 2 {
 		t.Errorf("%v after %d calls", err, calls)
@@ -104,7 +104,7 @@ func TestAckAfterLostReply(t *testing.T) {
 func TestAckStopsAfterRefusal(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	l := &retryingClient{UniversalClient: rdb, cut: t.Context()}
+	l := &retryingClient{UniversalClient: rdb, hurry: t.Context(), cut: t.Context()}
 	calls := 0
 	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
 	broken := &flaky{UniversalClient: rdb, after: func([]string) error { calls++; return nil }}

@@ -72,8 +72,11 @@ const (
 	drainSoft  = 7 * time.Second
 	drainHard  = 8 * time.Second
 	drainLimit = 8500 * time.Millisecond
-	// flushGrace is the part of Limit that remains when Redis is abandoned.
-	flushGrace = 100 * time.Millisecond
+	// flushGrace is the part of Limit, one in flushGrace, that remains when Redis is abandoned.
+	flushGrace = 16
+	// idleLimit bounds asynq's commands during a shutdown, other than the acks of tasks: asynq ends
+	// its goroutines one after the other, and each first waits for its own command.
+	idleLimit = 500 * time.Millisecond
 )
 
 const (
@@ -93,6 +96,9 @@ type Server struct {
 	closeSubscriber func()
 	runs            context.Context //nolint:containedctx // parent of every handler's context
 	cancel          context.CancelCauseFunc
+	hurry           context.Context //nolint:containedctx // ends idleLimit after Stop was called
+	hasten          context.CancelFunc
+	last            *ending // when Redis is abandoned; see Closing
 	cut             context.CancelFunc
 	handlers        sync.WaitGroup
 	running         atomic.Int64
@@ -119,12 +125,13 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{o: o, draining: make(chan struct{})}
 	s.runs, s.cancel = context.WithCancelCause(context.Background())
-	cut, cancel := context.WithCancel(context.Background())
-	s.cut = cancel
+	s.hurry, s.hasten = context.WithCancel(context.Background())
+	s.last = &ending{}
+	s.last.Context, s.cut = context.WithCancel(context.Background())
 	var subscriber redis.UniversalClient
 	subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
 	for _, pool := range o.Pools {
-		s.servers = append(s.servers, s.engine(cut, subscriber, pool))
+		s.servers = append(s.servers, s.engine(subscriber, pool))
 	}
 	return s, nil
 }
@@ -152,8 +159,8 @@ func or[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-func (s *Server) engine(cut context.Context, subscriber redis.UniversalClient, pool Pool) *asynq.Server {
-	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, cut: cut, subscriber: subscriber}
+func (s *Server) engine(subscriber redis.UniversalClient, pool Pool) *asynq.Server {
+	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, hurry: s.hurry, cut: s.last, subscriber: subscriber}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              pool.Slots,
 		Queues:                   pool.Lanes,
@@ -195,7 +202,7 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 		s.running.Add(-1)
 		s.handlers.Done()
 	}()
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, endingKey{}, s.last))
 	defer cancel(nil)
 	defer context.AfterFunc(s.runs, func() { cancel(ErrDraining) })()
 	return s.o.Handler.ProcessTask(ctx, t)
@@ -217,21 +224,33 @@ func lost(err error) bool {
 }
 
 // Stop takes no more tasks, requeues tasks that have not started, lets handlers end until
-// Drain.Soft, then cancels them and waits. It returns nil when all have ended. At Drain.Limit, or
-// when ctx ends, it returns an error with the number of running handlers. A second call waits for
-// the same shutdown.
+// Drain.Soft, then cancels them and waits. It returns nil when all have ended, and at Drain.Limit
+// also if Redis does not answer: another worker then recovers the tasks. If handlers still run at
+// Drain.Limit, or when ctx ends, it returns an error with their number. A second call waits for the
+// same shutdown.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() { s.stopErr = s.shutdown(ctx) })
 	return s.stopErr
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	close(s.draining)
 	d := s.o.Drain
+	last := d.Limit - d.Limit/flushGrace
+	at := time.Now().Add(last)
+	s.last.at.Store(&at)
+	close(s.draining)
 	soft := time.AfterFunc(d.Soft, func() { s.cancel(ErrDraining) })
-	cut := time.AfterFunc(d.Limit-flushGrace, s.cut)
+	hurry := time.AfterFunc(min(idleLimit, d.Soft), s.hasten)
+	cut := time.AfterFunc(last, s.cut)
 	limit := time.NewTimer(d.Limit)
-	defer func() { soft.Stop(); cut.Stop(); limit.Stop(); s.cancel(ErrDraining); s.cut() }()
+	defer func() {
+		for _, t := range []*time.Timer{soft, hurry, cut, limit} {
+			t.Stop()
+		}
+		s.cancel(ErrDraining)
+		s.hasten()
+		s.cut()
+	}()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -249,5 +268,8 @@ func (s *Server) shutdown(ctx context.Context) error {
 	case <-limit.C:
 	case <-ctx.Done():
 	}
-	return fmt.Errorf("stop queue server: %d tasks have not ended", s.running.Load())
+	if n := s.running.Load(); n > 0 {
+		return fmt.Errorf("stop queue server: %d tasks have not ended", n)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -53,5 +54,18 @@ func (p *Private) Kill() {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 		p.cmd = nil
+	}
+}
+
+// Freeze stops the server's process: it accepts connections and answers nothing until Thaw.
+func (p *Private) Freeze(t testing.TB) { p.signal(t, syscall.SIGSTOP) }
+
+// Thaw continues a frozen server.
+func (p *Private) Thaw(t testing.TB) { p.signal(t, syscall.SIGCONT) }
+
+func (p *Private) signal(t testing.TB, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("redistest: %v", err)
 	}
 }
