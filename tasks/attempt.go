@@ -15,9 +15,13 @@ import (
 // that this package seals.
 const maxSealed = 64 << 10
 
-// recordTimeout limits the recording of an outcome, which continues after the attempt's context has
-// ended.
-const recordTimeout = 5 * time.Second
+const (
+	// recordTimeout limits the recording of an outcome, which continues after the attempt's context
+	// has ended.
+	recordTimeout = 8 * time.Second
+	// recordPause is the wait before an outcome that could not be recorded is tried again.
+	recordPause = 200 * time.Millisecond
+)
 
 // attempt is one delivery on its way through the router.
 type attempt struct {
@@ -105,23 +109,33 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
 		// The handler returned too late, or an operator canceled it. asynq has requeued the task,
 		// and another worker may be running it: a record of this run could be taken for that one's.
-		return d
+		return unrecorded(d)
 	}
 	ctx, cancel := queue.Closing(ctx, recordTimeout)
 	defer cancel()
 	switch {
 	case d == nil:
-		a.finish(ctx, run, OutcomeDone, "")
-		return nil
+		return a.finish(ctx, run, OutcomeDone, "")
 	case d.State == OutcomeDead:
 		if err := a.buryDeadLetter(ctx, run, d.Code); err != nil {
 			a.log.ErrorContext(ctx, "cannot bury dead letter", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
 			return a.requeue(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
 		}
-		a.finish(ctx, run, OutcomeDead, d.Code)
+		_ = a.finish(ctx, run, OutcomeDead, d.Code) // the archive also shows that it is dead
 		return d
 	}
 	return a.requeue(ctx, run, d)
+}
+
+// unrecorded returns the decision for a run whose end is not recorded. asynq takes its result if it
+// arrives at the moment at which asynq gives the run up, and then the task must not leave the
+// queue: without an outcome nothing would be known of it, and without a dead letter it would be
+// lost.
+func unrecorded(d *decision) *decision {
+	if d == nil || d.State == OutcomeDead {
+		return later(time.Now(), codes.LeaseExpired)
+	}
+	return d
 }
 
 // requeue lets demands join the task while it waits again, or drops the task if an equal one
@@ -138,19 +152,40 @@ func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision 
 	if !superseded {
 		return d
 	}
-	a.finish(ctx, run, OutcomeDone, codes.Superseded)
-	return nil
+	return a.finish(ctx, run, OutcomeDone, codes.Superseded)
 }
 
-func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code) {
+// finish records the outcome, and tries again while there is time. A task that has ended leaves the
+// queue, so one whose outcome cannot be recorded stays there and runs again: otherwise its status
+// would be that of a task that never existed.
+func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code) *decision {
 	if a.runs == nil || a.idErr != nil {
-		return
+		return nil
 	}
-	err := a.runs.Finish(ctx, a.id, queue.Outcome{
+	o := queue.Outcome{
 		State: state, Code: code, Tenant: run.Tenant, Kind: run.Kind, Attempts: run.Attempt, FinishedAt: time.Now().UTC(),
-	})
-	if err != nil {
-		a.log.WarnContext(ctx, "cannot record outcome", "task", run.ID, "error", err)
+	}
+	for {
+		err := a.runs.Finish(ctx, a.id, o)
+		if err == nil {
+			return nil
+		}
+		if !wait(ctx, recordPause) {
+			a.log.WarnContext(ctx, "cannot record outcome", "task", run.ID, "error", err)
+			return later(time.Now().Add(time.Second), codes.QueueUnavailable)
+		}
+	}
+}
+
+// wait waits for d and reports whether ctx has not ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -21,9 +21,13 @@ var startSource string
 //go:embed lua/requeue.lua
 var requeueSource string
 
+//go:embed lua/finish.lua
+var finishSource string
+
 var (
 	startScript   = redis.NewScript(startSource)
 	requeueScript = redis.NewScript(requeueSource)
+	finishScript  = redis.NewScript(finishSource)
 )
 
 // outcomeLife is how long an outcome is kept.
@@ -92,7 +96,7 @@ func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	if err != nil {
 		return fmt.Errorf("keep outcome: %w", err)
 	}
-	if err := r.rdb.Set(ctx, id.outcomeKey(), data, outcomeLife).Err(); err != nil {
+	if err := finishScript.Run(ctx, r.rdb, []string{id.outcomeKey()}, data, int64(outcomeLife/time.Second)).Err(); err != nil {
 		return fmt.Errorf("keep outcome: %w", redisconn.Clean(err))
 	}
 	return nil
