@@ -1,6 +1,7 @@
 """Prints what the client makes of each response of the server at ROUNDS_URL, one JSON document a line.
 
-The arguments are names: those that begin with "stream-" are read as events, the others as a board.
+The arguments are names: those that begin with "stream-" are read as events, those with "again-" as a board that the
+client knows, the others as a board.
 """
 
 import json
@@ -16,7 +17,9 @@ def read(name):
         if name.startswith("stream-"):
             return {"events": [{"id": id, "kind": kind, "data": data} for id, kind, data in client.events()]}
         view = client.board("1")
-        return {"age": view.age, "document": view.document, "stale_reason": view.stale_reason}
+        if name.startswith("again-"):
+            view = client.board("1", known=view)
+        return {"age": view.age, "stale": view.stale, "stale_reason": view.stale_reason, "document": view.document}
     except Problem as problem:
         return {
             "status": problem.status, "code": problem.code, "retry_after": problem.retry_after, "stale_reason": problem.stale_reason,

@@ -11,8 +11,10 @@ walk.py uses each part of the API once.
 
 import datetime
 import email.utils
+import http.client
 import io
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -39,16 +41,17 @@ class Problem(Exception):
 class View:
     """A document, its ETag, the age of its data in seconds, and whether the data has changed since then.
 
-    Without a stated age, age is the value None. stale_reason is the code of why nothing confirms stale data any more, or
-    None if the next reading does.
+    stale_reason is the code of why nothing confirms stale data any more, or None if the next reading does. A response that
+    does not state age or stale, such as a 304 of a proxy, leaves the value None: the data may be outdated.
     """
 
-    def __init__(self, document, headers):
+    def __init__(self, document, headers, stated=None):
         self.document = document
         self.etag = headers["ETag"]
         self.age = _seconds(headers["Age"])
-        self.stale = headers["Data-Stale"] == "true"
-        self.stale_reason = headers["Data-Stale-Reason"] or None
+        stale = (stated or {}).get("stale")
+        self.stale = stale if isinstance(stale, bool) else {"true": True, "false": False}.get(headers["Data-Stale"])
+        self.stale_reason = _text((stated or {}).get("stale_reason")) or headers["Data-Stale-Reason"] or None
 
 
 class Client:
@@ -119,7 +122,8 @@ class Client:
         headers = {"If-None-Match": known.etag} if known and known.etag else {}
         try:
             with self._send(path + ("?" + query if query else ""), None, headers) as response:
-                return View(_document(response), response.headers)
+                document = _document(response)
+                return View(document, response.headers, document)
         except urllib.error.HTTPError as response:
             if headers:
                 return View(known.document, response.headers)
@@ -140,18 +144,19 @@ class Client:
             if response.code == 304:
                 raise
             with response:
-                try:
-                    document = json.load(response)
-                except ValueError:
-                    document = None
-                raise Problem(response.code, document, _retry_after(response.headers["Retry-After"])) from None
+                raise Problem(response.code, _json(response), _retry_after(response.headers["Retry-After"])) from None
+
+
+def _json(response):
+    """Return what the body contains; None if it is not JSON, or ends too early."""
+    try:
+        return json.load(response)
+    except (ValueError, RecursionError, http.client.HTTPException, OSError):
+        return None
 
 
 def _document(response):
-    try:
-        document = json.load(response)
-    except ValueError:
-        document = None
+    document = _json(response)
     if not isinstance(document, dict):
         raise Problem(response.status, None, None)
     return document
@@ -186,10 +191,14 @@ def _seconds(text):
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
 
 
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_HTTP_DATE = re.compile(r"[A-Z][a-z]+, \d\d( %s \d{4}|-%s-\d\d) \d\d:\d\d:\d\d GMT" % (_MONTH, _MONTH), re.ASCII)
+
+
 def _retry_after(text):
     """Return the seconds that a Retry-After header asks to wait, which is a number or a date; None without a usable one."""
     seconds = _seconds(text)
-    if seconds is not None or not text:
+    if seconds is not None or not _HTTP_DATE.fullmatch((text or "").strip()):
         return seconds
     try:
         at = email.utils.parsedate_to_datetime(text)

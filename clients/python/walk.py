@@ -40,7 +40,7 @@ def main(practice):
     while board.document["unknown"] > 0:
         time.sleep(0.5)
         board = client.board(practice, today)
-    expect("the board has rows and an age", board.document["rows"] and not board.stale and board.age >= 0)
+    expect("the board has rows and an age", board.document["rows"] and board.stale is False and board.age >= 0)
     again = client.board(practice, today, known=board)
     expect("the same board is not sent again", again.document is board.document and again.etag == board.etag)
 

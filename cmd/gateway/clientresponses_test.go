@@ -36,26 +36,42 @@ func clientResponses() map[string]clientResponse {
 	past := time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)
 	unknown := func(status int, after string) string { return fmt.Sprintf(problemOnly, status, after) }
 	all := map[string]clientResponse{
-		"date":           {503, [2]string{"Retry-After", past}, "text/html", "<h1>busy</h1>", unknown(503, "0")},
-		"date-850":       {503, [2]string{"Retry-After", "Sunday, 06-Nov-94 08:49:37 GMT"}, "text/html", "", unknown(503, "0")},
-		"number":         {429, [2]string{"Retry-After", " 7 "}, "text/html", "", unknown(429, "7")},
-		"negative":       {503, [2]string{"Retry-After", "-5"}, "text/html", "", unknown(503, "null")},
-		"words":          {503, [2]string{"Retry-After", "soon"}, "text/html", "", unknown(503, "null")},
-		"array":          {502, [2]string{}, "application/json", `["bad gateway"]`, unknown(502, "null")},
-		"null":           {502, [2]string{}, "application/json", "null", unknown(502, "null")},
-		"string":         {502, [2]string{}, "application/json", `"bad gateway"`, unknown(502, "null")},
-		"odd-code":       {502, [2]string{}, "application/json", `{"code": 7, "detail": null, "title": ["x"]}`, unknown(502, "null")},
-		"problem":        {404, [2]string{}, "application/problem+json", `{"code": "not_found", "title": "x"}`, `{"status": 404, "code": "not_found", "retry_after": null, "stale_reason": null}`},
-		"cold":           {503, [2]string{"Retry-After", "2"}, "application/problem+json", `{"code": "cold", "stale_reason": "practice_denied"}`, `{"status": 503, "code": "cold", "retry_after": 2, "stale_reason": "practice_denied"}`},
-		"odd-reason":     {503, [2]string{}, "application/problem+json", `{"code": "cold", "stale_reason": 7}`, `{"status": 503, "code": "cold", "retry_after": null, "stale_reason": null}`},
-		"html":           {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
-		"not-a-document": {200, [2]string{}, "application/json", "[]", unknown(200, "null")},
-		"no-age":         {200, [2]string{}, "application/json", `{"rows": []}`, `{"age": null, "document": {"rows": []}, "stale_reason": null}`},
-		"odd-age":        {200, [2]string{"Age", "new"}, "application/json", `{}`, `{"age": null, "document": {}, "stale_reason": null}`},
-		"age":            {200, [2]string{"Age", "12"}, "application/json", `{}`, `{"age": 12, "document": {}, "stale_reason": null}`},
-		"stale":          {200, [2]string{"Data-Stale-Reason", "practice_not_listed"}, "application/json", `{}`, `{"age": null, "document": {}, "stale_reason": "practice_not_listed"}`},
-		"304":            {304, [2]string{}, "", "", unknown(304, "null")},
-		"stream-html":    {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
+		"date":                  {503, [2]string{"Retry-After", past}, "text/html", "<h1>busy</h1>", unknown(503, "0")},
+		"date-850":              {503, [2]string{"Retry-After", "Sunday, 06-Nov-94 08:49:37 GMT"}, "text/html", "", unknown(503, "0")},
+		"number":                {429, [2]string{"Retry-After", " 7 "}, "text/html", "", unknown(429, "7")},
+		"negative":              {503, [2]string{"Retry-After", "-5"}, "text/html", "", unknown(503, "null")},
+		"words":                 {503, [2]string{"Retry-After", "soon"}, "text/html", "", unknown(503, "null")},
+		"array":                 {502, [2]string{}, "application/json", `["bad gateway"]`, unknown(502, "null")},
+		"null":                  {502, [2]string{}, "application/json", "null", unknown(502, "null")},
+		"string":                {502, [2]string{}, "application/json", `"bad gateway"`, unknown(502, "null")},
+		"odd-code":              {502, [2]string{}, "application/json", `{"code": 7, "detail": null, "title": ["x"]}`, unknown(502, "null")},
+		"problem":               {404, [2]string{}, "application/problem+json", `{"code": "not_found", "title": "x"}`, `{"status": 404, "code": "not_found", "retry_after": null, "stale_reason": null}`},
+		"cold":                  {503, [2]string{"Retry-After", "2"}, "application/problem+json", `{"code": "cold", "stale_reason": "practice_denied"}`, `{"status": 503, "code": "cold", "retry_after": 2, "stale_reason": "practice_denied"}`},
+		"odd-reason":            {503, [2]string{}, "application/problem+json", `{"code": "cold", "stale_reason": 7}`, `{"status": 503, "code": "cold", "retry_after": null, "stale_reason": null}`},
+		"html":                  {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
+		"not-a-document":        {200, [2]string{}, "application/json", "[]", unknown(200, "null")},
+		"no-age":                {200, [2]string{}, "application/json", `{"rows": []}`, `{"age": null, "stale": null, "stale_reason": null, "document": {"rows": []}}`},
+		"odd-age":               {200, [2]string{"Age", "new"}, "application/json", `{}`, `{"age": null, "stale": null, "stale_reason": null, "document": {}}`},
+		"age":                   {200, [2]string{"Age", "12"}, "application/json", `{}`, `{"age": 12, "stale": null, "stale_reason": null, "document": {}}`},
+		"stale-header":          {200, [2]string{"Data-Stale", "true"}, "application/json", `{}`, `{"age": null, "stale": true, "stale_reason": null, "document": {}}`},
+		"stale-document":        {200, [2]string{}, "application/json", `{"stale": true}`, `{"age": null, "stale": true, "stale_reason": null, "document": {"stale": true}}`},
+		"stale-both":            {200, [2]string{"Data-Stale", "false"}, "application/json", `{"stale": true}`, `{"age": null, "stale": true, "stale_reason": null, "document": {"stale": true}}`},
+		"stale-odd":             {200, [2]string{"Data-Stale", "1"}, "application/json", `{"stale": "no"}`, `{"age": null, "stale": null, "stale_reason": null, "document": {"stale": "no"}}`},
+		"fresh":                 {200, [2]string{}, "application/json", `{"stale": false}`, `{"age": null, "stale": false, "stale_reason": null, "document": {"stale": false}}`},
+		"again-stale":           {304, [2]string{"Data-Stale", "true"}, "", `{"stale": false}`, `{"age": null, "stale": true, "stale_reason": null, "document": {"stale": false}}`},
+		"again-fresh":           {304, [2]string{"Data-Stale", "false"}, "", `{"stale": false}`, `{"age": null, "stale": false, "stale_reason": null, "document": {"stale": false}}`},
+		"again-unknown":         {304, [2]string{}, "", `{"stale": false}`, `{"age": null, "stale": null, "stale_reason": null, "document": {"stale": false}}`},
+		"cut-problem":           {502, [2]string{"Content-Length", "100"}, "application/json", `{"code": "x"`, unknown(502, "null")},
+		"cut-document":          {200, [2]string{"Content-Length", "100"}, "application/json", `{"stale": true}`, unknown(200, "null")},
+		"date-offset":           {503, [2]string{"Retry-After", "Sun, 06 Nov 1994 08:49:37 +9999999999"}, "text/html", "", unknown(503, "null")},
+		"date-year":             {503, [2]string{"Retry-After", "Sun, 06 Nov 99999 08:49:37 GMT"}, "text/html", "", unknown(503, "null")},
+		"date-month":            {503, [2]string{"Retry-After", "Sun, 06 Foo 1994 08:49:37 GMT"}, "text/html", "", unknown(503, "null")},
+		"date-hour":             {503, [2]string{"Retry-After", "Sun, 06 Nov 1994 99:49:37 GMT"}, "text/html", "", unknown(503, "null")},
+		"date-words":            {503, [2]string{"Retry-After", "soon 5"}, "text/html", "", unknown(503, "null")},
+		"stale-reason":          {200, [2]string{"Data-Stale-Reason", "practice_not_listed"}, "application/json", `{}`, `{"age": null, "stale": null, "document": {}, "stale_reason": "practice_not_listed"}`},
+		"stale-reason-document": {200, [2]string{}, "application/json", `{"stale_reason": "practice_denied"}`, `{"age": null, "stale": null, "document": {"stale_reason": "practice_denied"}, "stale_reason": "practice_denied"}`},
+		"304":                   {304, [2]string{}, "", "", unknown(304, "null")},
+		"stream-html":           {200, [2]string{}, "text/html", "<h1>login</h1>", unknown(200, "null")},
 	}
 	for name, c := range map[string][2]string{
 		"lf":       {"id: 5\nevent: gap\ndata: {}\n\n", gap},
@@ -91,6 +107,14 @@ func TestClientResponses(t *testing.T) {
 		c := all[name]
 		if c.media != "" {
 			w.Header().Set("Content-Type", c.media)
+		}
+		if c.status == http.StatusNotModified && strings.HasPrefix(name, "again-") {
+			w.Header().Set("ETag", `"a"`)
+			if r.Header.Get("If-None-Match") == "" {
+				w.WriteHeader(http.StatusOK)
+				_, _ = w.Write([]byte(c.body))
+				return
+			}
 		}
 		if c.header[0] != "" {
 			w.Header().Set(c.header[0], c.header[1])

@@ -1,5 +1,6 @@
 // Prints what the client makes of each response of the server at ROUNDS_URL, one JSON document a line. The arguments are
-// names: those that begin with "stream-" are read as events, the others as a board.
+// names: those that begin with "stream-" are read as events, those with "again-" as a board that the client knows, the
+// others as a board.
 import { Client, Problem, type Event } from "./rounds.js";
 
 async function read(name: string): Promise<object> {
@@ -10,8 +11,9 @@ async function read(name: string): Promise<object> {
       for await (const event of client.events()) events.push(event);
       return { events };
     }
-    const view = await client.board("1");
-    return { age: view.age ?? null, document: view.document, stale_reason: view.staleReason ?? null };
+    let view = await client.board("1");
+    if (name.startsWith("again-")) view = await client.board("1", undefined, view);
+    return { age: view.age ?? null, stale: view.stale ?? null, stale_reason: view.staleReason ?? null, document: view.document };
   } catch (error) {
     if (error instanceof Problem) {
       return { status: error.status, code: error.code, retry_after: error.retryAfter ?? null, stale_reason: error.staleReason ?? null };

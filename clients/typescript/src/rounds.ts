@@ -21,14 +21,14 @@ export interface Event {
   data: Partial<Schemas["Event"]>;
 }
 
-/** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. The age is undefined
- * if the response does not state it. staleReason is the code of why nothing confirms stale data any more; it is undefined if
- * the next reading does. */
+/** A document, its ETag, the age of its data in seconds, and whether the data has changed since then. Age and stale are
+ * undefined where the response does not state them, such as a 304 of a proxy: the data may be outdated. staleReason is the
+ * code of why nothing confirms stale data any more; it is undefined if the next reading does. */
 export interface View<T> {
   document: T;
   etag: string;
   age: number | undefined;
-  stale: boolean;
+  stale: boolean | undefined;
   staleReason: string | undefined;
 }
 
@@ -111,12 +111,15 @@ export class Client {
     const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
     const text = new URLSearchParams(given).toString();
     const response = await this.#send(text ? `${path}?${text}` : path, undefined, known?.etag ? { "If-None-Match": known.etag } : {});
+    const unchanged = response.status === 304 && known?.etag ? known : undefined;
+    const document = unchanged?.document ?? await documentOf<T>(response);
+    const stated = statedIn(unchanged ? {} : document);
     return {
-      document: response.status === 304 && known?.etag ? known.document : await documentOf<T>(response),
+      document,
       etag: response.headers.get("ETag") ?? "",
       age: seconds(response.headers.get("Age")),
-      stale: response.headers.get("Data-Stale") === "true",
-      staleReason: response.headers.get("Data-Stale-Reason") ?? undefined,
+      stale: stated.stale ?? flag(response.headers.get("Data-Stale")),
+      staleReason: stated.reason || (response.headers.get("Data-Stale-Reason") ?? undefined),
     };
   }
 
@@ -192,11 +195,24 @@ function seconds(header: string | null): number | undefined {
   return header !== null && /^\s*\d{1,10}\s*$/.test(header) ? Number(header) : undefined;
 }
 
+function flag(header: string | null): boolean | undefined {
+  return header === "true" || header === "false" ? header === "true" : undefined;
+}
+
+/** Returns what a document states about its data. */
+function statedIn(document: unknown): { stale: boolean | undefined; reason: string } {
+  const { stale, stale_reason: reason } = document as Record<string, unknown>;
+  return { stale: typeof stale === "boolean" ? stale : undefined, reason: text(reason) };
+}
+
+const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+const httpDate = new RegExp(`^[A-Z][a-z]+, \\d\\d(?: ${month} \\d{4}|-${month}-\\d\\d) \\d\\d:\\d\\d:\\d\\d GMT$`);
+
 /** Returns the seconds that a Retry-After header asks to wait, which is a number or a date; undefined without a usable one. */
 function retryAfter(header: string | null): number | undefined {
   const number = seconds(header);
   if (number !== undefined || header === null) return number;
-  const at = /[a-z]/i.test(header) ? Date.parse(header) : NaN;
+  const at = httpDate.test(header) ? Date.parse(header) : NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, Math.round((at - Date.now()) / 1000));
 }
 

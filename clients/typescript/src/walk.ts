@@ -29,7 +29,7 @@ async function walk(practice: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 500));
     board = await client.board(practice, today);
   }
-  expect("the board has rows and an age", board.document.rows.length > 0 && !board.stale && (board.age ?? -1) >= 0);
+  expect("the board has rows and an age", board.document.rows.length > 0 && board.stale === false && (board.age ?? -1) >= 0);
   const again = await client.board(practice, today, board);
   expect("the same board is not sent again", again.document === board.document && again.etag === board.etag);
 
