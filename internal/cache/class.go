@@ -44,9 +44,6 @@ type Class struct {
 	// loads take. Zero means 20 s. It only limits stampedes: a fill that arrives after its lease is
 	// refused only if it raced a change.
 	Lease time.Duration
-	// Pause is how long no process loads a key after a load of it failed, which spares the source.
-	// Zero means that the next caller loads.
-	Pause time.Duration
 }
 
 func (c *Class) check() error {
@@ -65,8 +62,6 @@ func (c *Class) check() error {
 		return fmt.Errorf("cache: class %s: negative must be 0 to hard", c.Name)
 	case c.Lease < 0 || c.Lease > maxFillAge:
 		return fmt.Errorf("cache: class %s: lease must be 0 to %v", c.Name, maxFillAge)
-	case c.Pause < 0 || c.Pause > maxFillAge:
-		return fmt.Errorf("cache: class %s: pause must be 0 to %v", c.Name, maxFillAge)
 	}
 	return nil
 }

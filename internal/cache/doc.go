@@ -89,10 +89,8 @@
 // overtakes a holder's stamp, the next reader takes the lease over. Load lets one caller of a
 // process load. Callers that read the tenant's clock before the load drew its stamp share its
 // result in any case; later ones share it only if it was stored, and no caller may join once its
-// fill has been sent. A caller stops waiting when the class's lease has passed, and loads itself. A
-// failed load leaves a mark for a second, so that the next caller gets an error that names when to
-// retry, instead of asking the source again. A load with an unstored result is not a failure and
-// leaves no mark.
+// fill has been sent. A caller stops waiting when the class's lease has passed, and loads itself.
+// The callers of a process that wait for a load share its error; the next caller loads again.
 //
 // # Sealing
 //

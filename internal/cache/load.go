@@ -2,11 +2,8 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 const (
@@ -17,21 +14,6 @@ const (
 	minWait = 10 * time.Millisecond
 	maxWait = 160 * time.Millisecond
 )
-
-// ErrSourceFailed matches Load's error when the last load of the key failed within Class.Pause, in
-// this process or another. The error has a NotBefore method that returns the end of the pause.
-var ErrSourceFailed = errors.New("cache: the last load failed a moment ago")
-
-type sourceFailedError struct{ until time.Time }
-
-func (e *sourceFailedError) Error() string { return ErrSourceFailed.Error() }
-
-func (e *sourceFailedError) Is(target error) bool { return target == ErrSourceFailed }
-
-// NotBefore marks the error as a reason to wait, not as a failed attempt.
-func (e *sourceFailedError) NotBefore() (time.Time, string) {
-	return e.until, string(codes.SourceFailed)
-}
 
 // Load returns the entry of a key and loads it first when it is not Fresh. One caller in one
 // process loads at a time, while its lease lasts; the others wait for its result, or take a Soft
@@ -118,22 +100,20 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 	switch {
 	case err != nil:
 		return Entry{}, err
-	case !g.held && e.State == Fresh, g.held && e.State == Soft:
+	case e.State == Fresh, g.held:
 		return e, nil
-	case g.held:
-		return Entry{}, &sourceFailedError{until: time.Now().Add(g.wait)}
 	}
 	done := false
 	defer func() {
 		if !done {
-			c.releaseAfter(ctx, k, g, err)
+			c.releaseAfter(ctx, k, g)
 		}
 	}()
 	start := time.Now()
 	v, err := load(ctx, g)
 	if err != nil {
 		if ctx.Err() != nil {
-			return Entry{}, err // the caller canceled, so the source has not failed and waiting callers load themselves
+			return Entry{}, err // the caller canceled, so waiting callers load themselves
 		}
 		cl.err = err
 		return Entry{}, err
@@ -149,15 +129,15 @@ func (c *Cache) do(ctx context.Context, k Key, cl *call, accept func(Entry) bool
 	return c.storeLoaded(ctx, k, cl, g, v)
 }
 
-// acquire reads until waiting is no longer useful: the entry is usable, this caller has the grant,
-// or the source failed.
+// acquire reads until waiting is no longer useful: the entry is usable, or this caller has the
+// grant.
 func (c *Cache) acquire(ctx context.Context, k Key, accept func(Entry) bool) (Entry, Grant, error) {
 	for wait := minWait; ; wait = min(wait*2, maxWait, max(minWait, k.Class.lease()/10)) {
 		e, g, err := c.read(ctx, k, accept)
 		switch {
 		case err != nil:
 			return Entry{}, Grant{}, err
-		case !g.held, e.State == Soft, g.failed:
+		case !g.held, e.State == Soft:
 			return e, g, nil
 		}
 		timer := time.NewTimer(min(wait/2+time.Duration(rand.Int64N(int64(wait))), g.wait+time.Millisecond)) // no secret
@@ -178,7 +158,7 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	sc, h, err := c.fillCall(ctx, k, g, v)
 	if err != nil {
 		cl.err = err
-		_ = c.release(ctx, k, g, k.Class.Pause) // the lease also expires by itself
+		_ = c.release(ctx, k, g) // the lease also expires by itself
 		return Entry{}, err
 	}
 	e := entryOf(h, v.Bytes, Fresh, h.stamp)
@@ -198,14 +178,9 @@ func (c *Cache) storeLoaded(ctx context.Context, k Key, cl *call, g Grant, v Val
 	return e, nil
 }
 
-// releaseAfter ends the lease of a load without a value: with the class's pause if the source
-// failed, at once if the caller canceled.
-func (c *Cache) releaseAfter(ctx context.Context, k Key, g Grant, cause error) {
-	pause := time.Duration(0)
-	if cause != nil && ctx.Err() == nil {
-		pause = k.Class.Pause
-	}
+// releaseAfter ends the lease of a load without a value, even if the caller has canceled.
+func (c *Cache) releaseAfter(ctx context.Context, k Key, g Grant) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_ = c.release(ctx, k, g, pause) // the lease also expires by itself
+	_ = c.release(ctx, k, g) // the lease also expires by itself
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-func TestLoadFailureIsSharedThenPaused(t *testing.T) {
+func TestLoadFailureIsShared(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k, s := b.key(1), newSource(Tag{1})
@@ -26,26 +26,12 @@ func TestLoadFailureIsSharedThenPaused(t *testing.T) {
 				t.Errorf("Load = %v, %v", a.State, a.err)
 			}
 		}
-		_, err := b.secondProcess(b.rdb).Load(t.Context(), k, Entry{}, nil, s.load)
-		var later interface{ NotBefore() (time.Time, string) }
-		if !errors.Is(err, ErrSourceFailed) || !errors.As(err, &later) {
-			t.Fatalf("just after a failure: %v", err)
-		}
-		if at, reason := later.NotBefore(); time.Until(at) > patients.Pause || reason == "" {
-			t.Errorf("not before %v, %q", at, reason)
-		}
-		b.bump(Tag{1}) // the tags of the key are still unknown
-		b.rdb.Del(t.Context(), k.lease())
-		third := start(t.Context(), b.Cache, k, s)
-		b.entered(s)
-		s.send("v1")
-		b.got(third, Fresh, "v1")
 		b.noMoreLoads(s)
 	})
 }
 
-// Without a pause the next caller, in this process or another, loads at once.
-func TestLoadAfterAFailureWithoutAPause(t *testing.T) {
+// After a failure the next caller, in this process or another, loads at once.
+func TestLoadAfterAFailure(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *fixture) {
 		k, down := b.key(1), errors.New("down")
@@ -72,7 +58,7 @@ func TestWaitersContinueAfterTheLoadingCallerCancels(t *testing.T) {
 		if a := b.result(first); !errors.Is(a.err, context.Canceled) {
 			t.Errorf("loading caller: %v", a.err)
 		}
-		b.entered(s) // at once: the lease was released without a pause
+		b.entered(s) // at once: the lease was released
 		third := start(ctx, b.Cache, b.key(1), s)
 		if a := b.result(third); !errors.Is(a.err, context.Canceled) {
 			t.Errorf("waiting caller with a canceled context: %v", a.err)
@@ -136,8 +122,8 @@ func TestLoadOfATooLargeValueFails(t *testing.T) {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
 			t.Errorf("Load = %v", err)
 		}
-		if _, g, err := b.read(t.Context(), k, acceptAll); err != nil || !g.failed {
-			t.Errorf("no pause afterwards: %+v, %v", g, err)
+		if _, g, err := b.read(t.Context(), k, acceptAll); err != nil || g.held {
+			t.Errorf("the lease is still held: %+v, %v", g, err)
 		}
 	})
 }

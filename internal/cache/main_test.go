@@ -30,7 +30,7 @@ type fixture struct {
 	id   tenant.ID
 }
 
-var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour, Pause: time.Second}
+var patients = &Class{Name: "patient", Soft: time.Hour, Hard: 2 * time.Hour}
 
 func newFixture(t testing.TB, open func(testing.TB) *redis.Client) *fixture {
 	t.Helper()

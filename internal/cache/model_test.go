@@ -40,7 +40,6 @@ type modelEntry struct {
 type modelGrant struct {
 	Grant
 	key, at, epoch int // key is -1 for a grant without a lease
-	failed         bool
 }
 
 const modelKeys, modelTags = 2, 5

@@ -3,7 +3,6 @@ package cache
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"pgregory.net/rapid"
 )
@@ -51,8 +50,8 @@ func (m *model) read(t *rapid.T) {
 	}
 	l := m.leases[n]
 	held := l != nil && l.at >= m.newest(depends) && l.epoch == m.epoch
-	if g.held != held || g.failed != (held && l.failed) {
-		t.Fatalf("Read: held %v failed %v, want %v (lease %+v)", g.held, g.failed, held, l)
+	if g.held != held {
+		t.Fatalf("Read: held %v, want %v (lease %+v)", g.held, held, l)
 	}
 	if !held {
 		m.leases[n] = m.granted(g, n)
@@ -107,7 +106,7 @@ func (m *model) fillResult(n int, e *modelEntry) Result {
 
 // drop removes the lease if it is still this grant's.
 func (m *model) drop(n int, g *modelGrant) {
-	if l := m.leases[n]; l != nil && l == g && !l.failed {
+	if l := m.leases[n]; l != nil && l == g {
 		delete(m.leases, n)
 	}
 }
@@ -135,18 +134,14 @@ func (m *model) begin(t *rapid.T) {
 }
 
 func (m *model) release(t *rapid.T) {
-	g, pause := m.drawGrant(t), rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "pause")
+	g := m.drawGrant(t)
 	if g.key < 0 {
 		return // a grant without a lease
 	}
-	if err := m.b.release(m.b.t.Context(), m.key(g.key), g.Grant, pause); err != nil {
+	if err := m.b.release(m.b.t.Context(), m.key(g.key), g.Grant); err != nil {
 		t.Fatal(err)
 	}
-	if pause == 0 {
-		m.drop(g.key, g)
-	} else if l := m.leases[g.key]; l == g && !l.failed {
-		l.failed = true
-	}
+	m.drop(g.key, g)
 }
 
 func (m *model) failover(*rapid.T) {

@@ -21,10 +21,9 @@ type Grant struct {
 	Stamp uint64
 	Epoch [8]byte
 
-	token  string        // of the caller's lease; empty for a grant of Invalidate or Begin
-	held   bool          // no grant: another caller holds the lease for at most wait
-	failed bool          // with held: no load is in progress, and wait is the pause after the last one failed
-	wait   time.Duration // see held
+	token string        // of the caller's lease; empty for a grant of Invalidate or Begin
+	held  bool          // no grant: another caller holds the lease for at most wait
+	wait  time.Duration // see held
 }
 
 // usable reports whether a fill may use the grant.
@@ -98,7 +97,7 @@ func parseReading(out []any, token string) (reading, error) {
 	r := reading{raw: raw, state: State(n), now: now} // checked
 	switch {
 	case held != 0:
-		r.grant = Grant{held: true, failed: held == 2, wait: time.Duration(wait) * time.Millisecond}
+		r.grant = Grant{held: true, wait: time.Duration(wait) * time.Millisecond}
 	case r.state != Fresh:
 		r.grant, err = parseGrant(stamp, epoch, token)
 	}
@@ -113,14 +112,13 @@ func parseGrant(stamp, epoch, token string) (Grant, error) {
 	return Grant{Stamp: n, Epoch: [8]byte([]byte(epoch)), token: token}, nil
 }
 
-// release ends the lease of a grant of read after a load without a value. During the pause callers
-// get held and failed instead of a grant, so that a source that just failed is not asked again at
-// once. release does nothing for a grant without a lease, or if another caller holds the lease now.
-func (c *Cache) release(ctx context.Context, k Key, g Grant, pause time.Duration) error {
+// release ends the lease of a grant of read after a load without a value. It does nothing for a
+// grant without a lease, or if another caller holds the lease now.
+func (c *Cache) release(ctx context.Context, k Key, g Grant) error {
 	if g.token == "" {
 		return nil
 	}
-	err := releaseScript.Run(ctx, c.rdb, []string{k.lease()}, g.token, max(pause, 0).Milliseconds()).Err()
+	err := releaseScript.Run(ctx, c.rdb, []string{k.lease()}, g.token).Err()
 	if err != nil {
 		return fmt.Errorf("release cache lease: %w", err)
 	}

@@ -42,7 +42,6 @@ var (
 	PracticeNotListed    = task("practice_not_listed", "the vendor lists no practice with this number for its tenant")
 	PracticeRenamed      = task("practice_renamed", "the vendor's name for the practice differs from the tenant's settings")
 	Invalid              = task("invalid", "the ledger refuses a value it was given")
-	SourceFailed         = task("source_failed", "loading the same data failed a moment ago")
 )
 
 // Why flow control does not let a vendor call through yet.

@@ -8,7 +8,7 @@
 -- returns {state, held, entry or nil, stamp, epoch, wait ms, now µs}
 --       state  0 miss  1 fresh  2 soft  3 stale  4 suspect
 --       held   0 no (the entry is fresh, or the caller loads with stamp and epoch)
---              1 another caller loads  2 the last load failed, wait
+--              1 another caller loads
 local b = redis.pcall('GET', KEYS[1])
 local rejected = false
 if type(b) == 'table' or b and ((ARGV[4] ~= '' and b:sub(1, #ARGV[4]) == ARGV[4]) or not tagcount(b)) then
@@ -58,8 +58,7 @@ end
 -- refused, or if the entry that its holder stored does not open.
 local held = redis.call('GET', KEYS[3])
 if held and not rejected and #held > 16 and u8(held, 1) >= hi and held:sub(9, 16) == e then
-  local failed = held:sub(17) == '!'
-  return {state, failed and 2 or 1, out, '', '', math.max(redis.call('PTTL', KEYS[3]), 0), dec(now)}
+  return {state, 1, out, '', '', math.max(redis.call('PTTL', KEYS[3]), 0), dec(now)}
 end
 
 c = math.max(c + 1, now)
