@@ -48,15 +48,24 @@ func (s Stated) Confirms(name string) uint64 {
 // Identity returns what the vendor last stated about the practice's number. Nothing is known after
 // the loss of the cache, or while another server than before answers.
 func (s *Store) Identity(ctx context.Context, t tenant.ID, practice string) (Stated, error) {
-	e, err := s.cache.Peek(ctx, s.scope(t, "").documentKey(identityRecord(practice)))
+	e, err := s.cache.Peek(ctx, s.identityKey(t, practice))
 	if err != nil {
 		return Stated{}, fmt.Errorf("read identity: %w", err)
 	}
+	return stated(ctx, e), nil
+}
+
+// stated returns what the entry of an identity states.
+func stated(ctx context.Context, e cache.Entry) Stated {
 	identity, ok := decode[Identity](ctx, e)
 	if !ok || !valid(e) {
-		return Stated{}, nil
+		return Stated{}
 	}
-	return Stated{Identity: identity, Stamp: e.Stamp, Age: e.Age}, nil
+	return Stated{Identity: identity, Stamp: e.Stamp, Age: e.Age}
+}
+
+func (s *Store) identityKey(t tenant.ID, practice string) cache.Key {
+	return s.scope(t, "").documentKey(identityRecord(practice))
 }
 
 // SetIdentity records what the vendor stated about the practice's number. since is from Begin,

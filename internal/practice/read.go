@@ -73,15 +73,27 @@ type reading[V any] struct {
 	err   error // ErrCold or ErrAbsent
 }
 
-// read returns a view from the cache, or builds it. Concurrent reads of one view share one build.
-func read[V any](ctx context.Context, c *cache.Cache, v view[V]) (V, Freshness, error) {
+// read returns a view of the practice from the cache, or builds it. What the vendor last stated
+// about the practice is read in the same round trip, in case the view is stale.
+func read[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error) {
 	var none V
 	own, partKeys := v.keys()
-	got, err := c.PeekMany(ctx, append([]cache.Key{own}, partKeys...))
+	got, err := sc.store.cache.PeekMany(ctx, append([]cache.Key{own, sc.store.identityKey(sc.tenant, sc.practice)}, partKeys...))
 	if err != nil {
 		return none, Freshness{}, fmt.Errorf("read %s: %w", own.Class.Name, err)
 	}
-	found, parts := got[0], got[1:]
+	view, fresh, err := readFound(ctx, sc.store.cache, v, got[0], got[2:])
+	if fresh.Stale {
+		fresh.Reason = stated(ctx, got[1]).Code
+	}
+	return view, fresh, err
+}
+
+// readFound is read with what was found of the view and its parts. Concurrent reads of one view
+// share one build.
+func readFound[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Entry, parts []cache.Entry) (V, Freshness, error) {
+	var none V
+	own, _ := v.keys()
 	telemetry.CacheRead(ctx, own.Class.Name, found.State.String())
 	assessed, err := v.assess(ctx, parts)
 	if err != nil {
@@ -175,15 +187,4 @@ func assemble[V any](ctx context.Context, c *cache.Cache, v view[V]) (value cach
 	}
 	value.Result = &reading[V]{view: built, fresh: a.Freshness}
 	return value, a.rows, nil
-}
-
-// readIn is read with the reason why a view of the practice is stale.
-func readIn[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error) {
-	value, fresh, err := read(ctx, sc.store.cache, v)
-	if err != nil || !fresh.Stale {
-		return value, fresh, err
-	}
-	stated, err := sc.store.Identity(ctx, sc.tenant, sc.practice)
-	fresh.Reason = stated.Code
-	return value, fresh, err
 }

@@ -19,7 +19,7 @@ type BoardRead struct {
 // are no error.
 func (s *Store) Board(ctx context.Context, t tenant.ID, practice string, d civil.Date) (BoardRead, error) {
 	sc := s.scope(t, practice)
-	board, fresh, err := readIn(ctx, sc, boardView{sc, d})
+	board, fresh, err := read(ctx, sc, boardView{sc, d})
 	return BoardRead{board, fresh}, err
 }
 

@@ -33,7 +33,7 @@ func (s *Store) PatientCard(ctx context.Context, t tenant.ID, practice string, i
 // WarmPatientCard is PatientCard for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmPatientCard(ctx context.Context, t tenant.ID, practice string, id phi.Text, today civil.Date) (CardRead, error) {
 	sc := s.scope(t, practice)
-	card, fresh, err := readIn(ctx, sc, cardView{sc, id, today})
+	card, fresh, err := read(ctx, sc, cardView{sc, id, today})
 	return CardRead{card, fresh}, err
 }
 

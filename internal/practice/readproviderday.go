@@ -28,7 +28,7 @@ func (s *Store) ProviderDay(ctx context.Context, t tenant.ID, practice, provider
 // WarmProviderDay is ProviderDay for callers that only fill the cache: it does not count as a read.
 func (s *Store) WarmProviderDay(ctx context.Context, t tenant.ID, practice, provider string, d civil.Date) (ProviderDayRead, error) {
 	sc := s.scope(t, practice)
-	day, fresh, err := readIn(ctx, sc, providerDayView{sc, provider, d})
+	day, fresh, err := read(ctx, sc, providerDayView{sc, provider, d})
 	return ProviderDayRead{day, fresh}, err
 }
 
