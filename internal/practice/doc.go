@@ -77,8 +77,9 @@
 // of what is known of the day or of all its days, is applied when two conditions hold: a second
 // answer to the same question is the same, and after the first one was received the vendor has
 // confirmed, by the practice's number, that the practice has the name that was asked for and may be
-// read (Identity). A day of which nothing is known needs the same proof before it is shown as
-// empty. Until then the known data stays, and is called stale.
+// read (Identity). Until then the known data stays, and is called stale. A day of which nothing is
+// known needs the same proof before it is shown as empty, unless the answer has a row of any day:
+// that row shows that a practice has the name.
 //
 // A report that a known patient does not exist counts only when a second answer confirms it.
 package practice
