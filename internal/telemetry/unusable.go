@@ -10,14 +10,20 @@ import (
 // unusableInterval is the shortest time between two lines about unusable values.
 const unusableInterval = time.Minute
 
-// unusable counts stored values that cannot be used and have not been logged yet.
+// unusable counts stored values that cannot be used and have not been logged yet. It logs without
+// its lock: reads of the cache that meet such values must not wait for the log.
 type unusable struct {
 	log *slog.Logger
 
-	mu          sync.Mutex
+	mu    sync.Mutex
+	tally tally
+	timer *time.Timer // runs for unusableInterval after a line
+}
+
+// tally is the content of one line.
+type tally struct {
 	count       int
 	class, code string // of the latest value
-	paused      bool   // a line was written less than a minute ago, and the timer runs
 }
 
 // ValueUnusable counts a stored value that was read and cannot be used, by its class and the reason
@@ -31,25 +37,53 @@ func ValueUnusable(ctx context.Context, class, code string) {
 	}
 }
 
-func (u *unusable) add(class, code string) {
+// Flush logs what waits for the next line about stored values that cannot be used. A process calls
+// it when it ends.
+func (t *Telemetry) Flush() {
+	u := &t.unusable
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.count++
-	u.class, u.code = class, code
-	if !u.paused {
-		u.write()
+	if u.timer != nil {
+		u.timer.Stop()
+		u.timer = nil
 	}
+	due := u.take()
+	u.mu.Unlock()
+	u.write(due)
 }
 
-// write logs the count. The caller holds the lock.
-func (u *unusable) write() {
-	u.log.WarnContext(context.Background(), "stored values cannot be used", "code", u.code, "class", u.class, "count", u.count)
-	u.count, u.paused = 0, true
-	time.AfterFunc(unusableInterval, func() {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if u.paused = false; u.count > 0 {
-			u.write()
-		}
-	})
+func (u *unusable) add(class, code string) {
+	u.mu.Lock()
+	u.tally = tally{u.tally.count + 1, class, code}
+	var due tally
+	if u.timer == nil {
+		due = u.take()
+		u.timer = time.AfterFunc(unusableInterval, u.expire)
+	}
+	u.mu.Unlock()
+	u.write(due)
+}
+
+// expire logs what has been counted in the interval, and begins another one if that is anything.
+func (u *unusable) expire() {
+	u.mu.Lock()
+	due := u.take()
+	u.timer = nil
+	if due.count > 0 {
+		u.timer = time.AfterFunc(unusableInterval, u.expire)
+	}
+	u.mu.Unlock()
+	u.write(due)
+}
+
+// take returns the tally and begins the next one. The caller holds the lock.
+func (u *unusable) take() tally {
+	due := u.tally
+	u.tally = tally{}
+	return due
+}
+
+func (u *unusable) write(due tally) {
+	if due.count > 0 {
+		u.log.WarnContext(context.Background(), "stored values cannot be used", "code", due.code, "class", due.class, "count", due.count)
+	}
 }

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -27,6 +28,36 @@ func (l *lines) taken() string {
 	defer l.mu.Unlock()
 	defer l.buf.Reset()
 	return l.buf.String()
+}
+
+// heldLog blocks in its first line until it is released.
+type heldLog struct {
+	slog.Handler
+
+	held, release chan struct{}
+}
+
+func (h *heldLog) Handle(context.Context, slog.Record) error {
+	close(h.held)
+	<-h.release
+	return nil
+}
+
+// A log that blocks delays no other reader.
+func TestUnusableValuesAreCountedWhileTheLogBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &heldLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{}), make(chan struct{})}
+		tel, err := New(nil, nil, slog.New(h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := With(t.Context(), tel)
+		go ValueUnusable(ctx, "day", "seal_broken")
+		<-h.held
+		ValueUnusable(ctx, "day", "seal_broken")
+		close(h.release)
+	})
 }
 
 func TestUnusableValuesAreLoggedOnceAMinute(t *testing.T) {
@@ -67,6 +98,12 @@ func TestUnusableValuesAreLoggedOnceAMinute(t *testing.T) {
 		see(2, "day", "value_foreign")
 		want(0, line+"value_foreign class=day count=1\n")
 		want(time.Minute, line+"value_foreign class=day count=1\n")
+		want(time.Hour, "")
+		see(3, "day", "value_foreign")
+		want(0, line+"value_foreign class=day count=1\n")
+		tel.Flush()
+		want(0, line+"value_foreign class=day count=2\n")
+		tel.Flush()
 		want(time.Hour, "")
 		ValueUnusable(context.Background(), "day", "value_foreign") // without telemetry: neither figure nor line
 	})

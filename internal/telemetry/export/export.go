@@ -53,7 +53,7 @@ type Options struct {
 // unreachable collector loses them and never delays work. Setup fails only on a configuration that
 // cannot work, such as an unknown protocol.
 //
-// shutdown sends what is still buffered and stops the exporters. It takes at most two seconds, less
+// shutdown sends and logs what is still buffered, and stops the exporters. It takes at most two seconds, less
 // when its context ends earlier. Calling it twice is harmless.
 func Setup(ctx context.Context, o Options) (t *telemetry.Telemetry, shutdown func(context.Context) error, err error) {
 	e := &exporters{}
@@ -63,6 +63,7 @@ func Setup(ctx context.Context, o Options) (t *telemetry.Telemetry, shutdown fun
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up telemetry: %w", errors.Join(err, e.shutdown(ctx)))
 	}
+	e.stop = append(e.stop, func(context.Context) error { t.Flush(); return nil })
 	return t, e.shutdown, nil
 }
 

@@ -1,9 +1,12 @@
 package export
 
 import (
+	"bytes"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,5 +112,25 @@ func TestShutdownTwice(t *testing.T) {
 		if err := shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A process that ends logs the stored values that it has counted since the last line about them.
+func TestShutdownLogsUnusableValues(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tel, shutdown, err := Setup(t.Context(), Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := telemetry.With(t.Context(), tel)
+	for range 3 {
+		telemetry.ValueUnusable(ctx, "day-board", "seal_broken")
+	}
+	if err := shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "count=2") {
+		t.Errorf("logged %q", got)
 	}
 }
