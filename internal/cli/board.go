@@ -205,9 +205,9 @@ func (d boardDoc) write(w io.Writer) {
 	if d.Reason != "" {
 		state = fmt.Sprintf("stale: %s (%s)", d.Reason.Meaning(), d.Reason)
 	}
-	visits := fmt.Sprintf("%d visits", d.Visits)
+	visits := counted(d.Visits, "visit", "visits")
 	if others := len(d.Rows) - d.Visits; others > 0 {
-		visits += fmt.Sprintf(" and %d other entries", others)
+		visits += " and " + counted(others, "other entry", "other entries")
 	}
 	_, _ = fmt.Fprintf(w, "%s, practice %s, %s: %s, confirmed %s (%s), %s\n", d.Tenant, d.Practice, d.Date,
 		visits, diagnose.Ago(d.AsOf, d.now), d.AsOf.In(d.zone).Format("15:04:05 MST"), state)
@@ -218,7 +218,11 @@ func (d boardDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "rows without a patient's record in the cache: %d\n", d.Unknown)
 	}
 	for _, o := range d.Incomplete {
-		_, _ = fmt.Fprintf(w, "the day may have more visits than these: %s (%s, %d rows)\n", o.Code.Meaning(), o.Code, o.Rows)
+		detail := string(o.Code)
+		if o.Rows > 0 { // otherwise their number is unknown
+			detail += ", " + counted(o.Rows, "row", "rows")
+		}
+		_, _ = fmt.Fprintf(w, "the day may have more visits than these: %s (%s)\n", o.Code.Meaning(), detail)
 	}
 	table(w, []string{"TIME", "STATUS", "PATIENT", "BORN", "PROVIDER", "REASON", "TYPE", "REF"}, d.Rows, func(r boardRow) []string {
 		return []string{r.when(d.Date), string(r.Status), r.Name, r.Born, r.Provider, r.Reason, r.Type, string(r.Ref)}

@@ -141,20 +141,20 @@ func TestBoardShowCountsVisitsOnly(t *testing.T) {
 		{ID: "900003", Practice: "1", Day: monday, Start: start.AddDate(0, 0, 1), End: start.AddDate(0, 0, 1), Type: practice.UnknownEntry, AllDay: true},
 	}
 	_, err = tools.Store.ApplyDay(t.Context(), "clinic-a", practice.Answer{
-		Practice: "1", Date: monday, Visits: rows, Since: grant, SetAside: map[codes.Code]int{codes.RowUndated: 3},
+		Practice: "1", Date: monday, Visits: rows, Since: grant, Partial: true, SetAside: map[codes.Code]int{codes.RowUndated: 3},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"board", "show", "--tenant", "clinic-a", "--practice", "1", "--date", "2026-03-02"}
 	text := rounds(t, h.vars, args...)
-	for _, want := range []string{"1 visits and 2 other entries", "03-01 08:00", "all day", "(row_undated, 3 rows)", "other", "unknown"} {
+	for _, want := range []string{"1 visit and 2 other entries", "03-01 08:00", "all day", "(row_undated, 3 rows)", "(list_cut)", "other", "unknown"} {
 		if !strings.Contains(text.stdout, want) {
 			t.Errorf("%q is missing from:\n%s", want, text.stdout)
 		}
 	}
 	d := document[boardDoc](t, rounds(t, h.vars, append(args, "--json")...).stdout)
-	if d.Visits != 1 || len(d.Rows) != 3 || d.Rows[0].Type != "other" || d.Rows[0].Minutes != 24*60 || len(d.Incomplete) != 1 {
+	if d.Visits != 1 || len(d.Rows) != 3 || d.Rows[0].Type != "other" || d.Rows[0].Minutes != 24*60 || len(d.Incomplete) != 2 {
 		t.Errorf("%+v", d)
 	}
 }

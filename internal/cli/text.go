@@ -27,6 +27,14 @@ func table[R any](w io.Writer, heading []string, rows []R, cells func(R) []strin
 	_ = t.Flush() // w is a buffer
 }
 
+// counted formats a number of things.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
 // lines writes each value on a line, with a label before the first.
 func lines(b *strings.Builder, label string, values []string) {
 	for _, v := range values {
