@@ -149,11 +149,10 @@ func (d Deps) answered(ctx context.Context, n *named, since cache.Grant, stated 
 	return d.identify(ctx, n)
 }
 
-// failed is the outcome of a run whose list was not read. The
-// refusal of one practice makes what is known of it stale: nothing confirms it until the login may
-// read the practice again. The name may also be wrong, so the practice's identity is checked. The
-// run is done then: operators are alerted, and the next regular reading finds out whether the
-// refusal has ended.
+// failed is the outcome of a run whose list was not read. The refusal of one practice makes what is
+// known of it stale: nothing confirms it until the login may read the practice again. The name may
+// also be wrong, so the practice's identity is checked. The run is done then: operators are
+// alerted, and the next regular reading finds out whether the refusal has ended.
 func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error, demanded time.Time) error {
 	var refused *tebra.Error
 	if !errors.As(err, &refused) || refused.Code != tebra.Denied || refused.Reason != "practice" {

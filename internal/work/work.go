@@ -26,7 +26,7 @@ type Deps struct {
 	Reload func(ctx context.Context, t tenant.ID) (*account.Account, error)
 	Store  *practice.Store
 	Tasks  *tasks.Client
-	// Ledger keeps the watermarks.
+	// Ledger keeps the watermarks, the alerts and the practices' adopted names.
 	Ledger *ledger.Ledger
 	// Intervals stores the intervals that the vendor requires between calls of its operations;
 	// (*flow.Flow).SetIntervals.
