@@ -21,14 +21,19 @@ type boardInput struct {
 
 // board is the day board as callers see it.
 type board struct {
-	Ref        phi.Ref    `json:"ref" doc:"Identifies the board in the views of an event."`
-	Practice   string     `json:"practice" doc:"The practice's number."`
+	Ref      phi.Ref `json:"ref" doc:"Identifies the board in the views of an event."`
+	Practice string  `json:"practice" doc:"The practice's number."`
+	Entries
+}
+
+// Entries is what all views of a day have: its rows, and how fresh and complete they are.
+type Entries struct {
 	Date       civil.Date `json:"date" format:"date" doc:"The day."`
 	Zone       string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
 	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
 	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
-	Missing    int        `json:"missing" doc:"How many visits of the day are not on the board, because they are not cached."`
+	Missing    int        `json:"missing" doc:"How many visits of the day are not shown, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
 	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
 	Visits     int        `json:"visits" doc:"How many of the rows are patients' visits."`
@@ -87,14 +92,17 @@ func (g *Gateway) getBoard(ctx context.Context, in *boardInput) (*viewOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return g.render(ctx, in.IfNoneMatch, boardOf(got, g.Store.Names(owner), zone), got.Freshness)
+	names := g.Store.Names(owner)
+	doc := board{Ref: names.Board(in.Practice, day), Practice: in.Practice, Entries: entriesOf(got.Board, got.Freshness, names, zone)}
+	return g.render(ctx, in.IfNoneMatch, doc, got.Freshness)
 }
 
-func boardOf(r practice.BoardRead, names practice.Names, zone *time.Location) board {
-	return board{
-		Ref: names.Board(r.Board.Practice, r.Board.Date), Practice: r.Board.Practice, Date: r.Board.Date, Zone: zone.String(),
-		AsOf: r.AsOf.UTC(), Stale: r.Stale, Reason: r.Reason.Shown(), Missing: r.Missing, Unknown: r.Unknown, Rows: rowsOf(r.Board.Rows, names, zone),
-		Visits: practice.Visits(r.Board.Rows), Incomplete: omissionsOf(r.Board.Incomplete),
+// entriesOf returns the entries of a board, or of a part of one.
+func entriesOf(b practice.Board, fresh practice.Freshness, names practice.Names, zone *time.Location) Entries {
+	return Entries{
+		Date: b.Date, Zone: zone.String(), AsOf: fresh.AsOf.UTC(), Stale: fresh.Stale, Reason: fresh.Reason.Shown(),
+		Missing: fresh.Missing, Unknown: fresh.Unknown, Rows: rowsOf(b.Rows, names, zone), Visits: practice.Visits(b.Rows),
+		Incomplete: omissionsOf(b.Incomplete),
 	}
 }
 

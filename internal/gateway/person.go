@@ -83,19 +83,10 @@ type providerDayInput struct {
 
 // providerDay is a provider's day as callers see it.
 type providerDay struct {
-	Practice   string     `json:"practice" doc:"The practice's number."`
-	Provider   string     `json:"provider" doc:"The provider's number."`
-	Name       string     `json:"name,omitempty" doc:"The provider's name, if it is known."`
-	Date       civil.Date `json:"date" format:"date" doc:"The day."`
-	Zone       string     `json:"zone" doc:"The practice's time zone."`
-	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
-	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
-	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
-	Missing    int        `json:"missing" doc:"How many visits of the day are not listed, because they are not cached."`
-	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
-	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`
-	Visits     int        `json:"visits" doc:"How many of the rows are patients' visits."`
-	Incomplete []omission `json:"incomplete" nullable:"false" doc:"Why the day may have more visits than these; empty if it has not."`
+	Practice string `json:"practice" doc:"The practice's number."`
+	Provider string `json:"provider" doc:"The provider's number."`
+	Name     string `json:"name,omitempty" doc:"The provider's name, if it is known."`
+	Entries
 }
 
 func (g *Gateway) registerPeople() {
@@ -180,11 +171,10 @@ func (g *Gateway) getProviderDay(ctx context.Context, in *providerDayInput) (*vi
 	if err != nil {
 		return nil, err
 	}
-	names := g.Store.Names(owner)
+	rows := practice.Board{Date: day, Rows: got.ProviderDay.Rows, Incomplete: got.ProviderDay.Incomplete}
 	doc := providerDay{
-		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name, Date: day, Zone: zone.String(),
-		AsOf: got.AsOf.UTC(), Stale: got.Stale, Reason: got.Reason.Shown(), Missing: got.Missing, Unknown: got.Unknown,
-		Rows: rowsOf(got.ProviderDay.Rows, names, zone), Visits: practice.Visits(got.ProviderDay.Rows), Incomplete: omissionsOf(got.ProviderDay.Incomplete),
+		Practice: number, Provider: in.Provider, Name: got.ProviderDay.Name,
+		Entries: entriesOf(rows, got.Freshness, g.Store.Names(owner), zone),
 	}
 	return g.render(ctx, in.IfNoneMatch, doc, got.Freshness)
 }
