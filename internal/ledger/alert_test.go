@@ -78,10 +78,7 @@ func TestSetAlertsStoresWhatWasFoundAndRemovesWhatIsOver(t *testing.T) {
 // A sync every two minutes must not write the ledger every two minutes.
 func TestSetAlertsWritesOnlyChanges(t *testing.T) {
 	t.Parallel()
-	l := open(t, address(t, Postgres))
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := migrated(t, Postgres)
 	apply(t, l, "clinic-a")
 	version := func() (v string) {
 		row := l.db.QueryRowContext(t.Context(), `SELECT string_agg(ctid::text || xmin::text, ' ' ORDER BY day) FROM alerts`)

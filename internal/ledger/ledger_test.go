@@ -35,13 +35,19 @@ func each(t *testing.T, test func(t *testing.T, l *Ledger)) {
 	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			l := open(t, address(t, dialect))
-			if err := l.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			test(t, l)
+			test(t, migrated(t, dialect))
 		})
 	}
+}
+
+// migrated returns a new ledger that is ready for use.
+func migrated(t *testing.T, dialect string) *Ledger {
+	t.Helper()
+	l := open(t, address(t, dialect))
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // address returns the address of a new, empty database.

@@ -76,10 +76,7 @@ func TestApplyTenantsCountsChanges(t *testing.T) {
 
 func TestApplyTenantsDoesNotWriteUnchangedRows(t *testing.T) {
 	t.Parallel()
-	l := open(t, address(t, Postgres))
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := migrated(t, Postgres)
 	versions := func() string {
 		var v string
 		row := l.db.QueryRowContext(t.Context(), `SELECT string_agg(ctid::text, ' ') FROM

@@ -72,10 +72,7 @@ func TestWatermarkNeverMovesBack(t *testing.T) {
 // The watermark is the greatest instant it was given, in any order and for dates far from today's.
 func TestWatermarkIsTheGreatest(t *testing.T) {
 	t.Parallel()
-	l := open(t, address(t, SQLite))
-	if err := l.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := migrated(t, SQLite)
 	apply(t, l, "clinic-a")
 	runs := 0
 	rapid.Check(t, func(r *rapid.T) {
