@@ -140,12 +140,15 @@ type dayUpdate struct {
 	cautious bool
 	// overlap reports that the vendor selects entries by overlap.
 	overlap bool
-	next    daySeen
-	booked  []Booking // what next has, for the document
-	changes []visitChange
-	parts   [][]visitChange // the changes, cut so that each part fits into one atomic step
-	same    []document
-	result  Applied
+	// unproven reports that the answer renews no age, because the practice may have another name
+	// than the one that was asked for.
+	unproven bool
+	next     daySeen
+	booked   []Booking // what next has, for the document
+	changes  []visitChange
+	parts    [][]visitChange // the changes, cut so that each part fits into one atomic step
+	same     []document
+	result   Applied
 }
 
 // commit makes the changes visible, each part in one atomic step. It returns the last part's grant.
@@ -260,7 +263,7 @@ func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 	if err := u.fillLost(ctx, u.answer.Since, u.same); err != nil {
 		return err
 	}
-	if u.result.Doubtful {
+	if u.result.Doubtful || u.unproven {
 		return nil // the roster was not confirmed, so its age must go on growing
 	}
 	a := u.answer

@@ -11,7 +11,8 @@ import (
 // Counts reports whether the answer to a question about one of the practice's lists counts: those
 // of providers (NounDirectory), places (NounLocations) and changed patients (NounPatients). A sound
 // answer counts. One that is empty or lacks too much counts if there was such an answer to the same
-// question before, and the practice's identity was confirmed after that one was received.
+// question before, and the practice's identity was confirmed after that one was received; if it is
+// empty, also shortly before this one was requested.
 //
 // first reports that an answer that does not count is the first one, so that another one is needed
 // besides the confirmation.
@@ -24,15 +25,16 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, practice string, list N
 	}
 	was, ok := decode[listDoubt](ctx, e)
 	doubted := ok && valid(e) && was.Name != ""
+	again := doubted && was.Name == q.Name
 	switch sound := q.Scope == ScopeSound; {
 	case sound && !doubted:
 		return true, false, nil
-	case !sound && doubted && was.Name == q.Name && q.Confirmed <= e.Stamp:
+	case !sound && again && q.Confirmed <= e.Stamp:
 		return false, false, nil
 	}
 	// A list that counts leaves no doubt; one that does not is remembered together with the time
 	// after it was received.
-	counts = q.Scope == ScopeSound || doubted && was.Name == q.Name
+	counts = q.Scope == ScopeSound || again && (q.Recent || q.Scope == ScopeShrunk)
 	next := listDoubt{Name: q.Name}
 	if counts {
 		next = listDoubt{}

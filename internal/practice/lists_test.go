@@ -27,6 +27,13 @@ func TestListCountsOnceItIsProven(t *testing.T) {
 	ask("the doubt has ended", b.confirmed(t, "Lakeside"), ScopeEmpty, false, true)
 	ask("a sound list", early, ScopeSound, true, false)
 	ask("after a sound list", b.confirmed(t, "Lakeside"), ScopeEmpty, false, true)
+	old := b.confirmed(t, "Lakeside")
+	old.Recent = false
+	ask("its confirmation is old", old, ScopeEmpty, false, true)
+	ask("again", old, ScopeEmpty, false, false)
+	old.Confirmed = b.begin(t).Stamp
+	ask("a list that is not empty", old, ScopeShrunk, true, false)
+	ask("an empty list", old, ScopeEmpty, false, true)
 	refused := b.confirmed(t, "Lakeside")
 	refused.Confirmed = 0
 	ask("a practice that may not be read", refused, ScopeRefused, false, false)

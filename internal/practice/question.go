@@ -18,6 +18,9 @@ type Question struct {
 	// read; 0 if there is none. An answer that lacks known visits is applied if the same answer
 	// was received before this.
 	Confirmed uint64
+	// Recent reports that this confirmation was made shortly before the vendor was asked. Without
+	// it an empty answer renews no age: the practice may have been renamed in between.
+	Recent bool
 	// Scope is what the whole answer looks like, of which this is one day.
 	Scope Scope
 }
@@ -32,7 +35,7 @@ const (
 	// a visit unproven.
 	ScopeShrunk
 	// ScopeEmpty is an answer without any visit. It proves nothing about days of which nothing is
-	// known.
+	// known, and confirms days that are known to be empty only if the question is Recent.
 	ScopeEmpty
 	// ScopeRefused is an answer without any visit, about a practice that the vendor does not list
 	// or that the login may not read. No day of it is confirmed.
@@ -51,6 +54,7 @@ func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 	was, q := &u.roster.facts, u.answer.Question
 	few := (u.onDay+u.answer.unreadable())*2 < len(was.Visits)
 	unknown := !u.roster.known || was.Doubt != "" && len(was.Visits) == 0
+	u.unproven = q.Scope == ScopeEmpty && !q.Recent
 	suspect := lost > 0 && (few || q.Scope == ScopeShrunk) || q.Scope == ScopeEmpty && unknown || q.Scope == ScopeRefused
 	if !suspect {
 		return false, nil
@@ -64,11 +68,12 @@ func (u *dayUpdate) doubts(ctx context.Context, lost int) (bool, error) {
 		return false, fmt.Errorf("hash roster: %w", err)
 	}
 	u.next.Doubt, u.next.Doubted = doubt, was.Doubted
-	if was.Doubt == doubt {
-		if q.Confirmed > was.Doubted {
-			u.next.Doubt, u.next.Doubted = "", 0
-			return false, nil
-		}
+	switch {
+	case was.Doubt != doubt, q.Confirmed > was.Doubted && u.unproven: // the confirmation is too old, so this counts as the first one
+	case q.Confirmed > was.Doubted:
+		u.next.Doubt, u.next.Doubted = "", 0
+		return false, nil
+	default:
 		u.result.Unconfirmed = true
 		return true, nil
 	}

@@ -28,7 +28,7 @@ func (b *bundle) applied(t *testing.T, a Answer) Applied {
 // confirmed is the question for a name that was confirmed just now.
 func (b *bundle) confirmed(t *testing.T, name string) Question {
 	t.Helper()
-	return Question{Name: name, Confirmed: b.begin(t).Stamp}
+	return Question{Name: name, Confirmed: b.begin(t).Stamp, Recent: true}
 }
 
 // rows checks a board.
@@ -129,6 +129,42 @@ func TestEmptyAnswerProvesNothingAboutAColdDay(t *testing.T) {
 	if got := b.asked(t, Question{Name: "Lakeside"}, monday.Add(1)); got.Doubtful {
 		t.Errorf("a cold day of an answer that has other rows: %+v", got)
 	}
+}
+
+// A practice that was renamed since its last confirmation has an empty list under its old name, so
+// that list renews no age.
+func TestEmptyAnswerRenewsNoAgeWithoutARecentConfirmation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	old := b.confirmed(t, "Lakeside")
+	old.Scope, old.Recent = ScopeEmpty, false
+	b.see(t, monday)
+	seen := b.board(t, monday).AsOf
+	if got := b.asked(t, old, monday); got.Doubtful || got.Any() {
+		t.Errorf("an empty answer about a day that is known to be empty: %+v", got)
+	}
+	if r := b.board(t, monday); !r.AsOf.Equal(seen) || r.Stale {
+		t.Errorf("an old confirmation: as of %v, before %v, stale %t", r.AsOf, seen, r.Stale)
+	}
+	recent := b.confirmed(t, "Lakeside")
+	recent.Scope = ScopeEmpty
+	b.asked(t, recent, monday)
+	if r := b.board(t, monday); !r.AsOf.After(seen) {
+		t.Errorf("a recent confirmation: as of %v, before %v", r.AsOf, seen)
+	}
+
+	b.see(t, monday, visits(3)...)
+	b.asked(t, old, monday)
+	old.Confirmed = b.begin(t).Stamp // after that answer, but long before the next one
+	for range 2 {
+		if got := b.asked(t, old, monday); !got.Doubtful {
+			t.Errorf("an old confirmation of a loss: %+v", got)
+		}
+	}
+	b.rows(t, "in doubt", 3, true)
+	recent.Confirmed = b.begin(t).Stamp
+	b.asked(t, recent, monday)
+	b.rows(t, "proven", 0, false)
 }
 
 func TestRefusedPracticeConfirmsNothing(t *testing.T) {
