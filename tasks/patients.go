@@ -48,6 +48,8 @@ type SweepPatients struct {
 	Begun Date `json:"begun,omitzero"`
 	// Rows is how many patients the page has at most. 0 means as many as the vendor allows.
 	Rows int `json:"rows,omitzero"`
+	// Unread is how many rows of the pages before could not be read.
+	Unread int `json:"unread,omitzero"`
 }
 
 // Kind returns "patients.sweep".
@@ -70,6 +72,9 @@ func (a SweepPatients) Validate() error {
 	}
 	if a.Rows < 0 || a.Rows > maxPage {
 		return errors.New("rows must be 0 to 1000")
+	}
+	if a.Unread < 0 {
+		return errors.New("unread must not be negative")
 	}
 	if a.Page == "" {
 		return nil

@@ -78,8 +78,10 @@ var (
 	PatientsCut = define("patients_cut", "the vendor's list of all patients ends with a full page without the key of the next one, whatever the page's size; further patients were not read, and their records stay as they are until the vendor lists them as changed. Report it to the vendor")
 
 	PracticesUnreadable = define("practices_unreadable", "rows of the vendor's list of practices cannot be read; what is known of these practices stays. Correct the records at the vendor")
-	ProvidersUnreadable = define("providers_unreadable", "rows of the vendor's list of the practice's providers cannot be read; what is known of these providers stays. Correct the records at the vendor")
-	LocationsUnreadable = define("locations_unreadable", "rows of the vendor's list of the practice's places cannot be read; what is known of these places stays. Correct the records at the vendor")
+	ProvidersUnreadable = define("providers_unreadable", "rows of the vendor's list of the practice's providers cannot be read, or belong to a practice that is not known; what is known of the practice's providers stays. Correct the records at the vendor")
+	LocationsUnreadable = define("locations_unreadable", "rows of the vendor's list of the practice's places cannot be read, or belong to a practice that is not known; what is known of the practice's places stays. Correct the records at the vendor")
+	PatientsUnreadable  = define("patients_unreadable", "rows of the vendor's list of changed patients cannot be read, or belong to a practice that is not known; any record may be theirs, so the list confirms none, and its days are read again for up to eight days. All patients were requested once for that reason. Correct the records at the vendor")
+	SweepUnreadable     = define("sweep_unreadable", "rows of the vendor's list of all patients cannot be read; their records stay as they are, and the list counts as incomplete. Correct the records at the vendor")
 
 	ZoneDiffers = define("zone_differs", "the practice has places at the vendor where the clocks show another time than in its time zone; times on its boards may be wrong. Correct its timezone in the tenants' file")
 

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"slices"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/cache"
@@ -35,8 +36,8 @@ type answer struct {
 // sort maps the rows. It drops those of the account's other practices. Rows that cannot be shown
 // are set aside: those visits exist, and must not count as gone.
 func (a *answer) sort(ctx context.Context) error {
-	kept, unknown, err := own(ctx, a.Deps, &a.named, a.rows, func(r *tebra.Appointment) (id, name string) {
-		return r.PracticeID, r.PracticeName
+	kept, unknown, err := own(ctx, a.Deps, &a.named, a.rows, func(r *tebra.Appointment) place {
+		return placeOf(r.PracticeID, r.PracticeName, r.Unread)
 	})
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (a *answer) sort(ctx context.Context) error {
 			continue
 		}
 		a.visits = append(a.visits, visit)
-		if len(row.Unread) > 0 {
+		if slices.ContainsFunc(row.Unread, func(column string) bool { return !isPlaceColumn(column) }) { // boards show no place
 			a.unread[visit.Day]++
 		}
 		if row.EndUnread() {

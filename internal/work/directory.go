@@ -11,6 +11,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/internal/zone"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -22,7 +23,7 @@ func (d Deps) syncDirectory(ctx context.Context, job *tasks.Job[tasks.SyncDirect
 		read: func(ctx context.Context, n *named) (tebra.List[tebra.Provider], error) {
 			return n.Vendor.Directory.Providers(ctx, tebra.ProvidersRequest{PracticeName: n.name})
 		},
-		place: func(r *tebra.Provider) (id, name string) { return r.PracticeID, r.PracticeName },
+		place: func(r *tebra.Provider) place { return placeOf(r.PracticeID, r.PracticeName, r.Unread) },
 		from: func(n *named, rows []tebra.Provider) []practice.Provider {
 			return practice.FromProviders(n.id, rows).Providers
 		},
@@ -42,7 +43,7 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 		read: func(ctx context.Context, n *named) (tebra.List[tebra.ServiceLocation], error) {
 			return n.Vendor.Directory.ServiceLocations(ctx, tebra.ServiceLocationsRequest{PracticeName: n.name})
 		},
-		place: func(r *tebra.ServiceLocation) (id, name string) { return r.PracticeID, r.PracticeName },
+		place: func(r *tebra.ServiceLocation) place { return placeOf(r.PracticeID, r.PracticeName, r.Unread) },
 		from: func(n *named, rows []tebra.ServiceLocation) []practice.Location {
 			return practice.FromLocations(n.id, rows).Locations
 		},
@@ -60,9 +61,9 @@ func (d Deps) syncLocations(ctx context.Context, job *tasks.Job[tasks.SyncLocati
 // listed says what a list of a practice's records R is and what becomes of them.
 type listed[R, Doc any] struct {
 	noun  practice.Noun
-	code  codes.Code // of the alert about rows that cannot be read
+	code  codes.Code // of the alert about rows that cannot be read, or are of a practice that is not known
 	read  func(context.Context, *named) (tebra.List[R], error)
-	place func(*R) (id, name string) // the practice of a row
+	place func(*R) place
 	from  func(*named, []R) []Doc
 	known func(practice.Info) []Doc
 	id    func(Doc) string
@@ -88,7 +89,7 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 	case answer.Partial:
 		return tasks.Permanent(codes.VendorListPartial) // a row that is missing from a cut list may still exist
 	}
-	rows, _, err := own(ctx, d, &n, answer.Rows, l.place)
+	rows, unknown, err := own(ctx, d, &n, answer.Rows, l.place)
 	if err != nil {
 		return err
 	}
@@ -97,17 +98,17 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 		return err
 	}
 	list, known := l.from(&n, rows), l.known(info)
-	if len(answer.SetAside) > 0 {
+	odd := len(answer.SetAside) + len(unknown)
+	if odd > 0 {
 		list = withKnown(list, known, l.id)
 	}
-	ok, err := counts(ctx, d, &n, job, job.Args, l.noun, len(list), len(known))
+	ok, err := counts(ctx, d, &n, job.Args, tally{list: l.noun, rows: len(rows), found: len(list), known: len(known), since: since})
 	if err != nil {
 		return err
 	}
 	counted := ok && len(rows) > 0
-	if counted || len(answer.SetAside) > 0 {
-		scope := ledger.AlertScope{Tenant: n.tenant, Practice: n.id, Codes: []codes.Code{l.code}}
-		if err := d.alertUnreadable(ctx, scope, answer.SetAside); err != nil {
+	if counted || odd > 0 {
+		if _, err := d.alertUnreadable(ctx, n.tenant, n.id, l.code, odd); err != nil {
 			return err
 		}
 	}
@@ -117,11 +118,11 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 	if err := l.apply(ctx, &n, list, rows, since); err != nil {
 		return applied(err)
 	}
-	return d.answered(ctx, &n, since, nil)
+	return nil
 }
 
-// withKnown adds what is known to a list with rows that could not be read: they may be of these
-// records.
+// withKnown adds what is known to a list with rows that cannot be read or have no known practice:
+// they may be of these records.
 func withKnown[T any](list, known []T, id func(T) string) []T {
 	for _, k := range known {
 		if !slices.ContainsFunc(list, func(row T) bool { return id(row) == id(k) }) {
@@ -132,13 +133,14 @@ func withKnown[T any](list, known []T, id func(T) string) []T {
 	return list
 }
 
-// alertUnreadable shows operators how many rows of a list cannot be read. The run is done all the
-// same: another call would return the same.
-func (d Deps) alertUnreadable(ctx context.Context, scope ledger.AlertScope, rows []tebra.SetAside) error {
+// alertUnreadable shows operators how many rows of a list cannot be read or have no known practice,
+// or that none do. The run is done all the same: another call would return the same.
+func (d Deps) alertUnreadable(ctx context.Context, id tenant.ID, practiceID string, code codes.Code, rows int) (changed bool, err error) {
 	var found []ledger.Alert
-	if len(rows) > 0 {
-		found = append(found, ledger.Alert{Code: scope.Codes[0], Rows: len(rows)})
+	if rows > 0 {
+		found = append(found, ledger.Alert{Code: code, Rows: rows})
 	}
+	scope := ledger.AlertScope{Tenant: id, Practice: practiceID, Codes: []codes.Code{code}}
 	return d.setAlerts(ctx, scope, found...)
 }
 
@@ -156,5 +158,6 @@ func (d Deps) compareZones(ctx context.Context, s practiceScope, places []tebra.
 		found = append(found, alert)
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{alert.Code}}
-	return d.setAlerts(ctx, scope, found...)
+	_, err := d.setAlerts(ctx, scope, found...)
+	return err
 }

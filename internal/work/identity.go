@@ -15,9 +15,11 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// recheck is how old a statement about a practice's identity becomes before answers that lack
-// nothing, but prove nothing either, demand another one.
-const recheck = 2 * time.Minute
+// recheck is how old a statement about a practice's identity becomes before empty answers, which
+// prove nothing about the name that was asked for, no longer count and demand another one. It is
+// longer than the interval at which today is read, so that every second reading of a day without
+// visits has a statement that is recent.
+const recheck = 3 * time.Minute
 
 // named is a practice whose lists are requested by its name, with what the vendor last stated about
 // its number.
@@ -50,6 +52,10 @@ func (d Deps) openNamed(ctx context.Context, t, practiceID, lane string) (named,
 	return named{practiceScope: s, stated: stated, lane: lane}, nil
 }
 
+// recent reports whether the vendor has just confirmed that the practice has the name that lists
+// are requested by, and may be read.
+func (n *named) recent() bool { return n.stated.Confirms(n.name) > 0 && n.stated.Age < recheck }
+
 // question is what a list of the practice was asked, and what its answer looks like.
 func (n *named) question(scope practice.Scope) practice.Question {
 	if scope == practice.ScopeEmpty && n.stated.Code != "" {
@@ -57,7 +63,7 @@ func (n *named) question(scope practice.Scope) practice.Question {
 	}
 	q := practice.Question{Name: n.name, Scope: scope}
 	if scope != practice.ScopeRefused {
-		q.Confirmed = n.stated.Confirms(n.name)
+		q.Confirmed, q.Recent = n.stated.Confirms(n.name), n.recent()
 	}
 	return q
 }
@@ -76,7 +82,7 @@ func scopeOf(found, known int) practice.Scope {
 // prove demands what an answer needs before it counts: a statement about the practice's identity,
 // and a second answer to the question. The second read is a task of its own, because this run is
 // complete. It is not demanded for a practice that cannot be read: once it can, everything is read.
-func prove[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[T], again T, delay time.Duration) error {
+func prove[T tasks.Args](ctx context.Context, d Deps, n *named, again T, delay time.Duration) error {
 	if n.stated.Code != "" {
 		return d.recheck(ctx, n)
 	}
@@ -86,30 +92,48 @@ func prove[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[T
 	if delay == 0 {
 		return nil
 	}
-	if _, err := d.Tasks.Enqueue(ctx, job.Tenant, again, tasks.In(delay)); err != nil {
+	if _, err := d.Tasks.Enqueue(ctx, n.tenant.String(), again, tasks.In(delay)); err != nil {
 		return fmt.Errorf("enqueue second read: %w", err)
 	}
 	return nil
 }
 
-// counts reports whether a list with this many of the practice's rows counts, of which so many are
-// known, and demands what it lacks.
-func counts[T tasks.Args](ctx context.Context, d Deps, n *named, job *tasks.Job[T], again T, list practice.Noun, found, known int) (bool, error) {
-	scope := scopeOf(found, known)
-	ok, first, err := d.Store.Counts(ctx, n.tenant, n.id, list, n.question(scope))
-	if err != nil || ok {
-		return ok, err
+// tally is what a list of the practice has.
+type tally struct {
+	list  practice.Noun
+	rows  int // of the practice
+	found int // rows, and what else the vendor has although the list does not show it
+	known int // what was known before
+	since cache.Grant
+	// authorized are the practices that the login may read, if the vendor states that.
+	authorized []string
+}
+
+// counts reports whether a list counts, and demands what it lacks; again reads it once more. Even
+// one that does not count shows, if it has rows, that the practice can be read.
+func counts[T tasks.Args](ctx context.Context, d Deps, n *named, again T, l tally) (bool, error) {
+	ok, first, err := d.Store.Counts(ctx, n.tenant, n.id, l.list, n.question(scopeOf(l.found, l.known)))
+	if err != nil {
+		return false, err
+	}
+	if l.rows > 0 {
+		if err := d.answered(ctx, n, l.since, l.authorized); err != nil {
+			return false, err
+		}
+	}
+	if ok {
+		return true, nil
 	}
 	delay := time.Duration(0)
 	if first {
 		delay = rereadDelay
 	}
-	return false, prove(ctx, d, n, job, again, delay)
+	return false, prove(ctx, d, n, again, delay)
 }
 
 // recheck is identify if the last statement about the practice is old, or names it otherwise.
 func (d Deps) recheck(ctx context.Context, n *named) error {
-	if n.stated.Stamp > 0 && n.stated.Age < recheck && (n.stated.Code != "" || n.stated.Name == n.name) {
+	if n.recent() || n.stated.Code != "" && n.stated.Age < recheck {
 		return nil //nolint:nilerr // the code is what the vendor stated, not the error of a call
 	}
 	return d.identify(ctx, n)
@@ -175,22 +199,23 @@ func (d Deps) state(ctx context.Context, s practiceScope, was practice.Stated, n
 	if err := d.alertIdentity(ctx, s, now); err != nil {
 		return err
 	}
-	var err error
 	from, to := d.everyDay(s)
-	every := []tasks.Args{tasks.SyncSchedule{Practice: s.id, From: from, To: to}}
-	if from.IsZero() {
-		every = nil
+	everything := []tasks.Args{
+		tasks.SyncDirectory{Practice: s.id}, tasks.SyncLocations{Practice: s.id}, tasks.SyncPatients{Practice: s.id},
 	}
+	if !from.IsZero() {
+		everything = append(everything, tasks.SyncSchedule{Practice: s.id, From: from, To: to})
+	}
+	var err error
 	switch {
 	case now.Code != "" && was.Code != now.Code:
 		_, err = d.Store.Invalidate(ctx, s.tenant, practice.Record{Noun: practice.NounPractice, Practice: s.id}, "")
 	case now.Code == "" && was.Code != "":
-		err = d.demand(ctx, s, append(every,
-			tasks.SyncDirectory{Practice: s.id}, tasks.SyncLocations{Practice: s.id}, tasks.SyncPatients{Practice: s.id})...)
+		err = d.demand(ctx, s, everything...)
 	case now.Code == "" && was.Name != "" && was.Name != now.Name:
 		// Empty answers to the old name may have confirmed days that were known to be empty.
 		if err = d.Store.DoubtDays(ctx, s.tenant, s.id, from, to); err == nil {
-			err = d.demand(ctx, s, every...)
+			err = d.demand(ctx, s, everything...)
 		}
 	}
 	if err != nil {
@@ -214,18 +239,19 @@ func (d Deps) alertIdentity(ctx context.Context, s practiceScope, now practice.I
 		found = append(found, ledger.Alert{Code: code})
 	}
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: identityCodes}
-	return d.setAlerts(ctx, scope, found...)
+	_, err := d.setAlerts(ctx, scope, found...)
+	return err
 }
 
 // setAlerts stores the alerts of a scope that belongs to no day. If anything has changed, it logs
 // those that were found.
-func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, found ...ledger.Alert) error {
-	changed, err := d.Ledger.SetAlerts(ctx, scope, found, time.Now())
+func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, found ...ledger.Alert) (changed bool, err error) {
+	changed, err = d.Ledger.SetAlerts(ctx, scope, found, time.Now())
 	if err != nil {
-		return fmt.Errorf("store alerts: %w", err)
+		return false, fmt.Errorf("store alerts: %w", err)
 	}
 	if !changed {
-		return nil
+		return false, nil
 	}
 	ref := ""
 	if scope.Practice != "" {
@@ -235,5 +261,5 @@ func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, found ...l
 		d.Logger.WarnContext(ctx, "the vendor's data about a practice needs attention",
 			"tenant", scope.Tenant.String(), "practice", ref, "code", a.Code, "rows", a.Rows)
 	}
-	return nil
+	return true, nil
 }

@@ -408,6 +408,7 @@ func TestRowsOfOtherPractices(t *testing.T) {
 	must(t, b.vendor.SetOdd())
 	b.done(t, days(monday, monday))
 	b.rows(t, "without rows of others", 9, false)
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
 	if found, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{}); err != nil || len(found) != 0 {
 		t.Errorf("alerts %+v, %v", found, err)
 	}
@@ -438,4 +439,87 @@ func TestShrunkDirectoryNeedsProof(t *testing.T) {
 	if n := providers(); n != 1 {
 		t.Errorf("proven: %d providers", n)
 	}
+}
+
+// A row whose practice cannot be read may be of any practice, so it is not shown as one of this
+// practice, and nothing counts as gone.
+func TestRowsWhosePracticeCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.line.answer = unnamed
+	b.done(t, days(monday, monday))
+	b.cold(t, monday)
+	b.line.answer = nil
+	b.done(t, days(monday, monday))
+	b.rows(t, "readable", 10, false)
+	b.line.answer = unnamed
+	b.done(t, days(monday, monday))
+	b.rows(t, "unreadable", 10, true)
+}
+
+// A list that has visits shows that a refusal is over, even if it lacks so many that it does not
+// count.
+func TestDoubtfulListRevokesARefusal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, tasks.SyncPractices{})
+	b.done(t, days(monday, monday))
+	b.done(t, tasks.SyncDirectory{Practice: "7"})
+	for name, sync := range map[string]tasks.Args{"schedule": days(monday, monday), "providers": tasks.SyncDirectory{Practice: "7"}} {
+		b.line.answer = nil
+		b.clinic.SetAccess(tebratest.Access{Refused: true})
+		b.done(t, sync)
+		b.wantAlerts(t, codes.PracticeDenied)
+		b.clinic.SetAccess(tebratest.Access{})
+		b.line.answer = one("AppointmentData", "ProviderData")
+		b.done(t, sync)
+		b.done(t, tasks.SyncPractices{})
+		if got := b.alerts(t); len(got) != 0 {
+			t.Errorf("%s: after an answer: alerts %q", name, got)
+		}
+	}
+}
+
+// one leaves the first row of an answer.
+func one(elements ...string) func(string) string {
+	return func(body string) string {
+		for _, e := range elements {
+			body = regexp.MustCompile(`(?s)(<(?:\w*:)?`+e+`>.*?</(?:\w*:)?`+e+`>).*</(?:\w*:)?`+e+`>`).ReplaceAllString(body, "$1")
+		}
+		return body
+	}
+}
+
+// A provider or a place whose row belongs to a practice that is not known may be one that is known.
+func TestDirectoryWithRowsOfAnUnknownPractice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	syncs := []tasks.Args{tasks.SyncDirectory{Practice: "7"}, tasks.SyncLocations{Practice: "7"}}
+	step := func(want ...codes.Code) {
+		t.Helper()
+		for _, s := range syncs {
+			b.done(t, s)
+		}
+		b.wantAlerts(t, want...)
+		info, _, err := b.Store.Info(t.Context(), clinicA, "7")
+		must(t, err)
+		if len(info.Providers) != 4 || len(info.Locations) != 1 {
+			t.Errorf("%d providers and %d places", len(info.Providers), len(info.Locations))
+		}
+	}
+	step()
+	number := regexp.MustCompile(`(<\w*:?PracticeID>)7<`)
+	b.line.answer = func(body string) string {
+		first := true
+		return number.ReplaceAllStringFunc(body, func(found string) string {
+			if !first {
+				return found
+			}
+			first = false
+			return strings.Replace(found, ">7<", ">999<", 1)
+		})
+	}
+	step(codes.ProvidersUnreadable, codes.LocationsUnreadable)
+	b.line.answer = nil
+	step()
 }

@@ -277,6 +277,9 @@ func (b *bundle) demands(t *testing.T, want ...string) {
 		if j.Args.Rows > 0 {
 			rows = fmt.Sprintf(", %d rows", j.Args.Rows)
 		}
+		if j.Args.Unread > 0 {
+			rows += fmt.Sprintf(", %d unread", j.Args.Unread)
+		}
 		return record(j.Lane, "sweep %s from %q since %q%s", j.Args.Practice, j.Args.Page.Reveal(), j.Args.Begun, rows)
 	}))
 	tasks.Handle(router, tasks.WorkerFunc[tasks.SyncPractices](func(_ context.Context, j *tasks.Job[tasks.SyncPractices]) error {

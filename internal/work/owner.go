@@ -2,9 +2,8 @@ package work
 
 import (
 	"context"
+	"slices"
 	"strings"
-
-	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // owner is whose row of a list is. The vendor may match a practice's name anywhere in the names of
@@ -40,11 +39,29 @@ func (d Deps) owners(ctx context.Context, n *named) (*owners, error) {
 	return o, nil
 }
 
+// place is what a row states about the practice that it belongs to.
+type place struct {
+	id, name string
+	unread   bool // the number or the name cannot be read
+}
+
+// placeOf returns the place of a row with these columns that could not be read.
+func placeOf(id, name string, unread []string) place {
+	return place{id, name, slices.ContainsFunc(unread, isPlaceColumn)}
+}
+
+// isPlaceColumn reports whether a column of the vendor names the practice that a row belongs to.
+func isPlaceColumn(column string) bool {
+	return column == "PracticeID" || column == "PracticeId" || column == "PracticeName"
+}
+
 // of decides by the number, and by the name where there is no number. A row without either is the
-// practice's own.
-func (o *owners) of(id, name string) owner {
-	name = spelling(name)
+// practice's own, unless it has one that cannot be read.
+func (o *owners) of(p place) owner {
+	id, name := p.id, spelling(p.name)
 	switch {
+	case id == "" && name == "" && p.unread:
+		return unknownRow
 	case id == o.id, id == "" && (name == "" || name == spelling(o.name)):
 		return ownRow
 	case id != "" && o.ids[id], id == "" && o.names[name]:
@@ -57,12 +74,13 @@ func (o *owners) of(id, name string) owner {
 func spelling(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
 
 // own returns the practice's own rows, and those of a practice that is not known; the latter demand
-// a reading of the account's practices. place returns the number and name of a row's practice.
-func own[T any](ctx context.Context, d Deps, n *named, rows []T, place func(*T) (id, name string)) (kept, unknown []T, err error) {
+// a reading of the account's practices, and callers alert operators of them. at returns the place
+// of a row.
+func own[T any](ctx context.Context, d Deps, n *named, rows []T, at func(*T) place) (kept, unknown []T, err error) {
 	o := &owners{named: *n}
 	all := true
 	for i := range rows {
-		all = all && o.of(place(&rows[i])) == ownRow
+		all = all && o.of(at(&rows[i])) == ownRow
 	}
 	if all {
 		return rows, nil, nil
@@ -71,7 +89,7 @@ func own[T any](ctx context.Context, d Deps, n *named, rows []T, place func(*T) 
 		return nil, nil, err
 	}
 	for _, row := range rows {
-		switch o.of(place(&row)) {
+		switch o.of(at(&row)) {
 		case ownRow:
 			kept = append(kept, row)
 		case unknownRow:
@@ -82,7 +100,5 @@ func own[T any](ctx context.Context, d Deps, n *named, rows []T, place func(*T) 
 	if len(unknown) == 0 {
 		return kept, nil, nil
 	}
-	d.Logger.WarnContext(ctx, "rows of a list belong to a practice that is not known; they are not shown",
-		"tenant", n.tenant.String(), "practice", string(d.Store.Names(n.tenant).Practice(n.id)), "code", codes.RowForeign, "rows", len(unknown))
 	return kept, unknown, d.recheck(ctx, n)
 }

@@ -1,7 +1,6 @@
 package work
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,8 +9,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -23,97 +20,150 @@ const (
 	// overlap is how many days before today are read again the next time: the vendor reports days
 	// without times, in an unknown zone.
 	overlap = 1
-	// pageRows is how many patients one page of a sweep has.
-	pageRows = 1000
 )
 
 // patientsMark names the watermark of a practice's patients: the first day whose changes may not
 // all have been read.
 func patientsMark(practiceID string) string { return "patients:" + practiceID }
 
+// patientChanges is one answer of the vendor about changed patients, on its way into the cache.
+type patientChanges struct {
+	Deps
+	named
+	window[tebra.Patient]
+	since   cache.Grant
+	today   civil.Date
+	begin   civil.Date // the first day of those to read
+	joins   bool       // no unread day precedes begin
+	smaller bool       // the vendor cut a wider window
+	odd     int        // rows that could not be read, or are of a practice that is not known
+}
+
 // syncPatients reads the patients that have changed since the watermark, applies them and advances
 // the watermark. It reads the first window of the days since; the rest becomes another run, and a
 // single day that the vendor cuts becomes a sweep.
 //
-// An empty answer that would advance the watermark counts only when a second answer and the
-// practice's identity confirm it. Days that begin after the watermark leave a gap, so they advance
-// and confirm nothing. Running twice: one more call, no change.
+// An empty answer counts only if the vendor has just stated the practice's name, and if it would
+// advance the watermark only when a second answer is the same. An answer with rows that cannot be
+// read confirms no record and leaves the watermark where it is: see alert. Days that begin after
+// the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no
+// change.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
 		return err
 	}
-	s := n.practiceScope
-	today := civil.DateOf(d.Now().In(s.Zone))
-	from, to, joins, err := d.unread(ctx, s, job.Args, today)
+	p := &patientChanges{Deps: d, named: n, today: civil.DateOf(d.Now().In(n.Zone))}
+	from, to, joins, err := d.unread(ctx, n.practiceScope, job.Args, p.today)
 	if err != nil {
 		return err
 	}
-	since, err := d.Store.Begin(ctx, s.tenant)
-	if err != nil {
+	p.begin, p.joins = from, joins
+	if p.since, err = d.Store.Begin(ctx, n.tenant); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	w, err := firstWindow(s.Vendor.Patients.Windows(ctx, tebra.ListPatientsRequest{
-		PracticeName: s.name, ModifiedFrom: from.In(time.UTC), ModifiedTo: to.In(time.UTC),
+	p.window, err = firstWindow(n.Vendor.Patients.Windows(ctx, tebra.ListPatientsRequest{
+		PracticeName: n.name, ModifiedFrom: from.In(time.UTC), ModifiedTo: to.In(time.UTC),
 	}))
-	days, cut := job.Args.Days, w.cut(to, "GetPatients")
-	if cut {
-		days = w.from.Days(w.to) + 1
+	p.smaller = p.cut(to, "GetPatients")
+	days := job.Args.Days
+	if p.smaller {
+		days = p.from.Days(p.to) + 1
 	}
 	switch {
-	case err != nil && cut: // keep the window size that the calls have found
-		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.from, Days: days})
+	case err != nil && p.smaller: // keep the window size that the calls have found
+		return d.demand(ctx, n.practiceScope, tasks.SyncPatients{Practice: n.id, From: p.from, Days: days})
 	case err != nil:
-		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
+		return d.failed(ctx, &n, p.since, err, job.EnqueuedAt)
 	}
-	rows, _, err := own(ctx, d, &n, w.rows, func(p *tebra.Patient) (id, name string) { return p.PracticeID, p.PracticeName })
-	if err != nil {
+	if err := p.apply(ctx); err != nil {
 		return err
 	}
-	if err := d.applyPatients(ctx, s, today, rows, since); err != nil {
+	if p.partial {
+		return d.demand(ctx, n.practiceScope, tasks.SweepPatients{Practice: n.id})
+	}
+	if ok, err := p.conclude(ctx, job); !ok || err != nil {
 		return err
-	}
-	end := today.Add(-overlap)
-	if w.partial {
-		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id})
-	}
-	again := job.Args
-	again.From = from
-	found := len(rows) + len(w.aside)
-	if cut {
-		found++ // the answer that was cut had rows
-	}
-	if ok, err := d.patientsCount(ctx, &n, job, again, found, joins && from.Compare(end) < 0, since, w.authorized); !ok || err != nil {
-		return err
-	}
-	if joins {
-		if err := d.advance(ctx, s, civil.Min(w.to.Add(1), end)); err != nil {
-			return err
-		}
 	}
 	switch {
-	case w.to.Compare(today) <= 0:
-		return d.demand(ctx, s, tasks.SyncPatients{Practice: s.id, From: w.to.Add(1), Days: days})
-	case joins:
-		return d.Store.ConfirmPatients(ctx, s.tenant, s.id, since)
+	case p.to.Compare(p.today) <= 0:
+		return d.demand(ctx, n.practiceScope, tasks.SyncPatients{Practice: n.id, From: p.to.Add(1), Days: days})
+	case p.joins && p.odd == 0:
+		return d.Store.ConfirmPatients(ctx, n.tenant, n.id, p.since)
 	}
 	return nil
 }
 
-// patientsCount reports whether a list of changed patients counts, and demands what it lacks. An
-// empty list that only confirms what was read before needs no second answer, but a name that the
-// vendor has confirmed.
-func (d Deps) patientsCount(ctx context.Context, n *named, job *tasks.Job[tasks.SyncPatients], again tasks.SyncPatients,
-	rows int, advances bool, since cache.Grant, stated []string,
-) (bool, error) {
-	if rows == 0 && !advances {
-		return n.stated.Confirms(n.name) > 0, d.recheck(ctx, n)
+// apply caches the practice's rows and counts those that are odd.
+func (p *patientChanges) apply(ctx context.Context) error {
+	rows, unknown, err := own(ctx, p.Deps, &p.named, p.rows, func(r *tebra.Patient) place {
+		return placeOf(r.PracticeID, r.PracticeName, r.Unread)
+	})
+	if err != nil {
+		return err
 	}
-	ok, err := counts(ctx, d, n, job, again, practice.NounPatients, rows, 0)
-	if rows == 0 || !ok || err != nil {
+	p.rows, p.odd = rows, len(p.aside)+len(unknown)
+	if err := p.applyPatients(ctx, p.practiceScope, p.today, rows, p.since); err != nil {
+		return err
+	}
+	return p.alert(ctx)
+}
+
+// alert shows operators that rows cannot be read. Any record may be theirs, so none is confirmed,
+// and the watermark stays: the next run reads the same days again. That lasts until the rows can be
+// read, or for the lookBack days after which no record in the cache is as old as they are. Windows
+// therefore do not grow beyond that. A new alert demands a sweep, which renews every record that
+// can be read; runs that find the same rows do not.
+//
+// Only an answer that continues at the watermark ends the alert: windows after a gap lack the rows.
+func (p *patientChanges) alert(ctx context.Context) error {
+	if p.odd == 0 && !p.joins {
+		return nil
+	}
+	changed, err := p.alertUnreadable(ctx, p.tenant, p.id, codes.PatientsUnreadable, p.odd)
+	if !changed || p.odd == 0 || err != nil {
+		return err
+	}
+	return p.demand(ctx, p.practiceScope, tasks.SweepPatients{Practice: p.id})
+}
+
+// conclude advances the watermark if the answer counts, and reports whether the days after it are
+// the next ones to read.
+func (p *patientChanges) conclude(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) (bool, error) {
+	if p.odd > 0 {
+		if len(p.rows) == 0 {
+			return true, nil
+		}
+		return true, p.answered(ctx, &p.named, p.since, p.authorized)
+	}
+	end := p.today.Add(-overlap)
+	if ok, err := p.counts(ctx, job, p.begin.Compare(end) < 0); !ok || err != nil || !p.joins {
 		return ok, err
 	}
-	return true, d.answered(ctx, n, since, stated)
+	return true, p.advance(ctx, p.practiceScope, civil.Min(p.to.Add(1), end))
+}
+
+// counts reports whether the list counts, and demands what it lacks. An empty one that reads only
+// days that were read before needs no second answer if the vendor has just stated the practice's
+// name.
+func (p *patientChanges) counts(ctx context.Context, job *tasks.Job[tasks.SyncPatients], ahead bool) (bool, error) {
+	found := len(p.rows)
+	if p.smaller {
+		found++ // the answer that was cut had rows
+	}
+	if found == 0 {
+		switch {
+		case p.stated.Code != "":
+			return false, p.recheck(ctx, &p.named)
+		case !authorized(p.authorized, p.id, p.stated):
+			return false, p.identify(ctx, &p.named)
+		case p.recent() && !(ahead && p.joins):
+			return true, nil
+		}
+	}
+	again := job.Args
+	again.From = p.begin
+	return counts(ctx, p.Deps, &p.named, again, tally{list: practice.NounPatients, rows: len(p.rows), found: found, since: p.since, authorized: p.authorized})
 }
 
 // unread returns the days to read next. They end tomorrow, because the vendor's date may be a day
@@ -162,63 +212,6 @@ func (d Deps) applyPatients(ctx context.Context, s practiceScope, today civil.Da
 		return err
 	}
 	return applied(applyErr) // the demands came first, because the next attempt finds no change in what was applied
-}
-
-// sweepPatients reads one page of all patients and demands the next. The last page advances the
-// watermark to where the sweep began; an empty page does not count as the last one, and advances
-// nothing. A full page without the key of the next one is requested again with one row less: if
-// there are no more patients, the vendor now returns a key for the last one. If it does not, the
-// sweep is not complete. Running twice: one more call, and the demands join.
-func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatients]) error {
-	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
-	if err != nil {
-		return err
-	}
-	today := civil.DateOf(d.Now().In(s.Zone))
-	begun := today
-	if !job.Args.Begun.IsZero() {
-		begun = job.Args.Begun
-	}
-	since, err := d.Store.Begin(ctx, s.tenant)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	page, err := s.Vendor.Patients.Page(ctx, tebra.PatientPagesRequest{
-		PracticeID: s.id, From: phi.Text(job.Args.Page), Size: cmp.Or(job.Args.Rows, pageRows),
-	})
-	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
-	}
-	if len(page.Rows)+len(page.SetAside) == 0 {
-		n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
-		if err != nil {
-			return err
-		}
-		return d.recheck(ctx, &n)
-	}
-	if err := d.applyPatients(ctx, s, today, page.Rows, since); err != nil {
-		return err
-	}
-	switch {
-	case page.Next != "":
-		return d.demand(ctx, s, tasks.SweepPatients{Practice: s.id, Page: tasks.EntityID(page.Next), Begun: begun})
-	case page.Full && job.Args.Rows == 0:
-		again := job.Args
-		again.Rows = pageRows - 1
-		return d.demand(ctx, s, again)
-	case page.Full:
-		return d.alertCut(ctx, s, ledger.Alert{Code: codes.PatientsCut})
-	}
-	if err := d.alertCut(ctx, s); err != nil {
-		return err
-	}
-	return d.advance(ctx, s, begun.Add(-overlap))
-}
-
-// alertCut shows operators that a sweep did not reach the end, or no longer.
-func (d Deps) alertCut(ctx context.Context, s practiceScope, found ...ledger.Alert) error {
-	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{codes.PatientsCut}}
-	return d.setAlerts(ctx, scope, found...)
 }
 
 // listCost is the cost of one list of patients in single reads, by the intervals that the vendor

@@ -79,8 +79,8 @@ func (d Deps) applyPractices(ctx context.Context, id tenant.ID, answer tebra.Pra
 			return applied(err)
 		}
 	}
-	scope := ledger.AlertScope{Tenant: id, Codes: []codes.Code{codes.PracticesUnreadable}}
-	return d.alertUnreadable(ctx, scope, answer.SetAside)
+	_, err := d.alertUnreadable(ctx, id, "", codes.PracticesUnreadable, len(answer.SetAside))
+	return err
 }
 
 // identityIn returns what a list of practices states about a number; known is false if it states

@@ -75,7 +75,14 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 
 // check demands what the answer lacks before all of it counts. An answer without visits proves
 // nothing about the name that was asked for, even if it lacks nothing.
+//
+// Even an answer that is in doubt shows, if it has visits, that the practice can be read.
 func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) error {
+	if a.scope == practice.ScopeSound || a.scope == practice.ScopeShrunk {
+		if err := a.answered(ctx, &a.named, a.since, a.authorized); err != nil {
+			return err
+		}
+	}
 	switch {
 	case a.doubtful:
 		delay := rereadDelay
@@ -87,11 +94,11 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 		}
 		again := job.Args
 		again.From, again.To = a.from, a.to
-		return prove(ctx, a.Deps, &a.named, job, again, delay)
+		return prove(ctx, a.Deps, &a.named, again, delay)
 	case a.scope == practice.ScopeEmpty:
 		return a.recheck(ctx, &a.named)
 	}
-	return a.answered(ctx, &a.named, a.since, a.authorized)
+	return nil
 }
 
 // readDays returns the demands that read days, one for each run of consecutive days.
