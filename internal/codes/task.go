@@ -77,6 +77,8 @@ var (
 
 	PatientsCut = define("patients_cut", "the vendor's list of all patients ends with a full page without the key of the next one, whatever the page's size; further patients were not read, and their records stay as they are until the vendor lists them as changed. Report it to the vendor")
 
+	PracticeNameUnreadable = define("practice_name_unreadable", "the practice's name in the vendor's list of practices has characters that cannot be read, so nothing confirms the name that is in use, and no empty list counts. Write the name again at the vendor")
+
 	PracticesUnreadable = define("practices_unreadable", "rows of the vendor's list of practices cannot be read; what is known of these practices stays. Correct the records at the vendor")
 	ProvidersUnreadable = define("providers_unreadable", "rows of the vendor's list of the practice's providers cannot be read, or belong to a practice that is not known; what is known of the practice's providers stays. Correct the records at the vendor")
 	LocationsUnreadable = define("locations_unreadable", "rows of the vendor's list of the practice's places cannot be read, or belong to a practice that is not known; what is known of the practice's places stays. Correct the records at the vendor")

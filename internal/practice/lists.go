@@ -9,7 +9,8 @@ import (
 )
 
 // Counts reports whether the answer to a question about one of the practice's lists counts: those
-// of providers (NounDirectory), places (NounLocations) and changed patients (NounPatients). A sound
+// of providers (NounDirectory), places (NounLocations) and changed patients (NounPatients); and with
+// no practice the account's practices (NounPractices). A sound
 // answer counts. One that is empty or lacks too much counts if there was such an answer to the same
 // question before, and the practice's identity was confirmed after that one was received; if it is
 // empty, also shortly before this one was requested.
@@ -29,7 +30,7 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, practice string, list N
 	switch sound := q.Scope == ScopeSound; {
 	case sound && !doubted:
 		return true, false, nil
-	case !sound && again && q.Confirmed <= e.Stamp:
+	case !sound && again && (q.Confirmed <= e.Stamp || e.Age < q.Apart):
 		return false, false, nil
 	}
 	// A list that counts leaves no doubt; one that does not is remembered together with the time

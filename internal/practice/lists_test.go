@@ -1,7 +1,9 @@
 package practice
 
 import (
+	"math"
 	"testing"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
@@ -100,5 +102,22 @@ func TestStaleViewsSayWhyNothingConfirmsThem(t *testing.T) {
 	}
 	if got := reasons(); got[0] != codes.PracticeNotListed || got[1] != got[0] {
 		t.Errorf("stale views have the reasons %q", got)
+	}
+}
+
+func TestAnswersThatMustBeApart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	q := b.confirmed(t, "all")
+	q.Scope, q.Apart, q.Confirmed = ScopeEmpty, time.Hour, math.MaxUint64
+	for _, first := range []bool{true, false} {
+		counts, got, err := b.store.Counts(t.Context(), clinic, "", NounPractices, q)
+		if counts || got != first || err != nil {
+			t.Errorf("counts %t, first %t, want %t (%v)", counts, got, first, err)
+		}
+	}
+	q.Apart = 0
+	if counts, _, err := b.store.Counts(t.Context(), clinic, "", NounPractices, q); !counts || err != nil {
+		t.Errorf("counts %t, %v", counts, err)
 	}
 }

@@ -3,6 +3,7 @@ package practice
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -21,6 +22,9 @@ type Question struct {
 	// Recent reports that this confirmation was made shortly before the vendor was asked. Without
 	// it an empty answer renews no age: the practice may have been renamed in between.
 	Recent bool
+	// Apart is how long before this answer the first one must have been received that it agrees
+	// with. Only [Store.Counts] heeds it.
+	Apart time.Duration
 	// Scope is what the whole answer looks like, of which this is one day.
 	Scope Scope
 }

@@ -70,7 +70,9 @@ func TestLostPracticeKeepsItsBoards(t *testing.T) {
 	for name, tt := range losses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := setup(t, func(c *tebratest.Config) { // another practice is listed all the time
+				c.Accounts[0].Practices = append(c.Accounts[0].Practices, tebratest.Practice{ID: 8, Name: "Eighth Practice", Zone: "America/Chicago", Patients: 1})
+			})
 			must(t, b.vendor.SetOdd(tt.odd...))
 			b.done(t, tasks.SyncPractices{})
 			b.done(t, days(monday, monday))
@@ -288,11 +290,22 @@ func TestEmptyDayIsShownOnceItIsProven(t *testing.T) {
 	b.done(t, again)
 	b.rows(t, "proven", 0, false)
 	b.done(t, again)
-	b.demands(t) // the statement is two minutes fresh
+	b.demands(t) // the statement is three minutes fresh
 	b.identify(t, practice.Identity{})
+	before := b.board(t, monday).AsOf
+	b.clinic.Rename("Lake Clinic")
+	_, err := b.clinic.Book(b.clinic.Patients()[0].ID, monday.In(b.clinic.Location()).Add(9*time.Hour), 0)
+	must(t, err)
 	b.done(t, again)
 	b.rows(t, "known to be empty", 0, false)
+	if got := b.board(t, monday).AsOf; !got.Equal(before) {
+		t.Errorf("an empty list under the old name renewed the board's age from %v to %v", before, got)
+	}
 	b.demands(t, "sync practices")
+	b.done(t, tasks.SyncPractices{})
+	b.rows(t, "renamed", 0, true)
+	b.done(t, again)
+	b.rows(t, "under the new name", 1, false)
 }
 
 // A cut list of practices states nothing about those that it lacks.
@@ -522,4 +535,52 @@ func TestDirectoryWithRowsOfAnUnknownPractice(t *testing.T) {
 	step(codes.ProvidersUnreadable, codes.LocationsUnreadable)
 	b.line.answer = nil
 	step()
+}
+
+// A list of practices without any row, which would make all boards of the account stale, needs a
+// second one.
+func TestEmptyListOfPracticesNeedsASecondOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.done(t, days(monday, monday))
+	b.line.answer = emptied("PracticeData")
+	for range 3 {
+		b.done(t, tasks.SyncPractices{})
+	}
+	b.wantAlerts(t)
+	b.rows(t, "after empty lists at once", 10, false)
+	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPractices{}, tasks.In(rereadDelay)); err != nil || !r.Joined {
+		t.Errorf("no second list is scheduled (%v)", err)
+	}
+	b.line.answer = nil
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t)
+}
+
+// A name in which characters had to be replaced is not the practice's, so it is never used in
+// requests.
+func TestUnreadableNameIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{"P\xe9diatrie", "P&#xB;diatrie", "P&eacute;diatrie"} {
+		b := setup(t)
+		b.done(t, days(monday, monday))
+		b.line.answer = func(body string) string { return strings.ReplaceAll(body, "Seventh Practice", odd) }
+		b.done(t, tasks.SyncPractices{})
+		b.wantAlerts(t, codes.PracticeNameUnreadable)
+		b.done(t, days(monday, monday))
+		b.rows(t, odd, 10, false)
+		row, err := b.Ledger.Tenant(t.Context(), clinicA)
+		must(t, err)
+		if got := row.Practices[0].Name; got != "Seventh Practice" {
+			t.Errorf("%q was adopted", got)
+		}
+		found, err := b.Ledger.Alerts(t.Context(), ledger.AlertFilter{Code: codes.RowField})
+		must(t, err)
+		if len(found) != 0 {
+			t.Errorf("a board lacks no value, but there is an alert: %+v", found)
+		}
+		b.line.answer = nil
+		b.done(t, tasks.SyncPractices{})
+		b.wantAlerts(t)
+	}
 }

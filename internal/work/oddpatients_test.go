@@ -47,7 +47,7 @@ func TestOddRowOfChangedPatients(t *testing.T) {
 			before := b.card(t, kept).AsOf
 			must(t, b.clinic.SetPhone(changed, "555-0142"))
 			must(t, b.clinic.SetPhone(odd, "555-0143"))
-			b.vendor.SetOdd(tt.odd...)
+			must(t, b.vendor.SetOdd(tt.odd...))
 			if tt.answer != nil {
 				b.line.answer = tt.answer(odd)
 			}
@@ -64,7 +64,7 @@ func TestOddRowOfChangedPatients(t *testing.T) {
 			if tt.answer == nil && b.card(t, changed).Card.Patient.Home != "555-0142" {
 				t.Error("a readable row was not applied")
 			}
-			b.vendor.SetOdd()
+			must(t, b.vendor.SetOdd())
 			b.line.answer = nil
 			b.done(t, tasks.SyncPatients{Practice: "7", From: monday})
 			b.wantAlerts(t, codes.PatientsUnreadable) // the days before were not read

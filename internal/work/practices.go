@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -45,9 +46,15 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 			return err
 		}
 	}
+	if ok, err := d.practicesCount(ctx, id, job, len(answer.Rows)+len(answer.SetAside)); !ok || err != nil {
+		return err
+	}
 	for _, p := range a.Practices {
 		was, err := d.Store.Identity(ctx, id, p.ID)
 		if err != nil {
+			return err
+		}
+		if err := d.alertName(ctx, id, answer, p.ID); err != nil {
 			return err
 		}
 		now, known := identityIn(answer, p.ID, was)
@@ -81,6 +88,38 @@ func (d Deps) applyPractices(ctx context.Context, id tenant.ID, answer tebra.Pra
 	}
 	_, err := d.alertUnreadable(ctx, id, "", codes.PracticesUnreadable, len(answer.SetAside))
 	return err
+}
+
+// practicesCount reports whether a list of the account's practices with this many rows counts. One
+// without any states nothing until a second one, some time later, has none either: it would make
+// every board of the account stale.
+func (d Deps) practicesCount(ctx context.Context, id tenant.ID, job *tasks.Job[tasks.SyncPractices], rows int) (bool, error) {
+	q := practice.Question{Name: "all", Confirmed: math.MaxUint64, Recent: true, Apart: rereadDelay / 2}
+	if rows == 0 {
+		q.Scope = practice.ScopeEmpty
+	}
+	ok, first, err := d.Store.Counts(ctx, id, "", practice.NounPractices, q)
+	if err == nil && first {
+		err = readAgain(ctx, d, job)
+	}
+	return ok, err
+}
+
+// alertName shows operators a practice whose name cannot be read: the last name that could be read
+// stays in use, and nothing confirms it.
+func (d Deps) alertName(ctx context.Context, id tenant.ID, list tebra.Practices, practiceID string) error {
+	for _, row := range list.Rows {
+		if row.ID != practiceID {
+			continue
+		}
+		rows := 0
+		if slices.Contains(row.Unread, "PracticeName") {
+			rows = 1
+		}
+		_, err := d.alertUnreadable(ctx, id, practiceID, codes.PracticeNameUnreadable, rows)
+		return err
+	}
+	return nil
 }
 
 // identityIn returns what a list of practices states about a number; known is false if it states
