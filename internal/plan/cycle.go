@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,13 +176,15 @@ func (p *Planner) begin(ctx context.Context, id tenant.ID, schedules []string, l
 
 // plan appends the ticks of a tenant's practices that have become due by now.
 func (p *Planner) plan(due []ledger.Tick, t ledger.Tenant, there zones, now time.Time) []ledger.Tick {
-	for i, pr := range t.Practices {
+	account := "" // the practice in whose zone the account's schedules are planned
+	for _, pr := range t.Practices {
 		loc := there.known[practiceKey{t.ID, pr.ID}]
 		if loc == nil {
 			continue
 		}
+		account = cmp.Or(account, pr.ID)
 		for _, r := range p.rules {
-			if i > 0 && r.Account {
+			if r.Account && pr.ID != account {
 				continue
 			}
 			name := r.tick(pr.ID)

@@ -182,6 +182,21 @@ func TestTenantWithAnUnknownZoneDoesNotBlockOthers(t *testing.T) {
 	b.demands(t, "clinic-a schedule 7 2026-03-02..2026-03-02", "clinic-a schedule 8 2026-03-02..2026-03-02")
 }
 
+// The schedules of the account do not depend on the zone of its first practice.
+func TestAccountIsPlannedForInTheFirstZoneThatIsKnown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.apply(t, clinic("clinic-0", "1", "2"))
+	b.exec(t, `UPDATE practices SET time_zone = 'Mars/Olympus' WHERE id = '1'`)
+	account := today()
+	account[0].Account = true
+	p := b.planner(t, "2026-03-02 08:00:00", account)
+	if err := p.cycle(t.Context()); err == nil {
+		t.Error("an unknown zone is no error")
+	}
+	b.demands(t, "clinic-0 schedule 2 2026-03-02..2026-03-02", "clinic-a schedule 7 2026-03-02..2026-03-02")
+}
+
 func TestMorePracticesThanOneBatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

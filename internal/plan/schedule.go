@@ -22,7 +22,7 @@ type Schedule struct {
 	// twice fires twice, so daily schedules avoid the hours from 1 to 3.
 	Spec    string
 	Open    bool // only within opening hours
-	Account bool // concerns the tenant's account: demanded for the first of its practices only, in its zone
+	Account bool // concerns the tenant's account: demanded for the first of its practices with a known zone
 	// SkipFirst makes a new practice wait for the first tick. Otherwise it is demanded at once, at
 	// any hour. The ledger has when the waiting began, so a first tick that every scheduler missed
 	// is made up for.
