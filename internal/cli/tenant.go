@@ -113,7 +113,7 @@ type clock struct {
 func readTenant(t ledger.Tenant, now time.Time) tenantRow {
 	row := tenantRow{Tenant: t.ID.String(), clock: readClock(t.TimeZone, t.Hours, now), Practices: make([]practiceDoc, 0, len(t.Practices))}
 	for _, p := range t.Practices {
-		row.Practices = append(row.Practices, practiceDoc{ID: p.ID, Name: p.Name, clock: readClock(t.ZoneOf(p), t.Hours, now)})
+		row.Practices = append(row.Practices, practiceDoc{ID: p.ID, Name: p.Name, Configured: p.Configured, clock: readClock(t.ZoneOf(p), t.Hours, now)})
 	}
 	return row
 }

@@ -51,6 +51,22 @@ func TestTenantShow(t *testing.T) {
 	}
 }
 
+func TestAdoptedNameIsShownWithTheConfiguredOne(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.applyTenant(t, config.Tenant{ID: "clinic-b", TimeZone: "Asia/Tokyo", Practices: []config.Practice{{ID: "1", Name: "First"}}})
+	if _, err := h.ledger.AdoptName(t.Context(), "clinic-b", "1", "First", "Lakeside"); err != nil {
+		t.Fatal(err)
+	}
+	o := rounds(t, h.keyless(), "tenant", "show", "clinic-b", "--json")
+	if d := document[tenantDoc](t, o.stdout); len(d.Practices) != 1 || d.Practices[0].Name != "Lakeside" || d.Practices[0].Configured != "First" {
+		t.Errorf("%+v", o)
+	}
+	if o := rounds(t, h.keyless(), "tenant", "show", "clinic-b"); !strings.Contains(o.stdout, "Lakeside (First in the settings)") {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestPracticesHaveTheirOwnClocks(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
