@@ -101,18 +101,7 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	kept = append(kept, string(t.ID))
 	for _, p := range t.Practices {
 		kept = append(kept, p.ID)
-		edited, err := changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name, time_zone) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone,
-				adopted = CASE WHEN practices.name = excluded.name THEN practices.adopted ELSE '' END
-			WHERE practices.name <> excluded.name OR practices.time_zone <> excluded.time_zone`,
-			string(t.ID), p.ID, p.Name, p.TimeZone))
-		if err != nil {
-			return false, err
-		}
-		if edited { // the next check of the name decides
-			_, err = tx.ExecContext(ctx, `DELETE FROM alerts WHERE tenant_id = $1 AND practice_id = $2 AND code = $3`,
-				string(t.ID), p.ID, string(codes.PracticeRenamed))
-		}
+		edited, err := applyPractice(ctx, tx, t.ID, p)
 		if err != nil {
 			return false, err
 		}
@@ -124,6 +113,22 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 			AND practice_id NOT IN (SELECT id FROM practices WHERE tenant_id = $1)`, string(t.ID))
 	}
 	return different || removed, err
+}
+
+// applyPractice ends the alert about a practice's name if the name is edited: the next check of the
+// name decides.
+func applyPractice(ctx context.Context, tx *sql.Tx, id tenant.ID, p Practice) (edited bool, err error) {
+	_, err = tx.ExecContext(ctx, `DELETE FROM alerts WHERE tenant_id = $1 AND practice_id = $2 AND code = $3
+		AND EXISTS (SELECT 1 FROM practices WHERE tenant_id = $1 AND id = $2 AND name <> $4)`,
+		string(id), p.ID, string(codes.PracticeRenamed), p.Name)
+	if err != nil {
+		return false, err
+	}
+	return changedRow(tx.ExecContext(ctx, `INSERT INTO practices (tenant_id, id, name, time_zone) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone,
+			adopted = CASE WHEN practices.name = excluded.name THEN practices.adopted ELSE '' END
+		WHERE practices.name <> excluded.name OR practices.time_zone <> excluded.time_zone`,
+		string(id), p.ID, p.Name, p.TimeZone))
 }
 
 // notIn returns the condition that the id differs from all parameters after the first.
