@@ -53,10 +53,11 @@ data is read without its cause.`,
 	return cmd
 }
 
-// alertListDoc is the result of alert list: the selected alerts, and the totals of all.
+// alertListDoc is the result of alert list: the selected alerts up to the limit, and the totals of
+// all that are selected.
 type alertListDoc struct {
 	Alerts []alertRow   `json:"alerts"`
-	Totals []alertTotal `json:"totals"` // of all alerts, by code
+	Totals []alertTotal `json:"totals"` // of all selected alerts, by code
 }
 
 type alertRow struct {
@@ -86,7 +87,7 @@ func (e *env) listAlerts(ctx context.Context, s *stores, f ledger.AlertFilter) e
 	case err != nil:
 		return err
 	}
-	counts, err := s.ledger.AlertCounts(ctx)
+	counts, err := s.ledger.AlertCounts(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -104,15 +105,16 @@ func (e *env) listAlerts(ctx context.Context, s *stores, f ledger.AlertFilter) e
 }
 
 func (d alertListDoc) write(w io.Writer) {
+	if len(d.Alerts) == 0 {
+		_, _ = fmt.Fprintln(w, "no alert")
+		return
+	}
 	now := time.Now()
 	table(w, []string{"TENANT", "PRACTICE", "DAY", "CODE", "ROWS", "SINCE"}, d.Alerts, func(a alertRow) []string {
 		return []string{
 			a.Tenant, cmp.Or(a.Practice, "all"), cmp.Or(a.Day.String(), "any"), string(a.Code), fmt.Sprint(a.Rows), diagnose.Ago(a.Since, now),
 		}
 	})
-	if len(d.Totals) == 0 {
-		_, _ = fmt.Fprintln(w, "no alert")
-	}
 	for _, t := range d.Totals {
 		_, _ = fmt.Fprintf(w, "%d of %s: %s\n", t.Alerts, t.Code, cmp.Or(t.Means, unknown))
 	}

@@ -46,17 +46,22 @@ func TestAlertList(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		args []string
-		want int
+		args         []string
+		want, totals int
 	}{
-		{[]string{"--tenant", "clinic-b"}, 0},
-		{[]string{"--tenant", "clinic-a", "--practice", "7", "--code", "row_undated"}, 1},
-		{[]string{"--practice", "8"}, 0},
-		{[]string{"--limit", "1"}, 1},
+		{[]string{"--tenant", "clinic-b"}, 0, 0},
+		{[]string{"--tenant", "clinic-a", "--practice", "7", "--code", "row_undated"}, 1, 1},
+		{[]string{"--practice", "8"}, 0, 0},
+		{[]string{"--limit", "1"}, 1, 2},
 	} {
 		o := rounds(t, h.keyless(), append([]string{"alert", "list", "--json"}, c.args...)...)
-		if d := document[alertListDoc](t, o.stdout); len(d.Alerts) != c.want {
-			t.Errorf("%v: %d alerts, want %d", c.args, len(d.Alerts), c.want)
+		d := document[alertListDoc](t, o.stdout)
+		if len(d.Alerts) != c.want || len(d.Totals) != c.totals {
+			t.Errorf("%v: %d alerts and %d totals, want %d and %d", c.args, len(d.Alerts), len(d.Totals), c.want, c.totals)
+		}
+		text := rounds(t, h.keyless(), append([]string{"alert", "list"}, c.args...)...).stdout
+		if (text == "no alert\n") != (c.want == 0) {
+			t.Errorf("%v: %s", c.args, text)
 		}
 	}
 	for _, args := range [][]string{{"--limit", "501"}, {"--tenant", "No Tenant"}, {"--code", "\x00"}} {

@@ -15,7 +15,7 @@ func checkAlerts(ctx context.Context, d *deployment) []Finding {
 	if d.ledger == nil {
 		return []Finding{skipped("alerts", "the ledger does not answer")}
 	}
-	counts, err := d.ledger.AlertCounts(ctx)
+	counts, err := d.ledger.AlertCounts(ctx, ledger.AlertFilter{})
 	if err != nil {
 		return []Finding{skipped("alerts", "the ledger cannot be read")}
 	}

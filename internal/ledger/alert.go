@@ -74,11 +74,14 @@ func (l *Ledger) SetAlerts(ctx context.Context, s AlertScope, found []Alert, now
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	err = l.inTransaction(ctx, func(tx *sql.Tx) error { return writeAlerts(ctx, tx, s, writes, now) })
+	err = l.inTransaction(ctx, func(tx *sql.Tx) error {
+		changed, err = writeAlerts(ctx, tx, s, writes, now)
+		return err
+	})
 	if err != nil {
 		return false, dbError("set alerts", err)
 	}
-	return slices.ContainsFunc(writes, func(w alertWrite) bool { return w.kind != renewAlert }), nil
+	return changed, nil
 }
 
 func (s AlertScope) check() error {
@@ -152,14 +155,15 @@ func compareAlerts(known []Alert, want map[alertKey]int, now time.Time) []alertW
 	return writes
 }
 
-// writeAlerts inserts new alerts only while there is room. Concurrent callers may exceed the
-// bound by what each of them adds at that moment.
-func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, writes []alertWrite, now time.Time) error {
+// writeAlerts inserts new alerts only while there is room, and reports whether anything but the time
+// of an alert was written. Concurrent callers may exceed the bound by what each of them adds at that
+// moment. The alert that there are more ends once there is room.
+func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, writes []alertWrite, now time.Time) (changed bool, err error) {
 	id, at := string(s.Tenant), toMicros(now)
 	var stored int
 	row := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM alerts WHERE tenant_id = $1 AND code <> $2`, id, string(codes.AlertsCut))
 	if err := row.Scan(&stored); err != nil {
-		return err
+		return false, err
 	}
 	for _, w := range writes {
 		if w.kind == removeAlert {
@@ -169,38 +173,44 @@ func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, writes []alertWr
 	cut := false
 	for _, w := range writes {
 		if w.kind == addAlert {
-			if stored == maxAlerts {
+			if stored >= maxAlerts {
 				cut = true
 				continue
 			}
 			stored++
 		}
-		if err := writeAlert(ctx, tx, s, w, at); err != nil {
-			return err
+		written, err := writeAlert(ctx, tx, s, w, at)
+		if err != nil {
+			return false, err
 		}
+		changed = changed || written && w.kind != renewAlert
 	}
 	marker := alertWrite{alertKey{"", codes.AlertsCut}, removeAlert, 0}
-	if cut {
+	switch {
+	case cut:
 		marker.kind = addAlert
+	case stored >= maxAlerts:
+		return changed, nil
 	}
-	return writeAlert(ctx, tx, AlertScope{Tenant: s.Tenant}, marker, at)
+	marked, err := writeAlert(ctx, tx, AlertScope{Tenant: s.Tenant}, marker, at)
+	return changed || marked, err
 }
 
-func writeAlert(ctx context.Context, tx *sql.Tx, s AlertScope, w alertWrite, at int64) error {
+func writeAlert(ctx context.Context, tx *sql.Tx, s AlertScope, w alertWrite, at int64) (written bool, err error) {
 	const key = ` WHERE tenant_id = $1 AND practice_id = $2 AND day = $3 AND code = $4`
 	args := []any{string(s.Tenant), s.Practice, w.day, string(w.code)}
-	var err error
+	var result sql.Result
 	switch w.kind {
 	case removeAlert:
-		_, err = tx.ExecContext(ctx, `DELETE FROM alerts`+key, args...)
+		result, err = tx.ExecContext(ctx, `DELETE FROM alerts`+key, args...)
 	case countAlert, renewAlert:
-		_, err = tx.ExecContext(ctx, `UPDATE alerts SET rows = $5, last_seen = $6`+key, append(args, w.rows, at)...)
+		result, err = tx.ExecContext(ctx, `UPDATE alerts SET rows = $5, last_seen = $6`+key, append(args, w.rows, at)...)
 	case addAlert:
-		_, err = tx.ExecContext(ctx, `INSERT INTO alerts (tenant_id, practice_id, day, code, rows, first_seen, last_seen)
+		result, err = tx.ExecContext(ctx, `INSERT INTO alerts (tenant_id, practice_id, day, code, rows, first_seen, last_seen)
 			VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (tenant_id, practice_id, day, code) DO UPDATE
 			SET rows = excluded.rows, last_seen = excluded.last_seen WHERE alerts.rows <> excluded.rows`, append(args, w.rows, at)...)
 	}
-	return err
+	return changedRow(result, err)
 }
 
 // DeleteAlerts removes the alerts of days that were last seen before the given time: these days are

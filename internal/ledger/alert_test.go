@@ -63,7 +63,7 @@ func TestSetAlertsStoresWhatWasFoundAndRemovesWhatIsOver(t *testing.T) {
 			gone, alert(monday, "even", 4, noon), counted, others, alert(monday.Add(6), "odd", 0, later),
 		})
 		equal(t, "of a tenant and code", alerts(t, l, AlertFilter{Tenant: "clinic-a", Practice: "7", Code: "even"}), []Alert{alert(monday, "even", 4, noon)})
-		equal(t, "counts", must[[]AlertCount](t)(l.AlertCounts(t.Context())), []AlertCount{
+		equal(t, "counts", must[[]AlertCount](t)(l.AlertCounts(t.Context(), AlertFilter{})), []AlertCount{
 			{"even", 1, 4, noon}, {"gone", 1, 0, noon}, {"odd", 3, 4, noon},
 		})
 		if !setAlerts(t, l, week(), last) {
@@ -118,13 +118,20 @@ func TestSetAlertsIsBounded(t *testing.T) {
 		for range 2 {
 			setAlerts(t, l, far, noon, found...)
 			equal(t, "cut", alerts(t, l, AlertFilter{Code: codes.AlertsCut}), cut)
-			counts := must[[]AlertCount](t)(l.AlertCounts(t.Context()))
+			counts := must[[]AlertCount](t)(l.AlertCounts(t.Context(), AlertFilter{}))
 			equal(t, "counts", counts[1], AlertCount{"odd", maxAlerts, maxAlerts * maxAlertRows, noon})
 		}
 		equal(t, "of a page", len(alerts(t, l, AlertFilter{Limit: maxRows + 1})), maxRows)
 		if !setAlerts(t, l, AlertScope{Tenant: "clinic-b", From: monday, To: monday}, noon, alert(monday, "odd", 1, noon)) {
 			t.Error("another tenant has no room")
 		}
+		if setAlerts(t, l, far, noon, found...) {
+			t.Error("alerts for which there is no room are a change")
+		}
+		other := AlertScope{Tenant: "clinic-a", Practice: "8"}
+		setAlerts(t, l, other, noon, alert(civil.Date{}, "odd", 1, noon))
+		setAlerts(t, l, other, noon)
+		equal(t, "after another scope", alerts(t, l, AlertFilter{Code: codes.AlertsCut}), cut)
 		setAlerts(t, l, far, noon, found[:2*maxAlerts]...)
 		equal(t, "still cut", alerts(t, l, AlertFilter{Code: codes.AlertsCut}), cut)
 		setAlerts(t, l, far, noon, found[:2]...)

@@ -37,14 +37,26 @@ const alertColumns = `SELECT tenant_id, practice_id, day, code, rows, first_seen
 // equal ones in the order in which they were first seen.
 func (l *Ledger) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
 	limit, err := pageSize(f.Limit)
+	if err = errors.Join(err, f.check()); err != nil {
+		return nil, err
+	}
+	where, args := f.where()
+	args = append(args, limit)
+	return l.queryAlerts(ctx, alertColumns+where+
+		" ORDER BY day, first_seen, tenant_id, practice_id, code LIMIT $"+strconv.Itoa(len(args)), args...)
+}
+
+func (f AlertFilter) check() error {
+	err := errors.Join(checkText("practice's id", f.Practice, maxCode), checkText("code", string(f.Code), maxCode))
 	if f.Tenant != "" {
 		err = errors.Join(err, checkTenant(f.Tenant))
 	}
-	if err = errors.Join(err, checkText("practice's id", f.Practice, maxCode), checkText("code", string(f.Code), maxCode)); err != nil {
-		return nil, err
-	}
+	return err
+}
+
+// where returns the condition of a query and its parameters.
+func (f AlertFilter) where() (condition string, args []any) {
 	var where []string
-	var args []any
 	for _, c := range []struct{ column, value string }{
 		{"tenant_id", string(f.Tenant)}, {"practice_id", f.Practice}, {"code", string(f.Code)},
 	} {
@@ -53,13 +65,10 @@ func (l *Ledger) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
 			where = append(where, c.column+" = $"+strconv.Itoa(len(args)))
 		}
 	}
-	query := alertColumns
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+	if len(where) == 0 {
+		return "", nil
 	}
-	args = append(args, limit)
-	query += " ORDER BY day, first_seen, tenant_id, practice_id, code LIMIT $" + strconv.Itoa(len(args))
-	return l.queryAlerts(ctx, query, args...)
+	return " WHERE " + strings.Join(where, " AND "), args
 }
 
 // alertsIn returns the alerts of a scope.
@@ -95,12 +104,18 @@ func (l *Ledger) queryAlerts(ctx context.Context, query string, args ...any) ([]
 	})
 }
 
-// AlertCounts returns the number of alerts by code, in order of the codes.
-func (l *Ledger) AlertCounts(ctx context.Context) ([]AlertCount, error) {
+// AlertCounts returns the number of the selected alerts by code, in order of the codes. It ignores
+// the limit.
+func (l *Ledger) AlertCounts(ctx context.Context, f AlertFilter) ([]AlertCount, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	where, args := f.where()
+	args = append(args, maxRows)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT code, COUNT(*), SUM(rows), MIN(first_seen) FROM alerts
-		GROUP BY code LIMIT $1`, maxRows)
+	found, err := l.db.QueryContext(ctx, `SELECT code, COUNT(*), SUM(rows), MIN(first_seen) FROM alerts`+where+
+		" GROUP BY code LIMIT $"+strconv.Itoa(len(args)), args...)
 	if err != nil {
 		return nil, dbError("count alerts", err)
 	}

@@ -86,7 +86,7 @@ func (s snapshot) lastReport() time.Time {
 // alerts returns some alerts, those that belong to no day first, and the number of all of them by
 // code.
 func (w *sampler) alerts(ctx context.Context) ([]ledger.Alert, []ledger.AlertCount, error) {
-	counts, err := w.ledger.AlertCounts(ctx)
+	counts, err := w.ledger.AlertCounts(ctx, ledger.AlertFilter{})
 	if err != nil || len(counts) == 0 {
 		return nil, nil, err
 	}

@@ -110,7 +110,7 @@ func (r *Reporter) countAlerts(ctx context.Context) {
 	if time.Since(r.counted) < countEvery {
 		return
 	}
-	counts, err := r.Ledger.AlertCounts(ctx)
+	counts, err := r.Ledger.AlertCounts(ctx, ledger.AlertFilter{})
 	if err != nil {
 		return // the ledger's other parts of the report are missing too
 	}
