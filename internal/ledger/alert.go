@@ -155,9 +155,9 @@ func compareAlerts(known []Alert, want map[alertKey]int, now time.Time) []alertW
 	return writes
 }
 
-// writeAlerts inserts new alerts only while there is room, and reports whether anything but the time
-// of an alert was written. Concurrent callers may exceed the bound by what each of them adds at that
-// moment. The alert that there are more ends once there is room.
+// writeAlerts inserts new alerts only while there is room, and reports whether anything but the
+// time of an alert was written. Concurrent callers may exceed the bound by what each of them adds
+// at that moment. The alert that there are more ends once there is room.
 func writeAlerts(ctx context.Context, tx *sql.Tx, s AlertScope, writes []alertWrite, now time.Time) (changed bool, err error) {
 	id, at := string(s.Tenant), toMicros(now)
 	var stored int

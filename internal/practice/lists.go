@@ -9,11 +9,11 @@ import (
 )
 
 // Counts reports whether the answer to a question about one of the practice's lists counts: those
-// of providers (NounDirectory), places (NounLocations) and changed patients (NounPatients); and with
-// no practice the account's practices (NounPractices). A sound
-// answer counts. One that is empty or lacks too much counts if there was such an answer to the same
-// question before, and the practice's identity was confirmed after that one was received; if it is
-// empty, also shortly before this one was requested.
+// of providers (NounDirectory), places (NounLocations) and changed patients (NounPatients); and
+// with no practice the account's practices (NounPractices). A sound answer counts. One that is
+// empty or lacks too much counts if there was such an answer to the same question before, and the
+// practice's identity was confirmed after that one was received; if it is empty, also shortly
+// before this one was requested.
 //
 // first reports that an answer that does not count is the first one, so that another one is needed
 // besides the confirmation.
