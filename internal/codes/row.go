@@ -11,5 +11,5 @@ var (
 	RowField        = define("row_field", "a value in a row of the vendor's list cannot be read, such as a date; the row is shown without it. Correct the record at the vendor")
 	RowForeign      = define("row_foreign", "a row of the vendor's list belongs to a practice that the vendor does not list for the account; it is not shown. Ask the vendor whose it is, and read the account's practices again")
 	TextReplaced    = define("text_replaced", "texts of the vendor contain characters that XML does not allow; they are shown as U+FFFD")
-	ListCut         = define("list_cut", "the vendor cut the day's list at its limit, and what it left out cannot be requested")
+	ListCut         = define("list_cut", "the vendor cut the day's list at its limit, and what it left out cannot be requested; the day's boards lack those rows. Look the day up at the vendor, and remove entries that are not needed")
 )

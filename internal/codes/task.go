@@ -39,8 +39,8 @@ var (
 	UnknownPractice      = task("unknown_practice", "its tenant has no such practice")
 	UnknownZone          = task("unknown_zone", "the time zone of its practice is unknown on the worker's host")
 	CredentialsDoNotOpen = task("credentials_do_not_open", "the credentials of its tenant were sealed with another keyset")
-	PracticeNotListed    = task("practice_not_listed", "the vendor lists no practice with this number for its tenant")
-	PracticeRenamed      = task("practice_renamed", "the vendor's name for the practice differs from the tenant's settings")
+	PracticeNotListed    = task("practice_not_listed", "the vendor lists no practice with this number for its tenant; what is known of it stays and is called stale. Correct the number in the tenants' file, or give the login access at the vendor")
+	PracticeRenamed      = task("practice_renamed", "the vendor's name for the practice differs from the tenant's settings; the vendor's is used. Correct the name in the tenants' file")
 	Invalid              = task("invalid", "the ledger refuses a value it was given")
 )
 

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 func TestAdoptedNameOutlivesTheSettings(t *testing.T) {
@@ -38,11 +41,14 @@ func TestAdoptedNameOutlivesTheSettings(t *testing.T) {
 		adopt("Lakeside Pediatrics", "Lakeside Pediatrics", false)
 		adopt("Lakeside Pediatrics", "Lake Clinic", true)
 		known("Lake Clinic", "Lakeside")
+		setAlerts(t, l, AlertScope{Tenant: "clinic-a", Practice: "7"}, noon, alert(civil.Date{}, codes.PracticeRenamed, 0, noon))
 		settings.Practices[0].TimeZone = "America/Denver"
 		restart("Lakeside", 1)
 		known("Lake Clinic", "Lakeside")
+		equal(t, "alerts", len(alerts(t, l, AlertFilter{})), 1)
 		restart("Lake Clinic", 1)
 		known("Lake Clinic", "")
+		equal(t, "alerts after the name was corrected", len(alerts(t, l, AlertFilter{})), 0)
 		restart("Lakside", 1) // mistyped
 		adopt("Lakside", "Lakeside", true)
 		known("Lakeside", "Lakside")
