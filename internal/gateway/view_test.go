@@ -320,7 +320,7 @@ func TestPatientCard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.store.ForgetPatient(t.Context(), clinicA, "1003", since); err != nil {
+	if _, err := b.store.ForgetPatient(t.Context(), clinicA, "1003", false, since); err != nil {
 		t.Fatal(err)
 	}
 	if r := b.get("/v1/patients/1003?practice=7"); r.code(t) != codes.NotFound {

@@ -49,8 +49,9 @@ func patientRecord(id phi.Text) Record { return Record{Noun: NounPatient, ID: id
 // ForgetPatient records that the vendor knows no such patient. During an outage the vendor
 // sometimes reports that of existing patients too, so a first such answer about a known patient is
 // doubted: the record stays and is called stale, and the vendor must be asked a second time. The
-// same answer is then applied.
-func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, since cache.Grant) (doubtful bool, err error) {
+// same answer is then applied. An answer is sure if the vendor states what became of the patient;
+// it is applied at once.
+func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sure bool, since cache.Grant) (doubtful bool, err error) {
 	sc, none := s.scope(t, ""), document{Record: patientRecord(id)}
 	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sin
 	if err != nil {
 		return false, fmt.Errorf("hash absent patient: %w", err)
 	}
-	if !was.known || was.facts.Hash == absent || was.facts.Doubt {
+	if sure || !was.known || was.facts.Hash == absent || was.facts.Doubt {
 		_, err := sc.apply(ctx, since, events.PatientChanged, none)
 		return false, err
 	}

@@ -64,7 +64,7 @@ func TestNoViewIsStoredWithoutARecordThatArrivesMeanwhile(t *testing.T) {
 			b.lose(t, b.store.scope(clinic, "").documentKey(patientRecord(known.ID)))
 		}, apply, func(r BoardRow) bool { return r.Known }},
 		"a patient reported as not existing": {func(t *testing.T, b *bundle) {
-			if _, err := b.store.ForgetPatient(t.Context(), clinic, known.ID, b.begin(t)); err != nil {
+			if _, err := b.store.ForgetPatient(t.Context(), clinic, known.ID, false, b.begin(t)); err != nil {
 				t.Fatal(err)
 			}
 		}, apply, func(r BoardRow) bool { return r.Known }},
@@ -114,7 +114,7 @@ func TestNoViewIsStoredWithoutAPatientCreatedMeanwhile(t *testing.T) {
 		b := setup(t)
 		b.see(t, monday, who)
 		forget := func() {
-			if _, err := b.store.ForgetPatient(t.Context(), clinic, who.Patient, b.begin(t)); err != nil {
+			if _, err := b.store.ForgetPatient(t.Context(), clinic, who.Patient, false, b.begin(t)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -395,7 +395,7 @@ func TestPatients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doubtful, err := b.store.ForgetPatient(t.Context(), clinic, "1001", since); err != nil || doubtful {
+	if doubtful, err := b.store.ForgetPatient(t.Context(), clinic, "1001", false, since); err != nil || doubtful {
 		t.Fatalf("doubtful %v, %v", doubtful, err)
 	}
 	if got := missing(); !slices.Equal(got, want[2:]) {

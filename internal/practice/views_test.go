@@ -269,7 +269,7 @@ func TestPatientIsForgottenAfterTwoAnswers(t *testing.T) {
 	w := newWard(t)
 	forget := func() bool {
 		t.Helper()
-		doubtful, err := w.store.ForgetPatient(t.Context(), clinic, "1001", w.begin(t))
+		doubtful, err := w.store.ForgetPatient(t.Context(), clinic, "1001", false, w.begin(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
-	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -29,13 +28,17 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	p, err := s.Vendor.Patients.Get(ctx, id.Reveal())
 	switch {
 	case errors.Is(err, &tebra.Error{Code: tebra.NotFound}):
-		return d.forgetPatient(ctx, s, job, since)
+		doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, id, false, since)
+		if doubtful {
+			return readAgain(ctx, d, job)
+		}
+		return applied(err)
 	case errors.Is(err, &tebra.Error{Code: tebra.Merged}):
 		if err := d.rereadVisits(ctx, s, id); err != nil {
 			return err
 		}
-		if err := d.forgetPatient(ctx, s, job, since); err != nil {
-			return err
+		if _, err := d.Store.ForgetPatient(ctx, s.tenant, id, true, since); err != nil {
+			return applied(err)
 		}
 		return vendorError(err, job.EnqueuedAt)
 	case err != nil:
@@ -52,15 +55,6 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	return d.demand(ctx, s, views...)
 }
 
-// forgetPatient records that the vendor has no record of the patient under this identifier.
-func (d Deps) forgetPatient(ctx context.Context, s practiceScope, job *tasks.Job[tasks.SyncPatient], since cache.Grant) error {
-	doubtful, err := d.Store.ForgetPatient(ctx, s.tenant, phi.Text(job.Args.Patient.Reveal()), since)
-	if doubtful {
-		return readAgain(ctx, d, job)
-	}
-	return applied(err)
-}
-
 // rereadVisits demands the days on which boards and cards show a visit of the patient: the vendor
 // may list these visits under the identifier of another patient now.
 func (d Deps) rereadVisits(ctx context.Context, s practiceScope, patient phi.Text) error {
@@ -69,9 +63,5 @@ func (d Deps) rereadVisits(ctx context.Context, s practiceScope, patient phi.Tex
 	if err != nil {
 		return err
 	}
-	var follow []tasks.Args
-	for _, on := range days {
-		follow = append(follow, tasks.SyncSchedule{Practice: s.id, From: on, To: on})
-	}
-	return d.demand(ctx, s, follow...)
+	return d.demand(ctx, s, readDays(s, days)...)
 }
