@@ -20,7 +20,8 @@ func TestTheFirstTickOfASkippedScheduleIsMadeUpFor(t *testing.T) {
 		"weekly":  {named("everyone")[0], chicago, []string{"2026-03-07 06:00:00", "2026-03-08 20:00:00", "2026-03-09 06:00:00+", "2026-03-09 07:00:00"}},
 		"monthly": {Schedule{Spec: "0 3 1 * *"}, chicago, []string{"2026-02-20 09:00:00", "2026-02-28 09:00:00", "2026-03-12 09:00:00+", "2026-03-31 09:00:00", "2026-04-01 09:00:00+"}},
 		"hourly in opening hours": {
-			Schedule{Spec: "20 * * * *", Open: true}, chicago,
+			Schedule{Spec: "20 * * * *", Open: true},
+			chicago,
 			[]string{"2026-03-06 17:25:00", "2026-03-08 12:00:00", "2026-03-09 07:00:00", "2026-03-09 08:25:00+", "2026-03-10 06:00:00+"},
 		},
 		"every five minutes": {Schedule{Spec: "*/5 * * * *"}, chicago, []string{"2026-03-02 08:01:00", "2026-03-02 08:04:59", "2026-03-02 08:05:00+", "2026-03-02 08:05:01"}},
