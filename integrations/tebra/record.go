@@ -118,9 +118,9 @@ func (d *record[T]) member(el xml.Name, into *T, c *cell) error {
 		}
 		return col.nested(c.reader, into, c)
 	}
-	before := c.reader.text.count
+	before := c.reader.text.lost
 	value, err := c.reader.value()
-	c.fixed = c.reader.text.count > before
+	c.fixed = c.reader.text.lost > before
 	switch {
 	case errors.Is(err, errNested):
 		value = nil

@@ -15,6 +15,7 @@ type repair struct {
 	pending []byte // the beginning of a reference or a character, at the end of a piece
 	cr      bool   // the last character was a carriage return
 	count   int    // how much was repaired in all texts
+	lost    int    // how much of it was replaced by U+FFFD
 	values  map[string]string
 }
 
@@ -86,6 +87,7 @@ func (t *repair) decodePart(text []byte, references, final bool) (rest []byte) {
 func (t *repair) replace(size int) int {
 	t.buf = append(t.buf, replacement...)
 	t.count++
+	t.lost++
 	return size
 }
 
