@@ -49,17 +49,17 @@ func FuzzParseID(f *testing.F) {
 func TestLanesOfServices(t *testing.T) {
 	t.Parallel()
 	for lane, want := range map[string]struct {
-		quarantine, interactive     string
-		isQuarantine, isInteractive bool
+		quarantine, interactive string
+		isQuarantine            bool
 	}{
-		Sync:              {Quarantine, Interactive, false, false},
-		Quarantine:        {Quarantine, Interactive, true, false},
-		"lab.sync":        {"lab.quarantine", "lab.interactive", false, false},
-		"lab.quarantine":  {"lab.quarantine", "lab.interactive", true, false},
-		"lab.interactive": {"lab.quarantine", "lab.interactive", false, true},
+		Sync:              {Quarantine, Interactive, false},
+		Quarantine:        {Quarantine, Interactive, true},
+		"lab.sync":        {"lab.quarantine", "lab.interactive", false},
+		"lab.quarantine":  {"lab.quarantine", "lab.interactive", true},
+		"lab.interactive": {"lab.quarantine", "lab.interactive", false},
 	} {
 		if QuarantineOf(lane) != want.quarantine || InteractiveOf(lane) != want.interactive ||
-			IsQuarantine(lane) != want.isQuarantine || IsInteractive(lane) != want.isInteractive {
+			IsQuarantine(lane) != want.isQuarantine {
 			t.Errorf("%s: siblings %s and %s", lane, QuarantineOf(lane), InteractiveOf(lane))
 		}
 	}
