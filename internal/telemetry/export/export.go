@@ -53,8 +53,8 @@ type Options struct {
 // unreachable collector loses them and never delays work. Setup fails only on a configuration that
 // cannot work, such as an unknown protocol.
 //
-// shutdown sends and logs what is still buffered, and stops the exporters. It takes at most two seconds, less
-// when its context ends earlier. Calling it twice is harmless.
+// shutdown sends and logs what is still buffered, and stops the exporters. It takes at most two
+// seconds, less when its context ends earlier. Calling it twice is harmless.
 func Setup(ctx context.Context, o Options) (t *telemetry.Telemetry, shutdown func(context.Context) error, err error) {
 	e := &exporters{}
 	if err = e.start(ctx, o); err == nil {
