@@ -105,7 +105,7 @@ func TestTasksPages(t *testing.T) {
 	rdb := redistest.New(t)
 	c := asynq.NewClientFromRedisClient(rdb)
 	name := func(n int) string {
-		return ID{Lane: Sync, Digest: strings.Repeat("a", digestLen), Generation: uint64(n)}.String() //nolint:gosec // small
+		return ID{Lane: Sync, Digest: strings.Repeat("a", digestLen), Generation: uint64(n)}.String()
 	}
 	for i := range page + 7 {
 		_, err := c.EnqueueContext(t.Context(), asynq.NewTask("x.y", nil), asynq.Queue(Sync), asynq.TaskID(name(i)))

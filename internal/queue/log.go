@@ -32,7 +32,7 @@ const maxEngineText = 4 << 10
 func engineText(line string) string {
 	line, rest, _ := strings.Cut(line[:min(len(line), maxEngineText)], "\n")
 	var kept []string
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		if !mayLog(word) {
 			word = omitted
 		}
