@@ -1,12 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -30,7 +30,7 @@ type Count struct {
 	Oldest     time.Time // when the oldest of them died
 }
 
-const deadLetterColumns = `SELECT task_id, tenant_id, kind, lane, code, attempts, enqueued_at, died_at, payload, headers, state
+const deadLetterColumns = `SELECT task_id, tenant_id, kind, lane, code, attempts, enqueued_at, died_at, payload, headers, state, reason
 	FROM dead_letters`
 
 // DeadLetters returns the selected dead letters in the order in which they died, equal times by
@@ -41,34 +41,16 @@ func (l *Ledger) DeadLetters(ctx context.Context, f Filter) ([]DeadLetter, error
 	if err != nil {
 		return nil, err
 	}
-	var where []string
-	var args []any
-	equal := func(column, value string) {
-		if value != "" {
-			args = append(args, value)
-			where = append(where, column+" = $"+strconv.Itoa(len(args)))
-		}
-	}
-	equal("tenant_id", string(f.Tenant))
-	equal("kind", f.Kind)
-	equal("code", f.Code)
-	equal("state", f.State)
-	if !f.Since.IsZero() {
-		args = append(args, toMicros(f.Since))
-		where = append(where, "died_at >= $"+strconv.Itoa(len(args)))
-	}
+	where, args := f.conditions()
 	if f.After != "" {
 		last, err := l.DeadLetter(ctx, f.After)
 		if err != nil {
 			return nil, err
 		}
-		where = append(where, "(died_at, task_id) > ("+parameters(len(args)+1, len(args)+2)+")")
+		where = cmp.Or(where, " WHERE TRUE") + " AND (died_at, task_id) > (" + parameters(len(args)+1, len(args)+2) + ")"
 		args = append(args, toMicros(last.DiedAt), last.TaskID)
 	}
-	query := deadLetterColumns
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
+	query := deadLetterColumns + where
 	args = append(args, limit)
 	query += " ORDER BY died_at, task_id LIMIT $" + strconv.Itoa(len(args))
 	return l.queryDeadLetters(ctx, "list dead letters", query, args...)
@@ -117,7 +99,7 @@ func scanDeadLetter(row *sql.Rows) (DeadLetter, error) {
 	var enqueued, died int64
 	var headers string
 	if err := row.Scan(&d.TaskID, &d.Tenant, &d.Kind, &d.Lane, &d.Code, &d.Attempts, &enqueued, &died, &d.Payload,
-		&headers, &d.State); err != nil {
+		&headers, &d.State, &d.Reason); err != nil {
 		return DeadLetter{}, err
 	}
 	d.EnqueuedAt, d.DiedAt = fromMicros(enqueued), fromMicros(died)

@@ -35,7 +35,8 @@ type DeadLetter struct {
 	DiedAt     time.Time
 	Payload    []byte            // sealed, as it was enqueued
 	Headers    map[string]string // as they were enqueued
-	State      string            // Bury ignores it
+	State      string            // Bury ignores it, as it does Reason
+	Reason     string            // why an operator resolved it; empty if none did
 }
 
 // Bury stores a dead task with StateOpen. Burying the same task again changes nothing, with one
@@ -58,7 +59,7 @@ func (l *Ledger) Bury(ctx context.Context, d DeadLetter) error {
 		ON CONFLICT (task_id) DO UPDATE
 		SET tenant_id = excluded.tenant_id, kind = excluded.kind, lane = excluded.lane, code = excluded.code,
 			attempts = excluded.attempts, enqueued_at = excluded.enqueued_at, died_at = excluded.died_at,
-			payload = excluded.payload, headers = excluded.headers, state = 'open'
+			payload = excluded.payload, headers = excluded.headers, state = 'open', reason = ''
 		WHERE excluded.died_at > dead_letters.died_at`,
 		d.TaskID, string(d.Tenant), d.Kind, d.Lane, d.Code, d.Attempts, toMicros(d.EnqueuedAt), toMicros(d.DiedAt),
 		notNull(d.Payload), headers)
@@ -99,13 +100,25 @@ func (d DeadLetter) check() (headers string, err error) {
 // returns ErrConflict, even if it already has that state: of several concurrent callers exactly one
 // may act on a dead letter.
 func (l *Ledger) Resolve(ctx context.Context, taskID, state string) error {
+	return l.resolve(ctx, taskID, state, "")
+}
+
+// ResolveFor is Resolve with StateResolved for a reason, which names no person.
+func (l *Ledger) ResolveFor(ctx context.Context, taskID, reason string) error {
+	if err := checkName("reason", reason, maxCode); err != nil {
+		return err
+	}
+	return l.resolve(ctx, taskID, StateResolved, reason)
+}
+
+func (l *Ledger) resolve(ctx context.Context, taskID, state, reason string) error {
 	if err := errors.Join(checkFinal(state), checkName("task id", taskID, maxTaskID)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	moved, err := changedRow(l.db.ExecContext(ctx, `UPDATE dead_letters SET state = $2 WHERE task_id = $1 AND state = 'open'`,
-		taskID, state))
+	moved, err := changedRow(l.db.ExecContext(ctx, `UPDATE dead_letters SET state = $2, reason = $3
+		WHERE task_id = $1 AND state = 'open'`, taskID, state, reason))
 	if err != nil || moved {
 		return dbError("resolve dead letter", err)
 	}

@@ -219,3 +219,67 @@ func TestReplayUnknown(t *testing.T) {
 		}
 	})
 }
+
+func TestResolveForKeepsTheReason(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		d := DeadLetter{TaskID: "a", Kind: "patient.sync", Code: "timeout", DiedAt: noon}
+		if err := l.Bury(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		for reason, want := range map[string]error{"": ErrInvalid, secret + "\n": ErrInvalid, strings.Repeat("r", maxCode+1): ErrInvalid} {
+			if err := l.ResolveFor(t.Context(), "a", reason); !errors.Is(err, want) {
+				t.Errorf("%q: %v", reason, err)
+			}
+		}
+		if err := l.ResolveFor(t.Context(), "a", "ops-1"); err != nil {
+			t.Fatal(err)
+		}
+		got := must[DeadLetter](t)(l.DeadLetter(t.Context(), "a"))
+		equal(t, "state and reason", []string{got.State, got.Reason}, []string{StateResolved, "ops-1"})
+		if err := l.ResolveFor(t.Context(), "a", "ops-2"); !errors.Is(err, ErrConflict) {
+			t.Errorf("again: %v", err)
+		}
+		if err := l.ResolveFor(t.Context(), "b", "ops-2"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("an unknown one: %v", err)
+		}
+		d.DiedAt = noon.Add(time.Hour)
+		if err := l.Bury(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "reason after another death", must[DeadLetter](t)(l.DeadLetter(t.Context(), "a")).Reason, "")
+	})
+}
+
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		for n := range 5 {
+			d := DeadLetter{TaskID: string(rune('a' + n)), Tenant: "clinic-a", Kind: "patient.sync", Code: "timeout", DiedAt: noon.Add(time.Duration(n) * time.Hour)}
+			if n == 4 {
+				d.Tenant, d.Kind, d.Code = "clinic-b", "", "unknown_kind"
+			}
+			if err := l.Bury(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Resolve(t.Context(), "a", StateResolved); err != nil {
+			t.Fatal(err)
+		}
+		all := []Group{
+			{Kind: "patient.sync", Code: "timeout", DeadLetters: 4, First: noon, Last: noon.Add(3 * time.Hour), Examples: []string{"a", "d"}},
+			{Code: "unknown_kind", DeadLetters: 1, First: noon.Add(4 * time.Hour), Last: noon.Add(4 * time.Hour), Examples: []string{"e"}},
+		}
+		groups := func(f Filter) []Group { return must[[]Group](t)(l.Groups(t.Context(), f)) }
+		equal(t, "all", groups(Filter{}), all)
+		equal(t, "of a tenant", groups(Filter{Tenant: "clinic-b"}), all[1:])
+		equal(t, "of a code", groups(Filter{Code: "timeout"}), all[:1])
+		open := all[0]
+		open.DeadLetters, open.First, open.Examples = 3, noon.Add(time.Hour), []string{"b", "d"}
+		equal(t, "open ones of a kind", groups(Filter{State: StateOpen, Kind: "patient.sync"}), []Group{open})
+		equal(t, "since", groups(Filter{Since: noon.Add(4 * time.Hour)}), all[1:])
+		if _, err := l.Groups(t.Context(), Filter{Kind: secret + "\n"}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v", err)
+		}
+	})
+}
