@@ -14,6 +14,13 @@ import (
 // of the ID follows. It is the ID of no task.
 const foreignPrefix = "foreign-"
 
+// IsForeignID reports whether id is the name of a dead letter whose task another program wrote.
+func IsForeignID(id string) bool {
+	digest, ok := strings.CutPrefix(id, foreignPrefix)
+	_, valid := phi.Ref(digest).Bytes()
+	return ok && valid
+}
+
 // shown returns the parts of a delivery that may be stored and logged. A task that another program
 // wrote may hold a name or a record in any part: unless the ID has our form and the payload
 // is sealed, only a kind remains that has a worker, and the ID or its digest.

@@ -31,6 +31,12 @@ var (
 	InvalidArguments = task("invalid_arguments", "the arguments are invalid for the kind")
 )
 
+// Why a replay would let a task die again, besides the codes of workers.
+var (
+	PayloadLost = define("payload_lost", "neither the ledger nor the queue has its payload; resolve it, and demand the work again")
+	TooOld      = define("too_old", "its demand is older than a day, so the next outage of the vendor ends it; a later demand has probably done the work")
+)
+
 // What the work of a task ran into on our side.
 var (
 	TooMuchData          = task("too_much_data", "the vendor's answer about a day or a record is more than the cache holds, such as a day of thousands of visits; look at the schedule at the vendor")
