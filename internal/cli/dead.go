@@ -16,10 +16,13 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 func newDead(e *env) *cobra.Command {
-	return e.group("dead", "Show dead letters and replay their tasks", newDeadList(e), newDeadShow(e), newDeadReplay(e))
+	return e.group("dead", "Show dead letters, replay their tasks, and resolve them",
+		newDeadList(e), newDeadGroups(e), newDeadShow(e), newDeadReplay(e), newDeadResolve(e), newDeadExport(e))
 }
 
 // deadFlags select dead letters.
@@ -129,7 +132,29 @@ type deadRow struct {
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
 	DiedAt     time.Time `json:"died_at"`
 	State      string    `json:"state"`
-	Bytes      int       `json:"bytes"` // size of the sealed payload
+	Reason     string    `json:"reason,omitempty"` // why an operator resolved it
+	Bytes      int       `json:"bytes"`            // size of the sealed payload
+}
+
+// isForeign reports whether another program wrote the task into the queue.
+func isForeign(l ledger.DeadLetter) bool {
+	_, err := queue.ParseID(l.TaskID)
+	return err != nil
+}
+
+// knownKind returns a kind of this release, and "" for any other text.
+func knownKind(kind string) string {
+	k, _ := tasks.FindKind(kind)
+	return k.Name
+}
+
+// redactTask returns the ID of a dead letter if it is a task's ID or a digest, and only its length
+// otherwise.
+func redactTask(id string) string {
+	if _, err := queue.ParseID(id); err == nil || tasks.IsForeignID(id) {
+		return id
+	}
+	return fmt.Sprintf("[%d bytes]", len(id))
 }
 
 // openDoc counts the open dead letters of one kind and code.
@@ -142,12 +167,15 @@ type openDoc struct {
 }
 
 // readDead converts a dead letter. Its kind, lane and code come from the producer of the task and
-// are redacted.
+// are redacted. Of a task that another program wrote, an earlier release kept every text.
 func readDead(l ledger.DeadLetter) deadRow {
+	if isForeign(l) {
+		l.Tenant, l.Kind, l.Lane = "", knownKind(l.Kind), ""
+	}
 	return deadRow{
-		Task: diagnose.Redact(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
+		Task: redactTask(l.TaskID), Tenant: l.Tenant.String(), Kind: diagnose.Redact(l.Kind), Lane: diagnose.Redact(l.Lane), Code: diagnose.Redact(l.Code),
 		Means: codes.Code(l.Code).Meaning(), Attempts: l.Attempts, EnqueuedAt: l.EnqueuedAt, DiedAt: l.DiedAt, State: l.State,
-		Bytes: len(l.Payload),
+		Reason: l.Reason, Bytes: len(l.Payload),
 	}
 }
 
@@ -170,10 +198,10 @@ func (e *env) listDead(ctx context.Context, s *stores, f ledger.Filter) error {
 		doc.DeadLetters = append(doc.DeadLetters, readDead(l))
 	}
 	if len(found) == f.Limit {
-		doc.Next = diagnose.Redact(found[len(found)-1].TaskID)
+		doc.Next = redactTask(found[len(found)-1].TaskID)
 	}
 	for _, c := range counts {
-		doc.Open = append(doc.Open, openDoc{Kind: diagnose.Redact(c.Kind), Code: diagnose.Redact(c.Code), Means: codes.Code(c.Code).Meaning(), DeadLetters: c.Open, Oldest: c.Oldest})
+		doc.Open = append(doc.Open, openDoc{Kind: knownKind(c.Kind), Code: diagnose.Redact(c.Code), Means: codes.Code(c.Code).Meaning(), DeadLetters: c.Open, Oldest: c.Oldest})
 	}
 	return e.answer(doc, doc.write)
 }

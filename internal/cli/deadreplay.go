@@ -38,7 +38,9 @@ task keeps its ID and gets all its attempts back. The command needs no keyset, b
 
 The command can be interrupted and repeated. It does not duplicate a task that is already waiting, keeps the dead letter
 of a task that is running, and resolves a dead letter if another task does the same work or has done it since.
---dry-run prints how many dead letters there are and how many vendor calls their tasks need.
+--dry-run prints how many dead letters there are, how many vendor calls their tasks need, and which tasks would die again:
+an unknown kind, a newer version, a key that the keyset lacks, a lost payload, invalid arguments, or too old. If ROUNDS_KEYS is
+set, it opens the payloads to find out.
 
 The exit code is 9 if some dead letters were replayed and others could not be.`,
 		Example: `  rounds dead replay ….sync
@@ -58,7 +60,7 @@ The exit code is 9 if some dead letters were replayed and others could not be.`,
 	}
 	f.add(e, cmd)
 	cmd.Flags().BoolVar(&f.all, "all", false, "all open dead letters that the other flags select")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing and print the cost")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, print the cost and what would die again")
 	yesFlag(cmd, &f.yes)
 	cmd.Flags().Float64Var(&f.rate, "rate", 20, "maximum number of dead letters per second")
 	cmd.Flags().IntVar(&f.max, "max", maxReplay, "maximum number of dead letters, the oldest first")
@@ -91,6 +93,7 @@ type replay struct {
 	flags    replayFlags
 	producer *queue.Producer
 	doc      replayDoc
+	examine  func(context.Context, ledger.DeadLetter) error // counts what would die again; nil without --dry-run
 }
 
 // selected is a dead letter to replay.
@@ -101,6 +104,11 @@ type selected struct {
 }
 
 func (r *replay) run(ctx context.Context, ids []string, filter ledger.Filter) error {
+	if r.flags.dryRun {
+		if err := r.prepareDryRun(); err != nil {
+			return err
+		}
+	}
 	dead, err := r.selectDead(ctx, ids, filter)
 	if err != nil {
 		return err
@@ -137,6 +145,11 @@ func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Fil
 			return nil, err
 		}
 		out = append(out, selected{id: id, kind: l.Kind, tenant: l.Tenant})
+		if r.examine != nil && err == nil {
+			if err := r.examine(ctx, l); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if len(ids) > 0 {
 		return out, nil
@@ -155,6 +168,11 @@ func (r *replay) selectDead(ctx context.Context, ids []string, filter ledger.Fil
 				return out, nil
 			}
 			out = append(out, selected{id: l.TaskID, kind: l.Kind, tenant: l.Tenant})
+			if r.examine != nil {
+				if err := r.examine(ctx, l); err != nil {
+					return nil, err
+				}
+			}
 		}
 		if len(page) < maxDeadLetters {
 			return out, nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
-	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -30,6 +29,10 @@ type replayDoc struct {
 	Failed     int        `json:"failed"`
 	More       bool       `json:"more"`     // the flags select more than --max
 	Failures   []faultDoc `json:"failures"` // the first maxFailures
+	// DieAgain are the tasks that would die again, by reason; only with --dry-run.
+	DieAgain []fateDoc `json:"die_again,omitempty"`
+	// Opened reports whether a keyset opened the payloads; only with --dry-run.
+	Opened bool `json:"opened,omitempty"`
 }
 
 // costDoc is the cost of the selected dead letters for one vendor operation.
@@ -71,7 +74,7 @@ func (d *replayDoc) count(r queue.ReplayResult) {
 func (d *replayDoc) fault(id, code string) {
 	d.Failed++
 	if len(d.Failures) < maxFailures {
-		d.Failures = append(d.Failures, faultDoc{Task: diagnose.Redact(id), Code: code})
+		d.Failures = append(d.Failures, faultDoc{Task: redactTask(id), Code: code})
 	}
 }
 
@@ -111,6 +114,12 @@ func (d *replayDoc) question() string {
 func (d *replayDoc) write(w io.Writer) {
 	if d.DryRun {
 		_, _ = fmt.Fprintf(w, "%d open dead letters would be replayed\n", d.Selected)
+		for _, f := range d.DieAgain {
+			_, _ = fmt.Fprintf(w, "%d would die again with %s: %s; such as %s\n", f.DeadLetters, f.Code, cmp.Or(f.Means, unknown), strings.Join(f.Examples, ", "))
+		}
+		if !d.Opened {
+			_, _ = fmt.Fprintln(w, "payloads were not opened: ROUNDS_KEYS is not set")
+		}
 	} else {
 		_, _ = fmt.Fprintf(w, "%d dead letters: %d tasks enqueued, %d already waiting, %d succeeded since, %d done by another task, %d failed\n",
 			d.Selected, d.Queued, d.Waiting, d.Done, d.Superseded, d.Failed)

@@ -59,6 +59,9 @@ func (e *env) showDead(ctx context.Context, s *stores, id string) error {
 		return err
 	}
 	doc := deadDoc{deadRow: readDead(l), Headers: []headerDoc{}}
+	if isForeign(l) {
+		l.Headers = nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		doc.Headers = append(doc.Headers, headerDoc{Name: diagnose.Redact(name), Value: diagnose.Redact(l.Headers[name])})
 	}
@@ -128,7 +131,11 @@ func (d deadDoc) write(w io.Writer) {
 	now := time.Now()
 	var out details
 	out.add("task", d.Task)
-	out.add("state", d.State)
+	state := d.State
+	if d.Reason != "" {
+		state += ": " + d.Reason
+	}
+	out.add("state", state)
 	out.add("because", d.Code+": "+cmp.Or(d.Means, unknown))
 	out.add("tenant", cmp.Or(d.Tenant, unknown))
 	out.add("kind", cmp.Or(d.Kind, unknown))

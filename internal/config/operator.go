@@ -20,6 +20,16 @@ type Stores struct {
 	LedgerURL secret.Value
 }
 
+// LoadKeyset reads the keyset of a command that can do without: "" if ROUNDS_KEYS is not set.
+func LoadKeyset(getenv func(string) string) (secret.Value, error) {
+	l := newLoader(getenv)
+	if l.vars.Keys == "" {
+		return "", nil
+	}
+	keys := l.keyset()
+	return keys, l.problems.err()
+}
+
 // LoadStores reads and checks only what the command needs: an operator that inspects a queue needs
 // no keyset. The error, if any, is an [*Error] with every problem.
 func LoadStores(getenv func(string) string, need Need) (Stores, error) {
