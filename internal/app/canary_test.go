@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -338,7 +339,9 @@ func (p *planted) leakEverywhere(t *testing.T, dialect string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = asynq.NewClientFromRedisClient(p.queue).EnqueueContext(ctx, asynq.NewTask(goodLast, nil), asynq.Queue(queue.Sync))
+	// The pages show a kind only with one of our IDs.
+	id := queue.ID{Lane: queue.Sync, Digest: strings.Repeat("a", 26), Generation: 1}.String()
+	_, err = asynq.NewClientFromRedisClient(p.queue).EnqueueContext(ctx, asynq.NewTask(goodLast, nil), asynq.Queue(queue.Sync), asynq.TaskID(id))
 	if err != nil {
 		t.Fatal(err)
 	}
