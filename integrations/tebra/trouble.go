@@ -40,11 +40,11 @@ type trouble struct {
 	reason  string
 	texts   []string
 	pattern *regexp.Regexp // nil if texts suffice
-	except  []string
+	except  *regexp.Regexp // nil if there is no exception
 }
 
 func (t *trouble) matches(text string) bool {
-	return (containsAny(text, t.texts) || t.pattern != nil && t.pattern.MatchString(text)) && !containsAny(text, t.except)
+	return (containsAny(text, t.texts) || t.pattern != nil && t.pattern.MatchString(text)) && (t.except == nil || !t.except.MatchString(text))
 }
 
 // troubles is searched in order.
@@ -77,17 +77,26 @@ var troubles = []trouble{
 			"request time-out", "gateway timeout", "gateway time-out", "timeoutexception",
 		},
 	},
-	// It follows refusals of what was asked for, too.
-	{code: Unavailable, reason: "overload", texts: []string{"try again later"}, except: []string{"provider", "resource", "location", "slot"}},
+	{code: Unavailable, reason: "overload", texts: []string{"try again later"}, except: requested},
 }
+
+// requested matches texts about what a request asks for, which "try again later" follows too.
+var requested = regexp.MustCompile(`\b(providers?|rooms?|locations?|slots?)\b|\b(the|this|that|a|selected|requested) resources?\b`)
 
 // busyService matches texts about the vendor's own systems. Others are about what a request asks
 // for: a provider or a room that is unavailable does not become available by itself.
-var busyService = regexp.MustCompile(`\b(service|server|system|database|application|api|web ?site|site)` +
-	`( (is|are|was|has been))?( (currently|temporarily|presently|momentarily|too|very))? (busy|unavailable|not available|offline)\b`)
+var busyService = regexp.MustCompile(`\b((service|server|system|database|application|api|web ?site|site)s?|tebra|kareo|we)` +
+	`( \([^()]*\))?( (is|are|was|has been))?( (currently|temporarily|presently|momentarily|too|very))? (busy|unavailable|not available|offline)\b`)
+
+// quoted matches values of a request that a message repeats. An apostrophe begins none.
+var quoted = regexp.MustCompile(`"[^"]*"|(^|[\s(:=])'[^']*'`)
 
 // lockOuts are texts of a locked login, whatever else they say.
-var lockOuts = []string{"locked out", "locked-out", "lockout", "failed login", "login attempts", "failed log-in", "failed attempts", "invalid login attempt"}
+var lockOuts = []string{"locked out", "locked-out", "failed login", "login attempts", "failed log-in", "invalid login attempt"}
+
+// loginFailures matches a sentence about a login and what locks it.
+var loginFailures = regexp.MustCompile(`\b(accounts?|users?|username|login|logon|log-in|sign-in|password)\b[^.!?;\n]*\b(lockout|failed attempts)\b` +
+	`|\b(lockout|failed attempts)\b[^.!?;\n]*\b(accounts?|users?|username|login|logon|log-in|sign-in|password)\b`)
 
 // lockedLogin matches a sentence about a login that is locked. A full stop within a name does not
 // end the sentence.
@@ -99,11 +108,12 @@ var bySystem = regexp.MustCompile(`\blocked by (the |an |your )?(system|administ
 // isLockOut reports whether a lower-case text says that the login is locked. A record that another
 // user has open is locked too, which concerns that record only.
 func isLockOut(text string) bool {
-	if containsAny(text, lockOuts) {
+	text = quoted.ReplaceAllString(text, "")
+	if containsAny(text, lockOuts) || loginFailures.MatchString(text) {
 		return true
 	}
 	for _, sentence := range lockedLogin.FindAllString(bySystem.ReplaceAllString(text, "locked"), -1) {
-		if strings.Contains(text, "attempts") || !containsAny(sentence, lockedRecords) {
+		if strings.Contains(sentence, "attempts") || !containsAny(sentence, lockedRecords) {
 			return true
 		}
 	}
