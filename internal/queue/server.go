@@ -72,8 +72,6 @@ const (
 	drainSoft  = 7 * time.Second
 	drainHard  = 8 * time.Second
 	drainLimit = 8500 * time.Millisecond
-	// flushGrace is the part of Limit, one in flushGrace, that remains when Redis is abandoned.
-	flushGrace = 16
 	// idleLimit bounds asynq's commands during a shutdown, other than the acks of tasks: asynq ends
 	// its goroutines one after the other, and each first waits for its own command.
 	idleLimit = 500 * time.Millisecond
@@ -85,6 +83,10 @@ const (
 	defaultCheck      = 100 * time.Millisecond
 	forwardEvery      = time.Second
 )
+
+// abandon returns when Redis is abandoned: three quarters of the way from Hard, when asynq requeues
+// tasks, to Limit.
+func (d Drain) abandon() time.Duration { return d.Hard + (d.Limit-d.Hard)*3/4 }
 
 // Server is one worker. It runs an asynq server for each pool, so that background work never
 // occupies the slots of urgent tasks.
@@ -235,7 +237,7 @@ func (s *Server) Stop(ctx context.Context) error {
 
 func (s *Server) shutdown(ctx context.Context) error {
 	d := s.o.Drain
-	last := d.Limit - d.Limit/flushGrace
+	last := d.abandon()
 	at := time.Now().Add(last)
 	s.last.at.Store(&at)
 	close(s.draining)
