@@ -55,6 +55,9 @@ type SweepPatients struct {
 // Kind returns "patients.sweep".
 func (SweepPatients) Kind() string { return "patients.sweep" }
 
+// Version is 2 since Rows and Unread were added.
+func (SweepPatients) Version() int { return 2 }
+
 // Options returns LaneSync and a timeout of three minutes.
 func (SweepPatients) Options() Options { return Options{Lane: LaneSync, Timeout: 3 * time.Minute} }
 

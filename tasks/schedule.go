@@ -30,6 +30,9 @@ type SyncSchedule struct {
 // Kind returns "schedule.sync".
 func (SyncSchedule) Kind() string { return "schedule.sync" }
 
+// Version is 2 since Lookback was added.
+func (SyncSchedule) Version() int { return 2 }
+
 // Options returns LaneSync and a timeout of a minute.
 func (SyncSchedule) Options() Options { return Options{Lane: LaneSync, Timeout: time.Minute} }
 
