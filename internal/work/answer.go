@@ -139,5 +139,5 @@ func (a *answer) patients(ctx context.Context, on civil.Date) ([]tasks.Args, err
 	if err != nil {
 		return nil, err
 	}
-	return refetch(a.practiceScope, f), nil
+	return a.refetch(ctx, a.practiceScope, f)
 }

@@ -263,3 +263,22 @@ func (d Deps) setAlerts(ctx context.Context, scope ledger.AlertScope, found ...l
 	}
 	return true, nil
 }
+
+// standing returns the practice's alerts with one of the codes that belong to no day.
+func (d Deps) standing(ctx context.Context, s practiceScope, of ...codes.Code) ([]ledger.Alert, error) {
+	var out []ledger.Alert
+	for _, code := range of {
+		found, err := d.Ledger.Alerts(ctx, ledger.AlertFilter{Tenant: s.tenant, Practice: s.id, Code: code})
+		if err != nil {
+			return nil, fmt.Errorf("read alerts: %w", err)
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// stands reports whether there is an alert with one of the codes about the practice.
+func (d Deps) stands(ctx context.Context, s practiceScope, of ...codes.Code) (bool, error) {
+	found, err := d.standing(ctx, s, of...)
+	return len(found) > 0, err
+}

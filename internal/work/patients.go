@@ -48,6 +48,9 @@ type patientChanges struct {
 // read confirms no record and leaves the watermark where it is: see alert. Days that begin after
 // the watermark leave a gap, so they advance and confirm nothing. Running twice: one more call, no
 // change.
+//
+// A day that is cut needs a sweep, but not another one while the last one had rows that cannot be
+// read either: it would not advance the watermark. The days after it are read then.
 func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatients]) error {
 	n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)
 	if err != nil {
@@ -80,18 +83,32 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 		return err
 	}
 	if p.partial {
-		return d.demand(ctx, n.practiceScope, tasks.SweepPatients{Practice: n.id})
-	}
-	if ok, err := p.conclude(ctx, job); !ok || err != nil {
+		swept, err := d.sweptInVain(ctx, n.practiceScope)
+		if err != nil {
+			return err
+		}
+		if !swept {
+			return d.demand(ctx, n.practiceScope, tasks.SweepPatients{Practice: n.id})
+		}
+	} else if ok, err := p.conclude(ctx, job); !ok || err != nil {
 		return err
 	}
 	switch {
 	case p.to.Compare(p.today) <= 0:
 		return d.demand(ctx, n.practiceScope, tasks.SyncPatients{Practice: n.id, From: p.to.Add(1), Days: days})
-	case p.joins && p.odd == 0:
-		return d.Store.ConfirmPatients(ctx, n.tenant, n.id, p.since)
+	case p.joins && p.odd == 0 && !p.partial:
+		return p.confirm(ctx)
 	}
 	return nil
+}
+
+// confirm records that all changes have been read, and ends the alert about rows that could not be.
+func (p *patientChanges) confirm(ctx context.Context) error {
+	if err := p.Store.ConfirmPatients(ctx, p.tenant, p.id, p.since); err != nil {
+		return err
+	}
+	_, err := p.alertUnreadable(ctx, p.tenant, p.id, codes.PatientsUnreadable, 0)
+	return err
 }
 
 // apply caches the practice's rows and counts those that are odd.
@@ -113,15 +130,21 @@ func (p *patientChanges) apply(ctx context.Context) error {
 // and the watermark stays: the next run reads the same days again. That lasts until the rows can be
 // read, or for the lookBack days after which no record in the cache is as old as they are. Windows
 // therefore do not grow beyond that. A new alert demands a sweep, which renews every record that
-// can be read; runs that find the same rows do not.
+// can be read; runs that find such rows again do not, however many there are. Records that become
+// old meanwhile are read one by one: see refetch.
 //
-// Only an answer that continues at the watermark ends the alert: windows after a gap lack the rows.
+// Windows after a gap do not count the rows before it, so they write nothing. The alert ends with
+// a list that confirms the records.
 func (p *patientChanges) alert(ctx context.Context) error {
-	if p.odd == 0 && !p.joins {
+	if p.odd == 0 || !p.joins {
 		return nil
 	}
+	stands, err := p.stands(ctx, p.practiceScope, codes.PatientsUnreadable)
+	if err != nil {
+		return err
+	}
 	changed, err := p.alertUnreadable(ctx, p.tenant, p.id, codes.PatientsUnreadable, p.odd)
-	if !changed || p.odd == 0 || err != nil {
+	if stands || !changed || err != nil {
 		return err
 	}
 	return p.demand(ctx, p.practiceScope, tasks.SweepPatients{Practice: p.id})
@@ -220,11 +243,20 @@ var listCost = int(policy("GetPatients").Interval / policy("GetPatient").Interva
 
 // refetch returns the tasks that read a day's patients at the lowest cost. Each missing record
 // needs a call of its own. For records that are merely old, one list of changes replaces the single
-// calls if these would cost more.
-func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
+// calls if these would cost more. It does not while the list confirms no record: each reading of
+// the day would demand it again, and the records would stay old.
+func (d Deps) refetch(ctx context.Context, s practiceScope, f practice.Fetch) ([]tasks.Args, error) {
 	var out []tasks.Args
 	single := f.Missing
-	if len(f.Aged) > listCost {
+	list := len(f.Aged) > listCost
+	if list {
+		stands, err := d.stands(ctx, s, codes.PatientsUnreadable, codes.SweepUnreadable, codes.PatientsCut)
+		if err != nil {
+			return nil, err
+		}
+		list = !stands
+	}
+	if list {
 		out = append(out, tasks.SyncPatients{Practice: s.id})
 	} else {
 		single = append(single, f.Aged...)
@@ -235,5 +267,5 @@ func refetch(s practiceScope, f practice.Fetch) []tasks.Args {
 			out = append(out, p)
 		}
 	}
-	return out
+	return out, nil
 }

@@ -227,7 +227,8 @@ func TestDaysAfterTheWatermarkDoNotAdvanceIt(t *testing.T) {
 
 func TestRefetchChoosesTheCheaperCalls(t *testing.T) {
 	t.Parallel()
-	s := practiceScope{id: "7"}
+	b := setup(t)
+	s := practiceScope{tenant: clinicA, id: "7"}
 	ids := func(n int) []phi.Text {
 		out := make([]phi.Text, n)
 		for i := range out {
@@ -250,7 +251,9 @@ func TestRefetchChoosesTheCheaperCalls(t *testing.T) {
 		"one cannot be asked for": {practice.Fetch{Missing: []phi.Text{"0", "1001"}}, 1, false},
 	} {
 		var reads, lists int
-		for _, a := range refetch(s, c.f) {
+		demands, err := b.refetch(t.Context(), s, c.f)
+		must(t, err)
+		for _, a := range demands {
 			switch a.(type) {
 			case tasks.SyncPatient:
 				reads++

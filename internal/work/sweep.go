@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/civil"
@@ -77,4 +79,14 @@ func (d Deps) alertSweep(ctx context.Context, s practiceScope, unread int, found
 	scope := ledger.AlertScope{Tenant: s.tenant, Practice: s.id, Codes: []codes.Code{codes.PatientsCut, codes.SweepUnreadable}}
 	_, err := d.setAlerts(ctx, scope, found...)
 	return err
+}
+
+// sweepAgain is how old an incomplete sweep becomes before a cut day demands another one: as old as
+// the records that it renewed may become.
+const sweepAgain = 24 * time.Hour
+
+// sweptInVain reports whether a sweep of the last day has not been complete.
+func (d Deps) sweptInVain(ctx context.Context, s practiceScope) (bool, error) {
+	found, err := d.standing(ctx, s, codes.PatientsCut, codes.SweepUnreadable)
+	return slices.ContainsFunc(found, func(a ledger.Alert) bool { return time.Since(a.Last) < sweepAgain }), err
 }
