@@ -32,7 +32,12 @@ func (c *console) read(w http.ResponseWriter, r *http.Request, user access.Login
 		r.URL.RawQuery = q.Encode()
 	}
 	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
-	c.mounts[user.Role].handler.ServeHTTP(rec, r)
+	if !survives(func() { c.mounts[user.Role].handler.ServeHTTP(rec, r) }) {
+		rec = &responseBuffer{header: http.Header{}, status: http.StatusInternalServerError, limit: maxAnswer}
+	}
+	if rec.status == http.StatusInternalServerError && c.repair(w, r, api) {
+		return
+	}
 	c.answer(w, r, rec)
 }
 
@@ -57,7 +62,7 @@ func (c *console) answer(w http.ResponseWriter, r *http.Request, rec *responseBu
 		http.Error(w, "no such queue or task: it may have finished", http.StatusNotFound)
 		return
 	case rec.status >= http.StatusBadRequest:
-		http.Error(w, "not done: the task may have changed its state, or the queue's Redis does not answer", rec.status)
+		http.Error(w, "not done: the task may have changed its state, a record of its queue may be damaged, or the queue's Redis does not answer", rec.status)
 		return
 	case rec.body.Len() == 0:
 		w.WriteHeader(rec.status)

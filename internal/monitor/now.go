@@ -187,6 +187,9 @@ func alarms(s snapshot, v nowView) []string {
 		if l.Paused {
 			add("The queue %s is paused.", l.Lane)
 		}
+		if l.Damaged {
+			add("Records of the queue %s are damaged: its counts are incomplete.", l.Lane)
+		}
 	}
 	return out
 }

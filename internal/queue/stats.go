@@ -43,6 +43,9 @@ type LaneStats struct {
 	Sampled int
 	// Waits lists the reasons for which they wait, most tasks first.
 	Waits []Wait
+	// Damaged reports that some of the lane's keys have another form than asynq's, so that its
+	// counts are incomplete.
+	Damaged bool
 }
 
 // Wait is a group of tasks of one kind that wait for the same reason.
@@ -71,7 +74,11 @@ func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) 
 	look := inspector(ctx, rdb)
 	for i := range out {
 		if err := out[i].sample(look); err != nil {
-			return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
+			// The inspector's errors do not distinguish damage from an unreachable Redis.
+			if err := rdb.Ping(ctx).Err(); err != nil {
+				return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
+			}
+			out[i].Damaged = true
 		}
 	}
 	return out, nil
@@ -88,14 +95,34 @@ func countLanes(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, er
 	for i, lane := range lanes {
 		asked[i] = requestCounts(ctx, pipe, lane, now)
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	// One key of another type must not hide the other lanes.
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) && !wrongType(err) {
 		return nil, err
 	}
 	out := make([]LaneStats, len(lanes))
 	for i, lane := range lanes {
 		out[i] = asked[i].stats(lane)
+		for _, cmd := range asked[i].all() {
+			switch err := cmd.Err(); {
+			case wrongType(err):
+				out[i].Damaged = true
+			case err != nil && !errors.Is(err, redis.Nil):
+				return nil, err
+			}
+		}
 	}
 	return out, nil
+}
+
+func wrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+// all returns every command.
+func (c counts) all() []redis.Cmder {
+	out := []redis.Cmder{c.pending, c.active, c.scheduled, c.retry, c.archived, c.paused, c.processed, c.failed, c.total}
+	for _, cmd := range c.next {
+		out = append(out, cmd)
+	}
+	return out
 }
 
 // counts are the pending replies about one lane.
