@@ -43,6 +43,17 @@ func (r *Router) shown(d Delivery) Delivery {
 	return d
 }
 
+// DeadLetterOf returns the dead letter of a task that did not die in a router, such as one that an
+// operator archived. It has the task ID that Bury would have received.
+func (r *Router) DeadLetterOf(d Delivery, code Code, diedAt time.Time) DeadLetter {
+	s := r.shown(d)
+	h, _ := readHeaders(s.Headers)
+	return DeadLetter{
+		TaskID: s.ID, Tenant: h.tenant.String(), Kind: s.Kind, Lane: s.Lane, Code: code, Attempts: s.Failed,
+		EnqueuedAt: h.enqueuedAt, DiedAt: diedAt, Payload: s.Payload, Headers: s.Headers,
+	}
+}
+
 // spelledAs is the form of each header's value.
 var spelledAs = map[string]func(string) bool{
 	headerTenant:     func(s string) bool { _, err := tenant.Parse(s); return err == nil },

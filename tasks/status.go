@@ -24,7 +24,8 @@ const (
 	// StateDone means that the task succeeded within the last hour. With the code "superseded", an
 	// equal, later task does its work.
 	StateDone State = "done"
-	// StateDead means that the task is a dead letter.
+	// StateDead means that the task is a dead letter. An hour after its death it may become
+	// StateUnknown, while the ledger keeps the dead letter.
 	StateDead State = "dead"
 	// StateUnknown means that the task never existed, or ended more than an hour ago.
 	StateUnknown State = "unknown"

@@ -23,8 +23,9 @@ type WorkerOptions struct {
 // Worker is the process that works on tasks.
 type Worker struct {
 	*base
-	server *queue.Server
-	gate   *flow.Flow
+	server  *queue.Server
+	gate    *flow.Flow
+	archive *queue.Archive
 }
 
 // drain leaves the rest of the process half a second of the 8.5 s after which it has to be gone.
@@ -65,7 +66,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{base: b, server: server, gate: gate}, nil
+	return &Worker{base: b, server: server, gate: gate, archive: b.archiveOf(router)}, nil
 }
 
 // Run works until ctx ends, drains, and closes everything. It can be called once.
@@ -73,6 +74,9 @@ func (w *Worker) Run(ctx context.Context) error { return w.run(ctx, w.start) }
 
 func (w *Worker) start(ctx context.Context) error {
 	if err := w.serveHealth(ctx); err != nil {
+		return err
+	}
+	if err := w.group.Go("archive", w.archive.Run); err != nil {
 		return err
 	}
 	w.stack.Push("queue server", w.stop)

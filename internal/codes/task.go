@@ -14,6 +14,7 @@ var (
 	QueueUnavailable = task("queue_unavailable", "the queue's Redis did not answer")
 	BuryFailed       = task("bury_failed", "it is dead, but the ledger cannot record that yet")
 	Superseded       = task("superseded", "a later task does the same work")
+	Archived         = task("archived", "an operator archived it")
 	Purged           = task("purged", "an operator removed it")
 	Hidden           = task("hidden", "it failed with an error text that is not shown")
 )

@@ -69,6 +69,35 @@ func (f Filter) check() (limit int, err error) {
 		checkText("state", f.State, maxCode))
 }
 
+// DeadLetterStates returns the states of the dead letters of these tasks, at most 500. A task
+// without a dead letter is not in the result.
+func (l *Ledger) DeadLetterStates(ctx context.Context, taskIDs []string) (map[string]string, error) {
+	if len(taskIDs) == 0 || len(taskIDs) > maxRows {
+		return nil, invalid("%d tasks, want 1 to %d", len(taskIDs), maxRows)
+	}
+	args := make([]any, len(taskIDs))
+	for i, id := range taskIDs {
+		args[i] = id
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	const operation = "read states of dead letters"
+	found, err := l.db.QueryContext(ctx, `SELECT task_id, state FROM dead_letters WHERE task_id IN (`+parameters(1, len(args))+`)`, args...)
+	if err != nil {
+		return nil, dbError(operation, err)
+	}
+	type row struct{ id, state string }
+	rows, err := collect(operation, found, func(r *sql.Rows) (row, error) {
+		var v row
+		return v, r.Scan(&v.id, &v.state)
+	})
+	states := make(map[string]string, len(rows))
+	for _, v := range rows {
+		states[v.id] = v.state
+	}
+	return states, err
+}
+
 // DeadLetter returns one dead letter, or ErrNotFound.
 func (l *Ledger) DeadLetter(ctx context.Context, taskID string) (DeadLetter, error) {
 	if err := checkName("task id", taskID, maxTaskID); err != nil {

@@ -87,6 +87,27 @@ func TestDeadLettersAreLimited(t *testing.T) {
 	})
 }
 
+func TestDeadLetterStates(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		for _, id := range []string{"open", "resolved"} {
+			if err := l.Bury(t.Context(), deadLetter(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Resolve(t.Context(), "resolved", StateResolved); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "states", must[map[string]string](t)(l.DeadLetterStates(t.Context(), []string{"open", "none", "resolved"})),
+			map[string]string{"open": StateOpen, "resolved": StateResolved})
+		for _, ids := range [][]string{nil, make([]string, maxRows+1)} {
+			if _, err := l.DeadLetterStates(t.Context(), ids); !errors.Is(err, ErrInvalid) {
+				t.Errorf("%d tasks: %v", len(ids), err)
+			}
+		}
+	})
+}
+
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {

@@ -8,7 +8,8 @@
 local removed = {}
 for i = 3, #ARGV do
   local key = ARGV[1] .. ARGV[i]
-  local state = redis.call('HGET', key, 'state')
+  local state = redis.pcall('HGET', key, 'state')
+  if type(state) == 'table' then state = false end -- not a task's record
   if (not state or state == ARGV[2]) and redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
     redis.call('DEL', key)
     table.insert(removed, ARGV[i])
