@@ -16,6 +16,9 @@ import (
 type Identity struct {
 	// Name is the name that the vendor lists for the number; "" if it is not known.
 	Name string `json:"name,omitzero"`
+	// Unconfirmed reports that the name in the last list of practices could not be read: Name is
+	// the one in use.
+	Unconfirmed bool `json:"unconfirmed,omitzero"`
 	// Code is why the practice cannot be read: [codes.PracticeNotListed] or [codes.PracticeDenied].
 	// "" means that it can, if there is a name.
 	Code codes.Code `json:"code,omitzero"`
@@ -39,7 +42,7 @@ type Stated struct {
 // Confirms returns the stamp if the vendor has confirmed that the practice has this name and may be
 // read, otherwise 0.
 func (s Stated) Confirms(name string) uint64 {
-	if s.Code != "" || s.Name != name {
+	if s.Code != "" || s.Unconfirmed || s.Name != name {
 		return 0
 	}
 	return s.Stamp

@@ -86,7 +86,11 @@ func prove[T tasks.Args](ctx context.Context, d Deps, n *named, again T, delay t
 	if n.stated.Code != "" {
 		return d.recheck(ctx, n)
 	}
-	if err := d.identify(ctx, n); err != nil {
+	check := d.identify
+	if n.stated.Unconfirmed {
+		check = d.recheck // another list of practices has just not confirmed the name
+	}
+	if err := check(ctx, n); err != nil {
 		return err
 	}
 	if delay == 0 {
@@ -133,7 +137,7 @@ func counts[T tasks.Args](ctx context.Context, d Deps, n *named, again T, l tall
 
 // recheck is identify if the last statement about the practice is old, or names it otherwise.
 func (d Deps) recheck(ctx context.Context, n *named) error {
-	if n.recent() || n.stated.Code != "" && n.stated.Age < recheck {
+	if n.recent() || (n.stated.Code != "" || n.stated.Unconfirmed) && n.stated.Age < recheck {
 		return nil //nolint:nilerr // the code is what the vendor stated, not the error of a call
 	}
 	return d.identify(ctx, n)
@@ -183,7 +187,8 @@ func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error
 		return vendorError(err, demanded)
 	}
 	now := practice.Identity{
-		Name: n.name, Code: codes.PracticeDenied, Authorized: n.stated.Authorized, Answered: n.stated.Answered, Refused: true,
+		Name: n.name, Unconfirmed: n.stated.Unconfirmed, Code: codes.PracticeDenied,
+		Authorized: n.stated.Authorized, Answered: n.stated.Answered, Refused: true,
 	}
 	if n.stated.Identity != now {
 		if err := d.state(ctx, n.practiceScope, n.stated, now, since); err != nil {

@@ -584,3 +584,47 @@ func TestUnreadableNameIsNotAdopted(t *testing.T) {
 		b.wantAlerts(t)
 	}
 }
+
+// A name that cannot be read confirms nothing, but the list still states whether the login may read
+// the practice, and a row that is gone has no name to correct.
+func TestUnreadableNameDoesNotHideTheAccess(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tebratest.Config) { // another practice is listed all the time
+		c.Accounts[0].Practices = append(c.Accounts[0].Practices, tebratest.Practice{ID: 8, Name: "Eighth Practice", Zone: "America/Chicago", Patients: 1})
+	})
+	unread := func(body string) string { return strings.ReplaceAll(body, "Seventh Practice", "P\xe9diatrie") }
+	b.done(t, tasks.SyncPractices{})
+	b.done(t, days(monday, monday))
+	b.clinic.SetAccess(tebratest.Access{Unauthorized: true})
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t, codes.PracticeDenied)
+
+	b.clinic.SetAccess(tebratest.Access{})
+	b.line.answer = unread
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t, codes.PracticeNameUnreadable)
+	stated, err := b.Store.Identity(t.Context(), clinicA, "7")
+	must(t, err)
+	if stated.Name != "Seventh Practice" || !stated.Unconfirmed || stated.Code != "" || stated.Confirms("Seventh Practice") != 0 {
+		t.Errorf("it is known that %+v", stated.Identity)
+	}
+	b.line.answer = nil
+	must(t, b.queue.FlushDB(t.Context()).Err())
+	b.done(t, days(monday, monday))
+	b.rows(t, "with access again", 10, false)
+	taskstest.RequireNotEnqueued(t, b.queue, tasks.SyncPractices{}.Kind())
+
+	b.line.answer = unread
+	b.identify(t, practice.Identity{})
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t, codes.PracticeNameUnreadable) // and not that it was renamed
+	b.clinic.SetAccess(tebratest.Access{Unauthorized: true})
+	b.identify(t, practice.Identity{Name: "Seventh Practice", Authorized: true})
+	b.done(t, tasks.SyncPractices{})
+	if got := b.alerts(t); !slices.Contains(got, codes.PracticeDenied) || len(got) != 2 {
+		t.Errorf("a new denial: alerts %q", got)
+	}
+	b.clinic.SetAccess(tebratest.Access{Unlisted: true, Unauthorized: true})
+	b.done(t, tasks.SyncPractices{})
+	b.wantAlerts(t, codes.PracticeNotListed)
+}

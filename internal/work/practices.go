@@ -106,35 +106,43 @@ func (d Deps) practicesCount(ctx context.Context, id tenant.ID, job *tasks.Job[t
 }
 
 // alertName shows operators a practice whose name cannot be read: the last name that could be read
-// stays in use, and nothing confirms it.
+// stays in use, and nothing confirms it. The alert ends with the practice's row.
 func (d Deps) alertName(ctx context.Context, id tenant.ID, list tebra.Practices, practiceID string) error {
-	for _, row := range list.Rows {
-		if row.ID != practiceID {
-			continue
-		}
-		rows := 0
-		if slices.Contains(row.Unread, "PracticeName") {
-			rows = 1
-		}
-		_, err := d.alertUnreadable(ctx, id, practiceID, codes.PracticeNameUnreadable, rows)
-		return err
+	at, complete := rowOf(list, practiceID)
+	rows := 0
+	switch {
+	case at < 0 && !complete:
+		return nil
+	case at >= 0 && nameUnread(list.Rows[at]):
+		rows = 1
 	}
-	return nil
+	_, err := d.alertUnreadable(ctx, id, practiceID, codes.PracticeNameUnreadable, rows)
+	return err
 }
 
+// rowOf returns the index of a practice's row, or -1; complete reports that the list lacks no row.
+func rowOf(list tebra.Practices, id string) (at int, complete bool) {
+	at = slices.IndexFunc(list.Rows, func(p tebra.Practice) bool { return p.ID == id })
+	return at, !list.Partial && len(list.SetAside) == 0
+}
+
+func nameUnread(row tebra.Practice) bool { return slices.Contains(row.Unread, "PracticeName") }
+
 // identityIn returns what a list of practices states about a number; known is false if it states
-// nothing, because it is cut or the row cannot be read.
+// nothing, because it is cut or has rows that cannot be read. A name that cannot be read leaves the
+// last one unconfirmed, but the list still states whether the login may read the practice.
 func identityIn(list tebra.Practices, id string, was practice.Stated) (now practice.Identity, known bool) {
-	at := slices.IndexFunc(list.Rows, func(p tebra.Practice) bool { return p.ID == id })
+	at, complete := rowOf(list, id)
 	if at < 0 {
-		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized, Answered: was.Answered}, !list.Partial && len(list.SetAside) == 0
+		return practice.Identity{Code: codes.PracticeNotListed, Authorized: was.Authorized, Answered: was.Answered}, complete
 	}
 	row := list.Rows[at]
 	now = practice.Identity{Name: row.Name, Authorized: was.Authorized || slices.Contains(list.Authorized, id), Answered: was.Answered}
+	if nameUnread(row) {
+		now.Name, now.Unconfirmed = was.Name, true
+	}
 	switch {
-	case slices.Contains(row.Unread, "PracticeName"):
-		return practice.Identity{}, false
-	case strings.TrimSpace(row.Name) == "":
+	case !now.Unconfirmed && strings.TrimSpace(row.Name) == "":
 		now.Code = codes.PracticeNotListed // no request can name it
 	case !authorized(list.Authorized, id, was):
 		now.Code = codes.PracticeDenied
@@ -160,7 +168,10 @@ func (d Deps) compareName(ctx context.Context, id tenant.ID, a *account.Account,
 	was practice.Stated, now practice.Identity, since cache.Grant,
 ) error {
 	s, _ := practiceIn(id, a, p.ID) // even if its time zone is unknown on this host
-	name, refused := now.Name, was.Refused && now.Code == "" && now.Name == was.Name
+	if now.Unconfirmed {
+		now.Name = p.Name // requests use it, even if was states none
+	}
+	refused := was.Refused && now.Code == "" && now.Name == was.Name
 	if now.Code == "" && now.Name != p.Name {
 		was.Name = p.Name
 		switch _, err := d.Ledger.AdoptName(ctx, id, p.ID, p.Name, now.Name); {
@@ -175,8 +186,9 @@ func (d Deps) compareName(ctx context.Context, id tenant.ID, a *account.Account,
 		}
 	}
 	if refused {
+		unconfirmed := now.Unconfirmed
 		now = was.Identity // only a list that is answered revokes the refusal of a list
-		now.Name = name
+		now.Unconfirmed = unconfirmed
 	}
 	return d.state(ctx, s, was, now, since)
 }
