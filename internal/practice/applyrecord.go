@@ -50,7 +50,7 @@ func patientRecord(id phi.Text) Record { return Record{Noun: NounPatient, ID: id
 // sometimes reports that of existing patients too, so a first such answer about a known patient is
 // doubted: the record stays and is called stale, and the vendor must be asked a second time. The
 // same answer is then applied. An answer is sure if the vendor states what became of the patient;
-// it is applied at once.
+// it is applied at once, and holds for a day.
 func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sure bool, since cache.Grant) (doubtful bool, err error) {
 	sc, none := s.scope(t, ""), document{Record: patientRecord(id)}
 	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
@@ -61,7 +61,10 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sur
 	if err != nil {
 		return false, fmt.Errorf("hash absent patient: %w", err)
 	}
-	if sure || !was.known || was.facts.Hash == absent || was.facts.Doubt {
+	if sure {
+		return false, sc.forgetForADay(ctx, since, none)
+	}
+	if !was.known || was.facts.Hash == absent || was.facts.Doubt {
 		_, err := sc.apply(ctx, since, events.PatientChanged, none)
 		return false, err
 	}
@@ -75,6 +78,46 @@ func (s *Store) ForgetPatient(ctx context.Context, t tenant.ID, id phi.Text, sur
 		return false, fmt.Errorf("doubt patient: %w", err)
 	}
 	return true, nil
+}
+
+// forgetForADay records that a patient does not exist, and keeps that longer than an absence that
+// the vendor may revoke at any time. What changes the record ends it.
+func (sc scope) forgetForADay(ctx context.Context, since cache.Grant, none document) error {
+	u := &recordUpdate{scope: sc, since: since, kind: events.PatientChanged}
+	if err := u.compare(ctx, []document{none}); err != nil {
+		return err
+	}
+	grant, err := u.commit(ctx)
+	if err != nil {
+		return fmt.Errorf("apply %s: %w", none.Noun, err)
+	}
+	if err := sc.fill(ctx, grant, none); err != nil {
+		return err
+	}
+	name := sc.names.Patient(none.ID)
+	item, err := encode(sc.key(mergedClass, name), struct{}{}, name)
+	if err != nil {
+		return err
+	}
+	if _, err := sc.store.cache.FillMany(ctx, grant, []cache.Item{item}); err != nil {
+		return fmt.Errorf("fill absence: %w", err)
+	}
+	return nil
+}
+
+// PatientAbsent reports whether the vendor's last answer about a patient was that it does not
+// exist, however long ago.
+func (s *Store) PatientAbsent(ctx context.Context, t tenant.ID, id phi.Text) (bool, error) {
+	sc := s.scope(t, "")
+	was, err := readLastSeenOf[recordSeen](ctx, sc, sc.names.Patient(id))
+	if err != nil || !was.known {
+		return false, err
+	}
+	absent, err := contentHash(sc.names.sealer, nil)
+	if err != nil {
+		return false, fmt.Errorf("hash absent patient: %w", err)
+	}
+	return was.facts.Hash == absent, nil
 }
 
 // ConfirmPatients records that every change that the vendor made to the practice's patients before

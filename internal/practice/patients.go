@@ -45,5 +45,27 @@ func (s *Store) PatientsToFetch(ctx context.Context, t tenant.ID, practice strin
 			f.Aged = append(f.Aged, ids[i])
 		}
 	}
-	return f, nil
+	f.Missing, err = s.notMerged(ctx, t, f.Missing)
+	return f, err
+}
+
+// notMerged returns the patients of which the vendor has not stated within a day that they do not
+// exist.
+func (s *Store) notMerged(ctx context.Context, t tenant.ID, ids []phi.Text) ([]phi.Text, error) {
+	sc := s.scope(t, "")
+	keys := make([]cache.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = sc.key(mergedClass, sc.names.Patient(id))
+	}
+	got, err := s.peekAll(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read absent patients: %w", err)
+	}
+	var out []phi.Text
+	for i, e := range got {
+		if !valid(e) {
+			out = append(out, ids[i])
+		}
+	}
+	return out, nil
 }

@@ -47,6 +47,7 @@ func (v cardView) keys() (own cache.Key, parts []cache.Key) {
 	parts = []cache.Key{
 		v.key(patientClass, v.names.Patient(v.patient)),
 		v.key(patientsConfirmationClass, v.names.PatientsConfirmation(v.practice)),
+		v.key(mergedClass, v.names.Patient(v.patient)),
 	}
 	for _, d := range civil.Range(v.today, v.today.Add(CardDays-1)) {
 		parts = append(parts, v.day(d))
@@ -56,17 +57,17 @@ func (v cardView) keys() (own cache.Key, parts []cache.Key) {
 
 // cardParts are the parts of a card by name.
 type cardParts struct {
-	record, confirmation cache.Entry
-	days                 []cache.Entry
+	record, confirmation, merged cache.Entry
+	days                         []cache.Entry
 }
 
 func cardPartsOf(parts []cache.Entry) cardParts {
-	return cardParts{record: parts[0], confirmation: parts[1], days: parts[2:]}
+	return cardParts{record: parts[0], confirmation: parts[1], merged: parts[2], days: parts[3:]}
 }
 
 // patient is the record, or ErrCold or ErrAbsent.
 func (p cardParts) patient(ctx context.Context) (Patient, error) {
-	if p.record.Negative && valid(p.record) {
+	if p.record.Negative && valid(p.record) || !exists(p.record) && valid(p.merged) {
 		return Patient{}, ErrAbsent
 	}
 	record, ok := decode[Patient](ctx, p.record)

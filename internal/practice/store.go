@@ -20,6 +20,7 @@ const viewLease = 500 * time.Millisecond
 var (
 	visitClass                = &cache.Class{Name: "appointment", Schema: 2, Soft: 72 * time.Hour, Hard: 72 * time.Hour, Lease: 10 * time.Second}
 	patientClass              = &cache.Class{Name: "patient", Schema: 2, Soft: 24 * time.Hour, Hard: cache.MaxHard, Negative: 10 * time.Minute, Lease: 10 * time.Second}
+	mergedClass               = &cache.Class{Name: "merged", Schema: 1, Hard: 24 * time.Hour, Lease: 10 * time.Second}
 	directoryClass            = &cache.Class{Name: "directory", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	locationsClass            = &cache.Class{Name: "locations", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}
 	practicesClass            = &cache.Class{Name: "practices", Schema: 1, Soft: 36 * time.Hour, Hard: cache.MaxHard, Lease: 10 * time.Second}

@@ -543,3 +543,57 @@ func TestChangeOfManyCardsInvalidatesEachCard(t *testing.T) {
 		}
 	}
 }
+
+// What the vendor states about a patient for certain holds for longer than an absence, until the
+// record changes.
+func TestSureAbsenceOutlivesTheNegativeEntry(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	n := w.store.Names(clinic)
+	missing := func() int {
+		t.Helper()
+		f, err := w.store.PatientsToFetch(t.Context(), clinic, "7", []Appointment{{Patient: "1001"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(f.Missing)
+	}
+	forget := func(sure bool) {
+		t.Helper()
+		if _, err := w.store.ForgetPatient(t.Context(), clinic, "1001", sure, w.begin(t)); err != nil {
+			t.Fatal(err)
+		}
+		expired, err := w.rdb.Keys(t.Context(), "*:patient:2:*"+string(n.Patient("1001"))).Result()
+		if err != nil || len(expired) != 1 {
+			t.Fatalf("%d entries, %v", len(expired), err)
+		}
+		if err := w.rdb.Del(t.Context(), expired...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // as if the vendor is asked again
+		forget(true)
+		_, err := w.store.PatientCard(t.Context(), clinic, "7", "1001", monday)
+		if absent, err2 := w.store.PatientAbsent(t.Context(), clinic, "1001"); missing() != 0 || !errors.Is(err, ErrAbsent) || !absent || err2 != nil {
+			t.Errorf("%d missing, card %v, absent %t, %v", missing(), err, absent, err2)
+		}
+	}
+	w.invalidate(t, Record{Noun: NounPatient, ID: "1001"})
+	if missing() != 1 {
+		t.Error("a doubted absence holds")
+	}
+	forget(true)
+	w.patient(t, Patient{ID: "1001", Practice: "7", Last: "Testperson1"})
+	if r := w.card(t, "1001"); r.Stale || missing() != 0 {
+		t.Errorf("the record's return: stale %t", r.Stale)
+	}
+	if absent, err := w.store.PatientAbsent(t.Context(), clinic, "1001"); absent || err != nil {
+		t.Errorf("absent %t, %v", absent, err)
+	}
+	w.invalidate(t, Record{Noun: NounPatient, ID: "1001"})
+	forget(false)
+	forget(false)
+	if missing() != 1 {
+		t.Error("an absence that is not sure holds for longer")
+	}
+}

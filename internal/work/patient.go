@@ -14,7 +14,8 @@ import (
 
 // syncPatient reads one patient. It records a patient that the vendor does not know as absent; if
 // the patient was known, only after a second answer confirms that. A patient that the vendor has
-// merged with another one is final. Running twice: one more call, no change.
+// merged with another one is final; what shows its visits is read again the first time. Running
+// twice: one more call, no change.
 func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]) error {
 	s, err := d.open(ctx, job.Tenant, job.Args.Practice)
 	if err != nil {
@@ -34,7 +35,7 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 		}
 		return applied(err)
 	case errors.Is(err, &tebra.Error{Code: tebra.Merged}):
-		if err := d.rereadVisits(ctx, s, id); err != nil {
+		if err := d.rereadMerged(ctx, s, id); err != nil {
 			return err
 		}
 		if _, err := d.Store.ForgetPatient(ctx, s.tenant, id, true, since); err != nil {
@@ -53,6 +54,16 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 		return err
 	}
 	return d.demand(ctx, s, views...)
+}
+
+// rereadMerged is rereadVisits unless the patient was absent before: the vendor may go on listing
+// visits under the old identifier.
+func (d Deps) rereadMerged(ctx context.Context, s practiceScope, patient phi.Text) error {
+	absent, err := d.Store.PatientAbsent(ctx, s.tenant, patient)
+	if err != nil || absent {
+		return err
+	}
+	return d.rereadVisits(ctx, s, patient)
 }
 
 // rereadVisits demands the days on which boards and cards show a visit of the patient: the vendor

@@ -95,6 +95,8 @@ func TestMergedPatient(t *testing.T) {
 	if b.toFetch(t, from) {
 		t.Error("the old number is read again at once")
 	}
+	want(t, b.run(t, tasks.SyncPatient{Practice: "7", Patient: tasks.PatientID(from)}), tasks.OutcomeDead, "vendor_merged")
+	b.demands(t) // the vendor may go on listing the old number
 	b.done(t, days(monday, tuesday))
 	for _, on := range []civil.Date{monday, tuesday} {
 		for _, r := range b.board(t, on).Board.Rows {
