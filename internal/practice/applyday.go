@@ -32,7 +32,7 @@ type Answer struct {
 	Visits  []Appointment // every row, of all days
 	Partial bool          // the list was cut at the vendor's limit, so a visit that it lacks may exist
 	// SetAside counts, by code, the rows that are or may be of this day and cannot be shown. Like
-	// Partial, it keeps the visits that the answer lacks.
+	// Partial, it keeps the visits that the answer lacks, except for codes.RowOpenEnded.
 	SetAside map[codes.Code]int
 	// Lacking are the days of the rows that are set aside, whichever day they are of: what the
 	// answer lacks on one of these days may be one of them.

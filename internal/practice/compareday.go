@@ -91,7 +91,7 @@ func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before map
 		switch {
 		case was.known && (was.facts.Day != u.answer.Date || was.facts.Practice != u.practice), u.left(key, was):
 			u.result.Removed++ // it moved, and the answer about its new place has invalidated the old one
-		case u.beyond(key):
+		case u.beyond(key), c.group.reaches(u.answer.Date):
 			u.stay([]visitChange{c})
 		case u.renamed(&c):
 			u.leaveWith(&c)
@@ -108,8 +108,7 @@ func (u *dayUpdate) compareGone(ctx context.Context, gone []phi.Text, before map
 	}
 	u.result.Doubtful = doubtful
 	u.next.Near = (!u.roster.known || u.roster.facts.Near) && (doubtful || !u.answer.Far)
-	stay := doubtful || len(u.next.Incomplete) > 0
-	if stay {
+	if doubtful || u.incomplete() {
 		u.stay(vanished)
 		return nil
 	}
@@ -174,7 +173,7 @@ func (u *dayUpdate) leaveWith(v *visitChange) {
 	for _, key := range u.sameRow(v.key) {
 		_, occurrence := splitKey(key)
 		on, row := splitOccurrence(occurrence)
-		if i := slices.Index(v.group.others, occurrence); i >= 0 && !u.answer.lacks(on) {
+		if i := slices.Index(v.group.others, occurrence); i >= 0 && !u.answer.lacks(on) && !v.group.reaches(on) {
 			v.group.others = slices.Delete(v.group.others, i, i+1)
 			v.group.drop(other{key, on, row}, &u.answer)
 		}

@@ -35,6 +35,9 @@ type Appointment struct {
 	// Modified is when the vendor's record changed last; zero if unknown. It is not part of the
 	// document.
 	Modified time.Time `json:"-"`
+	// OpenEnded reports that the row's end cannot be read, so that the entry may also be on later
+	// days. It is not part of the document.
+	OpenEnded bool `json:"-"`
 }
 
 // Covers reports whether the entry is on a day.

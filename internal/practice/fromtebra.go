@@ -38,6 +38,7 @@ func FromAppointment(practice string, row tebra.Appointment, zone *time.Location
 		ID: row.ID, Practice: practice, Day: dayOf(row.Day, row.Start, zone), Start: row.Start.UTC(), End: row.End.UTC(),
 		AllDay: row.AllDay, Patient: row.PatientID, PatientName: row.PatientName, Status: ParseStatus(row.Status),
 		LocationID: row.ServiceLocationID, Location: row.ServiceLocationName, Recurring: row.Recurring, Modified: row.LastModified,
+		OpenEnded: row.EndUnread(),
 	}
 	if row.End.IsZero() || row.End.Before(row.Start) {
 		a.End = a.Start

@@ -104,10 +104,10 @@ func (u *dayUpdate) placeOthers(g *group, others []other) (more bool) {
 		case same != nil && same.Covers(o.on), same == nil && o.key == g.id && g.answered(o.on):
 			g.keep(o)
 			more = true
-		case same != nil && u.answer.lacks(o.on): // its end may be what could not be read
+		case same != nil && (u.answer.lacks(o.on) || g.reaches(o.on)): // its end may be what could not be read
 			g.keep(o)
 			more = true
-		case u.incomplete(), u.answer.lacks(o.on):
+		case u.incomplete(), u.answer.lacks(o.on), g.reaches(o.on):
 			far = append(far, o)
 		case same != nil:
 			g.drop(o, &u.answer)
@@ -197,6 +197,11 @@ func (g *group) rowNamed(name string) *Appointment {
 		}
 	}
 	return nil
+}
+
+// reaches reports whether a row of the ID may be on a day because its end cannot be read.
+func (g *group) reaches(d civil.Date) bool {
+	return slices.ContainsFunc(g.rows, func(r row) bool { return r.OpenEnded && r.Day.Compare(d) < 0 })
 }
 
 // answered reports whether the answer has a row of the ID on a day.

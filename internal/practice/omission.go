@@ -36,11 +36,15 @@ func (s Span) Has(d civil.Date) bool {
 	return s.From.Compare(d) <= 0 && (s.To.IsZero() || d.Compare(s.To) <= 0)
 }
 
-// incomplete reports whether the answer may lack visits.
-func (u *dayUpdate) incomplete() bool { return len(u.next.Incomplete) > 0 }
+// incomplete reports whether the answer may lack visits. A day of which it does loses none: what
+// the answer lacks may be what could not be read. A row whose end cannot be read has a number, so
+// it keeps the visits of that number alone.
+func (u *dayUpdate) incomplete() bool {
+	return slices.ContainsFunc(u.next.Incomplete, func(o Omission) bool { return o.Code != codes.RowOpenEnded })
+}
 
-// omissions returns the reasons why the answer may lack visits, in the order of their codes. A day
-// with any of them loses no visit: what the answer lacks may be what could not be read.
+// omissions returns the reasons why the day may show less than the vendor has of it, in the order
+// of their codes.
 func (a *Answer) omissions() []Omission {
 	var out []Omission
 	for code, rows := range a.SetAside {

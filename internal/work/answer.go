@@ -57,11 +57,10 @@ func (a *answer) sort(ctx context.Context) error {
 			continue
 		}
 		a.visits = append(a.visits, visit)
-		if slices.ContainsFunc(row.Unread, func(column string) bool { return !isPlaceColumn(column) }) { // boards show no place
+		switch {
+		case visit.OpenEnded && a.setAside.addOpenEnded(&visit):
+		case slices.ContainsFunc(row.Unread, func(column string) bool { return !isPlaceColumn(column) }): // boards show no place
 			a.unread[visit.Day]++
-		}
-		if row.EndUnread() {
-			a.setAside.addOpenEnded(visit.Day)
 		}
 	}
 	for _, row := range a.aside {

@@ -56,9 +56,22 @@ func (s *setAside) addRow(code codes.Code, row *tebra.Appointment) {
 	s.add(code, row.Start, end)
 }
 
-// addOpenEnded adds a row that is shown on its first day alone, because its end cannot be read.
-func (s *setAside) addOpenEnded(first civil.Date) {
-	s.rows = append(s.rows, unshown{codes.RowOpenEnded, practice.Span{From: first.Add(1)}})
+// late is the hour from which a patient's visit may last until the next day.
+const late = 18
+
+// addOpenEnded adds an entry that is shown on its first day alone, because its end cannot be read.
+// Its later days are so few that every list reaches back to its start from any of them: boards
+// would otherwise change with each kind of list. It reports whether there are any.
+func (s *setAside) addOpenEnded(v *practice.Appointment) bool {
+	days := practice.Span{From: v.Day.Add(1), To: v.Day.Add(minLookback)}
+	if v.Type == practice.Visit {
+		days.To = days.From
+		if v.Start.In(s.zone).Hour() < late {
+			return false
+		}
+	}
+	s.rows = append(s.rows, unshown{codes.RowOpenEnded, days})
+	return true
 }
 
 // of counts the rows that are or may be of a day.
@@ -72,12 +85,12 @@ func (s *setAside) of(on civil.Date) map[codes.Code]int {
 	return out
 }
 
-// spans lists the days of the rows, each range once.
+// spans lists the days of the rows that cannot be identified or shown, each range once.
 func (s *setAside) spans() []practice.Span {
 	seen := map[practice.Span]bool{}
 	var out []practice.Span
 	for _, row := range s.rows {
-		if !seen[row.days] {
+		if !seen[row.days] && row.code != codes.RowOpenEnded {
 			seen[row.days] = true
 			out = append(out, row.days)
 		}
@@ -85,12 +98,27 @@ func (s *setAside) spans() []practice.Span {
 	return out
 }
 
-// firstDays counts the rows that may be of days of a window, each on the first of these days.
-func (s *setAside) firstDays(from, to civil.Date) map[civil.Date]map[codes.Code]int {
+// alertDay returns the day of a window on which operators are alerted of the row, if there is one:
+// the first that it may be of. One without an end has the same day in every window, which is that
+// of its start, or today if it began earlier.
+func (u *unshown) alertDay(from, to, today civil.Date) (civil.Date, bool) {
+	if u.code == codes.RowOpenEnded {
+		on := u.days.From.Add(-1)
+		if u.days.Has(today) {
+			on = today
+		}
+		return on, from.Compare(on) <= 0 && on.Compare(to) <= 0
+	}
+	on := civil.Max(from, u.days.From)
+	return on, u.days.Has(on) && on.Compare(to) <= 0
+}
+
+// alerts counts the rows by the days of a window on which operators are alerted of them.
+func (s *setAside) alerts(from, to, today civil.Date) map[civil.Date]map[codes.Code]int {
 	out := map[civil.Date]map[codes.Code]int{}
 	for _, row := range s.rows {
-		on := civil.Max(from, row.days.From)
-		if !row.days.Has(on) || to.Compare(on) < 0 {
+		on, ok := row.alertDay(from, to, today)
+		if !ok {
 			continue
 		}
 		if out[on] == nil {
@@ -152,7 +180,7 @@ func (a *answer) alert(ctx context.Context) {
 // an alert without a day would be ended by the next clean answer about other days.
 func (a *answer) alerts() []ledger.Alert {
 	var found []ledger.Alert
-	repeated, aside := a.repeated(), a.setAside.firstDays(a.from, a.to)
+	repeated, aside := a.repeated(), a.setAside.alerts(a.from, a.to, a.today)
 	for _, on := range civil.Range(a.from, a.to) {
 		for code, rows := range aside[on] {
 			found = append(found, ledger.Alert{Day: on, Code: code, Rows: rows})
