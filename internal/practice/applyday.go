@@ -113,8 +113,13 @@ func (a *Answer) lacks(d civil.Date) bool {
 	return slices.ContainsFunc(a.Lacking, func(s Span) bool { return s.Has(d) })
 }
 
+// beforeSeen is how many days before the days that were requested an entry begins at least that
+// shows how the vendor selects. One that begins on the day before may be on the first of them in
+// the vendor's time zone.
+const beforeSeen = 2
+
 // overlaps reports whether the answer shows that the vendor selects entries by overlap: it has one
-// that begins before the days that were requested. Then it has all of these.
+// that begins well before the days that were requested. Then it has all of these.
 func (a *Answer) overlaps() bool {
 	first := a.Seen
 	switch {
@@ -124,7 +129,7 @@ func (a *Answer) overlaps() bool {
 	default:
 		first = a.Date
 	}
-	return slices.ContainsFunc(a.Visits, func(v Appointment) bool { return v.Day.Compare(first) < 0 && v.Covers(first) })
+	return slices.ContainsFunc(a.Visits, func(v Appointment) bool { return v.Day.Days(first) >= beforeSeen && v.Covers(first) })
 }
 
 // dayUpdate is one answer about a day on its way into the cache: compare, commit, cache.

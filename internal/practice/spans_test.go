@@ -83,6 +83,8 @@ func TestEntriesThatBeganLongAgo(t *testing.T) {
 	other.ID, other.Start = "900778", other.Start.AddDate(0, 0, 0)
 	short := long
 	short.Last, short.End = monday.Add(-1), short.Start.AddDate(0, 0, 19)
+	late := onDay(visit(3), monday.Add(-8), -8)
+	late.Last, late.End = monday.Add(-7), late.Start.AddDate(0, 0, 1)
 	rows := []Appointment{visit(1), visit(2)}
 	for name, c := range map[string]struct {
 		rows []Appointment
@@ -92,6 +94,7 @@ func TestEntriesThatBeganLongAgo(t *testing.T) {
 		"not requested":               {rows, 7, true},
 		"not found":                   {rows, 20, false},
 		"not found by overlap":        {append(rows, other), 7, false},
+		"not requested, over night":   {append(rows, late), 7, true},
 		"found":                       {append(rows, long), 7, true},
 		"shortened, found":            {append(rows, short), 20, false},
 		"shortened, found by overlap": {append(rows, short), 7, false},
