@@ -1,8 +1,14 @@
 package work
 
 import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 // Whether the vendor selects entries by start or by overlap is unknown, so a list of one day could
@@ -16,7 +22,44 @@ const (
 	maxLookback = 14
 	// few is how many days a list has at most that is read often. Longer ones are read at night.
 	few = 7
+	// farPause is how long after the failure of a far list the practice's lists are near ones.
+	farPause = 30 * time.Minute
+	// farList names far lists in pauses.
+	farList = "far list"
 )
+
+// lookback is the function of that name, for a practice whose far lists may have failed recently:
+// days would remain unread until the vendor can answer the longest list. Demanded ones stay far.
+func (d Deps) lookback(ctx context.Context, s practiceScope, known practice.Known, days []civil.Date, demanded int) (back int, far bool, err error) {
+	back, far = lookback(known, days, demanded)
+	if !far || back <= minLookback || demanded > 0 {
+		return back, far, nil
+	}
+	paused, err := d.Store.Paused(ctx, s.tenant, s.id, farList)
+	if paused {
+		back, far = lookback(known, days, minLookback)
+	}
+	return back, far, err
+}
+
+// mayBeTooLong reports whether a shorter list may succeed where one has failed in this way.
+func mayBeTooLong(err error) bool {
+	var e *tebra.Error
+	return errors.As(err, &e) && (e.Code == tebra.Timeout || e.Code == tebra.Unavailable || e.Code == tebra.Malformed)
+}
+
+// shorten is the outcome of a run whose far list has failed: it is repeated as a near one, as soon
+// as the vendor allows. The days remain near, so a far list is requested again after the pause.
+func (d Deps) shorten(ctx context.Context, s practiceScope, err error) error {
+	var e *tebra.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if err := d.Store.Pause(context.WithoutCancel(ctx), s.tenant, s.id, farList, farPause); err != nil {
+		return err
+	}
+	return tasks.Later(time.Now().Add(e.RetryAfter), vendorCode(e.Code))
+}
 
 // lookback returns how many days before some days are requested with them: as many as are demanded,
 // or what follows from what is known if demanded is 0. far reports that these are as many as one

@@ -1,6 +1,9 @@
 package work
 
 import (
+	"bytes"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -88,3 +92,63 @@ func TestEntriesThatBeganLongAgo(t *testing.T) {
 	has("withdrawn, read at night", later, 0, 7, false)
 	has("withdrawn, read at night", early, 0, 7, false)
 }
+
+// A far list that the vendor cannot answer is repeated as a near one at once. The lists that follow
+// are near ones too, and reach far again after a pause.
+func TestFarListThatFailsIsShortened(t *testing.T) {
+	t.Parallel()
+	far := "StartDate>" + monday.Add(-59).In(time.UTC).Format("1/2/2006 ")
+	for code, status := range map[tasks.Code]int{codes.VendorMalformed: http.StatusOK, codes.VendorUnavailable: http.StatusServiceUnavailable} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.done(t, today)
+			early := b.block(-20, 2)
+			next, failed := b.line.next, 0
+			b.line.next = carrier(func(r *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(r)
+				if err == nil && strings.Contains(b.line.sent, far) {
+					failed++
+					body, err := io.ReadAll(resp.Body)
+					must(t, err)
+					body = bytes.ReplaceAll(body, []byte("</AppointmentData>"), []byte("</Other>"))
+					resp.StatusCode, resp.Body, resp.ContentLength = status, io.NopCloser(bytes.NewReader(body)), int64(len(body))
+				}
+				return resp, err
+			})
+			asked := time.Now()
+			o := b.run(t, today)
+			want(t, o, tasks.OutcomeLater, code)
+			if wait := o.NextAt.Sub(asked); wait > 5*time.Second {
+				t.Errorf("it comes back after %v", wait)
+			}
+			must(t, b.clinic.SetStatus(b.visits(monday)[0].ID, tebratest.CheckedIn))
+			for range 2 {
+				before := b.board(t, monday).AsOf
+				b.done(t, today)
+				if r := b.board(t, monday); r.Stale || !r.AsOf.After(before) {
+					t.Errorf("the board is stale: %t, as of %v", r.Stale, r.AsOf)
+				}
+			}
+			if failed != 1 || shows(b.board(t, monday), early) {
+				t.Errorf("%d far lists have failed", failed)
+			}
+			b.line.next = next
+			must(t, b.Store.Pause(t.Context(), clinicA, "7", farList, time.Millisecond))
+			for paused := true; paused; {
+				var err error
+				paused, err = b.Store.Paused(t.Context(), clinicA, "7", farList)
+				must(t, err)
+			}
+			b.done(t, today)
+			if r := b.board(t, monday); !shows(r, early) {
+				t.Error("after the pause the list is a near one")
+			}
+		})
+	}
+}
+
+// carrier is a function that carries requests.
+type carrier func(*http.Request) (*http.Response, error)
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }

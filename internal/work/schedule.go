@@ -39,7 +39,10 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 	if err != nil {
 		return fmt.Errorf("read known days: %w", err)
 	}
-	back, far := lookback(known, span, job.Args.Lookback)
+	back, far, err := d.lookback(ctx, s, known, span, job.Args.Lookback)
+	if err != nil {
+		return err
+	}
 	w, err := firstWindow(s.Vendor.Appointments.Windows(ctx, tebra.ListAppointmentsRequest{
 		PracticeName: s.name, From: job.Args.From.In(time.UTC), To: job.Args.To.In(time.UTC), Lookback: back, Location: s.Zone,
 	}))
@@ -48,6 +51,8 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		first := job.Args
 		first.To = w.to
 		return d.demand(ctx, s, append(rest(job.Args, w.to), first)...)
+	case far && back > minLookback && job.Args.Lookback == 0 && mayBeTooLong(err):
+		return d.shorten(ctx, s, err)
 	case err != nil:
 		return d.failed(ctx, &n, since, err, job.EnqueuedAt)
 	}
