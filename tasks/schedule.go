@@ -13,6 +13,9 @@ var (
 // maxSpan is the longest window in days. A longer one is a mistake, not a schedule.
 const maxSpan = 731
 
+// MaxLookback is the largest Lookback of a SyncSchedule.
+const MaxLookback = maxSpan
+
 // SyncSchedule reads a practice's appointments of some days from the vendor and updates the
 // documents and views that they change.
 type SyncSchedule struct {
@@ -23,7 +26,9 @@ type SyncSchedule struct {
 	// To is the last day. It equals From for a single day.
 	To Date `json:"to"`
 	// Lookback is how many days before From are requested too, up to the vendor's longest range in
-	// all: a list of some days may lack the entries that began before them. 0 means a week.
+	// all: a list of some days may lack the entries that began before them. 0 leaves the number to
+	// the worker: 7 days, up to 14 if an entry is known to have begun then, and up to 59 for days
+	// that were not read with as many yet.
 	Lookback int `json:"lookback,omitzero"`
 }
 
@@ -49,7 +54,7 @@ func (a SyncSchedule) Validate() error {
 		return errors.New("from is after to")
 	case a.From.Days(a.To) > maxSpan:
 		return errors.New("from and to are more than two years apart")
-	case a.Lookback < 0 || a.Lookback > maxSpan:
+	case a.Lookback < 0 || a.Lookback > MaxLookback:
 		return errors.New("lookback must be 0 to 731")
 	}
 	return nil

@@ -195,6 +195,7 @@ var arguments = map[string]struct {
 	"date":     {"The day that the view shows or starts with.", nil},
 	"patient":  {"The patient's number.", nil},
 	"provider": {"The provider's number; only for provider-day.", nil},
+	"lookback": {"How many days before the first are requested too, up to the vendor's longest range in all; 0 or absent leaves the number to the worker.", nil},
 	"days":     {"How many days to read at most, after the vendor truncated an answer; 0 means no limit.", nil},
 
 	"appointment": {"The appointment's number.", nil},
@@ -211,6 +212,9 @@ func (demand) Schema(r huma.Registry) *huma.Schema {
 		args := r.Schema(argsOf(k), true, "")
 		for member, s := range r.SchemaFromRef(args.Ref).Properties {
 			s.Description, s.Enum = arguments[member].about, arguments[member].enum
+			if member == "lookback" {
+				s.Minimum, s.Maximum = new(0.0), new(float64(tasks.MaxLookback))
+			}
 		}
 		name := strings.TrimPrefix(args.Ref, "#/components/schemas/") + "Demand"
 		r.Map()[name] = &huma.Schema{
