@@ -101,9 +101,30 @@ func (a *answer) check(ctx context.Context, job *tasks.Job[tasks.SyncSchedule]) 
 		again.From, again.To = a.from, a.to
 		return prove(ctx, a.Deps, &a.named, again, delay)
 	case a.scope == practice.ScopeEmpty:
-		return a.recheck(ctx, &a.named)
+		if err := a.recheck(ctx, &a.named); err != nil {
+			return err
+		}
+		return a.readProven(ctx, job.Args)
 	}
 	return nil
+}
+
+// readProven demands an empty list once more, after the statement that it has just demanded: lists
+// that are read more rarely than a statement is recent would never be proven. Today's, which is
+// read often, finds a recent one with its next reading.
+func (a *answer) readProven(ctx context.Context, again tasks.SyncSchedule) error {
+	if a.stated.Code != "" || a.recent() || a.stated.Confirms(a.name) > 0 && a.stated.Age < 2*recheck {
+		return nil
+	}
+	again.From, again.To = a.from, a.to
+	what := fmt.Sprintf("proof %s %s %d", again.From, again.To, again.Lookback)
+	if paused, err := a.Store.Paused(ctx, a.tenant, a.id, what); paused || err != nil {
+		return err
+	}
+	if _, err := a.Tasks.Enqueue(ctx, a.tenant.String(), again, tasks.In(coldDelay)); err != nil {
+		return fmt.Errorf("enqueue second read: %w", err)
+	}
+	return a.Store.Pause(ctx, a.tenant, a.id, what, 2*recheck)
 }
 
 // readDays returns the demands that read days, one for each run of consecutive days.
