@@ -160,7 +160,7 @@ func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision 
 // would be that of a task that never existed.
 func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code) *decision {
 	if a.runs == nil || a.idErr != nil {
-		return nil
+		return nil //nolint:nilerr // a task with a malformed ID has no outcome
 	}
 	o := queue.Outcome{
 		State: state, Code: code, Tenant: run.Tenant, Kind: run.Kind, Attempts: run.Attempt, FinishedAt: time.Now().UTC(),

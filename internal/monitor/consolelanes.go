@@ -29,7 +29,7 @@ var errDamaged = errors.New("a record is damaged")
 func survives(f func()) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	f()
-	return
+	return ok
 }
 
 // repair replaces asynqmon's failed response by our own, if the request is for lanes and Redis

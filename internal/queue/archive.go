@@ -60,7 +60,7 @@ type ArchivedTask struct {
 func (a *Archive) Run(ctx context.Context) error {
 	for failed := false; ; {
 		if pause(ctx, archiveEvery/2+rand.N(archiveEvery)) != nil {
-			return nil
+			return nil //nolint:nilerr // it was asked to end
 		}
 		err := a.Trim(ctx)
 		if err != nil && !failed && ctx.Err() == nil {
