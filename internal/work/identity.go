@@ -138,7 +138,7 @@ func counts[T tasks.Args](ctx context.Context, d Deps, n *named, again T, l tall
 // recheck is identify if the last statement about the practice is old, or names it otherwise.
 func (d Deps) recheck(ctx context.Context, n *named) error {
 	if n.recent() || (n.stated.Code != "" || n.stated.Unconfirmed) && n.stated.Age < recheck {
-		return nil //nolint:nilerr // the code is what the vendor stated, not the error of a call
+		return nil
 	}
 	return d.identify(ctx, n)
 }

@@ -15,7 +15,7 @@ import (
 // read.
 func unnamed(body string) string {
 	body = regexp.MustCompile(`<(\w*:?)PracticeName>[^<]*<`).ReplaceAllString(body, "<${1}PracticeName><")
-	return regexp.MustCompile(`<(\w*:?)PracticeI(d|D)>7<`).ReplaceAllString(body, "<${1}PracticeI$2>seven<")
+	return regexp.MustCompile(`<(\w*:?)PracticeI([dD])>7<`).ReplaceAllString(body, "<${1}PracticeI$2>seven<")
 }
 
 // unread makes the number of a patient unreadable.
