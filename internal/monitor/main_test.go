@@ -191,7 +191,7 @@ func digest(char string) string { return strings.Repeat(char, 26) }
 // any page.
 const plantedMarker = "Zqx7Marker"
 
-// enqueue adds one task that was requested at the given time, and returns its ID.
+// enqueue adds one task of a demand at the given time, and returns its ID.
 func (s *testSite) enqueue(t testing.TB, lane, char string, at time.Time) string {
 	t.Helper()
 	receipts, err := queue.NewProducer(s.rdb).Enqueue(t.Context(), []queue.Demand{{

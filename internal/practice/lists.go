@@ -13,7 +13,7 @@ import (
 // with no practice the account's practices (NounPractices). A sound answer counts. One that is
 // empty or lacks too much counts if there was such an answer to the same question before, and the
 // practice's identity was confirmed after that one was received; if it is empty, also shortly
-// before this one was requested.
+// before the request for this one.
 //
 // first reports that an answer that does not count is the first one, so that another one is needed
 // besides the confirmation.

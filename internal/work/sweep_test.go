@@ -49,7 +49,7 @@ func TestFullPageWithoutNextKey(t *testing.T) {
 		b.demands(t, `sync sweep 7 from "" since "", 999 rows`)
 		b.done(t, smaller)
 		if !strings.Contains(b.line.sent, "BatchSize>999<") {
-			t.Error("the page was requested with the same size")
+			t.Error("the request names the same size")
 		}
 		b.demands(t, `sync sweep 7 from "`+b.clinic.Patients()[999].ID+`" since "2026-03-02"`)
 	})

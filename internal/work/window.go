@@ -12,7 +12,7 @@ import (
 // read the days after the first window, so that a failure there does not undo its progress.
 type window[T any] struct {
 	from, to civil.Date
-	seen     civil.Date // the first day that was requested, before from
+	seen     civil.Date // the first day of the request, before from
 	rows     []T
 	aside    []tebra.SetAside
 	// authorized are the practices that the login may read, if the vendor states that.
