@@ -180,13 +180,15 @@ type listOf struct {
 	aside    bool // the rows that are lost are set aside; else the list was cut
 }
 
-// surely reports whether an answer shows everything of a day.
+// surely reports whether an answer shows everything of a day. A row that began on the day before
+// the list does not show that the vendor selects by overlap: see beforeSeen.
 func (m *officeMachine) surely(d, seen civil.Date, aside []Span, sent []*Appointment) bool {
 	if slices.ContainsFunc(aside, func(s Span) bool { return s.Has(d) }) {
 		return false
 	}
 	early := func(a *Appointment) bool { return a.Day.Compare(seen) < 0 && a.Covers(d) }
-	return slices.ContainsFunc(sent, func(a *Appointment) bool { return a.Day.Compare(seen) < 0 }) ||
+	overlaps := func(a *Appointment) bool { return a.Day.Days(seen) >= beforeSeen && a.Covers(seen) }
+	return slices.ContainsFunc(sent, overlaps) ||
 		!slices.ContainsFunc(m.rows, early) && !slices.ContainsFunc(m.held[d], early)
 }
 
