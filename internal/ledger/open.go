@@ -24,8 +24,10 @@ const (
 
 const (
 	// callTimeout bounds a call that touches a few rows, including the wait for a connection.
-	// Open's ping uses it too, so an unreachable database is reported within it.
+	// An unreachable PostgreSQL is reported within it.
 	callTimeout = 5 * time.Second
+	// openTimeout bounds the first connection, in which SQLite may have to recover its log.
+	openTimeout = 15 * time.Second
 	// batchTimeout bounds a call that writes many rows in one transaction.
 	batchTimeout = 30 * time.Second
 	// busyTimeout is how long SQLite waits for another process to finish writing. It is shorter
@@ -147,10 +149,10 @@ func (l *Ledger) Ping(ctx context.Context) error {
 // connect is the first Ping. When several connections switch a new SQLite file to WAL at the same
 // time, SQLite rejects all but one at once, despite the busy timeout; the others retry.
 func (l *Ledger) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	for {
-		err := l.Ping(ctx)
+		err := dbError("ping", l.db.PingContext(ctx))
 		if !errors.Is(err, errBusy) {
 			return err
 		}
