@@ -5,9 +5,18 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/workflow-bolt/rounds/bench/internal/flow"
+	"github.com/workflow-bolt/rounds/bench/internal/process"
 )
 
+// roles are what processes that a bench starts do.
+var roles = []process.Role{process.VendorRole, process.WorkerRole, flow.PeerRole}
+
 func main() {
+	if code, ran := process.RunRole(context.Background(), roles...); ran {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/bench/internal/answers"
+	"github.com/workflow-bolt/rounds/bench/internal/flow"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
 )
 
@@ -32,6 +33,7 @@ type bench struct {
 }
 
 var benches = []bench{
+	{"flow", "the use of the vendor's budget and its sharing by four workers, beside two set-ups of plain asynq", flow.Flags},
 	{"answers", "reading a list of 10,000 appointments from the vendor, against encoding/xml's tokens", answers.Flags},
 }
 

@@ -1,0 +1,185 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
+	"github.com/workflow-bolt/rounds/bench/internal/report"
+)
+
+// The accounts of part changes.
+type changing struct {
+	unknown [2]process.Account // an interval half as long again as the documented one, from the beginning
+	halved  [2]process.Account // the documented interval, and twice that from halvedAt
+	raised  process.Account    // twice the documented interval, and the documented one from raisedAt
+}
+
+func changingAccounts(s settings) (c changing) {
+	account := func(name string, interval time.Duration, margin int) process.Account {
+		return process.Account{
+			Tenant: name, Patients: 4 * s.changeCalls, Interval: interval, Margin: time.Duration(margin) * time.Millisecond, Latency: s.latency,
+		}
+	}
+	for i := range c.unknown {
+		c.unknown[i] = account(fmt.Sprintf("unknown-%d", i+1), s.interval*3/2, 3+3*i)
+		c.halved[i] = account(fmt.Sprintf("halved-%d", i+1), s.interval, 4+3*i)
+	}
+	c.raised = account("raised", 2*s.interval, 5)
+	return c
+}
+
+func (c changing) all() []process.Account {
+	return append(append(c.unknown[:], c.halved[:]...), c.raised)
+}
+
+// changes works off backlogs of accounts whose interval differs from the documented one, or
+// changes, which only the vendor's refusals can reveal.
+func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
+	c := changingAccounts(s)
+	h, err := process.Open(ctx, c.all())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.Close(ctx)) }()
+	if err := h.StartWorkers(ctx, workers, ""); err != nil {
+		return nil, err
+	}
+	unknown, err := inParallel(c.unknown[:], func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.changeCalls) })
+	if err != nil {
+		return nil, err
+	}
+	// These have work for as long as they are observed.
+	if _, err := inParallel(append(c.halved[:], c.raised), func(a process.Account) (backlog, error) {
+		return demand(ctx, h, a, 0, 4*s.changeCalls)
+	}); err != nil {
+		return nil, err
+	}
+	changed, err := c.change(ctx, s, h.Vendor)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.observe(ctx, s, h.Vendor, unknown, changed); err != nil {
+		return nil, err
+	}
+	observed := time.Now()
+	timelines, err := readTimelines(ctx, h.Vendor, c.all())
+	if err != nil {
+		return nil, err
+	}
+	return c.rows(s, timelines, unknown, changed, observed)
+}
+
+// change waits, changes the intervals, and returns when it did so.
+func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (time.Time, error) {
+	progress("  waiting %v before the intervals change", s.changeAfter)
+	if err := pause(ctx, s.changeAfter); err != nil {
+		return time.Time{}, err
+	}
+	changed := time.Now()
+	for _, a := range c.halved {
+		a.Interval *= 2
+		if err := v.SetLimits(ctx, a); err != nil {
+			return changed, err
+		}
+	}
+	raised := c.raised
+	raised.Interval /= 2
+	return changed, v.SetLimits(ctx, raised)
+}
+
+// observe waits until the figures are known, or until they are too bad to wait longer.
+func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, unknown []backlog, changed time.Time) error {
+	late := time.Duration(s.halvedCalls/2+10) * 2 * s.interval * 13 / 10
+	if err := await(ctx, v, unknown, time.Duration(float64(ideal(unknown))*1.5)); err != nil {
+		return err
+	}
+	for time.Since(changed) < late {
+		timelines, err := readTimelines(ctx, v, c.halved[:])
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, t := range timelines {
+			n += len(t.between(changed, time.Now()))
+		}
+		if n >= s.halvedCalls+20 { // the twenty of the first ten intervals do not count
+			break
+		}
+		progress("  %d of %d calls since the change", n, s.halvedCalls)
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atPace is how far apart calls may be on average, in true spacings, to be at the vendor's pace.
+const atPace = 1.10
+
+// recovered returns after how many of the new intervals the first of some calls in a row came that
+// are at the new pace. It is the whole time of observation if there are none.
+func recovered(t timeline, settle int, changed, observed time.Time, spacing time.Duration) float64 {
+	after := t.served().between(changed, observed)
+	for i := 0; i+settle < len(after); i++ {
+		if after[i+settle].Arrived.Sub(after[i].Arrived) <= time.Duration(atPace*float64(time.Duration(settle)*spacing)) {
+			return float64(after[i].Arrived.Sub(changed)) / float64(spacing)
+		}
+	}
+	return float64(observed.Sub(changed)) / float64(spacing)
+}
+
+func (c changing) rows(s settings, timelines map[string]timeline, unknown []backlog, changed, observed time.Time) ([]report.Row, error) {
+	slowest := 0.0
+	for _, b := range unknown {
+		took, err := b.drain(timelines[b.account.Tenant], observed)
+		if err != nil {
+			return nil, err
+		}
+		slowest = max(slowest, took)
+	}
+	late, cased, err := c.late(timelines, changed, s.halvedCalls)
+	if err != nil {
+		return nil, err
+	}
+	raised := c.raised
+	raised.Interval /= 2
+	t := timelines[raised.Tenant]
+	if len(t.between(changed, observed)) <= s.settle {
+		return nil, fmt.Errorf("%s: too few calls after the change", raised.Tenant)
+	}
+	const lateRow = "halved-late-refusals"
+	return []report.Row{
+		row("drain-unknown", "× ideal", report.Lower, new(1.15), slowest,
+			"as drain, with an interval half as long again as the documented one, which only refusals name"),
+		row("raised-intervals", "intervals", report.Lower, new(60.0), recovered(t, s.settle, changed, observed, raised.Spacing()),
+			fmt.Sprintf("the vendor halves the interval that it has named: how many of the new ones pass before the first of %d calls in a row "+
+				"that are at most %.2f × the true spacing apart; if there are none, all that were observed", s.settle, atPace)),
+		row(lateRow, "calls", report.Lower, new(0.0), float64(late),
+			"the vendor doubles the interval: refused calls later than ten of the new ones"),
+		cases(lateRow, s.halvedCalls, cased, "calls later than ten intervals"),
+	}, nil
+}
+
+// late returns how many calls were refused later than ten intervals after the interval had doubled,
+// and how many calls were that late.
+func (c changing) late(timelines map[string]timeline, changed time.Time, most int) (refused, n int, err error) {
+	for _, a := range c.halved {
+		before, after := a.Spacing(), a.Spacing()+a.Interval
+		early, err := timelines[a.Tenant].early(func(at time.Time) time.Duration {
+			if at.After(changed) {
+				return after
+			}
+			return before
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+		from := changed.Add(10 * after)
+		refused += len(early.between(from, changed.Add(time.Hour)))
+		n += len(timelines[a.Tenant].between(from, changed.Add(time.Hour)))
+	}
+	return refused, min(n, most), nil
+}

@@ -1,0 +1,273 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/tasks"
+
+	"github.com/workflow-bolt/rounds/bench/internal/pair"
+	"github.com/workflow-bolt/rounds/bench/internal/process"
+	"github.com/workflow-bolt/rounds/bench/internal/report"
+)
+
+// drained are the figures of backlogs that were worked off at once.
+type drained struct {
+	drain    float64 // of the slowest account
+	refusals float64 // per 1000 calls
+	used     float64 // of the budget, while work waited
+	pickups  float64 // per call that was served
+	left     int     // calls that were not served in time
+	calls    int     // with any outcome
+}
+
+func (d drained) note() string {
+	if d.left == 0 {
+		return fmt.Sprintf("%d calls", d.calls)
+	}
+	return fmt.Sprintf("%d calls; %d of those demanded were not served in time, and the figure is that of the others", d.calls, d.left)
+}
+
+// drain works off the backlogs of all accounts with the project's workers and with both peers.
+func drain(ctx context.Context, s settings) ([]report.Row, error) {
+	ours, err := drainOurs(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	const what = "from the demand to the last response, of the slowest account, divided by calls × true spacing; "
+	rows := []report.Row{
+		row("drain", "× ideal", report.Lower, new(1.10), ours.drain, what+ours.note()),
+		row("refusals-per-1000", "calls", report.Lower, new(3.0), ours.refusals, "calls that the vendor refused because they came too soon; "+ours.note()),
+		row("budget-used", "of all", report.Higher, new(0.95), ours.used,
+			"calls × true spacing × 1.05, divided by the time from the demand to the last arrival; "+ours.note()),
+		row("pickups-per-call", "pick-ups", report.Lower, new(2.0), ours.pickups, "runs of the tasks, counted by the workers, per call that was served"),
+	}
+	for _, mode := range []string{backoff, bucket} {
+		theirs, err := drainPeer(ctx, s, mode)
+		if err != nil {
+			return nil, fmt.Errorf("peer %s: %w", mode, err)
+		}
+		rows = append(rows,
+			beside(mode, "drain", "× ideal", report.Lower, ours.drain, theirs.drain, theirs.note()),
+			beside(mode, "refusals-per-1000", "calls", report.Lower, ours.refusals, theirs.refusals, theirs.note()),
+			beside(mode, "budget-used", "of all", report.Higher, ours.used, theirs.used, theirs.note()),
+			beside(mode, "pickups-per-call", "pick-ups", report.Lower, ours.pickups, theirs.pickups, theirs.note()))
+	}
+	return rows, nil
+}
+
+var peerConfigs = map[string]string{
+	backoff: "calls at once; a refused call is retried after an exponential back-off with full jitter, 1 s to 1 min",
+	bucket: "a bucket of one token in Redis for each account, filled after the documented interval and a twentieth; " +
+		"without a token the task comes back within 10 s, as asynq's documents recommend",
+}
+
+// beside is a row that compares a figure of ours with a peer's. It has no floor.
+func beside(mode, name, unit string, better report.Better, ours, theirs float64, note string) report.Row {
+	r := report.Row{
+		Name: name + "-beside-" + mode, Unit: unit, Better: better, Samples: pair.Samples{Ours: []float64{ours}, Theirs: []float64{theirs}},
+		Peer: "asynq with " + mode, PeerVersion: asynqVersion(),
+		PeerConfig: fmt.Sprintf("%d processes with %d slots each; %s", workers, peerSlots, peerConfigs[mode]), Note: "the peer's: " + note,
+	}.Complete()
+	if math.IsInf(*r.Ratio, 0) || math.IsNaN(*r.Ratio) { // one figure is 0
+		r.Ratio = nil
+	}
+	return r
+}
+
+// drainAccounts are accounts whose true spacing only the simulator has: each adds another margin to
+// the interval that the vendor names.
+func drainAccounts(s settings) []process.Account {
+	accounts := make([]process.Account, s.accounts)
+	for i := range accounts {
+		accounts[i] = process.Account{
+			Tenant: fmt.Sprintf("clinic-%d", i+1), Patients: s.calls, Interval: s.interval,
+			Margin: time.Duration(i+2) * time.Millisecond, Latency: s.latency,
+		}
+	}
+	return accounts
+}
+
+func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
+	accounts := drainAccounts(s)
+	h, err := process.Open(ctx, accounts)
+	if err != nil {
+		return drained{}, err
+	}
+	defer func() { err = errors.Join(err, h.Close(ctx)) }()
+	if err := h.StartWorkers(ctx, workers, ""); err != nil {
+		return drained{}, err
+	}
+	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.calls) })
+	if err != nil {
+		return drained{}, err
+	}
+	if err := await(ctx, h.Vendor, backlogs, ideal(backlogs)*5/2); err != nil {
+		return drained{}, err
+	}
+	observed := time.Now()
+	runs, err := h.StopWorkers(ctx)
+	if err != nil {
+		return drained{}, err
+	}
+	return figures(ctx, h.Vendor, backlogs, observed, runs[tasks.SyncPatient{}.Kind()].Total())
+}
+
+func drainPeer(ctx context.Context, s settings, mode string) (_ drained, err error) {
+	accounts := drainAccounts(s)
+	v, err := process.StartVendor(ctx, accounts)
+	if err != nil {
+		return drained{}, err
+	}
+	defer func() { err = errors.Join(err, v.Kill()) }()
+	r, err := process.StartRedis(ctx)
+	if err != nil {
+		return drained{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	settings := peer{Mode: mode, Redis: r.Addr, Endpoint: v.Endpoint(), Accounts: accounts}
+	running, err := inParallel(make([]struct{}, workers), func(struct{}) (*process.Process, error) {
+		return process.Start(ctx, "", PeerRole.Name, settings, nil)
+	})
+	defer func() {
+		for _, p := range running {
+			if p != nil {
+				err = errors.Join(err, p.Kill())
+			}
+		}
+	}()
+	if err != nil {
+		return drained{}, err
+	}
+	client := asynq.NewClientFromRedisClient(redis.NewClient(&redis.Options{Addr: r.Addr, DisableIdentity: true}))
+	defer func() { _ = client.Close() }()
+	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) {
+		b := backlog{account: a, began: time.Now(), calls: s.peerCalls}
+		return b, demandOfPeer(ctx, client, b)
+	})
+	if err != nil {
+		return drained{}, err
+	}
+	if err := await(ctx, v, backlogs, s.peerLimit); err != nil {
+		return drained{}, err
+	}
+	observed := time.Now()
+	picked, err := inParallel(running, func(p *process.Process) (n int, err error) { return n, p.Stop(ctx, &n) })
+	if err != nil {
+		return drained{}, err
+	}
+	total := 0
+	for _, n := range picked {
+		total += n
+	}
+	return figures(ctx, v, backlogs, observed, total)
+}
+
+// figures computes the figures of backlogs from the simulator's log.
+func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observed time.Time, pickups int) (d drained, err error) {
+	accounts := make([]process.Account, len(backlogs))
+	for i, b := range backlogs {
+		accounts[i] = b.account
+	}
+	timelines, err := readTimelines(ctx, v, accounts)
+	if err != nil {
+		return d, err
+	}
+	var allotted, waited time.Duration
+	served, refused := 0, 0
+	for _, b := range backlogs {
+		t := timelines[b.account.Tenant]
+		took, err := b.drain(t, observed)
+		if err != nil {
+			return d, err
+		}
+		early, err := t.early(steady(b.account.Spacing()))
+		if err != nil {
+			return d, err
+		}
+		got, time := b.used(t, observed)
+		allotted, waited = allotted+got, waited+time
+		d.drain = max(d.drain, took)
+		_, n := b.end(t, observed)
+		d.calls, d.left = d.calls+len(t), d.left+b.calls-n
+		served, refused = served+len(t.served()), refused+len(early)
+	}
+	d.refusals = 1000 * float64(refused) / float64(d.calls)
+	d.used = float64(allotted) / float64(waited)
+	d.pickups = float64(pickups) / float64(served)
+	return d, nil
+}
+
+// demand demands that n patients of an account are read, from the given one.
+func demand(ctx context.Context, h *process.House, a process.Account, from, n int) (backlog, error) {
+	args := make([]tasks.Args, n)
+	for i := range args {
+		args[i] = tasks.SyncPatient{Practice: process.PracticeID, Patient: tasks.PatientID(process.Patient(from + i))}
+	}
+	b := backlog{account: a, began: time.Now(), calls: n}
+	_, err := h.Tools.Tasks.EnqueueMany(ctx, a.Tenant, args)
+	return b, err
+}
+
+// ideal returns the shortest time in which the vendor allows all calls of the slowest backlog.
+func ideal(backlogs []backlog) (longest time.Duration) {
+	for _, b := range backlogs {
+		longest = max(longest, time.Duration(b.calls)*b.account.Spacing()+b.account.Latency)
+	}
+	return longest
+}
+
+// await waits until all calls of the backlogs have been served, or until the limit.
+func await(ctx context.Context, v *process.Vendor, backlogs []backlog, limit time.Duration) error {
+	until := time.Now().Add(limit)
+	for n := 0; time.Now().Before(until); n++ {
+		left, all := 0, 0
+		for _, b := range backlogs {
+			count, err := v.Count(ctx, b.account.Tenant)
+			if err != nil {
+				return err
+			}
+			left, all = left+max(0, b.calls-count.OK), all+b.calls
+		}
+		if left == 0 {
+			return nil
+		}
+		if n%50 == 0 {
+			progress("  %d of %d calls are left", left, all)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// inParallel calls do for every element at once and returns the results in order.
+func inParallel[T, R any](of []T, do func(T) (R, error)) ([]R, error) {
+	results, errs := make([]R, len(of)), make([]error, len(of))
+	var wg sync.WaitGroup
+	for i, v := range of {
+		wg.Go(func() { results[i], errs[i] = do(v) })
+	}
+	wg.Wait()
+	return results, errors.Join(errs...)
+}

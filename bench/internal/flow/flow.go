@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/workflow-bolt/rounds/bench/internal/pair"
+	"github.com/workflow-bolt/rounds/bench/internal/report"
+)
+
+// workers is the number of worker processes.
+const workers = 4
+
+// settings are the sizes of a run.
+type settings struct {
+	interval, latency time.Duration
+
+	accounts, calls, peerCalls int           // of part drain
+	peerLimit                  time.Duration // longest time for a peer
+
+	changeCalls, halvedCalls int // of part changes
+	settle                   int // calls in a row that show a pace
+	changeAfter              time.Duration
+
+	quiet, quietRounds, quietCalls int // of part hog: tenants, and calls of each in a round
+	hogCalls                       int
+	hogAhead, hogLimit             time.Duration // how long the hog works before the quiet, and the longest time for these
+	hogLatency, quietLatency       time.Duration // of part hog-slow
+
+	personAccounts         int // of part interactive
+	personEvery, personFor time.Duration
+}
+
+// full is the size whose figures count. The intervals are long enough for the jitter of a busy
+// machine.
+var full = settings{
+	interval: 250 * time.Millisecond, latency: 2500 * time.Millisecond,
+	accounts: 8, calls: 250, peerCalls: 100, peerLimit: 100 * time.Second,
+	changeCalls: 250, halvedCalls: 500, settle: 20, changeAfter: 10 * time.Second,
+	quiet: 9, quietRounds: 2, quietCalls: 20, hogCalls: 50_000, hogAhead: 10 * time.Second, hogLimit: 60 * time.Second,
+	hogLatency: 18 * time.Second, quietLatency: 360 * time.Millisecond,
+	personAccounts: 4, personEvery: 2 * time.Second, personFor: 60 * time.Second,
+}
+
+// smoke is a size that shows in less than a minute whether the bench works.
+var smoke = settings{
+	interval: 250 * time.Millisecond, latency: 500 * time.Millisecond,
+	accounts: 2, calls: 20, peerCalls: 8, peerLimit: 15 * time.Second,
+	changeCalls: 15, halvedCalls: 10, settle: 4, changeAfter: 3 * time.Second,
+	quiet: 2, quietRounds: 1, quietCalls: 4, hogCalls: 200, hogAhead: time.Second, hogLimit: 8 * time.Second,
+	hogLatency: 2 * time.Second, quietLatency: 100 * time.Millisecond,
+	personAccounts: 1, personEvery: 500 * time.Millisecond, personFor: 5 * time.Second,
+}
+
+// part is a share of the bench that can be selected.
+type part struct {
+	name, about string
+	run         func(context.Context, settings) ([]report.Row, error)
+}
+
+var parts = []part{
+	{"drain", "the backlogs of eight accounts, beside both peers", drain},
+	{"changes", "accounts whose interval is not the documented one, or changes", changes},
+	{"hog", "quiet tenants beside a hog", hog},
+	{"hog-slow", "quiet tenants beside a hog with slow calls", hogSlow},
+	{"interactive", "people's calls beside a backlog of the same account", interactive},
+}
+
+func partNames() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// Flags declares the bench's flags and returns its measurement.
+func Flags(flags *flag.FlagSet) func(context.Context) ([]report.Row, error) {
+	selected := flags.String("parts", strings.Join(partNames(), ","), "the parts to run, separated by commas")
+	small := flags.Bool("smoke", false, "take a minute or less: few calls, and figures that mean nothing")
+	return func(ctx context.Context) ([]report.Row, error) {
+		s := full
+		if *small {
+			s = smoke
+		}
+		return measure(ctx, s, strings.Split(*selected, ","))
+	}
+}
+
+func measure(ctx context.Context, s settings, selected []string) ([]report.Row, error) {
+	for _, name := range selected {
+		if !slices.Contains(partNames(), name) {
+			return nil, fmt.Errorf("unknown part %q; the parts are %s", name, strings.Join(partNames(), ", "))
+		}
+	}
+	var rows []report.Row
+	for _, p := range parts {
+		if !slices.Contains(selected, p.name) {
+			continue
+		}
+		progress("part %s: %s", p.name, p.about)
+		got, err := p.run(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("part %s: %w", p.name, err)
+		}
+		for _, r := range got {
+			progress("  %s: %.4g %s", r.Name, r.Ours, r.Unit)
+		}
+		rows = append(rows, got...)
+	}
+	return rows, nil
+}
+
+// progress reports to stderr: a run takes minutes.
+func progress(format string, args ...any) {
+	_, _ = fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
+}
+
+// row is a figure that was measured once.
+func row(name, unit string, better report.Better, floor *float64, figure float64, note string) report.Row {
+	return report.Row{
+		Name: name, Unit: unit, Better: better, Floor: floor, Samples: pair.Samples{Ours: []float64{figure}}, Note: note,
+	}.Complete()
+}
+
+// cases is the row that counts the cases of a row that wants 0. Without enough of them the 0 says
+// nothing.
+func cases(of string, least, n int, note string) report.Row {
+	return row(of+"-cases", "cases", report.Higher, new(float64(least)), float64(n), note)
+}

@@ -1,0 +1,156 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
+)
+
+// The peers' ways of keeping the vendor's limit.
+const (
+	backoff = "backoff" // call at once, and retry refused calls ever later
+	bucket  = "bucket"  // take a token from a bucket in Redis first, and come back later without one
+)
+
+// peerSlots is how many tasks one peer's process works on, as many as a worker.
+const peerSlots = 20
+
+// peer are the settings of a peer's process.
+type peer struct {
+	Mode     string            `json:"mode"`
+	Redis    string            `json:"redis"` // host:port
+	Endpoint string            `json:"endpoint"`
+	Accounts []process.Account `json:"accounts"`
+}
+
+// PeerRole is a worker of plain asynq. Its result is the number of its pick-ups.
+var PeerRole = process.Role{Name: "peer", Run: func(ctx context.Context, settings []byte, report func(any) error) error {
+	var p peer
+	if err := json.Unmarshal(settings, &p); err != nil {
+		return err
+	}
+	return p.run(ctx, report)
+}}
+
+const peerKind = "patient"
+
+type peerTask struct{ Tenant, Patient string }
+
+// errNoToken sends a task back without counting an attempt.
+var errNoToken = errors.New("no token")
+
+func (p peer) run(ctx context.Context, report func(any) error) error {
+	rdb := redis.NewClient(&redis.Options{Addr: p.Redis, DisableIdentity: true})
+	defer func() { _ = rdb.Close() }()
+	clients := map[string]*tebra.Client{}
+	for _, a := range p.Accounts {
+		c, err := tebra.New(tebra.Options{
+			Endpoint: p.Endpoint, Insecure: true, Account: a.Tenant, Credentials: a.Credentials(),
+			HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: peerSlots}},
+		})
+		if err != nil {
+			return err
+		}
+		clients[a.Tenant] = c
+	}
+	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
+		Concurrency: peerSlots, LogLevel: asynq.ErrorLevel,
+		TaskCheckInterval: 100 * time.Millisecond, DelayedTaskCheckInterval: time.Second, // as our workers
+		RetryDelayFunc: retryDelay,
+		IsFailure:      func(err error) bool { return !errors.Is(err, errNoToken) },
+	})
+	var picked atomic.Int64
+	err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		picked.Add(1)
+		var task peerTask
+		if err := json.Unmarshal(t.Payload(), &task); err != nil {
+			return fmt.Errorf("%w: %w", asynq.SkipRetry, err)
+		}
+		if p.Mode == bucket {
+			if err := takeToken(ctx, rdb, task.Tenant, p.interval()); err != nil {
+				return err
+			}
+		}
+		_, err := clients[task.Tenant].Patients.Get(ctx, task.Patient)
+		return err
+	}))
+	if err != nil {
+		return err
+	}
+	if err := report("ready"); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	srv.Shutdown()
+	return report(picked.Load())
+}
+
+// interval is what the peer has from the vendor's documents: all accounts have the same.
+func (p peer) interval() time.Duration { return p.Accounts[0].Interval }
+
+// retryDelay is exponential with full jitter for a failure, from a second to a minute. Without a
+// token it is what asynq's documents recommend for rate limits: a random number of seconds up to
+// ten.
+func retryDelay(failures int, err error, _ *asynq.Task) time.Duration {
+	longest := min(time.Minute, time.Second<<min(failures, 10))
+	if errors.Is(err, errNoToken) {
+		longest = 10 * time.Second
+	}
+	return time.Duration(rand.Int64N(int64(longest)) + 1)
+}
+
+// tokenScript takes the only token of a bucket that a new token fills after one interval and a
+// twentieth of it.
+var tokenScript = redis.NewScript(`
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local full = tonumber(redis.call('GET', KEYS[1]) or '0')
+if now < full then return 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', now + ARGV[1]), 'PX', 60000)
+return 1`)
+
+func takeToken(ctx context.Context, rdb *redis.Client, tenant string, interval time.Duration) error {
+	taken, err := tokenScript.Run(ctx, rdb, []string{"bucket:" + tenant}, (interval + interval/20).Microseconds()).Bool()
+	if err == nil && !taken {
+		err = errNoToken
+	}
+	return err
+}
+
+// asynqVersion returns the version of asynq that this program was built with.
+func asynqVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	for _, d := range info.Deps {
+		if d.Path == "github.com/hibiken/asynq" {
+			return d.Version
+		}
+	}
+	return ""
+}
+
+// demandOfPeer adds the tasks of one account to a peer's queue.
+func demandOfPeer(ctx context.Context, c *asynq.Client, b backlog) error {
+	for i := range b.calls {
+		data, err := json.Marshal(peerTask{b.account.Tenant, process.Patient(i)})
+		if err != nil {
+			return err
+		}
+		if _, err := c.EnqueueContext(ctx, asynq.NewTask(peerKind, data), asynq.MaxRetry(1000)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
