@@ -102,7 +102,7 @@ func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 		return drained{}, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers, ""); err != nil {
+	if err := h.StartWorkers(ctx, workers); err != nil {
 		return drained{}, err
 	}
 	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.calls) })
@@ -134,7 +134,7 @@ func drainPeer(ctx context.Context, s settings, mode string) (_ drained, err err
 	defer func() { err = errors.Join(err, r.Close()) }()
 	settings := peer{Mode: mode, Redis: r.Addr, Endpoint: v.Endpoint(), Accounts: accounts}
 	running, err := inParallel(make([]struct{}, workers), func(struct{}) (*process.Process, error) {
-		return process.Start(ctx, "", PeerRole.Name, settings, nil)
+		return process.Start(ctx, PeerRole.Name, settings, nil)
 	})
 	defer func() {
 		for _, p := range running {

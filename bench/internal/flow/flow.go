@@ -34,6 +34,11 @@ type settings struct {
 
 	personAccounts         int // of part interactive
 	personEvery, personFor time.Duration
+
+	faultAccounts int     // of parts failover, skew and stopped
+	faultScale    float64 // of the times in part failover
+	skewFor       time.Duration
+	stops         int
 }
 
 // full is the size whose figures count. The intervals are long enough for the jitter of a busy
@@ -45,6 +50,7 @@ var full = settings{
 	quiet: 9, quietRounds: 2, quietCalls: 20, hogCalls: 50_000, hogAhead: 10 * time.Second, hogLimit: 60 * time.Second,
 	hogLatency: 18 * time.Second, quietLatency: 360 * time.Millisecond,
 	personAccounts: 4, personEvery: 2 * time.Second, personFor: 60 * time.Second,
+	faultAccounts: 4, faultScale: 1, skewFor: 40 * time.Second, stops: 30,
 }
 
 // smoke is a size that shows in less than a minute whether the bench works.
@@ -55,6 +61,7 @@ var smoke = settings{
 	quiet: 2, quietRounds: 1, quietCalls: 4, hogCalls: 200, hogAhead: time.Second, hogLimit: 8 * time.Second,
 	hogLatency: 2 * time.Second, quietLatency: 100 * time.Millisecond,
 	personAccounts: 1, personEvery: 500 * time.Millisecond, personFor: 5 * time.Second,
+	faultAccounts: 2, faultScale: 0.2, skewFor: 5 * time.Second, stops: 4,
 }
 
 // part is a share of the bench that can be selected.
@@ -69,6 +76,9 @@ var parts = []part{
 	{"hog", "quiet tenants beside a hog", hog},
 	{"hog-slow", "quiet tenants beside a hog with slow calls", hogSlow},
 	{"interactive", "people's calls beside a backlog of the same account", interactive},
+	{"failover", "the vendor's limit while flow control loses its keys, Redis fails over and a worker stops", failover},
+	{"skew", "the vendor's limit with workers whose clocks are off", skew},
+	{"stopped", "the vendor's limit while workers are stopped for moments", stopped},
 }
 
 func partNames() []string {
@@ -83,10 +93,14 @@ func partNames() []string {
 func Flags(flags *flag.FlagSet) func(context.Context) ([]report.Row, error) {
 	selected := flags.String("parts", strings.Join(partNames(), ","), "the parts to run, separated by commas")
 	small := flags.Bool("smoke", false, "take a minute or less: few calls, and figures that mean nothing")
+	stops := flags.Int("stops", 0, "how often part stopped stops a worker, once a second; 0 means as often as usual")
 	return func(ctx context.Context) ([]report.Row, error) {
 		s := full
 		if *small {
 			s = smoke
+		}
+		if *stops > 0 {
+			s.stops = *stops
 		}
 		return measure(ctx, s, strings.Split(*selected, ","))
 	}

@@ -45,7 +45,7 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.house.Close(ctx)) }()
-	if err := r.house.StartWorkers(ctx, workers, ""); err != nil {
+	if err := r.house.StartWorkers(ctx, workers); err != nil {
 		return nil, err
 	}
 	alone, _, err := r.rounds(ctx, s)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -20,16 +22,27 @@ import (
 type House struct {
 	Accounts []Account
 	Vendor   *Vendor
-	Redis    *Redis
+	Redis    *Redis // the primary
+	Replica  *Redis // nil without OpenReplicated
 	Tools    *app.Tools
 	Workers  []*Process
 
-	dir string
-	env map[string]string // of the workers, as for cmd/worker
+	dir   string
+	front *Proxy            // between all others and Redis; nil without OpenReplicated
+	env   map[string]string // of the workers, as for cmd/worker
 }
 
 // Open starts everything but the workers.
-func Open(ctx context.Context, accounts []Account) (_ *House, err error) {
+func Open(ctx context.Context, accounts []Account) (*House, error) {
+	return open(ctx, accounts, false)
+}
+
+// OpenReplicated is Open with a replica of Redis, to which FailOver moves.
+func OpenReplicated(ctx context.Context, accounts []Account) (*House, error) {
+	return open(ctx, accounts, true)
+}
+
+func open(ctx context.Context, accounts []Account, replicated bool) (_ *House, err error) {
 	h := &House{Accounts: accounts}
 	defer func() {
 		if err != nil {
@@ -44,6 +57,11 @@ func Open(ctx context.Context, accounts []Account) (_ *House, err error) {
 	}
 	if h.Redis, err = StartRedis(ctx); err != nil {
 		return nil, err
+	}
+	if replicated {
+		if err := h.replicate(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := h.configure(); err != nil {
 		return nil, err
@@ -71,13 +89,51 @@ func (h *House) configure() error {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(h.dir, name) }
+	url := h.Redis.URL
+	if h.front != nil {
+		url = (&Redis{Addr: h.front.Addr}).URL
+	}
 	h.env = map[string]string{
-		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": h.Redis.URL(0), "ROUNDS_CACHE_REDIS": h.Redis.URL(1),
+		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": url(0), "ROUNDS_CACHE_REDIS": url(1),
 		"ROUNDS_LEDGER": "sqlite:" + in("ledger.db"), "ROUNDS_KEYS": in("keys"), "ROUNDS_TENANTS": in("tenants.yaml"),
 		"ROUNDS_HEALTH_ADDR": "off", "ROUNDS_TEBRA_ENDPOINT": h.Vendor.Endpoint(),
 	}
 	return errors.Join(
 		os.WriteFile(in("keys"), keyset, 0o600), os.WriteFile(in("tenants.yaml"), []byte(tenantsYAML(h.Accounts)), 0o600))
+}
+
+// replicate starts a replica and a proxy that forwards to the primary.
+func (h *House) replicate(ctx context.Context) (err error) {
+	host, port, _ := net.SplitHostPort(h.Redis.Addr)
+	if h.Replica, err = StartRedis(ctx, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0"); err != nil {
+		return err
+	}
+	if h.front, err = StartProxy(ctx, h.Redis.Addr); err != nil {
+		return err
+	}
+	for {
+		info, err := h.Replica.Client.Info(ctx, "replication").Result()
+		if err != nil || strings.Contains(info, "master_link_status:up") {
+			return err
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// CutReplica makes the replica lag from now on.
+func (h *House) CutReplica(ctx context.Context) error {
+	return h.Replica.Client.ReplicaOf(ctx, "NO", "ONE").Err()
+}
+
+// FailOver kills the primary and puts the replica in its place, with the data that it had when it
+// was cut.
+func (h *House) FailOver() error {
+	primary := h.Redis
+	h.Redis, h.Replica = h.Replica, nil
+	h.front.Move(h.Redis.Addr)
+	return primary.Close()
 }
 
 // tenantsYAML describes the accounts as tenants.
@@ -92,14 +148,25 @@ func tenantsYAML(accounts []Account) string {
 	return b.String()
 }
 
-// StartWorkers starts n workers at once. Program is another build of this program; empty means this
-// one.
-func (h *House) StartWorkers(ctx context.Context, n int, program string) error {
-	started, errs := make([]*Process, n), make([]error, n)
+// StartWorkers starts n workers at once.
+func (h *House) StartWorkers(ctx context.Context, n int) error {
+	return h.StartPrograms(ctx, make([]Program, n), nil)
+}
+
+// StartPrograms starts a worker of each program at once. The times of their clocks are set in
+// clocks, unless clocks is nil.
+func (h *House) StartPrograms(ctx context.Context, programs []Program, clocks []time.Time) error {
+	started, errs := make([]*Process, len(programs)), make([]error, len(programs))
 	env := maps.Clone(h.env)
 	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { started[i], errs[i] = Start(ctx, program, WorkerRole.Name, env, nil) })
+	for i, b := range programs {
+		wg.Go(func() {
+			var clock time.Time
+			started[i], errs[i] = b.Start(ctx, WorkerRole.Name, env, &clock)
+			if clocks != nil {
+				clocks[i] = clock
+			}
+		})
 	}
 	wg.Wait()
 	for _, p := range started {
@@ -139,6 +206,12 @@ func (h *House) Close(ctx context.Context) error {
 	}
 	if h.Tools != nil {
 		errs = append(errs, h.Tools.Close(context.WithoutCancel(ctx)))
+	}
+	if h.front != nil {
+		errs = append(errs, h.front.Close())
+	}
+	if h.Replica != nil {
+		errs = append(errs, h.Replica.Close())
 	}
 	if h.Redis != nil {
 		errs = append(errs, h.Redis.Close())

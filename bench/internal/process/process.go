@@ -78,19 +78,30 @@ const (
 	stopWithin  = 15 * time.Second
 )
 
-// Start starts a process of this program in a role and waits until it is ready. Program is another
-// build of this program; empty means this one. What the process reports is decoded into ready,
-// unless ready is nil.
-func Start(ctx context.Context, program, role string, settings, ready any) (*Process, error) {
-	if program == "" {
+// Program is a build of this program, and what its environment has in addition. The zero Program is
+// this one.
+type Program struct {
+	Path string
+	Env  []string
+}
+
+// Start starts a process of this program in a role and waits until it is ready. What the process
+// reports is decoded into ready, unless ready is nil.
+func Start(ctx context.Context, role string, settings, ready any) (*Process, error) {
+	return Program{}.Start(ctx, role, settings, ready)
+}
+
+// Start is [Start] with another build.
+func (b Program) Start(ctx context.Context, role string, settings, ready any) (*Process, error) {
+	if b.Path == "" {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
 		}
-		program = self
+		b.Path = self
 	}
-	p := &Process{name: role, cmd: exec.Command(program)} //nolint:gosec,noctx // Stop ends it, in the order that the bench needs
-	p.cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	p := &Process{name: role, cmd: exec.Command(b.Path)} //nolint:gosec,noctx // Stop ends it, in the order that the bench needs
+	p.cmd.Env = append(append(os.Environ(), roleVariable+"="+role), b.Env...)
 	p.cmd.Stderr = &p.stderr
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -160,6 +171,15 @@ func (p *Process) Kill() error {
 
 // Freeze stops the process until Thaw, like a host that gives it no time.
 func (p *Process) Freeze() error { return p.signal(syscall.SIGSTOP) }
+
+// FreezeFor freezes the process and returns. It continues after d.
+func (p *Process) FreezeFor(d time.Duration) error {
+	if err := p.Freeze(); err != nil {
+		return err
+	}
+	time.AfterFunc(d, func() { _ = p.Thaw() }) // a process that has been killed meanwhile needs no thaw
+	return nil
+}
 
 // Thaw continues a frozen process.
 func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }

@@ -164,7 +164,7 @@ type Vendor struct {
 // StartVendor starts the simulator.
 func StartVendor(ctx context.Context, accounts []Account) (*Vendor, error) {
 	v := &Vendor{http: &http.Client{Timeout: time.Minute}}
-	p, err := Start(ctx, "", VendorRole.Name, accounts, &v.addr)
+	p, err := Start(ctx, VendorRole.Name, accounts, &v.addr)
 	v.Process = p
 	return v, err
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -31,7 +32,7 @@ func (r Runs) Add(other Runs) {
 }
 
 // WorkerRole is a worker as cmd/worker runs it, which also counts its runs. Its settings are the
-// environment of cmd/worker; its result is a map of Runs by kind.
+// environment of cmd/worker; it reports the time of its clock when it is ready; its result is a map of Runs by kind.
 var WorkerRole = Role{Name: "worker", Run: runWorker}
 
 func runWorker(ctx context.Context, settings []byte, report func(any) error) error {
@@ -60,7 +61,7 @@ func runWorker(ctx context.Context, settings []byte, report func(any) error) err
 	if err != nil {
 		return err
 	}
-	if err := report("ready"); err != nil {
+	if err := report(time.Now()); err != nil {
 		return err
 	}
 	if err := w.Run(ctx); err != nil {

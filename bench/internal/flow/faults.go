@@ -1,0 +1,278 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
+	"github.com/workflow-bolt/rounds/bench/internal/report"
+)
+
+// faultAccounts are accounts that have work waiting for a time.
+func faultAccounts(s settings, lasting time.Duration) (accounts []process.Account, calls int) {
+	calls = int(lasting/s.interval) + 20
+	for i := range s.faultAccounts {
+		accounts = append(accounts, process.Account{
+			Tenant: fmt.Sprintf("clinic-%d", i+1), Patients: calls, Interval: s.interval, Margin: time.Millisecond, Latency: s.latency,
+		})
+	}
+	return accounts, calls
+}
+
+// demandAll demands as many calls of every account.
+func demandAll(ctx context.Context, h *process.House, calls int) error {
+	_, err := inParallel(h.Accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, calls) })
+	return err
+}
+
+// violations returns how many calls of all accounts came too soon, from a log that is complete a
+// while after the end of the run.
+func violations(ctx context.Context, s settings, h *process.House) (n int, timelines map[string]timeline, err error) {
+	if err := pause(ctx, s.latency+time.Second); err != nil {
+		return 0, nil, err
+	}
+	timelines, err = readTimelines(ctx, h.Vendor, h.Accounts)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, a := range h.Accounts {
+		early, err := timelines[a.Tenant].early(steady(a.Spacing()))
+		if err != nil {
+			return 0, nil, err
+		}
+		n += len(early)
+	}
+	return n, timelines, nil
+}
+
+// event is a fault at a time after the beginning of a run. If it counts and has an effect, calls
+// must go on after it.
+type event struct {
+	at     time.Duration
+	what   string
+	counts bool
+	do     func() (effect bool, err error)
+}
+
+// always makes an event's function of one that always has an effect.
+func always(do func() error) func() (bool, error) {
+	return func() (bool, error) { return true, do() }
+}
+
+// failover loses the keys of flow control several times, fails over to a replica that lags, and
+// stops one worker for a minute.
+func failover(ctx context.Context, s settings) (_ []report.Row, err error) {
+	scaled := func(seconds float64) time.Duration {
+		return time.Duration(seconds * s.faultScale * float64(time.Second))
+	}
+	accounts, calls := faultAccounts(s, scaled(74))
+	h, err := process.OpenReplicated(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.Close(ctx)) }()
+	if err := h.StartWorkers(ctx, workers); err != nil {
+		return nil, err
+	}
+	if err := demandAll(ctx, h, calls); err != nil {
+		return nil, err
+	}
+	forget := func() (bool, error) { return forgetFlow(ctx, h.Redis.Client) }
+	events := []event{{scaled(5), "one worker stops", false, always(h.Workers[0].Freeze)}}
+	for at := 8.0; at < 28; at += 4 {
+		events = append(events, event{scaled(at), "the keys of flow control are lost", true, forget})
+	}
+	events = append(events,
+		event{scaled(28), "the replica begins to lag", false, always(func() error { return h.CutReplica(ctx) })},
+		event{scaled(33), "the replica takes over", true, always(h.FailOver)},
+		event{scaled(45), "the keys of flow control are lost", true, forget},
+		event{scaled(50), "the keys of flow control are lost", true, forget},
+		event{scaled(65), "the worker continues", true, always(h.Workers[0].Thaw)})
+	times, err := play(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, scaled(9)); err != nil {
+		return nil, err
+	}
+	n, timelines, err := violations(ctx, s, h)
+	if err != nil {
+		return nil, err
+	}
+	survived := 0
+	for _, at := range times {
+		for _, t := range timelines {
+			if len(t.served().between(at, at.Add(scaled(8)))) > 0 {
+				survived++
+			}
+		}
+	}
+	counting := 0
+	for _, e := range events {
+		if e.counts {
+			counting++
+		}
+	}
+	const name = "failover-violations"
+	return []report.Row{
+		row(name, "calls", report.Lower, new(0.0), float64(n), fmt.Sprintf("calls that came too soon while the keys of flow control were lost "+
+			"%d times, Redis failed over to a replica that lagged %v, and one worker was stopped for %v", len(times)-2, scaled(5), scaled(60))),
+		cases(name, counting*len(accounts), survived, "faults, counted for each account that had calls soon after them"),
+	}, nil
+}
+
+// play lets the events happen and returns when those did that count and had an effect.
+func play(ctx context.Context, events []event) (times []time.Time, err error) {
+	began := time.Now()
+	for _, e := range events {
+		if err := pause(ctx, time.Until(began.Add(e.at))); err != nil {
+			return nil, err
+		}
+		progress("  %s", e.what)
+		at := time.Now()
+		effect, err := e.do()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.what, err)
+		}
+		if e.counts && effect {
+			times = append(times, at)
+		}
+	}
+	return times, nil
+}
+
+// flowKeys matches the keys of flow control, whatever the version of their format.
+const flowKeys = "f[0-9]*:*"
+
+// forgetFlow removes the keys of flow control, and not those of the queue. It returns whether there
+// were any.
+func forgetFlow(ctx context.Context, rdb *redis.Client) (bool, error) {
+	var keys []string
+	scan := rdb.Scan(ctx, 0, flowKeys, 1000).Iterator()
+	for scan.Next(ctx) {
+		keys = append(keys, scan.Val())
+	}
+	if err := scan.Err(); err != nil || len(keys) == 0 {
+		return false, err
+	}
+	return true, rdb.Unlink(ctx, keys...).Err()
+}
+
+// skews are the clocks of the workers of part skew.
+var skews = [workers]time.Duration{-90 * time.Second, 90 * time.Second, 0, 90 * time.Second}
+
+// skew runs workers whose clocks are off.
+func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
+	dir, err := os.MkdirTemp("", "bench-skew")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	progress("  building workers whose clocks can be shifted")
+	path, err := process.BuildSkewed(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	programs := make([]process.Program, len(skews))
+	for i, by := range skews {
+		programs[i] = process.Skewed(path, by)
+	}
+	accounts, calls := faultAccounts(s, s.skewFor)
+	h, err := process.Open(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.Close(ctx)) }()
+	clocks := make([]time.Time, len(programs))
+	if err := h.StartPrograms(ctx, programs, clocks); err != nil {
+		return nil, err
+	}
+	for i, clock := range clocks {
+		if off := time.Until(clock) - skews[i]; off.Abs() > 30*time.Second {
+			return nil, fmt.Errorf("the clock of worker %d is off by %v more than it should be", i, off)
+		}
+	}
+	if err := demandAll(ctx, h, calls); err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, s.skewFor); err != nil {
+		return nil, err
+	}
+	n, timelines, err := violations(ctx, s, h)
+	if err != nil {
+		return nil, err
+	}
+	served := 0
+	for _, t := range timelines {
+		served += len(t.served())
+	}
+	const name = "skew-violations"
+	return []report.Row{
+		row(name, "calls", report.Lower, new(0.0), float64(n), fmt.Sprintf("calls that came too soon from workers whose clocks were off by %v", skews)),
+		cases(name, len(accounts)*calls/3, served, "calls that were served"),
+	}, nil
+}
+
+// stopFor is how long a stopped worker stands still, and stopEvery how often one is stopped: two of
+// four are at any time.
+const (
+	stopFor   = 2 * time.Second
+	stopEvery = time.Second
+)
+
+// stopped stops workers at random moments, which may be the last one before they send a call.
+func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
+	lasting := time.Duration(s.stops) * stopEvery
+	accounts, calls := faultAccounts(s, lasting)
+	h, err := process.Open(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.Close(ctx)) }()
+	if err := h.StartWorkers(ctx, workers); err != nil {
+		return nil, err
+	}
+	if err := demandAll(ctx, h, calls); err != nil {
+		return nil, err
+	}
+	began, done := time.Now(), 0
+	progress("  stopping workers %d times", s.stops)
+	for done < s.stops {
+		if err := h.Workers[done%workers].FreezeFor(stopFor); err != nil {
+			return nil, err
+		}
+		done++
+		due := began.Add(time.Duration(done) * stopEvery).Add(time.Duration(rand.Int64N(int64(stopEvery / 4))))
+		if err := pause(ctx, time.Until(due)); err != nil {
+			return nil, err
+		}
+	}
+	if err := pause(ctx, stopFor); err != nil { // the last one continues
+		return nil, err
+	}
+	n, timelines, err := violations(ctx, s, h)
+	if err != nil {
+		return nil, err
+	}
+	withCalls := 0
+	for i := range done {
+		at := began.Add(time.Duration(i) * stopEvery)
+		for _, t := range timelines {
+			if len(t.between(at, at.Add(stopFor))) > 0 {
+				withCalls++
+				break
+			}
+		}
+	}
+	const name = "stopped-violations"
+	return []report.Row{
+		row(name, "calls", report.Lower, new(1.0), float64(n), fmt.Sprintf("calls that came too soon while workers were stopped for %v at random moments", stopFor)),
+		cases(name, s.stops, withCalls, "stops during which calls arrived"),
+	}, nil
+}
