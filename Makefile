@@ -34,6 +34,9 @@ endif
 
 soak: needs ## run the tests that take too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
+ifeq ($(PACKAGES),./...)
+	@cd bench && ../scripts/test -tags soak -run Soak -timeout 1h ./...
+endif
 
 mutations: needs ## read 10,000 mutated lists with the client, and 500 through worker, cache and board (build tag soak)
 	@scripts/test -tags soak -v -run 'SoakMutatedLists|SoakBoardsSurvive' -timeout 30m ./integrations/tebra ./internal/app

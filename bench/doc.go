@@ -5,7 +5,9 @@
 //
 // A bench is a package under internal with a function Run, and a row of the table in run.go. It
 // checks what it measures: a reader that returns nothing would be the fastest. Peers run in the
-// same process, in alternating pairs. The module is separate, so that the peers' dependencies do
+// same invocation. Where a figure is short and varies, they run in the same process, in alternating
+// pairs. A bench that needs a whole installation starts its processes with internal/process: each is
+// this program in another role. The module is separate, so that the peers' dependencies do
 // not raise the versions of the product's.
 //
 // The exit codes are those of rounds: 0 if every row reaches its floor, 7 if one does not, 1 if the

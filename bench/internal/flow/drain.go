@@ -10,7 +10,6 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/tasks"
 
 	"github.com/workflow-bolt/rounds/bench/internal/pair"

@@ -18,6 +18,7 @@ const workers = 4
 
 // settings are the sizes of a run.
 type settings struct {
+	atOnce            bool // run all parts at once
 	interval, latency time.Duration
 
 	accounts, calls, peerCalls int           // of part drain
@@ -55,8 +56,8 @@ var full = settings{
 
 // smoke is a size that shows in less than a minute whether the bench works.
 var smoke = settings{
-	interval: 250 * time.Millisecond, latency: 500 * time.Millisecond,
-	accounts: 2, calls: 20, peerCalls: 8, peerLimit: 15 * time.Second,
+	atOnce: true, interval: 250 * time.Millisecond, latency: 500 * time.Millisecond,
+	accounts: 2, calls: 20, peerCalls: 5, peerLimit: 8 * time.Second,
 	changeCalls: 15, halvedCalls: 10, settle: 4, changeAfter: 3 * time.Second,
 	quiet: 2, quietRounds: 1, quietCalls: 4, hogCalls: 200, hogAhead: time.Second, hogLimit: 8 * time.Second,
 	hogLatency: 2 * time.Second, quietLatency: 100 * time.Millisecond,
@@ -92,7 +93,7 @@ func partNames() []string {
 // Flags declares the bench's flags and returns its measurement.
 func Flags(flags *flag.FlagSet) func(context.Context) ([]report.Row, error) {
 	selected := flags.String("parts", strings.Join(partNames(), ","), "the parts to run, separated by commas")
-	small := flags.Bool("smoke", false, "take a minute or less: few calls, and figures that mean nothing")
+	small := flags.Bool("smoke", false, "take less than a minute: few calls, all parts at once, and figures that mean nothing")
 	stops := flags.Int("stops", 0, "how often part stopped stops a worker, once a second; 0 means as often as usual")
 	return func(ctx context.Context) ([]report.Row, error) {
 		s := full
@@ -112,20 +113,34 @@ func measure(ctx context.Context, s settings, selected []string) ([]report.Row, 
 			return nil, fmt.Errorf("unknown part %q; the parts are %s", name, strings.Join(partNames(), ", "))
 		}
 	}
+	run := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(selected, p.name) })
+	if s.atOnce {
+		rows, err := inParallel(run, func(p part) ([]report.Row, error) { return p.measure(ctx, s) })
+		return slices.Concat(rows...), err
+	}
 	var rows []report.Row
-	for _, p := range parts {
-		if !slices.Contains(selected, p.name) {
-			continue
-		}
-		progress("part %s: %s", p.name, p.about)
-		got, err := p.run(ctx, s)
+	for _, p := range run {
+		got, err := p.measure(ctx, s)
 		if err != nil {
-			return nil, fmt.Errorf("part %s: %w", p.name, err)
-		}
-		for _, r := range got {
-			progress("  %s: %.4g %s", r.Name, r.Ours, r.Unit)
+			return nil, err
 		}
 		rows = append(rows, got...)
+	}
+	return rows, nil
+}
+
+func (p part) measure(ctx context.Context, s settings) ([]report.Row, error) {
+	progress("part %s: %s", p.name, p.about)
+	rows, err := p.run(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("part %s: %w", p.name, err)
+	}
+	for _, r := range rows {
+		if r.Theirs == nil {
+			progress("  %s: %.4g %s", r.Name, r.Ours, r.Unit)
+		} else {
+			progress("  %s: %.4g %s, the peer's %.4g", r.Name, r.Ours, r.Unit, *r.Theirs)
+		}
 	}
 	return rows, nil
 }

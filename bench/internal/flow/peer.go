@@ -13,7 +13,6 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 
 	"github.com/workflow-bolt/rounds/bench/internal/process"

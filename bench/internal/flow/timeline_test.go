@@ -85,36 +85,116 @@ func TestBacklogFigures(t *testing.T) {
 	}
 }
 
-// smokeRows runs parts of the bench at their smallest.
-func smokeRows(t *testing.T, selected ...string) map[string]report.Row {
-	t.Helper()
+// Every part but skew, which builds a program first, has figures that only real calls give.
+func TestParts(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	rows, err := measure(t.Context(), smoke, selected)
+	rows, err := measure(t.Context(), smoke, slices.DeleteFunc(partNames(), func(name string) bool { return name == "skew" }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	byName := map[string]report.Row{}
+	got := map[string]report.Row{}
 	for _, r := range rows {
-		byName[r.Name] = r
+		got[r.Name] = r
 	}
-	return byName
-}
-
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	rows := smokeRows(t, "drain")
-	for name, atLeast := range map[string]float64{
+	for name, least := range map[string]float64{
 		"drain": 1, "refusals-per-1000": 0, "budget-used": 0.01, "pickups-per-call": 1,
 		"drain-beside-backoff": 1, "refusals-per-1000-beside-bucket": 0, "pickups-per-call-beside-backoff": 1,
+		"drain-unknown": 1, "raised-intervals": 1, "halved-late-refusals": 0, "halved-late-refusals-cases": 1,
+		"hog-quiet-p95": 0.01, "hog-jain": 0.01, "hog-quiet-p95-slow": 0.01, "hog-jain-slow": 0.01,
+		"interactive-p95-intervals": 0.01, "backfill-budget-used": 0.01,
+		"failover-violations": 0, "failover-violations-cases": 1, "stopped-violations": 0, "stopped-violations-cases": 1,
 	} {
-		if r, ok := rows[name]; !ok || r.Ours < atLeast {
+		if r, ok := got[name]; !ok || r.Ours < least {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
-	if r := rows["refusals-per-1000-beside-backoff"]; r.Theirs == nil || *r.Theirs == 0 {
+	if r := got["refusals-per-1000-beside-backoff"]; r.Theirs == nil || *r.Theirs == 0 {
 		t.Errorf("the vendor refused no call of a peer that keeps no limit: %+v", r)
+	}
+}
+
+// A change of the limit takes effect within the second after it.
+func TestEarlyCallsAfterChange(t *testing.T) {
+	t.Parallel()
+	limit := func(at time.Time) time.Duration {
+		if at.After(origin) {
+			return 200 * time.Millisecond
+		}
+		return 100 * time.Millisecond
+	}
+	calls := log([]int{1450}, -150, 0, 101, 203, 1300, 1450, 1600)
+	if early, err := calls.early(limit); err != nil || len(early) != 1 {
+		t.Errorf("%d early calls, %v", len(early), err)
+	}
+}
+
+func TestRecovered(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
+	calls := log(nil, 0, 200, 400, 600, 700, 800, 900)
+	if got := recovered(calls, 2, at(-100), at(1000), 100*time.Millisecond); got != 7 {
+		t.Errorf("at the new pace after %v intervals, want 7", got)
+	}
+	if got := recovered(calls, 5, at(-100), at(1000), 100*time.Millisecond); got != 11 {
+		t.Errorf("never at the new pace: %v intervals, want all 11", got)
+	}
+}
+
+func TestSharing(t *testing.T) {
+	t.Parallel()
+	// The second can use only one; the others divide what it leaves.
+	if got := maxMin(10, []float64{9, 1, 5}); !slices.Equal(got, []float64{4.5, 1, 4.5}) {
+		t.Errorf("fair shares %v", got)
+	}
+	if got := maxMin(10, []float64{1, 2, 3}); !slices.Equal(got, []float64{1, 2, 3}) {
+		t.Errorf("fair shares %v when all can be had", got)
+	}
+	for _, tt := range []struct {
+		shares []float64
+		want   float64
+	}{{[]float64{2, 2}, 1}, {[]float64{3, 0, 0}, 1. / 3}, {[]float64{0, 0}, 0}, {nil, 0}} {
+		if got := jain(tt.shares); got != tt.want {
+			t.Errorf("Jain's index of %v is %v, want %v", tt.shares, got, tt.want)
+		}
+	}
+	calls := log(nil, 0, 95, 300)
+	if got := inFlight(calls, origin.Add(5*time.Millisecond), origin.Add(100*time.Millisecond)); got != 10*time.Millisecond {
+		t.Errorf("in flight for %v, want half of each of two calls", got)
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	t.Parallel()
+	var of []time.Duration
+	for i := range 100 {
+		of = append(of, time.Duration(100-i))
+	}
+	if got := percentile(of, 95); got != 95 {
+		t.Errorf("p95 of 1 to 100 is %d", got)
+	}
+	if got := percentile(of[:1], 95); got != 100 {
+		t.Errorf("p95 of one is %d", got)
+	}
+}
+
+// The first call for patient 1 was refused, that for patient 3 is not in the log.
+func TestArrivalOfPatient(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
+	sent := []process.Asked{{At: at(-1), Patient: "1"}, {At: at(199), Patient: "2"}, {At: at(299), Patient: "1"}, {At: at(999), Patient: "3"}}
+	calls := log([]int{0}, 0, 200, 300)
+	for patient, want := range map[string]time.Time{"1": at(300), "2": at(200)} {
+		if got, ok := arrival(calls, sent, patient); !ok || !got.Equal(want) {
+			t.Errorf("patient %s arrived at %v, %t", patient, got, ok)
+		}
+	}
+	for _, patient := range []string{"3", "4"} {
+		if _, ok := arrival(calls, sent, patient); ok {
+			t.Errorf("patient %s arrived", patient)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (p *Proxy) forward(in net.Conn) {
 func (p *Proxy) dial() (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out, err := (&net.Dialer{}).Dial("tcp", p.target) //nolint:noctx // a loopback address accepts or refuses at once
+	out, err := (&net.Dialer{}).Dial("tcp", p.target) // a loopback address accepts or refuses at once
 	if err == nil {
 		p.open[out] = true
 	}
