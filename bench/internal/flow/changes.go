@@ -121,10 +121,10 @@ const atPace = 1.10
 
 // recovered returns after how many of the new intervals the first of some calls in a row came that
 // are at the new pace. It is the whole time of observation if there are none.
-func recovered(t timeline, settle int, changed, observed time.Time, spacing time.Duration) float64 {
+func recovered(t timeline, n int, changed, observed time.Time, spacing time.Duration) float64 {
 	after := t.served().between(changed, observed)
-	for i := 0; i+settle < len(after); i++ {
-		if after[i+settle].Arrived.Sub(after[i].Arrived) <= time.Duration(atPace*float64(time.Duration(settle)*spacing)) {
+	for i := 0; i+n < len(after); i++ {
+		if after[i+n].Arrived.Sub(after[i].Arrived) <= time.Duration(atPace*float64(time.Duration(n)*spacing)) {
 			return float64(after[i].Arrived.Sub(changed)) / float64(spacing)
 		}
 	}
@@ -147,16 +147,16 @@ func (c changing) rows(s settings, timelines map[string]timeline, unknown []back
 	raised := c.raised
 	raised.Interval /= 2
 	t := timelines[raised.Tenant]
-	if len(t.between(changed, observed)) <= s.settle {
+	if len(t.between(changed, observed)) <= s.inRow {
 		return nil, fmt.Errorf("%s: too few calls after the change", raised.Tenant)
 	}
 	const lateRow = "halved-late-refusals"
 	return []report.Row{
 		row("drain-unknown", "× ideal", report.Lower, new(1.15), slowest,
 			"as drain, with an interval half as long again as the documented one, which only refusals name"),
-		row("raised-intervals", "intervals", report.Lower, new(60.0), recovered(t, s.settle, changed, observed, raised.Spacing()),
+		row("raised-intervals", "intervals", report.Lower, new(60.0), recovered(t, s.inRow, changed, observed, raised.Spacing()),
 			fmt.Sprintf("the vendor halves the interval that it has named: how many of the new ones pass before the first of %d calls in a row "+
-				"that are at most %.2f × the true spacing apart; if there are none, all that were observed", s.settle, atPace)),
+				"that are at most %.2f × the true spacing apart; if there are none, all that were observed", s.inRow, atPace)),
 		row(lateRow, "calls", report.Lower, new(0.0), float64(late),
 			"the vendor doubles the interval: refused calls later than ten of the new ones"),
 		cases(lateRow, s.halvedCalls, cased, "calls later than ten intervals"),

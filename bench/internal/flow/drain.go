@@ -68,7 +68,7 @@ var peerConfigs = map[string]string{
 		"without a token the task comes back within 10 s, as asynq's documents recommend",
 }
 
-// beside is a row that compares a figure of ours with a peer's. It has no floor.
+// beside is a row that compares our figure with a peer's. It has no floor.
 func beside(mode, name, unit string, better report.Better, ours, theirs float64, note string) report.Row {
 	r := report.Row{
 		Name: name + "-beside-" + mode, Unit: unit, Better: better, Samples: pair.Samples{Ours: []float64{ours}, Theirs: []float64{theirs}},
@@ -205,7 +205,7 @@ func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observe
 }
 
 // demand demands that n patients of an account are read, from the given one.
-func demand(ctx context.Context, h *process.House, a process.Account, from, n int) (backlog, error) {
+func demand(ctx context.Context, h *process.Deployment, a process.Account, from, n int) (backlog, error) {
 	args := make([]tasks.Args, n)
 	for i := range args {
 		args[i] = tasks.SyncPatient{Practice: process.PracticeID, Patient: tasks.PatientID(process.Patient(from + i))}

@@ -26,14 +26,14 @@ func faultAccounts(s settings, lasting time.Duration) (accounts []process.Accoun
 }
 
 // demandAll demands as many calls of every account.
-func demandAll(ctx context.Context, h *process.House, calls int) error {
+func demandAll(ctx context.Context, h *process.Deployment, calls int) error {
 	_, err := inParallel(h.Accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, calls) })
 	return err
 }
 
 // violations returns how many calls of all accounts came too soon, from a log that is complete a
 // while after the end of the run.
-func violations(ctx context.Context, s settings, h *process.House) (n int, timelines map[string]timeline, err error) {
+func violations(ctx context.Context, s settings, h *process.Deployment) (n int, timelines map[string]timeline, err error) {
 	if err := pause(ctx, s.latency+time.Second); err != nil {
 		return 0, nil, err
 	}

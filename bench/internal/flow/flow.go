@@ -25,7 +25,7 @@ type settings struct {
 	peerLimit                  time.Duration // longest time for a peer
 
 	changeCalls, halvedCalls int // of part changes
-	settle                   int // calls in a row that show a pace
+	inRow                    int // calls in a row that show a pace
 	changeAfter              time.Duration
 
 	quiet, quietRounds, quietCalls int // of part hog: tenants, and calls of each in a round
@@ -47,7 +47,7 @@ type settings struct {
 var full = settings{
 	interval: 250 * time.Millisecond, latency: 2500 * time.Millisecond,
 	accounts: 8, calls: 250, peerCalls: 100, peerLimit: 100 * time.Second,
-	changeCalls: 250, halvedCalls: 500, settle: 20, changeAfter: 10 * time.Second,
+	changeCalls: 250, halvedCalls: 500, inRow: 20, changeAfter: 10 * time.Second,
 	quiet: 9, quietRounds: 2, quietCalls: 20, hogCalls: 50_000, hogAhead: 10 * time.Second, hogLimit: 60 * time.Second,
 	hogLatency: 18 * time.Second, quietLatency: 360 * time.Millisecond,
 	personAccounts: 4, personEvery: 2 * time.Second, personFor: 60 * time.Second,
@@ -58,7 +58,7 @@ var full = settings{
 var smoke = settings{
 	atOnce: true, interval: 250 * time.Millisecond, latency: 500 * time.Millisecond,
 	accounts: 2, calls: 20, peerCalls: 5, peerLimit: 8 * time.Second,
-	changeCalls: 15, halvedCalls: 10, settle: 4, changeAfter: 3 * time.Second,
+	changeCalls: 15, halvedCalls: 10, inRow: 4, changeAfter: 3 * time.Second,
 	quiet: 2, quietRounds: 1, quietCalls: 4, hogCalls: 200, hogAhead: time.Second, hogLimit: 8 * time.Second,
 	hogLatency: 2 * time.Second, quietLatency: 100 * time.Millisecond,
 	personAccounts: 1, personEvery: 500 * time.Millisecond, personFor: 5 * time.Second,
@@ -157,7 +157,7 @@ func row(name, unit string, better report.Better, floor *float64, figure float64
 	}.Complete()
 }
 
-// cases is the row that counts the cases of a row that wants 0. Without enough of them the 0 says
+// cases is the row that counts the cases of a row that requires 0. Without enough of them the 0 says
 // nothing.
 func cases(of string, least, n int, note string) report.Row {
 	return row(of+"-cases", "cases", report.Higher, new(float64(least)), float64(n), note)

@@ -15,11 +15,11 @@ import (
 // hogRun is one run of part hog: a tenant with a long backlog, and quiet ones that demand a few
 // calls at a time.
 type hogRun struct {
-	house *process.House
-	hog   process.Account
-	quiet []process.Account
-	calls int // of each quiet tenant in a round
-	used  int // patients of each quiet tenant that rounds before have read
+	deployment *process.Deployment
+	hog        process.Account
+	quiet      []process.Account
+	calls      int // of each quiet tenant in a round
+	used       int // patients of each quiet tenant that rounds before have read
 }
 
 // hog compares how long quiet tenants wait with and without a hog, if all calls take as long.
@@ -41,11 +41,11 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 	for i := range s.quiet {
 		r.quiet = append(r.quiet, account(fmt.Sprintf("quiet-%d", i+1), 2*s.quietRounds*s.quietCalls, quietLatency))
 	}
-	if r.house, err = process.Open(ctx, append(slices.Clone(r.quiet), r.hog)); err != nil {
+	if r.deployment, err = process.Open(ctx, append(slices.Clone(r.quiet), r.hog)); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.house.Close(ctx)) }()
-	if err := r.house.StartWorkers(ctx, workers); err != nil {
+	defer func() { err = errors.Join(err, r.deployment.Close(ctx)) }()
+	if err := r.deployment.StartWorkers(ctx, workers); err != nil {
 		return nil, err
 	}
 	alone, _, err := r.rounds(ctx, s)
@@ -53,7 +53,7 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 		return nil, err
 	}
 	progress("  alone, the quiet wait %v (p95)", p95(alone).Round(time.Millisecond))
-	if _, err := demand(ctx, r.house, r.hog, 0, s.hogCalls); err != nil {
+	if _, err := demand(ctx, r.deployment, r.hog, 0, s.hogCalls); err != nil {
 		return nil, err
 	}
 	progress("  %d tasks of the hog wait", s.hogCalls)
@@ -108,7 +108,7 @@ func (r *hogRun) rounds(ctx context.Context, s settings) (dwells []dwell, spans 
 	for complete, n := true, 0; complete && n < s.quietRounds; n++ { // a second round would have the rest of the first before it
 		from := r.used
 		r.used += r.calls
-		backlogs, err := inParallel(r.quiet, func(a process.Account) (backlog, error) { return demand(ctx, r.house, a, from, r.calls) })
+		backlogs, err := inParallel(r.quiet, func(a process.Account) (backlog, error) { return demand(ctx, r.deployment, a, from, r.calls) })
 		if err != nil {
 			return nil, nil, err
 		}
@@ -116,7 +116,7 @@ func (r *hogRun) rounds(ctx context.Context, s settings) (dwells []dwell, spans 
 		for i := range total {
 			total[i].calls = r.used
 		}
-		if err := await(ctx, r.house.Vendor, total, time.Until(until)); err != nil {
+		if err := await(ctx, r.deployment.Vendor, total, time.Until(until)); err != nil {
 			return nil, nil, err
 		}
 		got, waited, err := r.round(ctx, backlogs, time.Now())
@@ -131,7 +131,7 @@ func (r *hogRun) rounds(ctx context.Context, s settings) (dwells []dwell, spans 
 
 // round reads from the simulator's log how long the calls of one round took.
 func (r *hogRun) round(ctx context.Context, backlogs []backlog, observed time.Time) (dwells []dwell, all span, err error) {
-	timelines, err := readTimelines(ctx, r.house.Vendor, r.quiet)
+	timelines, err := readTimelines(ctx, r.deployment.Vendor, r.quiet)
 	if err != nil {
 		return nil, span{}, err
 	}
@@ -159,13 +159,13 @@ func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, e
 	if err := pause(ctx, r.hog.Latency+time.Second); err != nil {
 		return nil, err
 	}
-	timelines, err := readTimelines(ctx, r.house.Vendor, r.house.Accounts)
+	timelines, err := readTimelines(ctx, r.deployment.Vendor, r.deployment.Accounts)
 	if err != nil {
 		return nil, err
 	}
 	for _, all := range spans {
 		var got, most []float64
-		for _, a := range r.house.Accounts {
+		for _, a := range r.deployment.Accounts {
 			got = append(got, inFlight(timelines[a.Tenant], all.from, all.until).Seconds())
 			// The vendor's limit bounds how many calls of a tenant can be in flight.
 			most = append(most, all.until.Sub(all.from).Seconds()*float64(a.Latency)/float64(a.Spacing()))

@@ -74,7 +74,7 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 
 // ask demands the patients after those of the backlog at random times, as people would, and
 // returns when it demanded each.
-func ask(ctx context.Context, h *process.House, s settings, b backlog) (asked []time.Time, err error) {
+func ask(ctx context.Context, h *process.Deployment, s settings, b backlog) (asked []time.Time, err error) {
 	r := rand.New(rand.NewPCG(1, uint64(len(b.account.Tenant))+uint64(b.account.Margin)))
 	for until := b.began.Add(s.personFor); ; {
 		if err := pause(ctx, time.Duration(r.ExpFloat64()*float64(s.personEvery))); err != nil {

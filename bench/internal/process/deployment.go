@@ -17,9 +17,9 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 )
 
-// House is a whole installation: the simulator, a redis-server, a ledger in a file, and workers,
+// Deployment is a whole installation: the simulator, a redis-server, a ledger in a file, and workers,
 // each a process of its own.
-type House struct {
+type Deployment struct {
 	Accounts []Account
 	Vendor   *Vendor
 	Redis    *Redis // the primary
@@ -33,53 +33,53 @@ type House struct {
 }
 
 // Open starts everything but the workers.
-func Open(ctx context.Context, accounts []Account) (*House, error) {
+func Open(ctx context.Context, accounts []Account) (*Deployment, error) {
 	return open(ctx, accounts, false)
 }
 
 // OpenReplicated is Open with a replica of Redis, to which FailOver moves.
-func OpenReplicated(ctx context.Context, accounts []Account) (*House, error) {
+func OpenReplicated(ctx context.Context, accounts []Account) (*Deployment, error) {
 	return open(ctx, accounts, true)
 }
 
-func open(ctx context.Context, accounts []Account, replicated bool) (_ *House, err error) {
-	h := &House{Accounts: accounts}
+func open(ctx context.Context, accounts []Account, replicated bool) (_ *Deployment, err error) {
+	d := &Deployment{Accounts: accounts}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, h.Close(ctx))
+			err = errors.Join(err, d.Close(ctx))
 		}
 	}()
-	if h.dir, err = os.MkdirTemp("", "bench-house"); err != nil {
+	if d.dir, err = os.MkdirTemp("", "bench-deployment"); err != nil {
 		return nil, err
 	}
-	if h.Vendor, err = StartVendor(ctx, accounts); err != nil {
+	if d.Vendor, err = StartVendor(ctx, accounts); err != nil {
 		return nil, err
 	}
-	if h.Redis, err = StartRedis(ctx); err != nil {
+	if d.Redis, err = StartRedis(ctx); err != nil {
 		return nil, err
 	}
 	if replicated {
-		if err := h.replicate(ctx); err != nil {
+		if err := d.replicate(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := h.configure(); err != nil {
+	if err := d.configure(); err != nil {
 		return nil, err
 	}
-	tools, err := config.LoadWorker(h.getenv)
+	tools, err := config.LoadWorker(d.getenv)
 	if err != nil {
 		return nil, err
 	}
-	if h.Tools, err = app.OpenTools(ctx, app.Process{}, tools.Base); err != nil {
+	if d.Tools, err = app.OpenTools(ctx, app.Process{}, tools.Base); err != nil {
 		return nil, err
 	}
-	return h, nil
+	return d, nil
 }
 
-func (h *House) getenv(name string) string { return h.env[name] }
+func (d *Deployment) getenv(name string) string { return d.env[name] }
 
 // configure writes the files that the workers' environment names.
-func (h *House) configure() error {
+func (d *Deployment) configure() error {
 	keys, err := phi.Generate()
 	if err != nil {
 		return err
@@ -88,31 +88,31 @@ func (h *House) configure() error {
 	if err != nil {
 		return err
 	}
-	in := func(name string) string { return filepath.Join(h.dir, name) }
-	url := h.Redis.URL
-	if h.front != nil {
-		url = (&Redis{Addr: h.front.Addr}).URL
+	in := func(name string) string { return filepath.Join(d.dir, name) }
+	url := d.Redis.URL
+	if d.front != nil {
+		url = (&Redis{Addr: d.front.Addr}).URL
 	}
-	h.env = map[string]string{
+	d.env = map[string]string{
 		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": url(0), "ROUNDS_CACHE_REDIS": url(1),
 		"ROUNDS_LEDGER": "sqlite:" + in("ledger.db"), "ROUNDS_KEYS": in("keys"), "ROUNDS_TENANTS": in("tenants.yaml"),
-		"ROUNDS_HEALTH_ADDR": "off", "ROUNDS_TEBRA_ENDPOINT": h.Vendor.Endpoint(),
+		"ROUNDS_HEALTH_ADDR": "off", "ROUNDS_TEBRA_ENDPOINT": d.Vendor.Endpoint(),
 	}
 	return errors.Join(
-		os.WriteFile(in("keys"), keyset, 0o600), os.WriteFile(in("tenants.yaml"), []byte(tenantsYAML(h.Accounts)), 0o600))
+		os.WriteFile(in("keys"), keyset, 0o600), os.WriteFile(in("tenants.yaml"), []byte(tenantsYAML(d.Accounts)), 0o600))
 }
 
 // replicate starts a replica and a proxy that forwards to the primary.
-func (h *House) replicate(ctx context.Context) (err error) {
-	host, port, _ := net.SplitHostPort(h.Redis.Addr)
-	if h.Replica, err = StartRedis(ctx, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0"); err != nil {
+func (d *Deployment) replicate(ctx context.Context) (err error) {
+	host, port, _ := net.SplitHostPort(d.Redis.Addr)
+	if d.Replica, err = StartRedis(ctx, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0"); err != nil {
 		return err
 	}
-	if h.front, err = StartProxy(ctx, h.Redis.Addr); err != nil {
+	if d.front, err = StartProxy(ctx, d.Redis.Addr); err != nil {
 		return err
 	}
 	for {
-		info, err := h.Replica.Client.Info(ctx, "replication").Result()
+		info, err := d.Replica.Client.Info(ctx, "replication").Result()
 		if err != nil || strings.Contains(info, "master_link_status:up") {
 			return err
 		}
@@ -123,16 +123,16 @@ func (h *House) replicate(ctx context.Context) (err error) {
 }
 
 // CutReplica makes the replica lag from now on.
-func (h *House) CutReplica(ctx context.Context) error {
-	return h.Replica.Client.ReplicaOf(ctx, "NO", "ONE").Err()
+func (d *Deployment) CutReplica(ctx context.Context) error {
+	return d.Replica.Client.ReplicaOf(ctx, "NO", "ONE").Err()
 }
 
 // FailOver kills the primary and puts the replica in its place, with the data that it had when it
 // was cut.
-func (h *House) FailOver() error {
-	primary := h.Redis
-	h.Redis, h.Replica = h.Replica, nil
-	h.front.Move(h.Redis.Addr)
+func (d *Deployment) FailOver() error {
+	primary := d.Redis
+	d.Redis, d.Replica = d.Replica, nil
+	d.front.Move(d.Redis.Addr)
 	return primary.Close()
 }
 
@@ -149,15 +149,15 @@ func tenantsYAML(accounts []Account) string {
 }
 
 // StartWorkers starts n workers at once.
-func (h *House) StartWorkers(ctx context.Context, n int) error {
-	return h.StartPrograms(ctx, make([]Program, n), nil)
+func (d *Deployment) StartWorkers(ctx context.Context, n int) error {
+	return d.StartPrograms(ctx, make([]Program, n), nil)
 }
 
 // StartPrograms starts a worker of each program at once. The times of their clocks are set in
 // clocks, unless clocks is nil.
-func (h *House) StartPrograms(ctx context.Context, programs []Program, clocks []time.Time) error {
+func (d *Deployment) StartPrograms(ctx context.Context, programs []Program, clocks []time.Time) error {
 	started, errs := make([]*Process, len(programs)), make([]error, len(programs))
-	env := maps.Clone(h.env)
+	env := maps.Clone(d.env)
 	var wg sync.WaitGroup
 	for i, b := range programs {
 		wg.Go(func() {
@@ -171,21 +171,21 @@ func (h *House) StartPrograms(ctx context.Context, programs []Program, clocks []
 	wg.Wait()
 	for _, p := range started {
 		if p != nil {
-			h.Workers = append(h.Workers, p)
+			d.Workers = append(d.Workers, p)
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // StopWorkers lets the workers end what they do, at once, and returns their runs by kind of task.
-func (h *House) StopWorkers(ctx context.Context) (map[string]Runs, error) {
-	counts, errs := make([]map[string]Runs, len(h.Workers)), make([]error, len(h.Workers))
+func (d *Deployment) StopWorkers(ctx context.Context) (map[string]Runs, error) {
+	counts, errs := make([]map[string]Runs, len(d.Workers)), make([]error, len(d.Workers))
 	var wg sync.WaitGroup
-	for i, w := range h.Workers {
+	for i, w := range d.Workers {
 		wg.Go(func() { errs[i] = w.Stop(ctx, &counts[i]) })
 	}
 	wg.Wait()
-	h.Workers = nil
+	d.Workers = nil
 	total := map[string]Runs{}
 	for _, count := range counts {
 		for kind, runs := range count {
@@ -199,25 +199,25 @@ func (h *House) StopWorkers(ctx context.Context) (map[string]Runs, error) {
 }
 
 // Close kills every process that still runs and removes the files.
-func (h *House) Close(ctx context.Context) error {
+func (d *Deployment) Close(ctx context.Context) error {
 	var errs []error
-	for _, w := range h.Workers {
+	for _, w := range d.Workers {
 		errs = append(errs, w.Kill())
 	}
-	if h.Tools != nil {
-		errs = append(errs, h.Tools.Close(context.WithoutCancel(ctx)))
+	if d.Tools != nil {
+		errs = append(errs, d.Tools.Close(context.WithoutCancel(ctx)))
 	}
-	if h.front != nil {
-		errs = append(errs, h.front.Close())
+	if d.front != nil {
+		errs = append(errs, d.front.Close())
 	}
-	if h.Replica != nil {
-		errs = append(errs, h.Replica.Close())
+	if d.Replica != nil {
+		errs = append(errs, d.Replica.Close())
 	}
-	if h.Redis != nil {
-		errs = append(errs, h.Redis.Close())
+	if d.Redis != nil {
+		errs = append(errs, d.Redis.Close())
 	}
-	if h.Vendor != nil {
-		errs = append(errs, h.Vendor.Kill())
+	if d.Vendor != nil {
+		errs = append(errs, d.Vendor.Kill())
 	}
-	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
+	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
