@@ -93,7 +93,7 @@ func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (ti
 // observe waits until the figures are known, or until they are too bad to wait longer.
 func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, unknown []backlog, changed time.Time) error {
 	late := time.Duration(s.halvedCalls/2+10) * 2 * s.interval * 13 / 10
-	if err := await(ctx, v, unknown, time.Duration(float64(ideal(unknown))*1.5)); err != nil {
+	if err := await(ctx, v, unknown, ideal(unknown)*3/2+startUp); err != nil {
 		return err
 	}
 	for time.Since(changed) < late {
@@ -147,8 +147,8 @@ func (c changing) rows(s settings, timelines map[string]timeline, unknown []back
 	raised := c.raised
 	raised.Interval /= 2
 	t := timelines[raised.Tenant]
-	if len(t.between(changed, observed)) <= s.inRow {
-		return nil, fmt.Errorf("%s: too few calls after the change", raised.Tenant)
+	if len(t.between(changed, observed)) == 0 {
+		return nil, fmt.Errorf("%s: no call after the change", raised.Tenant)
 	}
 	const lateRow = "halved-late-refusals"
 	return []report.Row{

@@ -94,6 +94,9 @@ func drainAccounts(s settings) []process.Account {
 	return accounts
 }
 
+// startUp is what a loaded machine may need until all processes work.
+const startUp = 20 * time.Second
+
 func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 	accounts := drainAccounts(s)
 	h, err := process.Open(ctx, accounts)
@@ -108,7 +111,7 @@ func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 	if err != nil {
 		return drained{}, err
 	}
-	if err := await(ctx, h.Vendor, backlogs, ideal(backlogs)*5/2); err != nil {
+	if err := await(ctx, h.Vendor, backlogs, ideal(backlogs)*5/2+startUp); err != nil {
 		return drained{}, err
 	}
 	observed := time.Now()

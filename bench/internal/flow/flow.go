@@ -61,7 +61,7 @@ var smoke = settings{
 	changeCalls: 15, halvedCalls: 10, inRow: 4, changeAfter: 3 * time.Second,
 	quiet: 2, quietRounds: 1, quietCalls: 4, hogCalls: 200, hogAhead: time.Second, hogLimit: 8 * time.Second,
 	hogLatency: 2 * time.Second, quietLatency: 100 * time.Millisecond,
-	personAccounts: 1, personEvery: 500 * time.Millisecond, personFor: 5 * time.Second,
+	personAccounts: 1, personEvery: 500 * time.Millisecond, personFor: 10 * time.Second,
 	faultAccounts: 2, faultScale: 0.2, skewFor: 5 * time.Second, stops: 4,
 }
 
