@@ -10,6 +10,8 @@ var (
 	Exhausted        = task("exhausted", "its last attempt hung, and no attempts are left")
 	Draining         = task("draining", "the process is shutting down")
 	Canceled         = task("canceled", "its attempt was canceled")
+	Cancelled        = task("cancelled", "an operator canceled it")
+	Crashed          = task("crashed", "its worker's process ended three times while it ran, the last time alone in quarantine")
 	LeaseExpired     = task("lease_expired", "its worker disappeared during an attempt")
 	QueueUnavailable = task("queue_unavailable", "the queue's Redis did not answer")
 	BuryFailed       = task("bury_failed", "it is dead, but the ledger cannot record that yet")
