@@ -48,8 +48,10 @@ func (a *attempt) run(ctx context.Context, run *Run) *decision {
 		return a.notYet(ctx, codes.UnknownKind)
 	case a.headersErr != nil:
 		return dead(codes.MalformedHeaders)
-	case a.idErr != nil || a.id.Lane != a.d.Lane:
+	case a.idErr != nil || a.id.Lane != a.d.Lane && queue.QuarantineOf(a.id.Lane) != a.d.Lane:
 		return dead(codes.MalformedID)
+	case queue.Crashed(ctx):
+		return dead(codes.Crashed)
 	case a.h.version > rt.version:
 		return a.notYet(ctx, codes.NewerVersion)
 	case len(a.d.Payload) > maxSealed:
@@ -70,7 +72,10 @@ func (a *attempt) run(ctx context.Context, run *Run) *decision {
 		return dead(codes.Exhausted) // its last attempt hung until asynq abandoned it
 	}
 	if a.runs != nil {
-		if err := a.runs.Start(ctx, a.id); err != nil {
+		switch err := a.runs.Start(ctx, a.id); {
+		case errors.Is(err, queue.ErrLeaseLost):
+			return later(time.Now(), codes.LeaseExpired)
+		case err != nil:
 			return later(time.Now().Add(time.Second), codes.QueueUnavailable)
 		}
 	}
@@ -106,9 +111,11 @@ func (r *Router) guard(ctx context.Context, run *Run, f func() error) (err error
 
 // record records the outcome of the attempt and returns the decision for asynq.
 func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), queue.ErrDraining) {
-		// The handler returned too late, or an operator canceled it. asynq has requeued the task,
-		// and another worker may be running it: a record of this run could be taken for that one's.
+	cause := context.Cause(ctx)
+	inOrder := cause == nil || errors.Is(cause, queue.ErrDraining) || errors.Is(cause, queue.ErrCanceled)
+	if !inOrder || queue.Held(ctx) != nil {
+		// The handler returned too late, and another worker may be running the task: a record of
+		// this run could be taken for that one's.
 		return unrecorded(d)
 	}
 	ctx, cancel := queue.Closing(ctx, recordTimeout)
@@ -138,13 +145,17 @@ func unrecorded(d *decision) *decision {
 	return d
 }
 
-// requeue lets demands join the task while it waits again, or drops the task if an equal one
-// replaces it.
+// requeue lets demands join the task while it waits again, or drops the task if an equal one takes
+// over.
 func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision {
 	if a.runs == nil || a.idErr != nil {
 		return d
 	}
-	superseded, err := a.runs.Requeue(ctx, a.id, d.NextAt)
+	failures := a.d.Failed
+	if d.State == OutcomeRetry {
+		failures++
+	}
+	superseded, err := a.runs.Requeue(ctx, a.id, queue.Again{At: d.NextAt, Failures: failures, Code: d.Code})
 	if err != nil {
 		// The task waits nevertheless; demands that arrive meanwhile may cause one unneeded run.
 		a.log.WarnContext(ctx, "cannot requeue task", "task", run.ID, "error", err)
@@ -152,7 +163,10 @@ func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision 
 	if !superseded {
 		return d
 	}
-	return a.finish(ctx, run, OutcomeDone, codes.Superseded)
+	if again := a.finish(ctx, run, string(StateSuperseded), codes.Superseded); again != nil {
+		return again
+	}
+	return &decision{Outcome: d.Outcome, superseded: true}
 }
 
 // finish records the outcome, and tries again while there is time. A task that has ended leaves the

@@ -149,7 +149,7 @@ func (c *Client) demand(ctx context.Context, owner string, a Args, index int, op
 	sealer := c.keys.For(t.String())
 	kind := a.Kind()
 	d := queue.Demand{
-		Lane: s.lane, Kind: kind, At: s.at, Timeout: o.Timeout + handlerGrace,
+		Lane: s.lane, Twin: twin(o.Lane, s.lane), Kind: kind, At: s.at, Timeout: o.Timeout + handlerGrace,
 		Digest: string(sealer.Ref("task", kind+"\x00"+unique)),
 	}
 	if s.once != "" {
@@ -165,6 +165,15 @@ func (c *Client) demand(ctx context.Context, owner string, a Args, index int, op
 		return sealed, headers, err
 	}
 	return d, nil
+}
+
+// twin returns the lane in which an equal task may wait for which no person waits: the kind's own,
+// if the demand goes to the interactive lane instead.
+func twin(own, lane string) string {
+	if own == lane {
+		return ""
+	}
+	return own
 }
 
 func onceRef(s *phi.Sealer, key string, index int) string {

@@ -37,11 +37,28 @@
 // and its comment says what the second run does.
 //
 // Equal tasks are one task while they wait: equal in tenant, lane, kind and UniqueKey. A demand
-// that finds its task waiting joins it (Receipt.Joined). However many demands arrive while a task
-// runs, they cause exactly one more run, which begins after them. A dead task blocks nothing. A
-// demand for an earlier time moves a scheduled task forward. A task's ID is digest.generation.lane,
-// and the generation distinguishes one wait from the next; package internal/queue describes how it
-// changes.
+// that finds its task waiting joins it (Receipt.Joined). At most one of equal tasks runs. However
+// many demands arrive during a run, they cause exactly one more, which begins when that run has
+// ended. If that run failed, the next one inherits its failures and its wait, so demands neither
+// shorten a back-off nor add attempts; the status of the first is then StateSuperseded. A dead task
+// blocks nothing.
+//
+// A demand for an earlier time moves a scheduled task forward. A demand for a later time than that
+// of every equal task that waits gets a task of its own, which runs no earlier; at most 16 equal
+// tasks wait, and further demands delay the last of them. Interactive also brings an equal task
+// forward that waits after a failure or in the kind's own lane, once in its life.
+//
+// A task's ID is digest.generation.lane, and the generation distinguishes one wait from the next;
+// package internal/queue describes how it changes.
+//
+// A worker holds a lease of 12 seconds on each task that it runs, and renews it. If the worker
+// dies, the task runs again elsewhere within about 15 seconds. If a worker is frozen for longer,
+// its run has lost the task: its context is canceled and its result ignored. Job.Token is a fencing
+// token for stores that can compare it, and Held reports the loss before an effect.
+//
+// A task whose handler ends the process is a crash of the task. After the second crash it runs
+// alone in quarantine, and after a crash there it is a dead letter with the code "crashed". A
+// shutdown, a lost lease and SIGKILL after a shutdown are no crashes.
 //
 // # How a run ends
 //
@@ -54,7 +71,8 @@
 //	Later(t, reason)  run again at t; not a failure, counts as no attempt
 //
 // Errors of other packages take part by behavior: NotBefore() (time.Time, string) is Later, and
-// Permanent() bool that returns true is Permanent. A canceled context is Later. A panic is a plain
+// Permanent() bool that returns true is Permanent. A canceled context is Later, unless an operator
+// canceled the task: that is a dead letter with the code "cancelled". A panic is a plain
 // error with the code "panic", an attempt that exceeds its timeout one with the code "timeout".
 //
 // Redis, the ledger and the log keep the [Code] of an error and never its text; see [CodeOf].

@@ -16,7 +16,7 @@ type Run struct {
 	Tenant string
 	// Kind is the task's kind. Empty if it is malformed.
 	Kind string
-	// Lane is the lane from which the task was taken.
+	// Lane is the task's lane. A task in quarantine keeps the one that it came from.
 	Lane string
 	// Attempt is the number of the attempt, from 1.
 	Attempt int
@@ -24,6 +24,8 @@ type Run struct {
 	EnqueuedAt time.Time
 	// Headers are the task's headers, without those that other programs added.
 	Headers map[string]string
+
+	token uint64
 }
 
 // Next runs the rest of an attempt. OutcomeOf interprets its error.

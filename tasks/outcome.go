@@ -34,10 +34,10 @@ const (
 type Outcome struct {
 	// State is one of the constants.
 	State string
-	// Code is the reason. Empty after success, except that "superseded" leaves the work to an
-	// equal, later task.
+	// Code is the reason. Empty after success.
 	Code Code
-	// NextAt is when the task runs again, on a whole second. Zero when it is done or dead.
+	// NextAt is when the task, or an equal one in its stead, runs again, on a whole second. Zero
+	// when it is done or dead.
 	NextAt time.Time
 }
 
@@ -66,20 +66,26 @@ func OutcomeOf(err error) Outcome {
 
 // decision is an outcome other than plain success, as the error that asynq receives. asynq stores
 // its text, which is the code.
-type decision struct{ Outcome }
+type decision struct {
+	Outcome
+	superseded bool // an equal task waits in its stead
+}
 
 // Error returns the code.
 func (d *decision) Error() string { return string(d.Code) }
 
-// Unwrap makes asynq archive the task of a dead letter.
+// Unwrap makes asynq archive the task of a dead letter, and drop one that another supersedes.
 func (d *decision) Unwrap() error {
-	if d.State == OutcomeDead {
+	switch {
+	case d.State == OutcomeDead:
 		return asynq.SkipRetry
+	case d.superseded:
+		return asynq.RevokeTask
 	}
 	return nil
 }
 
-func dead(code Code) *decision { return &decision{Outcome{State: OutcomeDead, Code: code}} }
+func dead(code Code) *decision { return &decision{Outcome: Outcome{State: OutcomeDead, Code: code}} }
 
 func later(at time.Time, code Code) *decision {
 	if limit := time.Now().Add(farLater); at.After(limit) {
@@ -88,7 +94,7 @@ func later(at time.Time, code Code) *decision {
 	if now := time.Now(); at.Before(now) {
 		at = now
 	}
-	return &decision{Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
+	return &decision{Outcome: Outcome{State: OutcomeLater, Code: code, NextAt: ceilSecond(at)}}
 }
 
 // classify decides what a worker's error means. Failed is the number of failures before this
@@ -102,12 +108,16 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(context.Cause(ctx), queue.ErrCanceled):
+		return dead(codes.Cancelled)
 	case errors.As(err, &s) && s.permanent:
 		return dead(cmp.Or(codes.Of(s.err), codes.Permanent))
 	case s != nil:
 		return later(s.at, reasonOf(s.reason))
 	case errors.Is(context.Cause(ctx), queue.ErrDraining):
 		return later(time.Now(), codes.Draining)
+	case errors.Is(context.Cause(ctx), queue.ErrLeaseLost):
+		return later(time.Now(), codes.LeaseExpired)
 	case errors.As(err, &notBefore):
 		at, reason := notBefore.NotBefore()
 		return later(at, reasonOf(Code(reason)))
@@ -123,7 +133,7 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 	if failed+1 >= maxAttempts {
 		return dead(code)
 	}
-	return &decision{Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
+	return &decision{Outcome: Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
 }
 
 // errTimeout is the cause of a context that ended after Options.Timeout.

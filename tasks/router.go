@@ -108,7 +108,9 @@ func open[T Args](w Worker[T], plain []byte) (opened, Code) {
 		return opened{}, codes.InvalidArguments
 	}
 	return opened{options, func(ctx context.Context, run *Run) error {
-		return w.Work(ctx, &Job[T]{ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, EnqueuedAt: run.EnqueuedAt, Args: args})
+		return w.Work(ctx, &Job[T]{
+			ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, Token: run.token, EnqueuedAt: run.EnqueuedAt, Args: args,
+		})
 	}}, ""
 }
 
@@ -147,7 +149,10 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	h, _ := readHeaders(a.shown.Headers)
 	run := &Run{
 		ID: a.shown.ID, Tenant: h.tenant.String(), Kind: a.shown.Kind, Lane: d.Lane, Attempt: d.Failed + 1,
-		EnqueuedAt: h.enqueuedAt, Headers: a.shown.Headers,
+		EnqueuedAt: h.enqueuedAt, Headers: a.shown.Headers, token: queue.Token(ctx),
+	}
+	if a.idErr == nil && d.Lane == queue.QuarantineOf(a.id.Lane) {
+		run.Lane = a.id.Lane
 	}
 	next := Next(func(ctx context.Context, run *Run) error { return asError(a.record(ctx, run, a.run(ctx, run))) })
 	for _, wrap := range slices.Backward(r.middleware) {

@@ -21,9 +21,11 @@ const (
 	StateRunning State = "running"
 	// StateRetrying means that an attempt ended and the next begins at NextAt.
 	StateRetrying State = "retrying"
-	// StateDone means that the task succeeded within the last hour. With the code "superseded", an
-	// equal, later task does its work.
+	// StateDone means that the task succeeded within the last hour.
 	StateDone State = "done"
+	// StateSuperseded means that the task's last run did not succeed, and an equal, later task took
+	// over its work, failures and wait within the last hour.
+	StateSuperseded State = "superseded"
 	// StateDead means that the task is a dead letter. An hour after its death it may become
 	// StateUnknown, while the ledger keeps the dead letter.
 	StateDead State = "dead"
@@ -52,7 +54,7 @@ type Status struct {
 	EnqueuedAt time.Time
 	// NextAt is when it runs, for StateScheduled and StateRetrying.
 	NextAt time.Time
-	// FinishedAt is when it ended, for StateDone and StateDead.
+	// FinishedAt is when it ended, for StateDone, StateSuperseded and StateDead.
 	FinishedAt time.Time
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -100,22 +101,38 @@ type Job[T Args] struct {
 	ID string
 	// Tenant is the tenant's alias.
 	Tenant string
-	// Lane is the lane from which the task was taken. If it is LaneInteractive, a person waits for
-	// the task.
+	// Lane is the task's lane. If it is LaneInteractive, a person waits for the task. A task in
+	// quarantine keeps the lane that it came from.
 	Lane string
 	// Attempt is the number of the attempt, from 1. Attempts that ended in Later are not counted.
 	Attempt int
+	// Token is a fencing token: each run of the task has a greater one than those before. A store
+	// that keeps the greatest can refuse a run that continues although another has begun. It is 0
+	// outside of a worker.
+	Token uint64
 	// EnqueuedAt is the time of the demand, by the producer's clock.
 	EnqueuedAt time.Time
 	// Args are the task's arguments. They are valid.
 	Args T
 }
 
+// Held returns nil if the run that ctx belongs to still has its task, and an error whose outcome is
+// Later if it may have lost it: the process was frozen, or Redis did not answer, and another worker
+// may run the task. It costs no round trip. A worker calls it right before an effect that must not
+// happen twice, and returns its error. Outside of a worker it returns nil.
+func Held(ctx context.Context) error {
+	if queue.Held(ctx) == nil {
+		return nil
+	}
+	return Later(time.Now(), codes.LeaseExpired)
+}
+
 // Worker runs the tasks of one kind.
 //
 // Work runs one attempt. The package comment lists what its error means. The context ends after
-// Options.Timeout, and when the process shuts down; Work must return soon after and leave no
-// goroutine behind. Work is called concurrently, and may be called twice for one task.
+// Options.Timeout, when the process shuts down or has lost the task, and when an operator cancels
+// the task; Work must return soon after and leave no goroutine behind. Work is called concurrently,
+// and may be called twice for one task.
 type Worker[T Args] interface {
 	Work(ctx context.Context, job *Job[T]) error
 }

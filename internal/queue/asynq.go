@@ -45,8 +45,13 @@ const (
 	// shapeDequeue pops one task: pending, paused, active, lease.
 	shapeDequeue
 	// shapeAck ends an attempt: done, complete, retry, archive and requeue all remove a task from
-	// active and lease, in that order.
+	// active and lease, in that order. The first argument is the task's ID.
 	shapeAck
+	// shapeForward moves tasks that are due: scheduled or retry, pending. The first argument is the
+	// time.
+	shapeForward
+	// shapeExpired lists the tasks whose leases have ended: lease.
+	shapeExpired
 )
 
 func shapeOf(keys []string) shape {
@@ -54,11 +59,29 @@ func shapeOf(keys []string) shape {
 		strings.HasSuffix(keys[2], suffixActive) && strings.HasSuffix(keys[3], suffixLease) {
 		return shapeDequeue
 	}
+	switch {
+	case len(keys) == 1 && strings.HasSuffix(keys[0], suffixLease):
+		return shapeExpired
+	case len(keys) == 2 && strings.HasSuffix(keys[1], suffixPending) && (strings.HasSuffix(keys[0], suffixSchedule) || strings.HasSuffix(keys[0], suffixRetry)):
+		return shapeForward
+	}
 	active := slices.IndexFunc(keys, func(k string) bool { return strings.HasSuffix(k, suffixActive) })
 	if active >= 0 && active+1 < len(keys) && strings.HasSuffix(keys[active+1], suffixLease) {
 		return shapeAck
 	}
 	return shapeOther
+}
+
+// isRequeue reports whether an ack returns the task to its lane because the server stops.
+func isRequeue(keys []string) bool { return hasSuffix(keys, suffixPending) }
+
+// endsTask reports whether an ack leaves nothing of the task that will run.
+func endsTask(keys []string) bool {
+	return !hasSuffix(keys, suffixPending) && !hasSuffix(keys, suffixRetry)
+}
+
+func hasSuffix(keys []string, suffix string) bool {
+	return slices.ContainsFunc(keys, func(k string) bool { return strings.HasSuffix(k, suffix) })
 }
 
 // notFound is the reply to an ack of a task that is no longer active.

@@ -85,9 +85,9 @@ func TestAsynqScriptShapes(t *testing.T) {
 		"t active lease retry processed failed processed failed":           shapeAck,
 		"t active lease archived processed failed processed failed " + "t": shapeAck,
 		"active lease pending t":                                           shapeAck, // requeue
-		"lease":                                                            shapeOther,
-		"scheduled pending":                                                shapeOther,
-		"retry pending":                                                    shapeOther,
+		"lease":                                                            shapeExpired,
+		"scheduled pending":                                                shapeForward,
+		"retry pending":                                                    shapeForward,
 	}
 	got := map[string]shape{}
 	for name := range want {
@@ -231,26 +231,6 @@ func TestAsynqRequeuesRunningTask(t *testing.T) {
 	// The context ends after the requeue, too late to prevent two runs at once.
 	if err := receive(t, ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("the handler's context afterwards: %v", err)
-	}
-}
-
-// TestAsynqRecoversExpiredLease shows that the recoverer takes a lease that ended 30 s ago and
-// calls RetryDelay and IsFailure.
-func TestAsynqRecoversExpiredLease(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.New(t)
-	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
-	rdb.LMove(t.Context(), asynqKey(Sync, suffixPending), asynqKey(Sync, suffixActive), "RIGHT", "LEFT")
-	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id.String(), "state", "active")
-	rdb.ZAdd(t.Context(), asynqKey(Sync, suffixLease), redis.Z{Score: float64(time.Now().Add(-31 * time.Second).Unix()), Member: id.String()})
-	attempt := make(chan int, 1)
-	serve(t, ServerOptions{Redis: rdb, Handler: handler{process: func(ctx context.Context, _ *asynq.Task) error {
-		n, _ := asynq.GetRetryCount(ctx)
-		attempt <- n
-		return nil
-	}}})
-	if n := receive(t, attempt); n != 0 {
-		t.Errorf("a worker crash cost %d attempts", n)
 	}
 }
 

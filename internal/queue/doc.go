@@ -1,48 +1,69 @@
 // Package queue is the engine under the tasks. It adds tasks to asynq's queues, runs asynq's
-// servers, and keeps the state that asynq lacks: which demands are one task, and how a task ended.
+// servers, and keeps the state that asynq lacks: which demands are one task, which run has a task,
+// and how a task ended.
 //
 // # Lanes
 //
-// A lane is an asynq queue by urgency. All keys of one task, asynq's and ours, have the lane as
-// their hash tag, so each script stays on one slot of a cluster.
+// A lane is an asynq queue by urgency. Services have lanes of their own, service.lane. All keys of
+// one task, asynq's and ours, have the lane as their hash tag, so each script stays on one slot of
+// a cluster.
 //
-// # Generations
+// # Demands
 //
-// A task's ID is lane-digest-generation. The digest identifies the work; the generation
-// distinguishes the successive tasks of a digest. The current generation of a digest is stored in
-// its own key, and four scripts change it:
+// A task's ID is digest.generation.lane. The digest identifies the work; the generation
+// distinguishes the successive tasks of a digest. A record for each digest and lane lists the tasks
+// that wait and the one that runs:
 //
-//	enqueue    No task of the current generation waits: the task is added.
-//	           One waits (pending, scheduled, retry, or popped but not
-//	           started): the demand joins it; a demand for an earlier time
-//	           moves a scheduled task forward.
-//	           It is dead, or its hash is a leftover that no set lists: the
-//	           generation is incremented and the demand is added under the
-//	           next one.
-//	start      Before user code runs, g becomes g+1, so that later demands
-//	           wait for a run that starts after them.
-//	requeue    The run ends but its task will wait again (retry, later): g+1
-//	           becomes g, so that demands join the waiting task. If g+1 was
-//	           demanded in the meantime, g is superseded and dropped: the run
-//	           of g+1 starts later and does the same work, no later than g
-//	           would have.
-//	replay     A dead task is to run again: its generation becomes current, so
-//	           that demands join it. If an equal task waits, or started since,
-//	           that one does the work and the dead task is removed.
+//	enqueue    A task waits that runs no earlier than demanded (pending,
+//	           scheduled, retry, parked, or popped but not started): the
+//	           demand joins it, and moves a scheduled one forward.
+//	           None does: the demand gets a task of its own.
+//	pop        Another task of the digest runs: the popped one is parked, which
+//	           means scheduled until that run ends.
+//	start      The task leaves the list before user code runs, so that later
+//	           demands get a task of their own.
+//	requeue    The run ends but its task is to wait. It returns to the list, or
+//	           an equal task that would run no later takes over: that one
+//	           inherits the failures, the reason and the wait, and the ended
+//	           one is superseded.
+//	ack        The run is over: the parked task is the next of its lane.
+//	replay     A dead task is to run again: demands join it. If an equal task
+//	           was demanded later, that one does the work.
 //
-// As a result, a thousand equal demands during one wait cause one run, a demand during a run causes
-// exactly one more, and a dead task blocks nothing. After a crash a demand may cause one run more
-// than needed, never one less.
+// As a result, at most one task of a digest runs in a lane; a thousand equal demands during one
+// wait cause one run, a demand during a run exactly one more; steady demand neither shortens a
+// back-off nor adds attempts; and a dead task blocks nothing. A demand for which a user waits
+// brings its twin forward, out of a back-off or in another lane, once in the twin's life.
 //
-// A caller encodes for a guessed generation, because the payload is sealed to the ID. The script
-// replies to a wrong guess with the right generation. A missing generation key takes the guess,
-// which is the caller's time in microseconds, if Redis' own clock is within a day of it, else
-// Redis' time. Keys expire a week after their last use, so a new seed is always above every earlier
-// generation.
+// A caller encodes for a guessed generation, its time in microseconds, because the payload is
+// sealed to the ID. The script replies to a guess that is too low, or more than a day away from
+// Redis' time, with the right generation.
+//
+// # Leases
+//
+// A pop gives the run a lease of 12 s by Redis' clock and a fencing token, which is greater than
+// those of all earlier runs of the task. The worker renews its leases every 3 s. Every script that
+// acts for a run compares the token first, so a run that has lost its task changes nothing: its end
+// is ignored, its context is canceled with ErrLeaseLost, and Held reports it. asynq's own leases
+// have no effect, and its recoverer finds nothing.
+//
+// Every worker looks for ended leases each second and returns their tasks to the front of their
+// lane. A record without a message is removed. One that asynq cannot decode is archived when it is
+// popped.
+//
+// # Crashes
+//
+// Before user code starts, the run leaves a mark, which its end removes. If its lease ends first,
+// that is a crash of the task. A worker that shuts down removes its marks, and one that was only
+// frozen takes the crashes of its runs back. After the second crash the task moves to the
+// quarantine lane under its own ID, where one task of the fleet runs at a time: its worker takes a
+// turn, takes no other task while it has the turn, and waits until its handlers have ended. After a
+// crash there, Crashed reports true, and the task is not run again.
 //
 // # Dependence on asynq
 //
-// asynq.go and the scripts under lua/ contain every name of a key or field and every script shape
-// of asynq that this package uses beyond asynq's API. The tests beside them run asynq itself and
+// asynq.go, message.go and the scripts under lua/ contain every name of a key or field and every
+// script shape of asynq that this package uses beyond asynq's API. asynq's scripts that end a run
+// are learned from asynq itself and run inside ours. The tests beside them run asynq itself and
 // fail when one of these changes.
 package queue

@@ -32,7 +32,11 @@ type ID struct {
 
 // String returns the ID as asynq stores it.
 func (id ID) String() string {
-	return id.prefix() + strconv.FormatUint(id.Generation, 10) + id.suffix()
+	generation := strconv.FormatUint(id.Generation, 10)
+	if id.former {
+		return id.Lane + "-" + id.Digest + "-" + generation
+	}
+	return id.Digest + "." + generation + "." + id.Lane
 }
 
 // ParseID is the inverse of String. It accepts only the forms that String writes, so that an
@@ -69,22 +73,6 @@ func isDigest(s string) bool {
 	return true
 }
 
-// prefix is the ID up to its generation.
-func (id ID) prefix() string {
-	if id.former {
-		return id.Lane + "-" + id.Digest + "-"
-	}
-	return id.Digest + "."
-}
-
-// suffix is the ID after its generation.
-func (id ID) suffix() string {
-	if id.former {
-		return ""
-	}
-	return "." + id.Lane
-}
-
 // space is the first part of the keys that belong to the ID.
 func (id ID) space() string {
 	if id.former {
@@ -93,7 +81,8 @@ func (id ID) space() string {
 	return "q2"
 }
 
-func (id ID) generationKey() string { return tenant.GlobalKey(id.space(), id.Lane, "g", id.Digest) }
+// formerKey holds the current generation of a digest for producers of earlier releases.
+func (id ID) formerKey() string { return tenant.GlobalKey("q1", id.Lane, "g", id.Digest) }
 
 func (id ID) outcomeKey() string { return tenant.GlobalKey(id.space(), id.Lane, "o", id.String()) }
 

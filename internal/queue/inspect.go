@@ -26,7 +26,11 @@ func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (Task, error) {
 // find returns the record of a task in asynq. Its LastErr may be any text, and its payload is
 // sealed.
 func find(ctx context.Context, rdb redis.UniversalClient, id ID) (*asynq.TaskInfo, error) {
-	info, err := inspector(ctx, rdb).GetTaskInfo(id.Lane, id.String())
+	i := inspector(ctx, rdb)
+	info, err := i.GetTaskInfo(id.Lane, id.String())
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		info, err = i.GetTaskInfo(QuarantineOf(id.Lane), id.String())
+	}
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return nil, ErrNoTask

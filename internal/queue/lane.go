@@ -76,6 +76,9 @@ func IsQuarantine(lane string) bool { return lane == QuarantineOf(lane) }
 // InteractiveOf returns the interactive lane for the tasks of a lane: that of the lane's service.
 func InteractiveOf(lane string) string { return sibling(lane, Interactive) }
 
+// IsInteractive reports whether a user waits for the tasks of the lane.
+func IsInteractive(lane string) bool { return lane == InteractiveOf(lane) }
+
 // sibling returns the lane of the same service with another name.
 func sibling(lane, name string) string {
 	if service, _, qualified := strings.Cut(lane, "."); qualified {

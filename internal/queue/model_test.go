@@ -10,26 +10,31 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// TestGenerationsLoseNoDemand checks every order of events on one digest: each demand is followed
-// by the start of a run, or by the death of a task that carried it, and without crashes at most one
-// task waits.
+// TestGenerationsLoseNoDemand checks every order of events on one digest: at most one task runs,
+// each demand is followed by the start of a run that is not too early, or by the death of the task
+// that carried it, and a run that was cut off is repeated.
 func TestGenerationsLoseNoDemand(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		rdb.FlushDB(t.Context())
-		m := &model{t: t, rdb: rdb, p: NewProducer(rdb), runs: NewRuns(rdb)}
+		m := &model{
+			t: t, rdb: rdb, p: NewProducer(rdb), runs: NewRuns(rdb), clock: time.Now().Truncate(time.Second),
+			due: map[ID]time.Time{}, carried: map[ID]int{},
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"step": m.take,
 			"": func(rt *rapid.T) {
-				if n := m.waiting(); n > 1 {
-					rt.Fatalf("%d tasks wait", n)
+				if n := len(m.popped) + len(m.started); n > 1 {
+					rt.Fatalf("%d tasks run at once", n)
 				}
 			},
 		})
-		m.quiesce()
-		if m.lastDemand > m.lastCover {
-			rt.Fatalf("no run followed the demand at step %d (last start or death at %d)", m.lastDemand, m.lastCover)
+		m.quiesce(rt)
+		for id, n := range m.carried {
+			if n > 0 {
+				rt.Fatalf("no run of %s followed %d of its demands", id, n)
+			}
 		}
 	})
 }
@@ -39,19 +44,20 @@ type model struct {
 	rdb                   *redis.Client
 	p                     *Producer
 	runs                  *Runs
-	step                  int
-	lastDemand, lastCover int
+	clock                 time.Time
+	due                   map[ID]time.Time // when a task may run at the earliest
+	carried               map[ID]int       // demands that no run has followed yet
 	popped, started, dead []ID
 }
 
 // take takes one of the steps that are possible now.
 func (m *model) take(rt *rapid.T) {
-	possible := []string{"demand", "schedule", "pop", "forward"}
+	possible := []string{"demand", "schedule", "wait", "pop"}
 	if len(m.popped) > 0 {
-		possible = append(possible, "start", "die early")
+		possible = append(possible, "start", "die early", "crash early")
 	}
 	if len(m.started) > 0 {
-		possible = append(possible, "done", "retry", "archived")
+		possible = append(possible, "done", "retry", "archived", "crash")
 	}
 	if len(m.dead) > 0 {
 		possible = append(possible, "replay")
@@ -59,17 +65,22 @@ func (m *model) take(rt *rapid.T) {
 	pick := func(from []ID) ID { return rapid.SampledFrom(from).Draw(rt, "id") }
 	switch step := rapid.SampledFrom(possible).Draw(rt, "step"); step {
 	case "demand":
-		m.demand(0)
+		m.demand(rt, 0)
 	case "schedule":
-		m.demand(time.Hour)
+		m.demand(rt, time.Duration(rapid.IntRange(1, 100).Draw(rt, "minutes"))*time.Minute)
+	case "wait":
+		m.clock = m.clock.Add(time.Duration(rapid.IntRange(1, 60).Draw(rt, "minutes")) * time.Minute)
+		m.forward()
 	case "pop":
 		m.pop()
-	case "forward":
-		forward(m.t, m.rdb, Sync)
 	case "start":
-		m.start(pick(m.popped))
+		m.start(rt, pick(m.popped))
 	case "die early":
 		m.dieEarly(pick(m.popped))
+	case "crash early":
+		m.crash(pick(m.popped))
+	case "crash":
+		m.crash(pick(m.started))
 	case "replay":
 		m.replay(pick(m.dead))
 	default: // the state that a run ends with
@@ -77,14 +88,43 @@ func (m *model) take(rt *rapid.T) {
 	}
 }
 
-func (m *model) demand(in time.Duration) {
-	d := demand(Sync, "a")
+func (m *model) demand(rt *rapid.T, in time.Duration) {
+	d, at := demand(Sync, "a"), m.clock
 	if in > 0 {
-		d.At = time.Now().Add(in)
+		at = m.clock.Add(in)
+		d.At = at
 	}
-	m.step++
-	m.lastDemand = m.step
-	enqueue(m.t, m.p, d)
+	r := enqueue(m.t, m.p, d)
+	id := parse(m.t, r.ID)
+	due, waits := m.due[id]
+	switch {
+	case r.Joined != waits:
+		rt.Fatalf("a demand was joined to a task that does not wait, or the reverse: %+v", r)
+	case r.Joined && due.Before(at) && len(m.due) >= maxWaiting:
+		m.due[id] = at // too many wait
+	case r.Joined && in > 0 && due.Before(at):
+		rt.Fatalf("a demand for %v joined a task for %v", at, due)
+	case !r.Joined && m.joinable(at, in):
+		rt.Fatalf("a demand for %v is a task of its own beside %v", at, m.due)
+	case !r.Joined || at.Before(due) && !m.retries(id):
+		m.due[id] = at
+	}
+	m.carried[id]++
+}
+
+// joinable reports whether a task waits that a demand must join.
+func (m *model) joinable(at time.Time, in time.Duration) bool {
+	for _, due := range m.due {
+		if in == 0 || !due.Before(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// retries reports whether a task waits after a failure: only urgent demands shorten that.
+func (m *model) retries(id ID) bool {
+	return m.rdb.ZScore(m.t.Context(), asynqKey(Sync, suffixRetry), id.String()).Err() == nil
 }
 
 func (m *model) pop() {
@@ -93,46 +133,78 @@ func (m *model) pop() {
 	}
 }
 
-func (m *model) start(id ID) {
+func (m *model) start(rt *rapid.T, id ID) {
 	must(m.t, m.runs.Start(m.t.Context(), id))
+	if due := m.due[id]; due.After(m.clock) {
+		rt.Fatalf("%s runs at %v and was demanded for %v", id, m.clock, due)
+	}
 	m.popped = without(m.popped, id)
 	m.started = append(m.started, id)
-	m.step++
-	m.lastCover = m.step
+	m.carried[id] = 0
+	delete(m.due, id)
 }
 
 // end acts like the router: it requeues before a retry and drops a superseded task.
 func (m *model) end(id ID, state string) {
 	m.started = without(m.started, id)
-	if state == "retry" {
-		superseded, err := m.runs.Requeue(m.t.Context(), id, time.Now())
+	again := m.clock.Add(5 * time.Minute)
+	if state == StateRetry {
+		superseded, err := m.runs.Requeue(m.t.Context(), id, Again{At: again})
 		must(m.t, err)
 		if superseded {
 			state = "done"
+			m.inherit(again)
+		} else {
+			m.due[id] = again
+			m.carried[id]++ // the retry must follow
 		}
 	}
-	finish(m.t, m.rdb, id, state)
-	if state == "archived" {
+	finishAt(m.t, m.rdb, id, state, again)
+	if state == StateArchived {
 		m.dead = append(m.dead, id)
+	}
+}
+
+// inherit finds the task that took over from one that was superseded.
+func (m *model) inherit(again time.Time) {
+	for id, due := range m.due {
+		if due.Before(again) && m.retries(id) {
+			m.due[id] = again
+		}
 	}
 }
 
 func (m *model) dieEarly(id ID) {
 	m.popped = without(m.popped, id)
-	finish(m.t, m.rdb, id, "archived")
+	finish(m.t, m.rdb, id, StateArchived)
 	m.dead = append(m.dead, id)
-	m.step++
-	m.lastCover = m.step // the dead letter records it
+	m.carried[id] = 0 // the dead letter records them
+	delete(m.due, id)
 }
 
-// replay replays a dead task, which counts as a demand: a run must follow unless a newer one has
-// started since.
+// crash ends a worker: the lease of its task ends, and the reaper returns the task.
+func (m *model) crash(id ID) {
+	m.popped, m.started = without(m.popped, id), without(m.started, id)
+	must(m.t, m.rdb.ZAdd(m.t.Context(), asynqKey(Sync, suffixLease), redis.Z{Score: 1, Member: id.String()}).Err())
+	must(m.t, reapScript.on(m.t.Context(), m.rdb, Sync, nil, 100, 12, crashLimit, 30).Err())
+	m.carried[id]++
+	m.due[id] = m.clock
+}
+
+// replay replays a dead task, which counts as a demand.
 func (m *model) replay(id ID) {
 	m.dead = without(m.dead, id)
 	d := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed")}
 	if replay(m.t, m.rdb, d) == ReplayQueued {
-		m.step++
-		m.lastDemand = m.step
+		m.carried[id]++
+		m.due[id] = m.clock
+	}
+}
+
+// forward makes the tasks pending that are due.
+func (m *model) forward() {
+	for _, set := range []string{suffixSchedule, suffixRetry} {
+		forwardUntil(m.t, m.rdb, Sync, set, m.clock)
 	}
 }
 
@@ -152,16 +224,18 @@ func (m *model) waiting() int {
 	return n
 }
 
-func (m *model) quiesce() {
+func (m *model) quiesce(rt *rapid.T) {
 	for m.waiting()+len(m.started) > 0 {
-		forward(m.t, m.rdb, Sync)
-		m.pop()
-		for _, id := range m.popped {
-			m.start(id)
-		}
 		for _, id := range m.started {
 			m.end(id, "done")
 		}
+		for _, id := range m.popped {
+			m.start(rt, id)
+			m.end(id, "done")
+		}
+		m.clock = m.clock.Add(time.Hour)
+		m.forward()
+		m.pop()
 	}
 }
 

@@ -74,7 +74,7 @@ func TestTaskOfAnEarlierReleaseRuns(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	id := parse(t, "sync-"+digest("a")+"-1772442000000000")
-	rdb.Set(t.Context(), id.generationKey(), id.Generation, 0)
+	rdb.Set(t.Context(), id.formerKey(), id.Generation, 0)
 	_, err := asynq.NewClientFromRedisClient(rdb).EnqueueContext(t.Context(), asynq.NewTask("test.run", []byte("sealed")), asynq.Queue(Sync), asynq.TaskID(id.String()))
 	must(t, err)
 	ran := make(chan string, 8)
@@ -86,5 +86,5 @@ func TestTaskOfAnEarlierReleaseRuns(t *testing.T) {
 	if got := receive(t, ran); got != id.String() {
 		t.Errorf("ran %s, want %s", got, id)
 	}
-	eventually(t, "the former generation is gone", func() bool { return rdb.Exists(t.Context(), id.generationKey()).Val() == 0 })
+	eventually(t, "the former generation is gone", func() bool { return rdb.Exists(t.Context(), id.formerKey()).Val() == 0 })
 }

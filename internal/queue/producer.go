@@ -2,12 +2,9 @@ package queue
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -16,10 +13,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-//go:embed lua/enqueue.lua
-var enqueueSource string
-
-var enqueueScript = redis.NewScript(enqueueSource)
+var (
+	enqueueScript = newScript("enqueue")
+	urgeScript    = newScript("urge")
+)
 
 const (
 	// generationLife is how long a generation outlives its last use.
@@ -35,8 +32,11 @@ const (
 	// connections cost a round each, and a restart of Redis breaks every pooled connection. Without
 	// Redis a batch fails after about two seconds.
 	rounds = 20
-	// guesses bounds the generations that a producer caches.
-	guesses = 8192
+	// maxWaiting is the number of equal tasks that wait at once for different times. Further
+	// demands for later times move the last of them.
+	maxWaiting = 16
+	// shortLine is the longest line of pending tasks in which an urgent demand's twin is searched.
+	shortLine = 20_000
 )
 
 // ErrReused is returned for an idempotency key that was used for another task.
@@ -55,6 +55,8 @@ type Demand struct {
 	Timeout time.Duration
 	// At is when to run, rounded up to the second. Zero means now.
 	At time.Time
+	// Twin is another lane in which an equal task is brought forward if it waits. Empty means none.
+	Twin string
 	// Once is the ref of an idempotency key, which is kept for 48 hours in its lane. Empty means
 	// none.
 	Once string
@@ -77,18 +79,11 @@ type Receipt struct {
 type Producer struct {
 	rdb    redis.UniversalClient
 	client *asynq.Client
-
-	mu   sync.Mutex
-	next map[string]uint64 // key of the generation → generation to guess
 }
 
 // NewProducer returns a Producer on rdb, which the caller closes.
 func NewProducer(rdb redis.UniversalClient) *Producer {
-	return &Producer{
-		rdb:    rdb,
-		client: asynq.NewClientFromRedisClient(recorder{}),
-		next:   map[string]uint64{},
-	}
+	return &Producer{rdb: rdb, client: asynq.NewClientFromRedisClient(recorder{})}
 }
 
 // Enqueue adds every demand or joins it to an equal waiting task. After an error, receipts with an
@@ -119,7 +114,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 	waiting := make([]*entry, len(demands))
 	for i := range demands {
 		d := &demands[i]
-		waiting[i] = &entry{Demand: d, receipt: &receipts[i], id: p.guess(d)}
+		waiting[i] = &entry{Demand: d, receipt: &receipts[i], id: guess(d)}
 	}
 	var last error
 	for round := range rounds {
@@ -198,7 +193,11 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 			known[e.Lane] = true
 			pipe.SAdd(ctx, asynqQueues, e.Lane)
 		}
-		e.cmd = enqueueScript.EvalSha(ctx, pipe, e.keys(), e.args()...)
+		e.cmd = enqueueScript.EvalSha(ctx, pipe, laneKeys(e.Lane, e.keys()...), laneArgs(e.Lane, e.args()...)...)
+		if e.Twin != "" && e.Twin != e.Lane {
+			// Best effort: it has no effect while the server lacks the script.
+			urgeScript.EvalSha(ctx, pipe, laneKeys(e.Twin), laneArgs(e.Twin, e.Digest, shortLine)...)
+		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	var again []*entry
@@ -214,8 +213,10 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 		}
 	}
 	if load {
-		if err := enqueueScript.Load(ctx, p.rdb).Err(); err != nil && !transient(err) {
-			return nil, redisconn.Clean(err)
+		for _, script := range []laneScript{enqueueScript, urgeScript} {
+			if err := script.Load(ctx, p.rdb).Err(); err != nil && !transient(err) {
+				return nil, redisconn.Clean(err)
+			}
 		}
 	}
 	return again, nil
@@ -241,25 +242,20 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 		*e.receipt = Receipt{ID: reply[1], Repeated: true}
 		return true, nil
 	}
-	g, err := strconv.ParseUint(reply[1], 10, 64)
-	if err != nil {
-		return false, errors.New("generation is not a number")
-	}
-	e.id.Generation = g
 	if reply[0] == "stale" {
-		e.encoded = false
+		g, err := strconv.ParseUint(reply[1], 10, 64)
+		if err != nil {
+			return false, errors.New("generation is not a number")
+		}
+		e.id.Generation, e.encoded = g, false
 		return false, nil
 	}
-	*e.receipt = Receipt{ID: e.id.String(), Joined: reply[0] == "joined"}
-	p.remember(e.id)
+	*e.receipt = Receipt{ID: reply[1], Joined: reply[0] == "joined"}
 	return true, nil
 }
 
 func (e *entry) keys() []string {
-	keys := []string{
-		e.id.generationKey(), asynqKey(e.Lane, suffixPending), asynqKey(e.Lane, suffixSchedule),
-		asynqKey(e.Lane, suffixRetry), asynqKey(e.Lane, suffixLease),
-	}
+	keys := []string{e.id.formerKey()}
 	if e.Once != "" {
 		keys = append(keys, onceKey(e.Lane, e.Once), formerOnceKey(e.Lane, e.Once))
 	}
@@ -275,62 +271,18 @@ func (e *entry) args() []any {
 	if wait := time.Until(e.At); wait > 0 {
 		life += wait
 	}
+	urgent := ""
+	if IsInteractive(e.Lane) {
+		urgent = "urgent"
+	}
 	return []any{
-		asynqTaskPrefix(e.Lane), e.id.prefix(), strconv.FormatUint(e.id.Generation, 10), e.call.message,
-		e.call.score, since, int64(life / time.Second), int64(onceLife / time.Second), e.id.suffix(),
+		e.Digest, e.Lane, strconv.FormatUint(e.id.Generation, 10), e.call.message, e.call.score, since,
+		int64(life / time.Second), int64(onceLife / time.Second), urgent, maxWaiting,
 	}
 }
 
-// guess returns the probable ID of the demand: one generation after the last that this producer
-// saw, which has started by now or still waits and is then joined, or a generation derived from the
-// time.
-func (p *Producer) guess(d *Demand) ID {
-	id := ID{Lane: d.Lane, Digest: d.Digest}
-	p.mu.Lock()
-	last, ok := p.next[id.generationKey()]
-	p.mu.Unlock()
-	if ok {
-		id.Generation = last + 1
-	} else {
-		id.Generation = uint64(time.Now().UnixMicro())
-	}
-	return id
-}
-
-func (p *Producer) remember(id ID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.next) >= guesses {
-		clear(p.next) // a wrong guess costs only one round trip
-	}
-	p.next[id.generationKey()] = id.Generation
-}
-
-// wholeSeconds rounds up: asynq truncates to seconds and treats zero as 30 minutes.
-func wholeSeconds(d time.Duration) time.Duration {
-	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
-}
-
-// ceilSecond rounds up: asynq truncates to seconds, which would run a task early.
-func ceilSecond(t time.Time) time.Time {
-	if cut := t.Truncate(time.Second); !cut.Equal(t) {
-		return cut.Add(time.Second)
-	}
-	return t
-}
-
-// backoff returns a full-jitter wait before try n; the first try is 1.
-func backoff(n int, base, limit time.Duration) time.Duration {
-	return rand.N(min(limit, base<<min(n, 16))) + time.Millisecond
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// guess returns the probable ID of the demand's task. Generations are times in microseconds, so a
+// guess is too low only if another producer's clock was ahead a moment ago.
+func guess(d *Demand) ID {
+	return ID{Lane: d.Lane, Digest: d.Digest, Generation: uint64(time.Now().UnixMicro())}
 }

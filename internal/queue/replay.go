@@ -2,22 +2,17 @@ package queue
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-//go:embed lua/replay.lua
-var replaySource string
-
-var replayScript = redis.NewScript(replaySource)
+var replayScript = newScript("replay")
 
 // Dead is a dead task that is to run again, as its dead letter describes it.
 type Dead struct {
@@ -43,8 +38,7 @@ const (
 	ReplayWaiting ReplayResult = "waiting"
 	// ReplayDone means that it has succeeded since, at most an hour ago.
 	ReplayDone ReplayResult = "done"
-	// ReplaySuperseded means that an equal task waits, or started after this one died, and does the
-	// same work.
+	// ReplaySuperseded means that an equal task was demanded later, and does the same work.
 	ReplaySuperseded ReplayResult = "superseded"
 )
 
@@ -71,9 +65,9 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	if err != nil {
 		return "", err
 	}
-	timeout, err := p.complete(ctx, id, &d)
-	if err != nil {
-		return "", err
+	timeout, confined, err := p.complete(ctx, id, &d)
+	if err != nil || confined != "" {
+		return confined, err
 	}
 	call, err := p.record(ctx, id, asynq.NewTaskWithHeaders(d.Kind, d.Payload, d.Headers), timeout, time.Time{})
 	if err != nil {
@@ -82,27 +76,34 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
 		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
 	}
-	result, err := replayScript.Run(ctx, p.rdb,
-		[]string{
-			id.generationKey(), asynqKey(id.Lane, suffixPending), asynqKey(id.Lane, suffixSchedule),
-			asynqKey(id.Lane, suffixRetry), asynqKey(id.Lane, suffixArchived), asynqKey(id.Lane, suffixLease), id.outcomeKey(),
-		},
-		asynqTaskPrefix(id.Lane), id.prefix(), strconv.FormatUint(id.Generation, 10), strconv.FormatUint(id.Generation+1, 10),
-		call.message, call.pendingSince, int64(generationLife/time.Second), id.suffix()).Text()
+	result, err := replayScript.on(ctx, p.rdb, id.Lane, []string{id.outcomeKey()}, id.String(), id.Digest,
+		strconv.FormatUint(id.Generation, 10), call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
 	if err != nil {
 		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
 	}
 	if result == resultRunning {
 		return "", ErrRunning
 	}
+	// A task that crashed its worker is archived in quarantine. It runs again in its own lane.
+	quarantine := QuarantineOf(id.Lane)
+	err = removeScript.Run(ctx, p.rdb, []string{asynqKey(quarantine, suffixArchived)}, asynqTaskPrefix(quarantine), StateArchived, d.ID).Err()
+	if err != nil {
+		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
+	}
 	return ReplayResult(result), nil
 }
 
 // complete fills the missing fields of the dead letter from asynq's task and returns the task's
-// limit.
-func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, error) {
+// limit. The result is set if the task is not dead but in quarantine.
+func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration, ReplayResult, error) {
 	timeout := replayTimeout
 	info, err := find(ctx, p.rdb, id)
+	if err == nil && info.Queue != id.Lane && info.State != asynq.TaskStateArchived {
+		if info.State == asynq.TaskStateActive {
+			return 0, "", ErrRunning
+		}
+		return 0, ReplayWaiting, nil
+	}
 	switch {
 	case err == nil:
 		if info.Timeout > 0 {
@@ -115,10 +116,10 @@ func (p *Producer) complete(ctx context.Context, id ID, d *Dead) (time.Duration,
 			d.Payload = info.Payload
 		}
 	case !errors.Is(err, ErrNoTask):
-		return 0, err
+		return 0, "", err
 	}
 	if d.Kind == "" || len(d.Payload) == 0 {
-		return 0, ErrLost
+		return 0, "", ErrLost
 	}
-	return timeout, nil
+	return timeout, "", nil
 }

@@ -3,12 +3,12 @@ package queue
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Waits of the retrying client. It delays a failed dequeue, because asynq repeats it at once. It
@@ -22,38 +22,86 @@ const (
 	ackLimit       = 2 * time.Second
 )
 
-// retryingClient is the Redis client of one asynq server.
+// retryingClient is the Redis client of one asynq server. It pops tasks with leases of this package
+// and lets only runs with a lease end them; asynq's own leases have no effect.
 type retryingClient struct {
 	redis.UniversalClient
+	*worker
+	failed  atomic.Int64 // consecutive failed dequeues
+	scripts learned
+}
+
+// worker is what the clients of a Server's asynq servers share.
+type worker struct {
+	name     string // identifies the process among the workers
+	log      *slog.Logger
 	draining <-chan struct{}
 	// hurry ends during a shutdown, when only acks may still wait for Redis.
 	hurry context.Context //nolint:containedctx // lives as long as the server
 	// cut ends when asynq must stop using Redis, so that an unresponsive Redis cannot delay the end
 	// of the process.
-	cut    context.Context //nolint:containedctx // lives as long as the server
-	failed atomic.Int64    // consecutive failed dequeues
+	cut     context.Context //nolint:containedctx // lives as long as the server
+	leases  *leases
+	running *atomic.Int64 // handlers
+	solo    *sync.Mutex   // serializes pops from quarantine lanes
 	// subscriber is the client that asynq uses for cancellation messages. asynq panics when this
 	// client is closed while it subscribes, so only the server closes it.
 	subscriber redis.UniversalClient
 }
 
-// Subscribe subscribes through the separate client.
-func (l *retryingClient) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
-	return l.subscriber.Subscribe(ctx, channels...)
+// Subscribe subscribes through the separate client, and to a channel without messages.
+func (l *retryingClient) Subscribe(ctx context.Context, _ ...string) *redis.PubSub {
+	return l.subscriber.Subscribe(ctx, silent)
 }
 
 // EvalSha runs a script as its shape requires.
 func (l *retryingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
-		return l.UniversalClient.EvalSha(ctx, sha, keys, args...)
-	})
+	switch shape := shapeOf(keys); shape {
+	case shapeDequeue:
+		return l.dequeue(ctx, laneOf(keys[0]))
+	case shapeExpired:
+		return nothing(ctx)
+	case shapeAck, shapeForward:
+		script := l.scripts.get(sha)
+		if script == nil {
+			cmd := redis.NewCmd(ctx)
+			cmd.SetErr(redis.ErrNoScript)
+			return cmd
+		}
+		return l.runWrapped(ctx, shape, script, keys, args)
+	default:
+		return l.once(ctx, func(ctx context.Context) *redis.Cmd { return l.UniversalClient.EvalSha(ctx, sha, keys, args...) })
+	}
 }
 
 // Eval runs a script as its shape requires. asynq sends it after EvalSha failed with NOSCRIPT.
-func (l *retryingClient) Eval(ctx context.Context, source string, keys []string, args ...any) *redis.Cmd {
-	return l.run(ctx, keys, func(ctx context.Context) *redis.Cmd {
-		return l.UniversalClient.Eval(ctx, source, keys, args...)
-	})
+func (l *retryingClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	switch shape := shapeOf(keys); shape {
+	case shapeDequeue:
+		return l.dequeue(ctx, laneOf(keys[0]))
+	case shapeExpired:
+		return nothing(ctx)
+	case shapeAck:
+		return l.runWrapped(ctx, shape, l.scripts.learn(text, guardAck), keys, args)
+	case shapeForward:
+		return l.runWrapped(ctx, shape, l.scripts.learn(text, redisClock), keys, args)
+	default:
+		return l.once(ctx, func(ctx context.Context) *redis.Cmd { return l.UniversalClient.Eval(ctx, text, keys, args...) })
+	}
+}
+
+func (l *retryingClient) runWrapped(ctx context.Context, s shape, script *redis.Script, keys []string, args []any) *redis.Cmd {
+	if s == shapeAck {
+		return l.ack(ctx, script, keys, args)
+	}
+	return l.once(ctx, func(ctx context.Context) *redis.Cmd { return script.Run(ctx, l.UniversalClient, keys, args...) })
+}
+
+// nothing is the reply that no lease has ended: the reaper returns such tasks.
+func nothing(ctx context.Context) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetVal([]any{})
+	return cmd
 }
 
 // ZAdd adds a deadline to asynq's heartbeat.
@@ -63,11 +111,10 @@ func (l *retryingClient) ZAdd(ctx context.Context, key string, members ...redis.
 	return l.UniversalClient.ZAdd(ctx, key, members...)
 }
 
-// ZAddXX adds a deadline to the extension of leases.
-func (l *retryingClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
-	ctx, cancel := l.bound(ctx)
-	defer cancel()
-	return l.UniversalClient.ZAddXX(ctx, key, members...)
+// ZAddXX replies to asynq's extension of leases without any effect: asynq uses the worker's clock,
+// and extends leases that the run has lost.
+func (l *retryingClient) ZAddXX(ctx context.Context, _ string, _ ...redis.Z) *redis.IntCmd {
+	return redis.NewIntCmd(ctx)
 }
 
 // ZRem adds a deadline to the removal of the server's state.
@@ -75,17 +122,6 @@ func (l *retryingClient) ZRem(ctx context.Context, key string, members ...any) *
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.UniversalClient.ZRem(ctx, key, members...)
-}
-
-func (l *retryingClient) run(ctx context.Context, keys []string, call func(context.Context) *redis.Cmd) *redis.Cmd {
-	switch shapeOf(keys) {
-	case shapeDequeue:
-		return l.dequeue(ctx, call)
-	case shapeAck:
-		return l.ack(ctx, call)
-	default:
-		return l.once(ctx, call)
-	}
 }
 
 // bound adds a deadline to a command and cancels it when the client is cut off: most of asynq's
@@ -106,17 +142,15 @@ func (l *retryingClient) once(ctx context.Context, call func(context.Context) *r
 	return call(ctx)
 }
 
-func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+// dequeue pops a task of a lane, and delays the reply of a failure.
+func (l *retryingClient) dequeue(ctx context.Context, lane string) *redis.Cmd {
 	select {
 	case <-l.draining:
-		cmd := redis.NewCmd(ctx)
-		cmd.SetErr(redis.Nil) // the reply for an empty lane
-		return cmd
+		return none(ctx)
 	default:
 	}
-	cmd := l.once(ctx, call)
-	err := cmd.Err()
-	if err == nil || errors.Is(err, redis.Nil) || missingScript(err) {
+	cmd := l.pop(ctx, lane)
+	if err := cmd.Err(); err == nil || errors.Is(err, redis.Nil) {
 		l.failed.Store(0)
 		return cmd
 	}
@@ -127,61 +161,4 @@ func (l *retryingClient) dequeue(ctx context.Context, call func(context.Context)
 	case <-l.draining:
 	}
 	return cmd
-}
-
-// ack repeats the call until a reply arrives or the lease ends. "NOT FOUND" after a lost reply
-// means that the call with the lost reply succeeded.
-func (l *retryingClient) ack(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
-	ctx, cancel := restoreDeadline(ctx)
-	defer cancel()
-	unsure := false
-	for try := 1; ; try++ {
-		cmd := l.try(ctx, call)
-		err := cmd.Err()
-		switch {
-		case err == nil, missingScript(err):
-			return cmd
-		case redisconn.IsReply(err) && err.Error() == notFound && unsure:
-			done := redis.NewCmd(ctx)
-			done.SetVal("OK")
-			return done
-		case !transient(err) && !redis.HasErrorPrefix(err, "OOM"), l.cut.Err() != nil:
-			return cmd
-		}
-		unsure = unsure || !redisconn.IsReply(err)
-		wait, stop := l.until(ctx)
-		err = pause(wait, backoff(try, ackBase, ackLimit))
-		stop()
-		if err != nil {
-			return cmd
-		}
-	}
-}
-
-// try makes one try of an ack.
-func (l *retryingClient) try(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	defer context.AfterFunc(l.cut, cancel)()
-	return call(ctx)
-}
-
-func (l *retryingClient) until(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(l.cut, cancel)
-	return ctx, func() { stop(); cancel() }
-}
-
-// restoreDeadline returns a context with the deadline of one that was canceled early: asynq cancels
-// the context of an ack as soon as the first try fails, and then tries again with it. An ack
-// without a deadline, which only the recoverer sends, gets the time of one try.
-func restoreDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	switch {
-	case !ok:
-		return context.WithTimeout(ctx, commandTimeout)
-	case errors.Is(ctx.Err(), context.Canceled) && time.Now().Before(deadline):
-		return context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	}
-	return context.WithCancel(ctx)
 }

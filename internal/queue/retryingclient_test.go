@@ -2,12 +2,15 @@ package queue
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
@@ -61,25 +64,49 @@ func TestLostAckIsRepaired(t *testing.T) {
 	}
 }
 
+// ackKeys are the keys of an ack in the lane sync.
+var ackKeys = []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease), asynqTaskPrefix(Sync) + "x"}
+
+// client returns a client of an asynq server with one run, which has its task.
+func client(t *testing.T, rdb *redis.Client, outer redis.UniversalClient) (*retryingClient, *run) {
+	t.Helper()
+	r := &run{id: "x", lane: Sync, token: "7"}
+	w := &worker{
+		log: slog.New(slog.DiscardHandler), hurry: t.Context(), cut: t.Context(), leases: newLeases(time.Minute), running: &atomic.Int64{}, solo: &sync.Mutex{},
+	}
+	w.leases.add(r, time.Now())
+	must(t, rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+"x", "run", r.token).Err())
+	must(t, rdb.ZAdd(t.Context(), asynqKey(Sync, suffixLease), redis.Z{Score: float64(time.Now().Unix()), Member: "x"}).Err())
+	return &retryingClient{UniversalClient: outer, worker: w}, r
+}
+
+// ack sends an ack as asynq does: first the hash of its script, then the text.
+func ack(ctx context.Context, l *retryingClient, text string) error {
+	return redis.NewScript(text).Run(ctx, l, ackKeys, "x").Err()
+}
+
 // TestAckRestoresCanceledContext checks acks that asynq repeats with a context that it has
 // canceled.
 func TestAckRestoresCanceledContext(t *testing.T) {
 	t.Parallel()
-	rdb := redistest.New(t)
-	l := &retryingClient{UniversalClient: rdb, hurry: t.Context(), cut: t.Context()}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	canceled, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cancel()
-	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
-	if got, err := l.Eval(ctx, "return 'replied'", keys).Text(); got != "replied" || err != nil {
-		t.Errorf("with the lease still running: %q, %v", got, err)
-	}
 	over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	if got, err := l.Eval(over, "return 'replied'", keys).Text(); err == nil {
-		t.Errorf("after the lease: %q", got)
-	}
-	if got, err := l.Eval(t.Context(), "return 'replied'", keys).Text(); got != "replied" || err != nil {
-		t.Errorf("without a lease: %q, %v", got, err)
+	for name, row := range map[string]struct {
+		ctx  context.Context
+		want string
+	}{
+		"with the lease still running": {canceled, "1"},
+		"after the lease":              {over, ""},
+		"without a lease":              {t.Context(), "1"},
+	} {
+		rdb := redistest.New(t)
+		l, _ := client(t, rdb, rdb)
+		err := ack(row.ctx, l, "return redis.call('SET', 'acked', 1)")
+		if got := rdb.Get(t.Context(), "acked").Val(); got != row.want || (err == nil) != (row.want == "1") {
+			t.Errorf("%s: acked %q, %v", name, got, err)
+		}
 	}
 }
 
@@ -87,16 +114,16 @@ func TestAckRestoresCanceledContext(t *testing.T) {
 // asynq would retry for the rest of the lease.
 func TestAckAfterLostReply(t *testing.T) {
 	t.Parallel()
+	rdb := redistest.New(t)
 	calls := 0
-	broken := &flaky{UniversalClient: redistest.New(t), after: func([]string) error {
+	broken := &flaky{UniversalClient: rdb, after: func([]string) error {
 		if calls++; calls == 1 {
 			return errLost
 		}
 		return nil
 	}}
-	l := &retryingClient{UniversalClient: broken, hurry: t.Context(), cut: t.Context()}
-	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
-	if err := l.Eval(t.Context(), "return redis.error_reply('NOT FOUND')", keys).Err(); err != nil || calls != 2 {
+	l, _ := client(t, rdb, broken)
+	if err := ack(t.Context(), l, "return redis.error_reply('NOT FOUND')"); err != nil || calls != 2 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
 }
@@ -104,13 +131,35 @@ func TestAckAfterLostReply(t *testing.T) {
 func TestAckStopsAfterRefusal(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	l := &retryingClient{UniversalClient: rdb, hurry: t.Context(), cut: t.Context()}
 	calls := 0
-	keys := []string{asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)}
-	broken := &flaky{UniversalClient: rdb, after: func([]string) error { calls++; return nil }}
-	l.UniversalClient = broken
-	if err := l.Eval(t.Context(), "return redis.error_reply('NOT FOUND')", keys).Err(); err == nil || calls != 1 {
+	l, _ := client(t, rdb, &flaky{UniversalClient: rdb, after: func([]string) error { calls++; return nil }})
+	if err := ack(t.Context(), l, "return redis.error_reply('NOT FOUND')"); err == nil || calls != 1 {
 		t.Errorf("a task that is not active: %v after %d calls", err, calls)
+	}
+}
+
+// TestAckWithoutTheTaskHasNoEffect checks that the reply to asynq is a success, but its script does
+// not run, when the run has lost its task.
+func TestAckWithoutTheTaskHasNoEffect(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(rdb *redis.Client, l *retryingClient, r *run){
+		"a later run": func(rdb *redis.Client, _ *retryingClient, _ *run) {
+			rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+"x", "run", "8")
+		},
+		"no lease":        func(rdb *redis.Client, _ *retryingClient, _ *run) { rdb.Del(t.Context(), asynqKey(Sync, suffixLease)) },
+		"no task":         func(rdb *redis.Client, _ *retryingClient, _ *run) { rdb.Del(t.Context(), asynqTaskPrefix(Sync)+"x") },
+		"already noticed": func(_ *redis.Client, l *retryingClient, r *run) { l.leases.lapse(r.renewed.Add(time.Minute)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rdb := redistest.New(t)
+			l, r := client(t, rdb, rdb)
+			lose(rdb, l, r)
+			err := ack(t.Context(), l, "return redis.call('SET', 'acked', 1)")
+			if n := rdb.Exists(t.Context(), "acked").Val(); err != nil || n != 0 || l.leases.count() != 0 {
+				t.Errorf("acked %d, %d runs, %v", n, l.leases.count(), err)
+			}
+		})
 	}
 }
 
@@ -123,7 +172,7 @@ func TestFailingDequeueIsDelayed(t *testing.T) {
 	down := atomic.Bool{}
 	down.Store(true)
 	broken := &flaky{UniversalClient: rdb, before: func(keys []string) error {
-		if shapeOf(keys) == shapeDequeue && strings.Contains(keys[0], Interactive) {
+		if isPop(keys) && strings.Contains(keys[0], Interactive) {
 			asked.Add(1)
 			if down.Load() {
 				return errLost
@@ -145,4 +194,9 @@ func TestFailingDequeueIsDelayed(t *testing.T) {
 	down.Store(false)
 	enqueue(t, NewProducer(rdb), demand(Interactive, "a"))
 	receive(t, ran)
+}
+
+// isPop reports whether the keys are those of the pop script.
+func isPop(keys []string) bool {
+	return len(keys) >= 2 && strings.HasSuffix(keys[0], suffixPending) && strings.HasSuffix(keys[1], suffixPaused)
 }

@@ -2,11 +2,9 @@ package queue
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,19 +13,10 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
-//go:embed lua/start.lua
-var startSource string
-
-//go:embed lua/requeue.lua
-var requeueSource string
-
-//go:embed lua/finish.lua
-var finishSource string
-
 var (
-	startScript   = redis.NewScript(startSource)
-	requeueScript = redis.NewScript(requeueSource)
-	finishScript  = redis.NewScript(finishSource)
+	startScript   = newScript("start")
+	requeueScript = newScript("requeue")
+	finishScript  = redis.NewScript(source("finish"))
 )
 
 // outcomeLife is how long an outcome is kept.
@@ -35,7 +24,7 @@ const outcomeLife = time.Hour
 
 // Outcome is the final result of a task.
 type Outcome struct {
-	// State is "done" or "dead".
+	// State is "done", "dead", or "superseded" if an equal task took over.
 	State string `json:"state"`
 	// Code is the reason; empty after plain success.
 	Code codes.Code `json:"code,omitempty"`
@@ -56,35 +45,58 @@ type Runs struct{ rdb redis.UniversalClient }
 // NewRuns returns Runs on rdb, which the caller closes.
 func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
 
-// Start is called before user code runs; later demands belong to the next generation. A second call
-// after a crash changes nothing.
+// Start is called before user code runs: later demands get a task of their own, and if the process
+// ends before the run does, that counts as a crash. It fails with ErrLeaseLost if the run has lost
+// its task.
 func (r *Runs) Start(ctx context.Context, id ID) error {
+	var keys []string
 	if id.former {
-		// A producer of an earlier release then creates another generation for its next demand.
-		if err := r.rdb.Del(ctx, id.generationKey()).Err(); err != nil {
-			return fmt.Errorf("start task: %w", redisconn.Clean(err))
-		}
-		return nil
+		keys = append(keys, id.formerKey())
 	}
-	err := startScript.Run(ctx, r.rdb, []string{id.generationKey()},
-		strconv.FormatUint(id.Generation, 10), int64(generationLife/time.Second)).Err()
-	if err != nil {
+	result, err := startScript.on(ctx, r.rdb, placeOf(ctx, id), keys, id.String(), tokenOf(ctx)).Text()
+	switch {
+	case err != nil:
 		return fmt.Errorf("start task: %w", redisconn.Clean(err))
+	case result == stale:
+		return ErrLeaseLost
 	}
 	return nil
 }
 
-// Requeue is called when a run ends and its task is to wait until at, so that demands join it
-// again. It reports true if a newer task waits that does the same work no later: the caller must
-// then drop the run's task. Without an earlier Start it changes nothing.
-func (r *Runs) Requeue(ctx context.Context, id ID, at time.Time) (superseded bool, err error) {
-	life := generationLife + max(0, time.Until(at))
-	result, err := requeueScript.Run(ctx, r.rdb,
-		[]string{id.generationKey(), asynqKey(id.Lane, suffixSchedule), asynqKey(id.Lane, suffixRetry)},
-		asynqTaskPrefix(id.Lane), id.prefix(), strconv.FormatUint(id.Generation, 10),
-		strconv.FormatUint(id.Generation+1, 10), ceilSecond(at).Unix(), int64(life/time.Second), id.suffix()).Text()
-	if err != nil {
+// stale is the reply to a run that has lost its task.
+const stale = "stale"
+
+// placeOf returns the lane that the task of a handler's context is in.
+func placeOf(ctx context.Context, id ID) string {
+	if h, ok := heldBy(ctx); ok {
+		return h.run.lane
+	}
+	return id.Lane
+}
+
+// Again describes a run that ended and whose task is to wait.
+type Again struct {
+	// At is when the task is to run again.
+	At time.Time
+	// Failures counts its failures, including that of this run.
+	Failures int
+	// Code is why it waits.
+	Code codes.Code
+}
+
+// Requeue is called when a run ends and its task is to wait, so that demands join it again. It
+// reports true if an equal task waits that would run no later: that one has inherited the failures
+// and the wait, and the caller must drop the run's task. It fails with ErrLeaseLost if the run has
+// lost its task.
+func (r *Runs) Requeue(ctx context.Context, id ID, a Again) (superseded bool, err error) {
+	life := generationLife + max(0, time.Until(a.At))
+	result, err := requeueScript.on(ctx, r.rdb, placeOf(ctx, id), nil, id.String(), tokenOf(ctx),
+		ceilSecond(a.At).Unix(), failureFields(a.Failures, a.Code, time.Now()), int64(life/time.Second)).Text()
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("requeue task: %w", redisconn.Clean(err))
+	case result == stale:
+		return false, ErrLeaseLost
 	}
 	return result == "superseded", nil
 }

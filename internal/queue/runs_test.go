@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,51 +12,54 @@ import (
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
-// pop acts like asynq's dequeue script.
-func pop(t *testing.T, rdb redis.Cmdable, lane string) (ID, bool) {
+// pop takes a task as a worker does, without keeping its token.
+func pop(t *testing.T, rdb redis.Scripter, lane string) (ID, bool) {
 	t.Helper()
-	pending, active := asynqKey(lane, suffixPending), asynqKey(lane, suffixActive)
-	id, err := rdb.Eval(t.Context(), `
-		local id = redis.call("RPOPLPUSH", KEYS[1], KEYS[2])
-		if not id then return nil end
-		redis.call("HSET", ARGV[2] .. id, "state", "active")
-		redis.call("ZADD", KEYS[3], ARGV[1], id)
-		return id`, []string{pending, active, asynqKey(lane, suffixLease)},
-		time.Now().Add(30*time.Second).Unix(), asynqTaskPrefix(lane)).Text()
+	reply, err := popScript.on(t.Context(), rdb, lane, []string{asynqKey(lane, suffixPaused)}, 12, 30).StringSlice()
 	if errors.Is(err, redis.Nil) {
 		return ID{}, false
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, id), true
+	return parse(t, reply[0]), true
 }
 
-func finish(t *testing.T, rdb redis.Cmdable, id ID, state string) {
+// acks are scripts that do to a task what asynq's do.
+var acks = map[string]string{
+	"done": `redis.call('DEL', KEYS[3])`,
+	StateRetry: `redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+redis.call('HSET', KEYS[3], 'state', 'retry')`,
+	StateArchived: `redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+redis.call('HSET', KEYS[3], 'state', 'archived')`,
+}
+
+// finish ends a run as asynq does, guarded by the token of the task's last run.
+func finish(t *testing.T, rdb redis.UniversalClient, id ID, state string) {
+	t.Helper()
+	finishAt(t, rdb, id, state, time.Unix(1, 0))
+}
+
+// finishAt is finish for a task that waits until a time.
+func finishAt(t *testing.T, rdb redis.UniversalClient, id ID, state string, at time.Time) {
 	t.Helper()
 	key := asynqTaskPrefix(id.Lane) + id.String()
-	_, err := rdb.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
-		pipe.LRem(t.Context(), asynqKey(id.Lane, suffixActive), 0, id.String())
-		pipe.ZRem(t.Context(), asynqKey(id.Lane, suffixLease), id.String())
-		if state == "done" {
-			pipe.Del(t.Context(), key)
-			return nil
-		}
-		pipe.ZAdd(t.Context(), asynqKey(id.Lane, ":"+state), redis.Z{Score: 1, Member: id.String()})
-		pipe.HSet(t.Context(), key, "state", state)
-		return nil
-	})
-	must(t, err)
+	token := rdb.HGet(t.Context(), key, "run").Val()
+	script := guardAck("redis.call('LREM', KEYS[1], 0, ARGV[1])\nredis.call('ZREM', KEYS[2], ARGV[1])\n" + acks[state] + "\nreturn redis.status_reply('OK')")
+	keys := []string{asynqKey(id.Lane, suffixActive), asynqKey(id.Lane, suffixLease), key, asynqKey(id.Lane, ":"+state)}
+	reply, err := redis.NewScript(script).Run(t.Context(), rdb, keys, laneArgs(id.Lane, id.String(), ceilSecond(at).Unix(), token)...).Text()
+	if err != nil || reply != "OK" {
+		t.Fatalf("%s: %q, %v", state, reply, err)
+	}
 }
 
-func forward(t *testing.T, rdb redis.Cmdable, lane string) {
+// forwardUntil makes the tasks of a set pending that are due, as asynq's forwarder does.
+func forwardUntil(t *testing.T, rdb redis.Cmdable, lane, set string, now time.Time) {
 	t.Helper()
-	for _, set := range []string{suffixSchedule, suffixRetry} {
-		for _, id := range rdb.ZRange(t.Context(), asynqKey(lane, set), 0, -1).Val() {
-			rdb.ZRem(t.Context(), asynqKey(lane, set), id)
-			rdb.LPush(t.Context(), asynqKey(lane, suffixPending), id)
-			rdb.HSet(t.Context(), asynqTaskPrefix(lane)+id, "state", "pending")
-		}
+	for _, id := range rdb.ZRangeByScore(t.Context(), asynqKey(lane, set), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.Unix(), 10)}).Val() {
+		rdb.ZRem(t.Context(), asynqKey(lane, set), id)
+		rdb.LPush(t.Context(), asynqKey(lane, suffixPending), id)
+		rdb.HSet(t.Context(), asynqTaskPrefix(lane)+id, "state", "pending")
 	}
 }
 
@@ -72,7 +76,7 @@ func TestDemandWhileOneRunsCausesOneMoreRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := enqueue(t, p, demand(Sync, "a"))
-		if second.Joined || parse(t, second.ID).Generation != first.Generation+1 {
+		if second.Joined || parse(t, second.ID).Generation <= first.Generation {
 			t.Errorf("a demand while one runs: %+v", second)
 		}
 		for range 3 {
@@ -92,7 +96,7 @@ func TestDemandJoinsRetryingTask(t *testing.T) {
 		if err := runs.Start(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		superseded, err := runs.Requeue(t.Context(), id, time.Now().Add(time.Minute))
+		superseded, err := runs.Requeue(t.Context(), id, Again{At: time.Now().Add(time.Minute)})
 		if err != nil || superseded {
 			t.Fatalf("requeue: %v, %v", superseded, err)
 		}
@@ -101,64 +105,6 @@ func TestDemandJoinsRetryingTask(t *testing.T) {
 			t.Errorf("a demand while one waits for its retry: %+v", r)
 		}
 	})
-}
-
-func TestNewerDemandSupersedesRun(t *testing.T) {
-	t.Parallel()
-	everywhere(t, func(t *testing.T, rdb *redis.Client) {
-		p, runs := NewProducer(rdb), NewRuns(rdb)
-		again := time.Now().Add(time.Minute)
-		for char, at := range map[string]time.Time{"b": {}, "c": time.Now().Add(2 * time.Second), "d": time.Now().Add(time.Hour)} {
-			id := parse(t, enqueue(t, p, demand(Sync, char)).ID)
-			must(t, runs.Start(t.Context(), id))
-			newer := demand(Sync, char)
-			newer.At = at
-			newID := enqueue(t, p, newer).ID
-			superseded, err := runs.Requeue(t.Context(), id, again)
-			if err != nil || !superseded {
-				t.Errorf("newer demand for %v: superseded %v, %v", at, superseded, err)
-			}
-			// The newer task must not run later than the dropped one would have.
-			if score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), newID).Val(); int64(score) > ceilSecond(again).Unix() {
-				t.Errorf("newer demand for %v runs %v later", at, time.Unix(int64(score), 0).Sub(again))
-			}
-		}
-	})
-}
-
-func TestDeadNewerTaskSupersedesNothing(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.New(t)
-	p, runs := NewProducer(rdb), NewRuns(rdb)
-	first := parse(t, enqueue(t, p, demand(Sync, "a")).ID)
-	pop(t, rdb, Sync)
-	must(t, runs.Start(t.Context(), first))
-	enqueue(t, p, demand(Sync, "a"))
-	second, _ := pop(t, rdb, Sync)
-	finish(t, rdb, second, "archived")
-	if superseded, err := runs.Requeue(t.Context(), first, time.Now()); err != nil || superseded {
-		t.Errorf("superseded by a dead task: %v, %v", superseded, err)
-	}
-	finish(t, rdb, first, "retry")
-	if r := enqueue(t, p, demand(Sync, "a")); r != (Receipt{ID: first.String(), Joined: true}) {
-		t.Errorf("the next demand: %+v", r)
-	}
-}
-
-func TestLaterRunSupersedesRun(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.New(t)
-	p, runs := NewProducer(rdb), NewRuns(rdb)
-	first := parse(t, enqueue(t, p, demand(Sync, "a")).ID)
-	pop(t, rdb, Sync)
-	must(t, runs.Start(t.Context(), first))
-	second := parse(t, enqueue(t, p, demand(Sync, "a")).ID)
-	pop(t, rdb, Sync)
-	must(t, runs.Start(t.Context(), second))
-	finish(t, rdb, second, "done")
-	if superseded, err := runs.Requeue(t.Context(), first, time.Now()); err != nil || !superseded {
-		t.Errorf("requeue after a complete newer run: %v, %v", superseded, err)
-	}
 }
 
 func TestDeadTaskBlocksNothing(t *testing.T) {
@@ -206,18 +152,34 @@ func TestLeftoversBlockNothing(t *testing.T) {
 	}
 }
 
-func TestGenerationSeedExceedsEarlierOnes(t *testing.T) {
+// TestGenerationsGrow checks that a producer whose clock is wrong uses neither an old generation
+// nor one so far ahead that all later ones would be old.
+func TestGenerationsGrow(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, rdb *redis.Client) {
 		p := NewProducer(rdb)
-		// A producer whose clock is years ahead must not seed, because later seeds would be lower.
-		p.next[ID{Lane: Sync, Digest: digest("a")}.generationKey()] = uint64(time.Now().Add(1000 * time.Hour).UnixMicro())
-		id := parse(t, enqueue(t, p, demand(Sync, "a")).ID)
-		if off := time.Since(time.UnixMicro(int64(id.Generation))).Abs(); off > time.Minute {
-			t.Errorf("seeded %v away from now", off)
+		d := demand(Sync, "a")
+		last := uint64(0)
+		for _, off := range []time.Duration{1000 * time.Hour, 0, -time.Hour, -1000 * time.Hour, time.Minute, 0} {
+			e := &entry{Demand: &d, receipt: &Receipt{}, id: guess(&d)}
+			e.id.Generation = uint64(time.Now().Add(off).UnixMicro())
+			for waiting := []*entry{e}; len(waiting) > 0; {
+				must(t, p.encode(t.Context(), e))
+				var err error
+				waiting, err = p.send(t.Context(), waiting)
+				must(t, err)
+			}
+			id := parse(t, e.receipt.ID)
+			if id.Generation <= last || time.Since(time.UnixMicro(int64(id.Generation))).Abs() > 2*time.Minute {
+				t.Errorf("clock off by %v: generation %d after %d", off, id.Generation, last)
+			}
+			last = id.Generation
+			pop(t, rdb, Sync)
+			finish(t, rdb, id, "done")
 		}
-		if ttl := rdb.TTL(t.Context(), id.generationKey()).Val(); ttl < generationLife-time.Minute || ttl > generationLife {
-			t.Errorf("generation lives %v", ttl)
+		record := recordPrefix(Sync) + digest("a")
+		if ttl := rdb.TTL(t.Context(), record).Val(); ttl < generationLife-time.Minute || ttl > generationLife {
+			t.Errorf("the record lives %v", ttl)
 		}
 	})
 }

@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +55,8 @@ type ServerOptions struct {
 	Drain Drain
 	// Logger receives asynq's messages of level warning and above. Defaults to none.
 	Logger *slog.Logger
+
+	tempo tempo // of leases; tests hasten it
 }
 
 // Drain is the timetable of a shutdown, counted from the call of Stop. The zero value suits a
@@ -94,6 +99,8 @@ type Server struct {
 	o       ServerOptions
 	servers []*asynq.Server
 
+	*worker
+	lanes           []string
 	draining        chan struct{}
 	closeSubscriber func()
 	runs            context.Context //nolint:containedctx // parent of every handler's context
@@ -103,7 +110,11 @@ type Server struct {
 	last            *ending // when Redis is abandoned; see Closing
 	cut             context.CancelFunc
 	handlers        sync.WaitGroup
-	running         atomic.Int64
+	upkeep          sync.WaitGroup  // renewals and the like
+	upkeepCtx       context.Context //nolint:containedctx // lives as long as the server
+	endUpkeep       context.CancelFunc
+	searchCtx       context.Context //nolint:containedctx // ends when Stop is called
+	endSearch       context.CancelFunc
 	stop            sync.Once
 	stopErr         error
 	startOnce       sync.Once
@@ -127,13 +138,19 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{o: o, draining: make(chan struct{})}
 	s.runs, s.cancel = context.WithCancelCause(context.Background())
+	s.upkeepCtx, s.endUpkeep = context.WithCancel(context.Background())
+	s.searchCtx, s.endSearch = context.WithCancel(s.upkeepCtx)
 	s.hurry, s.hasten = context.WithCancel(context.Background())
 	s.last = &ending{}
 	s.last.Context, s.cut = context.WithCancel(context.Background())
-	var subscriber redis.UniversalClient
-	subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
+	s.worker = &worker{
+		name: rand.Text(), log: o.Logger, draining: s.draining, hurry: s.hurry, cut: s.last,
+		leases: newLeases(o.tempo.lease), running: &atomic.Int64{}, solo: &sync.Mutex{},
+	}
+	s.subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
 	for _, pool := range o.Pools {
-		s.servers = append(s.servers, s.engine(subscriber, pool))
+		s.servers = append(s.servers, s.engine(pool))
+		s.lanes = slices.AppendSeq(s.lanes, maps.Keys(pool.Lanes))
 	}
 	return s, nil
 }
@@ -149,6 +166,9 @@ func (o *ServerOptions) defaults() {
 	o.Drain.Soft = or(o.Drain.Soft, drainSoft)
 	o.Drain.Hard = or(o.Drain.Hard, drainHard)
 	o.Drain.Limit = or(o.Drain.Limit, drainLimit)
+	if o.tempo == (tempo{}) {
+		o.tempo = defaultTempo
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -161,8 +181,8 @@ func or[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-func (s *Server) engine(subscriber redis.UniversalClient, pool Pool) *asynq.Server {
-	l := &retryingClient{UniversalClient: s.o.Redis, draining: s.draining, hurry: s.hurry, cut: s.last, subscriber: subscriber}
+func (s *Server) engine(pool Pool) *asynq.Server {
+	l := &retryingClient{UniversalClient: s.o.Redis, worker: s.worker}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              pool.Slots,
 		Queues:                   pool.Lanes,
@@ -186,6 +206,12 @@ func (s *Server) Start() error {
 				return
 			}
 		}
+		for _, task := range []func(context.Context){s.renew, s.lapse} {
+			s.upkeep.Go(func() { task(s.upkeepCtx) })
+		}
+		for _, task := range []func(context.Context){s.reap, s.hold, s.listen} {
+			s.upkeep.Go(func() { task(s.searchCtx) })
+		}
 	})
 	return s.startErr
 }
@@ -198,14 +224,18 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 		return ErrDraining
 	default:
 	}
+	id, _ := asynq.GetTaskID(ctx)
+	ctx, cancel, ended, ok := s.leases.begin(context.WithValue(ctx, endingKey{}, s.last), id)
+	if !ok {
+		return ErrLeaseLost
+	}
+	defer ended()
 	s.handlers.Add(1)
 	s.running.Add(1)
 	defer func() {
 		s.running.Add(-1)
 		s.handlers.Done()
 	}()
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, endingKey{}, s.last))
-	defer cancel(nil)
 	defer context.AfterFunc(s.runs, func() { cancel(ErrDraining) })()
 	return s.o.Handler.ProcessTask(ctx, t)
 }
@@ -222,56 +252,5 @@ func (s *Server) isFailure(err error) bool { return !lost(err) && s.o.Handler.Is
 // lost reports whether the worker failed and not the task: the task runs again at once, and no
 // attempt is counted.
 func lost(err error) bool {
-	return errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, ErrDraining)
-}
-
-// Stop takes no more tasks, requeues tasks that have not started, lets handlers end until
-// Drain.Soft, then cancels them and waits. It returns nil when all have ended, and at Drain.Limit
-// also if Redis does not answer: another worker then recovers the tasks. If handlers still run at
-// Drain.Limit, or when ctx ends, it returns an error with their number. A second call waits for the
-// same shutdown.
-func (s *Server) Stop(ctx context.Context) error {
-	s.stop.Do(func() { s.stopErr = s.shutdown(ctx) })
-	return s.stopErr
-}
-
-func (s *Server) shutdown(ctx context.Context) error {
-	d := s.o.Drain
-	last := d.abandon()
-	at := time.Now().Add(last)
-	s.last.at.Store(&at)
-	close(s.draining)
-	soft := time.AfterFunc(d.Soft, func() { s.cancel(ErrDraining) })
-	hurry := time.AfterFunc(min(idleLimit, d.Soft), s.hasten)
-	cut := time.AfterFunc(last, s.cut)
-	limit := time.NewTimer(d.Limit)
-	defer func() {
-		for _, t := range []*time.Timer{soft, hurry, cut, limit} {
-			t.Stop()
-		}
-		s.cancel(ErrDraining)
-		s.hasten()
-		s.cut()
-	}()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		var wg sync.WaitGroup
-		for _, srv := range s.servers {
-			wg.Go(srv.Shutdown)
-		}
-		wg.Wait()
-		s.closeSubscriber()
-		s.handlers.Wait()
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-limit.C:
-	case <-ctx.Done():
-	}
-	if n := s.running.Load(); n > 0 {
-		return fmt.Errorf("stop queue server: %d tasks have not ended", n)
-	}
-	return nil
+	return errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, ErrDraining) || errors.Is(err, ErrLeaseLost)
 }

@@ -1,84 +1,90 @@
--- Adds a task, or joins a waiting one. The script writes only after all checks, except that it
--- creates a missing generation and increments that of a dead task; both are harmless when the call
--- is repeated.
+-- Adds a task, or joins one that waits. The script writes only after all checks.
 --
--- KEYS[1] generation   KEYS[2] pending   KEYS[3] scheduled   KEYS[4] retry   KEYS[5] lease
--- KEYS[6] idempotency key, or none   KEYS[7] that of earlier releases
--- ARGV[1] prefix of task keys     ARGV[2] task ID up to its generation
--- ARGV[3] generation the message is sealed for                 ARGV[4] message
+-- KEYS[1] pending   KEYS[2] generation of an earlier release
+-- KEYS[3] idempotency key, or none   KEYS[4] that of an earlier release
+-- ARGV[1] digest   ARGV[2] lane   ARGV[3] generation the message is sealed for   ARGV[4] message
 -- ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
--- ARGV[7] life of the generation in seconds   ARGV[8] life of the idempotency key
--- ARGV[9] task ID after its generation
+-- ARGV[7] life of the record in seconds   ARGV[8] life of the idempotency key
+-- ARGV[9] urgent if a user waits   ARGV[10] number of tasks of a digest that may wait
+-- The last two are those of demand.lua.
 --
--- Returns {result, text}: added, joined or stale with the generation; repeated with the task ID of
--- the first call.
+-- Returns {result, text}: added or joined with the task ID; repeated with the task ID of the first
+-- call; stale with the generation to seal for.
 
-if KEYS[6] then
-  local first = redis.call('GET', KEYS[6]) or redis.call('GET', KEYS[7])
+if KEYS[3] then
+  local first = redis.call('GET', KEYS[3]) or redis.call('GET', KEYS[4])
   if first then return {'repeated', first} end
 end
 
-local function keep(seconds)
-  if redis.call('TTL', KEYS[1]) < tonumber(seconds) then redis.call('EXPIRE', KEYS[1], seconds) end
-end
+local record = records .. ARGV[1]
+local at = tonumber(ARGV[5])
 
-local g = redis.call('GET', KEYS[1])
-if not g then
-  local t = redis.call('TIME')
-  local guessed = tonumber(string.sub(ARGV[3], 1, -7))
-  if guessed and math.abs(guessed - tonumber(t[1])) < 86400 then
-    g = ARGV[3]
-  else
-    g = t[1] .. string.format('%06d', tonumber(t[2]))
+-- The tasks that wait, and the one to join: the first that does not run before the time.
+local ids, join, joinAt, place, last, lastAt
+local function consider(id)
+  local d, state = due(id)
+  if not d then return end
+  table.insert(ids, id)
+  if d >= at and (not join or d < joinAt) then join, joinAt, place = id, d, state end
+  if not last or d > lastAt then last, lastAt = id, d end
+end
+ids = {}
+for _, id in ipairs(listed(record)) do consider(id) end
+local former = redis.call('GET', KEYS[2])
+if former then
+  former = ARGV[2] .. '-' .. ARGV[1] .. '-' .. former
+  for _, id in ipairs(ids) do
+    if id == former then former = nil end
   end
-  redis.call('SET', KEYS[1], g)
+  if former then consider(former) end
 end
 
--- waits reports whether the task of generation g will still run.
-local function waits(id, state)
-  if redis.call('HEXISTS', ARGV[1] .. id, 'msg') == 0 then return false end
-  if state == 'pending' then return true end
-  if state == 'active' then return redis.call('ZSCORE', KEYS[5], id) end
-  if state == 'scheduled' then return redis.call('ZSCORE', KEYS[3], id) end
-  if state == 'retry' then return redis.call('ZSCORE', KEYS[4], id) end
-  return false
+local function finish(result, id)
+  redis.call('HSET', record, 'next', table.concat(ids, ' '))
+  keep(record, ARGV[7])
+  if KEYS[3] then redis.call('SET', KEYS[3], id, 'EX', ARGV[8]) end
+  return {result, id}
 end
 
-local id = ARGV[2] .. g .. ARGV[9]
-local key = ARGV[1] .. id
-local result = 'added'
-for _ = 1, 100 do
-  if redis.call('EXISTS', key) == 0 then break end
-  local state = redis.call('HGET', key, 'state')
-  if waits(id, state) then
-    if redis.call('HGET', key, 'msg') ~= ARGV[4] then result = 'joined' end
-    local at = tonumber(ARGV[5])
-    if state == 'scheduled' and at == 0 then
-      redis.call('ZREM', KEYS[3], id)
-      redis.call('LPUSH', KEYS[2], id)
-      redis.call('HSET', key, 'state', 'pending', 'pending_since', ARGV[6])
-    elseif state == 'scheduled' and at < tonumber(redis.call('ZSCORE', KEYS[3], id)) then
-      redis.call('ZADD', KEYS[3], at, id)
-    end
-    keep(ARGV[7])
-    if KEYS[6] then redis.call('SET', KEYS[6], id, 'EX', ARGV[8]) end
-    return {result, g}
+if not join and #ids >= tonumber(ARGV[10]) then
+  -- Too many wait: the last one waits longer, because no demand may run early.
+  if redis.call('ZSCORE', scheduled, last) and not redis.call('HGET', task .. last, 'parked') then
+    redis.call('ZADD', scheduled, at, last)
   end
-  redis.call('INCR', KEYS[1])
-  g = redis.call('GET', KEYS[1])
-  id = ARGV[2] .. g .. ARGV[9]
-  key = ARGV[1] .. id
+  return finish('joined', last)
 end
 
-keep(ARGV[7])
-if g ~= ARGV[3] then return {'stale', g} end
+if join then
+  if place == 'scheduled' and at == 0 then
+    redis.call('ZREM', scheduled, join)
+    redis.call('LPUSH', pending, join)
+    redis.call('HSET', task .. join, 'state', 'pending', 'pending_since', ARGV[6])
+  elseif place == 'scheduled' and at < joinAt then
+    redis.call('ZADD', scheduled, at, join)
+  elseif place == 'retry' and at == 0 and ARGV[9] == 'urgent' and redis.call('HSETNX', task .. join, 'urged', '1') == 1 then
+    redis.call('ZREM', retry, join)
+    front(join)
+  end
+  if redis.call('HGET', task .. join, 'msg') == ARGV[4] then return finish('added', join) end
+  return finish('joined', join)
+end
 
-if ARGV[5] == '0' then
-  redis.call('HSET', key, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[6])
-  redis.call('LPUSH', KEYS[2], id)
+local gen, guess = tonumber(redis.call('HGET', record, 'gen') or 0), tonumber(ARGV[3])
+local id = ARGV[1] .. '.' .. ARGV[3] .. '.' .. ARGV[2]
+if guess == gen and redis.call('HGET', task .. id, 'msg') == ARGV[4] then
+  return finish('added', id) -- the reply to the first try was lost, and the task has started
+end
+if guess <= gen or (guess ~= gen + 1 and math.abs(guess / 1000000 - now) > 86400) then
+  return {'stale', string.format('%.0f', math.max(gen + 1, tonumber(micros)))}
+end
+
+redis.call('HSET', record, 'gen', ARGV[3])
+table.insert(ids, id)
+if at == 0 then
+  redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[6])
+  redis.call('LPUSH', pending, id)
 else
-  redis.call('HSET', key, 'msg', ARGV[4], 'state', 'scheduled')
-  redis.call('ZADD', KEYS[3], ARGV[5], id)
+  redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'scheduled')
+  redis.call('ZADD', scheduled, at, id)
 end
-if KEYS[6] then redis.call('SET', KEYS[6], id, 'EX', ARGV[8]) end
-return {'added', g}
+return finish('added', id)

@@ -1,30 +1,39 @@
--- Restores the generation of a started task that is to wait again, or reports that a newer task
--- supersedes it. A newer task that is scheduled for later is moved forward, because it takes over
--- the work.
+-- Prepares the end of a run whose task is to wait again. If an equal task waits that would run no
+-- later, that one takes over: it inherits the failures, the wait and the reason. Otherwise demands
+-- join the task itself.
 --
--- KEYS[1] generation   KEYS[2] scheduled   KEYS[3] retry
--- ARGV[1] prefix of task keys   ARGV[2] task ID up to its generation
--- ARGV[3] generation of the task
--- ARGV[4] the generation after it   ARGV[5] Unix second the task is to run again
--- ARGV[6] life of the generation in seconds   ARGV[7] task ID after its generation
+-- KEYS[1] pending
+-- ARGV[1] task ID   ARGV[2] token of the run   ARGV[3] Unix second the task is to run again
+-- ARGV[4] failures, reason and time as fields of a message, to append to that of the successor
+-- ARGV[5] life of the record in seconds
+-- The last two are those of demand.lua.
 --
--- Returns kept, or superseded.
+-- Returns kept, superseded or stale.
 
-local g = redis.call('GET', KEYS[1])
-local nextID = ARGV[2] .. ARGV[4] .. ARGV[7]
+local id, at = ARGV[1], tonumber(ARGV[3])
+if not current(id, ARGV[2]) then return 'stale' end
+if ARGV[2] ~= '' then redis.call('HDEL', task .. id, 'mark') end
+local record = recordOf(id)
+if not record then return 'kept' end
 
-if g and tonumber(g) > tonumber(ARGV[4]) then return 'superseded' end
-if g == ARGV[4] then
-  local state = redis.call('HGET', ARGV[1] .. nextID, 'state')
-  if state == 'scheduled' then
-    local at = redis.call('ZSCORE', KEYS[2], nextID)
-    if at and tonumber(at) > tonumber(ARGV[5]) then redis.call('ZADD', KEYS[2], ARGV[5], nextID) end
-    if at then return 'superseded' end
-  elseif state == 'pending' or state == 'active' or (state == 'retry' and redis.call('ZSCORE', KEYS[3], nextID)) then
-    return 'superseded'
+local heir, earliest, place
+for _, other in ipairs(listed(record)) do
+  local d, state = due(other)
+  if other ~= id and d and d <= at and state ~= 'active' and (not heir or d < earliest) then
+    heir, earliest, place = other, d, state
   end
 end
+if not heir then
+  relist(record, id)
+  keep(record, ARGV[5])
+  return 'kept'
+end
 
-if not g or g == ARGV[4] then redis.call('SET', KEYS[1], ARGV[3]) end
-if redis.call('TTL', KEYS[1]) < tonumber(ARGV[6]) then redis.call('EXPIRE', KEYS[1], ARGV[6]) end
-return 'kept'
+if place == 'pending' then redis.call('LREM', pending, 1, heir) else redis.call('ZREM', scheduled, heir) end
+redis.call('HSET', task .. heir, 'msg', redis.call('HGET', task .. heir, 'msg') .. ARGV[4], 'state', 'retry')
+redis.call('HDEL', task .. heir, 'parked', 'pending_since')
+redis.call('ZADD', retry, ARGV[3], heir)
+local f = redis.call('HMGET', task .. id, 'urged', 'crashes')
+if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
+if f[2] then redis.call('HSET', task .. heir, 'crashes', f[2]) end
+return 'superseded'

@@ -1,12 +1,16 @@
--- Increments the generation before a task's user code runs. Repeating the call changes nothing.
+-- Marks a run before its user code starts. Later demands then get a task of their own.
 --
--- KEYS[1] generation
--- ARGV[1] generation of the task   ARGV[2] life of the generation in seconds
+-- KEYS[1] pending   KEYS[2] generation of an earlier release, only for its tasks
+-- ARGV[1] task ID   ARGV[2] token of the run
+-- The last two are those of demand.lua.
 --
--- Returns the generation of later demands.
+-- Returns started, or stale.
 
-local g = redis.call('GET', KEYS[1])
-if not g then redis.call('SET', KEYS[1], ARGV[1]) end
-if not g or g == ARGV[1] then redis.call('INCR', KEYS[1]) end
-if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-return redis.call('GET', KEYS[1])
+local id = ARGV[1]
+if not current(id, ARGV[2]) then return 'stale' end
+if ARGV[2] ~= '' then redis.call('HSET', task .. id, 'mark', ARGV[2]) end
+-- A producer of the earlier release then gives its next demand another generation.
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
+local record = recordOf(id)
+if record then unlist(record, id) end
+return 'started'

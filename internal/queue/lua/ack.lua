@@ -1,0 +1,25 @@
+-- Ends a run with a script of asynq, which replaces the line ASYNQ below, if the run still has its
+-- task. Then the task of the digest that waits behind it can run.
+--
+-- KEYS and ARGV are asynq's, where ARGV[1] is the task's ID, and after them:
+-- ARGV[last - 2] token of the run
+-- The last two are those of demand.lua.
+--
+-- Returns what asynq's script returns, or STALE.
+
+local function theirs()
+ASYNQ
+end
+
+local id = ARGV[1]
+if not current(id, ARGV[#ARGV - 2]) then return redis.status_reply('STALE') end
+local reply = theirs()
+if type(reply) == 'table' and reply.err then return reply end
+local state = redis.call('HGET', task .. id, 'state')
+if state then redis.call('HDEL', task .. id, 'mark') end
+local record = recordOf(id)
+if record then
+  if state == 'pending' or state == 'retry' then relist(record, id) end
+  release(record, id)
+end
+return reply
