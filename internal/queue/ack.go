@@ -80,10 +80,7 @@ func (l *retryingClient) ack(ctx context.Context, script *redis.Script, keys []s
 
 // refuse logs the end of a run that had lost its task.
 func (l *retryingClient) refuse(ctx context.Context, id string, keys []string) {
-	if _, err := ParseID(id); err != nil {
-		id = ""
-	}
-	l.log.WarnContext(ctx, "run had lost its task, and its end is ignored", "lane", laneOf(keys[0]), "task", id)
+	l.log.WarnContext(ctx, "run had lost its task, and its end is ignored", "lane", laneOf(keys[0]), "task", IDOf(id))
 }
 
 // repeatAck repeats the call until a reply arrives or asynq's lease ends. "NOT FOUND" after a lost
