@@ -28,11 +28,12 @@ local function recordOf(id)
   return records .. digest
 end
 
--- fields returns fields of a task. A key that is not the record of a task is removed.
+-- fields returns fields of a task. A key that is not the record of a task is removed, unless the
+-- program may not delete keys.
 local function fields(id, ...)
   local f = redis.pcall('HMGET', task .. id, ...)
   if not f.err then return f end
-  redis.call('DEL', task .. id)
+  redis.pcall('DEL', task .. id)
   return {}
 end
 
@@ -69,7 +70,7 @@ end
 -- nil.
 local function due(id)
   local f = fields(id, 'state', 'parked')
-  if redis.call('HEXISTS', task .. id, 'msg') == 0 then return nil end
+  if redis.pcall('HEXISTS', task .. id, 'msg') ~= 1 then return nil end
   if f[1] == 'pending' then return 0, 'pending' end
   if f[1] == 'active' and redis.call('ZSCORE', lease, id) then return 0, 'active' end
   local score = (f[1] == 'scheduled' and redis.call('ZSCORE', scheduled, id)) or (f[1] == 'retry' and redis.call('ZSCORE', retry, id))
