@@ -33,10 +33,13 @@ type attempt struct {
 	id         queue.ID
 	idErr      error
 	began      time.Time
+	rt         route
+	plain      []byte
 }
 
-// run finds the route, opens and decodes the payload, marks the start and runs the worker.
-func (a *attempt) run(ctx context.Context, run *Run) *decision {
+// prepare finds the route, opens the payload and marks the start. It runs no code of others: from
+// the mark on, the end of the process counts as a crash of the task.
+func (a *attempt) prepare(ctx context.Context) *decision {
 	if ctx.Err() != nil {
 		return classify(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
 	}
@@ -57,27 +60,35 @@ func (a *attempt) run(ctx context.Context, run *Run) *decision {
 	case len(a.d.Payload) > maxSealed:
 		return dead(codes.TooLarge)
 	}
-	plain, err := a.keys.For(a.h.tenant.String()).Open(a.d.Payload, a.h.tenant.String(), a.d.Kind, a.d.ID)
+	var err error
+	a.rt = rt
+	a.plain, err = a.keys.For(a.h.tenant.String()).Open(a.d.Payload, a.h.tenant.String(), a.d.Kind, a.d.ID)
 	switch {
 	case err != nil && a.h.key != "" && !a.keys.Has(a.h.key):
 		return a.notYet(ctx, codes.UnknownKey)
 	case err != nil:
 		return dead(codes.DoesNotOpen)
 	}
-	task, code := rt.open(plain)
+	if a.runs == nil {
+		return nil
+	}
+	switch err := a.runs.Start(ctx, a.id); {
+	case errors.Is(err, queue.ErrLeaseLost):
+		return later(time.Now(), codes.LeaseExpired)
+	case err != nil:
+		return later(time.Now().Add(time.Second), codes.QueueUnavailable)
+	}
+	return nil
+}
+
+// run decodes the payload and runs the worker.
+func (a *attempt) run(ctx context.Context, run *Run) *decision {
+	task, code := a.rt.open(a.plain)
 	if code != "" {
 		return dead(code)
 	}
 	if a.d.Failed >= task.options.MaxAttempts {
 		return dead(codes.Exhausted) // its last attempt hung until asynq abandoned it
-	}
-	if a.runs != nil {
-		switch err := a.runs.Start(ctx, a.id); {
-		case errors.Is(err, queue.ErrLeaseLost):
-			return later(time.Now(), codes.LeaseExpired)
-		case err != nil:
-			return later(time.Now().Add(time.Second), codes.QueueUnavailable)
-		}
 	}
 	return a.work(ctx, run, task)
 }

@@ -154,7 +154,13 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 	if a.idErr == nil && d.Lane == queue.QuarantineOf(a.id.Lane) {
 		run.Lane = a.id.Lane
 	}
-	next := Next(func(ctx context.Context, run *Run) error { return asError(a.record(ctx, run, a.run(ctx, run))) })
+	early := a.prepare(ctx)
+	next := Next(func(ctx context.Context, run *Run) error {
+		if early != nil {
+			return asError(a.record(ctx, run, early))
+		}
+		return asError(a.record(ctx, run, a.run(ctx, run)))
+	})
 	for _, wrap := range slices.Backward(r.middleware) {
 		next = wrap(next)
 	}

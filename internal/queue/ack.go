@@ -48,7 +48,7 @@ func redisClock(text string) string { return "ARGV[1] = redis.call('TIME')[1]\n"
 // success: asynq would only repeat the call after an error.
 func (l *retryingClient) ack(ctx context.Context, script *redis.Script, keys []string, args []any) *redis.Cmd {
 	id, _ := args[0].(string)
-	r := l.leases.get(id)
+	r := l.leases.acked(id)
 	done := redis.NewCmd(ctx)
 	done.SetVal("OK")
 	switch {

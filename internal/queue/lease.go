@@ -24,9 +24,15 @@ type tempo struct {
 	// thaw is how long a task waits after a crash in quarantine, so that a worker that was only
 	// frozen can take the crash back.
 	thaw time.Duration
+	// patience is how long a worker with a turn waits for its handlers before it returns the turn,
+	// and rest how long it then takes none.
+	patience, rest time.Duration
 }
 
-var defaultTempo = tempo{lease: 12 * time.Second, renew: 3 * time.Second, lapse: 500 * time.Millisecond, reap: time.Second, thaw: 30 * time.Second}
+var defaultTempo = tempo{
+	lease: 12 * time.Second, renew: 3 * time.Second, lapse: 500 * time.Millisecond, reap: time.Second, thaw: 30 * time.Second,
+	patience: 30 * time.Second, rest: 5 * time.Minute,
+}
 
 // seconds is a duration as an argument of a script.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
@@ -35,6 +41,9 @@ const (
 	// idleLife is how long a run without a handler keeps its lease. asynq's own lease ends within
 	// 30 s, and after that it neither starts nor acknowledges a task.
 	idleLife = 35 * time.Second
+	// ackLife is how long after its handler asynq may still acknowledge a run: two of its leases,
+	// because it repeats an ack that failed.
+	ackLife = 70 * time.Second
 	// maxOwed bounds the runs whose crashes are still to be taken back.
 	maxOwed = 256
 )
@@ -65,22 +74,46 @@ type leases struct {
 
 	mu      sync.Mutex
 	runs    map[string]*run // by task ID
+	former  map[string]*run // by task ID: runs that have lost their tasks, and that asynq has yet to acknowledge
 	popping int             // pops whose replies have not arrived
 	alone   string          // the quarantine lane whose turn the process has, if any
+	since   time.Time       // when it took the turn
+	resting time.Time       // until when it takes none
 	owed    []*run          // lost runs whose marks are still to be removed
 }
 
-func newLeases(life time.Duration) *leases { return &leases{life: life, runs: map[string]*run{}} }
+func newLeases(life time.Duration) *leases {
+	return &leases{life: life, runs: map[string]*run{}, former: map[string]*run{}}
+}
 
-// add registers a popped task. The lease began no earlier than sent.
-func (l *leases) add(r *run, sent time.Time) {
+// add registers a popped task, whose lease began no earlier than sent. It reports false if an
+// earlier run of the task has not ended in this process: asynq's acks name only the task, so the
+// end of that run would be taken for the end of this one.
+func (l *leases) add(r *run, sent time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.renewed, r.touched = sent, time.Now()
-	if former := l.runs[r.id]; former != nil {
-		l.lose(former) // its lease had run out
+	now := time.Now()
+	if before := l.runs[r.id]; before != nil {
+		l.lose(before) // its lease had run out
 	}
+	if before := l.former[r.id]; before != nil && (before.working || now.Sub(before.touched) < ackLife) {
+		return false
+	}
+	delete(l.former, r.id)
+	r.renewed, r.touched = sent, now
 	l.runs[r.id] = r
+	return true
+}
+
+// acked returns the run that an ack of asynq ends, or nil if that run has lost its task.
+func (l *leases) acked(id string) *run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.former[id] != nil {
+		delete(l.former, id)
+		return nil
+	}
+	return l.runs[id]
 }
 
 func (l *leases) get(id string) *run {
@@ -103,6 +136,9 @@ func (l *leases) end(r *run) {
 	r.lost = true // a handler that still runs has no more right to the task
 	if l.runs[r.id] == r {
 		delete(l.runs, r.id)
+	}
+	if l.former[r.id] == r {
+		delete(l.former, r.id)
 	}
 }
 
@@ -137,6 +173,7 @@ func (l *leases) lose(r *run) {
 	r.lost = true
 	if l.runs[r.id] == r {
 		delete(l.runs, r.id)
+		l.former[r.id] = r
 	}
 	if r.cancel != nil {
 		r.cancel(ErrLeaseLost)
@@ -155,6 +192,7 @@ func (l *leases) lapse(now time.Time) {
 			l.lose(r)
 		}
 	}
+	maps.DeleteFunc(l.former, func(_ string, r *run) bool { return !r.working && now.Sub(r.touched) >= ackLife })
 }
 
 // cancelRun cancels the handler of a task, if it runs in this process.
@@ -172,7 +210,7 @@ func (l *leases) byLane(now time.Time) map[string][]*run {
 	defer l.mu.Unlock()
 	out := map[string][]*run{}
 	for _, r := range l.runs {
-		if r.working || now.Sub(r.touched) < idleLife {
+		if now.Sub(r.renewed) < l.life && (r.working || now.Sub(r.touched) < idleLife) {
 			out[r.lane] = append(out[r.lane], r)
 		}
 	}

@@ -41,10 +41,9 @@ func appendText(b []byte, field int, s string) []byte {
 	return append(b, s...)
 }
 
-// failureFields are the fields that a successor inherits.
-func failureFields(failures int, code codes.Code, at time.Time) []byte {
-	b := appendInt(nil, fieldRetried, uint64(max(0, failures)))
-	b = appendText(b, fieldError, string(code))
+// reasonFields are the reason and the time of the last failure.
+func reasonFields(code codes.Code, at time.Time) []byte {
+	b := appendText(nil, fieldError, string(code))
 	return appendInt(b, fieldLastFailedAt, uint64(max(0, at.Unix())))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -18,7 +19,10 @@ func TestAppendedFieldsReplaceEarlierOnes(t *testing.T) {
 	id := parse(t, enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID)
 	key := asynqTaskPrefix(Sync) + id.String()
 	at := time.Now().Add(-time.Hour).Truncate(time.Second)
-	message := rdb.HGet(t.Context(), key, "msg").Val() + string(failureFields(300, "denied", at)) + string(failureFields(4, "error", at))
+	failed := func(n uint64, code codes.Code) string {
+		return string(appendInt(nil, fieldRetried, n)) + string(reasonFields(code, at))
+	}
+	message := rdb.HGet(t.Context(), key, "msg").Val() + failed(300, "denied") + failed(4, "error")
 	message += string(appendText(nil, fieldQueue, "lab.quarantine"))
 	rdb.HSet(t.Context(), key, "msg", message)
 	info, err := find(t.Context(), rdb, id)

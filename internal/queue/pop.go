@@ -14,9 +14,14 @@ import (
 // Usually that end releases it at once.
 const parkLife = 30 * time.Second
 
+// postponement is how long a task waits because an earlier run of it has not ended in the worker
+// that took it. Another worker may take it then.
+const postponement = time.Second
+
 var (
-	popScript     = newScript("pop")
-	discardScript = newScript("discard")
+	popScript      = newScript("pop")
+	discardScript  = newScript("discard")
+	postponeScript = newScript("postpone")
 )
 
 // laneOf returns the lane of one of asynq's keys.
@@ -71,7 +76,13 @@ func (l *retryingClient) take(ctx context.Context, lane string, keys []string, a
 		}
 		return none(ctx)
 	}
-	l.leases.add(r, sent)
+	if !l.leases.add(r, sent) {
+		if err := postponeScript.on(ctx, l.UniversalClient, lane, nil, r.id, r.token, seconds(postponement)).Err(); err != nil {
+			cmd.SetErr(err) // its lease ends
+			return cmd
+		}
+		return none(ctx)
+	}
 	cmd.SetVal(reply[1])
 	return cmd
 }

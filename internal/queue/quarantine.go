@@ -55,25 +55,53 @@ func (l *leases) turn() string {
 func (l *leases) setTurn(lane string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.alone = lane
+	l.alone, l.since = lane, time.Now()
 }
 
-// idle reports whether the process runs nothing.
+// rests reports whether the process takes no turn for now.
+func (l *leases) rests() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.resting)
+}
+
+// giveUp reports whether the process has waited for its handlers for too long, and lets it rest.
+func (l *leases) giveUp(patience, rest time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.since) < patience {
+		return false
+	}
+	l.resting = time.Now().Add(rest)
+	return true
+}
+
+// idle reports whether the process runs nothing. A handler that asynq has given up after its
+// timeout does not count, because it may never end.
 func (l *leases) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, r := range l.former {
+		if r.working {
+			return false
+		}
+	}
 	return l.popping == 0 && len(l.runs) == 0
 }
 
 // popAlone takes a task of a quarantine lane. First the worker takes its turn, of which the fleet
 // has one. While it has the turn it takes no other task; once its handlers have ended, it takes the
-// one task, and after that it returns the turn.
+// one task, and after that it returns the turn. If they do not end soon, it returns the turn and
+// takes none for some minutes.
 func (l *retryingClient) popAlone(ctx context.Context, lane string) *redis.Cmd {
 	l.solo.Lock()
 	defer l.solo.Unlock()
 	switch l.leases.turn() {
 	case lane:
 	case "":
+		if l.leases.rests() {
+			return none(ctx)
+		}
 		got, err := l.takeTurn(ctx, lane)
 		if err != nil {
 			cmd := redis.NewCmd(ctx)
@@ -87,7 +115,11 @@ func (l *retryingClient) popAlone(ctx context.Context, lane string) *redis.Cmd {
 	default:
 		return none(ctx)
 	}
-	if !l.leases.idle() || l.running.Load() > 0 {
+	if !l.leases.idle() {
+		if l.leases.giveUp(l.tempo.patience, l.tempo.rest) {
+			l.log.WarnContext(ctx, "a task in quarantine waits, because handlers of this worker do not end", "lane", lane)
+			l.returnTurn(ctx, lane)
+		}
 		return none(ctx)
 	}
 	cmd := l.take(ctx, lane, []string{asynqKey(lane, suffixPaused), turnKey(lane)}, l.name)
@@ -110,9 +142,12 @@ func askTurn(ctx context.Context, rdb redis.UniversalClient, lane, name string, 
 
 // yieldTurn returns the turn of a lane if nothing runs for which the worker needs it.
 func (l *retryingClient) yieldTurn(ctx context.Context, lane string) {
-	if l.leases.turn() != lane || l.leases.count() > 0 {
-		return
+	if l.leases.turn() == lane && l.leases.count() == 0 {
+		l.returnTurn(ctx, lane)
 	}
+}
+
+func (l *retryingClient) returnTurn(ctx context.Context, lane string) {
 	l.leases.setTurn("")
 	ctx, cancel := l.bound(context.WithoutCancel(ctx))
 	defer cancel()

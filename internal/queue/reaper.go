@@ -70,7 +70,7 @@ func (s *Server) reapLane(ctx context.Context, lane string) error {
 }
 
 // crashed is a task that is to move to quarantine.
-type crashed struct{ id, message, token, crashes string }
+type crashed struct{ id, message, token, crashes, last string }
 
 func readReaped(reply []any) (returned, dropped int64, move []crashed, ok bool) {
 	if len(reply) != 3 {
@@ -86,10 +86,10 @@ func readReaped(reply []any) (returned, dropped int64, move []crashed, ok bool) 
 			text, _ := cell.(string)
 			texts = append(texts, text)
 		}
-		if len(texts) != 4 {
+		if len(texts) != 5 {
 			return 0, 0, nil, false
 		}
-		move = append(move, crashed{texts[0], texts[1], texts[2], texts[3]})
+		move = append(move, crashed{texts[0], texts[1], texts[2], texts[3], texts[4]})
 	}
 	return returned, dropped, move, ok1 && ok2 && ok3
 }
@@ -102,7 +102,7 @@ func confine(ctx context.Context, rdb redis.UniversalClient, lane string, c cras
 	if err := rdb.SAdd(ctx, asynqQueues, quarantine).Err(); err != nil {
 		return fmt.Errorf("quarantine task: %w", redisconn.Clean(err))
 	}
-	if err := confineScript.on(ctx, rdb, quarantine, nil, c.id, message, c.token, c.crashes).Err(); err != nil {
+	if err := confineScript.on(ctx, rdb, quarantine, nil, c.id, message, c.token, c.crashes, c.last).Err(); err != nil {
 		return fmt.Errorf("quarantine task: %w", redisconn.Clean(err))
 	}
 	if err := evictScript.on(ctx, rdb, lane, nil, c.id, c.token, seconds(holdLife)).Err(); err != nil {

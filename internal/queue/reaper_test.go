@@ -201,7 +201,7 @@ func TestInterruptedMoveToQuarantineIsFinished(t *testing.T) {
 	f := rdb.HMGet(t.Context(), key, "msg", "run").Val()
 	message, _ := f[0].(string)
 	token, _ := f[1].(string)
-	must(t, confineScript.on(t.Context(), rdb, Quarantine, nil, id.String(), appendText([]byte(message), fieldQueue, Quarantine), token, crashLimit).Err())
+	must(t, confineScript.on(t.Context(), rdb, Quarantine, nil, id.String(), appendText([]byte(message), fieldQueue, Quarantine), token, crashLimit, token).Err())
 	abandon(t, rdb, id, Sync, false)
 	must(t, s.reapLane(t.Context(), Sync))
 	if n := rdb.LLen(t.Context(), asynqKey(Quarantine, suffixPending)).Val(); n != 1 || rdb.Exists(t.Context(), key).Val() != 0 {
@@ -210,6 +210,16 @@ func TestInterruptedMoveToQuarantineIsFinished(t *testing.T) {
 	if n := rdb.ZCard(t.Context(), asynqKey(Sync, suffixLease)).Val() + rdb.LLen(t.Context(), asynqKey(Sync, suffixActive)).Val(); n != 0 {
 		t.Errorf("%d remains in the lane", n)
 	}
+}
+
+// confined adds a task of the lane sync to quarantine.
+func confined(t *testing.T, rdb redis.UniversalClient, char string) {
+	t.Helper()
+	id := ID{Lane: Sync, Digest: digest(char), Generation: 1}
+	call, err := NewProducer(rdb).record(t.Context(), ID{Lane: Quarantine, Digest: id.Digest, Generation: 1}, asynq.NewTask("test.run", nil), time.Minute, time.Time{})
+	must(t, err)
+	message := appendText(call.message, fieldID, id.String())
+	must(t, confineScript.on(t.Context(), rdb, Quarantine, nil, id.String(), message, "1", crashLimit, "1").Err())
 }
 
 // TestQuarantineRunsAlone checks that a worker takes no task while another one runs in quarantine,
@@ -235,16 +245,8 @@ func TestQuarantineRunsAlone(t *testing.T) {
 	if lane := receive(t, ran); lane != Push {
 		t.Fatalf("ran a task of %s", lane)
 	}
-	confined := func(char string) ID {
-		id := ID{Lane: Sync, Digest: digest(char), Generation: 1}
-		call, err := p.record(t.Context(), ID{Lane: Quarantine, Digest: id.Digest, Generation: 1}, asynq.NewTask("test.run", nil), time.Minute, time.Time{})
-		must(t, err)
-		message := appendText(call.message, fieldID, id.String())
-		must(t, confineScript.on(t.Context(), rdb, Quarantine, nil, id.String(), message, "1", crashLimit).Err())
-		return id
-	}
-	confined("b")
-	confined("c")
+	confined(t, rdb, "b")
+	confined(t, rdb, "c")
 	eventually(t, "the worker has its turn", func() bool { return rdb.Exists(t.Context(), turnKey(Quarantine)).Val() == 1 })
 	enqueue(t, p, demand(Interactive, "d"))
 	second := idleServer(t, rdb)

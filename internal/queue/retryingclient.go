@@ -42,6 +42,7 @@ type worker struct {
 	// of the process.
 	cut     context.Context //nolint:containedctx // lives as long as the server
 	leases  *leases
+	tempo   tempo
 	running *atomic.Int64 // handlers
 	solo    *sync.Mutex   // serializes pops from quarantine lanes
 	// subscriber is the client that asynq uses for cancellation messages. asynq panics when this

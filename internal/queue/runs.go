@@ -50,10 +50,11 @@ func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
 // its task.
 func (r *Runs) Start(ctx context.Context, id ID) error {
 	var keys []string
-	if id.former {
-		keys = append(keys, id.formerKey())
+	place := placeOf(ctx, id)
+	if id.former && place == id.Lane {
+		keys = append(keys, id.formerKey()) // it was removed before the task came into quarantine
 	}
-	result, err := startScript.on(ctx, r.rdb, placeOf(ctx, id), keys, id.String(), tokenOf(ctx)).Text()
+	result, err := startScript.on(ctx, r.rdb, place, keys, id.String(), tokenOf(ctx)).Text()
 	switch {
 	case err != nil:
 		return fmt.Errorf("start task: %w", redisconn.Clean(err))
@@ -90,8 +91,9 @@ type Again struct {
 // lost its task.
 func (r *Runs) Requeue(ctx context.Context, id ID, a Again) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(a.At))
-	result, err := requeueScript.on(ctx, r.rdb, placeOf(ctx, id), nil, id.String(), tokenOf(ctx),
-		ceilSecond(a.At).Unix(), failureFields(a.Failures, a.Code, time.Now()), int64(life/time.Second)).Text()
+	failures := max(0, a.Failures)
+	result, err := requeueScript.on(ctx, r.rdb, placeOf(ctx, id), nil, id.String(), tokenOf(ctx), ceilSecond(a.At).Unix(),
+		failures, appendInt(nil, fieldRetried, uint64(failures)), reasonFields(a.Code, time.Now()), int64(life/time.Second)).Text()
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("requeue task: %w", redisconn.Clean(err))

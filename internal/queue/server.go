@@ -145,7 +145,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.last.Context, s.cut = context.WithCancel(context.Background())
 	s.worker = &worker{
 		name: rand.Text(), log: o.Logger, draining: s.draining, hurry: s.hurry, cut: s.last,
-		leases: newLeases(o.tempo.lease), running: &atomic.Int64{}, solo: &sync.Mutex{},
+		leases: newLeases(o.tempo.lease), tempo: o.tempo, running: &atomic.Int64{}, solo: &sync.Mutex{},
 	}
 	s.subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
 	for _, pool := range o.Pools {

@@ -59,7 +59,7 @@ func tempoOf(haste string) tempo {
 	}
 	by := func(d time.Duration) time.Duration { return d / time.Duration(n) }
 	d := defaultTempo
-	return tempo{lease: by(d.lease), renew: by(d.renew), lapse: by(d.lapse), reap: by(d.reap), thaw: by(d.thaw)}
+	return tempo{lease: by(d.lease), renew: by(d.renew), lapse: by(d.lapse), reap: by(d.reap), thaw: by(d.thaw), patience: by(d.patience), rest: by(d.rest)}
 }
 
 // work1 runs one task, like the router.

@@ -4,15 +4,15 @@
 --
 -- KEYS[1] pending
 -- ARGV[1] task ID   ARGV[2] token of the run   ARGV[3] Unix second the task is to run again
--- ARGV[4] failures, reason and time as fields of a message, to append to that of the successor
--- ARGV[5] life of the record in seconds
+-- ARGV[4] number of failures   ARGV[5] the same as a field of a message
+-- ARGV[6] reason and time as fields of a message   ARGV[7] life of the record in seconds
 -- The last two are those of demand.lua.
 --
 -- Returns kept, superseded or stale.
 
 local id, at = ARGV[1], tonumber(ARGV[3])
 if not current(id, ARGV[2]) then return 'stale' end
-if ARGV[2] ~= '' then redis.call('HDEL', task .. id, 'mark') end
+redis.call('HDEL', task .. id, 'mark')
 local record = recordOf(id)
 if not record then return 'kept' end
 
@@ -24,16 +24,24 @@ for _, other in ipairs(listed(record)) do
   end
 end
 if not heir then
+  if redis.call('HEXISTS', task .. id, 'msg') == 1 then redis.call('HSET', task .. id, 'failures', ARGV[4]) end
   relist(record, id)
-  keep(record, ARGV[5])
+  keep(record, ARGV[7])
   return 'kept'
 end
 
 if place == 'pending' then redis.call('LREM', pending, 1, heir) else redis.call('ZREM', scheduled, heir) end
-redis.call('HSET', task .. heir, 'msg', redis.call('HGET', task .. heir, 'msg') .. ARGV[4], 'state', 'retry')
+-- The heir may have failed and crashed itself; its counts never go back.
+local own = redis.call('HMGET', task .. heir, 'msg', 'failures', 'crashes')
+local message = own[1]
+if tonumber(ARGV[4]) >= tonumber(own[2] or 0) then
+  message = message .. ARGV[5]
+  redis.call('HSET', task .. heir, 'failures', ARGV[4])
+end
+redis.call('HSET', task .. heir, 'msg', message .. ARGV[6], 'state', 'retry')
 redis.call('HDEL', task .. heir, 'parked', 'pending_since')
 redis.call('ZADD', retry, ARGV[3], heir)
 local f = redis.call('HMGET', task .. id, 'urged', 'crashes')
 if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
-if f[2] then redis.call('HSET', task .. heir, 'crashes', f[2]) end
+if tonumber(f[2] or 0) > tonumber(own[3] or 0) then redis.call('HSET', task .. heir, 'crashes', f[2]) end
 return 'superseded'

@@ -8,6 +8,7 @@
 
 local id = ARGV[1]
 if not current(id, ARGV[2]) then return 'stale' end
+redis.call('HDEL', task .. id, 'mark') -- a Redis that is full refuses HSET, unless the script has removed something
 if ARGV[2] ~= '' then redis.call('HSET', task .. id, 'mark', ARGV[2]) end
 -- A producer of the earlier release then gives its next demand another generation.
 if KEYS[2] then redis.call('DEL', KEYS[2]) end

@@ -12,5 +12,6 @@ if not holder and (ARGV[3] == 'renew' or redis.call('LLEN', pending) == 0 or red
     or redis.call('EXISTS', KEYS[3]) == 1) then
   return 0
 end
+redis.call('DEL', KEYS[2]) -- a Redis that is full refuses SET, unless the script has removed something
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1
