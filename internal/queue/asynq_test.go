@@ -180,26 +180,6 @@ func dump(t *testing.T, rdb *redis.Client) map[string]string {
 	return out
 }
 
-// TestAsynqArchivesLastSnooze shows that asynq archives a task on its last attempt even if it did
-// not fail. Therefore maxRetry is out of reach and the router counts attempts.
-func TestAsynqArchivesLastSnooze(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.New(t)
-	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Queues: map[string]int{Sync: 1}, TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel,
-		IsFailure: func(error) bool { return false },
-	})
-	if err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return errFailed })); err != nil {
-		t.Fatal(err)
-	}
-	defer srv.Shutdown()
-	_, err := asynq.NewClientFromRedisClient(rdb).EnqueueContext(t.Context(), asynq.NewTask("x", nil), asynq.Queue(Sync), asynq.MaxRetry(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "archived", func() bool { return rdb.ZCard(t.Context(), "asynq:{sync}:archived").Val() == 1 })
-}
-
 // TestAsynqRequeuesRunningTask shows that asynq requeues a task at its shutdown timeout while the
 // handler still runs. Therefore the server cancels handlers a second earlier.
 func TestAsynqRequeuesRunningTask(t *testing.T) {

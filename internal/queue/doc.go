@@ -47,6 +47,10 @@
 // is ignored, its context is canceled with ErrLeaseLost, and Held reports it. asynq's own leases
 // have no effect, and its recoverer finds nothing.
 //
+// asynq's acks name the task and not the run. A worker in which an earlier run of a task has not
+// ended therefore takes no later one: it lets the task wait for a second. A Redis that is full
+// refuses demands, but lets runs start, keep their leases and end, so that a queue can drain.
+//
 // Every worker looks for ended leases each second and returns their tasks to the front of their
 // lane. A record without a message is removed. One that asynq cannot decode is archived when it is
 // popped.
@@ -57,8 +61,9 @@
 // that is a crash of the task. A worker that shuts down removes its marks, and one that was only
 // frozen takes the crashes of its runs back. After the second crash the task moves to the
 // quarantine lane under its own ID, where one task of the fleet runs at a time: its worker takes a
-// turn, takes no other task while it has the turn, and waits until its handlers have ended. After a
-// crash there, Crashed reports true, and the task is not run again.
+// turn, takes no other task while it has the turn, and waits until its handlers have ended. If they
+// have not after 30 s, it returns the turn for five minutes. After a crash there, Crashed reports
+// true, and the task is not run again.
 //
 // # Dependence on asynq
 //

@@ -17,15 +17,20 @@ import (
 // These tests show beside each other what plain asynq does and what a Server does.
 
 // plain starts asynq's own server.
-func plain(t *testing.T, rdb redis.UniversalClient, process asynq.HandlerFunc) {
+func plain(t *testing.T, rdb redis.UniversalClient, process asynq.HandlerFunc, change ...func(*asynq.Config)) *asynq.Server {
 	t.Helper()
-	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
+	c := asynq.Config{
 		Concurrency: 4, Queues: map[string]int{Sync: 1}, TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel,
 		ShutdownTimeout: 10 * time.Millisecond, RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 0 },
 		DelayedTaskCheckInterval: 10 * time.Millisecond,
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	srv := asynq.NewServerFromRedisClient(rdb, c)
 	must(t, srv.Start(process))
 	t.Cleanup(srv.Shutdown)
+	return srv
 }
 
 // both runs a test on plain asynq and on a Server.
@@ -205,34 +210,136 @@ func TestClockAheadBesidePlainAsynq(t *testing.T) {
 }
 
 // TestShutdownBesidePlainAsynq stops a worker whose handler ignores its context. asynq requeues the
-// task while the handler runs (TestAsynqRequeuesRunningTask), and a second worker runs it beside
-// the first.
+// task while the handler runs, and a second worker runs it beside the first.
 func TestShutdownBesidePlainAsynq(t *testing.T) {
 	t.Parallel()
-	rdb := redistest.New(t)
-	started, release := make(chan struct{}, 4), make(chan struct{})
-	process := func(context.Context, *asynq.Task) error {
-		started <- struct{}{}
-		<-release
-		return nil
+	for name, isPlain := range map[string]bool{"plain": true, "ours": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rdb := redistest.New(t)
+			started, release := make(chan struct{}, 4), make(chan struct{})
+			process := func(context.Context, *asynq.Task) error {
+				started <- struct{}{}
+				<-release
+				return nil
+			}
+			id := enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID
+			defer close(release)
+			if isPlain {
+				first := plain(t, rdb, process)
+				receive(t, started)
+				first.Shutdown()
+				plain(t, rdb, process)
+				receive(t, started) // two handlers run now
+				return
+			}
+			s := serve(t, ServerOptions{
+				Redis: rdb, Handler: handler{process: process}, Drain: Drain{Soft: 20 * time.Millisecond, Hard: 60 * time.Millisecond, Limit: 400 * time.Millisecond},
+			})
+			receive(t, started)
+			key := asynqTaskPrefix(Sync) + id
+			rdb.HSet(t.Context(), key, "mark", rdb.HGet(t.Context(), key, "run").Val())
+			if err := s.Stop(t.Context()); err == nil {
+				t.Error("the handler ended")
+			}
+			if rdb.HExists(t.Context(), key, "mark").Val() {
+				t.Error("the end of the process after its shutdown would count as a crash")
+			}
+			serve(t, ServerOptions{Redis: rdb, Handler: handler{process: process}})
+			stays(t, 2*time.Second, "the task does not run beside itself", func() bool { return len(started) == 0 })
+			if score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixLease), id).Val(); score-float64(time.Now().Unix()) > defaultTempo.lease.Seconds() {
+				t.Errorf("the lease ends at %s", strconv.FormatFloat(score, 'f', 0, 64))
+			}
+		})
 	}
-	s := serve(t, ServerOptions{
-		Redis: rdb, Handler: handler{process: process}, Drain: Drain{Soft: 20 * time.Millisecond, Hard: 60 * time.Millisecond, Limit: 400 * time.Millisecond},
+}
+
+// TestPostponedTaskBesidePlainAsynq lets a task's last attempt end without a failure, as behind an
+// open breaker. asynq archives it before it asks whether that was a failure; maxRetry is therefore
+// out of reach, and the router counts attempts.
+func TestPostponedTaskBesidePlainAsynq(t *testing.T) {
+	t.Parallel()
+	for name, isPlain := range map[string]bool{"plain": true, "ours": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rdb := redistest.New(t)
+			h := handler{excused: true, process: func(context.Context, *asynq.Task) error { return errFailed }}
+			want := StateRetry
+			var id string
+			if isPlain {
+				want = StateArchived
+				info, err := asynq.NewClientFromRedisClient(rdb).EnqueueContext(t.Context(), asynq.NewTask("x", nil), asynq.Queue(Sync), asynq.MaxRetry(0))
+				must(t, err)
+				id = info.ID
+				plain(t, rdb, h.process, func(c *asynq.Config) { c.IsFailure = h.IsFailure })
+			} else {
+				id = enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID
+				serve(t, ServerOptions{Redis: rdb, Handler: h})
+			}
+			eventually(t, "it is in state "+want, func() bool { return rdb.HGet(t.Context(), asynqTaskPrefix(Sync)+id, "state").Val() == want })
+		})
+	}
+}
+
+// TestFullRedisBesidePlainAsynq fills Redis while tasks wait. asynq's dequeue is refused, and asynq
+// repeats it without a pause: a queue that is full can never drain.
+func TestFullRedisBesidePlainAsynq(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, isPlain bool, start func(redis.UniversalClient, asynq.HandlerFunc)) {
+		server := redistest.NewPrivate(t)
+		server.Start(t)
+		rdb := dialPrivate(t, server)
+		p := NewProducer(rdb)
+		for _, char := range []string{"a", "b", "c", "d"} {
+			enqueue(t, p, demand(Sync, char))
+		}
+		fill(t, rdb)
+		var dequeues, ran atomic.Int64
+		counted := &flaky{UniversalClient: rdb, before: func(keys []string) error {
+			if shapeOf(keys) == shapeDequeue {
+				dequeues.Add(1)
+			}
+			return nil
+		}}
+		start(counted, func(context.Context, *asynq.Task) error { ran.Add(1); return nil })
+		if isPlain {
+			eventually(t, "it asks a thousand times", func() bool { return dequeues.Load() >= 1000 })
+			if ran.Load() != 0 {
+				t.Errorf("%d tasks ran", ran.Load())
+			}
+			return
+		}
+		eventually(t, "the queue has drained", func() bool {
+			return ran.Load() == 4 && rdb.Exists(t.Context(), asynqKey(Sync, suffixPending), asynqKey(Sync, suffixActive), asynqKey(Sync, suffixLease)).Val() == 0
+		})
 	})
-	id := enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID
-	receive(t, started)
-	token := rdb.HGet(t.Context(), asynqTaskPrefix(Sync)+id, "run").Val()
-	rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+id, "mark", token)
-	if err := s.Stop(t.Context()); err == nil {
-		t.Error("the handler ended")
-	}
-	if rdb.HExists(t.Context(), asynqTaskPrefix(Sync)+id, "mark").Val() {
-		t.Error("the end of the process after its shutdown would count as a crash")
-	}
-	serve(t, ServerOptions{Redis: rdb, Handler: handler{process: process}})
-	stays(t, 2*time.Second, "the task does not run beside itself", func() bool { return len(started) == 0 })
-	close(release)
-	if score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixLease), id).Val(); score-float64(time.Now().Unix()) > defaultTempo.lease.Seconds() {
-		t.Errorf("the lease ends at %s", strconv.FormatFloat(score, 'f', 0, 64))
-	}
+}
+
+// TestShortTimeoutBesidePlainAsynq limits a task to half a second. asynq stores whole seconds, and
+// takes zero for half an hour.
+func TestShortTimeoutBesidePlainAsynq(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, isPlain bool, start func(redis.UniversalClient, asynq.HandlerFunc)) {
+		rdb := redistest.New(t)
+		limits := make(chan time.Duration, 1)
+		start(rdb, func(ctx context.Context, _ *asynq.Task) error {
+			deadline, _ := ctx.Deadline()
+			limits <- time.Until(deadline)
+			return nil
+		})
+		if isPlain {
+			_, err := asynq.NewClientFromRedisClient(rdb).EnqueueContext(t.Context(), asynq.NewTask("x", nil), asynq.Queue(Sync), asynq.Timeout(time.Second/2))
+			must(t, err)
+			if limit := receive(t, limits); limit < 29*time.Minute {
+				t.Errorf("the handler has %v", limit)
+			}
+			return
+		}
+		d := demand(Sync, "a")
+		d.Timeout = time.Second / 2
+		enqueue(t, NewProducer(rdb), d)
+		if limit := receive(t, limits); limit > time.Second {
+			t.Errorf("the handler has %v", limit)
+		}
+	})
 }
