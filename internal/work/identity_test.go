@@ -549,7 +549,7 @@ func TestEmptyListOfPracticesNeedsASecondOne(t *testing.T) {
 	}
 	b.wantAlerts(t)
 	b.rows(t, "after empty lists at once", 10, false)
-	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPractices{}, tasks.In(rereadDelay)); err != nil || !r.Joined {
+	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPractices{}, tasks.In(rereadDelay/2)); err != nil || !r.Joined {
 		t.Errorf("no second list is scheduled (%v)", err)
 	}
 	b.line.answer = nil

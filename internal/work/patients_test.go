@@ -185,7 +185,7 @@ func TestEmptyListOfPatientsNeedsConfirmation(t *testing.T) {
 		t.Errorf("one empty answer advanced the watermark to %q", b.mark(t))
 	}
 	second := tasks.SyncPatients{Practice: "7", From: monday.Add(-1)}
-	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(rereadDelay)); err != nil || !r.Joined {
+	if r, err := b.Tasks.Enqueue(t.Context(), clinicA.String(), second, tasks.In(rereadDelay/2)); err != nil || !r.Joined {
 		t.Errorf("no second read is scheduled (%v)", err)
 	}
 	b.demands(t, "sync practices")
