@@ -72,17 +72,18 @@ type Process struct {
 	wait   func() error
 }
 
-// readyWithin bounds the start of a process on a loaded machine, and stopWithin its end.
-const (
-	readyWithin = 60 * time.Second
-	stopWithin  = 15 * time.Second
-)
+// readyWithin bounds the start of a process on a loaded machine.
+const readyWithin = 60 * time.Second
+
+// StopWithin is when Stop kills a process that has not ended.
+const StopWithin = 15 * time.Second
 
 // Program is a build of this program, and what its environment has in addition. The zero Program is
-// this one.
+// this one. Log, if it is set, receives what the process writes to stderr.
 type Program struct {
 	Path string
 	Env  []string
+	Log  io.Writer
 }
 
 // Start starts a process of this program in a role and waits until it is ready. What the process
@@ -103,6 +104,9 @@ func (b Program) Start(ctx context.Context, role string, settings, ready any) (*
 	p := &Process{name: role, cmd: exec.Command(b.Path)} //nolint:gosec,noctx // Stop ends it, in the order that the bench needs
 	p.cmd.Env = append(append(os.Environ(), roleVariable+"="+role), b.Env...)
 	p.cmd.Stderr = &p.stderr
+	if b.Log != nil {
+		p.cmd.Stderr = io.MultiWriter(&p.stderr, b.Log)
+	}
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -149,12 +153,20 @@ func (p *Process) read(ctx context.Context, into any, within time.Duration) erro
 func (p *Process) Stop(ctx context.Context, result any) error {
 	err := p.signal(syscall.SIGTERM)
 	if err == nil && result != nil {
-		err = p.read(ctx, result, stopWithin)
+		err = p.read(ctx, result, StopWithin)
 	}
-	late := time.AfterFunc(stopWithin, func() { _ = p.cmd.Process.Kill() })
+	late := time.AfterFunc(StopWithin, func() { _ = p.cmd.Process.Kill() })
 	defer late.Stop()
 	if err = errors.Join(err, p.wait()); err != nil {
 		return fmt.Errorf("stop %s: %w\n%s", p.name, err, p.stderr.text())
+	}
+	return nil
+}
+
+// Wait waits for the end of the process, whatever ends it.
+func (p *Process) Wait() error {
+	if err := p.wait(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", p.name, err, p.stderr.text())
 	}
 	return nil
 }
