@@ -8,10 +8,11 @@ import (
 
 	"github.com/workflow-bolt/rounds/bench/internal/flow"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
+	"github.com/workflow-bolt/rounds/bench/internal/recovery"
 )
 
 // roles are what processes that a bench starts do.
-var roles = []process.Role{process.VendorRole, process.WorkerRole, flow.PeerRole}
+var roles = []process.Role{process.VendorRole, process.WorkerRole, flow.PeerRole, recovery.WorkerRole}
 
 func main() {
 	if code, ran := process.RunRole(context.Background(), roles...); ran {

@@ -31,10 +31,10 @@ const (
 	Lower  Better = "lower"
 )
 
-// Row is one figure. Ours and Theirs are medians of Samples. Ratio is the median of the pairs'
-// ratios, and says how many times better ours is, whichever direction is better. Floor is the
-// smallest Ratio that passes; without a peer, it is the worst Ours that passes. A row without a
-// floor passes.
+// Row is one figure. Ours and Theirs are medians of Samples, unless the row's name states another
+// statistic. Ratio is the median of the pairs' ratios, and says how many times better ours is,
+// whichever direction is better. Floor is the smallest Ratio that passes; without a ratio, it is
+// the worst Ours that passes, whatever the peer's figure. A row without a floor passes.
 type Row struct {
 	Name        string       `json:"name"`
 	Unit        string       `json:"unit"`
