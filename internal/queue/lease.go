@@ -116,12 +116,6 @@ func (l *leases) acked(id string) *run {
 	return l.runs[id]
 }
 
-func (l *leases) get(id string) *run {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.runs[id]
-}
-
 // isWorking reports whether the handler of a run has not ended.
 func (l *leases) isWorking(r *run) bool {
 	l.mu.Lock()

@@ -184,3 +184,10 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	var none T
 	return none
 }
+
+// get returns the run that holds a task, or nil.
+func (l *leases) get(id string) *run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.runs[id]
+}
