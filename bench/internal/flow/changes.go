@@ -13,8 +13,8 @@ import (
 // The accounts of part changes.
 type changing struct {
 	unknown [2]process.Account // an interval half as long again as the documented one, from the beginning
-	halved  [2]process.Account // the documented interval, and twice that from halvedAt
-	raised  process.Account    // twice the documented interval, and the documented one from raisedAt
+	halved  [3]process.Account // the documented interval, and then twice that
+	raised  process.Account    // twice the documented interval, and then the documented one
 }
 
 func changingAccounts(s settings) (c changing) {
@@ -25,6 +25,8 @@ func changingAccounts(s settings) (c changing) {
 	}
 	for i := range c.unknown {
 		c.unknown[i] = account(fmt.Sprintf("unknown-%d", i+1), s.interval*3/2, 3+3*i)
+	}
+	for i := range c.halved {
 		c.halved[i] = account(fmt.Sprintf("halved-%d", i+1), s.interval, 4+3*i)
 	}
 	c.raised = account("raised", 2*s.interval, 5)
@@ -65,6 +67,13 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	observed := time.Now()
+	for i, b := range unknown {
+		asked, err := h.Vendor.Asked(ctx, b.account.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		unknown[i].patients = b.distinct(asked)
+	}
 	timelines, err := readTimelines(ctx, h.Vendor, c.all())
 	if err != nil {
 		return nil, err
@@ -92,7 +101,7 @@ func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (ti
 
 // observe waits until the figures are known, or until they are too bad to wait longer.
 func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, unknown []backlog, changed time.Time) error {
-	late := time.Duration(s.halvedCalls/2+10) * 2 * s.interval * 13 / 10
+	late := time.Duration(s.halvedCalls/len(c.halved)+10) * 2 * s.interval * 3 / 2
 	if err := await(ctx, v, unknown, ideal(unknown)*3/2+startUp); err != nil {
 		return err
 	}
@@ -105,7 +114,7 @@ func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, un
 		for _, t := range timelines {
 			n += len(t.between(changed, time.Now()))
 		}
-		if n >= s.halvedCalls+20 { // the twenty of the first ten intervals do not count
+		if n >= s.halvedCalls+10*len(c.halved) { // those of the first ten intervals do not count
 			break
 		}
 		progress("  %d of %d calls since the change", n, s.halvedCalls)

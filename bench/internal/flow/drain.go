@@ -48,11 +48,14 @@ func drain(ctx context.Context, s settings) ([]report.Row, error) {
 			"calls × true spacing × 1.05, divided by the time from the demand to the last arrival; "+ours.note()),
 		row("pickups-per-call", "pick-ups", report.Lower, new(2.0), ours.pickups, "runs of the tasks, counted by the workers, per call that was served"),
 	}
-	for _, mode := range []string{backoff, bucket} {
-		theirs, err := drainPeer(ctx, s, mode)
-		if err != nil {
-			return nil, fmt.Errorf("peer %s: %w", mode, err)
-		}
+	modes := []string{backoff, bucket}
+	// Both at once: they mostly wait, and have accounts of their own.
+	peers, err := inParallel(modes, func(mode string) (drained, error) { return drainPeer(ctx, s, mode) })
+	if err != nil {
+		return nil, fmt.Errorf("peers: %w", err)
+	}
+	for i, mode := range modes {
+		theirs := peers[i]
 		rows = append(rows,
 			beside(mode, "drain", "× ideal", report.Lower, ours.drain, theirs.drain, theirs.note()),
 			beside(mode, "refusals-per-1000", "calls", report.Lower, ours.refusals, theirs.refusals, theirs.note()),
@@ -186,6 +189,11 @@ func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observe
 	served, refused := 0, 0
 	for _, b := range backlogs {
 		t := timelines[b.account.Tenant]
+		asked, err := v.Asked(ctx, b.account.Tenant)
+		if err != nil {
+			return d, err
+		}
+		b.patients = b.distinct(asked)
 		took, err := b.drain(t, observed)
 		if err != nil {
 			return d, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -169,28 +168,14 @@ var skews = [workers]time.Duration{-90 * time.Second, 90 * time.Second, 0, 90 * 
 
 // skew runs workers whose clocks are off.
 func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
-	dir, err := os.MkdirTemp("", "bench-skew")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	progress("  building workers whose clocks can be shifted")
-	path, err := process.BuildSkewed(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	programs := make([]process.Program, len(skews))
-	for i, by := range skews {
-		programs[i] = process.Skewed(path, by)
-	}
 	accounts, calls := faultAccounts(s, s.skewFor)
 	h, err := process.Open(ctx, accounts)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	clocks := make([]time.Time, len(programs))
-	if err := h.StartPrograms(ctx, programs, clocks); err != nil {
+	clocks, err := h.StartSkewed(ctx, skews[:]...)
+	if err != nil {
 		return nil, err
 	}
 	for i, clock := range clocks {

@@ -52,6 +52,9 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(alone, func(d dwell) bool { return !d.served }) {
+		return nil, errors.New("without the hog, not all calls were served")
+	}
 	progress("  alone, the quiet wait %v (p95)", p95(alone).Round(time.Millisecond))
 	if _, err := demand(ctx, r.deployment, r.hog, 0, s.hogCalls); err != nil {
 		return nil, err
@@ -153,8 +156,8 @@ func (r *hogRun) round(ctx context.Context, backlogs []backlog, observed time.Ti
 	return dwells, all, nil
 }
 
-// shares returns Jain's index of what the tenants got of the workers in each span. It waits until
-// the calls that were in flight then have ended, because the log has no others.
+// shares returns Jain's index of the calls that arrived for the tenants in each span, by their
+// cost. It waits until these calls have ended, because the log has no others.
 func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, err error) {
 	if err := pause(ctx, r.hog.Latency+time.Second); err != nil {
 		return nil, err
@@ -166,8 +169,8 @@ func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, e
 	for _, all := range spans {
 		var got, most []float64
 		for _, a := range r.deployment.Accounts {
-			got = append(got, inFlight(timelines[a.Tenant], all.from, all.until).Seconds())
-			// The vendor's limit bounds how many calls of a tenant can be in flight.
+			got = append(got, cost(timelines[a.Tenant].between(all.from, all.until)).Seconds())
+			// The vendor's limit bounds how many calls of a tenant can arrive.
 			most = append(most, all.until.Sub(all.from).Seconds()*float64(a.Latency)/float64(a.Spacing()))
 		}
 		fair := maxMin(sum(got), most)
@@ -179,14 +182,10 @@ func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, e
 	return indexes, nil
 }
 
-// inFlight returns for how long calls were in flight between two times.
-func inFlight(t timeline, from, until time.Time) (total time.Duration) {
-	for _, c := range t {
-		begin, end := later(c.Arrived, from), ended(c)
-		if end.After(until) {
-			end = until
-		}
-		total += max(0, end.Sub(begin))
+// cost returns how long calls took together.
+func cost(calls timeline) (total time.Duration) {
+	for _, c := range calls {
+		total += c.Took
 	}
 	return total
 }

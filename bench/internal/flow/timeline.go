@@ -91,13 +91,25 @@ type backlog struct {
 	account process.Account
 	began   time.Time // when the demands were sent
 	calls   int
+	// patients is how many of its patients were asked for; see distinct.
+	patients int
+}
+
+// distinct returns how many of the backlog's patients were asked for. A call that is made twice
+// works off nothing.
+func (b backlog) distinct(asked []process.Asked) (patients int) {
+	seen := map[string]bool{}
+	for _, a := range asked {
+		seen[a.Patient] = true
+	}
+	return min(len(seen), b.calls)
 }
 
 // end returns when the backlog was worked off, or the time of observation if it was not, and how
 // many of its calls were served by then.
 func (b backlog) end(t timeline, observed time.Time) (end time.Time, n int) {
 	served := t.served()
-	n = min(len(served), b.calls)
+	n = min(len(served), b.patients)
 	if n < b.calls {
 		return observed, n
 	}

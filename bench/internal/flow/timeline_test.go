@@ -63,7 +63,7 @@ func TestEarlyCallsAreComputed(t *testing.T) {
 
 func TestBacklogFigures(t *testing.T) {
 	t.Parallel()
-	b := backlog{account: process.Account{Interval: 90 * time.Millisecond, Margin: 10 * time.Millisecond}, began: origin, calls: 4}
+	b := backlog{account: process.Account{Interval: 90 * time.Millisecond, Margin: 10 * time.Millisecond}, began: origin, calls: 4, patients: 4}
 	near := func(got, want float64) bool { return got > want-1e-6 && got < want+1e-6 }
 	whole := log([]int{130}, 100, 130, 220, 330, 390)
 	if got, err := b.drain(whole, origin.Add(time.Hour)); err != nil || !near(got, 1) { // the last response ends at 400
@@ -71,6 +71,11 @@ func TestBacklogFigures(t *testing.T) {
 	}
 	if allotted, waited := b.used(whole, origin.Add(time.Hour)); allotted != 420*time.Millisecond || waited != 390*time.Millisecond {
 		t.Errorf("%v allotted in %v", allotted, waited)
+	}
+	twice := b
+	twice.patients = twice.distinct([]process.Asked{{Patient: "1"}, {Patient: "1"}, {Patient: "2"}, {Patient: "3"}})
+	if got, err := twice.drain(whole, origin.Add(time.Second)); err != nil || !near(got, 10./3) {
+		t.Errorf("drain without one of four patients %v, %v", got, err)
 	}
 	// Two of four calls: the time so far counts, for the calls so far.
 	half := log(nil, 100, 220)
@@ -85,13 +90,16 @@ func TestBacklogFigures(t *testing.T) {
 	}
 }
 
-// Every part but skew, which builds a program first, has figures that only real calls give.
+// Every part has figures that only real calls give.
 func TestParts(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	rows, err := measure(t.Context(), smoke, slices.DeleteFunc(partNames(), func(name string) bool { return name == "skew" }))
+	if !process.CanSkew {
+		t.Skip("not on this machine")
+	}
+	rows, err := measure(t.Context(), smoke, partNames())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +114,7 @@ func TestParts(t *testing.T) {
 		"hog-quiet-p95": 0.01, "hog-jain": 0.01, "hog-quiet-p95-slow": 0.01, "hog-jain-slow": 0.01,
 		"interactive-p95-intervals": 0.01, "backfill-budget-used": 0, // a loaded machine may serve nothing in time
 
-		"failover-violations": 0, "failover-violations-cases": 1, "stopped-violations": 0, "stopped-violations-cases": 1,
+		"failover-violations": 0, "failover-violations-cases": 1, "skew-violations": 0, "skew-violations-cases": 1, "stopped-violations": 0, "stopped-violations-cases": 1,
 	} {
 		if r, ok := got[name]; !ok || r.Ours < least {
 			t.Errorf("%s: %+v", name, r)
@@ -161,9 +169,8 @@ func TestSharing(t *testing.T) {
 			t.Errorf("Jain's index of %v is %v, want %v", tt.shares, got, tt.want)
 		}
 	}
-	calls := log(nil, 0, 95, 300)
-	if got := inFlight(calls, origin.Add(5*time.Millisecond), origin.Add(100*time.Millisecond)); got != 10*time.Millisecond {
-		t.Errorf("in flight for %v, want half of each of two calls", got)
+	if got := cost(log(nil, 0, 95)); got != 20*time.Millisecond {
+		t.Errorf("two calls cost %v", got)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -150,23 +149,18 @@ func tenantsYAML(accounts []Account) string {
 
 // StartWorkers starts n workers at once.
 func (d *Deployment) StartWorkers(ctx context.Context, n int) error {
-	return d.StartPrograms(ctx, make([]Program, n), nil)
+	_, err := d.StartSkewed(ctx, make([]time.Duration, n)...)
+	return err
 }
 
-// StartPrograms starts a worker of each program at once. The times of their clocks are set in
-// clocks, unless clocks is nil.
-func (d *Deployment) StartPrograms(ctx context.Context, programs []Program, clocks []time.Time) error {
-	started, errs := make([]*Process, len(programs)), make([]error, len(programs))
-	env := maps.Clone(d.env)
+// StartSkewed starts a worker for each duration by which its clock is to be off, at once. It
+// returns what their clocks showed when they were ready.
+func (d *Deployment) StartSkewed(ctx context.Context, skews ...time.Duration) (clocks []time.Time, err error) {
+	clocks = make([]time.Time, len(skews))
+	started, errs := make([]*Process, len(skews)), make([]error, len(skews))
 	var wg sync.WaitGroup
-	for i, b := range programs {
-		wg.Go(func() {
-			var clock time.Time
-			started[i], errs[i] = b.Start(ctx, WorkerRole.Name, env, &clock)
-			if clocks != nil {
-				clocks[i] = clock
-			}
-		})
+	for i, by := range skews {
+		wg.Go(func() { started[i], errs[i] = Start(ctx, WorkerRole.Name, workerSettings{d.env, by}, &clocks[i]) })
 	}
 	wg.Wait()
 	for _, p := range started {
@@ -174,7 +168,7 @@ func (d *Deployment) StartPrograms(ctx context.Context, programs []Program, cloc
 			d.Workers = append(d.Workers, p)
 		}
 	}
-	return errors.Join(errs...)
+	return clocks, errors.Join(errs...)
 }
 
 // StopWorkers lets the workers end what they do, at once, and returns their runs by kind of task.

@@ -78,13 +78,9 @@ const readyWithin = 60 * time.Second
 // StopWithin is when Stop kills a process that has not ended.
 const StopWithin = 15 * time.Second
 
-// Program is a build of this program, and what its environment has in addition. The zero Program is
-// this one. Log, if it is set, receives what the process writes to stderr.
-type Program struct {
-	Path string
-	Env  []string
-	Log  io.Writer
-}
+// Program is how processes of this program run. Log, if it is set, receives what they write to
+// stderr.
+type Program struct{ Log io.Writer }
 
 // Start starts a process of this program in a role and waits until it is ready. What the process
 // reports is decoded into ready, unless ready is nil.
@@ -92,17 +88,14 @@ func Start(ctx context.Context, role string, settings, ready any) (*Process, err
 	return Program{}.Start(ctx, role, settings, ready)
 }
 
-// Start is [Start] with another build.
+// Start is [Start] for processes that run like this.
 func (b Program) Start(ctx context.Context, role string, settings, ready any) (*Process, error) {
-	if b.Path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, err
-		}
-		b.Path = self
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	p := &Process{name: role, cmd: exec.Command(b.Path)} //nolint:gosec,noctx // Stop ends it, in the order that the bench needs
-	p.cmd.Env = append(append(os.Environ(), roleVariable+"="+role), b.Env...)
+	p := &Process{name: role, cmd: exec.Command(self)} //nolint:gosec,noctx // Stop ends it, in the order that the bench needs
+	p.cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	p.cmd.Stderr = &p.stderr
 	if b.Log != nil {
 		p.cmd.Stderr = io.MultiWriter(&p.stderr, b.Log)

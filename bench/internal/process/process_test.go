@@ -27,7 +27,7 @@ var echo = Role{Name: "echo", Run: func(ctx context.Context, settings []byte, re
 }}
 
 func TestMain(m *testing.M) {
-	if code, ran := RunRole(context.Background(), echo); ran {
+	if code, ran := RunRole(context.Background(), echo, clockRole); ran {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())

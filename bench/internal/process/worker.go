@@ -31,16 +31,24 @@ func (r Runs) Add(other Runs) {
 	}
 }
 
-// WorkerRole is a worker as cmd/worker runs it, which also counts its runs. Its settings are the
-// environment of cmd/worker; it reports the time of its clock when it is ready; its result is a map of Runs by kind.
+// workerSettings are the environment of cmd/worker, and by how much the worker's clock is off.
+type workerSettings struct {
+	Env  map[string]string
+	Skew time.Duration
+}
+
+// WorkerRole is a worker as cmd/worker runs it, which also counts its runs. It reports the time of its clock when it is ready; its result is a map of Runs by kind.
 var WorkerRole = Role{Name: "worker", Run: runWorker}
 
 func runWorker(ctx context.Context, settings []byte, report func(any) error) error {
-	var env map[string]string
-	if err := json.Unmarshal(settings, &env); err != nil {
+	var s workerSettings
+	if err := json.Unmarshal(settings, &s); err != nil {
 		return err
 	}
-	c, err := config.LoadWorker(func(name string) string { return env[name] })
+	if err := skewClock(s.Skew); err != nil {
+		return err
+	}
+	c, err := config.LoadWorker(func(name string) string { return s.Env[name] })
 	if err != nil {
 		return err
 	}
