@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,24 +33,24 @@ func demandAll(ctx context.Context, h *process.Deployment, calls int) error {
 	return err
 }
 
-// violations returns how many calls of all accounts came too soon, from a log that is complete a
+// violations returns the calls of all accounts that came too soon, from a log that is complete a
 // while after the end of the run.
-func violations(ctx context.Context, s settings, h *process.Deployment) (n int, timelines map[string]timeline, err error) {
+func violations(ctx context.Context, s settings, h *process.Deployment) (all timeline, timelines map[string]timeline, err error) {
 	if err := pause(ctx, s.latency+time.Second); err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	timelines, err = readTimelines(ctx, h.Vendor, h.Accounts)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	for _, a := range h.Accounts {
 		early, err := timelines[a.Tenant].early(steady(a.Spacing()))
 		if err != nil {
-			return 0, nil, err
+			return nil, nil, err
 		}
-		n += len(early)
+		all = append(all, early...)
 	}
-	return n, timelines, nil
+	return all, timelines, nil
 }
 
 // event is a fault at a time after the beginning of a run. If it counts and has an effect, calls
@@ -57,6 +60,7 @@ type event struct {
 	what   string
 	counts bool
 	do     func() (effect bool, err error)
+	began  time.Time // when it happened
 }
 
 // always makes an event's function of one that always has an effect.
@@ -82,68 +86,88 @@ func failover(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := demandAll(ctx, h, calls); err != nil {
 		return nil, err
 	}
+	const lost = "the keys of flow control are lost"
 	forget := func() (bool, error) { return forgetFlow(ctx, h.Redis.Client) }
-	events := []event{{scaled(5), "one worker stops", false, always(h.Workers[0].Freeze)}}
+	events := []event{{at: scaled(5), what: "one worker stops", do: always(h.Workers[0].Freeze)}}
 	for at := 8.0; at < 28; at += 4 {
-		events = append(events, event{scaled(at), "the keys of flow control are lost", true, forget})
+		events = append(events, event{at: scaled(at), what: lost, counts: true, do: forget})
 	}
 	events = append(events,
-		event{scaled(28), "the replica begins to lag", false, always(func() error { return h.CutReplica(ctx) })},
-		event{scaled(33), "the replica takes over", true, always(h.FailOver)},
-		event{scaled(45), "the keys of flow control are lost", true, forget},
-		event{scaled(50), "the keys of flow control are lost", true, forget},
-		event{scaled(65), "the worker continues", true, always(h.Workers[0].Thaw)})
-	times, err := play(ctx, events)
+		event{at: scaled(28), what: "the replica begins to lag", do: always(func() error { return h.CutReplica(ctx) })},
+		event{at: scaled(33), what: "the replica takes over", counts: true, do: always(h.FailOver)},
+		event{at: scaled(45), what: lost, counts: true, do: forget},
+		event{at: scaled(50), what: lost, counts: true, do: forget},
+		event{at: scaled(65), what: "the worker continues", counts: true, do: always(h.Workers[0].Thaw)})
+	happened, err := play(ctx, events)
 	if err != nil {
 		return nil, err
 	}
 	if err := pause(ctx, scaled(9)); err != nil {
 		return nil, err
 	}
-	n, timelines, err := violations(ctx, s, h)
+	early, timelines, err := violations(ctx, s, h)
 	if err != nil {
 		return nil, err
 	}
-	survived := 0
-	for _, at := range times {
-		for _, t := range timelines {
-			if len(t.served().between(at, at.Add(scaled(8)))) > 0 {
-				survived++
-			}
-		}
-	}
-	counting := 0
+	counting, survived := 0, 0
 	for _, e := range events {
 		if e.counts {
 			counting++
 		}
 	}
+	for _, e := range happened {
+		for _, t := range timelines {
+			if len(t.served().between(e.began, e.began.Add(scaled(8)))) > 0 {
+				survived++
+			}
+		}
+	}
 	const name = "failover-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(0.0), float64(n), fmt.Sprintf("calls that came too soon while the keys of flow control were lost "+
-			"%d times, Redis failed over to a replica that lagged %v, and one worker was stopped for %v", len(times)-2, scaled(5), scaled(60))),
+		row(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon while the keys of flow control were lost "+
+			"%d times, Redis failed over to a replica that lagged %v, and one worker was stopped for %v; by the last event before: %s",
+			len(happened)-2, scaled(5), scaled(60), byEvent(early, happened))),
 		cases(name, counting*len(accounts), survived, "faults, counted for each account that had calls soon after them"),
 	}, nil
 }
 
-// play lets the events happen and returns when those did that count and had an effect.
-func play(ctx context.Context, events []event) (times []time.Time, err error) {
+// byEvent counts calls by the last event before them.
+func byEvent(calls timeline, happened []event) string {
+	counts := map[string]int{"none": 0}
+	for _, c := range calls {
+		last := "none"
+		for _, e := range happened {
+			if e.began.Before(c.Arrived) {
+				last = e.what
+			}
+		}
+		counts[last]++
+	}
+	var texts []string
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		texts = append(texts, fmt.Sprintf("%s %d", what, counts[what]))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// play lets the events happen and returns those that count and had an effect.
+func play(ctx context.Context, events []event) (happened []event, err error) {
 	began := time.Now()
 	for _, e := range events {
 		if err := pause(ctx, time.Until(began.Add(e.at))); err != nil {
 			return nil, err
 		}
 		progress("  %s", e.what)
-		at := time.Now()
+		e.began = time.Now()
 		effect, err := e.do()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.what, err)
 		}
 		if e.counts && effect {
-			times = append(times, at)
+			happened = append(happened, e)
 		}
 	}
-	return times, nil
+	return happened, nil
 }
 
 // flowKeys matches the keys of flow control, whatever the version of their format.
@@ -189,7 +213,7 @@ func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := pause(ctx, s.skewFor); err != nil {
 		return nil, err
 	}
-	n, timelines, err := violations(ctx, s, h)
+	early, timelines, err := violations(ctx, s, h)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +223,7 @@ func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}
 	const name = "skew-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(0.0), float64(n), fmt.Sprintf("calls that came too soon from workers whose clocks were off by %v", skews)),
+		row(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon from workers whose clocks were off by %v", skews)),
 		cases(name, len(accounts)*calls/3, served, "calls that were served"),
 	}, nil
 }
@@ -241,7 +265,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := pause(ctx, stopFor); err != nil { // the last one continues
 		return nil, err
 	}
-	n, timelines, err := violations(ctx, s, h)
+	early, timelines, err := violations(ctx, s, h)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +281,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}
 	const name = "stopped-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(1.0), float64(n), fmt.Sprintf("calls that came too soon while workers were stopped for %v at random moments", stopFor)),
+		row(name, "calls", report.Lower, new(1.0), float64(len(early)), fmt.Sprintf("calls that came too soon while workers were stopped for %v at random moments", stopFor)),
 		cases(name, s.stops, withCalls, "stops during which calls arrived"),
 	}, nil
 }
