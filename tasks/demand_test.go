@@ -144,11 +144,11 @@ func TestCanceledTaskDies(t *testing.T) {
 			return len(buried) > 0
 		})
 		l := receive(t, buried)
-		if l.TaskID != id || l.Code != codes.Cancelled || len(l.Payload) == 0 {
+		if l.TaskID != id || l.Code != codes.CanceledByOperator || len(l.Payload) == 0 {
 			t.Errorf("dead letter of %s with %s", l.TaskID, l.Code)
 		}
 		eventually(t, "the task is dead", func() bool { return b.status(t, id).State == StateDead })
-		if s := b.status(t, id); s.Code != codes.Cancelled || len(started) > 0 {
+		if s := b.status(t, id); s.Code != codes.CanceledByOperator || len(started) > 0 {
 			t.Errorf("status %+v, %d more runs", s, len(started))
 		}
 		eventually(t, "asynq has archived it", func() bool { return b.rdb.ZScore(t.Context(), "asynq:{sync}:archived", id).Err() == nil })
@@ -180,5 +180,30 @@ func TestJobHasItsTokenAndTask(t *testing.T) {
 	}
 	if err := Held(t.Context()); err != nil {
 		t.Errorf("outside of a worker: %v", err)
+	}
+}
+
+// TestTaskThatCrashedInQuarantineDies checks that a task which ended its worker's process alone in
+// quarantine is a dead letter that can be replayed, and that its worker does not run it.
+func TestTaskThatCrashedInQuarantineDies(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	buried := make(chan DeadLetter, 1)
+	r := b.router(t, RouterOptions{Redis: b.rdb, Bury: func(_ context.Context, l DeadLetter) error { buried <- l; return nil }})
+	Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error { t.Error("it runs"); return nil }))
+	id := b.enqueue(t, note{Text: "x"}).ID
+	message := b.rdb.HGet(t.Context(), "asynq:{sync}:t:"+id, "msg").Val() + "\x22\x0aquarantine" // its queue
+	b.rdb.Del(t.Context(), "asynq:{sync}:pending", "asynq:{sync}:t:"+id)
+	b.rdb.SAdd(t.Context(), "asynq:queues", "quarantine")
+	b.rdb.HSet(t.Context(), "asynq:{quarantine}:t:"+id, "msg", message, "state", "pending", "crashes", 3)
+	b.rdb.LPush(t.Context(), "asynq:{quarantine}:pending", id)
+	b.serve(t, r)
+	l := receive(t, buried)
+	if l.TaskID != id || l.Code != codes.Crashed || len(l.Payload) == 0 || l.Attempts != 1 {
+		t.Errorf("%+v", l)
+	}
+	eventually(t, "asynq has archived it", func() bool { return b.rdb.ZScore(t.Context(), "asynq:{quarantine}:archived", id).Err() == nil })
+	if s := b.status(t, id); s.State != StateDead || s.Code != codes.Crashed {
+		t.Errorf("%+v", s)
 	}
 }

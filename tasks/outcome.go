@@ -109,7 +109,7 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 	case err == nil:
 		return nil
 	case errors.Is(context.Cause(ctx), queue.ErrCanceled):
-		return dead(codes.Cancelled)
+		return dead(codes.CanceledByOperator)
 	case errors.As(err, &s) && s.permanent:
 		return dead(cmp.Or(codes.Of(s.err), codes.Permanent))
 	case s != nil:

@@ -58,6 +58,9 @@ func TestDemandDuringARunCausesAnotherRun(t *testing.T) {
 	if third := b.enqueue(t, note{Text: "x"}); !third.Joined || third.ID != second.ID {
 		t.Errorf("the second demand during the run: %+v", third)
 	}
+	eventually(t, "the second task waits for the end of the run", func() bool {
+		return b.rdb.ZScore(t.Context(), "asynq:{sync}:scheduled", second.ID).Err() == nil
+	})
 	if len(started) > 0 {
 		t.Error("the second task began during the run of the first")
 	}
@@ -207,7 +210,7 @@ func TestDrainedTaskRunsInAnotherWorker(t *testing.T) {
 	id := b.enqueue(t, note{Text: "x"}).ID
 	receive(t, started)
 	must(t, first.Stop(t.Context()))
-	if s := b.status(t, id); s.State != StateRetrying || s.Code != codes.Draining || s.Attempt != 0 {
+	if s := b.status(t, id); s.State != StateWaiting || s.Code != codes.Draining || s.Attempt != 0 {
 		t.Errorf("after the drain: %+v", s)
 	}
 	if r := b.enqueue(t, note{Text: "x"}); r.ID != id || !r.Joined {

@@ -36,7 +36,7 @@ func TestDrainingWorkerStartsNoVendorCall(t *testing.T) {
 	go func() { defer close(stopped); stop() }()
 	eventually(t, func() error {
 		s, err := tools.Tasks.Status(t.Context(), second.ID)
-		if err == nil && (s.State != tasks.StateRetrying || s.Code != codes.Draining || s.Attempt != 0) {
+		if err == nil && (s.State != tasks.StateWaiting || s.Code != codes.Draining || s.Attempt != 0) {
 			err = errors.New("it is still " + string(s.State) + " " + string(s.Code))
 		}
 		return err

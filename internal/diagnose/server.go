@@ -105,7 +105,7 @@ var (
 	// ourParts are the names that follow the braces in the keys of asynq and Rounds.
 	ourParts = []string{
 		"t", "pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
-		"g", "o", "once", "turn", "m", "d", "l", "s", "x", "b", "sessions", "document",
+		"g", "o", "once", "turn", "trim", "reap", "m", "d", "l", "s", "x", "b", "sessions", "document",
 	}
 	// laneSpaces are the first parts of keys whose slot is a lane.
 	laneSpaces = map[string]bool{"asynq": true, "q1": true, "q2": true}

@@ -61,14 +61,14 @@ func (l *retryingClient) ack(ctx context.Context, script *redis.Script, keys []s
 		return done
 	}
 	lane := laneOf(keys[0])
-	args = append(append([]any{}, args...), r.token)
-	cmd := l.repeatAck(ctx, func(ctx context.Context) *redis.Cmd {
+	args = append(append([]any{}, args...), r.token, l.place())
+	cmd, unsure := l.repeatAck(ctx, func(ctx context.Context) *redis.Cmd {
 		return script.Run(ctx, l.UniversalClient, keys, laneArgs(lane, args...)...)
 	})
 	if cmd.Err() != nil {
 		return cmd
 	}
-	if text, _ := cmd.Text(); text == "STALE" {
+	if text, _ := cmd.Text(); text == "STALE" && !unsure {
 		l.refuse(ctx, id, keys)
 	} else if IsQuarantine(lane) && endsTask(keys) {
 		l.unhold(ctx, id)
@@ -78,36 +78,39 @@ func (l *retryingClient) ack(ctx context.Context, script *redis.Script, keys []s
 	return done
 }
 
+// place is where a task goes that is to run again at once: to the front of its lane if the worker
+// stops, because the task has had its turn.
+func (l *retryingClient) place() string {
+	select {
+	case <-l.draining:
+		return "front"
+	default:
+		return ""
+	}
+}
+
 // refuse logs the end of a run that had lost its task.
 func (l *retryingClient) refuse(ctx context.Context, id string, keys []string) {
 	l.log.WarnContext(ctx, "run had lost its task, and its end is ignored", "lane", laneOf(keys[0]), "task", IDOf(id))
 }
 
-// repeatAck repeats the call until a reply arrives or asynq's lease ends. "NOT FOUND" after a lost
-// reply means that the call with the lost reply succeeded.
-func (l *retryingClient) repeatAck(ctx context.Context, call func(context.Context) *redis.Cmd) *redis.Cmd {
+// repeatAck repeats the call until a reply arrives or asynq's lease ends. It reports unsure if an
+// earlier reply was lost: STALE then means that the call with the lost reply succeeded.
+func (l *retryingClient) repeatAck(ctx context.Context, call func(context.Context) *redis.Cmd) (cmd *redis.Cmd, unsure bool) {
 	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()
-	unsure := false
 	for try := 1; ; try++ {
-		cmd := l.try(ctx, call)
+		cmd = l.try(ctx, call)
 		err := cmd.Err()
-		switch {
-		case err == nil:
-			return cmd
-		case redisconn.IsReply(err) && err.Error() == notFound && unsure:
-			done := redis.NewCmd(ctx)
-			done.SetVal("OK")
-			return done
-		case !transient(err) && !redis.HasErrorPrefix(err, "OOM"), l.cut.Err() != nil:
-			return cmd
+		if err == nil || !transient(err) && !redis.HasErrorPrefix(err, "OOM") || l.cut.Err() != nil {
+			return cmd, unsure
 		}
 		unsure = unsure || !redisconn.IsReply(err)
 		wait, stop := l.until(ctx)
 		err = pause(wait, backoff(try, ackBase, ackLimit))
 		stop()
 		if err != nil {
-			return cmd
+			return cmd, unsure
 		}
 	}
 }

@@ -84,9 +84,6 @@ func hasSuffix(keys []string, suffix string) bool {
 	return slices.ContainsFunc(keys, func(k string) bool { return strings.HasSuffix(k, suffix) })
 }
 
-// notFound is the reply to an ack of a task that is no longer active.
-const notFound = "NOT FOUND"
-
 // CodeOf returns the code of the text that asynq stored as a task's last error; no other part of
 // that text may be shown. The router stores codes. asynq stores a few texts of its own, which
 // CodeOf maps to codes. Any other text becomes codes.Hidden; an empty text stays empty.

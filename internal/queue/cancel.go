@@ -7,7 +7,7 @@ import (
 )
 
 // ErrCanceled is the cause of a handler's canceled context after an operator has canceled the task.
-var ErrCanceled error = codes.Cancelled
+var ErrCanceled error = codes.CanceledByOperator
 
 const (
 	// asynqCancel is the channel that receives the IDs of tasks that an operator cancels.

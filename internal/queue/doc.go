@@ -28,7 +28,8 @@
 //	           one is superseded.
 //	ack        The run is over: the parked task is the next of its lane.
 //	replay     A dead task is to run again: demands join it. If an equal task
-//	           was demanded later, that one does the work.
+//	           that was demanded later has begun or runs now, that one does
+//	           the work.
 //
 // As a result, at most one task of a digest runs in a lane; a thousand equal demands during one
 // wait cause one run, a demand during a run exactly one more; steady demand neither shortens a
@@ -52,18 +53,20 @@
 // refuses demands, but lets runs start, keep their leases and end, so that a queue can drain.
 //
 // Every worker looks for ended leases each second and returns their tasks to the front of their
-// lane. A record without a message is removed. One that asynq cannot decode is archived when it is
-// popped.
+// lane. After a time in which no worker did, Redis may have been unreachable: they wait four
+// seconds, so that workers which live renew their leases and remove the marks of the runs that they
+// have lost. A task that a shutdown interrupts also goes to the front. A record without a message
+// is removed. One that asynq cannot decode is archived when it is popped.
 //
 // # Crashes
 //
 // Before user code starts, the run leaves a mark, which its end removes. If its lease ends first,
 // that is a crash of the task. A worker that shuts down removes its marks, and one that was only
-// frozen takes the crashes of its runs back. After the second crash the task moves to the
-// quarantine lane under its own ID, where one task of the fleet runs at a time: its worker takes a
-// turn, takes no other task while it has the turn, and waits until its handlers have ended. If they
-// have not after 30 s, it returns the turn for five minutes. After a crash there, Crashed reports
-// true, and the task is not run again.
+// frozen takes the crashes of its runs back. A crash counts for a day. After the second one the
+// task moves to the quarantine lane under its own ID, where one task of the fleet runs at a time:
+// its worker takes a turn, takes no other task while it has the turn, and waits until its handlers
+// have ended. If they have not after 30 s, it returns the turn for five minutes. After a crash
+// there, Crashed reports true, and the task is not run again.
 //
 // # Dependence on asynq
 //

@@ -145,7 +145,7 @@ func (l *leases) begin(ctx context.Context, id string) (context.Context, context
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.runs[id]
-	if r == nil || r.lost {
+	if r == nil || r.lost || r.working {
 		cancel(ErrLeaseLost)
 		return nil, nil, nil, false
 	}

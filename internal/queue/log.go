@@ -18,7 +18,16 @@ func (l engineLog) write(level slog.Level, args []any) {
 
 func (l engineLog) Debug(args ...any) { l.write(slog.LevelDebug, args) }
 func (l engineLog) Info(args ...any)  { l.write(slog.LevelInfo, args) }
-func (l engineLog) Warn(args ...any)  { l.write(slog.LevelWarn, args) }
+
+// Warn writes a warning. asynq's line about a task that another supersedes is not one.
+func (l engineLog) Warn(args ...any) {
+	level := slog.LevelWarn
+	if len(args) > 0 && strings.HasPrefix(fmt.Sprint(args[0]), "revoke task") {
+		level = slog.LevelDebug
+	}
+	l.write(level, args)
+}
+
 func (l engineLog) Error(args ...any) { l.write(slog.LevelError, args) }
 func (l engineLog) Fatal(args ...any) { l.write(slog.LevelError, args) }
 

@@ -58,6 +58,22 @@ func (l *leases) setTurn(lane string) {
 	l.alone, l.since = lane, time.Now()
 }
 
+// turnSince also returns when the process took the turn.
+func (l *leases) turnSince() (lane string, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.alone, l.since
+}
+
+// loseTurn ends the turn that the process took at a time, unless it has taken another since.
+func (l *leases) loseTurn(since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.since.Equal(since) {
+		l.alone = ""
+	}
+}
+
 // rests reports whether the process takes no turn for now.
 func (l *leases) rests() bool {
 	l.mu.Lock()
@@ -156,14 +172,14 @@ func (l *retryingClient) returnTurn(ctx context.Context, lane string) {
 
 // renewTurn renews the worker's turn. A worker that has lost it takes other tasks again.
 func (s *Server) renewTurn(ctx context.Context) {
-	lane := s.leases.turn()
+	lane, since := s.leases.turnSince()
 	if lane == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if ok, err := askTurn(ctx, s.o.Redis, lane, s.name, s.leases.life, "renew"); err == nil && !ok && s.leases.turn() == lane {
-		s.leases.setTurn("")
+	if ok, err := askTurn(ctx, s.o.Redis, lane, s.name, s.leases.life, "renew"); err == nil && !ok {
+		s.leases.loseTurn(since)
 	}
 }
 

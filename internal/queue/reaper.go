@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 const (
@@ -16,6 +18,8 @@ const (
 	// crashLimit is the number of crashes after which a task runs only in quarantine. The next one
 	// there is its last.
 	crashLimit = 2
+	// crashLife is how long a crash counts: a task that waits for days may lose its worker twice.
+	crashLife = 24 * time.Hour
 )
 
 var (
@@ -24,9 +28,16 @@ var (
 	evictScript   = newScript("evict")
 )
 
+// reapKey holds when the last reap of a lane was, and when tasks are returned again.
+func reapKey(lane string) string { return tenant.GlobalKey("q2", lane, "reap") }
+
 // reap returns the tasks of dead workers until ctx ends.
 func (s *Server) reap(ctx context.Context) {
 	every(ctx, s.o.tempo.reap, func() {
+		// No lost run of this worker may count as a crash.
+		if !s.absolve(ctx) {
+			return
+		}
 		for _, lane := range s.lanes {
 			if err := s.reapLane(ctx, lane); err != nil && ctx.Err() == nil {
 				s.o.Logger.DebugContext(ctx, "cannot look for ended leases", "lane", lane, "error", err)
@@ -42,8 +53,9 @@ func (s *Server) reapLane(ctx context.Context, lane string) error {
 	if IsQuarantine(lane) {
 		limit = 0
 	}
-	reply, err := reapScript.on(ctx, s.o.Redis, lane, nil,
-		reapBatch, seconds(s.o.tempo.lease), limit, seconds(s.o.tempo.thaw)).Slice()
+	t := s.o.tempo
+	reply, err := reapScript.on(ctx, s.o.Redis, lane, []string{reapKey(lane)},
+		reapBatch, seconds(t.lease), limit, seconds(t.thaw), seconds(t.renew), seconds(t.renew+t.reap), seconds(crashLife)).Slice()
 	if err != nil {
 		return fmt.Errorf("reap: %w", redisconn.Clean(err))
 	}

@@ -20,7 +20,6 @@ func (s *Server) renew(ctx context.Context) {
 			wg.Go(func() { s.renewLane(ctx, lane, runs) })
 		}
 		wg.Go(func() { s.renewTurn(ctx) })
-		wg.Go(func() { s.absolve(ctx) })
 		wg.Wait()
 	})
 }
@@ -41,12 +40,14 @@ func (s *Server) renewLane(ctx context.Context, lane string, runs []*run) {
 	s.leases.renewed(runs, lost, sent)
 }
 
-// absolve removes the marks of lost runs: their worker lives, so the task crashed nothing.
-func (s *Server) absolve(ctx context.Context) {
-	runs := s.leases.takeOwed()
-	if left := s.unmark(ctx, runs); len(left) > 0 {
+// absolve removes the marks of lost runs: their worker lives, so their tasks crashed nothing. It
+// reports whether none is left.
+func (s *Server) absolve(ctx context.Context) bool {
+	left := s.unmark(ctx, s.leases.takeOwed())
+	if len(left) > 0 {
 		s.leases.owe(left)
 	}
+	return len(left) == 0
 }
 
 // unmark removes the marks of runs, wherever their tasks are, and returns the runs for which Redis

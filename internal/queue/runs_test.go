@@ -47,7 +47,7 @@ func finishAt(t *testing.T, rdb redis.UniversalClient, id ID, state string, at t
 	token := rdb.HGet(t.Context(), key, "run").Val()
 	script := guardAck("redis.call('LREM', KEYS[1], 0, ARGV[1])\nredis.call('ZREM', KEYS[2], ARGV[1])\n" + acks[state] + "\nreturn redis.status_reply('OK')")
 	keys := []string{asynqKey(id.Lane, suffixActive), asynqKey(id.Lane, suffixLease), key, asynqKey(id.Lane, ":"+state)}
-	reply, err := redis.NewScript(script).Run(t.Context(), rdb, keys, laneArgs(id.Lane, id.String(), ceilSecond(at).Unix(), token)...).Text()
+	reply, err := redis.NewScript(script).Run(t.Context(), rdb, keys, laneArgs(id.Lane, id.String(), ceilSecond(at).Unix(), token, "")...).Text()
 	if err != nil || reply != "OK" {
 		t.Fatalf("%s: %q, %v", state, reply, err)
 	}

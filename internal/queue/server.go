@@ -65,8 +65,8 @@ type Drain struct {
 	// Soft is when the contexts of running handlers are canceled. Defaults to 7 s: a vendor call
 	// takes 5 s, and its budget is already spent.
 	Soft time.Duration
-	// Hard is when asynq requeues tasks whose handlers have not ended; those may then run twice at
-	// once. Defaults to 8 s.
+	// Hard is when asynq gives up handlers that have not ended. Their tasks run again when their
+	// leases end, which is after the process does. Defaults to 8 s.
 	Hard time.Duration
 	// Limit is when Stop returns even if handlers still run. Defaults to 8.5 s.
 	Limit time.Duration

@@ -63,12 +63,15 @@ func (s *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// leave removes the marks of all runs, so that the end of the process counts as no crash. A second
-// pass reaches runs that were starting during the first.
+// leave removes the marks of all runs again and again until all have ended, so that the end of the
+// process counts as no crash: Redis may be unreachable at first, and runs may be starting.
 func (s *Server) leave() {
-	for range 2 {
-		s.unmark(s.upkeepCtx, s.leases.all())
-		if pause(s.upkeepCtx, time.Second) != nil {
+	for {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.upkeepCtx), idleLimit)
+		s.unmark(ctx, s.leases.all())
+		s.absolve(ctx)
+		cancel()
+		if pause(s.upkeepCtx, idleLimit) != nil {
 			return
 		}
 	}

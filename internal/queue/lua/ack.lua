@@ -2,7 +2,8 @@
 -- task. Then the task of the digest that waits behind it can run.
 --
 -- KEYS and ARGV are asynq's, where ARGV[1] is the task's ID, and after them:
--- ARGV[last - 2] token of the run
+-- ARGV[last - 3] token of the run   ARGV[last - 2] front if a task that is to run again at once is
+-- the next of its lane
 -- The last two are those of demand.lua.
 --
 -- Returns what asynq's script returns, or STALE.
@@ -12,11 +13,16 @@ ASYNQ
 end
 
 local id = ARGV[1]
-if not current(id, ARGV[#ARGV - 2]) then return redis.status_reply('STALE') end
+if not current(id, ARGV[#ARGV - 3]) then return redis.status_reply('STALE') end
 local reply = theirs()
 if type(reply) == 'table' and reply.err then return reply end
 local state = redis.call('HGET', task .. id, 'state')
 if state then redis.call('HDEL', task .. id, 'mark') end
+if state == 'retry' and ARGV[#ARGV - 2] == 'front' and tonumber(redis.call('ZSCORE', retry, id) or now + 2) <= now + 1 then
+  redis.call('ZREM', retry, id)
+  front(id)
+  state = 'pending'
+end
 local record = recordOf(id)
 if record then
   if state == 'pending' or state == 'retry' then relist(record, id) end

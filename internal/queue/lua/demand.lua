@@ -7,6 +7,7 @@
 --
 -- The record of a digest is a hash:
 --   gen    the last generation that was given out
+--   begun  the last generation whose user code has started
 --   run    the ID of the task that runs, or ran last
 --   held   until when, in seconds, that task counts as running because it is in quarantine
 --   next   the IDs of the tasks that wait, with spaces between them
@@ -28,25 +29,27 @@ local function recordOf(id)
   return records .. digest
 end
 
--- fields returns fields of a task. A key that is not the record of a task is removed, unless the
--- program may not delete keys.
-local function fields(id, ...)
-  local f = redis.pcall('HMGET', task .. id, ...)
+-- read returns fields of a hash. A key that is not a hash is damaged, and is removed.
+local function read(key, ...)
+  local f = redis.pcall('HMGET', key, ...)
   if not f.err then return f end
-  redis.pcall('DEL', task .. id)
+  redis.call('DEL', key)
   return {}
 end
 
--- keep renews the life of a record.
+-- fields returns fields of a task.
+local function fields(id, ...) return read(task .. id, ...) end
+
+-- keep renews the life of a record, at most once an hour.
 local function keep(record, seconds)
-  if redis.call('TTL', record) < tonumber(seconds) then redis.call('EXPIRE', record, seconds) end
+  if redis.call('TTL', record) < tonumber(seconds) - 3600 then redis.call('EXPIRE', record, seconds) end
 end
 
--- listed returns the IDs of the tasks that wait, according to the record.
+-- listed returns the IDs of the tasks that wait, according to the record, and the same as text.
 local function listed(record)
-  local ids = {}
-  for id in string.gmatch(redis.call('HGET', record, 'next') or '', '%S+') do table.insert(ids, id) end
-  return ids
+  local ids, text = {}, read(record, 'next')[1] or ''
+  for id in string.gmatch(text, '%S+') do table.insert(ids, id) end
+  return ids, text
 end
 
 -- unlist removes a task from those that wait.
@@ -70,7 +73,7 @@ end
 -- nil.
 local function due(id)
   local f = fields(id, 'state', 'parked')
-  if redis.pcall('HEXISTS', task .. id, 'msg') ~= 1 then return nil end
+  if redis.call('HEXISTS', task .. id, 'msg') == 0 then return nil end
   if f[1] == 'pending' then return 0, 'pending' end
   if f[1] == 'active' and redis.call('ZSCORE', lease, id) then return 0, 'active' end
   local score = (f[1] == 'scheduled' and redis.call('ZSCORE', scheduled, id)) or (f[1] == 'retry' and redis.call('ZSCORE', retry, id))
@@ -86,14 +89,14 @@ local function front(id)
   redis.call('HDEL', task .. id, 'parked')
 end
 
--- current reports whether a run still has its task. A missing token is that of a test.
+-- current reports whether a run still has its task. Outside of a server a run has no token.
 local function current(id, token)
   return token == '' or (fields(id, 'run')[1] == token and redis.call('ZSCORE', lease, id))
 end
 
 -- busy reports whether another task of the digest runs.
 local function busy(record, id)
-  local f = redis.call('HMGET', record, 'run', 'held')
+  local f = read(record, 'run', 'held')
   if not f[1] or f[1] == id then return false end
   if fields(f[1], 'state')[1] == 'active' and redis.call('ZSCORE', lease, f[1]) then return true end
   return f[2] and tonumber(f[2]) > now
@@ -101,7 +104,7 @@ end
 
 -- release ends the run of a task for its digest and starts the task that waits behind it.
 local function release(record, id)
-  if redis.call('HGET', record, 'run') ~= id then return end
+  if read(record, 'run')[1] ~= id then return end
   redis.call('HDEL', record, 'run', 'held')
   for _, other in ipairs(listed(record)) do
     local _, state = due(other)

@@ -21,26 +21,35 @@ local at = tonumber(ARGV[5])
 
 -- The tasks that wait, and the one to join: the first that does not run before the time.
 local ids, join, joinAt, place, last, lastAt
+local former = redis.call('GET', KEYS[2])
+
+-- begun reports whether a worker of an earlier release has started a task that it popped.
+local function begun(id)
+  local g = string.match(id, '^%l+%-[a-z2-7]+%-(%d+)$')
+  return g and former and former ~= g
+end
+
 local function consider(id)
   local d, state = due(id)
-  if not d then return end
+  if not d or state == 'active' and begun(id) then return end
   table.insert(ids, id)
   if d >= at and (not join or d < joinAt) then join, joinAt, place = id, d, state end
   if not last or d > lastAt then last, lastAt = id, d end
 end
 ids = {}
-for _, id in ipairs(listed(record)) do consider(id) end
-local former = redis.call('GET', KEYS[2])
+local known, before = listed(record)
+for _, id in ipairs(known) do consider(id) end
 if former then
-  former = ARGV[2] .. '-' .. ARGV[1] .. '-' .. former
+  local other = ARGV[2] .. '-' .. ARGV[1] .. '-' .. former
   for _, id in ipairs(ids) do
-    if id == former then former = nil end
+    if id == other then other = nil end
   end
-  if former then consider(former) end
+  if other then consider(other) end
 end
 
 local function finish(result, id)
-  redis.call('HSET', record, 'next', table.concat(ids, ' '))
+  local text = table.concat(ids, ' ')
+  if text ~= before then redis.call('HSET', record, 'next', text) end
   keep(record, ARGV[7])
   if KEYS[3] then redis.call('SET', KEYS[3], id, 'EX', ARGV[8]) end
   return {result, id}

@@ -46,15 +46,20 @@ local function take(record, id, f)
 end
 
 for _ = 1, 100 do
-  local id = redis.call('RPOP', pending)
+  local id = redis.call('LINDEX', pending, -1)
   if not id then return false end
+  -- All that can fail comes before the task leaves the list.
   local f = fields(id, 'msg', 'state', 'run', 'crashes')
   local record = recordOf(id)
+  local drop = f[1] and elsewhere(id, f[2])
+  local wait = f[1] and not drop and record and busy(record, id)
+  redis.call('RPOP', pending)
   if not f[1] then
     redis.call('DEL', task .. id)
-  elseif not elsewhere(id, f[2]) then
-    if not record or not busy(record, id) then return take(record, id, f) end
+  elseif wait then
     park(record, id)
+  elseif not drop then
+    return take(record, id, f)
   end
 end
 return false

@@ -3,9 +3,14 @@
 -- a token that no run has, so that the caller can move it to quarantine. In quarantine it waits
 -- before it runs again, so that a worker that was only frozen can take the crash back.
 --
--- KEYS[1] pending
+-- After a time without a reap, in which Redis may have been unreachable, it waits: the workers
+-- renew the leases that they can, and remove the marks of the runs that they have lost.
+--
+-- KEYS[1] pending   KEYS[2] when the last reap was, and when tasks are returned again
 -- ARGV[1] number of tasks at most   ARGV[2] length of a lease in seconds
 -- ARGV[3] crashes after which a task is moved, or 0 in quarantine   ARGV[4] wait in quarantine
+-- ARGV[5] time without a reap, in seconds, after which it waits   ARGV[6] how long it waits
+-- ARGV[7] how long a crash counts
 -- The last two are those of demand.lua.
 --
 -- Returns {returned, dropped, {{id, message, token, crashes, token of the last run that crashed}…}}
@@ -13,6 +18,15 @@
 
 local returned, dropped, move = 0, 0, {}
 local limit = tonumber(ARGV[3])
+
+if redis.call('ZCARD', lease) == 0 then return {0, 0, {}} end
+local was, resume = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) (%S+)$')
+was, resume = tonumber(was), tonumber(resume) or 0
+-- One wait per lease at most, so that slow workers return tasks too.
+if was and now - was > tonumber(ARGV[5]) and now > resume + ARGV[2] then resume = now + ARGV[6] end
+redis.call('DEL', KEYS[2]) -- a Redis that is full refuses SET, unless the script has removed something
+redis.call('SET', KEYS[2], string.format('%.3f %.3f', now, resume), 'EX', 3600)
+if now < resume then return {0, 0, {}} end
 
 -- done reports whether a task has succeeded in quarantine after its move there was interrupted.
 local function done(id)
@@ -23,7 +37,7 @@ end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', string.format('%.3f', now), 'LIMIT', 0, ARGV[1])) do
   local key = task .. id
-  local f = fields(id, 'msg', 'state', 'run', 'mark', 'crashes', 'crashed')
+  local f = fields(id, 'msg', 'state', 'run', 'mark', 'crashes', 'crashed', 'crashed_at')
   redis.call('ZREM', lease, id)
   redis.call('LREM', active, 0, id)
   if not f[1] then
@@ -34,8 +48,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', string.format('%.
   else
     local crashes, counted = tonumber(f[5] or 0), f[4] and f[4] == f[3]
     if counted then
+      if limit > 0 and f[7] and now - f[7] > tonumber(ARGV[7]) then crashes = 0 end
       crashes = crashes + 1
-      redis.call('HSET', key, 'crashes', crashes, 'crashed', f[3])
+      redis.call('HSET', key, 'crashes', crashes, 'crashed', f[3], 'crashed_at', clock[1])
     end
     redis.call('HDEL', key, 'mark')
     local record = recordOf(id)

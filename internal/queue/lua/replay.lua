@@ -1,6 +1,6 @@
 -- Requeues a dead task, so that demands join it again. The script does nothing if the task already
--- waits or runs. If the task has succeeded since, or a later task of its digest was demanded, it
--- only removes the remains of the dead task. Repeating the call changes nothing.
+-- waits or runs. If the task has succeeded since, or a later task of its digest runs now or has
+-- begun, it only removes the remains of the dead task. Repeating the call changes nothing.
 --
 -- KEYS[1] pending   KEYS[2] outcome
 -- ARGV[1] task ID   ARGV[2] digest   ARGV[3] generation   ARGV[4] message
@@ -18,8 +18,13 @@ local result = 'queued'
 local outcome = redis.call('GET', KEYS[2])
 if outcome and string.find(outcome, '"state":"done"', 1, true) then
   result = 'done'
-elseif tonumber(redis.call('HGET', record, 'gen') or 0) > tonumber(ARGV[3]) then
+elseif tonumber(read(record, 'begun')[1] or 0) > tonumber(ARGV[3]) then
   result = 'superseded'
+else
+  for _, other in ipairs(listed(record)) do
+    local at = due(other)
+    if at and at <= now then result = 'superseded' end
+  end
 end
 
 redis.call('ZREM', base .. 'archived', id)
@@ -28,7 +33,7 @@ if result ~= 'queued' then return result end
 
 redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[5])
 redis.call('LPUSH', pending, id)
-redis.call('HSET', record, 'gen', ARGV[3])
+if tonumber(ARGV[3]) > tonumber(redis.call('HGET', record, 'gen') or 0) then redis.call('HSET', record, 'gen', ARGV[3]) end
 relist(record, id)
 keep(record, ARGV[6])
 return result

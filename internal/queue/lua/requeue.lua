@@ -31,8 +31,9 @@ if not heir then
 end
 
 if place == 'pending' then redis.call('LREM', pending, 1, heir) else redis.call('ZREM', scheduled, heir) end
--- The heir may have failed and crashed itself; its counts never go back.
-local own = redis.call('HMGET', task .. heir, 'msg', 'failures', 'crashes')
+-- The heir may have failed itself; its count never goes back. It inherits no crash, because this
+-- run has ended in order.
+local own = redis.call('HMGET', task .. heir, 'msg', 'failures')
 local message = own[1]
 if tonumber(ARGV[4]) >= tonumber(own[2] or 0) then
   message = message .. ARGV[5]
@@ -41,7 +42,6 @@ end
 redis.call('HSET', task .. heir, 'msg', message .. ARGV[6], 'state', 'retry')
 redis.call('HDEL', task .. heir, 'parked', 'pending_since')
 redis.call('ZADD', retry, ARGV[3], heir)
-local f = redis.call('HMGET', task .. id, 'urged', 'crashes')
-if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
-if tonumber(f[2] or 0) > tonumber(own[3] or 0) then redis.call('HSET', task .. heir, 'crashes', f[2]) end
+local urged = redis.call('HGET', task .. id, 'urged')
+if urged then redis.call('HSET', task .. heir, 'urged', urged) end
 return 'superseded'

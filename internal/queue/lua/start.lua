@@ -13,5 +13,9 @@ if ARGV[2] ~= '' then redis.call('HSET', task .. id, 'mark', ARGV[2]) end
 -- A producer of the earlier release then gives its next demand another generation.
 if KEYS[2] then redis.call('DEL', KEYS[2]) end
 local record = recordOf(id)
-if record then unlist(record, id) end
+if record then
+  unlist(record, id)
+  local g = tonumber(string.match(id, '%.(%d+)%.') or 0)
+  if g > tonumber(redis.call('HGET', record, 'begun') or 0) then redis.call('HSET', record, 'begun', string.format('%.0f', g)) end
+end
 return 'started'
