@@ -59,7 +59,7 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	changed, err := c.change(ctx, s, h.Vendor)
+	began, changed, err := c.change(ctx, s, h.Vendor)
 	if err != nil {
 		return nil, err
 	}
@@ -78,25 +78,26 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.rows(s, timelines, unknown, changed, observed)
+	return c.rows(s, timelines, unknown, began, changed, observed)
 }
 
-// change waits, changes the intervals, and returns when it did so.
-func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (time.Time, error) {
+// change waits, changes the intervals, and returns when it began and ended to do so.
+func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (began, ended time.Time, err error) {
 	progress("  waiting %v before the intervals change", s.changeAfter)
 	if err := pause(ctx, s.changeAfter); err != nil {
-		return time.Time{}, err
+		return began, ended, err
 	}
-	changed := time.Now()
+	began = time.Now()
 	for _, a := range c.halved {
 		a.Interval *= 2
 		if err := v.SetLimits(ctx, a); err != nil {
-			return changed, err
+			return began, ended, err
 		}
 	}
 	raised := c.raised
 	raised.Interval /= 2
-	return changed, v.SetLimits(ctx, raised)
+	err = v.SetLimits(ctx, raised)
+	return began, time.Now(), err
 }
 
 // observe waits until the figures are known, or until they are too bad to wait longer.
@@ -140,7 +141,7 @@ func recovered(t timeline, n int, changed, observed time.Time, spacing time.Dura
 	return float64(observed.Sub(changed)) / float64(spacing)
 }
 
-func (c changing) rows(s settings, timelines map[string]timeline, unknown []backlog, changed, observed time.Time) ([]report.Row, error) {
+func (c changing) rows(s settings, timelines map[string]timeline, unknown []backlog, began, changed, observed time.Time) ([]report.Row, error) {
 	slowest := 0.0
 	for _, b := range unknown {
 		took, err := b.drain(timelines[b.account.Tenant], observed)
@@ -149,7 +150,7 @@ func (c changing) rows(s settings, timelines map[string]timeline, unknown []back
 		}
 		slowest = max(slowest, took)
 	}
-	late, cased, err := c.late(timelines, changed, s.halvedCalls)
+	late, cased, err := c.late(timelines, began, changed, s.halvedCalls)
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +175,17 @@ func (c changing) rows(s settings, timelines map[string]timeline, unknown []back
 
 // late returns how many calls were refused later than ten intervals after the interval had doubled,
 // and how many calls were that late.
-func (c changing) late(timelines map[string]timeline, changed time.Time, most int) (refused, n int, err error) {
+func (c changing) late(timelines map[string]timeline, began, changed time.Time, most int) (refused, n int, err error) {
 	for _, a := range c.halved {
 		before, after := a.Spacing(), a.Spacing()+a.Interval
 		early, err := timelines[a.Tenant].early(func(at time.Time) time.Duration {
-			if at.After(changed) {
+			switch {
+			case at.Before(began):
+				return before
+			case at.After(changed):
 				return after
 			}
-			return before
+			return 0
 		})
 		if err != nil {
 			return 0, 0, err

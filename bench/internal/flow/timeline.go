@@ -62,15 +62,16 @@ func steady(spacing time.Duration) func(time.Time) time.Duration {
 var errLog = errors.New("the simulator's log contradicts its limit")
 
 // early returns the calls that came sooner after the last allowed one than the vendor's limit at
-// the time of their arrival. They are computed from the arrivals; the outcomes must agree. Within a
-// second after a change of the limit the outcomes decide alone, because it takes effect in between.
+// the time of their arrival. They are computed from the arrivals; the outcomes must agree. Where the
+// limit is 0, because it is just being changed, the outcomes decide alone.
 func (t timeline) early(limit func(at time.Time) time.Duration) (timeline, error) {
 	var out timeline
 	var last time.Time
 	for _, c := range t {
 		refused := c.Outcome == tebratest.OutcomeThrottled
-		early := !last.IsZero() && c.Arrived.Sub(last) <= limit(c.Arrived)
-		if limit(c.Arrived) != limit(c.Arrived.Add(-time.Second)) {
+		spacing := limit(c.Arrived)
+		early := !last.IsZero() && c.Arrived.Sub(last) <= spacing
+		if spacing == 0 {
 			early = refused
 		}
 		switch {

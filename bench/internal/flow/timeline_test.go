@@ -125,17 +125,20 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A change of the limit takes effect within the second after it.
-func TestEarlyCallsAfterChange(t *testing.T) {
+// While the limit is being changed, either may apply.
+func TestEarlyCallsDuringChange(t *testing.T) {
 	t.Parallel()
 	limit := func(at time.Time) time.Duration {
-		if at.After(origin) {
-			return 200 * time.Millisecond
+		switch {
+		case !at.After(origin):
+			return 100 * time.Millisecond
+		case at.Before(origin.Add(time.Second)):
+			return 0
 		}
-		return 100 * time.Millisecond
+		return 200 * time.Millisecond
 	}
-	calls := log([]int{1450}, -150, 0, 101, 203, 1300, 1450, 1600)
-	if early, err := calls.early(limit); err != nil || len(early) != 1 {
+	calls := log([]int{350, 1450}, -150, 0, 101, 203, 350, 1300, 1450, 1600)
+	if early, err := calls.early(limit); err != nil || len(early) != 2 {
 		t.Errorf("%d early calls, %v", len(early), err)
 	}
 }
