@@ -195,6 +195,38 @@ func TestWaitingTasksOfADigestAreBounded(t *testing.T) {
 	}
 }
 
+// TestDemandBeyondTheBoundDelaysATaskThatIsDue checks that the bound holds no demand to a task that
+// runs before its time, if all tasks of the digest are due.
+func TestDemandBeyondTheBoundDelaysATaskThatIsDue(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	later := func(n int) Demand {
+		d := demand(Sync, "a")
+		d.At = time.Now().Add(time.Duration(n) * time.Hour)
+		return d
+	}
+	for n := range maxWaiting {
+		enqueue(t, p, later(n+1))
+	}
+	forwardUntil(t, rdb, Sync, suffixSchedule, time.Now().Add(24*time.Hour))
+	taken, ok := pop(t, rdb, Sync)
+	if !ok {
+		t.Fatal("no task is due")
+	}
+	r := enqueue(t, p, later(100))
+	if !r.Joined || r.ID == taken.String() {
+		t.Errorf("one more demand: %+v, and %s is taken", r, taken)
+	}
+	score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), r.ID).Val()
+	if off := time.Until(time.Unix(int64(score), 0)) - 100*time.Hour; off.Abs() > time.Minute {
+		t.Errorf("its task runs %v away from the demand", off)
+	}
+	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != maxWaiting-2 {
+		t.Errorf("%d tasks are due", n)
+	}
+}
+
 // TestUrgentDemandEndsABackoff checks that a demand for which a user waits brings its twin forward,
 // once in the task's life and without resetting its failures.
 func TestUrgentDemandEndsABackoff(t *testing.T) {

@@ -19,8 +19,9 @@ end
 local record = records .. ARGV[1]
 local at = tonumber(ARGV[5])
 
--- The tasks that wait, and the one to join: the first that does not run before the time.
-local ids, join, joinAt, place, last, lastAt
+-- The tasks that wait, the one to join, which is the first that does not run before the time, and
+-- the last one that no worker has.
+local ids, join, joinAt, place, last, lastAt, lastPlace
 local former = redis.call('GET', KEYS[2])
 
 -- begun reports whether a worker of an earlier release has started a task that it popped.
@@ -34,7 +35,7 @@ local function consider(id)
   if not d or state == 'active' and begun(id) then return end
   table.insert(ids, id)
   if d >= at and (not join or d < joinAt) then join, joinAt, place = id, d, state end
-  if not last or d > lastAt then last, lastAt = id, d end
+  if state ~= 'active' and (not last or d > lastAt) then last, lastAt, lastPlace = id, d, state end
 end
 ids = {}
 local known, before = listed(record)
@@ -55,11 +56,17 @@ local function finish(result, id)
   return {result, id}
 end
 
-if not join and #ids >= tonumber(ARGV[10]) then
-  -- Too many wait: the last one waits longer, because no demand may run early.
-  if redis.call('ZSCORE', scheduled, last) and not redis.call('HGET', task .. last, 'parked') then
-    redis.call('ZADD', scheduled, at, last)
-  end
+-- delay lets the last task wait until the time.
+local function delay()
+  if lastPlace == 'retry' then return redis.call('ZADD', retry, at, last) end
+  redis.call('ZADD', scheduled, at, last)
+  redis.call('LREM', pending, 1, last)
+  redis.call('HSET', task .. last, 'state', 'scheduled')
+  redis.call('HDEL', task .. last, 'pending_since', 'parked')
+end
+
+if not join and last and #ids >= tonumber(ARGV[10]) then
+  delay() -- no demand may run early, and the other tasks follow the demands of this one
   return finish('joined', last)
 end
 
