@@ -76,7 +76,7 @@ func (a *attempt) prepare(ctx context.Context) *decision {
 	case errors.Is(err, queue.ErrLeaseLost):
 		return later(time.Now(), codes.LeaseExpired)
 	case err != nil:
-		return later(time.Now().Add(time.Second), codes.QueueUnavailable)
+		return postponedOr(err, time.Second, codes.QueueUnavailable)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	case d.State == OutcomeDead:
 		if err := a.buryDeadLetter(ctx, run, d.Code); err != nil {
 			a.log.ErrorContext(ctx, "cannot bury dead letter", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
-			return a.requeue(ctx, run, later(time.Now().Add(buryWait), codes.BuryFailed))
+			return a.requeue(ctx, run, postponedOr(err, buryWait, codes.BuryFailed))
 		}
 		_ = a.finish(ctx, run, OutcomeDead, d.Code) // the archive also shows that it is dead
 		return d
@@ -197,7 +197,7 @@ func (a *attempt) finish(ctx context.Context, run *Run, state string, code Code)
 		}
 		if !wait(ctx, recordPause) {
 			a.log.WarnContext(ctx, "cannot record outcome", "task", run.ID, "error", err)
-			return later(time.Now().Add(time.Second), codes.QueueUnavailable)
+			return postponedOr(err, time.Second, codes.QueueUnavailable)
 		}
 	}
 }

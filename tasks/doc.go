@@ -75,6 +75,9 @@
 // canceled the task: that is a dead letter with the code "cancelled". A panic is a plain
 // error with the code "panic", an attempt that exceeds its timeout one with the code "timeout".
 //
+// An error of a store of our own (queue, cache, ledger) that is unreachable, full or read-only is
+// Later with a code such as "cache_unavailable", whatever the kind of the task.
+//
 // Redis, the ledger and the log keep the [Code] of an error and never its text; see [CodeOf].
 //
 // A task that cannot be read (headers, seal, JSON, Validate) becomes a dead letter with a code at

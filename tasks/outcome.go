@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
@@ -23,6 +24,10 @@ const (
 	retryCap  = 10 * time.Minute
 	// buryWait is how long a task waits after its dead letter could not be buried.
 	buryWait = 30 * time.Second
+	// outageBase and outageSpread are the wait after one of our own stores was unavailable. It is
+	// short: the worker takes no task again before the store is back.
+	outageBase   = time.Second
+	outageSpread = time.Second
 	// farLater limits Later, so that no error postpones a task forever.
 	farLater = 7 * 24 * time.Hour
 	// handlerGrace is how long a handler may take to return after its Timeout before asynq abandons
@@ -123,6 +128,8 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 		return later(at, reasonOf(Code(reason)))
 	case errors.As(err, &permanent) && permanent.Permanent():
 		return dead(cmp.Or(codes.Of(err), codes.Permanent))
+	case isOutage(ctx, err):
+		return postponed(outage.Of(err))
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return later(time.Now().Add(time.Second), codes.Canceled)
 	}
@@ -134,6 +141,27 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 		return dead(code)
 	}
 	return &decision{Outcome: Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
+}
+
+// isOutage reports whether an attempt failed because one of our own stores is unavailable. A store
+// that did not answer before the attempt's own time was over may not be the reason why it was.
+func isOutage(ctx context.Context, err error) bool {
+	o := outage.Of(err)
+	return o != nil && !(o.Slow && errors.Is(context.Cause(ctx), errTimeout))
+}
+
+// postponed postpones a task because a store is unavailable.
+func postponed(o *outage.Error) *decision {
+	return later(time.Now().Add(outageBase+rand.N(outageSpread)), o.Code())
+}
+
+// postponedOr is postponed if err is an outage, and otherwise postpones the task for that long with
+// that code.
+func postponedOr(err error, wait time.Duration, code Code) *decision {
+	if o := outage.Of(err); o != nil {
+		return postponed(o)
+	}
+	return later(time.Now().Add(wait), code)
 }
 
 // errTimeout is the cause of a context that ended after Options.Timeout.

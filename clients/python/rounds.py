@@ -41,7 +41,7 @@ class Problem(Exception):
 class View:
     """A document, its ETag, the age of its data in seconds, and whether the data has changed since then.
 
-    stale_reason is the code of why nothing confirms stale data any more, or None if the next reading does. A response that
+    stale_reason is the code of why data stays stale, or None if the next reading confirms it. A response that
     does not state age or stale, such as a 304 of a proxy, leaves the value None: the data may be outdated.
     """
 

@@ -40,6 +40,15 @@ func NewGateway(ctx context.Context, o GatewayOptions) (_ *Gateway, err error) {
 	}
 	defer b.rollback(ctx, &err)
 
+	watched, err := b.watchStores()
+	if err != nil {
+		return nil, err
+	}
+	recovery, err := b.newRecovery(watched, false)
+	if err != nil {
+		return nil, err
+	}
+	b.store.DoubtedBy(recovery.doubt)
 	api, err := gateway.New(gateway.Options{
 		Store: b.store, Tasks: b.tasks, Events: b.cacheRdb, Keys: b.keys, Tenant: b.ledger.Tenant,
 		Callers: o.Config.Keys, Now: b.now, Logger: b.log, Limits: o.Limits,

@@ -17,6 +17,7 @@ var middleware = []tasks.Middleware{tasks.Observe, tasks.InTenant}
 
 // Run is one attempt that ended.
 type Run struct {
+	ID         string
 	Kind, Lane string
 	Outcome    tasks.Outcome
 	Counted    bool // the attempt counts as a failure: the task is retried or dead
@@ -26,6 +27,7 @@ type Run struct {
 type pipeline struct {
 	*tasks.Router
 	telemetry *telemetry.Telemetry
+	gate      *gate
 	ended     func(context.Context, Run)
 }
 
@@ -34,10 +36,12 @@ var _ queue.Handler = pipeline{}
 // ProcessTask runs one attempt.
 func (p pipeline) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := p.Router.ProcessTask(telemetry.With(ctx, p.telemetry), t)
+	lane, _ := asynq.GetQueueName(ctx)
+	outcome := tasks.OutcomeOf(err)
+	p.gate.ended(ctx, lane, outcome.Code)
 	if p.ended != nil {
-		lane, _ := asynq.GetQueueName(ctx)
-		outcome := tasks.OutcomeOf(err)
-		p.ended(ctx, Run{Kind: t.Type(), Lane: lane, Outcome: outcome, Counted: outcome.State == tasks.OutcomeRetry || outcome.State == tasks.OutcomeDead})
+		id, _ := asynq.GetTaskID(ctx)
+		p.ended(ctx, Run{ID: id, Kind: t.Type(), Lane: lane, Outcome: outcome, Counted: outcome.State == tasks.OutcomeRetry || outcome.State == tasks.OutcomeDead})
 	}
 	return err
 }

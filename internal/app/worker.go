@@ -59,9 +59,13 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
+	ready, err := b.newGate()
+	if err != nil {
+		return nil, err
+	}
 	server, err := queue.NewServer(queue.ServerOptions{
-		Redis: b.queue, Logger: b.log, Drain: drain,
-		Handler: pipeline{Router: router, telemetry: b.telemetry, ended: o.Ended},
+		Redis: b.queue, Logger: b.log, Drain: drain, Ready: ready.ready,
+		Handler: pipeline{Router: router, telemetry: b.telemetry, gate: ready, ended: o.Ended},
 	})
 	if err != nil {
 		return nil, err

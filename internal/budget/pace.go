@@ -9,6 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/outage"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -163,7 +165,7 @@ func (p *Pace) SetIntervals(ctx context.Context, id tenant.ID, intervals map[str
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("set intervals: %w", err)
+		return fmt.Errorf("set intervals: %w", redisconn.Outage(outage.Queue, err))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,11 +27,11 @@ func (c *Cache) Ages(ctx context.Context, keys []Key) ([]time.Duration, error) {
 	out := make([]time.Duration, len(keys))
 	for i, head := range heads {
 		if head.Err() != nil && !errors.Is(head.Err(), redis.Nil) {
-			return nil, fmt.Errorf("read cache: %w", head.Err())
+			return nil, failed("read cache", head.Err())
 		}
 		out[i] = -1
 		if clock.Err() != nil {
-			return nil, fmt.Errorf("read cache: %w", clock.Err())
+			return nil, failed("read cache", clock.Err())
 		}
 		if h, err := parseHeader(head.Val()); err == nil {
 			now := uint64(clock.Val().UnixMicro()) // after 1970

@@ -25,7 +25,7 @@ func (c *Cache) Begin(ctx context.Context, id tenant.ID) (Grant, error) {
 	}
 	out, err := beginScript.Run(ctx, c.rdb, []string{metaKey(id)}, random(8)).Slice()
 	if err != nil {
-		return Grant{}, fmt.Errorf("begin: %w", err)
+		return Grant{}, failed("begin", err)
 	}
 	if len(out) != 2 {
 		return Grant{}, errReply

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -90,7 +89,7 @@ func (c *Cache) FillMany(ctx context.Context, g Grant, items []Item) ([]Result, 
 	out := make([]Result, len(items))
 	cmds, err := c.runMany(ctx, fillScript, calls)
 	if err != nil {
-		return nil, fmt.Errorf("fill cache: %w", err)
+		return nil, failed("fill cache", err)
 	}
 	for i, cmd := range cmds {
 		text, _ := cmd.Text()

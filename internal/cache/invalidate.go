@@ -87,7 +87,7 @@ func (c *Cache) Invalidate(ctx context.Context, id tenant.ID, ch Change) (Grant,
 	}
 	out, err := invalidateScript.Run(ctx, c.rdb, keys, args...).Slice()
 	if err != nil {
-		return Grant{}, fmt.Errorf("invalidate: %w", err)
+		return Grant{}, failed("invalidate", err)
 	}
 	if len(out) == 2 {
 		return Grant{}, ErrConflict

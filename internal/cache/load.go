@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// storeTimeout bounds the storing of a value after its caller's context has ended.
-	storeTimeout = 2 * time.Second
+	// storeTimeout bounds what a load writes after its caller's context has ended. It is short,
+	// because the caller waits for it: a value that is not stored is loaded again.
+	storeTimeout = 500 * time.Millisecond
 	// Callers in other processes look again after minWait, then after up to maxWait, or a tenth of
 	// the lease if that is shorter.
 	minWait = 10 * time.Millisecond

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/redis/go-redis/v9"
@@ -104,7 +103,7 @@ func (c *Cache) fetch(ctx context.Context, id tenant.ID, keys []Key) ([]string, 
 		case redis.HasErrorPrefix(err, "WRONGTYPE"):
 			raws[i] = wrongType
 		case err != nil && !errors.Is(err, redis.Nil):
-			return nil, nil, fmt.Errorf("read cache: %w", err)
+			return nil, nil, failed("read cache", err)
 		default:
 			raws[i] = g.Val()
 		}

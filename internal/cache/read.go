@@ -74,7 +74,7 @@ func (c *Cache) runRead(ctx context.Context, k Key, reject string) (reading, err
 	keys := []string{k.entry(), metaKey(k.Tenant), k.lease()}
 	out, err := readScript.Run(ctx, c.rdb, keys, args...).Slice()
 	if err != nil {
-		return reading{}, fmt.Errorf("read cache: %w", err)
+		return reading{}, failed("read cache", err)
 	}
 	return parseReading(out, token)
 }
@@ -120,7 +120,7 @@ func (c *Cache) release(ctx context.Context, k Key, g Grant) error {
 	}
 	err := releaseScript.Run(ctx, c.rdb, []string{k.lease()}, g.token).Err()
 	if err != nil {
-		return fmt.Errorf("release cache lease: %w", err)
+		return failed("release cache lease", err)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (c *Cache) LastSeen(ctx context.Context, id tenant.ID, names ...string) ([]
 	}
 	vals, err := c.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
-		return nil, fmt.Errorf("read last-seen records: %w", err)
+		return nil, failed("read last-seen records", err)
 	}
 	if len(vals) != len(names) {
 		return nil, errReply

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ func (c *Cache) MarkRead(ctx context.Context, k Key, ttl time.Duration) error {
 		return errors.New("cache: read mark without a duration")
 	}
 	if err := c.rdb.Set(ctx, k.redisKey("w"), "", ttl).Err(); err != nil {
-		return fmt.Errorf("mark cache entry as read: %w", err)
+		return failed("mark cache entry as read", err)
 	}
 	return nil
 }
@@ -43,7 +42,7 @@ func (c *Cache) RecentlyRead(ctx context.Context, keys []Key) ([]bool, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("check read marks: %w", err)
+			return nil, failed("check read marks", err)
 		}
 		for _, m := range marks {
 			out = append(out, m.Val() > 0)

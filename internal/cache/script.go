@@ -5,9 +5,13 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/outage"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/prelude.lua
@@ -79,6 +83,12 @@ func (c *Cache) runMany(ctx context.Context, s *redis.Script, calls []scriptCall
 		return nil
 	})
 	return cmds, err
+}
+
+// failed returns an error of Redis as that of the operation, and as an outage of the cache if it
+// means that.
+func failed(operation string, err error) error {
+	return fmt.Errorf("%s: %w", operation, redisconn.Outage(outage.Cache, err))
 }
 
 func isNoScript(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") }

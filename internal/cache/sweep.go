@@ -27,7 +27,7 @@ func (c *Cache) sweep(ctx context.Context, id tenant.ID, horizon uint64) (int, e
 	for cursor := uint64(0); ; {
 		fields, next, err := c.rdb.HScan(ctx, metaKey(id), cursor, "", sweepStep).Result()
 		if err != nil {
-			return removed, fmt.Errorf("sweep versions: %w", err)
+			return removed, failed("sweep versions", err)
 		}
 		var tags []any
 		for i := 0; i+1 < len(fields); i += 2 {
@@ -41,7 +41,7 @@ func (c *Cache) sweep(ctx context.Context, id tenant.ID, horizon uint64) (int, e
 			args := append([]any{horizon}, tags[:n]...)
 			gone, err := sweepScript.Run(ctx, c.rdb, []string{metaKey(id)}, args...).Int()
 			if err != nil {
-				return removed, fmt.Errorf("sweep versions: %w", err)
+				return removed, failed("sweep versions", err)
 			}
 			removed += gone
 			tags = tags[n:]

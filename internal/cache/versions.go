@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -98,7 +97,7 @@ func (r versionsReply) versions() (*versions, error) {
 		history, err = noHistory, nil
 	}
 	if err := errors.Join(r.meta.Err(), r.clock.Err(), err); err != nil {
-		return nil, fmt.Errorf("read cache: %w", err)
+		return nil, failed("read cache", err)
 	}
 	return newVersions(r.meta.Val(), r.tags, history, uint64(r.clock.Val().UnixMicro())) // after 1970
 }
@@ -106,7 +105,7 @@ func (r versionsReply) versions() (*versions, error) {
 func (r versionsReply) ofScript() (*versions, error) {
 	out, err := r.script.Slice()
 	if err != nil {
-		return nil, fmt.Errorf("read cache: %w", err)
+		return nil, failed("read cache", err)
 	}
 	if len(out) != 3 {
 		return nil, errReply

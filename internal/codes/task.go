@@ -13,13 +13,29 @@ var (
 	CanceledByOperator = task("cancelled", "an operator canceled it")
 	Crashed            = task("crashed", "its worker's process ended three times while it ran, the last time alone in quarantine")
 	LeaseExpired       = task("lease_expired", "its worker disappeared during an attempt")
-	QueueUnavailable   = task("queue_unavailable", "the queue's Redis did not answer")
 	BuryFailed         = task("bury_failed", "it is dead, but the ledger cannot record that yet")
 	Superseded         = task("superseded", "a later task does the same work")
 	Archived           = task("archived", "an operator archived it")
 	Purged             = task("purged", "an operator removed it")
 	Hidden             = task("hidden", "it failed with an error text that is not shown")
 )
+
+// Which of our own stores was unavailable. The task runs soon after the store is back, and no
+// attempt counts.
+var (
+	QueueUnavailable  = task("queue_unavailable", "the queue's Redis did not answer")
+	QueueFull         = task("queue_full", "the queue's Redis has no memory left and refuses writes; give it more, or remove tasks")
+	QueueReadOnly     = task("queue_read_only", "the queue's Redis accepts no writes, as a replica does; point ROUNDS_QUEUE_REDIS at the primary")
+	CacheUnavailable  = task("cache_unavailable", "the cache's Redis did not answer")
+	CacheFull         = task("cache_full", "the cache's Redis has no memory left and refuses writes; give it more, or let it evict keys that expire (volatile-*)")
+	CacheReadOnly     = task("cache_read_only", "the cache's Redis accepts no writes, as a replica does; point ROUNDS_CACHE_REDIS at the primary")
+	LedgerUnavailable = task("ledger_unavailable", "the ledger did not answer")
+	LedgerFull        = task("ledger_full", "the ledger's disk is full")
+	LedgerReadOnly    = task("ledger_read_only", "the ledger accepts no writes, as a standby does; point ROUNDS_LEDGER at the primary")
+)
+
+// ChangesWaiting is why views are stale after one of our stores was unavailable.
+var ChangesWaiting = define("changes_waiting", "changes that were reported while one of our stores was unavailable have not been applied yet")
 
 // Why a worker refuses to run a task.
 var (

@@ -32,7 +32,7 @@ type Entries struct {
 	Zone       string     `json:"zone" doc:"The practice's time zone." example:"America/Chicago"`
 	AsOf       time.Time  `json:"as_of" doc:"When the vendor last confirmed the day."`
 	Stale      bool       `json:"stale" doc:"Whether any part is known to have changed since."`
-	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
+	Reason     codes.Code `json:"stale_reason,omitempty" doc:"Why a view stays stale: practice_not_listed or practice_denied, if the vendor cannot be asked; changes_waiting, or a code that begins with cache_, if the cache may lack changes. Absent if the next reading confirms it."`
 	Missing    int        `json:"missing" doc:"How many visits of the day are not shown, because they are not cached."`
 	Unknown    int        `json:"unknown" doc:"How many rows have a patient whose record is not cached."`
 	Rows       []boardRow `json:"rows" nullable:"false" doc:"The entries in order of their start: visits, blocked time and the like."`

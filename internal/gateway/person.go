@@ -27,7 +27,7 @@ type card struct {
 	Zone     string      `json:"zone" doc:"The practice's time zone."`
 	AsOf     time.Time   `json:"as_of" doc:"When the vendor last confirmed the oldest part of the card."`
 	Stale    bool        `json:"stale" doc:"Whether any part is known to have changed since."`
-	Reason   codes.Code  `json:"stale_reason,omitempty" doc:"Why nothing confirms a stale view any more: practice_not_listed or practice_denied. Absent if the next reading does."`
+	Reason   codes.Code  `json:"stale_reason,omitempty" doc:"Why a view stays stale: practice_not_listed or practice_denied, if the vendor cannot be asked; changes_waiting, or a code that begins with cache_, if the cache may lack changes. Absent if the next reading confirms it."`
 	From     civil.Date  `json:"from" format:"date" doc:"The first day whose visits are shown."`
 	To       civil.Date  `json:"to" format:"date" doc:"The last day whose visits are shown."`
 	Missing  int         `json:"missing" doc:"How many visits are not on the card, because they are not cached."`

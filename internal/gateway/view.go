@@ -23,7 +23,7 @@ type viewOutput struct {
 	Age         string `header:"Age" doc:"Seconds since the vendor last confirmed the data. A 304 has it too."`
 	AsOf        string `header:"Data-As-Of" doc:"When the vendor last confirmed the data. A 304 has it too."`
 	Stale       bool   `header:"Data-Stale" doc:"Whether any part is known to have changed since. A 304 has it too."`
-	Reason      string `header:"Data-Stale-Reason" doc:"Why nothing confirms a stale view any more, as stale_reason in the body. Absent if the next reading does. A 304 has it too."`
+	Reason      string `header:"Data-Stale-Reason" doc:"Why the view stays stale, as stale_reason in the body. Absent if the next reading confirms it. A 304 has it too."`
 	Vary        string `header:"Vary" hidden:"true"`
 	Body        []byte
 }
@@ -71,7 +71,19 @@ const (
 	// reading views that are not cached. Beyond them the response is the same, without a demand.
 	demandRate  = 2
 	demandBurst = 20
+	// readLimit is how long the cache may take for one read. What a canceled read leaves behind in
+	// the cache takes a little longer; a caller has its response within two seconds.
+	readLimit = 1400 * time.Millisecond
 )
+
+// bounded limits a read to readLimit.
+func bounded(read func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, readLimit)
+		defer cancel()
+		return read(ctx)
+	}
+}
 
 // foundUnlessCold interprets the error of a read from the store. ErrCold means that nothing was
 // found, and is not returned.
@@ -87,6 +99,7 @@ func foundUnlessCold(err error) (found bool, _ error) {
 // succeeds or Limits.ColdWait is over. If the practice cannot be read at the vendor, the problem
 // has the reason.
 func (g *Gateway) readOrDemand(ctx context.Context, number string, read func(context.Context) (found bool, err error), missing ...tasks.Args) error {
+	read = bounded(read)
 	found, err := read(ctx)
 	if found || err != nil {
 		return err
@@ -100,7 +113,9 @@ func (g *Gateway) readOrDemand(ctx context.Context, number string, read func(con
 			return err
 		}
 	}
-	stated, err := g.Store.Identity(ctx, c.Tenant, number)
+	limited, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	stated, err := g.Store.Identity(limited, c.Tenant, number)
 	if err != nil {
 		return err
 	}

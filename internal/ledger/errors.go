@@ -14,6 +14,7 @@ import (
 	sqlitecode "modernc.org/sqlite/lib"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
 )
 
 var (
@@ -37,9 +38,16 @@ func invalid(format string, a ...any) error {
 }
 
 // dbError returns an error with the operation and the database's error code. It drops the
-// database's own error on purpose: its text may contain values of a row, or the address. Only a
-// context error stays reachable.
+// database's own error on purpose: its text may contain values of a row, or the address. A context
+// error stays reachable, and an error that means that the ledger is unavailable is an outage.
 func dbError(operation string, err error) error {
+	if kind, slow, ok := isOutage(err); ok {
+		return outage.New(outage.Ledger, kind, slow, shown(operation, err))
+	}
+	return shown(operation, err)
+}
+
+func shown(operation string, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 )
@@ -31,8 +33,8 @@ type Freshness struct {
 	// Stale reports that a part of the view, or a day that it was taken from, was invalidated and
 	// that the vendor has not been asked since.
 	Stale bool
-	// Reason is why nothing confirms a stale view any more: the practice's [Identity.Code]. Empty
-	// means that the next reading does.
+	// Reason is why nothing confirms a stale view any more: the practice's [Identity.Code]; or why
+	// the cache is in doubt, such as codes.ChangesWaiting. Empty means that the next reading does.
 	Reason codes.Code
 	// Missing counts visits whose documents were not in the cache; the view lacks them.
 	Missing int
@@ -84,7 +86,12 @@ func read[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error)
 	}
 	view, fresh, err := readFound(ctx, sc.store.cache, v, got[0], got[2:])
 	if fresh.Stale {
-		fresh.Reason = stated(ctx, got[1]).Code
+		fresh.Reason = cmp.Or(stated(ctx, got[1]).Code, fresh.Reason)
+	}
+	// The question comes after the read: what was in doubt while the view was read, and is not any
+	// more, was so during this call.
+	if doubt := sc.store.doubted(sc.tenant); doubt != "" && err == nil {
+		fresh.Stale, fresh.Reason = true, cmp.Or(fresh.Reason, doubt)
 	}
 	return view, fresh, err
 }
@@ -131,6 +138,9 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Ent
 	e, err := c.Load(ctx, own, found, accept, func(ctx context.Context, _ cache.Grant) (cache.Value, error) {
 		return build(ctx, c, v)
 	})
+	if o := outage.Of(err); o != nil && o.Kind != outage.Unavailable {
+		return buildReadOnly(ctx, c, v, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +148,21 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Ent
 		return built, nil
 	}
 	return stored, nil
+}
+
+// buildReadOnly builds a view from a cache that refuses writes. It is stale, because the cache
+// refuses invalidations too.
+func buildReadOnly[V any](ctx context.Context, c *cache.Cache, v view[V], o *outage.Error) (*reading[V], error) {
+	value, err := build(ctx, c, v)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := value.Result.(*reading[V])
+	if !ok {
+		return nil, o
+	}
+	r.fresh.Stale, r.fresh.Reason = true, o.Code()
+	return r, nil
 }
 
 // build builds a view under a grant that was drawn before the first part is read, so that a change

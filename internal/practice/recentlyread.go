@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -15,8 +16,13 @@ import (
 // well within that time.
 const recentFor = 30 * time.Minute
 
+// markRead marks a view as recently read. A cache that refuses writes can still be read.
 func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
-	if err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, recentFor); err != nil {
+	err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, recentFor)
+	if o := outage.Of(err); o != nil && o.Kind != outage.Unavailable {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("mark %s as read: %w", c.Name, err)
 	}
 	return nil

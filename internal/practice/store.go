@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -38,10 +39,23 @@ var (
 type Store struct {
 	cache *cache.Cache
 	keys  *phi.Keys
+	doubt func(tenant.ID) codes.Code
 }
 
 // NewStore returns a store over the cache.
 func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys: k} }
+
+// DoubtedBy sets a function that returns why nothing that the cache holds of a tenant may be called
+// fresh at the moment, or "". Views are stale for that reason then. It must be set before the first
+// read.
+func (s *Store) DoubtedBy(doubt func(tenant.ID) codes.Code) { s.doubt = doubt }
+
+func (s *Store) doubted(t tenant.ID) codes.Code {
+	if s.doubt == nil {
+		return ""
+	}
+	return s.doubt(t)
+}
 
 // Names returns the names of the tenant's records.
 func (s *Store) Names(t tenant.ID) Names { return NewNames(s.keys.For(t.String())) }

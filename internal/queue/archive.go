@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -86,7 +85,7 @@ func (a *Archive) Trim(ctx context.Context) error {
 func (a *Archive) trimLane(ctx context.Context, lane string) error {
 	size, err := a.Redis.ZCard(ctx, asynqKey(lane, suffixArchived)).Result()
 	if err != nil || size == 0 {
-		return redisconn.Clean(err)
+		return clean(err)
 	}
 	turn := tenant.GlobalKey("q2", lane, "trim")
 	err = a.Redis.Do(ctx, "SET", turn, "1", "NX", "PX", archiveEvery.Milliseconds()).Err()
@@ -103,7 +102,7 @@ func (a *Archive) trimLane(ctx context.Context, lane string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("trim archive of %s: %w", lane, redisconn.Clean(err))
+		return fmt.Errorf("trim archive of %s: %w", lane, clean(err))
 	}
 	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Our own lanes, most urgent first. A service has lanes of its own, named service.lane. Names are
@@ -92,7 +90,7 @@ func sibling(lane, name string) string {
 func FindLanes(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
 	found, err := rdb.SMembers(ctx, asynqQueues).Result()
 	if err != nil {
-		return nil, fmt.Errorf("find lanes: %w", redisconn.Clean(err))
+		return nil, fmt.Errorf("find lanes: %w", clean(err))
 	}
 	found = slices.DeleteFunc(found, func(name string) bool { return OwnLane(name) || !KnownLane(name) })
 	slices.Sort(found)

@@ -119,7 +119,7 @@ func readDeaths(ctx context.Context, rdb redis.UniversalClient, lane string, tas
 		scores[i] = pipe.ZScore(ctx, asynqKey(lane, suffixArchived), t.raw)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("list tasks: %w", redisconn.Clean(err))
+		return fmt.Errorf("list tasks: %w", clean(err))
 	}
 	for i, s := range scores {
 		if s.Err() == nil { // otherwise it was removed in the meantime

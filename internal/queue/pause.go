@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // errLane is returned for an unknown lane.
@@ -25,7 +23,7 @@ func Pause(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, e
 	case errors.Is(err, redis.Nil):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("pause lane: %w", redisconn.Clean(err))
+		return false, fmt.Errorf("pause lane: %w", clean(err))
 	}
 	return true, nil
 }
@@ -37,7 +35,7 @@ func Resume(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, 
 	}
 	n, err := rdb.Del(ctx, asynqKey(lane, suffixPaused)).Result()
 	if err != nil {
-		return false, fmt.Errorf("resume lane: %w", redisconn.Clean(err))
+		return false, fmt.Errorf("resume lane: %w", clean(err))
 	}
 	return n > 0, nil
 }

@@ -9,8 +9,6 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 var (
@@ -138,7 +136,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, demands []Demand, receipts 
 		last = firstError(waiting)
 	}
 	if last != nil {
-		return redisconn.Clean(last)
+		return clean(last)
 	}
 	return errors.New("generations change too fast")
 }
@@ -215,7 +213,7 @@ func (p *Producer) send(ctx context.Context, entries []*entry) ([]*entry, error)
 	if load {
 		for _, script := range []laneScript{enqueueScript, urgeScript} {
 			if err := script.Load(ctx, p.rdb).Err(); err != nil && !transient(err) {
-				return nil, redisconn.Clean(err)
+				return nil, clean(err)
 			}
 		}
 	}
@@ -230,7 +228,7 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 	case missingScript(err) || transient(err):
 		return false, nil
 	case err != nil:
-		return false, redisconn.Clean(err)
+		return false, clean(err)
 	case len(reply) != 2:
 		return false, errors.New("enqueue script returned an unknown reply")
 	}

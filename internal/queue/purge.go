@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/remove.lua
@@ -70,7 +69,7 @@ func Remove(ctx context.Context, rdb redis.UniversalClient, lane, state string, 
 	}
 	removed, err := removeScript.Run(ctx, rdb, []string{asynqKey(lane, ":"+state)}, args...).StringSlice()
 	if err != nil {
-		return 0, fmt.Errorf("remove tasks: %w", redisconn.Clean(err))
+		return 0, fmt.Errorf("remove tasks: %w", clean(err))
 	}
 	if state == StateArchived {
 		return len(removed), nil // dead tasks already have an outcome
@@ -99,7 +98,7 @@ func endPurged(ctx context.Context, rdb redis.UniversalClient, removed []string,
 		return nil
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("keep outcomes: %w", redisconn.Clean(err))
+		return fmt.Errorf("keep outcomes: %w", clean(err))
 	}
 	return nil
 }

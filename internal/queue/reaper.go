@@ -8,7 +8,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -57,7 +56,7 @@ func (s *Server) reapLane(ctx context.Context, lane string) error {
 	reply, err := reapScript.on(ctx, s.o.Redis, lane, []string{reapKey(lane)},
 		reapBatch, seconds(t.lease), limit, seconds(t.thaw), seconds(t.renew), seconds(t.renew+t.reap), seconds(crashLife)).Slice()
 	if err != nil {
-		return fmt.Errorf("reap: %w", redisconn.Clean(err))
+		return fmt.Errorf("reap: %w", clean(err))
 	}
 	returned, dropped, crashed, ok := readReaped(reply)
 	if !ok {
@@ -112,13 +111,13 @@ func confine(ctx context.Context, rdb redis.UniversalClient, lane string, c cras
 	quarantine := QuarantineOf(lane)
 	message := appendText([]byte(c.message), fieldQueue, quarantine)
 	if err := rdb.SAdd(ctx, asynqQueues, quarantine).Err(); err != nil {
-		return fmt.Errorf("quarantine task: %w", redisconn.Clean(err))
+		return fmt.Errorf("quarantine task: %w", clean(err))
 	}
 	if err := confineScript.on(ctx, rdb, quarantine, nil, c.id, message, c.token, c.crashes, c.last).Err(); err != nil {
-		return fmt.Errorf("quarantine task: %w", redisconn.Clean(err))
+		return fmt.Errorf("quarantine task: %w", clean(err))
 	}
 	if err := evictScript.on(ctx, rdb, lane, nil, c.id, c.token, seconds(holdLife)).Err(); err != nil {
-		return fmt.Errorf("quarantine task: %w", redisconn.Clean(err))
+		return fmt.Errorf("quarantine task: %w", clean(err))
 	}
 	return nil
 }

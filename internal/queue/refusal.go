@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 //go:embed lua/refuse.lua
@@ -21,7 +19,7 @@ var refuseScript = redis.NewScript(refuseSource)
 func (r *Runs) RefusedFor(ctx context.Context, lane string, id ID) (time.Duration, error) {
 	seconds, err := refuseScript.Run(ctx, r.rdb, []string{asynqTaskPrefix(lane) + id.String()}).Int64()
 	if err != nil {
-		return 0, fmt.Errorf("refuse task: %w", redisconn.Clean(err))
+		return 0, fmt.Errorf("refuse task: %w", clean(err))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

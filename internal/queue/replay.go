@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 var replayScript = newScript("replay")
@@ -74,12 +72,12 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 		return "", fmt.Errorf("replay task: %w", err)
 	}
 	if err := p.rdb.SAdd(ctx, asynqQueues, id.Lane).Err(); err != nil {
-		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
+		return "", fmt.Errorf("replay task: %w", clean(err))
 	}
 	result, err := replayScript.on(ctx, p.rdb, id.Lane, []string{id.outcomeKey()}, id.String(), id.Digest,
 		strconv.FormatUint(id.Generation, 10), call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
 	if err != nil {
-		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
+		return "", fmt.Errorf("replay task: %w", clean(err))
 	}
 	if result == resultRunning {
 		return "", ErrRunning
@@ -88,7 +86,7 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 	quarantine := QuarantineOf(id.Lane)
 	err = removeScript.Run(ctx, p.rdb, []string{asynqKey(quarantine, suffixArchived)}, asynqTaskPrefix(quarantine), StateArchived, d.ID).Err()
 	if err != nil {
-		return "", fmt.Errorf("replay task: %w", redisconn.Clean(err))
+		return "", fmt.Errorf("replay task: %w", clean(err))
 	}
 	return ReplayResult(result), nil
 }

@@ -7,8 +7,19 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
+
+// clean returns an error of Redis as one that is safe to show, and as an outage of the queue if it
+// means that.
+func clean(err error) error {
+	shown := redisconn.Clean(err)
+	if o := outage.Of(redisconn.Outage(outage.Queue, err)); o != nil {
+		return outage.New(o.Store, o.Kind, o.Slow, shown)
+	}
+	return shown
+}
 
 // missingScript reports whether the server lacks the script, because it restarted or its cache was
 // flushed. The command was not executed.

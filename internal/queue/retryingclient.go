@@ -35,6 +35,7 @@ type retryingClient struct {
 type worker struct {
 	name     string // identifies the process among the workers
 	log      *slog.Logger
+	ready    func(lane string) bool
 	draining <-chan struct{}
 	// hurry ends during a shutdown, when only acks may still wait for Redis.
 	hurry context.Context //nolint:containedctx // lives as long as the server
@@ -149,6 +150,9 @@ func (l *retryingClient) dequeue(ctx context.Context, lane string) *redis.Cmd {
 	case <-l.draining:
 		return none(ctx)
 	default:
+	}
+	if !l.ready(lane) {
+		return none(ctx)
 	}
 	cmd := l.pop(ctx, lane)
 	if err := cmd.Err(); err == nil || errors.Is(err, redis.Nil) {

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 var (
@@ -57,7 +56,7 @@ func (r *Runs) Start(ctx context.Context, id ID) error {
 	result, err := startScript.on(ctx, r.rdb, place, keys, id.String(), tokenOf(ctx)).Text()
 	switch {
 	case err != nil:
-		return fmt.Errorf("start task: %w", redisconn.Clean(err))
+		return fmt.Errorf("start task: %w", clean(err))
 	case result == stale:
 		return ErrLeaseLost
 	}
@@ -96,7 +95,7 @@ func (r *Runs) Requeue(ctx context.Context, id ID, a Again) (superseded bool, er
 		failures, appendInt(nil, fieldRetried, uint64(failures)), reasonFields(a.Code, time.Now()), int64(life/time.Second)).Text()
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("requeue task: %w", redisconn.Clean(err))
+		return false, fmt.Errorf("requeue task: %w", clean(err))
 	case result == stale:
 		return false, ErrLeaseLost
 	}
@@ -111,7 +110,7 @@ func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 		return fmt.Errorf("keep outcome: %w", err)
 	}
 	if err := finishScript.Run(ctx, r.rdb, []string{id.outcomeKey()}, data, int64(outcomeLife/time.Second)).Err(); err != nil {
-		return fmt.Errorf("keep outcome: %w", redisconn.Clean(err))
+		return fmt.Errorf("keep outcome: %w", clean(err))
 	}
 	return nil
 }
@@ -126,7 +125,7 @@ func (r *Runs) Outcome(ctx context.Context, id ID) (Outcome, error) {
 		return Outcome{}, ErrNoOutcome
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read outcome: %w", redisconn.Clean(err))
+		return Outcome{}, fmt.Errorf("read outcome: %w", clean(err))
 	}
 	var o Outcome
 	if err := json.Unmarshal(data, &o); err != nil {

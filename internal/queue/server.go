@@ -53,6 +53,9 @@ type ServerOptions struct {
 	Check time.Duration
 	// Drain is the timetable of Stop.
 	Drain Drain
+	// Ready reports whether tasks of a lane may be taken now. It is asked before each pop, must not
+	// block and must be safe for concurrent use. Defaults to always.
+	Ready func(lane string) bool
 	// Logger receives asynq's messages of level warning and above. Defaults to none.
 	Logger *slog.Logger
 
@@ -144,7 +147,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.last = &ending{}
 	s.last.Context, s.cut = context.WithCancel(context.Background())
 	s.worker = &worker{
-		name: rand.Text(), log: o.Logger, draining: s.draining, hurry: s.hurry, cut: s.last,
+		name: rand.Text(), log: o.Logger, ready: o.Ready, draining: s.draining, hurry: s.hurry, cut: s.last,
 		leases: newLeases(o.tempo.lease), tempo: o.tempo, running: &atomic.Int64{}, solo: &sync.Mutex{},
 	}
 	s.subscriber, s.closeSubscriber = redisconn.Clone(o.Redis)
@@ -168,6 +171,9 @@ func (o *ServerOptions) defaults() {
 	o.Drain.Limit = or(o.Drain.Limit, drainLimit)
 	if o.tempo == (tempo{}) {
 		o.tempo = defaultTempo
+	}
+	if o.Ready == nil {
+		o.Ready = func(string) bool { return true }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

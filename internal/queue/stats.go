@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // HeaderEnqueuedAt is the header with the time of a task's demand, in RFC 3339. Unlike asynq's own
@@ -69,14 +68,14 @@ const sampleSize = 100
 func Stats(ctx context.Context, rdb redis.UniversalClient) ([]LaneStats, error) {
 	out, err := countLanes(ctx, rdb)
 	if err != nil {
-		return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
+		return nil, fmt.Errorf("read lanes: %w", clean(err))
 	}
 	look := inspector(ctx, rdb)
 	for i := range out {
 		if err := out[i].sample(look); err != nil {
 			// The inspector's errors do not distinguish damage from an unreachable Redis.
 			if err := rdb.Ping(ctx).Err(); err != nil {
-				return nil, fmt.Errorf("read lanes: %w", redisconn.Clean(err))
+				return nil, fmt.Errorf("read lanes: %w", clean(err))
 			}
 			out[i].Damaged = true
 		}

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
 // Worker is a process that takes tasks and has sent a heartbeat within the last seconds.
@@ -28,7 +26,7 @@ type Worker struct {
 func Workers(ctx context.Context, rdb redis.UniversalClient) ([]Worker, error) {
 	servers, err := inspector(ctx, rdb).Servers()
 	if err != nil {
-		return nil, fmt.Errorf("read workers: %w", redisconn.Clean(err))
+		return nil, fmt.Errorf("read workers: %w", clean(err))
 	}
 	byName := map[string]Worker{}
 	for _, s := range servers {

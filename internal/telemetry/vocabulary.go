@@ -51,7 +51,7 @@ var vocabulary = map[string]spelling{
 	"caller": alias,
 	"kind":   word, "lane": word, "task": word, "schedule": word, "event": word,
 	"operation": word, "class": word, "view": word, "window": word, "step": word, "route": word,
-	"binary": word, "component": word, "worker": word, "role": word, "check": word,
+	"binary": word, "component": word, "worker": word, "role": word, "store": word, "check": word,
 	"version": word, "environment": word, "dialect": word, "mode": word, "signal": word,
 
 	// Outcomes.

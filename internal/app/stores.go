@@ -1,0 +1,116 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// The keys that probes write: no tenant and no lane has this slot.
+var (
+	queueProbe = tenant.GlobalKey("q2", "_", "probe")
+	cacheProbe = tenant.GlobalKey("c1", "_", "probe")
+)
+
+// probeLife is how long a probe's key stays behind.
+const probeLife = time.Minute
+
+// probe returns a function that finds out whether a Redis server answers and accepts writes.
+func probe(s outage.Store, rdb redis.UniversalClient, key string) func(context.Context, bool) error {
+	return func(ctx context.Context, _ bool) error {
+		return redisconn.Outage(s, rdb.Set(ctx, key, 1, probeLife).Err())
+	}
+}
+
+// stores are the watches of a process's stores.
+type stores struct{ queue, cache, ledger *outage.Watch }
+
+// watchStores starts to watch the stores.
+func (b *base) watchStores() (s stores, err error) {
+	watch := func(store outage.Store, probe func(context.Context, bool) error) *outage.Watch {
+		w := outage.NewWatch(outage.WatchOptions{Store: store, Probe: probe, Logger: b.log})
+		err = cmp.Or(err, b.group.Go("watch of the "+store.String(), w.Run))
+		return w
+	}
+	return stores{
+		queue: watch(outage.Queue, probe(outage.Queue, b.queue, queueProbe)),
+		cache: watch(outage.Cache, probe(outage.Cache, b.cacheRdb, cacheProbe)),
+		ledger: watch(outage.Ledger, func(ctx context.Context, inOutage bool) error {
+			if inOutage {
+				return b.ledger.CheckWrites(ctx)
+			}
+			return b.ledger.Ping(ctx)
+		}),
+	}, err
+}
+
+// outages counts the outages that were seen of all stores.
+func (s stores) outages() int { return s.queue.Outages() + s.cache.Outages() + s.ledger.Outages() }
+
+// present reports whether all stores answer.
+func (s stores) present() bool {
+	return s.queue.Present() && s.cache.Present() && s.ledger.Present()
+}
+
+// gate keeps a worker from taking tasks while a store that they need is unavailable. All tasks need
+// queue and cache. Only some need the ledger, so that its absence closes the lanes in which a task
+// has failed because of it.
+type gate struct {
+	stores
+	recovery *recovery
+
+	mu     sync.Mutex
+	closed map[string]bool // lanes, while the ledger is unavailable
+}
+
+func (b *base) newGate() (*gate, error) {
+	watched, err := b.watchStores()
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.newRecovery(watched, true)
+	return &gate{stores: watched, recovery: r, closed: map[string]bool{}}, err
+}
+
+// ready reports whether tasks of a lane may be taken.
+func (g *gate) ready(lane string) bool {
+	if !g.cache.Present() || !g.queue.Present() || g.recovery.holds(lane) {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ledger.Present() {
+		clear(g.closed)
+	}
+	return !g.closed[lane]
+}
+
+// ended takes note of how a run of the lane ended.
+func (g *gate) ended(ctx context.Context, lane string, code codes.Code) {
+	if code == codes.Redis { // flow control uses the queue's
+		code = codes.QueueUnavailable
+	}
+	s, ok := outage.StoreOf(code)
+	if !ok {
+		return
+	}
+	switch s {
+	case outage.Queue:
+		g.queue.Report(ctx, code)
+	case outage.Cache:
+		g.cache.Report(ctx, code)
+	case outage.Ledger:
+		g.ledger.Report(ctx, code)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.closed[lane] = true
+	}
+}

@@ -1,0 +1,108 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+const someTenant = tenant.ID("clinic-a")
+
+// must runs statements on the ledger's own connection.
+func (l *Ledger) must(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := l.db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func wantOutage(t *testing.T, err error, code codes.Code) {
+	t.Helper()
+	if o := outage.Of(err); o == nil || o.Code() != code {
+		t.Errorf("%v is %v, want %s", err, o, string(code))
+	}
+}
+
+// use makes a write that every worker makes.
+func (l *Ledger) use(ctx context.Context) error {
+	return l.Advance(ctx, someTenant, "x", time.Now())
+}
+
+func TestFullAndReadOnlyLedgersAreOutages(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, someTenant)
+		if l.dialect == SQLite {
+			l.db.SetConnMaxIdleTime(0)
+			l.must(t, "PRAGMA query_only = 1")
+			wantOutage(t, l.use(t.Context()), codes.LedgerReadOnly)
+			l.must(t, "PRAGMA query_only = 0", "PRAGMA max_page_count = 1")
+			wantOutage(t, l.Bury(t.Context(), DeadLetter{TaskID: "x", DiedAt: noon, Payload: make([]byte, 60<<10)}), codes.LedgerFull)
+			return
+		}
+		l.db.SetMaxOpenConns(1)
+		l.must(t, "SET default_transaction_read_only = on")
+		wantOutage(t, l.use(t.Context()), codes.LedgerReadOnly)
+		l.must(t, "SET default_transaction_read_only = off",
+			`CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '53100'; END $$`,
+			"CREATE TRIGGER no_room BEFORE INSERT ON watermarks EXECUTE FUNCTION no_room()")
+		wantOutage(t, l.use(t.Context()), codes.LedgerFull)
+	})
+}
+
+func TestLockedFileIsOutage(t *testing.T) {
+	t.Parallel()
+	path := address(t, SQLite)
+	l, other := open(t, path), open(t, path)
+	if err := l.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, l, someTenant)
+	tx, err := other.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOutage(t, l.use(t.Context()), codes.LedgerUnavailable)
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.use(t.Context()); err != nil {
+		t.Errorf("after the lock: %v", err)
+	}
+}
+
+func TestFaultsOfCallersAreNoOutage(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, someTenant)
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, malformed := l.db.ExecContext(t.Context(), "SELECT nothing FROM nowhere")
+		for _, err := range []error{
+			l.Advance(t.Context(), "clinic-b", "x", noon), // no such tenant
+			l.use(canceled), dbError("x", malformed), dbError("x", sql.ErrNoRows), dbError("x", errors.New("y")),
+		} {
+			if o := outage.Of(err); err == nil || o != nil {
+				t.Errorf("%v is %v", err, o)
+			}
+		}
+	})
+}
+
+func TestUnreachableServerIsOutage(t *testing.T) {
+	t.Parallel()
+	l := migrated(t, Postgres)
+	apply(t, l, someTenant)
+	l.db.SetMaxOpenConns(1)
+	_, _ = l.db.ExecContext(t.Context(), "SELECT pg_terminate_backend(pg_backend_pid())")
+	_, err := Open(t.Context(), "postgres://u:p@127.0.0.1:1/none")
+	wantOutage(t, err, codes.LedgerUnavailable)
+}
