@@ -186,6 +186,7 @@ func (m *model) dieEarly(id ID) {
 func (m *model) crash(id ID) {
 	m.popped, m.started = without(m.popped, id), without(m.started, id)
 	must(m.t, m.rdb.ZAdd(m.t.Context(), asynqKey(Sync, suffixLease), redis.Z{Score: 1, Member: id.String()}).Err())
+	reaped(m.t, m.rdb, Sync)
 	must(m.t, reapScript.on(m.t.Context(), m.rdb, Sync, []string{reapKey(Sync)}, 100, 12, crashLimit, 30, 3600, 4, 86400).Err())
 	m.carried[id]++
 	m.due[id] = m.clock

@@ -29,6 +29,14 @@ func abandon(t *testing.T, rdb redis.UniversalClient, id ID, lane string, marked
 		must(t, rdb.HSet(t.Context(), key, "mark", rdb.HGet(t.Context(), key, "run").Val()).Err())
 	}
 	must(t, rdb.ZAdd(t.Context(), asynqKey(lane, suffixLease), redis.Z{Score: 1, Member: id.String()}).Err())
+	reaped(t, rdb, lane)
+}
+
+// reaped makes the next reap one that follows another in time.
+func reaped(t *testing.T, rdb redis.UniversalClient, lane string) {
+	t.Helper()
+	now := rdb.Time(t.Context()).Val()
+	must(t, rdb.Set(t.Context(), reapKey(lane), seconds(time.Duration(now.UnixNano()))+" 0.000", 0).Err())
 }
 
 func popped(t *testing.T, rdb redis.UniversalClient, char string) ID {

@@ -22,8 +22,10 @@ local limit = tonumber(ARGV[3])
 if redis.call('ZCARD', lease) == 0 then return {0, 0, {}} end
 local was, resume = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) (%S+)$')
 was, resume = tonumber(was), tonumber(resume) or 0
--- One wait per lease at most, so that slow workers return tasks too.
-if was and now - was > tonumber(ARGV[5]) and now > resume + ARGV[2] then resume = now + ARGV[6] end
+-- One wait per lease at most, so that slow workers return tasks too. Without a known reap Redis may
+-- have been unreachable since the first task was taken.
+local gap = not was or now - was > tonumber(ARGV[5])
+if gap and now > resume + ARGV[2] then resume = now + ARGV[6] end
 redis.call('DEL', KEYS[2]) -- a Redis that is full refuses SET, unless the script has removed something
 redis.call('SET', KEYS[2], string.format('%.3f %.3f', now, resume), 'EX', 3600)
 if now < resume then return {0, 0, {}} end
