@@ -1,6 +1,7 @@
 package outages
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -26,7 +27,8 @@ func newProxy(network, target string) (*proxy, error) {
 
 // listen accepts connections until cut is called.
 func (p *proxy) listen() error {
-	l, err := net.Listen("tcp", p.address)
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", p.address)
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,8 @@ func (p *proxy) gate() <-chan struct{} {
 }
 
 func (p *proxy) serve(from net.Conn) {
-	to, err := net.Dial(p.network, p.target)
+	var d net.Dialer
+	to, err := d.DialContext(context.Background(), p.network, p.target)
 	if err != nil {
 		_ = from.Close()
 		return

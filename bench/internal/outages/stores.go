@@ -14,7 +14,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -39,7 +38,7 @@ func startRedis(ctx context.Context, dir string) (_ *redisServer, err error) {
 		return nil, err
 	}
 	socket := filepath.Join(dir, "s")
-	s := &redisServer{cmd: exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "yes")}
+	s := &redisServer{cmd: exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "yes")} //nolint:gosec,noctx // a folder of the bench; close ends it
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
@@ -109,7 +108,7 @@ func startPostgres(ctx context.Context, dir string) (_ *postgres, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &postgres{cmd: exec.Command("sh", "-c", keeper, "sh", found[len(found)-1], dir), socket: dir}
+	s := &postgres{cmd: exec.Command("sh", "-c", keeper, "sh", found[len(found)-1], dir), socket: dir} //nolint:gosec,noctx // a folder of the bench; close ends it
 	if s.cmd.SysProcAttr, err = unprivileged(dir); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -134,7 +135,8 @@ func (s *system) open(ctx context.Context) (err error) {
 	if err := s.quicken(ctx); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -224,8 +226,8 @@ func (s *system) take() []ended {
 func (s *system) close() error {
 	s.rest()
 	var err error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, s.closers[i]())
+	for _, closer := range slices.Backward(s.closers) {
+		err = errors.Join(err, closer())
 	}
 	return err
 }
