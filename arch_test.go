@@ -50,7 +50,7 @@ func (s source) imports() []string {
 // TestArch checks the module against the rules in arch_rules_test.go.
 func TestArch(t *testing.T) {
 	t.Parallel()
-	sources := parseModule(t)
+	sources := parseModule(t, ".")
 	for name, check := range checks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,6 +59,12 @@ func TestArch(t *testing.T) {
 			}
 		})
 	}
+	t.Run("skips of benches", func(t *testing.T) {
+		t.Parallel()
+		for _, fault := range checkSkips(parseModule(t, "bench")) {
+			t.Error(fault)
+		}
+	})
 	t.Run("script widths", func(t *testing.T) {
 		t.Parallel()
 		checkScriptWidths(t)
@@ -90,17 +96,17 @@ var checks = map[string]func([]source) []string{
 	"dependencies": checkDependencies,
 }
 
-// parseModule reads every Go file of the module with any build tags. Nested modules have their own
-// rules.
-func parseModule(t *testing.T) []source {
+// parseModule reads every Go file of the module in a folder, with any build tags. Nested modules
+// have their own rules.
+func parseModule(t *testing.T, root string) []source {
 	t.Helper()
 	var out []source
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() {
-			if name != "." && (d.Name()[0] == '.' || d.Name() == "testdata" || d.Name() == "node_modules" || nested(name)) {
+			if name != root && (d.Name()[0] == '.' || d.Name() == "testdata" || d.Name() == "node_modules" || nested(name)) {
 				return fs.SkipDir
 			}
 			return nil

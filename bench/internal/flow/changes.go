@@ -84,7 +84,7 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 // change waits, changes the intervals, and returns when it began and ended to do so.
 func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (began, ended time.Time, err error) {
 	progress("  waiting %v before the intervals change", s.changeAfter)
-	if err := pause(ctx, s.changeAfter); err != nil {
+	if err := process.Pause(ctx, s.changeAfter); err != nil {
 		return began, ended, err
 	}
 	began = time.Now()
@@ -119,7 +119,7 @@ func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, un
 			break
 		}
 		progress("  %d of %d calls since the change", n, s.halvedCalls)
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := process.Pause(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}

@@ -252,23 +252,11 @@ func await(ctx context.Context, v *process.Vendor, backlogs []backlog, limit tim
 		if n%50 == 0 {
 			progress("  %d of %d calls are left", left, all)
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := process.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // inParallel calls do for every element at once and returns the results in order.

@@ -36,7 +36,7 @@ func demandAll(ctx context.Context, h *process.Deployment, calls int) error {
 // violations returns the calls of all accounts that came too soon, from a log that is complete a
 // while after the end of the run.
 func violations(ctx context.Context, s settings, h *process.Deployment) (all timeline, timelines map[string]timeline, err error) {
-	if err := pause(ctx, s.latency+time.Second); err != nil {
+	if err := process.Pause(ctx, s.latency+time.Second); err != nil {
 		return nil, nil, err
 	}
 	timelines, err = readTimelines(ctx, h.Vendor, h.Accounts)
@@ -102,7 +102,7 @@ func failover(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, scaled(9)); err != nil {
+	if err := process.Pause(ctx, scaled(9)); err != nil {
 		return nil, err
 	}
 	early, timelines, err := violations(ctx, s, h)
@@ -154,7 +154,7 @@ func byEvent(calls timeline, happened []event) string {
 func play(ctx context.Context, events []event) (happened []event, err error) {
 	began := time.Now()
 	for _, e := range events {
-		if err := pause(ctx, time.Until(began.Add(e.at))); err != nil {
+		if err := process.Pause(ctx, time.Until(began.Add(e.at))); err != nil {
 			return nil, err
 		}
 		progress("  %s", e.what)
@@ -210,7 +210,7 @@ func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := demandAll(ctx, h, calls); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, s.skewFor); err != nil {
+	if err := process.Pause(ctx, s.skewFor); err != nil {
 		return nil, err
 	}
 	early, timelines, err := violations(ctx, s, h)
@@ -258,11 +258,11 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 		}
 		done++
 		due := began.Add(time.Duration(done) * stopEvery).Add(time.Duration(rand.Int64N(int64(stopEvery / 4))))
-		if err := pause(ctx, time.Until(due)); err != nil {
+		if err := process.Pause(ctx, time.Until(due)); err != nil {
 			return nil, err
 		}
 	}
-	if err := pause(ctx, stopFor); err != nil { // the last one continues
+	if err := process.Pause(ctx, stopFor); err != nil { // the last one continues
 		return nil, err
 	}
 	early, timelines, err := violations(ctx, s, h)

@@ -60,7 +60,7 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 		return nil, err
 	}
 	progress("  %d tasks of the hog wait", s.hogCalls)
-	if err := pause(ctx, s.hogAhead); err != nil {
+	if err := process.Pause(ctx, s.hogAhead); err != nil {
 		return nil, err
 	}
 	beside, spans, err := r.rounds(ctx, s)
@@ -159,7 +159,7 @@ func (r *hogRun) round(ctx context.Context, backlogs []backlog, observed time.Ti
 // shares returns Jain's index of the calls that arrived for the tenants in each span, by their
 // cost. It waits until these calls have ended, because the log has no others.
 func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, err error) {
-	if err := pause(ctx, r.hog.Latency+time.Second); err != nil {
+	if err := process.Pause(ctx, r.hog.Latency+time.Second); err != nil {
 		return nil, err
 	}
 	timelines, err := readTimelines(ctx, r.deployment.Vendor, r.deployment.Accounts)

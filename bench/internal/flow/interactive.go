@@ -43,7 +43,7 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	observed := time.Now()
-	if err := pause(ctx, s.latency+2*time.Second); err != nil { // the last calls end
+	if err := process.Pause(ctx, s.latency+2*time.Second); err != nil { // the last calls end
 		return nil, err
 	}
 	var waits []float64
@@ -77,7 +77,7 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 func ask(ctx context.Context, h *process.Deployment, s settings, b backlog) (asked []time.Time, err error) {
 	r := rand.New(rand.NewPCG(1, uint64(len(b.account.Tenant))+uint64(b.account.Margin)))
 	for until := b.began.Add(s.personFor); ; {
-		if err := pause(ctx, time.Duration(r.ExpFloat64()*float64(s.personEvery))); err != nil {
+		if err := process.Pause(ctx, time.Duration(r.ExpFloat64()*float64(s.personEvery))); err != nil {
 			return nil, err
 		}
 		if time.Now().After(until) {

@@ -115,7 +115,7 @@ func (d *Deployment) replicate(ctx context.Context) (err error) {
 		if err != nil || strings.Contains(info, "master_link_status:up") {
 			return err
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := Pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}

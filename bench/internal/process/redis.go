@@ -51,7 +51,7 @@ func StartRedis(ctx context.Context, extra ...string) (_ *Redis, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	for r.Client.Ping(ctx).Err() != nil {
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := Pause(ctx, 20*time.Millisecond); err != nil {
 			log, _ := os.ReadFile(filepath.Join(r.dir, "log"))
 			return nil, errors.Join(fmt.Errorf("start redis-server: %w\n%s", err, log), r.Close())
 		}
@@ -70,14 +70,14 @@ func (r *Redis) Close() error {
 	return os.RemoveAll(r.dir)
 }
 
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for d, or until ctx ends. It returns the cause of that end.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }

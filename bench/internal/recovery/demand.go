@@ -9,6 +9,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/workflow-bolt/rounds/tasks"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
 )
 
 // feed demands the tasks evenly while the faults happen.
@@ -25,7 +27,7 @@ func (s *side) feed(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := wait(ctx, 200*time.Millisecond); err != nil {
+		if err := process.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -56,7 +58,7 @@ func (s *side) demand(ctx context.Context, some ...chore) error {
 	}
 	ids, err := enqueue(ctx, some)
 	for err != nil {
-		if errors.Is(err, tasks.ErrInvalid) || wait(ctx, time.Second) != nil {
+		if errors.Is(err, tasks.ErrInvalid) || process.Pause(ctx, time.Second) != nil {
 			return err
 		}
 		ids, err = enqueue(ctx, some) // what was accepted the first time is accepted once

@@ -32,7 +32,7 @@ func (s *side) kill(ctx context.Context) error {
 		}
 		at := time.Now()
 		_ = w.Freeze() // a poison may have ended it
-		if err := wait(ctx, quiet); err != nil {
+		if err := process.Pause(ctx, quiet); err != nil {
 			return err
 		}
 		if s.mayRunQuarantined(ctx, w) || s.runsPoison(w) || !s.working(w) {
@@ -80,7 +80,7 @@ func (s *side) freeze(ctx context.Context) error {
 	from := time.Now()
 	s.sink.record(func(h *history) { h.freezes[w.n] = append(h.freezes[w.n], from) })
 	_ = w.Freeze()
-	err = wait(ctx, s.plan.frozen+rand.N(s.plan.frozen/8))
+	err = process.Pause(ctx, s.plan.frozen+rand.N(s.plan.frozen/8))
 	_ = w.Thaw()
 	return err
 }
@@ -128,7 +128,7 @@ func (s *side) poison(ctx context.Context) error {
 	if err := s.demandLong(ctx, 2*workers, besidePoison); err != nil {
 		return err
 	}
-	if err := wait(ctx, 2*time.Second); err != nil {
+	if err := process.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	return s.demand(ctx, chore{Lane: tasks.LaneSync, Poison: true})

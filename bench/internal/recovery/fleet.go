@@ -113,7 +113,7 @@ func (f *fleet) seize(ctx context.Context, suits func(*worker) bool) (*worker, e
 		if w := f.pick(suits); w != nil {
 			return w, nil
 		}
-		if err := wait(ctx, 20*time.Millisecond); err != nil {
+		if err := process.Pause(ctx, 20*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
 )
 
@@ -126,7 +127,7 @@ func newKeys() ([]byte, error) {
 // report writes a line every ten seconds.
 func (b bench) report(ctx context.Context, s *side) {
 	began := time.Now()
-	for wait(ctx, 10*time.Second) == nil {
+	for process.Pause(ctx, 10*time.Second) == nil {
 		_, _ = fmt.Fprintf(b.progress, "%s: %3.0f s: %s\n", s.name, time.Since(began).Seconds(), s.sink.progress())
 	}
 }

@@ -22,9 +22,6 @@ func TestMain(m *testing.M) {
 // a time: on a busy machine two of thirty tasks may wait in quarantine.
 func TestShort(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes half a minute")
-	}
 	flags := flag.NewFlagSet("recovery", flag.ContinueOnError)
 	var progress bytes.Buffer
 	flags.SetOutput(&progress)

@@ -177,7 +177,7 @@ func (s *side) repeat(ctx context.Context, n int, part float64, fault func(conte
 	began := time.Now()
 	for i := range n {
 		at := began.Add(time.Duration((float64(i) + part) * float64(space)))
-		if err := wait(ctx, time.Until(at)); err != nil {
+		if err := process.Pause(ctx, time.Until(at)); err != nil {
 			return err
 		}
 		if err := fault(ctx); err != nil {

@@ -6,11 +6,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/workflow-bolt/rounds/tasks"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
 )
 
 // watch reads the leases again and again until ctx ends.
 func (s *side) watch(ctx context.Context) {
-	for wait(ctx, 100*time.Millisecond) == nil {
+	for process.Pause(ctx, 100*time.Millisecond) == nil {
 		for _, lane := range []string{tasks.LaneSync, tasks.LaneWarm, tasks.LaneInteractive, quarantine} {
 			leased, err := s.rdb.ZRangeWithScores(ctx, leaseKey(lane), 0, -1).Result()
 			if err != nil {
@@ -35,11 +37,11 @@ func (s *side) observe(leased []redis.Z) {
 // await waits until all tasks have ended, and then for effects that come late.
 func (s *side) await(ctx context.Context) error {
 	for !s.sink.complete() {
-		if err := wait(ctx, 500*time.Millisecond); err != nil {
+		if err := process.Pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return wait(ctx, 3*time.Second)
+	return process.Pause(ctx, 3*time.Second)
 }
 
 // readArchive adds the tasks that asynq has given up to the dead letters.

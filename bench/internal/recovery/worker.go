@@ -148,7 +148,7 @@ func (c *crew) do(ctx context.Context, args chore, id, lane string, token uint64
 	if done {
 		return nil
 	}
-	if err := wait(ctx, time.Duration(args.Work)*time.Millisecond); err != nil {
+	if err := process.Pause(ctx, time.Duration(args.Work)*time.Millisecond); err != nil {
 		return err
 	}
 	if !args.Fenced {
@@ -158,15 +158,4 @@ func (c *crew) do(ctx context.Context, args chore, id, lane string, token uint64
 	}
 	_, err = say(doEffect)
 	return err
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
