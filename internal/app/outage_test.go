@@ -28,6 +28,15 @@ func unthrottled(t *testing.T) (*system, *redistest.Private) {
 	return sys, server
 }
 
+// fill lets a worker fill the board of today, and stops it.
+func (sys *system) fill(t *testing.T, tools *Tools) {
+	t.Helper()
+	stop := sys.work(t)
+	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+	sys.board(t, tools, full(6))
+	stop()
+}
+
 // runs collects how runs ended.
 type runs struct {
 	mu   sync.Mutex
@@ -138,11 +147,7 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 	t.Parallel()
 	sys, server := unthrottled(t)
 	tools := sys.tools(t)
-	stop := sys.work(t)
-	first := sys.demand(t, tools)
-	sys.ends(t, tools, first.ID, tasks.StateDone)
-	sys.board(t, tools, full(6))
-	stop()
+	sys.fill(t, tools)
 	desk, _ := sys.serve(t)
 	eventually(t, func() error {
 		s, err := desk.board()
@@ -192,11 +197,7 @@ func TestFullCacheServesWhatItHas(t *testing.T) {
 	t.Parallel()
 	sys, _ := unthrottled(t)
 	tools := sys.tools(t)
-	stop := sys.work(t)
-	first := sys.demand(t, tools)
-	sys.ends(t, tools, first.ID, tasks.StateDone)
-	sys.board(t, tools, full(6))
-	stop()
+	sys.fill(t, tools)
 	desk, _ := sys.serve(t)
 	set(t, tools, "maxmemory", "1")
 	eventually(t, func() error {

@@ -174,24 +174,33 @@ func TestWaitingTasksOfADigestAreBounded(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p := NewProducer(rdb)
-	at := func(n int) Demand {
-		d := demand(Sync, "a")
-		d.At = time.Now().Add(time.Duration(n) * time.Hour)
-		return d
-	}
 	var last Receipt
 	for n := range maxWaiting {
-		last = enqueue(t, p, at(n+1))
+		last = enqueue(t, p, inHours(n+1))
 	}
-	if r := enqueue(t, p, at(100)); r != (Receipt{ID: last.ID, Joined: true}) {
+	if r := enqueue(t, p, inHours(100)); r != (Receipt{ID: last.ID, Joined: true}) {
 		t.Errorf("one more demand: %+v", r)
 	}
 	if n := rdb.ZCard(t.Context(), asynqKey(Sync, suffixSchedule)).Val(); n != maxWaiting {
 		t.Errorf("%d tasks wait", n)
 	}
-	score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), last.ID).Val()
-	if off := time.Until(time.Unix(int64(score), 0)) - 100*time.Hour; off.Abs() > time.Minute {
-		t.Errorf("the last runs %v away from the latest demand", off)
+	runsInHours(t, rdb, last.ID, 100)
+}
+
+// inHours is a demand for a later time.
+func inHours(n int) Demand {
+	d := demand(Sync, "a")
+	d.At = time.Now().Add(time.Duration(n) * time.Hour)
+	return d
+}
+
+// runsInHours checks when a scheduled task runs.
+func runsInHours(t *testing.T, rdb redis.UniversalClient, id string, n int) {
+	t.Helper()
+	score, err := rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), id).Result()
+	must(t, err)
+	if off := time.Until(time.Unix(int64(score), 0)) - time.Duration(n)*time.Hour; off.Abs() > time.Minute {
+		t.Errorf("%s runs %v away from its demand", id, off)
 	}
 }
 
@@ -201,27 +210,19 @@ func TestDemandBeyondTheBoundDelaysATaskThatIsDue(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	p := NewProducer(rdb)
-	later := func(n int) Demand {
-		d := demand(Sync, "a")
-		d.At = time.Now().Add(time.Duration(n) * time.Hour)
-		return d
-	}
 	for n := range maxWaiting {
-		enqueue(t, p, later(n+1))
+		enqueue(t, p, inHours(n+1))
 	}
 	forwardUntil(t, rdb, Sync, suffixSchedule, time.Now().Add(24*time.Hour))
 	taken, ok := pop(t, rdb, Sync)
 	if !ok {
 		t.Fatal("no task is due")
 	}
-	r := enqueue(t, p, later(100))
+	r := enqueue(t, p, inHours(100))
 	if !r.Joined || r.ID == taken.String() {
 		t.Errorf("one more demand: %+v, and %s is taken", r, taken)
 	}
-	score := rdb.ZScore(t.Context(), asynqKey(Sync, suffixSchedule), r.ID).Val()
-	if off := time.Until(time.Unix(int64(score), 0)) - 100*time.Hour; off.Abs() > time.Minute {
-		t.Errorf("its task runs %v away from the demand", off)
-	}
+	runsInHours(t, rdb, r.ID, 100)
 	if n := rdb.LLen(t.Context(), asynqKey(Sync, suffixPending)).Val(); n != maxWaiting-2 {
 		t.Errorf("%d tasks are due", n)
 	}
