@@ -101,7 +101,7 @@ func dependencies(t testing.TB) (Options, *redis.Client) {
 		Tenant: func(_ context.Context, id tenant.ID) (ledger.Tenant, error) {
 			switch id {
 			case clinicA:
-				return ledger.Tenant{ID: id, TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "7"}, {ID: "8", TimeZone: "Asia/Kathmandu"}, {ID: "6", TimeZone: "America/Atlantis"}}}, nil
+				return ledger.Tenant{ID: id, TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "7"}, {ID: "8", TimeZone: "Asia/Kathmandu"}}}, nil
 			case clinicB:
 				return ledger.Tenant{ID: id, TimeZone: "America/New_York", Practices: []ledger.Practice{{ID: "9"}}}, nil
 			}

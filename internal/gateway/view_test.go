@@ -154,6 +154,12 @@ func TestEachPracticeHasItsZone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *Options) {
 		o.Now = func() time.Time { return time.Date(2026, 3, 2, 19, 0, 0, 0, time.UTC) }
+		known := o.Tenant
+		o.Tenant = func(ctx context.Context, id tenant.ID) (ledger.Tenant, error) {
+			found, err := known(ctx, id)
+			found.Practices = append(found.Practices, ledger.Practice{ID: "6", TimeZone: "America/Atlantis"})
+			return found, err
+		}
 	})
 	tomorrow := monday.Add(1)
 	b.applyDay(clinicA, "7", visit("7", 1))
