@@ -65,9 +65,9 @@ func standardTokens(document string) (all []string, ok bool, err error) {
 			}
 			depth++
 			all = append(all, "start "+t.Name.Space+" "+t.Name.Local)
-			ok = ok && depth <= maxDepth && !strings.Contains(t.Name.Local, ":")
+			ok = ok && depth <= maxDepth && isLocal(t.Name.Local)
 			for _, a := range t.Attr {
-				ok = ok && !strings.Contains(a.Name.Local, ":")
+				ok = ok && isLocal(a.Name.Local)
 			}
 		case xml.EndElement:
 			flush()
@@ -82,6 +82,11 @@ func standardTokens(document string) (all []string, ok bool, err error) {
 			ok = false
 		}
 	}
+}
+
+// isLocal reports that a name without its prefix is a name: encoding/xml accepts "a:0" and ":a".
+func isLocal(name string) bool {
+	return !strings.Contains(name, ":") && !strings.ContainsAny(name[:1], "-.0123456789")
 }
 
 // joined matches an attribute without white space before it, which encoding/xml accepts.
@@ -119,7 +124,7 @@ var scannerDocuments = []string{
 	`<a><![CDATA[<b>&amp;]]]]><![CDATA[>]]></a>`, `<a><!-- - <b> -->x<!----></a>`, `<?xml version="1.0" encoding="utf-8"?><a/>` + "\n<!-- x -->",
 	`<a xmlns="urn:x"><b xmlns="">1</b><c xmlns:d="urn:y"><d:e/></c></a>`, `<a>]]></a>`, `<a b="&lt;>"/>`, `<a b='"'/>`, `<a b="<"/>`, `<a b/>`,
 	`<a b=c/>`, `<a b="1"c="2"/>`, `<a><b></a></b>`, `<a></b>`, `<a>`, `<a><!-- -- --></a>`, `<a>&x;</a>`, "<a>\x00</a>", "<a>\xff</a>", `<a></ a>`,
-	`<1/>`, `<a:b:c/>`, `<:a/>`, `<a:/>`, `<a/ >`, `< a/>`, `<a/><b/>`, `x<a/>`, `<a/>x`, `<!DOCTYPE a><a/>`, `<?x?><a/>`, `<?xml?><a/>`, `<?xml"?><a/>`, `<a><![CDATA[`, `<a>&`, `<a>&#x1`,
+	`<1/>`, `<a:b:c/>`, `<a:0/>`, `<a b:-="c"/>`, `<:a/>`, `<a:/>`, `<a/ >`, `< a/>`, `<a/><b/>`, `x<a/>`, `<a/>x`, `<!DOCTYPE a><a/>`, `<?x?><a/>`, `<?xml?><a/>`, `<?xml"?><a/>`, `<a><![CDATA[`, `<a>&`, `<a>&#x1`,
 	"<a>\xed\xa0\x80</a>", "<a>\xc0\x80</a>", "<a>\xef\xbf\xbe</a>", "<a\x01/>", "<a>\xe2\x82</a>", "<a>&#xD800;&#x110000;&#0;&#;&#x;&;& </a>", `<a xmlns:b=""/>`,
 	`<a b="&x;"/>`, "<a b=\"\x01\"/>", `<é/>`, `<a></a`, `<a></a `, `<a/`, `<`, ``, `<!`, `<!-`, `<!--`, `<![CDATA[x]]>`,
 }
