@@ -51,7 +51,7 @@ func TestIdleWorkerStopsWhileRedisHangs(t *testing.T) {
 func TestStopWhileRunsEndAndRedisHangs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ thaw, hard, limit time.Duration }{
-		"back in time": {time.Second, 20 * time.Second, 30 * time.Second}, // it stops as soon as the run is acknowledged
+		"back in time": {time.Second, 20 * time.Second, 30 * time.Second},
 		"not back":     {time.Minute, 2500 * time.Millisecond, 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
