@@ -46,8 +46,8 @@ func TestIdleWorkerStopsWhileRedisHangs(t *testing.T) {
 	}
 }
 
-// A run that ends while Redis hangs is acknowledged when Redis is back before asynq gives it up, and
-// otherwise left to another worker. Neither is a failure of the shutdown.
+// A run that ends while Redis hangs is acknowledged when Redis is back before asynq gives it up,
+// and otherwise left to another worker. Neither is a failure of the shutdown.
 func TestStopWhileRunsEndAndRedisHangs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ thaw, hard, limit time.Duration }{
