@@ -45,7 +45,7 @@ type Watch struct {
 	outage  *Error // nil while the store answers
 	outages int
 	backAt  time.Time
-	strikes int // outages that began soon after the store was back
+	wait    time.Duration // interval of probes during the outage
 }
 
 // NewWatch returns a Watch that has seen nothing yet: the store counts as present.
@@ -77,7 +77,7 @@ func (w *Watch) interval() time.Duration {
 	if w.outage == nil {
 		return every
 	}
-	return min(again<<w.strikes, cautious)
+	return w.wait
 }
 
 func (w *Watch) probe(ctx context.Context) {
@@ -116,9 +116,9 @@ func (w *Watch) leave(ctx context.Context, o *Error) {
 		w.outage = o
 		return
 	}
-	w.strikes++
+	w.wait = min(2*w.wait, cautious)
 	if w.backAt.IsZero() || time.Since(w.backAt) > calm {
-		w.strikes = 0
+		w.wait = again
 	}
 	w.outage = o
 	w.outages++
