@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -18,10 +16,11 @@ import (
 
 const (
 	// recoveryTick is how often a process looks at the cache's state and at the invalidations that
-	// wait.
+	// wait. A look that takes long lowers the rate: lookShare looks fit between two.
 	recoveryTick = 200 * time.Millisecond
-	// maxWaiting bounds the invalidations that one look returns. While there are more, everything
-	// stays in doubt.
+	lookShare    = 20
+	// maxWaiting bounds the invalidations that one look returns. While there are more, or a lane is
+	// too long to be listed, everything stays in doubt.
 	maxWaiting = 5000
 	// maxGap is how long a worker takes no tasks at most until the invalidations are brought
 	// forward, and headStart how long all other lanes wait for those at most.
@@ -37,9 +36,13 @@ var invalidationLanes = []string{queue.Interactive, queue.Quarantine}
 // that starts has not seen the outages before, and begins as after one.
 type recovery struct {
 	stores
-	rdb   redis.UniversalClient // the queue's
 	log   *slog.Logger
 	leads bool // brings the invalidations forward
+	// These are used by run alone: the lists of invalidationLanes, and those of their tasks that
+	// were brought forward after the outage with the count ledAfter.
+	lists    []*queue.WaitingList
+	led      map[string]bool
+	ledAfter int
 
 	mu   sync.Mutex
 	over int // the count of outages when all invalidations had run; -1 at first
@@ -48,29 +51,40 @@ type recovery struct {
 	// task. While a store is unavailable they are those that wait.
 	waiting map[string]tenant.ID
 	digests map[string]bool // of them and of those that have run
-	partial bool            // a store is still unavailable, or there are too many to list
-	listed  time.Time
+	partial bool            // a store is still unavailable, or not all could be listed
+	cut     bool            // not all could be listed
+	head    int             // the count of outages after which the head start began; -1 at first
+	headAt  time.Time
 	gap     int // the count of outages after which the gate first asked
 	gapAt   time.Time
 }
 
+func newRecovery(s stores, log *slog.Logger, leads bool, lists ...*queue.WaitingList) *recovery {
+	return &recovery{stores: s, log: log, leads: leads, lists: lists, ledAfter: -1, over: -1, seen: -1, head: -1, gap: -1}
+}
+
 // newRecovery starts to follow the stores. A process that leads also brings invalidations forward.
 func (b *base) newRecovery(s stores, leads bool) (*recovery, error) {
-	r := &recovery{stores: s, rdb: b.queue, log: b.log, leads: leads, over: -1, seen: -1, gap: -1}
+	var lists []*queue.WaitingList
+	for _, lane := range invalidationLanes {
+		lists = append(lists, queue.NewWaitingList(b.queue, lane, tasks.InvalidateEntity{}.Kind()))
+	}
+	r := newRecovery(s, b.log, leads, lists...)
 	return r, b.group.Go("recovery", r.run)
 }
 
 func (r *recovery) run(ctx context.Context) error {
-	tick := time.NewTicker(recoveryTick)
-	defer tick.Stop()
 	for {
+		began := time.Now()
 		if err := r.look(ctx); err != nil && ctx.Err() == nil {
 			r.log.DebugContext(ctx, "cannot list waiting invalidations", "error", err) // what is in doubt stays so
 		}
+		pause := time.NewTimer(max(recoveryTick, lookShare*time.Since(began)))
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return nil
-		case <-tick.C:
+		case <-pause.C:
 		}
 	}
 }
@@ -84,21 +98,31 @@ func (r *recovery) look(ctx context.Context) error {
 	if isOver || !r.cache.Present() {
 		return nil
 	}
+	if r.ledAfter != outages {
+		r.led, r.ledAfter = nil, outages
+	}
 	var all []queue.WaitingTask
-	more := false
-	for _, lane := range invalidationLanes {
-		found, err := queue.Waiting(ctx, r.rdb, lane, tasks.InvalidateEntity{}.Kind(), maxWaiting)
+	cut := false
+	for _, list := range r.lists {
+		found, complete, err := list.Read(ctx, maxWaiting)
 		if err != nil {
 			return err
 		}
 		if r.leads && isFirst && present {
-			if err := queue.Forward(ctx, r.rdb, lane, found, isOutage); err != nil {
+			next := slices.DeleteFunc(slices.Clone(found), func(t queue.WaitingTask) bool { return r.led[t.ID] })
+			if err := list.Forward(ctx, next, isOutage); err != nil {
 				return err
 			}
 		}
-		all, more = append(all, found...), more || len(found) == maxWaiting
+		all, cut = append(all, found...), cut || !complete
 	}
-	r.update(ctx, outages, all, more || !present)
+	if r.leads && isFirst && present {
+		r.led = map[string]bool{}
+		for _, t := range all {
+			r.led[t.ID] = true
+		}
+	}
+	r.update(ctx, outages, all, present, cut)
 	return nil
 }
 
@@ -108,30 +132,34 @@ func isOutage(c codes.Code) bool {
 }
 
 // update keeps the invalidations that waited when the stores were back and still wait. One that
-// failed may have been superseded by an equal one, which inherits its place. A partial list is
-// listed again.
-func (r *recovery) update(ctx context.Context, outages int, now []queue.WaitingTask, partial bool) {
+// failed may have been superseded by an equal one, which inherits its code; it may appear one look
+// later. While a store is unavailable, or not all are listed, the list begins again.
+func (r *recovery) update(ctx context.Context, outages int, now []queue.WaitingTask, present, cut bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	isFirst := r.seen != outages || r.partial
 	if isFirst {
-		r.seen, r.listed, r.digests = outages, time.Now(), map[string]bool{}
+		r.seen, r.digests = outages, map[string]bool{}
+	}
+	if present && r.head != outages {
+		r.head, r.headAt = outages, time.Now()
 	}
 	still := map[string]tenant.ID{}
 	for _, t := range now {
 		_, waited := r.waiting[t.ID]
 		digest := digestOf(t.ID)
-		if isFirst || waited || t.Inherits() && r.digests[digest] {
+		if isFirst || waited || t.Code != "" && r.digests[digest] {
 			still[t.ID], r.digests[digest] = tenant.ID(t.Tenant), true
 		}
 	}
+	partial := cut || !present
 	if isFirst && !partial && len(still) > 0 {
 		r.log.InfoContext(ctx, "invalidations have waited for a store, and run first", "tasks", len(still))
 	}
-	r.waiting, r.partial = still, partial
-	if len(still) == 0 && !partial {
+	if len(still) == 0 && len(r.waiting) == 0 && !partial {
 		r.over = outages
 	}
+	r.waiting, r.partial, r.cut = still, partial, cut
 }
 
 func digestOf(id string) string {
@@ -153,7 +181,7 @@ func (r *recovery) doubt(t tenant.ID) codes.Code {
 	switch {
 	case r.over == outages:
 		return ""
-	case r.seen != outages, len(r.waiting) >= maxWaiting, !r.queue.Present():
+	case r.seen != outages, r.cut, !r.queue.Present():
 		return codes.ChangesWaiting
 	}
 	for _, owner := range r.waiting {
@@ -178,5 +206,5 @@ func (r *recovery) holds(lane string) bool {
 		}
 		return time.Since(r.gapAt) < maxGap
 	}
-	return !slices.Contains(invalidationLanes, lane) && time.Since(r.listed) < headStart
+	return r.head == outages && time.Since(r.headAt) < headStart && !slices.Contains(invalidationLanes, lane)
 }

@@ -4,31 +4,98 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
+
+// watchless returns a recovery of stores that nothing probes. All have been present so far.
+func watchless(leads bool) *recovery {
+	watch := func(s outage.Store) *outage.Watch { return outage.NewWatch(outage.WatchOptions{Store: s}) }
+	return newRecovery(stores{watch(outage.Queue), watch(outage.Cache), watch(outage.Ledger)}, slog.New(slog.DiscardHandler), leads)
+}
+
+func waiting(char, generation string, code codes.Code) queue.WaitingTask {
+	return queue.WaitingTask{ID: strings.Repeat(char, 26) + "." + generation + ".interactive", Tenant: clinicA.String(), Code: code}
+}
 
 // What was listed first has to leave. A task that supersedes one of them takes its place; another
 // equal one does not.
 func TestRecoveryFollowsWhatWaited(t *testing.T) {
 	t.Parallel()
-	r := &recovery{log: slog.New(slog.DiscardHandler), over: -1, seen: -1, gap: -1}
-	task := func(char, generation string) queue.WaitingTask {
-		return queue.WaitingTask{ID: strings.Repeat(char, 26) + "." + generation + ".interactive", Tenant: clinicA.String()}
-	}
-	step := func(partial bool, waiting int, over bool, now ...queue.WaitingTask) {
+	r := watchless(false)
+	step := func(present bool, follows int, over bool, now ...queue.WaitingTask) {
 		t.Helper()
-		r.update(t.Context(), 3, now, partial)
-		if len(r.waiting) != waiting || (r.over == 3) != over {
+		r.update(t.Context(), 3, now, present, false)
+		if len(r.waiting) != follows || (r.over == 3) != over {
 			t.Errorf("%d wait, over at %d", len(r.waiting), r.over)
 		}
 	}
-	step(true, 0, false)                                  // a store is still unavailable
-	step(true, 1, false, task("a", "1"))                  // one arrives
-	step(false, 2, false, task("a", "1"), task("b", "1")) // now the list is complete
-	step(false, 1, false, task("b", "1"), task("c", "1")) // what comes later does not count
-	step(false, 0, true, task("b", "2"), task("c", "1"))
+	a, b, c := waiting("a", "1", ""), waiting("b", "1", ""), waiting("c", "1", codes.Error)
+	step(false, 0, false)      // a store is still unavailable
+	step(false, 1, false, a)   // one arrives
+	step(true, 2, false, a, b) // now the list is complete
+	step(true, 1, false, b, c) // what comes later does not count
+	step(true, 1, false, waiting("b", "2", codes.CacheFull), c)
+	step(true, 0, false, waiting("b", "3", ""), c)
+	step(true, 1, false, waiting("b", "3", codes.Error), c) // its predecessor failed during the last look
+	step(true, 0, false, waiting("b", "4", ""), c)
+	step(true, 0, true, waiting("b", "4", ""), c)
 	if r.digests[strings.Repeat("c", 26)] {
 		t.Error("a task that came later is followed")
 	}
+}
+
+// Other lanes wait for the invalidations for a short time after an outage, and not at all during
+// one that does not concern them. A list that is cut for ever delays them no longer.
+func TestHeadStartEnds(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		present, cut bool
+		want         time.Duration
+	}{
+		"a store is unavailable":     {false, false, 0},
+		"invalidations wait":         {true, false, headStart},
+		"too many to list":           {true, true, headStart},
+		"too many during the outage": {false, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := watchless(true)
+				r.ledger.Report(t.Context(), codes.LedgerUnavailable)
+				if !r.holds(queue.Sync) || !r.holds(queue.Interactive) {
+					t.Error("tasks are taken before the invalidations are listed")
+				}
+				var held time.Duration
+				for began := time.Now(); time.Since(began) < time.Minute; <-time.After(recoveryTick) {
+					r.update(t.Context(), r.outages(), []queue.WaitingTask{waiting("a", "1", "")}, row.present, row.cut)
+					if r.holds(queue.Interactive) {
+						t.Fatal("the invalidations are held too")
+					}
+					if r.holds(queue.Sync) {
+						held = time.Since(began) + recoveryTick
+					}
+				}
+				if held != row.want {
+					t.Errorf("tasks were held for %v, want %v", held, row.want)
+				}
+				if r.doubt(clinicA) != codes.ChangesWaiting || (r.doubt("clinic-b") != "") != row.cut {
+					t.Errorf("doubt: %q and %q", string(r.doubt(clinicA)), string(r.doubt("clinic-b")))
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := watchless(true)
+		<-time.After(time.Hour)
+		_ = r.holds(queue.Sync)
+		<-time.After(maxGap)
+		if r.holds(queue.Sync) {
+			t.Error("a queue that cannot be listed holds tasks for ever")
+		}
+	})
 }

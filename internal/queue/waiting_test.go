@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,13 +58,16 @@ func TestWaitingTasksComeForward(t *testing.T) {
 		add("e", "test.run", time.Time{})    // pending
 		add("f", "test.run", time.Now().Add(time.Hour))
 
-		got, err := Waiting(t.Context(), rdb, Interactive, "test.run", 100)
+		list := NewWaitingList(rdb, Interactive, "test.run")
+		got, complete, err := list.Read(t.Context(), 100)
 		must(t, err)
+		if !complete {
+			t.Error("the list is cut")
+		}
 		var ids []string
 		for _, w := range got {
 			ids = append(ids, w.ID)
-			if w.Tenant != "clinic-a" || w.Inherits() != (w.ID == id["a"].String() || w.ID == id["b"].String()) ||
-				w.Code != map[string]codes.Code{id["a"].String(): codes.CacheUnavailable, id["b"].String(): codes.Error}[w.ID] {
+			if w.Tenant != "clinic-a" || w.Code != map[string]codes.Code{id["a"].String(): codes.CacheUnavailable, id["b"].String(): codes.Error}[w.ID] {
 				t.Errorf("%+v", w)
 			}
 		}
@@ -73,19 +77,100 @@ func TestWaitingTasksComeForward(t *testing.T) {
 		if !slices.Equal(ids, want) {
 			t.Errorf("waiting: %v, want %v", ids, want)
 		}
-		if two, err := Waiting(t.Context(), rdb, Interactive, "test.run", 2); err != nil || len(two) != 2 {
-			t.Errorf("two of them: %v, %v", two, err)
+		if two, complete, err := list.Read(t.Context(), 2); err != nil || len(two) != 2 || complete {
+			t.Errorf("two of them: %v, %v, %v", two, complete, err)
 		}
-
-		must(t, Forward(t.Context(), rdb, Interactive, got, func(c codes.Code) bool { return c == codes.CacheUnavailable }))
+		stores := func(c codes.Code) bool { return c == codes.CacheUnavailable }
+		must(t, list.Forward(t.Context(), got, stores))
 		start("a")
 		start("e")
-		must(t, Forward(t.Context(), rdb, Interactive, got, func(c codes.Code) bool { return c == codes.CacheUnavailable })) // they have left
+		must(t, list.Forward(t.Context(), got, stores)) // they have left
 		start("d")
 		if other, ok := pop(t, rdb, Interactive); ok {
 			t.Errorf("%v came forward", other)
 		}
 	})
+}
+
+// TestWaitingListFollowsTasks checks that a repeated list has each task in its present place, and
+// none that was demanded for later.
+func TestWaitingListFollowsTasks(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		p, runs := NewProducer(rdb), NewRuns(rdb)
+		list := NewWaitingList(rdb, Interactive, "test.run")
+		want := func(what string, n int) {
+			t.Helper()
+			if got, complete, err := list.Read(t.Context(), 100); err != nil || !complete || len(got) != n {
+				t.Errorf("%s: %v, %v, %v", what, got, complete, err)
+			}
+		}
+		d := demand(Interactive, "a")
+		d.At = time.Now().Add(10 * time.Second)
+		id := parse(t, enqueue(t, p, d).ID)
+		other := demand(Interactive, "b")
+		other.Kind = "test.other"
+		enqueue(t, p, other)
+		for range 2 {
+			want("demanded for later", 0)
+		}
+		key := asynqTaskPrefix(Interactive) + id.String()
+		must(t, rdb.ZAdd(t.Context(), asynqKey(Interactive, suffixSchedule), redis.Z{Score: 1, Member: id.String()}).Err())
+		want("due", 1)
+		must(t, rdb.ZAdd(t.Context(), asynqKey(Interactive, suffixSchedule), redis.Z{Score: float64(d.At.Unix()), Member: id.String()}).Err())
+		must(t, rdb.HSet(t.Context(), key, "crashed", "1").Err())
+		want("crashed in quarantine", 1)
+		must(t, rdb.HDel(t.Context(), key, "crashed").Err())
+		enqueue(t, p, demand(Interactive, "a"))
+		want("brought forward", 1)
+		for range 2 {
+			if got, ok := pop(t, rdb, Interactive); !ok {
+				t.Fatal("nothing to pop")
+			} else if got == id {
+				must(t, runs.Start(t.Context(), id))
+			}
+		}
+		want("runs", 1)
+		must(t, rdb.Del(t.Context(), key).Err())
+		want("ended", 0)
+	})
+}
+
+// TestLongLanes checks that a lane that is too long is not listed, and that many tasks come forward
+// in their order.
+func TestLongLanes(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	list := NewWaitingList(rdb, Interactive, "test.run")
+	message := appendText(nil, fieldType, "test.run")
+	pipe := rdb.Pipeline()
+	for i := range 3 * placesBatch {
+		id := strconv.Itoa(i)
+		pipe.HSet(t.Context(), asynqTaskPrefix(Interactive)+id, "msg", message, "state", StatePending)
+		pipe.LPush(t.Context(), asynqKey(Interactive, suffixPending), id)
+	}
+	_, err := pipe.Exec(t.Context())
+	must(t, err)
+	got, complete, err := list.Read(t.Context(), 5000)
+	if must(t, err); !complete || len(got) != 3*placesBatch {
+		t.Fatalf("%d tasks, %v", len(got), complete)
+	}
+	must(t, list.Forward(t.Context(), got, nil))
+	after, err := rdb.LRange(t.Context(), asynqKey(Interactive, suffixPending), 0, -1).Result()
+	must(t, err)
+	for i, w := range got {
+		if next := after[len(after)-1-i]; next != w.ID {
+			t.Fatalf("in place %d is %s, want %s", i, next, w.ID)
+		}
+	}
+	fill := make([]any, maxLine)
+	for i := range fill {
+		fill[i] = "x" + strconv.Itoa(i)
+	}
+	must(t, rdb.LPush(t.Context(), asynqKey(Interactive, suffixPending), fill...).Err())
+	if got, complete, err := list.Read(t.Context(), 5000); err != nil || complete || len(got) > 0 {
+		t.Errorf("of a long lane: %d tasks, %v, %v", len(got), complete, err)
+	}
 }
 
 // TestServerAsksBeforeItPops checks that no task is taken of a lane that is not ready, and that

@@ -1,28 +1,22 @@
--- Lists the tasks of one kind that are to run now, or that failed and run again.
+-- Lists the tasks of a lane that a worker has or may take within half a minute, at one instant.
 --
 -- KEYS[1] pending
--- ARGV[1] the beginning of the kind's messages   ARGV[2] number of tasks to return at most
+-- ARGV[1] number of tasks that are listed at most
 -- The last two are those of demand.lua.
 --
--- Returns {id, place, message, id, place, message, ...}.
+-- Returns their IDs, or nil if there are more.
 
-local found, most = {}, 3 * tonumber(ARGV[2])
+local most, ids = tonumber(ARGV[1]), {}
 
-local function add(ids, place)
-  for _, id in ipairs(ids) do
-    if #found >= most then return end
-    local msg = fields(id, 'msg')[1]
-    if msg and string.sub(msg, 1, #ARGV[1]) == ARGV[1] then
-      found[#found + 1], found[#found + 2], found[#found + 3] = id, place, msg
-    end
-  end
+local function add(more)
+  for _, id in ipairs(more) do ids[#ids + 1] = id end
 end
 
-add(redis.call('ZRANGEBYSCORE', retry, '-inf', '+inf'), 'retry')
--- A task that is parked behind an equal one is scheduled for at most half a minute.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', now + 31)) do
-  if fields(id, 'parked')[1] or tonumber(redis.call('ZSCORE', scheduled, id)) <= now then add({id}, 'scheduled') end
-end
-add(redis.call('LRANGE', active, 0, -1), 'active')
-add(redis.call('LRANGE', pending, 0, -1), 'pending')
-return found
+add(redis.call('ZRANGEBYSCORE', retry, '-inf', '+inf', 'LIMIT', 0, most + 1))
+-- A task that is parked behind an equal one, or that crashed in quarantine, waits for at most that
+-- time.
+add(redis.call('ZRANGEBYSCORE', scheduled, '-inf', now + 31, 'LIMIT', 0, most + 1))
+add(redis.call('LRANGE', active, 0, most))
+add(redis.call('LRANGE', pending, 0, most))
+if #ids > most then return false end
+return ids
