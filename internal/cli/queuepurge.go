@@ -32,8 +32,9 @@ func newQueuePurge(e *env) *cobra.Command {
 The dead letters of archived tasks are resolved. A removed scheduled or retried task will not run: its status becomes
 "purged", and the same work can be enqueued again.
 
-Tasks that become due during the command are not removed. The command works in small steps and can be interrupted and
-repeated. It removes at most ` + fmt.Sprint(maxPurge) + ` tasks; if there are more, or if it is interrupted, the exit code is 9.`,
+Tasks that become due during the command are not removed, nor are those that wait for the end of an equal task. The
+command works in small steps and can be interrupted and repeated. It removes at most ` + fmt.Sprint(maxPurge) + ` tasks; if there are more, or
+if it is interrupted, the exit code is 9.`,
 		Example: "  rounds queue purge sync --state archived --older-than 720h\n  rounds queue purge warm --state retry --older-than 24h --yes --json",
 		Args:    names("LANE"), ValidArgsFunction: completeLane,
 		Annotations: map[string]string{untimed: "yes"},

@@ -49,7 +49,8 @@ type Task struct {
 	// Bytes is the size of its sealed payload.
 	Bytes int
 
-	raw string // the ID as asynq stores it
+	raw    string // the ID as asynq stores it
+	parked bool   // scheduled until an equal task has ended, and then it is to run
 }
 
 // HeaderTenant is the header with the alias of a task's tenant.
@@ -102,12 +103,33 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 				return err
 			}
 		}
+		if state == StateScheduled {
+			if err := readParked(ctx, rdb, lane, tasks); err != nil {
+				return err
+			}
+		}
 		for _, t := range tasks {
 			if !f(t) {
 				return nil
 			}
 		}
 	}
+}
+
+// readParked reads which scheduled tasks are parked.
+func readParked(ctx context.Context, rdb redis.UniversalClient, lane string, tasks []Task) error {
+	pipe := rdb.Pipeline()
+	parked := make([]*redis.BoolCmd, len(tasks))
+	for i, t := range tasks {
+		parked[i] = pipe.HExists(ctx, asynqTaskPrefix(lane)+t.raw, "parked")
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) { // a damaged record is not parked
+		return fmt.Errorf("list tasks: %w", clean(err))
+	}
+	for i, p := range parked {
+		tasks[i].parked = p.Val()
+	}
+	return nil
 }
 
 // readDeaths reads when tasks were archived. The inspector returns the time of the last failure,

@@ -28,7 +28,8 @@ func Removable(state string) bool {
 }
 
 // Old returns at most limit tasks of a lane in one state that died, or were demanded, before a
-// time. A waiting task without the time of its demand counts as old.
+// time. A waiting task without the time of its demand counts as old. A scheduled task that waits for
+// the end of an equal one is not returned: it is to run now, as a pending one is.
 func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
 	var out []Task
 	if !Removable(state) {
@@ -39,7 +40,7 @@ func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, bef
 		if state == StateArchived {
 			since = t.DiedAt
 		}
-		if since.Before(before) && (state != StateArchived || !since.IsZero()) { // a zero time: removed in the meantime
+		if since.Before(before) && !t.parked && (state != StateArchived || !since.IsZero()) { // a zero time: removed in the meantime
 			out = append(out, t)
 		}
 		return len(out) < limit

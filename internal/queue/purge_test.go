@@ -66,6 +66,35 @@ func TestOldAndRemove(t *testing.T) {
 	})
 }
 
+// A task that waits for the end of an equal one is a demand for now, and is not removed.
+func TestParkedTasksAreNotRemoved(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		p, runs := NewProducer(rdb), NewRuns(rdb)
+		enqueue(t, p, aged(Sync, "a", 2*time.Hour))
+		first, _ := pop(t, rdb, Sync)
+		must(t, runs.Start(t.Context(), first))
+		parked := parse(t, enqueue(t, p, aged(Sync, "a", time.Hour)).ID)
+		if _, ok := pop(t, rdb, Sync); ok {
+			t.Fatal("two equal tasks run")
+		}
+		all, err := Tasks(t.Context(), rdb, Sync, StateScheduled, 10)
+		if must(t, err); len(all) != 1 || all[0].ID != parked.String() {
+			t.Fatalf("scheduled: %+v", all)
+		}
+		if old, err := Old(t.Context(), rdb, Sync, StateScheduled, time.Now(), 10); err != nil || len(old) != 0 {
+			t.Errorf("%+v, %v", old, err)
+		}
+		if n, err := Remove(t.Context(), rdb, Sync, StateScheduled, all); err != nil || n != 0 {
+			t.Errorf("removed %d, %v", n, err)
+		}
+		finish(t, rdb, first, StateArchived)
+		if next, ok := pop(t, rdb, Sync); !ok || next != parked {
+			t.Errorf("then %v runs", next)
+		}
+	})
+}
+
 func TestRemoveDeadTasks(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
