@@ -26,8 +26,9 @@ const (
 	// callTimeout bounds a call that touches a few rows, including the wait for a connection.
 	// An unreachable PostgreSQL is reported within it.
 	callTimeout = 5 * time.Second
-	// openTimeout bounds the first connection, in which SQLite may have to recover its log.
-	openTimeout = 15 * time.Second
+	// openTimeout bounds the first connection to a SQLite file, in which SQLite may have to create
+	// the file or recover its log. On a machine with a busy disk that takes many seconds.
+	openTimeout = time.Minute
 	// batchTimeout bounds a call that writes many rows in one transaction.
 	batchTimeout = 30 * time.Second
 	// busyTimeout is how long SQLite waits for another process to finish writing. It is shorter
@@ -49,8 +50,8 @@ type Ledger struct {
 
 // Open connects to the ledger at address: postgres://USER:PASSWORD@HOST/DATABASE with pgx's
 // parameters, or sqlite:FILE, which creates the file, readable by its owner alone, in an existing
-// directory. It pings the database once and fails within five seconds without an answer. It does
-// not touch the schema: see Migrate.
+// directory. It pings the database once, and fails after five seconds without an answer of
+// PostgreSQL, or a minute without one of the file system. It does not touch the schema: see Migrate.
 //
 // An address that is not understood is ErrURL. No error contains the address or its password.
 func Open(ctx context.Context, address string) (*Ledger, error) {
@@ -158,7 +159,11 @@ func (l *Ledger) CheckWrites(ctx context.Context) error {
 // connect is the first Ping. When several connections switch a new SQLite file to WAL at the same
 // time, SQLite rejects all but one at once, despite the busy timeout; the others retry.
 func (l *Ledger) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	limit := callTimeout
+	if l.dialect == SQLite {
+		limit = openTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		err := dbError("ping", l.db.PingContext(ctx))
