@@ -28,8 +28,8 @@ func Removable(state string) bool {
 }
 
 // Old returns at most limit tasks of a lane in one state that died, or were demanded, before a
-// time. A waiting task without the time of its demand counts as old. A scheduled task that waits for
-// the end of an equal one is not returned: it is to run now, as a pending one is.
+// time. A waiting task without the time of its demand counts as old. A scheduled task that waits
+// for the end of an equal one is not returned: it is to run now, as a pending one is.
 func Old(ctx context.Context, rdb redis.UniversalClient, lane, state string, before time.Time, limit int) ([]Task, error) {
 	var out []Task
 	if !Removable(state) {
