@@ -51,7 +51,8 @@ type Ledger struct {
 // Open connects to the ledger at address: postgres://USER:PASSWORD@HOST/DATABASE with pgx's
 // parameters, or sqlite:FILE, which creates the file, readable by its owner alone, in an existing
 // directory. It pings the database once, and fails after five seconds without an answer of
-// PostgreSQL, or a minute without one of the file system. It does not touch the schema: see Migrate.
+// PostgreSQL, or a minute without one of the file system. It does not touch the schema: see
+// Migrate.
 //
 // An address that is not understood is ErrURL. No error contains the address or its password.
 func Open(ctx context.Context, address string) (*Ledger, error) {
