@@ -62,7 +62,7 @@ func Dial(rawURL string, o Options) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s redis: %w", o.Role, err)
 	}
-	return c, nil
+	return markDials(c), nil
 }
 
 // mute stops the client library from writing to stderr. Failures are returned as errors; the

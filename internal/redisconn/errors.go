@@ -30,7 +30,7 @@ func Clean(err error) error {
 		return err
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
-	case errors.As(err, &reply):
+	case errors.As(err, &reply) && !isUndialed(err):
 		word, _, _ := strings.Cut(reply.Error(), " ")
 		if word == "" || strings.ToUpper(word) != word || len(word) > 20 {
 			word = "ERR"

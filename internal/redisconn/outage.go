@@ -20,8 +20,10 @@ import (
 func Outage(s outage.Store, err error) error {
 	var reply redis.Error
 	switch {
-	case err == nil || outage.Of(err) != nil || errors.Is(err, redis.Nil) || errors.Is(err, redis.ErrClosed) || errors.Is(err, context.Canceled):
+	case err == nil || outage.Of(err) != nil || errors.Is(err, context.Canceled):
 		return err
+	case isUndialed(err):
+		return outage.New(s, outage.Unavailable, isSlow(err), err)
 	case errors.As(err, &reply):
 		if k, ok := refusals[refusal(reply.Error())]; ok {
 			return outage.New(s, k, false, err)
@@ -63,12 +65,18 @@ func refusal(reply string) string {
 	return word
 }
 
+// isUndialed reports whether no connection could be made.
+func isUndialed(err error) bool {
+	_, ok := errors.AsType[*dialError](err)
+	return ok
+}
+
 func isSlow(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, redis.ErrPoolTimeout) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// isBroken reports whether a connection could not be made, or ended.
+// isBroken reports whether a connection ended.
 func isBroken(err error) bool {
 	var failed net.Error
 	var errno syscall.Errno

@@ -3,6 +3,11 @@ package redisconn_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +83,35 @@ func TestOutagesOfServers(t *testing.T) {
 	check(t, set(), "", false)
 }
 
+// A server to which no connection can be made is unavailable, whatever the reason is.
+func TestFailedConnectionsAreOutages(t *testing.T) {
+	t.Parallel()
+	untrusted := httptest.NewTLSServer(nil)
+	t.Cleanup(untrusted.Close)
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	sentinel := redistest.StartSentinel(t, redistest.StartNode(t), "primary")
+	for _, url := range []string{
+		"rediss://" + untrusted.Listener.Addr().String(), "redis+cluster://" + untrusted.Listener.Addr().String() + "?tls=true",
+		"redis+sentinel://" + sentinel + "/unknown", "redis+sentinel://127.0.0.1:1/primary", "redis+cluster://127.0.0.1:1", "redis://127.0.0.1:1",
+	} {
+		c, err := redisconn.Dial(url, redisconn.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		err = c.Set(t.Context(), "k", "v", 0).Err()
+		check(t, err, codes.CacheUnavailable, false)
+		if shown := redisconn.Clean(err); !errors.Is(shown, redisconn.ErrUnavailable) || strings.Contains(shown.Error(), ":") {
+			t.Errorf("%s is shown as %v", url, shown)
+		}
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	var d net.Dialer
+	_, err := d.DialContext(canceled, "tcp", "127.0.0.1:1")
+	check(t, err, "", false)
+}
+
 func TestReplicaIsReadOnly(t *testing.T) {
 	t.Parallel()
 	primary, replica := redistest.StartNode(t), redistest.StartNode(t)
@@ -101,6 +135,7 @@ func TestRefusals(t *testing.T) {
 		"ERR Error running script (call to f_1): @user_script:1: user_script:1: attempt to index a nil value: -OOM":                       "",
 		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.":                                codes.CacheFull,
 		"LOADING Redis is loading the dataset in memory":                                                                                  codes.CacheUnavailable,
+		"ERR max number of clients reached":     codes.CacheUnavailable,
 		"NOAUTH Authentication required.":       codes.CacheUnavailable,
 		"NOPERM User worker has no permissions": "",
 		"ERR value is not OOM":                  "",
