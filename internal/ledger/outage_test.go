@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
 	"testing"
 	"time"
 
@@ -58,6 +59,23 @@ func TestFullAndReadOnlyLedgersAreOutages(t *testing.T) {
 	})
 }
 
+// pairs runs a test on a new ledger of each dialect that two processes have opened.
+func pairs(t *testing.T, test func(t *testing.T, l, other *Ledger)) {
+	t.Helper()
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			path := address(t, dialect)
+			l := open(t, path)
+			if err := l.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			apply(t, l, someTenant)
+			test(t, l, open(t, path))
+		})
+	}
+}
+
 func TestLockedFileIsOutage(t *testing.T) {
 	t.Parallel()
 	path := address(t, SQLite)
@@ -97,12 +115,84 @@ func TestFaultsOfCallersAreNoOutage(t *testing.T) {
 	})
 }
 
+// A ledger that does not answer before the caller's time is over is an outage that the caller may
+// have caused: its Error is slow.
+func TestSlowLedgerIsOutage(t *testing.T) {
+	t.Parallel()
+	pairs(t, func(t *testing.T, l, other *Ledger) {
+		tx, err := other.db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), `UPDATE tenants SET time_zone = time_zone`); err != nil {
+			t.Fatal(err)
+		}
+		if l.dialect == Postgres {
+			if _, err := tx.ExecContext(t.Context(), `LOCK TABLE watermarks`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, use := range map[string]func(context.Context) error{
+			"a statement": l.use,
+			"a transaction": func(ctx context.Context) error {
+				return dbError("x", l.inTransaction(ctx, func(tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, `INSERT INTO watermarks (tenant_id, name, at) VALUES ('clinic-a', 'y', 1)`)
+					return err
+				}))
+			},
+		} {
+			limited, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			err = use(limited)
+			cancel()
+			wantOutage(t, err, codes.LedgerUnavailable)
+			if o := outage.Of(err); o == nil || !o.Slow {
+				t.Errorf("%s: %v is not slow", name, err)
+			}
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.use(t.Context()); err != nil {
+			t.Errorf("after the lock: %v", err)
+		}
+	})
+}
+
+// The context of a transaction may end between its last statement and its commit.
+func TestCommitAfterItsTimeIsOutage(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, someTenant)
+		limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		err := l.inTransaction(limited, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(limited, `UPDATE tenants SET time_zone = time_zone`)
+			<-limited.Done()
+			_ = tx.Rollback() // as database/sql does
+			return err
+		})
+		wantOutage(t, dbError("x", err), codes.LedgerUnavailable)
+	})
+}
+
 func TestUnreachableServerIsOutage(t *testing.T) {
 	t.Parallel()
-	l := migrated(t, Postgres)
-	apply(t, l, someTenant)
-	l.db.SetMaxOpenConns(1)
-	_, _ = l.db.ExecContext(t.Context(), "SELECT pg_terminate_backend(pg_backend_pid())")
-	_, err := Open(t.Context(), "postgres://u:p@127.0.0.1:1/none")
+	server := address(t, Postgres)
+	_, err := open(t, server).db.ExecContext(t.Context(), "SELECT pg_terminate_backend(pg_backend_pid())")
+	wantOutage(t, dbError("x", err), codes.LedgerUnavailable)
+	_, err = Open(t.Context(), "postgres://u:p@127.0.0.1:1/none")
+	wantOutage(t, err, codes.LedgerUnavailable)
+	missing, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing.Path = "/restored-later"
+	_, err = Open(t.Context(), missing.String())
+	wantOutage(t, err, codes.LedgerUnavailable)
+	limited := open(t, server)
+	limited.db.SetMaxOpenConns(1)
+	limited.must(t, "SET statement_timeout = '50ms'")
+	_, err = limited.db.ExecContext(t.Context(), "SELECT pg_sleep(60)")
+	err = dbError("x", err)
 	wantOutage(t, err, codes.LedgerUnavailable)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,11 @@ func (l *Ledger) inTransaction(ctx context.Context, f func(tx *sql.Tx) error) er
 	if err := f(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	err = tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err() // it was rolled back when its time was over
+	}
+	return err
 }
 
 // changedRow reports whether a statement changed a row.
