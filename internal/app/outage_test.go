@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -51,6 +54,27 @@ func (r *runs) option(o *WorkerOptions) {
 	}
 }
 
+// met waits for the end of a run that has met an outage.
+func (r *runs) met(t *testing.T, code codes.Code) (found Run) {
+	t.Helper()
+	eventually(t, func() error {
+		all := r.all()
+		i := slices.IndexFunc(all, func(one Run) bool { return one.Outcome.Code == code })
+		if i < 0 {
+			return fmt.Errorf("none of %+v has met the outage", all)
+		}
+		found = all[i]
+		return nil
+	})
+	return found
+}
+
+// notice returns a log that waits until its process has noticed an outage.
+func notice() (*progtest.LogBuffer, *slog.Logger) {
+	b := progtest.NewLogBuffer("store is unavailable")
+	return b, slog.New(slog.NewTextHandler(b, nil))
+}
+
 func (r *runs) all() []Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,23 +107,40 @@ func TestTasksWaitForTheCache(t *testing.T) {
 			sys, server := unthrottled(t)
 			tools := sys.tools(t)
 			r := &runs{}
-			sys.work(t, r.option)
-			first := sys.demand(t, tools)
-			sys.ends(t, tools, first.ID, tasks.StateDone)
-			outage.down(t, server, tools)
-			before := len(r.all())
-			var ids []string
-			for i := range 10 {
-				d := tasks.DateOf(sys.today().AddDate(0, 0, i))
+			noticed, log := notice()
+			sys.work(t, r.option, func(o *WorkerOptions) { o.Logger = log })
+			sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+			demand := func(day int) string {
+				d := tasks.DateOf(sys.today().AddDate(0, 0, day))
 				got, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
 				if err != nil {
 					t.Fatal(err)
 				}
-				ids = append(ids, got.ID)
+				return got.ID
 			}
-			<-time.After(6 * time.Second)
-			if n := len(r.all()) - before; n > 2*len(ids)+5 {
-				t.Errorf("%d runs of %d tasks during the outage", n, len(ids))
+			// One task runs when the outage begins, and ten are enqueued during it.
+			release, calls := sys.block(t), sys.arrived.Load()
+			ids := []string{demand(1)}
+			eventually(t, func() error {
+				if sys.arrived.Load() == calls {
+					return errors.New("the vendor received no call")
+				}
+				return nil
+			})
+			outage.down(t, server, tools)
+			release()
+			if met := r.met(t, outage.code); met.Outcome.State != tasks.OutcomeLater {
+				t.Errorf("the run that met the outage: %+v", met.Outcome)
+			}
+			noticed.Wait(t)
+			for i := range 10 {
+				ids = append(ids, demand(2+i))
+			}
+			<-time.After(2 * time.Second)
+			for _, run := range r.all() {
+				if slices.Contains(ids[1:], run.ID) {
+					t.Errorf("a run during the outage: %+v", run.Outcome)
+				}
 			}
 			outage.up(t, server, tools)
 			back := time.Now()
@@ -148,7 +189,8 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 	sys, server := unthrottled(t)
 	tools := sys.tools(t)
 	sys.fill(t, tools)
-	desk, _ := sys.serve(t)
+	noticed, log := notice()
+	desk, _ := sys.serve(t, func(o *GatewayOptions) { o.Logger = log })
 	eventually(t, func() error {
 		s, err := desk.board()
 		if err == nil && s.Stale {
@@ -157,14 +199,13 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 		return err
 	})
 	server.Freeze(t)
-	began := time.Now()
 	for _, path := range []string{"/v1/practices/1/board", "/v1/patients/1000001?practice=1", "/v1/providers/1/day?practice=1"} {
 		began := time.Now()
 		if status, _ := desk.read(path, ""); status != http.StatusServiceUnavailable || time.Since(began) > 2*time.Second {
 			t.Errorf("%s: %d after %v from a frozen cache", path, status, time.Since(began))
 		}
 	}
-	<-time.After(4*time.Second - time.Since(began)) // a probe has noticed
+	noticed.Wait(t)
 	accepted, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPractice})
 	if err != nil {
 		t.Fatal(err)
@@ -226,34 +267,35 @@ func TestWaitingInvalidationsRunFirst(t *testing.T) {
 	sys, server := unthrottled(t)
 	tools := sys.tools(t)
 	r := &runs{}
-	sys.work(t, r.option)
-	first := sys.demand(t, tools)
-	sys.ends(t, tools, first.ID, tasks.StateDone)
+	noticed, log := notice()
+	sys.work(t, r.option, func(o *WorkerOptions) { o.Logger = log })
+	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
 	server.Kill()
-	<-time.After(3 * time.Second)
+	noticed.Wait(t)
 	mark := len(r.all())
-	var ids []string
-	enqueue := func(a tasks.Args, how ...tasks.Option) {
+	enqueue := func(a tasks.Args, how ...tasks.Option) (id string) {
 		got, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), a, how...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, got.ID)
+		return got.ID
 	}
 	for i := range 30 {
 		d := tasks.DateOf(sys.today().AddDate(0, 0, i))
 		enqueue(tasks.SyncSchedule{Practice: "1", From: d, To: d}, tasks.Interactive())
 		enqueue(tasks.SyncSchedule{Practice: "2", From: d, To: d})
 	}
-	enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPractice})
-	enqueue(tasks.InvalidateEntity{Practice: "2", Noun: tasks.NounPractice})
+	late := []string{
+		enqueue(tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPractice}),
+		enqueue(tasks.InvalidateEntity{Practice: "2", Noun: tasks.NounPractice}),
+	}
 	server.Start(t)
-	for _, id := range ids {
+	for _, id := range late { // the others take as long as the pace of the vendor
 		sys.ends(t, tools, id, tasks.StateDone)
 	}
 	var place []int
 	for i, run := range r.all()[mark:] {
-		if run.Kind == (tasks.InvalidateEntity{}).Kind() {
+		if slices.Contains(late, run.ID) {
 			place = append(place, i)
 		}
 	}
