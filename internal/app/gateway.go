@@ -48,7 +48,7 @@ func NewGateway(ctx context.Context, o GatewayOptions) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.store.DoubtedBy(recovery.doubt)
+	b.store.DoubtedBy(recovery.doubt, watched.cache.Report)
 	api, err := gateway.New(gateway.Options{
 		Store: b.store, Tasks: b.tasks, Events: b.cacheRdb, Keys: b.keys, Tenant: b.ledger.Tenant,
 		Callers: o.Config.Keys, Now: b.now, Logger: b.log, Limits: o.Limits,

@@ -82,9 +82,11 @@ func read[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error)
 	own, partKeys := v.keys()
 	got, err := sc.store.cache.PeekMany(ctx, append([]cache.Key{own, sc.store.identityKey(sc.tenant, sc.practice)}, partKeys...))
 	if err != nil {
+		sc.store.meet(ctx, err)
 		return none, Freshness{}, fmt.Errorf("read %s: %w", own.Class.Name, err)
 	}
-	view, fresh, err := readFound(ctx, sc.store.cache, v, got[0], got[2:])
+	view, fresh, err := readFound(ctx, sc.store, v, got[0], got[2:])
+	sc.store.meet(ctx, err)
 	if fresh.Stale {
 		fresh.Reason = cmp.Or(stated(ctx, got[1]).Code, fresh.Reason)
 	}
@@ -98,7 +100,7 @@ func read[V any](ctx context.Context, sc scope, v view[V]) (V, Freshness, error)
 
 // readFound is read with what was found of the view and its parts. Concurrent reads of one view
 // share one build.
-func readFound[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Entry, parts []cache.Entry) (V, Freshness, error) {
+func readFound[V any](ctx context.Context, s *Store, v view[V], found cache.Entry, parts []cache.Entry) (V, Freshness, error) {
 	var none V
 	own, _ := v.keys()
 	telemetry.CacheRead(ctx, own.Class.Name, found.State.String())
@@ -115,7 +117,7 @@ func readFound[V any](ctx context.Context, c *cache.Cache, v view[V], found cach
 		}
 	}
 	telemetry.DataRead(ctx, own.Class.Name, assessed.age)
-	r, err := load(ctx, c, v, found, parts, assessed)
+	r, err := load(ctx, s, v, found, parts, assessed)
 	if err != nil {
 		return none, Freshness{}, fmt.Errorf("load %s: %w", own.Class.Name, err)
 	}
@@ -126,7 +128,7 @@ func readFound[V any](ctx context.Context, c *cache.Cache, v view[V], found cach
 // began after this read is shared as it is, whether it was stored or not. A view that was built
 // otherwise comes as it was stored, and this read assesses it by the parts that it has seen, as it
 // does with a hit.
-func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Entry, parts []cache.Entry, assessed assessment) (*reading[V], error) {
+func load[V any](ctx context.Context, s *Store, v view[V], found cache.Entry, parts []cache.Entry, assessed assessment) (*reading[V], error) {
 	var stored *reading[V]
 	accept := func(e cache.Entry) bool {
 		a := assessed
@@ -135,11 +137,12 @@ func load[V any](ctx context.Context, c *cache.Cache, v view[V], found cache.Ent
 		return ok
 	}
 	own, _ := v.keys()
-	e, err := c.Load(ctx, own, found, accept, func(ctx context.Context, _ cache.Grant) (cache.Value, error) {
-		return build(ctx, c, v)
+	e, err := s.cache.Load(ctx, own, found, accept, func(ctx context.Context, _ cache.Grant) (cache.Value, error) {
+		return build(ctx, s.cache, v)
 	})
 	if o := outage.Of(err); o != nil && o.Kind != outage.Unavailable {
-		return buildReadOnly(ctx, c, v, o)
+		s.meet(ctx, err)
+		return buildReadOnly(ctx, s.cache, v, o)
 	}
 	if err != nil {
 		return nil, err

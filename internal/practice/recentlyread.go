@@ -19,6 +19,7 @@ const recentFor = 30 * time.Minute
 // markRead marks a view as recently read. A cache that refuses writes can still be read.
 func (s *Store) markRead(ctx context.Context, t tenant.ID, c *cache.Class, name phi.Ref) error {
 	err := s.cache.MarkRead(ctx, cache.Key{Tenant: t, Class: c, ID: name}, recentFor)
+	s.meet(ctx, err)
 	if o := outage.Of(err); o != nil && o.Kind != outage.Unavailable {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -40,15 +41,25 @@ type Store struct {
 	cache *cache.Cache
 	keys  *phi.Keys
 	doubt func(tenant.ID) codes.Code
+	met   func(context.Context, codes.Code)
 }
 
 // NewStore returns a store over the cache.
 func NewStore(c *cache.Cache, k *phi.Keys) *Store { return &Store{cache: c, keys: k} }
 
 // DoubtedBy sets a function that returns why nothing that the cache holds of a tenant may be called
-// fresh at the moment, or "". Views are stale for that reason then. It must be set before the first
-// read.
-func (s *Store) DoubtedBy(doubt func(tenant.ID) codes.Code) { s.doubt = doubt }
+// fresh at the moment, or "". Views are stale for that reason then. met is called before with the
+// code of each outage that the reading of a view meets. Both must be set before the first read.
+func (s *Store) DoubtedBy(doubt func(tenant.ID) codes.Code, met func(context.Context, codes.Code)) {
+	s.doubt, s.met = doubt, met
+}
+
+// meet reports an outage. A cache that only took longer than the caller waits may be there.
+func (s *Store) meet(ctx context.Context, err error) {
+	if o := outage.Of(err); s.met != nil && o != nil && !o.Slow {
+		s.met(ctx, o.Code())
+	}
+}
 
 func (s *Store) doubted(t tenant.ID) codes.Code {
 	if s.doubt == nil {
