@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,20 +15,50 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The keys that probes write: no tenant and no lane has this slot.
-var (
-	queueProbe = tenant.GlobalKey("q2", "_", "probe")
-	cacheProbe = tenant.GlobalKey("c1", "_", "probe")
+const (
+	// probeLife is how long a probe's key stays behind.
+	probeLife = time.Minute
+	// probeSlots is the number of slots among which a probe finds one of each primary of a cluster.
+	probeSlots = 200
 )
 
-// probeLife is how long a probe's key stays behind.
-const probeLife = time.Minute
-
-// probe returns a function that finds out whether a Redis server answers and accepts writes.
-func probe(s outage.Store, rdb redis.UniversalClient, key string) func(context.Context, bool) error {
+// probe returns a function that finds out whether a Redis answers and accepts writes: for a cluster
+// each of its primaries, since any task may need any of them.
+func probe(s outage.Store, rdb redis.UniversalClient, space string) func(context.Context, bool) error {
 	return func(ctx context.Context, _ bool) error {
-		return redisconn.Outage(s, rdb.Set(ctx, key, 1, probeLife).Err())
+		keys, err := probeKeys(ctx, rdb, space)
+		if err != nil {
+			return redisconn.Outage(s, err)
+		}
+		_, err = rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, key := range keys {
+				p.Set(ctx, key, 1, probeLife)
+			}
+			return nil
+		})
+		return redisconn.Outage(s, err)
 	}
+}
+
+// probeKeys returns the keys that a probe writes. No tenant and no lane has their slots.
+func probeKeys(ctx context.Context, rdb redis.UniversalClient, space string) (keys []string, err error) {
+	cluster, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		return []string{tenant.GlobalKey(space, "_", "probe")}, nil
+	}
+	known := map[string]bool{}
+	for n := range probeSlots {
+		key := tenant.GlobalKey(space, "_"+strconv.Itoa(n), "probe")
+		primary, err := cluster.MasterForKey(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if address := primary.Options().Addr; !known[address] {
+			known[address] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
 }
 
 // stores are the watches of a process's stores.
@@ -41,8 +72,8 @@ func (b *base) watchStores() (s stores, err error) {
 		return w
 	}
 	return stores{
-		queue: watch(outage.Queue, probe(outage.Queue, b.queue, queueProbe)),
-		cache: watch(outage.Cache, probe(outage.Cache, b.cacheRdb, cacheProbe)),
+		queue: watch(outage.Queue, probe(outage.Queue, b.queue, "q2")),
+		cache: watch(outage.Cache, probe(outage.Cache, b.cacheRdb, "c1")),
 		ledger: watch(outage.Ledger, func(ctx context.Context, inOutage bool) error {
 			if inOutage {
 				return b.ledger.CheckWrites(ctx)

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"net"
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,25 @@ func (n *Node) OwnCluster(t testing.TB) {
 	n.do(t, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
 	c := n.Client(t)
 	n.eventually(t, "the cluster is up", func() bool { return c.Get(t.Context(), "x").Err().Error() == "redis: nil" })
+}
+
+// ShareCluster makes nodes, which are started with cluster-enabled, primaries of a new cluster with
+// equal shares of the slots.
+func ShareCluster(t testing.TB, nodes ...*Node) {
+	t.Helper()
+	for i, n := range nodes {
+		n.do(t, "CLUSTER", "ADDSLOTSRANGE", i*16384/len(nodes), (i+1)*16384/len(nodes)-1)
+		if i > 0 {
+			n.JoinCluster(t, nodes[0])
+		}
+	}
+	for _, n := range nodes {
+		c := n.Client(t)
+		n.eventually(t, "the cluster is up", func() bool {
+			shards, err := c.ClusterShards(t.Context()).Result()
+			return err == nil && len(shards) == len(nodes) && strings.Contains(c.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
+		})
+	}
 }
 
 // JoinCluster introduces the node to the owner.
