@@ -41,7 +41,7 @@ const freshFor = time.Minute
 
 // Observe is the Middleware that records a span and the metrics of each attempt. The span of a
 // first attempt within a minute of the demand continues the producer's trace; others only link to
-// it.
+// it. Both show how the run ended, also if an equal task then supersedes this one.
 func Observe(next Next) Next {
 	return func(ctx context.Context, run *Run) (err error) {
 		began := time.Now()

@@ -75,7 +75,7 @@ func (p *Producer) Replay(ctx context.Context, d Dead) (ReplayResult, error) {
 		return "", fmt.Errorf("replay task: %w", clean(err))
 	}
 	result, err := replayScript.on(ctx, p.rdb, id.Lane, []string{id.outcomeKey()}, id.String(), id.Digest,
-		strconv.FormatUint(id.Generation, 10), call.message, call.pendingSince, int64(generationLife/time.Second)).Text()
+		strconv.FormatUint(id.Generation, 10), call.message, call.pendingSince).Text()
 	if err != nil {
 		return "", fmt.Errorf("replay task: %w", clean(err))
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"embed"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,12 +24,13 @@ func newScript(name string) laneScript {
 	return laneScript{redis.NewScript(source("demand") + source(name))}
 }
 
+// source returns the text of a script. The life of a generation has its home in this package.
 func source(name string) string {
 	text, err := sources.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		panic("queue: no script " + name) //nolint:forbidigo // the scripts are part of the program
 	}
-	return string(text)
+	return strings.Replace(string(text), "GENERATION_LIFE", strconv.FormatInt(int64(generationLife/time.Second), 10), 1)
 }
 
 // on runs the script on a lane. Its first key, pending, and its last two arguments are added here.

@@ -1,5 +1,6 @@
 -- Ends a run with a script of asynq, which replaces the line ASYNQ below, if the run still has its
--- task. Then the task of the digest that waits behind it can run.
+-- task. Then the task of the digest that waits behind it can run. A run whose task another one
+-- superseded in requeue.lua ends with asynq's script for success, which deletes the task.
 --
 -- KEYS and ARGV are asynq's, where ARGV[1] is the task's ID, and after them:
 -- ARGV[last - 3] token of the run   ARGV[last - 2] front if a task that is to run again at once is

@@ -4,6 +4,7 @@
 -- pending, active, lease, scheduled, retry   asynq's keys of the lane
 -- task      prefix of task keys
 -- clock     Redis' time: seconds and microseconds; now is the same in seconds
+-- life      how long a record outlives its last use, in seconds
 --
 -- The record of a digest is a hash:
 --   gen    the last generation that was given out
@@ -20,6 +21,7 @@ local scheduled, retry, task = base .. 'scheduled', base .. 'retry', base .. 't:
 local clock = redis.call('TIME')
 local micros = clock[1] .. string.format('%06d', tonumber(clock[2]))
 local now = tonumber(micros) / 1000000
+local life = GENERATION_LIFE
 
 -- recordOf returns the key of the record for a task's ID, or nil.
 local function recordOf(id)
@@ -65,7 +67,7 @@ end
 local function relist(record, id)
   unlist(record, id)
   redis.call('HSET', record, 'next', id .. ' ' .. redis.call('HGET', record, 'next'))
-  keep(record, 604800)
+  keep(record, life)
 end
 
 -- due returns when a waiting task runs and what it waits in: 0 means as soon as possible. A task

@@ -15,6 +15,6 @@ local record = recordOf(id)
 if record then
   unlist(record, id)
   redis.call('HSET', record, 'run', id, 'held', string.format('%.0f', now + ARGV[3]))
-  keep(record, 604800)
+  keep(record, life)
 end
 return 1

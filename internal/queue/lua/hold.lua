@@ -13,7 +13,7 @@ for i = 2, #ARGV - 2 do
     release(record, id)
   elseif record and not busy(record, id) then
     redis.call('HSET', record, 'run', id, 'held', string.format('%.0f', now + ARGV[1]))
-    keep(record, 604800)
+    keep(record, life)
   end
 end
 return 0

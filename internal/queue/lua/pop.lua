@@ -40,7 +40,7 @@ local function take(record, id, f)
   if record then
     redis.call('HSET', record, 'run', id)
     redis.call('HDEL', record, 'held')
-    keep(record, 604800)
+    keep(record, life)
   end
   return {id, f[1], token, f[4] or '0'}
 end

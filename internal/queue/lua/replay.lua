@@ -4,7 +4,7 @@
 --
 -- KEYS[1] pending   KEYS[2] outcome
 -- ARGV[1] task ID   ARGV[2] digest   ARGV[3] generation   ARGV[4] message
--- ARGV[5] now in nanoseconds, asynq's   ARGV[6] life of the record in seconds
+-- ARGV[5] now in nanoseconds, asynq's
 -- The last two are those of demand.lua.
 --
 -- Returns queued, waiting, running, done or superseded.
@@ -35,5 +35,4 @@ redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_sinc
 redis.call('LPUSH', pending, id)
 if tonumber(ARGV[3]) > tonumber(redis.call('HGET', record, 'gen') or 0) then redis.call('HSET', record, 'gen', ARGV[3]) end
 relist(record, id)
-keep(record, ARGV[6])
 return result

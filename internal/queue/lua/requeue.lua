@@ -8,7 +8,8 @@
 -- ARGV[6] reason and time as fields of a message   ARGV[7] life of the record in seconds
 -- The last two are those of demand.lua.
 --
--- Returns kept, superseded or stale.
+-- Returns kept; superseded if another task took over, and asynq then drops this one as if it were
+-- done; or stale if the run has lost its task.
 
 local id, at = ARGV[1], tonumber(ARGV[3])
 if not current(id, ARGV[2]) then return 'stale' end
