@@ -199,7 +199,7 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 		return err
 	})
 	server.Freeze(t)
-	for _, path := range []string{"/v1/practices/1/board", "/v1/patients/1000001?practice=1", "/v1/providers/1/day?practice=1"} {
+	for _, path := range []string{"/v1/practices/1/board", "/v1/patients/1000001?practice=1", "/v1/providers/1/day?practice=1", "/v1/events"} {
 		began := time.Now()
 		if status, _ := desk.read(path, ""); status != http.StatusServiceUnavailable || time.Since(began) > 2*time.Second {
 			t.Errorf("%s: %d after %v from a frozen cache", path, status, time.Since(began))

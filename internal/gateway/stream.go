@@ -30,7 +30,9 @@ type stream struct {
 // the log's end comes from another log, and 0 comes from a time without a log, so that the log
 // cannot show what it has lost since.
 func (s *stream) start(ctx context.Context, last string) (err error) {
-	end, err := events.Last(ctx, s.Events, s.owner)
+	limited, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	end, err := events.Last(limited, s.Events, s.owner)
 	if err != nil {
 		return fmt.Errorf("begin stream: %w", err)
 	}

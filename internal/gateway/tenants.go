@@ -19,6 +19,9 @@ import (
 // again.
 const tenantTTL = 30 * time.Second
 
+// tenantLimit is how long the ledger may take to read a tenant again before the cached one is used.
+const tenantLimit = 500 * time.Millisecond
+
 // tenantCache caches tenants that were read from the ledger. It is safe for concurrent use.
 type tenantCache struct {
 	read  func(context.Context, tenant.ID) (ledger.Tenant, error)
@@ -61,7 +64,12 @@ func (ts *tenantCache) get(ctx context.Context, id tenant.ID) (*tenantInfo, erro
 }
 
 func (ts *tenantCache) refresh(ctx context.Context, id tenant.ID, have *tenantInfo) (*tenantInfo, error) {
-	t, err := ts.read(ctx, id)
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if have != nil {
+		limited, cancel = context.WithTimeout(ctx, tenantLimit)
+	}
+	defer cancel()
+	t, err := ts.read(limited, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return nil, fail(codes.NotFound, "")

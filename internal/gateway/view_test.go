@@ -371,15 +371,25 @@ func TestTenantCacheSurvivesLedgerOutage(t *testing.T) {
 			}
 			return practice.NewNames(keys.For("clinic-a"))
 		},
-		read: func(context.Context, tenant.ID) (ledger.Tenant, error) {
-			if calls++; calls == 1 {
+		read: func(ctx context.Context, id tenant.ID) (ledger.Tenant, error) {
+			calls++
+			switch {
+			case calls == 1:
 				return ledger.Tenant{TimeZone: "America/Chicago", Practices: []ledger.Practice{{ID: "7"}}}, nil
+			case calls == 3 && id == clinicA: // it is frozen
+				<-ctx.Done()
+				return ledger.Tenant{}, ctx.Err()
 			}
 			return ledger.Tenant{}, errors.New("unreachable")
 		},
 	}
 	for range 3 {
-		c, err := ts.get(t.Context(), clinicA)
+		patient, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		c, err := ts.get(patient, clinicA)
+		if patient.Err() != nil {
+			t.Error("a caller waits for a frozen ledger")
+		}
+		cancel()
 		if err != nil || len(c.practices) != 1 {
 			t.Fatalf("%v, %v", c, err)
 		}
