@@ -99,7 +99,10 @@ class Client:
         return self._view(path, {"practice": practice, "date": date}, known)
 
     def invalidate(self, practice, noun, record=None):
-        """Report that a record changed at the vendor. All readers see its views as stale once this returns."""
+        """Report that a record changed at the vendor. All readers see its views as stale once this returns.
+
+        If the cache cannot be written, the document has "queued", and a task does it when the cache is back.
+        """
         body = {"practice": practice, "noun": noun}
         if record is not None:
             body["id"] = record

@@ -51,7 +51,7 @@ func NewGateway(ctx context.Context, o GatewayOptions) (_ *Gateway, err error) {
 	b.store.DoubtedBy(recovery.doubt, watched.cache.Report)
 	api, err := gateway.New(gateway.Options{
 		Store: b.store, Tasks: b.tasks, Events: b.cacheRdb, Keys: b.keys, Tenant: b.ledger.Tenant,
-		Callers: o.Config.Keys, Now: b.now, Logger: b.log, Limits: o.Limits,
+		Callers: o.Config.Keys, Unavailable: watched.cache.Report, Now: b.now, Logger: b.log, Limits: o.Limits,
 	})
 	if err != nil {
 		return nil, err

@@ -206,9 +206,13 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 		}
 	}
 	noticed.Wait(t)
-	accepted, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.InvalidateEntity{Practice: "1", Noun: tasks.NounPractice})
-	if err != nil {
-		t.Fatal(err)
+	var accepted struct {
+		Queued codes.Code      `json:"queued"`
+		Tasks  []tasks.Receipt `json:"tasks"`
+	}
+	status, body := desk.read("/v1/invalidations", `{"practice":"1","noun":"practice"}`)
+	if err := json.Unmarshal(body, &accepted); err != nil || status != http.StatusAccepted || accepted.Queued != codes.CacheUnavailable || len(accepted.Tasks) != 1 {
+		t.Fatalf("an invalidation without the cache: %d %s", status, body)
 	}
 	server.Thaw(t)
 	late, _ := sys.serve(t)
@@ -222,7 +226,7 @@ func TestBoardIsInDoubtUntilWaitingInvalidationsHaveRun(t *testing.T) {
 		<-time.After(50 * time.Millisecond)
 	}
 	sys.work(t)
-	sys.ends(t, tools, accepted.ID, tasks.StateDone)
+	sys.ends(t, tools, accepted.Tasks[0].ID, tasks.StateDone)
 	eventually(t, func() error {
 		for _, a := range []*api{desk, late} {
 			if s, err := a.board(); err != nil || s.Stale {

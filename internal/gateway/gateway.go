@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
@@ -22,7 +23,7 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// Options configure a Gateway. All fields but Now, Logger and Limits are required.
+// Options configure a Gateway. All fields but Unavailable, Now, Logger and Limits are required.
 type Options struct {
 	Store  *practice.Store
 	Tasks  *tasks.Client
@@ -30,10 +31,14 @@ type Options struct {
 	Keys   *phi.Keys             // for the keyed digests in ETags
 	// Tenant reads a tenant's practices and time zone.
 	Tenant  func(ctx context.Context, id tenant.ID) (ledger.Tenant, error)
-	Callers []access.Key     // at least one
-	Now     func() time.Time // decides which day is "today"; defaults to real time
-	Logger  *slog.Logger     // defaults to discarding
-	Limits  Limits
+	Callers []access.Key // at least one
+	// Unavailable is called after a change was queued because the cache did not take it, with the
+	// code of the outage. From its return until the change is applied, Store is to call the views
+	// of the tenant stale. Defaults to nothing.
+	Unavailable func(context.Context, codes.Code)
+	Now         func() time.Time // decides which day is "today"; defaults to real time
+	Logger      *slog.Logger     // defaults to discarding
+	Limits      Limits
 }
 
 // Limits bound what callers may use. A zero field means the default that its comment gives.
@@ -87,6 +92,9 @@ func New(o Options) (*Gateway, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Unavailable == nil {
+		o.Unavailable = func(context.Context, codes.Code) {}
 	}
 	o.Limits.setDefaults()
 	g := &Gateway{

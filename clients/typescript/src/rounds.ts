@@ -86,7 +86,10 @@ export class Client {
     return this.#view(`/v1/providers/${encodeURIComponent(provider)}/day`, { practice, date }, known);
   }
 
-  /** Reports that a record changed at the vendor. All readers see its views as stale once this resolves. */
+  /**
+   * Reports that a record changed at the vendor. All readers see its views as stale once this resolves. If the cache cannot be
+   * written, the document has "queued", and a task does it when the cache is back.
+   */
   async invalidate(change: Change): Promise<Invalidation> {
     return documentOf(await this.#send("/v1/invalidations", change));
   }
