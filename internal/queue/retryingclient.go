@@ -29,6 +29,10 @@ type retryingClient struct {
 	*worker
 	failed  atomic.Int64 // consecutive failed dequeues
 	scripts learned
+	// recheck is how long a lane that was empty is not asked again. A pool that has tasks in one
+	// lane would otherwise ask its empty lanes before most of them.
+	recheck time.Duration
+	empty   map[string]time.Time // when a lane was; only asynq's one goroutine that dequeues uses it
 }
 
 // worker is what the clients of a Server's asynq servers share.
@@ -151,11 +155,18 @@ func (l *retryingClient) dequeue(ctx context.Context, lane string) *redis.Cmd {
 		return none(ctx)
 	default:
 	}
-	if !l.ready(lane) {
+	if time.Since(l.empty[lane]) < l.recheck || !l.ready(lane) {
 		return none(ctx)
 	}
 	cmd := l.pop(ctx, lane)
-	if err := cmd.Err(); err == nil || errors.Is(err, redis.Nil) {
+	switch err := cmd.Err(); {
+	case errors.Is(err, redis.Nil):
+		l.failed.Store(0)
+		if l.recheck > 0 {
+			l.empty[lane] = time.Now()
+		}
+		return cmd
+	case err == nil:
 		l.failed.Store(0)
 		return cmd
 	}

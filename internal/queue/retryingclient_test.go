@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -201,4 +202,30 @@ func TestFailingDequeueIsDelayed(t *testing.T) {
 // isPop reports whether the keys are those of the pop script.
 func isPop(keys []string) bool {
 	return len(keys) >= 2 && strings.HasSuffix(keys[0], suffixPending) && strings.HasSuffix(keys[1], suffixPaused)
+}
+
+// TestEmptyLaneIsNotAskedAgainAtOnce checks that a pool asks an empty lane rarely, and its other
+// lanes as before.
+func TestEmptyLaneIsNotAskedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	s := idleServer(t, rdb)
+	l := &retryingClient{UniversalClient: rdb, worker: s.worker, recheck: time.Hour, empty: map[string]time.Time{}}
+	asks := func(lane string, finds bool) {
+		t.Helper()
+		if err := l.dequeue(t.Context(), lane).Err(); finds && err != nil || !finds && !errors.Is(err, redis.Nil) {
+			t.Errorf("%s: %v", lane, err)
+		}
+	}
+	asks(Sync, false)
+	for _, lane := range []string{Sync, Warm} {
+		for _, char := range []string{"a", "b"} {
+			enqueue(t, NewProducer(rdb), demand(lane, char))
+		}
+	}
+	asks(Sync, false)
+	asks(Warm, true)
+	asks(Warm, true)
+	l.recheck = time.Nanosecond
+	asks(Sync, true)
 }

@@ -188,7 +188,8 @@ func or[T int | time.Duration](v, fallback T) T {
 }
 
 func (s *Server) engine(pool Pool) *asynq.Server {
-	l := &retryingClient{UniversalClient: s.o.Redis, worker: s.worker}
+	// asynq asks an idle pool's lanes again after at least half of Check.
+	l := &retryingClient{UniversalClient: s.o.Redis, worker: s.worker, recheck: s.o.Check / 2, empty: map[string]time.Time{}}
 	return asynq.NewServerFromRedisClient(l, asynq.Config{
 		Concurrency:              pool.Slots,
 		Queues:                   pool.Lanes,
