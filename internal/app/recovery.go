@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -26,6 +28,8 @@ const (
 	// forward, and headStart how long all other lanes wait for those at most.
 	maxGap    = time.Second
 	headStart = 2 * time.Second
+	// longestWait is longer than the waits of tasks that a store has postponed.
+	longestWait = 5 * time.Second
 )
 
 // invalidationLanes are the lanes that invalidations wait in.
@@ -37,12 +41,14 @@ var invalidationLanes = []string{queue.Interactive, queue.Quarantine}
 type recovery struct {
 	stores
 	log   *slog.Logger
-	leads bool // brings the invalidations forward
+	leads bool                  // brings the invalidations forward
+	rdb   redis.UniversalClient // the queue's, if it leads
 	// These are used by run alone: the lists of invalidationLanes, and those of their tasks that
 	// were brought forward after the outage with the count ledAfter.
 	lists    []*queue.WaitingList
 	led      map[string]bool
 	ledAfter int
+	resumed  int // the count of outages after which all postponed tasks were brought forward
 
 	mu   sync.Mutex
 	over int // the count of outages when all invalidations had run; -1 at first
@@ -55,12 +61,13 @@ type recovery struct {
 	cut     bool            // not all could be listed
 	head    int             // the count of outages after which the head start began; -1 at first
 	headAt  time.Time
+	next    int // of waiting, those that can run and that no worker has taken
 	gap     int // the count of outages after which the gate first asked
 	gapAt   time.Time
 }
 
 func newRecovery(s stores, log *slog.Logger, leads bool, lists ...*queue.WaitingList) *recovery {
-	return &recovery{stores: s, log: log, leads: leads, lists: lists, ledAfter: -1, over: -1, seen: -1, head: -1, gap: -1}
+	return &recovery{stores: s, log: log, leads: leads, lists: lists, ledAfter: -1, resumed: -1, over: -1, seen: -1, head: -1, gap: -1}
 }
 
 // newRecovery starts to follow the stores. A process that leads also brings invalidations forward.
@@ -70,6 +77,7 @@ func (b *base) newRecovery(s stores, leads bool) (*recovery, error) {
 		lists = append(lists, queue.NewWaitingList(b.queue, lane, tasks.InvalidateEntity{}.Kind()))
 	}
 	r := newRecovery(s, b.log, leads, lists...)
+	r.rdb = b.queue
 	return r, b.group.Go("recovery", r.run)
 }
 
@@ -101,6 +109,12 @@ func (r *recovery) look(ctx context.Context) error {
 	if r.ledAfter != outages {
 		r.led, r.ledAfter = nil, outages
 	}
+	if r.leads && present && r.resumed != outages {
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+		r.resumed = outages
+	}
 	var all []queue.WaitingTask
 	cut := false
 	for _, list := range r.lists {
@@ -126,9 +140,20 @@ func (r *recovery) look(ctx context.Context) error {
 	return nil
 }
 
+// resume lets the tasks that a store has postponed run at once. Invalidations come forward after
+// them, and so run first.
+func (r *recovery) resume(ctx context.Context) error {
+	for _, lane := range queue.Lanes() {
+		if err := queue.Hasten(ctx, r.rdb, lane, longestWait, isOutage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func isOutage(c codes.Code) bool {
 	_, ok := outage.StoreOf(c)
-	return ok
+	return ok || c == codes.Redis // flow control uses the queue's
 }
 
 // update keeps the invalidations that waited when the stores were back and still wait. One that
@@ -145,11 +170,15 @@ func (r *recovery) update(ctx context.Context, outages int, now []queue.WaitingT
 		r.head, r.headAt = outages, time.Now()
 	}
 	still := map[string]tenant.ID{}
+	r.next = 0
 	for _, t := range now {
 		_, waited := r.waiting[t.ID]
 		digest := digestOf(t.ID)
 		if isFirst || waited || t.Code != "" && r.digests[digest] {
 			still[t.ID], r.digests[digest] = tenant.ID(t.Tenant), true
+			if t.ComesForward(isOutage) {
+				r.next++
+			}
 		}
 	}
 	partial := cut || !present
@@ -206,5 +235,5 @@ func (r *recovery) holds(lane string) bool {
 		}
 		return time.Since(r.gapAt) < maxGap
 	}
-	return r.head == outages && time.Since(r.headAt) < headStart && !slices.Contains(invalidationLanes, lane)
+	return r.head == outages && (r.next > 0 || r.cut) && time.Since(r.headAt) < headStart && !slices.Contains(invalidationLanes, lane)
 }

@@ -19,7 +19,7 @@ func watchless(leads bool) *recovery {
 }
 
 func waiting(char, generation string, code codes.Code) queue.WaitingTask {
-	return queue.WaitingTask{ID: strings.Repeat(char, 26) + "." + generation + ".interactive", Tenant: clinicA.String(), Code: code}
+	return queue.WaitingTask{ID: strings.Repeat(char, 26) + "." + generation + ".interactive", Tenant: clinicA.String(), Code: code, Place: queue.StatePending}
 }
 
 // What was listed first has to leave. A task that supersedes one of them takes its place; another
@@ -96,6 +96,36 @@ func TestHeadStartEnds(t *testing.T) {
 		<-time.After(maxGap)
 		if r.holds(queue.Sync) {
 			t.Error("a queue that cannot be listed holds tasks for ever")
+		}
+	})
+}
+
+// Other lanes wait until every invalidation that can run has been taken: one that runs, or waits
+// for reasons of its own, delays no other task.
+func TestHeadStartEndsWhenAllAreTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := watchless(true)
+		at := func(char, place string, code codes.Code) queue.WaitingTask {
+			w := waiting(char, "1", code)
+			w.Place = place
+			return w
+		}
+		stopped, failed := at("a", queue.StateRetry, codes.CacheFull), at("b", queue.StateRetry, codes.Error)
+		runs, parked := at("c", queue.StateActive, ""), at("d", queue.StateScheduled, "")
+		for _, step := range []struct {
+			holds bool
+			now   []queue.WaitingTask
+		}{
+			{true, []queue.WaitingTask{stopped, failed, runs, parked, waiting("e", "1", "")}},
+			{true, []queue.WaitingTask{stopped, failed, runs, parked}},
+			{false, []queue.WaitingTask{failed, runs, parked}},
+			{false, nil},
+		} {
+			r.update(t.Context(), 0, step.now, true, false)
+			if r.holds(queue.Warm) != step.holds || r.holds(queue.Interactive) {
+				t.Errorf("while %+v wait, the lane warm waits: %v", step.now, r.holds(queue.Warm))
+			}
 		}
 	})
 }

@@ -35,8 +35,14 @@ type WaitingTask struct {
 	// Code is why its last attempt ended without a result. A task that waits in the stead of an
 	// equal one that failed has that one's code. Empty if no attempt did.
 	Code codes.Code
+	// Place is where it waits: StatePending, StateRetry, or StateScheduled for the end of an equal
+	// one. StateActive means that it runs.
+	Place string
+}
 
-	place string
+// ComesForward reports whether Forward moves the task.
+func (t WaitingTask) ComesForward(again func(codes.Code) bool) bool {
+	return t.Place == StatePending || t.Place == StateRetry && again(t.Code)
 }
 
 // WaitingList lists the tasks of one kind in one lane again and again. It remembers which tasks are
@@ -108,7 +114,7 @@ func (w *WaitingList) locate(ctx context.Context, found []WaitingTask, ids []str
 		if reply[i+1] == "" {
 			continue
 		}
-		t := WaitingTask{ID: reply[i], place: reply[i+1]}
+		t := WaitingTask{ID: reply[i], Place: reply[i+1]}
 		t.Tenant, t.Code = readWaiting([]byte(reply[i+2]))
 		found = append(found, t)
 	}
@@ -159,8 +165,8 @@ func (w *WaitingList) Forward(ctx context.Context, tasks []WaitingTask, again fu
 	for _, part := range slices.Backward(slices.Collect(slices.Chunk(tasks, forwardBatch))) {
 		var args []any
 		for _, t := range part {
-			if t.place == StatePending || t.place == StateRetry && again(t.Code) {
-				args = append(args, t.ID, t.place)
+			if t.ComesForward(again) {
+				args = append(args, t.ID, t.Place)
 			}
 		}
 		if len(args) == 0 {
