@@ -84,10 +84,11 @@ func (b *base) newRecovery(s stores, leads bool) (*recovery, error) {
 func (r *recovery) run(ctx context.Context) error {
 	for {
 		began := time.Now()
-		if err := r.look(ctx); err != nil && ctx.Err() == nil {
+		err := r.look(ctx)
+		if err != nil && ctx.Err() == nil {
 			r.log.DebugContext(ctx, "cannot list waiting invalidations", "error", err) // what is in doubt stays so
 		}
-		pause := time.NewTimer(max(recoveryTick, lookShare*time.Since(began)))
+		pause := time.NewTimer(pauseAfter(time.Since(began), err))
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -97,13 +98,23 @@ func (r *recovery) run(ctx context.Context) error {
 	}
 }
 
-// look lists the invalidations that wait, unless there is nothing to wait for.
+// pauseAfter returns the pause after a look. One that failed says nothing about the work that looks
+// cause: a queue that is frozen answers after seconds, and may be back at once.
+func pauseAfter(took time.Duration, err error) time.Duration {
+	if err != nil {
+		return recoveryTick
+	}
+	return max(recoveryTick, lookShare*took)
+}
+
+// look lists the invalidations that wait, unless there is nothing to wait for, or nothing to list
+// them with.
 func (r *recovery) look(ctx context.Context) error {
 	outages, present := r.outages(), r.present()
 	r.mu.Lock()
 	isOver, isFirst := r.over == outages, r.seen != outages || r.partial
 	r.mu.Unlock()
-	if isOver || !r.cache.Present() {
+	if isOver || !r.cache.Present() || !r.queue.Present() {
 		return nil
 	}
 	if r.ledAfter != outages {

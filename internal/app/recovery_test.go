@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -128,4 +129,20 @@ func TestHeadStartEndsWhenAllAreTaken(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A frozen queue, which answers a look after seconds, delays no look after it.
+func TestLooksGoOnAfterAFrozenQueue(t *testing.T) {
+	t.Parallel()
+	if p := pauseAfter(3*time.Second, errors.New("no answer")); p != recoveryTick {
+		t.Errorf("%v pass after a look that failed", p)
+	}
+	if a, b := pauseAfter(time.Millisecond, nil), pauseAfter(time.Second, nil); a != recoveryTick || b != lookShare*time.Second {
+		t.Errorf("%v and %v pass after a short and a long look", a, b)
+	}
+	r := watchless(false)
+	r.queue.Report(t.Context(), codes.QueueUnavailable)
+	if err := r.look(t.Context()); err != nil || r.seen >= 0 || r.doubt(clinicA) != codes.ChangesWaiting {
+		t.Errorf("without the queue a look sees %d, %v", r.seen, err)
+	}
 }
