@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/go-redis/v9"
-	"github.com/workflow-bolt/rounds/internal/redisconn"
+
+	"github.com/workflow-bolt/rounds/bench/internal/process"
 )
 
 // fault is one way in which a store is unavailable.
@@ -28,69 +28,49 @@ const startLimit = 60 * time.Second
 
 // redisServer is a private Redis behind a proxy.
 type redisServer struct {
-	*proxy
-	cmd   *exec.Cmd
-	admin redis.UniversalClient // past the proxy
+	*process.Redis
+	proxy *process.Proxy
 }
 
-func startRedis(ctx context.Context, dir string) (_ *redisServer, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func startRedis(ctx context.Context) (*redisServer, error) {
+	r, err := process.StartRedis(ctx)
+	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(dir, "s")
-	s := &redisServer{cmd: exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "yes")} //nolint:gosec,noctx // a folder of the bench; close ends it
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start redis-server: %w", err)
+	proxy, err := process.StartProxy(ctx, "tcp", r.Addr)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	if s.proxy, err = newProxy("unix", socket); err != nil {
-		return nil, err
-	}
-	if s.admin, err = redisconn.Dial("unix://"+socket, redisconn.Options{}); err != nil {
-		return nil, err
-	}
-	return s, until(ctx, startLimit, "redis-server answers", func() bool { return s.admin.Ping(ctx).Err() == nil })
+	return &redisServer{r, proxy}, nil
 }
 
-func (s *redisServer) url() string { return "redis://" + s.address }
+func (s *redisServer) url() string { return "redis://" + s.proxy.Addr }
 
-func (s *redisServer) close() error {
-	var err error
-	if s.admin != nil {
-		err = s.admin.Close()
-	}
-	if s.proxy != nil {
-		err = errors.Join(err, s.proxy.close())
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait() // returns "killed"
-	return err
-}
+func (s *redisServer) close() error { return errors.Join(s.proxy.Close(), s.Close()) }
 
 func (s *redisServer) faults() []fault {
 	config := func(name, value string) func(context.Context) error {
-		return func(ctx context.Context) error { return s.admin.ConfigSet(ctx, name, value).Err() }
+		return func(ctx context.Context) error { return s.Client.ConfigSet(ctx, name, value).Err() }
 	}
 	replicaOf := func(host, port string) func(context.Context) error {
-		return func(ctx context.Context) error { return s.admin.Do(ctx, "REPLICAOF", host, port).Err() }
+		return func(ctx context.Context) error { return s.Client.Do(ctx, "REPLICAOF", host, port).Err() }
 	}
-	return append(s.proxy.faults(),
+	return append(faultsOf(s.proxy),
 		fault{"full", config("maxmemory", "1"), config("maxmemory", "0")},
 		fault{"read-only", replicaOf("127.0.0.1", "1"), replicaOf("NO", "ONE")})
 }
 
-func (p *proxy) faults() []fault {
-	plain := func(f func() error) func(context.Context) error { return func(context.Context) error { return f() } }
-	return []fault{{"down", plain(p.cut), plain(p.listen)}, {"frozen", plain(p.freeze), plain(p.thaw)}}
+// faultsOf returns the faults of any store behind a proxy.
+func faultsOf(p *process.Proxy) []fault {
+	return []fault{
+		{"down", func(context.Context) error { return p.Cut() }, p.Listen},
+		{"frozen", func(context.Context) error { p.Freeze(); return nil }, func(context.Context) error { p.Thaw(); return nil }},
+	}
 }
 
 // postgres is a private PostgreSQL behind a proxy. It does not protect its data.
 type postgres struct {
-	*proxy
+	proxy  *process.Proxy
 	cmd    *exec.Cmd
 	socket string // directory
 }
@@ -120,7 +100,7 @@ func startPostgres(ctx context.Context, dir string) (_ *postgres, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.proxy, err = newProxy("unix", filepath.Join(dir, ".s.PGSQL.5432")); err != nil {
+	if s.proxy, err = process.StartProxy(ctx, "unix", filepath.Join(dir, ".s.PGSQL.5432")); err != nil {
 		return nil, err
 	}
 	return s, until(ctx, startLimit, "PostgreSQL answers", func() bool { return s.do(ctx, "SELECT 1") == nil })
@@ -147,7 +127,7 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 }
 
 func (s *postgres) url() string {
-	return "postgres://rounds@" + s.address + "/postgres?sslmode=disable"
+	return "postgres://rounds@" + s.proxy.Addr + "/postgres?sslmode=disable"
 }
 
 // do runs statements past the proxy.
@@ -168,7 +148,7 @@ func (s *postgres) do(ctx context.Context, statements ...string) error {
 func (s *postgres) close() error {
 	var err error
 	if s.proxy != nil {
-		err = s.proxy.close()
+		err = s.proxy.Close()
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // an immediate shutdown
 	_ = s.cmd.Wait()
@@ -188,7 +168,7 @@ func (s *postgres) faults() []fault {
 	run := func(statements ...string) func(context.Context) error {
 		return func(ctx context.Context) error { return s.do(ctx, statements...) }
 	}
-	return append(s.proxy.faults(),
+	return append(faultsOf(s.proxy),
 		fault{"full", run(fill), run(empty)},
 		fault{
 			"read-only", run("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"),

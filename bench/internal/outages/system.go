@@ -71,11 +71,11 @@ func newSystem(ctx context.Context, patients int) (_ *system, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() error { return os.RemoveAll(dir) })
-	if s.queue, err = startRedis(ctx, filepath.Join(dir, "q")); err != nil {
+	if s.queue, err = startRedis(ctx); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.queue.close)
-	if s.cache, err = startRedis(ctx, filepath.Join(dir, "c")); err != nil {
+	if s.cache, err = startRedis(ctx); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.cache.close)
@@ -127,7 +127,7 @@ func (s *system) configure(patients int) error {
 // open opens the tools and starts the gateway.
 func (s *system) open(ctx context.Context) (err error) {
 	direct := s.settings
-	direct.Redis = config.Redis{Queue: secret.Value("unix://" + s.queue.target), Cache: secret.Value("unix://" + s.cache.target)}
+	direct.Redis = config.Redis{Queue: secret.Value(s.queue.URL(0)), Cache: secret.Value(s.cache.URL(0))}
 	if s.tools, err = app.OpenTools(ctx, app.Process{}, direct); err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (d *Deployment) replicate(ctx context.Context) (err error) {
 	if d.Replica, err = StartRedis(ctx, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0"); err != nil {
 		return err
 	}
-	if d.front, err = StartProxy(ctx, d.Redis.Addr); err != nil {
+	if d.front, err = StartProxy(ctx, "tcp", d.Redis.Addr); err != nil {
 		return err
 	}
 	for {
