@@ -76,6 +76,16 @@ func notice() (*progtest.LogBuffer, *slog.Logger) {
 	return b, slog.New(slog.NewTextHandler(b, nil))
 }
 
+// observe starts a worker, and returns its runs and its log once it has run a task.
+func (sys *system) observe(t *testing.T, tools *Tools) (*runs, *progtest.LogBuffer) {
+	t.Helper()
+	r := &runs{}
+	noticed, log := notice()
+	sys.work(t, r.option, func(o *WorkerOptions) { o.Logger = log })
+	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+	return r, noticed
+}
+
 func (r *runs) all() []Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,10 +117,7 @@ func TestTasksWaitForTheCache(t *testing.T) {
 			t.Parallel()
 			sys, server := unthrottled(t)
 			tools := sys.tools(t)
-			r := &runs{}
-			noticed, log := notice()
-			sys.work(t, r.option, func(o *WorkerOptions) { o.Logger = log })
-			sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+			r, noticed := sys.observe(t, tools)
 			demand := func(day int) string {
 				d := tasks.DateOf(sys.today().AddDate(0, 0, day))
 				got, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncSchedule{Practice: "1", From: d, To: d})
@@ -271,10 +278,7 @@ func TestWaitingInvalidationsRunFirst(t *testing.T) {
 	t.Parallel()
 	sys, server := unthrottled(t)
 	tools := sys.tools(t)
-	r := &runs{}
-	noticed, log := notice()
-	sys.work(t, r.option, func(o *WorkerOptions) { o.Logger = log })
-	sys.ends(t, tools, sys.demand(t, tools).ID, tasks.StateDone)
+	r, noticed := sys.observe(t, tools)
 	server.Kill()
 	noticed.Wait(t)
 	var ids []string
