@@ -103,7 +103,7 @@ func (o options) rows(names []string, results []result) []report.Row {
 	zero := func(name, note string, bad, cases func(result) int) []report.Row {
 		return []report.Row{
 			row(name, "count", note, report.Lower, 0, number(bad), sum),
-			row(name+"-cases", "count", "how many could have failed", report.Higher, float64(len(results)), number(cases), sum),
+			row(name+"-cases", "count", "how many could have failed, in the outage with the fewest", report.Higher, 1, number(cases), slices.Min[[]float64]),
 		}
 	}
 	waiting := func(r result) int { return r.waiting }

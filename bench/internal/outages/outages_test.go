@@ -50,9 +50,9 @@ func TestRowsNeedCases(t *testing.T) {
 	t.Parallel()
 	o := options{scale: 0.05}
 	names := []string{"cache down"}
-	passes := func(r result) map[string]bool {
+	passes := func(results ...result) map[string]bool {
 		out := map[string]bool{}
-		for _, row := range o.rows(names, []result{r}) {
+		for _, row := range o.rows(names, results) {
 			out[row.Name] = row.Pass()
 			if !strings.Contains(row.Note, "30s instead of 10m0s") || !strings.Contains(row.Note, "cache down") {
 				t.Errorf("%s: %s", row.Name, row.Note)
@@ -60,12 +60,13 @@ func TestRowsNeedCases(t *testing.T) {
 		}
 		return out
 	}
-	for name, ok := range passes(result{waiting: 9, proven: 5, pickups: 2, resume: []float64{1, 2}}) {
+	good := result{waiting: 9, proven: 5, pickups: 2, resume: []float64{1, 2}}
+	for name, ok := range passes(good, good) {
 		if !ok {
 			t.Errorf("%s fails", name)
 		}
 	}
-	for name, ok := range passes(result{}) {
+	for name, ok := range passes(good, result{}) { // the first outage has cases, the second none
 		if ok == strings.HasSuffix(name, "-cases") {
 			t.Errorf("without a case %s passes: %v", name, ok)
 		}
