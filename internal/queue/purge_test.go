@@ -92,6 +92,14 @@ func TestParkedTasksAreNotRemoved(t *testing.T) {
 		if next, ok := pop(t, rdb, Sync); !ok || next != parked {
 			t.Errorf("then %v runs", next)
 		}
+		// asynq's console archives a parked task as it is.
+		finish(t, rdb, parked, StateArchived)
+		rdb.HSet(t.Context(), asynqTaskPrefix(Sync)+parked.String(), "parked", "1")
+		dead, err := Tasks(t.Context(), rdb, Sync, StateArchived, 10)
+		must(t, err)
+		if n, err := Remove(t.Context(), rdb, Sync, StateArchived, dead); err != nil || n != 2 {
+			t.Errorf("removed %d of %d dead tasks, %v", n, len(dead), err)
+		}
 	})
 }
 
