@@ -18,7 +18,8 @@ import (
 const (
 	// probeLife is how long a probe's key stays behind.
 	probeLife = time.Minute
-	// probeSlots is the number of slots among which a probe finds one of each primary of a cluster.
+	// probeSlots is the number of slots among which a probe finds one of each primary of a cluster,
+	// unless that owns far fewer slots than others.
 	probeSlots = 200
 )
 
@@ -126,9 +127,6 @@ func (g *gate) ready(lane string) bool {
 
 // ended takes note of how a run of the lane ended.
 func (g *gate) ended(ctx context.Context, lane string, code codes.Code) {
-	if code == codes.Redis { // flow control uses the queue's
-		code = codes.QueueUnavailable
-	}
 	s, ok := outage.StoreOf(code)
 	if !ok {
 		return

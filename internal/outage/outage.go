@@ -78,14 +78,23 @@ func Of(err error) *Error {
 	return e
 }
 
-// StoreOf returns the store of which a code says that it is unavailable.
+// StoreOf returns the store of which a code says that it is unavailable. Flow control uses the
+// queue's Redis.
 func StoreOf(c codes.Code) (Store, bool) {
+	s, _, ok := find(c)
+	return s, ok
+}
+
+func find(c codes.Code) (Store, Kind, bool) {
+	if c == codes.Redis {
+		return Queue, Unavailable, true
+	}
 	for s, ofStore := range names {
-		for _, name := range ofStore {
+		for k, name := range ofStore {
 			if name == c {
-				return Store(s), true
+				return Store(s), Kind(k), true
 			}
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }

@@ -102,10 +102,8 @@ func (w *Watch) probe(ctx context.Context) {
 // Report states that work failed because the store is unavailable. It counts as unavailable until a
 // probe succeeds.
 func (w *Watch) Report(ctx context.Context, c codes.Code) {
-	for kind, name := range names[w.o.Store] {
-		if name == c {
-			w.leave(ctx, New(w.o.Store, Kind(kind), false, c))
-		}
+	if s, kind, ok := find(c); ok && s == w.o.Store {
+		w.leave(ctx, New(s, kind, false, c))
 	}
 }
 

@@ -118,6 +118,11 @@ func TestEveryCodeNamesItsStore(t *testing.T) {
 			}
 		}
 	}
+	w := NewWatch(WatchOptions{Store: Queue})
+	w.Report(t.Context(), codes.Redis)
+	if s, ok := StoreOf(codes.Redis); !ok || s != Queue || w.Outage() == nil {
+		t.Errorf("flow control's Redis is %v: %v", s, w.Outage())
+	}
 	if _, ok := StoreOf(codes.Pace); ok || Of(errors.New("x")) != nil {
 		t.Error("another code or error is an outage")
 	}

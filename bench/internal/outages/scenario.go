@@ -195,7 +195,7 @@ func (r *result) count(all map[string]bool, runs []ended, back time.Time) {
 // isOutage reports whether a store ended the run.
 func isOutage(c codes.Code) bool {
 	_, ok := outage.StoreOf(c)
-	return ok || c == codes.Redis
+	return ok
 }
 
 // look reads the cards of the changed records and reports whether all are right. A card that is
