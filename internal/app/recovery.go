@@ -18,9 +18,11 @@ import (
 
 const (
 	// recoveryTick is how often a process looks at the cache's state and at the invalidations that
-	// wait. A look that takes long lowers the rate: lookShare looks fit between two.
+	// wait. A look that takes long lowers the rate: lookShare looks fit between two, and at most
+	// maxPause.
 	recoveryTick = 200 * time.Millisecond
 	lookShare    = 20
+	maxPause     = 5 * time.Second
 	// maxWaiting bounds the invalidations that one look returns. While there are more, or a lane is
 	// too long to be listed, everything stays in doubt.
 	maxWaiting = 5000
@@ -104,7 +106,7 @@ func pauseAfter(took time.Duration, err error) time.Duration {
 	if err != nil {
 		return recoveryTick
 	}
-	return max(recoveryTick, lookShare*took)
+	return min(max(recoveryTick, lookShare*took), maxPause)
 }
 
 // look lists the invalidations that wait, unless there is nothing to wait for, or nothing to list
@@ -164,7 +166,7 @@ func (r *recovery) resume(ctx context.Context) error {
 
 func isOutage(c codes.Code) bool {
 	_, ok := outage.StoreOf(c)
-	return ok || c == codes.Redis // flow control uses the queue's
+	return ok
 }
 
 // update keeps the invalidations that waited when the stores were back and still wait. One that

@@ -1,16 +1,21 @@
 package app
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
 // watchless returns a recovery of stores that nothing probes. All have been present so far.
@@ -137,12 +142,77 @@ func TestLooksGoOnAfterAFrozenQueue(t *testing.T) {
 	if p := pauseAfter(3*time.Second, errors.New("no answer")); p != recoveryTick {
 		t.Errorf("%v pass after a look that failed", p)
 	}
-	if a, b := pauseAfter(time.Millisecond, nil), pauseAfter(time.Second, nil); a != recoveryTick || b != lookShare*time.Second {
-		t.Errorf("%v and %v pass after a short and a long look", a, b)
+	for took, want := range map[time.Duration]time.Duration{
+		time.Millisecond: recoveryTick, 50 * time.Millisecond: lookShare * 50 * time.Millisecond, 2 * time.Second: maxPause,
+	} {
+		if p := pauseAfter(took, nil); p != want {
+			t.Errorf("%v pass after a look of %v, want %v", p, took, want)
+		}
 	}
 	r := watchless(false)
 	r.queue.Report(t.Context(), codes.QueueUnavailable)
 	if err := r.look(t.Context()); err != nil || r.seen >= 0 || r.doubt(clinicA) != codes.ChangesWaiting {
 		t.Errorf("without the queue a look sees %d, %v", r.seen, err)
+	}
+}
+
+// failing postpones each task with a code.
+type failing struct{ code codes.Code }
+
+func (f failing) ProcessTask(context.Context, *asynq.Task) error { return f.code }
+func (failing) RetryDelay(int, error, *asynq.Task) time.Duration { return longestWait - time.Second }
+func (failing) IsFailure(error) bool                             { return false }
+
+// The first look after an outage brings forward what a store has postponed, in every lane.
+func TestFirstLookResumesPostponedTasks(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	s, err := queue.NewServer(queue.ServerOptions{Redis: rdb, Handler: failing{codes.CacheFull}, Check: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lanes := []string{queue.Interactive, queue.Sync, queue.Warm}
+	for _, lane := range lanes {
+		_, err := queue.NewProducer(rdb).Enqueue(t.Context(), []queue.Demand{{
+			Lane: lane, Digest: strings.Repeat("a", 26), Kind: "test.run", Timeout: time.Minute,
+			Encode: func(string) ([]byte, map[string]string, error) { return []byte("sealed"), nil, nil },
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in := func(state string) (found int) {
+		for _, lane := range lanes {
+			all, err := queue.Tasks(t.Context(), rdb, lane, state, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += len(all)
+		}
+		return found
+	}
+	eventually(t, func() error {
+		if n := in(queue.StateRetry); n != len(lanes) {
+			return fmt.Errorf("%d are postponed", n)
+		}
+		return nil
+	})
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, leads := range []bool{false, true} {
+		r := watchless(leads)
+		r.rdb = rdb
+		for range 2 {
+			if err := r.look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := in(queue.StatePending); (n == len(lanes)) != leads || !leads && n > 0 {
+			t.Errorf("leads %v: %d are to run now", leads, n)
+		}
 	}
 }
