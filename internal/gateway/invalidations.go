@@ -41,7 +41,7 @@ func (g *Gateway) registerInvalidations() {
 		Summary: "Report that a record changed at the vendor",
 		Description: "Every reader sees the record and all views that contain it as stale before the call returns, and the event is in the log. " +
 			"The returned tasks then read the record again. While the cache cannot be written, the change is queued instead, as the member queued says: " +
-			"one task does all this before other tasks once the cache is back, and views that are served until then are stale, at the latest from a second after the response.",
+			"one task does all this before other tasks once the cache is back. Until then the process that answered serves the tenant's views as stale; others do so if they have seen the outage too.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{http.StatusNotFound},
 	}, g.invalidate)
 }
