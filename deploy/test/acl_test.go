@@ -157,6 +157,7 @@ var one = map[string]string{
 	"engine, all": "asynq:queues",
 	"uniqueness":  "q2:{sync}:g:abc",
 	"pace":        "f1:{clinic-a}:p:GetPatient",
+	"calendar":    "f1c:{clinic-a}:b:GetPatient",
 	"host":        "f1h:{vendor}:b",
 	"status":      "s1:{status}:document",
 	"sessions":    "m1:{sessions}:abc",
@@ -169,8 +170,8 @@ var one = map[string]string{
 
 // reaches lists the keys that each user reads and writes; all others must be refused.
 var reaches = map[string]struct{ reads, writes []string }{
-	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "host"}},
-	"queue/scheduler": {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "status"}},
+	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "calendar", "host"}},
+	"queue/scheduler": {[]string{"pace", "calendar", "host"}, []string{"engine", "engine, all", "uniqueness", "status"}},
 	"queue/gateway":   {nil, []string{"engine", "engine, all", "uniqueness"}},
 	"queue/monitor":   {[]string{"status"}, []string{"engine", "engine, all", "uniqueness", "sessions"}},
 	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness"}},

@@ -22,9 +22,15 @@
 // within MaxWait. While interactive demand was seen in the last seconds, the background takes at
 // most two slots in three and looks one slot ahead; otherwise it has all of them.
 //
-// # Bookings
+// # Calendar
 //
-// A background caller that cannot get a slot within MaxWait is booked: each refusal takes the next
-// free place on the operation's calendar. A backlog therefore spreads over the slots to come, and
-// its callers do not return all at once. A booking is advice and holds no slot; pace alone decides.
+// A [Calendar] says when a call of an operation has a place in the budget. A place is advice and
+// holds no slot; the pace alone decides. Places are slightly closer than slots, because a place
+// that nobody uses is lost, while a call that comes a little early waits or is refused. A refused
+// background call takes the next free place of those that are kept for such calls: a backlog
+// spreads over the slots to come, and its calls do not all return at once. One that must not return
+// before some time takes the first place after that time, and the places before it stay free.
+//
+// A lost calendar costs order for a while and nothing else: its places begin at now again. So do
+// those of a calendar whose places passed unused for half a minute.
 package budget

@@ -75,7 +75,7 @@ func TestOptions(t *testing.T) {
 	}
 	want := Options{
 		Redis: rdb, MaxWait: 2 * time.Second, MinMargin: 25 * time.Millisecond, InteractiveMemory: 5 * time.Second,
-		Horizon: time.Hour,
+		Horizon: 24 * time.Hour,
 	}
 	if p.o != want {
 		t.Errorf("defaults: %+v", p.o)

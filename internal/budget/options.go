@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Options configures a Pace. Everything but Redis has a default that suits the vendor; demos and
-// tests scale it.
+// Options configures a Pace and a Calendar. Everything but Redis has a default that suits the
+// vendor; demos and tests scale it.
 type Options struct {
 	// Redis is the queue's: losing its keys costs a moment of caution, evicting them would cost
 	// throttles. Required.
@@ -20,7 +20,8 @@ type Options struct {
 	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to
 	// 5 s.
 	InteractiveMemory time.Duration
-	// Horizon is how far ahead the background is booked. Defaults to one hour.
+	// Horizon is how far ahead the background is booked in order. What does not fit is spread over
+	// the second half of it. Defaults to a day.
 	Horizon time.Duration
 }
 
@@ -28,7 +29,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
 	orDefault(&o.MinMargin, 25*time.Millisecond)
 	orDefault(&o.InteractiveMemory, 5*time.Second)
-	orDefault(&o.Horizon, time.Hour)
+	orDefault(&o.Horizon, 24*time.Hour)
 	return o
 }
 

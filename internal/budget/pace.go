@@ -72,18 +72,8 @@ func NewPace(o Options) (*Pace, error) {
 	return &Pace{o: o}, nil
 }
 
-// Acquire asks for the next slot. A background caller that is refused is booked.
+// Acquire asks for the next slot.
 func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error) {
-	return p.acquire(ctx, op, d, 0)
-}
-
-// Book takes a place on the calendar for a background caller that cannot go now. Slot.Wait is at
-// least delay.
-func (p *Pace) Book(ctx context.Context, op Operation, delay time.Duration) (Slot, error) {
-	return p.acquire(ctx, op, Demand{Slowdown: 1}, max(delay, time.Microsecond))
-}
-
-func (p *Pace) acquire(ctx context.Context, op Operation, d Demand, floor time.Duration) (Slot, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	interactive := 0
@@ -93,9 +83,8 @@ func (p *Pace) acquire(ctx context.Context, op Operation, d Demand, floor time.D
 	asked := time.Now()
 	v, err := acquireScript.Run(ctx, p.o.Redis, []string{op.key()},
 		op.Interval.Microseconds(), p.o.MinMargin.Microseconds(), marginMille,
-		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, d.Slowdown, floor.Microseconds(),
-		p.o.InteractiveMemory.Microseconds(), p.o.Horizon.Microseconds(),
-		marginLife.Microseconds(), keyLife.Milliseconds()).Int64Slice()
+		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, d.Slowdown,
+		p.o.InteractiveMemory.Microseconds(), marginLife.Microseconds(), keyLife.Milliseconds()).Int64Slice()
 	if err != nil {
 		return Slot{}, fmt.Errorf("acquire slot: %w", err)
 	}

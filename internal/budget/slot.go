@@ -10,14 +10,13 @@ const (
 	Paced   Decision = iota // refused: the next slot is too far away
 	Granted                 // a slot was granted
 	Blocked                 // refused: the operation is blocked after a throttle response
-	Full                    // refused, and the calendar is booked up to its horizon
 )
 
 // Slot is the result of one demand. Its exported durations and times hold on this process's clock.
 type Slot struct {
 	Decision Decision
-	// Wait is how long until the slot begins. After a refusal, it is how long until the caller
-	// should try again.
+	// Wait is how long until the slot begins. After a refusal, it is how long until the next slot
+	// would.
 	Wait time.Duration
 
 	at           int64         // the slot, in microseconds of Redis' clock

@@ -21,24 +21,28 @@ type State struct {
 
 // States reads the budgets of the operations that were used within a week. It changes nothing.
 func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, error) {
-	keys := make([]string, len(operations))
+	keys, calendars := make([]string, len(operations)), make([]string, len(operations))
 	for i, op := range operations {
-		keys[i] = op.key()
+		keys[i], calendars[i] = op.key(), op.calendarKey()
 	}
-	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked", "booked")
+	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked")
 	if err != nil {
 		return nil, fmt.Errorf("read budgets: %w", err)
+	}
+	booked, err := redisconn.ReadSnapshots(ctx, p.o.Redis, calendars, "end")
+	if err != nil {
+		return nil, fmt.Errorf("read calendars: %w", err)
 	}
 	var out []State
 	for i, op := range operations {
 		s := snapshots[i]
-		if s.Int("next") == 0 {
+		if s.Int("next") == 0 && booked[i].Int("end") == 0 {
 			continue // never used
 		}
 		ahead := func(field string) time.Duration { return max(0, s.Until(field)) }
 		out = append(out, State{
 			Tenant: op.Tenant, Operation: op.Name, Spacing: p.spacing(s, op.Interval),
-			Next: max(ahead("next"), ahead("blocked")), Blocked: ahead("blocked"), Backlog: ahead("booked"),
+			Next: max(ahead("next"), ahead("blocked")), Blocked: ahead("blocked"), Backlog: max(0, booked[i].Until("end")),
 		})
 	}
 	return out, nil

@@ -121,11 +121,9 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	switch s.Decision {
 	case budget.Granted:
 	case budget.Blocked:
-		return false, e.refusal(codes.Blocked, "", s.Wait)
-	case budget.Full:
-		return false, e.refusal(codes.Pace, "", between(s.Wait/2, s.Wait))
+		return false, e.refuse(ctx, codes.Blocked, "", s.Wait)
 	default: // budget.Paced
-		return false, e.refusal(codes.Pace, "", s.Wait)
+		return false, e.refuse(ctx, codes.Pace, "", s.Wait)
 	}
 	p.slot, p.hasSlot = s, true
 	if s.Wait > 0 {
@@ -166,22 +164,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// refuse books a background caller for a time at least wait from now. An interactive caller returns
-// after wait.
+// refuse books a place for a background caller that is at least wait from now. An interactive
+// caller returns after wait.
 func (e *entry) refuse(ctx context.Context, why codes.Code, scope string, wait time.Duration) *Refused {
 	if e.call.Interactive {
 		return e.refusal(why, scope, wait)
 	}
-	s, err := e.flow.pace.Book(ctx, e.budget, wait)
-	switch {
-	case err != nil:
-		wait += between(0, wait)
-	case s.Decision == budget.Full:
-		wait = max(wait, between(s.Wait/2, s.Wait))
-	default:
-		wait = s.Wait
+	booked, err := e.flow.calendar.Return(ctx, e.budget, wait)
+	if err != nil {
+		booked = wait + between(0, wait)
 	}
-	return e.refusal(why, scope, wait)
+	return e.refusal(why, scope, booked)
 }
 
 func (e *entry) refusal(why codes.Code, scope string, wait time.Duration) *Refused {

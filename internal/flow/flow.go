@@ -100,9 +100,10 @@ func (o Options) check() error {
 // Flow is the gate of one process. All processes on one Redis share its budgets and breakers. It
 // starts no goroutine and needs no closing. It is safe for concurrent use.
 type Flow struct {
-	options Options
-	pace    *budget.Pace
-	host    *breaker
+	options  Options
+	pace     *budget.Pace
+	calendar *budget.Calendar
+	host     *breaker
 
 	draining context.Context //nolint:containedctx // ends with Drain
 	drain    context.CancelFunc
@@ -126,17 +127,23 @@ func New(o Options) (*Flow, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	pace, err := budget.NewPace(budget.Options{
+	shared := budget.Options{
 		Redis: o.Redis, MaxWait: o.MaxWait, MinMargin: o.MinMargin, InteractiveMemory: o.InteractiveMemory, Horizon: o.Horizon,
-	})
+	}
+	pace, err := budget.NewPace(shared)
+	if err != nil {
+		return nil, err
+	}
+	calendar, err := budget.NewCalendar(shared)
 	if err != nil {
 		return nil, err
 	}
 	f := &Flow{
-		options: o,
-		pace:    pace,
-		host:    newBreaker(o, scope{kind: hostScope}),
-		tenants: make(map[tenant.ID]*account),
+		options:  o,
+		pace:     pace,
+		calendar: calendar,
+		host:     newBreaker(o, scope{kind: hostScope}),
+		tenants:  make(map[tenant.ID]*account),
 	}
 	f.draining, f.drain = context.WithCancel(context.Background())
 	return f, nil

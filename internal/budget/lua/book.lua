@@ -1,0 +1,132 @@
+-- Books places on the calendar of one tenant's operation. Each flow has places of its own, apart by
+-- its share of the budget among the flows that have places ahead. All times are microseconds of the
+-- server's clock; %.0f keeps their digits.
+--
+-- KEYS[1] calendar of the operation, a hash:
+--   <weight>:<flow>  the times that the flow's places take: from:until, in order
+--   end              end of the last place of all flows
+--   pitch            least distance of two places
+--   beyond           how many places were spread because the calendar was full
+-- ARGV[1] budget of the operation (see acquire.lua). It has the slot of the calendar, is only read,
+-- and is no key of the script, because Redis demands the right to write for those.
+-- ARGV[2] documented interval        ARGV[3] least margin
+-- ARGV[4] margin in thousandths of the interval
+-- ARGV[5] horizon of the calendar    ARGV[6] most entries of a flow
+-- ARGV[7] for how long places must pass unused before the flow's calendar begins at now again
+-- ARGV[8] life of the calendar in ms
+-- ARGV[9…] field of a flow, earliest place from now, number of places; in turn
+--
+-- Returns {now, least distance of two places, wait, length, wait, length…}: how far the places are,
+-- in the order of the arguments, and how much of the flow's time they take.
+
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local f = redis.call('HMGET', ARGV[1], 'next', 'interval', 'margin', 'blocked')
+local function field(i) return tonumber(f[i] or '') or 0 end
+local horizon, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local interval = field(2)
+if interval <= 0 then interval = tonumber(ARGV[2]) end
+local margin = field(3)
+if margin <= 0 then margin = math.max(tonumber(ARGV[3]), interval * ARGV[4] / 1000) end
+-- Places are slightly closer than calls may be: a margin is learned down, and a place that nobody
+-- uses is lost. The pace refuses a call that comes too early.
+local pitch = math.max(1, math.floor(interval + math.max(interval / 25, margin - interval / 10)))
+
+-- The clock may have been set back.
+local nextAt = math.min(field(1), now + 60000000 + 2 * pitch)
+local first = math.max(now, nextAt, math.min(field(4), now + 3600000000))
+
+local flows, total, beyond = {}, 0, 0
+local function weightOf(name) return tonumber(string.match(name, '^(%d+):') or '') or 1 end
+local raw = redis.call('HGETALL', KEYS[1])
+for i = 1, #raw, 2 do
+  local name = raw[i]
+  if name == 'beyond' then
+    beyond = tonumber(raw[i + 1]) or 0
+  elseif name ~= 'end' and name ~= 'pitch' then
+    local list = {}
+    for from, to in string.gmatch(raw[i + 1], '(%d+):(%d+)') do
+      from, to = tonumber(from), math.min(tonumber(to), now + 2 * horizon)
+      if to > now and to > from then
+        list[#list + 1], list[#list + 2] = from, to
+      end
+    end
+    -- The tasks of these places are gone, or no worker runs.
+    if list[1] and math.max(list[1], nextAt) < now - ARGV[7] then list = {} end
+    if list[1] then
+      flows[name], total = list, total + weightOf(name)
+    else
+      redis.call('HDEL', KEYS[1], name)
+    end
+  end
+end
+
+-- shorten bounds a list: the shortest gaps are given up.
+local function shorten(list)
+  while #list > 2 * most do
+    local at, least = 2, math.huge
+    for i = 2, #list - 2, 2 do
+      if list[i + 1] - list[i] < least then at, least = i, list[i + 1] - list[i] end
+    end
+    table.remove(list, at)
+    table.remove(list, at)
+  end
+end
+
+-- take adds the first free time of a length at or after `from` to the list, and returns it; or nil
+-- if it is beyond the horizon.
+local function take(list, from, length)
+  local i = 1
+  while i < #list and from + length > list[i] do
+    from = math.max(from, list[i + 1])
+    i = i + 2
+  end
+  if from - now > horizon then return nil end
+  local to = from + length
+  local before, after = i > 1 and from - list[i - 1] < pitch, i < #list and list[i] - to < pitch
+  if before and after then
+    table.remove(list, i - 1)
+    table.remove(list, i - 1)
+  elseif before then
+    list[i - 1] = to
+  elseif after then
+    list[i] = from
+  else
+    table.insert(list, i, to)
+    table.insert(list, i, from)
+    shorten(list)
+  end
+  return from
+end
+
+local reply = {now, pitch}
+for i = 9, #ARGV, 3 do
+  local name, earliest = ARGV[i], math.max(first, now + ARGV[i + 1])
+  if not flows[name] then flows[name], total = {}, total + weightOf(name) end
+  local length = math.floor(pitch * total / weightOf(name))
+  for _ = 1, tonumber(ARGV[i + 2]) do
+    local at = take(flows[name], earliest, length)
+    if not at then
+      -- The golden ratio spreads any number of places evenly.
+      beyond = (beyond + 1) % 1000000
+      at = math.max(earliest, now + math.floor(horizon * (1 + (beyond * 0.6180339887498949) % 1) / 2))
+    end
+    reply[#reply + 1], reply[#reply + 2] = at - now, length
+  end
+end
+
+local last = 0
+local out = {'beyond', string.format('%.0f', beyond), 'pitch', string.format('%.0f', pitch)}
+for name, list in pairs(flows) do
+  if #list > 0 then
+    local text = {}
+    for i = 1, #list, 2 do text[#text + 1] = string.format('%.0f:%.0f', list[i], list[i + 1]) end
+    out[#out + 1], out[#out + 2] = name, table.concat(text, ' ')
+    last = math.max(last, list[#list])
+  end
+end
+out[#out + 1], out[#out + 2] = 'end', string.format('%.0f', last)
+redis.call('HSET', KEYS[1], unpack(out))
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return reply
