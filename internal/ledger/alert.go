@@ -72,7 +72,7 @@ func (l *Ledger) SetAlerts(ctx context.Context, s AlertScope, found []Alert, now
 	if len(writes) == 0 {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err = l.inTransaction(ctx, func(tx *sql.Tx) error {
 		changed, err = writeAlerts(ctx, tx, s, writes, now)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,6 +112,48 @@ func TestFaultsOfCallersAreNoOutage(t *testing.T) {
 			if o := outage.Of(err); err == nil || o != nil {
 				t.Errorf("%v is %v", err, o)
 			}
+		}
+	})
+}
+
+// What a run reads and writes ends by itself before the shortest attempt does, which takes 15 s at
+// most. Otherwise a ledger that does not answer would look like an attempt that takes too long.
+func TestHangingLedgerIsReportedBeforeAttemptsEnd(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, l *Ledger) {
+		apply(t, l, someTenant)
+		l.db.SetMaxOpenConns(1)
+		only, err := l.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		limited, cancel := context.WithTimeoutCause(t.Context(), 12*time.Second, errors.New("took too long"))
+		defer cancel()
+		scope := AlertScope{Tenant: someTenant, Practice: "1"}
+		calls := map[string]func() error{
+			"Tenant":    func() error { _, err := l.Tenant(limited, someTenant); return err },
+			"DataKey":   func() error { _, err := l.DataKey(limited, someTenant, nil); return err },
+			"Watermark": func() error { _, _, err := l.Watermark(limited, someTenant, "x"); return err },
+			"Advance":   func() error { return l.use(limited) },
+			"Alerts":    func() error { _, err := l.Alerts(limited, AlertFilter{Tenant: someTenant}); return err },
+			"SetAlerts": func() error { _, err := l.SetAlerts(limited, scope, nil, noon); return err },
+			"Bury":      func() error { return l.Bury(limited, DeadLetter{TaskID: "x", DiedAt: noon}) },
+		}
+		var ended sync.WaitGroup
+		for name, call := range calls {
+			ended.Go(func() {
+				err := call()
+				if limited.Err() != nil {
+					t.Errorf("%s waited until the caller's time was over", name)
+				}
+				if o := outage.Of(err); o == nil || o.Code() != codes.LedgerUnavailable {
+					t.Errorf("%s: %v is no outage", name, err)
+				}
+			})
+		}
+		ended.Wait()
+		if err := only.Close(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

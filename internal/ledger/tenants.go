@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -141,7 +142,7 @@ func notIn(args []any) string {
 
 // Tenants returns all tenants in order of their IDs.
 func (l *Ledger) Tenants(ctx context.Context) ([]Tenant, error) {
-	return l.tenants(ctx, "")
+	return l.tenants(ctx, batchTimeout, "")
 }
 
 // Tenant returns one tenant, or ErrNotFound.
@@ -149,7 +150,7 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 	if err := checkTenant(id); err != nil {
 		return Tenant{}, err
 	}
-	found, err := l.tenants(ctx, `WHERE t.id = $1`, string(id))
+	found, err := l.tenants(ctx, callTimeout, `WHERE t.id = $1`, string(id))
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -161,8 +162,8 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 
 // tenants reads tenants and practices in one statement, so that the result is consistent. It sorts
 // them itself: the two databases sort text differently.
-func (l *Ledger) tenants(ctx context.Context, where string, args ...any) ([]Tenant, error) {
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+func (l *Ledger) tenants(ctx context.Context, limit time.Duration, where string, args ...any) ([]Tenant, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name, p.time_zone, p.adopted
 		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
