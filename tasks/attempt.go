@@ -37,11 +37,19 @@ type attempt struct {
 	plain      []byte
 }
 
+// age returns the time since the task was demanded, by the clock of its producer.
+func (a *attempt) age() time.Duration {
+	if a.h.enqueuedAt.IsZero() {
+		return 0
+	}
+	return time.Since(a.h.enqueuedAt)
+}
+
 // prepare finds the route, opens the payload and marks the start. It runs no code of others: from
 // the mark on, the end of the process counts as a crash of the task.
 func (a *attempt) prepare(ctx context.Context) *decision {
 	if ctx.Err() != nil {
-		return classify(ctx, ctx.Err(), a.d.Failed, defaultAttempts)
+		return classify(ctx, ctx.Err(), a.d.Failed, defaultAttempts, a.age())
 	}
 	rt, ok := a.routes[a.d.Kind]
 	switch {
@@ -97,7 +105,7 @@ func (a *attempt) work(ctx context.Context, run *Run, task opened) *decision {
 	ctx, cancel := context.WithTimeoutCause(ctx, task.options.Timeout, errTimeout)
 	defer cancel()
 	err := a.guard(ctx, run, func() error { return task.work(ctx, run) })
-	d := classify(ctx, err, a.d.Failed, task.options.MaxAttempts)
+	d := classify(ctx, err, a.d.Failed, task.options.MaxAttempts, a.age())
 	if d != nil && d.Code == codes.UnknownKey && d.State != OutcomeLater {
 		return a.notYet(ctx, codes.UnknownKey) // of credentials or a data key
 	}

@@ -55,6 +55,32 @@ func TestOutagesArePostponed(t *testing.T) {
 	}
 }
 
+// A store that has been too slow for a task for a day is at fault for that task alone, which does
+// not run forever. Any other outage may last longer.
+func TestStoreThatIsAlwaysTooSlowCounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, row := range map[string]struct {
+		slow bool
+		age  time.Duration
+		want string
+	}{
+		"slow, for less than a day": {true, 23 * time.Hour, OutcomeLater},
+		"slow, for a day":           {true, 25 * time.Hour, OutcomeRetry},
+		"down, for a day":           {false, 25 * time.Hour, OutcomeLater},
+	} {
+		r := b.router(t, RouterOptions{})
+		Handle(r, WorkerFunc[note](func(context.Context, *Job[note]) error {
+			return outage.New(outage.Ledger, outage.Unavailable, row.slow, errors.New("x"))
+		}))
+		d := b.seal(t, note{Text: "x"})
+		d.Headers[headerEnqueuedAt] = time.Now().Add(-row.age).UTC().Format(time.RFC3339Nano)
+		if o := OutcomeOf(r.Deliver(t.Context(), d)); o.State != row.want || o.Code != codes.LedgerUnavailable {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
 // brief is a kind whose attempts may take a second.
 type brief struct{}
 

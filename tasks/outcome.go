@@ -28,6 +28,9 @@ const (
 	// short: the worker takes no task again before the store is back.
 	outageBase   = time.Second
 	outageSpread = time.Second
+	// slowTime is how old a task may be for a store's time limit to postpone it. Later, it counts as
+	// a failure, so that no task for which a store is always too slow runs forever.
+	slowTime = 24 * time.Hour
 	// farLater limits Later, so that no error postpones a task forever.
 	farLater = 7 * 24 * time.Hour
 	// handlerGrace is how long a handler may take to return after its Timeout before asynq abandons
@@ -103,8 +106,8 @@ func later(at time.Time, code Code) *decision {
 }
 
 // classify decides what a worker's error means. Failed is the number of failures before this
-// attempt. It returns nil if the task is done.
-func classify(ctx context.Context, err error, failed, maxAttempts int) *decision {
+// attempt, age the time since the task was demanded. It returns nil if the task is done.
+func classify(ctx context.Context, err error, failed, maxAttempts int, age time.Duration) *decision {
 	var s *signal
 	var notBefore interface {
 		NotBefore() (time.Time, string)
@@ -128,7 +131,7 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 		return later(at, reasonOf(Code(reason)))
 	case errors.As(err, &permanent) && permanent.Permanent():
 		return dead(cmp.Or(codes.Of(err), codes.Permanent))
-	case isOutage(ctx, err):
+	case isOutage(ctx, err, age):
 		return postponed(outage.Of(err))
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return later(time.Now().Add(time.Second), codes.Canceled)
@@ -144,10 +147,12 @@ func classify(ctx context.Context, err error, failed, maxAttempts int) *decision
 }
 
 // isOutage reports whether an attempt failed because one of our own stores is unavailable. A store
-// that did not answer before the attempt's own time was over may not be the reason why it was.
-func isOutage(ctx context.Context, err error) bool {
+// that did not answer before the attempt's own time was over may not be the reason why it was. One
+// that has been too slow for a task for a day is too slow for this task alone: while a store is
+// unavailable, workers take none.
+func isOutage(ctx context.Context, err error, age time.Duration) bool {
 	o := outage.Of(err)
-	return o != nil && !(o.Slow && errors.Is(context.Cause(ctx), errTimeout))
+	return o != nil && !(o.Slow && (age >= slowTime || errors.Is(context.Cause(ctx), errTimeout)))
 }
 
 // postponed postpones a task because a store is unavailable.

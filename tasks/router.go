@@ -170,7 +170,7 @@ func (r *Router) Deliver(ctx context.Context, d Delivery) error {
 		return err
 	}
 	// A middleware failed, not the worker. Its error is classified in the same way.
-	return asError(a.record(ctx, run, classify(ctx, err, d.Failed, defaultAttempts)))
+	return asError(a.record(ctx, run, classify(ctx, err, d.Failed, defaultAttempts, a.age())))
 }
 
 // asError prevents a nil decision from becoming an error that is not nil.
