@@ -28,8 +28,8 @@ const (
 	// short: the worker takes no task again before the store is back.
 	outageBase   = time.Second
 	outageSpread = time.Second
-	// slowTime is how old a task may be for a store's time limit to postpone it. Later, it counts as
-	// a failure, so that no task for which a store is always too slow runs forever.
+	// slowTime is how old a task may be for a store's time limit to postpone it. Later, it counts
+	// as a failure, so that no task for which a store is always too slow runs forever.
 	slowTime = 24 * time.Hour
 	// farLater limits Later, so that no error postpones a task forever.
 	farLater = 7 * 24 * time.Hour
