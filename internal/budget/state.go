@@ -13,7 +13,9 @@ import (
 type State struct {
 	Tenant    tenant.ID
 	Operation string
-	Spacing   time.Duration // between two calls
+	Interval  time.Duration // that the vendor requires: documented, or named by the vendor
+	Margin    time.Duration // on top of it
+	Spacing   time.Duration // between two calls: Interval and Margin
 	Next      time.Duration // until the next call may be sent
 	Blocked   time.Duration // until the block after a throttle response ends; 0 when there is none
 	Backlog   time.Duration // how far ahead background callers are booked
@@ -27,11 +29,11 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 	}
 	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked")
 	if err != nil {
-		return nil, fmt.Errorf("read budgets: %w", err)
+		return nil, fmt.Errorf("read budgets: %w", redisconn.Clean(err))
 	}
 	booked, err := redisconn.ReadSnapshots(ctx, p.o.Redis, calendars, "end")
 	if err != nil {
-		return nil, fmt.Errorf("read calendars: %w", err)
+		return nil, fmt.Errorf("read calendars: %w", redisconn.Clean(err))
 	}
 	var out []State
 	for i, op := range operations {
@@ -40,27 +42,28 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 			continue // never used
 		}
 		ahead := func(field string) time.Duration { return max(0, s.Until(field)) }
+		interval, margin := p.spacing(s, op.Interval)
 		out = append(out, State{
-			Tenant: op.Tenant, Operation: op.Name, Spacing: p.spacing(s, op.Interval),
+			Tenant: op.Tenant, Operation: op.Name, Interval: interval, Margin: margin, Spacing: interval + margin,
 			Next: max(ahead("next"), ahead("blocked")), Blocked: ahead("blocked"), Backlog: max(0, booked[i].Until("end")),
 		})
 	}
 	return out, nil
 }
 
-// spacing is the interval plus the margin with what is left of its learned part. acquire.lua
+// spacing returns the interval, and the margin with what is left of its learned part. acquire.lua
 // computes the same.
-func (p *Pace) spacing(s redisconn.Snapshot, documented time.Duration) time.Duration {
-	interval := micros(s.Int("interval"))
+func (p *Pace) spacing(s redisconn.Snapshot, documented time.Duration) (interval, margin time.Duration) {
+	interval = micros(s.Int("interval"))
 	if interval == 0 {
 		interval = documented
 	}
-	margin := max(p.o.MinMargin, interval*marginMille/1000)
+	margin = max(p.o.MinMargin, interval*marginMille/1000)
 	if learned := micros(s.Int("margin")); learned > margin {
 		age := max(0, -s.Until("learned"))
 		if age < marginLife {
 			margin += time.Duration(float64(learned-margin) * (1 - float64(age)/float64(marginLife)))
 		}
 	}
-	return interval + margin
+	return interval, margin
 }

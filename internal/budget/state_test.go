@@ -30,13 +30,13 @@ func TestStates(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		a, b := got[0], got[1]
-		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 720*time.Millisecond {
+		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 720*time.Millisecond || a.Interval != 600*time.Millisecond || a.Margin != 120*time.Millisecond {
 			t.Errorf("%+v", a)
 		}
 		if a.Next > 2*time.Second || a.Blocked != 0 || a.Backlog == 0 {
 			t.Errorf("after one call and one booking: %+v", a)
 		}
-		if b.Tenant != "clinic-b" || b.Operation != "GetAppointments" || b.Blocked < 5*time.Second || b.Next < b.Blocked {
+		if b.Tenant != "clinic-b" || b.Operation != "GetAppointments" || b.Blocked < 5*time.Second || b.Next < b.Blocked || b.Interval != 15*time.Second || b.Spacing != b.Interval+b.Margin {
 			t.Errorf("after a throttle response: %+v", b)
 		}
 		if diff := cmp.Diff(before, rdb.HGetAll(t.Context(), patient.key()).Val()); diff != "" {

@@ -20,6 +20,11 @@ type State struct {
 	Reason    string    // code of the failure that opened it last; empty if none did
 }
 
+// Concerns reports whether calls of the class need the breaker to be closed.
+func (s State) Concerns(c tebra.Class) bool {
+	return s.Scope == scope{kind: hostScope}.String() || s.Scope == scope{kind: credentialScope}.String() || s.Scope == c.String()
+}
+
 // Condition is which calls a breaker lets through.
 type Condition string
 
@@ -48,7 +53,7 @@ func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]State, error) {
 	asked := time.Now()
 	snapshots, err := redisconn.ReadSnapshots(ctx, f.options.Redis, keys, "until", "opens", "closed", "reason")
 	if err != nil {
-		return nil, fmt.Errorf("read breakers: %w", err)
+		return nil, fmt.Errorf("read breakers: %w", redisconn.Clean(err))
 	}
 	var out []State
 	for i, s := range scopes {

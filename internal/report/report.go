@@ -140,7 +140,9 @@ func (r *Reporter) budgets(ctx context.Context, ids []tenant.ID) ([]status.Budge
 	}
 	out := make([]status.Budget, len(found))
 	for i, b := range found {
-		out[i] = status.Budget(b)
+		out[i] = status.Budget{
+			Tenant: b.Tenant, Operation: b.Operation, Spacing: b.Spacing, Next: b.Next, Blocked: b.Blocked, Backlog: b.Backlog,
+		}
 	}
 	slices.SortStableFunc(out, func(a, b status.Budget) int {
 		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog))

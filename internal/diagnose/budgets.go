@@ -1,0 +1,65 @@
+package diagnose
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/flow"
+)
+
+// Budget is what is known of the calls of one operation of one account.
+type Budget struct {
+	budget.State
+	// Documented is the interval in the vendor's documentation.
+	Documented time.Duration
+	// Used reports whether it was called within a week. If not, the rest of State is empty.
+	Used bool
+	// Breakers are those that concern the operation and are not closed.
+	Breakers []flow.State
+}
+
+// longBooking is how far ahead bookings are unusual.
+const longBooking = 10 * time.Minute
+
+// Advice describes why calls of the operation wait and what to do about it, a sentence each.
+func (b Budget) Advice() []string {
+	a := advice{}
+	for _, s := range b.Breakers {
+		a.add("the breaker %s is %s because of %s: %s", s.Scope, s.Condition, cmp.Or(s.Reason, unknown), breakerAdvice(s))
+	}
+	if !b.Used {
+		a.add("no call within a week: the documented interval holds")
+		return a
+	}
+	if b.Blocked > 0 {
+		a.add("%s: calls continue in %s by themselves; if this recurs, look for another program that uses the account",
+			codes.Blocked.Meaning(), b.Blocked.Round(time.Millisecond))
+	}
+	if b.Interval > b.Documented {
+		a.add("the vendor has named a longer interval than it documents (%s): ask the vendor, or let rounds enqueue throttles.sync read it again", b.Documented)
+	}
+	if b.Margin > max(b.Interval/4, 50*time.Millisecond) {
+		a.add("the margin is large because the vendor has throttled calls: it becomes smaller by itself")
+	}
+	if b.Backlog > longBooking {
+		a.add("background tasks are booked for the next %s: interactive calls go first, and more workers do not help; demand less, or ask the vendor for a shorter interval",
+			b.Backlog.Round(time.Second))
+	}
+	if len(a) == 0 {
+		a.add("nothing delays a call of this operation for longer than its spacing")
+	}
+	return a
+}
+
+// breakerAdvice says what ends the state of a breaker.
+func breakerAdvice(s flow.State) string {
+	switch {
+	case s.Condition == flow.Ramp:
+		return "it closed recently, and calls are slower than usual for some seconds"
+	case s.Scope == "credential":
+		return "correct the login of the tenant; a probe tests it again by itself"
+	}
+	return "a probe tests by itself whether the vendor is back"
+}
