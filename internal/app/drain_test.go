@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
@@ -18,7 +17,7 @@ func TestDrainingWorkerStartsNoVendorCall(t *testing.T) {
 	tools := sys.tools(t)
 	release := sys.block(t)
 	stop := sys.work(t, func(o *WorkerOptions) {
-		o.Flow = func(f *flow.Options) { f.InFlight, f.MaxWait = 1, time.Minute }
+		o.Flow = func(f *flow.Options) { f.Slots = 1 }
 	})
 	first := sys.demand(t, tools)
 	eventually(t, func() error {
@@ -27,7 +26,7 @@ func TestDrainingWorkerStartsNoVendorCall(t *testing.T) {
 		}
 		return nil
 	})
-	second, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncPatients{Practice: "1"})
+	second, err := tools.Tasks.Enqueue(t.Context(), clinicA.String(), tasks.SyncThrottles{}) // waits longest for its turn
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,10 @@ type Worker struct {
 // drain leaves the rest of the process half a second of the 8.5 s after which it has to be gone.
 var drain = queue.Drain{Soft: 7 * time.Second, Hard: 7400 * time.Millisecond, Limit: 7900 * time.Millisecond}
 
+// slots is how many background tasks a worker runs at once. Nearly all of them wait for the vendor,
+// whose calls take seconds: one account at four calls a second has ten in flight.
+const slots = 32
+
 // NewWorker checks every dependency and wires the worker. It processes nothing before Run.
 func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	b, err := openBase(ctx, "rounds-worker", "worker", o.Process, o.Config.Base)
@@ -39,7 +43,12 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	defer b.rollback(ctx, &err)
 
-	gate, err := b.openFlow(o.Flow)
+	gate, err := b.openFlow(func(f *flow.Options) {
+		f.Slots = slots
+		if o.Flow != nil {
+			o.Flow(f)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +73,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, err
 	}
 	server, err := queue.NewServer(queue.ServerOptions{
-		Redis: b.queue, Logger: b.log, Drain: drain, Ready: ready.ready,
+		Redis: b.queue, Logger: b.log, Drain: drain, Ready: ready.ready, Background: slots,
 		Handler: pipeline{Router: router, telemetry: b.telemetry, gate: ready, ended: o.Ended},
 	})
 	if err != nil {

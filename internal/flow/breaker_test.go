@@ -363,8 +363,8 @@ func TestEverythingTakenIsReleased(t *testing.T) {
 		t.Error("nothing was granted")
 	}
 	for _, f := range flows {
-		if fl := f.account(clinic).inFlight; len(fl.common)+len(fl.reserved) != 0 {
-			t.Error("some places were not released")
+		if n := inFlight(f); n != 0 {
+			t.Errorf("%d places were not released", n)
 		}
 	}
 }

@@ -10,8 +10,17 @@
 //
 // # In-flight caps
 //
-// Each process limits how many calls of one tenant are in flight. A quarter of them is reserved for
-// interactive callers.
+// A background call occupies a slot of its worker until the vendor has answered, so each process
+// limits the calls of one tenant that are in flight twice. By Little's law, latency × rate of them
+// use all of the tenant's budget; half as many again may be in flight, so that a vendor that hangs
+// for one tenant does not collect the slots of all. And a tenant may have as many in flight as it
+// leaves slots free, by weight: one tenant with a long backlog gets half of the slots, nine get a
+// tenth each, and what is free is for the next one, which therefore waits for nobody. Two calls are
+// always allowed. A quarter of all places is reserved for interactive callers, which have slots of
+// their own.
+//
+// A caller waits for a place at most one interval and 2 s. If it is refused, it should return when
+// a call of its tenant has probably ended.
 //
 // # Breakers
 //

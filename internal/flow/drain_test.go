@@ -41,7 +41,7 @@ func TestDrainLetsNoCallThrough(t *testing.T) {
 			t.Error("the slot of a caller that waited was not refunded")
 		}
 		open.Done(t.Context(), tebra.Outcome{})
-		if n := len(f.account(clinic).inFlight.common); n != 0 {
+		if n := inFlight(f); n != 0 {
 			t.Errorf("%d places were not released", n)
 		}
 	})

@@ -14,7 +14,7 @@ type entry struct {
 	flow     *Flow
 	call     tebra.Call
 	budget   budget.Operation
-	inFlight *semaphore
+	share    *share
 	breakers []*breaker
 	deadline time.Time // of all waiting
 }
@@ -72,17 +72,19 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 	return nil, nil //nolint:nilnil // no breaker is open
 }
 
-// acquirePlace waits for one of the tenant's places in flight.
+// acquirePlace waits for one of the tenant's places in flight, at most one interval, because the
+// caller occupies a slot of the worker meanwhile.
 func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
-	waitCtx, cancel := context.WithDeadline(ctx, e.deadline)
+	limit := min(e.call.Interval, longestPlaceWait, time.Until(e.deadline))
+	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if release := e.inFlight.acquire(waitCtx, e.call.Interactive); release != nil {
+	if release := e.flow.places.acquire(waitCtx, e.share, e.call); release != nil {
 		return release, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return nil, e.refuse(ctx, codes.InFlight, "", time.Second)
+	return nil, e.refuse(ctx, codes.InFlight, "", e.flow.places.turn(e.share, e.call.Interval))
 }
 
 // admit asks each breaker, as its probe where one is due. It stops without an error at a breaker

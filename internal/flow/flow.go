@@ -26,9 +26,9 @@ type Options struct {
 	MaxWait time.Duration
 	// MinMargin, InteractiveMemory and Horizon are those of [budget.Options].
 	MinMargin, InteractiveMemory, Horizon time.Duration
-	// InFlight is how many calls of one tenant may be in flight from this process. Defaults to 8,
-	// at least 1. A quarter, rounded down, is reserved for interactive calls.
-	InFlight int
+	// Slots is how many background calls this process can have in flight: one for each slot of its
+	// worker. Defaults to 32.
+	Slots int
 	// Breakers configures when breakers open and for how long.
 	Breakers Breakers
 }
@@ -57,7 +57,7 @@ type Breakers struct {
 
 func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
-	orDefault(&o.InFlight, 8)
+	orDefault(&o.Slots, 32)
 	b := &o.Breakers
 	orDefault(&b.HostFailures, 3)
 	orDefault(&b.ClassFailures, 5)
@@ -89,7 +89,7 @@ func (o Options) check() error {
 	switch {
 	case o.Redis == nil:
 		return errors.New("flow: Options.Redis is required")
-	case o.InFlight < 0 || b.HostFailures < 0 || b.ClassFailures < 0:
+	case o.Slots < 0 || b.HostFailures < 0 || b.ClassFailures < 0:
 		return errors.New("flow: a negative count in Options")
 	case b.MaxOpen < b.Open || b.MaxCredential < b.Credential:
 		return errors.New("flow: a breaker's longest period is shorter than its first")
@@ -103,6 +103,7 @@ type Flow struct {
 	options  Options
 	pace     *budget.Pace
 	calendar *budget.Calendar
+	places   *places
 	host     *breaker
 
 	draining context.Context //nolint:containedctx // ends with Drain
@@ -114,9 +115,9 @@ type Flow struct {
 
 var _ tebra.Gate = (*Flow)(nil)
 
-// account holds the in-flight places and the breakers of one tenant.
+// account holds the share of the places in flight and the breakers of one tenant.
 type account struct {
-	inFlight   *semaphore
+	share      *share
 	credential *breaker
 	classes    [tebra.System + 1]*breaker // by class; nil for the zero class
 }
@@ -142,6 +143,7 @@ func New(o Options) (*Flow, error) {
 		options:  o,
 		pace:     pace,
 		calendar: calendar,
+		places:   newPlaces(o.Slots),
 		host:     newBreaker(o, scope{kind: hostScope}),
 		tenants:  make(map[tenant.ID]*account),
 	}
@@ -159,7 +161,7 @@ func (f *Flow) account(id tenant.ID) *account {
 	a := f.tenants[id]
 	if a == nil {
 		a = &account{
-			inFlight:   newSemaphore(f.options.InFlight),
+			share:      &share{weight: 1},
 			credential: newBreaker(f.options, scope{kind: credentialScope, tenant: id}),
 		}
 		for c := tebra.ReadOne; c <= tebra.System; c++ {
@@ -190,7 +192,7 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	}
 	account := f.account(id)
 	e := entry{
-		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, inFlight: account.inFlight,
+		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, share: account.share,
 		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
 		deadline: time.Now().Add(f.options.MaxWait),
 	}

@@ -116,7 +116,7 @@ func TestOptions(t *testing.T) {
 		"no redis":         {},
 		"negative wait":    {Redis: rdb, MaxWait: -1},
 		"negative margin":  {Redis: rdb, MinMargin: -1},
-		"negative cap":     {Redis: rdb, InFlight: -1},
+		"negative slots":   {Redis: rdb, Slots: -1},
 		"negative trip":    {Redis: rdb, Breakers: Breakers{HostFailures: -3}},
 		"negative ramp":    {Redis: rdb, Breakers: Breakers{Ramp: -1}},
 		"shrinking":        {Redis: rdb, Breakers: Breakers{Open: time.Hour}},
@@ -130,7 +130,7 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := f.options; o.MaxWait != 2*time.Second || o.InFlight != 8 || o.Breakers.Open != 15*time.Second ||
+	if o := f.options; o.MaxWait != 2*time.Second || o.Slots != 32 || o.Breakers.Open != 15*time.Second ||
 		o.Breakers.MaxOpen != 5*time.Minute || o.Breakers.Cache != 250*time.Millisecond {
 		t.Errorf("defaults: %+v", o)
 	}
@@ -157,11 +157,18 @@ func TestEnterRefusesInvalidCalls(t *testing.T) {
 	}
 }
 
+// inFlight returns how many places the clinic's callers have.
+func inFlight(f *Flow) int {
+	f.places.mu.Lock()
+	defer f.places.mu.Unlock()
+	n := f.places.present[f.account(clinic).share]
+	return n.background + n.interactive
+}
+
 // waiting waits until n callers of the clinic have a place.
 func waiting(t *testing.T, f *Flow, n int) {
 	t.Helper()
-	fl := f.account(clinic).inFlight
-	for len(fl.common)+len(fl.reserved) < n {
+	for inFlight(f) < n {
 		waitUntil(t, time.Now().Add(time.Millisecond))
 	}
 }
@@ -193,7 +200,7 @@ func TestCanceledCallerRefundsItsSlot(t *testing.T) {
 		if _, err := f.Enter(ctx, c); !errors.Is(err, context.Canceled) {
 			t.Errorf("entering with a canceled context: %v", err)
 		}
-		if n := len(f.account(clinic).inFlight.common); n != 0 {
+		if n := inFlight(f); n != 0 {
 			t.Errorf("%d places were not released", n)
 		}
 	})
@@ -218,21 +225,25 @@ func TestDeadlineBeforeSlotRefuses(t *testing.T) {
 
 func TestInFlightCap(t *testing.T) {
 	t.Parallel()
-	f := newFlow(t, redistest.New(t), func(o *Options) { o.InFlight, o.MaxWait = 4, 400*time.Millisecond })
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.Slots = 6 })
 	other := getPatient()
 	other.Account = "clinic-b"
 	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
-	_ = refused(t, f, getPatient(), codes.InFlight)                   // the fourth place is reserved
-	permits = append(permits, enter(t, f, interactive(getPatient()))) // for this call
-	_ = refused(t, f, interactive(getPatient()), codes.InFlight)      // and there is only one
-	enter(t, f, other).Done(t.Context(), tebra.Outcome{})             // other tenants have their own places
-	for _, p := range permits {
-		p.Done(t.Context(), tebra.Outcome{})
-		p.Done(t.Context(), tebra.Outcome{}) // a second Done releases nothing
+	at, _ := refused(t, f, getPatient(), codes.InFlight).NotBefore()  // half of the slots are for others
+	permits = append(permits, enter(t, f, interactive(getPatient()))) // this call needs no slot of the background
+	if second, _ := refused(t, f, getPatient(), codes.InFlight).NotBefore(); !second.After(at) {
+		t.Errorf("the second refused caller may return at %v, the first at %v", second, at)
 	}
-	fl := f.account(clinic).inFlight
-	if len(fl.common) != 0 || len(fl.reserved) != 0 {
-		t.Errorf("%d and %d places are in use at the end", len(fl.common), len(fl.reserved))
+	permits = append(permits, enter(t, f, other)) // another tenant
+	for _, p := range permits {
+		p.Done(t.Context(), tebra.Outcome{Latency: time.Millisecond})
+		p.Done(t.Context(), tebra.Outcome{Latency: time.Hour}) // a second Done releases nothing
+	}
+	if n := inFlight(f); n != 0 || f.places.held != 0 || len(f.places.present) != 0 {
+		t.Errorf("%d and %d places are in use at the end", n, f.places.held)
+	}
+	if got := f.account(clinic).share.load.longest(); got != time.Millisecond {
+		t.Errorf("the mean latency is %v", got)
 	}
 }
 

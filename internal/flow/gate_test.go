@@ -155,7 +155,7 @@ func TestThrottleResponseReachesWaitingCallers(t *testing.T) {
 			}
 			got <- p.(*permit)
 		}()
-		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == "" || len(f.account(clinic).inFlight.common) < 2 {
+		for rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val() == "" || inFlight(f) < 2 {
 			waitUntil(t, time.Now().Add(time.Millisecond))
 		}
 		first.Done(t.Context(), tebra.Outcome{Code: tebra.Throttled, Interval: 400 * time.Millisecond})

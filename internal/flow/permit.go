@@ -27,6 +27,9 @@ func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
 // do nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
+		if o.Latency > 0 && o.Code != tebra.Throttled && o.Code != tebra.Unavailable {
+			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency)
+		}
 		p.release()
 		for _, a := range p.admissions {
 			a.done(ctx, o)

@@ -56,7 +56,7 @@ func TestRedisGoneWhileWaiting(t *testing.T) {
 	if err := <-done; !errors.As(err, &r) || r.Reason != codes.Redis {
 		t.Errorf("enter: %v", err)
 	}
-	if n := len(f.account(clinic).inFlight.common); n != 0 {
+	if n := inFlight(f); n != 0 {
 		t.Errorf("%d places were not released", n)
 	}
 }

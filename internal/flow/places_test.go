@@ -1,0 +1,307 @@
+package flow
+
+import (
+	"container/heap"
+	"context"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/workflow-bolt/rounds/integrations/tebra"
+)
+
+// has reports whether a caller has its place.
+func (w *waiter) has() bool {
+	select {
+	case <-w.given:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestPlacesFollowTheirRules lets callers of three tenants come, give up and end in every order.
+func TestPlacesFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		slots := rapid.IntRange(1, 12).Draw(rt, "slots")
+		p := newPlaces(slots)
+		shares := make([]*share, 3)
+		for i := range shares {
+			shares[i] = &share{weight: float64(rapid.IntRange(1, 5).Draw(rt, "weight"))}
+		}
+		var callers []*waiter // all that wait or have a place
+		remove := func(i int) { callers = slices.Delete(callers, i, i+1) }
+		rt.Repeat(map[string]func(*rapid.T){
+			"request": func(rt *rapid.T) {
+				s := rapid.SampledFrom(shares).Draw(rt, "tenant")
+				callers = append(callers, p.request(s, tebra.Call{Operation: "o", Interval: time.Second, Interactive: rapid.Bool().Draw(rt, "interactive")}))
+			},
+			"end": func(rt *rapid.T) {
+				i := rapid.IntRange(0, max(len(callers)-1, 0)).Draw(rt, "caller")
+				if i >= len(callers) {
+					return
+				}
+				w := callers[i]
+				remove(i)
+				if has := w.has(); has == p.abandon(w) {
+					rt.Fatalf("a caller that has a place (%t) could abandon its wait, or one without could not", has)
+				} else if has {
+					p.release(w)
+				}
+			},
+			"latency": func(rt *rapid.T) {
+				s := rapid.SampledFrom(shares).Draw(rt, "tenant")
+				p.ended(s, "o", time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds"))*time.Second)
+			},
+			"": func(rt *rapid.T) { checkPlaces(rt, p, callers) },
+		})
+	})
+}
+
+// checkPlaces counts the callers' places, and fails if one waits for a place that it may have.
+func checkPlaces(rt *rapid.T, p *places, callers []*waiter) {
+	background, all, held, heaviest := map[*share]int{}, map[*share]int{}, 0, 0.0
+	for _, w := range callers {
+		heaviest = max(heaviest, w.share.weight)
+		if !w.has() {
+			continue
+		}
+		all[w.share]++
+		if !w.interactive {
+			background[w.share]++
+			held++
+		}
+	}
+	if held != p.held {
+		rt.Fatalf("%d background places are held, and %d counted", held, p.held)
+	}
+	for _, w := range callers {
+		if w.has() {
+			continue
+		}
+		little := p.slots
+		if l := w.share.load.longest(); l > 0 {
+			little = min(int(math.Ceil(1.5*l.Seconds()))+2, p.slots)
+		}
+		little = max(little, min(2, p.slots))
+		n := background[w.share]
+		switch {
+		case w.interactive && all[w.share] < little+max(1, little/3):
+			rt.Fatalf("an interactive caller waits while its tenant has %d calls in flight", all[w.share])
+		case w.interactive:
+		case n < min(2, p.slots):
+			rt.Fatalf("a caller waits whose tenant has %d calls in flight", n)
+		case n < little && float64(n)*heaviest < float64(p.slots-held)*w.share.weight:
+			rt.Fatalf("a caller waits whose tenant has %d calls in flight, while %d of %d slots are free", n, p.slots-held, p.slots)
+		}
+	}
+}
+
+// A caller that has a place when its context ends keeps it.
+func TestPlaceIsKeptWhenTheWaitEnds(t *testing.T) {
+	t.Parallel()
+	p, s := newPlaces(1), &share{weight: 1}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := tebra.Call{Operation: "o", Interval: time.Second}
+	for range 20 {
+		release := p.acquire(ended, s, c)
+		if release == nil {
+			t.Fatal("a free place was not taken")
+		}
+		if second := p.acquire(ended, s, c); second != nil {
+			t.Fatal("a place was given twice")
+		}
+		release()
+	}
+	if p.held != 0 || len(p.waiters) != 0 {
+		t.Errorf("at the end %d places are held and %d callers wait", p.held, len(p.waiters))
+	}
+}
+
+// demander is a tenant of a simulation that always has callers waiting. Each occupies one of the
+// worker's slots.
+type demander struct {
+	share   share
+	callers int // at once
+	latency time.Duration
+	used    time.Duration // vendor time
+}
+
+// end is the end of a simulated call.
+type end struct {
+	at     time.Duration
+	tenant int
+	caller *waiter
+}
+
+type ends []end
+
+func (e ends) Len() int           { return len(e) }
+func (e ends) Less(i, j int) bool { return e[i].at < e[j].at }
+func (e ends) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *ends) Push(v any)        { *e = append(*e, v.(end)) }
+func (e *ends) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+// simulate lets the tenants share places for some time, and counts what they use of a period after
+// it.
+func simulate(slots int, warm, period time.Duration, tenants []*demander) {
+	p := newPlaces(slots)
+	var calls ends
+	waiting := make([][]*waiter, len(tenants))
+	now := time.Duration(0)
+	begin := func() {
+		for i, d := range tenants {
+			waiting[i] = slices.DeleteFunc(waiting[i], func(w *waiter) bool {
+				if !w.has() {
+					return false
+				}
+				heap.Push(&calls, end{now + d.latency, i, w})
+				d.used += max(0, min(now+d.latency, warm+period)-max(now, warm))
+				return true
+			})
+		}
+	}
+	request := func(i int) {
+		waiting[i] = append(waiting[i], p.request(&tenants[i].share, tebra.Call{Operation: "o", Interval: time.Millisecond}))
+	}
+	for i, d := range tenants {
+		for range d.callers {
+			request(i)
+		}
+	}
+	for begin(); calls.Len() > 0; begin() {
+		next := heap.Pop(&calls).(end)
+		if now = next.at; now >= warm+period {
+			return
+		}
+		p.ended(&tenants[next.tenant].share, "o", tenants[next.tenant].latency)
+		request(next.tenant) // a backlog: the next caller waits already
+		p.release(next.caller)
+	}
+}
+
+// Tenants that want any number of places get vendor time by weight, however long their calls take,
+// and those that want few places get these: max-min fairness.
+func TestPlacesAreMaxMinFair(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		const slots, warm, period = 32, 30 * time.Second, 2 * time.Minute
+		var tenants []*demander
+		for range rapid.IntRange(2, 6).Draw(rt, "tenants") {
+			tenants = append(tenants, &demander{
+				share:   share{weight: float64(rapid.IntRange(1, 3).Draw(rt, "weight"))},
+				callers: rapid.SampledFrom([]int{1, 3, slots}).Draw(rt, "callers"),
+				latency: time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds")) * time.Second,
+			})
+		}
+		simulate(slots, warm, period, tenants)
+		fair := fairPlaces(slots, tenants)
+		for i, d := range tenants {
+			got := d.used.Seconds() / period.Seconds()
+			if low, high := 0.9*fair[i]-1, 1.1*fair[i]+2; got < low || got > high {
+				rt.Errorf("tenant %d (%d callers, weight %g, %v) has %.1f calls in flight on average, want %.1f", i, d.callers, d.share.weight, d.latency, got, fair[i])
+			}
+		}
+	})
+}
+
+// fairPlaces returns the places of each tenant for which all rules hold with equality: each has
+// what it wants, at most weight × free by the heaviest weight.
+func fairPlaces(slots float64, tenants []*demander) []float64 {
+	heaviest := 0.0
+	for _, d := range tenants {
+		heaviest = max(heaviest, d.share.weight)
+	}
+	fair := make([]float64, len(tenants))
+	low, high := 0.0, slots // of the free slots
+	for range 60 {
+		free, held := (low+high)/2, 0.0
+		for i, d := range tenants {
+			fair[i] = min(float64(d.callers), max(free*d.share.weight/heaviest, 2))
+			held += fair[i]
+		}
+		if held+free > slots {
+			high = free
+		} else {
+			low = free
+		}
+	}
+	return fair
+}
+
+// One tenant with a long backlog of slow calls leaves half of the slots free. Others find a place
+// at once.
+func TestHogLeavesPlacesFree(t *testing.T) {
+	t.Parallel()
+	p, hog, quiet := newPlaces(32), &share{weight: 1}, &share{weight: 1}
+	call := tebra.Call{Operation: "o", Interval: 250 * time.Millisecond}
+	n := 0
+	for range 40 {
+		if p.request(hog, call).has() {
+			n++
+		}
+	}
+	if n != 16 {
+		t.Errorf("the hog has %d of 32 places", n)
+	}
+	for i := range 8 {
+		if !p.request(quiet, call).has() {
+			t.Errorf("the quiet tenant waits for its place %d", i+1)
+		}
+	}
+}
+
+// What a tenant may have in flight follows the latency of its calls, up and down.
+func TestPlacesFollowLittlesLaw(t *testing.T) {
+	t.Parallel()
+	var l load
+	now := time.Now()
+	if n := (&load{}).calls(); n != leastPlaces {
+		t.Errorf("a tenant without calls may have %d", n)
+	}
+	l.called("GetPatient", 250*time.Millisecond, now)
+	if n := l.calls(); n != math.MaxInt {
+		t.Errorf("while no latency is known, %d calls are allowed", n)
+	}
+	l.ended("GetPatient", 2500*time.Millisecond)
+	if n := l.calls(); n != 17 { // 10 on average, half as many again, and 2
+		t.Errorf("%d calls are allowed, want 17", n)
+	}
+	l.called("GetAppointments", time.Second, now)
+	l.ended("GetAppointments", 4*time.Second)
+	if n := l.calls(); n != 23 {
+		t.Errorf("with a second operation, %d calls are allowed, want 23", n)
+	}
+	for range 20 {
+		l.ended("GetPatient", 20*time.Second)
+	}
+	if n := l.calls(); n < 120 || n > 128 {
+		t.Errorf("%d slow calls are allowed, want 128", n)
+	}
+	for range 30 {
+		l.ended("GetPatient", 100*time.Millisecond)
+	}
+	if n := l.calls(); n > 10 {
+		t.Errorf("%d fast calls are allowed", n)
+	}
+	l.called("GetPatient", 250*time.Millisecond, now.Add(2*loadLife))
+	if len(l.operations) != 1 {
+		t.Errorf("operations that are no longer called still count: %v", l.operations)
+	}
+	for i := range 2 * maxOperations {
+		l.called(string(rune('A'+i)), time.Second, now.Add(2*loadLife))
+	}
+	l.ended("unknown", time.Second)
+	if len(l.operations) != maxOperations {
+		t.Errorf("%d operations are kept", len(l.operations))
+	}
+}
