@@ -42,11 +42,14 @@ const ttl = 30 * time.Second
 
 // Options say what accounts are made of. Ledger and Keys are required.
 type Options struct {
-	Ledger   *ledger.Ledger
-	Keys     *phi.Keys
-	Gate     tebra.Gate // asked before each call; nil allows every call
-	Endpoint string     // where the vendor's service answers
-	Insecure bool       // allows plain http, for a simulator
+	Ledger *ledger.Ledger
+	Keys   *phi.Keys
+	Gate   tebra.Gate // asked before each call; nil allows every call
+	// Weigh is called with a tenant's weight whenever the tenant was read from the ledger, before
+	// its first call. Defaults to nothing.
+	Weigh    func(tenant.ID, int)
+	Endpoint string // where the vendor's service answers
+	Insecure bool   // allows plain http, for a simulator
 }
 
 // Accounts returns the account of each tenant. It is safe for concurrent use.
@@ -112,6 +115,9 @@ func (a *Accounts) renew(ctx context.Context, id tenant.ID, current *entry) (*en
 		return &again, nil
 	case err != nil:
 		return nil, fmt.Errorf("read tenant: %w", err)
+	}
+	if a.o.Weigh != nil {
+		a.o.Weigh(id, t.Weight)
 	}
 	next := &entry{Account: Account{TimeZone: t.TimeZone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
 	if current != nil && bytes.Equal(current.sealed, t.Credentials) {

@@ -183,6 +183,25 @@ func TestEachPracticeHasItsZone(t *testing.T) {
 	}
 }
 
+// Flow control has a tenant's weight before its first call, and a changed one once the account is
+// read again.
+func TestWeightsReachFlowControl(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	got := map[tenant.ID]int{}
+	a := New(Options{
+		Ledger: f.ledger, Keys: f.keys, Endpoint: f.endpoint, Insecure: true, Weigh: func(id tenant.ID, weight int) { got[id] = weight },
+	})
+	for _, tc := range []struct{ configured, want int }{{0, 1}, {7, 7}} {
+		f.tenants[0].Weight = tc.configured
+		f.apply(t)
+		if _, err := a.Account(t.Context(), clinicA); err != nil || got[clinicA] != tc.want {
+			t.Errorf("configured with %d: %v, %v; want %d", tc.configured, got, err, tc.want)
+		}
+		a.expire()
+	}
+}
+
 // A name that a worker adopts takes effect at once there, and elsewhere when the account is read
 // again.
 func TestReloadReadsTheLedger(t *testing.T) {

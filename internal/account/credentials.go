@@ -44,7 +44,7 @@ func Apply(ctx context.Context, l *ledger.Ledger, keys *phi.Keys, tenants []conf
 		if err != nil {
 			return fmt.Errorf("ROUNDS_TENANTS: %w", err)
 		}
-		row := ledger.Tenant{ID: id, TimeZone: t.TimeZone, Hours: t.Hours}
+		row := ledger.Tenant{ID: id, TimeZone: t.TimeZone, Hours: t.Hours, Weight: t.Weight}
 		if row.Credentials, err = seal(keys.For(t.ID), t.Credentials, sealed[id]); err != nil {
 			return fmt.Errorf("seal credentials of %s: %w", id, err)
 		}

@@ -53,7 +53,8 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 		return nil, err
 	}
 	accounts := account.New(account.Options{
-		Ledger: b.ledger, Keys: b.keys, Gate: gate, Endpoint: o.Config.Endpoint, Insecure: o.Config.Mode == config.Dev,
+		Ledger: b.ledger, Keys: b.keys, Gate: gate, Weigh: gate.SetWeight, Endpoint: o.Config.Endpoint,
+		Insecure: o.Config.Mode == config.Dev,
 	})
 	router, err := tasks.NewRouter(tasks.RouterOptions{
 		Redis: b.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(b.ledger, b.log), Middleware: middleware, Logger: b.log,

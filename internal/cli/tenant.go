@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,6 +165,7 @@ func (c clock) openness() string {
 // tenantDoc is the result of tenant show.
 type tenantDoc struct {
 	tenantRow
+	Weight      int               `json:"weight"` // its share of the workers, relative to the others
 	Hours       map[string]string `json:"opening_hours"`
 	Credentials bool              `json:"credentials"` // it has sealed credentials
 	DataKey     bool              `json:"data_key"`    // created when its cache is first used
@@ -182,7 +184,7 @@ func (e *env) showTenant(ctx context.Context, s *stores, name string) error {
 		return err
 	}
 	doc := tenantDoc{
-		tenantRow: readTenant(t, time.Now()), Hours: map[string]string{}, Credentials: len(t.Credentials) > 0, Schedules: []scheduleDoc{},
+		tenantRow: readTenant(t, time.Now()), Weight: t.Weight, Hours: map[string]string{}, Credentials: len(t.Credentials) > 0, Schedules: []scheduleDoc{},
 	}
 	maps.Copy(doc.Hours, t.Hours)
 	_, err = s.ledger.StoredDataKey(ctx, t.ID)
@@ -225,6 +227,7 @@ func (d tenantDoc) write(w io.Writer) {
 			out.add(day, hours)
 		}
 	}
+	out.add("weight", strconv.Itoa(d.Weight))
 	out.add("credentials", presence[d.Credentials])
 	out.add("data key", presence[d.DataKey])
 	now := time.Now()

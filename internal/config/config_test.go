@@ -96,7 +96,7 @@ func TestWorker(t *testing.T) {
 		Keyset:    `{"primaryKeyId": 1}`,
 		Health:    ":8081",
 		Tenants: []Tenant{{
-			ID: "clinic-a", TimeZone: "America/Chicago",
+			ID: "clinic-a", TimeZone: "America/Chicago", Weight: 1,
 			Hours:       map[string]string{"mon": "08:00-17:30", "sat": "09:00-24:00"},
 			Credentials: Credentials{CustomerKey: leak, User: "api@clinic-a.net", Password: leak},
 			Practices:   []Practice{{ID: "7", Name: "North Side"}, {ID: "8", Name: "South Side"}},
@@ -114,7 +114,11 @@ func TestWorker(t *testing.T) {
 	if diff := cmp.Diff(Scheduler{Base: base}, s); diff != "" {
 		t.Errorf("scheduler (-want +got):\n%s", diff)
 	}
-	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", w, w, w, w, w, w.Redis.Queue), mustJSON(t, w)} {
+	printed := []string{mustJSON(t, w), fmt.Sprintf("%x", w.Redis.Queue)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		printed = append(printed, fmt.Sprintf(verb, w))
+	}
+	for _, text := range printed {
 		if strings.Contains(text, leak) {
 			t.Errorf("printing the settings shows a secret: %s", text)
 		}

@@ -20,6 +20,9 @@ type Tenant struct {
 	Hours       map[string]string // opening hours of each practice in its zone, for mon to sun, such as "08:00-17:30"; a missing day is closed
 	Credentials Credentials
 	Practices   []Practice // at least one
+	// Weight is its share of the workers while tenants compete for them, relative to the others: 1
+	// to 100; 1 if the file does not say.
+	Weight int
 }
 
 // Credentials are what a tenant authenticates with at the vendor.
@@ -40,6 +43,7 @@ type Practice struct {
 const (
 	tenantsName = "ROUNDS_TENANTS"
 	maxTenants  = 10_000
+	maxWeight   = 100
 )
 
 var days = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
@@ -109,6 +113,12 @@ func (c tenantCheck) tenant(raw rawTenant) Tenant {
 			c.wrong("has unreadable opening_hours on "+day, `write them like "08:00-17:30", opening before closing`)
 		}
 	}
+	weight := 1
+	if raw.Weight != nil {
+		if weight = *raw.Weight; weight < 1 || weight > maxWeight {
+			c.wrong("has an impossible weight", fmt.Sprintf("use a whole number from 1 to %d, or leave it out for 1", maxWeight))
+		}
+	}
 	return Tenant{
 		ID:       raw.ID,
 		TimeZone: raw.TimeZone,
@@ -119,6 +129,7 @@ func (c tenantCheck) tenant(raw rawTenant) Tenant {
 			Password:    c.secret("password", raw.Tebra.Password),
 		},
 		Practices: c.practices(raw.Practices),
+		Weight:    weight,
 	}
 }
 

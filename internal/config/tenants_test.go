@@ -76,6 +76,9 @@ func TestBadTenant(t *testing.T) {
 		{"zone outside", "America/Chicago", "../../etc/passwd", "tenant 1 (clinic-a) has an unknown timezone"},
 		{"practice zone", "name: South Side", "name: South Side, timezone: America/Atlantis", "tenant 1 (clinic-a) practice 2 has an unknown timezone"},
 		{"local practice zone", "name: North Side", "timezone: Local, name: North Side", "tenant 1 (clinic-a) practice 1 has an unknown timezone"},
+		{"weight zero", "id: clinic-a\n", "id: clinic-a\n    weight: 0\n", "tenant 1 (clinic-a) has an impossible weight"},
+		{"weight negative", "id: clinic-a\n", "id: clinic-a\n    weight: -1\n", "tenant 1 (clinic-a) has an impossible weight"},
+		{"weight too large", "id: clinic-a\n", "id: clinic-a\n    weight: 101\n", "tenant 1 (clinic-a) has an impossible weight"},
 		{"day", "mon:", "monday:", "tenant 1 (clinic-a) has opening_hours for an unknown day"},
 		{"hours", "08:00-17:30", "8-17", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
 		{"short hours", "08:00-17:30", "8:00-17:30", "tenant 1 (clinic-a) has unreadable opening_hours on mon"},
@@ -108,6 +111,16 @@ func TestBadTenant(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWeights(t *testing.T) {
+	t.Parallel()
+	for now, want := range map[string]int{"": 1, "    weight: 1\n": 1, "    weight: 100\n": 100} {
+		tenants, wrong := loadTenants(t, strings.Replace(goodTenants, "id: clinic-a\n", "id: clinic-a\n"+now, 1), "production")
+		if len(wrong) > 0 || len(tenants) != 1 || tenants[0].Weight != want {
+			t.Errorf("%q: %+v, problems: %q", now, tenants, wrong)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ type rawTenant struct {
 		Password    string `yaml:"password"`
 	} `yaml:"tebra"`
 	Practices []rawPractice `yaml:"practices"`
+	Weight    *int          `yaml:"weight"`
 }
 
 type rawPractice struct {

@@ -15,7 +15,7 @@
 // use all of the tenant's budget; half as many again may be in flight, so that a vendor that hangs
 // for one tenant does not collect the slots of all. And a tenant may have as many in flight as it
 // leaves slots free, by weight: one tenant with a long backlog gets half of the slots, nine get a
-// tenth each, and what is free is for the next one, which therefore waits for nobody. Two calls are
+// tenth each, and what is free serves the next one at once. Two calls are
 // always allowed. A quarter of all places is reserved for interactive callers, which have slots of
 // their own.
 //

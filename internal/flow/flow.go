@@ -172,6 +172,10 @@ func (f *Flow) account(id tenant.ID) *account {
 	return a
 }
 
+// SetWeight sets a tenant's share of the places in flight while tenants compete for them, relative
+// to the others. It is 1 at first; a weight below 1 counts as 1.
+func (f *Flow) SetWeight(id tenant.ID, weight int) { f.places.weigh(f.account(id).share, weight) }
+
 // maxTries limits how often one Enter starts again because its grant became invalid while it
 // waited.
 const maxTries = 4

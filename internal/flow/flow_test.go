@@ -247,6 +247,35 @@ func TestInFlightCap(t *testing.T) {
 	}
 }
 
+// A heavier tenant may have more calls in flight than a lighter one.
+func TestSetWeight(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.Slots = 40 })
+	fill := func(c tebra.Call) (n int) {
+		for ; ; n++ {
+			p, err := f.Enter(t.Context(), c)
+			var r *Refused
+			if errors.As(err, &r) && r.Reason == codes.InFlight {
+				return n
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { p.Done(context.WithoutCancel(t.Context()), tebra.Outcome{}) })
+		}
+	}
+	other := getPatient()
+	other.Account = "clinic-b"
+	f.SetWeight(clinic, 3)
+	if heavy, light := fill(getPatient()), fill(other); heavy != 20 || light != 5 {
+		t.Errorf("the heavy tenant has %d calls in flight, the light one %d; want 20, 5", heavy, light)
+	}
+	f.SetWeight("clinic-b", 3)
+	if more := fill(other); more != 5 {
+		t.Errorf("with the same weight, it got %d more; want 5", more)
+	}
+}
+
 func TestRefusedError(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

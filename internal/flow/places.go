@@ -177,6 +177,14 @@ func (p *places) count(s *share, change func(*present)) {
 	p.present[s] = n
 }
 
+// weigh sets a tenant's weight.
+func (p *places) weigh(s *share, weight int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.weight = float64(max(weight, 1))
+	p.give()
+}
+
 // ended records how long a call of the tenant took.
 func (p *places) ended(s *share, operation string, latency time.Duration) {
 	p.mu.Lock()

@@ -57,6 +57,9 @@ func TestPlacesFollowTheirRules(t *testing.T) {
 				s := rapid.SampledFrom(shares).Draw(rt, "tenant")
 				p.ended(s, "o", time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds"))*time.Second)
 			},
+			"weight": func(rt *rapid.T) {
+				p.weigh(rapid.SampledFrom(shares).Draw(rt, "tenant"), rapid.IntRange(-1, 100).Draw(rt, "weight"))
+			},
 			"": func(rt *rapid.T) { checkPlaces(rt, p, callers) },
 		})
 	})

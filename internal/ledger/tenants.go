@@ -20,6 +20,7 @@ const (
 	maxPractices   = 500      // per tenant
 	maxCredentials = 16 << 10 // bytes, sealed
 	maxPracticeID  = 100      // bytes, so that the names of its ticks fit
+	maxWeight      = 100
 )
 
 // Tenant is one account at the vendor with its operator's settings.
@@ -29,6 +30,9 @@ type Tenant struct {
 	Hours       Hours      // opening hours of each practice, in its zone
 	Credentials []byte     // the account's credentials, sealed; compared as bytes, so seal them again only after a change
 	Practices   []Practice // ordered by ID when read
+	// Weight is the tenant's share of the workers while others compete for them, relative to
+	// theirs: 1 to 100. ApplyTenants takes 0 as 1.
+	Weight int
 }
 
 // Practice is one practice of a tenant.
@@ -89,12 +93,12 @@ func applyTenant(ctx context.Context, tx *sql.Tx, t Tenant) (different bool, err
 	if err != nil {
 		return false, err
 	}
-	different, err = changedRow(tx.ExecContext(ctx, `INSERT INTO tenants (id, time_zone, hours, credentials) VALUES ($1, $2, $3, $4)
+	different, err = changedRow(tx.ExecContext(ctx, `INSERT INTO tenants (id, time_zone, hours, credentials, weight) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (id) DO UPDATE
-		SET time_zone = excluded.time_zone, hours = excluded.hours, credentials = excluded.credentials
+		SET time_zone = excluded.time_zone, hours = excluded.hours, credentials = excluded.credentials, weight = excluded.weight
 		WHERE tenants.time_zone <> excluded.time_zone OR tenants.hours <> excluded.hours
-			OR tenants.credentials <> excluded.credentials`,
-		string(t.ID), t.TimeZone, hours, notNull(t.Credentials)))
+			OR tenants.credentials <> excluded.credentials OR tenants.weight <> excluded.weight`,
+		string(t.ID), t.TimeZone, hours, notNull(t.Credentials), cmp.Or(t.Weight, 1)))
 	if err != nil {
 		return false, err
 	}
@@ -165,7 +169,7 @@ func (l *Ledger) Tenant(ctx context.Context, id tenant.ID) (Tenant, error) {
 func (l *Ledger) tenants(ctx context.Context, limit time.Duration, where string, args ...any) ([]Tenant, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, p.id, p.name, p.time_zone, p.adopted
+	found, err := l.db.QueryContext(ctx, `SELECT t.id, t.time_zone, t.hours, t.credentials, t.weight, p.id, p.name, p.time_zone, p.adopted
 		FROM tenants t LEFT JOIN practices p ON p.tenant_id = t.id `+where, args...)
 	if err != nil {
 		return nil, dbError("read tenants", err)
@@ -194,7 +198,7 @@ func scanTenant(row *sql.Rows) (Tenant, error) {
 	var t Tenant
 	var hours string
 	var practice, name, own, adopted sql.NullString
-	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &practice, &name, &own, &adopted); err != nil {
+	if err := row.Scan(&t.ID, &t.TimeZone, &hours, &t.Credentials, &t.Weight, &practice, &name, &own, &adopted); err != nil {
 		return Tenant{}, err
 	}
 	if practice.Valid {
@@ -235,6 +239,9 @@ func checkTenants(tenants []Tenant) error {
 
 func (t Tenant) check() error {
 	err := errors.Join(checkZone(t.TimeZone), t.Hours.check(), checkBytes("credentials", t.Credentials, maxCredentials))
+	if t.Weight < 0 || t.Weight > maxWeight {
+		err = errors.Join(err, invalid("weight is not 1 to %d", maxWeight))
+	}
 	if len(t.Practices) > maxPractices {
 		return errors.Join(err, invalid("more than %d practices", maxPractices))
 	}

@@ -17,13 +17,14 @@ func clinic(id tenant.ID) Tenant {
 		Hours:       Hours{"mon": "08:00-17:30", "sat": "09:00-12:00"},
 		Credentials: []byte{0, 1, 2, 0xff},
 		Practices:   []Practice{{ID: "10", Name: "Nord"}, {ID: "7", Name: "Süd \"7\""}},
+		Weight:      1,
 	}
 }
 
 func TestApplyTenantsStoresTenants(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, l *Ledger) {
-		bare := Tenant{ID: "b", TimeZone: "UTC"}
+		bare := Tenant{ID: "b", TimeZone: "UTC", Weight: 1}
 		given := []Tenant{clinic("clinic-b"), bare, clinic("clinic-a")}
 		equal(t, "changed", must[int](t)(l.ApplyTenants(t.Context(), given)), 3)
 		equal(t, "all", must[[]Tenant](t)(l.Tenants(t.Context())), []Tenant{bare, clinic("clinic-a"), clinic("clinic-b")})
@@ -48,6 +49,8 @@ func TestApplyTenantsCountsChanges(t *testing.T) {
 			{"hours", func(c *Tenant) { c.Hours = Hours{"tue": "08:00-24:00"} }, 1},
 			{"no hours", func(c *Tenant) { c.Hours = nil }, 1},
 			{"empty hours are no hours", func(c *Tenant) { c.Hours = Hours{} }, 0},
+			{"weight", func(c *Tenant) { c.Weight = 100 }, 1},
+			{"the same weight", func(*Tenant) {}, 0},
 			{"credentials", func(c *Tenant) { c.Credentials = []byte{9} }, 1},
 			{"practice renamed", func(c *Tenant) { c.Practices[0].Name = "Ost" }, 1},
 			{"practice in a zone of its own", func(c *Tenant) { c.Practices[1].TimeZone = "America/Denver" }, 1},
