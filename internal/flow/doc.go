@@ -11,16 +11,25 @@
 // # In-flight caps
 //
 // A background call occupies a slot of its worker until the vendor has answered, so each process
-// limits the calls of one tenant that are in flight twice. By Little's law, latency × rate of them
-// use all of the tenant's budget; half as many again may be in flight, so that a vendor that hangs
-// for one tenant does not collect the slots of all. And a tenant may have as many in flight as it
-// leaves slots free, by weight: one tenant with a long backlog gets half of the slots, nine get a
-// tenth each, and what is free serves the next one at once. Two calls are
-// always allowed. A quarter of all places is reserved for interactive callers, which have slots of
-// their own.
+// limits the calls of one tenant that are in flight, in three ways. By Little's law, latency × rate
+// of them use all of the tenant's budget; half as many again may be in flight, so that a vendor
+// that hangs for one tenant does not collect the slots of all. A tenant may have as many in flight
+// as it leaves slots free, by weight: one tenant with a long backlog gets half of the slots, nine
+// get a tenth each, and what is free serves the next one at once. Two calls are always allowed. A
+// quarter of all places is reserved for interactive callers, which have slots of their own.
+//
+// The third limit compares what tenants use of the whole fleet, by start-time fair queueing. The
+// time that the vendor takes for a tenant's background calls, divided by the tenant's weight,
+// advances the tenant's virtual time in Redis. While callers wait, the fleet's virtual time is that
+// of the waiting tenant that has used least. A tenant that is more than 10 s ahead of it gets no
+// place in a process where a caller of another tenant waits. It cannot be ahead by more than a
+// minute, so it is paused briefly, and never for what it used long ago. A tenant that has been idle
+// is neither ahead nor behind. While no caller waits, no tenant is ahead. Each process exchanges
+// the figures of all its tenants in one script, once a second, or every 250 ms while tenants
+// compete. Without Redis it shares its own places only.
 //
 // A caller waits for a place at most one interval and 2 s. If it is refused, it should return when
-// a call of its tenant has probably ended.
+// a call of its tenant has probably ended, or when the others have caught up.
 //
 // # Breakers
 //

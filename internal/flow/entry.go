@@ -37,11 +37,11 @@ func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
 	}
-	release, err := e.acquirePlace(ctx)
+	place, err := e.acquirePlace(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &permit{entry: e, release: release}
+	p := &permit{entry: e, place: place}
 	if refused := e.admit(ctx, p); refused != nil {
 		p.undo(ctx)
 		return nil, refused
@@ -55,6 +55,7 @@ func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 		p.undo(ctx)
 		return nil, err
 	}
+	e.flow.places.send(place)
 	return p, nil
 }
 
@@ -74,12 +75,16 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 
 // acquirePlace waits for one of the tenant's places in flight, at most one interval, because the
 // caller occupies a slot of the worker meanwhile.
-func (e *entry) acquirePlace(ctx context.Context) (func(), error) {
+func (e *entry) acquirePlace(ctx context.Context) (*waiter, error) {
+	w := e.flow.places.request(e.share, e.call)
+	if !w.has() {
+		e.flow.exchange(ctx) // the fleet learns that the tenant waits
+	}
 	limit := min(e.call.Interval, longestPlaceWait, time.Until(e.deadline))
 	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if release := e.flow.places.acquire(waitCtx, e.share, e.call); release != nil {
-		return release, nil
+	if e.flow.places.await(waitCtx, w) {
+		return w, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

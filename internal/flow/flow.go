@@ -104,6 +104,7 @@ type Flow struct {
 	pace     *budget.Pace
 	calendar *budget.Calendar
 	places   *places
+	fleet    *fleet
 	host     *breaker
 
 	draining context.Context //nolint:containedctx // ends with Drain
@@ -144,6 +145,7 @@ func New(o Options) (*Flow, error) {
 		pace:     pace,
 		calendar: calendar,
 		places:   newPlaces(o.Slots),
+		fleet:    &fleet{rdb: o.Redis, waitLife: waitLife},
 		host:     newBreaker(o, scope{kind: hostScope}),
 		tenants:  make(map[tenant.ID]*account),
 	}
@@ -161,7 +163,7 @@ func (f *Flow) account(id tenant.ID) *account {
 	a := f.tenants[id]
 	if a == nil {
 		a = &account{
-			share:      &share{weight: 1},
+			share:      &share{tenant: id, weight: 1},
 			credential: newBreaker(f.options, scope{kind: credentialScope, tenant: id}),
 		}
 		for c := tebra.ReadOne; c <= tebra.System; c++ {

@@ -15,7 +15,7 @@ type permit struct {
 	admissions []*admission
 	slot       budget.Slot
 	hasSlot    bool
-	release    func()
+	place      *waiter
 	once       sync.Once
 }
 
@@ -30,7 +30,8 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 		if o.Latency > 0 && o.Code != tebra.Throttled && o.Code != tebra.Unavailable {
 			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency)
 		}
-		p.release()
+		p.entry.flow.places.release(p.place)
+		p.entry.flow.exchange(ctx)
 		for _, a := range p.admissions {
 			a.done(ctx, o)
 		}
@@ -48,7 +49,7 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 
 // undo releases everything that was acquired for a call that will not be sent.
 func (p *permit) undo(ctx context.Context) {
-	p.release()
+	p.entry.flow.places.release(p.place)
 	ctx = context.WithoutCancel(ctx)
 	for _, a := range p.admissions {
 		a.done(ctx, tebra.Outcome{Void: true, NotSent: true})

@@ -24,7 +24,8 @@ const (
 //
 // A tenant may have as many background calls in flight as it leaves slots free, by weight
 // (Choudhury and Hahne's dynamic thresholds). One tenant alone gets half of the slots, nine get a
-// tenth each, and a tenth is always free for the next one.
+// tenth each, and a tenth is always free for the next one. A tenant that has used more of the fleet
+// than the others gets no place while another one waits here.
 type places struct {
 	slots int
 
@@ -32,53 +33,68 @@ type places struct {
 	held    int                // background calls of all tenants
 	present map[*share]present // the tenants with calls in flight or waiting, at most one for each slot
 	waiters []*waiter          // in order of arrival, at most one for each slot
+	// unreported are the tenants whose use the fleet does not know yet, or whose callers waited.
+	unreported map[*share]struct{}
+	waits      [2]wait // of the tenant whose caller had to wait last, and of another one before it
+	speed      float64 // of the fleet's virtual time; 0 if it is not known
 }
 
-// present is what a tenant has in a process at the moment.
-type present struct{ background, interactive, waiting int }
+// present is what a tenant has in a process at the moment: places of background and interactive
+// calls, background calls that have their permit, and callers that wait.
+type present struct{ background, interactive, sent, waiting int }
 
-// share is what a process knows of one tenant. The mutex of its places guards it.
-type share struct {
-	weight float64
-	load   load
-	turn   time.Time // of the last caller that was refused
+// wait is when the caller of a tenant had to wait.
+type wait struct {
+	share *share
+	at    time.Time
 }
 
-// waiter is a caller that waits for a place.
+// waiter is a caller that waits for a place, and later has one.
 type waiter struct {
 	share       *share
 	interactive bool
+	sent        bool
 	given       chan struct{} // closed with the place
 }
 
 func newPlaces(slots int) *places {
-	return &places{slots: slots, present: map[*share]present{}}
-}
-
-// acquire waits for a place until ctx ends, and takes a free one even if ctx has ended. It returns
-// the function that releases the place, or nil when none became free in time.
-func (p *places) acquire(ctx context.Context, s *share, c tebra.Call) (release func()) {
-	w := p.request(s, c)
-	select {
-	case <-w.given:
-	case <-ctx.Done():
-		if p.abandon(w) {
-			return nil
-		}
-	}
-	return func() { p.release(w) }
+	return &places{slots: slots, present: map[*share]present{}, unreported: map[*share]struct{}{}}
 }
 
 // request lets a caller wait, and gives it a place if one is free.
 func (p *places) request(s *share, c tebra.Call) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.load.called(c.Operation, c.Interval, time.Now())
+	now := time.Now()
+	s.load.called(c.Operation, c.Interval, now)
 	w := &waiter{share: s, interactive: c.Interactive, given: make(chan struct{})}
 	p.waiters = append(p.waiters, w)
 	p.count(s, func(n *present) { n.waiting++ })
 	p.give()
+	if !w.has() && !w.interactive && p.present[s].background < p.most(s) {
+		p.waited(s, now)
+	}
 	return w
+}
+
+// has reports whether the caller has its place.
+func (w *waiter) has() bool {
+	select {
+	case <-w.given:
+		return true
+	default:
+		return false
+	}
+}
+
+// await waits until the caller has its place, or ctx ends. It returns false if the caller has none.
+func (p *places) await(ctx context.Context, w *waiter) bool {
+	select {
+	case <-w.given:
+		return true
+	case <-ctx.Done():
+		return !p.abandon(w)
+	}
 }
 
 // abandon ends a wait. It returns false if the place has been given in the meantime.
@@ -95,10 +111,23 @@ func (p *places) abandon(w *waiter) bool {
 	return true
 }
 
+// send records that the call of a place is sent: from now on, its tenant uses the vendor's time.
+func (p *places) send(w *waiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.sent = !w.interactive; w.sent {
+		p.count(w.share, func(n *present) { n.sent++ })
+	}
+}
+
+// release releases the place of a caller.
 func (p *places) release(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count(w.share, func(n *present) {
+		if w.sent {
+			n.sent--
+		}
 		if w.interactive {
 			n.interactive--
 			return
@@ -115,7 +144,7 @@ func (p *places) give() {
 	for {
 		next := -1
 		for i, w := range p.waiters {
-			if p.isFree(w) && (next < 0 || p.used(w.share) < p.used(p.waiters[next].share)) {
+			if p.isFree(w) && (next < 0 || p.inFlight(w.share) < p.inFlight(p.waiters[next].share)) {
 				next = i
 			}
 		}
@@ -139,15 +168,21 @@ func (p *places) give() {
 
 // isFree reports whether a caller may have a place now.
 func (p *places) isFree(w *waiter) bool {
-	n, least := p.present[w.share], min(leastPlaces, p.slots)
-	most := max(min(w.share.load.calls(), p.slots), least)
-	if w.interactive {
+	n, most := p.present[w.share], p.most(w.share)
+	switch {
+	case w.interactive:
 		return n.background+n.interactive < most+reserved(most)
-	}
-	if n.background < least {
+	case n.background >= most || p.mustYield(w.share):
+		return false
+	case n.background < leastPlaces:
 		return true
 	}
-	return n.background < most && float64(n.background) < float64(p.slots-p.held)*w.share.weight/p.heaviest()
+	return float64(n.background) < float64(p.slots-p.held)*w.share.weight/p.heaviest()
+}
+
+// most returns how many background calls a tenant can need in flight.
+func (p *places) most(s *share) int {
+	return max(min(s.load.calls(), p.slots), min(leastPlaces, p.slots))
 }
 
 // reserved is how many places interactive callers have besides those that the background may use: a
@@ -164,42 +199,16 @@ func (p *places) heaviest() float64 {
 	return weight
 }
 
-// used returns how many background calls a tenant has in flight for each unit of its weight.
-func (p *places) used(s *share) float64 { return float64(p.present[s].background) / s.weight }
+// inFlight returns how many background calls a tenant has in flight for each unit of its weight.
+func (p *places) inFlight(s *share) float64 { return float64(p.present[s].background) / s.weight }
 
 // count changes what a tenant has. A tenant that has nothing is not kept.
 func (p *places) count(s *share, change func(*present)) {
 	n := p.present[s]
+	p.accrue(s, time.Now())
 	if change(&n); n == (present{}) {
 		delete(p.present, s)
 		return
 	}
 	p.present[s] = n
-}
-
-// weigh sets a tenant's weight.
-func (p *places) weigh(s *share, weight int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.weight = float64(max(weight, 1))
-	p.give()
-}
-
-// ended records how long a call of the tenant took.
-func (p *places) ended(s *share, operation string, latency time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.load.ended(operation, latency)
-}
-
-// turn returns how long a caller of the tenant that was refused should wait: the tenant's calls end
-// one after the other, and each caller gets a later turn than the one before.
-func (p *places) turn(s *share, interval time.Duration) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	pitch := max(s.load.longest()/time.Duration(max(p.present[s].background, 1)), interval)
-	ahead := min(max(s.turn.Sub(now), 0)+pitch, longestTurn)
-	s.turn = now.Add(ahead)
-	return ahead
 }

@@ -13,16 +13,6 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 )
 
-// has reports whether a caller has its place.
-func (w *waiter) has() bool {
-	select {
-	case <-w.given:
-		return true
-	default:
-		return false
-	}
-}
-
 // TestPlacesFollowTheirRules lets callers of three tenants come, give up and end in every order.
 func TestPlacesFollowTheirRules(t *testing.T) {
 	t.Parallel()
@@ -112,14 +102,14 @@ func TestPlaceIsKeptWhenTheWaitEnds(t *testing.T) {
 	cancel()
 	c := tebra.Call{Operation: "o", Interval: time.Second}
 	for range 20 {
-		release := p.acquire(ended, s, c)
-		if release == nil {
+		w := p.request(s, c)
+		if !p.await(ended, w) {
 			t.Fatal("a free place was not taken")
 		}
-		if second := p.acquire(ended, s, c); second != nil {
+		if p.await(ended, p.request(s, c)) {
 			t.Fatal("a place was given twice")
 		}
-		release()
+		p.release(w)
 	}
 	if p.held != 0 || len(p.waiters) != 0 {
 		t.Errorf("at the end %d places are held and %d callers wait", p.held, len(p.waiters))
