@@ -142,6 +142,11 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 	switch {
 	case d == nil:
 		return a.finish(ctx, run, OutcomeDone, "")
+	case d.State == OutcomeExpired:
+		if again := a.finish(ctx, run, OutcomeExpired, d.Code); again != nil {
+			return again
+		}
+		return d
 	case d.State == OutcomeDead:
 		if err := a.buryDeadLetter(ctx, run, d.Code); err != nil {
 			a.log.ErrorContext(ctx, "cannot bury dead letter", "tenant", run.Tenant, "kind", run.Kind, "task", run.ID, "code", CodeOf(err))
@@ -158,7 +163,7 @@ func (a *attempt) record(ctx context.Context, run *Run, d *decision) *decision {
 // queue: without an outcome nothing would be known of it, and without a dead letter it would be
 // lost.
 func unrecorded(d *decision) *decision {
-	if d == nil || d.State == OutcomeDead {
+	if d == nil || d.State == OutcomeDead || d.State == OutcomeExpired {
 		return later(time.Now(), codes.LeaseExpired)
 	}
 	return d

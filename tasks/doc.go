@@ -62,13 +62,14 @@
 //
 // # How a run ends
 //
-// A worker's error value decides, in one of four ways:
+// A worker's error value decides, in one of five ways:
 //
 //	nil               done
 //	plain error       retry after a random wait (2 s doubling to 10 min, full
 //	                  jitter); a dead letter after Options.MaxAttempts
 //	Permanent(err)    a dead letter now
 //	Later(t, reason)  run again at t; not a failure, counts as no attempt
+//	Expired(reason)   over without an effect: nobody needs the work any more
 //
 // Errors of other packages take part by behavior: NotBefore() (time.Time, string) is Later, and
 // Permanent() bool that returns true is Permanent. A canceled context is Later, unless an operator

@@ -34,9 +34,10 @@ func codeIf(err error) string {
 	return string(CodeOf(err))
 }
 
-// signal is the error of Permanent and Later.
+// signal is the error of Permanent, Later and Expired.
 type signal struct {
 	permanent bool
+	expired   bool
 	at        time.Time
 	reason    Code
 	err       error
@@ -60,6 +61,13 @@ func Permanent(err error) error {
 	}
 	return &signal{permanent: true, err: err}
 }
+
+// Expired returns an error that ends the task without an effect, because nobody needs its work any
+// more: the reason says why. It is no failure, nothing is left of the task but its outcome, and
+// demands that arrived during the run are met by another run. An invalid reason becomes "expired".
+//
+// A worker must be sure of that for every demand of the task: see Job.DemandedAt and Job.Replayed.
+func Expired(reason Code) error { return &signal{expired: true, reason: reason} }
 
 // Later returns an error that makes the task run again at t. The attempt does not count as a
 // failure. Operators see the reason while the task waits; an invalid one becomes "later". A time in

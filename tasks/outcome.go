@@ -45,7 +45,7 @@ type Outcome struct {
 	// Code is the reason. Empty after success.
 	Code Code
 	// NextAt is when the task, or an equal one in its stead, runs again, on a whole second. Zero
-	// when it is done or dead.
+	// when it is done, dead or expired.
 	NextAt time.Time
 }
 
@@ -55,6 +55,8 @@ const (
 	OutcomeRetry = "retry" // it failed and runs again; the attempt counts
 	OutcomeLater = "later" // it was postponed and runs again; the attempt does not count
 	OutcomeDead  = "dead"  // it is a dead letter
+	// OutcomeExpired: its work was not needed any more, and was not done.
+	OutcomeExpired = "expired"
 )
 
 // OutcomeOf returns the outcome for an error of Router.ProcessTask, Router.Deliver or a Next. Nil
@@ -82,12 +84,13 @@ type decision struct {
 // Error returns the code.
 func (d *decision) Error() string { return string(d.Code) }
 
-// Unwrap makes asynq archive the task of a dead letter, and drop one that another supersedes.
+// Unwrap makes asynq archive the task of a dead letter, and drop one that has expired or that
+// another supersedes.
 func (d *decision) Unwrap() error {
 	switch {
 	case d.State == OutcomeDead:
 		return asynq.SkipRetry
-	case d.superseded:
+	case d.superseded, d.State == OutcomeExpired:
 		return asynq.RevokeTask
 	}
 	return nil
@@ -120,6 +123,8 @@ func classify(ctx context.Context, err error, failed, maxAttempts int, age time.
 		return dead(codes.CanceledByOperator)
 	case errors.As(err, &s) && s.permanent:
 		return dead(cmp.Or(codes.Of(s.err), codes.Permanent))
+	case s != nil && s.expired:
+		return &decision{Outcome: Outcome{State: OutcomeExpired, Code: reasonOr(s.reason, codes.Expired)}}
 	case s != nil:
 		return later(s.at, reasonOf(s.reason))
 	case errors.Is(context.Cause(ctx), queue.ErrDraining):
@@ -204,11 +209,14 @@ func (r *Router) IsFailure(err error) bool {
 }
 
 // reasonOf returns c if it is valid, and codes.Later otherwise.
-func reasonOf(c Code) Code {
+func reasonOf(c Code) Code { return reasonOr(c, codes.Later) }
+
+// reasonOr returns c if it is valid, and otherwise the other code.
+func reasonOr(c, otherwise Code) Code {
 	if c.Valid() {
 		return c
 	}
-	return codes.Later
+	return otherwise
 }
 
 // ceilSecond rounds up to a whole second, because asynq truncates times to seconds.

@@ -108,8 +108,10 @@ func open[T Args](w Worker[T], plain []byte) (opened, Code) {
 		return opened{}, codes.InvalidArguments
 	}
 	return opened{options, func(ctx context.Context, run *Run) error {
+		demandedAt, replayed := queue.LatestDemand(ctx)
 		return w.Work(ctx, &Job[T]{
-			ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, Token: run.token, EnqueuedAt: run.EnqueuedAt, Args: args,
+			ID: run.ID, Tenant: run.Tenant, Lane: run.Lane, Attempt: run.Attempt, Token: run.token, EnqueuedAt: run.EnqueuedAt,
+			DemandedAt: demandedAt, Replayed: replayed, Args: args,
 		})
 	}}, ""
 }

@@ -29,6 +29,9 @@ const (
 	// StateDead means that the task is a dead letter. An hour after its death it may become
 	// StateUnknown, while the ledger keeps the dead letter.
 	StateDead State = "dead"
+	// StateExpired means that the task's work was not needed any more when it ran within the last
+	// hour, and was not done. Code is why.
+	StateExpired State = "expired"
 	// StateUnknown means that the task never existed, or ended more than an hour ago.
 	StateUnknown State = "unknown"
 )
@@ -54,7 +57,7 @@ type Status struct {
 	EnqueuedAt time.Time
 	// NextAt is when it runs, for StateScheduled and StateRetrying.
 	NextAt time.Time
-	// FinishedAt is when it ended, for StateDone, StateSuperseded and StateDead.
+	// FinishedAt is when it ended, for StateDone, StateExpired, StateSuperseded and StateDead.
 	FinishedAt time.Time
 }
 

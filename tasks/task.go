@@ -112,6 +112,12 @@ type Job[T Args] struct {
 	Token uint64
 	// EnqueuedAt is the time of the demand, by the producer's clock.
 	EnqueuedAt time.Time
+	// DemandedAt is the latest time for which the task was demanded before this run began, by the
+	// clock of the queue's Redis: that of the last demand that joined it, or the time for which
+	// that demand was scheduled. Zero if it is not known, as outside of a worker.
+	DemandedAt time.Time
+	// Replayed reports that the task is a dead letter that an operator has replayed.
+	Replayed bool
 	// Args are the task's arguments. They are valid.
 	Args T
 }

@@ -79,7 +79,7 @@ class Client:
         end = time.monotonic() + limit
         while True:
             status = self.task(task_id)
-            if status["state"] in ("done", "dead"):
+            if status["state"] in ("done", "dead", "superseded", "expired"):
                 return status
             if time.monotonic() > end:
                 raise TimeoutError("the task is still " + status["state"])

@@ -20,6 +20,13 @@ var (
 	Hidden             = task("hidden", "it failed with an error text that is not shown")
 )
 
+// Why the work of a task was not needed any more when it ran.
+var (
+	Expired   = task("expired", "its work was not needed any more")
+	DayOver   = task("day_over", "the day that it is about is over at its practice")
+	Overtaken = task("overtaken", "what it asks for was read from the vendor after it was demanded")
+)
+
 // Which of our own stores was unavailable. The task runs soon after the store is back, and no
 // attempt counts.
 var (

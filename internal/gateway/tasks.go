@@ -140,18 +140,18 @@ type taskInput struct {
 // status is a task as callers see it.
 type status struct {
 	ID         string      `json:"id" doc:"The task's id."`
-	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead,superseded" doc:"The task's state. A superseded task failed, and an equal, later one took over its work. Done, dead and superseded tasks are kept for at least an hour."`
+	State      tasks.State `json:"state" enum:"waiting,scheduled,running,retrying,done,dead,superseded,expired" doc:"The task's state. A superseded task failed, and an equal, later one took over its work. The work of an expired task was not needed any more when it could run, and was not done; code says why. Tasks that have ended are kept for at least an hour."`
 	Kind       string      `json:"kind" doc:"The task's kind."`
 	Lane       string      `json:"lane" doc:"The queue that has the task."`
-	Code       tasks.Code  `json:"code,omitempty" doc:"Why the task is waiting or dead."`
+	Code       tasks.Code  `json:"code,omitempty" doc:"Why the task is waiting, dead or expired."`
 	Attempt    int         `json:"attempt" doc:"How many attempts have started, without those that do not count."`
-	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When the task was enqueued; absent once it is done or dead."`
+	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When the task was enqueued; absent once it has ended."`
 	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When the task will run next."`
-	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When the task was done, dead or superseded."`
+	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When the task ended."`
 }
 
 type statusOutput struct {
-	RetryAfter string `header:"Retry-After" doc:"Seconds after which to read the status again; absent once the task is done, dead or superseded."`
+	RetryAfter string `header:"Retry-After" doc:"Seconds after which to read the status again; absent once the task has ended."`
 	Body       status
 }
 
@@ -169,7 +169,9 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 		ID: s.ID, State: s.State, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
 		EnqueuedAt: timeOrNil(s.EnqueuedAt), NextAt: timeOrNil(s.NextAt), FinishedAt: timeOrNil(s.FinishedAt),
 	}}
-	if s.State != tasks.StateDone && s.State != tasks.StateDead && s.State != tasks.StateSuperseded {
+	switch s.State {
+	case tasks.StateDone, tasks.StateDead, tasks.StateSuperseded, tasks.StateExpired:
+	default:
 		out.RetryAfter = "1"
 	}
 	return out, nil

@@ -26,11 +26,14 @@ func NewClock(origin time.Time, speed float64) Clock {
 func (c Clock) isReal() bool { return c.since.IsZero() }
 
 // Now returns the calendar's time.
-func (c Clock) Now() time.Time {
+func (c Clock) Now() time.Time { return c.At(time.Now()) }
+
+// At returns the calendar's time at a real time.
+func (c Clock) At(t time.Time) time.Time {
 	if c.isReal() {
-		return time.Now()
+		return t
 	}
-	return c.origin.Add(time.Duration(float64(time.Since(c.since)) * c.speed))
+	return c.origin.Add(time.Duration(float64(t.Sub(c.since)) * c.speed))
 }
 
 // Real converts a span of calendar time to real time.

@@ -261,7 +261,7 @@ func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 				docs = append(docs, document{Record{Noun: NounAppointment, ID: c.key}, nil})
 			}
 		}
-		if err := u.fill(ctx, part[0].grant, docs...); err != nil {
+		if err := u.fillChanged(ctx, u.answer.Since, part[0].grant, docs...); err != nil {
 			return err
 		}
 	}
@@ -272,7 +272,7 @@ func (u *dayUpdate) cache(ctx context.Context, grant cache.Grant) error {
 		return nil // the roster was not confirmed, so its age must go on growing
 	}
 	a := u.answer
-	return u.fill(ctx, grant, document{
+	return u.fillChanged(ctx, a.Since, grant, document{
 		Record{Noun: NounDay, Practice: a.Practice, Day: a.Date},
 		Day{Practice: a.Practice, Date: a.Date, Visits: u.booked, Incomplete: u.next.Incomplete},
 	})

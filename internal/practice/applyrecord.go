@@ -91,7 +91,7 @@ func (sc scope) forgetForADay(ctx context.Context, since cache.Grant, none docum
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", none.Noun, err)
 	}
-	if err := sc.fill(ctx, grant, none); err != nil {
+	if err := sc.fillChanged(ctx, since, grant, none); err != nil {
 		return err
 	}
 	name := sc.names.Patient(none.ID)
@@ -163,7 +163,7 @@ func (sc scope) apply(ctx context.Context, since cache.Grant, kind string, docs 
 	if err != nil {
 		return nil, fmt.Errorf("apply %s: %w", docs[0].Noun, err)
 	}
-	if err := sc.fill(ctx, grant, u.changed...); err != nil {
+	if err := sc.fillChanged(ctx, since, grant, u.changed...); err != nil {
 		return u.changed, err
 	}
 	return u.changed, sc.fill(ctx, since, u.same...)

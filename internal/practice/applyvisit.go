@@ -79,7 +79,7 @@ func (sc scope) changeVisit(ctx context.Context, a Appointment, was lastSeen[vis
 			return false, fmt.Errorf("apply visit: %w", err)
 		}
 	}
-	return changed, sc.fill(ctx, grant, visitDocument(a))
+	return changed, sc.fillChanged(ctx, since, grant, visitDocument(a))
 }
 
 // daysToRead returns the days that the appointment was on and is on, if they have rosters.

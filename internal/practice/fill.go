@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -56,9 +57,16 @@ func encode(k cache.Key, content any, tags ...phi.Ref) (cache.Item, error) {
 	return item, nil
 }
 
-// fill caches documents. A document that the cache refuses is not an error: something newer
-// happened to it.
+// fill caches documents that were read under the grant. A document that the cache refuses is not an
+// error: something newer happened to it.
 func (sc scope) fill(ctx context.Context, grant cache.Grant, docs ...document) error {
+	return sc.fillChanged(ctx, grant, grant, docs...)
+}
+
+// fillChanged is fill for documents that were read under an earlier grant, and whose change has
+// drawn this one. Their entries keep the time between the two as the cost of the load; see ReadAt.
+func (sc scope) fillChanged(ctx context.Context, since, grant cache.Grant, docs ...document) error {
+	cost := time.Duration(grant.Stamp-min(grant.Stamp, since.Stamp)+999) / 1000 * time.Millisecond
 	for part := range slices.Chunk(docs, cache.MaxFill) {
 		items := make([]cache.Item, len(part))
 		for i, d := range part {
@@ -66,6 +74,7 @@ func (sc scope) fill(ctx context.Context, grant cache.Grant, docs ...document) e
 			if items[i], err = sc.item(d); err != nil {
 				return err
 			}
+			items[i].Value.Cost = cost
 		}
 		ctx, span := telemetry.Start(ctx, telemetry.SpanCacheFill, telemetry.Rows(len(items)))
 		_, err := sc.store.cache.FillMany(ctx, grant, items)

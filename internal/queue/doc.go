@@ -31,6 +31,10 @@
 //	           that was demanded later has begun or runs now, that one does
 //	           the work.
 //
+// A task keeps the latest time for which it was demanded, by Redis' clock; an heir keeps the later
+// one. It is final when the run starts, so a run can find out whether all its demands have been
+// met by others (LatestDemand).
+//
 // As a result, at most one task of a digest runs in a lane; a thousand equal demands during one
 // wait cause one run, a demand during a run exactly one more; steady demand neither shortens a
 // back-off nor adds attempts; and a dead task blocks nothing. A demand for which a user waits

@@ -66,6 +66,8 @@ type run struct {
 	working bool      // its handler runs
 	cancel  context.CancelCauseFunc
 	lost    bool
+	latest  time.Time // for which the task was demanded last, by Redis' clock; zero if that is not known
+	replay  bool      // an operator has replayed the task
 }
 
 // leases are the runs of one process.
@@ -281,6 +283,30 @@ func Held(ctx context.Context) error {
 		return ErrLeaseLost
 	}
 	return nil
+}
+
+// demanded records what the start of the run has found.
+func (h held) demanded(micros string, replay bool) {
+	at, err := strconv.ParseInt(micros, 10, 64)
+	h.leases.mu.Lock()
+	defer h.leases.mu.Unlock()
+	h.run.replay = replay
+	if err == nil {
+		h.run.latest = time.UnixMicro(at).UTC()
+	}
+}
+
+// LatestDemand returns the last time for which the task of a handler's context was demanded before
+// it started, by Redis' clock, and whether an operator has replayed it since it died. The time is
+// zero before Start, outside of a Server, and for a task of an earlier release.
+func LatestDemand(ctx context.Context) (at time.Time, replayed bool) {
+	h, ok := heldBy(ctx)
+	if !ok {
+		return time.Time{}, false
+	}
+	h.leases.mu.Lock()
+	defer h.leases.mu.Unlock()
+	return h.run.latest, h.run.replay
 }
 
 // Token returns the fencing token of a handler's context: each run of a task has a greater one than

@@ -20,7 +20,7 @@ func TestGenerationsLoseNoDemand(t *testing.T) {
 		rdb.FlushDB(t.Context())
 		m := &model{
 			t: t, rdb: rdb, p: NewProducer(rdb), runs: NewRuns(rdb), clock: time.Now().Truncate(time.Second),
-			due: map[ID]time.Time{}, carried: map[ID]int{},
+			due: map[ID]time.Time{}, carried: map[ID]int{}, latest: map[ID]span{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"step": m.take,
@@ -47,7 +47,23 @@ type model struct {
 	clock                 time.Time
 	due                   map[ID]time.Time // when a task may run at the earliest
 	carried               map[ID]int       // demands that no run has followed yet
+	latest                map[ID]span      // for when a task was demanded last
 	popped, started, dead []ID
+}
+
+// span is a time that a clock has shown between two others.
+type span struct{ from, to time.Time }
+
+// remember records a demand of a task for a time, or for one that Redis' clock has shown.
+func (m *model) remember(id ID, at span) {
+	was := m.latest[id]
+	if at.from.After(was.from) {
+		was.from = at.from
+	}
+	if at.to.After(was.to) {
+		was.to = at.to
+	}
+	m.latest[id] = was
 }
 
 // take takes one of the steps that are possible now.
@@ -94,8 +110,14 @@ func (m *model) demand(rt *rapid.T, in time.Duration) {
 		at = m.clock.Add(in)
 		d.At = at
 	}
+	before := time.Now().Add(-time.Millisecond)
 	r := enqueue(m.t, m.p, d)
 	id := parse(m.t, r.ID)
+	if in > 0 {
+		m.remember(id, span{at, at})
+	} else {
+		m.remember(id, span{before, time.Now()})
+	}
 	due, waits := m.due[id]
 	switch {
 	case r.Joined != waits:
@@ -135,6 +157,11 @@ func (m *model) pop() {
 
 func (m *model) start(rt *rapid.T, id ID) {
 	must(m.t, m.runs.Start(m.t.Context(), id))
+	micros, err := m.rdb.HGet(m.t.Context(), asynqTaskPrefix(Sync)+id.String(), "demanded").Int64()
+	must(m.t, err)
+	if at, want := time.UnixMicro(micros), m.latest[id]; at.Before(want.from) || at.After(want.to) {
+		rt.Fatalf("%s was demanded last at %v, and is said to be at %v", id, want, at)
+	}
 	if due := m.due[id]; due.After(m.clock) {
 		rt.Fatalf("%s runs at %v and was demanded for %v", id, m.clock, due)
 	}
@@ -153,7 +180,7 @@ func (m *model) end(id ID, state string) {
 		must(m.t, err)
 		if superseded {
 			state = "done"
-			m.inherit(again)
+			m.inherit(again, m.latest[id])
 		} else {
 			m.due[id] = again
 			m.carried[id]++ // the retry must follow
@@ -166,10 +193,11 @@ func (m *model) end(id ID, state string) {
 }
 
 // inherit finds the task that took over from one that was superseded.
-func (m *model) inherit(again time.Time) {
+func (m *model) inherit(again time.Time, latest span) {
 	for id, due := range m.due {
 		if due.Before(again) && m.retries(id) {
 			m.due[id] = again
+			m.remember(id, latest)
 		}
 	}
 }
@@ -195,8 +223,10 @@ func (m *model) crash(id ID) {
 // replay replays a dead task, which counts as a demand.
 func (m *model) replay(id ID) {
 	m.dead = without(m.dead, id)
+	before := time.Now().Add(-time.Millisecond)
 	d := Dead{ID: id.String(), Kind: "test.run", Payload: []byte("sealed")}
 	if replay(m.t, m.rdb, d) == ReplayQueued {
+		m.latest[id] = span{before, time.Now()}
 		m.carried[id]++
 		m.due[id] = m.clock
 	}

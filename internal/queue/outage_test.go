@@ -242,9 +242,8 @@ func TestDrainedTaskIsNextInItsLane(t *testing.T) {
 	}
 }
 
-// TestJoinWritesNothing checks that a demand which joins a waiting task changes nothing, so that a
-// Redis that is full takes it.
-func TestJoinWritesNothing(t *testing.T) {
+// TestJoinNeedsNoMemory checks that a Redis that is full takes a demand which joins a waiting task.
+func TestJoinNeedsNoMemory(t *testing.T) {
 	t.Parallel()
 	p := redistest.NewPrivate(t)
 	p.Start(t)

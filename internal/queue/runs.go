@@ -23,7 +23,8 @@ const outcomeLife = time.Hour
 
 // Outcome is the final result of a task.
 type Outcome struct {
-	// State is "done", "dead", or "superseded" if an equal task took over.
+	// State is "done", "dead", "expired" if its work was not needed any more, or "superseded" if an
+	// equal task took over.
 	State string `json:"state"`
 	// Code is the reason; empty after plain success.
 	Code codes.Code `json:"code,omitempty"`
@@ -45,20 +46,25 @@ type Runs struct{ rdb redis.UniversalClient }
 func NewRuns(rdb redis.UniversalClient) *Runs { return &Runs{rdb: rdb} }
 
 // Start is called before user code runs: later demands get a task of their own, and if the process
-// ends before the run does, that counts as a crash. It fails with ErrLeaseLost if the run has lost
-// its task.
+// ends before the run does, that counts as a crash. From then on, LatestDemand returns the last of
+// the task's demands. Start fails with ErrLeaseLost if the run has lost its task.
 func (r *Runs) Start(ctx context.Context, id ID) error {
 	var keys []string
 	place := placeOf(ctx, id)
 	if id.former && place == id.Lane {
 		keys = append(keys, id.formerKey()) // it was removed before the task came into quarantine
 	}
-	result, err := startScript.on(ctx, r.rdb, place, keys, id.String(), tokenOf(ctx)).Text()
+	result, err := startScript.on(ctx, r.rdb, place, keys, id.String(), tokenOf(ctx)).StringSlice()
 	switch {
 	case err != nil:
 		return fmt.Errorf("start task: %w", clean(err))
-	case result == stale:
+	case len(result) == 1 && result[0] == stale:
 		return ErrLeaseLost
+	case len(result) != 3:
+		return errors.New("start script returned an unknown reply")
+	}
+	if h, ok := heldBy(ctx); ok {
+		h.demanded(result[1], result[2] != "")
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func Code(code string) Attr {
 	return text("code", code)
 }
 
-// Outcome names how an attempt of a task ended: "done", "retry", "later" or "dead".
+// Outcome names how an attempt of a task ended: "done", "retry", "later", "dead" or "expired".
 func Outcome(outcome string) Attr { return text("outcome", outcome) }
 
 // Reason names the cause of a wait, "pace".

@@ -77,9 +77,10 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	return i, errors.Join(append(errs, err)...)
 }
 
-// TaskEnded counts one attempt of a task and how long it ran. Outcome is "done", "retry", "later"
-// or "dead"; code is empty after success. An attempt that did not succeed counts as "retry" or
-// "later" also if an equal task supersedes its task, and then it is that task that runs next.
+// TaskEnded counts one attempt of a task and how long it ran. Outcome is "done", "retry", "later",
+// "dead" or "expired"; code is empty after success. An attempt that did not succeed counts as
+// "retry" or "later" also if an equal task supersedes its task, and then it is that task that runs
+// next.
 func TaskEnded(ctx context.Context, kind, lane, outcome, code string, ran time.Duration) {
 	m := from(ctx).metrics
 	m.tasks.Add(ctx, 1, labels(Kind(kind), Lane(lane), Outcome(outcome), Code(code)))

@@ -78,6 +78,9 @@ func syncListed[T tasks.Args, R, Doc any](ctx context.Context, d Deps, job *task
 	if err != nil {
 		return err
 	}
+	if err := overtaken(ctx, d, n.practiceScope, job, practice.Record{Noun: l.noun, Practice: n.id}); err != nil {
+		return err
+	}
 	since, err := d.Store.Begin(ctx, n.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

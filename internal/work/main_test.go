@@ -134,6 +134,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 		return nil
 	}
 	b.Now = func() time.Time { return b.now }
+	b.Calendar = func(t time.Time) time.Time { return b.now.Add(time.Until(t)) }
 	b.Logger = logging.New(&b.log, logging.Options{JSON: true})
 	b.router, err = tasks.NewRouter(tasks.RouterOptions{Keys: b.keys})
 	must(t, err)

@@ -21,11 +21,14 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 	if err != nil {
 		return err
 	}
+	id := phi.Text(job.Args.Patient.Reveal())
+	if err := overtaken(ctx, d, s, job, practice.Record{Noun: practice.NounPatient, ID: id}); err != nil {
+		return err
+	}
 	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	id := phi.Text(job.Args.Patient.Reveal())
 	p, err := s.Vendor.Patients.Get(ctx, id.Reveal())
 	switch {
 	case errors.Is(err, &tebra.Error{Code: tebra.NotFound}):

@@ -56,6 +56,12 @@ func (d Deps) syncPatients(ctx context.Context, job *tasks.Job[tasks.SyncPatient
 	if err != nil {
 		return err
 	}
+	if job.Args.From.IsZero() && job.Args.Days == 0 {
+		confirmed := practice.Record{Noun: practice.NounPatientsConfirmation, Practice: n.id}
+		if err := overtaken(ctx, d, n.practiceScope, job, confirmed); err != nil {
+			return err
+		}
+	}
 	p := &patientChanges{Deps: d, named: n, today: civil.DateOf(d.Now().In(n.Zone))}
 	from, to, joins, err := d.unread(ctx, n.practiceScope, job.Args, p.today)
 	if err != nil {

@@ -30,6 +30,9 @@ func (d Deps) syncSchedule(ctx context.Context, job *tasks.Job[tasks.SyncSchedul
 		return err
 	}
 	s := n.practiceScope
+	if err := d.scheduleExpired(ctx, s, job); err != nil {
+		return err
+	}
 	since, err := d.Store.Begin(ctx, s.tenant)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

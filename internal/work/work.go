@@ -33,13 +33,15 @@ type Deps struct {
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
 	// Now returns the time that decides which day is today. It is the real time unless a demo
 	// speeds it up.
-	Now    func() time.Time
-	Logger *slog.Logger
+	Now func() time.Time
+	// Calendar converts a real time to one of Now.
+	Calendar func(time.Time) time.Time
+	Logger   *slog.Logger
 }
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Logger == nil {
+	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Calendar == nil || d.Logger == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))

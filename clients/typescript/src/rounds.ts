@@ -65,7 +65,7 @@ export class Client {
   async wait(id: string, limitMs = 60_000): Promise<Status> {
     for (const end = Date.now() + limitMs; ; await pause(500)) {
       const status = await this.task(id);
-      if (status.state === "done" || status.state === "dead") return status;
+      if (["done", "dead", "superseded", "expired"].includes(status.state)) return status;
       if (Date.now() > end) throw new Error(`the task is still ${status.state}`);
     }
   }

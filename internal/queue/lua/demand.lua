@@ -84,6 +84,16 @@ local function due(id)
   return tonumber(score), f[1]
 end
 
+-- demanded records that a task was demanded for a time in seconds, 0 now. The latest time counts,
+-- by Redis' clock and in microseconds.
+local function demanded(id, at)
+  local latest = math.max(at, now) * 1000000
+  local before = tonumber(fields(id, 'demanded')[1] or 0)
+  if latest <= before then return end
+  redis.call('HDEL', task .. id, 'demanded') -- a Redis that is full refuses HSET, unless the script has removed something
+  redis.call('HSET', task .. id, 'demanded', string.format('%.0f', latest))
+end
+
 -- front makes a task that is in no set the next of its lane.
 local function front(id)
   redis.call('RPUSH', pending, id)

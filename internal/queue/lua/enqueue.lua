@@ -52,6 +52,7 @@ local function finish(result, id)
   local text = table.concat(ids, ' ')
   if text ~= before then redis.call('HSET', record, 'next', text) end
   keep(record, ARGV[7])
+  demanded(id, at)
   if KEYS[3] then redis.call('SET', KEYS[3], id, 'EX', ARGV[8]) end
   return {result, id}
 end

@@ -31,7 +31,8 @@ redis.call('ZREM', base .. 'archived', id)
 redis.call('DEL', task .. id)
 if result ~= 'queued' then return result end
 
-redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[5])
+redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[5],
+  'replayed', '1', 'demanded', micros)
 redis.call('LPUSH', pending, id)
 if tonumber(ARGV[3]) > tonumber(redis.call('HGET', record, 'gen') or 0) then redis.call('HSET', record, 'gen', ARGV[3]) end
 relist(record, id)

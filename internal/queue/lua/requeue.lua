@@ -43,6 +43,8 @@ end
 redis.call('HSET', task .. heir, 'msg', message .. ARGV[6], 'state', 'retry')
 redis.call('HDEL', task .. heir, 'parked', 'pending_since')
 redis.call('ZADD', retry, ARGV[3], heir)
-local urged = redis.call('HGET', task .. id, 'urged')
-if urged then redis.call('HSET', task .. heir, 'urged', urged) end
+local f = fields(id, 'urged', 'replayed', 'demanded')
+if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
+if f[2] then redis.call('HSET', task .. heir, 'replayed', f[2]) end
+demanded(heir, tonumber(f[3] or 0) / 1000000)
 return 'superseded'
