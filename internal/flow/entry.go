@@ -89,7 +89,7 @@ func (e *entry) acquirePlace(ctx context.Context) (*waiter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return nil, e.refuse(ctx, codes.InFlight, "", e.flow.places.turn(e.share, e.call.Interval))
+	return nil, e.refuse(ctx, codes.InFlight, "", e.flow.places.turn(e.share, e.call))
 }
 
 // admit asks each breaker, as its probe where one is due. It stops without an error at a breaker

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -297,4 +298,39 @@ func TestPlacesFollowLittlesLaw(t *testing.T) {
 	if len(l.operations) != maxOperations {
 		t.Errorf("%d operations are kept", len(l.operations))
 	}
+}
+
+// Callers that are refused return one after the other, as fast as calls of their tenant end.
+// A person's call does not wait behind them.
+func TestRefusedCallersReturnInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newPlaces(8), &share{weight: 1}
+		c := tebra.Call{Operation: "o", Interval: 250 * time.Millisecond}
+		for range 4 {
+			p.request(s, c)
+		}
+		p.ended(s, "o", 8*time.Second)
+		for i := range 3 {
+			if got, want := p.turn(s, c), time.Duration(i+1)*2*time.Second; got != want {
+				t.Errorf("caller %d returns in %v, want %v", i, got, want)
+			}
+		}
+		for range 100 {
+			p.turn(s, c)
+		}
+		if got := p.turn(s, c); got != longestTurn {
+			t.Errorf("the last caller returns in %v", got)
+		}
+		person := c
+		if person.Interactive = true; p.turn(s, person) != 2*time.Second {
+			t.Errorf("a person's call returns in %v", p.turn(s, person))
+		}
+		s.ahead, s.compared, p.speed = tolerance+90*time.Second, time.Now(), 4
+		p.waited(&share{weight: 1}, time.Now())
+		s.turn = time.Time{}
+		if got := p.turn(s, c); got != 22500*time.Millisecond {
+			t.Errorf("a tenant that is ahead by 90 s returns in %v", got)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package flow
 import (
 	"time"
 
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -38,13 +39,16 @@ func (p *places) ended(s *share, operation string, latency time.Duration) {
 }
 
 // turn returns how long a caller of the tenant that was refused should wait. The tenant's calls end
-// one after the other, and each caller gets a later turn than the one before. A tenant that is
-// ahead of the others waits for them.
-func (p *places) turn(s *share, interval time.Duration) time.Duration {
+// one after the other, and each background caller gets a later turn than the one before. A tenant
+// that is ahead of the others waits for them.
+func (p *places) turn(s *share, c tebra.Call) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	pitch := max(s.load.longest()/time.Duration(max(p.present[s].background, 1)), interval)
+	now, n := time.Now(), p.present[s]
+	pitch := max(s.load.longest()/time.Duration(max(n.background+n.interactive, 1)), c.Interval)
+	if c.Interactive {
+		return min(pitch, longestPlaceWait)
+	}
 	ahead := max(s.turn.Sub(now), 0) + pitch
 	if p.mustYield(s) && p.speed > 0 {
 		ahead = max(ahead, time.Duration(min(float64(s.ahead-tolerance)/p.speed, float64(longestTurn))))
