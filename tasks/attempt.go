@@ -179,7 +179,11 @@ func (a *attempt) requeue(ctx context.Context, run *Run, d *decision) *decision 
 	if d.State == OutcomeRetry {
 		failures++
 	}
-	superseded, err := a.runs.Requeue(ctx, a.id, queue.Again{At: d.NextAt, Failures: failures, Code: d.Code})
+	at := d.NextAt
+	if !d.exact.IsZero() && d.exact.Before(at) {
+		at = d.exact
+	}
+	superseded, err := a.runs.Requeue(ctx, a.id, queue.Again{At: at, Failures: failures, Code: d.Code})
 	if err != nil {
 		// The task waits nevertheless; demands that arrive meanwhile may cause one unneeded run.
 		a.log.WarnContext(ctx, "cannot requeue task", "task", run.ID, "error", err)

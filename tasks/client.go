@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
@@ -45,6 +46,7 @@ type Client struct {
 	keys     *phi.Keys
 	producer *queue.Producer
 	runs     *queue.Runs
+	calendar *budget.Calendar // nil without Redis
 }
 
 // NewClient returns a Client. It fails if the keyset is invalid, and does not connect to Redis.
@@ -53,7 +55,13 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new tasks client: %w", err)
 	}
-	return &Client{rdb: o.Redis, keys: keys, producer: queue.NewProducer(o.Redis), runs: queue.NewRuns(o.Redis)}, nil
+	c := &Client{rdb: o.Redis, keys: keys, producer: queue.NewProducer(o.Redis), runs: queue.NewRuns(o.Redis)}
+	if o.Redis != nil {
+		if c.calendar, err = budget.NewCalendar(budget.Options{Redis: o.Redis}); err != nil {
+			return nil, fmt.Errorf("new tasks client: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // Receipt identifies the task that a call of Enqueue added or found.
@@ -80,9 +88,10 @@ func (c *Client) Enqueue(ctx context.Context, tenant string, args Args, opts ...
 }
 
 // EnqueueMany demands many tasks for a tenant in few round trips, and returns their receipts in the
-// order of args. The options apply to each task. If one task is invalid, EnqueueMany fails with
-// ErrInvalid and sends none. After another error the tasks whose receipts have an ID were accepted;
-// the others may have been.
+// order of args. A task for which no person waits, and whose kind calls the vendor, is scheduled
+// for its place in the vendor's budget. The options apply to each task. If one task is invalid,
+// EnqueueMany fails with ErrInvalid and sends none. After another error the tasks whose receipts
+// have an ID were accepted; the others may have been.
 func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, opts ...Option) (_ []Receipt, err error) {
 	if c.rdb == nil {
 		return nil, errNoRedis
@@ -97,10 +106,12 @@ func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, op
 		}
 		demands[i] = d
 	}
+	booked := c.book(ctx, tenant, demands, args)
 	got, err := c.producer.Enqueue(ctx, demands)
+	booked.settle(ctx, got)
 	receipts := make([]Receipt, len(got))
 	for i, r := range got {
-		receipts[i] = Receipt(r)
+		receipts[i] = Receipt{ID: r.ID, Joined: r.Joined, Repeated: r.Repeated}
 	}
 	return receipts, err
 }

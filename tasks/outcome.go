@@ -78,7 +78,8 @@ func OutcomeOf(err error) Outcome {
 // its text, which is the code.
 type decision struct {
 	Outcome
-	superseded bool // an equal task waits in its stead
+	exact      time.Time // NextAt, not rounded; zero if nothing depends on it
+	superseded bool      // an equal task waits in its stead
 }
 
 // Error returns the code.
@@ -133,7 +134,9 @@ func classify(ctx context.Context, err error, failed, maxAttempts int, age time.
 		return later(time.Now(), codes.LeaseExpired)
 	case errors.As(err, &notBefore):
 		at, reason := notBefore.NotBefore()
-		return later(at, reasonOf(Code(reason)))
+		d := later(at, reasonOf(Code(reason)))
+		d.exact = at // places in the vendor's budget are less than a second apart
+		return d
 	case errors.As(err, &permanent) && permanent.Permanent():
 		return dead(cmp.Or(codes.Of(err), codes.Permanent))
 	case isOutage(ctx, err, age):

@@ -171,10 +171,10 @@ var one = map[string]string{
 // reaches lists the keys that each user reads and writes; all others must be refused.
 var reaches = map[string]struct{ reads, writes []string }{
 	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "calendar", "host"}},
-	"queue/scheduler": {[]string{"pace", "calendar", "host"}, []string{"engine", "engine, all", "uniqueness", "status"}},
-	"queue/gateway":   {nil, []string{"engine", "engine, all", "uniqueness"}},
+	"queue/scheduler": {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "calendar", "status"}},
+	"queue/gateway":   {[]string{"pace"}, []string{"engine", "engine, all", "uniqueness", "calendar"}},
 	"queue/monitor":   {[]string{"status"}, []string{"engine", "engine, all", "uniqueness", "sessions"}},
-	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness"}},
+	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness", "calendar"}},
 	"queue/health":    {},
 	"cache/worker":    {nil, []string{"versions", "entries", "events"}},
 	"cache/scheduler": {nil, []string{"versions"}},

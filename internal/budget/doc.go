@@ -31,6 +31,12 @@
 // spreads over the slots to come, and its calls do not all return at once. One that must not return
 // before some time takes the first place after that time, and the places before it stay free.
 //
+// Tasks are booked when they are enqueued. Flows, such as those of practices and of classes of
+// tasks, have places of their own: those that have places ahead divide the budget by weight, and
+// what a flow does not use is the others'. The places of a flow that were booked before others came
+// stay, so that for a while there may be more places than slots. A task that joined another, or
+// took a better place, gives its place back. Beyond Options.Horizon places are spread evenly.
+//
 // A lost calendar costs order for a while and nothing else: its places begin at now again. So do
 // those of a calendar whose places passed unused for half a minute.
 package budget

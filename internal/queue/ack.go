@@ -42,7 +42,9 @@ func guardAck(text string) string {
 
 // redisClock makes asynq's forwarder use Redis' clock, so that a worker whose clock is ahead runs
 // no task early.
-func redisClock(text string) string { return "ARGV[1] = redis.call('TIME')[1]\n" + text }
+func redisClock(text string) string {
+	return "local clock = redis.call('TIME')\nARGV[1] = clock[1] .. string.format('.%06d', tonumber(clock[2]))\n" + text
+}
 
 // ack ends a run. A run that has lost its task ends without an effect, and the reply to asynq is a
 // success: asynq would only repeat the call after an error.

@@ -15,8 +15,8 @@
 // that wait and the one that runs:
 //
 //	enqueue    A task waits that runs no earlier than demanded (pending,
-//	           scheduled, retry, parked, or popped but not started): the
-//	           demand joins it, and moves a scheduled one forward.
+//	           scheduled, booked, retry, parked, or popped but not started):
+//	           the demand joins it, and moves a scheduled one forward.
 //	           None does: the demand gets a task of its own.
 //	pop        Another task of the digest runs: the popped one is parked, which
 //	           means scheduled until that run ends.
@@ -39,6 +39,11 @@
 // wait cause one run, a demand during a run exactly one more; steady demand neither shortens a
 // back-off nor adds attempts; and a dead task blocks nothing. A demand for which a user waits
 // brings its twin forward, out of a back-off or in another lane, once in the twin's life.
+//
+// A booked task is scheduled for its place in the vendor's budget, which the caller has taken from
+// its calendar. Its hash has the time for which it was demanded in the field booked, and demands
+// join it as if it were scheduled for that time, or pending. A demand with an earlier place moves
+// it there. The reply to a demand reports which place is not needed.
 //
 // A caller encodes for a guessed generation, its time in microseconds, because the payload is
 // sealed to the ID. The script replies to a guess that is too low, or more than a day away from
@@ -73,6 +78,10 @@
 // there, Crashed reports true, and the task is not run again.
 //
 // # Dependence on asynq
+//
+// Tasks become pending at their fraction of a second, by Redis' clock: every worker looks for them
+// when the next one is due, and ten times a second. asynq's own forwarder, which looks once a
+// second, is given Redis' clock too.
 //
 // asynq.go, message.go and the scripts under lua/ contain every name of a key or field and every
 // script shape of asynq that this package uses beyond asynq's API. asynq's scripts that end a run

@@ -49,6 +49,8 @@ type model struct {
 	carried               map[ID]int       // demands that no run has followed yet
 	latest                map[ID]span      // for when a task was demanded last
 	popped, started, dead []ID
+	booked                bool          // the next demand has a place
+	wait                  time.Duration // until it
 }
 
 // span is a time that a clock has shown between two others.
@@ -68,7 +70,7 @@ func (m *model) remember(id ID, at span) {
 
 // take takes one of the steps that are possible now.
 func (m *model) take(rt *rapid.T) {
-	possible := []string{"demand", "schedule", "wait", "pop"}
+	possible := []string{"demand", "schedule", "book", "wait", "pop"}
 	if len(m.popped) > 0 {
 		possible = append(possible, "start", "die early", "crash early")
 	}
@@ -82,6 +84,10 @@ func (m *model) take(rt *rapid.T) {
 	switch step := rapid.SampledFrom(possible).Draw(rt, "step"); step {
 	case "demand":
 		m.demand(rt, 0)
+	case "book":
+		m.booked, m.wait = true, time.Duration(rapid.IntRange(0, 100).Draw(rt, "place"))*time.Minute+time.Until(m.clock)
+		m.demand(rt, time.Duration(rapid.IntRange(0, 20).Draw(rt, "minutes"))*time.Minute)
+		m.booked = false
 	case "schedule":
 		m.demand(rt, time.Duration(rapid.IntRange(1, 100).Draw(rt, "minutes"))*time.Minute)
 	case "wait":
@@ -110,6 +116,7 @@ func (m *model) demand(rt *rapid.T, in time.Duration) {
 		at = m.clock.Add(in)
 		d.At = at
 	}
+	d.Booked, d.Wait = m.booked, m.wait
 	before := time.Now().Add(-time.Millisecond)
 	r := enqueue(m.t, m.p, d)
 	id := parse(m.t, r.ID)

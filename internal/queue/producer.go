@@ -53,6 +53,10 @@ type Demand struct {
 	Timeout time.Duration
 	// At is when to run, rounded up to the second. Zero means now.
 	At time.Time
+	// Booked reports whether the demand has a place in the vendor's budget, and Wait is how long
+	// from now that is, by Redis' clock. A task with a place later than At is scheduled for it.
+	Booked bool
+	Wait   time.Duration
 	// Twin is another lane in which an equal task is brought forward if it waits. Empty means none.
 	Twin string
 	// Once is the ref of an idempotency key, which is kept for 48 hours in its lane. Empty means
@@ -71,6 +75,12 @@ type Receipt struct {
 	Joined bool
 	// Repeated reports that the idempotency key was used before; ID is that of the first call.
 	Repeated bool
+	// Unneeded reports that the demand's own place is not needed, because the task has an earlier
+	// one or runs anyway.
+	Unneeded bool
+	// Former is the place that the task had before it took the demand's, in microseconds of Redis'
+	// clock. 0 means none.
+	Former int64
 }
 
 // Producer adds one or many tasks in one round trip. It is safe for concurrent use.
@@ -229,7 +239,7 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, clean(err)
-	case len(reply) != 2:
+	case len(reply) != 3:
 		return false, errors.New("enqueue script returned an unknown reply")
 	}
 	if reply[0] == "repeated" {
@@ -237,7 +247,7 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 		if err != nil || first.Digest != e.Digest {
 			return false, ErrReused
 		}
-		*e.receipt = Receipt{ID: reply[1], Repeated: true}
+		*e.receipt = Receipt{ID: reply[1], Repeated: true, Unneeded: e.Booked}
 		return true, nil
 	}
 	if reply[0] == "stale" {
@@ -248,7 +258,10 @@ func (p *Producer) readReply(e *entry) (bool, error) {
 		e.id.Generation, e.encoded = g, false
 		return false, nil
 	}
-	*e.receipt = Receipt{ID: reply[1], Joined: reply[0] == "joined"}
+	*e.receipt = Receipt{ID: reply[1], Joined: reply[0] == "joined", Unneeded: e.Booked && reply[2] == "own"}
+	if !e.receipt.Unneeded {
+		e.receipt.Former, _ = strconv.ParseInt(reply[2], 10, 64) // 0 for none
+	}
 	return true, nil
 }
 
@@ -266,16 +279,20 @@ func (e *entry) args() []any {
 		since = time.Now().UnixNano()
 	}
 	life := generationLife
-	if wait := time.Until(e.At); wait > 0 {
+	if wait := max(time.Until(e.At), e.Wait); wait > 0 {
 		life += wait
 	}
 	urgent := ""
 	if IsInteractive(e.Lane) {
 		urgent = "urgent"
 	}
+	place := ""
+	if e.Booked {
+		place = strconv.FormatInt(max(0, e.Wait).Microseconds(), 10)
+	}
 	return []any{
 		e.Digest, e.Lane, strconv.FormatUint(e.id.Generation, 10), e.call.message, e.call.score, since,
-		int64(life / time.Second), int64(onceLife / time.Second), urgent, maxWaiting,
+		int64(life / time.Second), int64(onceLife / time.Second), urgent, maxWaiting, place,
 	}
 }
 

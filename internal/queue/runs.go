@@ -97,7 +97,7 @@ type Again struct {
 func (r *Runs) Requeue(ctx context.Context, id ID, a Again) (superseded bool, err error) {
 	life := generationLife + max(0, time.Until(a.At))
 	failures := max(0, a.Failures)
-	result, err := requeueScript.on(ctx, r.rdb, placeOf(ctx, id), nil, id.String(), tokenOf(ctx), ceilSecond(a.At).Unix(),
+	result, err := requeueScript.on(ctx, r.rdb, placeOf(ctx, id), nil, id.String(), tokenOf(ctx), seconds(max(0, time.Until(a.At))),
 		failures, appendInt(nil, fieldRetried, uint64(failures)), reasonFields(a.Code, time.Now()), int64(life/time.Second)).Text()
 	switch {
 	case err != nil:

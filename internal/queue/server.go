@@ -89,7 +89,9 @@ const (
 	defaultReserved   = 4
 	defaultBackground = 16
 	defaultCheck      = 100 * time.Millisecond
-	forwardEvery      = time.Second
+	// forwardEvery is how often asynq looks for tasks that are due. Server.forward does it more
+	// often.
+	forwardEvery = time.Second
 )
 
 // abandon returns when Redis is abandoned: three quarters of the way from Hard, when asynq requeues
@@ -216,7 +218,7 @@ func (s *Server) Start() error {
 		for _, task := range []func(context.Context){s.renew, s.lapse} {
 			s.upkeep.Go(func() { task(s.upkeepCtx) })
 		}
-		for _, task := range []func(context.Context){s.reap, s.hold, s.listen} {
+		for _, task := range []func(context.Context){s.reap, s.hold, s.listen, s.forward} {
 			s.upkeep.Go(func() { task(s.searchCtx) })
 		}
 	})

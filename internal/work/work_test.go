@@ -3,10 +3,12 @@ package work
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -28,18 +30,22 @@ func TestRegisterRequiresEveryDependency(t *testing.T) {
 }
 
 // Every kind of package tasks has a row in its table, a worker, and an operation that the vendor
-// has.
+// has and whose interval package budget knows.
 func TestEveryKindHasARowAndAWorker(t *testing.T) {
 	t.Parallel()
-	operations := map[string]bool{"": true}
+	intervals := map[string]time.Duration{"": 0}
 	for _, op := range tebra.Operations() {
-		operations[op.Name] = true
+		intervals[op.Name] = op.Interval
 	}
 	var rows []string
 	for _, k := range tasks.Kinds() {
 		rows = append(rows, k.Name)
-		if !operations[k.Operation] {
+		interval, ok := intervals[k.Operation]
+		if !ok {
 			t.Errorf("%s calls %s, which the vendor does not have", k.Name, k.Operation)
+		}
+		if got := budget.Documented(k.Operation); got != interval {
+			t.Errorf("%s is booked every %v, and the documented interval of %s is %v", k.Name, got, k.Operation, interval)
 		}
 	}
 	slices.Sort(rows)

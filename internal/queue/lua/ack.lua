@@ -18,7 +18,11 @@ if not current(id, ARGV[#ARGV - 3]) then return redis.status_reply('STALE') end
 local reply = theirs()
 if type(reply) == 'table' and reply.err then return reply end
 local state = redis.call('HGET', task .. id, 'state')
-if state then redis.call('HDEL', task .. id, 'mark') end
+if state then
+  local again = redis.call('HGET', task .. id, 'again')
+  redis.call('HDEL', task .. id, 'mark', 'again')
+  if again and state == 'retry' then redis.call('ZADD', retry, 'XX', again, id) end
+end
 if state == 'retry' and ARGV[#ARGV - 2] == 'front' and tonumber(redis.call('ZSCORE', retry, id) or now + 2) <= now + 1 then
   redis.call('ZREM', retry, id)
   front(id)

@@ -71,16 +71,18 @@ local function relist(record, id)
 end
 
 -- due returns when a waiting task runs and what it waits in: 0 means as soon as possible. A task
--- that was popped and is still listed has not started. For a task that does not wait it returns
--- nil.
+-- that was popped and is still listed has not started. A task that is booked, which means scheduled
+-- for its place in the vendor's budget, runs when it was demanded for, as far as demands are
+-- concerned. For a task that does not wait it returns nil.
 local function due(id)
-  local f = fields(id, 'state', 'parked')
+  local f = fields(id, 'state', 'parked', 'booked')
   if redis.call('HEXISTS', task .. id, 'msg') == 0 then return nil end
   if f[1] == 'pending' then return 0, 'pending' end
   if f[1] == 'active' and redis.call('ZSCORE', lease, id) then return 0, 'active' end
   local score = (f[1] == 'scheduled' and redis.call('ZSCORE', scheduled, id)) or (f[1] == 'retry' and redis.call('ZSCORE', retry, id))
   if not score then return nil end
   if f[2] then return 0, 'parked' end
+  if f[3] and f[1] == 'scheduled' then return tonumber(f[3]) or 0, 'booked' end
   return tonumber(score), f[1]
 end
 
@@ -98,7 +100,7 @@ end
 local function front(id)
   redis.call('RPUSH', pending, id)
   redis.call('HSET', task .. id, 'state', 'pending', 'pending_since', micros .. '000')
-  redis.call('HDEL', task .. id, 'parked')
+  redis.call('HDEL', task .. id, 'parked', 'booked')
 end
 
 -- current reports whether a run still has its task. Outside of a server a run has no token.

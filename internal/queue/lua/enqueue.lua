@@ -6,22 +6,28 @@
 -- ARGV[5] Unix second to run at, 0 now   ARGV[6] now in nanoseconds, asynq's
 -- ARGV[7] life of the record in seconds   ARGV[8] life of the idempotency key
 -- ARGV[9] urgent if a user waits   ARGV[10] number of tasks of a digest that may wait
+-- ARGV[11] microseconds until the demand's place in the vendor's budget, '' if it has none
 -- The last two are those of demand.lua.
 --
--- Returns {result, text}: added or joined with the task ID; repeated with the task ID of the first
--- call; stale with the generation to seal for.
+-- Returns {result, text, place}: added or joined with the task ID; repeated with the task ID of the
+-- first call; stale with the generation to seal for. The place is one that is not needed: own for
+-- that of the demand, a time in microseconds for the former one of the task, or ''.
 
 if KEYS[3] then
   local first = redis.call('GET', KEYS[3]) or redis.call('GET', KEYS[4])
-  if first then return {'repeated', first} end
+  if first then return {'repeated', first, 'own'} end
 end
 
 local record = records .. ARGV[1]
 local at = tonumber(ARGV[5])
+-- When the demand's task is to be scheduled; 0 means pending.
+local place = tonumber(ARGV[11])
+local slot = at
+if place and place > 0 then slot = math.max(at, math.ceil(now * 1000 + place / 1000) / 1000) end
 
 -- The tasks that wait, the one to join, which is the first that does not run before the time, and
 -- the last one that no worker has.
-local ids, join, joinAt, place, last, lastAt, lastPlace
+local ids, join, joinAt, joinPlace, last, lastAt, lastPlace
 local former = redis.call('GET', KEYS[2])
 
 -- begun reports whether a worker of an earlier release has started a task that it popped.
@@ -34,7 +40,7 @@ local function consider(id)
   local d, state = due(id)
   if not d or state == 'active' and begun(id) then return end
   table.insert(ids, id)
-  if d >= at and (not join or d < joinAt) then join, joinAt, place = id, d, state end
+  if d >= at and (not join or d < joinAt) then join, joinAt, joinPlace = id, d, state end
   if state ~= 'active' and (not last or d > lastAt) then last, lastAt, lastPlace = id, d, state end
 end
 ids = {}
@@ -48,42 +54,65 @@ if former then
   if other then consider(other) end
 end
 
-local function finish(result, id)
+local function finish(result, id, freed)
   local text = table.concat(ids, ' ')
   if text ~= before then redis.call('HSET', record, 'next', text) end
   keep(record, ARGV[7])
   demanded(id, at)
   if KEYS[3] then redis.call('SET', KEYS[3], id, 'EX', ARGV[8]) end
-  return {result, id}
+  return {result, id, freed or ''}
+end
+
+-- placeOf returns the place of a booked task as the script does.
+local function placeOf(id) return string.format('%.0f', redis.call('ZSCORE', scheduled, id) * 1000000) end
+
+-- put lets a task that is in no set but scheduled wait for the demand's place.
+local function put(id)
+  if slot == 0 then
+    redis.call('ZREM', scheduled, id)
+    redis.call('LPUSH', pending, id)
+    redis.call('HSET', task .. id, 'state', 'pending', 'pending_since', ARGV[6])
+    redis.call('HDEL', task .. id, 'booked')
+    return
+  end
+  redis.call('ZADD', scheduled, slot == at and ARGV[5] or string.format('%.3f', slot), id)
+  redis.call('HSET', task .. id, 'state', 'scheduled')
+  if slot > at then redis.call('HSET', task .. id, 'booked', ARGV[5]) else redis.call('HDEL', task .. id, 'booked') end
 end
 
 -- delay lets the last task wait until the time.
 local function delay()
-  if lastPlace == 'retry' then return redis.call('ZADD', retry, at, last) end
-  redis.call('ZADD', scheduled, at, last)
+  if lastPlace == 'retry' then
+    redis.call('ZADD', retry, at, last)
+    return 'own'
+  end
+  local freed = lastPlace == 'booked' and placeOf(last) or ''
   redis.call('LREM', pending, 1, last)
-  redis.call('HSET', task .. last, 'state', 'scheduled')
   redis.call('HDEL', task .. last, 'pending_since', 'parked')
+  put(last)
+  return freed
 end
 
 if not join and last and #ids >= tonumber(ARGV[10]) then
-  delay() -- no demand may run early, and the other tasks follow the demands of this one
-  return finish('joined', last)
+  local freed = delay() -- no demand may run early, and the other tasks follow the demands of this one
+  return finish('joined', last, freed)
 end
 
 if join then
-  if place == 'scheduled' and at == 0 then
-    redis.call('ZREM', scheduled, join)
-    redis.call('LPUSH', pending, join)
-    redis.call('HSET', task .. join, 'state', 'pending', 'pending_since', ARGV[6])
-  elseif place == 'scheduled' and at < joinAt then
-    redis.call('ZADD', scheduled, at, join)
-  elseif place == 'retry' and at == 0 and ARGV[9] == 'urgent' and redis.call('HSETNX', task .. join, 'urged', '1') == 1 then
+  -- The reply to the first try was lost.
+  if redis.call('HGET', task .. join, 'msg') == ARGV[4] then return finish('added', join) end
+  local freed = 'own'
+  if joinPlace == 'scheduled' and at < joinAt then
+    freed = ''
+    put(join)
+  elseif joinPlace == 'booked' and (at < joinAt or place and slot < tonumber(redis.call('ZSCORE', scheduled, join))) then
+    freed = placeOf(join)
+    put(join)
+  elseif joinPlace == 'retry' and at == 0 and ARGV[9] == 'urgent' and redis.call('HSETNX', task .. join, 'urged', '1') == 1 then
     redis.call('ZREM', retry, join)
     front(join)
   end
-  if redis.call('HGET', task .. join, 'msg') == ARGV[4] then return finish('added', join) end
-  return finish('joined', join)
+  return finish('joined', join, freed)
 end
 
 local gen, guess = tonumber(redis.call('HGET', record, 'gen') or 0), tonumber(ARGV[3])
@@ -92,16 +121,11 @@ if guess == gen and redis.call('HGET', task .. id, 'msg') == ARGV[4] then
   return finish('added', id) -- the reply to the first try was lost, and the task has started
 end
 if guess <= gen or (guess ~= gen + 1 and math.abs(guess / 1000000 - now) > 86400) then
-  return {'stale', string.format('%.0f', math.max(gen + 1, tonumber(micros)))}
+  return {'stale', string.format('%.0f', math.max(gen + 1, tonumber(micros))), ''}
 end
 
 redis.call('HSET', record, 'gen', ARGV[3])
 table.insert(ids, id)
-if at == 0 then
-  redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'pending', 'pending_since', ARGV[6])
-  redis.call('LPUSH', pending, id)
-else
-  redis.call('HSET', task .. id, 'msg', ARGV[4], 'state', 'scheduled')
-  redis.call('ZADD', scheduled, at, id)
-end
+redis.call('HSET', task .. id, 'msg', ARGV[4])
+put(id)
 return finish('added', id)

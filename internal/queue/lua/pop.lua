@@ -24,7 +24,7 @@ end
 local function park(record, id)
   redis.call('ZADD', scheduled, math.ceil(now + ARGV[2]), id)
   redis.call('HSET', task .. id, 'state', 'scheduled', 'parked', '1')
-  redis.call('HDEL', task .. id, 'pending_since')
+  redis.call('HDEL', task .. id, 'pending_since', 'booked')
   for _, other in ipairs(listed(record)) do
     if other == id then return end
   end
@@ -36,7 +36,7 @@ local function take(record, id, f)
   redis.call('LPUSH', active, id)
   redis.call('ZADD', lease, string.format('%.3f', now + ARGV[1]), id)
   redis.call('HSET', task .. id, 'state', 'active', 'run', token)
-  redis.call('HDEL', task .. id, 'pending_since', 'parked', 'mark')
+  redis.call('HDEL', task .. id, 'pending_since', 'parked', 'booked', 'again', 'mark')
   if record then
     redis.call('HSET', record, 'run', id)
     redis.call('HDEL', record, 'held')

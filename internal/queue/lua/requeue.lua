@@ -3,7 +3,7 @@
 -- join the task itself.
 --
 -- KEYS[1] pending
--- ARGV[1] task ID   ARGV[2] token of the run   ARGV[3] Unix second the task is to run again
+-- ARGV[1] task ID   ARGV[2] token of the run   ARGV[3] seconds until the task is to run again
 -- ARGV[4] number of failures   ARGV[5] the same as a field of a message
 -- ARGV[6] reason and time as fields of a message   ARGV[7] life of the record in seconds
 -- The last two are those of demand.lua.
@@ -11,7 +11,7 @@
 -- Returns kept; superseded if another task took over, and asynq then drops this one as if it were
 -- done; or stale if the run has lost its task.
 
-local id, at = ARGV[1], tonumber(ARGV[3])
+local id, at = ARGV[1], math.ceil((now + ARGV[3]) * 1000) / 1000
 if not current(id, ARGV[2]) then return 'stale' end
 redis.call('HDEL', task .. id, 'mark')
 local record = recordOf(id)
@@ -25,7 +25,10 @@ for _, other in ipairs(listed(record)) do
   end
 end
 if not heir then
-  if redis.call('HEXISTS', task .. id, 'msg') == 1 then redis.call('HSET', task .. id, 'failures', ARGV[4]) end
+  -- asynq knows whole seconds of the worker's clock; ack.lua puts the task to its time.
+  if redis.call('HEXISTS', task .. id, 'msg') == 1 then
+    redis.call('HSET', task .. id, 'failures', ARGV[4], 'again', string.format('%.3f', at))
+  end
   relist(record, id)
   keep(record, ARGV[7])
   return 'kept'
@@ -41,8 +44,8 @@ if tonumber(ARGV[4]) >= tonumber(own[2] or 0) then
   redis.call('HSET', task .. heir, 'failures', ARGV[4])
 end
 redis.call('HSET', task .. heir, 'msg', message .. ARGV[6], 'state', 'retry')
-redis.call('HDEL', task .. heir, 'parked', 'pending_since')
-redis.call('ZADD', retry, ARGV[3], heir)
+redis.call('HDEL', task .. heir, 'parked', 'booked', 'pending_since')
+redis.call('ZADD', retry, string.format('%.3f', at), heir)
 local f = fields(id, 'urged', 'replayed', 'demanded')
 if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
 if f[2] then redis.call('HSET', task .. heir, 'replayed', f[2]) end

@@ -1,5 +1,6 @@
 -- Brings a task forward because a user waits for the same work in another lane: out of its
--- back-off, or from its place in the line. It happens once in a task's life and keeps its failures.
+-- back-off, from its place in the vendor's budget, or from its place in the line. It happens once
+-- in a task's life and keeps its failures.
 --
 -- KEYS[1] pending
 -- ARGV[1] digest   ARGV[2] length of a line in which a task is looked for at most
@@ -10,8 +11,14 @@
 for _, id in ipairs(listed(records .. ARGV[1])) do
   local _, place = due(id)
   local short = place == 'pending' and redis.call('LLEN', pending) <= tonumber(ARGV[2])
-  if (place == 'retry' or short) and redis.call('HSETNX', task .. id, 'urged', '1') == 1 then
-    if place == 'retry' then redis.call('ZREM', retry, id) else redis.call('LREM', pending, 1, id) end
+  if (place == 'retry' or place == 'booked' or short) and redis.call('HSETNX', task .. id, 'urged', '1') == 1 then
+    if place == 'retry' then
+      redis.call('ZREM', retry, id)
+    elseif place == 'booked' then
+      redis.call('ZREM', scheduled, id)
+    else
+      redis.call('LREM', pending, 1, id)
+    end
     front(id)
     return 1
   end

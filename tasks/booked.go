@@ -1,0 +1,103 @@
+package tasks
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+)
+
+// The weights of the shares of an account's calendar. What a person waits for is not booked.
+const (
+	promptWeight = 4 // documents that become stale
+	lateWeight   = 2 // everything else, such as views that are built before a reader requests them
+)
+
+// booked are the places that the demands of one batch have on their operations' calendars.
+type booked struct {
+	calendar *budget.Calendar
+	bookings []budget.Booking
+	places   []budget.Place
+	indexes  []int // of the demands
+}
+
+// book takes places for those of the demands that no person waits for and whose kind calls the
+// vendor. If that fails, they go without: a worker then finds that it is too early.
+func (c *Client) book(ctx context.Context, owner string, demands []queue.Demand, args []Args) booked {
+	b := booked{calendar: c.calendar}
+	id, err := tenant.Parse(owner)
+	if err != nil {
+		return booked{}
+	}
+	for i := range demands {
+		d := &demands[i]
+		kind, ok := FindKind(d.Kind)
+		interval := budget.Documented(kind.Operation)
+		if !ok || interval == 0 || queue.IsInteractive(d.Lane) {
+			continue
+		}
+		b.bookings = append(b.bookings, budget.Booking{
+			Operation: budget.Operation{Tenant: id, Name: kind.Operation, Interval: interval},
+			Flow:      flowOf(d.Lane, args[i]), Calls: kind.Calls, Earliest: earliest(d.At),
+		})
+		b.indexes = append(b.indexes, i)
+	}
+	if len(b.bookings) == 0 {
+		return booked{}
+	}
+	if b.places, err = c.calendar.Book(ctx, b.bookings); err != nil {
+		return booked{}
+	}
+	for i, p := range b.places {
+		d := &demands[b.indexes[i]]
+		d.Booked, d.Wait = true, p.Wait
+	}
+	return b
+}
+
+// earliest returns how long from now a demand's task may run at the earliest.
+func earliest(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(ceilSecond(at)))
+}
+
+// flowOf returns the share that a task of the lane belongs to. Each practice has its own.
+func flowOf(lane string, a Args) budget.Flow {
+	weight := lateWeight
+	if lane == LaneSync || lane == LanePush {
+		weight = promptWeight
+	}
+	practice := ""
+	if v := reflect.ValueOf(a); v.Kind() == reflect.Struct {
+		if f := v.FieldByName("Practice"); f.IsValid() && f.Kind() == reflect.String {
+			practice = f.String()
+		}
+	}
+	return budget.NewFlow(weight, practice)
+}
+
+// settle gives the places back that the demands turned out not to need: those of demands that
+// joined a task, and of tasks that took a better one. A demand without a receipt may have been
+// accepted; its place is given back too, because two tasks for one place do no harm.
+func (b booked) settle(ctx context.Context, receipts []queue.Receipt) {
+	var bookings []budget.Booking
+	var places []budget.Place
+	for i, p := range b.places {
+		switch r := receipts[b.indexes[i]]; {
+		case r.Unneeded || r.ID == "":
+		case r.Former != 0:
+			p = budget.Place{At: r.Former}
+		default:
+			continue
+		}
+		bookings, places = append(bookings, b.bookings[i]), append(places, p)
+	}
+	if len(places) > 0 {
+		b.calendar.Release(ctx, bookings, places)
+	}
+}
