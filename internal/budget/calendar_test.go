@@ -154,9 +154,23 @@ func TestStrangeCalendars(t *testing.T) {
 // they last.
 type model map[string][][2]int64
 
+// weights are those of the model's flows.
+var weights = map[string]int64{flowReturned: 1, "4:a": 4, "4:b": 4, "2:c": 2}
+
+// length is that of a place at a time: the flow's share among those that have places after it.
+func (m model) length(flow string, from, least int64) int64 {
+	total := weights[flow]
+	for name, list := range m {
+		if name != flow && slices.ContainsFunc(list, func(p [2]int64) bool { return p[1] > from }) {
+			total += weights[name]
+		}
+	}
+	return least * total / weights[flow]
+}
+
 // book returns the first place at or after a time that overlaps no other of the flow.
-func (m model) book(flow string, from, length, least int64) int64 {
-	list := m[flow]
+func (m model) book(flow string, from, least int64) int64 {
+	list, length := m[flow], m.length(flow, from, least)
 	for i := 0; i < len(list); i++ {
 		// A gap that is shorter than any place counts as taken.
 		next := list[i][0]
@@ -167,6 +181,7 @@ func (m model) book(flow string, from, length, least int64) int64 {
 			break
 		}
 		from = max(from, list[i][1])
+		length = m.length(flow, from, least)
 	}
 	list = append(list, [2]int64{from, from + length})
 	slices.SortFunc(list, func(a, b [2]int64) int { return int(a[0] - b[0]) })
@@ -184,7 +199,6 @@ func TestCalendarLikeModel(t *testing.T) {
 		op.Name = rapid.StringMatching(`[A-Z][a-z]{8}`).Draw(rt, "operation")
 		rdb.Del(t.Context(), op.calendarKey())
 		m := model{}
-		weights := map[string]int64{flowReturned: 1, "4:a": 4, "4:b": 4, "2:c": 2}
 		names := []string{flowReturned, "4:a", "4:b", "2:c"}
 		for range rapid.IntRange(1, 25).Draw(rt, "bookings") {
 			flow := rapid.SampledFrom(names).Draw(rt, "flow")
@@ -196,18 +210,8 @@ func TestCalendarLikeModel(t *testing.T) {
 				rt.Fatalf("%v, %v", v, err)
 			}
 			now, least := v[0], v[1]
-			if _, ok := m[flow]; !ok {
-				m[flow] = nil
-			}
-			total := int64(0)
-			for name, list := range m {
-				live := slices.ContainsFunc(list, func(p [2]int64) bool { return p[1] > now })
-				if live || name == flow {
-					total += weights[name]
-				}
-			}
 			for i := range n {
-				wait, want := v[2+2*i], m.book(flow, now+earliest, least*total/weights[flow], least)
+				wait, want := v[2+2*i], m.book(flow, now+earliest, least)
 				if now+wait != want {
 					rt.Fatalf("%s, place %d of %d: %v from now, want %v", flow, i, n, micros(wait), micros(want-now))
 				}

@@ -37,8 +37,13 @@ local pitch = math.max(1, math.floor(interval + math.max(interval / 25, margin -
 local nextAt = math.min(field(1), now + 60000000 + 2 * pitch)
 local first = math.max(now, nextAt, math.min(field(4), now + 3600000000))
 
-local flows, total, beyond = {}, 0, 0
-local function weightOf(name) return tonumber(string.match(name, '^(%d+):') or '') or 1 end
+local flows, weights, ends, beyond = {}, {}, {}, 0
+
+-- add makes a flow known, which has the places of the list.
+local function add(name, list)
+  flows[name], weights[name], ends[name] = list, tonumber(string.match(name, '^(%d+):') or '') or 1, list[#list] or 0
+end
+
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local name = raw[i]
@@ -55,7 +60,7 @@ for i = 1, #raw, 2 do
     -- The tasks of these places are gone, or no worker runs.
     if list[1] and math.max(list[1], nextAt) < now - ARGV[7] then list = {} end
     if list[1] then
-      flows[name], total = list, total + weightOf(name)
+      add(name, list)
     else
       redis.call('HDEL', KEYS[1], name)
     end
@@ -74,15 +79,28 @@ local function shorten(list)
   end
 end
 
--- take adds the first free time of a length at or after `from` to the list, and returns it; or nil
--- if it is beyond the horizon.
-local function take(list, from, length)
-  local i = 1
+-- lengthAt returns how much of a flow's time a place takes. Flows that have no places after it
+-- leave their shares to the others.
+local function lengthAt(name, from)
+  local total = weights[name]
+  for other, last in pairs(ends) do
+    if other ~= name and last > from then total = total + weights[other] end
+  end
+  return math.floor(pitch * total / weights[name])
+end
+
+-- take adds the flow's first free time at or after `from` to its list, and returns it and its
+-- length; or nil if it is beyond the horizon.
+local function take(name, from)
+  local list, length, i = flows[name], lengthAt(name, from), 1
   while i < #list and from + length > list[i] do
-    from = math.max(from, list[i + 1])
+    if from < list[i + 1] then
+      from = list[i + 1]
+      length = lengthAt(name, from)
+    end
     i = i + 2
   end
-  if from - now > horizon then return nil end
+  if from - now > horizon then return nil, length end
   local to = from + length
   local before, after = i > 1 and from - list[i - 1] < pitch, i < #list and list[i] - to < pitch
   if before and after then
@@ -97,16 +115,15 @@ local function take(list, from, length)
     table.insert(list, i, from)
     shorten(list)
   end
-  return from
+  return from, length
 end
 
 local reply = {now, pitch}
 for i = 9, #ARGV, 3 do
   local name, earliest = ARGV[i], math.max(first, now + ARGV[i + 1])
-  if not flows[name] then flows[name], total = {}, total + weightOf(name) end
-  local length = math.floor(pitch * total / weightOf(name))
+  if not flows[name] then add(name, {}) end
   for _ = 1, tonumber(ARGV[i + 2]) do
-    local at = take(flows[name], earliest, length)
+    local at, length = take(name, earliest)
     if not at then
       -- The golden ratio spreads any number of places evenly.
       beyond = (beyond + 1) % 1000000
