@@ -202,7 +202,7 @@ func heapInUse() int64 {
 type oneAttempt func()
 
 func (o oneAttempt) Enter(context.Context, tebra.Call) (tebra.Pass, error) { return o, nil }
-func (o oneAttempt) SendBy() time.Time                                     { return time.Time{} }
+func (o oneAttempt) Confirm(context.Context) bool                          { return true }
 func (o oneAttempt) Done(context.Context, tebra.Outcome)                   { o() }
 
 // run makes the call, in fake time or over a network.

@@ -8,8 +8,6 @@ import (
 	"hash/maphash"
 	"mime"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -18,7 +16,7 @@ import (
 const (
 	// retryWithin is how long a call that was not sent is retried here.
 	retryWithin = 2 * time.Second
-	// maxLateGrants is how many consecutive grants may arrive too late before an attempt fails.
+	// maxLateGrants is how many consecutive grants may be used too late before an attempt fails.
 	maxLateGrants = 3
 )
 
@@ -107,11 +105,23 @@ func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, ha
 	return lastErr
 }
 
-// attempt asks the Gate for one grant and makes one attempt with it.
+// attempt asks the Gate for a grant and makes one attempt with it. It asks again for a grant that
+// is no longer valid when the request could be sent.
 func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) error {
+	for range maxLateGrants {
+		if late, err := c.attemptOnce(ctx, op, request, handler, obs); !late {
+			return err
+		}
+	}
+	return &Error{Code: Unavailable, Operation: op.Name, Reason: "void"}
+}
+
+// attemptOnce makes one attempt. It reports whether the grant was no longer valid; then nothing was
+// sent.
+func (c *Client) attemptOnce(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) (late bool, err error) {
 	pass, err := c.enter(ctx, op, request, obs.Interactive)
 	if err != nil {
-		return err
+		return false, err
 	}
 	outcome := Outcome{Code: Unknown}
 	defer func() {
@@ -122,29 +132,33 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 	if err := ctx.Err(); err != nil {
 		callErr := contextError(op, err)
 		outcome = Outcome{Code: callErr.Code, NotSent: true, Void: true}
-		return callErr
+		return false, callErr
 	}
 	start := time.Now()
 	obs.Sent = true // set before rows are read: code that consumes rows may panic
-	resp := c.exchange(ctx, op, request, handler.readMember)
+	resp := c.exchange(ctx, op, request, pass, handler.readMember)
 	obs.Sent, obs.Bytes, obs.Rows = resp.sent, resp.bytes, resp.rows
 	obs.Repaired, obs.Unread, obs.SetAside = resp.repaired, resp.unread, resp.setAside
+	if resp.late && ctx.Err() == nil {
+		outcome = Outcome{NotSent: true, Void: true}
+		return true, nil
+	}
 	code, reason := resp.classify()
 	if code == "" && handler.validate != nil {
 		code, reason = handler.validate()
 	}
-	outcome = Outcome{Code: code, NotSent: !resp.sent, Foreign: resp.isForeign(code, reason)}
+	outcome = Outcome{Code: code, NotSent: !resp.sent, Void: resp.late, Foreign: resp.isForeign(code, reason)}
 	if resp.sent {
 		outcome.Latency = time.Since(start)
 	}
 	if code == "" {
-		return nil
+		return false, nil
 	}
 	if code == Throttled {
 		outcome.Interval = resp.interval()
 	}
 	outcome.RetryAfter = resp.retryAfter
-	return &Error{
+	return false, &Error{
 		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, RetryAfter: outcome.RetryAfter,
 		Status: resp.status, cause: resp.ctxErr,
 	}
@@ -172,34 +186,25 @@ func sentinel(err error) error {
 // process.
 var fingerprintSeed = maphash.MakeSeed()
 
-// enter asks the Gate until it returns a grant that has not expired. A nil Gate grants everything.
+// enter asks the Gate. A nil Gate grants everything.
 func (c *Client) enter(ctx context.Context, op *Operation, request []byte, interactive bool) (Pass, error) {
 	if c.options.Gate == nil {
-		return nil, nil //nolint:nilnil // without a Gate there is no Pass; attempt handles nil
+		return nil, nil //nolint:nilnil // without a Gate there is no Pass; attemptOnce handles nil
 	}
-	call := Call{
+	pass, err := c.options.Gate.Enter(ctx, Call{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: interactive,
 		Fingerprint: maphash.Bytes(fingerprintSeed, request),
+	})
+	var refusal interface{ NotBefore() (time.Time, string) }
+	if err != nil && ctx.Err() != nil && !errors.As(err, &refusal) {
+		return nil, contextError(op, ctx.Err())
 	}
-	for range maxLateGrants {
-		pass, err := c.options.Gate.Enter(ctx, call)
-		if err != nil {
-			var refusal interface{ NotBefore() (time.Time, string) }
-			if ctx.Err() != nil && !errors.As(err, &refusal) {
-				return nil, contextError(op, ctx.Err())
-			}
-			return nil, err
-		}
-		if sendBy := pass.SendBy(); sendBy.IsZero() || time.Now().Before(sendBy) {
-			return pass, nil
-		}
-		pass.Done(context.WithoutCancel(ctx), Outcome{NotSent: true, Void: true})
-	}
-	return nil, &Error{Code: Unavailable, Operation: op.Name, Reason: "void"}
+	return pass, err
 }
 
-// exchange sends the request and reads the response within the operation's timeout.
-func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
+// exchange sends the request, if pass still allows it, and reads the response within the
+// operation's timeout.
+func (c *Client) exchange(parent context.Context, op *Operation, request []byte, pass Pass,
 	readMember func(*reader, xml.Name) error,
 ) (resp response) {
 	ctx, cancel := context.WithTimeout(parent, op.Timeout)
@@ -211,17 +216,25 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 			resp.ctxErr = sentinel(ctx.Err())
 		}
 	}()
-	var trace requestTrace
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace.clientTrace()), http.MethodPost, c.endpoint,
-		bytes.NewReader(request))
+	send := sending{pass: pass, cancel: cancel}
+	if !send.confirm(ctx) {
+		return response{transportErr: errLate, late: true}
+	}
+	req, err := http.NewRequestWithContext(send.traced(ctx), http.MethodPost, c.endpoint, bytes.NewReader(request))
 	if err != nil {
 		return response{transportErr: err}
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("SOAPAction", `"`+nsKareo+"KareoServices/"+op.Name+`"`)
 	httpResp, err := c.http.Do(req)
+	if send.late.Load() {
+		if err == nil {
+			_ = httpResp.Body.Close()
+		}
+		return response{transportErr: errLate, late: true}
+	}
 	if err != nil {
-		return response{transportErr: err, sent: !trace.unsent() && !neverConnected(err)}
+		return response{transportErr: err, sent: !send.unsent() && !neverConnected(err)}
 	}
 	defer httpResp.Body.Close()
 	resp.sent, resp.status = true, httpResp.StatusCode
@@ -239,16 +252,3 @@ func (c *Client) exchange(parent context.Context, op *Operation, request []byte,
 	resp.repaired, resp.unread, resp.setAside = r.text.count, r.unread, r.setAside
 	return resp
 }
-
-// requestTrace records how far a request got. If a transport reports nothing, as test transports
-// do, the request counts as sent.
-type requestTrace struct{ connRequested, headersWritten atomic.Bool }
-
-func (t *requestTrace) clientTrace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn:      func(string) { t.connRequested.Store(true) },
-		WroteHeaders: func() { t.headersWritten.Store(true) },
-	}
-}
-
-func (t *requestTrace) unsent() bool { return t.connRequested.Load() && !t.headersWritten.Load() }

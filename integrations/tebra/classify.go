@@ -17,6 +17,7 @@ type response struct {
 	ctxErr       error         // why the context ended; nil if it did not
 	transportErr error         // the transport's error, if there was no response
 	sent         bool          // the vendor may have seen the request
+	late         bool          // the Pass did not allow the request any more
 	status       int           // HTTP status
 	mediaType    string        // media type, lower case, without parameters
 	retryAfter   time.Duration // as the Retry-After header says; 0 if there is none

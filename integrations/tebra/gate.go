@@ -65,10 +65,11 @@ type Call struct {
 
 // Pass is the permission to make one attempt. The client calls Done exactly once for every Pass.
 type Pass interface {
-	// SendBy returns the latest time at which the request may be handed to the transport; the zero
-	// Time means no limit. A client that is late reports Outcome{Void: true, NotSent: true} and
-	// calls Enter again.
-	SendBy() time.Time
+	// Confirm reports whether the request may be sent at this moment. The client calls it before it
+	// hands the request to the transport, and again when the transport has a connection. If Confirm
+	// returns false, the client sends nothing, reports Outcome{Void: true, NotSent: true} and calls
+	// Enter again. Confirm may ask the Gate's store, but must return when ctx ends.
+	Confirm(ctx context.Context) bool
 	// Done reports how the attempt went. Its ctx carries the caller's values and has not ended.
 	Done(ctx context.Context, o Outcome)
 }

@@ -3,6 +3,8 @@ package tebra_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,4 +136,66 @@ func TestPassIsDoneAfterAPanic(t *testing.T) {
 	if len(g.outcomes) != 1 || g.outcomes[0].Code != tebra.Unknown {
 		t.Errorf("outcomes %+v, want one unknown", g.outcomes)
 	}
+}
+
+// A grant that ends while the connection is made is not used: the vendor receives nothing, and the
+// next grant is used.
+func TestGrantIsConfirmedOnTheConnection(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		received := make(chan string, 8)
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			received <- r.Proto
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		for refusals, want := range map[int]int{0: 1, 1: 1, 2: 1, 3: 0} {
+			g := &connGate{refusals: refusals}
+			client := newClient(t, server.Client().Transport, func(o *tebra.Options) { o.Gate, o.Endpoint = g, server.URL })
+			_, err := client.System.Throttles(t.Context())
+			var e *tebra.Error
+			if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Sent != (want > 0) {
+				t.Errorf("HTTP/2 %t, %d refusals: %+v", http2, refusals, err)
+			}
+			if len(received) != want {
+				t.Errorf("HTTP/2 %t, %d refusals: the vendor received %d requests, want %d", http2, refusals, len(received), want)
+			}
+			for range len(received) {
+				if proto := <-received; (proto == "HTTP/2.0") != http2 {
+					t.Errorf("received %s", proto)
+				}
+			}
+			for i, o := range g.outcomes {
+				if void := i < refusals; o.Void != void || o.NotSent != void {
+					t.Errorf("HTTP/2 %t, %d refusals: outcome %d is %+v", http2, refusals, i, o)
+				}
+			}
+		}
+	}
+}
+
+// connGate is a Gate whose first passes end when the transport has a connection.
+type connGate struct {
+	gate
+
+	refusals int
+}
+
+func (g *connGate) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
+	p, err := g.gate.Enter(ctx, c)
+	return &connPass{pass: p.(*pass), late: len(g.calls) <= g.refusals}, err
+}
+
+type connPass struct {
+	*pass
+
+	late  bool
+	asked int
+}
+
+func (p *connPass) Confirm(context.Context) bool {
+	p.asked++
+	return p.asked == 1 || !p.late
 }

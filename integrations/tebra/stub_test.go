@@ -116,7 +116,7 @@ func (g *gate) Enter(_ context.Context, c tebra.Call) (tebra.Pass, error) {
 	return &pass{gate: g, sendBy: by}, nil
 }
 
-func (p *pass) SendBy() time.Time { return p.sendBy }
+func (p *pass) Confirm(context.Context) bool { return p.sendBy.IsZero() || time.Now().Before(p.sendBy) }
 
 func (p *pass) Done(ctx context.Context, o tebra.Outcome) {
 	p.gate.mu.Lock()

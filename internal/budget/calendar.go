@@ -63,7 +63,7 @@ const flowReturned = "1:returned"
 // bookArgs returns the arguments of book.lua.
 func (c *Calendar) bookArgs(op Operation, bookings ...any) []any {
 	return append([]any{
-		op.key(), op.Interval.Microseconds(), c.o.MinMargin.Microseconds(), marginMille, c.o.Horizon.Microseconds(),
+		op.key(), op.Interval.Microseconds(), c.o.MinMargin.Microseconds(), firstMille, c.o.Horizon.Microseconds(),
 		calendarEntries, calendarIdle.Microseconds(), keyLife.Milliseconds(),
 	}, bookings...)
 }

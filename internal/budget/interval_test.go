@@ -21,44 +21,36 @@ func TestThrottleResponseAdjustsBudget(t *testing.T) {
 		learn := func(what string, s Slot, named, wantInterval, wantMargin time.Duration) {
 			t.Helper()
 			p.Throttled(t.Context(), op, s, named)
-			rdb.HSet(t.Context(), op.key(), "next", 1) // only the adjustment delays the next slot
-			next := acquire(t, p, op, background)
-			if next.Decision != Blocked && next.Decision != Granted {
-				t.Fatalf("%s: %+v", what, next)
+			if got := micros(field("blocked").Microseconds() - now()); got > wantInterval+wantMargin || got < wantInterval {
+				t.Errorf("%s: blocked for %v, want one spacing", what, got)
 			}
-			i, m := field("interval"), field("margin")
-			if next.Wait > i+m+time.Millisecond || next.Wait == 0 {
-				t.Errorf("%s: blocked for %v, want one spacing of %v", what, next.Wait, i+m)
-			}
-			if i != wantInterval || (m-wantMargin).Abs() > time.Millisecond { // a margin fades by the microsecond
+			if i, m := field("interval"), field("margin"); i != 0 && i != wantInterval || m != wantMargin {
 				t.Errorf("%s: interval %v, margin %v; want %v, %v", what, i, m, wantInterval, wantMargin)
 			}
 		}
-		first := acquire(t, p, op, background)
-		first.at = now()
+		first := Slot{sent: now(), margin: 40_000}
 		learn("no interval named", first, 0, interval, 80*time.Millisecond)
 		learn("a call from before the adjustment", first, 0, interval, 80*time.Millisecond)
-		learn("a shorter interval named; the margin ends at one interval", Slot{at: now() + 1}, 50*time.Millisecond, interval, interval)
-		learn("a longer one named", Slot{at: now() + 1}, 250*time.Millisecond, 250*time.Millisecond, interval)
-		p.Throttled(t.Context(), op, Slot{at: now() + 1}, time.Hour)
+		learn("a shorter interval named; the margin ends at one interval", Slot{sent: now() + 1, margin: 80_000}, 50*time.Millisecond, interval, interval)
+		learn("a longer one named", Slot{sent: now() + 1}, 1500*time.Millisecond, 1500*time.Millisecond, 150*time.Millisecond)
+		p.Throttled(t.Context(), op, Slot{sent: now() + 1}, time.Hour)
 		if got := field("interval"); got != maxInterval {
 			t.Errorf("accepted an interval of %v", got)
 		}
 	})
 }
 
-// A slot that was granted before a throttle response must not be used after it.
-func TestThrottleAnswerBlocksGrantedSlots(t *testing.T) {
+// A slot that was reserved before a throttle response must not be used after it.
+func TestThrottleAnswerBlocksReservedSlots(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb), getPatient(interval)
 		first, second := acquire(t, p, op, background), acquire(t, p, op, background)
-		if blocked, err := p.Blocked(t.Context(), op, second); blocked || err != nil {
-			t.Fatalf("blocked before the throttle response: %v, %v", blocked, err)
-		}
+		sendNow(t, p, op, &first)
 		p.Throttled(t.Context(), op, first, time.Second)
-		if blocked, err := p.Blocked(t.Context(), op, second); !blocked || err != nil {
-			t.Errorf("not blocked after the throttle response: %v, %v", blocked, err)
+		waitUntil(t, second.Begin())
+		if send(t, p, op, &second); second.Decision != Blocked || second.Wait < 900*time.Millisecond || p.Confirm(t.Context(), op, &second) {
+			t.Errorf("after the throttle response: %+v", second)
 		}
 	})
 }
@@ -74,15 +66,97 @@ func TestLearnedMarginFades(t *testing.T) {
 		{-time.Hour, 140 * time.Millisecond}, // the server's clock was set back
 	} {
 		at := rdb.Time(t.Context()).Val().Add(-tc.age)
-		rdb.HSet(t.Context(), op.key(), "margin", (140 * time.Millisecond).Microseconds(), "learned", at.UnixMicro(), "next", 1)
-		if s := acquire(t, p, op, background); (2*s.window - tc.want).Abs() > time.Millisecond {
-			t.Errorf("after %v the margin is %v, want %v", tc.age, 2*s.window, tc.want)
+		rdb.HSet(t.Context(), op.key(), "margin", (140 * time.Millisecond).Microseconds(), "learned", at.UnixMicro())
+		one, two := acquire(t, p, op, background), acquire(t, p, op, background)
+		if got := micros(two.at-one.at) - interval; (got - tc.want).Abs() > time.Millisecond {
+			t.Errorf("after %v the margin is %v, want %v", tc.age, got, tc.want)
 		}
 		states, err := p.States(t.Context(), op)
 		if err != nil || len(states) != 1 || (states[0].Spacing-interval-tc.want).Abs() > time.Millisecond {
 			t.Errorf("after %v the state is %+v, %v; want a margin of %v", tc.age, states, err, tc.want)
 		}
 	}
+}
+
+// calls makes calls one after another, each as early as it may be sent.
+func calls(t *testing.T, p *Pace, op Operation, n int) (last Slot) {
+	t.Helper()
+	for range n {
+		last = acquire(t, p, op, background)
+		sendNow(t, p, op, &last)
+	}
+	return last
+}
+
+// The margin shrinks while calls succeed. One that was too small is not tried again for a day.
+func TestMarginIsLearned(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb, func(o *Options) { o.MinMargin = time.Millisecond }), getPatient(interval)
+		expect := func(clean int64, want time.Duration) Slot {
+			t.Helper()
+			rdb.HSet(t.Context(), op.key(), "clean", clean)
+			s := calls(t, p, op, 1)
+			states, err := p.States(t.Context(), op)
+			if got := micros(s.window.Microseconds() * 2); err != nil || got != want || states[0].Spacing != interval+want {
+				t.Errorf("the next margin is %v, the state %+v, %v; want %v", got, states, err, want)
+			}
+			return s
+		}
+		expect(0, 10*time.Millisecond)
+		expect(10, 6*time.Millisecond)
+		expect(15, 6*time.Millisecond)
+		expect(20, 4*time.Millisecond)
+		s := expect(1000, 4*time.Millisecond) // the least
+		p.Throttled(t.Context(), op, s, 0)
+		rdb.HSet(t.Context(), op.key(), "blocked", 0)
+		expect(50, 6*time.Millisecond)
+		expect(100, 5*time.Millisecond) // a quarter more than what was too small
+		expect(1000, 5*time.Millisecond)
+		rdb.HSet(t.Context(), op.key(), "refused_at", 1)
+		expect(100, 4*time.Millisecond)
+	})
+}
+
+// An interval before a longer one was named is tried again: soon if it has never held, else much
+// later, and later each time that the vendor refuses it.
+func TestFormerIntervalIsTried(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb, func(o *Options) { o.MinMargin = time.Millisecond }), getPatient(50*time.Millisecond)
+		field := func(name string) int64 {
+			n, _ := rdb.HGet(t.Context(), op.key(), name).Int64()
+			return n
+		}
+		throttled := func(s Slot, named time.Duration) {
+			p.Throttled(t.Context(), op, s, named)
+			rdb.HSet(t.Context(), op.key(), "blocked", 0)
+		}
+		expect := func(what string, interval time.Duration, need int64) {
+			t.Helper()
+			if micros(field("interval")) != interval || field("need") != need {
+				t.Errorf("%s: interval %v, tried again after %d calls; want %v, %d", what, micros(field("interval")), field("need"), interval, need)
+			}
+		}
+		throttled(calls(t, p, op, 1), 100*time.Millisecond)
+		expect("a longer interval", 100*time.Millisecond, 30)
+		rdb.HSet(t.Context(), op.key(), "run", 30, "margin", 7000)
+		calls(t, p, op, 1)
+		expect("the former is tried", 50*time.Millisecond, 30)
+		throttled(calls(t, p, op, 1), 100*time.Millisecond)
+		expect("it does not hold", 100*time.Millisecond, 240)
+		if got := field("margin"); got != 7000 {
+			t.Errorf("the longer interval's margin is %d, want the one before", got)
+		}
+		rdb.HSet(t.Context(), op.key(), "run", 240)
+		calls(t, p, op, 1)
+		rdb.HSet(t.Context(), op.key(), "run", 20)
+		last := calls(t, p, op, 1)
+		expect("it holds", 50*time.Millisecond, 0)
+		rdb.HSet(t.Context(), op.key(), "run", 8)
+		throttled(last, 200*time.Millisecond)
+		expect("an interval that has held is changed", 200*time.Millisecond, 2000)
+	})
 }
 
 func TestSetIntervals(t *testing.T) {
@@ -121,8 +195,8 @@ func TestBlock(t *testing.T) {
 		if s := acquire(t, p, op, interactive); s.Decision != Blocked || s.Wait < 15*time.Second || s.Wait > 21*time.Second {
 			t.Errorf("%+v", s)
 		}
-		if blocked, err := p.Blocked(t.Context(), op, slot); err != nil || !blocked {
-			t.Errorf("a slot granted before counts as usable: %t, %v", blocked, err)
+		if send(t, p, op, &slot); slot.Decision != Blocked {
+			t.Errorf("a slot reserved before counts as usable: %+v", slot)
 		}
 		other := op
 		other.Name = "GetAppointments"

@@ -13,8 +13,9 @@ import (
 func TestMain(m *testing.M) { redistest.Main(m) }
 
 const (
-	clinic   = tenant.ID("clinic-a")
-	interval = 100 * time.Millisecond // with the tests' margin of 40 ms, slots are 140 ms apart
+	clinic    = tenant.ID("clinic-a")
+	interval  = 100 * time.Millisecond // with the tests' margin of 40 ms, slots are 140 ms apart
+	micros140 = 140_000
 )
 
 var background, interactive = Demand{}, Demand{Interactive: true}
@@ -55,6 +56,41 @@ func acquire(t testing.TB, p *Pace, op Operation, d Demand) Slot {
 	return s
 }
 
+// send asks for the permission to send.
+func send(t testing.TB, p *Pace, op Operation, s *Slot) {
+	t.Helper()
+	if err := p.Send(t.Context(), op, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sendNow waits for the slot and asks until the call may be sent. On a busy machine it may be too
+// late for that, and asks again.
+func sendNow(t testing.TB, p *Pace, op Operation, s *Slot) {
+	t.Helper()
+	for range 100 {
+		waitUntil(t, s.Begin().Add(-Early))
+		send(t, p, op, s)
+		if s.Decision == Granted {
+			waitUntil(t, s.Begin())
+			if p.Confirm(t.Context(), op, s) {
+				return
+			}
+		}
+	}
+	t.Fatalf("never sent: %+v", s)
+}
+
+func waitUntil(t testing.TB, at time.Time) {
+	t.Helper()
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -62,7 +98,6 @@ func TestOptions(t *testing.T) {
 		"no redis":         {},
 		"negative wait":    {Redis: rdb, MaxWait: -1},
 		"negative margin":  {Redis: rdb, MinMargin: -1},
-		"negative memory":  {Redis: rdb, InteractiveMemory: -1},
 		"negative horizon": {Redis: rdb, Horizon: -1},
 	} {
 		if _, err := NewPace(o); err == nil {
@@ -74,7 +109,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Options{
-		Redis: rdb, MaxWait: 2 * time.Second, MinMargin: 25 * time.Millisecond, InteractiveMemory: 5 * time.Second,
+		Redis: rdb, MaxWait: 2 * time.Second, MinMargin: 10 * time.Millisecond,
 		Horizon: 24 * time.Hour,
 	}
 	if p.o != want {

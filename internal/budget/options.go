@@ -15,11 +15,8 @@ type Options struct {
 	Redis redis.UniversalClient
 	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
 	MaxWait time.Duration
-	// MinMargin is the least margin on top of an interval. Defaults to 25 ms.
+	// MinMargin is the least margin on top of an interval. Defaults to 10 ms.
 	MinMargin time.Duration
-	// InteractiveMemory is how long after interactive demand the background holds back. Defaults to
-	// 5 s.
-	InteractiveMemory time.Duration
 	// Horizon is how far ahead the background is booked in order. What does not fit is spread over
 	// the second half of it. Defaults to a day.
 	Horizon time.Duration
@@ -27,8 +24,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
-	orDefault(&o.MinMargin, 25*time.Millisecond)
-	orDefault(&o.InteractiveMemory, 5*time.Second)
+	orDefault(&o.MinMargin, 10*time.Millisecond)
 	orDefault(&o.Horizon, 24*time.Hour)
 	return o
 }
@@ -43,7 +39,7 @@ func (o Options) check() error {
 	if o.Redis == nil {
 		return errors.New("budget: Options.Redis is required")
 	}
-	if min(o.MaxWait, o.MinMargin, o.InteractiveMemory, o.Horizon) < 0 {
+	if min(o.MaxWait, o.MinMargin, o.Horizon) < 0 {
 		return errors.New("budget: a negative duration in Options")
 	}
 	return nil

@@ -19,15 +19,22 @@ const (
 	redisLimit  = time.Second        // for one script: a caller that waits longer has lost its slot anyway
 	keyLife     = 7 * 24 * time.Hour // of a budget that is not used
 	marginLife  = 24 * time.Hour     // within which a learned margin fades
-	marginMille = 200                // margin in thousandths of the interval
+	firstMille  = 100                // first margin, in thousandths of the interval
+	leastMille  = 40                 // least margin, in thousandths of the interval
 	minInterval = time.Millisecond   // shortest interval accepted
 	maxInterval = time.Minute        // longest interval accepted
 	maxBlock    = time.Hour          // longest block that the vendor can ask for
 )
 
 var (
+	//go:embed lua/budget.lua
+	budgetSource string
 	//go:embed lua/acquire.lua
 	acquireSource string
+	//go:embed lua/send.lua
+	sendSource string
+	//go:embed lua/renew.lua
+	renewSource string
 	//go:embed lua/refund.lua
 	refundSource string
 	//go:embed lua/throttled.lua
@@ -35,10 +42,12 @@ var (
 	//go:embed lua/block.lua
 	blockSource string
 
-	acquireScript   = redis.NewScript(acquireSource)
-	refundScript    = redis.NewScript(refundSource)
-	throttledScript = redis.NewScript(throttledSource)
-	blockScript     = redis.NewScript(blockSource)
+	acquireScript   = redis.NewScript(budgetSource + acquireSource)
+	sendScript      = redis.NewScript(budgetSource + sendSource)
+	renewScript     = redis.NewScript(budgetSource + renewSource)
+	refundScript    = redis.NewScript(budgetSource + refundSource)
+	throttledScript = redis.NewScript(budgetSource + throttledSource)
+	blockScript     = redis.NewScript(budgetSource + blockSource)
 )
 
 // Operation is one operation of one tenant's account at the vendor. Each has a budget of its own.
@@ -61,7 +70,10 @@ type Demand struct {
 }
 
 // Pace grants slots. It starts no goroutine and needs no closing. It is safe for concurrent use.
-type Pace struct{ o Options }
+type Pace struct {
+	o    Options
+	sent lastSent
+}
 
 // NewPace returns a Pace. It does not connect to Redis yet.
 func NewPace(o Options) (*Pace, error) {
@@ -72,7 +84,17 @@ func NewPace(o Options) (*Pace, error) {
 	return &Pace{o: o}, nil
 }
 
-// Acquire asks for the next slot.
+// run runs a script on the budget of an operation.
+func (p *Pace) run(ctx context.Context, script *redis.Script, op Operation, args ...any) *redis.Cmd {
+	common := []any{
+		op.Interval.Microseconds(), p.o.MinMargin.Microseconds(), firstMille, leastMille,
+		marginLife.Microseconds(), keyLife.Milliseconds(), (2 * Early).Microseconds(),
+	}
+	return script.Run(ctx, p.o.Redis, []string{op.key()}, append(common, args...)...)
+}
+
+// Acquire reserves the next slot, or refuses. The caller of a reserved slot waits until shortly
+// before it and calls Send.
 func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
@@ -81,10 +103,8 @@ func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error
 		interactive = 1
 	}
 	asked := time.Now()
-	v, err := acquireScript.Run(ctx, p.o.Redis, []string{op.key()},
-		op.Interval.Microseconds(), p.o.MinMargin.Microseconds(), marginMille,
-		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, d.Slowdown,
-		p.o.InteractiveMemory.Microseconds(), marginLife.Microseconds(), keyLife.Milliseconds()).Int64Slice()
+	v, err := p.run(ctx, acquireScript, op,
+		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, max(d.Slowdown, 1)).Int64Slice()
 	if err != nil {
 		return Slot{}, fmt.Errorf("acquire slot: %w", err)
 	}
@@ -92,47 +112,9 @@ func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error
 		return Slot{}, fmt.Errorf("acquire slot: %d values", len(v))
 	}
 	return Slot{
-		Decision: Decision(v[0]), Wait: micros(v[1]), at: v[2], window: micros(v[3]), before: v[4], next: v[5], asked: asked,
+		Decision: Decision(v[0]), Wait: micros(v[1]), at: v[2], reserved: v[2], mark: v[3], before: v[4], next: v[5],
+		asked: asked, replied: time.Now(), slowdown: max(d.Slowdown, 1),
 	}, nil
-}
-
-// Blocked reports whether the operation was blocked after the slot had been granted. The slot must
-// not be used then.
-func (p *Pace) Blocked(ctx context.Context, op Operation, s Slot) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	until, err := p.o.Redis.HGet(ctx, op.key(), "blocked").Int64()
-	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns Nil as it is
-		return false, fmt.Errorf("check slot: %w", err)
-	}
-	return until > s.at, nil
-}
-
-// Refund returns an unused slot if it is the last one granted. Errors are ignored: the slot is
-// lost, which is safe.
-func (p *Pace) Refund(ctx context.Context, op Operation, s Slot) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
-	defer cancel()
-	_ = refundScript.Run(ctx, p.o.Redis, []string{op.key()}, s.next, s.before).Err()
-}
-
-// Throttled records that the vendor throttled the call that used the slot. named is the interval in
-// the vendor's response, 0 when it named none. Errors are ignored: the next throttle response has
-// the same effect.
-func (p *Pace) Throttled(ctx context.Context, op Operation, s Slot, named time.Duration) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
-	defer cancel()
-	_ = throttledScript.Run(ctx, p.o.Redis, []string{op.key()},
-		op.Interval.Microseconds(), p.o.MinMargin.Microseconds(), marginMille, max(named, 0).Microseconds(),
-		maxInterval.Microseconds(), s.at, marginLife.Microseconds(), keyLife.Milliseconds()).Err()
-}
-
-// Block grants nothing of the operation for a while, at most an hour: the vendor asked not to be
-// called before. Errors are ignored: the next response asks again.
-func (p *Pace) Block(ctx context.Context, op Operation, wait time.Duration) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
-	defer cancel()
-	_ = blockScript.Run(ctx, p.o.Redis, []string{op.key()}, min(max(wait, 0), maxBlock).Microseconds(), keyLife.Milliseconds()).Err()
 }
 
 // SetIntervals stores the intervals that the vendor reports for a tenant's operations, by name. If
@@ -149,6 +131,7 @@ func (p *Pace) SetIntervals(ctx context.Context, id tenant.ID, intervals map[str
 		for name, d := range intervals {
 			key := Operation{Tenant: id, Name: name}.key()
 			pipe.HSet(ctx, key, "interval", d.Microseconds())
+			pipe.HDel(ctx, key, "former", "trial")
 			pipe.PExpire(ctx, key, keyLife)
 		}
 		return nil

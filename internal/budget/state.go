@@ -27,7 +27,7 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 	for i, op := range operations {
 		keys[i], calendars[i] = op.key(), op.calendarKey()
 	}
-	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked")
+	snapshots, err := redisconn.ReadSnapshots(ctx, p.o.Redis, keys, "next", "interval", "margin", "learned", "blocked", "refused", "refused_at")
 	if err != nil {
 		return nil, fmt.Errorf("read budgets: %w", redisconn.Clean(err))
 	}
@@ -51,19 +51,25 @@ func (p *Pace) States(ctx context.Context, operations ...Operation) ([]State, er
 	return out, nil
 }
 
-// spacing returns the interval, and the margin with what is left of its learned part. acquire.lua
+// spacing returns the interval and the margin, with what is left of its learned part. budget.lua
 // computes the same.
 func (p *Pace) spacing(s redisconn.Snapshot, documented time.Duration) (interval, margin time.Duration) {
 	interval = micros(s.Int("interval"))
-	if interval == 0 {
+	if interval <= 0 {
 		interval = documented
 	}
-	margin = max(p.o.MinMargin, interval*marginMille/1000)
-	if learned := micros(s.Int("margin")); learned > margin {
-		age := max(0, -s.Until("learned"))
-		if age < marginLife {
-			margin += time.Duration(float64(learned-margin) * (1 - float64(age)/float64(marginLife)))
-		}
+	age := func(field string) time.Duration { return max(0, -s.Until(field)) }
+	first := max(p.o.MinMargin, interval*firstMille/1000)
+	least := max(p.o.MinMargin, interval*leastMille/1000)
+	if refused := micros(s.Int("refused")); refused > 0 && age("refused_at") < marginLife {
+		least = max(least, refused*5/4)
 	}
-	return interval, margin
+	margin = micros(s.Int("margin"))
+	switch {
+	case margin <= 0:
+		margin = first
+	case margin > first:
+		margin = first + time.Duration(float64(margin-first)*max(0, 1-float64(age("learned"))/float64(marginLife)))
+	}
+	return interval, max(margin, min(least, max(interval, first)))
 }

@@ -19,10 +19,12 @@ func TestStates(t *testing.T) {
 			t.Fatalf("before any call: %+v, %v", got, err)
 		}
 		acquire(t, p, patient, interactive)
+		throttled := acquire(t, p, list, interactive)
+		sendNow(t, p, list, &throttled)
+		p.Throttled(t.Context(), list, throttled, 15*time.Second)
 		if _, err := newCalendar(t, rdb).Return(t.Context(), patient, 0); err != nil {
 			t.Fatal(err)
 		}
-		p.Throttled(t.Context(), list, acquire(t, p, list, interactive), 15*time.Second)
 
 		before := rdb.HGetAll(t.Context(), patient.key()).Val()
 		got, err := p.States(t.Context(), patient, unused, list)
@@ -30,7 +32,7 @@ func TestStates(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		a, b := got[0], got[1]
-		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 720*time.Millisecond || a.Interval != 600*time.Millisecond || a.Margin != 120*time.Millisecond {
+		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 660*time.Millisecond || a.Interval != 600*time.Millisecond || a.Margin != 60*time.Millisecond {
 			t.Errorf("%+v", a)
 		}
 		if a.Next > 2*time.Second || a.Blocked != 0 || a.Backlog == 0 {

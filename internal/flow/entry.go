@@ -31,8 +31,7 @@ func (e *entry) enter(ctx context.Context) (tebra.Pass, error) {
 }
 
 // try asks everything once. It returns neither permit nor error when the grant became invalid in
-// the meantime: a breaker changed, the operation was blocked, or the reply with the slot arrived
-// too late.
+// the meantime, because a breaker changed.
 func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
@@ -110,18 +109,17 @@ func (e *entry) admit(ctx context.Context, p *permit) error {
 	return nil
 }
 
-// acquireSlot acquires a slot and waits for it. It returns false when the slot can no longer be
-// used.
+// acquireSlot reserves a slot, waits for it and asks for the permission to send. It returns false
+// when a breaker has changed.
 func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err error) {
-	limit := time.Until(e.deadline)
-	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(d)) // a slot after the caller's own deadline would be lost
-	}
+	limit := e.limit(ctx)
 	slow := 1
 	for _, a := range p.admissions {
 		slow = max(slow, a.slow)
 	}
-	s, err := e.flow.pace.Acquire(ctx, e.budget, budget.Demand{Interactive: e.call.Interactive, Limit: limit, Slowdown: slow})
+	s, err := e.flow.pace.Acquire(ctx, e.budget, budget.Demand{
+		Interactive: e.call.Interactive, Limit: time.Until(limit), Slowdown: slow,
+	})
 	if err != nil {
 		return false, firstError(e.unreachable(ctx))
 	}
@@ -133,34 +131,50 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 		return false, e.refuse(ctx, codes.Pace, "", s.Wait)
 	}
 	p.slot, p.hasSlot = s, true
-	if s.Wait > 0 {
-		if ok, err := e.wait(ctx, p); !ok || err != nil {
-			return false, err
-		}
-	}
-	return time.Now().Before(p.SendBy()), nil
+	return e.send(ctx, p, limit)
 }
 
-// wait waits for the permit's slot. It returns false when the slot can no longer be used: a breaker
-// changed, or a throttle response blocked the operation.
-func (e *entry) wait(ctx context.Context, p *permit) (ok bool, err error) {
-	if err := sleep(ctx, p.slot.Wait); err != nil {
-		return false, err
+// limit returns when waiting must end. A slot after the caller's own deadline would be lost.
+func (e *entry) limit(ctx context.Context) time.Time {
+	if d, ok := ctx.Deadline(); ok && d.Before(e.deadline) {
+		return d
 	}
-	for _, a := range p.admissions {
-		if a.breaker.changed(a.gen) {
-			return false, nil
+	return e.deadline
+}
+
+// send waits for the permit's slot and asks for the permission to send, until it has one. A late
+// call, an interactive caller or a throttle response may move the slot. send returns false when a
+// breaker has changed.
+func (e *entry) send(ctx context.Context, p *permit, limit time.Time) (ok bool, err error) {
+	for {
+		if err := sleep(ctx, time.Until(p.slot.Begin())-budget.Early); err != nil {
+			return false, err
+		}
+		for _, a := range p.admissions {
+			if a.breaker.changed(a.gen) {
+				return false, nil
+			}
+		}
+		if err := e.flow.pace.Send(ctx, e.budget, &p.slot); err != nil {
+			return false, firstError(e.unreachable(ctx))
+		}
+		switch {
+		case p.slot.Decision == budget.Granted:
+			return true, sleep(ctx, time.Until(p.slot.Begin()))
+		case p.slot.Begin().Before(limit):
+		case p.slot.Decision == budget.Blocked:
+			return false, e.refuse(ctx, codes.Blocked, "", p.slot.Wait)
+		default: // budget.Paced
+			return false, e.refuse(ctx, codes.Pace, "", p.slot.Wait)
 		}
 	}
-	blocked, err := e.flow.pace.Blocked(ctx, e.budget, p.slot)
-	if err != nil {
-		return false, firstError(e.unreachable(ctx))
-	}
-	return !blocked, nil
 }
 
 // sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -24,8 +24,8 @@ type Options struct {
 	Redis redis.UniversalClient
 	// MaxWait is how long a caller may wait for its slot. Defaults to 2 s.
 	MaxWait time.Duration
-	// MinMargin, InteractiveMemory and Horizon are those of [budget.Options].
-	MinMargin, InteractiveMemory, Horizon time.Duration
+	// MinMargin and Horizon are those of [budget.Options].
+	MinMargin, Horizon time.Duration
 	// Slots is how many background calls this process can have in flight: one for each slot of its
 	// worker. Defaults to 32.
 	Slots int
@@ -130,7 +130,7 @@ func New(o Options) (*Flow, error) {
 		return nil, err
 	}
 	shared := budget.Options{
-		Redis: o.Redis, MaxWait: o.MaxWait, MinMargin: o.MinMargin, InteractiveMemory: o.InteractiveMemory, Horizon: o.Horizon,
+		Redis: o.Redis, MaxWait: o.MaxWait, MinMargin: o.MinMargin, Horizon: o.Horizon,
 	}
 	pace, err := budget.NewPace(shared)
 	if err != nil {

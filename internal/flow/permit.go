@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
@@ -19,8 +18,10 @@ type permit struct {
 	once       sync.Once
 }
 
-// SendBy returns the latest moment at which the call may be sent.
-func (p *permit) SendBy() time.Time { return p.slot.SendBy() }
+// Confirm reports whether the call may be sent now; see [budget.Pace.Confirm].
+func (p *permit) Confirm(ctx context.Context) bool {
+	return p.entry.flow.pace.Confirm(ctx, p.entry.budget, &p.slot)
+}
 
 // Done releases the place, reports the outcome to pace and breakers, refunds the slot of a call
 // that was not sent, and blocks the operation for as long as the vendor asks. Calls after the first

@@ -74,7 +74,7 @@ func (g *gate) Enter(_ context.Context, c tebra.Call) (tebra.Pass, error) {
 
 type free struct{}
 
-func (free) SendBy() time.Time                   { return time.Time{} }
+func (free) Confirm(context.Context) bool        { return true }
 func (free) Done(context.Context, tebra.Outcome) {}
 
 // line carries requests to the simulator, and lets a test change the answer.

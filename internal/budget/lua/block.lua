@@ -1,13 +1,10 @@
--- Grants nothing for a while, because the vendor asked for it. A longer block stays.
+-- Sends nothing for a while, because the vendor asked for it. A longer block stays. See budget.lua
+-- for KEYS[1] and ARGV[1] to ARGV[7].
 --
--- KEYS[1] budget of the operation (see acquire.lua)
--- ARGV[1] how long, in microseconds   ARGV[2] life of the hash in ms
+-- ARGV[8] how long, in microseconds
 --
 -- Returns the end of the block.
 
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
-local blocked = math.max(tonumber(redis.call('HGET', KEYS[1], 'blocked') or '') or 0, now + ARGV[1])
-redis.call('HSET', KEYS[1], 'blocked', string.format('%.0f', blocked))
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return string.format('%.0f', blocked)
+b.blocked = math.max(b.blocked, now + ARGV[8])
+save()
+return string.format('%.0f', b.blocked)
