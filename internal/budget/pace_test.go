@@ -74,11 +74,11 @@ func TestInteractiveGoesFirst(t *testing.T) {
 func TestInteractiveCallersAreBounded(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
-	p, op := newPace(t, rdb, func(o *Options) { o.MinMargin, o.MaxWait = time.Millisecond, time.Minute }), getPatient(10*time.Millisecond)
+	p, op := newPace(t, rdb, func(o *Options) { o.MinMargin, o.MaxWait = time.Millisecond, time.Minute }), getPatient(time.Second)
 	last := acquire(t, p, op, interactive)
 	for i := range 40 {
 		s := acquire(t, p, op, interactive)
-		if s.Decision != Granted || s.at-last.at != 11_000 {
+		if s.Decision != Granted || s.at-last.at != 1_100_000 {
 			t.Fatalf("slot %d: %+v, %d after the last", i, s, s.at-last.at)
 		}
 		last = s
