@@ -10,10 +10,11 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The weights of the shares of an account's calendar. What a person waits for is not booked.
+// The weights of the shares of an account's calendar; that of refused calls is 1. What a person
+// waits for is not booked.
 const (
-	promptWeight = 4 // documents that become stale
-	lateWeight   = 2 // everything else, such as views that are built before a reader requests them
+	promptWeight = 8 // documents that become stale
+	lateWeight   = 4 // everything else, such as views that are built before a reader requests them
 )
 
 // booked are the places that the demands of one batch have on their operations' calendars.

@@ -27,7 +27,7 @@ func newCalendar(t testing.TB, rdb redis.UniversalClient, change ...func(*Option
 }
 
 // pitch is the distance of two places with the tests' interval and margin.
-const pitch = 130 * time.Millisecond
+const pitch = 135 * time.Millisecond
 
 // returned books a place for a refused call.
 func returned(t testing.TB, c *Calendar, op Operation, earliest time.Duration) time.Duration {

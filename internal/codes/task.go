@@ -82,6 +82,7 @@ var (
 	Blocked  = task("blocked", "the vendor throttled the operation a moment ago")
 	Breaker  = task("breaker", "the vendor, or its tenant's login there, is failing at the moment")
 	InFlight = task("inflight", "its tenant has reached its limit of concurrent vendor calls")
+	Booked   = task("booked", "it has its place in its account's call budget at the vendor at that time")
 	Redis    = task("redis", "flow control cannot reach its Redis")
 )
 

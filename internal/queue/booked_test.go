@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 )
 
@@ -42,12 +43,12 @@ func TestBookedTaskIsScheduledForItsPlace(t *testing.T) {
 			t.Errorf("%+v is %v away", r, d)
 		}
 		tasks, err := Tasks(t.Context(), rdb, Sync, StateScheduled, 9)
-		if err != nil || len(tasks) != 1 || tasks[0].ID != r.ID || !near(time.Until(tasks[0].NextAt), 90*time.Second) {
+		if err != nil || len(tasks) != 1 || tasks[0].ID != r.ID || !near(time.Until(tasks[0].NextAt), 90*time.Second) || tasks[0].Code != codes.Booked {
 			t.Errorf("the inspector finds %+v, %v", tasks, err)
 		}
-		info, err := find(t.Context(), rdb, parse(t, r.ID))
-		if err != nil || info.State != asynq.TaskStateScheduled {
-			t.Errorf("%+v, %v", info, err)
+		found, err := Find(t.Context(), rdb, parse(t, r.ID))
+		if err != nil || found.State != StateScheduled || found.Code != codes.Booked {
+			t.Errorf("%+v, %v", found, err)
 		}
 	})
 }

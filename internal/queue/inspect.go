@@ -20,7 +20,11 @@ func Find(ctx context.Context, rdb redis.UniversalClient, id ID) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	return readTask(info), nil
+	found := []Task{readTask(info)}
+	if found[0].State == StateScheduled {
+		err = readParked(ctx, rdb, info.Queue, found)
+	}
+	return found[0], err
 }
 
 // find returns the record of a task in asynq. Its LastErr may be any text, and its payload is

@@ -33,8 +33,8 @@ type Task struct {
 	State string
 	// Tenant is its tenant's alias. Empty if it or the ID is invalid.
 	Tenant string
-	// Code is why its last attempt ended without a result, as CodeOf returns it. Empty if no
-	// attempt did.
+	// Code is why its last attempt ended without a result, as CodeOf returns it, or codes.Booked if
+	// it is scheduled for its place in the vendor's budget. Empty if no attempt did.
 	Code codes.Code
 	// Attempts counts its attempts that failed.
 	Attempts int
@@ -116,18 +116,23 @@ func eachTask(ctx context.Context, rdb redis.UniversalClient, lane, state string
 	}
 }
 
-// readParked reads which scheduled tasks are parked.
+// readParked reads which scheduled tasks are parked, and which are booked.
 func readParked(ctx context.Context, rdb redis.UniversalClient, lane string, tasks []Task) error {
 	pipe := rdb.Pipeline()
-	parked := make([]*redis.BoolCmd, len(tasks))
+	fields := make([]*redis.SliceCmd, len(tasks))
 	for i, t := range tasks {
-		parked[i] = pipe.HExists(ctx, asynqTaskPrefix(lane)+t.raw, "parked")
+		fields[i] = pipe.HMGet(ctx, asynqTaskPrefix(lane)+t.raw, "parked", "booked")
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) { // a damaged record is not parked
+	if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) { // a damaged record is neither
 		return fmt.Errorf("list tasks: %w", clean(err))
 	}
-	for i, p := range parked {
-		tasks[i].parked = p.Val()
+	for i, f := range fields {
+		if f := f.Val(); len(f) == 2 {
+			tasks[i].parked = f[0] != nil
+			if f[0] == nil && f[1] != nil {
+				tasks[i].Code = codes.Booked
+			}
+		}
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ local margin = field(3)
 if margin <= 0 then margin = math.max(tonumber(ARGV[3]), interval * ARGV[4] / 1000) end
 -- Places are slightly closer than calls may be: a margin is learned down, and a place that nobody
 -- uses is lost. The pace refuses a call that comes too early.
-local pitch = math.max(1, math.floor(interval + math.max(interval / 25, margin - interval / 10)))
+local pitch = math.max(1, math.floor(interval + math.max(interval / 25, margin - interval / 20)))
 
 -- The clock may have been set back.
 local nextAt = math.min(field(1), now + 60000000 + 2 * pitch)
