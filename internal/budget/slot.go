@@ -39,6 +39,9 @@ type Slot struct {
 // Begin returns when the slot begins, never too early: Redis counted Wait from before its reply.
 func (s Slot) Begin() time.Time { return s.replied.Add(s.Wait) }
 
+// Spacing returns how far the slot of a background caller is from the next one.
+func (s Slot) Spacing() time.Duration { return micros(s.next - s.reserved) }
+
 // late returns at most how much later than granted a call would be sent now. It is counted from
 // before Redis was asked, so it is safe however long the reply took.
 func (s Slot) late() time.Duration { return time.Since(s.asked.Add(s.Wait)) }

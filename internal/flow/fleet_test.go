@@ -164,7 +164,7 @@ func (r fleetRun) mean(t *testing.T, period time.Duration) []float64 {
 			p.send(w)
 			sent := time.Now()
 			time.Sleep(r.latency[tenant])
-			p.ended(s, "o", r.latency[tenant])
+			p.ended(s, "o", r.latency[tenant], 0)
 			mu.Lock()
 			until := earlier(time.Now(), end)
 			mean[tenant] += max(0, min(until.Sub(sent), until.Sub(begin))).Seconds() / period.Seconds()

@@ -242,8 +242,9 @@ func TestInFlightCap(t *testing.T) {
 	if n := inFlight(f); n != 0 || f.places.held != 0 || len(f.places.present) != 0 {
 		t.Errorf("%d and %d places are in use at the end", n, f.places.held)
 	}
-	if got := f.account(clinic).share.load.longest(); got != time.Millisecond {
-		t.Errorf("the mean latency is %v", got)
+	got := f.account(clinic).share.load.operations["GetPatient"]
+	if got.latency != time.Millisecond || got.spacing <= getPatient().Interval || got.spacing > time.Second {
+		t.Errorf("the mean latency is %v, the spacing %v; it includes a margin", got.latency, got.spacing)
 	}
 }
 

@@ -26,9 +26,9 @@ type load struct {
 
 // operationLoad is what is known of the calls of one operation.
 type operationLoad struct {
-	latency  time.Duration // moving average; 0 until one is known
-	interval time.Duration // the documented one: calls are hardly ever closer
-	used     time.Time
+	latency time.Duration // moving average; 0 until one is known
+	spacing time.Duration // of its calls; the documented interval until it is known
+	used    time.Time
 }
 
 // called records that a call of the operation begins.
@@ -45,12 +45,14 @@ func (l *load) called(operation string, interval time.Duration, now time.Time) {
 	if l.operations == nil {
 		l.operations = map[string]operationLoad{}
 	}
-	o.interval, o.used = interval, now
+	if o.used = now; o.spacing == 0 {
+		o.spacing = interval
+	}
 	l.operations[operation] = o
 }
 
-// ended records the latency of a call that called has recorded.
-func (l *load) ended(operation string, latency time.Duration) {
+// ended records the latency of a call that called has recorded, and the spacing, unless it is 0.
+func (l *load) ended(operation string, latency, spacing time.Duration) {
 	o, known := l.operations[operation]
 	switch {
 	case !known:
@@ -59,6 +61,9 @@ func (l *load) ended(operation string, latency time.Duration) {
 		o.latency = latency
 	default:
 		o.latency += time.Duration(latencyGain * float64(latency-o.latency))
+	}
+	if spacing > 0 {
+		o.spacing = spacing
 	}
 	l.operations[operation] = o
 }
@@ -71,7 +76,7 @@ func (l *load) calls() int {
 		if o.latency == 0 {
 			return math.MaxInt
 		}
-		total += float64(o.latency) / float64(o.interval)
+		total += float64(o.latency) / float64(o.spacing)
 	}
 	return int(math.Ceil(headroom*min(total, math.MaxInt32))) + leastPlaces
 }

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
@@ -29,10 +30,9 @@ func (p *permit) Confirm(ctx context.Context) bool {
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
 		if o.Latency > 0 && o.Code != tebra.Throttled && o.Code != tebra.Unavailable {
-			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency)
+			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency, p.spacing())
 		}
 		p.entry.flow.places.release(p.place)
-		p.entry.flow.exchange(ctx)
 		for _, a := range p.admissions {
 			a.done(ctx, o)
 		}
@@ -45,7 +45,16 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 		if o.RetryAfter > 0 {
 			p.entry.flow.pace.Block(ctx, p.entry.budget, o.RetryAfter)
 		}
+		p.entry.flow.exchange(ctx)
 	})
+}
+
+// spacing returns the present spacing of the operation's slots; 0 if the permit does not show it.
+func (p *permit) spacing() time.Duration {
+	if p.entry.call.Interactive {
+		return 0
+	}
+	return p.slot.Spacing()
 }
 
 // undo releases everything that was acquired for a call that will not be sent.

@@ -46,7 +46,7 @@ func TestPlacesFollowTheirRules(t *testing.T) {
 			},
 			"latency": func(rt *rapid.T) {
 				s := rapid.SampledFrom(shares).Draw(rt, "tenant")
-				p.ended(s, "o", time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds"))*time.Second)
+				p.ended(s, "o", time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds"))*time.Second, 0)
 			},
 			"weight": func(rt *rapid.T) {
 				p.weigh(rapid.SampledFrom(shares).Draw(rt, "tenant"), rapid.IntRange(-1, 100).Draw(rt, "weight"))
@@ -177,7 +177,7 @@ func simulate(slots int, warm, period time.Duration, tenants []*demander) {
 		if now = next.at; now >= warm+period {
 			return
 		}
-		p.ended(&tenants[next.tenant].share, "o", tenants[next.tenant].latency)
+		p.ended(&tenants[next.tenant].share, "o", tenants[next.tenant].latency, 0)
 		request(next.tenant) // a backlog: the next caller waits already
 		p.release(next.caller)
 	}
@@ -266,26 +266,31 @@ func TestPlacesFollowLittlesLaw(t *testing.T) {
 	if n := l.calls(); n != math.MaxInt {
 		t.Errorf("while no latency is known, %d calls are allowed", n)
 	}
-	l.ended("GetPatient", 2500*time.Millisecond)
+	l.ended("GetPatient", 2500*time.Millisecond, 0)
 	if n := l.calls(); n != 17 { // 10 on average, half as many again, and 2
 		t.Errorf("%d calls are allowed, want 17", n)
 	}
 	l.called("GetAppointments", time.Second, now)
-	l.ended("GetAppointments", 4*time.Second)
+	l.ended("GetAppointments", 4*time.Second, 0)
 	if n := l.calls(); n != 23 {
 		t.Errorf("with a second operation, %d calls are allowed, want 23", n)
 	}
 	for range 20 {
-		l.ended("GetPatient", 20*time.Second)
+		l.ended("GetPatient", 20*time.Second, 0)
 	}
 	if n := l.calls(); n < 120 || n > 128 {
 		t.Errorf("%d slow calls are allowed, want 128", n)
 	}
 	for range 30 {
-		l.ended("GetPatient", 100*time.Millisecond)
+		l.ended("GetPatient", 100*time.Millisecond, 0)
 	}
 	if n := l.calls(); n > 10 {
 		t.Errorf("%d fast calls are allowed", n)
+	}
+	l.ended("GetPatient", 2500*time.Millisecond, 500*time.Millisecond) // calls are farther apart than documented
+	l.called("GetPatient", 250*time.Millisecond, now)
+	if n := l.operations["GetPatient"].spacing; n != 500*time.Millisecond {
+		t.Errorf("the spacing is %v", n)
 	}
 	l.called("GetPatient", 250*time.Millisecond, now.Add(2*loadLife))
 	if len(l.operations) != 1 {
@@ -294,7 +299,7 @@ func TestPlacesFollowLittlesLaw(t *testing.T) {
 	for i := range 2 * maxOperations {
 		l.called(string(rune('A'+i)), time.Second, now.Add(2*loadLife))
 	}
-	l.ended("unknown", time.Second)
+	l.ended("unknown", time.Second, 0)
 	if len(l.operations) != maxOperations {
 		t.Errorf("%d operations are kept", len(l.operations))
 	}
@@ -310,7 +315,7 @@ func TestRefusedCallersReturnInTurn(t *testing.T) {
 		for range 4 {
 			p.request(s, c)
 		}
-		p.ended(s, "o", 8*time.Second)
+		p.ended(s, "o", 8*time.Second, 0)
 		for i := range 3 {
 			if got, want := p.turn(s, c), time.Duration(i+1)*2*time.Second; got != want {
 				t.Errorf("caller %d returns in %v, want %v", i, got, want)

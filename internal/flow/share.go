@@ -31,11 +31,11 @@ func (p *places) weigh(s *share, weight int) {
 	p.give()
 }
 
-// ended records how long a call of the tenant took.
-func (p *places) ended(s *share, operation string, latency time.Duration) {
+// ended records how long a call of the tenant took, and the spacing of its operation's calls, or 0.
+func (p *places) ended(s *share, operation string, latency, spacing time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.load.ended(operation, latency)
+	s.load.ended(operation, latency, spacing)
 }
 
 // turn returns how long a caller of the tenant that was refused should wait. The tenant's calls end
