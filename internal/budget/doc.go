@@ -22,9 +22,10 @@
 //
 // The interval is the documented one until a throttle response or [Pace.SetIntervals] names
 // another. The margin begins with 10 % of the interval. It shrinks to 4 % while calls succeed that
-// came as early as it allows, and grows by half when the vendor refuses one. A margin that was too
-// small, and those less than a quarter above it, are not tried again for a day. After a throttle
-// response the operation is blocked for one spacing.
+// came as early as it allows. It grows by half when the vendor refuses one, or when a call is late
+// by more than the margin: then the host is busy. A margin that was too small, and those less than
+// a quarter above it, are not tried again for a day. After a throttle response the operation is
+// blocked for one spacing.
 //
 // The interval from before a throttle response is tried again after 30 calls if it had never held,
 // and after 2,000 if it had: then the vendor has changed it. Each refusal of such a trial

@@ -93,28 +93,45 @@ func TestMarginIsLearned(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb, func(o *Options) { o.MinMargin = time.Millisecond }), getPatient(interval)
-		expect := func(clean int64, want time.Duration) Slot {
+		// expect makes a call after others and checks the margin of the next one.
+		expect := func(clean int64, margin, want time.Duration) Slot {
 			t.Helper()
-			rdb.HSet(t.Context(), op.key(), "clean", clean)
+			rdb.HSet(t.Context(), op.key(), "clean", clean, "margin", margin.Microseconds())
+			if states, err := p.States(t.Context(), op); clean > 0 && (err != nil || states[0].Margin != margin) {
+				t.Errorf("the state is %+v, %v; want a margin of %v", states, err, margin)
+			}
 			s := calls(t, p, op, 1)
-			states, err := p.States(t.Context(), op)
-			if got := micros(s.window.Microseconds() * 2); err != nil || got != want || states[0].Spacing != interval+want {
-				t.Errorf("the next margin is %v, the state %+v, %v; want %v", got, states, err, want)
+			if got := micros(s.window.Microseconds() * 2); got != want {
+				t.Errorf("after %d calls with %v, the next margin is %v, want %v", clean, margin, got, want)
 			}
 			return s
 		}
-		expect(0, 10*time.Millisecond)
-		expect(10, 6*time.Millisecond)
-		expect(15, 6*time.Millisecond)
-		expect(20, 4*time.Millisecond)
-		s := expect(1000, 4*time.Millisecond) // the least
+		const ms = time.Millisecond
+		expect(0, 10*ms, 10*ms)
+		expect(10, 10*ms, 6*ms)
+		expect(15, 6*ms, 6*ms)
+		expect(20, 6*ms, 4*ms)
+		s := expect(1000, 4*ms, 4*ms) // the least
+		s.margin = 4000
+		rdb.HSet(t.Context(), op.key(), "margin", 4000)
 		p.Throttled(t.Context(), op, s, 0)
 		rdb.HSet(t.Context(), op.key(), "blocked", 0)
-		expect(50, 6*time.Millisecond)
-		expect(100, 5*time.Millisecond) // a quarter more than what was too small
-		expect(1000, 5*time.Millisecond)
+		expect(50, 6*ms, 6*ms)
+		expect(100, 6*ms, 5*ms) // a quarter more than what was too small
+		expect(1000, 5*ms, 5*ms)
 		rdb.HSet(t.Context(), op.key(), "refused_at", 1)
-		expect(100, 4*time.Millisecond)
+		expect(100, 5*ms, 4*ms)
+		rdb.HSet(t.Context(), op.key(), "margin", 4000)
+		late := acquire(t, p, op, background)
+		waitUntil(t, late.Begin().Add(-Early))
+		send(t, p, op, &late)
+		waitUntil(t, late.Begin().Add(20*time.Millisecond)) // the host is busy
+		if !p.Confirm(t.Context(), op, &late) {
+			t.Fatal("a late call may not be sent")
+		}
+		if got, _ := rdb.HGet(t.Context(), op.key(), "margin").Int64(); got < 6000 {
+			t.Errorf("after a call that was 20 ms late, the margin is %d", got)
+		}
 	})
 }
 

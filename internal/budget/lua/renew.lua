@@ -10,6 +10,10 @@ if b.sent ~= granted or b.blocked > now then return 0 end
 if now > granted then
   local late = math.floor(math.min(now - granted, interval + margin))
   b.shift, b.next = b.shift + late, b.next + late
+  -- A host that is so late varies as much on the way to the vendor, where nothing corrects it.
+  if now - granted > margin and margin < firstMargin() then
+    b.margin, b.clean = math.min(firstMargin(), math.floor(margin * 3 / 2)), 0
+  end
   b.sent, b.clean, b.run = now, math.max(0, b.clean - 1), math.max(0, b.run - 1)
   save()
 end
