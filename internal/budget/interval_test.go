@@ -126,7 +126,7 @@ func TestMarginIsLearned(t *testing.T) {
 		waitUntil(t, late.Begin().Add(-Early))
 		send(t, p, op, &late)
 		waitUntil(t, late.Begin().Add(20*time.Millisecond)) // the host is busy
-		p.Confirm(t.Context(), op, &late) // which a machine that is really busy may still refuse
+		p.Confirm(t.Context(), op, &late)                   // which a machine that is really busy may still refuse
 		if got, _ := rdb.HGet(t.Context(), op.key(), "margin").Int64(); got < 6000 {
 			t.Errorf("after a call that was 20 ms late, the margin is %d", got)
 		}
