@@ -72,9 +72,11 @@
 //	Expired(reason)   over without an effect: nobody needs the work any more
 //
 // Errors of other packages take part by behavior: NotBefore() (time.Time, string) is Later, and
-// Permanent() bool that returns true is Permanent. A canceled context is Later, unless an operator
-// canceled the task: that is a dead letter with the code "cancelled". A panic is a plain
-// error with the code "panic", an attempt that exceeds its timeout one with the code "timeout".
+// Permanent() bool that returns true is Permanent. RetryNotBefore() (time.Time, string) is a plain
+// error whose task waits at least until then, with the reason as its code meanwhile. A canceled
+// context is Later, unless an operator canceled the task: that is a dead letter with the code
+// "cancelled". A panic is a plain error with the code "panic", an attempt that exceeds its timeout
+// one with the code "timeout".
 //
 // An error of a store of our own (queue, cache, ledger) that is unreachable, full or read-only is
 // Later with a code such as "cache_unavailable", whatever the kind of the task.

@@ -151,7 +151,22 @@ func classify(ctx context.Context, err error, failed, maxAttempts int, age time.
 	if failed+1 >= maxAttempts {
 		return dead(code)
 	}
-	return &decision{Outcome: Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(time.Now().Add(retryDelay(failed)))}}
+	return retry(err, code, time.Now().Add(retryDelay(failed)))
+}
+
+// retry counts a failure and lets the task run again at a time, or later if the error says so.
+func retry(err error, code Code, at time.Time) *decision {
+	var delayed interface {
+		RetryNotBefore() (time.Time, string)
+	}
+	if errors.As(err, &delayed) {
+		if t, reason := delayed.RetryNotBefore(); t.After(at) {
+			d := later(t, reasonOf(Code(reason)))
+			d.State = OutcomeRetry
+			return d
+		}
+	}
+	return &decision{Outcome: Outcome{State: OutcomeRetry, Code: code, NextAt: ceilSecond(at)}}
 }
 
 // isOutage reports whether an attempt failed because one of our own stores is unavailable. A store

@@ -119,7 +119,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 // attemptOnce makes one attempt. It reports whether the grant was no longer valid; then nothing was
 // sent.
 func (c *Client) attemptOnce(ctx context.Context, op *Operation, request []byte, handler responseHandler, obs *Observation) (late bool, err error) {
-	pass, err := c.enter(ctx, op, request, obs.Interactive)
+	pass, err := c.enter(ctx, op, request, obs)
 	if err != nil {
 		return false, err
 	}
@@ -187,13 +187,13 @@ func sentinel(err error) error {
 var fingerprintSeed = maphash.MakeSeed()
 
 // enter asks the Gate. A nil Gate grants everything.
-func (c *Client) enter(ctx context.Context, op *Operation, request []byte, interactive bool) (Pass, error) {
+func (c *Client) enter(ctx context.Context, op *Operation, request []byte, obs *Observation) (Pass, error) {
 	if c.options.Gate == nil {
 		return nil, nil //nolint:nilnil // without a Gate there is no Pass; attemptOnce handles nil
 	}
 	pass, err := c.options.Gate.Enter(ctx, Call{
-		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: interactive,
-		Fingerprint: maphash.Bytes(fingerprintSeed, request),
+		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: obs.Interactive,
+		Retry: obs.Attempts > 1, Fingerprint: maphash.Bytes(fingerprintSeed, request),
 	})
 	var refusal interface{ NotBefore() (time.Time, string) }
 	if err != nil && ctx.Err() != nil && !errors.As(err, &refusal) {

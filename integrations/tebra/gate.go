@@ -58,6 +58,8 @@ type Call struct {
 	// estimate until responses show the actual one.
 	Interval    time.Duration
 	Interactive bool // a person waits for the response (see Interactive)
+	// Retry reports that the attempt repeats one of the same call, which was not sent.
+	Retry bool
 	// Fingerprint is equal for equal requests in one process and has no meaning elsewhere. It lets
 	// a Gate distinguish a request that always fails from a vendor that is down. 0 means unknown.
 	Fingerprint uint64

@@ -64,7 +64,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	err = work.Register(router, work.Deps{
 		Account: accounts.Account, Reload: accounts.Reload, Store: b.store, Tasks: b.tasks, Ledger: b.ledger, Intervals: gate.SetIntervals,
-		Now: b.now, Calendar: o.Clock.At, Logger: b.log,
+		Retry: gate.Retry, Now: b.now, Calendar: o.Clock.At, Logger: b.log,
 	})
 	if err != nil {
 		return nil, err

@@ -30,8 +30,9 @@ func newBudgetList(e *env) *cobra.Command {
 		Use:   "list",
 		Short: "List the budgets of vendor calls",
 		Long: `List how often each tenant's account may call each operation of the vendor, for operations that were called within a week.
-SPACING is the time between two calls: the vendor's interval and our margin. BOOKED is how far ahead background tasks have
-places. Blocked operations come first, then those that are booked furthest ahead.`,
+SPACING is the time between two calls: the vendor's interval and our margin. USED is the share of the last minute's and hour's
+calls that were made. BOOKED is how far ahead background tasks have places. Blocked operations come first, then those that are
+booked furthest ahead.`,
 		Example: "  rounds budget list\n  rounds budget list --tenant clinic-a --json",
 		Args:    names(),
 		PreRunE: within("--limit", &limit, maxBudgets),
@@ -69,13 +70,19 @@ type budgetDoc struct {
 	BlockedUntil    time.Time `json:"blocked_until,omitzero"` // absent: not blocked
 	BookedUntil     time.Time `json:"booked_until,omitzero"`  // the last place that a background task has; absent: none
 	BookedSeconds   float64   `json:"booked_seconds"`         // how far ahead that is
+	UsedMinute      float64   `json:"used_minute"`            // share of the last minute's budget that was used, about
+	UsedHour        float64   `json:"used_hour"`              // of the last hour's
+	Retries         float64   `json:"retries"`                // that may be made at once; negative: so many are reserved
+	RetriesDelayed  float64   `json:"retries_delayed"`        // in the last hour, about
 }
 
-func readBudget(b budget.State, now time.Time) budgetDoc {
+func readBudget(b budget.State, u flow.Usage, now time.Time) budgetDoc {
 	d := budgetDoc{
 		Tenant: b.Tenant, Operation: b.Operation, IntervalSeconds: b.Interval.Seconds(), MarginSeconds: b.Margin.Seconds(),
 		SpacingSeconds: b.Spacing.Seconds(), BookedSeconds: b.Backlog.Seconds(),
 	}
+	d.UsedMinute, d.UsedHour = u.Shares(b.Spacing)
+	d.Retries, d.RetriesDelayed = u.Retries, u.Delayed
 	d.NextAt, d.BlockedUntil, d.BookedUntil = after(now, b.Next), after(now, b.Blocked), after(now, b.Backlog)
 	return d
 }
@@ -105,10 +112,14 @@ func (e *env) listBudgets(ctx context.Context, s *stores, owner string, limit in
 		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog),
 			cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Operation, b.Operation))
 	})
-	now := time.Now()
-	doc := budgetsDoc{At: now.UTC(), Total: len(found), Budgets: make([]budgetDoc, 0, min(len(found), limit))}
-	for _, b := range found[:min(len(found), limit)] {
-		doc.Budgets = append(doc.Budgets, readBudget(b, now))
+	now, shown := time.Now(), found[:min(len(found), limit)]
+	usages, err := f.Usages(ctx, shown...)
+	if err != nil {
+		return err
+	}
+	doc := budgetsDoc{At: now.UTC(), Total: len(found), Budgets: make([]budgetDoc, 0, len(shown))}
+	for i, b := range shown {
+		doc.Budgets = append(doc.Budgets, readBudget(b, usages[i], now))
 	}
 	return e.answer(doc, doc.write)
 }
@@ -132,17 +143,19 @@ func (d budgetsDoc) write(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "no call within a week")
 		return
 	}
-	table(w, []string{"TENANT", "OPERATION", "INTERVAL", "MARGIN", "SPACING", "NEXT", "BLOCKED", "BOOKED"}, d.Budgets,
+	table(w, []string{"TENANT", "OPERATION", "INTERVAL", "MARGIN", "SPACING", "USED 1M", "USED 1H", "NEXT", "BLOCKED", "BOOKED"}, d.Budgets,
 		func(b budgetDoc) []string {
 			return []string{
 				b.Tenant.String(), b.Operation, inSeconds(b.IntervalSeconds), inSeconds(b.MarginSeconds), inSeconds(b.SpacingSeconds),
-				cmp.Or(until(b.NextAt, d.At), "now"), cmp.Or(until(b.BlockedUntil, d.At), "-"), cmp.Or(until(b.BookedUntil, d.At), "-"),
+				percent(b.UsedMinute), percent(b.UsedHour), cmp.Or(until(b.NextAt, d.At), "now"), cmp.Or(until(b.BlockedUntil, d.At), "-"), cmp.Or(until(b.BookedUntil, d.At), "-"),
 			}
 		})
 	if more := d.Total - len(d.Budgets); more > 0 {
 		_, _ = fmt.Fprintf(w, "%d more; see --limit\n", more)
 	}
 }
+
+func percent(share float64) string { return fmt.Sprintf("%.0f%%", 100*share) }
 
 // inSeconds formats a number of seconds as a duration.
 func inSeconds(s float64) string {

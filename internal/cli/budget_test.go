@@ -9,6 +9,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/progtest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
@@ -24,19 +25,27 @@ func operation(t *testing.T, name string) budget.Operation {
 }
 
 // callVendor takes slots as calls do.
-func callVendor(t *testing.T, rdb redis.UniversalClient, op budget.Operation, n int) (*budget.Pace, budget.Slot) {
+func callVendor(t *testing.T, rdb redis.UniversalClient, op budget.Operation, n int) *budget.Pace {
 	t.Helper()
 	p, err := budget.NewPace(budget.Options{Redis: rdb, MaxWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last budget.Slot
 	for range n {
-		if last, err = p.Acquire(t.Context(), op, budget.Demand{Interactive: true, Limit: time.Minute, Slowdown: 1}); err != nil {
+		if _, err := p.Acquire(t.Context(), op, budget.Demand{Interactive: true, Limit: time.Minute, Slowdown: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return p, last
+	return p
+}
+
+// throttle blocks an operation for which the vendor names an interval of 20 s.
+func throttle(t *testing.T, p *budget.Pace, op budget.Operation) {
+	t.Helper()
+	if err := p.SetIntervals(t.Context(), op.Tenant, map[string]time.Duration{op.Name: 20 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	p.Block(t.Context(), op, 25*time.Second)
 }
 
 func TestBudgetList(t *testing.T) {
@@ -48,8 +57,14 @@ func TestBudgetList(t *testing.T) {
 	rdb := h.rdb(t)
 	patient, list := operation(t, "GetPatient"), operation(t, "GetAppointments")
 	callVendor(t, rdb, patient, 3)
-	p, slot := callVendor(t, rdb, list, 1)
-	p.Throttled(t.Context(), list, slot, 20*time.Second)
+	f, err := flow.New(flow.Options{Redis: rdb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		f.Retry(t.Context(), "clinic-a", "GetPatient")
+	}
+	throttle(t, callVendor(t, rdb, list, 1), list)
 
 	before := rdb.HGetAll(t.Context(), tenant.ID("clinic-a").Key("f1", "p", "GetPatient")).Val()
 	o := rounds(t, h.keyless(), "budget", "list", "--json")
@@ -57,12 +72,18 @@ func TestBudgetList(t *testing.T) {
 	if o.code != exitOK || d.Total != 2 || len(d.Budgets) != 2 || d.At.IsZero() {
 		t.Fatalf("%+v", o)
 	}
-	if b := d.Budgets[0]; b.Operation != list.Name || b.IntervalSeconds != 20 || b.MarginSeconds < 2 || b.SpacingSeconds != 20+b.MarginSeconds ||
+	if b := d.Budgets[0]; b.Operation != list.Name || b.IntervalSeconds != 20 || b.MarginSeconds <= 0 || b.SpacingSeconds != 20+b.MarginSeconds ||
 		b.BlockedUntil.Sub(d.At) < 15*time.Second || b.NextAt.Before(b.BlockedUntil) {
 		t.Errorf("throttled: %+v", b)
 	}
 	if b := d.Budgets[1]; b.Tenant != "clinic-a" || b.Operation != patient.Name || b.IntervalSeconds != patient.Interval.Seconds() || !b.BlockedUntil.IsZero() || !b.BookedUntil.IsZero() {
 		t.Errorf("%+v", b)
+	}
+	if b := d.Budgets[1]; b.Retries > -1.5 || b.RetriesDelayed < 1.5 || b.UsedMinute != 0 || d.Budgets[0].Retries != 10 {
+		t.Errorf("retries: %+v", d.Budgets)
+	}
+	if o := rounds(t, h.keyless(), "budget", "show", "clinic-a", "GetPatient"); !strings.Contains(o.stdout, "the retry budget is used up") || !strings.Contains(o.stdout, "0 at once; 2 were delayed") {
+		t.Errorf("%+v", o)
 	}
 	if after := rdb.HGetAll(t.Context(), tenant.ID("clinic-a").Key("f1", "p", "GetPatient")).Val(); len(before) == 0 || len(after) != len(before) || after["next"] != before["next"] {
 		t.Errorf("listing changed the budget: %v, then %v", before, after)
@@ -103,11 +124,11 @@ func TestBudgetShow(t *testing.T) {
 		t.Errorf("unused: %+v", d)
 	}
 	patient := operation(t, "GetPatient")
-	p, slot := callVendor(t, rdb, patient, 1)
+	p := callVendor(t, rdb, patient, 1)
 	if d := show("GetPatient"); !d.Used || len(d.Breakers) != 0 || !strings.Contains(d.Advice[0], "nothing delays") {
 		t.Errorf("used: %+v", d)
 	}
-	p.Throttled(t.Context(), patient, slot, 20*time.Second)
+	throttle(t, p, patient)
 	// The breakers as package flow stores them.
 	now := rdb.Time(t.Context()).Val()
 	for _, name := range []string{tebra.ReadOne.String(), tebra.Write.String()} {

@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -92,7 +94,11 @@ func (e *env) showBudget(ctx context.Context, s *stores, name string, op tebra.O
 		return err
 	}
 	now := time.Now()
-	d := diagnose.Budget{State: budget.State{Tenant: owner.ID, Operation: op.Name, Interval: op.Interval}, Documented: op.Interval}
+	usages, err := f.Usages(ctx, budget.State{Tenant: owner.ID, Operation: op.Name})
+	if err != nil {
+		return err
+	}
+	d := diagnose.Budget{State: budget.State{Tenant: owner.ID, Operation: op.Name, Interval: op.Interval}, Documented: op.Interval, Usage: usages[0]}
 	for _, b := range all {
 		if b.Operation == op.Name {
 			d.State, d.Used = b, true
@@ -104,7 +110,7 @@ func (e *env) showBudget(ctx context.Context, s *stores, name string, op tebra.O
 		}
 	}
 	doc := budgetShowDoc{
-		At: now.UTC(), budgetDoc: readBudget(d.State, now), DocumentedSeconds: op.Interval.Seconds(), Used: d.Used,
+		At: now.UTC(), budgetDoc: readBudget(d.State, d.Usage, now), DocumentedSeconds: op.Interval.Seconds(), Used: d.Used,
 		Breakers: make([]budgetBreakerDoc, 0, len(d.Breakers)), Advice: d.Advice(),
 	}
 	for _, b := range d.Breakers {
@@ -126,6 +132,8 @@ func (d budgetShowDoc) write(w io.Writer) {
 		out.add("interval", inSeconds(d.IntervalSeconds))
 		out.add("margin", inSeconds(d.MarginSeconds))
 		out.add("spacing", inSeconds(d.SpacingSeconds))
+		out.add("used", fmt.Sprintf("%s of the last minute, %s of the last hour", percent(d.UsedMinute), percent(d.UsedHour)))
+		out.add("retries", fmt.Sprintf("%.0f at once; %.0f were delayed in the last hour", max(0, math.Floor(d.Retries)), d.RetriesDelayed))
 		out.add("next call", cmp.Or(until(d.NextAt, d.At), "now"))
 		out.addTime("blocked until", d.BlockedUntil, d.At)
 		out.addTime("booked until", d.BookedUntil, d.At)

@@ -78,12 +78,13 @@ var (
 
 // Why flow control does not let a vendor call through yet.
 var (
-	Pace     = task("pace", "its account has used its call budget at the vendor for now")
-	Blocked  = task("blocked", "the vendor throttled the operation a moment ago")
-	Breaker  = task("breaker", "the vendor, or its tenant's login there, is failing at the moment")
-	InFlight = task("inflight", "its tenant has reached its limit of concurrent vendor calls")
-	Booked   = task("booked", "it has its place in its account's call budget at the vendor at that time")
-	Redis    = task("redis", "flow control cannot reach its Redis")
+	Pace        = task("pace", "its account has used its call budget at the vendor for now")
+	Blocked     = task("blocked", "the vendor throttled the operation a moment ago")
+	Breaker     = task("breaker", "the vendor, or its tenant's login there, is failing at the moment")
+	InFlight    = task("inflight", "its tenant has reached its limit of concurrent vendor calls")
+	Booked      = task("booked", "it has its place in its account's call budget at the vendor at that time")
+	Redis       = task("redis", "flow control cannot reach its Redis")
+	RetryBudget = task("retry_budget", "too many recent calls of the operation have failed, and their retries are spread over time")
 )
 
 // How a vendor call failed.

@@ -12,6 +12,8 @@ import (
 // Budget is what is known of the calls of one operation of one account.
 type Budget struct {
 	budget.State
+	// Usage is how much it was called.
+	flow.Usage
 	// Documented is the interval in the vendor's documentation.
 	Documented time.Duration
 	// Used reports whether it was called within a week. If not, the rest of State is empty.
@@ -42,6 +44,9 @@ func (b Budget) Advice() []string {
 	}
 	if b.Margin > max(b.Interval/4, 50*time.Millisecond) {
 		a.add("the margin is large because the vendor has throttled calls: it becomes smaller by itself")
+	}
+	if b.Retries < 1 {
+		a.add("the retry budget is used up: calls that failed are repeated once in ten seconds, and for every fifth call that is answered; see the causes with rounds queue list")
 	}
 	if b.Backlog > longBooking {
 		a.add("background tasks are booked for the next %s: interactive calls go first, and more workers do not help; demand less, or ask the vendor for a shorter interval",

@@ -8,6 +8,15 @@
 // time to try again. Refused background callers are booked one after another, so that a backlog
 // spreads over the slots to come and its callers do not return all at once.
 //
+// # Retries
+//
+// The retry budget of an operation limits how many of an account's calls repeat one that has
+// failed: a fifth of the calls that were answered, and one every ten seconds; ten may be saved up.
+// A retry that finds none reserves one that is to come and waits for it, up to ten minutes. It is
+// kept in Redis, for the whole fleet. Both kinds of retry count: those in the client, of attempts
+// that were not sent, and those of tasks. A task that was refused here or throttled, or that waits
+// for a locked login, has not failed.
+//
 // # In-flight caps
 //
 // A background call occupies a slot of its worker until the vendor has answered, so each process

@@ -36,6 +36,9 @@ func (e *entry) try(ctx context.Context) (tebra.Pass, error) {
 	if refused, err := e.checkBreakers(ctx); refused != nil || err != nil {
 		return nil, firstError(refused, err)
 	}
+	if refused := e.takeRetry(ctx); refused != nil {
+		return nil, refused
+	}
 	place, err := e.acquirePlace(ctx)
 	if err != nil {
 		return nil, err

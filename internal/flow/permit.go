@@ -25,8 +25,8 @@ func (p *permit) Confirm(ctx context.Context) bool {
 }
 
 // Done releases the place, reports the outcome to pace and breakers, refunds the slot of a call
-// that was not sent, and blocks the operation for as long as the vendor asks. Calls after the first
-// do nothing.
+// that was not sent, and blocks the operation for as long as the vendor asks. It counts the
+// call. Calls after the first do nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
 		if o.Latency > 0 && o.Code != tebra.Throttled && o.Code != tebra.Unavailable {
@@ -46,6 +46,7 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 			p.entry.flow.pace.Block(ctx, p.entry.budget, o.RetryAfter)
 		}
 		p.entry.flow.exchange(ctx)
+		p.entry.flow.sent(ctx, p.entry.budget, o)
 	})
 }
 

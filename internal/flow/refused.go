@@ -9,7 +9,7 @@ import (
 // Refused is the error of a call that must wait. The call was not sent and may be repeated after
 // NotBefore.
 type Refused struct {
-	Reason codes.Code // Pace, Blocked, Breaker, InFlight, Redis or Draining
+	Reason codes.Code // Pace, Blocked, Breaker, InFlight, RetryBudget, Redis or Draining
 	Scope  string     // of the breaker: host, credential, or the class; empty for other reasons
 	until  time.Time  // this process's clock
 }

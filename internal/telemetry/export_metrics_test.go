@@ -21,6 +21,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 	telemetry.VendorCalled(ctx, "GetPatient", "", 300*time.Millisecond)
 	telemetry.VendorCalled(ctx, "GetPatient", "", 500*time.Millisecond)
 	telemetry.VendorThrottled(ctx, "GetPatient")
+	telemetry.VendorRetried(ctx, "GetPatient", true)
 	telemetry.VendorUnreadable(ctx, "GetPatient", "row_field", 3)
 	telemetry.CacheRead(ctx, "appointment", "fresh")
 	telemetry.DataRead(ctx, "appointment", time.Minute)
@@ -41,6 +42,7 @@ func TestMetricsAreExportedWithTheirLabels(t *testing.T) {
 		"rounds.vendor.calls":      {map[string]string{"operation": "GetPatient"}, 2},
 		"rounds.vendor.duration":   {map[string]string{"operation": "GetPatient"}, .8},
 		"rounds.vendor.throttled":  {map[string]string{"operation": "GetPatient"}, 1},
+		"rounds.vendor.retries":    {map[string]string{"operation": "GetPatient", "state": "delayed"}, 1},
 		"rounds.vendor.unreadable": {map[string]string{"operation": "GetPatient", "code": "row_field"}, 3},
 		"rounds.cache.reads":       {map[string]string{"class": "appointment", "state": "fresh"}, 1},
 		"rounds.data.age":          {map[string]string{"class": "appointment"}, 60},

@@ -18,6 +18,7 @@ type instruments struct {
 	calls        metric.Int64Counter
 	callDuration metric.Float64Histogram
 	refusals     metric.Int64Counter
+	retries      metric.Int64Counter
 	unreadable   metric.Int64Counter
 	cacheReads   metric.Int64Counter
 	dataAge      metric.Float64Histogram
@@ -66,6 +67,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		unusable:     counter("rounds.stored.unusable", "{value}", "Stored values that were read and cannot be used, by class and code."),
 		droppedLogs:  counter("rounds.log.dropped", "{value}", "Values dropped from log lines."),
 	}
+	i.retries = counter("rounds.vendor.retries", "{retry}", "Retries of vendor calls, by whether the retry budget let them through at once.")
 	i.requests = counter("rounds.requests", "{request}", "Requests of the API, by route and status.")
 	i.requestTime = seconds("rounds.request.duration", "How long a request took to answer, without streams.", quickBounds)
 	i.streamsEnded = counter("rounds.streams.ended", "{stream}", "Streams of events, by the reason of their end.")
@@ -105,6 +107,15 @@ func VendorCalled(ctx context.Context, operation, code string, latency time.Dura
 // call means that our pace is too fast.
 func VendorThrottled(ctx context.Context, operation string) {
 	from(ctx).metrics.refusals.Add(ctx, 1, labels(Operation(operation)))
+}
+
+// VendorRetried counts a retry of a vendor call, and whether the retry budget delayed it.
+func VendorRetried(ctx context.Context, operation string, delayed bool) {
+	state := "ready"
+	if delayed {
+		state = "delayed"
+	}
+	from(ctx).metrics.retries.Add(ctx, 1, labels(Operation(operation), State(state)))
 }
 
 // VendorUnreadable counts what could not be read of a response of the vendor: rows, rows without

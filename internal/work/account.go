@@ -36,7 +36,7 @@ func (d Deps) syncThrottles(ctx context.Context, job *tasks.Job[tasks.SyncThrott
 	}
 	rows, err := a.Vendor.System.Throttles(ctx)
 	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, id, err, job.EnqueuedAt)
 	}
 	known := map[string]bool{}
 	for _, op := range tebra.Operations() {

@@ -29,7 +29,7 @@ func (d Deps) syncAppointment(ctx context.Context, job *tasks.Job[tasks.SyncAppo
 	switch {
 	case errors.Is(err, &tebra.Error{Code: tebra.NotFound}):
 	case err != nil:
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, s.tenant, err, job.EnqueuedAt)
 	default:
 		// One that belongs to another practice is no longer on a day of this one.
 		if detail, err = practice.FromDetail(s.id, row, s.Zone); err != nil && !errors.Is(err, practice.ErrForeign) {

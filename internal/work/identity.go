@@ -184,7 +184,7 @@ func (d Deps) answered(ctx context.Context, n *named, since cache.Grant, stated 
 func (d Deps) failed(ctx context.Context, n *named, since cache.Grant, err error, demanded time.Time) error {
 	var refused *tebra.Error
 	if !errors.As(err, &refused) || refused.Code != tebra.Denied || refused.Reason != "practice" {
-		return vendorError(err, demanded)
+		return d.vendorError(ctx, n.tenant, err, demanded)
 	}
 	now := practice.Identity{
 		Name: n.name, Unconfirmed: n.stated.Unconfirmed, Code: codes.PracticeDenied,

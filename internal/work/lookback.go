@@ -7,6 +7,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/civil"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -58,7 +59,11 @@ func (d Deps) shorten(ctx context.Context, s practiceScope, err error) error {
 	if err := d.Store.Pause(context.WithoutCancel(ctx), s.tenant, s.id, farList, farPause); err != nil {
 		return err
 	}
-	return tasks.Later(time.Now().Add(e.RetryAfter), vendorCode(e.Code))
+	wait, code := e.RetryAfter, vendorCode(e.Code)
+	if least := d.Retry(ctx, s.tenant, e.Operation); least > wait {
+		wait, code = least, codes.RetryBudget
+	}
+	return tasks.Later(time.Now().Add(wait), code)
 }
 
 // lookback returns how many days before some days are requested with them: as many as are demanded,

@@ -53,6 +53,7 @@ type bundle struct {
 	clinic    *tebratest.Clinic
 	now       time.Time
 	intervals map[string]time.Duration // the last argument of Intervals
+	retryWait time.Duration            // the result of Retry
 	gate      *gate
 	line      *line
 	log       bytes.Buffer
@@ -133,6 +134,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 		b.intervals = by
 		return nil
 	}
+	b.Retry = func(context.Context, tenant.ID, string) time.Duration { return b.retryWait }
 	b.Now = func() time.Time { return b.now }
 	b.Calendar = func(t time.Time) time.Time { return b.now.Add(time.Until(t)) }
 	b.Logger = logging.New(&b.log, logging.Options{JSON: true})

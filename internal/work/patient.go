@@ -44,9 +44,9 @@ func (d Deps) syncPatient(ctx context.Context, job *tasks.Job[tasks.SyncPatient]
 		if _, err := d.Store.ForgetPatient(ctx, s.tenant, id, true, since); err != nil {
 			return applied(err)
 		}
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, s.tenant, err, job.EnqueuedAt)
 	case err != nil:
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, s.tenant, err, job.EnqueuedAt)
 	}
 	changed, err := d.Store.ApplyPatient(ctx, s.tenant, practice.FromPatient(p), since)
 	if err != nil || !changed {

@@ -39,7 +39,7 @@ func (d Deps) syncPractices(ctx context.Context, job *tasks.Job[tasks.SyncPracti
 	}
 	answer, err := a.Vendor.Directory.Practices(ctx, tebra.PracticesRequest{})
 	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, id, err, job.EnqueuedAt)
 	}
 	if len(answer.Rows)+len(answer.SetAside) > 0 && !answer.Partial {
 		if err := d.applyPractices(ctx, id, answer, since); err != nil {

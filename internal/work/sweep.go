@@ -42,7 +42,7 @@ func (d Deps) sweepPatients(ctx context.Context, job *tasks.Job[tasks.SweepPatie
 		PracticeID: s.id, From: phi.Text(job.Args.Page), Size: cmp.Or(job.Args.Rows, pageRows),
 	})
 	if err != nil {
-		return vendorError(err, job.EnqueuedAt)
+		return d.vendorError(ctx, s.tenant, err, job.EnqueuedAt)
 	}
 	if len(page.Rows)+len(page.SetAside) == 0 {
 		n, err := d.openNamed(ctx, job.Tenant, job.Args.Practice, job.Lane)

@@ -2,6 +2,7 @@ package work
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
@@ -26,10 +28,10 @@ const (
 
 // vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout,
 // throttling or a locked login is not the task's failure and costs no attempt. A run does not come
-// back before the vendor's response allows it. Errors of other packages are returned
-// unchanged: a refusal of the gate carries the time to come back, and a permanent error reports
-// that it is permanent.
-func vendorError(err error, demanded time.Time) error {
+// back before the vendor's response and the retry budget allow it. Errors of other packages are
+// returned unchanged: a refusal of the gate carries the time to come back, and a permanent error
+// reports that it is permanent.
+func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded time.Time) error {
 	var e *tebra.Error
 	if !errors.As(err, &e) {
 		return err
@@ -39,7 +41,7 @@ func vendorError(err error, demanded time.Time) error {
 	switch e.Code {
 	case tebra.Throttled:
 		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled, e.RetryAfter))), code)
-	case tebra.Unavailable, tebra.Timeout, tebra.Locked:
+	case tebra.Locked, tebra.Unavailable, tebra.Timeout:
 		age := now.Sub(demanded)
 		if age > giveUp {
 			return tasks.Permanent(coded)
@@ -47,13 +49,30 @@ func vendorError(err error, demanded time.Time) error {
 		wait := max(min(max(age/2, firstWait), longWait), e.RetryAfter)
 		if e.Code == tebra.Locked {
 			wait = max(wait, locked)
+		} else if least := d.Retry(ctx, t, e.Operation); least > wait {
+			wait, code = least, codes.RetryBudget
 		}
 		return tasks.Later(now.Add(jitter(wait)), code)
 	case tebra.Canceled:
 		return tasks.Later(now, codes.Canceled)
 	}
-	return coded
+	if e.Permanent() {
+		return coded
+	}
+	return delayed{coded, now.Add(d.Retry(ctx, t, e.Operation))}
 }
+
+// delayed is a failure whose task runs again no earlier than the retry budget allows.
+type delayed struct {
+	error
+	until time.Time
+}
+
+// Unwrap returns the failure.
+func (d delayed) Unwrap() error { return d.error }
+
+// RetryNotBefore returns when the task may run again, and why; see package tasks.
+func (d delayed) RetryNotBefore() (time.Time, string) { return d.until, string(codes.RetryBudget) }
 
 // vendorCodes maps the vendor client's codes to the project's. Success, and codes that only
 // observers receive, have none.

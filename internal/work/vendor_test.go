@@ -10,6 +10,7 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/internal/codes"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 	"github.com/workflow-bolt/rounds/tasks/taskstest"
 )
@@ -125,7 +126,7 @@ func TestVendorErrors(t *testing.T) {
 		"else":               {errors.New("something else"), 0, tasks.OutcomeRetry, 0, 3 * time.Second},
 	} {
 		worker := tasks.WorkerFunc[tasks.SyncDirectory](func(context.Context, *tasks.Job[tasks.SyncDirectory]) error {
-			return vendorError(fmt.Errorf("wrapped: %w", c.err), now.Add(-c.age))
+			return atOnce.vendorError(t.Context(), clinicA, fmt.Errorf("wrapped: %w", c.err), now.Add(-c.age))
 		})
 		r := taskstest.Work(t, worker, tasks.SyncDirectory{Practice: "7"})
 		if r.State != c.state {
@@ -138,6 +139,41 @@ func TestVendorErrors(t *testing.T) {
 	}
 }
 
+// atOnce has a retry budget that is never used up.
+var atOnce = Deps{Retry: func(context.Context, tenant.ID, string) time.Duration { return 0 }}
+
+// A failed call is not repeated before the retry budget allows it, and costs what it did before.
+func TestRetryBudgetDelaysTasks(t *testing.T) {
+	t.Parallel()
+	for code, state := range map[tebra.Code]string{
+		tebra.Timeout: tasks.OutcomeLater, tebra.Unavailable: tasks.OutcomeLater, tebra.Malformed: tasks.OutcomeRetry, tebra.Unknown: tasks.OutcomeRetry,
+	} {
+		d := Deps{Retry: func(_ context.Context, id tenant.ID, operation string) time.Duration {
+			if id != clinicA || operation != "GetProviders" {
+				t.Errorf("a retry of %s of %s", operation, id)
+			}
+			return time.Minute
+		}}
+		worker := tasks.WorkerFunc[tasks.SyncDirectory](func(ctx context.Context, _ *tasks.Job[tasks.SyncDirectory]) error {
+			return d.vendorError(ctx, clinicA, &tebra.Error{Code: code, Operation: "GetProviders"}, time.Now())
+		})
+		r := taskstest.Work(t, worker, tasks.SyncDirectory{Practice: "7"})
+		if r.State != state || r.Code != codes.RetryBudget || r.Delay < 50*time.Second || r.Delay > 77*time.Second {
+			t.Errorf("%s: %+v", code, r)
+		}
+		r = taskstest.Work(t, worker, tasks.SyncDirectory{Practice: "7"}, taskstest.Failed(9))
+		if state == tasks.OutcomeRetry && (r.State != tasks.OutcomeDead || r.Code != vendorCode(code)) {
+			t.Errorf("%s, the last attempt: %+v", code, r)
+		}
+	}
+	d := Deps{Retry: func(context.Context, tenant.ID, string) time.Duration { t.Error("a retry of what is final"); return 0 }}
+	for _, code := range []tebra.Code{tebra.Throttled, tebra.Locked, tebra.Denied, tebra.NotFound} {
+		if err := d.vendorError(t.Context(), clinicA, &tebra.Error{Code: code}, time.Now()); err == nil {
+			t.Errorf("%s: no error", code)
+		}
+	}
+}
+
 // Each code of the vendor client has a code of the project with the same name.
 func TestVendorCodesHaveAMeaning(t *testing.T) {
 	t.Parallel()
@@ -145,12 +181,12 @@ func TestVendorCodesHaveAMeaning(t *testing.T) {
 		if ours != "vendor_"+codes.Code(theirs) || ours.Meaning() == "" {
 			t.Errorf("%q is %q, which means %q", theirs, ours, ours.Meaning())
 		}
-		err := vendorError(&tebra.Error{Code: theirs, Operation: "GetPatient"}, time.Now())
+		err := atOnce.vendorError(t.Context(), clinicA, &tebra.Error{Code: theirs, Operation: "GetPatient"}, time.Now())
 		if code := tasks.CodeOf(err); code.Meaning() == "" {
 			t.Errorf("%q ends a run with %q", theirs, code)
 		}
 	}
-	if code := tasks.CodeOf(vendorError(&tebra.Error{Code: "new_there"}, time.Now())); code != codes.VendorUnknown {
+	if code := tasks.CodeOf(atOnce.vendorError(t.Context(), clinicA, &tebra.Error{Code: "new_there"}, time.Now())); code != codes.VendorUnknown {
 		t.Errorf("an unknown code of the vendor client becomes %q", code)
 	}
 }

@@ -31,6 +31,9 @@ type Deps struct {
 	// Intervals stores the intervals that the vendor requires between calls of its operations;
 	// (*flow.Flow).SetIntervals.
 	Intervals func(ctx context.Context, t tenant.ID, byOperation map[string]time.Duration) error
+	// Retry reserves a retry of a vendor call that has failed, and returns how long it waits at
+	// least; (*flow.Flow).Retry.
+	Retry func(ctx context.Context, t tenant.ID, operation string) time.Duration
 	// Now returns the time that decides which day is today. It is the real time unless a demo
 	// speeds it up.
 	Now func() time.Time
@@ -41,7 +44,7 @@ type Deps struct {
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Now == nil || d.Calendar == nil || d.Logger == nil {
+	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Retry == nil || d.Now == nil || d.Calendar == nil || d.Logger == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))
