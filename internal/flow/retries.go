@@ -23,7 +23,6 @@ const (
 	retryBurst  = 10               // retries that may be saved up
 	retryPeriod = 10 * time.Second // in which one more is allowed, whatever the vendor answers
 	retryWait   = 10 * time.Minute // longest wait
-	retryLimit  = 250 * time.Millisecond
 )
 
 var (
@@ -36,7 +35,7 @@ func retriesKey(id tenant.ID, operation string) string { return id.Key(space, "r
 
 // retries runs the script for one operation: it counts a call, or asks for a retry.
 func (f *Flow) retries(ctx context.Context, id tenant.ID, operation, what string, tokens float64, ago time.Duration) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, retryLimit)
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	wait, err := retriesScript.Run(ctx, f.options.Redis, []string{retriesKey(id, operation)}, what,
 		strconv.FormatFloat(tokens, 'f', -1, 64), ago.Microseconds(), retryBurst, retryPeriod.Microseconds(),
