@@ -128,6 +128,48 @@ func TestUrgentDemandEndsABooking(t *testing.T) {
 	}
 }
 
+// TestUrgentDemandKeepsTheTime checks that a task that was demanded for later does not run early
+// because a person waits for the same work.
+func TestUrgentDemandKeepsTheTime(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	must(t, urgeScript.Load(t.Context(), rdb).Err())
+	later := booked(Sync, "a", time.Hour)
+	later.At = time.Now().Add(time.Hour - time.Minute)
+	id := enqueue(t, p, later).ID
+	urgent := demand(Interactive, "a")
+	urgent.Twin = Sync
+	enqueue(t, p, urgent)
+	if got := placeOfTask(t, rdb, id); !near(got, time.Hour) {
+		t.Errorf("it runs in %v", got)
+	}
+}
+
+// TestLaterPlaceDelaysNoTask checks that a demand for now does not move the task that it joins to a
+// later place, and that the task then counts as demanded for now.
+func TestLaterPlaceDelaysNoTask(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, rdb *redis.Client) {
+		p := NewProducer(rdb)
+		for char, d := range map[string]Demand{"a": booked(Sync, "a", time.Minute), "b": demand(Sync, "b")} {
+			d.At = time.Now().Add(time.Minute - time.Second)
+			id := enqueue(t, p, d).ID
+			before := placeOfTask(t, rdb, id)
+			r := enqueue(t, p, booked(Sync, char, time.Hour))
+			if r != (Receipt{ID: id, Joined: true, Unneeded: true}) || placeOfTask(t, rdb, id) > before {
+				t.Errorf("%+v runs in %v", r, placeOfTask(t, rdb, id))
+			}
+			if at := rdb.HGet(t.Context(), asynqTaskPrefix(Sync)+id, "booked").Val(); at != "0" {
+				t.Errorf("it is booked for %q", at)
+			}
+			if r := enqueue(t, p, booked(Sync, char, time.Second)); r.ID != id || r.Unneeded || !near(placeOfTask(t, rdb, id), time.Second) {
+				t.Errorf("a demand for an earlier place: %+v", r)
+			}
+		}
+	})
+}
+
 // TestUnbook checks that tests need not wait for places, and that a demand for later still waits.
 func TestUnbook(t *testing.T) {
 	t.Parallel()

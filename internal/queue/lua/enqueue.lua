@@ -102,12 +102,13 @@ if join then
   -- The reply to the first try was lost.
   if redis.call('HGET', task .. join, 'msg') == ARGV[4] then return finish('added', join) end
   local freed = 'own'
-  if joinPlace == 'scheduled' and at < joinAt then
-    freed = ''
+  local score = (joinPlace == 'scheduled' or joinPlace == 'booked') and tonumber(redis.call('ZSCORE', scheduled, join))
+  if score and (at < joinAt or place) and slot < score then
+    freed = joinPlace == 'booked' and placeOf(join) or ''
     put(join)
-  elseif joinPlace == 'booked' and (at < joinAt or place and slot < tonumber(redis.call('ZSCORE', scheduled, join))) then
-    freed = placeOf(join)
-    put(join)
+  elseif score and at < joinAt then
+    -- The demand's place is no earlier than the task runs anyway.
+    redis.call('HSET', task .. join, 'booked', ARGV[5])
   elseif joinPlace == 'retry' and at == 0 and ARGV[9] == 'urgent' and redis.call('HSETNX', task .. join, 'urged', '1') == 1 then
     redis.call('ZREM', retry, join)
     front(join)
