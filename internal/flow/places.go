@@ -24,15 +24,16 @@ const (
 //
 // A tenant may have as many background calls in flight as it leaves slots free, by weight
 // (Choudhury and Hahne's dynamic thresholds). One tenant alone gets half of the slots, nine get a
-// tenth each, and a tenth is always free for the next one. A tenant that has used more of the fleet
-// than the others gets no place while another one waits here.
+// tenth each, and a tenth is always free for the next one. The weight of a tenant counts while it
+// waits for places. A tenant that has used more of the fleet than the others gets no place while
+// another one waits here.
 type places struct {
 	slots int
 
 	mu      sync.Mutex
 	held    int                // background calls of all tenants
-	present map[*share]present // the tenants with calls in flight or waiting, at most one for each slot
-	waiters []*waiter          // in order of arrival, at most one for each slot
+	present map[*share]present // the tenants with calls in flight or background callers that wait
+	waiters []*waiter          // in order of arrival, at most one for each slot of the worker
 	// unreported are the tenants whose use the fleet does not know yet, or whose callers waited.
 	unreported map[*share]struct{}
 	waits      [2]wait // of the tenant whose caller had to wait last, and of another one before it
@@ -40,7 +41,7 @@ type places struct {
 }
 
 // present is what a tenant has in a process at the moment: places of background and interactive
-// calls, background calls that have their permit, and callers that wait.
+// calls, background calls that have their permit, and background callers that wait.
 type present struct{ background, interactive, sent, waiting int }
 
 // wait is when the caller of a tenant had to wait.
@@ -69,12 +70,20 @@ func (p *places) request(s *share, c tebra.Call) *waiter {
 	s.load.called(c.Operation, c.Interval, now)
 	w := &waiter{share: s, interactive: c.Interactive, given: make(chan struct{})}
 	p.waiters = append(p.waiters, w)
-	p.count(s, func(n *present) { n.waiting++ })
+	p.count(s, func(n *present) { n.waiting += w.background() })
 	p.give()
 	if !w.has() && !w.interactive && p.present[s].background < p.most(s) {
 		p.waited(s, now)
 	}
 	return w
+}
+
+// background returns 1 for a background caller, and 0 for an interactive one.
+func (w *waiter) background() int {
+	if w.interactive {
+		return 0
+	}
+	return 1
 }
 
 // has reports whether the caller has its place.
@@ -106,8 +115,8 @@ func (p *places) abandon(w *waiter) bool {
 		return false
 	}
 	p.waiters = slices.Delete(p.waiters, i, i+1)
-	p.count(w.share, func(n *present) { n.waiting-- })
-	p.give() // the weight of a tenant that has left no longer counts
+	p.count(w.share, func(n *present) { n.waiting -= w.background() })
+	p.give() // the weight of a tenant that no longer waits does not count
 	return true
 }
 
@@ -142,9 +151,9 @@ func (p *places) release(w *waiter) {
 // flight by weight is first.
 func (p *places) give() {
 	for {
-		next := -1
+		next, heaviest := -1, p.heaviest()
 		for i, w := range p.waiters {
-			if p.isFree(w) && (next < 0 || p.inFlight(w.share) < p.inFlight(p.waiters[next].share)) {
+			if p.isFree(w, heaviest) && (next < 0 || p.inFlight(w.share) < p.inFlight(p.waiters[next].share)) {
 				next = i
 			}
 		}
@@ -154,11 +163,11 @@ func (p *places) give() {
 		w := p.waiters[next]
 		p.waiters = slices.Delete(p.waiters, next, next+1)
 		p.count(w.share, func(n *present) {
-			n.waiting--
 			if w.interactive {
 				n.interactive++
 				return
 			}
+			n.waiting--
 			n.background++
 			p.held++
 		})
@@ -167,17 +176,23 @@ func (p *places) give() {
 }
 
 // isFree reports whether a caller may have a place now.
-func (p *places) isFree(w *waiter) bool {
+func (p *places) isFree(w *waiter, heaviest float64) bool {
 	n, most := p.present[w.share], p.most(w.share)
 	switch {
 	case w.interactive:
-		return n.background+n.interactive < most+reserved(most)
-	case n.background >= most || p.mustYield(w.share):
+		return n.interactive < reserved(most) || n.background+n.interactive < most+reserved(most)
+	case !p.mayHaveMore(w.share):
 		return false
 	case n.background < leastPlaces:
 		return true
 	}
-	return float64(n.background) < float64(p.slots-p.held)*w.share.weight/p.heaviest()
+	return float64(n.background) < float64(p.slots-p.held)*w.share.weight/heaviest
+}
+
+// mayHaveMore reports whether a tenant may have another background call in flight if enough slots
+// are free.
+func (p *places) mayHaveMore(s *share) bool {
+	return p.present[s].background < p.most(s) && !p.mustYield(s)
 }
 
 // most returns how many background calls a tenant can need in flight.
@@ -189,12 +204,14 @@ func (p *places) most(s *share) int {
 // quarter of all.
 func reserved(background int) int { return max(background/3, 1) }
 
-// heaviest returns the greatest weight of the tenants that are present. Weights are relative to it,
-// so that a tenant alone leaves half of the slots free, however heavy it is.
+// heaviest returns the greatest weight of the tenants that wait for free slots. Weights are
+// relative to it, so that a tenant alone leaves half of the slots free, however heavy it is.
 func (p *places) heaviest() float64 {
 	weight := 0.0
-	for s := range p.present {
-		weight = max(weight, s.weight)
+	for s, n := range p.present {
+		if n.waiting > 0 && p.mayHaveMore(s) {
+			weight = max(weight, s.weight)
+		}
 	}
 	return weight
 }

@@ -58,16 +58,20 @@ func TestPlacesFollowTheirRules(t *testing.T) {
 
 // checkPlaces counts the callers' places, and fails if one waits for a place that it may have.
 func checkPlaces(rt *rapid.T, p *places, callers []*waiter) {
-	background, all, held, heaviest := map[*share]int{}, map[*share]int{}, 0, 0.0
+	background, interactive, held, heaviest := map[*share]int{}, map[*share]int{}, 0, 0.0
 	for _, w := range callers {
-		heaviest = max(heaviest, w.share.weight)
-		if !w.has() {
-			continue
-		}
-		all[w.share]++
-		if !w.interactive {
+		switch {
+		case !w.has():
+		case w.interactive:
+			interactive[w.share]++
+		default:
 			background[w.share]++
 			held++
+		}
+	}
+	for _, w := range callers {
+		if !w.has() && !w.interactive && background[w.share] < littlesLaw(p, w.share) {
+			heaviest = max(heaviest, w.share.weight)
 		}
 	}
 	if held != p.held {
@@ -77,21 +81,104 @@ func checkPlaces(rt *rapid.T, p *places, callers []*waiter) {
 		if w.has() {
 			continue
 		}
-		little := p.slots
-		if l := w.share.load.longest(); l > 0 {
-			little = min(int(math.Ceil(1.5*l.Seconds()))+2, p.slots)
-		}
-		little = max(little, min(2, p.slots))
-		n := background[w.share]
+		little, n, reserve := littlesLaw(p, w.share), background[w.share], interactive[w.share]
 		switch {
-		case w.interactive && all[w.share] < little+max(1, little/3):
-			rt.Fatalf("an interactive caller waits while its tenant has %d calls in flight", all[w.share])
+		case w.interactive && reserve < max(1, little/3):
+			rt.Fatalf("an interactive caller waits while its tenant has %d interactive calls in flight", reserve)
+		case w.interactive && n+reserve < little+max(1, little/3):
+			rt.Fatalf("an interactive caller waits while its tenant has %d calls in flight", n+reserve)
 		case w.interactive:
 		case n < min(2, p.slots):
 			rt.Fatalf("a caller waits whose tenant has %d calls in flight", n)
 		case n < little && float64(n)*heaviest < float64(p.slots-held)*w.share.weight:
 			rt.Fatalf("a caller waits whose tenant has %d calls in flight, while %d of %d slots are free", n, p.slots-held, p.slots)
 		}
+	}
+}
+
+// littlesLaw returns how many background calls a tenant with a call a second can need.
+func littlesLaw(p *places, s *share) int {
+	n := p.slots
+	if l := s.load.longest(); l > 0 {
+		n = min(int(math.Ceil(1.5*l.Seconds()))+2, p.slots)
+	}
+	return max(n, min(2, p.slots))
+}
+
+// Interactive callers have their reserve although background calls that were allowed before an
+// estimate fell use more than all places.
+func TestInteractiveCallersKeepTheirReserve(t *testing.T) {
+	t.Parallel()
+	p, s := newPlaces(32), &share{weight: 1}
+	c := tebra.Call{Operation: "o", Interval: 250 * time.Millisecond}
+	for range 40 {
+		p.request(s, c)
+	}
+	p.ended(s, "o", 3*time.Second, 0)
+	for range 20 {
+		p.ended(s, "o", 200*time.Millisecond, 0)
+	}
+	if n := p.present[s].background; n <= p.most(s)+reserved(p.most(s)) {
+		t.Fatalf("%d background calls are in flight, and %d allowed", n, p.most(s))
+	}
+	c.Interactive = true
+	for i := range reserved(p.most(s)) {
+		if !p.request(s, c).has() {
+			t.Errorf("interactive caller %d waits", i+1)
+		}
+	}
+	if p.request(s, c).has() {
+		t.Error("an interactive caller has a place beyond the reserve")
+	}
+}
+
+// The weight of a tenant counts while background callers of it wait and could have a place.
+func TestWeightsCountWhileTheirTenantsWait(t *testing.T) {
+	t.Parallel()
+	call := tebra.Call{Operation: "o", Interval: 250 * time.Millisecond}
+	person := call
+	person.Interactive = true
+	for name, prepare := range map[string]func(p *places, heavy *share){
+		"an interactive call":         func(p *places, heavy *share) { p.request(heavy, person) },
+		"interactive calls that wait": func(p *places, heavy *share) { repeat(60, func() { p.request(heavy, person) }) },
+		"a background call":           func(p *places, heavy *share) { p.request(heavy, call) },
+		"as many as its budget needs": func(p *places, heavy *share) {
+			p.request(heavy, call)
+			p.ended(heavy, "o", 100*time.Millisecond, 0)
+			repeat(20, func() { p.request(heavy, call) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, light, heavy := newPlaces(32), &share{weight: 1}, &share{weight: 100}
+			prepare(p, heavy)
+			repeat(40, func() { p.request(light, call) })
+			if n, free := p.present[light].background, p.slots-p.held; n < free {
+				t.Errorf("the light tenant has %d places and leaves %d free", n, free)
+			}
+		})
+	}
+	t.Run("callers that gave up", func(t *testing.T) {
+		t.Parallel()
+		p, light, heavy := newPlaces(32), &share{weight: 1}, &share{weight: 100}
+		var waiting []*waiter
+		repeat(40, func() { waiting = append(waiting, p.request(heavy, call)) })
+		repeat(40, func() { p.request(light, call) })
+		if n := p.present[light].background; n != leastPlaces {
+			t.Errorf("while the heavy tenant waits, the light one has %d places", n)
+		}
+		for _, w := range waiting {
+			p.abandon(w)
+		}
+		if n := p.present[light].background; n != 8 {
+			t.Errorf("when it waits no longer, the light one has %d places of 16", n)
+		}
+	})
+}
+
+func repeat(n int, do func()) {
+	for range n {
+		do()
 	}
 }
 
@@ -209,18 +296,35 @@ func TestPlacesAreMaxMinFair(t *testing.T) {
 }
 
 // fairPlaces returns the places of each tenant for which all rules hold with equality: each has
-// what it wants, at most weight × free by the heaviest weight.
+// what it wants, at most weight × free by the greatest weight of the tenants that want more.
 func fairPlaces(slots float64, tenants []*demander) []float64 {
-	heaviest := 0.0
+	weights := []float64{0} // no tenant wants more
 	for _, d := range tenants {
-		heaviest = max(heaviest, d.share.weight)
+		weights = append(weights, d.share.weight)
 	}
+	slices.Sort(weights)
+	for _, heaviest := range slices.Backward(weights) {
+		fair := fairBy(heaviest, slots, tenants)
+		for i, d := range tenants {
+			if d.share.weight == heaviest && fair[i] < float64(d.callers) || heaviest == 0 {
+				return fair
+			}
+		}
+	}
+	return nil
+}
+
+// fairBy returns the same if the greatest weight is known.
+func fairBy(heaviest, slots float64, tenants []*demander) []float64 {
 	fair := make([]float64, len(tenants))
 	low, high := 0.0, slots // of the free slots
 	for range 60 {
 		free, held := (low+high)/2, 0.0
 		for i, d := range tenants {
-			fair[i] = min(float64(d.callers), max(free*d.share.weight/heaviest, 2))
+			fair[i] = float64(d.callers)
+			if heaviest > 0 {
+				fair[i] = min(fair[i], max(free*d.share.weight/heaviest, 2))
+			}
 			held += fair[i]
 		}
 		if held+free > slots {

@@ -36,6 +36,7 @@ func (p *places) ended(s *share, operation string, latency, spacing time.Duratio
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.load.ended(operation, latency, spacing)
+	p.give()
 }
 
 // turn returns how long a caller of the tenant that was refused should wait. The tenant's calls end
