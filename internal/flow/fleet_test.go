@@ -112,7 +112,7 @@ func TestShareScriptFollowsItsModel(t *testing.T) {
 }
 
 // Lost and damaged keys cost history, not service.
-func TestShareSurvivesLostKeys(t *testing.T) {
+func TestShareSurvivesLostAndDamagedKeys(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		f := &fleet{rdb: rdb, waitLife: time.Hour}
@@ -123,11 +123,22 @@ func TestShareSurvivesLostKeys(t *testing.T) {
 				t.Fatalf("%+v, %v", c, err)
 			}
 		}
-		for i := range fleetKeys() {
-			rdb.Del(t.Context(), fleetKeys()[i])
-			c, err := f.exchange(t.Context(), uses)
-			if err != nil || max(c.ahead[0], c.ahead[1]) > mostAhead || min(c.ahead[0], c.ahead[1]) != 0 {
-				t.Errorf("without key %d: %+v, %v", i, c, err)
+		for i, key := range fleetKeys() {
+			for name, damage := range map[string]func(){
+				"lost":         func() { rdb.Del(t.Context(), key) },
+				"a text":       func() { rdb.Set(t.Context(), key, "x", 0) },
+				"a list":       func() { rdb.Del(t.Context(), key); rdb.RPush(t.Context(), key, "x") },
+				"no number":    func() { rdb.Del(t.Context(), key); rdb.HSet(t.Context(), key, "v", "nan") },
+				"infinite":     func() { rdb.Del(t.Context(), key); rdb.HSet(t.Context(), key, "v", "inf") },
+				"out of range": func() { rdb.Del(t.Context(), key); rdb.HSet(t.Context(), key, "v", "-7") },
+			} {
+				damage()
+				for range 2 {
+					c, err := f.exchange(t.Context(), uses)
+					if err != nil || max(c.ahead[0], c.ahead[1]) > mostAhead || min(c.ahead[0], c.ahead[1]) != 0 {
+						t.Errorf("key %d, %s: %+v, %v", i, name, c, err)
+					}
+				}
 			}
 		}
 		for _, key := range fleetKeys() {

@@ -17,7 +17,20 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local life = tonumber(ARGV[2])
-local v = tonumber(redis.call('HGET', KEYS[1], 'v') or '') or 0
+
+-- read returns the reply to a command that reads a key. A key of another type is damaged, and is
+-- removed.
+local function read(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if not reply.err then return reply end
+  redis.call('DEL', key)
+  return {}
+end
+
+local v = tonumber(read('HMGET', KEYS[1], 'v')[1] or '') or 0
+if not (v >= 0 and v < 2 ^ 53) then v = 0 end
+read('ZRANGE', KEYS[2], 0, 0)
+read('ZRANGE', KEYS[3], 0, 0)
 local function digits(n) return string.format('%.0f', n) end
 local function number(score) -- the embedded server writes 1e+08, which its tonumber does not read
   local m, e = string.match(score or '', '^([%d.]+)e%+(%d+)$')
