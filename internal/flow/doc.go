@@ -21,12 +21,13 @@
 //
 // A background call occupies a slot of its worker until the vendor has answered, so each process
 // limits the calls of one tenant that are in flight, in three ways. By Little's law, latency × rate
-// of them use all of the tenant's budget; half as many again may be in flight, so that a vendor
-// that hangs for one tenant does not collect the slots of all. A tenant may have as many in flight
-// as it leaves slots free, by weight: one tenant with a long backlog gets half of the slots, nine
-// get a tenth each, and what is free serves the next one at once. Weights are relative to that of
-// the heaviest tenant whose calls wait for free slots. Two calls are always allowed. A quarter of
-// all places is reserved for interactive callers, which have slots of their own.
+// of them use all of the tenant's budget; half as many again may be in flight. Calls that time out
+// are not counted in the latency, so a vendor that hangs for one tenant does not collect the slots
+// of all. A tenant may have as many in flight as it leaves slots free, by weight: one tenant with a
+// long backlog gets half of the slots, nine get a tenth each, and what is free serves the next one
+// at once. Weights are relative to that of the heaviest tenant whose calls wait for free slots. Two
+// calls are always allowed. A quarter of all places is reserved for interactive callers, which have
+// slots of their own.
 //
 // The third limit compares what tenants use of the whole fleet, by start-time fair queueing. The
 // time that the vendor takes for a tenant's background calls, divided by the tenant's weight,

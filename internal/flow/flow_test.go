@@ -248,6 +248,30 @@ func TestInFlightCap(t *testing.T) {
 	}
 }
 
+// A vendor that hangs for a tenant is not given more calls at once.
+func TestHangingVendorGetsNoMoreCalls(t *testing.T) {
+	t.Parallel()
+	for name, latency := range map[string]time.Duration{"known latency": 300 * time.Millisecond, "no latency known": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFlow(t, redistest.New(t))
+			s := f.account(clinic).share
+			call(t, f, getPatient(), tebra.Outcome{Latency: latency})
+			before := f.places.most(s)
+			for _, code := range []tebra.Code{tebra.Timeout, tebra.Canceled, tebra.Unavailable, tebra.Throttled} {
+				p := enter(t, f, getPatient())
+				p.Done(t.Context(), tebra.Outcome{Code: code, Latency: time.Hour})
+			}
+			if after := f.places.most(s); after != before {
+				t.Errorf("%d calls were allowed, and after calls that failed %d", before, after)
+			}
+			if o := s.load.operations["GetPatient"]; o.latency != latency {
+				t.Errorf("the mean latency is %v", o.latency)
+			}
+		})
+	}
+}
+
 // A heavier tenant that waits may have more calls in flight than a lighter one.
 func TestSetWeight(t *testing.T) {
 	t.Parallel()

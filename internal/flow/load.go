@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -9,6 +10,8 @@ const (
 	// headroom is how many times the calls that the mean latency explains may be in flight:
 	// latencies vary, and so does how many of a tenant's tasks a process has.
 	headroom = 1.5
+	// usualLatency is that of an operation while none is known.
+	usualLatency = 3 * time.Second
 	// latencyGain is the weight of the newest latency in the mean.
 	latencyGain = 0.25
 	// loadLife is how long an operation that is no longer called counts.
@@ -68,15 +71,11 @@ func (l *load) ended(operation string, latency, spacing time.Duration) {
 	l.operations[operation] = o
 }
 
-// calls returns how many calls the tenant needs in flight to use all of its budget. While the
-// latency of an operation is not known, it is any number.
+// calls returns how many calls the tenant needs in flight to use all of its budget.
 func (l *load) calls() int {
 	total := 0.0
 	for _, o := range l.operations {
-		if o.latency == 0 {
-			return math.MaxInt
-		}
-		total += float64(o.latency) / float64(o.spacing)
+		total += float64(cmp.Or(o.latency, usualLatency)) / float64(o.spacing)
 	}
 	return int(math.Ceil(headroom*min(total, math.MaxInt32))) + leastPlaces
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,10 @@ type permit struct {
 	once       sync.Once
 }
 
+// untimed are the codes of attempts whose latency is not that of an answer to the call. A vendor
+// that hangs would be given more and more calls.
+var untimed = []tebra.Code{tebra.Throttled, tebra.Unavailable, tebra.Timeout, tebra.Canceled}
+
 // Confirm reports whether the call may be sent now; see [budget.Pace.Confirm].
 func (p *permit) Confirm(ctx context.Context) bool {
 	return p.entry.flow.pace.Confirm(ctx, p.entry.budget, &p.slot)
@@ -29,7 +34,7 @@ func (p *permit) Confirm(ctx context.Context) bool {
 // call. Calls after the first do nothing.
 func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 	p.once.Do(func() {
-		if o.Latency > 0 && o.Code != tebra.Throttled && o.Code != tebra.Unavailable {
+		if o.Latency > 0 && !slices.Contains(untimed, o.Code) {
 			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency, p.spacing())
 		}
 		p.entry.flow.places.release(p.place)
