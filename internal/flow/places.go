@@ -106,10 +106,12 @@ func (p *places) await(ctx context.Context, w *waiter) bool {
 	}
 }
 
-// abandon ends a wait. It returns false if the place has been given in the meantime.
+// abandon ends a wait. It returns false if the place has been given in the meantime, or is free now
+// because another tenant's wait has lapsed.
 func (p *places) abandon(w *waiter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.give()
 	i := slices.Index(p.waiters, w)
 	if i < 0 {
 		return false
@@ -181,10 +183,12 @@ func (p *places) isFree(w *waiter, heaviest float64) bool {
 	switch {
 	case w.interactive:
 		return n.interactive < reserved(most) || n.background+n.interactive < most+reserved(most)
-	case !p.mayHaveMore(w.share):
+	case n.background >= most:
 		return false
 	case n.background < leastPlaces:
 		return true
+	case p.mustYield(w.share):
+		return false
 	}
 	return float64(n.background) < float64(p.slots-p.held)*w.share.weight/heaviest
 }

@@ -437,11 +437,56 @@ func TestRefusedCallersReturnInTurn(t *testing.T) {
 		if person.Interactive = true; p.turn(s, person) != 2*time.Second {
 			t.Errorf("a person's call returns in %v", p.turn(s, person))
 		}
-		s.ahead, s.compared, p.speed = tolerance+90*time.Second, time.Now(), 4
+	})
+}
+
+// A tenant that is ahead returns when the others have probably caught up, and soon after they wait
+// no longer.
+func TestYieldingPostponesBriefly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, hog := newPlaces(32), &share{weight: 1}
+		c := tebra.Call{Operation: "o", Interval: 250 * time.Millisecond}
+		repeat(16, func() { p.request(hog, c) })
+		p.ended(hog, "o", 2500*time.Millisecond, 0)
+		hog.ahead, hog.compared = tolerance+30*time.Second, time.Now()
 		p.waited(&share{weight: 1}, time.Now())
-		s.turn = time.Time{}
-		if got := p.turn(s, c); got != 22500*time.Millisecond {
-			t.Errorf("a tenant that is ahead by 90 s returns in %v", got)
+		for _, tc := range []struct {
+			speed float64
+			want  time.Duration
+		}{{0, waitLife}, {0.5, waitLife}, {20, 1500 * time.Millisecond}, {1000, c.Interval}} {
+			p.speed, hog.turn = tc.speed, time.Time{}
+			if got := p.turn(hog, c); got != tc.want {
+				t.Errorf("at speed %g it returns in %v, want %v", tc.speed, got, tc.want)
+			}
+		}
+		p.speed = 0.5
+		repeat(3, func() { p.turn(hog, c) })
+		time.Sleep(waitLife)
+		if got := p.turn(hog, c); got != c.Interval {
+			t.Errorf("when no other tenant waits any longer, it returns in %v", got)
+		}
+	})
+}
+
+// A caller of a tenant that is ahead gets a place when the others wait no longer, although nothing
+// else happens.
+func TestYieldingEndsByTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, hog := newPlaces(32), &share{weight: 1}
+		c := tebra.Call{Operation: "o", Interval: 2 * time.Second}
+		hog.ahead, hog.compared = 40*time.Second, time.Now()
+		p.waited(&share{weight: 1}, time.Now().Add(-waitLife/2))
+		repeat(leastPlaces, func() { p.request(hog, c) })
+		w := p.request(hog, c)
+		if w.has() {
+			t.Fatal("a tenant that is ahead has a place while another one waits")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), waitLife)
+		defer cancel()
+		if !p.await(ctx, w) {
+			t.Errorf("it has no place when no other one waits, with %d of 32 slots in use", p.held)
 		}
 	})
 }

@@ -50,13 +50,21 @@ func (p *places) turn(s *share, c tebra.Call) time.Duration {
 	if c.Interactive {
 		return min(pitch, longestPlaceWait)
 	}
-	ahead := max(s.turn.Sub(now), 0) + pitch
-	if p.mustYield(s) && p.speed > 0 {
-		ahead = max(ahead, time.Duration(min(float64(s.ahead-tolerance)/p.speed, float64(longestTurn))))
-	}
-	ahead = min(ahead, longestTurn)
+	ahead := min(max(s.turn.Sub(now), 0)+pitch, longestTurn)
 	s.turn = now.Add(ahead)
+	if p.mustYield(s) {
+		ahead = max(ahead, p.catchUp(s))
+	}
 	return ahead
+}
+
+// catchUp returns when the others have probably caught up with a tenant that is ahead, but no later
+// than they may wait no longer.
+func (p *places) catchUp(s *share) time.Duration {
+	if p.speed <= 0 {
+		return waitLife
+	}
+	return time.Duration(min(float64(s.ahead-tolerance)/p.speed, float64(waitLife)))
 }
 
 // accrue adds what the tenant's calls have used until now.
