@@ -16,6 +16,7 @@ import (
 
 const (
 	space       = "f1"               // of keys, shared with flow's breakers
+	inRow       = 3                  // interactive calls before one of the background that waits
 	redisLimit  = time.Second        // for one script: a caller that waits longer has lost its slot anyway
 	keyLife     = 7 * 24 * time.Hour // of a budget that is not used
 	marginLife  = 24 * time.Hour     // within which a learned margin fades
@@ -65,6 +66,8 @@ type Demand struct {
 	Interactive bool
 	// Limit is how long this caller can wait, if that is less than Options.MaxWait.
 	Limit time.Duration
+	// Ahead is how many slots away the caller's may be at most. 0: as many as fit into the wait.
+	Ahead int
 	// Slowdown multiplies the spacing after an outage. 1: none.
 	Slowdown int
 }
@@ -104,7 +107,7 @@ func (p *Pace) Acquire(ctx context.Context, op Operation, d Demand) (Slot, error
 	}
 	asked := time.Now()
 	v, err := p.run(ctx, acquireScript, op,
-		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, max(d.Slowdown, 1)).Int64Slice()
+		p.o.MaxWait.Microseconds(), max(d.Limit, 0).Microseconds(), interactive, max(d.Slowdown, 1), max(d.Ahead, 0), inRow).Int64Slice()
 	if err != nil {
 		return Slot{}, fmt.Errorf("acquire slot: %w", err)
 	}

@@ -48,10 +48,6 @@ func TestInteractiveGoesFirst(t *testing.T) {
 		if person.Decision != Granted || person.at > first.at {
 			t.Fatalf("with the background's next slot at %d, a person's is at %d", first.at, person.at)
 		}
-		again := acquire(t, p, op, interactive)
-		if gap := micros(again.at - person.at); gap != 280*time.Millisecond {
-			t.Errorf("two people's slots are %v apart; every second slot is the background's", gap)
-		}
 		waitUntil(t, first.Begin().Add(-Early))
 		send(t, p, op, &first)
 		if first.Decision != Paced || first.at != person.at+micros140 {
@@ -66,6 +62,45 @@ func TestInteractiveGoesFirst(t *testing.T) {
 		sendNow(t, p, op, &first)
 		if gap := micros(first.sent - person.sent); gap < 140*time.Millisecond || gap > 250*time.Millisecond {
 			t.Errorf("the background is sent %v after the person", gap)
+		}
+	})
+}
+
+// After three people in a row, the background has a slot if it waits.
+func TestBackgroundKeepsAShareBesideInteractive(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb), getPatient(interval)
+		for range 6 {
+			acquire(t, p, op, background)
+		}
+		last := acquire(t, p, op, interactive)
+		for i, want := range []time.Duration{140, 140, 280, 140} {
+			s := acquire(t, p, op, interactive)
+			if gap := micros(s.at - last.at); gap != want*time.Millisecond {
+				t.Errorf("slot %d of a person is %v after the last, want %d ms", i+2, gap, want)
+			}
+			last = s
+		}
+	})
+}
+
+// A caller that may wait for one slot only does not wait behind another that waits.
+func TestAheadLimitsTheWait(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb), getPatient(interval)
+		one := Demand{Ahead: 1, Slowdown: 1}
+		sent := acquire(t, p, op, background)
+		sendNow(t, p, op, &sent)
+		if s := acquire(t, p, op, one); s.Decision != Granted {
+			t.Errorf("the next slot: %+v", s)
+		}
+		if s := acquire(t, p, op, one); s.Decision != Paced || s.Wait < 150*time.Millisecond {
+			t.Errorf("the slot after the next: %+v", s)
+		}
+		if s := acquire(t, p, op, background); s.Decision != Granted {
+			t.Errorf("without the limit: %+v", s)
 		}
 	})
 }

@@ -120,9 +120,13 @@ func (e *entry) acquireSlot(ctx context.Context, p *permit) (used bool, err erro
 	for _, a := range p.admissions {
 		slow = max(slow, a.slow)
 	}
-	s, err := e.flow.pace.Acquire(ctx, e.budget, budget.Demand{
-		Interactive: e.call.Interactive, Limit: time.Until(limit), Slowdown: slow,
-	})
+	d := budget.Demand{Interactive: e.call.Interactive, Limit: time.Until(limit), Slowdown: slow}
+	if !d.Interactive && slow == 1 {
+		// A caller that waits occupies a worker. And if many wait, each person that goes before
+		// them makes all of them wait for longer than they can.
+		d.Ahead = 1
+	}
+	s, err := e.flow.pace.Acquire(ctx, e.budget, d)
 	if err != nil {
 		return false, firstError(e.unreachable(ctx))
 	}

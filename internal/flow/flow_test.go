@@ -76,10 +76,25 @@ func enter(t *testing.T, f *Flow, c tebra.Call) *permit {
 	return p.(*permit)
 }
 
-// call makes one attempt with the given outcome.
+// call makes one attempt with the given outcome. A slot that is too far away to wait for, as after
+// the ramp, is tried again.
 func call(t *testing.T, f *Flow, c tebra.Call, o tebra.Outcome) {
 	t.Helper()
-	enter(t, f, c).Done(t.Context(), o)
+	for range 3 {
+		p, err := f.Enter(t.Context(), c)
+		var r *Refused
+		if errors.As(err, &r) && r.Reason == codes.Pace {
+			at, _ := r.NotBefore()
+			waitUntil(t, at)
+			continue
+		}
+		if err != nil {
+			t.Fatalf("enter: %v", err)
+		}
+		p.Done(t.Context(), o)
+		return
+	}
+	t.Fatal("no slot")
 }
 
 // refused enters and fails the test unless the call is refused for the given reason.
