@@ -93,17 +93,22 @@ func TestMarginIsLearned(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb, func(o *Options) { o.MinMargin = time.Millisecond }), getPatient(interval)
-		// expect makes a call after others and checks the margin of the next one.
-		expect := func(clean int64, margin, want time.Duration) Slot {
+		// expect makes a call after others and checks the margin of the next one. A call that a busy
+		// machine makes late is made again: it raises the margin.
+		expect := func(clean int64, margin, want time.Duration) (s Slot) {
 			t.Helper()
-			rdb.HSet(t.Context(), op.key(), "clean", clean, "margin", margin.Microseconds())
-			if states, err := p.States(t.Context(), op); clean > 0 && (err != nil || states[0].Margin != margin) {
-				t.Errorf("the state is %+v, %v; want a margin of %v", states, err, margin)
+			var got time.Duration
+			for range 20 {
+				rdb.HSet(t.Context(), op.key(), "clean", clean, "margin", margin.Microseconds())
+				if states, err := p.States(t.Context(), op); clean > 0 && (err != nil || states[0].Margin != margin) {
+					t.Errorf("the state is %+v, %v; want a margin of %v", states, err, margin)
+				}
+				s = calls(t, p, op, 1)
+				if got = micros(s.window.Microseconds() * 2); got == want {
+					return s
+				}
 			}
-			s := calls(t, p, op, 1)
-			if got := micros(s.window.Microseconds() * 2); got != want {
-				t.Errorf("after %d calls with %v, the next margin is %v, want %v", clean, margin, got, want)
-			}
+			t.Errorf("after %d calls with %v, the next margin is %v, want %v", clean, margin, got, want)
 			return s
 		}
 		const ms = time.Millisecond
