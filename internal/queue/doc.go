@@ -28,12 +28,13 @@
 //	           one is superseded.
 //	ack        The run is over: the parked task is the next of its lane.
 //	replay     A dead task is to run again: demands join it. If an equal task
-//	           that was demanded later has begun or runs now, that one does
-//	           the work.
+//	           that was demanded later waits to run now, runs or has run, that
+//	           one does the work, unless its run has expired.
 //
 // A task keeps the latest time for which it was demanded, by Redis' clock; an heir keeps the later
 // one. It is final when the run starts, so a run can find out whether all its demands have been
-// met by others (LatestDemand).
+// met by others (LatestDemand). A replay marks the task that does its work, and demands it. The
+// time is not known, and stays so, if an earlier release added the task.
 //
 // As a result, at most one task of a digest runs in a lane; a thousand equal demands during one
 // wait cause one run, a demand during a run exactly one more; steady demand neither shortens a

@@ -15,8 +15,11 @@ import (
 var (
 	startScript   = newScript("start")
 	requeueScript = newScript("requeue")
-	finishScript  = redis.NewScript(source("finish"))
+	finishScript  = newScript("finish")
 )
+
+// expired is the state of a task whose work was not needed any more.
+const expired = "expired"
 
 // outcomeLife is how long an outcome is kept.
 const outcomeLife = time.Hour
@@ -109,13 +112,17 @@ func (r *Runs) Requeue(ctx context.Context, id ID, a Again) (superseded bool, er
 }
 
 // Finish keeps the outcome for outcomeLife under a separate key: asynq deletes a task that is done,
-// and asynq's retention would block the ID.
+// and asynq's retention would block the ID. It must precede the end of the run in asynq.
 func (r *Runs) Finish(ctx context.Context, id ID, o Outcome) error {
 	data, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("keep outcome: %w", err)
 	}
-	if err := finishScript.Run(ctx, r.rdb, []string{id.outcomeKey()}, data, int64(outcomeLife/time.Second)).Err(); err != nil {
+	undone := ""
+	if o.State == expired {
+		undone = id.String()
+	}
+	if err := finishScript.on(ctx, r.rdb, id.Lane, []string{id.outcomeKey()}, data, int64(outcomeLife/time.Second), undone).Err(); err != nil {
 		return fmt.Errorf("keep outcome: %w", clean(err))
 	}
 	return nil

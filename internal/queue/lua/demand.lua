@@ -8,7 +8,8 @@
 --
 -- The record of a digest is a hash:
 --   gen    the last generation that was given out
---   begun  the last generation whose user code has started
+--   begun  the last generation whose user code has started, other than runs that have expired
+--   before  a generation, and what begun is to be again if its task expires
 --   run    the ID of the task that runs, or ran last
 --   held   until when, in seconds, that task counts as running because it is in quarantine
 --   next   the IDs of the tasks that wait, with spaces between them
@@ -86,14 +87,31 @@ local function due(id)
   return tonumber(score), f[1]
 end
 
--- demanded records that a task was demanded for a time in seconds, 0 now. The latest time counts,
--- by Redis' clock and in microseconds.
-local function demanded(id, at)
-  local latest = math.max(at, now) * 1000000
-  local before = tonumber(fields(id, 'demanded')[1] or 0)
-  if latest <= before then return end
+-- generationOf returns the generation in a task's ID as text, '' for a task of an earlier release.
+local function generationOf(id) return string.match(id, '%.(%d+)%.') or '' end
+
+-- undoable returns the generation whose expiry changes begun, and what begun is to be then.
+local function undoable(record)
+  return string.match(read(record, 'before')[1] or '', '^(%d+) (%d+)$')
+end
+
+-- demandedAt records that a task was demanded for a time in microseconds. The latest time counts. A
+-- task whose time is not known, because an earlier release added it, has none: a demand of that
+-- release may be for a later time.
+local function demandedAt(id, latest)
+  local before = tonumber(fields(id, 'demanded')[1])
+  if not before or latest <= before then return end
   redis.call('HDEL', task .. id, 'demanded') -- a Redis that is full refuses HSET, unless the script has removed something
   redis.call('HSET', task .. id, 'demanded', string.format('%.0f', latest))
+end
+
+-- demanded records that a task is demanded for a time in seconds, 0 now, by Redis' clock.
+local function demanded(id, at) demandedAt(id, math.max(at, now) * 1000000) end
+
+-- replayed records that a waiting task is to do the work of a dead letter that an operator replays.
+local function replayed(id)
+  demanded(id, 0)
+  redis.call('HSET', task .. id, 'replayed', '1')
 end
 
 -- front makes a task that is in no set the next of its lane.

@@ -127,6 +127,6 @@ end
 
 redis.call('HSET', record, 'gen', ARGV[3])
 table.insert(ids, id)
-redis.call('HSET', task .. id, 'msg', ARGV[4])
+redis.call('HSET', task .. id, 'msg', ARGV[4], 'demanded', '0')
 put(id)
 return finish('added', id)

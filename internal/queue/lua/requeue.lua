@@ -49,5 +49,7 @@ redis.call('ZADD', retry, string.format('%.3f', at), heir)
 local f = fields(id, 'urged', 'replayed', 'demanded')
 if f[1] then redis.call('HSET', task .. heir, 'urged', f[1]) end
 if f[2] then redis.call('HSET', task .. heir, 'replayed', f[2]) end
-demanded(heir, tonumber(f[3] or 0) / 1000000)
+if f[3] then demandedAt(heir, tonumber(f[3])) else redis.call('HDEL', task .. heir, 'demanded') end
+local g, was = undoable(record)
+if g == generationOf(id) then redis.call('HSET', record, 'before', generationOf(heir) .. ' ' .. was) end
 return 'superseded'

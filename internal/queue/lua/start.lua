@@ -17,8 +17,11 @@ if KEYS[2] then redis.call('DEL', KEYS[2]) end
 local record = recordOf(id)
 if record then
   unlist(record, id)
-  local g = tonumber(string.match(id, '%.(%d+)%.') or 0)
-  if g > tonumber(redis.call('HGET', record, 'begun') or 0) then redis.call('HSET', record, 'begun', string.format('%.0f', g)) end
+  local g, begun = generationOf(id), redis.call('HGET', record, 'begun') or '0'
+  if g ~= '' and tonumber(g) > tonumber(begun) then
+    redis.call('HSET', record, 'begun', g)
+    if undoable(record) ~= g then redis.call('HSET', record, 'before', g .. ' ' .. begun) end
+  end
 end
 local f = fields(id, 'demanded', 'replayed')
 return {'started', f[1] or '', f[2] or ''}
