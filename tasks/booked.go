@@ -10,13 +10,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
-// The weights of the shares of an account's calendar; that of refused calls is 1. What a person
-// waits for is not booked.
-const (
-	promptWeight = 8 // documents that become stale
-	lateWeight   = 4 // everything else, such as views that are built before a reader requests them
-)
-
 // booked are the places that the demands of one batch have on their operations' calendars.
 type booked struct {
 	calendar *budget.Calendar
@@ -69,9 +62,9 @@ func earliest(at time.Time) time.Duration {
 
 // flowOf returns the share that a task of the lane belongs to. Each practice has its own.
 func flowOf(lane string, a Args) budget.Flow {
-	weight := lateWeight
+	weight := budget.LateWeight
 	if lane == LaneSync || lane == LanePush {
-		weight = promptWeight
+		weight = budget.PromptWeight
 	}
 	practice := ""
 	if v := reflect.ValueOf(a); v.Kind() == reflect.Struct {

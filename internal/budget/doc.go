@@ -61,6 +61,9 @@
 // stay, so that for a while there may be more places than slots. A task that joined another, or
 // took a better place, gives its place back. Beyond Options.Horizon places are spread evenly.
 //
+// [Pace.Forecast] reads a calendar and a budget to say when more calls would be sent, and books
+// nothing. Its calls have the places that they would get, but whole spacings apart.
+//
 // A lost calendar costs order for a while and nothing else: its places begin at now again. So do
 // those of a calendar whose places passed unused for half a minute.
 package budget

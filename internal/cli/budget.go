@@ -18,7 +18,7 @@ import (
 )
 
 func newBudget(e *env) *cobra.Command {
-	return e.group("budget", "Show the budgets of vendor calls", newBudgetList(e), newBudgetShow(e))
+	return e.group("budget", "Show the budgets of vendor calls", newBudgetList(e), newBudgetShow(e), newBudgetSimulate(e))
 }
 
 const maxBudgets = 10_000
