@@ -93,8 +93,8 @@ func TestMarginIsLearned(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		p, op := newPace(t, rdb, func(o *Options) { o.MinMargin = time.Millisecond }), getPatient(interval)
-		// expect makes a call after others and checks the margin of the next one. A call that a busy
-		// machine makes late is made again: it raises the margin.
+		// expect makes a call after others and checks the margin of the next one. A call that a
+		// busy machine makes late is made again: it raises the margin.
 		expect := func(clean int64, margin, want time.Duration) (s Slot) {
 			t.Helper()
 			var got time.Duration
