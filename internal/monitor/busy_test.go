@@ -29,8 +29,8 @@ func (s *testSite) makeBusy(t testing.TB) {
 	}
 	s.writeStatus(t, status.Document{
 		Budgets: []status.Budget{
-			{Tenant: "clinic-a", Operation: "GetAppointments", Spacing: 1200 * time.Millisecond, Next: 4 * time.Second, Blocked: 4 * time.Second, Backlog: 12 * time.Minute},
-			{Tenant: "clinic-a", Operation: "GetPatient", Spacing: 300 * time.Millisecond},
+			{Tenant: "clinic-a", Operation: "GetAppointments", Spacing: 1200 * time.Millisecond, Next: 4 * time.Second, Blocked: 4 * time.Second, Backlog: 12 * time.Minute, Used: 0.834, Turn: "held"},
+			{Tenant: "clinic-a", Operation: "GetPatient", Spacing: 300 * time.Millisecond, Turn: "next"},
 		},
 		Breakers: []status.Breaker{
 			{Scope: "host", State: "closed"},

@@ -145,6 +145,9 @@ func waitRowOf(now time.Time, l queue.LaneStats, w queue.Wait) waitRow {
 	return row
 }
 
+// percent formats a share.
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*max(0, share)) }
+
 func when(now, next time.Time) string {
 	switch {
 	case next.IsZero():

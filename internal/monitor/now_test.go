@@ -34,7 +34,7 @@ func TestNow(t *testing.T) {
 		"it waits for a free worker schedule.sync sync 3 as soon as a worker is free", "its queue is paused schedule.sync warm 1 when the queue is resumed",
 		"clinic-b 9 47 min ago late", "clinic-b 10 never not confirmed yet", "clinic-a 7 70 s ago fresh", "clinic-a 8 14 h 0 min ago out of hours",
 		"clinic-b credential open, probe in 4 min unauthenticated 2", "the host everything closed – 0",
-		"clinic-a GetAppointments 1.2 s throttled for 4 s 12 min", "clinic-a GetPatient 300 ms now –",
+		"clinic-a GetAppointments 1.2 s throttled for 4 s 83 % 12 min held back, others used less", "clinic-a GetPatient 300 ms now 0 % – next",
 		"denied schedule.sync 2 60 min ago", "does_not_open schedule.sync 1 60 min ago",
 	} {
 		if !strings.Contains(text, want) {
@@ -136,7 +136,7 @@ func TestNowEscapesEverything(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	s.bury(t, "sync-evil", evil)
 	s.writeStatus(t, status.Document{
-		Budgets:   []status.Budget{{Tenant: evil, Operation: evil, Spacing: time.Second}},
+		Budgets:   []status.Budget{{Tenant: evil, Operation: evil, Spacing: time.Second, Turn: evil}},
 		Breakers:  []status.Breaker{{Scope: evil, Tenant: evil, State: evil, Reason: evil}},
 		Freshness: []status.Freshness{{Tenant: evil, Practice: evil}},
 		Missing:   []string{evil},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
@@ -95,6 +96,7 @@ func (r *Reporter) Write(ctx context.Context) error {
 	}
 	d.Budgets, err = r.budgets(ctx, ids)
 	missing(err, "budgets")
+	missing(r.turns(ctx, d.Budgets), "turns")
 	d.Breakers, err = r.breakers(ctx, ids)
 	missing(err, "breakers")
 	d.Freshness, err = r.freshness(ctx, tenants)
@@ -147,7 +149,36 @@ func (r *Reporter) budgets(ctx context.Context, ids []tenant.ID) ([]status.Budge
 	slices.SortStableFunc(out, func(a, b status.Budget) int {
 		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog))
 	})
+	first := out[:min(len(out), detailed)]
+	states := make([]budget.State, len(first))
+	for i, b := range first {
+		states[i] = budget.State{Tenant: b.Tenant, Operation: b.Operation}
+	}
+	usages, err := r.Flow.Usages(ctx, states...)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range usages {
+		_, first[i].Used = u.Shares(first[i].Spacing)
+	}
 	return out, nil
+}
+
+// detailed is how many budgets have all details: those that a page shows.
+const detailed = 100
+
+// turns adds the turns of the tenants to the first budgets.
+func (r *Reporter) turns(ctx context.Context, budgets []status.Budget) error {
+	budgets = budgets[:min(len(budgets), detailed)]
+	ids := make([]tenant.ID, len(budgets))
+	for i, b := range budgets {
+		ids[i] = b.Tenant
+	}
+	found, err := r.Flow.Turns(ctx, ids...)
+	for i, t := range found {
+		budgets[i].Turn = string(t)
+	}
+	return err
 }
 
 // breakers returns the breakers, the host's first.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
@@ -70,6 +72,17 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 		if f.Open != (f.Practice == "1") {
 			t.Errorf("practice %s is open: %t", f.Practice, f.Open)
 		}
+	}
+	now := time.Now()
+	for key, fields := range map[string][]any{
+		tenant.ID("clinic-a").Key("f1", "p", "GetPatient"): {"next", now.UnixMicro()},
+		tenant.ID("clinic-a").Key("f1", "r", "GetPatient"): {"hi", now.UnixMicro() / time.Hour.Microseconds(), "hc", 3600},
+	} {
+		queue.HSet(t.Context(), key, fields...)
+	}
+	queue.ZAdd(t.Context(), tenant.GlobalKey("f1h", "fleet", "w"), redis.Z{Member: "clinic-a", Score: float64(now.Add(time.Hour).UnixMicro())})
+	if d := read(); len(d.Budgets) != 1 || d.Budgets[0].Turn != "next" || d.Budgets[0].Used < 0.2 || d.Budgets[0].Used > 0.3 {
+		t.Errorf("budgets: %+v", d.Budgets)
 	}
 	_ = cached.Close()
 	if d := read(); fmt.Sprint(d.Missing) != "[freshness]" || len(d.Breakers) != 1 {

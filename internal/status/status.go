@@ -34,8 +34,8 @@ type Document struct {
 	Attempts  map[string]int `json:"attempts,omitempty"` // how often a task of the kind may fail; it lists every known kind
 	// Omitted counts the rows that were left out to keep the document small.
 	Omitted int `json:"left,omitempty"`
-	// Missing names the parts that could not be read: budgets, breakers, freshness, workers. Those
-	// parts are empty.
+	// Missing names the parts that could not be read: budgets, turns, breakers, freshness, workers.
+	// Those parts are empty.
 	Missing []string `json:"missing,omitempty"`
 }
 
@@ -47,6 +47,12 @@ type Budget struct {
 	Next      time.Duration `json:"next,omitempty"`    // until the next call may be sent; 0 when one may be sent now
 	Blocked   time.Duration `json:"blocked,omitempty"` // until a throttling by the vendor ends; 0 without one
 	Backlog   time.Duration `json:"backlog,omitempty"` // how far ahead background work is booked
+	// Used is the share of the last hour's budget that was used, about. It and Turn are absent
+	// beyond the first rows.
+	Used float64 `json:"used,omitempty"`
+	// Turn is the tenant's place among those that wait for slots of the workers: next, waiting or
+	// held. It is empty if none of its background calls had to wait.
+	Turn string `json:"turn,omitempty"`
 }
 
 // Breaker is a breaker that is not closed, or the host's.
