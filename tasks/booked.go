@@ -19,13 +19,14 @@ type booked struct {
 }
 
 // book takes places for those of the demands that no person waits for and whose kind calls the
-// vendor. If that fails, they go without: a worker then finds that it is too early.
+// vendor. Those for which that fails go without: a worker then finds that it is too early.
 func (c *Client) book(ctx context.Context, owner string, demands []queue.Demand, args []Args) booked {
 	b := booked{calendar: c.calendar}
 	id, err := tenant.Parse(owner)
 	if err != nil {
 		return booked{}
 	}
+	now := time.Now() // one for all, so that equal demands have equal times
 	for i := range demands {
 		d := &demands[i]
 		kind, ok := FindKind(d.Kind)
@@ -35,29 +36,29 @@ func (c *Client) book(ctx context.Context, owner string, demands []queue.Demand,
 		}
 		b.bookings = append(b.bookings, budget.Booking{
 			Operation: budget.Operation{Tenant: id, Name: kind.Operation, Interval: interval},
-			Flow:      flowOf(d.Lane, args[i]), Calls: kind.Calls, Earliest: earliest(d.At),
+			Flow:      flowOf(d.Lane, args[i]), Calls: kind.Calls, Earliest: earliest(d.At, now),
 		})
 		b.indexes = append(b.indexes, i)
 	}
 	if len(b.bookings) == 0 {
 		return booked{}
 	}
-	if b.places, err = c.calendar.Book(ctx, b.bookings); err != nil {
-		return booked{}
-	}
+	b.places, _ = c.calendar.Book(ctx, b.bookings)
 	for i, p := range b.places {
-		d := &demands[b.indexes[i]]
-		d.Booked, d.Wait = true, p.Wait
+		if p.At != 0 {
+			d := &demands[b.indexes[i]]
+			d.Booked, d.Wait = true, p.Wait
+		}
 	}
 	return b
 }
 
 // earliest returns how long from now a demand's task may run at the earliest.
-func earliest(at time.Time) time.Duration {
+func earliest(at, now time.Time) time.Duration {
 	if at.IsZero() {
 		return 0
 	}
-	return max(0, time.Until(ceilSecond(at)))
+	return max(0, ceilSecond(at).Sub(now))
 }
 
 // flowOf returns the share that a task of the lane belongs to. Each practice has its own.

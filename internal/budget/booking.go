@@ -1,11 +1,13 @@
 package budget
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the script
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,8 +22,13 @@ var unbookScript = redis.NewScript(unbookSource)
 const (
 	// flowBuckets bounds the flows of one weight.
 	flowBuckets = 8
-	// tripPlaces is how many places one script books.
-	tripPlaces = 500
+	// scriptPlaces is how many places one script books, and scriptSpans how many spans of time one
+	// gives back, so that Redis is never busy with one for long.
+	scriptPlaces, scriptSpans = 500, 100
+	// tripPlaces and tripScripts bound one round trip, which has a limit of time of its own.
+	tripPlaces, tripScripts = 2000, 200
+	// callTrips bounds the time that all round trips of one call take, in those of single ones.
+	callTrips = 8
 )
 
 // The weights of the shares of tasks; that of refused calls is 1.
@@ -75,122 +82,211 @@ type group struct {
 	operation Operation
 	bookings  []any
 	indexes   []int // of the bookings; a booking for several calls occurs as often
-	cmd       *redis.Cmd
+	call      scriptCall
 	last      Booking
 }
 
-// Book takes a place for each booking, in one round trip. After an error there may be no place for
-// any of them; a caller then goes on without one. It takes at most a quarter of a second.
+// Book takes a place for each booking, in few round trips. After an error some have none, which is
+// the zero value; a caller goes on without it. It takes at most two seconds, and a quarter of one
+// if Redis does not answer.
 func (c *Calendar) Book(ctx context.Context, bookings []Booking) ([]Place, error) {
-	ctx, cancel := context.WithTimeout(ctx, calendarLimit)
+	ctx, cancel := context.WithTimeout(ctx, callTrips*c.limit)
 	defer cancel()
-	groups := c.groups(bookings)
-	err := c.trip(ctx, bookScript, func(pipe redis.Pipeliner) []*redis.Cmd {
-		cmds := make([]*redis.Cmd, len(groups))
-		for i, g := range groups {
-			g.cmd = bookScript.EvalSha(ctx, pipe, []string{g.operation.calendarKey()}, c.bookArgs(g.operation, g.bookings...)...)
-			cmds[i] = g.cmd
-		}
-		return cmds
-	})
-	if err != nil {
-		return nil, fmt.Errorf("book: %w", err)
-	}
 	places := make([]Place, len(bookings))
-	for _, g := range groups {
-		v, err := g.cmd.Int64Slice()
-		if err != nil || len(v) != 2+2*len(g.indexes) {
-			return nil, errors.New("book: unknown reply")
+	var failed error
+	for rest := c.groups(bookings); len(rest) > 0; {
+		n, sum := 0, 0
+		var calls []*scriptCall
+		for n < len(rest) && n < tripScripts && (n == 0 || sum+len(rest[n].indexes) <= tripPlaces) {
+			g := rest[n]
+			n, sum = n+1, sum+len(g.indexes)
+			g.call = scriptCall{key: g.operation.calendarKey(), args: c.bookArgs(g.operation, g.bookings...)}
+			calls = append(calls, &g.call)
 		}
-		now, pitch := v[0], v[1]
-		for i, index := range g.indexes {
-			wait, length, p := v[2+2*i], v[3+2*i], &places[index]
-			if p.At == 0 {
-				p.Wait, p.At = micros(wait), now+wait
-				if wait < pitch {
-					p.Wait = 0
-				}
+		err := c.trip(ctx, bookScript, calls)
+		for _, g := range rest[:n] {
+			if g.call.err() == nil && !g.read(places) {
+				err = errors.New("unknown reply")
 			}
-			p.length += length
 		}
+		var reply redis.Error
+		if failed == nil {
+			failed = err
+		}
+		if err != nil && !errors.As(err, &reply) {
+			break // Redis does not answer
+		}
+		rest = rest[n:]
+	}
+	if failed != nil {
+		return places, fmt.Errorf("book: %w", failed)
 	}
 	return places, nil
 }
 
-// groups divides bookings by operation, in their order, and counts those in a row that are alike.
+// read stores the places of a reply.
+func (g *group) read(places []Place) bool {
+	v, err := g.call.cmd.Int64Slice()
+	if err != nil || len(v) != 2+2*len(g.indexes) {
+		return false
+	}
+	now, pitch := v[0], v[1]
+	for i, index := range g.indexes {
+		wait, length, p := v[2+2*i], v[3+2*i], &places[index]
+		if p.At == 0 {
+			p.Wait, p.At = micros(wait), now+wait
+			if wait < pitch {
+				p.Wait = 0
+			}
+		}
+		p.length += length
+	}
+	return true
+}
+
+// groups divides bookings by operation and counts those in a row that are alike. Those of a flow
+// stay in their order; flows alternate by weight, so that each finds the places of the others.
 func (c *Calendar) groups(bookings []Booking) []*group {
+	type share struct {
+		operation Operation
+		flow      Flow
+	}
+	used := map[share]int{}
+	turns, order := make([]float64, len(bookings)), make([]int, len(bookings))
+	for i, b := range bookings {
+		s := share{b.Operation, b.Flow}
+		order[i], turns[i] = i, float64(used[s])/float64(max(1, b.Flow.weight))
+		used[s] += max(1, b.Calls)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(turns[a], turns[b]) })
 	var all []*group
 	open := map[Operation]*group{}
-	for i, b := range bookings {
+	for _, i := range order {
+		b := bookings[i]
 		g := open[b.Operation]
-		if g == nil || len(g.indexes) >= tripPlaces {
+		if g == nil || len(g.indexes) >= scriptPlaces {
 			g = &group{operation: b.Operation}
 			open[b.Operation] = g
 			all = append(all, g)
 		}
-		calls := max(1, b.Calls)
-		if n := len(g.bookings); n > 0 && g.last.Flow == b.Flow && g.last.Earliest == b.Earliest {
-			count, _ := g.bookings[n-1].(int)
-			g.bookings[n-1] = count + calls
-		} else {
-			g.bookings = append(g.bookings, b.Flow.field(), max(0, b.Earliest).Microseconds(), calls)
-		}
-		g.last = b
-		for range calls {
-			g.indexes = append(g.indexes, i)
-		}
+		g.add(b, i)
 	}
 	return all
 }
 
-// Release gives places back that were not needed, so that others get them. Its errors are ignored:
-// a place that stays taken is lost, which is safe. It takes at most a quarter of a second.
-func (c *Calendar) Release(ctx context.Context, bookings []Booking, places []Place) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), calendarLimit)
-	defer cancel()
-	args := map[Operation][]any{}
-	for i, p := range places {
-		if p.At == 0 {
-			continue
-		}
-		op := bookings[i].Operation
-		if args[op] == nil {
-			args[op] = []any{calendarEntries}
-		}
-		args[op] = append(args[op], bookings[i].Flow.field(), p.At, p.length)
+func (g *group) add(b Booking, index int) {
+	calls := max(1, b.Calls)
+	if n := len(g.bookings); n > 0 && g.last.Flow == b.Flow && g.last.Earliest == b.Earliest {
+		count, _ := g.bookings[n-1].(int)
+		g.bookings[n-1] = count + calls
+	} else {
+		g.bookings = append(g.bookings, b.Flow.field(), max(0, b.Earliest).Microseconds(), calls)
 	}
-	if len(args) == 0 {
-		return
+	g.last = b
+	for range calls {
+		g.indexes = append(g.indexes, index)
 	}
-	_ = c.trip(ctx, unbookScript, func(pipe redis.Pipeliner) (cmds []*redis.Cmd) {
-		for op, a := range args {
-			cmds = append(cmds, unbookScript.EvalSha(ctx, pipe, []string{op.calendarKey()}, a...))
-		}
-		return cmds
-	})
 }
 
-// trip sends scripts in one pipeline, and once more if the server did not have the script.
-func (c *Calendar) trip(ctx context.Context, script *redis.Script, send func(redis.Pipeliner) []*redis.Cmd) error {
-	for again := false; ; again = true {
-		pipe := c.o.Redis.Pipeline()
-		cmds := send(pipe)
-		_, _ = pipe.Exec(ctx) // each command has its own error
-		var missing bool
-		for _, cmd := range cmds {
-			switch err := cmd.Err(); {
-			case err == nil:
-			case redis.HasErrorPrefix(err, "NOSCRIPT") && !again:
-				missing = true
-			default:
-				return err
+// span is time of a flow that is given back. The length is 0 if it is unknown.
+type span struct {
+	key, field   string
+	from, length int64
+}
+
+// Release gives places back that were not needed, so that others get them. Its errors are ignored:
+// a place that stays taken is lost, which is safe. It has the limits of Book.
+func (c *Calendar) Release(ctx context.Context, bookings []Booking, places []Place) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTrips*c.limit)
+	defer cancel()
+	var calls []*scriptCall
+	for i, s := range spans(bookings, places) {
+		if i == 0 || calls[len(calls)-1].key != s.key || len(calls[len(calls)-1].args) > 3*scriptSpans {
+			calls = append(calls, &scriptCall{key: s.key, args: []any{calendarEntries}})
+		}
+		last := calls[len(calls)-1]
+		last.args = append(last.args, s.field, s.from, s.length)
+	}
+	const perTrip = tripPlaces / scriptSpans
+	for len(calls) > 0 {
+		n := min(len(calls), perTrip)
+		var reply redis.Error
+		if err := c.trip(ctx, unbookScript, calls[:n]); err != nil && !errors.As(err, &reply) {
+			return
+		}
+		calls = calls[n:]
+	}
+}
+
+// spans returns the time of places, in order. Places next to each other are one span.
+func spans(bookings []Booking, places []Place) []span {
+	var all []span
+	for i, p := range places {
+		if p.At != 0 {
+			all = append(all, span{bookings[i].Operation.calendarKey(), bookings[i].Flow.field(), p.At, p.length})
+		}
+	}
+	slices.SortFunc(all, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.field, b.field), cmp.Compare(a.from, b.from))
+	})
+	merged := all[:0]
+	for _, s := range all {
+		if n := len(merged); n > 0 && s.length > 0 {
+			m := &merged[n-1]
+			if m.key == s.key && m.field == s.field && m.length > 0 && s.from <= m.from+m.length {
+				m.length = max(m.length, s.from+s.length-m.from)
+				continue
 			}
 		}
-		if !missing {
-			return nil
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+// scriptCall is one script of a round trip.
+type scriptCall struct {
+	key  string
+	args []any
+	cmd  *redis.Cmd
+}
+
+func (s *scriptCall) err() error { return s.cmd.Err() }
+
+func (s *scriptCall) missing() bool { return redis.HasErrorPrefix(s.err(), "NOSCRIPT") }
+
+// trip runs a script several times in one pipeline, and those again for which the server did not
+// have the script. It returns the first error, if possible that of a Redis that does not answer.
+func (c *Calendar) trip(ctx context.Context, script *redis.Script, calls []*scriptCall) error {
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	for again := false; ; again = true {
+		pipe := c.o.Redis.Pipeline()
+		for _, s := range calls {
+			if s.cmd == nil || s.missing() {
+				s.cmd = script.EvalSha(ctx, pipe, []string{s.key}, s.args...)
+			}
+		}
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		if again || !slices.ContainsFunc(calls, (*scriptCall).missing) {
+			return worst(calls)
 		}
 		if err := script.Load(ctx, c.o.Redis).Err(); err != nil {
 			return err
 		}
 	}
+}
+
+func worst(calls []*scriptCall) error {
+	var first error
+	var reply redis.Error
+	for _, s := range calls {
+		err := s.err()
+		if err != nil && !errors.As(err, &reply) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
 }

@@ -23,6 +23,7 @@ func newCalendar(t testing.TB, rdb redis.UniversalClient, change ...func(*Option
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.limit = 10 * time.Second // the machine may be busy
 	return c
 }
 
@@ -157,11 +158,14 @@ type model map[string][][2]int64
 // weights are those of the model's flows.
 var weights = map[string]int64{flowReturned: 1, "4:a": 4, "4:b": 4, "2:c": 2}
 
-// length is that of a place at a time: the flow's share among those that have places after it.
+// length is that of a place at a time: the flow's share among those that have places then or soon.
 func (m model) length(flow string, from, least int64) int64 {
 	total := weights[flow]
 	for name, list := range m {
-		if name != flow && slices.ContainsFunc(list, func(p [2]int64) bool { return p[1] > from }) {
+		if name != flow && slices.ContainsFunc(list, func(p [2]int64) bool { return p[0] <= from+4*least && p[1] > from }) {
+			if flow == flowReturned {
+				return 2 * least
+			}
 			total += weights[name]
 		}
 	}

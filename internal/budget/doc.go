@@ -51,13 +51,16 @@
 // A [Calendar] says when a call of an operation has a place in the budget. A place is advice and
 // holds no slot; the pace alone decides. Places are slightly closer than slots, because a place
 // that nobody uses is lost, while a call that comes a little early waits or is refused. A refused
-// background call takes the next free place of those that are kept for such calls: a backlog
-// spreads over the slots to come, and its calls do not all return at once. One that must not return
-// before some time takes the first place after that time, and the places before it stay free.
+// background call takes the next free place of those that are kept for such calls, every second one
+// while others have places: they do not all return at once, and never later because the others are
+// many. One that must not return before some time takes the first place after that time, and the
+// places before it stay free.
 //
 // Tasks are booked when they are enqueued. Flows, such as those of practices and of classes of
-// tasks, have places of their own: those that have places ahead divide the budget by weight, and
-// what a flow does not use is the others'. The places of a flow that were booked before others came
+// tasks, have places of their own: those that have places at a time, or soon after it, divide the
+// budget by weight, and what a flow does not use is the others'. The flows of one batch take their
+// places in turn. A batch is booked a few thousand places at a time; those that Redis does not book
+// soon go without. The places of a flow that were booked before others came
 // stay, so that for a while there may be more places than slots. A task that joined another, or
 // took a better place, gives its place back. Beyond Options.Horizon places are spread evenly.
 //

@@ -28,6 +28,8 @@ const (
 )
 
 var (
+	//go:embed lua/margin.lua
+	marginSource string
 	//go:embed lua/budget.lua
 	budgetSource string
 	//go:embed lua/acquire.lua
@@ -43,12 +45,12 @@ var (
 	//go:embed lua/block.lua
 	blockSource string
 
-	acquireScript   = redis.NewScript(budgetSource + acquireSource)
-	sendScript      = redis.NewScript(budgetSource + sendSource)
-	renewScript     = redis.NewScript(budgetSource + renewSource)
-	refundScript    = redis.NewScript(budgetSource + refundSource)
-	throttledScript = redis.NewScript(budgetSource + throttledSource)
-	blockScript     = redis.NewScript(budgetSource + blockSource)
+	acquireScript   = redis.NewScript(marginSource + budgetSource + acquireSource)
+	sendScript      = redis.NewScript(marginSource + budgetSource + sendSource)
+	renewScript     = redis.NewScript(marginSource + budgetSource + renewSource)
+	refundScript    = redis.NewScript(marginSource + budgetSource + refundSource)
+	throttledScript = redis.NewScript(marginSource + budgetSource + throttledSource)
+	blockScript     = redis.NewScript(marginSource + budgetSource + blockSource)
 )
 
 // Operation is one operation of one tenant's account at the vendor. Each has a budget of its own.

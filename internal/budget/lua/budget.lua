@@ -1,5 +1,5 @@
--- The beginning of each script of a budget. All times are microseconds of the server's clock; %.0f
--- keeps their digits, which Lua's own conversion drops.
+-- The beginning of each script of a budget, after margin.lua. All times are microseconds of the
+-- server's clock; %.0f keeps their digits, which Lua's own conversion drops.
 --
 -- KEYS[1] budget of one tenant's operation, a hash:
 --   next      end of the slots that are reserved     line      next, as these scripts stored it
@@ -20,12 +20,10 @@
 -- ARGV[5] life of a learned margin    ARGV[6] life of the hash in ms
 -- ARGV[7] how long before its time a call is granted, at most
 
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
 local names = {'next', 'line', 'sent', 'blocked', 'shift', 'interval', 'former', 'need', 'trial',
   'kept', 'margin', 'learned', 'clean', 'run', 'refused', 'refused_at', 'seen', 'ahead', 'moves', 'server'}
 local values = redis.call('HMGET', KEYS[1], unpack(names))
-local b, known, ahead = {}, {}, {}
+local known, ahead = {}, {}
 for i, name in ipairs(names) do
   known[name] = values[i]
   b[name] = tonumber(values[i] or '') or 0
@@ -38,7 +36,7 @@ for place, by in string.gmatch(known.moves or '', '(%-?%d+):(%d+)') do
   moves[#moves + 1] = {place = tonumber(place), by = tonumber(by)}
   total = total + tonumber(by)
 end
-local life, lead = tonumber(ARGV[5]), tonumber(ARGV[7])
+local lead = tonumber(ARGV[7])
 
 -- When the clock was set back, all times move with it: what was in the future stays as far ahead.
 if b.seen > now then
@@ -50,30 +48,7 @@ if b.seen > now then
 end
 b.seen = now
 
-local interval = b.interval
-if interval <= 0 then interval = tonumber(ARGV[1]) end
-
--- The margin with which a new interval begins.
-local function firstMargin()
-  return math.max(tonumber(ARGV[2]), math.floor(interval * ARGV[3] / 1000))
-end
-
--- A margin that was too small is not tried again for a day, nor one that is hardly larger.
-local function tooSmall() return b.refused > 0 and now - b.refused_at < life end
-local function leastMargin()
-  local least = math.max(tonumber(ARGV[2]), math.floor(interval * ARGV[4] / 1000))
-  if tooSmall() then least = math.max(least, math.floor(b.refused * 5 / 4)) end
-  return math.min(least, math.max(interval, firstMargin()))
-end
-
-local function learnedMargin()
-  local first, margin = firstMargin(), b.margin
-  if margin <= 0 then margin = first end
-  if margin > first then
-    margin = first + math.floor((margin - first) * math.max(0, 1 - math.max(0, now - b.learned) / life))
-  end
-  return math.max(margin, leastMargin())
-end
+interval = documentedOr(b.interval)
 local margin = learnedMargin()
 
 -- Without these fields, or with times that no script stores, the account must not stop.

@@ -3,9 +3,9 @@
 --
 -- KEYS[1] calendar (see book.lua)
 -- ARGV[1] most entries of a flow
--- ARGV[2…] field of a flow, time of the place, its length or 0 if that is unknown; in turn
+-- ARGV[2…] field of a flow, time of places, their length or 0 if that is unknown; in turn
 --
--- Returns how many places were given back.
+-- Returns how many times were given back.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -30,7 +30,7 @@ local back = 0
 for i = 2, #ARGV, 3 do
   local from, length = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   if length <= 0 then length = tonumber(redis.call('HGET', KEYS[1], 'pitch') or '') or 0 end
-  local list = from > now and redis.call('HGET', KEYS[1], ARGV[i])
+  local list = from + length > now and redis.call('HGET', KEYS[1], ARGV[i])
   if list then
     local found, kept = without(list, from, from + length)
     if found and #kept <= tonumber(ARGV[1]) then
