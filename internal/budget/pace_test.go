@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -42,28 +43,49 @@ func TestSlotsAreSpaced(t *testing.T) {
 func TestInteractiveGoesFirst(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
-		p, op := newPace(t, rdb), getPatient(interval)
-		first, second := acquire(t, p, op, background), acquire(t, p, op, background)
-		person := acquire(t, p, op, interactive)
-		if person.Decision != Granted || person.at > first.at {
-			t.Fatalf("with the background's next slot at %d, a person's is at %d", first.at, person.at)
-		}
-		waitUntil(t, first.Begin().Add(-Early))
-		send(t, p, op, &first)
-		if first.Decision != Paced || first.at != person.at+micros140 {
-			t.Errorf("the background gets %+v, want the slot after %d", first, person.at)
-		}
-		sendNow(t, p, op, &person)
-		waitUntil(t, second.Begin().Add(-Early))
-		send(t, p, op, &second)
-		if second.Decision != Paced || micros(second.at-first.at) < 140*time.Millisecond {
-			t.Errorf("the next background caller gets %+v behind %d", second, first.at)
-		}
-		sendNow(t, p, op, &first)
-		if gap := micros(first.sent - person.sent); gap < 140*time.Millisecond || gap > 250*time.Millisecond {
-			t.Errorf("the background is sent %v after the person", gap)
-		}
+		p := newPace(t, rdb)
+		punctually(t, func(op Operation) error { return goFirst(t, p, op) }, getPatient(interval))
 	})
+}
+
+// punctually runs a test that is about moments with an idle budget, and again if it fails: a busy
+// machine may miss them.
+func punctually(t *testing.T, test func(Operation) error, op Operation) {
+	t.Helper()
+	var err error
+	for i := range 10 {
+		again := op
+		again.Name += strings.Repeat("x", i)
+		if err = test(again); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
+func goFirst(t *testing.T, p *Pace, op Operation) error {
+	t.Helper()
+	first, second := acquire(t, p, op, background), acquire(t, p, op, background)
+	person := acquire(t, p, op, interactive)
+	if person.Decision != Granted || person.at > first.at {
+		return fmt.Errorf("with the background's next slot at %d, a person's is at %d", first.at, person.at)
+	}
+	waitUntil(t, first.Begin().Add(-Early))
+	send(t, p, op, &first)
+	if first.Decision != Paced || first.at != person.at+micros140 {
+		return fmt.Errorf("the background gets %+v, want the slot after %d", first, person.at)
+	}
+	sendNow(t, p, op, &person)
+	waitUntil(t, second.Begin().Add(-Early))
+	send(t, p, op, &second)
+	if second.Decision != Paced || micros(second.at-first.at) < 140*time.Millisecond {
+		return fmt.Errorf("the next background caller gets %+v behind %d", second, first.at)
+	}
+	sendNow(t, p, op, &first)
+	if gap := micros(first.sent - person.sent); gap < 140*time.Millisecond || gap > 250*time.Millisecond {
+		return fmt.Errorf("the background is sent %v after the person", gap)
+	}
+	return nil
 }
 
 // After three people in a row, the background has a slot if it waits.
