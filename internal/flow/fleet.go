@@ -83,7 +83,7 @@ func (f *fleet) due(now time.Time) bool {
 
 // exchange runs the script.
 func (f *fleet) exchange(ctx context.Context, uses []use) (comparison, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
+	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
 	args := []any{mostAhead.Microseconds(), f.waitLife.Microseconds(), fleetLife.Milliseconds()}
 	for _, u := range uses {
@@ -126,7 +126,7 @@ func (f *fleet) compared(v []int64, uses []use, asked time.Time) comparison {
 // exchange exchanges the use of this process for that of the fleet, if that is due. Errors are
 // ignored: the tenants then share the places of this process only.
 func (f *Flow) exchange(ctx context.Context) {
-	if !f.fleet.due(time.Now()) {
+	if ctx.Err() != nil || !f.fleet.due(time.Now()) {
 		return
 	}
 	uses := f.places.uses(time.Now())
@@ -134,12 +134,16 @@ func (f *Flow) exchange(ctx context.Context) {
 		f.fleet.skip(time.Now())
 		return
 	}
-	if c, err := f.fleet.exchange(ctx, uses); err == nil {
+	c, err := f.fleet.exchange(ctx, uses)
+	switch {
+	case err == nil:
 		f.places.compared(uses, c, time.Now())
+	case ctx.Err() != nil:
+		f.fleet.skip(time.Now()) // the caller gave up, not Redis
 	}
 }
 
-// skip lets the next exchange be due soon: there was nothing to exchange.
+// skip lets the next exchange be due soon, because this one did not take place.
 func (f *fleet) skip(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -147,6 +150,39 @@ func TestShareSurvivesLostAndDamagedKeys(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An exchange ends with the caller that waits for it. The next one is due soon and has its figures.
+func TestExchangeEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	call(t, f, getPatient(), tebra.Outcome{}) // connects
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.fleet.exchange(ended, []use{{share: f.account(clinic).share}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("an exchange whose caller gave up: %v", err)
+	}
+	f.places.waited(f.account(clinic).share, time.Now())
+	f.fleet.next = time.Time{}
+	f.exchange(ended)
+	if n := len(f.places.unreported); n != 1 || !f.fleet.due(time.Now()) {
+		t.Errorf("the figures of %d tenants are left for the next exchange", n)
+	}
+}
+
+// A permit reports its outcome and the use of the vendor although its caller has gone.
+func TestOutcomeOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t))
+	p := enter(t, f, getPatient())
+	s := f.account(clinic).share
+	f.fleet.next = time.Time{}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Done(ended, tebra.Outcome{})
+	if n := len(f.places.unreported); n != 0 || s.compared.IsZero() {
+		t.Errorf("the use of %d tenants is not reported, the last comparison was at %v", n, s.compared)
+	}
 }
 
 // fleetRun is several processes in which tenants have callers that always come again.

@@ -50,8 +50,8 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 		if o.RetryAfter > 0 {
 			p.entry.flow.pace.Block(ctx, p.entry.budget, o.RetryAfter)
 		}
-		p.entry.flow.exchange(ctx)
 		p.entry.flow.sent(ctx, p.entry.budget, o)
+		p.entry.flow.exchange(context.WithoutCancel(ctx)) // last: a slow Redis delays no report
 	})
 }
 
