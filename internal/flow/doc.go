@@ -33,11 +33,12 @@
 // time that the vendor takes for a tenant's background calls, divided by the tenant's weight,
 // advances the tenant's virtual time in Redis. While callers wait, the fleet's virtual time is that
 // of the waiting tenant that has used least. A tenant that is more than 10 s ahead of it gets no
-// place in a process where a caller of another tenant waits. It cannot be ahead by more than a
-// minute, so it is paused briefly, and never for what it used long ago. A tenant that has been idle
-// is neither ahead nor behind. While no caller waits, no tenant is ahead. Each process exchanges
-// the figures of all its tenants in one script, once a second, or every 250 ms while tenants
-// compete. Without Redis it shares its own places only.
+// place beyond its two calls in a process where a caller of another tenant waits. It is ahead by no
+// more than a minute of vendor time: what it used before is not held against it. It stays ahead
+// while the tenant that has used least waits and uses nothing. A tenant that has been idle is
+// neither ahead nor behind. While no caller waits, no tenant is ahead. Each process exchanges the
+// figures of all its tenants in one script, once a second, or every 250 ms while tenants compete.
+// Without Redis it shares its own places only.
 //
 // A caller waits for a place at most one interval and 2 s. If it is refused, it should return when
 // a call of its tenant has probably ended, or when the others have caught up.
