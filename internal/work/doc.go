@@ -12,9 +12,10 @@
 // not after that.
 //
 // A run whose work is not needed any more makes no call: its days are over at the practice, and
-// were demanded before that; or all that it would read was read from the vendor after its last
-// demand (see dayOver and overtaken). That holds for days, patients, changed patients, providers
-// and places; single appointments, sweeps and what concerns the account are read in any case.
+// none was when they were last demanded; or all that it would read was read from the vendor after
+// its last demand (see dayOver and overtaken). That holds for days, patients, changed patients,
+// providers and places; single appointments, sweeps and what concerns the account are read in any
+// case.
 //
 // "Not now" is never a failure. If the vendor's budget, a breaker or a shutdown names a time to
 // come back, the run returns that as tasks.Later, which costs no attempt. Errors that no retry can

@@ -21,14 +21,16 @@ func mayExpire[T tasks.Args](job *tasks.Job[T]) bool {
 }
 
 // dayOver is the outcome of a run about days that are over at the practice if it was demanded
-// before the last of them ended, otherwise nil: their boards are no longer looked at. A demand that
-// was made since is deliberate, and for an interactive one a person waits.
-func dayOver[T tasks.Args](d Deps, s practiceScope, job *tasks.Job[T], last civil.Date) error {
+// before the first of them ended, otherwise nil: their boards are no longer looked at. A demand for
+// a day that was over already is deliberate, and for an interactive one a person waits.
+func dayOver[T tasks.Args](d Deps, s practiceScope, job *tasks.Job[T], first, last civil.Date) error {
 	if !mayExpire(job) || job.Lane == tasks.LaneInteractive {
 		return nil
 	}
-	end := last.Add(1).In(s.Zone)
-	if d.Now().Before(end.Add(clockSkew)) || !d.Calendar(job.DemandedAt).Before(end.Add(-clockSkew)) {
+	if d.Now().Before(last.Add(1).In(s.Zone).Add(clockSkew)) {
+		return nil
+	}
+	if !d.Calendar(job.DemandedAt).Before(first.Add(1).In(s.Zone).Add(-clockSkew)) {
 		return nil
 	}
 	return tasks.Expired(codes.DayOver)
@@ -52,7 +54,7 @@ func overtaken[T tasks.Args](ctx context.Context, d Deps, s practiceScope, job *
 // other answer, and a range of several windows is not compared with answers.
 func (d Deps) scheduleExpired(ctx context.Context, s practiceScope, job *tasks.Job[tasks.SyncSchedule]) error {
 	a := job.Args
-	if err := dayOver(d, s, job, a.To); err != nil {
+	if err := dayOver(d, s, job, a.From, a.To); err != nil {
 		return err
 	}
 	if a.Lookback > 0 || a.From.Days(a.To) >= policy("GetAppointments").MaxDays {

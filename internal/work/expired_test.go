@@ -106,7 +106,9 @@ func TestDayThatIsOverExpires(t *testing.T) {
 	b.now = midnight.Add(10 * time.Minute)
 	ends(t, b, b.warmView, job(board, time.Hour), codes.DayOver, 0)
 	ends(t, b, b.warmView, job(board, 5*time.Minute), "", 0)
-	ends(t, b, b.syncSchedule, job(days(monday.Add(-3), monday), time.Hour), codes.DayOver, 0)
+	ends(t, b, b.syncSchedule, job(days(monday.Add(-3), monday), time.Hour), "", 1) // some days were over then: on purpose
+	ends(t, b, b.syncSchedule, job(days(monday.Add(-2), monday), 75*time.Hour), codes.DayOver, 0)
+	ends(t, b, b.syncSchedule, job(days(monday.Add(-15), monday.Add(-12)), 30*time.Hour), "", 1)
 	ends(t, b, b.syncSchedule, job(days(monday.Add(-4), monday), 5*time.Minute), "", 1)          // on purpose
 	ends(t, b, b.syncSchedule, job(days(monday.Add(-6), monday), 12*time.Minute), "", 1)         // perhaps on purpose
 	ends(t, b, b.syncSchedule, job(days(monday.Add(-9), monday.Add(-9)), 20*time.Minute), "", 1) // on purpose, a day later

@@ -19,7 +19,7 @@ func (d Deps) warmView(ctx context.Context, job *tasks.Job[tasks.WarmView]) erro
 	if err != nil {
 		return err
 	}
-	if err := dayOver(d, s, job, job.Args.Date); err != nil {
+	if err := dayOver(d, s, job, job.Args.Date, job.Args.Date); err != nil {
 		return err
 	}
 	missing, err := d.build(ctx, s, job.Args)

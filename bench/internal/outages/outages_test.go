@@ -45,6 +45,18 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// A task whose work was not needed any more has ended as one that is done has.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]bool{
+		tasks.OutcomeDone: true, tasks.OutcomeDead: true, tasks.OutcomeExpired: true, tasks.OutcomeRetry: false, tasks.OutcomeLater: false,
+	} {
+		if got := (ended{Run: app.Run{Outcome: tasks.Outcome{State: state}}}).over(); got != want {
+			t.Errorf("%s: %v", state, got)
+		}
+	}
+}
+
 // Rows that require 0 have a row of their cases, which nothing that happened cannot pass.
 func TestRowsNeedCases(t *testing.T) {
 	t.Parallel()

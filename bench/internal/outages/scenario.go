@@ -145,7 +145,7 @@ func (s *system) observe(ctx context.Context, all map[string]bool, changed map[s
 		last = time.Now()
 		runs = append(runs, s.take()...)
 		for _, run := range runs {
-			done[run.ID] = done[run.ID] || run.Outcome.State == tasks.OutcomeDone || run.Outcome.State == tasks.OutcomeDead
+			done[run.ID] = done[run.ID] || run.over()
 		}
 		left = maps.Clone(all)
 		maps.DeleteFunc(left, func(id string, _ bool) bool { return done[id] })

@@ -23,6 +23,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/secret"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 const (
@@ -57,6 +58,12 @@ type system struct {
 type ended struct {
 	app.Run
 	at time.Time
+}
+
+// over reports whether the run was the last of its task.
+func (e ended) over() bool {
+	s := e.Outcome.State
+	return s == tasks.OutcomeDone || s == tasks.OutcomeDead || s == tasks.OutcomeExpired
 }
 
 func newSystem(ctx context.Context, patients int) (_ *system, err error) {
