@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 // MaxForecast is the greatest time of a forecast, which stands for all greater ones.
 const MaxForecast = 100 * 365 * 24 * time.Hour
+
+// nearPitches is how soon the places of a flow must begin to count at a time, as in book.lua.
+const nearPitches = 4
 
 // Calls are calls of one operation that a forecast is for.
 type Calls struct {
@@ -115,12 +119,14 @@ func weightOf(field string) int64 {
 	return max(n, 1)
 }
 
-// length returns how much of a flow's time a place takes.
+// length returns how much of a flow's time a place takes. Flows count that have places then, or soon
+// after it.
 func (b taken) length(flow string, from, pitch int64) int64 {
 	own := weightOf(flow)
 	total := own
 	for name, list := range b {
-		if name != flow && list[len(list)-1][1] > from {
+		i := slices.IndexFunc(list, func(run [2]int64) bool { return run[1] > from })
+		if name != flow && i >= 0 && list[i][0] <= from+nearPitches*pitch {
 			total += weightOf(name)
 		}
 	}
@@ -181,7 +187,7 @@ func (s State) forecast(b taken, c Calls) Forecast {
 			at[i] = start + (at[i]-start)*max(1, spacing/float64(pitch))
 		}
 	}
-	f := Forecast{First: span(at[0]), Half: span(at[1]), Last: span(at[2]), Limit: LimitSpacing}
+	f := Forecast{First: inTime(at[0]), Half: inTime(at[1]), Last: inTime(at[2]), Limit: LimitSpacing}
 	own := float64(n-1) * spacing
 	most := own + float64(max(0, s.Next-s.Blocked).Microseconds())
 	for limit, delay := range map[Limit]float64{
@@ -200,7 +206,7 @@ func (s State) pitch() int64 {
 	return max(1, interval+max(interval/25, margin-interval/20))
 }
 
-// span returns a number of microseconds as a duration, at most MaxForecast.
-func span(micros float64) time.Duration {
+// inTime returns a number of microseconds as a duration, at most MaxForecast.
+func inTime(micros float64) time.Duration {
 	return time.Duration(math.Min(max(micros, 0), float64(MaxForecast.Microseconds()))) * time.Microsecond
 }
