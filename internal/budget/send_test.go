@@ -259,3 +259,21 @@ func TestLastSentIsBounded(t *testing.T) {
 		t.Errorf("the newest call was forgotten: %v", at)
 	}
 }
+
+// The end of the slots is bounded. That of a long interval, slowed down after an outage, is not
+// taken for that of a worker of an earlier release, which would stop the calls for minutes.
+func TestBoundedEndOfSlots(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb), getPatient(maxInterval)
+		acquire(t, p, op, background) // the server is known then
+		rdb.HSet(t.Context(), op.key(), "sent", rdb.Time(t.Context()).Val().Add(-time.Hour).UnixMicro())
+		s, err := p.Acquire(t.Context(), op, Demand{Limit: time.Second, Slowdown: 3})
+		if err != nil || s.Decision != Granted {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if send(t, p, op, &s); s.Decision != Granted {
+			t.Errorf("the call waits for %v", s.Wait)
+		}
+	})
+}

@@ -51,13 +51,13 @@ b.seen = now
 interval = documentedOr(b.interval)
 local margin = learnedMargin()
 
+-- A worker of an earlier release reserves slots without saying when it sends: nothing is sent
+-- before the end of its slot.
+if b.next ~= b.line then b.sent = math.max(b.sent, b.next - interval - margin) end
 -- Without these fields, or with times that no script stores, the account must not stop.
 b.next = math.min(b.next, now + 60000000 + interval + margin)
 b.sent = math.min(b.sent, now + 60000000 + interval + margin)
 b.blocked = math.min(b.blocked, now + 3600000000)
--- A worker of an earlier release reserves slots without saying when it sends: nothing is sent
--- before the end of its slot.
-if b.next ~= b.line then b.sent = math.max(b.sent, b.next - interval - margin) end
 -- A caller that has not come to its slot has given it up.
 while ahead[1] and ahead[1] < now - (interval + margin) / 2 do table.remove(ahead, 1) end
 
