@@ -1,6 +1,8 @@
 package budget
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,6 +38,21 @@ func TestThrottleResponseAdjustsBudget(t *testing.T) {
 		p.Throttled(t.Context(), op, Slot{sent: now() + 1}, time.Hour)
 		if got := field("interval"); got != maxInterval {
 			t.Errorf("accepted an interval of %v", got)
+		}
+	})
+}
+
+// A longer interval begins with a margin that the vendor has not refused today.
+func TestMarginOfALongerInterval(t *testing.T) {
+	t.Parallel()
+	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
+		p, op := newPace(t, rdb), getPatient(interval)
+		now := rdb.Time(t.Context()).Val().UnixMicro()
+		rdb.HSet(t.Context(), op.key(), "refused", 80_000, "refused_at", now)
+		p.Throttled(t.Context(), op, Slot{sent: now}, 2*interval)
+		b := rdb.HMGet(t.Context(), op.key(), "margin", "blocked").Val()
+		if margin, blocked := fmt.Sprint(b[0]), fmt.Sprint(b[1]); margin != "100000" || blocked < strconv.FormatInt(now+300_000, 10) {
+			t.Errorf("the margin is %s µs, and the block ends at %s; want 100 ms, and 300 ms after %d", margin, blocked, now)
 		}
 	})
 }

@@ -55,7 +55,7 @@ if b.trial > 0 and b.run >= 20 then b.trial, b.former, b.need = 0, 0, 0 end
 if b.former > 0 and b.trial == 0 and b.run >= b.need then
   b.trial, b.kept = interval, margin
   interval, b.interval, b.run, b.clean = b.former, b.former, 0, 0
-  margin = firstMargin()
+  margin = math.max(firstMargin(), leastMargin())
   b.margin = margin
 end
 save()

@@ -20,8 +20,8 @@ if tonumber(ARGV[10]) > b.learned then
       b.former, b.need = interval, b.run >= 8 and 2000 or 30
     end
     interval, b.interval, b.run = named, named, 0
+    if kept == 0 then kept = firstMargin() end
     margin = math.max(kept, leastMargin())
-    if kept == 0 then margin = firstMargin() end
   else
     local tried = tonumber(ARGV[11])
     if tried <= 0 then tried = margin end
