@@ -14,9 +14,10 @@
 // immediately before the first byte; if the call is later, one script moves the permission to now,
 // unless another call has got one since.
 //
-// A process that is stopped between Confirm and the first byte sends its call too late, and the
-// vendor may refuse the next one. The simulator's stops hit these microseconds less than once in
-// 500.
+// A process that is stopped before Confirm asks again, however long it was stopped. One that is
+// stopped after Confirm, before the first byte, sends its call too late: it may be too close to a
+// call of another process, and the vendor refuses one of the two. Nothing but the vendor could
+// prevent that. Only calls that were in these microseconds when the process stopped are concerned.
 //
 // # Interval and margin
 //
