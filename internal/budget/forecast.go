@@ -119,8 +119,8 @@ func weightOf(field string) int64 {
 	return max(n, 1)
 }
 
-// length returns how much of a flow's time a place takes. Flows count that have places then, or soon
-// after it.
+// length returns how much of a flow's time a place takes. Flows count that have places then, or
+// soon after it.
 func (b taken) length(flow string, from, pitch int64) int64 {
 	own := weightOf(flow)
 	total := own
