@@ -24,12 +24,16 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 	var wrong []string
 	now := time.Now()
 	for _, l := range all {
-		waiting, running = waiting+l.Pending+l.Retry, running+l.Active
+		waiting, running = waiting+l.Pending+l.Overdue+l.Retry, running+l.Active
 		switch {
 		case l.Paused:
 			wrong = append(wrong, fmt.Sprintf("%s was paused %s", l.Lane, Ago(l.PausedAt, now)))
 		case isUnattended(l, now):
-			wrong = append(wrong, fmt.Sprintf("no worker serves %s: its oldest demand was made %s", l.Lane, Ago(l.Oldest, now)))
+			what, since := "oldest demand was made", l.Oldest
+			if l.Overdue > 0 {
+				what, since = "first task was due", l.NextDue
+			}
+			wrong = append(wrong, fmt.Sprintf("no worker serves %s: its %s %s", l.Lane, what, Ago(since, now)))
 		}
 	}
 	f.Evidence = fmt.Sprintf("waiting tasks: %d, running: %d", waiting, running)
@@ -44,7 +48,8 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 const unattended = 10 * time.Second
 
 func isUnattended(l queue.LaneStats, now time.Time) bool {
-	return l.Pending > 0 && l.Active == 0 && !l.Paused && !l.Oldest.IsZero() && now.Sub(l.Oldest) > unattended
+	old := l.Pending > 0 && !l.Oldest.IsZero() && now.Sub(l.Oldest) > unattended
+	return (old || l.Overdue > 0) && l.Active == 0 && !l.Paused
 }
 
 // LaneAdvice describes what is unusual about a lane and what to do about it, a sentence each.

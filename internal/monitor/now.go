@@ -204,7 +204,7 @@ func statusAlarms(s snapshot, v nowView) []string {
 	if len(s.Status.Missing) > 0 {
 		add("The scheduler cannot read %s.", strings.Join(s.Status.Missing, ", "))
 	}
-	waiting := slices.ContainsFunc(s.Lanes, func(l queue.LaneStats) bool { return l.Pending > 0 })
+	waiting := slices.ContainsFunc(s.Lanes, func(l queue.LaneStats) bool { return l.Pending+l.Overdue > 0 })
 	if v.Workers.Count == 0 && waiting && !v.IsMissing("workers") {
 		add("No worker is running, and tasks are waiting.")
 	}

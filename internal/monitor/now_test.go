@@ -90,6 +90,9 @@ func TestAlarms(t *testing.T) {
 		"no worker": {
 			snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "sync", Pending: 1}}}, []string{"No worker is running, and tasks are waiting."},
 		},
+		"no worker for booked tasks": {
+			snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "sync", Scheduled: 2, Overdue: 1}}}, []string{"No worker is running, and tasks are waiting."},
+		},
 		"no worker known": {
 			snapshot{At: now, Lanes: []queue.LaneStats{{Lane: "sync", Pending: 1}}, Status: status.Document{Missing: []string{"workers"}}},
 			[]string{"The scheduler cannot read workers."},

@@ -170,6 +170,25 @@ func TestLaterPlaceDelaysNoTask(t *testing.T) {
 	})
 }
 
+// TestOverdueTasksAreCounted checks that tasks show that no worker has taken at their places.
+func TestOverdueTasksAreCounted(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	p := NewProducer(rdb)
+	for char, ago := range map[string]time.Duration{"a": time.Minute, "b": time.Second, "c": -time.Minute} {
+		id := enqueue(t, p, booked(Sync, char, time.Hour)).ID
+		at := float64(time.Now().Add(-ago).Unix())
+		must(t, rdb.ZAdd(t.Context(), asynqKey(Sync, suffixSchedule), redis.Z{Score: at, Member: id}).Err())
+	}
+	all, err := Stats(t.Context(), rdb)
+	must(t, err)
+	for _, l := range all {
+		if want := map[string]int64{Sync: 1}[l.Lane]; l.Overdue != want {
+			t.Errorf("%s: %d are overdue, want %d", l.Lane, l.Overdue, want)
+		}
+	}
+}
+
 // TestUnbook checks that tests need not wait for places, and that a demand for later still waits.
 func TestUnbook(t *testing.T) {
 	t.Parallel()

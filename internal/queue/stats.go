@@ -26,9 +26,13 @@ type LaneStats struct {
 	// Paused reports that workers take no tasks from it, since PausedAt.
 	Paused   bool
 	PausedAt time.Time
-	// Pending tasks could run now; Active ones run. Scheduled tasks were enqueued for a later time.
-	// Retry tasks were tried and wait. Archived tasks are dead.
+	// Pending tasks could run now; Active ones run. Scheduled tasks wait for the time that was
+	// demanded, or for their place in the vendor's budget. Retry tasks were tried and wait. Archived
+	// tasks are dead.
 	Pending, Active, Scheduled, Retry, Archived int64
+	// Overdue counts the scheduled tasks whose time passed more than ten seconds ago. Workers make
+	// them pending at once, so a lane that is not paused has none unless no worker serves it.
+	Overdue int64
 	// Processed counts the attempts that ended since midnight UTC, Failed the failures among them,
 	// and ProcessedTotal all attempts that ever ended.
 	Processed, Failed, ProcessedTotal int64
@@ -59,6 +63,9 @@ type Wait struct {
 	// Next is when the first of them runs again. Zero means as soon as a worker is free.
 	Next time.Time
 }
+
+// overdue is how long after its time a scheduled task counts as overdue.
+const overdue = 10 * time.Second
 
 // sampleSize is how many tasks of one state are read to find the reasons.
 const sampleSize = 100
@@ -117,7 +124,7 @@ func wrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
 // all returns every command.
 func (c counts) all() []redis.Cmder {
-	out := []redis.Cmder{c.pending, c.active, c.scheduled, c.retry, c.archived, c.paused, c.processed, c.failed, c.total}
+	out := []redis.Cmder{c.pending, c.active, c.scheduled, c.overdue, c.retry, c.archived, c.paused, c.processed, c.failed, c.total}
 	for _, cmd := range c.next {
 		out = append(out, cmd)
 	}
@@ -126,9 +133,9 @@ func (c counts) all() []redis.Cmder {
 
 // counts are the pending replies about one lane.
 type counts struct {
-	pending, active, scheduled, retry, archived *redis.IntCmd
-	paused, processed, failed, total            *redis.StringCmd
-	next                                        []*redis.ZSliceCmd
+	pending, active, scheduled, overdue, retry, archived *redis.IntCmd
+	paused, processed, failed, total                     *redis.StringCmd
+	next                                                 []*redis.ZSliceCmd
 }
 
 func requestCounts(ctx context.Context, pipe redis.Pipeliner, lane string, now time.Time) counts {
@@ -137,6 +144,7 @@ func requestCounts(ctx context.Context, pipe redis.Pipeliner, lane string, now t
 	c := counts{
 		pending: pipe.LLen(ctx, key(suffixPending)), active: pipe.LLen(ctx, key(suffixActive)),
 		scheduled: pipe.ZCard(ctx, key(suffixSchedule)), retry: pipe.ZCard(ctx, key(suffixRetry)),
+		overdue:  pipe.ZCount(ctx, key(suffixSchedule), "-inf", strconv.FormatInt(now.Add(-overdue).Unix(), 10)),
 		archived: pipe.ZCard(ctx, key(suffixArchived)),
 		paused:   pipe.Get(ctx, key(suffixPaused)), total: pipe.Get(ctx, key(suffixProcessed)),
 		processed: pipe.Get(ctx, key(suffixProcessed)+today), failed: pipe.Get(ctx, key(suffixFailed)+today),
@@ -153,8 +161,8 @@ func (c counts) stats(lane string) LaneStats {
 		return n
 	}
 	s := LaneStats{
-		Lane: lane, Pending: c.pending.Val(), Active: c.active.Val(), Scheduled: c.scheduled.Val(), Retry: c.retry.Val(),
-		Archived: c.archived.Val(), Processed: number(c.processed), Failed: number(c.failed), ProcessedTotal: number(c.total),
+		Lane: lane, Pending: c.pending.Val(), Active: c.active.Val(), Scheduled: c.scheduled.Val(), Overdue: c.overdue.Val(),
+		Retry: c.retry.Val(), Archived: c.archived.Val(), Processed: number(c.processed), Failed: number(c.failed), ProcessedTotal: number(c.total),
 		Paused: c.paused.Err() == nil,
 	}
 	if s.Paused {
