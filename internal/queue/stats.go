@@ -27,8 +27,8 @@ type LaneStats struct {
 	Paused   bool
 	PausedAt time.Time
 	// Pending tasks could run now; Active ones run. Scheduled tasks wait for the time that was
-	// demanded, or for their place in the vendor's budget. Retry tasks were tried and wait. Archived
-	// tasks are dead.
+	// demanded, or for their place in the vendor's budget. Retry tasks were tried and wait.
+	// Archived tasks are dead.
 	Pending, Active, Scheduled, Retry, Archived int64
 	// Overdue counts the scheduled tasks whose time passed more than ten seconds ago. Workers make
 	// them pending at once, so a lane that is not paused has none unless no worker serves it.
