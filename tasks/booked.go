@@ -76,10 +76,10 @@ func flowOf(lane string, a Args) budget.Flow {
 	return budget.NewFlow(weight, practice)
 }
 
-// settle gives the places back that the demands turned out not to need: those of demands that
+// release releases the places that the demands turned out not to need: those of demands that
 // joined a task, and of tasks that took a better one. A demand without a receipt may have been
-// accepted; its place is given back too, because two tasks for one place do no harm.
-func (b booked) settle(ctx context.Context, receipts []queue.Receipt) {
+// accepted; its place is released too, because two tasks for one place do no harm.
+func (b booked) release(ctx context.Context, receipts []queue.Receipt) {
 	var bookings []budget.Booking
 	var places []budget.Place
 	for i, p := range b.places {

@@ -108,7 +108,7 @@ func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, op
 	}
 	booked := c.book(ctx, tenant, demands, args)
 	got, err := c.producer.Enqueue(ctx, demands)
-	booked.settle(ctx, got)
+	booked.release(ctx, got)
 	receipts := make([]Receipt, len(got))
 	for i, r := range got {
 		receipts[i] = Receipt{ID: r.ID, Joined: r.Joined, Repeated: r.Repeated}

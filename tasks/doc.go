@@ -69,7 +69,7 @@
 //	                  jitter); a dead letter after Options.MaxAttempts
 //	Permanent(err)    a dead letter now
 //	Later(t, reason)  run again at t; not a failure, counts as no attempt
-//	Expired(reason)   over without an effect: nobody needs the work any more
+//	Expired(reason)   over without an effect: the work is not needed any more
 //
 // Errors of other packages take part by behavior: NotBefore() (time.Time, string) is Later, and
 // Permanent() bool that returns true is Permanent. RetryNotBefore() (time.Time, string) is a plain

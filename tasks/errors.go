@@ -62,7 +62,7 @@ func Permanent(err error) error {
 	return &signal{permanent: true, err: err}
 }
 
-// Expired returns an error that ends the task without an effect, because nobody needs its work any
+// Expired returns an error that ends the task without an effect, because its work is not needed any
 // more: the reason says why. It is no failure, nothing is left of the task but its outcome, and
 // demands that arrived during the run are met by another run. An invalid reason becomes "expired".
 //

@@ -23,7 +23,7 @@ const (
 	// flowBuckets bounds the flows of one weight.
 	flowBuckets = 8
 	// scriptPlaces is how many places one script books, and scriptSpans how many spans of time one
-	// gives back, so that Redis is never busy with one for long.
+	// releases, so that Redis is never busy with one for long.
 	scriptPlaces, scriptSpans = 500, 100
 	// tripPlaces and tripScripts bound one round trip, which has a limit of time of its own.
 	tripPlaces, tripScripts = 2000, 200
@@ -67,7 +67,7 @@ type Booking struct {
 	Calls int
 }
 
-// Place is a place on a calendar. The zero value is none.
+// Place is a place on a calendar. The zero value means that there is no place.
 type Place struct {
 	// Wait is how long from now the place is: 0 if the call may be tried at once.
 	Wait time.Duration
@@ -188,13 +188,13 @@ func (g *group) add(b Booking, index int) {
 	}
 }
 
-// span is time of a flow that is given back. The length is 0 if it is unknown.
+// span is time of a flow that is released. The length is 0 if it is unknown.
 type span struct {
 	key, field   string
 	from, length int64
 }
 
-// Release gives places back that were not needed, so that others get them. Its errors are ignored:
+// Release releases places that were not needed, so that others get them. Its errors are ignored:
 // a place that stays taken is lost, which is safe. It has the limits of Book.
 func (c *Calendar) Release(ctx context.Context, bookings []Booking, places []Place) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTrips*c.limit)

@@ -60,7 +60,7 @@ func TestBookABatch(t *testing.T) {
 	})
 }
 
-// Places that were given back are the next that are taken, whatever order they come back in.
+// Places that were released are the next that are taken, whatever order they come back in.
 func TestReleasedPlacesAreReused(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
@@ -149,7 +149,7 @@ func TestLaterTaskTakesNoShare(t *testing.T) {
 	}
 }
 
-// Refused calls come back soon whoever has places, and never after the end of all places while
+// Refused calls come back soon whatever flow has places, and never after the end of all places while
 // there is room before.
 func TestRefusedCallsComeBackSoon(t *testing.T) {
 	t.Parallel()
@@ -208,7 +208,7 @@ func TestCalendarReadsTheMarginAsThePace(t *testing.T) {
 	})
 }
 
-// A large batch is booked completely, and given back completely, without a long script.
+// A large batch is booked completely, and released completely, without a long script.
 func TestLargeBatch(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
@@ -227,7 +227,7 @@ func TestLargeBatch(t *testing.T) {
 		c.Release(t.Context(), batch, places)
 		one := book(t, c, batch[0])
 		if one[0].Wait > pitch {
-			t.Errorf("after all places were given back, the next one is %v away", one[0].Wait)
+			t.Errorf("after all places were released, the next one is %v away", one[0].Wait)
 		}
 		c.Release(t.Context(), batch[:1], one)
 	}

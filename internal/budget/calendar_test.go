@@ -98,7 +98,7 @@ func TestFullCalendarSpreads(t *testing.T) {
 	})
 }
 
-// Places that nobody used do not keep later callers waiting.
+// Places that no call used do not keep later callers waiting.
 func TestUnusedPlacesAreGivenUp(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {

@@ -44,14 +44,14 @@
 //
 // An interactive call needs not wait behind the background's slots: the background call whose turn
 // it takes waits for one more spacing. While background calls wait, at most three interactive calls
-// go before one of theirs. A background caller that may wait for one spacing only, Demand.Ahead,
+// go before one background call. A background caller that may wait for one spacing only, Demand.Ahead,
 // neither occupies a worker for long nor loses its slot to those that go first.
 //
 // # Calendar
 //
 // A [Calendar] says when a call of an operation has a place in the budget. A place is advice and
 // holds no slot; the pace alone decides. Places are slightly closer than slots, because a place
-// that nobody uses is lost, while a call that comes a little early waits or is refused. A refused
+// that no call uses is lost, while a call that comes a little early waits or is refused. A refused
 // background call takes the next free place of those that are kept for such calls, every second one
 // while others have places: they do not all return at once, and never later because the others are
 // many. One that must not return before some time takes the first place after that time, and the
@@ -63,7 +63,7 @@
 // places in turn. A batch is booked a few thousand places at a time; those that Redis does not book
 // soon go without. The places of a flow that were booked before others came
 // stay, so that for a while there may be more places than slots. A task that joined another, or
-// took a better place, gives its place back. Beyond Options.Horizon places are spread evenly.
+// took a better place, releases its place. Beyond Options.Horizon places are spread evenly.
 //
 // [Pace.Forecast] reads a calendar and a budget to say when more calls would be sent, and books
 // nothing. Its calls have the places that they would get, but whole spacings apart.

@@ -29,7 +29,7 @@ type state struct {
 	ownNext                     int64 // next as this release left it
 }
 
-// move is a late call that moved the slots behind its place, or all slots once it is settled.
+// move is a late call that moved the slots behind its place, or all slots once it is folded in.
 type move struct {
 	place, by int64
 	all       bool
@@ -92,8 +92,8 @@ func (m *paceModel) push(place, late int64, all bool) {
 	}
 }
 
-// settle ends the moves up to a place, and all but the last 32.
-func (m *paceModel) settle(place int64) {
+// fold ends the moves up to a place, and all but the last 32.
+func (m *paceModel) fold(place int64) {
 	waiting := 0
 	for i := range slices.Backward(m.moves) {
 		if m.moves[i].all {
@@ -193,7 +193,7 @@ func (m *paceModel) send(s Slot) []int64 {
 		m.ahead = slices.Delete(m.ahead, own, own+1)
 	}
 	if !person {
-		m.settle(place)
+		m.fold(place)
 	}
 	previous := m.sent
 	m.next = max(m.next, at+step)

@@ -112,13 +112,13 @@ func (e *env) listBudgets(ctx context.Context, s *stores, owner string, limit in
 		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog),
 			cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Operation, b.Operation))
 	})
-	now, shown := time.Now(), found[:min(len(found), limit)]
-	usages, err := f.Usages(ctx, shown...)
+	now, listed := time.Now(), found[:min(len(found), limit)]
+	usages, err := f.Usages(ctx, listed...)
 	if err != nil {
 		return err
 	}
-	doc := budgetsDoc{At: now.UTC(), Total: len(found), Budgets: make([]budgetDoc, 0, len(shown))}
-	for i, b := range shown {
+	doc := budgetsDoc{At: now.UTC(), Total: len(found), Budgets: make([]budgetDoc, 0, len(listed))}
+	for i, b := range listed {
 		doc.Budgets = append(doc.Budgets, readBudget(b, usages[i], now))
 	}
 	return e.answer(doc, doc.write)

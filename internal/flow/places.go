@@ -149,8 +149,8 @@ func (p *places) release(w *waiter) {
 	p.give()
 }
 
-// give gives every place that is free for a caller that waits. The tenant with the fewest calls in
-// flight by weight is first.
+// give gives every place that is free for a caller that waits. The tenant whose calls in flight
+// are the fewest by weight is first.
 func (p *places) give() {
 	for {
 		next, heaviest := -1, p.heaviest()

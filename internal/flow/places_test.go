@@ -298,9 +298,9 @@ func TestPlacesAreMaxMinFair(t *testing.T) {
 }
 
 // fairPlaces returns the places of each tenant for which all rules hold with equality: each has
-// what it wants, at most weight × free by the greatest weight of the tenants that want more.
+// what it needs, at most weight × free by the greatest weight of the tenants that need more.
 func fairPlaces(slots float64, tenants []*demander) []float64 {
-	weights := []float64{0} // no tenant wants more
+	weights := []float64{0} // no tenant needs more
 	for _, d := range tenants {
 		weights = append(weights, d.share.weight)
 	}

@@ -63,10 +63,10 @@ func TestReplayRunsAfterExpiredRun(t *testing.T) {
 			expire(t, rdb, begin(t, rdb, "a"))
 			finish(t, rdb, begin(t, rdb, "a"), "done")
 		}, ReplaySuperseded},
-		"expired after a failure":     {expireAgain, ReplayQueued},
-		"its heir expired":            {func(t *testing.T, rdb *redis.Client) { expire(t, rdb, heir(t, rdb)) }, ReplayQueued},
-		"its heir is done":            {func(t *testing.T, rdb *redis.Client) { finish(t, rdb, heir(t, rdb), "done") }, ReplaySuperseded},
-		"the outcome is kept in vain": {func(t *testing.T, rdb *redis.Client) { lostEnd(t, rdb) }, ReplaySuperseded},
+		"expired after a failure":             {expireAgain, ReplayQueued},
+		"its heir expired":                    {func(t *testing.T, rdb *redis.Client) { expire(t, rdb, heir(t, rdb)) }, ReplayQueued},
+		"its heir is done":                    {func(t *testing.T, rdb *redis.Client) { finish(t, rdb, heir(t, rdb), "done") }, ReplaySuperseded},
+		"the outcome is kept without success": {func(t *testing.T, rdb *redis.Client) { lostEnd(t, rdb) }, ReplaySuperseded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -167,7 +167,7 @@ func (m *model) start(rt *rapid.T, id ID) {
 	micros, err := m.rdb.HGet(m.t.Context(), asynqTaskPrefix(Sync)+id.String(), "demanded").Int64()
 	must(m.t, err)
 	if at, want := time.UnixMicro(micros), m.latest[id]; at.Before(want.from) || at.After(want.to) {
-		rt.Fatalf("%s was demanded last at %v, and is said to be at %v", id, want, at)
+		rt.Fatalf("%s was demanded last at %v, and is stated as %v", id, want, at)
 	}
 	if due := m.due[id]; due.After(m.clock) {
 		rt.Fatalf("%s runs at %v and was demanded for %v", id, m.clock, due)

@@ -89,7 +89,7 @@ func TestSlowAnswerOvertakesNoDemandThatCameDuringIt(t *testing.T) {
 	at, err := b.Store.ReadAt(t.Context(), clinicA, practice.Record{Noun: practice.NounDay, Practice: "7", Day: monday})
 	must(t, err)
 	if at.Before(asked) || !at.Before(answered) {
-		t.Errorf("the vendor was asked between %v and %v, and is said to have been asked at %v", asked, answered, at)
+		t.Errorf("the vendor was asked between %v and %v, and the store states %v", asked, answered, at)
 	}
 }
 

@@ -23,8 +23,8 @@ for i, v in ipairs(redis.call('HMGET', ARGV[6], unpack(names))) do b[names[i]] =
 local horizon, most = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 interval = documentedOr(b.interval)
--- Places are slightly closer than calls may be: a margin is learned down, and a place that nobody
--- uses is lost. The pace refuses a call that comes too early.
+-- Places are slightly closer than calls may be: a margin is learned down, and a place that no
+-- call uses is lost. The pace refuses a call that comes too early.
 local pitch = math.max(1, math.floor(interval + math.max(interval / 25, learnedMargin() - interval / 20)))
 -- The flow of refused calls, and how soon the places of a flow must begin to count at a time.
 local returned, near = '1:returned', 4 * pitch
@@ -92,8 +92,8 @@ local function active(list, from)
 end
 
 -- lengthAt returns how much of a flow's time a place takes. Flows that are not active then leave
--- their shares to the others. Refused calls must come back soon, whoever has places: they are half
--- as many as all others at most.
+-- their shares to the others. Refused calls must come back soon, whatever flow has places:
+-- they get one place for two of the others at most.
 local function lengthAt(name, from)
   local total = weights[name]
   for other, list in pairs(flows) do

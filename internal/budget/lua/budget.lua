@@ -96,9 +96,9 @@ local function push(place, late)
   b.next, total = b.next + late, total + late
 end
 
--- settle adds the moves up to a place to the shift of all, because no caller before it waits, and
+-- fold adds the moves up to a place to the shift of all, because no caller before it waits, and
 -- those that are too many.
-local function settle(place)
+local function fold(place)
   local rest = {}
   for i, m in ipairs(moves) do
     if m.place <= place or #moves - i >= 32 then

@@ -1,11 +1,11 @@
--- Gives back what a call that was not sent has: its slot, if no later one was reserved, and the
+-- Refunds what a call that was not sent has: its slot, if no later one was reserved, and the
 -- permission to send, if no other call has it. See budget.lua for KEYS[1] and ARGV[1] to ARGV[7].
 --
 -- ARGV[8] slot as last named    ARGV[9] its mark
 -- ARGV[10] next after the reservation, and ARGV[11] before it
 -- ARGV[12] when the call should have been sent, 0 without permission    ARGV[13] sent before that
 --
--- Returns 1 when the slot was given back, 0 when it is lost.
+-- Returns 1 when the slot was refunded, 0 when it is lost.
 
 local mark = tonumber(ARGV[9])
 for i, at in ipairs(ahead) do

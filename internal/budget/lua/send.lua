@@ -38,7 +38,7 @@ if at - now > lead then
 end
 
 if own then table.remove(ahead, own) end
-if mark >= 0 then settle(place) end
+if mark >= 0 then fold(place) end
 local previous, tried = b.sent, margin
 if at - b.sent <= interval + margin + ARGV[12] then b.clean, b.run = b.clean + 1, b.run + 1 end
 b.sent, b.next = at, math.max(b.next, at + step)

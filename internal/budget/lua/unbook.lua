@@ -5,7 +5,7 @@
 -- ARGV[1] most entries of a flow
 -- ARGV[2…] field of a flow, time of places, their length or 0 if that is unknown; in turn
 --
--- Returns how many times were given back.
+-- Returns how many times were released.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]

@@ -73,8 +73,8 @@ end
 
 -- due returns when a waiting task runs and what it waits in: 0 means as soon as possible. A task
 -- that was popped and is still listed has not started. A task that is booked, which means scheduled
--- for its place in the vendor's budget, runs when it was demanded for, as far as demands are
--- concerned. For a task that does not wait it returns nil.
+-- for its place in the vendor's budget, counts for demands as one that runs when it was
+-- demanded for. For a task that does not wait it returns nil.
 local function due(id)
   local f = fields(id, 'state', 'parked', 'booked')
   if redis.call('HEXISTS', task .. id, 'msg') == 0 then return nil end

@@ -1,6 +1,6 @@
 -- Keeps a task's outcome. A Redis that is full refuses SET but not DEL, and refuses nothing in a
 -- script that has written: the task whose outcome this is frees more than the outcome takes. A run
--- that has expired does not count as begun, since nobody has done its work.
+-- that has expired does not count as begun, since its work was not done.
 --
 -- KEYS[1] pending   KEYS[2] outcome
 -- ARGV[1] the outcome   ARGV[2] its life in seconds   ARGV[3] task ID if it has expired, else ''
