@@ -149,8 +149,8 @@ func TestLaterTaskTakesNoShare(t *testing.T) {
 	}
 }
 
-// Refused calls come back soon whatever flow has places, and never after the end of all places while
-// there is room before.
+// Refused calls come back soon whatever flow has places, and never after the end of all places
+// while there is room before.
 func TestRefusedCallsComeBackSoon(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)

@@ -44,8 +44,8 @@
 //
 // An interactive call needs not wait behind the background's slots: the background call whose turn
 // it takes waits for one more spacing. While background calls wait, at most three interactive calls
-// go before one background call. A background caller that may wait for one spacing only, Demand.Ahead,
-// neither occupies a worker for long nor loses its slot to those that go first.
+// go before one background call. A background caller that may wait for one spacing only,
+// Demand.Ahead, neither occupies a worker for long nor loses its slot to those that go first.
 //
 // # Calendar
 //

@@ -50,7 +50,8 @@ func TestTurns(t *testing.T) {
 		if got := turns(); !slices.Equal(got, []Turn{TurnHeld, TurnNext, TurnHeld, NoTurn}) {
 			t.Errorf("after clinic-a was served: %q", got)
 		}
-		// A report of a waiting caller counts for a while only, and a tenant that waits alone is served.
+		// A report of a waiting caller counts for a while only. A tenant that waits alone is
+		// served.
 		rdb.ZAdd(t.Context(), fleetKeys()[2], redis.Z{Member: "clinic-a", Score: 1}, redis.Z{Member: "clinic-b", Score: 1})
 		if got := turns(); got[0] != TurnHeld || got[1] != NoTurn || got[2] != TurnWaiting {
 			t.Errorf("when clinic-c waits alone: %q", got)
