@@ -97,10 +97,10 @@ func TestBackgroundKeepsAShareBesideInteractive(t *testing.T) {
 			acquire(t, p, op, background)
 		}
 		last := acquire(t, p, op, interactive)
-		for i, want := range []time.Duration{140, 140, 280, 140} {
+		for i, want := range []int64{140_000, 140_000, 280_000, 140_000} {
 			s := acquire(t, p, op, interactive)
-			if gap := micros(s.at - last.at); gap != want*time.Millisecond {
-				t.Errorf("slot %d of a person is %v after the last, want %d ms", i+2, gap, want)
+			if gap := s.at - last.at; gap != want {
+				t.Errorf("slot %d of a person is %d µs after the last, want %d", i+2, gap, want)
 			}
 			last = s
 		}

@@ -210,7 +210,7 @@ func (r fleetRun) mean(t *testing.T, period time.Duration) []float64 {
 			}
 			p.send(w)
 			sent := time.Now()
-			time.Sleep(r.latency[tenant])
+			<-time.After(r.latency[tenant])
 			p.ended(s, "o", r.latency[tenant], 0)
 			mu.Lock()
 			until := earlier(time.Now(), end)
@@ -235,7 +235,7 @@ func (r fleetRun) mean(t *testing.T, period time.Duration) []float64 {
 		}
 		m := newFleetModel()
 		for time.Now().Before(end) {
-			time.Sleep(exchangeEvery)
+			<-time.After(exchangeEvery)
 			for _, p := range processes {
 				now := time.Now()
 				uses := p.uses(now)
@@ -264,7 +264,8 @@ func TestTenantsShareTheFleet(t *testing.T) {
 	}{
 		"present everywhere, and in one process": {
 			fleetRun{12, []float64{1, 1}, []time.Duration{2 * time.Second, 2 * time.Second}, [][]int{{12, 12}, {12, 0}, {12, 0}}},
-			[]float64{12, 4.8}, []float64{15, 5.2}, // the other keeps two places there: 2, 5 and 5 free
+			// The other keeps two places there: 2, 5 and 5 free.
+			[]float64{12, 4.8}, []float64{15, 5.2},
 		},
 		"slow and fast calls": {
 			fleetRun{12, []float64{1, 1}, []time.Duration{18 * time.Second, 500 * time.Millisecond}, [][]int{{12, 12}, {12, 12}}},
@@ -280,6 +281,7 @@ func TestTenantsShareTheFleet(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got := tc.run.mean(t, 5*time.Minute)
 			for i := range got {
 				if got[i] < tc.least[i] || got[i] > tc.most[i] {

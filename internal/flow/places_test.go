@@ -462,7 +462,7 @@ func TestYieldingPostponesBriefly(t *testing.T) {
 		}
 		p.speed = 0.5
 		repeat(3, func() { p.turn(hog, c) })
-		time.Sleep(waitLife)
+		<-time.After(waitLife)
 		if got := p.turn(hog, c); got != c.Interval {
 			t.Errorf("when no other tenant waits any longer, it returns in %v", got)
 		}

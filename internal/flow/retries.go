@@ -74,10 +74,10 @@ func (e *entry) takeRetry(ctx context.Context) *Refused {
 	e.call.Retry = false // it asks once
 	wait, err := e.flow.retries(ctx, e.budget.Tenant, e.budget.Name, "take", 0, 0)
 	telemetry.VendorRetried(ctx, e.budget.Name, wait > 0)
-	if err != nil || wait == 0 {
-		return nil
+	if err == nil && wait > 0 {
+		return e.refusal(codes.RetryBudget, "", wait)
 	}
-	return e.refusal(codes.RetryBudget, "", wait)
+	return nil
 }
 
 // Retry reserves a retry of a call that the vendor has seen and that failed. It returns how long

@@ -126,8 +126,8 @@ func readParked(ctx context.Context, rdb redis.UniversalClient, lane string, tas
 	if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) { // a damaged record is neither
 		return fmt.Errorf("list tasks: %w", clean(err))
 	}
-	for i, f := range fields {
-		if f := f.Val(); len(f) == 2 {
+	for i := range tasks {
+		if f := fields[i].Val(); len(f) == 2 {
 			tasks[i].parked = f[0] != nil
 			if f[0] == nil && f[1] != nil {
 				tasks[i].Code = codes.Booked
