@@ -265,19 +265,23 @@ func TestTenantsShareTheFleet(t *testing.T) {
 		"present everywhere, and in one process": {
 			fleetRun{12, []float64{1, 1}, []time.Duration{2 * time.Second, 2 * time.Second}, [][]int{{12, 12}, {12, 0}, {12, 0}}},
 			// The other keeps two places there: 2, 5 and 5 free.
-			[]float64{12, 4.8}, []float64{15, 5.2},
+			[]float64{12, 4.8},
+			[]float64{15, 5.2},
 		},
 		"slow and fast calls": {
 			fleetRun{12, []float64{1, 1}, []time.Duration{18 * time.Second, 500 * time.Millisecond}, [][]int{{12, 12}, {12, 12}}},
-			[]float64{7, 7}, []float64{9, 9},
+			[]float64{7, 7},
+			[]float64{9, 9},
 		},
 		"weights": {
 			fleetRun{24, []float64{3, 1}, []time.Duration{3 * time.Second, time.Second}, [][]int{{24, 24}, {24, 24}}},
-			[]float64{19, 6}, []float64{22, 9},
+			[]float64{19, 6},
+			[]float64{22, 9},
 		},
 		"a light tenant in one process": {
 			fleetRun{12, []float64{1, 1}, []time.Duration{5 * time.Second, time.Second}, [][]int{{12, 1}, {12, 0}}},
-			[]float64{11, 0.9}, []float64{12.5, 1.1},
+			[]float64{11, 0.9},
+			[]float64{12.5, 1.1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
