@@ -63,17 +63,13 @@ func earliest(at, now time.Time) time.Duration {
 
 // flowOf returns the share that a task of the lane belongs to. Each practice has its own.
 func flowOf(lane string, a Args) budget.Flow {
-	weight := budget.LateWeight
-	if lane == LaneSync || lane == LanePush {
-		weight = budget.PromptWeight
-	}
 	practice := ""
 	if v := reflect.ValueOf(a); v.Kind() == reflect.Struct {
 		if f := v.FieldByName("Practice"); f.IsValid() && f.Kind() == reflect.String {
 			practice = f.String()
 		}
 	}
-	return budget.NewFlow(weight, practice)
+	return budget.NewFlow(queue.BudgetWeight(lane), practice)
 }
 
 // release releases the places that the demands turned out not to need: those of demands that

@@ -31,12 +31,6 @@ const (
 	callTrips = 8
 )
 
-// The weights of the shares of tasks; that of refused calls is 1.
-const (
-	PromptWeight = 8 // of the lanes of documents that become stale
-	LateWeight   = 4 // of the others, such as views that are built before a reader requests them
-)
-
 // Flow is a share of an operation's calendar. Flows that have places ahead divide the budget by
 // weight; what others do not use is theirs.
 type Flow struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
 	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -82,10 +83,7 @@ func (f *simulateFlags) kind(name string) (tasks.Kind, error) {
 
 // share returns the share of the account's calendar that package tasks books the tasks in.
 func (f *simulateFlags) share() budget.Flow {
-	if f.lane == tasks.LaneSync || f.lane == tasks.LanePush {
-		return budget.NewFlow(budget.PromptWeight, f.practice)
-	}
-	return budget.NewFlow(budget.LateWeight, f.practice)
+	return budget.NewFlow(queue.BudgetWeight(f.lane), f.practice)
 }
 
 // completeKind completes a tenant, and then a kind.

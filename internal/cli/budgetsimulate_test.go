@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/workflow-bolt/rounds/internal/budget"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -33,7 +34,7 @@ func TestBudgetSimulate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	busy := budget.Booking{Operation: patient, Flow: budget.NewFlow(budget.PromptWeight, "1"), Calls: 400}
+	busy := budget.Booking{Operation: patient, Flow: budget.NewFlow(queue.BudgetWeight(queue.Sync), "1"), Calls: 400}
 	if _, err := calendar.Book(t.Context(), []budget.Booking{busy}); err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,15 @@ func validName(s string) bool {
 	return true
 }
 
+// BudgetWeight returns the weight of a lane's tasks when they share the vendor's budget with
+// others: documents that become stale come before views that are built ahead of requests.
+func BudgetWeight(lane string) int {
+	if lane == Sync || lane == Push {
+		return 8
+	}
+	return 4
+}
+
 // QuarantineOf returns the quarantine lane for the tasks of a lane: that of the lane's service.
 func QuarantineOf(lane string) string { return sibling(lane, Quarantine) }
 
