@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,10 +107,6 @@ func (e *env) listBudgets(ctx context.Context, s *stores, owner string, limit in
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(found, func(a, b budget.State) int {
-		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog),
-			cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Operation, b.Operation))
-	})
 	now, listed := time.Now(), found[:min(len(found), limit)]
 	usages, err := f.Usages(ctx, listed...)
 	if err != nil {

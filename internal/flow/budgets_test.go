@@ -35,7 +35,7 @@ func TestBudgets(t *testing.T) {
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		a, b := got[0], got[1]
+		a, b := got[1], got[0] // what is blocked comes first
 		// GetPatient's documented interval is a quarter of a second. The call used another one,
 		// which is not stored.
 		if a.Tenant != clinic || a.Operation != "GetPatient" || a.Spacing != 290*time.Millisecond {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
@@ -134,7 +133,8 @@ func (r *Reporter) countAlerts(ctx context.Context) {
 	}
 }
 
-// budgets returns the budgets, those that block calls first.
+// budgets returns the budgets, those that block calls first, and of the first ones how much of them
+// was used.
 func (r *Reporter) budgets(ctx context.Context, ids []tenant.ID) ([]status.Budget, error) {
 	found, err := r.Flow.Budgets(ctx, ids...)
 	if err != nil {
@@ -146,20 +146,12 @@ func (r *Reporter) budgets(ctx context.Context, ids []tenant.ID) ([]status.Budge
 			Tenant: b.Tenant, Operation: b.Operation, Spacing: b.Spacing, Next: b.Next, Blocked: b.Blocked, Backlog: b.Backlog,
 		}
 	}
-	slices.SortStableFunc(out, func(a, b status.Budget) int {
-		return cmp.Or(cmp.Compare(b.Blocked, a.Blocked), cmp.Compare(b.Backlog, a.Backlog))
-	})
-	first := out[:min(len(out), detailed)]
-	states := make([]budget.State, len(first))
-	for i, b := range first {
-		states[i] = budget.State{Tenant: b.Tenant, Operation: b.Operation}
-	}
-	usages, err := r.Flow.Usages(ctx, states...)
+	usages, err := r.Flow.Usages(ctx, found[:min(len(found), detailed)]...)
 	if err != nil {
 		return nil, err
 	}
 	for i, u := range usages {
-		_, first[i].Used = u.Shares(first[i].Spacing)
+		_, out[i].Used = u.Shares(out[i].Spacing)
 	}
 	return out, nil
 }
