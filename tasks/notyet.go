@@ -25,7 +25,7 @@ func (a *attempt) notYet(ctx context.Context, code Code) *decision {
 	if !validKind(a.d.Kind) || a.h.enqueuedAt.IsZero() {
 		return dead(code)
 	}
-	age := time.Since(a.h.enqueuedAt)
+	age := a.age()
 	if age < 0 {
 		age = a.refusedFor(ctx)
 	}
