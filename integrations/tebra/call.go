@@ -93,7 +93,7 @@ func (c *Client) attempts(ctx context.Context, op *Operation, request []byte, ha
 		obs.Attempts++
 		lastErr = c.attempt(ctx, op, request, handler, obs)
 		var callErr *Error
-		retrying = errors.As(lastErr, &callErr) && !callErr.Sent && callErr.Code == Unavailable && callErr.Reason != "void" && ctx.Err() == nil
+		retrying = errors.As(lastErr, &callErr) && !callErr.Sent && callErr.Code == Unavailable && !callErr.Late() && ctx.Err() == nil
 		if retrying {
 			return lastErr
 		}
@@ -113,7 +113,7 @@ func (c *Client) attempt(ctx context.Context, op *Operation, request []byte, han
 			return err
 		}
 	}
-	return &Error{Code: Unavailable, Operation: op.Name, Reason: "void"}
+	return &Error{Code: Unavailable, Operation: op.Name, Reason: lateReason}
 }
 
 // attemptOnce makes one attempt. It reports whether the grant was no longer valid; then nothing was

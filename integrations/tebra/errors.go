@@ -93,6 +93,13 @@ func (e *Error) Permanent() bool {
 	return false
 }
 
+// lateReason is the reason of an Error that is Late.
+const lateReason = "void"
+
+// Late reports that no grant of the Gate was still valid when the request could be sent. The vendor
+// has seen nothing, and the error says nothing about it: this process or its host was too slow.
+func (e *Error) Late() bool { return e.Reason == lateReason && !e.Sent }
+
 // Is reports whether target is an *Error with the same code and, unless target names no operation,
 // the same operation. For example, errors.Is(err, &tebra.Error{Code: tebra.Throttled}) matches
 // throttling of any operation.

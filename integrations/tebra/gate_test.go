@@ -96,7 +96,7 @@ func TestLateGrantsAreReturned(t *testing.T) {
 		g.grant = func(int) (time.Time, error) { return time.Now().Add(-time.Hour), nil }
 		_, err := client.System.Throttles(t.Context())
 		var e *tebra.Error
-		if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Reason != "void" || e.Sent {
+		if !errors.As(err, &e) || e.Code != tebra.Unavailable || !e.Late() {
 			t.Errorf("got %+v, want unavailable (void) if all grants are late", e)
 		}
 	})
@@ -113,7 +113,7 @@ func TestLateGrantsAreNotRetried(t *testing.T) {
 		start := time.Now()
 		_, err := client.System.Throttles(t.Context())
 		var e *tebra.Error
-		if !errors.As(err, &e) || e.Code != tebra.Unavailable || e.Reason != "void" || e.Sent {
+		if !errors.As(err, &e) || e.Code != tebra.Unavailable || !e.Late() {
 			t.Errorf("got %+v, want unavailable (void), unsent", e)
 		}
 		if took := time.Since(start); took != 0 || len(g.calls) != 3 || len(sim.Calls(0)) != 0 {

@@ -46,7 +46,7 @@ func (d Deps) lookback(ctx context.Context, s practiceScope, known practice.Know
 // mayBeTooLong reports whether a shorter list may succeed where one has failed in this way.
 func mayBeTooLong(err error) bool {
 	var e *tebra.Error
-	return errors.As(err, &e) && (e.Code == tebra.Timeout || e.Code == tebra.Unavailable || e.Code == tebra.Malformed)
+	return errors.As(err, &e) && e.Sent && (e.Code == tebra.Timeout || e.Code == tebra.Unavailable || e.Code == tebra.Malformed)
 }
 
 // shorten is the outcome of a run whose far list has failed: it is repeated as a near one, as soon
@@ -60,7 +60,7 @@ func (d Deps) shorten(ctx context.Context, s practiceScope, err error) error {
 		return err
 	}
 	wait, code := e.RetryAfter, vendorCode(e.Code)
-	if least := d.Retry(ctx, s.tenant, e.Operation); least > wait {
+	if least := d.retryWait(ctx, s.tenant, e); least > wait {
 		wait, code = least, codes.RetryBudget
 	}
 	return tasks.Later(time.Now().Add(wait), code)

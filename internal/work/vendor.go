@@ -22,6 +22,7 @@ const (
 	longWait   = 10 * time.Minute
 	giveUp     = 24 * time.Hour
 	throttled  = 2 * time.Second
+	missedTurn = 2 * time.Second // before a call whose grants were too late asks for another one
 	locked     = 5 * time.Minute // before a login that the vendor has locked is tried again
 	waitJitter = 0.25
 )
@@ -38,6 +39,9 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 	}
 	now, code := time.Now(), vendorCode(e.Code)
 	coded := fmt.Errorf("%w: %w", code, err)
+	if e.Late() {
+		return tasks.Later(now.Add(jitter(missedTurn)), codes.Pace)
+	}
 	switch e.Code {
 	case tebra.Throttled:
 		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled, e.RetryAfter))), code)
@@ -49,7 +53,7 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 		wait := max(min(max(age/2, firstWait), longWait), e.RetryAfter)
 		if e.Code == tebra.Locked {
 			wait = max(wait, locked)
-		} else if least := d.Retry(ctx, t, e.Operation); least > wait {
+		} else if least := d.retryWait(ctx, t, e); least > wait {
 			wait, code = least, codes.RetryBudget
 		}
 		return tasks.Later(now.Add(jitter(wait)), code)
@@ -59,7 +63,17 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 	if e.Permanent() {
 		return coded
 	}
-	return delayed{coded, now.Add(d.Retry(ctx, t, e.Operation))}
+	return delayed{coded, now.Add(d.retryWait(ctx, t, e))}
+}
+
+// retryWait returns how long the retry of a call that failed has to wait at least: 0, unless the
+// retry budget of its operation is used up. A call that the vendor has not seen takes nothing from
+// the budget.
+func (d Deps) retryWait(ctx context.Context, t tenant.ID, e *tebra.Error) time.Duration {
+	if !e.Sent {
+		return 0
+	}
+	return d.Retry(ctx, t, e.Operation)
 }
 
 // delayed is a failure whose task runs again no earlier than the retry budget allows.

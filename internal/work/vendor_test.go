@@ -121,6 +121,7 @@ func TestVendorErrors(t *testing.T) {
 		"throttled for long": {&tebra.Error{Code: tebra.Throttled, RetryAfter: time.Minute}, 0, tasks.OutcomeLater, time.Minute, 76 * time.Second},
 		"locked":             {&tebra.Error{Code: tebra.Locked}, 0, tasks.OutcomeLater, 5 * time.Minute, 7 * time.Minute},
 		"locked for a day":   {&tebra.Error{Code: tebra.Locked}, 25 * time.Hour, tasks.OutcomeDead, 0, 0},
+		"late":               {&tebra.Error{Code: tebra.Unavailable, Reason: "void"}, 25 * time.Hour, tasks.OutcomeLater, 2 * time.Second, 3 * time.Second},
 		"merged":             {&tebra.Error{Code: tebra.Merged}, 0, tasks.OutcomeDead, 0, 0},
 		"malformed":          {&tebra.Error{Code: tebra.Malformed}, 0, tasks.OutcomeRetry, 0, 3 * time.Second},
 		"else":               {errors.New("something else"), 0, tasks.OutcomeRetry, 0, 3 * time.Second},
@@ -155,7 +156,7 @@ func TestRetryBudgetDelaysTasks(t *testing.T) {
 			return time.Minute
 		}}
 		worker := tasks.WorkerFunc[tasks.SyncDirectory](func(ctx context.Context, _ *tasks.Job[tasks.SyncDirectory]) error {
-			return d.vendorError(ctx, clinicA, &tebra.Error{Code: code, Operation: "GetProviders"}, time.Now())
+			return d.vendorError(ctx, clinicA, &tebra.Error{Code: code, Operation: "GetProviders", Sent: true}, time.Now())
 		})
 		r := taskstest.Work(t, worker, tasks.SyncDirectory{Practice: "7"})
 		if r.State != state || r.Code != codes.RetryBudget || r.Delay < 50*time.Second || r.Delay > 77*time.Second {
@@ -166,10 +167,20 @@ func TestRetryBudgetDelaysTasks(t *testing.T) {
 			t.Errorf("%s, the last attempt: %+v", code, r)
 		}
 	}
-	d := Deps{Retry: func(context.Context, tenant.ID, string) time.Duration { t.Error("a retry of what is final"); return 0 }}
-	for _, code := range []tebra.Code{tebra.Throttled, tebra.Locked, tebra.Denied, tebra.NotFound} {
-		if err := d.vendorError(t.Context(), clinicA, &tebra.Error{Code: code}, time.Now()); err == nil {
-			t.Errorf("%s: no error", code)
+	d := Deps{Retry: func(context.Context, tenant.ID, string) time.Duration {
+		t.Error("a retry of what is final, or of what was not sent")
+		return 0
+	}}
+	for _, e := range []tebra.Error{
+		{Code: tebra.Throttled, Sent: true},
+		{Code: tebra.Locked, Sent: true},
+		{Code: tebra.Denied, Sent: true},
+		{Code: tebra.NotFound, Sent: true},
+		{Code: tebra.Unavailable},
+		{Code: tebra.Malformed},
+	} {
+		if err := d.vendorError(t.Context(), clinicA, &e, time.Now()); err == nil {
+			t.Errorf("%s: no error", e.Code)
 		}
 	}
 }
