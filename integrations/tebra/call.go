@@ -32,6 +32,15 @@ const (
 func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 	readMember func(r *reader, el xml.Name) error, validate func() (Code, string),
 ) error {
+	request, err := encode(op, c.options.Credentials, body)
+	if err != nil {
+		request = nil
+	}
+	return c.send(ctx, op, request, responseHandler{readMember, validate})
+}
+
+// send sends a request; nil is one that could not be encoded.
+func (c *Client) send(ctx context.Context, op *Operation, request []byte, handler responseHandler) (err error) {
 	endTrace := func(Code) {}
 	if c.options.Trace != nil {
 		ctx, endTrace = c.options.Trace(ctx, op.Name)
@@ -48,12 +57,11 @@ func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 		}
 		endTrace(obs.Code)
 	}()
-	request, err := encode(op, c.options.Credentials, body)
-	if err != nil {
+	if request == nil {
 		obs.Code, obs.Reason = Invalid, "text"
 		return invalidRequest(op, "text")
 	}
-	err = c.attempts(ctx, op, request, responseHandler{readMember, validate}, &obs)
+	err = c.attempts(ctx, op, request, handler, &obs)
 	obs.Code, obs.Reason = "", ""
 	var callErr *Error
 	switch {
@@ -63,6 +71,7 @@ func (c *Client) call(ctx context.Context, op *Operation, body func(*writer),
 		obs.Code = Refused
 	default:
 		obs.Sent = true
+		c.worked.remember(op, request)
 	}
 	return err
 }
@@ -160,7 +169,7 @@ func (c *Client) attemptOnce(ctx context.Context, op *Operation, request []byte,
 	outcome.RetryAfter = resp.retryAfter
 	return false, &Error{
 		Code: code, Operation: op.Name, Reason: reason, Sent: resp.sent, Interval: outcome.Interval, RetryAfter: outcome.RetryAfter,
-		Status: resp.status, cause: resp.ctxErr,
+		Status: resp.status, Fingerprint: fingerprint(request), cause: resp.ctxErr,
 	}
 }
 
@@ -186,6 +195,8 @@ func sentinel(err error) error {
 // process.
 var fingerprintSeed = maphash.MakeSeed()
 
+func fingerprint(request []byte) uint64 { return maphash.Bytes(fingerprintSeed, request) }
+
 // enter asks the Gate. A nil Gate grants everything.
 func (c *Client) enter(ctx context.Context, op *Operation, request []byte, obs *Observation) (Pass, error) {
 	if c.options.Gate == nil {
@@ -193,7 +204,7 @@ func (c *Client) enter(ctx context.Context, op *Operation, request []byte, obs *
 	}
 	pass, err := c.options.Gate.Enter(ctx, Call{
 		Account: c.options.Account, Operation: op.Name, Class: op.Class, Interval: op.Interval, Interactive: obs.Interactive,
-		Retry: obs.Attempts > 1, Fingerprint: maphash.Bytes(fingerprintSeed, request),
+		Retry: obs.Attempts > 1, Fingerprint: fingerprint(request), Login: c.options.Login,
 	})
 	var refusal interface{ NotBefore() (time.Time, string) }
 	if err != nil && ctx.Err() != nil && !errors.As(err, &refusal) {

@@ -35,7 +35,10 @@ type Options struct {
 	// the same name.
 	Account     string
 	Credentials Credentials // the vendor's API user
-	Gate        Gate        // nil means no flow control; for tests and one-off tools only
+	// Login is a name of the version of Credentials, which the Gate gets with each call. "" means
+	// unknown.
+	Login string
+	Gate  Gate // nil means no flow control; for tests and one-off tools only
 	// HTTPClient is copied. If it is nil or has no Transport, the copy gets one with pooled
 	// connections, TLS 1.2 or later and no proxy from the environment. Redirects are always
 	// rejected.
@@ -86,6 +89,7 @@ type Client struct {
 	endpoint string
 	options  Options
 	http     *http.Client
+	worked   lastWorked
 }
 
 // New returns a client, or an error that names the invalid option. It sends nothing.

@@ -60,6 +60,8 @@ type Error struct {
 	// says, at most an hour; 0 if it has none.
 	RetryAfter time.Duration
 	Status     int // HTTP status of the response; 0 without a response
+	// Fingerprint is that of the Call which the Gate was asked about; 0 if it was not asked.
+	Fingerprint uint64
 	// cause is context.Canceled, context.DeadlineExceeded or nil. Other causes could quote an
 	// address.
 	cause error

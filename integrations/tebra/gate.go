@@ -63,6 +63,8 @@ type Call struct {
 	// Fingerprint is equal for equal requests in one process and has no meaning elsewhere. It lets
 	// a Gate distinguish a request that always fails from a vendor that is down. 0 means unknown.
 	Fingerprint uint64
+	// Login is Options.Login: the version of the credentials. "" means unknown.
+	Login string
 }
 
 // Pass is the permission to make one attempt. The client calls Done exactly once for every Pass.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,6 +24,7 @@ import (
 // Account is what a tenant's tasks work with.
 type Account struct {
 	Vendor    *tebra.Client
+	Login     string // a name of the version of the credentials
 	TimeZone  string // of practices without their own
 	Practices []ledger.Practice
 }
@@ -119,7 +122,7 @@ func (a *Accounts) renew(ctx context.Context, id tenant.ID, current *entry) (*en
 	if a.o.Weigh != nil {
 		a.o.Weigh(id, t.Weight)
 	}
-	next := &entry{Account: Account{TimeZone: t.TimeZone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
+	next := &entry{Account: Account{Login: loginOf(t.Credentials), TimeZone: t.TimeZone, Practices: t.Practices}, sealed: t.Credentials, read: time.Now()}
 	if current != nil && bytes.Equal(current.sealed, t.Credentials) {
 		next.Vendor = current.Vendor
 		return next, nil
@@ -140,13 +143,20 @@ func (a *Accounts) open(t ledger.Tenant) (*tebra.Client, error) {
 	}
 	vendor, err := tebra.New(tebra.Options{
 		Endpoint: a.o.Endpoint, Insecure: a.o.Insecure, Account: t.ID.String(), Gate: a.o.Gate,
-		Credentials: tebra.Credentials{CustomerKey: c.CustomerKey, User: c.User, Password: c.Password},
-		Trace:       trace, Observe: observe,
+		Login: loginOf(t.Credentials), Credentials: tebra.Credentials{CustomerKey: c.CustomerKey, User: c.User, Password: c.Password},
+		Trace: trace, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open account: %w", err)
 	}
 	return vendor, nil
+}
+
+// loginOf names a version of credentials. They are sealed again whenever they change, with a new
+// nonce, so the name says nothing about them.
+func loginOf(sealed []byte) string {
+	sum := sha256.Sum256(sealed)
+	return hex.EncodeToString(sum[:8])
 }
 
 // trace records a vendor call as a span.

@@ -13,6 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 const (
@@ -95,26 +96,42 @@ func (s stores) present() bool {
 // gate keeps a worker from taking tasks while a store that they need is unavailable. All tasks need
 // queue and cache. Only some need the ledger, so that its absence closes the lanes in which a task
 // has failed because of it.
+//
+// While the vendor's host is away, it takes no tasks of the lanes in which all tasks need it.
 type gate struct {
 	stores
 	recovery *recovery
+	hostOpen func() bool // the breaker of the vendor's host is not closed
 
 	mu     sync.Mutex
 	closed map[string]bool // lanes, while the ledger is unavailable
 }
 
-func (b *base) newGate() (*gate, error) {
+func (b *base) newGate(hostOpen func() bool) (*gate, error) {
 	watched, err := b.watchStores()
 	if err != nil {
 		return nil, err
 	}
 	r, err := b.newRecovery(watched, true)
-	return &gate{stores: watched, recovery: r, closed: map[string]bool{}}, err
+	return &gate{stores: watched, recovery: r, hostOpen: hostOpen, closed: map[string]bool{}}, err
 }
+
+// vendorLanes are the lanes whose kinds of task all call the vendor.
+var vendorLanes = func() map[string]bool {
+	lanes := map[string]bool{}
+	for _, k := range tasks.Kinds() {
+		all, known := lanes[string(k.Options.Lane)]
+		lanes[string(k.Options.Lane)] = k.Operation != "" && (all || !known)
+	}
+	return lanes
+}()
 
 // ready reports whether tasks of a lane may be taken.
 func (g *gate) ready(lane string) bool {
 	if !g.cache.Present() || !g.queue.Present() || g.recovery.holds(lane) {
+		return false
+	}
+	if vendorLanes[lane] && g.hostOpen() {
 		return false
 	}
 	g.mu.Lock()

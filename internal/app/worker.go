@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/queue"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/internal/work"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -23,9 +26,10 @@ type WorkerOptions struct {
 // Worker is the process that works on tasks.
 type Worker struct {
 	*base
-	server  *queue.Server
-	gate    *flow.Flow
-	archive *queue.Archive
+	server   *queue.Server
+	gate     *waker
+	accounts *account.Accounts
+	archive  *queue.Archive
 }
 
 // drain leaves the rest of the process half a second of the 8.5 s after which it has to be gone.
@@ -52,10 +56,12 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
+	wake := newWaker(gate, b.queue, b.log)
 	accounts := account.New(account.Options{
-		Ledger: b.ledger, Keys: b.keys, Gate: gate, Weigh: gate.SetWeight, Endpoint: o.Config.Endpoint,
+		Ledger: b.ledger, Keys: b.keys, Gate: wake, Weigh: gate.SetWeight, Endpoint: o.Config.Endpoint,
 		Insecure: o.Config.Mode == config.Dev,
 	})
+	wake.reload = accounts.Reload
 	router, err := tasks.NewRouter(tasks.RouterOptions{
 		Redis: b.queue, Keys: []byte(o.Config.Keyset.Reveal()), Bury: buryIn(b.ledger, b.log), Middleware: middleware, Logger: b.log,
 	})
@@ -64,12 +70,12 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	}
 	err = work.Register(router, work.Deps{
 		Account: accounts.Account, Reload: accounts.Reload, Store: b.store, Tasks: b.tasks, Ledger: b.ledger, Intervals: gate.SetIntervals,
-		Retry: gate.Retry, Now: b.now, Calendar: o.Clock.At, Logger: b.log,
+		Retry: gate.Retry, OfRecord: gate.OfRecord, Now: b.now, Calendar: o.Clock.At, Logger: b.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	ready, err := b.newGate()
+	ready, err := b.newGate(gate.HostOpen)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +86,7 @@ func NewWorker(ctx context.Context, o WorkerOptions) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{base: b, server: server, gate: gate, archive: b.archiveOf(router)}, nil
+	return &Worker{base: b, server: server, gate: wake, accounts: accounts, archive: b.archiveOf(router)}, nil
 }
 
 // Run works until ctx ends, drains, and closes everything. It can be called once.
@@ -93,6 +99,9 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := w.group.Go("archive", w.archive.Run); err != nil {
 		return err
 	}
+	if err := errors.Join(w.group.Go("probes", w.probe), w.group.Go("tasks that wait for breakers", w.gate.run)); err != nil {
+		return err
+	}
 	w.stack.Push("queue server", w.stop)
 	if err := w.server.Start(); err != nil {
 		return err
@@ -102,6 +111,14 @@ func (w *Worker) start(ctx context.Context) error {
 	w.health.Started()
 	w.log.InfoContext(ctx, "worker ready")
 	return nil
+}
+
+// probe repeats calls that are known to work, to find out whether the vendor does.
+func (w *Worker) probe(ctx context.Context) error {
+	return w.gate.Probe(ctx, func(ctx context.Context, id tenant.ID, operation string) bool {
+		a, err := w.accounts.Account(ctx, id)
+		return err != nil || !errors.Is(a.Vendor.Repeat(ctx, operation), tebra.ErrNothingToRepeat)
+	})
 }
 
 // stop drains. Tasks that have not ended run again in another worker, so they are no failure of the

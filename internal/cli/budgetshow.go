@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
@@ -105,7 +106,7 @@ func (e *env) showBudget(ctx context.Context, s *stores, name string, op tebra.O
 		}
 	}
 	for _, b := range states {
-		if b.Condition != flow.Closed && b.Concerns(op.Class) {
+		if b.Condition != breaker.Closed && b.Concerns(owner.ID, op.Name) {
 			d.Breakers = append(d.Breakers, b)
 		}
 	}

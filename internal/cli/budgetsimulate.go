@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/diagnose"
@@ -134,7 +134,7 @@ func (e *env) simulate(ctx context.Context, s *stores, name string, k tasks.Kind
 	c := budget.Calls{
 		N: f.count * max(1, k.Calls), Interactive: f.lane == tasks.LaneInteractive, Flow: f.share(),
 	}
-	if c.Earliest, err = brokenFor(ctx, gate, owner.ID, op.Class); err != nil {
+	if c.Earliest, err = brokenFor(ctx, gate, owner.ID, op.Name); err != nil {
 		return err
 	}
 	pace, err := budget.NewPace(budget.Options{Redis: s.queue})
@@ -156,12 +156,12 @@ func (e *env) simulate(ctx context.Context, s *stores, name string, k tasks.Kind
 	return e.answer(doc, doc.write)
 }
 
-// brokenFor returns how long breakers will stop a tenant's calls of a class.
-func brokenFor(ctx context.Context, gate *flow.Flow, owner tenant.ID, class tebra.Class) (time.Duration, error) {
+// brokenFor returns how long breakers will stop a tenant's calls of an operation.
+func brokenFor(ctx context.Context, gate *flow.Flow, owner tenant.ID, operation string) (time.Duration, error) {
 	breakers, err := gate.States(ctx, owner)
 	longest := time.Duration(0)
 	for _, b := range breakers {
-		if b.Condition == flow.Open && b.Concerns(class) {
+		if b.Condition == breaker.Open && b.Concerns(owner, operation) {
 			longest = max(longest, time.Until(b.Until))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
@@ -19,7 +20,7 @@ type Budget struct {
 	// Used reports whether it was called within a week. If not, the rest of State is empty.
 	Used bool
 	// Breakers are those that concern the operation and are not closed.
-	Breakers []flow.State
+	Breakers []breaker.State
 }
 
 // longBooking is how far ahead bookings are unusual.
@@ -59,11 +60,11 @@ func (b Budget) Advice() []string {
 }
 
 // breakerAdvice says what ends the state of a breaker.
-func breakerAdvice(s flow.State) string {
+func breakerAdvice(s breaker.State) string {
 	switch {
-	case s.Condition == flow.Ramp:
+	case s.Condition == breaker.Ramp:
 		return "it closed recently, and calls are slower than usual for some seconds"
-	case s.Scope == "credential":
+	case s.Scope == breaker.Credential:
 		return "correct the login of the tenant; a probe tests it again by itself"
 	}
 	return "a probe tests by itself whether the vendor is back"

@@ -5,49 +5,65 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
+	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
 // admission is a breaker's permission for one attempt.
 type admission struct {
-	breaker *breaker
+	breaker *local
 	gen     int64
 	slow    int    // the ramp's factor
-	token   string // of a probe; empty for any other attempt
+	token   string // of a probe, or of a login's first call; empty for any other attempt
 	count   func(error)
-	call    uint64 // the call's fingerprint
+	call    tebra.Call
+	tenant  tenant.ID
+	control bool // the call is repeated by Probe, to judge this breaker
+	known   bool // the call has worked before
+	alone   bool // the tenant is the only one that this process knows
 	began   time.Time
 }
+
+// otherProbe is how long callers wait for another caller's probe: the usual time of a call.
+const otherProbe = 2 * time.Second
 
 // admit admits an attempt, as the fleet's one probe if the breaker is due for it. If it refuses, it
 // returns how long to wait. If the breaker changed in the meantime, it returns neither admission
 // nor wait.
-//
-// The probe decides for all callers. It is therefore never a poison call, and not the call that
-// failed as the last probe while another call may still arrive.
-func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Duration, error) {
+func (b *local) admit(ctx context.Context, e *entry) (*admission, time.Duration, error) {
 	v, err := b.read(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	a := &admission{breaker: b, gen: v.gen, slow: b.slowdown(v), call: call, began: time.Now()}
-	if !v.until.IsZero() {
-		if wait := time.Until(v.until); wait > 0 {
+	a := &admission{
+		breaker: b, gen: v.Gen, slow: b.slowdown(v), call: e.call, tenant: e.budget.Tenant,
+		control: e.control.of == b, known: e.control.known, alone: e.flow.hasOne(),
+		began: time.Now(),
+	}
+	switch {
+	case v.IsOpen(b.login(e.call)):
+		if wait := time.Until(v.Until); wait > 0 {
 			return nil, wait, nil
 		}
-		if wait := b.probeDelay(call, v); wait > 0 {
+		if wait := b.probeDelay(e, v); wait > 0 {
 			return nil, wait, nil
 		}
+		fallthrough
+	case b.isUnproven(e.call, v):
 		wait, err := a.probe(ctx)
 		if err != nil || wait > 0 || a.token == "" {
 			return nil, wait, err
 		}
 	}
+	return b.counted(a)
+}
+
+// counted asks the count of this process.
+func (b *local) counted(a *admission) (*admission, time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if wait := time.Until(b.local); wait > 0 && a.token == "" {
+	if wait := time.Until(b.alone); wait > 0 && a.token == "" {
 		return nil, wait, nil
 	}
 	count, err := b.count.Allow()
@@ -61,60 +77,66 @@ func (b *breaker) admit(ctx context.Context, call uint64) (*admission, time.Dura
 	return a, 0, nil
 }
 
+// login returns what a call's login is to the breaker; "" if the breaker is not about logins.
+func (b *local) login(c tebra.Call) string {
+	if b.kind == credentialScope {
+		return c.Login
+	}
+	return ""
+}
+
+// isUnproven reports whether the call uses a login that has not worked yet. The first call of such
+// a login is alone: a wrong password costs one refusal.
+func (b *local) isUnproven(c tebra.Call, v breaker.Shared) bool {
+	return b.login(c) != "" && v.Proven != c.Login
+}
+
 // probeDelay returns how long other calls have the first chance to be the probe; 0 when this call
-// may be it.
-func (b *breaker) probeDelay(call uint64, v fleetState) time.Duration {
-	first, _ := b.periods()
-	if b.suspects.isPoison(call) {
-		return first
+// may be it. The probe decides for all callers. It is therefore a call that is known to work, if
+// Probe has one to repeat. It is never a call that may fail because of what it asks for, nor the
+// call that failed as the last probe while another one may still arrive.
+func (b *local) probeDelay(e *entry, v breaker.Shared) time.Duration {
+	call := e.call.Fingerprint
+	switch {
+	case e.control.of == b || b.kind == credentialScope:
+		return 0
+	case b.suspects.isPoison(call):
+		return b.first()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if call == 0 || call != b.failedProbe {
-		return 0
+	delay := time.Duration(0)
+	if e.flow.probing.Load() && !b.write {
+		delay = probeHeadStart
 	}
-	return max(0, time.Until(v.until.Add(first)))
+	if call != 0 && call == b.failedProbe {
+		delay = b.first()
+	}
+	return max(0, time.Until(v.Until.Add(delay)))
 }
 
 // probe asks for the permission to send the probe. If it returns without a token and without a
 // wait, the breaker has changed.
 func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
 	b := a.breaker
-	ctx, cancel := context.WithTimeout(ctx, redisLimit)
-	defer cancel()
-	token := uuid.NewString()
-	v, err := probeScript.Run(ctx, b.o.Redis, []string{b.scope.key(), b.scope.key("probe")},
-		token, b.o.Breakers.Probe.Milliseconds(), a.gen).Int64Slice()
+	a.token, wait, err = b.Probe(ctx, b.o.Redis, a.gen, b.login(a.call), b.o.Breakers.Probe)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("probe: %w", err)
-	case len(v) != 2:
-		return 0, fmt.Errorf("probe: %d values", len(v))
-	case v[0] == 1:
-		a.token = token
-		return 0, nil
-	case v[0] == 2:
+		return 0, fmt.Errorf("admit: %w", err)
+	case wait > 0:
+		return max(min(wait, b.first()/4, otherProbe), b.o.Breakers.Cache), nil
+	case a.token == "":
 		b.invalidate()
-		return 0, nil
 	}
-	// The probe usually ends sooner than its permission: try again after the usual time of a call.
-	first, _ := b.periods()
-	return max(min(micros(v[1]), first/4), b.o.Breakers.Cache), nil
-}
-
-// invalidate makes the next read ask Redis.
-func (b *breaker) invalidate() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fleet.asked = time.Time{}
+	return 0, nil
 }
 
 // slowdown returns the factor by which the ramp divides the pace.
-func (b *breaker) slowdown(v fleetState) int {
-	if v.closed.IsZero() {
+func (b *local) slowdown(v breaker.Shared) int {
+	if v.Closed.IsZero() {
 		return 1
 	}
-	switch since := time.Since(v.closed); {
+	switch since := time.Since(v.Closed); {
 	case since < b.o.Breakers.Ramp:
 		return 4
 	case since < 2*b.o.Breakers.Ramp:
@@ -123,63 +145,103 @@ func (b *breaker) slowdown(v fleetState) int {
 	return 1
 }
 
+// verdict is what the outcome of an attempt means for its breaker.
+type verdict uint8
+
+const (
+	unremarkable verdict = iota
+	suspicious           // a call that is known to work has to judge the breaker
+	opened
+)
+
 // done reports the outcome of the attempt to the breaker.
-func (a *admission) done(ctx context.Context, o tebra.Outcome) {
+func (a *admission) done(ctx context.Context, o tebra.Outcome) (is verdict) {
 	b := a.breaker
-	v := classify(b.scope.kind, o)
-	if v == failure && a.ofRecord(o) {
-		v = ignored
-	}
-	switch v {
-	case success:
-		b.suspects.succeeded(a.call, a.began)
+	v := classify(b.kind, o)
+	evident := v == failure && a.isEvidence()
+	switch {
+	case v == success:
+		b.suspects.succeeded(a.call.Fingerprint, a.began)
+		b.failing(a.tenant, false)
 		a.count(nil)
-	case failure:
+	case evident:
 		a.count(errCounted)
-	case ignored, reachable:
+	default:
 		a.count(errExcluded)
 	}
 	switch {
-	case v == failure && (a.token != "" || b.tripped()):
-		if a.token != "" {
-			b.mu.Lock()
-			b.failedProbe = a.call
-			b.mu.Unlock()
-		}
-		b.suspects.forget()
-		if a.token == "" && a.slow > 1 {
-			b.suspects.failed(a.call, time.Now()) // a single failure in the ramp: the next probe shows whether the call is poison
-		}
-		b.open(ctx, a.gen, o.Code)
+	case evident && (a.token != "" || b.tripped()):
+		a.opens(ctx, o)
+		return opened
+	case v == failure && a.suspect():
+		is = suspicious
 	case v == failure:
-		b.suspects.failed(a.call, time.Now())
 	case a.token == "":
 	case v == ignored:
-		a.release(ctx)
+		b.Return(context.WithoutCancel(ctx), b.o.Redis, a.token)
 	default:
-		b.close(ctx, a.gen)
+		b.close(ctx, a.gen, a.call.Login)
 	}
+	return is
 }
 
-// ofRecord reports whether a failure may follow what the call asks for: the call is poison, or it
-// has failed before and none has succeeded since. Refused credentials and a vendor that cannot be
-// reached do not depend on what is asked, and a probe is sent to find out. A response that is not
-// the vendor's speaks of the host, unless other calls have shown that this call alone gets it.
-func (a *admission) ofRecord(o tebra.Outcome) bool {
+// isEvidence reports whether a failure speaks of what the breaker guards, and not only of what the
+// call asks for. A refused login does, and so does a call that is known to work, such as a probe.
+// For the host, the calls that are evidence are of different tenants, if there are several. Calls
+// that change something are not repeated as a control; for them, failures in a row of different
+// calls are evidence.
+func (a *admission) isEvidence() bool {
 	b := a.breaker
 	switch {
-	case b.scope.kind == credentialScope || o.NotSent:
-		return false
-	case b.suspects.isPoison(a.call):
+	case b.kind == credentialScope || a.token != "":
 		return true
-	case b.scope.kind == hostScope && o.Foreign:
+	case b.write:
+		return !b.suspects.isSuspect(a.call.Fingerprint)
+	case !a.control:
 		return false
 	}
-	return a.token == "" && b.suspects.isSuspect(a.call)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kind == hostScope && b.witness == a.tenant && !(a.alone && a.known) {
+		return false
+	}
+	b.witness = a.tenant
+	return true
 }
 
-func (a *admission) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisLimit)
-	defer cancel()
-	_ = releaseScript.Run(ctx, a.breaker.o.Redis, []string{a.breaker.scope.key("probe")}, a.token).Err()
+// opens publishes that the breaker opens because of the attempt. Failures that led to an opening
+// prove nothing about their records.
+func (a *admission) opens(ctx context.Context, o tebra.Outcome) {
+	b := a.breaker
+	if a.token != "" {
+		b.mu.Lock()
+		b.failedProbe = a.call.Fingerprint
+		b.mu.Unlock()
+	}
+	b.suspects.forget()
+	b.open(ctx, a.gen, o.Code, a.call.Login, a.evidence())
+}
+
+// evidence says in words what opened the breaker.
+func (a *admission) evidence() string {
+	switch b := a.breaker; {
+	case b.kind == credentialScope:
+		return "the vendor refused the login"
+	case a.token != "":
+		return "the probe failed"
+	case b.write:
+		return fmt.Sprintf("%d different calls failed in a row", b.o.Breakers.Failures)
+	case b.kind == hostScope && !a.alone:
+		return "calls of two tenants failed that had worked before"
+	}
+	return "a call failed repeatedly that had worked before"
+}
+
+// suspect notes a failure that is no evidence. It reports whether there were enough of them since
+// the last success to look for evidence; in the ramp one is enough.
+func (a *admission) suspect() bool {
+	b := a.breaker
+	b.failing(a.tenant, true)
+	n := b.suspects.failed(a.call.Fingerprint, a.began, time.Now())
+	return n >= b.o.Breakers.Failures || n > 0 && a.slow > 1
 }

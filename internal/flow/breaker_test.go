@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"errors"
 	"math"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -28,12 +30,11 @@ var (
 
 // lasting makes breakers stay open for longer than a test runs.
 func lasting(o *Options) {
-	o.Breakers.Open, o.Breakers.MaxOpen = time.Minute, time.Minute
-	o.Breakers.Credential, o.Breakers.MaxCredential = time.Minute, time.Minute
+	o.Breakers.Open, o.Breakers.MaxOpen, o.Breakers.Credential = time.Minute, time.Minute, time.Minute
 }
 
 // condition returns the fleet's state of one breaker.
-func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) State {
+func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) breaker.State {
 	t.Helper()
 	states, err := f.States(t.Context(), ids...)
 	if err != nil {
@@ -44,7 +45,7 @@ func condition(t *testing.T, f *Flow, scope string, ids ...tenant.ID) State {
 			return s
 		}
 	}
-	return State{Scope: scope, Condition: Closed}
+	return breaker.State{Name: breaker.Name{Scope: scope}, Condition: breaker.Closed}
 }
 
 // Every code against every kind of breaker.
@@ -56,7 +57,7 @@ func TestClassify(t *testing.T) {
 	}
 	want := map[scopeKind][]outcome{
 		hostScope:       {success, reachable, reachable, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, ignored, reachable, reachable},
-		classScope:      {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, failure, ignored, reachable},
+		operationScope:  {success, ignored, ignored, reachable, reachable, reachable, reachable, failure, failure, ignored, ignored, failure, ignored, reachable},
 		credentialScope: {success, ignored, failure, reachable, reachable, reachable, reachable, ignored, ignored, ignored, ignored, ignored, failure, reachable},
 	}
 	for kind, outcomes := range want {
@@ -70,30 +71,55 @@ func TestClassify(t *testing.T) {
 		}
 	}
 	unreachable := tebra.Outcome{Code: tebra.Unavailable, NotSent: true}
-	if classify(hostScope, unreachable) != failure || classify(classScope, unreachable) != ignored {
+	if classify(hostScope, unreachable) != failure || classify(operationScope, unreachable) != ignored {
 		t.Error("an unreachable vendor must count as a failure for the host alone")
 	}
 }
 
-// Three failures in a row, of any tenant, open the host's breaker for the fleet. No call is sent
-// then.
+// judge makes one attempt of a call that is known to work, as Probe does for a breaker.
+func judge(t *testing.T, f *Flow, of *local, c tebra.Call, o tebra.Outcome) {
+	t.Helper()
+	ctx := context.WithValue(t.Context(), controlKey{}, control{of: of, known: true})
+	p, err := f.Enter(ctx, c)
+	if err != nil {
+		t.Fatalf("enter: %v", err)
+	}
+	p.Done(ctx, o)
+}
+
+// of returns a call of another tenant.
+func of(id tenant.ID, c tebra.Call) tebra.Call {
+	c.Account = id.String()
+	return c
+}
+
+// breakerOf returns the breaker of a call's operation.
+func breakerOf(f *Flow, c tebra.Call) *local {
+	return f.breakers(f.account(tenant.ID(c.Account)), c)[2]
+}
+
+// Two calls in a row that are known to work, of two tenants, open the host's breaker for the fleet
+// when they fail. No other call does, and no call is sent then.
 func TestHostOpens(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		one, two := newFlow(t, rdb, lasting), newFlow(t, rdb, lasting)
-		other := getPatient()
-		other.Account = "clinic-b"
-		call(t, one, getPatient(), down)
-		call(t, one, getPatient(), timedOut)
-		call(t, one, getPatient(), tebra.Outcome{}) // ends the row of failures
-		call(t, one, getPatient(), down)
-		call(t, one, getPatient(), tebra.Outcome{Code: tebra.NotFound}) // not counted
-		call(t, one, other, tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
-		if c := condition(t, two, "host"); c.Condition != Closed {
+		other := of("clinic-b", getPatient())
+		call(t, one, other, tebra.Outcome{})
+		for n := range uint64(20) { // whatever fails
+			call(t, one, withFingerprint(n), []tebra.Outcome{down, timedOut, foreign, {Code: tebra.Unavailable, NotSent: true}}[n%4])
+		}
+		for range 3 { // one tenant alone
+			judge(t, one, one.host, getPatient(), down)
+		}
+		judge(t, one, one.host, getPatient(), tebra.Outcome{}) // ends the row of failures
+		judge(t, one, one.host, other, down)
+		judge(t, one, one.host, other, tebra.Outcome{Code: tebra.NotFound}) // not counted
+		if c := condition(t, two, "host"); c.Condition != breaker.Closed {
 			t.Fatalf("too early: %+v", c)
 		}
 		began := time.Now()
-		call(t, one, getPatient(), timedOut)
+		judge(t, one, one.host, getPatient(), timedOut)
 		for _, f := range []*Flow{one, two} {
 			for _, c := range []tebra.Call{getPatient(), other, interactive(other)} {
 				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
@@ -107,11 +133,30 @@ func TestHostOpens(t *testing.T) {
 			}
 		}
 		c := condition(t, two, "host")
-		c.Until = time.Time{}
-		if diff := cmp.Diff(State{Scope: "host", Condition: Open, Opens: 1, Reason: "timeout"}, c); diff != "" {
+		if time.Since(c.Since) > time.Minute {
+			t.Errorf("open since %v", c.Since)
+		}
+		c.Until, c.Since = time.Time{}, time.Time{}
+		want := breaker.State{
+			Name: breaker.Name{Scope: "host"}, Condition: breaker.Open, Opens: 1, Reason: "timeout",
+			Evidence: "calls of two tenants failed that had worked before",
+		}
+		if diff := cmp.Diff(want, c); diff != "" {
 			t.Errorf("state (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A process that knows one tenant judges the host by that tenant's calls.
+func TestHostOpensForASingleTenant(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	for range witnesses {
+		judge(t, f, f.host, getPatient(), down)
+	}
+	if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "host" {
+		t.Errorf("refused by %s", r.Scope)
+	}
 }
 
 // Background callers refused by a breaker return one by one, after it may have closed.
@@ -132,11 +177,9 @@ func TestBreakerRefusalsAreBooked(t *testing.T) {
 }
 
 // openHost opens the host's breaker.
-func openHost(t *testing.T, f *Flow, c tebra.Call) {
+func openHost(t *testing.T, f *Flow, _ tebra.Call) {
 	t.Helper()
-	for range 3 {
-		call(t, f, c, down)
-	}
+	f.host.open(t.Context(), f.host.known().Gen, tebra.Unavailable, "", "a test")
 	if s := condition(t, f, "host"); s.Opens != 1 {
 		t.Fatalf("not open: %+v", s)
 	}
@@ -147,12 +190,12 @@ func TestAdoptKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	b := newFlow(t, redistest.New(t)).host
 	now := time.Now()
-	b.adopt(fleetState{gen: 2, asked: now})
-	b.adopt(fleetState{gen: 1, asked: now.Add(-time.Second)})
+	b.adopt(breaker.Shared{Gen: 2, Asked: now})
+	b.adopt(breaker.Shared{Gen: 1, Asked: now.Add(-time.Second)})
 	if b.changed(2) {
 		t.Error("an old reply was adopted")
 	}
-	b.adopt(fleetState{gen: 0, asked: now.Add(time.Second)}) // Redis has lost its data
+	b.adopt(breaker.Shared{Gen: 0, Asked: now.Add(time.Second)}) // Redis has lost its data
 	if b.changed(0) {
 		t.Error("a new reply was not adopted")
 	}
@@ -165,11 +208,11 @@ func TestRamp(t *testing.T) {
 	f := newFlow(t, rdb, func(o *Options) { o.Breakers.Ramp = 5 * time.Second })
 	b := f.host
 	for since, want := range map[int]int{0: 4, 4_900: 4, 5_100: 2, 9_900: 2, 10_100: 1, math.MaxInt32: 1} {
-		if got := b.slowdown(fleetState{closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
+		if got := b.slowdown(breaker.Shared{Closed: time.Now().Add(-time.Duration(since) * time.Millisecond)}); got != want {
 			t.Errorf("%d ms after closing the pace is divided by %d, want %d", since, got, want)
 		}
 	}
-	if got := b.slowdown(fleetState{}); got != 1 {
+	if got := b.slowdown(breaker.Shared{}); got != 1 {
 		t.Errorf("a breaker that never opened divides the pace by %d", got)
 	}
 	openHost(t, f, getPatient())
@@ -200,7 +243,7 @@ func TestRefusedCredentialsOpenOneTenant(t *testing.T) {
 			call(t, f, other, tebra.Outcome{})
 		}
 		s := condition(t, two, "credential", clinic, "clinic-b")
-		if s.Condition != Open || s.Tenant != clinic || s.Reason != "unauthenticated" {
+		if s.Condition != breaker.Open || s.Tenant != clinic || s.Reason != "unauthenticated" {
 			t.Errorf("state: %+v", s)
 		}
 	})
@@ -214,39 +257,51 @@ func TestMalformedResponsesOpenNothing(t *testing.T) {
 		call(t, f, withFingerprint(n), malformed)
 	}
 	call(t, f, getPatient(), tebra.Outcome{})
-	if states, err := f.States(t.Context(), clinic); err != nil || slices.ContainsFunc(states, func(s State) bool { return s.Condition != Closed }) {
+	if states, err := f.States(t.Context(), clinic); err != nil || slices.ContainsFunc(states, func(s breaker.State) bool { return s.Condition != breaker.Closed }) {
 		t.Errorf("%+v, %v", states, err)
 	}
 }
 
-// A class opens for its tenant after five failures in a row, or when half of at least ten calls
-// fail.
-func TestClassOpens(t *testing.T) {
+// An operation opens for its tenant when a call of it that is known to work fails twice in a row.
+// Calls of other operations go on.
+func TestOperationOpens(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
-		f := newFlow(t, rdb, lasting, func(o *Options) { o.Breakers.HostFailures = 1000 })
-		for range 4 {
-			call(t, f, getPatient(), down)
+		f := newFlow(t, rdb, lasting)
+		b := breakerOf(f, getPatient())
+		for n := range uint64(20) {
+			call(t, f, withFingerprint(n), down)
 		}
-		if s := condition(t, f, "read_one", clinic); s.Condition != Closed {
+		judge(t, f, b, getPatient(), down)
+		judge(t, f, b, getPatient(), tebra.Outcome{})
+		judge(t, f, b, getPatient(), tebra.Outcome{Code: tebra.Unknown})
+		if s := condition(t, f, "GetPatient", clinic); s.Condition != breaker.Closed {
 			t.Fatalf("too early: %+v", s)
 		}
-		call(t, f, getPatient(), timedOut)
-		if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "read_one" {
-			t.Errorf("refused by %s", r.Scope)
+		judge(t, f, b, getPatient(), timedOut)
+		if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "GetPatient" || r.Breaker() != b.Name {
+			t.Errorf("refused by %s", r.Breaker())
 		}
-		list := tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}
-		for i := range 10 {
-			o := tebra.Outcome{}
-			if i%2 == 1 {
-				o = down
-			}
-			call(t, f, list, o)
-		}
-		if r := refused(t, f, list, codes.Breaker); r.Scope != "read_list" {
-			t.Errorf("refused by %s", r.Scope)
-		}
+		call(t, f, tebra.Call{Account: clinic.String(), Operation: "GetProviders", Class: tebra.ReadList, Interval: time.Millisecond}, tebra.Outcome{})
+		call(t, f, of("clinic-b", getPatient()), tebra.Outcome{})
 	})
+}
+
+// An operation that changes something has no call to repeat: different calls that fail in a row
+// open it, and the same one does not.
+func TestWriteOpens(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, redistest.New(t), lasting)
+	write := tebra.Call{Account: clinic.String(), Operation: "UpdateAppointment", Class: tebra.Write, Interval: time.Millisecond}
+	for _, n := range []uint64{1, 1, 1, 1, 2} {
+		write.Fingerprint = n
+		call(t, f, write, down)
+	}
+	write.Fingerprint = 3
+	call(t, f, write, down)
+	if r := refused(t, f, write, codes.Breaker); r.Scope != "UpdateAppointment" {
+		t.Errorf("refused by %s", r.Scope)
+	}
 }
 
 // Callers that wait for their slots when a breaker opens do not call.
@@ -257,9 +312,13 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 	c := withInterval(getPatient(), 300*time.Millisecond)
 	fast := getPatient()
 	fast.Operation = "GetProviders"
-	call(t, f, fast, down)
-	call(t, f, fast, down)
-	last := enter(t, f, fast)
+	fast.Account = "clinic-b"
+	judge(t, f, f.host, of("clinic-c", fast), down)
+	ctx := context.WithValue(t.Context(), controlKey{}, control{of: f.host, known: true})
+	last, err := f.Enter(ctx, fast)
+	if err != nil {
+		t.Fatal(err)
+	}
 	call(t, f, c, tebra.Outcome{Code: tebra.NotFound})
 	done := make(chan error, 1)
 	go func() {
@@ -269,7 +328,7 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 		}
 		done <- err
 	}()
-	waiting(t, f, 2)
+	waiting(t, f, 1)
 	last.Done(t.Context(), down)
 	var r *Refused
 	if err := <-done; !errors.As(err, &r) || r.Reason != codes.Breaker {
@@ -281,12 +340,17 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 func TestLateFailuresDoNotExtendAnOutage(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	permits := make([]*permit, 6)
+	ctx := context.WithValue(t.Context(), controlKey{}, control{of: f.host, known: true})
+	permits := make([]tebra.Pass, 6)
 	for i := range permits {
-		permits[i] = enter(t, f, getPatient())
+		p, err := f.Enter(ctx, of([]tenant.ID{"clinic-a", "clinic-b"}[i%2], getPatient()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		permits[i] = p
 	}
 	for _, p := range permits {
-		p.Done(t.Context(), down)
+		p.Done(ctx, down)
 	}
 	if s := condition(t, f, "host"); s.Opens != 1 {
 		t.Errorf("%d openings of one outage", s.Opens)
@@ -298,14 +362,22 @@ func TestProcessTripsAloneWithoutRedis(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), func(o *Options) { o.Breakers.Open = 600 * time.Millisecond })
 	b := f.host
-	permits := []*permit{enter(t, f, getPatient()), enter(t, f, getPatient()), enter(t, f, getPatient())}
+	ctx := context.WithValue(t.Context(), controlKey{}, control{of: b, known: true})
+	var permits []tebra.Pass
+	for range witnesses {
+		p, err := f.Enter(ctx, getPatient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		permits = append(permits, p)
+	}
 	healthy := b.o.Redis
 	b.o.Redis = closedClient(t)
 	for _, p := range permits {
 		p.Done(t.Context(), down)
 	}
 	b.o.Redis = healthy
-	if s := condition(t, f, "host"); s.Condition != Closed {
+	if s := condition(t, f, "host"); s.Condition != breaker.Closed {
 		t.Fatalf("published after all: %+v", s)
 	}
 	at, _ := refused(t, f, interactive(getPatient()), codes.Breaker).NotBefore()

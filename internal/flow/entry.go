@@ -15,7 +15,8 @@ type entry struct {
 	call     tebra.Call
 	budget   budget.Operation
 	share    *share
-	breakers []*breaker
+	breakers []*local
+	control  control   // what the call is repeated for, if Probe repeats it
 	deadline time.Time // of all waiting
 }
 
@@ -68,8 +69,8 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 		if err != nil {
 			return e.unreachable(ctx)
 		}
-		if wait := time.Until(v.until); !v.until.IsZero() && wait > 0 {
-			return e.refuse(ctx, codes.Breaker, b.scope.String(), wait), nil
+		if wait := time.Until(v.Until); v.IsOpen(b.login(e.call)) && wait > 0 {
+			return e.refuse(ctx, codes.Breaker, b.Scope, wait), nil
 		}
 	}
 	return nil, nil //nolint:nilnil // no breaker is open
@@ -98,12 +99,12 @@ func (e *entry) acquirePlace(ctx context.Context) (*waiter, error) {
 // that has changed.
 func (e *entry) admit(ctx context.Context, p *permit) error {
 	for _, b := range e.breakers {
-		a, wait, err := b.admit(ctx, e.call.Fingerprint)
+		a, wait, err := b.admit(ctx, e)
 		switch {
 		case err != nil:
 			return firstError(e.unreachable(ctx))
 		case wait > 0:
-			return e.refuse(ctx, codes.Breaker, b.scope.String(), wait)
+			return e.refuse(ctx, codes.Breaker, b.Scope, wait)
 		case a == nil:
 			return nil
 		}
@@ -206,7 +207,7 @@ func (e *entry) refuse(ctx context.Context, why codes.Code, scope string, wait t
 }
 
 func (e *entry) refusal(why codes.Code, scope string, wait time.Duration) *Refused {
-	return &Refused{Reason: why, Scope: scope, until: time.Now().Add(wait)}
+	return &Refused{Reason: why, Scope: scope, Tenant: e.budget.Tenant, until: time.Now().Add(wait)}
 }
 
 // unreachable returns the error for a request that Redis did not answer: the context's, or a

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/tenant"
@@ -35,21 +37,20 @@ type Options struct {
 
 // Breakers configures the breakers.
 type Breakers struct {
-	// HostFailures in a row, of any tenant, open the host's breaker. Defaults to 3.
-	HostFailures int
-	// ClassFailures in a row, or half of at least twice as many calls within a minute, open a
-	// class's breaker. Defaults to 5.
-	ClassFailures int
+	// Failures since the last success, of the host or of an operation, are enough to repeat a call
+	// that is known to work, which decides. So many calls in a row that change something, and that
+	// failed, open their operation's breaker. Defaults to 3.
+	Failures int
 	// Open is how long a breaker stays open at first. It doubles with each further opening, up to
-	// MaxOpen. Both vary by a fifth in both directions. Default to 15 s and 5 min.
+	// MaxOpen. Both vary by a fifth in both directions. Default to 5 s and 25 s.
 	Open, MaxOpen time.Duration
-	// Credential and MaxCredential are the same for refused credentials. Default to 5 min and 1 h.
-	Credential, MaxCredential time.Duration
+	// Credential is how long a refused login is not used, or up to a fifth longer. Defaults to 1 h.
+	Credential time.Duration
 	// Probe is how long a probe without an outcome blocks the next one. Defaults to 45 s: longer
 	// than any call.
 	Probe time.Duration
 	// Ramp is the length of each of the two steps after closing: a quarter, then half of the pace.
-	// Defaults to 15 s.
+	// Defaults to 2.5 s.
 	Ramp time.Duration
 	// Cache is how old a process's copy of a breaker's state may be. Defaults to 250 ms.
 	Cache time.Duration
@@ -59,14 +60,12 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxWait, 2*time.Second)
 	orDefault(&o.Slots, 32)
 	b := &o.Breakers
-	orDefault(&b.HostFailures, 3)
-	orDefault(&b.ClassFailures, 5)
-	orDefault(&b.Open, 15*time.Second)
-	orDefault(&b.MaxOpen, 5*time.Minute)
-	orDefault(&b.Credential, 5*time.Minute)
-	orDefault(&b.MaxCredential, time.Hour)
+	orDefault(&b.Failures, 3)
+	orDefault(&b.Open, 5*time.Second)
+	orDefault(&b.MaxOpen, 25*time.Second)
+	orDefault(&b.Credential, time.Hour)
 	orDefault(&b.Probe, 45*time.Second)
-	orDefault(&b.Ramp, 15*time.Second)
+	orDefault(&b.Ramp, 2500*time.Millisecond)
 	orDefault(&b.Cache, 250*time.Millisecond)
 	return o
 }
@@ -89,9 +88,9 @@ func (o Options) check() error {
 	switch {
 	case o.Redis == nil:
 		return errors.New("flow: Options.Redis is required")
-	case o.Slots < 0 || b.HostFailures < 0 || b.ClassFailures < 0:
+	case o.Slots < 0 || b.Failures < 0:
 		return errors.New("flow: a negative count in Options")
-	case b.MaxOpen < b.Open || b.MaxCredential < b.Credential:
+	case b.MaxOpen < b.Open:
 		return errors.New("flow: a breaker's longest period is shorter than its first")
 	}
 	return nil
@@ -105,22 +104,28 @@ type Flow struct {
 	calendar *budget.Calendar
 	places   *places
 	fleet    *fleet
-	host     *breaker
+	host     *local
+
+	probing atomic.Bool   // Probe runs
+	nudge   chan struct{} // for Probe: something has changed
 
 	draining context.Context //nolint:containedctx // ends with Drain
 	drain    context.CancelFunc
 
 	mu      sync.Mutex
 	tenants map[tenant.ID]*account // one entry per tenant of the ledger, of which there are few
+	watch   map[*local]struct{}    // for Probe: what is open or suspicious, besides the host
 }
 
 var _ tebra.Gate = (*Flow)(nil)
 
-// account holds the share of the places in flight and the breakers of one tenant.
+// account holds the share of the places in flight, the breakers and the calls that are known to
+// work of one tenant.
 type account struct {
 	share      *share
-	credential *breaker
-	classes    [tebra.System + 1]*breaker // by class; nil for the zero class
+	credential *local
+	operations map[string]*local // as many as the vendor's client has
+	worked     map[string]worked // by operation
 }
 
 // New returns a Flow. It does not connect to Redis yet.
@@ -146,8 +151,10 @@ func New(o Options) (*Flow, error) {
 		calendar: calendar,
 		places:   newPlaces(o.Slots),
 		fleet:    &fleet{rdb: o.Redis, waitLife: waitLife},
-		host:     newBreaker(o, scope{kind: hostScope}),
+		host:     newLocal(o, hostScope, breaker.Name{Scope: breaker.Host}),
+		nudge:    make(chan struct{}, 1),
 		tenants:  make(map[tenant.ID]*account),
+		watch:    make(map[*local]struct{}),
 	}
 	f.draining, f.drain = context.WithCancel(context.Background())
 	return f, nil
@@ -164,14 +171,32 @@ func (f *Flow) account(id tenant.ID) *account {
 	if a == nil {
 		a = &account{
 			share:      &share{tenant: id, weight: 1},
-			credential: newBreaker(f.options, scope{kind: credentialScope, tenant: id}),
-		}
-		for c := tebra.ReadOne; c <= tebra.System; c++ {
-			a.classes[c] = newBreaker(f.options, scope{kind: classScope, tenant: id, class: c})
+			credential: newLocal(f.options, credentialScope, breaker.Name{Tenant: id, Scope: breaker.Credential}),
+			operations: map[string]*local{},
 		}
 		f.tenants[id] = a
 	}
 	return a
+}
+
+// breakers returns what a call needs to be closed.
+func (f *Flow) breakers(a *account, c tebra.Call) []*local {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	op := a.operations[c.Operation]
+	if op == nil {
+		op = newLocal(f.options, operationScope, breaker.Name{Tenant: a.share.tenant, Scope: c.Operation})
+		op.write = c.Class == tebra.Write
+		a.operations[c.Operation] = op
+	}
+	return []*local{f.host, a.credential, op}
+}
+
+// hasOne reports whether this process knows a single tenant.
+func (f *Flow) hasOne() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.tenants) == 1
 }
 
 // SetWeight sets a tenant's share of the places in flight while tenants compete for them, relative
@@ -199,9 +224,9 @@ func (f *Flow) Enter(ctx context.Context, c tebra.Call) (tebra.Pass, error) {
 	account := f.account(id)
 	e := entry{
 		flow: f, call: c, budget: budget.Operation{Tenant: id, Name: c.Operation, Interval: c.Interval}, share: account.share,
-		breakers: []*breaker{f.host, account.credential, account.classes[c.Class]},
-		deadline: time.Now().Add(f.options.MaxWait),
+		breakers: f.breakers(account, c), deadline: time.Now().Add(f.options.MaxWait),
 	}
+	e.control, _ = ctx.Value(controlKey{}).(control)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(f.draining, cancel)() // ends every wait

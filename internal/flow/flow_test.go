@@ -29,8 +29,7 @@ func onBothServers(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 
 // fastBreakers have short periods. Their cache is short, so that processes agree at once.
 var fastBreakers = Breakers{
-	Open: 300 * time.Millisecond, MaxOpen: 1200 * time.Millisecond, Credential: 300 * time.Millisecond,
-	MaxCredential: 1200 * time.Millisecond, Ramp: 400 * time.Millisecond, Probe: 3 * time.Second, Cache: time.Millisecond,
+	Open: 300 * time.Millisecond, MaxOpen: 1200 * time.Millisecond, Credential: 300 * time.Millisecond, Ramp: 400 * time.Millisecond, Probe: 3 * time.Second, Cache: time.Millisecond,
 }
 
 func newFlow(t *testing.T, rdb redis.UniversalClient, change ...func(*Options)) *Flow {
@@ -128,14 +127,14 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t)
 	for name, o := range map[string]Options{
-		"no redis":         {},
-		"negative wait":    {Redis: rdb, MaxWait: -1},
-		"negative margin":  {Redis: rdb, MinMargin: -1},
-		"negative slots":   {Redis: rdb, Slots: -1},
-		"negative trip":    {Redis: rdb, Breakers: Breakers{HostFailures: -3}},
-		"negative ramp":    {Redis: rdb, Breakers: Breakers{Ramp: -1}},
-		"shrinking":        {Redis: rdb, Breakers: Breakers{Open: time.Hour}},
-		"shrinking secret": {Redis: rdb, Breakers: Breakers{Credential: 2 * time.Hour}},
+		"no redis":        {},
+		"negative wait":   {Redis: rdb, MaxWait: -1},
+		"negative margin": {Redis: rdb, MinMargin: -1},
+		"negative slots":  {Redis: rdb, Slots: -1},
+		"negative trip":   {Redis: rdb, Breakers: Breakers{Failures: -3}},
+		"negative ramp":   {Redis: rdb, Breakers: Breakers{Ramp: -1}},
+		"shrinking":       {Redis: rdb, Breakers: Breakers{Open: time.Hour}},
+		"negative hour":   {Redis: rdb, Breakers: Breakers{Credential: -1}},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -145,8 +144,8 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := f.options; o.MaxWait != 2*time.Second || o.Slots != 32 || o.Breakers.Open != 15*time.Second ||
-		o.Breakers.MaxOpen != 5*time.Minute || o.Breakers.Cache != 250*time.Millisecond {
+	if o := f.options; o.MaxWait != 2*time.Second || o.Slots != 32 || o.Breakers.Open != 5*time.Second ||
+		o.Breakers.MaxOpen*6/5 != 30*time.Second || o.Breakers.Cache != 250*time.Millisecond {
 		t.Errorf("defaults: %+v", o)
 	}
 }

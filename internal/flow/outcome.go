@@ -20,7 +20,7 @@ var outcomes = map[scopeKind]map[tebra.Code]outcome{
 		tebra.Throttled: reachable, tebra.Unauthenticated: reachable, tebra.Locked: reachable, tebra.Denied: reachable, tebra.Invalid: reachable,
 		tebra.NotFound: reachable, tebra.Merged: reachable, tebra.Conflict: reachable,
 	},
-	classScope: {
+	operationScope: {
 		"": success, tebra.Unavailable: failure, tebra.Timeout: failure, tebra.Unknown: failure,
 		tebra.Denied: reachable, tebra.Invalid: reachable, tebra.NotFound: reachable, tebra.Merged: reachable,
 		tebra.Conflict: reachable,

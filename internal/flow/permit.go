@@ -38,9 +38,7 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 			p.entry.flow.places.ended(p.entry.share, p.entry.call.Operation, o.Latency, p.spacing())
 		}
 		p.entry.flow.places.release(p.place)
-		for _, a := range p.admissions {
-			a.done(ctx, o)
-		}
+		p.report(ctx, o)
 		switch {
 		case o.Void || o.NotSent:
 			p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)
@@ -53,6 +51,26 @@ func (p *permit) Done(ctx context.Context, o tebra.Outcome) {
 		p.entry.flow.sent(ctx, p.entry.budget, o)
 		p.entry.flow.exchange(context.WithoutCancel(ctx)) // last: a slow Redis delays no report
 	})
+}
+
+// report reports the outcome to the breakers, and remembers a call that has worked.
+func (p *permit) report(ctx context.Context, o tebra.Outcome) {
+	f := p.entry.flow
+	for _, a := range p.admissions {
+		switch a.done(ctx, o) {
+		case opened:
+			if a.breaker == f.host {
+				f.forgetSuspicions()
+			}
+			f.watchFor(a.breaker)
+		case suspicious:
+			f.watchFor(a.breaker)
+		case unremarkable:
+		}
+	}
+	if o.Code == "" && !o.NotSent && !o.Void && p.entry.call.Class != tebra.Write && len(p.admissions) > 0 {
+		f.works(worked{tenant: p.entry.budget.Tenant, operation: p.entry.call.Operation, at: p.admissions[0].began, latency: o.Latency})
+	}
 }
 
 // spacing returns the present spacing of the operation's slots; 0 if the permit does not show it.
@@ -68,7 +86,7 @@ func (p *permit) undo(ctx context.Context) {
 	p.entry.flow.places.release(p.place)
 	ctx = context.WithoutCancel(ctx)
 	for _, a := range p.admissions {
-		a.done(ctx, tebra.Outcome{Void: true, NotSent: true})
+		_ = a.done(ctx, tebra.Outcome{Void: true, NotSent: true})
 	}
 	if p.hasSlot {
 		p.entry.flow.pace.Refund(ctx, p.entry.budget, p.slot)

@@ -6,21 +6,21 @@ import (
 )
 
 // suspects distinguishes poison calls from an outage of the vendor. For a record that it cannot
-// read, the vendor returns the same internal fault as in an outage. If such a failure counted, one
-// record would open the breaker for all callers. Worse, its call returns first, becomes the probe,
-// fails, and keeps the breaker open.
+// read, the vendor returns the same internal fault as in an outage, and a window may be too long
+// for the time that it has. Such a failure follows what the call asks for, and says nothing about
+// other calls.
 //
-// Every failed call is a suspect, whose further failures are not counted: an outage also fails
-// other calls. It is poison once another call, sent after the failure, has succeeded. From then on
-// it is not sent as a probe either, until it succeeds or an hour has passed. Failures that led to
-// an opening, and those of probes, come from the outage and prove nothing. The single failure that
-// reopens a breaker in the ramp stays suspect, however; otherwise a poison record first met there
-// would open the breaker after every recovery.
+// Every failed call is a suspect. It is poison once another call has succeeded that was sent after
+// the failed one: at once, if that call has succeeded already. It remains poison until it succeeds
+// or an hour has passed. Failures that led to an opening, and those of probes, come from the outage
+// and prove nothing.
 //
 // The zero value is ready.
 type suspects struct {
-	mu    sync.Mutex
-	calls map[uint64]suspect
+	mu       sync.Mutex
+	calls    map[uint64]suspect
+	worked   time.Time // when the latest of the calls that succeeded was sent
+	failures int       // since a call succeeded, of calls that were not poison
 }
 
 type suspect struct {
@@ -29,7 +29,7 @@ type suspect struct {
 }
 
 const (
-	// maxSuspects limits the calls remembered; failures beyond it count as the vendor's.
+	// maxSuspects limits the calls remembered; failures beyond it prove nothing about their calls.
 	maxSuspects = 256
 	// suspectLife is how long a call stays poison after its last failure.
 	suspectLife = time.Hour
@@ -51,28 +51,40 @@ func (s *suspects) isSuspect(call uint64) bool {
 	return known && time.Since(have.failed) < suspectLife
 }
 
-// failed remembers a failure of the call. A call without a fingerprint is never a suspect.
-func (s *suspects) failed(call uint64, now time.Time) {
+// failed remembers a failure of a call that was sent at sent. It returns how many calls have failed
+// since one has succeeded, and 0 if the call is poison. A call without a fingerprint, 0, is counted
+// and not remembered.
+func (s *suspects) failed(call uint64, sent, now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if call == 0 {
-		return
+	have, known := s.calls[call]
+	poison := have.poison && now.Sub(have.failed) < suspectLife || s.worked.After(sent)
+	if !poison {
+		s.failures++
 	}
+	if call != 0 && (known || s.hasRoom(now)) {
+		s.calls[call] = suspect{failed: now, poison: poison}
+	}
+	if poison {
+		return 0
+	}
+	return s.failures
+}
+
+// hasRoom reports whether one more call can be remembered, and forgets the oldest for it.
+func (s *suspects) hasRoom(now time.Time) bool {
 	if s.calls == nil {
 		s.calls = map[uint64]suspect{}
 	}
-	have, known := s.calls[call]
-	if !known && len(s.calls) >= maxSuspects {
-		for old, of := range s.calls {
-			if now.Sub(of.failed) >= suspectLife {
-				delete(s.calls, old)
-			}
-		}
-		if len(s.calls) >= maxSuspects {
-			return
+	if len(s.calls) < maxSuspects {
+		return true
+	}
+	for old, of := range s.calls {
+		if now.Sub(of.failed) >= suspectLife {
+			delete(s.calls, old)
 		}
 	}
-	s.calls[call] = suspect{failed: now, poison: have.poison && now.Sub(have.failed) < suspectLife}
+	return len(s.calls) < maxSuspects
 }
 
 // succeeded records the success of a call that was sent at sent. The call is no suspect any more;
@@ -81,6 +93,10 @@ func (s *suspects) succeeded(call uint64, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, call)
+	if sent.After(s.worked) {
+		s.worked = sent
+	}
+	s.failures = 0
 	for other, have := range s.calls {
 		if !have.poison && have.failed.Before(sent) {
 			have.poison = true
@@ -89,10 +105,18 @@ func (s *suspects) succeeded(call uint64, sent time.Time) {
 	}
 }
 
+// unresolved returns how many calls have failed since one has succeeded.
+func (s *suspects) unresolved() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failures
+}
+
 // forget removes the suspects whose failures turned out to be the vendor's.
 func (s *suspects) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failures = 0
 	for call, have := range s.calls {
 		if !have.poison {
 			delete(s.calls, call)

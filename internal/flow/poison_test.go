@@ -36,53 +36,6 @@ func TestOnePoisonCallOpensNothing(t *testing.T) {
 	enter(t, f, withFingerprint(2)).Done(t.Context(), works)
 }
 
-// Nor when no other call is made that could succeed in between. That the vendor is unreachable has
-// nothing to do with the record.
-func TestRepeatedCallOpensNothing(t *testing.T) {
-	t.Parallel()
-	f := newFlow(t, redistest.New(t), lasting)
-	for range 10 {
-		call(t, f, withFingerprint(13), fails)
-	}
-	if c := condition(t, f, "host"); c.Condition != Closed {
-		t.Fatalf("opened by one record: %+v", c)
-	}
-	for range 2 {
-		call(t, f, withFingerprint(13), tebra.Outcome{Code: tebra.Unavailable, NotSent: true})
-	}
-	_ = refused(t, f, withFingerprint(1), codes.Breaker)
-}
-
-// A way to the vendor that is broken for everything opens the host's breaker, even if the same call
-// is the only one that is made. The class, of which that response says nothing, stays closed.
-func TestBrokenWayOpensTheHost(t *testing.T) {
-	t.Parallel()
-	f := newFlow(t, redistest.New(t), lasting)
-	for range 3 {
-		call(t, f, withFingerprint(13), foreign)
-	}
-	if r := refused(t, f, withFingerprint(13), codes.Breaker); r.Scope != "host" {
-		t.Errorf("refused by %s", r.Scope)
-	}
-	if c := condition(t, f, "read_one", clinic); c.Condition != Closed {
-		t.Errorf("%+v", c)
-	}
-}
-
-// A firewall that refuses one request, while others pass, breaks nothing.
-func TestRefusedRequestOpensNothing(t *testing.T) {
-	t.Parallel()
-	f := newFlow(t, redistest.New(t), lasting)
-	call(t, f, withFingerprint(13), foreign)
-	call(t, f, withFingerprint(1), works)
-	for range 10 {
-		call(t, f, withFingerprint(13), foreign)
-	}
-	if c := condition(t, f, "host"); c.Condition != Closed {
-		t.Errorf("opened by one request: %+v", c)
-	}
-}
-
 // Refused credentials do not follow a record: whichever call meets them opens their breaker.
 func TestRefusedCredentialsAreNoPoison(t *testing.T) {
 	t.Parallel()
@@ -101,9 +54,7 @@ func TestPoisonCallIsNotTheProbe(t *testing.T) {
 	f := newFlow(t, redistest.New(t))
 	call(t, f, withFingerprint(13), fails)
 	call(t, f, withFingerprint(1), works)
-	for n := range uint64(3) {
-		call(t, f, withFingerprint(20+n), fails)
-	}
+	openHost(t, f, getPatient())
 	r := refused(t, f, withFingerprint(1), codes.Breaker)
 	at, _ := r.NotBefore()
 	waitUntil(t, at)
@@ -116,9 +67,7 @@ func TestPoisonCallIsNotTheProbe(t *testing.T) {
 func TestFailedProbeIsNotTheNext(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	for n := range uint64(3) {
-		call(t, f, withFingerprint(20+n), fails)
-	}
+	openHost(t, f, getPatient())
 	at, _ := refused(t, f, withFingerprint(13), codes.Breaker).NotBefore()
 	waitUntil(t, at)
 	call(t, f, withFingerprint(13), fails)
@@ -129,35 +78,11 @@ func TestFailedProbeIsNotTheNext(t *testing.T) {
 	call(t, f, withFingerprint(13), works)
 }
 
-// A poison record first met in the ramp, where one failure is enough, opens the breaker only once.
-func TestPoisonCallInTheRampOpensOnce(t *testing.T) {
-	t.Parallel()
-	f := newFlow(t, redistest.New(t))
-	heal := func(probe uint64) {
-		t.Helper()
-		at, _ := refused(t, f, withFingerprint(probe), codes.Breaker).NotBefore()
-		waitUntil(t, at)
-		call(t, f, withFingerprint(probe), works)
-	}
-	for n := range uint64(3) {
-		call(t, f, withFingerprint(20+n), fails)
-	}
-	heal(1)
-	call(t, f, withFingerprint(13), fails)
-	heal(2) // a call sent after the failure of 13 succeeds, so 13 is poison
-	for range 2 {
-		call(t, f, withFingerprint(13), fails)
-		call(t, f, withFingerprint(3), works)
-	}
-}
-
 // Without other calls, a failed probe is the next probe too, only later.
 func TestOnlyCallIsProbedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t))
-	for n := range uint64(3) {
-		call(t, f, withFingerprint(20+n), fails)
-	}
+	openHost(t, f, getPatient())
 	outcomes := []tebra.Outcome{fails, works}
 	for len(outcomes) > 0 {
 		p, err := f.Enter(t.Context(), withFingerprint(13))
@@ -182,14 +107,23 @@ func TestSuspects(t *testing.T) {
 		var s suspects
 		now := time.Now
 		step := func() { <-time.After(time.Second) }
-		s.failed(0, now())
-		s.succeeded(1, now().Add(time.Hour))
-		if s.isPoison(0) {
-			t.Error("a call without a fingerprint is poison")
+		for n := range 3 {
+			if s.failed(0, now(), now()) != n+1 {
+				t.Error("failures are not counted")
+			}
 		}
+		step()
+		s.succeeded(1, now())
+		if s.isPoison(0) || s.unresolved() != 0 {
+			t.Error("a call without a fingerprint is poison, or counts after a success")
+		}
+		if s.failed(12, now().Add(-time.Second), now()) != 0 || !s.isPoison(12) {
+			t.Error("not poison although a call that was sent later has succeeded")
+		}
+		step()
 		began := now()
 		step()
-		s.failed(13, now())
+		s.failed(13, now(), now())
 		s.succeeded(1, began)
 		if s.isPoison(13) {
 			t.Error("poison because of a success that was sent before the failure")
@@ -207,13 +141,13 @@ func TestSuspects(t *testing.T) {
 		if s.isPoison(13) {
 			t.Error("poison after its own success")
 		}
-		s.failed(14, now())
+		s.failed(14, now(), now())
 		s.forget()
 		step()
 		if s.succeeded(1, now()); s.isPoison(14) {
 			t.Error("poison because of a failure in the outage")
 		}
-		s.failed(15, now())
+		s.failed(15, now(), now())
 		step()
 		s.succeeded(1, now())
 		<-time.After(suspectLife)
@@ -221,12 +155,12 @@ func TestSuspects(t *testing.T) {
 			t.Error("poison forever")
 		}
 		for n := range uint64(maxSuspects + 50) {
-			s.failed(100+n, now())
+			s.failed(100+n, now(), now())
 		}
 		if len(s.calls) > maxSuspects {
 			t.Errorf("%d calls are remembered", len(s.calls))
 		}
-		s.failed(16, now().Add(2*suspectLife))
+		s.failed(16, now(), now().Add(2*suspectLife))
 		if _, ok := s.calls[16]; !ok {
 			t.Error("old suspects leave no room for new ones")
 		}

@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/codes"
 )
 
 // awaitProbe waits until the host's breaker admits a probe.
 func awaitProbe(t *testing.T, f *Flow) {
 	t.Helper()
-	for s := condition(t, f, "host"); s.Condition != Probing; s = condition(t, f, "host") {
-		if s.Condition != Open {
+	for s := condition(t, f, "host"); s.Condition != breaker.Probing; s = condition(t, f, "host") {
+		if s.Condition != breaker.Open {
 			t.Fatalf("no probe due: %+v", s)
 		}
 		waitUntil(t, s.Until.Add(5*time.Millisecond))
@@ -49,7 +49,7 @@ func TestFleetSendsOneProbe(t *testing.T) {
 			t.Fatalf("%d probes", through.Load())
 		}
 		probe.Load().Done(t.Context(), tebra.Outcome{Code: tebra.NotFound}) // any response shows that the host works
-		if s := condition(t, flows[1], "host"); s.Condition != Ramp || s.Opens != 1 {
+		if s := condition(t, flows[1], "host"); s.Condition != breaker.Ramp || s.Opens != 1 {
 			t.Errorf("after the probe: %+v", s)
 		}
 		for _, f := range flows {
@@ -71,7 +71,7 @@ func TestProbeWithoutOutcome(t *testing.T) {
 			p.Done(t.Context(), o)
 		}
 		call(t, f, getPatient(), tebra.Outcome{})
-		if s := condition(t, f, "host"); s.Condition != Ramp {
+		if s := condition(t, f, "host"); s.Condition != breaker.Ramp {
 			t.Errorf("after the probe: %+v", s)
 		}
 	})
@@ -111,18 +111,16 @@ func TestOpensLonger(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v.opens != opens || v.until.After(ended.Add(period*6/5)) || v.until.Before(began.Add(period*4/5-50*time.Millisecond)) {
-				t.Errorf("%s: %d openings, until %v; want %d, %v from %v", what, v.opens, v.until, opens, period, ended)
+			if v.Opens != opens || v.Until.After(ended.Add(period*6/5)) || v.Until.Before(began.Add(period*4/5-50*time.Millisecond)) {
+				t.Errorf("%s: %d openings, until %v; want %d, %v from %v", what, v.Opens, v.Until, opens, period, ended)
 			}
 		}
-		call(t, f, getPatient(), down)
-		call(t, f, getPatient(), down)
 		fail := func() {
 			t.Helper()
-			p := enter(t, f, getPatient())
 			began = time.Now()
-			p.Done(t.Context(), down)
+			judge(t, f, f.host, getPatient(), down)
 		}
+		fail()
 		fail()
 		check("at first", 1, 100*time.Millisecond)
 		awaitProbe(t, f)
@@ -133,62 +131,5 @@ func TestOpensLonger(t *testing.T) {
 		call(t, f, getPatient(), tebra.Outcome{})
 		fail()
 		check("after one failure in the ramp", 3, 300*time.Millisecond)
-	})
-}
-
-// Late evidence must not change a breaker: it is about an older outage.
-func TestLateEvidenceChangesNothing(t *testing.T) {
-	t.Parallel()
-	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
-		f := newFlow(t, rdb, lasting)
-		b := f.host
-		fields := func() map[string]string { return rdb.HGetAll(t.Context(), b.scope.key()).Val() }
-		set := func(field string, v any) { rdb.HSet(t.Context(), b.scope.key(), field, v) }
-		b.open(t.Context(), 0, tebra.Timeout)
-		open := fields()
-		b.open(t.Context(), 1, tebra.Unavailable) // the same outage, seen by another process
-		b.open(t.Context(), 0, tebra.Unavailable)
-		b.close(t.Context(), 0)
-		if diff := cmp.Diff(open, fields()); diff != "" {
-			t.Errorf("late evidence changed an open breaker:\n%s", diff)
-		}
-		early := admission{breaker: b, gen: 1}
-		if wait, err := early.probe(t.Context()); err != nil || wait < time.Second || early.token != "" {
-			t.Errorf("a probe before its time: wait %v, token %q, %v", wait, early.token, err)
-		}
-		set("until", 1) // the open period has ended
-		b.open(t.Context(), 0, tebra.Unavailable)
-		a := admission{breaker: b, gen: 1}
-		if wait, err := a.probe(t.Context()); err != nil || wait != 0 || a.token == "" {
-			t.Fatalf("no probe when due: wait %v, %v", wait, err)
-		}
-		b.close(t.Context(), 1)
-		closed := fields()
-		b.close(t.Context(), 2)
-		b.close(t.Context(), 1)
-		b.open(t.Context(), 1, tebra.Timeout)
-		if diff := cmp.Diff(closed, fields()); diff != "" || closed["gen"] != "2" || closed["until"] != "0" {
-			t.Errorf("late evidence changed a closed breaker:\n%s%v", diff, closed)
-		}
-		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 0 {
-			t.Error("the permission to probe outlives the closing")
-		}
-		// Soon after a closing, the count of openings continues; long after it, the count restarts.
-		b.open(t.Context(), 2, tebra.Timeout)
-		if got := fields()["opens"]; got != "2" {
-			t.Errorf("%s openings, want 2", got)
-		}
-		set("until", 0)
-		set("closed", 1)
-		b.open(t.Context(), 3, tebra.Timeout)
-		if got := fields()["opens"]; got != "1" {
-			t.Errorf("%s openings long after the last, want 1", got)
-		}
-		// After a permission has expired, another prober may hold one.
-		rdb.Set(t.Context(), b.scope.key("probe"), "another's", 0)
-		a.release(t.Context())
-		if rdb.Exists(t.Context(), b.scope.key("probe")).Val() != 1 {
-			t.Error("released another prober's permission")
-		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/cache"
 	"github.com/workflow-bolt/rounds/internal/civil"
 	"github.com/workflow-bolt/rounds/internal/codes"
@@ -182,7 +183,7 @@ func (r *Reporter) breakers(ctx context.Context, ids []tenant.ID) ([]status.Brea
 	out := make([]status.Breaker, len(found))
 	for i, b := range found {
 		out[i] = status.Breaker{Scope: b.Scope, Tenant: b.Tenant, State: string(b.Condition), Opens: b.Opens, Reason: b.Reason}
-		if b.Condition == flow.Open {
+		if b.Condition == breaker.Open {
 			out[i].Wait = max(0, time.Until(b.Until))
 		}
 	}

@@ -57,7 +57,7 @@ type Budget struct {
 
 // Breaker is a breaker that is not closed, or the host's.
 type Breaker struct {
-	Scope  string        `json:"scope"`            // host, credential, or a class of operations
+	Scope  string        `json:"scope"`            // host, credential, or an operation
 	Tenant tenant.ID     `json:"tenant,omitempty"` // empty for the host
 	State  string        `json:"state"`            // closed, open, probing, ramp
 	Wait   time.Duration `json:"wait,omitempty"`   // until a probe is due, when open

@@ -54,6 +54,7 @@ type bundle struct {
 	now       time.Time
 	intervals map[string]time.Duration // the last argument of Intervals
 	retryWait time.Duration            // the result of Retry
+	ofRecord  bool                     // the result of OfRecord
 	gate      *gate
 	line      *line
 	log       bytes.Buffer
@@ -135,6 +136,7 @@ func setup(t *testing.T, change ...func(*tebratest.Config)) *bundle {
 		return nil
 	}
 	b.Retry = func(context.Context, tenant.ID, string) time.Duration { return b.retryWait }
+	b.OfRecord = func(tenant.ID, string, uint64) bool { return b.ofRecord }
 	b.Now = func() time.Time { return b.now }
 	b.Calendar = func(t time.Time) time.Time { return b.now.Add(time.Until(t)) }
 	b.Logger = logging.New(&b.log, logging.Options{JSON: true})

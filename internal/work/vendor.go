@@ -28,7 +28,8 @@ const (
 )
 
 // vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout,
-// throttling or a locked login is not the task's failure and costs no attempt. A run does not come
+// throttling or a locked login is not the task's failure and costs no attempt, unless the vendor
+// answers others of the same operation: then the record is what it cannot answer. A run does not come
 // back before the vendor's response and the retry budget allow it. Errors of other packages are
 // returned unchanged: a refusal of the gate carries the time to come back, and a permanent error
 // reports that it is permanent.
@@ -46,6 +47,9 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 	case tebra.Throttled:
 		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled, e.RetryAfter))), code)
 	case tebra.Locked, tebra.Unavailable, tebra.Timeout:
+		if e.Code != tebra.Locked && d.OfRecord(t, e.Operation, e.Fingerprint) {
+			return delayed{coded, now.Add(max(e.RetryAfter, d.retryWait(ctx, t, e)))}
+		}
 		age := now.Sub(demanded)
 		if age > giveUp {
 			return tasks.Permanent(coded)

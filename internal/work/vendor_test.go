@@ -122,6 +122,8 @@ func TestVendorErrors(t *testing.T) {
 		"locked":             {&tebra.Error{Code: tebra.Locked}, 0, tasks.OutcomeLater, 5 * time.Minute, 7 * time.Minute},
 		"locked for a day":   {&tebra.Error{Code: tebra.Locked}, 25 * time.Hour, tasks.OutcomeDead, 0, 0},
 		"late":               {&tebra.Error{Code: tebra.Unavailable, Reason: "void"}, 25 * time.Hour, tasks.OutcomeLater, 2 * time.Second, 3 * time.Second},
+		"of a record":        {&tebra.Error{Code: tebra.Timeout, Fingerprint: ofRecord, Sent: true}, 25 * time.Hour, tasks.OutcomeRetry, 0, 3 * time.Second},
+		"record and wait":    {&tebra.Error{Code: tebra.Unavailable, Fingerprint: ofRecord, RetryAfter: time.Minute}, 0, tasks.OutcomeRetry, time.Minute, 63 * time.Second},
 		"merged":             {&tebra.Error{Code: tebra.Merged}, 0, tasks.OutcomeDead, 0, 0},
 		"malformed":          {&tebra.Error{Code: tebra.Malformed}, 0, tasks.OutcomeRetry, 0, 3 * time.Second},
 		"else":               {errors.New("something else"), 0, tasks.OutcomeRetry, 0, 3 * time.Second},
@@ -141,7 +143,13 @@ func TestVendorErrors(t *testing.T) {
 }
 
 // atOnce has a retry budget that is never used up.
-var atOnce = Deps{Retry: func(context.Context, tenant.ID, string) time.Duration { return 0 }}
+var atOnce = Deps{
+	Retry:    func(context.Context, tenant.ID, string) time.Duration { return 0 },
+	OfRecord: func(_ tenant.ID, _ string, call uint64) bool { return call == ofRecord },
+}
+
+// ofRecord is the fingerprint of a call that fails while others succeed.
+const ofRecord = 13
 
 // A failed call is not repeated before the retry budget allows it, and costs what it did before.
 func TestRetryBudgetDelaysTasks(t *testing.T) {
@@ -149,7 +157,7 @@ func TestRetryBudgetDelaysTasks(t *testing.T) {
 	for code, state := range map[tebra.Code]string{
 		tebra.Timeout: tasks.OutcomeLater, tebra.Unavailable: tasks.OutcomeLater, tebra.Malformed: tasks.OutcomeRetry, tebra.Unknown: tasks.OutcomeRetry,
 	} {
-		d := Deps{Retry: func(_ context.Context, id tenant.ID, operation string) time.Duration {
+		d := Deps{OfRecord: atOnce.OfRecord, Retry: func(_ context.Context, id tenant.ID, operation string) time.Duration {
 			if id != clinicA || operation != "GetProviders" {
 				t.Errorf("a retry of %s of %s", operation, id)
 			}
@@ -167,7 +175,7 @@ func TestRetryBudgetDelaysTasks(t *testing.T) {
 			t.Errorf("%s, the last attempt: %+v", code, r)
 		}
 	}
-	d := Deps{Retry: func(context.Context, tenant.ID, string) time.Duration {
+	d := Deps{OfRecord: atOnce.OfRecord, Retry: func(context.Context, tenant.ID, string) time.Duration {
 		t.Error("a retry of what is final, or of what was not sent")
 		return 0
 	}}

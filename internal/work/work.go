@@ -34,6 +34,9 @@ type Deps struct {
 	// Retry reserves a retry of a vendor call that has failed, and returns how long it waits at
 	// least; (*flow.Flow).Retry.
 	Retry func(ctx context.Context, t tenant.ID, operation string) time.Duration
+	// OfRecord reports whether the failure of a vendor call follows what the call asked for;
+	// (*flow.Flow).OfRecord.
+	OfRecord func(t tenant.ID, operation string, fingerprint uint64) bool
 	// Now returns the time that decides which day is today. It is the real time unless a demo
 	// speeds it up.
 	Now func() time.Time
@@ -44,7 +47,7 @@ type Deps struct {
 
 // Register adds a worker for each kind to the router.
 func Register(r *tasks.Router, d Deps) error {
-	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Retry == nil || d.Now == nil || d.Calendar == nil || d.Logger == nil {
+	if d.Account == nil || d.Reload == nil || d.Store == nil || d.Tasks == nil || d.Ledger == nil || d.Intervals == nil || d.Retry == nil || d.OfRecord == nil || d.Now == nil || d.Calendar == nil || d.Logger == nil {
 		return errors.New("work: every dependency is required")
 	}
 	tasks.Handle(r, urgent(d.syncSchedule))
