@@ -66,6 +66,7 @@ var packageRules = []packageRule{
 	{path: "internal/events", row: 2, why: "the event log's format and its readers"},
 	{path: "internal/ledger", row: 2, why: "the one user of SQL"},
 	{path: "internal/ledger/ledgertest", row: 2, beside: []string{"internal/ledger"}, by: testsOnly, why: "opens ledgers for tests; internal/ledger does not link testing"},
+	{path: "internal/breaker", row: 2, only: []string{"internal/redisconn", "internal/tenant"}, why: "the shared state of breakers; names no type of the vendor's client, so that light programs can read it"},
 	{path: "internal/budget", row: 2, only: []string{"internal/outage", "internal/redisconn", "internal/tenant"}, why: "how often each operation may be called; names no type of the vendor's client"},
 	{path: "internal/status", row: 2, only: []string{"internal/tenant"}, why: "what the scheduler publishes for the monitor, which links nothing of the scheduler's"},
 

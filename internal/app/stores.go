@@ -97,7 +97,8 @@ func (s stores) present() bool {
 // queue and cache. Only some need the ledger, so that its absence closes the lanes in which a task
 // has failed because of it.
 //
-// While the vendor's host is away, it takes no tasks of the lanes in which all tasks need it.
+// While the breaker of the vendor's host is open, it takes no tasks of the lanes in which all tasks
+// need it.
 type gate struct {
 	stores
 	recovery *recovery
@@ -120,8 +121,8 @@ func (b *base) newGate(hostOpen func() bool) (*gate, error) {
 var vendorLanes = func() map[string]bool {
 	lanes := map[string]bool{}
 	for _, k := range tasks.Kinds() {
-		all, known := lanes[string(k.Options.Lane)]
-		lanes[string(k.Options.Lane)] = k.Operation != "" && (all || !known)
+		all, known := lanes[k.Options.Lane]
+		lanes[k.Options.Lane] = k.Operation != "" && (all || !known)
 	}
 	return lanes
 }()

@@ -21,11 +21,11 @@ import (
 
 const (
 	wakeTick = 250 * time.Millisecond
-	// wakeAtOnce is how many tasks of one breaker come forward at each tick, so that the workers are
-	// not flooded with tasks that their accounts' budgets refuse.
+	// wakeAtOnce is how many tasks of one breaker come forward at each tick, so that the workers
+	// are not flooded with tasks that their accounts' budgets refuse.
 	wakeAtOnce = 16
-	// settled is how long after its call a task is surely postponed.
-	settled = 500 * time.Millisecond
+	// postponedAfter is how long after its call a task has been postponed.
+	postponedAfter = 500 * time.Millisecond
 	// sleeperLife is longer than a task waits because of a breaker or of a failure.
 	sleeperLife = 15 * time.Minute
 	maxSleepers = 4096
@@ -168,7 +168,7 @@ func (w *waker) take(n breaker.Name, most int, may func(sleeper) bool) map[strin
 		age := now.Sub(s.at)
 		switch {
 		case age > sleeperLife:
-		case most == 0 || age < settled || !may(s):
+		case most == 0 || age < postponedAfter || !may(s):
 			kept = append(kept, s)
 		default:
 			most--
@@ -182,7 +182,8 @@ func (w *waker) take(n breaker.Name, most int, may func(sleeper) bool) map[strin
 	return lanes
 }
 
-// loginChanged reports whether a tenant has another login than the one that its breaker is open for.
+// loginChanged reports whether a tenant has another login than the one that its breaker is open
+// for.
 func (w *waker) loginChanged(ctx context.Context, id tenant.ID, v breaker.Shared) bool {
 	w.mu.Lock()
 	due := time.Since(w.logins[id]) >= loginPause

@@ -148,12 +148,15 @@ func (n Name) Probe(ctx context.Context, rdb redis.Scripter, gen int64, login st
 	return "", max(micros(v[1]), time.Microsecond), nil
 }
 
-// Return gives up the permission of a probe without an outcome. Errors are ignored: the permission
-// expires.
-func (n Name) Return(ctx context.Context, rdb redis.Scripter, token string) {
+// Return gives up the permission of a probe without an outcome. After an error the permission
+// remains until it expires.
+func (n Name) Return(ctx context.Context, rdb redis.Scripter, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_ = releaseScript.Run(ctx, rdb, n.keys()[1:], token).Err()
+	if err := releaseScript.Run(ctx, rdb, n.keys()[1:], token).Err(); err != nil {
+		return fmt.Errorf("return probe: %w", redisconn.Clean(err))
+	}
+	return nil
 }
 
 // run runs a script that returns the state.

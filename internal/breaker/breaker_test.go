@@ -74,7 +74,9 @@ func TestLateEvidenceChangesNothing(t *testing.T) {
 		if second, wait, err := host.Probe(ctx, rdb, 1, "", time.Minute); err != nil || wait <= 0 || second != "" {
 			t.Errorf("a second probe: wait %v, %v", wait, err)
 		}
-		host.Return(ctx, rdb, "another's")
+		if err := host.Return(ctx, rdb, "another's"); err != nil {
+			t.Error(err)
+		}
 		if second, _, _ := host.Probe(ctx, rdb, 1, "", time.Minute); second != "" {
 			t.Error("another's token returned the permission")
 		}
@@ -100,10 +102,11 @@ func TestOpensLonger(t *testing.T) {
 	t.Parallel()
 	onBothServers(t, func(t *testing.T, rdb *redis.Client) {
 		ctx, shared := t.Context(), must[Shared](t)
-		for i, want := range []time.Duration{1, 2, 4, 5, 5} {
+		for i, minutesLong := range []int{1, 2, 4, 5, 5} {
+			want := time.Duration(minutesLong) * time.Minute
 			rdb.HSet(ctx, host.keys()[0], "until", 1)
 			v := shared(host.Open(ctx, rdb, int64(i), minutes))
-			if d := time.Until(v.Until); d < want*time.Minute*8/10-time.Second || d > want*time.Minute*12/10 || v.Opens != int64(i+1) {
+			if d := time.Until(v.Until); d < want*8/10-time.Second || d > want*12/10 || v.Opens != int64(i+1) {
 				t.Errorf("opening %d lasts %v, the %dth in a row", i+1, d, v.Opens)
 			}
 			if v.Since.Before(time.Now().Add(-10 * time.Second)) {

@@ -60,8 +60,8 @@ func Inspect(ctx context.Context, rdb redis.UniversalClient, ramp time.Duration,
 	}
 	now := time.Now()
 	out := make([]State, len(names))
-	for i, s := range snapshots {
-		out[i] = stateOf(names[i], s, now, ramp)
+	for i, n := range names {
+		out[i] = stateOf(n, snapshots[i], now, ramp)
 	}
 	return out, nil
 }
@@ -97,7 +97,7 @@ const (
 
 // ErrForced is returned for a decision that lacks a reason or an author, or whose time is not
 // between a second and MaxForced.
-var ErrForced = errors.New("a breaker is forced for 1 s to 24 h, by somebody and for a reason of at most 500 bytes")
+var ErrForced = errors.New("a breaker is forced for 1 s to 24 h, with an author and a reason of at most 500 bytes")
 
 // Force opens or closes a breaker for an operator. It lasts until the decision's Until, by this
 // process's clock; At is not used. A decision replaces the one before. The caller records it.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/progtest"
@@ -131,22 +130,22 @@ func TestBudgetShow(t *testing.T) {
 	throttle(t, p, patient)
 	// The breakers as package flow stores them.
 	now := rdb.Time(t.Context()).Val()
-	for _, name := range []string{tebra.ReadOne.String(), tebra.Write.String()} {
+	for _, name := range []string{"GetPatient", "UpdateAppointment"} {
 		key := tenant.ID("clinic-a").Key("f1", "b", name)
 		rdb.HSet(t.Context(), key, "until", now.Add(time.Minute).UnixMicro(), "opens", 2, "reason", "timeout")
 	}
 	d := show("GetPatient")
-	if len(d.Breakers) != 1 || d.Breakers[0].Scope != "read_one" || d.Breakers[0].State != "open" || d.Breakers[0].Reason != "timeout" || d.Breakers[0].ProbeAt.Sub(d.At) < 30*time.Second {
+	if len(d.Breakers) != 1 || d.Breakers[0].Scope != "GetPatient" || d.Breakers[0].State != "open" || d.Breakers[0].Reason != "timeout" || d.Breakers[0].ProbeAt.Sub(d.At) < 30*time.Second {
 		t.Errorf("breakers: %+v", d.Breakers)
 	}
 	all := strings.Join(d.Advice, "\n")
-	for _, want := range []string{"read_one is open because of timeout", "throttled the operation", "named a longer interval"} {
+	for _, want := range []string{"GetPatient is open because of timeout", "throttled the operation", "named a longer interval"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is missing in %s", want, all)
 		}
 	}
 	o := rounds(t, h.keyless(), "budget", "show", "clinic-a", "GetPatient")
-	for _, want := range []string{"interval          20s", "breaker read_one  open (timeout)", "blocked until"} {
+	for _, want := range []string{"interval            20s", "breaker GetPatient  open (timeout)", "blocked until"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing in %s", want, o.stdout)
 		}

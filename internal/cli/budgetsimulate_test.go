@@ -56,7 +56,7 @@ func TestBudgetSimulate(t *testing.T) {
 		t.Errorf("%d other keys were made", n)
 	}
 	// The breaker as package flow stores it.
-	rdb.HSet(t.Context(), tenant.ID("clinic-a").Key("f1", "b", "read_one"), "until", rdb.Time(t.Context()).Val().Add(time.Hour).UnixMicro(), "opens", 2)
+	rdb.HSet(t.Context(), tenant.ID("clinic-a").Key("f1", "b", "GetPatient"), "until", rdb.Time(t.Context()).Val().Add(time.Hour).UnixMicro(), "opens", 2)
 	if d := simulate("--practice 1"); d.LimitedBy != "breaker" || d.FirstAt.Sub(d.At) < 55*time.Minute {
 		t.Errorf("behind a breaker: %+v", d)
 	}

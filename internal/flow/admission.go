@@ -19,7 +19,7 @@ type admission struct {
 	count   func(error)
 	call    tebra.Call
 	tenant  tenant.ID
-	control bool // the call is repeated by Probe, to judge this breaker
+	control bool // the call is repeated by Probe, to find out about this breaker
 	known   bool // the call has worked before
 	alone   bool // the tenant is the only one that this process knows
 	began   time.Time
@@ -119,6 +119,7 @@ func (b *local) probeDelay(e *entry, v breaker.Shared) time.Duration {
 // wait, the breaker has changed.
 func (a *admission) probe(ctx context.Context) (wait time.Duration, err error) {
 	b := a.breaker
+	b.putBackLate(ctx)
 	a.token, wait, err = b.Probe(ctx, b.o.Redis, a.gen, b.login(a.call), b.o.Breakers.Probe)
 	switch {
 	case err != nil:
@@ -145,17 +146,17 @@ func (b *local) slowdown(v breaker.Shared) int {
 	return 1
 }
 
-// verdict is what the outcome of an attempt means for its breaker.
-type verdict uint8
+// conclusion is what the outcome of an attempt means for its breaker.
+type conclusion uint8
 
 const (
-	unremarkable verdict = iota
-	suspicious           // a call that is known to work has to judge the breaker
+	unremarkable conclusion = iota
+	suspicious              // a call that is known to work has to decide about the breaker
 	opened
 )
 
 // done reports the outcome of the attempt to the breaker.
-func (a *admission) done(ctx context.Context, o tebra.Outcome) (is verdict) {
+func (a *admission) done(ctx context.Context, o tebra.Outcome) (is conclusion) {
 	b := a.breaker
 	v := classify(b.kind, o)
 	evident := v == failure && a.isEvidence()
@@ -178,9 +179,9 @@ func (a *admission) done(ctx context.Context, o tebra.Outcome) (is verdict) {
 	case v == failure:
 	case a.token == "":
 	case v == ignored:
-		b.Return(context.WithoutCancel(ctx), b.o.Redis, a.token)
+		b.putBack(ctx, a.token)
 	default:
-		b.close(ctx, a.gen, a.call.Login)
+		b.close(ctx, a.gen, a.call.Login, a.token)
 	}
 	return is
 }

@@ -46,6 +46,7 @@ type local struct {
 	// the call that was the last evidence.
 	failedProbe uint64
 	witness     tenant.ID
+	owed        string             // the permission of a probe that ended while Redis was unreachable
 	probed      worked             // the last probe that this process sent
 	fails       map[tenant.ID]bool // host: the tenants whose last call has failed
 
@@ -175,15 +176,39 @@ func (b *local) open(ctx context.Context, gen int64, reason tebra.Code, login, e
 	b.adopt(v)
 }
 
-// close publishes that the probe succeeded, or that the login has worked. When Redis is
-// unreachable, the probe's permission expires and another probe follows.
-func (b *local) close(ctx context.Context, gen int64, login string) {
+// putBack returns the permission of a probe without an outcome, when Redis answers again at the
+// latest.
+func (b *local) putBack(ctx context.Context, token string) {
+	if b.Return(context.WithoutCancel(ctx), b.o.Redis, token) == nil {
+		token = ""
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.owed = token
+}
+
+// putBackLate returns a permission that could not be returned before.
+func (b *local) putBackLate(ctx context.Context) {
+	b.mu.Lock()
+	token := b.owed
+	b.mu.Unlock()
+	if token != "" {
+		b.putBack(ctx, token)
+	}
+}
+
+// close publishes that a probe succeeded, or that the login has worked. When Redis is unreachable,
+// another probe follows.
+func (b *local) close(ctx context.Context, gen int64, login, token string) {
 	if b.kind != credentialScope {
 		login = ""
 	}
-	if v, err := b.Close(context.WithoutCancel(ctx), b.o.Redis, gen, login); err == nil {
-		b.adopt(v)
+	v, err := b.Close(context.WithoutCancel(ctx), b.o.Redis, gen, login)
+	if err != nil {
+		b.putBack(ctx, token)
+		return
 	}
+	b.adopt(v)
 }
 
 func micros(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

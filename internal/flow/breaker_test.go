@@ -76,8 +76,8 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// judge makes one attempt of a call that is known to work, as Probe does for a breaker.
-func judge(t *testing.T, f *Flow, of *local, c tebra.Call, o tebra.Outcome) {
+// repeatFor makes one attempt of a call that is known to work, as Probe does for a breaker.
+func repeatFor(t *testing.T, f *Flow, of *local, c tebra.Call, o tebra.Outcome) {
 	t.Helper()
 	ctx := context.WithValue(t.Context(), controlKey{}, control{of: of, known: true})
 	p, err := f.Enter(ctx, c)
@@ -110,16 +110,16 @@ func TestHostOpens(t *testing.T) {
 			call(t, one, withFingerprint(n), []tebra.Outcome{down, timedOut, foreign, {Code: tebra.Unavailable, NotSent: true}}[n%4])
 		}
 		for range 3 { // one tenant alone
-			judge(t, one, one.host, getPatient(), down)
+			repeatFor(t, one, one.host, getPatient(), down)
 		}
-		judge(t, one, one.host, getPatient(), tebra.Outcome{}) // ends the row of failures
-		judge(t, one, one.host, other, down)
-		judge(t, one, one.host, other, tebra.Outcome{Code: tebra.NotFound}) // not counted
+		repeatFor(t, one, one.host, getPatient(), tebra.Outcome{}) // ends the row of failures
+		repeatFor(t, one, one.host, other, down)
+		repeatFor(t, one, one.host, other, tebra.Outcome{Code: tebra.NotFound}) // not counted
 		if c := condition(t, two, "host"); c.Condition != breaker.Closed {
 			t.Fatalf("too early: %+v", c)
 		}
 		began := time.Now()
-		judge(t, one, one.host, getPatient(), timedOut)
+		repeatFor(t, one, one.host, getPatient(), timedOut)
 		for _, f := range []*Flow{one, two} {
 			for _, c := range []tebra.Call{getPatient(), other, interactive(other)} {
 				before := rdb.HGet(t.Context(), paceKey(clinic, c.Operation), "next").Val()
@@ -147,12 +147,12 @@ func TestHostOpens(t *testing.T) {
 	})
 }
 
-// A process that knows one tenant judges the host by that tenant's calls.
+// A process that knows one tenant finds out about the host by that tenant's calls.
 func TestHostOpensForASingleTenant(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t, redistest.New(t), lasting)
 	for range witnesses {
-		judge(t, f, f.host, getPatient(), down)
+		repeatFor(t, f, f.host, getPatient(), down)
 	}
 	if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "host" {
 		t.Errorf("refused by %s", r.Scope)
@@ -272,13 +272,13 @@ func TestOperationOpens(t *testing.T) {
 		for n := range uint64(20) {
 			call(t, f, withFingerprint(n), down)
 		}
-		judge(t, f, b, getPatient(), down)
-		judge(t, f, b, getPatient(), tebra.Outcome{})
-		judge(t, f, b, getPatient(), tebra.Outcome{Code: tebra.Unknown})
+		repeatFor(t, f, b, getPatient(), down)
+		repeatFor(t, f, b, getPatient(), tebra.Outcome{})
+		repeatFor(t, f, b, getPatient(), tebra.Outcome{Code: tebra.Unknown})
 		if s := condition(t, f, "GetPatient", clinic); s.Condition != breaker.Closed {
 			t.Fatalf("too early: %+v", s)
 		}
-		judge(t, f, b, getPatient(), timedOut)
+		repeatFor(t, f, b, getPatient(), timedOut)
 		if r := refused(t, f, getPatient(), codes.Breaker); r.Scope != "GetPatient" || r.Breaker() != b.Name {
 			t.Errorf("refused by %s", r.Breaker())
 		}
@@ -313,7 +313,7 @@ func TestOpeningReachesWaitingCallers(t *testing.T) {
 	fast := getPatient()
 	fast.Operation = "GetProviders"
 	fast.Account = "clinic-b"
-	judge(t, f, f.host, of("clinic-c", fast), down)
+	repeatFor(t, f, f.host, of("clinic-c", fast), down)
 	ctx := context.WithValue(t.Context(), controlKey{}, control{of: f.host, known: true})
 	last, err := f.Enter(ctx, fast)
 	if err != nil {

@@ -45,18 +45,34 @@
 //
 // # Breakers
 //
-//	closed ──failures──▶ open ──time──▶ probe due ──one probe in the fleet──▶ ramp ──▶ closed
-//	                      ▲                  │ fails: twice as long              │ one failure
-//	                      └──────────────────┴───────────────────────────────────┘
+// A call needs three breakers to be closed: that of the vendor's host, that of its tenant's
+// credentials, and that of its tenant's operation. Package breaker holds their shared state, which
+// all processes obey and cache for 250 ms. An open period is 5 s at first and doubles up to 25 s, a
+// fifth more or less. After it one probe in the fleet is sent. The ramp after a closing divides the
+// pace by four, then by two, for 2.5 s each.
 //
-// There is one breaker for the host, one per tenant and class of operations, and one per tenant's
-// credentials. A call needs all three to be closed. Each process counts failures by itself. Its
-// conclusion is stored in a hash in Redis that all processes obey and cache for 250 ms. The ramp
-// divides the pace by four, then by two, before it is full again. Refused credentials open their
-// breaker at the first refusal and for longer, because a vendor locks accounts that keep trying.
+// A failure may follow what a call asks for: a record that the vendor cannot read, a window that
+// takes too long. It is therefore no evidence. It makes the host and the operation suspicious.
+// [Flow.Probe] then repeats calls that are known to work, because they have succeeded in this
+// process within an hour. Two that fail in a row open the breaker; for the host they are of two
+// tenants, if the process knows two. One success ends the suspicion, and shows that the calls that
+// had failed before are the fault of their records. Every success of another call does the same.
+// So no mix of bad records opens a breaker while the vendor works. Without a call that is known to
+// work no breaker opens either; the retry budget limits what is sent meanwhile. GetThrottles
+// asks for nothing but the account, and is known to work from the start.
 //
-// Proper responses of the vendor do not count as failures (throttled, not found, denied, invalid,
-// conflict), nor do responses that cannot be read and calls that this process canceled. Failures of
-// the same call count once, because they may follow the record or the window that it asks for. Only
-// the host's breaker counts each response that is not the vendor's: every call would get it.
+// The host is checked before operations: in its outage all operations fail. Proper responses of the
+// vendor do not count as failures (throttled, not found, denied, invalid, conflict), nor do
+// responses that cannot be read and calls that this process canceled. Operations that change
+// something are never repeated; different calls of them that fail in a row open their breaker.
+//
+// The probe is the fastest call that is known to work, preferably not the one that was the last
+// probe. Only if no process has sent one for three seconds, another caller's call is the probe.
+//
+// # Logins
+//
+// A refused login opens the breaker of its tenant's credentials at once, for an hour, because a
+// vendor locks accounts that keep trying. The refusal is about that version of the credentials: a
+// changed one is tried at once. Until a version has worked, one call with it is sent at a time in
+// the fleet.
 package flow

@@ -39,7 +39,7 @@ func TestOnePoisonCallOpensNothing(t *testing.T) {
 // Refused credentials do not follow a record: whichever call meets them opens their breaker.
 func TestRefusedCredentialsAreNoPoison(t *testing.T) {
 	t.Parallel()
-	f := newFlow(t, redistest.New(t))
+	f := newFlow(t, redistest.New(t), func(o *Options) { o.Breakers.Credential = time.Second })
 	for range 4 {
 		call(t, f, withFingerprint(13), badCredentials)
 		at, _ := refused(t, f, withFingerprint(13), codes.Breaker).NotBefore()

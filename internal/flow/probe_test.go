@@ -118,7 +118,7 @@ func TestOpensLonger(t *testing.T) {
 		fail := func() {
 			t.Helper()
 			began = time.Now()
-			judge(t, f, f.host, getPatient(), down)
+			repeatFor(t, f, f.host, getPatient(), down)
 		}
 		fail()
 		fail()

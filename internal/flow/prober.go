@@ -20,8 +20,8 @@ const (
 	probeTick = time.Second
 	// controlPause is between two attempts to find evidence for the same breaker.
 	controlPause = time.Second
-	// shortestProbe and probeLatencies bound how long a repeated call may take. One that hangs until
-	// its timeout would miss that the vendor is back.
+	// shortestProbe and probeLatencies bound how long a repeated call may take. One that hangs
+	// until its timeout would miss that the vendor is back.
 	shortestProbe, probeLatencies = 5 * time.Second, 4
 )
 
@@ -34,7 +34,7 @@ type controlKey struct{}
 
 // control is what a call is repeated for.
 type control struct {
-	of    *local // the breaker that it judges
+	of    *local // the breaker that it is about
 	known bool   // it has worked before
 }
 
@@ -79,13 +79,13 @@ func (p *prober) round(ctx context.Context) time.Duration {
 	for _, b := range f.watched() {
 		v, err := b.read(ctx)
 		if err != nil {
-			continue // nothing is sent while Redis is away
+			continue // nothing is sent while Redis is unavailable
 		}
 		switch due := time.Until(v.Until); {
 		case v.Until.IsZero() && !b.isSuspicious(v):
 			f.unwatch(b)
 		case v.Until.IsZero() && b != f.host && f.host.isSuspicious(f.host.known()):
-			// the host is judged first
+			// the host is checked first
 		case v.Until.IsZero():
 			p.start(ctx, b, p.control)
 		case due > 0:
@@ -99,8 +99,8 @@ func (p *prober) round(ctx context.Context) time.Duration {
 	return max(pause, f.options.Breakers.Cache, time.Millisecond)
 }
 
-// start runs one judgement of a breaker, unless one runs or ran a moment ago.
-func (p *prober) start(ctx context.Context, b *local, judge func(context.Context, *local)) {
+// start runs one check of a breaker, unless one runs or ran a moment ago.
+func (p *prober) start(ctx context.Context, b *local, check func(context.Context, *local)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy[b] || time.Now().Before(p.next[b]) {
@@ -108,7 +108,7 @@ func (p *prober) start(ctx context.Context, b *local, judge func(context.Context
 	}
 	p.busy[b] = true
 	p.calls.Go(func() {
-		judge(ctx, b)
+		check(ctx, b)
 		p.mu.Lock()
 		p.busy[b] = false
 		p.next[b] = time.Now().Add(min(controlPause, p.flow.options.Breakers.Open))
@@ -152,7 +152,7 @@ func (p *prober) call(ctx context.Context, b *local, w worked) {
 	}
 }
 
-// isSuspicious reports whether calls have failed that a call known to work has to judge.
+// isSuspicious reports whether calls have failed that a call known to work has to decide about.
 func (b *local) isSuspicious(v breaker.Shared) bool {
 	n := b.suspects.unresolved()
 	return v.Until.IsZero() && b.kind != credentialScope && !b.write && (n >= b.o.Breakers.Failures || n > 0 && b.slowdown(v) > 1)

@@ -18,7 +18,7 @@ func example() Document {
 	return Document{
 		At:        time.Date(2026, 3, 2, 14, 30, 0, 0, time.UTC),
 		Budgets:   []Budget{{Tenant: "clinic-a", Operation: "GetPatient", Spacing: 300 * time.Millisecond, Next: time.Second, Blocked: time.Second, Backlog: time.Minute}},
-		Breakers:  []Breaker{{Scope: "host", State: "closed"}, {Scope: "read_one", Tenant: "clinic-a", State: "open", Wait: time.Second, Opens: 2, Reason: "unavailable"}},
+		Breakers:  []Breaker{{Scope: "host", State: "closed"}, {Scope: "GetPatient", Tenant: "clinic-a", State: "open", Wait: time.Second, Opens: 2, Reason: "unavailable"}},
 		Freshness: []Freshness{{Tenant: "clinic-a", Practice: "7", Open: true, Known: true, Age: time.Minute}},
 		Workers:   []Worker{{Name: "host:1", Slots: 20, Busy: 3, Started: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}},
 		Attempts:  map[string]int{"schedule.sync": 10},

@@ -29,10 +29,10 @@ const (
 
 // vendorError turns the error of a vendor call into the outcome of the run. An outage, a timeout,
 // throttling or a locked login is not the task's failure and costs no attempt, unless the vendor
-// answers others of the same operation: then the record is what it cannot answer. A run does not come
-// back before the vendor's response and the retry budget allow it. Errors of other packages are
-// returned unchanged: a refusal of the gate carries the time to come back, and a permanent error
-// reports that it is permanent.
+// answers others of the same operation: then the record is what it cannot answer. A run does not
+// come back before the vendor's response and the retry budget allow it. Errors of other packages
+// are returned unchanged: a refusal of the gate carries the time to come back, and a permanent
+// error reports that it is permanent.
 func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded time.Time) error {
 	var e *tebra.Error
 	if !errors.As(err, &e) {

@@ -1,7 +1,8 @@
 -- Closes a breaker whose probe succeeded. The count of openings stays: a failure soon after opens
 -- it for longer. A login that has worked is remembered as proven.
 --
--- ARGV[1] gen that was read   ARGV[2] the login that was used, or ''   ARGV[3] life of the hash in ms
+-- ARGV[1] gen that was read   ARGV[2] the login that was used, or ''
+-- ARGV[3] life of the hash in ms
 --
 -- Returns the state after the script.
 
