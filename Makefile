@@ -9,6 +9,11 @@ TOOL := go tool -modfile=tools/go.mod
 export GOTOOLCHAIN := $(shell awk '/^toolchain/ { print $$2 }' go.mod)+auto
 PACKAGES ?= ./...
 FUZZTIME ?= 5s
+# How tests run under the race detector. It finds more if their order varies.
+ifneq ($(RACE),)
+export CGO_ENABLED := 1
+HOW := -race -shuffle=on
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help ci test race browser picture clients soak mutations bench lint words deadcode recipes vuln licences fmt fuzz-smoke conform golden manifests sizes demo needs needs-browser hooks
@@ -19,18 +24,17 @@ help: ## list the targets
 ci: ## run what the pipeline runs: the steps in .ci/run
 	@.ci/run
 
-test: needs ## run the tests that need only redis-server and PostgreSQL; installs them if they are missing
-	@scripts/test -timeout 8m $(PACKAGES)
+test: needs ## run the tests that need only redis-server and PostgreSQL; installs them if they are missing; RACE=1 adds the race detector
+ifneq ($(RACE),)
+	@scripts/install-needs race
+endif
+	@scripts/test $(HOW) -timeout 10m $(PACKAGES)
 ifeq ($(PACKAGES),./...)
-	@cd bench && ../scripts/test -timeout 8m ./...
+	@cd bench && ../scripts/test $(HOW) -timeout 8m ./...
 endif
 
 race: ## run the same tests under the race detector, in random order; installs a C compiler if there is none
-	@scripts/install-needs test race
-	@CGO_ENABLED=1 scripts/test -race -shuffle=on -timeout 10m $(PACKAGES)
-ifeq ($(PACKAGES),./...)
-	@cd bench && CGO_ENABLED=1 ../scripts/test -race -shuffle=on -timeout 5m ./...
-endif
+	@$(MAKE) test RACE=1
 
 soak: needs ## run the tests that take too long for every change (build tag soak)
 	@scripts/test -tags soak -run Soak -timeout 2h $(PACKAGES)
@@ -49,11 +53,7 @@ clients: needs ## run the Python and TypeScript clients against a real gateway; 
 	@scripts/clients
 
 lint: words deadcode ## refuse retired words and dead code; run vet and golangci-lint on all modules; check commit subjects
-	@go vet ./...
-	@go vet -tags soak ./...
-	@go vet -tags browser ./internal/monitor/
-	@go vet -tags clients ./cmd/gateway/
-	@go vet -tags recipes .
+	@go vet -tags soak,browser,clients,recipes ./...
 	@$(TOOL) golangci-lint run
 	@cd deploy/test && go tool -modfile=../../tools/go.mod golangci-lint run
 	@cd bench && go vet ./... && go tool -modfile=../tools/go.mod golangci-lint run
