@@ -53,7 +53,7 @@ func (v *answerer) call(ctx context.Context, c tebra.Call) (o tebra.Outcome, ok 
 		v.worked[c.Account+c.Operation] = c
 	}
 	v.mu.Unlock()
-	o.Latency = time.Millisecond
+	o.Latency = max(o.Latency, time.Millisecond)
 	p.Done(ctx, o)
 	return o, true
 }
@@ -163,14 +163,14 @@ func TestBadRecordsOpenNothing(t *testing.T) {
 	})
 }
 
-// outage is what a test of an outage begins with: two processes, and two tenants whose calls have
+// outage is what a test of an outage begins with: two processes, and three tenants whose calls have
 // worked in both.
 func outage(t *testing.T, rdb redis.UniversalClient, change ...func(*Options)) []*answerer {
 	t.Helper()
 	all := []*answerer{newAnswerer(newFlow(t, rdb, change...)), newAnswerer(newFlow(t, rdb, change...))}
 	for _, v := range all {
 		v.probing(t)
-		for i, id := range []tenant.ID{"clinic-a", "clinic-b"} {
+		for i, id := range []tenant.ID{"clinic-a", "clinic-b", "clinic-c"} {
 			if _, ok := v.call(t.Context(), of(id, withFingerprint(uint64(i)+1))); !ok {
 				t.Fatal("refused")
 			}
@@ -266,6 +266,8 @@ func TestPartialOutageOpensItsScope(t *testing.T) {
 		{"an operation hangs", func(c tebra.Call) bool { return c.Operation == "GetAppointments" }, timedOut, list, []string{"clinic-a GetAppointments"}},
 		{"an account", func(c tebra.Call) bool { return c.Account == "clinic-a" }, fails, getPatient(), []string{"clinic-a GetPatient"}},
 		{"a proxy of one account", func(c tebra.Call) bool { return c.Account == "clinic-a" }, foreign, getPatient(), []string{"clinic-a GetPatient"}},
+		{"a proxy of a region", func(c tebra.Call) bool { return c.Account != "clinic-c" }, foreign, getPatient(), []string{"clinic-a GetPatient"}},
+		{"slow", func(tebra.Call) bool { return true }, tebra.Outcome{Latency: time.Minute}, getPatient(), nil},
 		{"unreadable", func(tebra.Call) bool { return true }, malformed, getPatient(), nil},
 		{"throttled", func(tebra.Call) bool { return true }, tebra.Outcome{Code: tebra.Throttled}, getPatient(), nil},
 		{"denied", func(tebra.Call) bool { return true }, tebra.Outcome{Code: tebra.Denied}, getPatient(), nil},
@@ -293,10 +295,10 @@ func TestPartialOutageOpensItsScope(t *testing.T) {
 				_, scope, _ := strings.Cut(c.want[0], " ")
 				until(t, v, scope, breaker.Open, c.call)
 			}
-			if out := openings(t, v.flow, clinic, "clinic-b"); !slices.Equal(out, c.want) {
+			if out := openings(t, v.flow, clinic, "clinic-b", "clinic-c"); !slices.Equal(out, c.want) {
 				t.Errorf("opened: %v, want %v", out, c.want)
 			}
-			call(t, all[1].flow, of("clinic-b", getPatient()), works)
+			call(t, all[1].flow, of("clinic-c", getPatient()), works)
 		})
 	}
 }
