@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -274,8 +275,14 @@ func TestColdBoardIsFetched(t *testing.T) {
 func TestColdBoardTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for range demandBurst + 3 {
-		r := b.get(boardPath)
+	replies := make([]reply, demandBurst+3)
+	var readers sync.WaitGroup // all at once: the limit of demands grows with time
+	for i := range replies {
+		r := b.request(http.MethodGet, boardPath, keyA, "")
+		readers.Go(func() { replies[i] = b.do(r) })
+	}
+	readers.Wait()
+	for _, r := range replies {
 		if r.code(t) != codes.Cold || r.Header.Get("Retry-After") != "2" {
 			t.Fatalf("%d %v %s", r.StatusCode, r.Header, r.body)
 		}
