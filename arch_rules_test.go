@@ -51,7 +51,7 @@ var packageRules = []packageRule{
 	{path: "internal/practice", row: 4, why: "maps the vendor's rows to documents and views"},
 	{path: "internal/account", row: 4, beside: []string{"tasks"}, why: "a tenant's credentials, vendor client and data key; the one package that opens them"},
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
-	{path: "tasks", row: 4, only: []string{"internal/codes", "internal/budget", "internal/civil", "internal/outage", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a service that enqueues links no SOAP, no cache and no SQL"},
+	{path: "tasks", row: 4, only: []string{"internal/codes", "internal/budget", "internal/civil", "internal/explain", "internal/outage", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a service that enqueues links no SOAP, no cache and no SQL"},
 	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "test support for users of tasks; it imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.
@@ -60,6 +60,7 @@ var packageRules = []packageRule{
 	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant", "internal/zone"}, why: "parses the environment into values; it does not depend on other packages' options"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the scripts that maintain them, events included"},
 	{path: "internal/queue", row: 3, why: "the engine under tasks, built on asynq"},
+	{path: "internal/explain", row: 3, only: []string{"internal/codes", "internal/budget", "internal/redisconn", "internal/tenant"}, beside: []string{"internal/queue"}, why: "why a task waits, from the queue's Redis alone: clients and the monitor link it"},
 
 	// Row 2: stores.
 	{path: "internal/access", row: 2, only: []string{"internal/secret", "internal/tenant"}, why: "API keys and operators' logins: made by commands, checked by gateway and monitor"},

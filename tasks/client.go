@@ -28,7 +28,10 @@ var (
 	ErrID = queue.ErrID
 )
 
-var errNoRedis = errors.New("tasks client has no Redis")
+var (
+	errNoRedis = errors.New("tasks client has no Redis")
+	errNoKeys  = errors.New("tasks client has no keyset")
+)
 
 // ClientOptions configure a Client.
 type ClientOptions struct {
@@ -43,7 +46,7 @@ type ClientOptions struct {
 // Client enqueues tasks and reports their status. It is safe for concurrent use.
 type Client struct {
 	rdb      redis.UniversalClient
-	keys     *phi.Keys
+	keys     *phi.Keys // nil if it only reads
 	producer *queue.Producer
 	runs     *queue.Runs
 	calendar *budget.Calendar // nil without Redis
@@ -55,13 +58,20 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new tasks client: %w", err)
 	}
-	c := &Client{rdb: o.Redis, keys: keys, producer: queue.NewProducer(o.Redis), runs: queue.NewRuns(o.Redis)}
+	c := NewReader(o.Redis)
+	c.keys, c.producer = keys, queue.NewProducer(o.Redis)
 	if o.Redis != nil {
 		if c.calendar, err = budget.NewCalendar(budget.Options{Redis: o.Redis}); err != nil {
 			return nil, fmt.Errorf("new tasks client: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// NewReader returns a Client without a keyset, of which only Status and Explain work: they read no
+// payload. It does not connect to Redis.
+func NewReader(rdb redis.UniversalClient) *Client {
+	return &Client{rdb: rdb, runs: queue.NewRuns(rdb)}
 }
 
 // Receipt identifies the task that a call of Enqueue added or found.
@@ -95,6 +105,9 @@ func (c *Client) Enqueue(ctx context.Context, tenant string, args Args, opts ...
 func (c *Client) EnqueueMany(ctx context.Context, tenant string, args []Args, opts ...Option) (_ []Receipt, err error) {
 	if c.rdb == nil {
 		return nil, errNoRedis
+	}
+	if c.keys == nil {
+		return nil, errNoKeys
 	}
 	ctx, span := telemetry.Start(ctx, telemetry.SpanEnqueue, telemetry.Tenant(tenant), telemetry.Rows(len(args)))
 	defer func() { span.End(codeIf(err)) }()
@@ -133,6 +146,9 @@ func (c *Client) Seal(ctx context.Context, tenant string, args Args, opts ...Opt
 
 // demand validates one task and prepares it for sealing.
 func (c *Client) demand(ctx context.Context, owner string, a Args, index int, opts []Option) (queue.Demand, error) {
+	if c.keys == nil {
+		return queue.Demand{}, errNoKeys
+	}
 	t, err := tenant.Parse(owner)
 	if err != nil {
 		return queue.Demand{}, fmt.Errorf("%w: %w", ErrInvalid, err)

@@ -72,8 +72,13 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	if c.rdb == nil {
 		return Status{}, errNoRedis
 	}
-	s := Status{ID: id, Lane: parsed.Lane, State: StateUnknown}
 	found, err := queue.Find(ctx, c.rdb, parsed)
+	return c.status(ctx, parsed, found, err)
+}
+
+// status returns the status of a task that was found in the queue, or not.
+func (c *Client) status(ctx context.Context, id queue.ID, found queue.Task, err error) (Status, error) {
+	s := Status{ID: id.String(), Lane: id.Lane, State: StateUnknown}
 	if err == nil {
 		s.read(found)
 	} else if !errors.Is(err, queue.ErrNoTask) {
@@ -84,7 +89,7 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	}
 	// A task leaves asynq after its outcome is recorded, so an outcome that is missing now did not
 	// exist a moment ago.
-	o, err := c.runs.Outcome(ctx, parsed)
+	o, err := c.runs.Outcome(ctx, id)
 	switch {
 	case errors.Is(err, queue.ErrNoOutcome):
 		return s, nil

@@ -50,15 +50,9 @@ type Forecast struct {
 // were demanded later, and the spacing stayed as it is. It changes nothing. It returns the state of
 // the budget too.
 func (p *Pace) Forecast(ctx context.Context, op Operation, c Calls) (Forecast, State, error) {
-	states, err := p.States(ctx, op)
+	s, err := p.state(ctx, op)
 	if err != nil {
 		return Forecast{}, State{}, err
-	}
-	s := State{Tenant: op.Tenant, Operation: op.Name}
-	s.Interval, s.Margin = p.spacing(redisconn.Snapshot{}, op.Interval)
-	s.Spacing = s.Interval + s.Margin
-	if len(states) == 1 {
-		s = states[0]
 	}
 	b, err := p.bookings(ctx, op)
 	return s.forecast(b, c), s, err

@@ -15,7 +15,7 @@ import (
 )
 
 func newTask(e *env) *cobra.Command {
-	return e.group("task", "Show tasks", &cobra.Command{
+	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show the state of a task",
 		Long: `Show the state of a task, why it waits or died, and when it runs next. Its arguments stay sealed.
@@ -26,7 +26,8 @@ The outcome of a successful task is kept for an hour, that of a dead task as lon
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withTools(cmd.Context(), func(t *app.Tools) error { return e.showTask(cmd.Context(), t, args[0]) })
 		},
-	})
+	}
+	return e.group("task", "Show tasks, and explain why they wait", show, newTaskExplain(e))
 }
 
 // taskDoc is the result of task show.

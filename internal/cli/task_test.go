@@ -40,3 +40,30 @@ func TestTaskShowPrintsCodeOfAsynqError(t *testing.T) {
 		t.Errorf("printed:\n%s", text)
 	}
 }
+
+// An operator who has neither a keyset nor a ledger learns why a task waits.
+func TestTaskExplain(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	id := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json"}, day...)...).stdout).ID
+	vars := h.with(map[string]string{"ROUNDS_KEYS": "", "ROUNDS_LEDGER": "", "ROUNDS_CACHE_REDIS": ""})
+	o := rounds(t, vars, "task", "explain", id, "--json")
+	d := document[explanationDoc](t, o.stdout)
+	if len(d.Reasons) == 0 || d.Reasons[0].Code != "no_worker" || d.Start == nil || !d.Start.At.IsZero() || d.Start.Text == "" {
+		t.Fatalf("exit %d, %+v", o.code, d)
+	}
+	if o := rounds(t, vars, "queue", "pause", "sync", "--yes"); o.code != exitOK {
+		t.Fatalf("pause: %+v", o)
+	}
+	text := rounds(t, vars, "task", "explain", id).stdout
+	for _, want := range []string{"waits because  its lane sync is paused (lane_paused, for ", "and because    no running worker serves its lane sync (no_worker)", "starts         unknown\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+	for arg, want := range map[string]int{"patient-4711": exitUsage, "aaaaaaaaaaaaaaaaaaaaaaaaaa.1.sync": exitNotFound} {
+		if o := rounds(t, vars, "task", "explain", arg); o.code != want || strings.Contains(o.stdout+o.stderr, "4711") {
+			t.Errorf("%s: %+v", arg, o)
+		}
+	}
+}

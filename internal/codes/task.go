@@ -87,6 +87,16 @@ var (
 	RetryBudget = task("retry_budget", "too many recent calls of the operation have failed, and their retries are spread over time")
 )
 
+// Why a task waits, besides the codes that it has itself. See package explain.
+var (
+	LanePaused       = define("lane_paused", "an operator has paused its lane")
+	NoWorker         = define("no_worker", "no running worker serves its lane")
+	Quarantined      = define("quarantined", "it has ended its worker's process twice, and runs alone: one task of the fleet at a time")
+	EqualRuns        = define("equal_runs", "an equal task runs, and it begins when that one has ended")
+	DemandedForLater = define("demanded_for_later", "it was demanded for a later time")
+	NoFreeWorker     = define("no_free_worker", "it can run, and workers take other tasks first")
+)
+
 // How a vendor call failed.
 var (
 	VendorThrottled       = task("vendor_throttled", "the vendor asks for longer pauses between calls")

@@ -17,6 +17,7 @@ import (
 // Names of asynq's keys. The keys of a queue begin with asynq:{queue}: so that they share one slot.
 const (
 	asynqQueues    = "asynq:queues"
+	asynqServers   = "asynq:servers" // the keys of what servers publish, by the Unix second at which that expires
 	suffixPending  = ":pending"
 	suffixPaused   = ":paused" // the Unix second of the pause; absent while the queue is not paused
 	suffixActive   = ":active"

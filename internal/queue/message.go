@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -12,6 +13,7 @@ import (
 // appears twice has the value of its last occurrence, so fields may be appended.
 const (
 	fieldType         = 1
+	fieldPayload      = 2
 	fieldID           = 3
 	fieldQueue        = 4
 	fieldRetried      = 6
@@ -20,6 +22,14 @@ const (
 	fieldLastFailedAt = 11
 	fieldGroup        = 14
 	fieldHeaders      = 15
+)
+
+// Numbers of the fields in what asynq's servers publish about themselves, and of the entries of its
+// map of lanes.
+const (
+	fieldConcurrency   = 4
+	fieldLanes         = 5
+	fieldActiveWorkers = 9
 )
 
 // Wire types of protocol buffers.
@@ -85,6 +95,84 @@ func readableHeader(entry []byte) bool {
 		entry = rest
 	}
 	return true
+}
+
+// readMessage returns what may be shown of the encoded task with an ID.
+func readMessage(message []byte, id ID) Task {
+	t := Task{ID: id.String(), raw: id.String()}
+	for len(message) > 0 {
+		field, value, rest, ok := nextField(message)
+		if !ok {
+			return t
+		}
+		number := numberOf(message)
+		message = rest
+		switch field {
+		case fieldType:
+			t.Kind = word(string(value))
+		case fieldPayload:
+			t.Bytes = len(value)
+		case fieldRetried:
+			t.Attempts = int(min(number, math.MaxInt32))
+		case fieldError:
+			t.Code = CodeOf(string(value))
+		case fieldLastFailedAt:
+			if number > 0 {
+				t.FailedAt = time.Unix(int64(min(number, math.MaxInt32)), 0).UTC()
+			}
+		case fieldHeaders:
+			switch name, text := readHeader(value); name {
+			case HeaderTenant:
+				t.Tenant = alias(text)
+			case HeaderEnqueuedAt:
+				if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+					t.EnqueuedAt = at.UTC()
+				}
+			}
+		}
+	}
+	return t
+}
+
+// serverInfo is what an asynq server publishes about itself.
+type serverInfo struct {
+	lanes       map[string]bool
+	slots, busy int
+}
+
+func readServer(info []byte) serverInfo {
+	s := serverInfo{lanes: map[string]bool{}}
+	for len(info) > 0 {
+		field, value, rest, ok := nextField(info)
+		if !ok {
+			return s
+		}
+		number := int(min(numberOf(info), math.MaxInt32))
+		info = rest
+		switch field {
+		case fieldConcurrency:
+			s.slots = number
+		case fieldActiveWorkers:
+			s.busy = number
+		case fieldLanes:
+			name, _ := readHeader(value) // the entry's other field is a number
+			s.lanes[name] = true
+		}
+	}
+	return s
+}
+
+// numberOf returns the number that the first field of a message has; 0 if it has none.
+func numberOf(b []byte) uint64 {
+	tag, n := binary.Uvarint(b)
+	if n <= 0 || tag&7 != wireVarint {
+		return 0
+	}
+	v, n := binary.Uvarint(b[n:])
+	if n <= 0 {
+		return 0
+	}
+	return v
 }
 
 // nextField splits off the first field of a message. The value is empty unless the field has bytes.
