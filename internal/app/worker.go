@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/flow"
@@ -115,9 +114,12 @@ func (w *Worker) start(ctx context.Context) error {
 
 // probe repeats calls that are known to work, to find out whether the vendor does.
 func (w *Worker) probe(ctx context.Context) error {
-	return w.gate.Probe(ctx, func(ctx context.Context, id tenant.ID, operation string) bool {
+	return w.gate.Probe(ctx, func(ctx context.Context, id tenant.ID, operation string) error {
 		a, err := w.accounts.Account(ctx, id)
-		return err != nil || !errors.Is(a.Vendor.Repeat(ctx, operation), tebra.ErrNothingToRepeat)
+		if err != nil {
+			return err
+		}
+		return a.Vendor.Repeat(ctx, operation)
 	})
 }
 

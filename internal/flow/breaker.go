@@ -174,6 +174,11 @@ func (b *local) open(ctx context.Context, gen int64, reason tebra.Code, login, e
 		return
 	}
 	b.adopt(v)
+	if v.Until.IsZero() { // an operator keeps it closed
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.count = b.newCount(v)
+	}
 }
 
 // putBack returns the permission of a probe without an outcome, when Redis answers again at the

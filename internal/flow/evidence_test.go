@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -28,6 +29,7 @@ type answerer struct {
 	answer func(tebra.Call) tebra.Outcome
 	worked map[string]tebra.Call // by tenant and operation
 	sent   []tebra.Call          // what a Probe has repeated
+	gone   tenant.ID             // cannot be asked
 	repeat chan struct{}         // one for each of them
 }
 
@@ -59,21 +61,25 @@ func (v *answerer) call(ctx context.Context, c tebra.Call) (o tebra.Outcome, ok 
 }
 
 // probe is the Repeat of a Probe.
-func (v *answerer) probe(ctx context.Context, id tenant.ID, operation string) bool {
+func (v *answerer) probe(ctx context.Context, id tenant.ID, operation string) error {
 	v.mu.Lock()
 	c, known := v.worked[id.String()+operation]
 	if !known && operation == bare {
 		c, known = tebra.Call{Account: id.String(), Operation: bare, Class: tebra.System, Interval: time.Millisecond}, true
 	}
-	if known {
+	if known = known && id != v.gone; known {
 		v.sent = append(v.sent, c)
 	}
 	v.mu.Unlock()
-	if known {
-		_, _ = v.call(ctx, interactive(c))
-		v.repeat <- struct{}{}
+	if !known {
+		return tebra.ErrNothingToRepeat
 	}
-	return known
+	_, sent := v.call(ctx, interactive(c))
+	v.repeat <- struct{}{}
+	if !sent {
+		return errors.New("refused")
+	}
+	return nil
 }
 
 func (v *answerer) repeated() []tebra.Call {
@@ -355,4 +361,37 @@ func TestLogins(t *testing.T) {
 		_ = refused(t, two, withLogin("new"), codes.Breaker)
 		call(t, two, withLogin("newer"), works)
 	})
+}
+
+// While an operator keeps a breaker closed, evidence neither opens it nor stops this process.
+func TestForcedClosedBreakerLetsCallsThrough(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	f := newFlow(t, rdb, lasting)
+	b := breakerOf(f, getPatient())
+	decision := breaker.Forced{Until: time.Now().Add(time.Minute), By: "ada", Why: "a test"}
+	if _, err := b.Force(t.Context(), rdb, decision); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * witnesses {
+		repeatFor(t, f, b, getPatient(), down)
+	}
+	call(t, f, getPatient(), works)
+}
+
+// A tenant whose calls cannot be repeated, such as one that was removed, leaves the evidence to the
+// others.
+func TestTenantsThatCannotBeAskedAreSkipped(t *testing.T) {
+	t.Parallel()
+	v := outage(t, redistest.New(t), lasting)[0]
+	v.mu.Lock()
+	v.gone = clinic
+	v.mu.Unlock()
+	v.set(func(tebra.Call) tebra.Outcome { return down })
+	until(t, v, "host", breaker.Open, of("clinic-b", getPatient()))
+	for _, c := range v.repeated() {
+		if c.Account == clinic.String() {
+			t.Error("a call of the tenant that is gone was sent")
+		}
+	}
 }

@@ -126,6 +126,7 @@ type account struct {
 	credential *local
 	operations map[string]*local // as many as the vendor's client has
 	worked     map[string]worked // by operation
+	resting    time.Time         // until when no call is repeated: the last one could not be sent
 }
 
 // New returns a Flow. It does not connect to Redis yet.

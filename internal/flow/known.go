@@ -2,9 +2,11 @@ package flow
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 )
 
@@ -38,12 +40,15 @@ func (f *Flow) works(w worked) {
 	}
 }
 
-// forgetWorked forgets a call that this process can no longer repeat.
-func (f *Flow) forgetWorked(w worked) {
+// notRepeated lets other tenants' calls be repeated for a while: this one could not be sent.
+func (f *Flow) notRepeated(w worked, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a := f.tenants[w.tenant]; a != nil && a.worked[w.operation].at.Equal(w.at) {
-		delete(a.worked, w.operation)
+	if a := f.tenants[w.tenant]; a != nil {
+		a.resting = time.Now().Add(controlPause)
+		if errors.Is(err, tebra.ErrNothingToRepeat) {
+			delete(a.worked, w.operation)
+		}
 	}
 }
 
@@ -60,6 +65,9 @@ func (f *Flow) candidates(b *local) []worked {
 	}
 	var out []worked
 	for id, a := range f.tenants {
+		if time.Now().Before(a.resting) {
+			continue
+		}
 		best := worked{tenant: id, operation: bare, latency: bareLatency}
 		for _, w := range a.worked {
 			if time.Since(w.at) < workedLife && (best.at.IsZero() || w.latency < best.latency) {

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,9 +26,9 @@ const (
 	shortestProbe, probeLatencies = 5 * time.Second, 4
 )
 
-// Repeat repeats the last call of an operation that worked for a tenant. It reports whether there
-// was one; the outcome reaches the Flow through the gate.
-type Repeat func(ctx context.Context, id tenant.ID, operation string) (known bool)
+// Repeat repeats the last call of an operation that worked for a tenant, as
+// [tebra.Client.Repeat] does. The outcome reaches the Flow through the gate.
+type Repeat func(ctx context.Context, id tenant.ID, operation string) error
 
 // controlKey is where the context of a repeated call has its control.
 type controlKey struct{}
@@ -147,8 +148,9 @@ func (p *prober) call(ctx context.Context, b *local, w worked) {
 	ctx, cancel := context.WithTimeout(ctx, max(shortestProbe, probeLatencies*w.latency))
 	defer cancel()
 	ctx = tebra.Interactive(context.WithValue(ctx, controlKey{}, control{of: b, known: !w.at.IsZero()}))
-	if !p.repeat(ctx, w.tenant, w.operation) {
-		p.flow.forgetWorked(w)
+	var answered *tebra.Error
+	if err := p.repeat(ctx, w.tenant, w.operation); err != nil && !errors.As(err, &answered) {
+		p.flow.notRepeated(w, err)
 	}
 }
 
