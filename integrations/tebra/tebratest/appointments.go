@@ -3,6 +3,7 @@ package tebratest
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,10 @@ const usLayout = "1/2/2006 3:04:05 PM"
 
 func usDate(t time.Time) string { return t.Format(usLayout) }
 
-var errRange = errors.New("range is too long")
+var (
+	errRange    = errors.New("range is too long")
+	errDayFails = errors.New("day is set to fail")
+)
 
 // window is a range of calendar days, or of times if the filter contains times of day.
 type window struct{ from, to time.Time }
@@ -21,6 +25,14 @@ func (w window) isSet() bool { return !w.from.IsZero() || !w.to.IsZero() }
 
 func (w window) contains(t time.Time) bool {
 	return (w.from.IsZero() || !t.Before(w.from)) && (w.to.IsZero() || !t.After(w.to))
+}
+
+// failsOn reports whether lists of a range of days are set to fail.
+func (h *handler) failsOn(c *Clinic, days window) bool {
+	return days.isSet() && slices.ContainsFunc(h.faults.FailDays, func(day string) bool {
+		begin, err := time.ParseInLocation(time.DateOnly, day, c.zone)
+		return err == nil && (days.to.IsZero() || !begin.After(days.to)) && begin.AddDate(0, 0, 1).After(days.from)
+	})
 }
 
 // appointmentQuery is a GetAppointments filter as the vendor interprets it.
@@ -51,6 +63,9 @@ func (h *handler) getAppointments() (result, error) {
 		}
 		if err != nil && !errors.Is(err, errRange) {
 			return businessError("A date in the filter is not valid."), nil
+		}
+		if h.failsOn(c, q.visits) {
+			return result{}, errDayFails
 		}
 		for _, v := range c.search(q, h.faults.Stale) {
 			all = append(all, c.appointmentRow(v, q))

@@ -19,6 +19,7 @@ const (
 	OutcomeMaintenance     Outcome = "maintenance"
 	OutcomeOdd             Outcome = "odd" // an oddity of calls; see Oddities
 	OutcomeCut             Outcome = "cut"
+	OutcomeReset           Outcome = "reset"
 	OutcomeHang            Outcome = "hang"
 	OutcomeAborted         Outcome = "aborted" // the caller gave up before the response
 )

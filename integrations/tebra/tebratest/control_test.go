@@ -51,6 +51,7 @@ func TestControlAPI(t *testing.T) {
 		{"PUT", "throttles", `{"intervals_ns":{"GetProcedureCode":1,"SearchPatient":1,"UpdateAppointmentStatus":1}}`, 204, ""},
 		{"PUT", "faults", `{"updates":"replace"}`, 400, "clobber or merge"},
 		{"PUT", "faults", `{"stale_ns":-1}`, 400, "negative"},
+		{"PUT", "faults", `{"fail_days":["tomorrow"]}`, 400, "not a date"},
 		{"PUT", "faults", `{"operations":["getPatient"]}`, 400, "unknown operation"},
 		{"PUT", "faults", `{"rules":[{"fault":"outages"}]}`, 400, "unknown fault"},
 		{"PUT", "faults", `{"rules":[{"fault":"outage","rate":1.5}]}`, 400, "out of range"},

@@ -3,6 +3,7 @@ package tebratest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type Faults struct {
 	// FailPatients lists patients for whom GetPatient returns InternalServiceFault and who are
 	// missing from lists.
 	FailPatients []string `json:"fail_patients"`
+	// FailDays lists days, as 2006-01-02 in the practice's zone. GetAppointments for a range of days
+	// that contains one of them returns InternalServiceFault.
+	FailDays []string `json:"fail_days"`
 	// AbsentPatients lists patients for whom GetPatient returns no patient, although lists contain
 	// them.
 	AbsentPatients []string `json:"absent_patients"`
@@ -75,6 +79,8 @@ const (
 	// FaultOdd: the call has the oddity of calls that Rule.Odd names, whether it is switched on or
 	// not.
 	FaultOdd Fault = "odd"
+	// FaultReset: the connection is reset. The call has neither an effect nor a response.
+	FaultReset Fault = "reset"
 	// FaultForeignRows: a list contains rows of a practice that was not requested.
 	FaultForeignRows Fault = "foreign-rows"
 )
@@ -83,6 +89,8 @@ const (
 type Rule struct {
 	Fault      Fault    `json:"fault"`
 	Operations []string `json:"operations"` // empty means all
+	// Accounts are customer keys; empty means all.
+	Accounts []string `json:"accounts,omitempty"`
 	// Count is the number of calls before the rule expires; 0 means no limit.
 	Count int `json:"count"`
 	// Rate is the fraction of calls that the rule applies to, drawn with the seed; 0 means all.
@@ -95,7 +103,7 @@ type Rule struct {
 // allFaults are the faults that a Rule may name.
 var allFaults = []Fault{
 	FaultOutage, FaultMaintenance, FaultCut, FaultTrickle, FaultHang, FaultEffectThenHang, FaultHangThenEffect, FaultSilentRefusal,
-	FaultForeignRows, FaultLocked, FaultTooMany, FaultOdd,
+	FaultForeignRows, FaultLocked, FaultTooMany, FaultOdd, FaultReset,
 }
 
 // check returns an error if a setting is invalid or would have no effect.
@@ -105,6 +113,11 @@ func (f Faults) check() error {
 	}
 	if f.Stale < 0 {
 		return errors.New("stale is negative")
+	}
+	for _, day := range f.FailDays {
+		if _, err := time.Parse(time.DateOnly, day); err != nil {
+			return errors.New("fail_days has a day that is not a date")
+		}
 	}
 	named := slices.Clone(f.Operations)
 	for i, r := range f.Rules {
@@ -130,10 +143,12 @@ func (f Faults) check() error {
 func (f Faults) clone() Faults {
 	f.Operations = slices.Clone(f.Operations)
 	f.FailPatients = slices.Clone(f.FailPatients)
+	f.FailDays = slices.Clone(f.FailDays)
 	f.AbsentPatients = slices.Clone(f.AbsentPatients)
 	f.Rules = slices.Clone(f.Rules)
 	for i := range f.Rules {
 		f.Rules[i].Operations = slices.Clone(f.Rules[i].Operations)
+		f.Rules[i].Accounts = slices.Clone(f.Rules[i].Accounts)
 	}
 	return f
 }
@@ -170,8 +185,14 @@ func (s *Server) FailPatient(id string, on bool) {
 	s.faults.FailPatients = others
 }
 
-// matchRule returns the rule that applies to this call of op, or the zero Rule.
-func (s *Server) matchRule(op string) Rule {
+// selects reports whether the rule is for calls of an operation with a customer key.
+func (r *Rule) selects(op, customerKey string) bool {
+	return (len(r.Operations) == 0 || slices.Contains(r.Operations, op)) &&
+		(len(r.Accounts) == 0 || slices.Contains(r.Accounts, customerKey))
+}
+
+// matchRule returns the rule that applies to this call, or the zero Rule.
+func (s *Server) matchRule(op, customerKey string) Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &s.faults
@@ -189,7 +210,7 @@ func (s *Server) matchRule(op string) Rule {
 	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		if len(r.Operations) > 0 && !slices.Contains(r.Operations, op) || r.Rate > 0 && s.faultRand.Float64() >= r.Rate {
+		if !r.selects(op, customerKey) || r.Rate > 0 && s.faultRand.Float64() >= r.Rate {
 			continue
 		}
 		matched := *r
@@ -212,6 +233,9 @@ func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 	case FaultMaintenance:
 		inFront(http.StatusServiceUnavailable, htmlType, "<html><body><h1>Service Unavailable</h1></body></html>", nil)(x)
 		return OutcomeMaintenance, true
+	case FaultReset:
+		x.reset()
+		return OutcomeReset, true
 	case FaultOutage:
 		return x.fault(nsDispatcher, "InternalServiceFault", textInternal), true
 	case FaultLocked:
@@ -221,6 +245,25 @@ func (x *exchange) failEarly(r Rule) (outcome Outcome, done bool) {
 		return inFront(http.StatusTooManyRequests, "", "", map[string]string{"Retry-After": seconds})(x), true
 	}
 	return "", false
+}
+
+// resetter is a response whose connection can be reset without one.
+type resetter interface{ reset() }
+
+// reset resets the caller's connection.
+func (x *exchange) reset() {
+	if r, ok := x.w.(resetter); ok {
+		r.reset()
+		return
+	}
+	conn, _, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // the server then closes the connection
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		_ = c.SetLinger(0)
+	}
+	_ = conn.Close()
 }
 
 // sendTruncated announces the complete body, sends half of it and closes the connection.

@@ -233,6 +233,29 @@ func TestLongRanges(t *testing.T) {
 	}
 }
 
+// A list fails if its range contains a bad day, and the lists of other days do not.
+func TestFailDays(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t, tebratest.Config{})
+	w.sim.SetFaults(tebratest.Faults{FailDays: []string{"2026-02-24"}})
+	for name, tt := range map[string]struct {
+		from, to string
+		fails    bool
+	}{
+		"that day":          {"2026-02-24", "2026-02-24", true},
+		"days around it":    {"2026-02-20", "2026-02-27", true},
+		"its last day":      {"2026-02-20", "2026-02-24", true},
+		"until the day ago": {"2026-02-20", "2026-02-23", false},
+		"from the day on":   {"2026-02-25", "2026-02-27", false},
+	} {
+		got := post(t, w.sim, "GetAppointments", header(w.clinic.Account())+
+			"<k:Fields/><k:Filter><k:EndDate>"+tt.to+"</k:EndDate><k:StartDate>"+tt.from+"</k:StartDate></k:Filter>")
+		if strings.Contains(got, "InternalServiceFault") != tt.fails {
+			t.Errorf("%s: %.300s", name, got)
+		}
+	}
+}
+
 func TestClockOffset(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, tebratest.Config{Faults: tebratest.Faults{ClockOffset: -time.Hour}})
@@ -269,6 +292,9 @@ func TestFaults(t *testing.T) {
 		{"outage of another operation", tebratest.Faults{Outage: true, Operations: []string{"GetAppointments"}}, "", tebratest.OutcomeOK},
 		{"this patient", tebratest.Faults{FailPatients: []string{"1000001"}}, tebra.Unavailable, tebratest.OutcomeFault},
 		{"another patient", tebratest.Faults{FailPatients: []string{"1000002"}}, "", tebratest.OutcomeOK},
+		{"reset", tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultReset}}}, tebra.Unavailable, tebratest.OutcomeReset},
+		{"reset of this account", tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultReset, Accounts: []string{a.CustomerKey}}}}, tebra.Unavailable, tebratest.OutcomeReset},
+		{"reset of another account", tebratest.Faults{Rules: []tebratest.Rule{{Fault: tebratest.FaultReset, Accounts: []string{"x"}}}}, "", tebratest.OutcomeOK},
 		{"absent patient", tebratest.Faults{AbsentPatients: []string{"1000001"}}, tebra.NotFound, tebratest.OutcomeOK},
 	} {
 		s.SetFaults(tt.faults)

@@ -81,7 +81,7 @@ type handler struct {
 
 // respond follows the vendor's order: outage, credentials, throttle, operation.
 func (s *Server) respond(x *exchange, request message) Outcome {
-	rule := s.matchRule(x.op)
+	rule := s.matchRule(x.op, x.credentials(request).text("CustomerKey"))
 	if outcome, done := x.failEarly(rule); done {
 		return outcome
 	}
@@ -120,13 +120,10 @@ func (s *Server) respond(x *exchange, request message) Outcome {
 // reject responds to a call with wrong credentials or one that is throttled. Operations without a
 // header check the credentials themselves and are not throttled.
 func (s *Server) reject(x *exchange, request message) (outcome Outcome, done bool) {
-	if !x.method.hasHeader() {
-		x.auth = s.authenticate(request)
-		return "", false
-	}
-	header, _ := request.object("RequestHeader")
-	x.auth = s.authenticate(header)
+	x.auth = s.authenticate(x.credentials(request))
 	switch {
+	case !x.method.hasHeader():
+		return "", false
 	case x.auth.account == nil:
 		return x.reply(businessError("Invalid customer key"), OutcomeUnauthenticated), true
 	case !x.auth.authenticated:
@@ -137,6 +134,15 @@ func (s *Server) reject(x *exchange, request message) (outcome Outcome, done boo
 		return x.reply(businessError(throttleText(x.op, interval)), OutcomeThrottled), true
 	}
 	return "", false
+}
+
+// credentials returns the part of a request that has the credentials.
+func (x *exchange) credentials(request message) message {
+	if !x.method.hasHeader() {
+		return request
+	}
+	header, _ := request.object("RequestHeader")
+	return header
 }
 
 // execute runs the operation and writes the response, both under the lock, because rows are read

@@ -3,8 +3,10 @@ package tebratest
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 )
 
 // Transport is an http.RoundTripper that calls a handler directly, without a network. It works
@@ -32,6 +34,9 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	if rec.wasReset {
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	}
 	rec.WriteHeader(http.StatusOK) // no effect if the handler wrote one
 	length := int64(rec.body.Len())
 	var body io.Reader = &rec.body
@@ -54,7 +59,11 @@ type recorder struct {
 	sent   http.Header // as it was when the status was written
 	status int
 	body   bytes.Buffer
+
+	wasReset bool
 }
+
+func (r *recorder) reset() { r.wasReset = true }
 
 func (r *recorder) Header() http.Header { return r.header }
 
