@@ -6,13 +6,13 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/workflow-bolt/rounds/bench/internal/flow"
+	"github.com/workflow-bolt/rounds/bench/internal/peer"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/recovery"
 )
 
 // roles are what processes that a bench starts do.
-var roles = []process.Role{process.VendorRole, process.WorkerRole, flow.PeerRole, recovery.WorkerRole}
+var roles = []process.Role{process.VendorRole, process.WorkerRole, peer.Role, recovery.WorkerRole}
 
 func main() {
 	if code, ran := process.RunRole(context.Background(), roles...); ran {

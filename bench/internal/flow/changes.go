@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 // The accounts of part changes.
@@ -49,12 +51,12 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := h.StartWorkers(ctx, workers); err != nil {
 		return nil, err
 	}
-	unknown, err := inParallel(c.unknown[:], func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.changeCalls) })
+	unknown, err := parts.AtOnce(c.unknown[:], func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.changeCalls) })
 	if err != nil {
 		return nil, err
 	}
 	// These have work for as long as they are observed.
-	if _, err := inParallel(append(c.halved[:], c.raised), func(a process.Account) (backlog, error) {
+	if _, err := parts.AtOnce(append(c.halved[:], c.raised), func(a process.Account) (backlog, error) {
 		return demand(ctx, h, a, 0, 4*s.changeCalls)
 	}); err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 		}
 		unknown[i].patients = b.distinct(asked)
 	}
-	timelines, err := readTimelines(ctx, h.Vendor, c.all())
+	timelines, err := vendorlog.Read(ctx, h.Vendor, c.all())
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 
 // change waits, changes the intervals, and returns when it began and ended to do so.
 func (c changing) change(ctx context.Context, s settings, v *process.Vendor) (began, ended time.Time, err error) {
-	progress("  waiting %v before the intervals change", s.changeAfter)
+	parts.Progress("  waiting %v before the intervals change", s.changeAfter)
 	if err := process.Pause(ctx, s.changeAfter); err != nil {
 		return began, ended, err
 	}
@@ -107,18 +109,18 @@ func (c changing) observe(ctx context.Context, s settings, v *process.Vendor, un
 		return err
 	}
 	for time.Since(changed) < late {
-		timelines, err := readTimelines(ctx, v, c.halved[:])
+		timelines, err := vendorlog.Read(ctx, v, c.halved[:])
 		if err != nil {
 			return err
 		}
 		n := 0
 		for _, t := range timelines {
-			n += len(t.between(changed, time.Now()))
+			n += len(t.Between(changed, time.Now()))
 		}
 		if n >= s.halvedCalls+10*len(c.halved) { // those of the first ten intervals do not count
 			break
 		}
-		progress("  %d of %d calls since the change", n, s.halvedCalls)
+		parts.Progress("  %d of %d calls since the change", n, s.halvedCalls)
 		if err := process.Pause(ctx, 2*time.Second); err != nil {
 			return err
 		}
@@ -131,8 +133,8 @@ const atPace = 1.10
 
 // recovered returns after how many of the new intervals the first of some calls in a row came that
 // are at the new pace. It is the whole time of observation if there are none.
-func recovered(t timeline, n int, changed, observed time.Time, spacing time.Duration) float64 {
-	after := t.served().between(changed, observed)
+func recovered(t vendorlog.Timeline, n int, changed, observed time.Time, spacing time.Duration) float64 {
+	after := t.Served().Between(changed, observed)
 	for i := 0; i+n < len(after); i++ {
 		if after[i+n].Arrived.Sub(after[i].Arrived) <= time.Duration(atPace*float64(time.Duration(n)*spacing)) {
 			return float64(after[i].Arrived.Sub(changed)) / float64(spacing)
@@ -141,7 +143,7 @@ func recovered(t timeline, n int, changed, observed time.Time, spacing time.Dura
 	return float64(observed.Sub(changed)) / float64(spacing)
 }
 
-func (c changing) rows(s settings, timelines map[string]timeline, unknown []backlog, began, changed, observed time.Time) ([]report.Row, error) {
+func (c changing) rows(s settings, timelines map[string]vendorlog.Timeline, unknown []backlog, began, changed, observed time.Time) ([]report.Row, error) {
 	slowest := 0.0
 	for _, b := range unknown {
 		took, err := b.drain(timelines[b.account.Tenant], observed)
@@ -157,28 +159,28 @@ func (c changing) rows(s settings, timelines map[string]timeline, unknown []back
 	raised := c.raised
 	raised.Interval /= 2
 	t := timelines[raised.Tenant]
-	if len(t.between(changed, observed)) == 0 {
+	if len(t.Between(changed, observed)) == 0 {
 		return nil, fmt.Errorf("%s: no call after the change", raised.Tenant)
 	}
 	const lateRow = "halved-late-refusals"
 	return []report.Row{
-		row("drain-unknown", "× ideal", report.Lower, new(1.15), slowest,
+		report.Once("drain-unknown", "× ideal", report.Lower, new(1.15), slowest,
 			"as drain, with an interval half as long again as the documented one, which only refusals name"),
-		row("raised-intervals", "intervals", report.Lower, new(60.0), recovered(t, s.inRow, changed, observed, raised.Spacing()),
+		report.Once("raised-intervals", "intervals", report.Lower, new(60.0), recovered(t, s.inRow, changed, observed, raised.Spacing()),
 			fmt.Sprintf("the vendor halves the interval that it has named: how many of the new ones pass before the first of %d calls in a row "+
 				"that are at most %.2f × the true spacing apart; if there are none, all that were observed", s.inRow, atPace)),
-		row(lateRow, "calls", report.Lower, new(0.0), float64(late),
+		report.Once(lateRow, "calls", report.Lower, new(0.0), float64(late),
 			"the vendor doubles the interval: refused calls later than ten of the new ones"),
-		cases(lateRow, s.halvedCalls, cased, "calls later than ten intervals"),
+		report.Cases(lateRow, s.halvedCalls, cased, "calls later than ten intervals"),
 	}, nil
 }
 
 // late returns how many calls were refused later than ten intervals after the interval had doubled,
 // and how many calls were that late.
-func (c changing) late(timelines map[string]timeline, began, changed time.Time, most int) (refused, n int, err error) {
+func (c changing) late(timelines map[string]vendorlog.Timeline, began, changed time.Time, most int) (refused, n int, err error) {
 	for _, a := range c.halved {
 		before, after := a.Spacing(), a.Spacing()+a.Interval
-		early, err := timelines[a.Tenant].early(func(at time.Time) time.Duration {
+		early, err := timelines[a.Tenant].Early(func(at time.Time) time.Duration {
 			switch {
 			case at.Before(began):
 				return before
@@ -191,8 +193,8 @@ func (c changing) late(timelines map[string]timeline, began, changed time.Time, 
 			return 0, 0, err
 		}
 		from := changed.Add(10 * after)
-		refused += len(early.between(from, changed.Add(time.Hour)))
-		n += len(timelines[a.Tenant].between(from, changed.Add(time.Hour)))
+		refused += len(early.Between(from, changed.Add(time.Hour)))
+		n += len(timelines[a.Tenant].Between(from, changed.Add(time.Hour)))
 	}
 	return refused, min(n, most), nil
 }

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"github.com/workflow-bolt/rounds/tasks"
 
-	"github.com/workflow-bolt/rounds/bench/internal/pair"
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
+	"github.com/workflow-bolt/rounds/bench/internal/peer"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 // drained are the figures of backlogs that were worked off at once.
@@ -42,46 +40,27 @@ func drain(ctx context.Context, s settings) ([]report.Row, error) {
 	}
 	const what = "from the demand to the last response, of the slowest account, divided by calls × true spacing; "
 	rows := []report.Row{
-		row("drain", "× ideal", report.Lower, new(1.10), ours.drain, what+ours.note()),
-		row("refusals-per-1000", "calls", report.Lower, new(3.0), ours.refusals, "calls that the vendor refused because they came too soon; "+ours.note()),
-		row("budget-used", "of all", report.Higher, new(0.95), ours.used,
+		report.Once("drain", "× ideal", report.Lower, new(1.10), ours.drain, what+ours.note()),
+		report.Once("refusals-per-1000", "calls", report.Lower, new(3.0), ours.refusals, "calls that the vendor refused because they came too soon; "+ours.note()),
+		report.Once("budget-used", "of all", report.Higher, new(0.95), ours.used,
 			"calls × true spacing × 1.05, divided by the time from the demand to the last arrival; "+ours.note()),
-		row("pickups-per-call", "pick-ups", report.Lower, new(2.0), ours.pickups, "runs of the tasks, counted by the workers, per call that was served"),
+		report.Once("pickups-per-call", "pick-ups", report.Lower, new(2.0), ours.pickups, "runs of the tasks, counted by the workers, per call that was served"),
 	}
-	modes := []string{backoff, bucket}
+	modes := []string{peer.Backoff, peer.Bucket}
 	// Both at once: they mostly wait, and have accounts of their own.
-	peers, err := inParallel(modes, func(mode string) (drained, error) { return drainPeer(ctx, s, mode) })
+	peers, err := parts.AtOnce(modes, func(mode string) (drained, error) { return drainPeer(ctx, s, mode) })
 	if err != nil {
 		return nil, fmt.Errorf("peers: %w", err)
 	}
 	for i, mode := range modes {
 		theirs := peers[i]
 		rows = append(rows,
-			beside(mode, "drain", "× ideal", report.Lower, ours.drain, theirs.drain, theirs.note()),
-			beside(mode, "refusals-per-1000", "calls", report.Lower, ours.refusals, theirs.refusals, theirs.note()),
-			beside(mode, "budget-used", "of all", report.Higher, ours.used, theirs.used, theirs.note()),
-			beside(mode, "pickups-per-call", "pick-ups", report.Lower, ours.pickups, theirs.pickups, theirs.note()))
+			peer.Beside(mode, workers, "drain", "× ideal", report.Lower, ours.drain, theirs.drain, theirs.note()),
+			peer.Beside(mode, workers, "refusals-per-1000", "calls", report.Lower, ours.refusals, theirs.refusals, theirs.note()),
+			peer.Beside(mode, workers, "budget-used", "of all", report.Higher, ours.used, theirs.used, theirs.note()),
+			peer.Beside(mode, workers, "pickups-per-call", "pick-ups", report.Lower, ours.pickups, theirs.pickups, theirs.note()))
 	}
 	return rows, nil
-}
-
-var peerConfigs = map[string]string{
-	backoff: "calls at once; a refused call is retried after an exponential back-off with full jitter, 1 s to 1 min",
-	bucket: "a bucket of one token in Redis for each account, filled after the documented interval and a twentieth; " +
-		"without a token the task comes back within 10 s, as asynq's documents recommend",
-}
-
-// beside is a row that compares our figure with a peer's. It has no floor.
-func beside(mode, name, unit string, better report.Better, ours, theirs float64, note string) report.Row {
-	r := report.Row{
-		Name: name + "-beside-" + mode, Unit: unit, Better: better, Samples: pair.Samples{Ours: []float64{ours}, Theirs: []float64{theirs}},
-		Peer: "asynq with " + mode, PeerVersion: asynqVersion(),
-		PeerConfig: fmt.Sprintf("%d processes with %d slots each; %s", workers, peerSlots, peerConfigs[mode]), Note: "the peer's: " + note,
-	}.Complete()
-	if math.IsInf(*r.Ratio, 0) || math.IsNaN(*r.Ratio) { // one figure is 0
-		r.Ratio = nil
-	}
-	return r
 }
 
 // drainAccounts are accounts whose true spacing only the simulator has: each adds another margin to
@@ -110,7 +89,7 @@ func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 	if err := h.StartWorkers(ctx, workers); err != nil {
 		return drained{}, err
 	}
-	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.calls) })
+	backlogs, err := parts.AtOnce(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.calls) })
 	if err != nil {
 		return drained{}, err
 	}
@@ -127,52 +106,27 @@ func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 
 func drainPeer(ctx context.Context, s settings, mode string) (_ drained, err error) {
 	accounts := drainAccounts(s)
-	v, err := process.StartVendor(ctx, accounts)
+	f, err := peer.Open(ctx, mode, accounts, workers)
 	if err != nil {
 		return drained{}, err
 	}
-	defer func() { err = errors.Join(err, v.Kill()) }()
-	r, err := process.StartRedis(ctx)
-	if err != nil {
-		return drained{}, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	settings := peer{Mode: mode, Redis: r.Addr, Endpoint: v.Endpoint(), Accounts: accounts}
-	running, err := inParallel(make([]struct{}, workers), func(struct{}) (*process.Process, error) {
-		return process.Start(ctx, PeerRole.Name, settings, nil)
-	})
-	defer func() {
-		for _, p := range running {
-			if p != nil {
-				err = errors.Join(err, p.Kill())
-			}
-		}
-	}()
-	if err != nil {
-		return drained{}, err
-	}
-	client := asynq.NewClientFromRedisClient(redis.NewClient(&redis.Options{Addr: r.Addr, DisableIdentity: true}))
-	defer func() { _ = client.Close() }()
-	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) {
+	defer func() { err = errors.Join(err, f.Close()) }()
+	backlogs, err := parts.AtOnce(accounts, func(a process.Account) (backlog, error) {
 		b := backlog{account: a, began: time.Now(), calls: s.peerCalls}
-		return b, demandOfPeer(ctx, client, b)
+		return b, f.Demand(ctx, a, 0, b.calls)
 	})
 	if err != nil {
 		return drained{}, err
 	}
-	if err := await(ctx, v, backlogs, s.peerLimit); err != nil {
+	if err := await(ctx, f.Vendor, backlogs, s.peerLimit); err != nil {
 		return drained{}, err
 	}
 	observed := time.Now()
-	picked, err := inParallel(running, func(p *process.Process) (n int, err error) { return n, p.Stop(ctx, &n) })
+	pickups, err := f.Stop(ctx)
 	if err != nil {
 		return drained{}, err
 	}
-	total := 0
-	for _, n := range picked {
-		total += n
-	}
-	return figures(ctx, v, backlogs, observed, total)
+	return figures(ctx, f.Vendor, backlogs, observed, pickups)
 }
 
 // figures computes the figures of backlogs from the simulator's log.
@@ -181,7 +135,7 @@ func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observe
 	for i, b := range backlogs {
 		accounts[i] = b.account
 	}
-	timelines, err := readTimelines(ctx, v, accounts)
+	timelines, err := vendorlog.Read(ctx, v, accounts)
 	if err != nil {
 		return d, err
 	}
@@ -198,7 +152,7 @@ func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observe
 		if err != nil {
 			return d, err
 		}
-		early, err := t.early(steady(b.account.Spacing()))
+		early, err := t.Early(vendorlog.Steady(b.account.Spacing()))
 		if err != nil {
 			return d, err
 		}
@@ -207,7 +161,7 @@ func figures(ctx context.Context, v *process.Vendor, backlogs []backlog, observe
 		d.drain = max(d.drain, took)
 		_, n := b.end(t, observed)
 		d.calls, d.left = d.calls+len(t), d.left+b.calls-n
-		served, refused = served+len(t.served()), refused+len(early)
+		served, refused = served+len(t.Served()), refused+len(early)
 	}
 	d.refusals = 1000 * float64(refused) / float64(d.calls)
 	d.used = float64(allotted) / float64(waited)
@@ -250,22 +204,11 @@ func await(ctx context.Context, v *process.Vendor, backlogs []backlog, limit tim
 			return nil
 		}
 		if n%50 == 0 {
-			progress("  %d of %d calls are left", left, all)
+			parts.Progress("  %d of %d calls are left", left, all)
 		}
 		if err := process.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// inParallel calls do for every element at once and returns the results in order.
-func inParallel[T, R any](of []T, do func(T) (R, error)) ([]R, error) {
-	results, errs := make([]R, len(of)), make([]error, len(of))
-	var wg sync.WaitGroup
-	for i, v := range of {
-		wg.Go(func() { results[i], errs[i] = do(v) })
-	}
-	wg.Wait()
-	return results, errors.Join(errs...)
 }

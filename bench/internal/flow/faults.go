@@ -12,8 +12,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 // faultAccounts are accounts that have work waiting for a time.
@@ -29,22 +31,22 @@ func faultAccounts(s settings, lasting time.Duration) (accounts []process.Accoun
 
 // demandAll demands as many calls of every account.
 func demandAll(ctx context.Context, h *process.Deployment, calls int) error {
-	_, err := inParallel(h.Accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, calls) })
+	_, err := parts.AtOnce(h.Accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, calls) })
 	return err
 }
 
 // violations returns the calls of all accounts that came too soon, from a log that is complete a
 // while after the end of the run.
-func violations(ctx context.Context, s settings, h *process.Deployment) (all timeline, timelines map[string]timeline, err error) {
+func violations(ctx context.Context, s settings, h *process.Deployment) (all vendorlog.Timeline, timelines map[string]vendorlog.Timeline, err error) {
 	if err := process.Pause(ctx, s.latency+time.Second); err != nil {
 		return nil, nil, err
 	}
-	timelines, err = readTimelines(ctx, h.Vendor, h.Accounts)
+	timelines, err = vendorlog.Read(ctx, h.Vendor, h.Accounts)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, a := range h.Accounts {
-		early, err := timelines[a.Tenant].early(steady(a.Spacing()))
+		early, err := timelines[a.Tenant].Early(vendorlog.Steady(a.Spacing()))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -117,22 +119,22 @@ func failover(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}
 	for _, e := range happened {
 		for _, t := range timelines {
-			if len(t.served().between(e.began, e.began.Add(scaled(8)))) > 0 {
+			if len(t.Served().Between(e.began, e.began.Add(scaled(8)))) > 0 {
 				survived++
 			}
 		}
 	}
 	const name = "failover-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon while the keys of flow control were lost "+
+		report.Once(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon while the keys of flow control were lost "+
 			"%d times, Redis failed over to a replica that lagged %v, and one worker was stopped for %v; by the last event before: %s",
 			len(happened)-2, scaled(5), scaled(60), byEvent(early, happened))),
-		cases(name, counting*len(accounts), survived, "faults, counted for each account that had calls soon after them"),
+		report.Cases(name, counting*len(accounts), survived, "faults, counted for each account that had calls soon after them"),
 	}, nil
 }
 
 // byEvent counts calls by the last event before them.
-func byEvent(calls timeline, happened []event) string {
+func byEvent(calls vendorlog.Timeline, happened []event) string {
 	counts := map[string]int{"none": 0}
 	for _, c := range calls {
 		last := "none"
@@ -157,7 +159,7 @@ func play(ctx context.Context, events []event) (happened []event, err error) {
 		if err := process.Pause(ctx, time.Until(began.Add(e.at))); err != nil {
 			return nil, err
 		}
-		progress("  %s", e.what)
+		parts.Progress("  %s", e.what)
 		e.began = time.Now()
 		effect, err := e.do()
 		if err != nil {
@@ -219,12 +221,12 @@ func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}
 	served := 0
 	for _, t := range timelines {
-		served += len(t.served())
+		served += len(t.Served())
 	}
 	const name = "skew-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon from workers whose clocks were off by %v", skews)),
-		cases(name, len(accounts)*calls/3, served, "calls that were served"),
+		report.Once(name, "calls", report.Lower, new(0.0), float64(len(early)), fmt.Sprintf("calls that came too soon from workers whose clocks were off by %v", skews)),
+		report.Cases(name, len(accounts)*calls/3, served, "calls that were served"),
 	}, nil
 }
 
@@ -251,7 +253,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	began, done := time.Now(), 0
-	progress("  stopping workers %d times", s.stops)
+	parts.Progress("  stopping workers %d times", s.stops)
 	for done < s.stops {
 		if err := h.Workers[done%workers].FreezeFor(stopFor); err != nil {
 			return nil, err
@@ -273,7 +275,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 	for i := range done {
 		at := began.Add(time.Duration(i) * stopEvery)
 		for _, t := range timelines {
-			if len(t.between(at, at.Add(stopFor))) > 0 {
+			if len(t.Between(at, at.Add(stopFor))) > 0 {
 				withCalls++
 				break
 			}
@@ -281,7 +283,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 	}
 	const name = "stopped-violations"
 	return []report.Row{
-		row(name, "calls", report.Lower, new(1.0), float64(len(early)), fmt.Sprintf("calls that came too soon while workers were stopped for %v at random moments", stopFor)),
-		cases(name, s.stops, withCalls, "stops during which calls arrived"),
+		report.Once(name, "calls", report.Lower, new(1.0), float64(len(early)), fmt.Sprintf("calls that came too soon while workers were stopped for %v at random moments", stopFor)),
+		report.Cases(name, s.stops, withCalls, "stops during which calls arrived"),
 	}, nil
 }

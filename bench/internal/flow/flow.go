@@ -3,13 +3,10 @@ package flow
 import (
 	"context"
 	"flag"
-	"fmt"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/workflow-bolt/rounds/bench/internal/pair"
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
 )
 
@@ -65,34 +62,20 @@ var smoke = settings{
 	faultAccounts: 2, faultScale: 0.2, skewFor: 5 * time.Second, stops: 4,
 }
 
-// part is a share of the bench that can be selected.
-type part struct {
-	name, about string
-	run         func(context.Context, settings) ([]report.Row, error)
-}
-
-var parts = []part{
-	{"drain", "the backlogs of eight accounts, beside both peers", drain},
-	{"changes", "accounts whose interval is not the documented one, or changes", changes},
-	{"hog", "quiet tenants beside a hog", hog},
-	{"hog-slow", "quiet tenants beside a hog with slow calls", hogSlow},
-	{"interactive", "people's calls beside a backlog of the same account", interactive},
-	{"failover", "the vendor's limit while flow control loses its keys, Redis fails over and a worker stops", failover},
-	{"skew", "the vendor's limit with workers whose clocks are off", skew},
-	{"stopped", "the vendor's limit while workers are stopped for moments", stopped},
-}
-
-func partNames() []string {
-	names := make([]string, len(parts))
-	for i, p := range parts {
-		names[i] = p.name
-	}
-	return names
+var allParts = parts.List[settings]{
+	{Name: "drain", About: "the backlogs of eight accounts, beside both peers", Run: drain},
+	{Name: "changes", About: "accounts whose interval is not the documented one, or changes", Run: changes},
+	{Name: "hog", About: "quiet tenants beside a hog", Run: hog},
+	{Name: "hog-slow", About: "quiet tenants beside a hog with slow calls", Run: hogSlow},
+	{Name: "interactive", About: "people's calls beside a backlog of the same account", Run: interactive},
+	{Name: "failover", About: "the vendor's limit while flow control loses its keys, Redis fails over and a worker stops", Run: failover},
+	{Name: "skew", About: "the vendor's limit with workers whose clocks are off", Run: skew},
+	{Name: "stopped", About: "the vendor's limit while workers are stopped for moments", Run: stopped},
 }
 
 // Flags declares the bench's flags and returns its measurement.
 func Flags(flags *flag.FlagSet) func(context.Context) ([]report.Row, error) {
-	selected := flags.String("parts", strings.Join(partNames(), ","), "the parts to run, separated by commas")
+	selected := flags.String("parts", strings.Join(allParts.Names(), ","), "the parts to run, separated by commas")
 	small := flags.Bool("smoke", false, "take less than a minute: few calls, all parts at once, and figures that mean nothing")
 	stops := flags.Int("stops", 0, "how often part stopped stops a worker, once a second; 0 means as often as usual")
 	return func(ctx context.Context) ([]report.Row, error) {
@@ -103,62 +86,6 @@ func Flags(flags *flag.FlagSet) func(context.Context) ([]report.Row, error) {
 		if *stops > 0 {
 			s.stops = *stops
 		}
-		return measure(ctx, s, strings.Split(*selected, ","))
+		return allParts.Measure(ctx, s, strings.Split(*selected, ","), s.atOnce)
 	}
-}
-
-func measure(ctx context.Context, s settings, selected []string) ([]report.Row, error) {
-	for _, name := range selected {
-		if !slices.Contains(partNames(), name) {
-			return nil, fmt.Errorf("unknown part %q; the parts are %s", name, strings.Join(partNames(), ", "))
-		}
-	}
-	run := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(selected, p.name) })
-	if s.atOnce {
-		rows, err := inParallel(run, func(p part) ([]report.Row, error) { return p.measure(ctx, s) })
-		return slices.Concat(rows...), err
-	}
-	var rows []report.Row
-	for _, p := range run {
-		got, err := p.measure(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, got...)
-	}
-	return rows, nil
-}
-
-func (p part) measure(ctx context.Context, s settings) ([]report.Row, error) {
-	progress("part %s: %s", p.name, p.about)
-	rows, err := p.run(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("part %s: %w", p.name, err)
-	}
-	for _, r := range rows {
-		if r.Theirs == nil {
-			progress("  %s: %.4g %s", r.Name, r.Ours, r.Unit)
-		} else {
-			progress("  %s: %.4g %s, the peer's %.4g", r.Name, r.Ours, r.Unit, *r.Theirs)
-		}
-	}
-	return rows, nil
-}
-
-// progress reports to stderr: a run takes minutes.
-func progress(format string, args ...any) {
-	_, _ = fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
-}
-
-// row is a figure that was measured once.
-func row(name, unit string, better report.Better, floor *float64, figure float64, note string) report.Row {
-	return report.Row{
-		Name: name, Unit: unit, Better: better, Floor: floor, Samples: pair.Samples{Ours: []float64{figure}}, Note: note,
-	}.Complete()
-}
-
-// cases is the row that counts the cases of a row that requires 0. Without enough of them the 0 says
-// nothing.
-func cases(of string, least, n int, note string) report.Row {
-	return row(of+"-cases", "cases", report.Higher, new(float64(least)), float64(n), note)
 }

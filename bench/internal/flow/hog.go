@@ -8,8 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 // hogRun is one run of part hog: a tenant with a long backlog, and quiet ones that demand a few
@@ -55,11 +57,11 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 	if slices.ContainsFunc(alone, func(d dwell) bool { return !d.served }) {
 		return nil, errors.New("without the hog, not all calls were served")
 	}
-	progress("  alone, the quiet wait %v (p95)", p95(alone).Round(time.Millisecond))
+	parts.Progress("  alone, the quiet wait %v (p95)", p95(alone).Round(time.Millisecond))
 	if _, err := demand(ctx, r.deployment, r.hog, 0, s.hogCalls); err != nil {
 		return nil, err
 	}
-	progress("  %d tasks of the hog wait", s.hogCalls)
+	parts.Progress("  %d tasks of the hog wait", s.hogCalls)
 	if err := process.Pause(ctx, s.hogAhead); err != nil {
 		return nil, err
 	}
@@ -87,8 +89,8 @@ func (r *hogRun) rows(s settings, suffix string, alone, beside []dwell, shares [
 		note += fmt.Sprintf("; %d of %d calls were not served within %v and count as that long", left, len(beside), s.hogLimit)
 	}
 	return []report.Row{
-		row("hog-quiet-p95"+suffix, "× alone", report.Lower, new(1.5), float64(p95(beside))/float64(p95(alone)), note),
-		row("hog-jain"+suffix, "index", report.Higher, new(0.95), mean(shares),
+		report.Once("hog-quiet-p95"+suffix, "× alone", report.Lower, new(1.5), float64(p95(beside))/float64(p95(alone)), note),
+		report.Once("hog-jain"+suffix, "index", report.Higher, new(0.95), mean(shares),
 			"Jain's index of the tenants' vendor seconds, each divided by its max-min fair share of all, while all tenants have work waiting"),
 	}, nil
 }
@@ -111,7 +113,7 @@ func (r *hogRun) rounds(ctx context.Context, s settings) (dwells []dwell, spans 
 	for complete, n := true, 0; complete && n < s.quietRounds; n++ { // a second round would have the rest of the first before it
 		from := r.used
 		r.used += r.calls
-		backlogs, err := inParallel(r.quiet, func(a process.Account) (backlog, error) { return demand(ctx, r.deployment, a, from, r.calls) })
+		backlogs, err := parts.AtOnce(r.quiet, func(a process.Account) (backlog, error) { return demand(ctx, r.deployment, a, from, r.calls) })
 		if err != nil {
 			return nil, nil, err
 		}
@@ -134,16 +136,16 @@ func (r *hogRun) rounds(ctx context.Context, s settings) (dwells []dwell, spans 
 
 // round reads from the simulator's log how long the calls of one round took.
 func (r *hogRun) round(ctx context.Context, backlogs []backlog, observed time.Time) (dwells []dwell, all span, err error) {
-	timelines, err := readTimelines(ctx, r.deployment.Vendor, r.quiet)
+	timelines, err := vendorlog.Read(ctx, r.deployment.Vendor, r.quiet)
 	if err != nil {
 		return nil, span{}, err
 	}
 	all = span{backlogs[0].began, observed}
 	for _, b := range backlogs {
-		served := timelines[b.account.Tenant].served().between(b.began, observed)
+		served := timelines[b.account.Tenant].Served().Between(b.began, observed)
 		for i := range b.calls {
 			if i < len(served) {
-				dwells = append(dwells, dwell{ended(served[i]).Sub(b.began), true})
+				dwells = append(dwells, dwell{vendorlog.Ended(served[i]).Sub(b.began), true})
 			} else {
 				dwells = append(dwells, dwell{observed.Sub(b.began), false})
 			}
@@ -162,14 +164,14 @@ func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, e
 	if err := process.Pause(ctx, r.hog.Latency+time.Second); err != nil {
 		return nil, err
 	}
-	timelines, err := readTimelines(ctx, r.deployment.Vendor, r.deployment.Accounts)
+	timelines, err := vendorlog.Read(ctx, r.deployment.Vendor, r.deployment.Accounts)
 	if err != nil {
 		return nil, err
 	}
 	for _, all := range spans {
 		var got, most []float64
 		for _, a := range r.deployment.Accounts {
-			got = append(got, cost(timelines[a.Tenant].between(all.from, all.until)).Seconds())
+			got = append(got, cost(timelines[a.Tenant].Between(all.from, all.until)).Seconds())
 			// The vendor's limit bounds how many calls of a tenant can arrive.
 			most = append(most, all.until.Sub(all.from).Seconds()*float64(a.Latency)/float64(a.Spacing()))
 		}
@@ -183,7 +185,7 @@ func (r *hogRun) shares(ctx context.Context, spans []span) (indexes []float64, e
 }
 
 // cost returns how long calls took together.
-func cost(calls timeline) (total time.Duration) {
+func cost(calls vendorlog.Timeline) (total time.Duration) {
 	for _, c := range calls {
 		total += c.Took
 	}
@@ -245,13 +247,5 @@ func p95(dwells []dwell) time.Duration {
 	for i, d := range dwells {
 		durations[i] = d.Duration
 	}
-	return percentile(durations, 95)
-}
-
-func percentile(of []time.Duration, percent int) time.Duration {
-	if len(of) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[(len(sorted)*percent+99)/100-1]
+	return vendorlog.Percentile(durations, 95)
 }

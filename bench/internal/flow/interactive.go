@@ -8,11 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 	"github.com/workflow-bolt/rounds/tasks"
 
+	"github.com/workflow-bolt/rounds/bench/internal/parts"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 // interactive works off backlogs while people ask for single patients now and then.
@@ -33,12 +34,12 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 	if err := h.StartWorkers(ctx, workers); err != nil {
 		return nil, err
 	}
-	backlogs, err := inParallel(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, backfill) })
+	backlogs, err := parts.AtOnce(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, backfill) })
 	if err != nil {
 		return nil, err
 	}
-	progress("  for %v, people ask for a patient every %v on average", s.personFor, s.personEvery)
-	asked, err := inParallel(backlogs, func(b backlog) ([]time.Time, error) { return ask(ctx, h, s, b) })
+	parts.Progress("  for %v, people ask for a patient every %v on average", s.personFor, s.personEvery)
+	asked, err := parts.AtOnce(backlogs, func(b backlog) ([]time.Time, error) { return ask(ctx, h, s, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +67,8 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 		note += fmt.Sprintf("; %d calls did not come and count as waiting until the end", unserved)
 	}
 	return []report.Row{
-		row("interactive-p95-intervals", "intervals", report.Lower, new(2.0), waits[(len(waits)*95+99)/100-1], note),
-		row("backfill-budget-used", "of all", report.Higher, new(0.95), float64(allotted)/float64(waited),
+		report.Once("interactive-p95-intervals", "intervals", report.Lower, new(2.0), waits[(len(waits)*95+99)/100-1], note),
+		report.Once("backfill-budget-used", "of all", report.Higher, new(0.95), float64(allotted)/float64(waited),
 			"as budget-used, of all calls until the last person has asked, while a backlog waits"),
 	}, nil
 }
@@ -97,7 +98,7 @@ func ask(ctx context.Context, h *process.Deployment, s settings, b backlog) (ask
 func people(ctx context.Context, v *process.Vendor, b backlog, asked []time.Time, observed time.Time) (
 	waits []float64, missing int, used time.Duration, err error,
 ) {
-	timelines, err := readTimelines(ctx, v, []process.Account{b.account})
+	timelines, err := vendorlog.Read(ctx, v, []process.Account{b.account})
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -107,30 +108,17 @@ func people(ctx context.Context, v *process.Vendor, b backlog, asked []time.Time
 	}
 	all := timelines[b.account.Tenant]
 	for i, at := range asked {
-		arrived, ok := arrival(all, sent, process.Patient(b.calls+i))
+		patient := process.Patient(b.calls + i)
+		call, ok := all.Serving(sent, func(a process.Asked) bool { return a.Patient == patient })
+		arrived := call.Arrived
 		if !ok {
 			missing, arrived = missing+1, observed
 		}
 		waits = append(waits, float64(arrived.Sub(at))/float64(b.account.Spacing()))
 	}
-	inTime := all.served().between(b.began, observed)
+	inTime := all.Served().Between(b.began, observed)
 	if len(inTime) >= b.calls {
 		return nil, 0, 0, errors.New("the backlog was too small")
 	}
 	return waits, missing, time.Duration(allowance * float64(time.Duration(len(inTime))*b.account.Spacing())), nil
-}
-
-// arrival returns when the call that served a patient arrived. The simulator's log does not name
-// patients; the call is the first that arrives after it passed the endpoint.
-func arrival(t timeline, sent []process.Asked, patient string) (time.Time, bool) {
-	for _, a := range slices.Backward(sent) {
-		if a.Patient != patient {
-			continue
-		}
-		at := slices.IndexFunc(t, func(c tebratest.Call) bool { return !c.Arrived.Before(a.At) })
-		if at >= 0 && t[at].Outcome == tebratest.OutcomeOK {
-			return t[at].Arrived, true
-		}
-	}
-	return time.Time{}, false
 }

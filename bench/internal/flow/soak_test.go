@@ -9,7 +9,7 @@ import "testing"
 func TestSoakStoppedWorkers(t *testing.T) { //nolint:paralleltest // other tests would disturb the pace
 	s := full
 	s.stops = 500
-	rows, err := measure(t.Context(), s, []string{"stopped"})
+	rows, err := allParts.Measure(t.Context(), s, []string{"stopped"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/phi"
@@ -25,6 +27,8 @@ type Deployment struct {
 	Replica  *Redis // nil without OpenReplicated
 	Tools    *app.Tools
 	Workers  []*Process
+	// LoginEvery is how often workers that start from now on try a refused login; 0 is the default.
+	LoginEvery time.Duration
 
 	dir   string
 	front *Proxy            // between all others and Redis; nil without OpenReplicated
@@ -88,17 +92,33 @@ func (d *Deployment) configure() error {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(d.dir, name) }
+	tenants := in("tenants.yaml")
 	url := d.Redis.URL
 	if d.front != nil {
 		url = (&Redis{Addr: d.front.Addr}).URL
 	}
 	d.env = map[string]string{
 		"ROUNDS_ENV": "dev", "ROUNDS_QUEUE_REDIS": url(0), "ROUNDS_CACHE_REDIS": url(1),
-		"ROUNDS_LEDGER": "sqlite:" + in("ledger.db"), "ROUNDS_KEYS": in("keys"), "ROUNDS_TENANTS": in("tenants.yaml"),
+		"ROUNDS_LEDGER": "sqlite:" + in("ledger.db"), "ROUNDS_KEYS": in("keys"), "ROUNDS_TENANTS": tenants,
 		"ROUNDS_HEALTH_ADDR": "off", "ROUNDS_TEBRA_ENDPOINT": d.Vendor.Endpoint(),
 	}
-	return errors.Join(
-		os.WriteFile(in("keys"), keyset, 0o600), os.WriteFile(in("tenants.yaml"), []byte(tenantsYAML(d.Accounts)), 0o600))
+	return errors.Join(os.WriteFile(in("keys"), keyset, 0o600), os.WriteFile(tenants, []byte(tenantsYAML(d.Accounts)), 0o600))
+}
+
+// CorrectLogins gives all tenants the passwords of their accounts, as an operator does who edits
+// the tenants' file.
+func (d *Deployment) CorrectLogins(ctx context.Context) error {
+	for i := range d.Accounts {
+		d.Accounts[i].WrongLogin = false
+	}
+	if err := os.WriteFile(d.env["ROUNDS_TENANTS"], []byte(tenantsYAML(d.Accounts)), 0o600); err != nil {
+		return err
+	}
+	c, err := config.LoadWorker(d.getenv)
+	if err != nil {
+		return err
+	}
+	return account.Apply(ctx, d.Tools.Ledger, d.Tools.Keys, c.Tenants, slog.New(slog.DiscardHandler))
 }
 
 // replicate starts a replica and a proxy that forwards to the primary.
@@ -141,6 +161,9 @@ func tenantsYAML(accounts []Account) string {
 	b.WriteString("tenants:\n")
 	for _, a := range accounts {
 		l := a.login()
+		if a.WrongLogin {
+			l.Password = "not-the-" + l.Password
+		}
 		fmt.Fprintf(&b, "  - id: %s\n    timezone: America/Chicago\n    tebra: {customer_key: %q, user: %q, password: %q}\n"+
 			"    practices: [{id: %q, name: %q}]\n", a.Tenant, l.CustomerKey, l.User, l.Password, PracticeID, PracticeName)
 	}
@@ -160,7 +183,9 @@ func (d *Deployment) StartSkewed(ctx context.Context, skews ...time.Duration) (c
 	started, errs := make([]*Process, len(skews)), make([]error, len(skews))
 	var wg sync.WaitGroup
 	for i, by := range skews {
-		wg.Go(func() { started[i], errs[i] = Start(ctx, WorkerRole.Name, workerSettings{d.env, by}, &clocks[i]) })
+		wg.Go(func() {
+			started[i], errs[i] = Start(ctx, WorkerRole.Name, workerSettings{d.env, by, d.LoginEvery}, &clocks[i])
+		})
 	}
 	wg.Wait()
 	for _, p := range started {

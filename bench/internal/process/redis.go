@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -61,6 +62,39 @@ func StartRedis(ctx context.Context, extra ...string) (_ *Redis, err error) {
 
 // URL returns the address of a database.
 func (r *Redis) URL(database int) string { return "redis://" + r.Addr + "/" + strconv.Itoa(database) }
+
+// Counters are what a server has counted since its start.
+type Counters struct {
+	// Reads is how often it has read from a connection: a command, or as much of a pipeline as has
+	// arrived. That is about the number of round trips.
+	Reads int
+	// Commands counts commands, those of scripts too.
+	Commands int
+}
+
+// Counters reads the server's counters.
+func (r *Redis) Counters(ctx context.Context) (c Counters, err error) {
+	info, err := r.Client.Info(ctx, "stats").Result()
+	if err != nil {
+		return c, err
+	}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "total_reads_processed":
+			c.Reads, err = strconv.Atoi(value)
+		case "total_commands_processed":
+			c.Commands, err = strconv.Atoi(value)
+		}
+		if err != nil {
+			return c, fmt.Errorf("counters of Redis: %w", err)
+		}
+	}
+	if c.Reads == 0 || c.Commands == 0 {
+		return c, errors.New("counters of Redis: this server does not count what it reads")
+	}
+	return c, nil
+}
 
 // Close kills the server and removes its data.
 func (r *Redis) Close() error {

@@ -17,8 +17,8 @@ import (
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 )
 
-// Operation is the only operation whose calls the bench paces and counts: tasks that read one
-// patient call it once each.
+// Operation is the operation that the accounts limit: tasks that read one patient call it once
+// each.
 const Operation = "GetPatient"
 
 // PracticeID and PracticeName are those of the one practice that each account has.
@@ -35,6 +35,8 @@ type Account struct {
 	// has it.
 	Interval, Margin time.Duration
 	Latency          time.Duration // of every call
+	// WrongLogin gives the tenant another password than the account's.
+	WrongLogin bool
 }
 
 // Spacing returns how far apart the vendor requires two calls to be.
@@ -88,19 +90,21 @@ func runVendor(ctx context.Context, settings []byte, report func(any) error) err
 // Asked is a call as it passed the endpoint, before the simulator decided about it.
 type Asked struct {
 	At      time.Time `json:"at"`
-	Patient string    `json:"patient"` // synthetic, as all of the simulator's
+	Patient string    `json:"patient"` // synthetic, as all of the simulator's; empty for a list
+	// Until is the end of the range of days of a list of appointments, as the request has it.
+	Until string `json:"until"`
 }
 
-// askedLog records which patient each call asks for. The simulator's log does not.
+// askedLog records what each call asks for. The simulator's log does not.
 type askedLog struct {
 	mu    sync.Mutex
 	calls []Asked
 }
 
-func (l *askedLog) add(patient string) {
+func (l *askedLog) add(a Asked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.calls = append(l.calls, Asked{At: time.Now(), Patient: patient})
+	l.calls = append(l.calls, a)
 }
 
 func vendorHandler(accounts []Account) (http.Handler, error) {
@@ -134,8 +138,8 @@ func vendorHandler(accounts []Account) (http.Handler, error) {
 			http.Error(w, "unknown account", http.StatusBadRequest)
 			return
 		}
-		if patient := element(body, "PatientID"); patient != "" {
-			logs[key].add(patient)
+		if a := (Asked{At: time.Now(), Patient: element(body, "PatientID"), Until: element(body, "EndDate")}); a.Patient != "" || a.Until != "" {
+			logs[key].add(a)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		s.ServeHTTP(w, r)
@@ -172,18 +176,9 @@ func StartVendor(ctx context.Context, accounts []Account) (*Vendor, error) {
 // Endpoint is the address of the vendor's service.
 func (v *Vendor) Endpoint() string { return "http://" + v.addr + tebratest.Path }
 
-// Calls returns the simulator's log of an account's calls of Operation, those that have ended.
-func (v *Vendor) Calls(ctx context.Context, tenant string) ([]tebratest.Call, error) {
-	var all, out []tebratest.Call
-	if err := v.do(ctx, http.MethodGet, tenant+"/control/calls", nil, &all); err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		if c.Operation == Operation {
-			out = append(out, c)
-		}
-	}
-	return out, nil
+// Calls returns the simulator's log of an account's calls that have ended.
+func (v *Vendor) Calls(ctx context.Context, tenant string) (calls []tebratest.Call, err error) {
+	return calls, v.do(ctx, http.MethodGet, tenant+"/control/calls", nil, &calls)
 }
 
 // Count returns how many calls of Operation an account has made.
@@ -193,7 +188,7 @@ func (v *Vendor) Count(ctx context.Context, tenant string) (tebratest.Count, err
 	return counts[Operation], err
 }
 
-// Asked returns which patients an account's calls asked for.
+// Asked returns what an account's calls asked for.
 func (v *Vendor) Asked(ctx context.Context, tenant string) (asked []Asked, err error) {
 	return asked, v.do(ctx, http.MethodGet, tenant+"/asked", nil, &asked)
 }
@@ -201,6 +196,11 @@ func (v *Vendor) Asked(ctx context.Context, tenant string) (asked []Asked, err e
 // SetLimits replaces an account's limits for later calls.
 func (v *Vendor) SetLimits(ctx context.Context, a Account) error {
 	return v.do(ctx, http.MethodPut, a.Tenant+"/control/throttles", a.throttles(), nil)
+}
+
+// SetFaults replaces the faults of an account's later calls.
+func (v *Vendor) SetFaults(ctx context.Context, tenant string, f tebratest.Faults) error {
+	return v.do(ctx, http.MethodPut, tenant+"/control/faults", f, nil)
 }
 
 func (v *Vendor) do(ctx context.Context, method, path string, body, into any) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/app"
 	"github.com/workflow-bolt/rounds/internal/config"
+	"github.com/workflow-bolt/rounds/internal/flow"
 )
 
 // Runs counts the runs of one kind of task by their outcome, such as "done" or "later". Every
@@ -31,13 +32,23 @@ func (r Runs) Add(other Runs) {
 	}
 }
 
-// workerSettings are the environment of cmd/worker, and by how much the worker's clock is off.
+// workerSettings are the environment of cmd/worker, by how much the worker's clock is off, and how
+// often a refused login is tried; 0 is the default.
 type workerSettings struct {
-	Env  map[string]string
-	Skew time.Duration
+	Env        map[string]string
+	Skew       time.Duration
+	LoginEvery time.Duration
 }
 
-// WorkerRole is a worker as cmd/worker runs it, which also counts its runs. It reports the time of its clock when it is ready; its result is a map of Runs by kind.
+// adjust scales flow control.
+func (s workerSettings) adjust(o *flow.Options) {
+	if s.LoginEvery > 0 {
+		o.Breakers.Credential, o.Breakers.MaxCredential = s.LoginEvery/12, s.LoginEvery // of an hour: five minutes, and all of it
+	}
+}
+
+// WorkerRole is a worker as cmd/worker runs it, which also counts its runs. It reports the time of
+// its clock when it is ready; its result is a map of Runs by kind.
 var WorkerRole = Role{Name: "worker", Run: runWorker}
 
 func runWorker(ctx context.Context, settings []byte, report func(any) error) error {
@@ -57,6 +68,7 @@ func runWorker(ctx context.Context, settings []byte, report func(any) error) err
 	w, err := app.NewWorker(ctx, app.WorkerOptions{
 		Process: app.Process{Version: "bench", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))},
 		Config:  c,
+		Flow:    s.adjust,
 		Ended: func(_ context.Context, r app.Run) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -50,6 +50,17 @@ type Row struct {
 	Note        string       `json:"note,omitempty"` // how ours was measured, where that is not obvious
 }
 
+// Once is the row of a figure that was measured once.
+func Once(name, unit string, better Better, floor *float64, figure float64, note string) Row {
+	return Row{Name: name, Unit: unit, Better: better, Floor: floor, Samples: pair.Samples{Ours: []float64{figure}}, Note: note}.Complete()
+}
+
+// Cases is the row that counts the cases of a row that requires 0. Without enough of them the 0 says
+// nothing.
+func Cases(of string, least, n int, note string) Row {
+	return Once(of+"-cases", "cases", Higher, new(float64(least)), float64(n), note)
+}
+
 // Complete sets the medians and the ratio from the samples.
 func (r Row) Complete() Row {
 	r.Ours = pair.Median(r.Samples.Ours)

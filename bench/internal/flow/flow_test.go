@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -11,12 +10,14 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
 
+	"github.com/workflow-bolt/rounds/bench/internal/peer"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
 )
 
 func TestMain(m *testing.M) {
-	if code, ran := process.RunRole(context.Background(), process.VendorRole, process.WorkerRole, PeerRole); ran {
+	if code, ran := process.RunRole(context.Background(), process.VendorRole, process.WorkerRole, peer.Role); ran {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())
@@ -26,8 +27,8 @@ var origin = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // log returns a log of calls that arrive at the given milliseconds and take 10 ms each; those in
 // refused are refused.
-func log(refused []int, arrivals ...int) timeline {
-	var t timeline
+func log(refused []int, arrivals ...int) vendorlog.Timeline {
+	var t vendorlog.Timeline
 	for i, ms := range arrivals {
 		c := tebratest.Call{
 			Seq: i + 1, Arrived: origin.Add(time.Duration(ms) * time.Millisecond), Took: 10 * time.Millisecond, Outcome: tebratest.OutcomeOK,
@@ -38,28 +39,6 @@ func log(refused []int, arrivals ...int) timeline {
 		t = append(t, c)
 	}
 	return t
-}
-
-func TestEarlyCallsAreComputed(t *testing.T) {
-	t.Parallel()
-	limit := steady(100 * time.Millisecond)
-	for name, tt := range map[string]struct {
-		log  timeline
-		want int
-		err  error
-	}{
-		"none":                              {log(nil, 0, 101, 202), 0, nil},
-		"exactly one interval":              {log([]int{100}, 0, 100), 1, nil},
-		"a refused call restarts nothing":   {log([]int{50}, 0, 50, 101), 1, nil},
-		"two in a row":                      {log([]int{10, 20}, 0, 10, 20), 2, nil},
-		"an early call that was served":     {log(nil, 0, 50), 0, errLog},
-		"a call in time that was throttled": {log([]int{200}, 0, 200), 0, errLog},
-	} {
-		early, err := tt.log.early(limit)
-		if len(early) != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("%s: %d early calls, %v", name, len(early), err)
-		}
-	}
 }
 
 func TestBacklogFigures(t *testing.T) {
@@ -94,11 +73,11 @@ func TestBacklogFigures(t *testing.T) {
 // Every part has figures that only real calls give.
 func TestParts(t *testing.T) {
 	t.Parallel()
-	selected := partNames()
+	selected := allParts.Names()
 	if !process.CanSkew {
 		selected = slices.DeleteFunc(selected, func(name string) bool { return name == "skew" })
 	}
-	rows, err := measure(t.Context(), smoke, selected)
+	rows, err := allParts.Measure(t.Context(), smoke, selected, smoke.atOnce)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,24 +103,6 @@ func TestParts(t *testing.T) {
 	}
 	if r := got["refusals-per-1000-beside-backoff"]; r.Theirs == nil || *r.Theirs == 0 {
 		t.Errorf("the vendor refused no call of a peer that keeps no limit: %+v", r)
-	}
-}
-
-// While the limit is being changed, either may apply.
-func TestEarlyCallsDuringChange(t *testing.T) {
-	t.Parallel()
-	limit := func(at time.Time) time.Duration {
-		switch {
-		case !at.After(origin):
-			return 100 * time.Millisecond
-		case at.Before(origin.Add(time.Second)):
-			return 0
-		}
-		return 200 * time.Millisecond
-	}
-	calls := log([]int{350, 1450}, -150, 0, 101, 203, 350, 1300, 1450, 1600)
-	if early, err := calls.early(limit); err != nil || len(early) != 2 {
-		t.Errorf("%d early calls, %v", len(early), err)
 	}
 }
 
@@ -176,44 +137,5 @@ func TestSharing(t *testing.T) {
 	}
 	if got := cost(log(nil, 0, 95)); got != 20*time.Millisecond {
 		t.Errorf("two calls cost %v", got)
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	t.Parallel()
-	var of []time.Duration
-	for i := range 100 {
-		of = append(of, time.Duration(100-i))
-	}
-	if got := percentile(of, 95); got != 95 {
-		t.Errorf("p95 of 1 to 100 is %d", got)
-	}
-	if got := percentile(of[:1], 95); got != 100 {
-		t.Errorf("p95 of one is %d", got)
-	}
-}
-
-// The first call for patient 1 was refused, that for patient 3 is not in the log.
-func TestArrivalOfPatient(t *testing.T) {
-	t.Parallel()
-	at := func(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
-	sent := []process.Asked{{At: at(-1), Patient: "1"}, {At: at(199), Patient: "2"}, {At: at(299), Patient: "1"}, {At: at(999), Patient: "3"}}
-	calls := log([]int{0}, 0, 200, 300)
-	for patient, want := range map[string]time.Time{"1": at(300), "2": at(200)} {
-		if got, ok := arrival(calls, sent, patient); !ok || !got.Equal(want) {
-			t.Errorf("patient %s arrived at %v, %t", patient, got, ok)
-		}
-	}
-	for _, patient := range []string{"3", "4"} {
-		if _, ok := arrival(calls, sent, patient); ok {
-			t.Errorf("patient %s arrived", patient)
-		}
-	}
-}
-
-func TestUnknownPart(t *testing.T) {
-	t.Parallel()
-	if _, err := measure(t.Context(), smoke, []string{"drain", "x"}); err == nil {
-		t.Error("accepted")
 	}
 }

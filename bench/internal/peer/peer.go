@@ -1,4 +1,6 @@
-package flow
+// Package peer runs workers of plain asynq that read patients from the simulator, as a peer of the
+// project's workers.
+package peer
 
 import (
 	"context"
@@ -20,45 +22,52 @@ import (
 
 // The peers' ways of keeping the vendor's limit.
 const (
-	backoff = "backoff" // call at once, and retry refused calls ever later
-	bucket  = "bucket"  // take a token from a bucket in Redis first, and come back later without one
+	Backoff = "backoff" // call at once, and retry refused calls ever later
+	Bucket  = "bucket"  // take a token from a bucket in Redis first, and come back later without one
 )
 
-// peerSlots is how many tasks one peer's process works on, as many as a worker.
-const peerSlots = 20
+// Configs describe the ways.
+var Configs = map[string]string{
+	Backoff: "calls at once; a refused call is retried after an exponential back-off with full jitter, 1 s to 1 min",
+	Bucket: "a bucket of one token in Redis for each account, filled after the documented interval and a twentieth; " +
+		"without a token the task comes back within 10 s, as asynq's documents recommend",
+}
 
-// peer are the settings of a peer's process.
-type peer struct {
+// Slots is how many tasks one peer's process works on, as many as a worker.
+const Slots = 20
+
+// settings are those of a peer's process.
+type settings struct {
 	Mode     string            `json:"mode"`
 	Redis    string            `json:"redis"` // host:port
 	Endpoint string            `json:"endpoint"`
 	Accounts []process.Account `json:"accounts"`
 }
 
-// PeerRole is a worker of plain asynq. Its result is the number of its pick-ups.
-var PeerRole = process.Role{Name: "peer", Run: func(ctx context.Context, settings []byte, report func(any) error) error {
-	var p peer
-	if err := json.Unmarshal(settings, &p); err != nil {
+// Role is a worker of plain asynq. Its result is the number of its pick-ups.
+var Role = process.Role{Name: "peer", Run: func(ctx context.Context, raw []byte, report func(any) error) error {
+	var p settings
+	if err := json.Unmarshal(raw, &p); err != nil {
 		return err
 	}
 	return p.run(ctx, report)
 }}
 
-const peerKind = "patient"
+const kind = "patient"
 
-type peerTask struct{ Tenant, Patient string }
+type task struct{ Tenant, Patient string }
 
 // errNoToken sends a task back without counting an attempt.
 var errNoToken = errors.New("no token")
 
-func (p peer) run(ctx context.Context, report func(any) error) error {
+func (p settings) run(ctx context.Context, report func(any) error) error {
 	rdb := redis.NewClient(&redis.Options{Addr: p.Redis, DisableIdentity: true})
 	defer func() { _ = rdb.Close() }()
 	clients := map[string]*tebra.Client{}
 	for _, a := range p.Accounts {
 		c, err := tebra.New(tebra.Options{
 			Endpoint: p.Endpoint, Insecure: true, Account: a.Tenant, Credentials: a.Credentials(),
-			HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: peerSlots}},
+			HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: Slots}},
 		})
 		if err != nil {
 			return err
@@ -66,7 +75,7 @@ func (p peer) run(ctx context.Context, report func(any) error) error {
 		clients[a.Tenant] = c
 	}
 	srv := asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Concurrency: peerSlots, LogLevel: asynq.ErrorLevel,
+		Concurrency: Slots, LogLevel: asynq.ErrorLevel,
 		TaskCheckInterval: 100 * time.Millisecond, DelayedTaskCheckInterval: time.Second, // as our workers
 		RetryDelayFunc: retryDelay,
 		IsFailure:      func(err error) bool { return !errors.Is(err, errNoToken) },
@@ -74,16 +83,16 @@ func (p peer) run(ctx context.Context, report func(any) error) error {
 	var picked atomic.Int64
 	err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		picked.Add(1)
-		var task peerTask
-		if err := json.Unmarshal(t.Payload(), &task); err != nil {
+		var read task
+		if err := json.Unmarshal(t.Payload(), &read); err != nil {
 			return fmt.Errorf("%w: %w", asynq.SkipRetry, err)
 		}
-		if p.Mode == bucket {
-			if err := takeToken(ctx, rdb, task.Tenant, p.interval()); err != nil {
+		if p.Mode == Bucket {
+			if err := takeToken(ctx, rdb, read.Tenant, p.interval()); err != nil {
 				return err
 			}
 		}
-		_, err := clients[task.Tenant].Patients.Get(ctx, task.Patient)
+		_, err := clients[read.Tenant].Patients.Get(ctx, read.Patient)
 		return err
 	}))
 	if err != nil {
@@ -98,7 +107,7 @@ func (p peer) run(ctx context.Context, report func(any) error) error {
 }
 
 // interval is what the peer has from the vendor's documents: all accounts have the same.
-func (p peer) interval() time.Duration { return p.Accounts[0].Interval }
+func (p settings) interval() time.Duration { return p.Accounts[0].Interval }
 
 // retryDelay is exponential with full jitter for a failure, from a second to a minute. Without a
 // token it is what asynq's documents recommend for rate limits: a random number of seconds up to
@@ -129,8 +138,8 @@ func takeToken(ctx context.Context, rdb *redis.Client, tenant string, interval t
 	return err
 }
 
-// asynqVersion returns the version of asynq that this program was built with.
-func asynqVersion() string {
+// Version returns the version of asynq that this program was built with.
+func Version() string {
 	info, _ := debug.ReadBuildInfo()
 	for _, d := range info.Deps {
 		if d.Path == "github.com/hibiken/asynq" {
@@ -138,18 +147,4 @@ func asynqVersion() string {
 		}
 	}
 	return ""
-}
-
-// demandOfPeer adds the tasks of one account to a peer's queue.
-func demandOfPeer(ctx context.Context, c *asynq.Client, b backlog) error {
-	for i := range b.calls {
-		data, err := json.Marshal(peerTask{b.account.Tenant, process.Patient(i)})
-		if err != nil {
-			return err
-		}
-		if _, err := c.EnqueueContext(ctx, asynq.NewTask(peerKind, data), asynq.MaxRetry(1000)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
