@@ -13,6 +13,7 @@ import (
 	"github.com/workflow-bolt/rounds/bench/internal/outages"
 	"github.com/workflow-bolt/rounds/bench/internal/recovery"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
+	"github.com/workflow-bolt/rounds/bench/internal/vendoroutage"
 )
 
 const (
@@ -36,6 +37,7 @@ type bench struct {
 
 var benches = []bench{
 	{"flow", "the use of the vendor's budget and its sharing by four workers, beside two set-ups of plain asynq", flow.Flags},
+	{"flow-outage", "what an outage of the vendor, records that always fail and a wrong password cost, beside plain asynq", vendoroutage.Flags},
 	{"answers", "reading a list of 10,000 appointments from the vendor, against encoding/xml's tokens", answers.Flags},
 	{"outages", "what an outage of each of our own stores costs tasks and readers", outages.Flags},
 	{"recovery", "what becomes of tasks whose workers are killed, frozen and asked to stop, beside plain asynq", recovery.Flags},

@@ -28,8 +28,8 @@ type Faults struct {
 	// FailPatients lists patients for whom GetPatient returns InternalServiceFault and who are
 	// missing from lists.
 	FailPatients []string `json:"fail_patients"`
-	// FailDays lists days, as 2006-01-02 in the practice's zone. GetAppointments for a range of days
-	// that contains one of them returns InternalServiceFault.
+	// FailDays lists days, as 2006-01-02 in the practice's zone. GetAppointments for a range that
+	// contains one of them returns InternalServiceFault.
 	FailDays []string `json:"fail_days"`
 	// AbsentPatients lists patients for whom GetPatient returns no patient, although lists contain
 	// them.
@@ -258,7 +258,7 @@ func (x *exchange) reset() {
 	}
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) //nolint:forbidigo // the server then closes the connection
+		panic(http.ErrAbortHandler) // the server closes the connection
 	}
 	if c, ok := conn.(*net.TCPConn); ok {
 		_ = c.SetLinger(0)
