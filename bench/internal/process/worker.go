@@ -43,7 +43,7 @@ type workerSettings struct {
 // adjust scales flow control.
 func (s workerSettings) adjust(o *flow.Options) {
 	if s.LoginEvery > 0 {
-		o.Breakers.Credential, o.Breakers.MaxCredential = s.LoginEvery/12, s.LoginEvery // of an hour: five minutes, and all of it
+		o.Breakers.Credential = s.LoginEvery
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/redis/go-redis/v9"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 
 	"github.com/workflow-bolt/rounds/bench/internal/process"
@@ -20,12 +21,12 @@ const watchEvery = time.Second
 
 // watch reads the breakers that a fleet shares, and counts when they open.
 type watch struct {
-	flow    *flow.Flow
-	tenants []tenant.ID
-	stop    func()
+	rdb   redis.UniversalClient
+	names []breaker.Name
+	stop  func()
 
 	mu       sync.Mutex
-	last     map[string]flow.State // the states that were not closed, by breaker
+	last     []breaker.State // in the order of names; empty before the first reading
 	openings []opening
 	reads    int
 	err      error
@@ -39,15 +40,14 @@ type opening struct {
 	reason string
 }
 
-// watchBreakers watches until the returned watch is stopped.
-func watchBreakers(ctx context.Context, d *process.Deployment) (*watch, error) {
-	gate, err := flow.New(flow.Options{Redis: d.Tools.Queue})
-	if err != nil {
-		return nil, err
-	}
-	w := &watch{flow: gate, last: map[string]flow.State{}}
+// watchBreakers watches the breakers of the host, of logins, and of the operations that the bench's
+// tasks call, until the returned watch is stopped.
+func watchBreakers(ctx context.Context, d *process.Deployment) *watch {
+	w := &watch{rdb: d.Tools.Queue, names: []breaker.Name{{Scope: breaker.Host}}}
 	for _, a := range d.Accounts {
-		w.tenants = append(w.tenants, tenant.ID(a.Tenant))
+		for _, scope := range []string{breaker.Credential, process.Operation, "GetAppointments", "GetPractices"} {
+			w.names = append(w.names, breaker.Name{Tenant: tenant.ID(a.Tenant), Scope: scope})
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -61,11 +61,11 @@ func watchBreakers(ctx context.Context, d *process.Deployment) (*watch, error) {
 			}
 		}
 	}()
-	return w, nil
+	return w
 }
 
 func (w *watch) look(ctx context.Context) {
-	states, err := w.flow.States(ctx, w.tenants...)
+	states, err := breaker.Inspect(ctx, w.rdb, 0, w.names...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++
@@ -80,19 +80,16 @@ func (w *watch) look(ctx context.Context) {
 
 // compare counts the breakers that have opened since they were read before. One that opens again
 // after its probe has failed counts again: its next probe is due later than the last one was.
-func (w *watch) compare(states []flow.State, now time.Time) {
-	next := map[string]flow.State{}
-	for _, s := range states {
-		name := s.Tenant.String() + " " + s.Scope
-		next[name] = s
-		if s.Condition != flow.Open {
+func (w *watch) compare(states []breaker.State, now time.Time) {
+	for i, s := range states {
+		if s.Condition != breaker.Open {
 			continue
 		}
-		if before, known := w.last[name]; !known || before.Condition != flow.Open || s.Until.Sub(before.Until) > watchEvery {
+		if w.last == nil || w.last[i].Condition != breaker.Open || s.Until.Sub(w.last[i].Until) > watchEvery {
 			w.openings = append(w.openings, opening{now, s.Scope, s.Tenant.String(), s.Reason})
 		}
 	}
-	w.last = next
+	w.last = states
 }
 
 // end stops the watch and returns the openings.

@@ -100,13 +100,10 @@ func (s settings) start(ctx context.Context, accounts []process.Account, prepare
 	if err = prepare(d); err == nil {
 		err = d.StartWorkers(ctx, s.workers)
 	}
-	if err == nil {
-		w, err = watchBreakers(ctx, d)
-	}
 	if err != nil {
 		return nil, nil, errors.Join(err, d.Close(ctx))
 	}
-	return d, w, nil
+	return d, watchBreakers(ctx, d), nil
 }
 
 // startPeer starts workers of plain asynq.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/tasks"
 
 	"github.com/workflow-bolt/rounds/bench/internal/peer"
@@ -101,21 +101,22 @@ func TestFiguresOfCourse(t *testing.T) {
 func TestOpeningsAreCounted(t *testing.T) {
 	t.Parallel()
 	w := &watch{}
-	open := func(scope string, until float64) flow.State {
-		return flow.State{Scope: scope, Condition: flow.Open, Until: at(until), Reason: "timeout"}
+	state := func(scope string, c breaker.Condition, until float64) breaker.State {
+		return breaker.State{Name: breaker.Name{Scope: scope}, Condition: c, Until: at(until), Reason: "timeout"}
 	}
+	host := func(c breaker.Condition, until float64) breaker.State { return state(breaker.Host, c, until) }
+	login := func(c breaker.Condition, until float64) breaker.State { return state(breaker.Credential, c, until) }
 	for i, tt := range []struct {
-		states []flow.State
+		states []breaker.State
 		want   int
 	}{
-		{nil, 0},
-		{[]flow.State{open("host", 10)}, 1},
-		{[]flow.State{open("host", 10.02), {Scope: "read_one", Tenant: "a", Condition: flow.Ramp}}, 1}, // the same opening
-		{[]flow.State{open("host", 30)}, 2}, // again, after a probe that was not seen
-		{[]flow.State{{Scope: "host", Condition: flow.Probing}}, 2},
-		{[]flow.State{open("host", 50), open("credential", 50)}, 4},
-		{nil, 4},
-		{[]flow.State{open("credential", 60)}, 5},
+		{[]breaker.State{host(breaker.Open, 10), login(breaker.Closed, 0)}, 1},
+		{[]breaker.State{host(breaker.Open, 10.02), login(breaker.Ramp, 0)}, 1},  // the same opening
+		{[]breaker.State{host(breaker.Open, 30), login(breaker.Closed, 0)}, 2},   // again, after a probe that was not seen
+		{[]breaker.State{host(breaker.Probing, 0), login(breaker.Closed, 0)}, 2}, // its probe is on its way
+		{[]breaker.State{host(breaker.Open, 50), login(breaker.Open, 50)}, 4},
+		{[]breaker.State{host(breaker.Closed, 0), login(breaker.Closed, 0)}, 4},
+		{[]breaker.State{host(breaker.Closed, 0), login(breaker.Open, 60)}, 5},
 	} {
 		if w.compare(tt.states, at(float64(i))); len(w.openings) != tt.want {
 			t.Errorf("step %d: %d openings, want %d", i, len(w.openings), tt.want)
