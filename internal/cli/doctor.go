@@ -16,8 +16,9 @@ func newDoctor(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that Rounds depends on",
-		Long: `Check the configuration, both Redis roles, ledger, keyset, vendor and clocks. Each finding has its evidence, its meaning
-and a fix. The command changes nothing and needs no running process.
+		Long: `Check the configuration, both Redis roles, ledger, keyset, vendor and clocks, and whether a scheduler and workers run and
+what delays their work. Each finding has its evidence, its meaning and a fix. The command changes nothing. Missing processes
+are warnings as long as none has run yet.
 
 The exit code is 7 if a check failed. Warnings do not count as failures.`,
 		Example: "  rounds doctor\n  rounds doctor --call-vendor --json",

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/alarm"
 	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/budget"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
+	"github.com/workflow-bolt/rounds/internal/status"
 )
 
 // Budget is what is known of the calls of one operation of one account.
@@ -23,19 +25,17 @@ type Budget struct {
 	Breakers []breaker.State
 }
 
-// longBooking is how far ahead bookings are unusual.
-const longBooking = 10 * time.Minute
-
 // Advice describes why calls of the operation wait and what to do about it, a sentence each.
 func (b Budget) Advice() []string {
 	a := advice{}
 	for _, s := range b.Breakers {
-		a.add("the breaker %s is %s because of %s: %s", s.Scope, s.Condition, cmp.Or(s.Reason, unknown), breakerAdvice(s))
+		a.add("the breaker %s is %s because of %s: %s", s.Scope, s.Condition, cmp.Or(s.Reason, unknown), alarm.BreakerNext(s.Scope, s.Condition))
 	}
 	if !b.Used {
 		a.add("no call within a week: the documented interval holds")
 		return a
 	}
+	_, used := b.Shares(b.Spacing)
 	if b.Blocked > 0 {
 		a.add("%s: calls continue in %s by themselves; if this recurs, look for another program that uses the account",
 			codes.Blocked.Meaning(), b.Blocked.Round(time.Millisecond))
@@ -49,7 +49,7 @@ func (b Budget) Advice() []string {
 	if b.Retries < 1 {
 		a.add("the retry budget is used up: calls that failed are repeated once in ten seconds, and for every fifth call that is answered; see the causes with rounds queue list")
 	}
-	if b.Backlog > longBooking {
+	if (status.Budget{Backlog: b.Backlog, Used: used}).Full() {
 		a.add("background tasks are booked for the next %s: interactive calls go first, and more workers do not help; demand less, or ask the vendor for a shorter interval",
 			b.Backlog.Round(time.Second))
 	}
@@ -57,15 +57,4 @@ func (b Budget) Advice() []string {
 		a.add("nothing delays a call of this operation for longer than its spacing")
 	}
 	return a
-}
-
-// breakerAdvice says what ends the state of a breaker.
-func breakerAdvice(s breaker.State) string {
-	switch {
-	case s.Condition == breaker.Ramp:
-		return "it closed recently, and calls are slower than usual for some seconds"
-	case s.Scope == breaker.Credential:
-		return "correct the login of the tenant; a probe tests it again by itself"
-	}
-	return "a probe tests by itself whether the vendor is back"
 }

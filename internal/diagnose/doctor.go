@@ -49,7 +49,7 @@ var checks = []check{
 	{checkLimit, checkSeparation},
 	{checkLimit, checkQueueLoad},
 	{checkLimit, checkCacheLoad},
-	{checkLimit, checkLanes},
+	{checkLimit, checkWork},
 	{checkLimit, checkKeyset},
 	{checkLimit, checkLedger},
 	{checkLimit, checkDeadLetters},

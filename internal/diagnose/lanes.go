@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,19 +9,12 @@ import (
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
 
-// checkLanes warns about lanes that are paused and lanes that no worker serves.
-func checkLanes(ctx context.Context, d *deployment) []Finding {
-	if d.queue == nil {
-		return []Finding{skipped("lanes", "the URL of the queue's Redis is not usable")}
-	}
-	all, err := queue.Stats(ctx, d.queue)
-	if err != nil {
-		return []Finding{skipped("lanes", "the queue's Redis does not answer")}
-	}
-	f := Finding{Check: "lanes", Grade: OK, Means: "tasks in a lane without a worker grow old, and so do the boards"}
+// gradeLanes warns about lanes that are paused, and about lanes of which nothing runs although a
+// worker serves them. That none does is an alarm.
+func gradeLanes(all []queue.LaneStats, now time.Time) Finding {
+	f := Finding{Check: "lanes", Grade: OK, Means: "tasks in a lane of which nothing runs grow old, and so do the boards"}
 	var waiting, running int64
 	var wrong []string
-	now := time.Now()
 	for _, l := range all {
 		waiting, running = waiting+l.Pending+l.Overdue+l.Retry, running+l.Active
 		switch {
@@ -33,7 +25,7 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 			if l.Overdue > 0 {
 				what, since = "first task was due", l.NextDue
 			}
-			wrong = append(wrong, fmt.Sprintf("no worker serves %s: its %s %s", l.Lane, what, Ago(since, now)))
+			wrong = append(wrong, fmt.Sprintf("no task of %s is running: its %s %s", l.Lane, what, Ago(since, now)))
 		}
 	}
 	f.Evidence = fmt.Sprintf("waiting tasks: %d, running: %d", waiting, running)
@@ -41,10 +33,10 @@ func checkLanes(ctx context.Context, d *deployment) []Finding {
 		f.Grade, f.Evidence = Warn, strings.Join(wrong, "; ")
 		f.Fix = "start a worker, or resume the lane; see rounds queue list"
 	}
-	return []Finding{f}
+	return f
 }
 
-// unattended is how long tasks may wait in a lane that no worker serves before it is reported.
+// unattended is how long tasks may wait in a lane of which nothing runs before it is reported.
 const unattended = 10 * time.Second
 
 func isUnattended(l queue.LaneStats, now time.Time) bool {

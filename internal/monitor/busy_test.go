@@ -1,12 +1,16 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/status"
 )
 
@@ -27,6 +31,7 @@ func (s *testSite) makeBusy(t testing.TB) {
 	for i, code := range []string{"denied", "denied", "does_not_open"} {
 		s.bury(t, "interactive-"+strings.Repeat("abc"[i:i+1], 26)+"-7", code)
 	}
+	s.idle(t)
 	s.writeStatus(t, status.Document{
 		Budgets: []status.Budget{
 			{Tenant: "clinic-a", Operation: "GetAppointments", Spacing: 1200 * time.Millisecond, Next: 4 * time.Second, Blocked: 4 * time.Second, Backlog: 12 * time.Minute, Used: 0.834, Turn: "held"},
@@ -43,8 +48,21 @@ func (s *testSite) makeBusy(t testing.TB) {
 			{Tenant: "clinic-b", Practice: "9", Open: true, Known: true, Age: 47 * time.Minute},
 			{Tenant: "clinic-b", Practice: "10", Open: true},
 		},
-		Workers:  []status.Worker{{Name: "host:1", Slots: 20, Busy: 3}, {Name: "host:2", Slots: 20, Busy: 1}},
 		Attempts: map[string]int{"schedule.sync": 10},
+	})
+}
+
+// idle starts a worker of 40 slots that serves an empty lane.
+func (s *testSite) idle(t testing.TB) {
+	t.Helper()
+	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{Concurrency: 40, Queues: map[string]int{"quarantine": 1}, LogLevel: asynq.FatalLevel})
+	if err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Shutdown)
+	s.eventually(t, "its heartbeat", func() bool {
+		found, err := queue.Workers(t.Context(), s.rdb)
+		return err == nil && len(found) == 1 && found[0].Slots == 40
 	})
 }
 

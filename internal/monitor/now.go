@@ -2,14 +2,15 @@ package monitor
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/workflow-bolt/rounds/internal/access"
+	"github.com/workflow-bolt/rounds/internal/alarm"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -22,7 +23,7 @@ type nowView struct {
 	User  access.Login
 	At    time.Time
 	// Alarms describe what is wrong, the worst first.
-	Alarms []string
+	Alarms []alarm.Alarm
 	Lanes  []laneRow
 	Waits  []waitRow
 	// LanesUnknown and DeadLettersUnknown: the store does not answer.
@@ -64,7 +65,10 @@ type waitRow struct {
 	When string // when the first of them runs
 }
 
-type workersRow struct{ Count, Slots, Busy int }
+type workersRow struct {
+	Count, Slots, Busy int
+	Unknown            bool // Redis does not answer
+}
 
 // sections are the parts of the page that change. Each is the name of a template, an element and an
 // event.
@@ -73,17 +77,17 @@ var sections = []string{"alarms", "lanes", "waits", "breakers", "budgets", "fres
 // viewOf returns the page's data for a snapshot.
 func viewOf(s snapshot, user access.Login) nowView {
 	v := nowView{
-		Title: "Now", User: user, At: s.At, Known: s.statusCurrent(), Since: s.lastReport(), Document: s.Status,
+		Title: "Now", User: user, At: s.At, Known: s.Current(), Since: s.LastReport(), Document: s.Status,
 		LanesUnknown: s.LanesErr != nil, DeadLettersUnknown: s.DeadLettersErr != nil, DeadLetters: slices.Clone(s.DeadLetters),
 	}
 	for i := range v.DeadLetters {
 		v.DeadLetters[i].Code, v.DeadLetters[i].Kind = string(codes.Code(v.DeadLetters[i].Code).Shown()), queue.KindOf(v.DeadLetters[i].Kind)
 	}
-	v.AlertsUnknown, v.Alerts = s.AlertsErr != nil, slices.Clone(s.Alerts)
+	v.AlertsUnknown, v.Alerts = s.AlertsErr != nil, slices.Clone(s.FirstAlerts)
 	for i := range v.Alerts {
 		v.Alerts[i].Code = v.Alerts[i].Code.Shown()
 	}
-	for _, c := range s.AlertCounts {
+	for _, c := range s.Alerts {
 		v.MoreAlerts += c.Alerts
 	}
 	v.MoreAlerts = max(v.MoreAlerts-len(v.Alerts), 0)
@@ -105,12 +109,12 @@ func viewOf(s snapshot, user access.Login) nowView {
 	v.Freshness, v.MoreFreshness = firstRows(s.Status.Freshness, maxFreshness, func(a, b status.Freshness) int {
 		return cmp.Or(lateFirst(a, b), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Practice, b.Practice))
 	})
-	v.Workers = workersRow{Count: len(s.Status.Workers)}
-	for _, w := range s.Status.Workers {
+	v.Workers = workersRow{Count: len(s.Workers), Unknown: s.WorkersErr != nil}
+	for _, w := range s.Workers {
 		v.Workers.Slots += w.Slots
 		v.Workers.Busy += w.Busy
 	}
-	v.Alarms = alarms(s, v)
+	v.Alarms = alarm.Of(s.Snapshot)
 	return v
 }
 
@@ -148,6 +152,15 @@ func waitRowOf(now time.Time, l queue.LaneStats, w queue.Wait) waitRow {
 // percent formats a share.
 func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*max(0, share)) }
 
+// sentence makes a sentence of a clause, or "" of none.
+func sentence(clause string) string {
+	if clause == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(clause)
+	return string(unicode.ToUpper(first)) + clause[size:] + "."
+}
+
 func when(now, next time.Time) string {
 	switch {
 	case next.IsZero():
@@ -156,90 +169,6 @@ func when(now, next time.Time) string {
 		return "now"
 	}
 	return "in " + span(next.Sub(now))
-}
-
-// alarms describes what needs attention.
-func alarms(s snapshot, v nowView) []string {
-	var out []string
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if s.LanesErr != nil {
-		add("The queue's Redis does not answer.")
-	}
-	if s.DeadLettersErr != nil || s.AlertsErr != nil {
-		add("The ledger does not answer.")
-	}
-	for _, c := range s.AlertCounts {
-		if c.Rows > 0 {
-			add("Alerts %s: %d, rows: %d.", c.Code.Shown(), c.Alerts, c.Rows)
-		} else {
-			add("Alerts %s: %d.", c.Code.Shown(), c.Alerts)
-		}
-	}
-	switch {
-	case s.LanesErr != nil: // nothing stored in Redis can be known
-	case errors.Is(s.StatusErr, status.ErrNone):
-		add("No scheduler has reported within a day: no new work is scheduled.")
-	case s.StatusErr != nil:
-		add("The scheduler's report cannot be read.")
-	case !v.Known:
-		add("No scheduler has reported for %s: no new work is scheduled, and its last report is not shown.", span(s.StatusAge))
-	default:
-		out = append(out, statusAlarms(s, v)...)
-	}
-	for _, l := range s.Lanes {
-		if l.Paused {
-			add("The queue %s is paused.", l.Lane)
-		}
-		if l.Damaged {
-			add("Records of the queue %s are damaged: its counts are incomplete.", l.Lane)
-		}
-	}
-	return out
-}
-
-// statusAlarms are the alarms from the scheduler's document.
-func statusAlarms(s snapshot, v nowView) []string {
-	var out []string
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if len(s.Status.Missing) > 0 {
-		add("The scheduler cannot read %s.", strings.Join(s.Status.Missing, ", "))
-	}
-	waiting := slices.ContainsFunc(s.Lanes, func(l queue.LaneStats) bool { return l.Pending+l.Overdue > 0 })
-	if v.Workers.Count == 0 && waiting && !v.IsMissing("workers") {
-		add("No worker is running, and tasks are waiting.")
-	}
-	for _, b := range s.Status.Breakers {
-		if b.State == "open" || b.State == "probing" {
-			add("%s of %s is %s (%s).", breakerName(b.Scope), breakerOwner(b), b.State, cmp.Or(b.Reason, "no reason given"))
-		}
-	}
-	late := 0
-	for _, f := range s.Status.Freshness {
-		if f.Late() {
-			late++
-		}
-	}
-	if late > 0 {
-		add("%d of %d practices have outdated schedules during their opening hours.", late, len(s.Status.Freshness))
-	}
-	return out
-}
-
-func breakerName(scope string) string {
-	switch scope {
-	case "host":
-		return "The breaker"
-	case "credential":
-		return "The breaker for credentials"
-	}
-	return "The breaker for " + scope
-}
-
-func breakerOwner(b status.Breaker) string {
-	if b.Tenant == "" {
-		return "the vendor's host"
-	}
-	return b.Tenant.String()
 }
 
 func (m *Monitor) nowPage(w http.ResponseWriter, r *http.Request, user access.Login) {

@@ -23,7 +23,7 @@ type pages struct {
 }
 
 func newPages() (*pages, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"ago": ago, "span": span, "percent": percent, "clock": clock}).ParseFS(templateFiles, "templates/*.html")
+	t, err := template.New("").Funcs(template.FuncMap{"ago": ago, "span": span, "percent": percent, "clock": clock, "sentence": sentence}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("read templates: %w", err)
 	}

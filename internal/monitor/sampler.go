@@ -2,14 +2,14 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/alarm"
 	"github.com/workflow-bolt/rounds/internal/ledger"
-	"github.com/workflow-bolt/rounds/internal/queue"
-	"github.com/workflow-bolt/rounds/internal/status"
 )
 
 const (
@@ -34,17 +34,12 @@ type sampler struct {
 // snapshot is the state of the system at one moment. Each part has its own error, so that one
 // unreachable store does not hide the other's data.
 type snapshot struct {
-	At             time.Time
-	Lanes          []queue.LaneStats
-	LanesErr       error
+	alarm.Snapshot // its Alerts are the counts of all alerts, of which FirstAlerts has some
+
 	DeadLetters    []ledger.Count
 	DeadLettersErr error
-	Alerts         []ledger.Alert
-	AlertCounts    []ledger.AlertCount // of all alerts, of which Alerts has some
+	FirstAlerts    []ledger.Alert
 	AlertsErr      error
-	Status         status.Document
-	StatusAge      time.Duration
-	StatusErr      error // status.ErrNone when no scheduler has written within a day
 }
 
 // sample returns the current snapshot, or one that is at most sampleMaxAge old.
@@ -59,37 +54,16 @@ func (w *sampler) sample(ctx context.Context) snapshot {
 	defer cancel()
 	var s snapshot
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Lanes, s.LanesErr = queue.Stats(ctx, w.rdb) })
+	wg.Go(func() { s.Snapshot = alarm.Read(ctx, w.rdb, w.ledger) })
 	wg.Go(func() { s.DeadLetters, s.DeadLettersErr = w.ledger.Counts(ctx) })
-	wg.Go(func() { s.Alerts, s.AlertCounts, s.AlertsErr = w.alerts(ctx) })
-	wg.Go(func() { s.Status, s.StatusAge, s.StatusErr = status.Read(ctx, w.rdb) })
+	wg.Go(func() { s.FirstAlerts, s.AlertsErr = w.ledger.Alerts(ctx, ledger.AlertFilter{Limit: maxAlerts}) })
 	wg.Wait()
-	s.At = time.Now()
+	if s.LedgerErr == nil {
+		s.LedgerErr = errors.Join(s.DeadLettersErr, s.AlertsErr)
+	}
 	w.last = s
 	return s
 }
 
 // attempts returns how often tasks of each kind may fail, according to the scheduler's last report.
 func (w *sampler) attempts(ctx context.Context) map[string]int { return w.sample(ctx).Status.Attempts }
-
-// statusCurrent reports whether the scheduler's document describes the present.
-func (s snapshot) statusCurrent() bool { return s.StatusErr == nil && s.StatusAge <= status.Late }
-
-// lastReport returns when the scheduler last wrote its document; zero if not within a day.
-func (s snapshot) lastReport() time.Time {
-	if s.StatusErr != nil {
-		return time.Time{}
-	}
-	return s.At.Add(-s.StatusAge)
-}
-
-// alerts returns some alerts, those that belong to no day first, and the number of all of them by
-// code.
-func (w *sampler) alerts(ctx context.Context) ([]ledger.Alert, []ledger.AlertCount, error) {
-	counts, err := w.ledger.AlertCounts(ctx, ledger.AlertFilter{})
-	if err != nil || len(counts) == 0 {
-		return nil, nil, err
-	}
-	some, err := w.ledger.Alerts(ctx, ledger.AlertFilter{Limit: maxAlerts})
-	return some, counts, err
-}

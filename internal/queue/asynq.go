@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -30,6 +31,17 @@ const (
 	suffixProcessed = ":processed"
 	suffixFailed    = ":failed"
 )
+
+// asynqServerLife is how long the record of a running server is kept after a heartbeat.
+const asynqServerLife = 10 * time.Second
+
+// asynqServerActive is the status of a server that takes tasks.
+const asynqServerActive = "active"
+
+// asynqServerKey is the key of the record of a running server.
+func asynqServerKey(host string, pid int, id string) string {
+	return fmt.Sprintf("asynq:servers:{%s:%d:%s}", host, pid, id)
+}
 
 func asynqKey(lane, suffix string) string { return "asynq:{" + lane + "}" + suffix }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/flow"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/outage"
 	"github.com/workflow-bolt/rounds/internal/plan"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/internal/queue"
@@ -27,8 +28,12 @@ import (
 	"github.com/workflow-bolt/rounds/tasks"
 )
 
-// limit bounds one report, so that it is written or given up before the next.
-const limit = status.Every - 200*time.Millisecond
+// limit bounds one report, so that it is written or given up before the next. Reading may take
+// readLimit of it: a store that does not answer must not prevent the report that says so.
+const (
+	limit     = status.Every - 200*time.Millisecond
+	readLimit = limit - 400*time.Millisecond
+)
 
 // Reporter writes the status document. All fields are required.
 type Reporter struct {
@@ -70,25 +75,38 @@ func (r *Reporter) Run(ctx context.Context) error {
 func (r *Reporter) Write(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	return status.Write(ctx, r.Queue, r.read(ctx))
+}
+
+// read returns the report.
+func (r *Reporter) read(ctx context.Context) status.Document {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
 	d := status.Document{At: time.Now().UTC(), Attempts: map[string]int{}}
 	for _, k := range tasks.Kinds() {
 		d.Attempts[k.Name] = k.Options.MaxAttempts
 	}
 	missing := func(err error, parts ...string) bool {
-		if err != nil {
-			d.Missing = append(d.Missing, parts...)
+		if err == nil {
+			return false
 		}
-		return err != nil
+		// After one store has used up the time, the next is not to blame.
+		o := outage.Of(err)
+		if o != nil && (!o.Slow || len(d.Missing) == 0) && !slices.Contains(d.Unavailable, o.Store.String()) {
+			d.Unavailable = append(d.Unavailable, o.Store.String())
+		}
+		d.Missing = append(d.Missing, parts...)
+		return true
 	}
 	workers, err := queue.Workers(ctx, r.Queue)
 	missing(err, "workers")
 	for _, w := range workers {
-		d.Workers = append(d.Workers, status.Worker(w))
+		d.Workers = append(d.Workers, status.Worker{Name: w.Name, Slots: w.Slots, Busy: w.Busy, Started: w.Started})
 	}
 	r.countAlerts(ctx)
 	tenants, err := r.Ledger.Tenants(ctx)
 	if missing(err, "budgets", "breakers", "freshness") {
-		return status.Write(ctx, r.Queue, d)
+		return d
 	}
 	ids := make([]tenant.ID, len(tenants))
 	for i, t := range tenants {
@@ -101,7 +119,7 @@ func (r *Reporter) Write(ctx context.Context) error {
 	missing(err, "breakers")
 	d.Freshness, err = r.freshness(ctx, tenants)
 	missing(err, "freshness")
-	return status.Write(ctx, r.Queue, d)
+	return d
 }
 
 // countEvery is how often the alerts are counted for the metric.

@@ -16,6 +16,7 @@ import (
 	"github.com/workflow-bolt/rounds/internal/ledger/ledgertest"
 	"github.com/workflow-bolt/rounds/internal/phi"
 	"github.com/workflow-bolt/rounds/internal/practice"
+	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
 	"github.com/workflow-bolt/rounds/internal/status"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
@@ -29,9 +30,10 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 // mondayNoon is a calendar that stands still, by the clocks of Chicago.
 func mondayNoon() time.Time { return time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC) }
 
-// An unreachable store is listed as missing and does not hide what the others say.
-func TestReportListsWhatIsMissing(t *testing.T) {
-	t.Parallel()
+// newReporter returns a reporter of a deployment with one tenant, whose cache is at the given
+// client.
+func newReporter(t *testing.T, cached redis.UniversalClient) *Reporter {
+	t.Helper()
 	l := ledgertest.New(t)
 	row := ledger.Tenant{ID: "clinic-a", TimeZone: "America/Chicago", Credentials: []byte("sealed"), Hours: ledger.Hours{"mon": "08:00-17:30"}, Practices: []ledger.Practice{
 		{ID: "1", Name: "One"}, {ID: "2", Name: "Two", TimeZone: "Asia/Kathmandu"},
@@ -43,7 +45,7 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, cached := redistest.New(t), redistest.New(t)
+	queue := redistest.New(t)
 	c, err := cache.New(cache.Options{Redis: cached, Sealer: keys.For, Key: func(context.Context, tenant.ID) (*phi.DataKey, error) { return phi.NewDataKey() }})
 	if err != nil {
 		t.Fatal(err)
@@ -52,17 +54,61 @@ func TestReportListsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reporter{Queue: queue, Flow: f, Ledger: l, Store: practice.NewStore(c, keys), Now: mondayNoon, Logger: slog.New(slog.DiscardHandler)}
+	return &Reporter{Queue: queue, Flow: f, Ledger: l, Store: practice.NewStore(c, keys), Now: mondayNoon, Logger: slog.New(slog.DiscardHandler)}
+}
+
+// written writes a report, and reads it.
+func (r *Reporter) written(t *testing.T) status.Document {
+	t.Helper()
+	if err := r.Write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := status.Read(t.Context(), r.Queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// A store that does not answer is named, is reported in time, and hides nothing of the others.
+func TestReportNamesUnavailableStore(t *testing.T) {
+	t.Parallel()
+	server := redistest.NewPrivate(t)
+	server.Start(t)
+	cached, err := redisconn.Dial(server.URL(), redisconn.Options{Role: redisconn.RoleCache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cached.Close() })
+	r := newReporter(t, cached)
+	if d := r.written(t); len(d.Missing)+len(d.Unavailable) > 0 {
+		t.Errorf("with every store: %+v", d)
+	}
+	for name, away := range map[string]struct{ begin, end func() }{
+		"frozen": {func() { server.Freeze(t) }, func() { server.Thaw(t) }},
+		"down":   {server.Kill, func() { server.Start(t) }},
+	} {
+		away.begin()
+		began := time.Now()
+		if d := r.written(t); fmt.Sprint(d.Missing, d.Unavailable) != "[freshness] [cache]" || len(d.Breakers) != 1 || time.Since(began) > status.Every {
+			t.Errorf("%s: after %s: %+v", name, time.Since(began), d)
+		}
+		away.end()
+		if d := r.written(t); len(d.Missing)+len(d.Unavailable) > 0 {
+			t.Errorf("after it was %s: %+v", name, d)
+		}
+	}
+}
+
+// An unreachable store is listed as missing and does not hide what the others say.
+func TestReportListsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	cached := redistest.New(t)
+	r := newReporter(t, cached)
+	queue, l := r.Queue, r.Ledger
 	read := func() status.Document {
 		t.Helper()
-		if err := r.Write(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		d, _, err := status.Read(t.Context(), queue)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
+		return r.written(t)
 	}
 	if d := read(); len(d.Missing) > 0 || len(d.Freshness) != 2 || d.Freshness[0].Known || len(d.Breakers) != 1 || d.Breakers[0].State != "closed" {
 		t.Errorf("with every store: %+v", d)

@@ -18,8 +18,9 @@ import (
 // Every is the interval at which the document is written.
 const Every = 2 * time.Second
 
-// Late is the age above which a document no longer describes the present.
-const Late = 5 * Every
+// Late is the age above which a document no longer describes the present: three reports are
+// missing. With the reader's own interval of two seconds, that is known within ten seconds.
+const Late = 7 * time.Second
 
 // Life is how long a document is kept after its last write.
 const Life = 24 * time.Hour
@@ -30,13 +31,15 @@ type Document struct {
 	Budgets   []Budget       `json:"budgets,omitempty"`
 	Breakers  []Breaker      `json:"breakers,omitempty"`
 	Freshness []Freshness    `json:"freshness,omitempty"`
-	Workers   []Worker       `json:"workers,omitempty"`
+	Workers   []Worker       `json:"workers,omitempty"`  // for readers of earlier releases; others read the heartbeats
 	Attempts  map[string]int `json:"attempts,omitempty"` // how often a task of the kind may fail; it lists every known kind
 	// Omitted counts the rows that were left out to keep the document small.
 	Omitted int `json:"left,omitempty"`
 	// Missing names the parts that could not be read: budgets, turns, breakers, freshness, workers.
 	// Those parts are empty.
 	Missing []string `json:"missing,omitempty"`
+	// Unavailable names the stores that the scheduler could not read: queue, cache, ledger.
+	Unavailable []string `json:"unavailable,omitempty"`
 }
 
 // Budget is the state of one operation of one account at the vendor.
@@ -54,6 +57,17 @@ type Budget struct {
 	// held. It is empty if none of its background calls had to wait.
 	Turn string `json:"turn,omitempty"`
 }
+
+// Full reports that more calls are demanded than the vendor allows: background tasks are booked
+// further ahead than the schedule of a practice may be old, or nearly all calls of the last hour
+// were used and tasks are booked further than a minute.
+func (b Budget) Full() bool {
+	return b.Backlog > FreshnessObjective || b.Used >= nearlyAll && b.Backlog > time.Minute
+}
+
+// nearlyAll is the share of an hour's calls above which a budget counts as used up. The rest is
+// lost between two calls.
+const nearlyAll = 0.95
 
 // Breaker is a breaker that is not closed, or the host's.
 type Breaker struct {
