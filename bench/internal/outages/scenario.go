@@ -88,10 +88,41 @@ func (s *system) play(ctx context.Context, sc scenario, o options, round int) (r
 	case <-ctx.Done():
 		return r, ctx.Err()
 	}
-	if err := sc.fault.end(ctx); err != nil {
-		return r, err
+	seen := s.watch(ctx, changed)
+	err = sc.fault.end(ctx)
+	back := time.Now()
+	if err == nil {
+		r, err = s.observe(ctx, ids, changed, back)
 	}
-	return s.observe(ctx, ids, changed, time.Now())
+	r.proven = max(r.proven, seen())
+	return r, err
+}
+
+// watch reads the cards of the changed records again and again, and from before a store is back:
+// the invalidations may have run when the first look after that is over. The function that it
+// returns ends the watch and returns how many records were seen wrong.
+func (s *system) watch(ctx context.Context, changed map[string]string) (end func() int) {
+	ctx, cancel := context.WithCancel(ctx)
+	wrong := map[string]bool{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pause := time.NewTicker(5 * time.Millisecond) // the gateway has other work
+		defer pause.Stop()
+		for ctx.Err() == nil {
+			for id, name := range changed {
+				select {
+				case <-ctx.Done():
+					return
+				case <-pause.C:
+				}
+				if c, err := s.card(ctx, id); err == nil && c.Patient.Last != name {
+					wrong[id] = true
+				}
+			}
+		}
+	}()
+	return func() int { cancel(); <-done; return len(wrong) }
 }
 
 // change changes records at the vendor and returns what they are to be, by patient.
