@@ -48,7 +48,7 @@ func changes(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, h); err != nil {
 		return nil, err
 	}
 	unknown, err := parts.AtOnce(c.unknown[:], func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.changeCalls) })

@@ -79,6 +79,14 @@ func drainAccounts(s settings) []process.Account {
 // startUp is what a loaded machine may need until all processes work.
 const startUp = 20 * time.Second
 
+// startWorkers starts the workers and lets them use each account's login.
+func startWorkers(ctx context.Context, d *process.Deployment) error {
+	if err := d.StartWorkers(ctx, workers); err != nil {
+		return err
+	}
+	return d.UseLogins(ctx)
+}
+
 func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 	accounts := drainAccounts(s)
 	h, err := process.Open(ctx, accounts)
@@ -86,7 +94,7 @@ func drainOurs(ctx context.Context, s settings) (_ drained, err error) {
 		return drained{}, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, h); err != nil {
 		return drained{}, err
 	}
 	backlogs, err := parts.AtOnce(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, s.calls) })

@@ -82,7 +82,7 @@ func failover(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, h); err != nil {
 		return nil, err
 	}
 	if err := demandAll(ctx, h, calls); err != nil {
@@ -209,6 +209,9 @@ func skew(ctx context.Context, s settings) (_ []report.Row, err error) {
 			return nil, fmt.Errorf("the clock of worker %d is off by %v more than it should be", i, off)
 		}
 	}
+	if err := h.UseLogins(ctx); err != nil {
+		return nil, err
+	}
 	if err := demandAll(ctx, h, calls); err != nil {
 		return nil, err
 	}
@@ -246,7 +249,7 @@ func stopped(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, h); err != nil {
 		return nil, err
 	}
 	if err := demandAll(ctx, h, calls); err != nil {

@@ -47,7 +47,7 @@ func runHog(ctx context.Context, s settings, suffix string, hogLatency, quietLat
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.deployment.Close(ctx)) }()
-	if err := r.deployment.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, r.deployment); err != nil {
 		return nil, err
 	}
 	alone, _, err := r.rounds(ctx, s)

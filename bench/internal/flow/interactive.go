@@ -31,7 +31,7 @@ func interactive(ctx context.Context, s settings) (_ []report.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	if err := h.StartWorkers(ctx, workers); err != nil {
+	if err := startWorkers(ctx, h); err != nil {
 		return nil, err
 	}
 	backlogs, err := parts.AtOnce(accounts, func(a process.Account) (backlog, error) { return demand(ctx, h, a, 0, backfill) })

@@ -14,8 +14,11 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/account"
 	"github.com/workflow-bolt/rounds/internal/app"
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/phi"
+	"github.com/workflow-bolt/rounds/internal/tenant"
+	"github.com/workflow-bolt/rounds/tasks"
 )
 
 // Deployment is a whole installation: the simulator, a redis-server, a ledger in a file, and workers,
@@ -194,6 +197,32 @@ func (d *Deployment) StartSkewed(ctx context.Context, skews ...time.Duration) (c
 		}
 	}
 	return clocks, errors.Join(errs...)
+}
+
+// UseLogins makes one call for each account and waits for its answer: the first call with a login is
+// alone, and the tenants of a bench are not new.
+func (d *Deployment) UseLogins(ctx context.Context) error {
+	for _, a := range d.Accounts {
+		if _, err := d.Tools.Tasks.Enqueue(ctx, a.Tenant, tasks.SyncPractices{}); err != nil {
+			return err
+		}
+	}
+	for _, a := range d.Accounts {
+		name := breaker.Name{Tenant: tenant.ID(a.Tenant), Scope: breaker.Credential}
+		for {
+			shared, err := name.Read(ctx, d.Tools.Queue)
+			if err != nil {
+				return err
+			}
+			if shared.Proven != "" {
+				break
+			}
+			if err := Pause(ctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // StopWorkers lets the workers end what they do, at once, and returns their runs by kind of task.
