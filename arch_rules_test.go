@@ -61,7 +61,7 @@ var packageRules = []packageRule{
 	{path: "internal/config", row: 3, only: []string{"internal/access", "internal/secret", "internal/tenant", "internal/zone"}, why: "parses the environment into values; it does not depend on other packages' options"},
 	{path: "internal/cache", row: 3, why: "stamps, tags and the scripts that maintain them, events included"},
 	{path: "internal/queue", row: 3, why: "the engine under tasks, built on asynq"},
-	{path: "internal/explain", row: 3, only: []string{"internal/codes", "internal/budget", "internal/redisconn", "internal/tenant"}, beside: []string{"internal/queue"}, why: "why a task waits, from the queue's Redis alone: clients and the monitor link it"},
+	{path: "internal/explain", row: 3, only: []string{"internal/breaker", "internal/codes", "internal/budget", "internal/redisconn", "internal/tenant"}, beside: []string{"internal/queue"}, why: "why a task waits, from the queue's Redis alone: clients and the monitor link it"},
 
 	// Row 2: stores.
 	{path: "internal/access", row: 2, only: []string{"internal/secret", "internal/tenant"}, why: "API keys and operators' logins: made by commands, checked by gateway and monitor"},

@@ -62,10 +62,14 @@ func TestExplainNamesTheChain(t *testing.T) {
 	if e := b.explain(t, failed); e.State == StateRetrying {
 		wantReasons(t, "a task that failed", e, codes.Error)
 	}
-	_, err = queue.Pause(t.Context(), b.rdb, LaneSync)
+	_, err = queue.Pause(t.Context(), b.rdb, LaneSync, queue.PausedBy{By: "ann", Why: "a person's name"})
 	must(t, err)
 	later := b.enqueue(t, note{Text: "y"}, In(time.Hour)).ID
-	wantReasons(t, "a task for later in a paused lane", b.explain(t, later), codes.LanePaused, codes.DemandedForLater)
+	e = b.explain(t, later)
+	wantReasons(t, "a task for later in a paused lane", e, codes.LanePaused, codes.DemandedForLater)
+	if r := e.Reasons[0]; r.By != "ann" || r.Why != "" {
+		t.Errorf("%+v: a reason that is no words of letters and digits is not shown", r)
+	}
 	must(t, s.Stop(t.Context()))
 }
 

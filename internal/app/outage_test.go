@@ -144,6 +144,13 @@ func TestTasksWaitForTheCache(t *testing.T) {
 			for i := range 4 {
 				ids = append(ids, demand(2+i))
 			}
+			eventually(t, func() error {
+				e, err := tools.Tasks.Explain(t.Context(), ids[1])
+				if err != nil || len(e.Reasons) == 0 || e.Reasons[0].Code != outage.code || !e.Start.At.IsZero() {
+					return fmt.Errorf("a task during the outage: %+v, %w", e, err)
+				}
+				return nil
+			})
 			<-time.After(2 * time.Second)
 			for _, run := range r.all() {
 				if slices.Contains(ids[1:], run.ID) {

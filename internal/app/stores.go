@@ -11,6 +11,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/outage"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/tenant"
 	"github.com/workflow-bolt/rounds/tasks"
@@ -114,7 +115,46 @@ func (b *base) newGate(hostOpen func() bool) (*gate, error) {
 		return nil, err
 	}
 	r, err := b.newRecovery(watched, true)
-	return &gate{stores: watched, recovery: r, hostOpen: hostOpen, closed: map[string]bool{}}, err
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{stores: watched, recovery: r, hostOpen: hostOpen, closed: map[string]bool{}}
+	return g, b.group.Go("closed lanes", func(ctx context.Context) error { return g.report(ctx, b.queue) })
+}
+
+// reportEvery is how often a worker reports the lanes of which it takes no tasks.
+const reportEvery = time.Second
+
+// report reports them until ctx ends, so that an explanation of a task can name the store.
+func (g *gate) report(ctx context.Context, rdb redis.UniversalClient) error {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		_ = queue.ReportClosed(ctx, rdb, g.closedLanes()) // the next report follows in a second
+	}
+}
+
+// closedLanes returns the lanes of which the worker takes no tasks, and why.
+func (g *gate) closedLanes() map[string]codes.Code {
+	out := map[string]codes.Code{}
+	if o := g.ledger.Outage(); o != nil {
+		g.mu.Lock()
+		for lane := range g.closed {
+			out[lane] = o.Code()
+		}
+		g.mu.Unlock()
+	}
+	if o := g.cache.Outage(); o != nil {
+		for _, lane := range queue.Lanes() {
+			out[lane] = o.Code()
+		}
+	}
+	return out
 }
 
 // vendorLanes are the lanes whose kinds of task all call the vendor.

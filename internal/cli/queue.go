@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/workflow-bolt/rounds/internal/config"
@@ -175,17 +176,21 @@ func completeLane(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 }
 
 func newQueuePause(e *env) *cobra.Command {
-	return e.laneSwitch(true, &cobra.Command{
+	reason := ""
+	cmd := e.laneSwitch(true, &reason, &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Stop workers from taking tasks of a lane",
 		Long: `Stop workers from taking tasks of a lane. Running tasks continue, and new demands are accepted and wait until the lane is
-resumed. Pausing a paused lane has no effect and succeeds.`,
-		Example: "  rounds queue pause warm --yes",
+resumed. Pausing a paused lane has no effect and succeeds. The queue's Redis and the log keep the reason: words, or the number
+of a ticket, never the name of a person; rounds task explain shows it with your user name.`,
+		Example: "  rounds queue pause warm --reason ops-1234 --yes",
 	})
+	cmd.Flags().StringVar(&reason, "reason", "", "why: words of letters and digits, like ops-1234")
+	return cmd
 }
 
 func newQueueResume(e *env) *cobra.Command {
-	return e.laneSwitch(false, &cobra.Command{
+	return e.laneSwitch(false, new(string), &cobra.Command{
 		Use:     "resume LANE",
 		Short:   "Let workers take tasks of a paused lane again",
 		Long:    "Let workers take tasks of a paused lane again. Resuming a lane that is not paused has no effect and succeeds.",
@@ -194,10 +199,19 @@ func newQueueResume(e *env) *cobra.Command {
 }
 
 // laneSwitch turns cmd into a command that pauses or resumes a lane.
-func (e *env) laneSwitch(pause bool, cmd *cobra.Command) *cobra.Command {
+func (e *env) laneSwitch(pause bool, reason *string, cmd *cobra.Command) *cobra.Command {
 	var yes bool
 	cmd.Args, cmd.ValidArgsFunction = names("LANE"), completeLane
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return e.switchLane(cmd.Context(), args[0], yes, pause) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		who := queue.PausedBy{By: e.getenv("USER")}
+		if *reason != "" {
+			var err error
+			if who.Why, err = parseReason(*reason); err != nil {
+				return err
+			}
+		}
+		return e.switchLane(cmd.Context(), args[0], yes, pause, who)
+	}
 	yesFlag(cmd, &yes)
 	return cmd
 }
@@ -209,7 +223,14 @@ type switchDoc struct {
 	Changed bool   `json:"changed"` // the lane was in the other state
 }
 
-func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) error {
+// pausedBy returns the function that pauses a lane and keeps who did.
+func pausedBy(who queue.PausedBy) func(context.Context, redis.UniversalClient, string) (bool, error) {
+	return func(ctx context.Context, rdb redis.UniversalClient, lane string) (bool, error) {
+		return queue.Pause(ctx, rdb, lane, who)
+	}
+}
+
+func (e *env) switchLane(ctx context.Context, name string, yes, pause bool, who queue.PausedBy) error {
 	name, err := lane(name)
 	if err != nil {
 		return err
@@ -218,7 +239,7 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 		if err := s.lane(ctx, name); err != nil {
 			return err
 		}
-		question, act, state := "Workers will take no more tasks of "+name+" until it is resumed. Continue?", queue.Pause, "paused"
+		question, act, state := "Workers will take no more tasks of "+name+" until it is resumed. Continue?", pausedBy(who), "paused"
 		if !pause {
 			question, act, state = "Workers will take tasks of "+name+" again. Continue?", queue.Resume, "resumed"
 		}
@@ -230,7 +251,7 @@ func (e *env) switchLane(ctx context.Context, name string, yes, pause bool) erro
 			return err
 		}
 		if changed {
-			e.actionLog().InfoContext(ctx, "lane paused or resumed", "lane", name, "state", state)
+			e.actionLog().InfoContext(ctx, "lane paused or resumed", "lane", name, "state", state, "reason", who.Why)
 		} else {
 			state = "was already " + state
 		}

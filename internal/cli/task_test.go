@@ -46,17 +46,17 @@ func TestTaskExplain(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	id := document[receipt](t, rounds(t, h.vars, append([]string{"enqueue", "schedule.sync", "--json"}, day...)...).stdout).ID
-	vars := h.with(map[string]string{"ROUNDS_KEYS": "", "ROUNDS_LEDGER": "", "ROUNDS_CACHE_REDIS": ""})
+	vars := h.with(map[string]string{"USER": "ann", "ROUNDS_KEYS": "", "ROUNDS_LEDGER": "", "ROUNDS_CACHE_REDIS": ""})
 	o := rounds(t, vars, "task", "explain", id, "--json")
 	d := document[explanationDoc](t, o.stdout)
 	if len(d.Reasons) == 0 || d.Reasons[0].Code != "no_worker" || d.Start == nil || !d.Start.At.IsZero() || d.Start.Text == "" {
 		t.Fatalf("exit %d, %+v", o.code, d)
 	}
-	if o := rounds(t, vars, "queue", "pause", "sync", "--yes"); o.code != exitOK {
+	if o := rounds(t, vars, "queue", "pause", "sync", "--reason", "ops 1234", "--yes"); o.code != exitOK {
 		t.Fatalf("pause: %+v", o)
 	}
 	text := rounds(t, vars, "task", "explain", id).stdout
-	for _, want := range []string{"waits because  its lane sync is paused (lane_paused, for ", "and because    no running worker serves its lane sync (no_worker)", "starts         unknown\n"} {
+	for _, want := range []string{"waits because  its lane sync is paused (lane_paused, by ann: ops-1234, for ", "and because    no running worker serves its lane sync (no_worker)", "starts         unknown\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}

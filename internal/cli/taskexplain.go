@@ -50,6 +50,8 @@ type explanationDoc struct {
 type reasonDoc struct {
 	Code  string    `json:"code"`
 	Text  string    `json:"text"`
+	By    string    `json:"by,omitzero"`  // the operator who caused it
+	Why   string    `json:"why,omitzero"` // and that one's reason
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
@@ -81,7 +83,7 @@ func (e *env) explainTask(ctx context.Context, s *stores, id string) error {
 		EnqueuedAt: x.EnqueuedAt, Reasons: make([]reasonDoc, 0, len(x.Reasons)),
 	}
 	for _, r := range x.Reasons {
-		doc.Reasons = append(doc.Reasons, reasonDoc{string(r.Code), r.Text, r.Since, r.Until})
+		doc.Reasons = append(doc.Reasons, reasonDoc{string(r.Code), r.Text, r.By, r.Why, r.Since, r.Until})
 	}
 	if len(x.Reasons) > 0 {
 		doc.Start = &startDoc{x.Start.At, x.Start.NotBefore, x.Start.Text}
@@ -127,6 +129,12 @@ func (d explanationDoc) write(w io.Writer) {
 // describe returns the reason with its code and times.
 func (r reasonDoc) describe(now time.Time) string {
 	text := r.Text + " (" + r.Code
+	if r.By != "" {
+		text += ", by " + r.By
+	}
+	if r.Why != "" {
+		text += ": " + r.Why
+	}
 	if !r.Since.IsZero() {
 		text += ", for " + age(r.Since, now)
 	}

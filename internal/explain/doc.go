@@ -7,6 +7,7 @@
 // the first were gone, the task would still wait for the second.
 //
 //	lane_paused          an operator has paused the lane
+//	cache_unavailable, … workers take no tasks of the lane, because a store is unavailable
 //	no_worker            no running worker serves the lane
 //	quarantined          it runs alone, one task of the fleet at a time
 //	equal_runs           an equal task runs; this one begins when that has ended
@@ -25,5 +26,5 @@
 // Otherwise it is unknown, with the reason whose end is not known, and perhaps a time before which
 // it will not be.
 //
-// A snapshot costs at most five round trips.
+// A snapshot costs at most six round trips.
 package explain

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/workflow-bolt/rounds/internal/breaker"
 	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 )
@@ -19,6 +20,8 @@ type Snapshot struct {
 	// Operation is the operation of the vendor that it calls. It is empty for a task that calls
 	// none, and if its kind is not known.
 	Operation string
+	// Breakers are those that its call needs.
+	Breakers []breaker.State
 	// PlacesBefore is how many calls have places before that of the task, and Pitch their distance.
 	// Pitch is 0 if the task has no place, and if the calendar could not be read.
 	PlacesBefore int
@@ -31,6 +34,9 @@ type Reason struct {
 	Code codes.Code
 	// Text is the reason in plain words, which complete a sentence about the task.
 	Text string
+	// By is the operator who caused it, and Why that one's reason. Both are for operators only, and
+	// empty if there is none.
+	By, Why string
 	// Since is when it began. Zero if that is not known.
 	Since time.Time
 	// Until is when it ends. Zero if that is not known.
@@ -71,9 +77,17 @@ func (s Snapshot) Explain() Explanation {
 		return Explanation{}
 	}
 	var causes []cause
-	for _, find := range []func() (cause, bool){
-		s.paused, s.unserved, s.quarantined, s.parked, s.demandedForLater, s.place, s.backOff,
-	} {
+	for _, find := range []func() (cause, bool){s.paused, s.closed, s.unserved, s.quarantined, s.parked} {
+		if c, ok := find(); ok {
+			causes = append(causes, c)
+		}
+	}
+	for _, b := range s.Breakers {
+		if c, ok := s.broken(b); ok {
+			causes = append(causes, c)
+		}
+	}
+	for _, find := range []func() (cause, bool){s.demandedForLater, s.place, s.backOff} {
 		if c, ok := find(); ok {
 			causes = append(causes, c)
 		}
@@ -104,9 +118,21 @@ func (s Snapshot) start(causes []cause) Start {
 
 func (s Snapshot) paused() (cause, bool) {
 	return cause{
-		Reason: Reason{Code: codes.LanePaused, Text: fmt.Sprintf("its lane %s is paused", s.Lane), Since: s.PausedAt},
-		open:   "it depends on when an operator resumes the lane",
+		Reason: Reason{
+			Code: codes.LanePaused, Text: fmt.Sprintf("its lane %s is paused", s.Lane), Since: s.PausedAt, By: s.PausedBy.By, Why: s.PausedBy.Why,
+		},
+		open: "it depends on when an operator resumes the lane",
 	}, !s.PausedAt.IsZero()
+}
+
+// closed is why workers take no tasks of the lane although they serve it.
+func (s Snapshot) closed() (cause, bool) {
+	return cause{
+		Reason: Reason{
+			Code: s.Closed, Text: "workers take no tasks of its lane: " + cmp.Or(s.Closed.Meaning(), "a reason of their own"), Since: s.ClosedSince,
+		},
+		open: "it depends on when the workers' store is back",
+	}, s.Closed != ""
 }
 
 func (s Snapshot) unserved() (cause, bool) {
@@ -134,6 +160,38 @@ func (s Snapshot) parked() (cause, bool) {
 	}, s.Parked
 }
 
+// broken is a breaker that lets no call through, unless it is to be tried again before the task is
+// due.
+func (s Snapshot) broken(b breaker.State) (cause, bool) {
+	whose := "of the vendor's host"
+	switch b.Scope {
+	case breaker.Host:
+	case breaker.Credential:
+		whose = "of its account's login"
+	default:
+		whose = "of " + b.Scope
+	}
+	c := cause{Reason: Reason{Code: codes.Breaker, Since: b.Since, Until: b.Until}}
+	switch {
+	case b.Forced != nil && b.Forced.Open:
+		c.Text = fmt.Sprintf("an operator keeps the breaker %s open", whose)
+		c.By, c.Why, c.Since, c.Until = b.Forced.By, b.Forced.Why, b.Forced.At, b.Forced.Until
+		c.basis = "the time until which an operator keeps a breaker open"
+	case b.Condition == breaker.Open:
+		c.Text = fmt.Sprintf("the breaker %s is open, and one call tests the vendor when its time ends", whose)
+		c.open = "it depends on when the vendor is back"
+	case b.Condition == breaker.Probing:
+		c.Text = fmt.Sprintf("the breaker %s is open, and one call tests the vendor now", whose)
+		c.open = "it depends on whether the call that tests the vendor succeeds"
+	default:
+		return cause{}, false
+	}
+	if reason := codes.Code(b.Reason); b.Reason != "" && c.open != "" {
+		c.Text += fmt.Sprintf(" (%s: %s)", reason.Shown(), cmp.Or(b.Evidence, "no evidence is stored"))
+	}
+	return c, c.Until.IsZero() || c.Until.After(s.Now) && !c.Until.Before(s.NextAt)
+}
+
 func (s Snapshot) demandedForLater() (cause, bool) {
 	return cause{
 		Reason: Reason{Code: codes.DemandedForLater, Text: codes.DemandedForLater.Meaning(), Since: s.EnqueuedAt, Until: s.DemandedFor},
@@ -152,7 +210,9 @@ func (s Snapshot) place() (cause, bool) {
 		basis:  "its place in the call budget" + s.ahead(),
 	}
 	if returned {
-		c.Code, c.Since = s.Code, s.FailedAt
+		if c.Since = s.FailedAt; s.Code != codes.Breaker { // the chain has one for each breaker that is still open
+			c.Code = s.Code
+		}
 		c.Text = fmt.Sprintf("when its call was last due, %s; it comes back at its next place", s.Code.Meaning())
 	}
 	return c, (s.Booked || returned) && s.NextAt.After(s.Now)
@@ -176,7 +236,7 @@ func (s Snapshot) backOff() (cause, bool) {
 	if s.Attempts > 0 && s.MaxAttempts > 0 {
 		c.Text += fmt.Sprintf(" (%d of %d attempts have failed)", s.Attempts, s.MaxAttempts)
 	}
-	return c, s.State == queue.StateRetry && s.NextAt.After(s.Now) && !slices.Contains(refusals, s.Code)
+	return c, s.State == queue.StateRetry && s.NextAt.After(s.Now) && !slices.Contains(refusals, s.Code) && s.Code != s.Closed
 }
 
 // noFreeWorker is why a task waits that could run.

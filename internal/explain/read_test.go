@@ -3,11 +3,14 @@ package explain
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/workflow-bolt/rounds/internal/breaker"
+	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 	"github.com/workflow-bolt/rounds/internal/redistest"
@@ -78,5 +81,42 @@ func TestReadCountsPlaces(t *testing.T) {
 	_ = rdb.Close()
 	if _, err := r.Read(t.Context(), id); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
+	}
+}
+
+// TestReadBreakers checks that a breaker shows that the task's call needs, on Redis' clock, and no
+// other one.
+func TestReadBreakers(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	id := enqueue(t, rdb, demand("patient.sync", 0))
+	r := Reader{Redis: rdb, Kind: kind}
+	for _, scope := range []breaker.Name{{Tenant: "clinic-b", Scope: "GetPatient"}, {Tenant: "clinic-a", Scope: "GetProviders"}} {
+		until := time.Now().Add(time.Hour)
+		if _, err := scope.Force(t.Context(), rdb, breaker.Forced{Open: true, Until: until, By: "ann", Why: "ops-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reasons := func() []Reason {
+		t.Helper()
+		s, err := r.Read(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Explain().Reasons
+	}
+	if got := reasons(); len(got) != 1 || got[0].Code != codes.NoWorker {
+		t.Errorf("with breakers of others: %+v", got)
+	}
+	opening := breaker.Opening{First: 20 * time.Second, Longest: 20 * time.Second, Reason: "unavailable", Evidence: "2 calls that had worked before"}
+	if _, err := (breaker.Name{Scope: breaker.Host}).Open(t.Context(), rdb, 0, opening); err != nil {
+		t.Fatal(err)
+	}
+	got := reasons()
+	if len(got) != 2 || got[1].Code != codes.Breaker || !strings.Contains(got[1].Text, "unavailable: 2 calls that had worked before") {
+		t.Fatalf("with the host's: %+v", got)
+	}
+	if left := got[1].Until.Sub(rdb.Time(t.Context()).Val()); left > 25*time.Second || left < 5*time.Second || got[1].Since.IsZero() {
+		t.Errorf("it ends in %v: %+v", left, got[1])
 	}
 }

@@ -132,12 +132,25 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, user access.Login,
 	if a.state == queue.StateArchived && c.actOnArchived(w, r, a, ids) {
 		return
 	}
+	if a.verb == "pause" {
+		c.pause(w, r, user, a.lane)
+		return
+	}
 	rec := &responseBuffer{header: http.Header{}, status: http.StatusOK, limit: maxAnswer}
 	c.mounts[user.Role].handler.ServeHTTP(rec, r)
 	if rec.status == http.StatusInternalServerError {
 		rec.status = http.StatusConflict // asynqmon's status for a task that no longer exists, too
 	}
 	c.answer(w, r, rec)
+}
+
+// pause pauses a lane, and keeps who did, which asynqmon does not.
+func (c *console) pause(w http.ResponseWriter, r *http.Request, user access.Login, lane string) {
+	if _, err := queue.Pause(r.Context(), c.rdb, lane, queue.PausedBy{By: user.Name}); err != nil {
+		http.Error(w, "the queue's Redis does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // actOnArchived handles the dead letters of archived tasks. It reports whether it has responded; if

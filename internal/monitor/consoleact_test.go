@@ -16,6 +16,7 @@ import (
 
 	"github.com/workflow-bolt/rounds/internal/access"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/redisconn"
 )
 
@@ -295,5 +296,30 @@ func TestConsoleWithoutRedis(t *testing.T) {
 		if body := rec.Body.String(); rec.Code != want || strings.Contains(body, "127.0.0.1") || strings.Contains(body, "refused") || body == "" {
 			t.Errorf("%s: %d %q, want %d", path, rec.Code, body, want)
 		}
+	}
+}
+
+// TestPauseKeepsWho checks that a pause states which operator made it.
+func TestPauseKeepsWho(t *testing.T) {
+	t.Parallel()
+	s := newTestSite(t)
+	id, err := queue.ParseID(s.enqueue(t, "sync", "a", time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.as(t, ann)
+	for range 2 {
+		if a := v.post(api + "sync:pause"); a.code != http.StatusNoContent {
+			t.Fatalf("%d %s", a.code, a.body)
+		}
+	}
+	if p, err := queue.FindPosition(t.Context(), s.rdb, id); err != nil || p.PausedAt.IsZero() || p.PausedBy.By != ann {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if a := v.post(api + "sync:resume"); a.code != http.StatusNoContent {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	if p, err := queue.FindPosition(t.Context(), s.rdb, id); err != nil || !p.PausedAt.IsZero() || p.PausedBy.By != "" {
+		t.Errorf("after the pause: %+v, %v", p, err)
 	}
 }

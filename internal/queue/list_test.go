@@ -130,8 +130,8 @@ func TestPauseMatchesAsynq(t *testing.T) {
 		changed bool
 		paused  bool
 	}{
-		{func() (bool, error) { return Pause(t.Context(), rdb, Sync) }, true, true},
-		{func() (bool, error) { return Pause(t.Context(), rdb, Sync) }, false, true},
+		{func() (bool, error) { return Pause(t.Context(), rdb, Sync, PausedBy{}) }, true, true},
+		{func() (bool, error) { return Pause(t.Context(), rdb, Sync, PausedBy{}) }, false, true},
 		{func() (bool, error) { return Resume(t.Context(), rdb, Sync) }, true, false},
 		{func() (bool, error) { return Resume(t.Context(), rdb, Sync) }, false, false},
 		{func() (bool, error) { return true, i.PauseQueue(Sync) }, true, true},
@@ -146,7 +146,7 @@ func TestPauseMatchesAsynq(t *testing.T) {
 			t.Errorf("changed %v, asynq reports %v, got %+v, want %+v", changed, info.Paused, states[2], step)
 		}
 	}
-	if _, err := Pause(t.Context(), rdb, "nowhere"); err == nil {
+	if _, err := Pause(t.Context(), rdb, "nowhere", PausedBy{}); err == nil {
 		t.Error("an unknown lane was paused")
 	}
 	if _, err := Resume(t.Context(), rdb, "nowhere"); err == nil {

@@ -35,8 +35,14 @@ type Position struct {
 	// Before is how many pending tasks of the lane are taken before a pending one; -1 if there are
 	// more than are counted.
 	Before int
-	// PausedAt is when workers stopped to take tasks of the lane; zero if it is not paused.
+	// PausedAt is when an operator paused the lane; zero if it is not paused. PausedBy is who, if
+	// that is known.
 	PausedAt time.Time
+	PausedBy PausedBy
+	// Closed is why workers take no tasks of the lane for now, such as codes.CacheUnavailable, and
+	// ClosedSince when they began. It is empty if they take tasks.
+	Closed      codes.Code
+	ClosedSince time.Time
 	// Slots is how many tasks the workers that serve the lane can run at once, and Busy how many
 	// they run, of all lanes that share the slots. Both are a few seconds old.
 	Slots, Busy int
@@ -84,7 +90,7 @@ func FindPosition(ctx context.Context, rdb redis.UniversalClient, id ID) (Positi
 		if err != nil {
 			return Position{}, err
 		}
-		if run, ok := first(record).(string); ok && p.Parked {
+		if run := texts(record, 1)[0]; run != "" && p.Parked {
 			p.Behind = IDOf(run)
 		}
 		return p, p.complete(ctx, rdb, servers)
@@ -92,28 +98,19 @@ func FindPosition(ctx context.Context, rdb redis.UniversalClient, id ID) (Positi
 	return Position{}, ErrNoTask
 }
 
-// first returns the first value of a reply, or nil.
-func first(cmd *redis.SliceCmd) any {
-	if v := cmd.Val(); len(v) > 0 {
-		return v[0]
-	}
-	return nil
-}
-
 // sought are the pending replies about a task in one lane.
 type sought struct {
-	lane             string
+	name             string
+	lane             hindrances
 	task             *redis.SliceCmd
 	scheduled, retry *redis.FloatCmd
-	paused           *redis.StringCmd
 }
 
 func seek(ctx context.Context, pipe redis.Pipeliner, lane string, id ID) sought {
 	raw := id.String()
 	return sought{
-		lane: lane, task: pipe.HMGet(ctx, asynqTaskPrefix(lane)+raw, "msg", "state", "parked", "booked"),
+		name: lane, lane: requestHindrances(ctx, pipe, lane), task: pipe.HMGet(ctx, asynqTaskPrefix(lane)+raw, "msg", "state", "parked", "booked"),
 		scheduled: pipe.ZScore(ctx, asynqKey(lane, suffixSchedule), raw), retry: pipe.ZScore(ctx, asynqKey(lane, suffixRetry), raw),
-		paused: pipe.Get(ctx, asynqKey(lane, suffixPaused)),
 	}
 }
 
@@ -132,7 +129,7 @@ func (s sought) position(id ID, now time.Time) (Position, error) {
 	if !ok {
 		return Position{}, ErrNoTask
 	}
-	p := Position{Task: readMessage([]byte(message), id), Now: now, Lane: s.lane}
+	p := Position{Task: readMessage([]byte(message), id), Now: now, Lane: s.name}
 	p.State, _ = fields[1].(string)
 	switch p.State {
 	case StateScheduled:
@@ -150,10 +147,7 @@ func (s sought) position(id ID, now time.Time) (Position, error) {
 	case StateRetry:
 		p.NextAt = timeOf(s.retry)
 	}
-	if s.paused.Err() == nil {
-		at, _ := strconv.ParseInt(s.paused.Val(), 10, 64)
-		p.PausedAt = time.Unix(at, 0).UTC()
-	}
+	s.lane.read(&p)
 	return p, nil
 }
 

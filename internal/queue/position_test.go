@@ -35,10 +35,15 @@ func TestPositionOfWaitingTasks(t *testing.T) {
 		if got := position(t, rdb, second); got.Before != 1 || got.Tenant != "clinic-a" || !got.PausedAt.IsZero() || got.Lane != Sync {
 			t.Errorf("the second: %+v", got)
 		}
-		_, err := Pause(t.Context(), rdb, Sync)
+		_, err := Pause(t.Context(), rdb, Sync, PausedBy{By: "ann", Why: "ops-1234"})
 		must(t, err)
-		if got := position(t, rdb, second); time.Since(got.PausedAt) > time.Minute {
+		if got := position(t, rdb, second); time.Since(got.PausedAt) > time.Minute || got.PausedBy != (PausedBy{By: "ann", Why: "ops-1234"}) {
 			t.Errorf("in a paused lane: %+v", got)
+		}
+		// Another program resumes the lane and pauses it again.
+		must(t, rdb.Set(t.Context(), asynqKey(Sync, suffixPaused), "1", 0).Err())
+		if got := position(t, rdb, second); got.PausedAt.Unix() != 1 || got.PausedBy != (PausedBy{}) {
+			t.Errorf("in a lane that another program has paused: %+v", got)
 		}
 		later := demand(Warm, "c")
 		later.At = time.Now().Add(time.Hour).Truncate(time.Second)
@@ -145,5 +150,34 @@ func TestPositionOfDamage(t *testing.T) {
 	_ = rdb.Close()
 	if _, err := FindPosition(t.Context(), rdb, parse(t, id)); !errors.Is(err, redisconn.ErrUnavailable) {
 		t.Errorf("without redis: %v", err)
+	}
+}
+
+// TestClosedLane checks that a report of a worker shows with its first time, and ends.
+func TestClosedLane(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.New(t)
+	id := enqueue(t, NewProducer(rdb), demand(Sync, "a")).ID
+	must(t, ReportClosed(t.Context(), rdb, nil))
+	must(t, ReportClosed(t.Context(), rdb, map[string]codes.Code{Sync: codes.CacheUnavailable, Warm: codes.CacheUnavailable}))
+	first := position(t, rdb, id)
+	must(t, ReportClosed(t.Context(), rdb, map[string]codes.Code{Sync: codes.CacheFull}))
+	second := position(t, rdb, id)
+	if first.Closed != codes.CacheUnavailable || time.Since(first.ClosedSince).Abs() > time.Minute {
+		t.Errorf("the first report: %+v", first)
+	}
+	if second.Closed != codes.CacheFull || !second.ClosedSince.Equal(first.ClosedSince) {
+		t.Errorf("the second report: %+v", second)
+	}
+	if life := rdb.PTTL(t.Context(), closedKey(Sync)).Val(); life <= 0 || life > closedLife {
+		t.Errorf("a report lasts for %v", life)
+	}
+	must(t, rdb.HSet(t.Context(), closedKey(Sync), "code", "a text of another program").Err())
+	if got := position(t, rdb, id); got.Closed != codes.Hidden {
+		t.Errorf("a text is shown as %q", got.Closed)
+	}
+	_ = rdb.Close()
+	if ReportClosed(t.Context(), rdb, map[string]codes.Code{Sync: codes.CacheFull}) == nil {
+		t.Error("reported without Redis")
 	}
 }
