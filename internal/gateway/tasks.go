@@ -148,6 +148,23 @@ type status struct {
 	EnqueuedAt *time.Time  `json:"enqueued_at,omitempty" doc:"When the task was enqueued; absent once it has ended."`
 	NextAt     *time.Time  `json:"next_at,omitempty" doc:"When the task will run next."`
 	FinishedAt *time.Time  `json:"finished_at,omitempty" doc:"When the task ended."`
+	Reasons    []reason    `json:"reasons,omitempty" doc:"Why the task waits, from the outermost reason to its own: if the first were gone, it would still wait for the second. Absent if it does not wait."`
+	Start      *start      `json:"start,omitempty" doc:"When the task is expected to start; absent if it does not wait."`
+}
+
+// reason is one reason why a task waits.
+type reason struct {
+	Code  tasks.Code `json:"code" doc:"The reason in one word, for programs." example:"lane_paused"`
+	Text  string     `json:"text" doc:"The reason in plain words."`
+	Since *time.Time `json:"since,omitempty" doc:"When it began; absent if that is not known."`
+	Until *time.Time `json:"until,omitempty" doc:"When it ends; absent if that is not known."`
+}
+
+// start is when a task is expected to start.
+type start struct {
+	At        *time.Time `json:"at,omitempty" doc:"When a worker takes the task; absent if that is unknown."`
+	NotBefore *time.Time `json:"not_before,omitempty" doc:"A time before which the task does not start, if at is unknown."`
+	Text      string     `json:"text" doc:"How the time was computed, or why it is unknown."`
 }
 
 type statusOutput struct {
@@ -155,8 +172,18 @@ type statusOutput struct {
 	Body       status
 }
 
+// explain adds why the task waits, without the operator who caused a reason.
+func (s *status) explain(e tasks.Explanation) {
+	for _, r := range e.Reasons {
+		s.Reasons = append(s.Reasons, reason{Code: r.Code, Text: r.Text, Since: timeOrNil(r.Since), Until: timeOrNil(r.Until)})
+	}
+	if len(e.Reasons) > 0 {
+		s.Start = &start{At: timeOrNil(e.Start.At), NotBefore: timeOrNil(e.Start.NotBefore), Text: e.Start.Text}
+	}
+}
+
 func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, error) {
-	s, err := g.Tasks.Status(ctx, in.Task)
+	s, err := g.Tasks.Explain(ctx, in.Task)
 	switch {
 	case errors.Is(err, tasks.ErrID):
 		return nil, fail(codes.NotFound, "")
@@ -169,6 +196,7 @@ func (g *Gateway) getTask(ctx context.Context, in *taskInput) (*statusOutput, er
 		ID: s.ID, State: s.State, Kind: s.Kind, Lane: s.Lane, Code: s.Code, Attempt: s.Attempt,
 		EnqueuedAt: timeOrNil(s.EnqueuedAt), NextAt: timeOrNil(s.NextAt), FinishedAt: timeOrNil(s.FinishedAt),
 	}}
+	out.Body.explain(s)
 	switch s.State {
 	case tasks.StateDone, tasks.StateDead, tasks.StateSuperseded, tasks.StateExpired:
 	default:
