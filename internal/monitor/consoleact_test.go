@@ -286,7 +286,7 @@ func TestConsoleWithoutRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"GET queues": 500, "GET queues/sync/retry_tasks": 500, "POST queues/sync:pause": 409, "POST queues/sync/retry_tasks:run_all": 503,
+		"GET queues": 500, "GET queues/sync/retry_tasks": 500, "POST queues/sync:pause": 503, "POST queues/sync/retry_tasks:run_all": 503,
 		"POST queues/sync/archived_tasks:run_all": 503, "POST queues/sync/archived_tasks/x:run": 409,
 	} {
 		method, rest, _ := strings.Cut(path, " ")
