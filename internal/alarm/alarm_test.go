@@ -52,18 +52,21 @@ func TestOf(t *testing.T) {
 		},
 		"used before": {
 			Snapshot{StatusErr: status.ErrNone, Lanes: []queue.LaneStats{{Lane: "sync", ProcessedTotal: 1}}},
-			[]string{"no scheduler has reported within a day", "no worker is running"}, nil,
+			[]string{"no scheduler has reported within a day", "no worker is running"},
+			nil,
 		},
 		"tasks in a new deployment": {
 			Snapshot{StatusErr: status.ErrNone, Lanes: []queue.LaneStats{{Lane: "sync", Scheduled: 1}}},
-			[]string{"no scheduler has reported within a day", "no worker is running"}, nil,
+			[]string{"no scheduler has reported within a day", "no worker is running"},
+			nil,
 		},
 		"no worker": {good.with(func(s *Snapshot) { s.Workers = nil }), []string{"no worker is running"}, nil},
 		"no worker for a lane": {
 			good.with(func(s *Snapshot) {
 				s.Lanes = []queue.LaneStats{{Lane: "sync", Pending: 1}, {Lane: "billing.sync", Retry: 2}, {Lane: "billing.warm"}, {Lane: "billing.push", Paused: true, Scheduled: 1}}
 			}),
-			[]string{"no worker serves the lane billing.sync"}, []string{"the queue billing.push is paused"},
+			[]string{"no worker serves the lane billing.sync"},
+			[]string{"the queue billing.push is paused"},
 		},
 		"a stopping worker": {
 			good.with(func(s *Snapshot) {
@@ -74,11 +77,13 @@ func TestOf(t *testing.T) {
 		"host": {broken(status.Breaker{Scope: "host", State: string(breaker.Probing)}), []string{"the breaker of the vendor's host is probing"}, nil},
 		"class": {
 			broken(status.Breaker{Scope: "write", Tenant: "clinic-a", State: string(breaker.Open), Reason: "timeout"}),
-			[]string{"the breaker of write of clinic-a is open"}, nil,
+			[]string{"the breaker of write of clinic-a is open"},
+			nil,
 		},
 		"login": {
 			broken(status.Breaker{Scope: "credential", Tenant: "clinic-a", State: string(breaker.Open), Reason: "unauthenticated"}),
-			[]string{"the vendor refuses the login of clinic-a"}, nil,
+			[]string{"the vendor refuses the login of clinic-a"},
+			nil,
 		},
 		"ramp":           {broken(status.Breaker{Scope: "host", State: string(breaker.Ramp)}), nil, nil},
 		"far bookings":   {booked(status.Budget{Backlog: status.FreshnessObjective + time.Second}), []string{"the budget of GetPatient of clinic-a is full"}, nil},
@@ -91,12 +96,14 @@ func TestOf(t *testing.T) {
 		"no ledger": {good.with(func(s *Snapshot) { s.LedgerErr = errAway }), []string{"the ledger does not answer"}, nil},
 		"stores unavailable to the scheduler": {
 			running(status.Document{Missing: []string{"freshness"}, Unavailable: []string{"cache", "ledger"}}),
-			[]string{"the cache's Redis does not answer", "the ledger does not answer"}, []string{"the scheduler cannot read freshness"},
+			[]string{"the cache's Redis does not answer", "the ledger does not answer"},
+			[]string{"the scheduler cannot read freshness"},
 		},
 		"malformed": {good.with(func(s *Snapshot) { s.StatusErr = status.ErrMalformed }), []string{"the scheduler's report cannot be read"}, nil},
 		"old report": {
 			broken(status.Breaker{Scope: "host", State: string(breaker.Open)}).with(func(s *Snapshot) { s.StatusAge = time.Minute }),
-			[]string{"no scheduler has reported for 1m0s"}, nil,
+			[]string{"no scheduler has reported for 1m0s"},
+			nil,
 		},
 		"late report": {good.with(func(s *Snapshot) { s.StatusAge = status.Late }), nil, nil},
 		"outdated": {
