@@ -19,6 +19,10 @@ import (
 // watchEvery is how often the breakers are read: they stay open for seconds.
 const watchEvery = time.Second
 
+// maxFailed is how many readings in a row may fail on a loaded machine: as long as a breaker stays
+// open at least.
+const maxFailed = 4
+
 // watch reads the breakers that a fleet shares, and counts when they open.
 type watch struct {
 	rdb   redis.UniversalClient
@@ -29,6 +33,7 @@ type watch struct {
 	last     []breaker.State // in the order of names; empty before the first reading
 	openings []opening
 	reads    int
+	failed   int // readings in a row
 	err      error
 }
 
@@ -70,11 +75,12 @@ func (w *watch) look(ctx context.Context) {
 	defer w.mu.Unlock()
 	w.reads++
 	if err != nil {
-		if ctx.Err() == nil {
+		if w.failed++; w.failed == maxFailed && ctx.Err() == nil {
 			w.err = err
 		}
 		return
 	}
+	w.failed = 0
 	w.compare(states, time.Now())
 }
 
@@ -85,7 +91,7 @@ func (w *watch) compare(states []breaker.State, now time.Time) {
 		if s.Condition != breaker.Open {
 			continue
 		}
-		if w.last == nil || w.last[i].Condition != breaker.Open || s.Until.Sub(w.last[i].Until) > watchEvery {
+		if len(w.last) == 0 || w.last[i].Condition != breaker.Open || s.Until.Sub(w.last[i].Until) > watchEvery {
 			w.openings = append(w.openings, opening{now, s.Scope, s.Tenant.String(), s.Reason})
 		}
 	}
