@@ -53,6 +53,7 @@ var packageRules = []packageRule{
 	{path: "internal/flow", row: 4, why: "implements the gate that the vendor client asks"},
 	{path: "tasks", row: 4, only: []string{"internal/codes", "internal/budget", "internal/civil", "internal/explain", "internal/outage", "internal/queue", "internal/phi", "internal/redisconn", "internal/tenant", "internal/telemetry"}, why: "a service that enqueues links no SOAP, no cache and no SQL"},
 	{path: "internal/alarm", row: 4, only: []string{"internal/breaker", "internal/codes", "internal/ledger", "internal/outage", "internal/queue", "internal/status"}, why: "one rule for what needs attention, for the monitor, which links no key, and for commands"},
+	{path: "internal/override", row: 3, only: []string{"internal/breaker", "internal/ledger"}, why: "operators' decisions about breakers, recorded before they take effect, for commands and the monitor"},
 	{path: "tasks/taskstest", row: 4, beside: []string{"tasks"}, by: testsOnly, why: "test support for users of tasks; it imports testing"},
 
 	// Row 3: the vendor, the cache, the queue.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,9 +12,6 @@ import (
 	"github.com/workflow-bolt/rounds/internal/config"
 	"github.com/workflow-bolt/rounds/internal/ledger"
 )
-
-// maxReason is how many bytes a reason has at most.
-const maxReason = 96
 
 func newDeadResolve(e *env) *cobra.Command {
 	var f replayFlags
@@ -55,12 +51,11 @@ The exit code is 9 if some dead letters were resolved and others could not be.`,
 	return cmd
 }
 
-// parseReason returns the reason as it is stored and logged: one word, with hyphens for spaces.
+// parseReason returns the reason as it is stored and logged.
 func parseReason(text string) (string, error) {
-	reason := strings.Join(strings.Fields(text), "-")
-	if reason == "" || len(reason) > maxReason ||
-		strings.Trim(reason, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/+") != "" {
-		return "", usage("--reason must have 1 to %d letters, digits, spaces and any of -._:/+", maxReason)
+	reason, err := ledger.ParseReason(text)
+	if err != nil {
+		return "", usage("--reason must have 1 to %d letters, digits, spaces and any of -._:/+", ledger.MaxReason)
 	}
 	return reason, nil
 }

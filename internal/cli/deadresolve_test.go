@@ -48,7 +48,7 @@ func TestDeadResolve(t *testing.T) {
 		{[]string{ids[2]}, exitUsage},
 		{[]string{ids[2], "--reason", " "}, exitUsage},
 		{[]string{ids[2], "--reason", "Jane Doe; 1980"}, exitUsage},
-		{[]string{ids[2], "--reason", strings.Repeat("x", maxReason+1)}, exitUsage},
+		{[]string{ids[2], "--reason", strings.Repeat("x", ledger.MaxReason+1)}, exitUsage},
 		{[]string{ids[2], "--all", "--reason", "x"}, exitUsage},
 		{[]string{"--reason", "x"}, exitUsage},
 		{[]string{"--all", "--code", "timeout", "--reason", "x", "--yes"}, exitOK},

@@ -74,7 +74,7 @@ Settings come from the environment (ROUNDS_QUEUE_REDIS, ROUNDS_LEDGER, …); "ro
 	root.CompletionOptions.DisableDefaultCmd = true // the project's own command supports --json
 	e.runnable(root)
 	root.AddCommand(
-		newAlert(e), newAPIKey(e), newBoard(e), newBudget(e), newCompletion(e), newConfig(e), newDead(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(),
+		newAlert(e), newAPIKey(e), newBoard(e), newBreaker(e), newBudget(e), newCompletion(e), newConfig(e), newDead(e), newDemo(e), newDoctor(e), newEnqueue(e), newExitCodes(),
 		newHealth(e), newKeys(e), newLogin(e), newQueue(e), newRedis(e), newSim(e), newStatus(e), newTask(e), newTenant(e), newVersion(e),
 	)
 	return root

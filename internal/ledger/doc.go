@@ -1,6 +1,6 @@
 // Package ledger stores what cannot be rebuilt from the vendor: the tenants, their wrapped data
 // keys, when schedules began, which of their ticks are due and sent, how far each sync has read,
-// the dead letters, and the alerts of operators.
+// the dead letters, the alerts of operators, and their decisions.
 //
 // It is SQL: PostgreSQL in production, SQLite on a single host, with the same statements and
 // migrations for both. Invariants:
