@@ -40,7 +40,7 @@ func TestLinksNoKeys(t *testing.T) {
 	}
 	for name := range ours {
 		switch name {
-		case "cmd/monitor", "internal/access", "internal/civil", "internal/codes", "internal/config", "internal/ledger", "internal/lifecycle", "internal/monitor", "internal/outage", "internal/queue",
+		case "cmd/monitor", "internal/access", "internal/alarm", "internal/breaker", "internal/civil", "internal/codes", "internal/config", "internal/ledger", "internal/lifecycle", "internal/monitor", "internal/outage", "internal/queue",
 			"internal/redisconn", "internal/secret", "internal/status", "internal/telemetry", "internal/telemetry/logging", "internal/tenant", "internal/zone":
 		default:
 			t.Errorf("it links %s", name)
