@@ -46,22 +46,18 @@ type Alarm struct {
 	Next     string `json:"next"`   // what to do
 }
 
-// maxEach is how many alarms of one state are listed; the last one stands for the others.
+// maxEach is how many alarms of one state but Data are listed; the last one stands for the others.
 const maxEach = 5
 
 // Of returns the alarms of a snapshot: faults first, in the order of the states.
 func Of(s Snapshot) []Alarm {
 	var out []Alarm
 	for _, found := range [][]Alarm{
-		stores(s), scheduler(s), workers(s), breakers(s), logins(s), budgets(s), reports(s), freshness(s), lanes(s), data(s),
+		stores(s), scheduler(s), workers(s), breakers(s), logins(s), budgets(s), reports(s), freshness(s), lanes(s),
 	} {
-		if more := len(found) - maxEach; more > 0 {
-			rest := found[maxEach-1]
-			rest.What, rest.Evidence = fmt.Sprintf("%d more like this", more+1), ""
-			found = append(found[:maxEach-1], rest)
-		}
-		out = append(out, found...)
+		out = append(out, first(found)...)
 	}
+	out = append(out, data(s)...) // one for each code, and each has another meaning
 	slices.SortStableFunc(out, func(a, b Alarm) int {
 		switch {
 		case a.Fault == b.Fault:
@@ -72,6 +68,17 @@ func Of(s Snapshot) []Alarm {
 		return 1
 	})
 	return out
+}
+
+// first returns the first alarms of a state, and one for the others.
+func first(found []Alarm) []Alarm {
+	more := len(found) - maxEach
+	if more <= 0 {
+		return found
+	}
+	rest := found[maxEach-1]
+	rest.What, rest.Evidence = fmt.Sprintf("%d more like this", more+1), ""
+	return append(found[:maxEach-1], rest)
 }
 
 // AnyFault reports whether one of the alarms is a fault.

@@ -195,7 +195,7 @@ func (d *Demo) alerts(ctx context.Context, p DemoPractice, on civil.Date, hidden
 func rowsOnPage(t *testing.T, page string, of []codes.Code) int {
 	t.Helper()
 	rows := 0
-	for _, alarm := range regexp.MustCompile(`Alerts (\w+): \d+, rows: (\d+)\.`).FindAllStringSubmatch(page, -1) {
+	for _, alarm := range regexp.MustCompile(`Alerts (\w+): \d+, rows: (\d+)`).FindAllStringSubmatch(page, -1) {
 		if slices.Contains(of, codes.Code(alarm[1])) {
 			n, err := strconv.Atoi(alarm[2])
 			if err != nil {
