@@ -172,9 +172,9 @@ var one = map[string]string{
 var reaches = map[string]struct{ reads, writes []string }{
 	"queue/worker":    {nil, []string{"engine", "engine, all", "uniqueness", "pace", "calendar", "host"}},
 	"queue/scheduler": {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "calendar", "status"}},
-	"queue/gateway":   {[]string{"pace"}, []string{"engine", "engine, all", "uniqueness", "calendar"}},
+	"queue/gateway":   {[]string{"pace", "host"}, []string{"engine", "engine, all", "uniqueness", "calendar"}},
 	"queue/monitor":   {[]string{"status"}, []string{"engine", "engine, all", "uniqueness", "sessions"}},
-	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness", "calendar"}},
+	"queue/operator":  {slices.Collect(maps.Keys(one)), []string{"engine", "engine, all", "uniqueness", "calendar", "host"}},
 	"queue/health":    {},
 	"cache/worker":    {nil, []string{"versions", "entries", "events"}},
 	"cache/scheduler": {nil, []string{"versions"}},
