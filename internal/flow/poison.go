@@ -11,7 +11,7 @@ import (
 // other calls.
 //
 // Every failed call is a suspect. It is poison once another call has succeeded that was sent after
-// the failed one: at once, if that call has succeeded already. It remains poison until it succeeds
+// the failure. It remains poison until it succeeds
 // or an hour has passed. Failures that led to an opening, and those of probes, come from the outage
 // and prove nothing.
 //
@@ -54,11 +54,11 @@ func (s *suspects) isSuspect(call uint64) bool {
 // failed remembers a failure of a call that was sent at sent. It returns how many calls have failed
 // since one has succeeded, and 0 if the call is poison. A call without a fingerprint, 0, is counted
 // and not remembered.
-func (s *suspects) failed(call uint64, sent, now time.Time) int {
+func (s *suspects) failed(call uint64, _, now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, known := s.calls[call]
-	poison := have.poison && now.Sub(have.failed) < suspectLife || s.worked.After(sent)
+	poison := have.poison && now.Sub(have.failed) < suspectLife
 	if !poison {
 		s.failures++
 	}
