@@ -11,7 +11,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
@@ -42,7 +41,7 @@ type Report struct {
 	Steps           []Step  `json:"steps"`
 	VendorCalls     int     `json:"vendor_calls"`
 	ThrottleRefused int     `json:"throttle_refusals"`
-	AttemptsUsed    int     `json:"attempts_burnt"`
+	AttemptsUsed    int     `json:"attempts_burnt"` // those of the record that cannot be fetched are left out
 	Reads           int     `json:"reads"`
 	HitRatio        float64 `json:"hit_ratio"`
 	ChangeToEventMS float64 `json:"change_to_event_ms"` // median, from the vendor's edit to the event in the log
@@ -76,13 +75,13 @@ var dayEnd = time.Date(2026, 3, 2, 23, 31, 0, 0, time.UTC)
 
 // day is one run of the check.
 type day struct {
-	options      Options
-	demo         *app.Demo
-	report       Report
-	log          logBuffer          // the log of all processes
-	spans        *otlptest.Receiver // receives the spans of all processes
-	watch        *watcher
-	attemptsUsed atomic.Int64
+	options  Options
+	demo     *app.Demo
+	report   Report
+	log      logBuffer          // the log of all processes
+	spans    *otlptest.Receiver // receives the spans of all processes
+	watch    *watcher
+	failures failures
 
 	canaryVisit, brokenVisit, brokenID string
 }
@@ -129,7 +128,7 @@ func (d *day) demoOptions() app.DemoOptions {
 		Collector: d.spans.URL(), Prepare: d.plant,
 		Ended: func(_ context.Context, r app.Run) {
 			if r.Counted {
-				d.attemptsUsed.Add(1)
+				d.failures.add(r.ID)
 			}
 		},
 	}
@@ -244,7 +243,7 @@ func (d *day) sum() {
 		d.report.VendorCalls += n.Calls
 		d.report.ThrottleRefused += n.Throttled
 	}
-	d.report.AttemptsUsed = int(d.attemptsUsed.Load())
+	d.report.AttemptsUsed = d.failures.unexpected()
 	d.report.Reads, d.report.HitRatio = d.watch.hitRatio()
 	d.report.Changes, d.report.ChangeToEventMS = d.watch.delay()
 }

@@ -104,6 +104,27 @@ func TestOutageWithoutFailedCalls(t *testing.T) {
 	}
 }
 
+// The attempts to fetch one record are expected to fail, in whichever lane, and no others.
+func TestUnexpectedFailures(t *testing.T) {
+	t.Parallel()
+	var f failures
+	if n := f.unexpected(); n != 0 {
+		t.Errorf("%d of none", n)
+	}
+	digest := strings.Repeat("ab", 13)
+	for _, id := range []string{digest + ".1.sync", digest + ".2.sync", digest + ".1.interactive"} {
+		f.add(id)
+	}
+	if n := f.unexpected(); n != 0 {
+		t.Errorf("%d attempts of one record", n)
+	}
+	f.add(strings.Repeat("cd", 13) + ".1.sync")
+	f.add("another program's")
+	if n := f.unexpected(); n != 2 {
+		t.Errorf("%d attempts of other records, want 2", n)
+	}
+}
+
 // TestLeakSearchRefusesEmptyPlace: an empty search result counts only if there was data to search.
 func TestLeakSearchRefusesEmptyPlace(t *testing.T) {
 	t.Parallel()

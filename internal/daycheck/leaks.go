@@ -6,12 +6,45 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/workflow-bolt/rounds/internal/canary"
 	"github.com/workflow-bolt/rounds/internal/ledger"
+	"github.com/workflow-bolt/rounds/internal/queue"
 	"github.com/workflow-bolt/rounds/internal/telemetry"
 	"github.com/workflow-bolt/rounds/internal/telemetry/otlptest"
 )
+
+// failures counts failed attempts by what the tasks asked for. The zero value is ready.
+type failures struct {
+	mu       sync.Mutex
+	byDigest map[string]int // equal for the tasks of one record
+}
+
+func (f *failures) add(task string) {
+	digest := task
+	if id, err := queue.ParseID(task); err == nil {
+		digest = id.Digest
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byDigest == nil {
+		f.byDigest = map[string]int{}
+	}
+	f.byDigest[digest]++
+}
+
+// unexpected returns how many attempts have failed that were not for one and the same record. One
+// record cannot be fetched, and each attempt to fetch it fails.
+func (f *failures) unexpected() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	most := 0
+	for _, failed := range f.byDigest {
+		n, most = n+failed, max(most, failed)
+	}
+	return n - most
+}
 
 // untroubled checks the totals of the day. A day without any calls, reads or changes fails.
 func (d *day) untroubled(ctx context.Context) error {
