@@ -127,15 +127,22 @@ const reportEvery = time.Second
 
 // report reports them until ctx ends, so that an explanation of a task can name the store.
 func (g *gate) report(ctx context.Context, rdb redis.UniversalClient) error {
-	tick := time.NewTicker(reportEvery)
+	return every(ctx, reportEvery, func() {
+		_ = queue.ReportClosed(ctx, rdb, g.closedLanes()) // the next report follows in a second
+	})
+}
+
+// every calls do at intervals until ctx ends, and returns nil.
+func every(ctx context.Context, interval time.Duration, do func()) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			do()
 		}
-		_ = queue.ReportClosed(ctx, rdb, g.closedLanes()) // the next report follows in a second
 	}
 }
 

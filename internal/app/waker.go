@@ -104,18 +104,11 @@ func (w *waker) note(ctx context.Context, n breaker.Name, failed bool) {
 
 // run brings tasks forward until ctx ends.
 func (w *waker) run(ctx context.Context) error {
-	tick := time.NewTicker(wakeTick)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	return every(ctx, wakeTick, func() {
 		for _, n := range w.names() {
 			w.wake(ctx, n)
 		}
-	}
+	})
 }
 
 // names returns the breakers that tasks wait for.
@@ -131,12 +124,9 @@ func (w *waker) names() []breaker.Name {
 
 // wake brings tasks forward that wait for a breaker, if they need not wait any more.
 func (w *waker) wake(ctx context.Context, n breaker.Name) {
-	host, known := w.Breaker(ctx, breaker.Name{Scope: breaker.Host})
-	own, same := host, n.Scope == breaker.Host
-	if !same {
-		own, same = w.Breaker(ctx, n)
-	}
-	if !known || !same || !host.Until.IsZero() {
+	host, known := w.Breaker(breaker.Name{Scope: breaker.Host})
+	own, needed := w.Breaker(n)
+	if !known || !needed || !host.Until.IsZero() {
 		return
 	}
 	most := wakeAtOnce

@@ -243,6 +243,6 @@ func (a *admission) evidence() string {
 func (a *admission) suspect() bool {
 	b := a.breaker
 	b.failing(a.tenant, true)
-	n := b.suspects.failed(a.call.Fingerprint, a.began, time.Now())
+	n := b.suspects.failed(a.call.Fingerprint, time.Now())
 	return n >= b.o.Breakers.Failures || n > 0 && a.slow > 1
 }

@@ -70,6 +70,7 @@ func (e *entry) checkBreakers(ctx context.Context) (*Refused, error) {
 			return e.unreachable(ctx)
 		}
 		if wait := time.Until(v.Until); v.IsOpen(b.login(e.call)) && wait > 0 {
+			e.flow.watchFor(b)
 			return e.refuse(ctx, codes.Breaker, b.Scope, wait), nil
 		}
 	}

@@ -101,7 +101,7 @@ func (v *answerer) probing(t testing.TB) {
 
 // openings returns the breakers that have ever been open.
 func openings(t interface{ Fatal(args ...any) }, f *Flow, ids ...tenant.ID) (out []string) {
-	all, err := breaker.Inspect(context.Background(), f.options.Redis, time.Hour, Breakables(ids...)...)
+	all, err := breaker.Inspect(context.Background(), f.options.Redis, time.Hour, BreakerNames(ids...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

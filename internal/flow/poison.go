@@ -11,16 +11,15 @@ import (
 // other calls.
 //
 // Every failed call is a suspect. It is poison once another call has succeeded that was sent after
-// the failure. It remains poison until it succeeds
-// or an hour has passed. Failures that led to an opening, and those of probes, come from the outage
-// and prove nothing.
+// the failure; one that was sent before proves nothing, because an outage may have begun since. It
+// remains poison until it succeeds or an hour has passed. Failures that led to an opening, and
+// those of probes, come from the outage and prove nothing.
 //
 // The zero value is ready.
 type suspects struct {
 	mu       sync.Mutex
 	calls    map[uint64]suspect
-	worked   time.Time // when the latest of the calls that succeeded was sent
-	failures int       // since a call succeeded, of calls that were not poison
+	failures int // since a call succeeded, of calls that were not poison
 }
 
 type suspect struct {
@@ -51,10 +50,10 @@ func (s *suspects) isSuspect(call uint64) bool {
 	return known && time.Since(have.failed) < suspectLife
 }
 
-// failed remembers a failure of a call that was sent at sent. It returns how many calls have failed
-// since one has succeeded, and 0 if the call is poison. A call without a fingerprint, 0, is counted
-// and not remembered.
-func (s *suspects) failed(call uint64, _, now time.Time) int {
+// failed remembers a failure of a call. It returns how many calls have failed since one has
+// succeeded, and 0 if the call is poison. A call without a fingerprint, 0, is counted and not
+// remembered.
+func (s *suspects) failed(call uint64, now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, known := s.calls[call]
@@ -93,9 +92,6 @@ func (s *suspects) succeeded(call uint64, sent time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, call)
-	if sent.After(s.worked) {
-		s.worked = sent
-	}
 	s.failures = 0
 	for other, have := range s.calls {
 		if !have.poison && have.failed.Before(sent) {

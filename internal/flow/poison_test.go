@@ -108,7 +108,7 @@ func TestSuspects(t *testing.T) {
 		now := time.Now
 		step := func() { <-time.After(time.Second) }
 		for n := range 3 {
-			if s.failed(0, now(), now()) != n+1 {
+			if s.failed(0, now()) != n+1 {
 				t.Error("failures are not counted")
 			}
 		}
@@ -117,13 +117,13 @@ func TestSuspects(t *testing.T) {
 		if s.isPoison(0) || s.unresolved() != 0 {
 			t.Error("a call without a fingerprint is poison, or counts after a success")
 		}
-		if s.failed(12, now().Add(-time.Second), now()) != 1 || s.isPoison(12) {
+		if s.failed(12, now()) != 1 || s.isPoison(12) {
 			t.Error("poison because of a success before the failure: an outage may begin between them")
 		}
 		step()
 		began := now()
 		step()
-		s.failed(13, now(), now())
+		s.failed(13, now())
 		s.succeeded(1, began)
 		if s.isPoison(13) {
 			t.Error("poison because of a success that was sent before the failure")
@@ -141,13 +141,13 @@ func TestSuspects(t *testing.T) {
 		if s.isPoison(13) {
 			t.Error("poison after its own success")
 		}
-		s.failed(14, now(), now())
+		s.failed(14, now())
 		s.forget()
 		step()
 		if s.succeeded(1, now()); s.isPoison(14) {
 			t.Error("poison because of a failure in the outage")
 		}
-		s.failed(15, now(), now())
+		s.failed(15, now())
 		step()
 		s.succeeded(1, now())
 		<-time.After(suspectLife)
@@ -155,12 +155,12 @@ func TestSuspects(t *testing.T) {
 			t.Error("poison forever")
 		}
 		for n := range uint64(maxSuspects + 50) {
-			s.failed(100+n, now(), now())
+			s.failed(100+n, now())
 		}
 		if len(s.calls) > maxSuspects {
 			t.Errorf("%d calls are remembered", len(s.calls))
 		}
-		s.failed(16, now(), now().Add(2*suspectLife))
+		s.failed(16, now().Add(2*suspectLife))
 		if _, ok := s.calls[16]; !ok {
 			t.Error("old suspects leave no room for new ones")
 		}

@@ -91,6 +91,8 @@ func (p *prober) round(ctx context.Context) time.Duration {
 			p.start(ctx, b, p.control)
 		case due > 0:
 			pause = min(pause, due)
+		case b.kind == credentialScope:
+			// only a caller proves a login
 		case f.host != b && !f.host.known().Until.IsZero():
 			// no call passes before the host's probe
 		default:
@@ -185,17 +187,17 @@ func (f *Flow) watched() []*local {
 	return out
 }
 
-// watchFor lets Probe look at a breaker soon.
+// watchFor lets Probe look at a breaker, and soon if it did not before.
 func (f *Flow) watchFor(b *local) {
-	if b.kind == credentialScope {
-		return // only a caller proves a login
-	}
 	f.mu.Lock()
+	_, watched := f.watch[b]
 	if b != f.host {
 		f.watch[b] = struct{}{}
 	}
 	f.mu.Unlock()
-	f.wake()
+	if !watched {
+		f.wake()
+	}
 }
 
 // forgetSuspicions forgets the failures that nothing has been concluded from.

@@ -11,7 +11,7 @@ import (
 // States reads the breakers that the fleet shares: the host's, and those of the given tenants that
 // are not closed or that an operator keeps closed.
 func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]breaker.State, error) {
-	all, err := breaker.Inspect(ctx, f.options.Redis, 2*f.options.Breakers.Ramp, Breakables(ids...)...)
+	all, err := f.Inspect(ctx, BreakerNames(ids...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -24,9 +24,14 @@ func (f *Flow) States(ctx context.Context, ids ...tenant.ID) ([]breaker.State, e
 	return out, nil
 }
 
-// Breakables returns the names of all breakers there can be: the host's, and those of the given
+// Inspect reads breakers, in the order of their names.
+func (f *Flow) Inspect(ctx context.Context, names ...breaker.Name) ([]breaker.State, error) {
+	return breaker.Inspect(ctx, f.options.Redis, 2*f.options.Breakers.Ramp, names...)
+}
+
+// BreakerNames returns the names of all breakers there can be: the host's, and those of the given
 // tenants.
-func Breakables(ids ...tenant.ID) []breaker.Name {
+func BreakerNames(ids ...tenant.ID) []breaker.Name {
 	names := []breaker.Name{{Scope: breaker.Host}}
 	for _, id := range ids {
 		names = append(names, breaker.Name{Tenant: id, Scope: breaker.Credential})
@@ -41,15 +46,16 @@ func Breakables(ids ...tenant.ID) []breaker.Name {
 // read it last.
 func (f *Flow) HostOpen() bool { return !f.host.known().Until.IsZero() }
 
-// Breaker returns the state of a breaker, at most Breakers.Cache old. known is false for a breaker
-// that no call of this process has needed, and while Redis does not answer.
-func (f *Flow) Breaker(ctx context.Context, n breaker.Name) (v breaker.Shared, known bool) {
+// Breaker returns the state of a breaker as this process knows it. While the breaker is open, and
+// has refused a call of this process, Probe reads it every second. known is false for a breaker
+// that no call of this process has needed.
+func (f *Flow) Breaker(n breaker.Name) (v breaker.Shared, known bool) {
 	b := f.find(n)
 	if b == nil {
 		return breaker.Shared{}, false
 	}
-	v, err := b.read(ctx)
-	return v, err == nil
+	v = b.known()
+	return v, !v.Asked.IsZero()
 }
 
 func (f *Flow) find(n breaker.Name) *local {
