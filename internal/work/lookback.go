@@ -7,7 +7,6 @@ import (
 
 	"github.com/workflow-bolt/rounds/integrations/tebra"
 	"github.com/workflow-bolt/rounds/internal/civil"
-	"github.com/workflow-bolt/rounds/internal/codes"
 	"github.com/workflow-bolt/rounds/internal/practice"
 	"github.com/workflow-bolt/rounds/tasks"
 )
@@ -59,10 +58,7 @@ func (d Deps) shorten(ctx context.Context, s practiceScope, err error) error {
 	if err := d.Store.Pause(context.WithoutCancel(ctx), s.tenant, s.id, farList, farPause); err != nil {
 		return err
 	}
-	wait, code := e.RetryAfter, vendorCode(e.Code)
-	if least := d.retryWait(ctx, s.tenant, e); least > wait {
-		wait, code = least, codes.RetryBudget
-	}
+	wait, code := d.atLeast(ctx, s.tenant, e, e.RetryAfter)
 	return tasks.Later(time.Now().Add(wait), code)
 }
 

@@ -48,7 +48,7 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 		return tasks.Later(now.Add(jitter(max(2*e.Interval, throttled, e.RetryAfter))), code)
 	case tebra.Locked, tebra.Unavailable, tebra.Timeout:
 		if e.Code != tebra.Locked && d.OfRecord(t, e.Operation, e.Fingerprint) {
-			return delayed{coded, now.Add(max(e.RetryAfter, d.retryWait(ctx, t, e)))}
+			return d.delay(ctx, t, e, coded)
 		}
 		age := now.Sub(demanded)
 		if age > giveUp {
@@ -57,8 +57,8 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 		wait := max(min(max(age/2, firstWait), longWait), e.RetryAfter)
 		if e.Code == tebra.Locked {
 			wait = max(wait, locked)
-		} else if least := d.retryWait(ctx, t, e); least > wait {
-			wait, code = least, codes.RetryBudget
+		} else {
+			wait, code = d.atLeast(ctx, t, e, wait)
 		}
 		return tasks.Later(now.Add(jitter(wait)), code)
 	case tebra.Canceled:
@@ -67,30 +67,41 @@ func (d Deps) vendorError(ctx context.Context, t tenant.ID, err error, demanded 
 	if e.Permanent() {
 		return coded
 	}
-	return delayed{coded, now.Add(d.retryWait(ctx, t, e))}
+	return d.delay(ctx, t, e, coded)
 }
 
-// retryWait returns how long the retry of a call that failed has to wait at least: 0, unless the
-// retry budget of its operation is used up. A call that the vendor has not seen takes nothing from
-// the budget.
-func (d Deps) retryWait(ctx context.Context, t tenant.ID, e *tebra.Error) time.Duration {
+// atLeast returns how long the retry of a call that failed waits: so long, or until the retry
+// budget of its operation allows it. The code is that of what takes longer. A call that the vendor
+// has not seen takes nothing from the budget.
+func (d Deps) atLeast(ctx context.Context, t tenant.ID, e *tebra.Error, wait time.Duration) (time.Duration, codes.Code) {
 	if !e.Sent {
-		return 0
+		return wait, vendorCode(e.Code)
 	}
-	return d.Retry(ctx, t, e.Operation)
+	if least := d.Retry(ctx, t, e.Operation); least > wait {
+		return least, codes.RetryBudget
+	}
+	return wait, vendorCode(e.Code)
 }
 
-// delayed is a failure whose task runs again no earlier than the retry budget allows.
+// delayed is a failure whose task runs again no earlier than the vendor's response and the retry
+// budget allow.
 type delayed struct {
 	error
 	until time.Time
+	code  codes.Code // of what allows it last
+}
+
+// delay returns the failure of a call as one that waits for its retry.
+func (d Deps) delay(ctx context.Context, t tenant.ID, e *tebra.Error, coded error) delayed {
+	wait, code := d.atLeast(ctx, t, e, e.RetryAfter)
+	return delayed{coded, time.Now().Add(wait), code}
 }
 
 // Unwrap returns the failure.
 func (d delayed) Unwrap() error { return d.error }
 
 // RetryNotBefore returns when the task may run again, and why; see package tasks.
-func (d delayed) RetryNotBefore() (time.Time, string) { return d.until, string(codes.RetryBudget) }
+func (d delayed) RetryNotBefore() (time.Time, string) { return d.until, string(d.code) }
 
 // vendorCodes maps the vendor client's codes to the project's. Success, and codes that only
 // observers receive, have none.
