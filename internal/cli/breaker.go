@@ -113,7 +113,11 @@ func (e *env) listBreakers(ctx context.Context, s *stores, owner string) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.breakers(ctx, ids...)
+	f, err := flow.New(flow.Options{Redis: s.queue})
+	if err != nil {
+		return err
+	}
+	found, err := f.States(ctx, ids...)
 	if err != nil {
 		return err
 	}
@@ -122,16 +126,6 @@ func (e *env) listBreakers(ctx context.Context, s *stores, owner string) error {
 		doc.Breakers = append(doc.Breakers, readBreaker(b))
 	}
 	return e.answer(doc, doc.write)
-}
-
-// breakers reads the breakers that are worth a look: the host's, and the tenants' that are not
-// closed or that an operator keeps closed.
-func (s *stores) breakers(ctx context.Context, ids ...tenant.ID) ([]breaker.State, error) {
-	f, err := flow.New(flow.Options{Redis: s.queue})
-	if err != nil {
-		return nil, err
-	}
-	return f.States(ctx, ids...)
 }
 
 func (d breakersDoc) write(w io.Writer) {
@@ -233,25 +227,19 @@ func (e *env) showBreaker(ctx context.Context, s *stores, scope, owner string) e
 	if err != nil {
 		return err
 	}
-	var ids []tenant.ID
-	if n.Tenant != "" {
-		ids = append(ids, n.Tenant)
-	}
-	found, err := s.breakers(ctx, ids...)
+	f, err := flow.New(flow.Options{Redis: s.queue})
 	if err != nil {
 		return err
 	}
-	state := breaker.State{Name: n, Condition: breaker.Closed}
-	for _, b := range found {
-		if b.Name == n {
-			state = b
-		}
+	found, err := f.Inspect(ctx, n)
+	if err != nil {
+		return err
 	}
 	actions, err := s.ledger.Actions(ctx, n.Tenant, n.Scope, maxActions)
 	if err != nil {
 		return err
 	}
-	doc := breakerShowDoc{At: time.Now().UTC(), Breaker: readBreaker(state), Actions: actionsDoc(actions)}
+	doc := breakerShowDoc{At: time.Now().UTC(), Breaker: readBreaker(found[0]), Actions: actionsDoc(actions)}
 	return e.answer(doc, doc.write)
 }
 

@@ -90,15 +90,20 @@ func (d taskDoc) write(w io.Writer) {
 	out.add("task", d.ID)
 	out.add("state", string(d.State))
 	out.add("because", d.Code)
-	out.add("tenant", d.Tenant)
-	out.add("kind", d.Kind)
-	out.add("lane", d.Lane)
-	if d.Attempt > 0 {
-		out.add("attempts", fmt.Sprint(d.Attempt))
-	}
+	out.addTask(d.Tenant, d.Kind, d.Lane, d.Attempt)
 	out.addTime("enqueued", d.EnqueuedAt, d.now)
 	out.addTime("next", d.NextAt, d.now)
 	out.addTime("ended", d.FinishedAt, d.now)
 	out.add("dead letter", d.DeadLetter)
 	out.write(w)
+}
+
+// addTask adds whose task it is, what it does and where, and how often it was attempted.
+func (d *details) addTask(owner, kind, lane string, attempts int) {
+	d.add("tenant", owner)
+	d.add("kind", kind)
+	d.add("lane", lane)
+	if attempts > 0 {
+		d.add("attempts", fmt.Sprint(attempts))
+	}
 }

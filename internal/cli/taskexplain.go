@@ -95,12 +95,7 @@ func (d explanationDoc) write(w io.Writer) {
 	var out details
 	out.add("task", d.ID)
 	out.add("state", string(d.State))
-	out.add("tenant", d.Tenant)
-	out.add("kind", d.Kind)
-	out.add("lane", d.Lane)
-	if d.Attempt > 0 {
-		out.add("attempts", fmt.Sprint(d.Attempt))
-	}
+	out.addTask(d.Tenant, d.Kind, d.Lane, d.Attempt)
 	out.addTime("enqueued", d.EnqueuedAt, d.At)
 	if d.Start == nil {
 		out.add("starts", "it does not wait; see rounds task show")

@@ -66,8 +66,12 @@ func Apply(ctx context.Context, l *ledger.Ledger, rdb redis.UniversalClient, d D
 	case Open, Close:
 		a.Until = now.Add(d.For)
 	case Release:
-		if s, err := inspect(ctx, rdb, d.Breaker); err != nil || s.Forced == nil {
-			return s, errors.Join(err, noneIf(err == nil))
+		s, err := inspect(ctx, rdb, d.Breaker)
+		if err == nil && s.Forced == nil {
+			err = ErrNone
+		}
+		if err != nil {
+			return s, err
 		}
 		apply = func() error { _, err := d.Breaker.Release(ctx, rdb); return err }
 	default:
@@ -80,13 +84,6 @@ func Apply(ctx context.Context, l *ledger.Ledger, rdb redis.UniversalClient, d D
 		return breaker.State{}, fmt.Errorf("recorded, but not carried out: %w", err)
 	}
 	return inspect(ctx, rdb, d.Breaker)
-}
-
-func noneIf(none bool) error {
-	if none {
-		return ErrNone
-	}
-	return nil
 }
 
 // inspect reads one breaker. Ramps do not matter here.

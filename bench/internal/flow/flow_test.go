@@ -8,12 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-
 	"github.com/workflow-bolt/rounds/bench/internal/peer"
 	"github.com/workflow-bolt/rounds/bench/internal/process"
 	"github.com/workflow-bolt/rounds/bench/internal/report"
-	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog/vendorlogtest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,49 +21,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var origin = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-
-// log returns a log of calls that arrive at the given milliseconds and take 10 ms each; those in
-// refused are refused.
-func log(refused []int, arrivals ...int) vendorlog.Timeline {
-	var t vendorlog.Timeline
-	for i, ms := range arrivals {
-		c := tebratest.Call{
-			Seq: i + 1, Arrived: origin.Add(time.Duration(ms) * time.Millisecond), Took: 10 * time.Millisecond, Outcome: tebratest.OutcomeOK,
-		}
-		if slices.Contains(refused, ms) {
-			c.Outcome = tebratest.OutcomeThrottled
-		}
-		t = append(t, c)
-	}
-	return t
-}
-
 func TestBacklogFigures(t *testing.T) {
 	t.Parallel()
-	b := backlog{account: process.Account{Interval: 90 * time.Millisecond, Margin: 10 * time.Millisecond}, began: origin, calls: 4, patients: 4}
+	b := backlog{account: process.Account{Interval: 90 * time.Millisecond, Margin: 10 * time.Millisecond}, began: vendorlogtest.Origin, calls: 4, patients: 4}
 	near := func(got, want float64) bool { return got > want-1e-6 && got < want+1e-6 }
-	whole := log([]int{130}, 100, 130, 220, 330, 390)
-	if got, err := b.drain(whole, origin.Add(time.Hour)); err != nil || !near(got, 1) { // the last response ends at 400
+	whole := vendorlogtest.Log([]int{130}, 100, 130, 220, 330, 390)
+	if got, err := b.drain(whole, vendorlogtest.Origin.Add(time.Hour)); err != nil || !near(got, 1) { // the last response ends at 400
 		t.Errorf("drain %v, %v", got, err)
 	}
-	if allotted, waited := b.used(whole, origin.Add(time.Hour)); allotted != 420*time.Millisecond || waited != 390*time.Millisecond {
+	if allotted, waited := b.used(whole, vendorlogtest.Origin.Add(time.Hour)); allotted != 420*time.Millisecond || waited != 390*time.Millisecond {
 		t.Errorf("%v allotted in %v", allotted, waited)
 	}
 	twice := b
 	twice.patients = twice.distinct([]process.Asked{{Patient: "1"}, {Patient: "1"}, {Patient: "2"}, {Patient: "3"}})
-	if got, err := twice.drain(whole, origin.Add(time.Second)); err != nil || !near(got, 10./3) {
+	if got, err := twice.drain(whole, vendorlogtest.Origin.Add(time.Second)); err != nil || !near(got, 10./3) {
 		t.Errorf("drain without one of four patients %v, %v", got, err)
 	}
 	// Two of four calls: the time so far counts, for the calls so far.
-	half := log(nil, 100, 220)
-	if got, err := b.drain(half, origin.Add(time.Second)); err != nil || !near(got, 5) {
+	half := vendorlogtest.Log(nil, 100, 220)
+	if got, err := b.drain(half, vendorlogtest.Origin.Add(time.Second)); err != nil || !near(got, 5) {
 		t.Errorf("drain of half a backlog %v, %v", got, err)
 	}
-	if allotted, waited := b.used(half, origin.Add(time.Second)); allotted != 210*time.Millisecond || waited != time.Second {
+	if allotted, waited := b.used(half, vendorlogtest.Origin.Add(time.Second)); allotted != 210*time.Millisecond || waited != time.Second {
 		t.Errorf("half a backlog: %v allotted in %v", allotted, waited)
 	}
-	if _, err := b.drain(log([]int{5}, 0, 5)[1:], origin.Add(time.Second)); err == nil {
+	if _, err := b.drain(vendorlogtest.Log([]int{5}, 0, 5)[1:], vendorlogtest.Origin.Add(time.Second)); err == nil {
 		t.Error("a backlog of which nothing was served has a figure")
 	}
 }
@@ -108,8 +88,8 @@ func TestParts(t *testing.T) {
 
 func TestRecovered(t *testing.T) {
 	t.Parallel()
-	at := func(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
-	calls := log(nil, 0, 200, 400, 600, 700, 800, 900)
+	at := func(ms int) time.Time { return vendorlogtest.Origin.Add(time.Duration(ms) * time.Millisecond) }
+	calls := vendorlogtest.Log(nil, 0, 200, 400, 600, 700, 800, 900)
 	if got := recovered(calls, 2, at(-100), at(1000), 100*time.Millisecond); got != 7 {
 		t.Errorf("at the new pace after %v intervals, want 7", got)
 	}
@@ -135,7 +115,7 @@ func TestSharing(t *testing.T) {
 			t.Errorf("Jain's index of %v is %v, want %v", tt.shares, got, tt.want)
 		}
 	}
-	if got := cost(log(nil, 0, 95)); got != 20*time.Millisecond {
+	if got := cost(vendorlogtest.Log(nil, 0, 95)); got != 20*time.Millisecond {
 		t.Errorf("two calls cost %v", got)
 	}
 }

@@ -1,48 +1,29 @@
-package vendorlog
+package vendorlog_test
 
 import (
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/workflow-bolt/rounds/integrations/tebra/tebratest"
-
 	"github.com/workflow-bolt/rounds/bench/internal/process"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog"
+	"github.com/workflow-bolt/rounds/bench/internal/vendorlog/vendorlogtest"
 )
-
-var origin = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-
-// log returns a log of calls that arrive at the given milliseconds and take 10 ms each; those in
-// refused are refused.
-func log(refused []int, arrivals ...int) Timeline {
-	var t Timeline
-	for i, ms := range arrivals {
-		c := tebratest.Call{
-			Seq: i + 1, Arrived: origin.Add(time.Duration(ms) * time.Millisecond), Took: 10 * time.Millisecond, Outcome: tebratest.OutcomeOK,
-		}
-		if slices.Contains(refused, ms) {
-			c.Outcome = tebratest.OutcomeThrottled
-		}
-		t = append(t, c)
-	}
-	return t
-}
 
 func TestEarlyCallsAreComputed(t *testing.T) {
 	t.Parallel()
-	limit := Steady(100 * time.Millisecond)
+	limit := vendorlog.Steady(100 * time.Millisecond)
 	for name, tt := range map[string]struct {
-		log  Timeline
+		log  vendorlog.Timeline
 		want int
 		err  error
 	}{
-		"none":                              {log(nil, 0, 101, 202), 0, nil},
-		"exactly one interval":              {log([]int{100}, 0, 100), 1, nil},
-		"a refused call restarts nothing":   {log([]int{50}, 0, 50, 101), 1, nil},
-		"two in a row":                      {log([]int{10, 20}, 0, 10, 20), 2, nil},
-		"an early call that was served":     {log(nil, 0, 50), 0, ErrLog},
-		"a call in time that was throttled": {log([]int{200}, 0, 200), 0, ErrLog},
+		"none":                              {vendorlogtest.Log(nil, 0, 101, 202), 0, nil},
+		"exactly one interval":              {vendorlogtest.Log([]int{100}, 0, 100), 1, nil},
+		"a refused call restarts nothing":   {vendorlogtest.Log([]int{50}, 0, 50, 101), 1, nil},
+		"two in a row":                      {vendorlogtest.Log([]int{10, 20}, 0, 10, 20), 2, nil},
+		"an early call that was served":     {vendorlogtest.Log(nil, 0, 50), 0, vendorlog.ErrLog},
+		"a call in time that was throttled": {vendorlogtest.Log([]int{200}, 0, 200), 0, vendorlog.ErrLog},
 	} {
 		early, err := tt.log.Early(limit)
 		if len(early) != tt.want || !errors.Is(err, tt.err) {
@@ -56,14 +37,14 @@ func TestEarlyCallsDuringChange(t *testing.T) {
 	t.Parallel()
 	limit := func(at time.Time) time.Duration {
 		switch {
-		case !at.After(origin):
+		case !at.After(vendorlogtest.Origin):
 			return 100 * time.Millisecond
-		case at.Before(origin.Add(time.Second)):
+		case at.Before(vendorlogtest.Origin.Add(time.Second)):
 			return 0
 		}
 		return 200 * time.Millisecond
 	}
-	calls := log([]int{350, 1450}, -150, 0, 101, 203, 350, 1300, 1450, 1600)
+	calls := vendorlogtest.Log([]int{350, 1450}, -150, 0, 101, 203, 350, 1300, 1450, 1600)
 	if early, err := calls.Early(limit); err != nil || len(early) != 2 {
 		t.Errorf("%d early calls, %v", len(early), err)
 	}
@@ -75,10 +56,10 @@ func TestPercentile(t *testing.T) {
 	for i := range 100 {
 		of = append(of, time.Duration(100-i))
 	}
-	if got := Percentile(of, 95); got != 95 {
+	if got := vendorlog.Percentile(of, 95); got != 95 {
 		t.Errorf("p95 of 1 to 100 is %d", got)
 	}
-	if got := Percentile(of[:1], 95); got != 100 {
+	if got := vendorlog.Percentile(of[:1], 95); got != 100 {
 		t.Errorf("p95 of one is %d", got)
 	}
 }
@@ -86,9 +67,9 @@ func TestPercentile(t *testing.T) {
 // The first call for patient 1 was refused, that for patient 3 is not in the log.
 func TestServingCall(t *testing.T) {
 	t.Parallel()
-	at := func(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
+	at := func(ms int) time.Time { return vendorlogtest.Origin.Add(time.Duration(ms) * time.Millisecond) }
 	sent := []process.Asked{{At: at(-1), Patient: "1"}, {At: at(199), Patient: "2"}, {At: at(299), Patient: "1"}, {At: at(999), Patient: "3"}}
-	calls := log([]int{0}, 0, 200, 300)
+	calls := vendorlogtest.Log([]int{0}, 0, 200, 300)
 	for patient, want := range map[string]time.Time{"1": at(300), "2": at(200), "3": {}, "4": {}} {
 		got, ok := calls.Serving(sent, func(a process.Asked) bool { return a.Patient == patient })
 		if !got.Arrived.Equal(want) || ok == want.IsZero() {
